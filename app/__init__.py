@@ -1,0 +1,1 @@
+"""The browser's side: navigation, the session, and the drawn pieces that several pages share."""

@@ -1,0 +1,45 @@
+"""The best prompts in short: name, mean, worst site."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from app.panels.ranking import KINDS
+from fedprompt.workspace.views import LeaderRow
+
+__all__ = ["draw_best"]
+
+SHOWN = 6
+
+
+def draw_best(best: Sequence[LeaderRow], sites: Sequence[str], titles: Mapping[str, str]) -> None:
+    """Draw the first few prompts of the ranking; ``titles`` is by id."""
+    if not best:
+        st.caption("No prompt has been scored at every site yet.")
+        return
+    frame = pd.DataFrame(
+        [
+            {
+                "prompt": titles.get(row.id, row.name),
+                "kind": KINDS.get(row.kind, row.kind),
+                "mean": None if row.mean is None else 100 * row.mean,
+                "worst site": None if row.worst is None else 100 * row.worst,
+            }
+            for row in best[:SHOWN]
+        ]
+    )
+    config = st.column_config
+    st.dataframe(
+        frame,
+        hide_index=True,
+        placeholder="not measured",
+        column_config={
+            "prompt": config.TextColumn("Prompt"),
+            "kind": config.TextColumn("Kind", width=80),
+            "mean": config.ProgressColumn("Mean", format="%.1f %%", min_value=0, max_value=100, width=130),
+            "worst site": config.NumberColumn("Worst site", format="%.1f %%", width=95),
+        },
+        alt="The best prompts by their mean over the sites",
+    )
+    st.caption(f"Accuracy on the validation cases of {len(sites)} sites, each site counted once.")

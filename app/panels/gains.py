@@ -1,0 +1,96 @@
+"""What joining gained each site: a forest plot in percentage points, and the one sentence of each site."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from app.panels.palette import finished, palette
+from app.panels.plain import plain
+from fedprompt.workspace.views import GainView
+
+__all__ = ["draw_gains"]
+
+
+def draw_gains(gains: Sequence[GainView]) -> None:
+    """Draw each site's gain with its 95 % interval; an interval that includes zero is drawn grey."""
+    colours = palette()
+    rows = [
+        {
+            "site": gain.site,
+            "points": gain.points,
+            "low": gain.interval.low,
+            "high": gain.interval.high,
+            "said": _said(gain),
+        }
+        for gain in gains
+    ]
+    data = pd.DataFrame(rows)
+    reach = 1.08 * max(1.0, *(abs(end) for gain in gains for end in (gain.interval.low, gain.interval.high)))
+    colour = alt.Color(
+        "said:N",
+        title=None,
+        scale=alt.Scale(
+            domain=["gained", "not distinguishable", "lost"],
+            range=[colours.better, colours.muted, colours.worse],
+        ),
+        legend=None,
+    )
+    y = alt.Y(
+        "site:N", title=None, sort=[gain.site for gain in gains], axis=alt.Axis(grid=False, labelFontSize=13)
+    )
+    x = alt.X(
+        "points:Q",
+        title="percentage points gained by joining, with 95 % intervals",
+        scale=alt.Scale(domain=[-reach, reach]),
+        axis=alt.Axis(labelExpr="(datum.value > 0 ? '+' : '') + datum.label", tickCount=6),
+    )
+    tips = [
+        alt.Tooltip("site:N"),
+        alt.Tooltip("points:Q", format="+.1f"),
+        alt.Tooltip("low:Q", format="+.1f"),
+        alt.Tooltip("high:Q", format="+.1f"),
+    ]
+    zero = (
+        alt.Chart(pd.DataFrame([{"points": 0.0}]))
+        .mark_rule(color=colours.ink, strokeWidth=1)
+        .encode(x="points:Q")
+    )
+    bars = (
+        alt.Chart(data)
+        .mark_rule(strokeWidth=4, opacity=0.45, strokeCap="round")
+        .encode(
+            y=y,
+            x=alt.X("low:Q", scale=alt.Scale(domain=[-reach, reach])),
+            x2="high:Q",
+            color=colour,
+            tooltip=tips,
+        )
+    )
+    dots = alt.Chart(data).mark_circle(size=150, opacity=1).encode(y=y, x=x, color=colour, tooltip=tips)
+    st.altair_chart(
+        finished(alt.layer(zero, bars, dots).properties(height=44 * len(rows) + 30)),
+        alt="What joining gained each site in points: "
+        + ", ".join(f"{g.site} {g.points:+.1f}" for g in gains),
+    )
+    icons = {
+        "gained": ":green[:material/trending_up:]",
+        "lost": ":red[:material/trending_down:]",
+        "not distinguishable": ":gray[:material/drag_handle:]",
+    }
+    with st.container(gap="xsmall"):
+        for gain in gains:
+            st.markdown(f"{icons[_said(gain)]} {_upper(plain(gain.sentence))}")
+
+
+def _said(gain: GainView) -> str:
+    """Return a direction only where the interval excludes zero."""
+    if gain.interval.low > 0:
+        return "gained"
+    return "lost" if gain.interval.high < 0 else "not distinguishable"
+
+
+def _upper(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith(".") else text + "."

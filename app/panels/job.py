@@ -1,0 +1,98 @@
+"""A long job as a visitor follows it: what it does, how far it is, how long it will take, and what to do if it failed."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from app.panels.plain import plain, seconds, sentence
+from fedprompt.bank.rows import JobRow
+
+__all__ = ["LONG", "active_jobs", "draw_jobs", "newest"]
+
+LONG = {
+    "assets": "Fetching the model and the texts",
+    "demo": "The demo federation",
+    "federate": "A federation",
+    "score": "Scoring prompts",
+    "tune": "Tuning a soft prompt",
+    "export": "Writing an export",
+}
+STAGES = {
+    "prepare": "getting ready",
+    "score": "1 of 5, the sites score templates",
+    "federate": "2 of 5, the sites tune together",
+    "alone": "3 of 5, each site tunes alone, to compare",
+    "centralised": "4 of 5, tuned on all cases in one place, to compare",
+    "test": "5 of 5, the test",
+}
+WATCHED = tuple(kind for kind in LONG if kind != "export")
+
+
+def active_jobs(jobs: Sequence[JobRow]) -> tuple[JobRow, ...]:
+    """Return the long jobs that run or wait, the running one first, then in the order in which they will run."""
+    waiting = [job for job in reversed(jobs) if job.kind in WATCHED and job.state in ("queued", "running")]
+    return tuple(sorted(waiting, key=lambda job: job.state != "running"))
+
+
+def newest(jobs: Sequence[JobRow]) -> JobRow | None:
+    """Return the long job that was asked for last."""
+    return next((job for job in jobs if job.kind in WATCHED), None)
+
+
+def draw_jobs(jobs: Sequence[JobRow], stop: Callable[[str], None], again: Callable[[], None]) -> None:
+    """Draw the job that runs and those that wait; if there is none, what became of the last one.
+
+    Args:
+        jobs: newest first.
+        stop: called with a job's id when the visitor stops it.
+        again: called when the visitor wants a failed or stopped job to be tried again.
+    """
+    active = active_jobs(jobs)
+    if active:
+        _draw_running(active[0], stop)
+        if len(active) > 1:
+            st.caption("Next: " + ", then ".join(LONG[job.kind].lower() for job in active[1:]) + ".")
+        return
+    last = newest(jobs)
+    if last is None or last.state == "done":
+        return
+    what = LONG[last.kind]
+    if last.state == "failed":
+        reason = sentence(last.error or "the logs folder under the home says why")
+        st.error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
+        st.button(
+            "Try again", key="overview_again", icon=":material/refresh:", type="primary", on_click=again
+        )
+    else:
+        st.info("What was done so far is kept.", title=f"{what} was stopped", icon=":material/pause_circle:")
+        st.button("Go on", key="overview_again", icon=":material/play_arrow:", type="primary", on_click=again)
+
+
+def _draw_running(job: JobRow, stop: Callable[[str], None]) -> None:
+    told = job.progress or {}
+    with st.container(border=True, key="overview_job"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            state = "waiting" if job.state == "queued" else "running"
+            badge = ":gray-badge[waiting]" if state == "waiting" else ":green-badge[:material/sync: running]"
+            st.markdown(f"**{LONG[job.kind]}** {badge}", width="content")
+            st.button(
+                "Stop",
+                key="overview_stop",
+                type="tertiary",
+                icon=":material/stop_circle:",
+                on_click=stop,
+                args=(job.id,),
+            )
+        total = float(told.get("total") or 0.0)
+        share = min(1.0, max(0.0, float(told.get("done") or 0.0) / total)) if total > 0 else 0.0
+        left = told.get("seconds_left")
+        message = plain(str(told.get("message") or "it begins as soon as the job process is free"))
+        st.progress(share, text=message[:1].upper() + message[1:])
+        stage = STAGES.get(str(told.get("stage")))
+        parts = [f"Step {stage}" if stage[0].isdigit() else stage.capitalize()] if stage else []
+        if isinstance(left, int | float):
+            parts.append(seconds(float(left)))
+        if told.get("resumed"):
+            parts.append("taken up again where it stopped")
+        if parts:
+            st.caption(" · ".join(parts))

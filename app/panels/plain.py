@@ -1,0 +1,39 @@
+"""Text that people or files gave, made safe to draw: markup in it stays text."""
+
+import re
+
+__all__ = ["percent", "plain", "points", "seconds", "sentence"]
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-!|~<>$:&])")
+
+
+def plain(text: str) -> str:
+    """Return the text with everything escaped that Markdown would act on."""
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def sentence(text: str) -> str:
+    """Return an error's message as a sentence: a capital letter unless it begins with a name, and a full stop."""
+    text = text.strip()
+    if re.match(r"[a-z]+[ ,]", text):
+        text = text[0].upper() + text[1:]
+    return text if text[-1:] in ".!?…" else text + "."
+
+
+def percent(value: float | None) -> str:
+    """Return a share in [0, 1] as people read it, with one decimal."""
+    return "not measured" if value is None else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
+
+
+def points(value: float) -> str:
+    """Return a difference in percentage points with its sign (a true minus)."""
+    return f"{value:+.1f}".replace("-", "−")
+
+
+def seconds(left: float) -> str:
+    """Return a time to wait, no more exact than it is known."""
+    if left < 10:
+        return "a few seconds left"
+    if left < 90:
+        return f"about {round(left / 10) * 10:.0f} s left"
+    return f"about {max(2, round(left / 60)):.0f} min left"

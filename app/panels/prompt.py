@@ -1,0 +1,59 @@
+"""One prompt in full: text, answers, where it comes from, and what it scored."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from app.panels.answers import said
+from app.panels.difference import marked_html, word_differences
+from app.panels.plain import percent, plain
+from app.panels.titles import origin_words, title
+from fedprompt.bank.rows import PromptRow
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.workspace.views import LeaderRow
+
+__all__ = ["draw_prompt"]
+
+
+def draw_prompt(prompt: Prompt, row: PromptRow, parents: Mapping[str, str], score: LeaderRow | None) -> None:
+    """Draw a prompt; ``parents`` is id -> name of what it was made from."""
+    with st.container(border=True):
+        kind = ":green-badge[tuned]" if prompt.soft is not None else ":gray-badge[template]"
+        origin = (
+            ""
+            if title(row).startswith(origin_words(row.origin))
+            else f":gray-badge[{plain(origin_words(row.origin))}]"
+        )
+        st.markdown(f"**{plain(title(row))}** {kind} {origin}")
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            tokens = None if prompt.soft is None else prompt.soft.tokens
+            st.html(marked_html(word_differences([_text(prompt)])[0], first=True, tokens=tokens))
+        with right:
+            facts = {
+                "Answers": plain(said(prompt.template.words or {})),
+                "From": ", ".join(plain(name) for name in list(parents.values())[:6]),
+                "Vectors": ""
+                if prompt.soft is None
+                else f"{prompt.soft.tokens} of width {prompt.soft.width}",
+                "Model": "" if row.model is None else f"`{row.model[:19]}`",
+                "Mean": ""
+                if score is None or score.mean is None
+                else f"**{percent(score.mean)}** on validation cases",
+                "Sites": ""
+                if score is None
+                else ", ".join(
+                    f"{plain(site)} {percent(value.value)}"
+                    for site, value in score.sites.items()
+                    if value is not None
+                ),
+                "Made": row.created.strftime("%Y\\-%m\\-%d %H:%M UTC"),
+                "Id": f"`{row.id}`",
+            }
+            st.table({name: value for name, value in facts.items() if value}, border="horizontal")
+
+
+def _text(prompt: Prompt) -> str:
+    if prompt.template.messages is None:
+        return prompt.template.text or ""
+    return "\n".join(f"[{message.role}] {message.content}" for message in prompt.template.messages)

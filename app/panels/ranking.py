@@ -1,0 +1,123 @@
+"""The ranking as a table: every prompt, its mean and worst site with intervals, and its sites as heat map columns."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+from zlib import crc32
+
+import pandas as pd
+import streamlit as st
+from pandas.io.formats.style import Styler
+
+from app.panels.palette import palette
+from fedprompt.evaluation.intervals import Interval
+from fedprompt.workspace.views import LeaderRow
+
+__all__ = ["KINDS", "column_settings", "heated", "ranking_frame", "table_key"]
+
+KINDS = {"template": "template", "soft": "tuned"}
+
+
+def ranking_frame(
+    rows: Sequence[LeaderRow], sites: Sequence[str], titles: Mapping[str, str], *, test: bool = False
+) -> pd.DataFrame:
+    """Return one row a prompt, shares in per cent; a value that was not measured is missing, never zero."""
+    return pd.DataFrame([_row(place, row, sites, titles, test) for place, row in enumerate(rows, 1)])
+
+
+def _row(
+    place: int, row: LeaderRow, sites: Sequence[str], titles: Mapping[str, str], test: bool
+) -> dict[str, Any]:
+    cells: dict[str, Any] = {
+        "place": None if row.mean is None else place,
+        "prompt": titles.get(row.id, row.name),
+        "mean": _hundred(row.mean),
+        "interval": _interval(row.interval),
+        "worst site": _hundred(row.worst),
+        "standing": _standing(place, row),
+    }
+    for site in sites:
+        score = row.sites.get(site)
+        cells[site] = None if score is None else 100 * score.value
+    if test:
+        cells["test mean"] = _hundred(row.test_mean) if row.nominated else None
+        cells["test interval"] = _interval(row.test_interval) if row.nominated else None
+    cells["best with"] = _hundred(row.probability_best)
+    cells["kind"] = KINDS.get(row.kind, row.kind)
+    cells["id"] = row.id
+    return cells
+
+
+def _standing(place: int, row: LeaderRow) -> str | None:
+    if row.mean is None:
+        return None
+    if place == 1:
+        return "best"
+    if row.distinguishable is None:
+        return None
+    return "below" if row.distinguishable else "\N{ALMOST EQUAL TO} best"
+
+
+def table_key(page: str, ids: Sequence[str]) -> str:
+    """Return a key for a table of these prompts in this order.
+
+    Streamlit keeps a table's chosen rows by their place; with a key of its own for each order, a tick never moves to
+    another prompt when a new one comes in.
+    """
+    return f"{page}_table_{crc32(''.join(ids).encode()):08x}"
+
+
+def heated(frame: pd.DataFrame, sites: Sequence[str]) -> Styler:
+    """Return the table with its sites' columns tinted by value, the same scale for all of them."""
+    columns = [site for site in sites if site in frame.columns and frame[site].notna().any()]
+    values = pd.concat([frame[column] for column in columns]) if columns else pd.Series(dtype=float)
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 100.0)
+    span = max(float(high - low), 1.0)
+    tint = palette().tint
+
+    def colour(value: Any) -> str:
+        if pd.isna(value):
+            return ""
+        return f"background-color: rgba({tint}, {0.03 + 0.5 * (float(value) - float(low)) / span:.2f})"
+
+    return frame.style.map(colour, subset=list[Hashable](columns)) if columns else frame.style
+
+
+def column_settings(sites: Sequence[str]) -> dict[str, Any]:
+    """Return titles, formats and explanations for the columns."""
+    config = st.column_config
+    share = "%.1f %%"
+    return {
+        "place": config.NumberColumn("#", width=38, pinned=True),
+        "prompt": config.TextColumn("Prompt", pinned=True, width=208),
+        "mean": config.ProgressColumn(
+            "Mean",
+            format=share,
+            min_value=0,
+            max_value=100,
+            width=105,
+            help="Mean over the sites, each counted once.",
+        ),
+        "interval": config.TextColumn("95 % interval", width=105),
+        "worst site": config.NumberColumn("Worst site", format=share, width=85),
+        "standing": config.TextColumn(
+            "Standing",
+            width=80,
+            help="\N{ALMOST EQUAL TO} best: these cases do not tell it from the best yet. Compare says it pair by pair.",
+        ),
+        **{site: config.NumberColumn(site, format=share, width=82) for site in sites},
+        "test mean": config.NumberColumn("Test mean", format=share, width=85),
+        "test interval": config.TextColumn("Test interval", width=105),
+        "best with": config.NumberColumn(
+            "Best with", format=share, width=80, help="The probability that no other prompt here is better."
+        ),
+        "kind": config.TextColumn("Kind", width=80),
+        "id": None,
+    }
+
+
+def _hundred(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+def _interval(interval: Interval | None) -> str | None:
+    return None if interval is None else f"{100 * interval.low:.1f} – {100 * interval.high:.1f}"

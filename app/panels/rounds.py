@@ -1,0 +1,90 @@
+"""The chart by round: each site's accuracy on its validation cases, their mean, and the best template as a rule."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from app.panels.palette import PER_CENT, finished, palette
+from app.panels.plain import percent
+from fedprompt.bank.rows import RoundRow
+
+__all__ = ["draw_rounds"]
+
+MEAN = "mean of all sites"
+
+
+def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequence[str]) -> None:
+    """Draw the rounds so far; ``manual`` is the mean of the best template without tuning."""
+    if not rounds:
+        st.caption("The first round has not been finished yet.")
+        return
+    colours = palette()
+    order = list(sites) or sorted({site for row in rounds for site in row.body.get("by_site", {})})
+    rows = [
+        {"round": row.number, "who": site, "accuracy": value}
+        for row in rounds
+        for site, value in row.body.get("by_site", {}).items()
+    ]
+    means = [
+        {"round": row.number, "who": MEAN, "accuracy": row.body["mean"]}
+        for row in rounds
+        if "mean" in row.body
+    ]
+    values = [row["accuracy"] for row in rows + means] + ([manual] if manual is not None else [])
+    low, high = max(0.0, min(values) - 0.03), min(1.0, max(values) + 0.03)
+    x = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0, grid=False))
+    y = alt.Y(
+        "accuracy:Q",
+        title=None,
+        scale=alt.Scale(domain=[low, high]),
+        axis=alt.Axis(labelExpr=PER_CENT, tickCount=5),
+    )
+    who = alt.Color(
+        "who:N",
+        title=None,
+        scale=alt.Scale(
+            domain=[*order, MEAN], range=[colours.site(i) for i in range(len(order))] + [colours.together]
+        ),
+        legend=alt.Legend(orient="bottom", columns=5, symbolStrokeWidth=3),
+    )
+    tips = [
+        alt.Tooltip("who:N", title=" "),
+        alt.Tooltip("round:O", title="round"),
+        alt.Tooltip("accuracy:Q", title="accuracy", format=".1%"),
+    ]
+    each = (
+        alt.Chart(pd.DataFrame(rows))
+        .mark_line(strokeWidth=1.6, opacity=0.75, point=alt.OverlayMarkDef(size=26))
+        .encode(x=x, y=y, color=who, tooltip=tips)
+    )
+    mean = (
+        alt.Chart(pd.DataFrame(means))
+        .mark_line(strokeWidth=3.5, point=alt.OverlayMarkDef(size=70))
+        .encode(x=x, y=y, color=who, tooltip=tips)
+    )
+    layers: list[alt.Chart] = [each, mean]
+    if manual is not None:
+        # The label stands on the side of the rule that the first round leaves free.
+        first = [row["accuracy"] for row in rows + means if row["round"] == rounds[0].number]
+        above = sum(0 < value - manual < 0.03 for value in first) <= sum(
+            0 < manual - value < 0.03 for value in first
+        )
+        rule = pd.DataFrame([{"accuracy": manual, "label": f"best template, untuned: {percent(manual)}"}])
+        base = alt.Chart(rule).encode(y=y)
+        layers.append(base.mark_rule(strokeDash=[5, 4], strokeWidth=1.5, color=colours.ink))
+        layers.append(
+            base.mark_text(
+                align="left",
+                baseline="bottom" if above else "top",
+                dx=4,
+                dy=-4 if above else 6,
+                color=colours.ink,
+            ).encode(x=alt.value(0), text="label:N")
+        )
+    last = f", {means[-1]['accuracy']:.1%} after round {means[-1]['round']}" if means else ""
+    st.altair_chart(
+        finished(alt.layer(*layers).properties(height=300)),
+        alt=f"Accuracy of the shared prompt by round{last}",
+    )

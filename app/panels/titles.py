@@ -1,0 +1,36 @@
+"""What a prompt is called on the pages: a template by its name, a tuned one by who tuned it and in which round."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from fedprompt.bank.rows import PromptRow
+
+__all__ = ["origin_words", "title", "titles"]
+
+
+def origin_words(origin: str) -> str:
+    """Return where a prompt comes from in words."""
+    kind, _, site = origin.partition(":")
+    return {
+        "study": "written for the study",
+        "federated": "tuned together",
+        "local": f"tuned at {site}",
+        "centralised": "tuned on pooled cases",
+        "import": "imported",
+        "playground": "written in the playground",
+    }.get(kind, origin)
+
+
+def title(row: PromptRow) -> str:
+    """Return what one prompt is called."""
+    if row.kind != "soft" or row.origin.partition(":")[0] not in ("federated", "local", "centralised"):
+        return row.name
+    number = row.notes.get("round")
+    return origin_words(row.origin) + (f", round {number}" if isinstance(number, int) else "")
+
+
+def titles(rows: Sequence[PromptRow]) -> dict[str, str]:
+    """Return a different title for each prompt by id; those that would be alike carry the beginning of their id."""
+    plain = {row.id: title(row) for row in rows}
+    often = Counter(plain.values())
+    return {key: name if often[name] == 1 else f"{name} ({key[3:9]})" for key, name in plain.items()}

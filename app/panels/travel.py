@@ -1,0 +1,19 @@
+"""Ways from one page to another. In the address there are prompt ids and nothing else."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+__all__ = ["go"]
+
+
+def go(page: str, prompts: Sequence[str]) -> None:
+    """Open a page on some prompts.
+
+    Where a page runs alone there is nowhere to go, and it stays.
+    """
+    try:
+        st.switch_page(f"../pages/{page}.py", query_params={"p": list(prompts)})
+    except StreamlitAPIException:
+        st.caption(f"Open the page '{page}' for that.")

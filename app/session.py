@@ -1,0 +1,168 @@
+"""The session: the workspace of this machine, bounded caches of what the pages draw, and errors as one sentence.
+
+Invariant: nobody else touches ``st.session_state`` wholesale or caches anything; every key begins with its page's
+name; no exception reaches the visitor as a traceback.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+from zlib import crc32
+
+import streamlit as st
+from fedprompt.workspace.comparing import compare
+from fedprompt.workspace.leaderboard import leaderboard
+from fedprompt.workspace.overview import overview
+
+from app.panels.plain import plain, sentence
+from app.panels.titles import titles
+from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
+from fedprompt.workspace.home import find_home
+from fedprompt.workspace.jobs import submit
+from fedprompt.workspace.views import CompareView, LeaderboardView, OverviewView
+from fedprompt.workspace.workspace import Workspace, open_workspace
+
+__all__ = [
+    "compare_view",
+    "explain",
+    "guarded",
+    "leaderboard_view",
+    "overview_view",
+    "prompt_titles",
+    "query_ids",
+    "role",
+    "set_query_ids",
+    "workspace",
+]
+
+MAX_IDS = 8
+MAX_TITLES = 5000
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+
+
+def role() -> str:
+    """Return what this machine is in a federation: ``alone``, ``hub`` or ``site``."""
+    given = os.environ.get("FEDPROMPT_ROLE", "alone")
+    return given if given in ("alone", "hub", "site") else "alone"
+
+
+def workspace() -> Workspace:
+    """Return the one workspace of this server, opened at the first call."""
+    return _open(str(find_home().path))
+
+
+def overview_view() -> OverviewView:
+    """Return what the Overview page draws, made anew once the bank has changed."""
+    ws = workspace()
+    return _overview(str(ws.home.path), _stamp(ws))
+
+
+def leaderboard_view(study: str | None, show_test: bool) -> LeaderboardView:
+    """Return what the Leaderboard page draws, made anew once the bank has changed."""
+    ws = workspace()
+    return _leaderboard(str(ws.home.path), _stamp(ws), study, show_test)
+
+
+def compare_view(prompts: Sequence[str]) -> CompareView:
+    """Return what the Compare page draws, made anew once the bank has changed."""
+    ws = workspace()
+    return _compare(str(ws.home.path), _stamp(ws), tuple(prompts))
+
+
+def prompt_titles() -> dict[str, str]:
+    """Return what every prompt of the bank is called, by id, the newest first."""
+    ws = workspace()
+    return _titles(str(ws.home.path), _stamp(ws))
+
+
+def query_ids() -> tuple[str, ...]:
+    """Return the prompt ids in the address (``?p=...&p=...``), each once, at most ``MAX_IDS``."""
+    return tuple(dict.fromkeys(value[:80] for value in st.query_params.get_all("p")))[:MAX_IDS]
+
+
+def set_query_ids(prompts: Sequence[str]) -> None:
+    """Put prompt ids, and nothing else, into the address."""
+    if tuple(prompts) != tuple(st.query_params.get_all("p")):
+        st.query_params.from_dict({"p": list(prompts)} if prompts else {})
+
+
+def guarded(draw: Callable[P, None]) -> Callable[P, None]:
+    """Wrap a page or a fragment: whatever goes wrong in it is told in a sentence, with a button where one helps."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            draw(*args, **kwargs)
+        except Exception as error:  # the last line of defence: the visitor sees a sentence, the log the trace
+            explain(error)
+
+    return drawn
+
+
+def explain(error: Exception) -> None:
+    """Draw an error as a sentence that says what to do next, with its button where there is one."""
+    if not isinstance(error, FedPromptError):
+        log.error("a page failed", exc_info=error)
+        logs = Path(os.environ.get("FEDPROMPT_HOME") or Path.home() / ".fedprompt") / "logs"
+        st.error(
+            f"This page could not be drawn. Try again; if it stays, the logs folder {plain(str(logs))} says why.",
+            title="Something went wrong",
+            icon=":material/error:",
+        )
+        st.button("Try again", key="error_again", icon=":material/refresh:")
+        return
+    st.error(plain(sentence(str(error))), icon=":material/error:")
+    key = f"error_{crc32(str(error).encode()):08x}"
+    if isinstance(error, AssetError):
+        st.button(
+            "Fetch the model and the texts", key=key, icon=":material/download:", on_click=_fetch_assets
+        )
+    elif isinstance(error, BankError | JobError):
+        st.button("Try again", key=key, icon=":material/refresh:")
+
+
+def _fetch_assets() -> None:
+    submit(workspace(), "assets", {})
+
+
+def _stamp(ws: Workspace) -> tuple[tuple[int, int], ...]:
+    """Return what changes with every write to the bank: times and sizes of its file and of its write-ahead log."""
+    found = []
+    for path in (ws.home.bank, ws.home.bank.with_name(ws.home.bank.name + "-wal")):
+        try:
+            state = path.stat()
+        except OSError:
+            continue
+        found.append((state.st_mtime_ns, state.st_size))
+    return tuple(found)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _open(home: str) -> Workspace:
+    return open_workspace(Path(home))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _overview(home: str, stamp: tuple[tuple[int, int], ...]) -> OverviewView:
+    return overview(_open(home))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _leaderboard(
+    home: str, stamp: tuple[tuple[int, int], ...], study: str | None, show_test: bool
+) -> LeaderboardView:
+    return leaderboard(_open(home), study, show_test=show_test)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _compare(home: str, stamp: tuple[tuple[int, int], ...], prompts: tuple[str, ...]) -> CompareView:
+    return compare(_open(home), prompts)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _titles(home: str, stamp: tuple[tuple[int, int], ...]) -> dict[str, str]:
+    return titles(tuple(reversed(_open(home).bank.prompts(limit=MAX_TITLES))))

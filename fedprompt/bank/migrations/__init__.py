@@ -1,0 +1,1 @@
+"""Numbered migrations: each is applied once, in order, and never edited afterwards."""

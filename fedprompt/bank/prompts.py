@@ -1,0 +1,235 @@
+"""Prompts in the bank, by content id, and where each came from.
+
+A prompt is kept once. Each coming (a study's candidate, a round's result, an import) is a record of its own,
+because a name, a study and an origin are no part of what a prompt is.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy.dialects.sqlite import insert
+
+from fedprompt.bank.database import Database
+from fedprompt.bank.rows import JSON, PromptRow
+from fedprompt.bank.schema import prompts, records, studies
+from fedprompt.bank.texts import from_blob, from_json, from_time, now, to_blob, to_json
+from fedprompt.errors import BankError, FedPromptError
+from fedprompt.prompts.prompt import Prompt
+
+__all__ = ["PromptShelf", "rebuild"]
+
+_ID = re.compile(r"(?:p1:)?([0-9a-f]{0,32})")
+SHORTEST_PREFIX = 4
+
+
+class PromptShelf:
+    """The part of the bank that holds prompts."""
+
+    _database: Database
+
+    def record_prompt(
+        self,
+        prompt: Prompt,
+        *,
+        study: str | None,
+        origin: str,
+        parents: Sequence[str] = (),
+        notes: Mapping[str, JSON] | None = None,
+    ) -> str:
+        """Keep a prompt and where it came from; return its id.
+
+        Args:
+            prompt: what to keep; the same content is kept once.
+            study: the digest of the study it belongs to, if any.
+            origin: ``study``, ``federated``, ``local:SITE``, ``centralised``, ``import`` or ``playground``.
+            parents: ids of the prompts it was made from.
+            notes: what else is to be known of it.
+
+        Raises:
+            BankError: the study is not in the bank, or the notes are not JSON.
+        """
+        (id,) = self.record_prompts([(prompt, notes or {})], study=study, origin=origin, parents=parents)
+        return id
+
+    def record_prompts(
+        self,
+        batch: Sequence[tuple[Prompt, Mapping[str, JSON]]],
+        *,
+        study: str | None,
+        origin: str,
+        parents: Sequence[str] = (),
+    ) -> tuple[str, ...]:
+        """Keep several prompts, each with its notes, all or none; otherwise like :meth:`record_prompt`.
+
+        Raises:
+            BankError: the study is not in the bank, or the notes are not JSON.
+        """
+        contents = [_content(prompt) for prompt, _ in batch]
+        lineage = {
+            "study": study,
+            "origin": origin,
+            "parents": to_json(list(parents), "a prompt's parents"),
+            "created": now(),
+        }
+        comings = [
+            {
+                "prompt": prompt.id,
+                "name": prompt.name,
+                "notes": to_json(notes, f"the notes of '{prompt.name}'"),
+                **lineage,
+            }
+            for prompt, notes in batch
+        ]
+        if not batch:
+            return ()
+        with self._database.write() as connection:
+            if study is not None:
+                known = select(studies.c.number).where(studies.c.digest == study)
+                if connection.execute(known).first() is None:
+                    raise BankError(
+                        f"a prompt cannot be kept: the bank holds no study {study}; record it first"
+                    )
+            connection.execute(insert(prompts).on_conflict_do_nothing(), contents)
+            connection.execute(insert(records).on_conflict_do_nothing(), comings)
+        return tuple(prompt.id for prompt, _ in batch)
+
+    def prompt(self, id_or_unique_prefix: str) -> Prompt:
+        """Return a prompt under the name that it first came with.
+
+        Raises:
+            BankError: no prompt, or several, have such an id, or the stored one is damaged.
+        """
+        with self._database.read() as connection:
+            id = _resolve(connection, id_or_unique_prefix)
+            found = connection.execute(select(prompts).where(prompts.c.id == id)).one()
+            first = select(records.c.name).where(records.c.prompt == id).order_by(records.c.number).limit(1)
+            name = connection.execute(first).scalar() or id
+        prompt = rebuild(str(name), found.body, found.vectors, id)
+        if prompt.id != id:
+            raise BankError(f"prompt {id} is damaged: its content has the id {prompt.id}")
+        return prompt
+
+    def prompt_row(self, id: str) -> PromptRow:
+        """Return where a prompt first came from; ``id`` may be a unique beginning of one.
+
+        Raises:
+            BankError: no prompt, or several, have such an id.
+        """
+        with self._database.read() as connection:
+            (row,) = _rows(connection, [records.c.prompt == _resolve(connection, id)])
+        return row
+
+    def prompts(
+        self,
+        *,
+        study: str | None = None,
+        kind: str | None = None,
+        search: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> tuple[PromptRow, ...]:
+        """Return prompts in the order they first came.
+
+        Args:
+            study: only prompts of this study (its digest).
+            kind: only ``template`` or only ``soft`` prompts.
+            search: only prompts whose id, name, origin or text hold each of these words, in any case of ASCII
+            letters. limit: at most so many. offset: leave out so many at the beginning.
+        """
+        wanted: list[ColumnElement[bool]] = []
+        if study is not None:
+            wanted.append(records.c.study == study)
+        if kind is not None:
+            wanted.append(prompts.c.kind == kind)
+        for word in (search or "").split():
+            columns = (prompts.c.id, records.c.name, records.c.origin, prompts.c.searched)
+            wanted.append(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+        with self._database.read() as connection:
+            return _rows(connection, wanted, limit, offset)
+
+
+def rebuild(name: str, body: str, blob: bytes | None, id: str) -> Prompt:
+    """Return a prompt from its columns.
+
+    Raises:
+        BankError: they do not make a prompt.
+    """
+    try:
+        canonical: Mapping[str, Any] = json.loads(body)
+        return Prompt.from_canonical(
+            name, canonical, None if blob is None else from_blob(blob, f"prompt {id}")
+        )
+    except (FedPromptError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, BankError):
+            raise
+        raise BankError(f"prompt {id} is damaged ({error}); 'fedprompt bank verify' lists what is") from error
+
+
+def _rows(
+    connection: Connection, wanted: Sequence[ColumnElement[bool]], limit: int | None = None, offset: int = 0
+) -> tuple[PromptRow, ...]:
+    first = (
+        select(func.min(records.c.number))
+        .join(prompts, prompts.c.id == records.c.prompt)
+        .where(*wanted)
+        .group_by(records.c.prompt)
+    )
+    query = (
+        select(records, prompts.c.kind, prompts.c.model)
+        .join(prompts, prompts.c.id == records.c.prompt)
+        .where(records.c.number.in_(first))
+        .order_by(records.c.number)
+        .limit(limit)
+        .offset(offset or None)
+    )
+    return tuple(_row(row) for row in connection.execute(query))
+
+
+def _row(row: "Row[tuple[object, ...]]") -> PromptRow:
+    return PromptRow(
+        id=row.prompt,
+        name=row.name,
+        kind=row.kind,
+        study=row.study,
+        origin=row.origin,
+        parents=tuple(from_json(row.parents)),
+        model=row.model,
+        notes=from_json(row.notes),
+        created=from_time(row.created),
+    )
+
+
+def _resolve(connection: Connection, id: str) -> str:
+    match = _ID.fullmatch(id.strip())
+    if match is None or len(match[1]) < SHORTEST_PREFIX:
+        raise BankError(
+            f"'{id}' is no prompt's id; give 'p1:' and at least its first {SHORTEST_PREFIX} digits, "
+            "as 'fedprompt bank list' shows them"
+        )
+    query = select(prompts.c.id).where(prompts.c.id.startswith("p1:" + match[1])).limit(3)
+    found = connection.execute(query).scalars().all()
+    if not found:
+        raise BankError(f"the bank holds no prompt {id}; 'fedprompt bank list' shows what it holds")
+    if len(found) > 1:
+        raise BankError(f"several prompts begin with {id} ({', '.join(found)}); give more of the id")
+    return str(found[0])
+
+
+def _content(prompt: Prompt) -> dict[str, Any]:
+    return {
+        "id": prompt.id,
+        "kind": prompt.kind,
+        "model": None if prompt.soft is None else prompt.soft.model,
+        "body": to_json(prompt.canonical(), f"prompt '{prompt.name}'"),
+        "searched": _searched(prompt),
+        "vectors": None if prompt.soft is None else to_blob(prompt.soft.vectors),
+    }
+
+
+def _searched(prompt: Prompt) -> str:
+    template = prompt.template
+    words = (template.words or {}).values()
+    return "\n".join((template.text or "", *(message.content for message in template.messages or ()), *words))

@@ -1,0 +1,132 @@
+"""What the bank gives back: frozen rows whose values were rebuilt through the closed models they came from.
+
+Times are aware datetimes in UTC. Ids are content ids where the thing has content, and the caller's own
+otherwise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from fedprompt.study.schema import Study
+from fedprompt.study.score import Comparison, Score
+
+__all__ = [
+    "JSON",
+    "ComparisonRow",
+    "JobRow",
+    "JobState",
+    "Problem",
+    "PromptRow",
+    "RoundRow",
+    "RunRow",
+    "ScoreRow",
+    "StudyRow",
+]
+
+JSON = Any  # None, bool, int, float, str, and lists and string-keyed dicts of them
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A study, its digest, and the digest of the model it is for."""
+
+    digest: str
+    name: str
+    study: Study
+    model_digest: str
+    created: datetime
+
+
+@dataclass(frozen=True)
+class PromptRow:
+    """Where a prompt came from. ``kind`` is ``template`` or ``soft``; ``model`` the digest a soft prompt is
+    bound to.
+
+    A prompt that came twice (from two studies, say) is one prompt; the row tells of its first coming, or of
+    its first coming within the study that was asked for.
+    """
+
+    id: str
+    name: str
+    kind: str
+    study: str | None
+    origin: str
+    parents: tuple[str, ...]
+    model: str | None
+    notes: Mapping[str, JSON]
+    created: datetime
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """What one site said of one prompt in one run; ``round`` is None outside rounds."""
+
+    run: str
+    study: str
+    site: str
+    round: int | None
+    score: Score
+    created: datetime
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """What one site said of two prompts in one run."""
+
+    run: str
+    study: str
+    site: str
+    comparison: Comparison
+    created: datetime
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run; ``result`` and ``finished`` are None while ``state`` is ``running``."""
+
+    id: str
+    kind: str
+    study: str
+    settings: Mapping[str, JSON]
+    state: Literal["running", "done"]
+    result: dict[str, JSON] | None
+    created: datetime
+    finished: datetime | None
+
+
+@dataclass(frozen=True)
+class RoundRow:
+    """One finished round, the id of the prompt it made, and what was measured."""
+
+    run: str
+    number: int
+    prompt: str
+    body: Mapping[str, JSON]
+    created: datetime
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job; ``progress`` is what it last told, ``pid`` the process that runs it."""
+
+    id: str
+    kind: str
+    arguments: Mapping[str, JSON]
+    state: JobState
+    progress: dict[str, JSON] | None
+    result: dict[str, JSON] | None
+    error: str | None
+    pid: int | None
+    created: datetime
+    updated: datetime
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in the bank that does not agree with itself."""
+
+    where: str
+    what: str

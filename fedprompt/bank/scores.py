@@ -1,0 +1,157 @@
+"""What sites said of prompts: scores and comparisons, each kept once a run, site, prompt, split and round."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from sqlalchemy import Column, ColumnElement, Connection, Table, or_, select
+from sqlalchemy.dialects.sqlite import insert
+
+from fedprompt.bank import schema
+from fedprompt.bank.database import Database
+from fedprompt.bank.rows import ComparisonRow, ScoreRow
+from fedprompt.bank.schema import runs
+from fedprompt.bank.texts import from_time, now
+from fedprompt.errors import BankError
+from fedprompt.study.score import Comparison, Score
+
+__all__ = ["ScoreShelf", "require_run"]
+
+V = TypeVar("V", Score, Comparison)
+
+
+class ScoreShelf:
+    """The part of the bank that holds scores and comparisons."""
+
+    _database: Database
+
+    def record_scores(
+        self, run: str, site: str, scores: Sequence[Score], *, round: int | None = None
+    ) -> None:
+        """Keep a site's scores; what is there already stays as it is, so a round may be recorded twice.
+
+        Raises:
+            BankError: there is no such run.
+        """
+        time = now()
+        rows = [
+            {
+                "run": run,
+                "site": site,
+                "prompt": score.prompt,
+                "split": score.split,
+                "round": round,
+                "body": score.model_dump_json(),
+                "created": time,
+            }
+            for score in scores
+        ]
+        self._append(schema.scores, run, rows)
+
+    def record_comparisons(self, run: str, site: str, comparisons: Sequence[Comparison]) -> None:
+        """Keep a site's comparisons; what is there already stays as it is.
+
+        Raises:
+            BankError: there is no such run.
+        """
+        time = now()
+        rows = [
+            {
+                "run": run,
+                "site": site,
+                "first": comparison.first,
+                "second": comparison.second,
+                "split": comparison.split,
+                "body": comparison.model_dump_json(),
+                "created": time,
+            }
+            for comparison in comparisons
+        ]
+        self._append(schema.comparisons, run, rows)
+
+    def scores(
+        self,
+        *,
+        run: str | None = None,
+        study: str | None = None,
+        prompts: Sequence[str] | None = None,
+        split: str | None = None,
+    ) -> tuple[ScoreRow, ...]:
+        """Return scores in the order they came, of one run, study or split, or of some prompts only."""
+        wanted = _wanted(schema.scores, run, study, split)
+        if prompts is not None:
+            wanted.append(_among(schema.scores.c.prompt, prompts))
+        return tuple(
+            ScoreRow(
+                row.run, row.study, row.site, row.round, _value(Score, row.body, row), from_time(row.created)
+            )
+            for row in self._found(schema.scores, wanted)
+        )
+
+    def comparisons(
+        self,
+        *,
+        run: str | None = None,
+        study: str | None = None,
+        prompts: Sequence[str] | None = None,
+        split: str | None = None,
+    ) -> tuple[ComparisonRow, ...]:
+        """Return comparisons in the order they came; with ``prompts``, those between two of them."""
+        wanted = _wanted(schema.comparisons, run, study, split)
+        if prompts is not None:
+            wanted.append(_among(schema.comparisons.c.first, prompts))
+            wanted.append(_among(schema.comparisons.c.second, prompts))
+        return tuple(
+            ComparisonRow(
+                row.run, row.study, row.site, _value(Comparison, row.body, row), from_time(row.created)
+            )
+            for row in self._found(schema.comparisons, wanted)
+        )
+
+    def _append(self, table: Table, run: str, rows: list[dict[str, Any]]) -> None:
+        with self._database.write() as connection:
+            require_run(connection, run)
+            if rows:
+                connection.execute(insert(table).on_conflict_do_nothing(), rows)
+
+    def _found(self, table: Table, wanted: Sequence[ColumnElement[bool]]) -> Sequence[Any]:
+        query = select(table, runs.c.study).join(runs, runs.c.id == table.c.run).where(*wanted)
+        with self._database.read() as connection:
+            return connection.execute(query.order_by(table.c.number)).all()
+
+
+def require_run(connection: Connection, run: str) -> None:
+    """Refuse a run that was never started.
+
+    Raises:
+        BankError: there is no such run.
+    """
+    if connection.execute(select(runs.c.number).where(runs.c.id == run)).first() is None:
+        raise BankError(f"the bank holds no run '{run}'; start it first")
+
+
+def _wanted(table: Table, run: str | None, study: str | None, split: str | None) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if run is not None:
+        wanted.append(table.c.run == run)
+    if study is not None:
+        wanted.append(runs.c.study == study)
+    if split is not None:
+        wanted.append(table.c.split == split)
+    return wanted
+
+
+def _among(column: "Column[str]", values: Sequence[str]) -> ColumnElement[bool]:
+    """Return ``column IN values`` in pieces that stay below SQLite's bound on variables."""
+    chunks = [list(values[at : at + 500]) for at in range(0, max(len(values), 1), 500)]
+    return or_(*(column.in_(chunk) for chunk in chunks))
+
+
+def _value(kind: type[V], body: str, row: Any) -> V:
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise BankError(
+            f"a {kind.__name__.lower()} of site '{row.site}' in run '{row.run}' is damaged; "
+            "'fedprompt bank verify' lists what is"
+        ) from error

@@ -1,0 +1,66 @@
+"""Studies in the bank, by digest."""
+
+from pydantic import ValidationError
+from sqlalchemy import Row, select
+from sqlalchemy.dialects.sqlite import insert
+
+from fedprompt.bank.database import Database
+from fedprompt.bank.rows import StudyRow
+from fedprompt.bank.schema import studies
+from fedprompt.bank.texts import from_json, from_time, now, to_json
+from fedprompt.errors import BankError
+from fedprompt.study.schema import Study
+
+__all__ = ["StudyShelf"]
+
+
+class StudyShelf:
+    """The part of the bank that holds studies."""
+
+    _database: Database
+
+    def record_study(self, study: Study, digest: str, model_digest: str) -> None:
+        """Keep a study; one that is there already stays as it is.
+
+        Raises:
+            BankError: the digest is not that of the study and the model.
+        """
+        if study.digest(model_digest) != digest:
+            raise BankError(
+                f"study '{study.study}' cannot be kept as {digest}: that is not the digest of its content"
+            )
+        row = {
+            "digest": digest,
+            "name": study.study,
+            "body": to_json(study.model_dump(mode="json"), f"study '{study.study}'"),
+            "model_digest": model_digest,
+            "created": now(),
+        }
+        with self._database.write() as connection:
+            connection.execute(insert(studies).values(row).on_conflict_do_nothing())
+
+    def studies(self) -> tuple[StudyRow, ...]:
+        """Return every study, in the order they came."""
+        with self._database.read() as connection:
+            found = connection.execute(select(studies).order_by(studies.c.number)).all()
+        return tuple(_row(row) for row in found)
+
+    def study(self, digest: str) -> StudyRow:
+        """Return one study.
+
+        Raises:
+            BankError: there is no such study.
+        """
+        with self._database.read() as connection:
+            found = connection.execute(select(studies).where(studies.c.digest == digest)).first()
+        if found is None:
+            raise BankError(f"the bank holds no study {digest}")
+        return _row(found)
+
+
+def _row(row: "Row[tuple[object, ...]]") -> StudyRow:
+    try:
+        study = Study.model_validate(from_json(row.body))
+    except (ValidationError, ValueError) as error:
+        raise BankError(f"study {row.digest} is damaged; 'fedprompt bank verify' lists what is") from error
+    return StudyRow(row.digest, row.name, study, row.model_digest, from_time(row.created))

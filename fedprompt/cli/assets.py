@@ -1,0 +1,42 @@
+"""``fedprompt assets``: the default model, the encoder and the demo's text."""
+
+import typer
+
+from fedprompt.cli.options import Home, Json
+from fedprompt.cli.showing import emit, line, table
+from fedprompt.cli.telling import Teller
+
+__all__ = ["app", "list_", "pull"]
+
+app = typer.Typer(help="The default model, the encoder and the demo's text.", no_args_is_help=True)
+
+
+@app.command()
+def pull(home: Home = None, json: Json = False) -> None:
+    """Fetch the assets, check their digests and make them ready; does nothing where they are."""
+    from fedprompt.workspace.assets import pull_assets
+    from fedprompt.workspace.home import find_home
+
+    with Teller() as tell:
+        found = pull_assets(find_home(home), tell)
+    if json:
+        emit(found)
+    else:
+        for asset in found["assets"]:
+            line(f"{asset['name']}: ready in {asset['path']}")
+
+
+@app.command("list")
+def list_(home: Home = None, json: Json = False) -> None:
+    """List the assets and whether they are here."""
+    from fedprompt.workspace.assets import list_assets
+    from fedprompt.workspace.home import find_home
+
+    found = list_assets(find_home(home))
+    if json:
+        emit({"assets": found})
+    else:
+        table(
+            ("asset", "what", "licence", "state"),
+            [(a["name"], a["what"], a["licence"], "ready" if a["ready"] else "absent") for a in found],
+        )

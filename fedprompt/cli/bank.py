@@ -1,0 +1,129 @@
+"""``fedprompt bank``: list, show and verify what the bank holds."""
+
+from typing import Annotated, Any
+
+import typer
+
+from fedprompt.cli.options import Home, Json
+from fedprompt.cli.showing import emit, line, percent, table
+
+__all__ = ["app", "list_", "show", "verify"]
+
+app = typer.Typer(help="The store of prompts, scores and rounds.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    study: Annotated[
+        str | None, typer.Option("--study", help="Only prompts of this study (its digest).")
+    ] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="Only 'template' or 'soft' prompts.")] = None,
+    search: Annotated[
+        str | None, typer.Option("--search", help="Only prompts that hold these words.")
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """List prompts."""
+    from fedprompt.workspace.workspace import open_workspace
+
+    if kind not in (None, "template", "soft"):
+        raise typer.BadParameter(f"'{kind}' is neither template nor soft", param_hint="--kind")
+    with open_workspace(home) as ws:
+        rows = ws.bank.prompts(study=study, kind=kind, search=search)
+    if json:
+        emit({"prompts": [_plain(row) for row in rows]})
+    elif not rows:
+        line("no prompts; 'fedprompt demo' makes some, 'fedprompt score' adds your own")
+    else:
+        table(
+            ("prompt", "name", "kind", "origin", "made"),
+            [(row.id, row.name, row.kind, row.origin, f"{row.created:%Y-%m-%d %H:%M}") for row in rows],
+        )
+
+
+@app.command()
+def show(
+    prompt: Annotated[str, typer.Argument(help="A prompt's id, or the beginning of one.")],
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show one prompt: its text, label words, where it comes from and its scores."""
+    from fedprompt.workspace.workspace import open_workspace
+
+    with open_workspace(home) as ws:
+        value = ws.bank.prompt(prompt)
+        row = ws.bank.prompt_row(value.id)
+        scores = ws.bank.scores(prompts=[value.id])
+    template = value.template
+    found = {
+        **_plain(row),
+        "text": template.text,
+        "messages": None
+        if template.messages is None
+        else [{"role": message.role, "content": message.content} for message in template.messages],
+        "words": None if template.words is None else dict(template.words),
+        "tokens": None if value.soft is None else value.soft.tokens,
+        "scores": [
+            {"run": s.run, "site": s.site, "split": s.score.split, "n": s.score.n, "value": s.score.value}
+            for s in scores
+        ],
+    }
+    if json:
+        emit(found)
+        return
+    line(f"{found['id']}  {found['name']}  ({found['kind']}, from {found['origin']})")
+    line()
+    line(template.text or "\n".join(f"[{m.role}] {m.content}" for m in template.messages or ()))
+    line()
+    if template.words:
+        line("label words: " + ", ".join(f"{label} = {word!r}" for label, word in template.words.items()))
+    if value.soft is not None:
+        line(
+            f"soft prompt: {value.soft.tokens} tokens of width {value.soft.width} for the model {value.soft.model}"
+        )
+    if row.parents:
+        line("made from: " + ", ".join(row.parents))
+    if scores:
+        table(
+            ("site", "split", "cases", "score"),
+            [(s.site, s.score.split, s.score.n, percent(s.score.value)) for s in scores],
+        )
+
+
+@app.command()
+def verify(home: Home = None, json: Json = False) -> None:
+    """Derive every id anew and say what does not agree."""
+    from fedprompt.workspace.workspace import open_workspace
+
+    with open_workspace(home) as ws:
+        problems = ws.bank.verify()
+        prompts = len(ws.bank.prompts())
+    if json:
+        emit(
+            {
+                "ok": not problems,
+                "prompts": prompts,
+                "problems": [{"where": problem.where, "what": problem.what} for problem in problems],
+            }
+        )
+    for problem in problems if not json else ():
+        line(f"{problem.where}: {problem.what}")
+    if problems:
+        raise typer.Exit(1)
+    if not json:
+        line(f"every id of {prompts} prompts agrees with its content")
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "kind": row.kind,
+        "study": row.study,
+        "origin": row.origin,
+        "parents": list(row.parents),
+        "model": row.model,
+        "notes": dict(row.notes or {}),
+        "created": row.created.isoformat(),
+    }

@@ -1,0 +1,57 @@
+"""``fedprompt data check``: is a file of cases fit for a study?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fedprompt.cli.options import Group, Json, Map, StudyFile, pairs
+from fedprompt.cli.showing import emit, line, table
+from fedprompt.cli.telling import Teller
+
+__all__ = ["app", "check"]
+
+app = typer.Typer(help="Files of cases.", no_args_is_help=True)
+
+
+@app.callback()
+def _data() -> None:
+    """Files of cases."""
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A CSV, JSONL or Parquet file of cases.")],
+    study: StudyFile,
+    map_: Map = None,
+    group: Group = None,
+    json: Json = False,
+) -> None:
+    """Say what is in a file of cases, how it will be split, and how many cases are missing."""
+    from fedprompt.errors import DataError
+    from fedprompt.workspace.data import check_data
+
+    with Teller() as tell:
+        found = check_data(file, study, pairs(map_), group, tell)
+    if json:
+        emit(found)
+    else:
+        line(
+            f"{file}: {found['cases']} cases ({found['inputs']} distinct inputs) for the study '{found['study']}'"
+        )
+        if found["by_answer"]:
+            table(("answer", "cases"), list(found["by_answer"].items()))
+        table(
+            ("split", "independent cases", "missing"),
+            [(split, n, found["missing"].get(split, 0)) for split, n in found["splits"].items()],
+        )
+        for warning in found["warnings"]:
+            line(f"note: {warning}")
+    if not found["ok"]:
+        split, missing = next(iter(found["missing"].items()))
+        raise DataError(
+            f"{file}: the {split} split has {found['splits'][split]} independent cases and the study's min_cases is "
+            f"{found['min_cases']}, so {missing} are missing there; add about {found['more']} cases or lower min_cases"
+        )
+    if not json:
+        line("fit for the study")

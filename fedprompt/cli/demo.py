@@ -1,0 +1,106 @@
+"""``fedprompt demo``: a federation of four sites on real text, from nothing to a table."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from fedprompt.cli.options import Home, Json, Seed
+from fedprompt.cli.showing import emit, line, number, percent, table
+from fedprompt.cli.telling import Teller
+
+__all__ = ["demo", "show_rounds", "show_templates", "show_test"]
+
+NAMES = {
+    "manual": "best template",
+    "local_own": "own soft prompt, at home",
+    "local_only": "own soft prompt, everywhere",
+    "centralised": "tuned on pooled cases",
+    "federated": "federated",
+    "kept": "what each site keeps",
+}
+
+
+def demo(
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Rounds of federated tuning.")] = None,
+    cases: Annotated[int | None, typer.Option("--cases", min=1, help="Cases a site tunes on.")] = None,
+    seed: Seed = 0,
+    again: Annotated[bool, typer.Option("--again", help="Run anew what the bank already holds.")] = False,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Run the demo federation; a run that was broken off goes on, one that is done is shown."""
+    from fedprompt.workspace.assets import assets_ready, pull_assets
+    from fedprompt.workspace.demo import DemoSettings
+    from fedprompt.workspace.demo import demo as run
+    from fedprompt.workspace.workspace import open_workspace
+
+    given: dict[str, Any] = {"seed": seed, "again": again}
+    given |= {name: value for name, value in (("rounds", rounds), ("cases", cases)) if value is not None}
+    with open_workspace(home) as ws, Teller() as tell:
+        if not assets_ready(ws.home):
+            pull_assets(ws.home, tell)
+        found = run(ws, DemoSettings(**given), tell)
+    if json:
+        emit(found)
+        return
+    show_templates(found.get("templates", ()))
+    show_rounds(found.get("rounds", ()))
+    show_test(found.get("test", {}))
+    for sentence in (found.get("headline"), *found.get("sentences", ()), found.get("note")):
+        if sentence:
+            line(str(sentence))
+    if seconds := found.get("seconds"):
+        line("seconds: " + ", ".join(f"{stage} {value:.0f}" for stage, value in seconds.items()))
+
+
+def show_templates(templates: Any) -> None:
+    """Print the candidate templates, the best on pooled validation first."""
+    if templates:
+        table(
+            ("template", "pooled", "mean", "worst"),
+            [
+                (row["name"], percent(row["pooled"]), percent(row["mean"]), percent(row["worst"]))
+                for row in templates
+            ],
+            title="Templates on validation",
+        )
+
+
+def show_rounds(rounds: Any) -> None:
+    """Print what each round reached on validation."""
+    if rounds:
+        sites = list(rounds[0]["by_site"])
+        table(
+            ("round", *sites, "mean", "bytes"),
+            [
+                (
+                    entry["round"],
+                    *(percent(entry["by_site"].get(site)) for site in sites),
+                    percent(entry["mean"]),
+                    f"{entry['bytes']:,}",
+                )
+                for entry in rounds
+            ],
+            title="Validation accuracy by round",
+        )
+
+
+def show_test(test: Mapping[str, Any]) -> None:
+    """Print the test table: mean over sites, its 95 % interval, the worst site, and every site."""
+    if test:
+        sites = list(next(iter(test.values()))["by_site"])
+        table(
+            ("prompt", "mean", "95 %", "worst", *sites),
+            [
+                (
+                    NAMES.get(name, name),
+                    percent(entry["mean"]),
+                    number(entry),
+                    percent(entry["worst"]),
+                    *(percent(entry["by_site"].get(site)) for site in sites),
+                )
+                for name, entry in test.items()
+            ],
+            title="Test accuracy",
+        )

@@ -1,0 +1,54 @@
+"""``fedprompt doctor``: what this machine has and what it lacks."""
+
+import typer
+
+from fedprompt.cli.options import Home, Json
+from fedprompt.cli.showing import emit, line, table
+
+__all__ = ["doctor"]
+
+
+def doctor(home: Home = None, json: Json = False) -> None:
+    """Say what is installed, which cores, threads and number formats there are, and what is missing."""
+    from fedprompt.workspace.doctor import doctor as look
+
+    found = look(home)
+    if json:
+        emit(found)
+    else:
+        processor, settings = found["processor"], found["settings"] or {"dtype": "-", "threads": "-"}
+        memory = found["memory_bytes"]
+        place = found["home"] or {}
+        free = place.get("free_bytes")
+        versions = ", ".join(f"{name} {version}" for name, version in found["packages"].items() if version)
+        rows = [
+            ("fedprompt", f"{found['fedprompt']} on Python {found['python']} ({found['executable']})"),
+            ("system", found["system"]),
+            (
+                "cores",
+                f"{processor['physical']} physical of {processor['cores']}, {processor['allowed']} allowed",
+            ),
+            ("models run in", f"{settings['dtype']} on {settings['threads']} threads"),
+            ("bfloat16 in hardware", "yes" if processor["bfloat16"] else "no"),
+            ("GPU", found["gpu"] or "none"),
+            ("memory", "unknown" if memory is None else f"{memory / 1024**3:.1f} GiB"),
+            (
+                "home",
+                f"{place.get('path', '-')}" + ("" if free is None else f" ({free / 1024**3:.1f} GiB free)"),
+            ),
+            (
+                "assets",
+                ", ".join(
+                    f"{a['name']} {'ready' if a['ready'] else 'absent'}" for a in found["assets"] or ()
+                ),
+            ),
+            ("bank", "-" if found["bank"] is None else f"{found['bank']['prompts']} prompts"),
+            ("packages", versions),
+        ]
+        table(("what", "found"), rows)
+        for sentence in found["missing"]:
+            line(f"missing: {sentence}")
+        if found["ok"]:
+            line("nothing is missing")
+    if not found["ok"]:
+        raise typer.Exit(1)

@@ -1,0 +1,101 @@
+"""The command ``fedprompt``: gathers the commands, and turns errors into one sentence and an exit code.
+
+Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import fedprompt
+from fedprompt.cli import assets, bank, data, demo, doctor, exchange, study, ui, work
+from fedprompt.cli.showing import clean
+from fedprompt.workspace.failure import sentence_of
+
+__all__ = ["app", "main", "run"]
+
+STOPPED = 130
+log = logging.getLogger(__name__)
+
+app = typer.Typer(
+    name="fedprompt",
+    help="Find the best prompts together, without showing anyone your labelled cases.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(assets.app, name="assets")
+app.add_typer(study.app, name="study")
+app.add_typer(data.app, name="data")
+app.add_typer(bank.app, name="bank")
+for command, name in (
+    (demo.demo, "demo"),
+    (ui.ui, "ui"),
+    (work.score, "score"),
+    (work.tune, "tune"),
+    (work.federate, "federate"),
+    (work.compare, "compare"),
+    (exchange.export, "export"),
+    (exchange.import_, "import"),
+    (doctor.doctor, "doctor"),
+):
+    app.command(name)(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fedprompt {fedprompt.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Log what is done, and where errors come from, to stderr.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.WARNING,
+        stream=sys.stderr,
+        format="%(name)s %(levelname)s: %(message)s",
+        force=True,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    os.environ.setdefault(
+        "OMP_WAIT_POLICY", "PASSIVE"
+    )  # before torch is imported by whatever the command does
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="fedprompt")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        if code == STOPPED:
+            _say("stopped; run the same command again to resume")
+        return code
+    except KeyboardInterrupt:
+        _say("stopped; run the same command again to resume")
+        return STOPPED
+    except Exception as error:
+        log.debug("the command failed", exc_info=error)
+        _say(sentence_of(error, "'fedprompt --verbose COMMAND' shows where it comes from"))
+        return 1
+    return 0
+
+
+def run() -> None:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(main())
+
+
+def _say(sentence: str) -> None:
+    typer.echo(f"fedprompt: {clean(sentence)}", err=True)

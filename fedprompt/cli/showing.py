@@ -1,0 +1,59 @@
+"""What commands print on stdout: one JSON object, or small tables for people."""
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["clean", "emit", "line", "number", "percent", "table"]
+
+WIDE = 120
+
+
+def emit(value: Any) -> None:
+    """Print one JSON value."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def line(text: str = "") -> None:
+    """Print a line of text, with characters that would steer the terminal shown as a question mark."""
+    print(clean(text))
+
+
+def clean(text: str) -> str:
+    """Return the text with every character that could steer a terminal as a question mark."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
+    """Print a table; every column but the first is aligned to the right where it holds numbers."""
+    drawn = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(columns):
+        values = [row[place] for row in rows]
+        numbers = bool(place) and all(isinstance(v, int | float) or _like_number(str(v)) for v in values)
+        drawn.add_column(name, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text("".join(c if c.isprintable() else " " for c in str(cell))) for cell in row))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+    Console(file=sys.stdout, width=width, highlight=False).print(drawn)
+
+
+def percent(value: float | None) -> str:
+    """Return a share as ``90.3 %``, a dash for what is not there."""
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def number(entry: Mapping[str, Any]) -> str:
+    """Return an entry's interval as ``(88.0 to 92.4)``, empty where it has none."""
+    low, high = entry.get("low"), entry.get("high")
+    return "" if low is None or high is None else f"({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _like_number(text: str) -> bool:
+    return not text or text == "-" or text.lstrip("(+-")[:1].isdigit()

@@ -1,0 +1,104 @@
+"""``fedprompt study``: draft, check and show a study file."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fedprompt.cli.options import Json
+from fedprompt.cli.showing import emit, line, table
+
+__all__ = ["app", "check", "new", "show"]
+
+app = typer.Typer(help="Study files: one task that sites work on together.", no_args_is_help=True)
+StudyArgument = Annotated[Path, typer.Argument(help="A study, a YAML file.")]
+
+
+@app.command()
+def new(
+    data: Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the draft here; by default to stdout.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The study's name; by default the file's.")
+    ] = None,
+    answer: Annotated[
+        str | None, typer.Option("--answer", help="The column with the answer; guessed.")
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="The column with the text; guessed.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="The study's model.")] = None,
+) -> None:
+    """Draft a study from a file of cases."""
+    from fedprompt.errors import StudyError
+    from fedprompt.evaluation.drafting import draft_study
+    from fedprompt.models.registry import DEFAULT_MODEL
+    from fedprompt.study.files import parse_study
+
+    if out is not None and out.exists():
+        raise StudyError(f"{out}: is there already; choose another name or take it away first")
+    draft = draft_study(data, name=name, model=model or DEFAULT_MODEL, answer=answer, text=text)
+    parse_study(draft, "the draft")
+    if out is None:
+        typer.echo(draft, nl=False)
+        return
+    temporary = out.with_name(f".{out.name}.{secrets.token_hex(8)}")
+    try:
+        temporary.write_text(draft, encoding="utf-8")
+        os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    line(f"wrote {out}; read it, change what is not right, then: fedprompt data check {data} --study {out}")
+
+
+@app.command()
+def check(file: StudyArgument, json: Json = False) -> None:
+    """Say whether a study file can be used."""
+    from fedprompt.study.files import read_study
+
+    study = read_study(file)
+    found = {
+        "ok": True,
+        "study": study.study,
+        "model": study.model,
+        "fields": list(study.fields),
+        "labels": list(study.answer.labels),
+        "templates": [template.name for template in study.candidates()],
+        "soft": study.soft is not None,
+        "min_cases": study.privacy.min_cases,
+    }
+    if json:
+        emit(found)
+    else:
+        soft = "with" if study.soft else "without"
+        line(
+            f"{file}: the study '{study.study}' is well formed: {len(study.templates)} templates, {soft} a soft slot"
+        )
+
+
+@app.command()
+def show(file: StudyArgument, json: Json = False) -> None:
+    """Show a study with the defaults filled in."""
+    import yaml
+
+    from fedprompt.study.files import read_study
+
+    study = read_study(file)
+    body = study.model_dump(mode="json", exclude_none=True)
+    if json:
+        emit(body)
+        return
+    templates = body.pop("templates")
+    line(
+        yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None).rstrip()
+    )
+    rows = []
+    for spec, template in zip(templates, study.candidates(), strict=True):
+        text = spec.get("text") or " / ".join(
+            f"{m['role']}: {m['content']}" for m in spec.get("messages", ())
+        )
+        words = ", ".join(repr(word) for word in (template.words or {}).values())
+        rows.append((template.name, text.replace("\n", "\\n"), words))
+    table(("template", "text", "label words"), rows)

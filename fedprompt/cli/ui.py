@@ -1,0 +1,30 @@
+"""``fedprompt ui``: the app in the browser."""
+
+from typing import Annotated
+
+import typer
+
+from fedprompt.cli.options import Home
+
+__all__ = ["ui"]
+
+
+def ui(
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65_535, help="By default 8501 or the next free one.")
+    ] = None,
+    role: Annotated[str, typer.Option("--role", help="What this machine is: alone, site or hub.")] = "alone",
+    no_demo: Annotated[
+        bool, typer.Option("--no-demo", help="Do not run the demo while the bank is empty.")
+    ] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open the address in the desktop's browser.")] = False,
+    home: Home = None,
+) -> None:
+    """Start the app on 127.0.0.1; Ctrl-C ends everything that it started."""
+    from fedprompt.workspace.launch import ROLES, launch
+
+    if role not in ROLES:
+        raise typer.BadParameter(f"'{role}' is not one of {', '.join(ROLES)}", param_hint="--role")
+
+    # echo flushes, so that the address is seen also where stdout is a file.
+    raise typer.Exit(launch(home, port, role, open_browser=open_, demo=not no_demo, say=typer.echo))

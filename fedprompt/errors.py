@@ -1,0 +1,100 @@
+"""Every error that fedprompt raises on purpose; the message is one sentence that says what to do next.
+
+    FedPromptError
+    |-- DataError        a file of cases cannot be used (names file, line, field)
+    |-- StudyError       a study file cannot be used (names file, line, field)
+    |-- PromptError      a template or soft prompt is not well formed
+    |-- ModelError       a model cannot be loaded or run
+    |   `-- ModelMismatch    a soft prompt was tuned for another model
+    |-- AssetError       a bundled asset is missing, unreachable or damaged
+    |-- TuningError      tuning cannot go on (loss is not a number, too few cases)
+    |-- EgressRefused    the gate refused a reply
+    |-- LedgerError      a ledger's hash chain is broken
+    |-- FederationError  a round cannot be completed
+    |-- BankError        the bank cannot be opened, or holds something wrong
+    |-- ExportError      a format cannot hold a prompt, or a file to import is damaged or hostile
+    `-- JobError         a job failed, was cancelled, or no worker answers
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "AssetError",
+    "BankError",
+    "DataError",
+    "EgressRefused",
+    "ExportError",
+    "FedPromptError",
+    "FederationError",
+    "JobError",
+    "LedgerError",
+    "ModelError",
+    "ModelMismatch",
+    "PromptError",
+    "StudyError",
+    "TuningError",
+    "did_you_mean",
+]
+
+
+class FedPromptError(Exception):
+    """The root of all errors that are for people to read."""
+
+
+class DataError(FedPromptError):
+    """A file of cases cannot be used."""
+
+
+class StudyError(FedPromptError):
+    """A study file cannot be used."""
+
+
+class PromptError(FedPromptError):
+    """A template or a soft prompt is not well formed."""
+
+
+class ModelError(FedPromptError):
+    """A model cannot be loaded or run."""
+
+
+class ModelMismatch(ModelError):
+    """A soft prompt was tuned for another model."""
+
+
+class AssetError(FedPromptError):
+    """An asset is missing, cannot be fetched, or is damaged."""
+
+
+class TuningError(FedPromptError):
+    """Tuning cannot go on."""
+
+
+class EgressRefused(FedPromptError):
+    """The gate refused to let a reply leave the site."""
+
+
+class LedgerError(FedPromptError):
+    """The ledger's chain of hashes is broken."""
+
+
+class FederationError(FedPromptError):
+    """A round cannot be completed."""
+
+
+class BankError(FedPromptError):
+    """The bank cannot be opened or holds something wrong."""
+
+
+class ExportError(FedPromptError):
+    """A format cannot hold a prompt, or a file to import is damaged or hostile."""
+
+
+class JobError(FedPromptError):
+    """A job failed, was cancelled, or no worker answers."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``, did you mean 'x'?`` for the nearest known name, or an empty string."""
+    near = get_close_matches(name, list(known), n=1)
+    return f", did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,83 @@
+"""The file that remembers which split each input went to: JSON, private, replaced as a whole.
+
+It holds HMACs and the names of splits, so it tells nothing of a case to whoever lacks the site's key.
+"""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+from fedprompt.errors import DataError
+
+__all__ = ["SPLITS", "load_assignment", "save_assignment"]
+
+SPLITS: Final[tuple[Literal["tune"], Literal["validation"], Literal["test"]]] = ("tune", "validation", "test")
+FORMAT = "fedprompt-assignment-1"
+MAX_BYTES = 1024**3
+HMAC = re.compile(r"[0-9a-f]{64}")
+
+
+def save_assignment(path: Path, assignment: Mapping[str, str]) -> None:
+    """Write the assignment with file mode 0600: under a temporary name first, then renamed.
+
+    Raises:
+        DataError: it holds something else than HMACs and splits, or the file cannot be written.
+    """
+    _check(assignment, path)
+    body = json.dumps({"format": FORMAT, "assignment": dict(sorted(assignment.items()))}, indent=0).encode()
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); check the folder and free space"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def load_assignment(path: Path) -> dict[str, str] | None:
+    """Return the stored assignment, or None where there is no such file.
+
+    Raises:
+        DataError: the file cannot be read or is not an assignment.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(
+                f"{path}: larger than {MAX_BYTES:,} bytes, so not an assignment; restore it from a backup"
+            )
+        body = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    except (ValueError, RecursionError):
+        raise DataError(f"{path}: damaged, not JSON; restore it from a backup") from None
+    if not isinstance(body, dict) or set(body) != {"format", "assignment"} or body["format"] != FORMAT:
+        raise DataError(f"{path}: not an assignment of this version; restore it from a backup")
+    if not isinstance(body["assignment"], dict):
+        raise DataError(f"{path}, assignment: not a JSON object; restore it from a backup")
+    _check(body["assignment"], path)
+    return dict(body["assignment"])
+
+
+def _check(assignment: Mapping[str, str], path: Path) -> None:
+    for key, split in assignment.items():
+        if not HMAC.fullmatch(key) or split not in SPLITS:
+            raise DataError(
+                f"{path}, assignment: an entry that is not 64 hexadecimal digits and one of "
+                f"{', '.join(SPLITS)}; "
+                "restore it from a backup"
+            )

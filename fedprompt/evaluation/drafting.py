@@ -1,0 +1,219 @@
+"""Drafts a study file from a file of cases: guesses columns, lists labels, writes candidate templates.
+
+Invariant: no case text is in the draft. Only values of the answer column appear, and only if they repeat
+(each twice on average) and are short, so that a wrong guess cannot spill texts.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fedprompt.errors import DataError, did_you_mean
+from fedprompt.evaluation.columns import MAX_LABELS, Column, survey
+from fedprompt.evaluation.readers import ANSWER
+from fedprompt.evaluation.tables.table import ReadLimits
+
+__all__ = ["draft_study"]
+
+ANSWER_NAMES = (
+    "label",
+    "answer",
+    "sentiment",
+    "class",
+    "category",
+    "target",
+    "topic",
+    "intent",
+    "rating",
+    "y",
+)
+FREE_ANSWER_NAMES = ("answer", "summary", "response", "completion", "output", "target")
+RESERVED = frozenset({ANSWER, "soft", "demonstrations"})
+MAX_MEAN_LABEL = 40
+LISTED_LABELS = 8
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts with line ends on one line, as "a\\nb"."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def draft_study(
+    path: Path,
+    *,
+    name: str | None = None,
+    model: str = "smollm2-135m-instruct",
+    answer: str | None = None,
+    text: str | None = None,
+    limits: ReadLimits | None = None,
+) -> str:
+    """Return the YAML text of a study for a file of cases.
+
+    Args:
+        path: a CSV, JSONL or Parquet file.
+        name: the study's name; the file's if None.
+        model: the study's model.
+        answer: the column with the label or wanted text; guessed if None.
+        text: the column with the input; guessed if None.
+        limits: bounds on lines, bytes and cases.
+
+    Raises:
+        DataError: the file cannot be read, a named column is not there, or the columns cannot be guessed.
+    """
+    path = Path(path)
+    columns = survey(path, limits)
+    for wanted in (answer, text):
+        if wanted is not None and wanted not in [column.name for column in columns]:
+            raise DataError(
+                f"{path}: no column '{wanted}'{did_you_mean(wanted, [c.name for c in columns])}; "
+                f"the columns there are {', '.join(_shown(c.name) for c in columns[:20])}"
+            )
+    target = _answer(path, columns, answer, text)
+    source = _source(path, columns, target, text)
+    field = _field(source.name)
+    labels = _labels(target)
+    body = _study(_study_name(name or path.stem), model, field, _heading(target.name), labels)
+    return _header(path, source.name, field, target.name, labels) + yaml.dump(
+        body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000, default_flow_style=None
+    )
+
+
+def _answer(path: Path, columns: Sequence[Column], named: str | None, text: str | None) -> Column:
+    if named is not None:
+        return next(column for column in columns if column.name == named)
+    free = [column for column in columns if column.name != text and column.filled]
+    choices = [column for column in free if _labels(column)]
+    if choices:
+        return min(choices, key=lambda column: (_rank(column.name, ANSWER_NAMES), len(column.values or ())))
+    worded = [c for c in free if _rank(c.name, FREE_ANSWER_NAMES) < len(FREE_ANSWER_NAMES) * 2]
+    if len(free) > 1 and worded:
+        return min(worded, key=lambda column: _rank(column.name, FREE_ANSWER_NAMES))
+    raise DataError(
+        f"{path}: no column looks like an answer (2 to {MAX_LABELS} short values that repeat); the "
+        "columns there are "
+        f"{', '.join(_shown(c.name) for c in columns[:20])}; name the answer's column, or call it 'answer'"
+    )
+
+
+def _rank(name: str, words: Sequence[str]) -> int:
+    """Return how near a column's name is to the usual ones.
+
+    Equal first, then holding one as a word, then the rest.
+    """
+    parts = [part for part in re.split(r"[\W_]+", name.casefold()) if part]
+    if name.casefold().strip() in words:
+        return words.index(name.casefold().strip())
+    held = [words.index(part) for part in parts if part in words]
+    return len(words) + min(held) if held else len(words) * 2
+
+
+def _labels(column: Column) -> list[str]:
+    """Return the sorted labels of a label-like column, else an empty list."""
+    values = column.values or {}
+    if (
+        not 2 <= len(values) <= MAX_LABELS
+        or column.filled < 2 * len(values)
+        or column.mean_length > MAX_MEAN_LABEL
+    ):
+        return []
+    return sorted(values)
+
+
+def _source(path: Path, columns: Sequence[Column], target: Column, named: str | None) -> Column:
+    rest = [column for column in columns if column.name != target.name and column.filled]
+    if named is not None:
+        rest = [column for column in rest if column.name == named]
+    if not rest:
+        raise DataError(
+            f"{path}: no column with text beside the answer '{_shown(target.name)}'; "
+            "add one, or name another answer column"
+        )
+    return max(rest, key=lambda column: column.mean_length)
+
+
+def _field(column: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9_]+", "_", column).strip("_")[:80]
+    return plain if re.match(r"[A-Za-z_]", plain) and plain not in RESERVED else "text"
+
+
+def _heading(column: str) -> str:
+    """Return words for the answer: its column's name with spaces, if it is made of plain letters."""
+    words = re.sub(r"[\s_-]+", " ", column).strip()
+    return words.capitalize() if re.fullmatch(r"[A-Za-z ]{2,30}", words) else "Answer"
+
+
+def _study_name(stem: str) -> str:
+    return re.sub(r"[^\w .+/:-]+", "-", stem).strip(" -")[:80] or "study"
+
+
+def _study(name: str, model: str, field: str, heading: str, labels: Sequence[str]) -> dict[str, Any]:
+    what = heading.casefold()
+    source = field.replace("_", " ").strip().capitalize() or "Text"
+    slot = f"{{{field}}}"
+    if labels:
+        listed = [label.replace("{", "{{").replace("}", "}}") for label in labels]
+        choice = (
+            ", ".join(listed[:-1]) + f" or {listed[-1]}"
+            if len(labels) <= LISTED_LABELS
+            else "one of the labels"
+        )
+        ask = f"Give the {what} of the following text: {choice}."
+    else:
+        ask = f"Give the {what} for the following text."
+    answer: dict[str, Any] = (
+        {"type": "choice", "labels": list(labels)}
+        if labels
+        else {"type": "generate", "scorers": ["exact", "contains"]}
+    )
+    return {
+        "study": name,
+        "model": model,
+        "fields": [field],
+        "answer": answer,
+        "metric": "accuracy" if labels else "score",
+        "templates": [
+            {"name": "text-first", "text": f"{source}: {slot}\n{heading}:"},
+            {"name": "instruction-first", "text": f"{ask}\n\n{source}: {slot}\n{heading}:"},
+            {"name": "chat", "messages": [{"role": "user", "content": f"{ask}\n\n{slot}"}]},
+            {
+                "name": "two-shot",
+                "text": f"{{demonstrations}}{source}: {slot}\n{heading}:",
+                "demonstrations": {"count": 2},
+            },
+        ],
+        "soft": {
+            "template": f"{source}: {slot}{{soft}}\n{heading}:",
+            "tokens": 8,
+            "init": f"Overall, the {what} here is clearly",
+        },
+        "tuning": {"steps": 8, "batch": 16, "lr": 0.01},
+        "rounds": {"count": 4, "deadline": "auto", "strategy": {"name": "fedavg"}},
+        "privacy": {"min_cases": 30},
+    }
+
+
+def _header(path: Path, source: str, field: str, target: str, labels: Sequence[str]) -> str:
+    pairs = [
+        f"{own}={_shown(column)}" for own, column in ((field, source), (ANSWER, target)) if own != column
+    ]
+    lines = [
+        f"A study drafted from {_shown(path.name)}: read it, change what is not right, then check it.",
+        f"Input: column '{_shown(source)}'. Answer: column '{_shown(target)}'"
+        + (f", {len(labels)} labels." if labels else ", free text."),
+    ]
+    if pairs:
+        lines.append(f'Give this file with: --map "{",".join(pairs)}"')
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)[:80]

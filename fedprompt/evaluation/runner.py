@@ -1,0 +1,232 @@
+"""Runs prompts over cases through a model and sums up what came: scores and paired comparisons.
+
+Per-case values stay in ``PromptRun``, which never leaves the site; only the sums in ``Score`` and ``Comparison`` do.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.errors import DataError
+from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.scorers import scorer_named
+from fedprompt.models.protocols import CausalModel, ChoiceQuery, GenerateQuery
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.template import Template
+from fedprompt.study.schema import Answer
+from fedprompt.study.score import BINS, CalibrationBin, Comparison, Score, SplitName
+
+__all__ = [
+    "PromptRun",
+    "RunCost",
+    "choice_run",
+    "choose_demonstrations",
+    "compare_runs",
+    "query",
+    "run_prompts",
+    "to_score",
+    "true_labels",
+]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class PromptRun:
+    """One prompt on every case: values in [0, 1], and for a choice the predicted and true labels.
+
+    ``values``: [cases] float64; ``predicted`` and ``true``: [cases] int64 indices of labels; ``confidence``: [cases]
+    float64, the softmax over the label words' log-likelihoods at the predicted label.
+    """
+
+    prompt: Prompt
+    values: NDArray[np.float64]
+    predicted: NDArray[np.int64] | None = None
+    true: NDArray[np.int64] | None = None
+    confidence: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class RunCost:
+    """Tokens asked for, tokens computed, seconds in the model."""
+
+    tokens: int
+    distinct: int
+    seconds: float
+
+    @property
+    def share_ratio(self) -> float:
+        """Distinct tokens over all tokens."""
+        return self.distinct / self.tokens if self.tokens else 1.0
+
+
+def choose_demonstrations(template: Template, tune: Sequence[Case]) -> tuple[tuple[Mapping[str, str], str], ...]:
+    """Return the tune cases that a template shows, labels in turn, in the split's own (keyed) order.
+
+    Raises:
+        DataError: the tune split has too few cases.
+    """
+    if template.demonstrations is None:
+        return ()
+    wanted = template.demonstrations.count
+    if len(tune) < wanted:
+        raise DataError(f"template '{template.name}' shows {wanted} cases and the tune split has {len(tune)}")
+    queues: dict[str, list[Case]] = {}
+    for case in tune:
+        queues.setdefault(case.answer, []).append(case)
+    chosen: list[Case] = []
+    while len(chosen) < wanted:
+        for label in sorted(queues):
+            if queues[label] and len(chosen) < wanted:
+                chosen.append(queues[label].pop(0))
+    return tuple((case.fields, case.answer) for case in chosen)
+
+
+def query(prompt: Prompt, case: Case, labels: Sequence[str], tune: Sequence[Case]) -> ChoiceQuery:
+    """Return what to ask the model about one case."""
+    words = prompt.template.words or {}
+    rendered = prompt.template.render(case.fields, choose_demonstrations(prompt.template, tune))
+    return ChoiceQuery(rendered, tuple(words[label] for label in labels), prompt.soft)
+
+
+def run_prompts(
+    model: CausalModel,
+    prompts: Sequence[Prompt],
+    cases: Sequence[Case],
+    answer: Answer,
+    tune: Sequence[Case] = (),
+    progress: Progress | None = None,
+) -> tuple[tuple[PromptRun, ...], RunCost]:
+    """Run every prompt on every case.
+
+    Args:
+        tune: the site's tune split, for demonstrations.
+        progress: hears (done, total) in tokens.
+
+    Raises:
+        ModelError: a prompt does not fit the model's window, or was tuned for another model.
+        DataError: too few cases for demonstrations, or an answer that is no label.
+    """
+    if not cases or not prompts:
+        return (), RunCost(0, 0, 0.0)
+    if answer.type == "generate":
+        return _run_generate(model, prompts, cases, answer, tune, progress)
+    labels, true = list(answer.labels), true_labels(cases, answer)
+    # Case by case, so that what prompts share of one case lies together in the walk.
+    queries = [query(prompt, case, labels, tune) for case in cases for prompt in prompts]
+    result = model.choices(queries, progress)
+    table = np.array(result.loglikelihoods, dtype=np.float64).reshape(len(cases), len(prompts), len(labels))
+    runs = tuple(choice_run(prompt, table[:, place], true) for place, prompt in enumerate(prompts))
+    return runs, RunCost(result.tokens, result.distinct, result.seconds)
+
+
+def true_labels(cases: Sequence[Case], answer: Answer) -> NDArray[np.int64]:
+    """Return the index of each case's label, [cases] int64.
+
+    Raises:
+        DataError: an answer is no label of the study.
+    """
+    labels = list(answer.labels)
+    if stray := [case for case in cases if case.answer not in labels]:
+        raise DataError(f"line {stray[0].line}: the answer is not a label of the study")
+    return np.array([labels.index(case.answer) for case in cases], dtype=np.int64)
+
+
+def choice_run(prompt: Prompt, scores: NDArray[np.float64], true: NDArray[np.int64]) -> PromptRun:
+    """Return the run that label log-likelihoods ([cases, labels] float64) and true labels ([cases]) amount to.
+
+    The first of equally likely labels is the answer.
+    """
+    predicted = scores.argmax(axis=1)
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    confidence = weights.max(axis=1) / weights.sum(axis=1)
+    return PromptRun(prompt, (predicted == true).astype(np.float64), predicted, true, confidence)
+
+
+def _run_generate(
+    model: CausalModel,
+    prompts: Sequence[Prompt],
+    cases: Sequence[Case],
+    answer: Answer,
+    tune: Sequence[Case],
+    progress: Progress | None,
+) -> tuple[tuple[PromptRun, ...], RunCost]:
+    scorers = [scorer_named(name) for name in answer.scorers]
+    runs, tokens, done = [], 0, 0
+    for prompt in prompts:
+        shown = choose_demonstrations(prompt.template, tune)
+        values = []
+        for case in cases:
+            asked = GenerateQuery(prompt.template.render(case.fields, shown), prompt.soft)
+            made = model.generate([asked], answer.max_tokens, ("\n\n",))[0]
+            tokens += made.tokens
+            scored = [scorer.score(made.text, case.answer).value for scorer in scorers]
+            known = [value for value in scored if value is not None]
+            values.append(sum(known) / len(known) if known else 0.0)
+            done += 1
+            if progress is not None:
+                progress(done, len(prompts) * len(cases))
+        runs.append(PromptRun(prompt, np.array(values)))
+    return tuple(runs), RunCost(tokens, tokens, 0.0)
+
+
+def _group_squares(residuals: NDArray[np.float64], cases: Sequence[Case]) -> tuple[int, float]:
+    """Return how many groups there are, and the sum over groups of the squared sum of residuals."""
+    sums: dict[str, float] = {}
+    for place, (case, residual) in enumerate(zip(cases, residuals.tolist(), strict=True)):
+        key = f"g{case.group}" if case.group is not None else f"c{place}"
+        sums[key] = sums.get(key, 0.0) + residual
+    return len(sums), float(sum(value * value for value in sums.values()))
+
+
+def to_score(run: PromptRun, cases: Sequence[Case], split: SplitName, answer: Answer) -> Score:
+    """Sum one run up."""
+    values = run.values
+    groups, squares = _group_squares(values - values.mean(), cases)
+    confusion: tuple[tuple[int, ...], ...] = ()
+    bins: tuple[CalibrationBin, ...] = ()
+    if run.predicted is not None and run.true is not None and run.confidence is not None:
+        table = np.zeros((len(answer.labels),) * 2, dtype=np.int64)
+        np.add.at(table, (run.true, run.predicted), 1)
+        confusion = tuple(tuple(int(x) for x in row) for row in table)
+        place = np.minimum((run.confidence * BINS).astype(int), BINS - 1)
+        bins = tuple(
+            CalibrationBin(
+                n=int((place == b).sum()),
+                confidence=float(run.confidence[place == b].sum()),
+                right=int(values[place == b].sum()),
+            )
+            for b in range(BINS)
+        )
+    return Score(
+        prompt=run.prompt.id,
+        split=split,
+        metric="accuracy" if answer.type == "choice" else "score",
+        n=len(cases),
+        total=float(values.sum()),
+        squares=float((values * values).sum()),
+        groups=groups,
+        group_squares=squares,
+        confusion=confusion,
+        bins=bins,
+    )
+
+
+def compare_runs(first: PromptRun, second: PromptRun, cases: Sequence[Case], split: SplitName) -> Comparison:
+    """Sum up the differences of two runs over the same cases."""
+    differences = first.values - second.values
+    groups, squares = _group_squares(differences - differences.mean(), cases)
+    return Comparison(
+        first=first.prompt.id,
+        second=second.prompt.id,
+        split=split,
+        n=len(cases),
+        total=float(differences.sum()),
+        squares=float((differences * differences).sum()),
+        better=int((differences > 0).sum()),
+        worse=int((differences < 0).sum()),
+        groups=groups,
+        group_squares=squares,
+    )

@@ -1,0 +1,1 @@
+"""Prompts out of the bank and into it: one file a format, both ways."""

@@ -1,0 +1,59 @@
+"""The prompt itself, as JSON beside or inside a format that would otherwise forget its text:
+``fedprompt.json``.
+
+So a format that other tools read gives back the same prompt, id and all, when fedprompt reads it.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, StringConstraints, ValidationError
+
+from fedprompt.errors import ExportError, PromptError
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.schema import Closed
+
+__all__ = ["FILE", "MAX_IDENTITY_BYTES", "Identity", "identity_of", "prompt_of"]
+
+FILE = "fedprompt.json"
+MAX_IDENTITY_BYTES = 4 * 1024 * 1024
+
+
+class Identity(Closed):
+    """A prompt's id, name and canonical JSON; the vectors stand elsewhere."""
+
+    version: Literal[1]
+    id: Annotated[str, Field(pattern=r"^p1:[0-9a-f]{32}$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+    canonical: dict[str, Any]
+
+
+def identity_of(prompt: Prompt, name: str) -> dict[str, Any]:
+    """Return the JSON value."""
+    return {"version": 1, "id": prompt.id, "name": name, "canonical": prompt.canonical()}
+
+
+def prompt_of(found: Mapping[str, Any] | bytes, vectors: NDArray[np.float32] | None, where: str) -> Prompt:
+    """Return the prompt of a JSON value or its text; ``vectors``: [tokens, width] float32 or None.
+
+    Raises:
+        ExportError: it is not one, or its id is not that of its content; ``where`` begins the message.
+    """
+    try:
+        if isinstance(found, bytes):
+            identity = Identity.model_validate_json(found, strict=True)
+        else:
+            identity = Identity.model_validate(dict(found), strict=True)
+    except (ValidationError, RecursionError) as error:
+        raise ExportError(f"{where}: what it says of its prompt is not well formed; refused") from error
+    try:
+        prompt = Prompt.from_canonical(identity.name, identity.canonical, vectors)
+    except (PromptError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ExportError(f"{where}: the prompt in it is not well formed ({error})") from error
+    if prompt.id != identity.id:
+        raise ExportError(
+            f"{where}: the prompt in it has another content than its id {identity.id} says; refused"
+        )
+    return prompt

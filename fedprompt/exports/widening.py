@@ -1,0 +1,133 @@
+"""Adds tokens and their rows to a loaded Hugging Face model, and reads such rows back out of its folder."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.errors import ExportError
+
+__all__ = ["check_rows", "embedding_rows", "new_tokens", "widen"]
+
+EMBEDDINGS = (
+    "embed_tokens.weight",
+    "wte.weight",
+    "embed_in.weight",
+    "word_embeddings.weight",
+    "embed.weight",
+)
+
+
+def new_tokens(tokenizer: Any, count: int) -> list[int]:
+    """Add ``<fp-0>`` .. to a tokenizer as special tokens and return their ids.
+
+    Raises:
+        ExportError: the tokenizer has such tokens already, or does not take new ones.
+    """
+    from transformers import AddedToken
+
+    names = [f"<fp-{number}>" for number in range(count)]
+    before = len(tokenizer)
+    if any(name in tokenizer.get_vocab() for name in names):
+        raise ExportError(
+            "this model has tokens named <fp-0> already: it is an export itself; use the model it came from"
+        )
+    tokens = [AddedToken(name, lstrip=False, rstrip=False, normalized=False, special=True) for name in names]
+    added = tokenizer.add_tokens(tokens, special_tokens=True)
+    ids = [int(id) for id in tokenizer.convert_tokens_to_ids(names)]
+    if added != count or ids != list(range(before, before + count)):
+        raise ExportError("this model's tokenizer does not take new tokens; take the bundle instead")
+    return ids
+
+
+def widen(model: Any, tokenizer: Any, tokens: Sequence[int], vectors: NDArray[np.float32]) -> int:
+    """Give the new tokens ``vectors`` ([tokens, width] float32) as input rows, untie the output rows, and
+    forbid them.
+
+    Returns:
+        How many output rows the model had before: its own vocabulary.
+
+    Raises:
+        ExportError: the model's embeddings are not a plain table, or have another width.
+    """
+    import torch
+
+    inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
+    if outputs is None or inputs.weight.ndim != 2 or inputs.weight.shape[1] != vectors.shape[1]:
+        raise ExportError("this model's embeddings cannot be widened; take the bundle instead")
+    # A padded table has rows past the tokenizer's last token; the new tokens take those, and their output
+    # rows stay.
+    old = int(inputs.weight.shape[0])
+    own = int(outputs.weight.shape[0])
+    rows = max(old, max(tokens) + 1)
+    with torch.no_grad():
+        table = inputs.weight.new_zeros((rows, vectors.shape[1]))
+        table[:old] = inputs.weight
+        table[list(tokens)] = torch.from_numpy(np.array(vectors)).to(table)
+        head = outputs.weight.new_empty((rows, outputs.weight.shape[1]))
+        head[:own] = outputs.weight
+        head[own:] = outputs.weight.double().mean(0).to(head)
+        if getattr(outputs, "bias", None) is not None:
+            bias = outputs.bias.new_empty(rows)
+            bias[:own] = outputs.bias
+            bias[own:] = outputs.bias.double().mean().to(bias)
+            outputs.bias = torch.nn.Parameter(bias)
+    inputs.weight, outputs.weight = torch.nn.Parameter(table), torch.nn.Parameter(head)
+    inputs.num_embeddings = outputs.out_features = rows
+    text = model.config.get_text_config()
+    for config in {id(c): c for c in (model.config, text)}.values():
+        config.tie_word_embeddings = False
+    text.vocab_size = rows
+    model.all_tied_weights_keys = {}
+    model.config._name_or_path = tokenizer.name_or_path = ""
+    if getattr(model, "vocab_size", None) is not None:
+        model.vocab_size = rows
+    suppressed = list(model.generation_config.suppress_tokens or [])
+    model.generation_config.suppress_tokens = suppressed + list(tokens)
+    with torch.no_grad():
+        seen = inputs(torch.tensor(list(tokens))).numpy()
+    if not np.array_equal(seen, vectors):
+        raise ExportError("this model changes its embeddings after looking them up; take the bundle instead")
+    return own
+
+
+def embedding_rows(folder: Path, tokens: Sequence[int]) -> NDArray[np.float32]:
+    """Return the rows [tokens, width] float32 of the input embeddings in a folder of safetensors.
+
+    Raises:
+        ExportError: there is no such table, it is not float32, or it has no such rows.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        for shard in sorted(folder.glob("*.safetensors")):
+            with safe_open(shard, framework="numpy") as opened:
+                for name in opened.keys():  # noqa: SIM118
+                    if not name.endswith(EMBEDDINGS):
+                        continue
+                    table = opened.get_slice(name)
+                    shape = table.get_shape()
+                    if len(shape) != 2 or max(tokens) >= shape[0] or table.get_dtype() != "F32":
+                        raise ExportError(
+                            f"{folder}: its embeddings are not a float32 table with rows for the tokens"
+                        )
+                    return np.stack([np.asarray(table[token : token + 1])[0] for token in tokens]).astype(
+                        np.float32
+                    )
+    except (OSError, SafetensorError) as error:
+        raise ExportError(f"{folder}: its weights are damaged ({type(error).__name__})") from error
+    raise ExportError(f"{folder}: it holds no safetensors with input embeddings")
+
+
+def check_rows(folder: Path, tokens: Sequence[int], vectors: NDArray[np.float32]) -> None:
+    """Read a written folder back and compare: the vectors must be there and the output rows untied.
+
+    Raises:
+        ExportError: they are not.
+    """
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if not np.array_equal(embedding_rows(folder, tokens), vectors) or config.get("tie_word_embeddings"):
+        raise ExportError("this model could not be saved with the new tokens; take the bundle instead")

@@ -1,0 +1,99 @@
+"""Writes an export whole or not at all: into a temporary folder beside the destination, which then takes its
+name.
+
+A destination that ends in ``.zip`` becomes one file with the same bytes each time: names sorted, times fixed,
+nothing compressed (compressed bytes would depend on the version of zlib).
+"""
+
+import errno
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fedprompt.errors import ExportError
+
+__all__ = ["check_space", "publishing", "write_text"]
+
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)
+
+
+@contextmanager
+def publishing(destination: Path) -> Iterator[Path]:
+    """Give an empty folder; what is in it at the end becomes the destination, and after an error nothing
+    does.
+
+    Raises:
+        ExportError: the destination is a folder with something in it, or the disk is full or cannot be
+        written.
+    """
+    zipped = destination.suffix.lower() == ".zip"
+    taken = destination.is_dir() if zipped else destination.exists() and not _is_empty_folder(destination)
+    if taken:
+        raise ExportError(f"{destination} is there already; choose another name or take it away first")
+    work: Path | None = None
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", suffix=".part", dir=destination.parent))
+        content = work / "content"
+        content.mkdir()
+        yield content
+        if zipped:
+            packed = work / "packed.zip"
+            _pack(content, packed)
+            os.replace(packed, destination)
+        else:
+            if destination.is_dir():
+                destination.rmdir()
+            os.replace(content, destination)
+    except OSError as error:
+        raise ExportError(_sentence(destination, error)) from error
+    finally:
+        if work is not None:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def check_space(destination: Path, needed: int) -> None:
+    """Refuse to begin where the disk has less than ``needed`` bytes.
+
+    Raises:
+        ExportError: it has less.
+    """
+    folder = destination.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ExportError(
+            f"{destination}: the export needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB "
+            "free; make room or choose another disk"
+        )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with ``\\n`` line ends on every system."""
+    path.write_bytes(text.encode("utf-8"))
+
+
+def _pack(content: Path, packed: Path) -> None:
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as target:
+        files = [path for path in content.rglob("*") if path.is_file()]
+        for name in sorted(path.relative_to(content).as_posix() for path in files):
+            info = zipfile.ZipInfo(name, _LONG_AGO)
+            info.external_attr = 0o644 << 16
+            info.file_size = (content / name).stat().st_size
+            with (content / name).open("rb") as source, target.open(info, "w") as entry:
+                shutil.copyfileobj(source, entry, 1024 * 1024)
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+
+
+def _sentence(destination: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{destination}: the disk is full; make room or choose another disk"
+    return f"{destination}: cannot be written ({error.strerror}); choose another place"

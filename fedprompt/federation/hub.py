@@ -1,0 +1,131 @@
+"""The hub's side of a conversation: makes tasks, reads replies, counts bytes. It sees what left the gates, no more."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.errors import FederationError
+from fedprompt.federation.strategies.strategy import Update
+from fedprompt.federation.transports.transport import Transport
+from fedprompt.privacy.egress import Parcel, pack_task, unpack_reply
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.messages import (
+    DescribeReply,
+    DescribeTask,
+    EvaluateTask,
+    Refusal,
+    Reply,
+    ScoreReply,
+    ScoreTask,
+    Task,
+    TuneReply,
+    TuneTask,
+)
+from fedprompt.study.score import SplitName
+
+__all__ = ["Hub"]
+
+WHY = {
+    "unknown-study": "it has not accepted this study, or this revision of it",
+    "unknown-prompt": "a prompt is not of the accepted study",
+    "too-few-cases": "it has fewer cases than the study's min_cases",
+    "budget-spent": "its budget of replies is spent",
+    "bad-soft-prompt": "the soft prompt's shape, norm or id is off",
+    "failed": "it could not be done there; the site's own log says why",
+    "bad-task": "the task was not understood",
+}
+
+
+class Hub:
+    """Asks sites through a transport. ``received`` counts the bytes of replies by site."""
+
+    def __init__(self, transport: Transport, study: str) -> None:
+        self._transport, self._study = transport, study
+        self.received: Counter[str] = Counter()
+        self.heads: dict[str, str] = {}
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites, in the order in which the hub sums."""
+        return self._transport.sites
+
+    def describe(self, site: str) -> DescribeReply:
+        """Ask for the sizes of a site's splits.
+
+        Raises:
+            FederationError: the site refused; says why.
+        """
+        reply = self._ask(site, DescribeTask(task=self._id(site, "describe"), study=self._study)).message
+        assert isinstance(reply, DescribeReply)
+        return reply
+
+    def score(self, site: str, prompts: Sequence[str], reference: str | None = None) -> ScoreReply:
+        """Ask for validation scores of templates of the study.
+
+        Raises:
+            FederationError: the site refused; says why.
+        """
+        task = ScoreTask(
+            task=self._id(site, "score", *prompts), study=self._study, prompts=tuple(prompts), reference=reference
+        )
+        reply = self._ask(site, task).message
+        assert isinstance(reply, ScoreReply)
+        return reply
+
+    def tune(self, site: str, start: NDArray[np.float32], *, round: int, steps: int, seed: int) -> tuple[Update, float]:
+        """Ask a site to tune from ``start`` ([tokens, width] float32); return its update and its mean loss.
+
+        Raises:
+            FederationError: the site refused; says why.
+        """
+        identity = self._id(site, "tune", str(round), str(seed), content_id("v1", start.tobytes()))
+        task = TuneTask(task=identity, study=self._study, round=round, steps=steps, seed=seed)
+        parcel = self._ask(site, task, {"start": start})
+        reply = parcel.message
+        assert isinstance(reply, TuneReply)
+        return Update(site, parcel.arrays["delta"], reply.cases), reply.loss
+
+    def evaluate(
+        self,
+        site: str,
+        prompts: Sequence[Prompt],
+        split: SplitName,
+        pairs: Sequence[tuple[str, str]] = (),
+    ) -> ScoreReply:
+        """Ask for scores of any prompts; templates go by id, soft prompts with their vectors.
+
+        Raises:
+            FederationError: the site refused; says why.
+        """
+        soft = {prompt.id: prompt.soft.vectors for prompt in prompts if prompt.soft is not None}
+        task = EvaluateTask(
+            task=self._id(site, "evaluate", split, *(prompt.id for prompt in prompts)),
+            study=self._study,
+            split=split,
+            templates=tuple(prompt.id for prompt in prompts if prompt.soft is None),
+            soft=tuple(soft),
+            pairs=tuple(pairs),
+        )
+        reply = self._ask(site, task, {f"soft-{n}": v for n, v in enumerate(soft.values())}).message
+        assert isinstance(reply, ScoreReply)
+        return reply
+
+    def _ask(self, site: str, task: Task, arrays: dict[str, NDArray[np.float32]] | None = None) -> Parcel[Reply]:
+        delivered = self._transport.ask(site, pack_task(task, arrays or {}))
+        self.received[site] += len(delivered.data)
+        self.heads[site] = delivered.head
+        parcel = unpack_reply(delivered.data)
+        reply = parcel.message
+        if reply.task != task.task:
+            raise FederationError(f"site '{site}' answered another task than it was asked")
+        if isinstance(reply, Refusal):
+            raise FederationError(f"site '{site}' refused to {task.verb}: {WHY[reply.code]}")
+        if reply.verb != task.verb:
+            raise FederationError(f"site '{site}' answered '{reply.verb}' to '{task.verb}'")
+        return parcel
+
+    def _id(self, *parts: str) -> str:
+        return content_id("t1", canonical_json([self._study, *parts]))

@@ -1,0 +1,1 @@
+"""Strategies, one a file. To add one: write the file, then register it in one line of ``registry``."""

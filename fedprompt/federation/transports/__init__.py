@@ -1,0 +1,1 @@
+"""What carries tasks to sites and replies back, as opaque bytes."""

@@ -1,0 +1,1 @@
+"""Language models behind two small protocols, and the assets that they are loaded from."""

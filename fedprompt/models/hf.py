@@ -1,0 +1,235 @@
+"""Any Hugging Face causal language model in a folder of safetensors, on this machine's processor.
+
+``trust_remote_code`` is never set and nothing is fetched: a model is a folder.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedprompt.errors import ModelError
+from fedprompt.models.attention import IMPLEMENTATION
+from fedprompt.models.digest import model_digest
+from fedprompt.models.encoding import Encoded, Encoder
+from fedprompt.models.objective import CachedObjective
+from fedprompt.models.protocols import (
+    ChoiceQuery,
+    ChoiceResult,
+    Generated,
+    GenerateQuery,
+    ModelInfo,
+    RunSettings,
+)
+from fedprompt.models.runner import Body, Head, Visit, run_tree
+from fedprompt.models.trie import Node, Trie
+from fedprompt.prompts.soft import SoftPrompt
+
+__all__ = ["HFModel"]
+
+
+class HFModel:
+    """Implements ``CausalModel``. Safe to share between threads: one request runs at a time."""
+
+    def __init__(self, lm: Any, tokenizer: Any, info: ModelInfo) -> None:
+        self._lm, self._tokenizer, self._info = lm, tokenizer, info
+        self._body, self._head = Body(lm), Head(lm)
+        self._encoder = Encoder(tokenizer, info.window)
+        self._lock = threading.RLock()
+
+    @classmethod
+    def load(cls, folder: Path, *, name: str, settings: RunSettings) -> "HFModel":
+        """Load the model in a folder.
+
+        Raises:
+            ModelError: no such folder, no safetensors, code of its own, or not a causal language model.
+        """
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        if not folder.is_dir():
+            raise ModelError(f"{folder}: no such model folder")
+        torch.set_num_threads(settings.threads)
+        digest = model_digest(folder)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            lm = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=getattr(torch, settings.dtype),
+                attn_implementation=IMPLEMENTATION,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"{folder}: not a causal language model that can be loaded ({error})") from error
+        lm.to(settings.device).eval().requires_grad_(False)
+        config = lm.config.get_text_config()
+        window = int(getattr(config, "max_position_embeddings", 0) or 1_000_000)
+        width = int(lm.get_input_embeddings().weight.shape[1])
+        return cls(lm, tokenizer, ModelInfo(name, digest, width, window, settings))
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name, digest and sizes."""
+        return self._info
+
+    def choices(
+        self, queries: Sequence[ChoiceQuery], progress: Callable[[int, int], None] | None = None
+    ) -> ChoiceResult:
+        """Return the log-likelihoods of every query's words, each distinct token computed once.
+
+        Raises:
+            ModelError: a prompt does not fit the window.
+            ModelMismatch: a soft prompt was tuned for another model.
+        """
+        started = time.perf_counter()
+        if not queries:
+            return ChoiceResult((), 0, 0, 0.0)
+        firsts, stacked = self._stack([query.soft for query in queries])
+        encoded = self._encoder.choices([(q.rendered, q.words, q.soft.tokens if q.soft else 0) for q in queries])
+        sequences = [
+            _name_soft(code.context, first) + path[:-1]
+            for code, first in zip(encoded, firsts, strict=True)
+            for path in code.paths
+        ]
+        trie = Trie()
+        for sequence in sequences:
+            trie.insert(sequence)
+        tokens, distinct = sum(map(len, sequences)), sum(len(n.tokens) for n in trie.walk(self._info.settings.pack))
+        sums, visit = self._listen(trie, encoded, sequences)
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            if progress is not None:
+                progress(done, distinct)
+
+        with self._lock, torch.no_grad():
+            run_tree(
+                self._body, trie, self._info.settings.pack, stacked, everything=False, visit=visit, progress=advance
+            )
+        return ChoiceResult(tuple(sums), tokens, distinct, time.perf_counter() - started)
+
+    def _listen(
+        self, trie: Trie, encoded: Sequence[Encoded], sequences: Sequence[tuple[int, ...]]
+    ) -> tuple[list[NDArray[np.float64]], Visit]:
+        """Return the arrays to fill, and what to do with each node's hidden states."""
+        sums = [np.zeros(len(code.paths)) for code in encoded]
+        asked: dict[int, dict[int, list[tuple[int, int, int]]]] = defaultdict(lambda: defaultdict(list))
+        at = 0
+        for query, code in enumerate(encoded):
+            for word, path in enumerate(code.paths):
+                for k, target in enumerate(path):
+                    node, offset = trie.find(sequences[at], len(code.context) - 1 + k)
+                    asked[node.number][offset].append((query, word, target))
+                at += 1
+
+        def visit(nodes: Sequence[Node], begins: Sequence[int], hidden: Tensor) -> None:
+            rows, wanted = [], []
+            for node, begin in zip(nodes, begins, strict=True):
+                for offset, spots in asked.pop(node.number, {}).items():
+                    rows.append(begin + offset)
+                    wanted.append(spots)
+            if not rows:
+                return
+            targets = [torch.tensor([t for _, _, t in spots], device=hidden.device) for spots in wanted]
+            found = self._head.log_probabilities(hidden[rows], targets)
+            for spots, values in zip(wanted, found, strict=True):
+                for (query, word, _), value in zip(spots, values.tolist(), strict=True):
+                    sums[query][word] += value
+
+        return sums, visit
+
+    def _stack(self, softs: Sequence[SoftPrompt | None]) -> tuple[list[int], Tensor | None]:
+        """Return where each query's soft rows begin in one stack of the distinct soft prompts, and the stack."""
+        begin: dict[SoftPrompt, int] = {}
+        rows: list[NDArray[np.float32]] = []
+        firsts, size = [], 0
+        for soft in softs:
+            if soft is None:
+                firsts.append(0)
+                continue
+            if soft not in begin:
+                soft.check_model(self._info.digest, self._info.name, self._info.width)
+                begin[soft] = size
+                rows.append(soft.vectors)
+                size += soft.tokens
+            firsts.append(begin[soft])
+        return firsts, torch.tensor(np.concatenate(rows), device=self._body.rows.device) if rows else None
+
+    def generate(
+        self, queries: Sequence[GenerateQuery], max_tokens: int, stop: Sequence[str] = ()
+    ) -> tuple[Generated, ...]:
+        """Continue each query greedily until a stop string, the end of the turn or ``max_tokens``.
+
+        Raises:
+            ModelError: a prompt does not fit the window.
+            ModelMismatch: a soft prompt was tuned for another model.
+        """
+        found = []
+        firsts, stacked = self._stack([query.soft for query in queries])
+        for query, first in zip(queries, firsts, strict=True):
+            context = self._encoder.context(query.rendered, query.soft.tokens if query.soft else 0)
+            with self._lock, torch.no_grad():
+                embedded = self._body.embed(_name_soft(context, first), stacked)[None]
+                pad = self._tokenizer.pad_token_id
+                out = self._lm.generate(
+                    inputs_embeds=embedded,
+                    attention_mask=torch.ones(embedded.shape[:2], dtype=torch.long),
+                    max_new_tokens=max_tokens,
+                    do_sample=False,
+                    pad_token_id=self._tokenizer.eos_token_id if pad is None else pad,
+                    stop_strings=list(stop) or None,
+                    tokenizer=self._tokenizer if stop else None,
+                )[0]
+            text = self._tokenizer.decode(out, skip_special_tokens=True)
+            for mark in stop:
+                text = text.split(mark, 1)[0]
+            found.append(Generated(text, int(out.shape[0])))
+        return tuple(found)
+
+    def text_init(self, text: str, tokens: int) -> SoftPrompt:
+        """Return the input embeddings of a text's first ``tokens`` tokens, repeated where it has fewer.
+
+        Raises:
+            ModelError: the text has no tokens.
+        """
+        ids = self._encoder.plain(text)
+        if not ids:
+            raise ModelError("the text to start a soft prompt from has no tokens; give a few words")
+        wanted = [ids[k % len(ids)] for k in range(tokens)]
+        return SoftPrompt(self._body.rows[wanted].float().cpu().numpy(), self._info.digest)
+
+    def objective(self, queries: Sequence[ChoiceQuery], answers: Sequence[int], tokens: int = 8) -> CachedObjective:
+        """Prepare cases for tuning a soft prompt of ``tokens`` tokens; ``answers`` index each query's words.
+
+        Raises:
+            ModelError: a prompt does not fit the window.
+            TuningError: no soft slot, or the cache budget is too small.
+        """
+        encoded = self._encoder.choices([(q.rendered, q.words, tokens) for q in queries])
+        settings = self._info.settings
+        with self._lock:
+            return CachedObjective(
+                self._body, self._head, encoded, answers, pack=settings.pack, budget=settings.cache_bytes
+            )
+
+
+def _name_soft(context: Sequence[int], first: int) -> tuple[int, ...]:
+    """Replace each -1 by the name of its row in the stack: the k-th becomes ``-1 - (first + k)``."""
+    named, k = [], 0
+    for token in context:
+        if token < 0:
+            named.append(-1 - (first + k))
+            k += 1
+        else:
+            named.append(token)
+    return tuple(named)

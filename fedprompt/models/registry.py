@@ -1,0 +1,177 @@
+"""Finds a model by name: the shipped fake, an asset of the home folder, or a folder on disk.
+
+Settings are measured once and kept in the home folder; nothing that changes from run to run moves them. Loaded models
+are kept, a few at most, by folder and settings.
+"""
+
+import json
+import os
+import threading
+import time
+from collections import OrderedDict
+from functools import cache
+from pathlib import Path
+
+from fedprompt.errors import ModelError, did_you_mean
+from fedprompt.models.protocols import CausalModel, RunSettings
+from fedprompt.models.scripted import ScriptedModel
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "SCRIPTED",
+    "find_model_folder",
+    "has_bfloat16",
+    "load",
+    "physical_cores",
+    "recommended_settings",
+    "settings_for",
+]
+
+DEFAULT_MODEL = "smollm2-135m-instruct"
+SCRIPTED = "scripted"
+KEPT = 2
+_kept: OrderedDict[tuple[str, str, RunSettings], CausalModel] = OrderedDict()
+_lock = threading.Lock()
+
+
+def load(name: str, home: Path, settings: RunSettings | None = None) -> CausalModel:
+    """Return the model called ``name``, from memory if it was loaded before with the same settings.
+
+    Args:
+        name: ``scripted``, the name of an asset, or a folder with safetensors, a tokenizer and ``config.json``.
+        home: the home folder, where assets lie.
+        settings: dtype, threads and the like; :func:`settings_for` the home if None.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be loaded.
+        AssetError: the asset is not there yet, or is damaged.
+    """
+    if name == SCRIPTED:
+        return ScriptedModel(settings)
+    folder = find_model_folder(name, home)
+    chosen = settings or settings_for(home)
+    key = (name, str(folder), chosen)
+    with _lock:
+        if key in _kept:
+            _kept.move_to_end(key)
+            return _kept[key]
+        from fedprompt.models.hf import HFModel
+
+        model = HFModel.load(folder, name=name, settings=chosen)
+        _kept[key] = model
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+        return model
+
+
+def find_model_folder(name: str, home: Path) -> Path:
+    """Return the folder of an asset, or the folder that ``name`` itself is.
+
+    Raises:
+        ModelError: neither; the message gives the nearest name.
+        AssetError: the asset is not there yet, or is damaged.
+    """
+    from fedprompt.models.assets import MODELS, asset_folder
+
+    if name in MODELS:
+        return asset_folder(home, name)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    known = (SCRIPTED, *MODELS)
+    raise ModelError(
+        f"unknown model '{name}'{did_you_mean(name, known)}; it is neither a folder nor one of {', '.join(known)}"
+    )
+
+
+def settings_for(home: Path) -> RunSettings:
+    """Return this machine's settings, as measured the first time and kept in the home folder ever since.
+
+    Processors that can compute in bfloat16 do not all gain by it, and some virtual ones lose, so both are timed once.
+    Kept, because what moves a number's last digits must not change from run to run.
+    """
+    path = home / "machine.json"
+    found = _read_settings(path)
+    if found is not None:
+        return found
+    chosen = recommended_settings()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps({"dtype": chosen.dtype, "threads": chosen.threads}), encoding="utf-8")
+        if path.exists():
+            os.replace(temporary, path)  # what was there could not be read
+        else:
+            os.link(temporary, path)
+    except FileExistsError:
+        # Another process was faster, and its measurement stands for both.
+        return _read_settings(path) or chosen
+    except OSError as error:
+        raise ModelError(
+            f"{path}: the machine's settings cannot be kept ({error.strerror}); check the home"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return chosen
+
+
+def _read_settings(path: Path) -> RunSettings | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return RunSettings(dtype=_dtype(found["dtype"]), threads=max(1, int(found["threads"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@cache
+def recommended_settings() -> RunSettings:
+    """Return bfloat16 where this processor computes faster in it, float32 elsewhere, and a thread for each core."""
+    pays = has_bfloat16() and _bfloat16_pays()
+    return RunSettings(dtype="bfloat16" if pays else "float32", threads=physical_cores())
+
+
+def has_bfloat16() -> bool:
+    """Return whether the processor has instructions for bfloat16."""
+    return not _processor_flags().isdisjoint(("avx512_bf16", "amx_bf16"))
+
+
+def _dtype(name: object) -> str:
+    if name not in ("bfloat16", "float32"):
+        raise ValueError("not a dtype that is known")
+    return str(name)
+
+
+def _bfloat16_pays() -> bool:
+    """Time a matrix product of a layer's shape in both dtypes, best of several; bfloat16 must win by a fifth."""
+    import torch
+
+    best = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        rows, weight = torch.ones(512, 576, dtype=dtype), torch.ones(1536, 576, dtype=dtype)
+        times = []
+        for _ in range(12):
+            began = time.perf_counter()
+            torch.nn.functional.linear(rows, weight)
+            times.append(time.perf_counter() - began)
+        best[dtype] = min(times[2:])
+    return best[torch.bfloat16] * 1.2 < best[torch.float32]
+
+
+def physical_cores() -> int:
+    """Return how many physical cores this process may use; at least one."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    siblings = set()
+    for cpu in allowed:
+        try:
+            path = f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
+            siblings.add(Path(path).read_text().strip())
+        except OSError:
+            siblings.add(str(cpu))
+    return max(1, len(siblings))
+
+
+def _processor_flags() -> frozenset[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())

@@ -1,0 +1,236 @@
+"""Runs a radix tree of token sequences through a model, depth first, in packs of a fixed number of tokens.
+
+Each distinct token is computed once. Only the keys and values of the path from the root to the next node are held
+between packs, so memory does not grow with the number of sequences. Packs are cut by the data and ``pack`` alone,
+never by free memory, so that the same request gives the same numbers.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fedprompt.models.attention import Branch, KeyValues, Plan, packed
+from fedprompt.models.trie import Node, Trie
+
+__all__ = ["Body", "Head", "TreeStore", "Visit", "packs", "run_tree"]
+
+Visit = Callable[[Sequence[Node], Sequence[int], Tensor], None]
+
+
+class Body:
+    """The transformer without its head: embeddings in, last hidden states out."""
+
+    def __init__(self, lm: Any) -> None:
+        self.lm = lm
+        self._inner = lm.base_model
+        self.rows: Tensor = lm.get_input_embeddings().weight
+        self.layers = int(lm.config.get_text_config().num_hidden_layers)
+        self._no_mask = torch.zeros(1, 1, 1, 1)  # four dimensions: transformers then makes no mask of its own
+
+    def embed(self, tokens: Sequence[int], soft: Tensor | None) -> Tensor:
+        """Return [tokens, width]; a token below zero is row ``-1 - token`` of ``soft``."""
+        ids = torch.as_tensor(tokens, dtype=torch.long, device=self.rows.device)
+        found: Tensor = self.lm.get_input_embeddings()(ids.clamp(min=0))
+        if soft is not None and bool((ids < 0).any()):
+            at = torch.nonzero(ids < 0).squeeze(1)
+            found = found.index_copy(0, at, soft.to(found.dtype)[-1 - ids[at]])
+        return found
+
+    def __call__(self, embedded: Tensor, positions: Sequence[int], plan: Plan) -> Tensor:
+        """Return the last hidden states [tokens, width] of a pack."""
+        where = torch.as_tensor(positions, dtype=torch.long, device=embedded.device)[None]
+        with packed(plan):
+            out = self._inner(
+                inputs_embeds=embedded[None], position_ids=where, attention_mask=self._no_mask, use_cache=False
+            )
+        hidden: Tensor = out.last_hidden_state[0]
+        return hidden
+
+
+class Head:
+    """From hidden states to log-probabilities, in float32 where it counts."""
+
+    def __init__(self, lm: Any) -> None:
+        self._lm = lm
+        self._head = lm.get_output_embeddings()
+        config = lm.config.get_text_config()
+        self._cap = getattr(config, "final_logit_softcapping", None)
+        scales = (getattr(config, name, None) for name in ("logit_scale", "logits_scaling"))
+        self._scale = next((s for s in scales if s not in (None, 1, 1.0)), None)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the head is one matrix product, so that columns can be taken alone."""
+        return self._cap is None and self._scale is None and getattr(self._head, "bias", None) is None
+
+    def columns(self, hidden: Tensor, tokens: Tensor) -> Tensor:
+        """Return float32 logits [rows, tokens] of some tokens alone; for a plain head."""
+        return hidden.float() @ self._head.weight[tokens].float().T
+
+    def log_probabilities(self, hidden: Tensor, targets: Sequence[Tensor]) -> list[Tensor]:
+        """Return, for each row of ``hidden`` [rows, width], the float32 log-probabilities of its target tokens."""
+        found = []
+        for start in range(0, hidden.shape[0], 64):
+            part = hidden[start : start + 64]
+            logits = self._head(part).float()
+            if self._cap is not None:
+                logits = torch.tanh(logits / self._cap) * self._cap
+            if self._scale is not None:
+                divide = hasattr(self._lm.config.get_text_config(), "logits_scaling")
+                logits = logits / self._scale if divide else logits * self._scale
+            norms = torch.logsumexp(logits, dim=-1)
+            for i, wanted in enumerate(targets[start : start + 64]):
+                exact = self.columns(part[i : i + 1], wanted)[0] if self.plain else logits[i, wanted]
+                found.append(exact - norms[i])
+        return found
+
+
+@dataclass
+class TreeStore:
+    """Keys and values that outlive a pack: of the current path, or (``everything``) of all nodes."""
+
+    values: KeyValues
+    everything: bool
+    rows: dict[int, range]
+    size: int = 0
+
+    @classmethod
+    def empty(cls, layers: int, *, everything: bool) -> "TreeStore":
+        """Return a store that holds nothing."""
+        return cls(KeyValues(layers), everything, {})
+
+    def path(self, node: Node) -> list[int]:
+        """Return the rows of a node and its ancestors, in order of position."""
+        rows: list[int] = []
+        for ancestor in _ancestors(node):
+            rows.extend(self.rows[ancestor.number])
+        rows.extend(self.rows[node.number])
+        return rows
+
+    def keep(self, nodes: Sequence[Node], recorded: KeyValues, following: Node | None) -> None:
+        """After a pack: keep what later packs see. ``following`` is the next node in preorder."""
+        if self.everything:
+            self._append(nodes, recorded)
+            return
+        path = [] if following is None else [n for n in _ancestors(following)]
+        fresh, at = {}, 0
+        for node in nodes:
+            fresh[node.number] = range(at, at + len(node.tokens))
+            at += len(node.tokens)
+        old = [row for n in path if n.number in self.rows for row in self.rows[n.number]]
+        new = [row for n in path if n.number in fresh for row in fresh[n.number]]
+        for layer in range(len(recorded.keys)):
+            pairs = ((self.values.keys, recorded.keys), (self.values.values, recorded.values))
+            parts = [[] for _ in pairs]  # type: list[list[Tensor]]
+            for part, (held, made) in zip(parts, pairs, strict=True):
+                before, after = held[layer], made[layer]
+                if old and before is not None:
+                    part.append(before[old])
+                if new and after is not None:
+                    part.append(after[new])
+            if parts[0]:
+                self.values.replace(layer, torch.cat(parts[0]), torch.cat(parts[1]))
+            else:
+                self.values.keys[layer] = self.values.values[layer] = None
+        at, self.rows = 0, {}
+        for node in path:
+            self.rows[node.number] = range(at, at + len(node.tokens))
+            at += len(node.tokens)
+
+    def _append(self, nodes: Sequence[Node], recorded: KeyValues) -> None:
+        for layer in range(len(recorded.keys)):
+            made = (recorded.keys[layer], recorded.values[layer])
+            held = (self.values.keys[layer], self.values.values[layer])
+            assert made[0] is not None and made[1] is not None
+            joined = [m.clone() if h is None else torch.cat([h, m]) for h, m in zip(held, made, strict=True)]
+            self.values.replace(layer, joined[0], joined[1])
+        for node in nodes:
+            self.rows[node.number] = range(self.size, self.size + len(node.tokens))
+            self.size += len(node.tokens)
+
+
+def packs(trie: Trie, pack: int) -> Iterator[list[Node]]:
+    """Cut the preorder into lists of nodes of at most ``pack`` tokens."""
+    held: list[Node] = []
+    size = 0
+    for node in trie.walk(pack):
+        if held and size + len(node.tokens) > pack:
+            yield held
+            held, size = [], 0
+        held.append(node)
+        size += len(node.tokens)
+    if held:
+        yield held
+
+
+def run_tree(
+    body: Body,
+    trie: Trie,
+    pack: int,
+    soft: Tensor | None,
+    *,
+    everything: bool,
+    visit: Visit | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> TreeStore:
+    """Compute every node once.
+
+    Args:
+        soft: [rows, width] float32 stacked soft prompts that negative tokens name, or None.
+        everything: keep the keys and values of all nodes and return them.
+        visit: hears each pack's nodes, the row where each begins, and the pack's hidden states [tokens, width].
+        progress: hears the number of tokens of each pack.
+    """
+    store = TreeStore.empty(body.layers, everything=everything)
+    pending: list[Node] | None = None
+    with torch.no_grad():
+        for following in (*packs(trie, pack), None):
+            if pending is not None:
+                recorded = _run_pack(body, pending, store, soft, visit)
+                store.keep(pending, recorded, following[0] if following else None)
+                if progress is not None:
+                    progress(sum(len(node.tokens) for node in pending))
+            pending = following
+    return store
+
+
+def _run_pack(
+    body: Body,
+    nodes: Sequence[Node],
+    store: TreeStore,
+    soft: Tensor | None,
+    visit: Visit | None,
+) -> KeyValues:
+    here: dict[int, range] = {}
+    branches, tokens, positions = [], [], []
+    for node in nodes:
+        first = len(tokens)
+        here[node.number] = range(first, first + len(node.tokens))
+        stored: list[int] = []
+        fresh: list[int] = []
+        for ancestor in _ancestors(node):
+            if ancestor.number in here:
+                fresh.extend(here[ancestor.number])
+            else:
+                stored.extend(store.rows[ancestor.number])
+        branches.append(Branch(first, len(node.tokens), node.start, stored, fresh))
+        tokens.extend(node.tokens)
+        positions.extend(range(node.start, node.end))
+    plan = Plan(branches, store.values, record=True, device=body.rows.device)
+    hidden = body(body.embed(tokens, soft), positions, plan)
+    if visit is not None:
+        visit(nodes, [here[node.number].start for node in nodes], hidden)
+    return plan.recorded
+
+
+def _ancestors(node: Node) -> list[Node]:
+    """Return a node's ancestors from the root down, the empty root left out."""
+    found = []
+    parent = node.parent
+    while parent is not None and parent.parent is not None:
+        found.append(parent)
+        parent = parent.parent
+    return found[::-1]

@@ -1,0 +1,291 @@
+"""The shipped fake: a tiny, exact, deterministic language model in numpy, for tests and for trying the app at once.
+
+It reads sentiment from a small lexicon and is log-bilinear: a context ``h`` and a word ``u`` score ``u . h``. The
+context holds the lexicon's verdict, a bias that depends on how the template ends, noise that depends on the whole
+text, and a linear correction by the mean of the soft prompt. So templates differ, tuning lowers the loss, and the
+gradient is known in closed form. The same text gives the same numbers on every machine.
+"""
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.errors import ModelError
+from fedprompt.models.protocols import (
+    ChoiceQuery,
+    ChoiceResult,
+    Generated,
+    GenerateQuery,
+    LossGradient,
+    ModelInfo,
+    RunSettings,
+    SoftObjective,
+)
+from fedprompt.prompts.rendered import Rendered
+from fedprompt.prompts.soft import SoftPrompt
+
+__all__ = ["WIDTH", "ScriptedModel"]
+
+WIDTH = 16
+WINDOW = 8192
+_POSITIVE = (
+    "amazing awesome beautiful best better brilliant charming clear delight delightful easy enjoy enjoyed excellent "
+    "fantastic fine fun funny glad good great happy helpful impressive like liked love loved lovely nice perfect "
+    "pleasant positive recommend right smart strong superb thanks true useful well win wonderful worth yes"
+)
+_NEGATIVE = (
+    "angry annoying awful bad boring broken cheap crash damage dead dull dumb fail failed failure false hate hated "
+    "horrible hurt lame lost mess negative no pain poor problem sad slow stupid terrible ugly unhappy unpleasant "
+    "useless waste weak worse worst wrong"
+)
+POSITIVE = frozenset(_POSITIVE.split())
+NEGATIVE = frozenset(_NEGATIVE.split())
+NEGATION = frozenset(("not", "never", "nor", "hardly", "t"))  # "t" as in "don't"
+CONTINUATIONS = (
+    " good",
+    " bad",
+    " positive",
+    " negative",
+    " great",
+    " terrible",
+    " The text says so.",
+    " I think.",
+)
+_TOKEN = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
+
+
+@dataclass(frozen=True)
+class _Context:
+    """``sentiment`` in [-1, 1] and ``fixed``: the part of h ([width] float64) that no soft prompt moves."""
+
+    sentiment: float
+    fixed: NDArray[np.float64]
+
+
+class ScriptedModel:
+    """A :class:`~fedprompt.models.protocols.CausalModel` without weights."""
+
+    def __init__(self, settings: RunSettings | None = None) -> None:
+        digest = hashlib.sha256(b"fedprompt scripted model, revision 1").hexdigest()
+        self._info = ModelInfo(
+            name="scripted",
+            digest=f"sha256:{digest}",
+            width=WIDTH,
+            window=WINDOW,
+            settings=settings or RunSettings(dtype="float32", threads=1),
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name, digest and sizes."""
+        return self._info
+
+    def choices(
+        self, queries: Sequence[ChoiceQuery], progress: Callable[[int, int], None] | None = None
+    ) -> ChoiceResult:
+        """Return the log-likelihoods of every query's words; ``progress`` hears (tokens done, tokens in all).
+
+        Raises:
+            ModelError: a query is longer than the window, has no words, or has a soft slot and no soft prompt.
+            ModelMismatch: a soft prompt was made for another model.
+        """
+        start = time.perf_counter()
+        answers: list[NDArray[np.float64]] = []
+        lengths = [self._tokens(query.rendered, query.words) for query in queries]
+        seen: set[int] = set()
+        done, total = 0, sum(map(len, lengths))
+        for query, tokens in zip(queries, lengths, strict=True):
+            mean = self._mean(query.rendered, query.soft)
+            answers.append(_loglikelihoods(_context(query.rendered.text()), _words(query.words), mean))
+            prefix = 0 if query.soft is None else hash(query.soft)
+            for token in tokens:
+                prefix = hash((prefix, token))
+                seen.add(prefix)
+            done += len(tokens)
+            if progress is not None:
+                progress(done, total)
+        return ChoiceResult(tuple(answers), total, len(seen), time.perf_counter() - start)
+
+    def generate(
+        self, queries: Sequence[GenerateQuery], max_tokens: int, stop: Sequence[str] = ()
+    ) -> tuple[Generated, ...]:
+        """Continue each query greedily until a stop string, the end of the turn or ``max_tokens``.
+
+        Raises:
+            ModelError: a query is longer than the window, or has a soft slot and no soft prompt.
+            ModelMismatch: a soft prompt was made for another model.
+        """
+        return tuple(self._continue(query, max_tokens, stop) for query in queries)
+
+    def text_init(self, text: str, tokens: int) -> SoftPrompt:
+        """Return the input embeddings of a text's first ``tokens`` tokens, repeated where it has fewer.
+
+        Raises:
+            ModelError: the text is empty.
+        """
+        pieces = _TOKEN.findall(text)
+        if not pieces:
+            raise ModelError("a soft prompt cannot start from an empty text; give 'init' some words")
+        vectors = np.stack([_embedding(pieces[i % len(pieces)]) for i in range(tokens)])
+        return SoftPrompt(vectors.astype(np.float32), self._info.digest)
+
+    def objective(
+        self, queries: Sequence[ChoiceQuery], answers: Sequence[int], tokens: int = 8
+    ) -> SoftObjective:
+        """Prepare cases for tuning ``tokens`` soft tokens; ``answers`` index each query's words.
+
+        A query's ``soft`` is ignored.
+
+        Raises:
+            ModelError: a query has no soft slot or does not fit the window, or an answer is not the index of a word.
+        """
+        for query in queries:
+            if len(self._tokens(query.rendered, query.words)) + tokens > WINDOW:
+                raise ModelError(
+                    f"a prompt and {tokens} soft tokens do not fit the window of {WINDOW}; shorten the text"
+                )
+        return _Objective(queries, answers)
+
+    def _tokens(self, rendered: Rendered, words: Sequence[str]) -> list[str]:
+        if not words:
+            raise ModelError("a choice needs at least one word to compare")
+        tokens = _TOKEN.findall(rendered.text()) + [part for word in words for part in _TOKEN.findall(word)]
+        if len(tokens) > WINDOW:
+            raise ModelError(
+                f"a prompt has {len(tokens)} tokens and the model's window has {WINDOW}; shorten the text"
+            )
+        return tokens
+
+    def _mean(self, rendered: Rendered, soft: SoftPrompt | None) -> NDArray[np.float64]:
+        if not rendered.has_soft:
+            return np.zeros(WIDTH)
+        if soft is None:
+            raise ModelError("a prompt has a soft slot but no soft prompt is given")
+        soft.check_model(self._info.digest, self._info.name, WIDTH)
+        mean: NDArray[np.float64] = soft.vectors.mean(axis=0, dtype=np.float64)
+        return mean
+
+    def _continue(self, query: GenerateQuery, max_tokens: int, stop: Sequence[str]) -> Generated:
+        self._tokens(query.rendered, CONTINUATIONS)
+        scores = _loglikelihoods(
+            _context(query.rendered.text()), _words(CONTINUATIONS), self._mean(query.rendered, query.soft)
+        )
+        text, tokens = "", 0
+        for index in np.argsort(-scores, kind="stable")[:3]:
+            for piece in _TOKEN.findall(CONTINUATIONS[int(index)]):
+                if tokens >= max_tokens:
+                    return Generated(text, tokens)
+                text, tokens = text + piece, tokens + 1
+                for mark in stop:
+                    if mark and mark in text:
+                        return Generated(text[: text.index(mark)], tokens)
+        return Generated(text, tokens)
+
+
+class _Objective:
+    """Prepared cases: with ``m`` the soft prompt's mean, a word scores ``u . (f + m) + s (u . d)(a . m)``."""
+
+    def __init__(self, queries: Sequence[ChoiceQuery], answers: Sequence[int]) -> None:
+        if len(queries) != len(answers):
+            raise ModelError(f"{len(queries)} queries came with {len(answers)} answers; they go in pairs")
+        for query, answer in zip(queries, answers, strict=True):
+            if not query.rendered.has_soft:
+                raise ModelError(
+                    "a prompt to tune has no soft slot; write {soft} where the soft prompt is to stand"
+                )
+            if not 0 <= answer < len(query.words):
+                raise ModelError(f"the answer {answer} is not the index of one of {len(query.words)} words")
+        self._cases = [(_context(query.rendered.text()), _words(query.words)) for query in queries]
+        self._answers = tuple(answers)
+
+    def __len__(self) -> int:
+        """How many cases there are."""
+        return len(self._cases)
+
+    def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
+        """Return the mean loss over the cases ``rows`` and its gradient by ``vectors`` ([tokens, width] float32)."""
+        if not rows:
+            raise ModelError("a loss over no cases does not exist; give at least one row")
+        mean = vectors.mean(axis=0, dtype=np.float64)
+        loss, slope = 0.0, np.zeros(WIDTH)
+        for row in rows:
+            context, words = self._cases[row]
+            logs = _loglikelihoods(context, words, mean)
+            loss -= float(logs[self._answers[row]])
+            weight = np.exp(logs)
+            weight[self._answers[row]] -= 1.0
+            slope += weight @ _slopes(context, words)
+        gradient = np.repeat(slope[None, :] / (len(rows) * len(vectors)), len(vectors), axis=0)
+        return LossGradient(loss / len(rows), gradient.astype(np.float32))
+
+    def loglikelihoods(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return [cases, labels] log-likelihoods of every case."""
+        mean = vectors.mean(axis=0, dtype=np.float64)
+        return np.stack([_loglikelihoods(context, words, mean) for context, words in self._cases])
+
+
+def _slopes(context: _Context, words: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return [words, width], the derivative of every word's score by the soft prompt's mean."""
+    return words + context.sentiment * np.outer(words @ _direction("sentiment"), _direction("gain"))
+
+
+def _loglikelihoods(
+    context: _Context, words: NDArray[np.float64], mean: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return [words] log-probabilities; the words given are the whole vocabulary."""
+    scores = words @ context.fixed + _slopes(context, words) @ mean
+    scores = scores - scores.max()
+    logs: NDArray[np.float64] = scores - np.log(np.exp(scores).sum())
+    return logs
+
+
+@lru_cache(maxsize=65_536)
+def _context(text: str) -> _Context:
+    tokens = [token.strip().lower() for token in _TOKEN.findall(text)]
+    verdict = 0.0
+    for place, token in enumerate(tokens):
+        sign = (token in POSITIVE) - (token in NEGATIVE)
+        if sign and any(before in NEGATION for before in tokens[max(0, place - 3) : place]):
+            sign = -sign
+        # What comes last weighs most, so that demonstrations do not drown the case.
+        verdict += sign * 0.97 ** (len(tokens) - 1 - place)
+    sentiment = float(np.tanh(verdict))
+    tail = "".join(tokens[-3:])
+    clarity = 0.5 + (int.from_bytes(_digest(tail)[:2], "little") / 65_535)
+    bias = 0.45 * _embedding("tail " + tail)
+    noise = 0.2 / clarity * _embedding("noise " + text)
+    return _Context(sentiment, 2.0 * clarity * sentiment * _direction("sentiment") + bias + noise)
+
+
+def _words(words: Sequence[str]) -> NDArray[np.float64]:
+    """Return [words, width]: a sentiment word lies along the direction of sentiment, any other where its hash says."""
+    rows = []
+    for word in words:
+        plain = word.strip().lower()
+        sign = (plain in POSITIVE) - (plain in NEGATIVE)
+        rows.append(sign * _direction("sentiment") + 0.25 * _embedding("word " + plain))
+    return np.stack(rows)
+
+
+@lru_cache(maxsize=16)
+def _direction(name: str) -> NDArray[np.float64]:
+    vector = _embedding("direction " + name)
+    unit: NDArray[np.float64] = vector / np.linalg.norm(vector)
+    return unit
+
+
+@lru_cache(maxsize=65_536)
+def _embedding(token: str) -> NDArray[np.float64]:
+    """Return [width] values in [-1, 1) made of a token's hash."""
+    values: NDArray[np.float64] = np.frombuffer(_digest(token), dtype="<i2").astype(np.float64) / 32_768
+    return values
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=2 * WIDTH).digest()

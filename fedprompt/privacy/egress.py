@@ -1,0 +1,144 @@
+"""The form of what leaves a site: a positive list, checked on the way out and again on the way in.
+
+One container: safetensors, whose tensor ``reply`` holds the reply's canonical JSON as bytes, beside the arrays that
+the reply's kind allows. Anything else is refused: an unknown field, type or array, another dtype or shape, NaN,
+infinity, or too many bytes.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from fedprompt.errors import EgressRefused
+from fedprompt.prompts.ids import canonical_json
+from fedprompt.prompts.soft import MAX_TOKENS, MAX_WIDTH
+from fedprompt.study.messages import Reply, Task
+
+__all__ = ["MAX_REPLY_BYTES", "Parcel", "pack_reply", "pack_task", "unpack_reply", "unpack_task"]
+
+MAX_REPLY_BYTES = 64 * 1024 * 1024
+MAX_JSON_BYTES = 16 * 1024 * 1024
+_reply: TypeAdapter[Reply] = TypeAdapter(Reply)
+_task: TypeAdapter[Task] = TypeAdapter(Task)
+Message = TypeVar("Message")
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Parcel(Generic[Message]):
+    """A message and its arrays."""
+
+    message: Message
+    arrays: Arrays
+
+
+def pack_reply(reply: Reply, arrays: Arrays) -> bytes:
+    """Return the bytes that leave the site.
+
+    Raises:
+        EgressRefused: the reply is not on the list; says why, without any value of it.
+    """
+    # Validated anew from its JSON: a value built around the schema's checks must not get out.
+    return _pack("reply", _reply, reply, arrays, {"delta"} if reply.verb == "tune" else set())
+
+
+def unpack_reply(data: bytes) -> Parcel[Reply]:
+    """Return the reply in ``data``.
+
+    Raises:
+        EgressRefused: the bytes are not a reply on the list.
+    """
+    message, arrays = _unpack("reply", _reply, data)
+    _check_names(arrays, {"delta"} if message.verb == "tune" else set())
+    return Parcel(message, arrays)
+
+
+def pack_task(task: Task, arrays: Arrays) -> bytes:
+    """Return the bytes of a task.
+
+    Raises:
+        EgressRefused: the task is not on the list.
+    """
+    return _pack("task", _task, task, arrays, _task_arrays(task))
+
+
+def unpack_task(data: bytes) -> Parcel[Task]:
+    """Return the task in ``data``.
+
+    Raises:
+        EgressRefused: the bytes are not a task on the list.
+    """
+    message, arrays = _unpack("task", _task, data)
+    _check_names(arrays, _task_arrays(message))
+    return Parcel(message, arrays)
+
+
+def _task_arrays(task: Task) -> set[str]:
+    if task.verb == "tune":
+        return {"start"}
+    return {f"soft-{place}" for place in range(len(task.soft))} if task.verb == "evaluate" else set()
+
+
+def _pack(
+    kind: str, adapter: TypeAdapter[Message], message: Message, arrays: Arrays, allowed: set[str]
+) -> bytes:
+    from safetensors.numpy import save
+
+    try:
+        body = canonical_json(adapter.dump_python(message, mode="json"))
+        adapter.validate_json(body)
+    except (ValidationError, ValueError, TypeError) as error:
+        raise EgressRefused(f"a {kind} does not fit its schema and was not sent ({_where(error)})") from None
+    _check_names(arrays, allowed)
+    for name, array in arrays.items():
+        _check_array(name, array)
+    data = save({kind: np.frombuffer(body, dtype=np.uint8), **{n: np.ascontiguousarray(arrays[n]) for n in arrays}})
+    if len(data) > MAX_REPLY_BYTES:
+        raise EgressRefused(f"a {kind} of {len(data):,} bytes is above the bound of {MAX_REPLY_BYTES:,}")
+    return bytes(data)
+
+
+def _unpack(
+    kind: str, adapter: TypeAdapter[Message], data: bytes
+) -> tuple[Message, dict[str, NDArray[np.float32]]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    if len(data) > MAX_REPLY_BYTES:
+        raise EgressRefused(f"a {kind} of {len(data):,} bytes is above the bound of {MAX_REPLY_BYTES:,}")
+    try:
+        found = load(data)
+        body = found.pop(kind)
+        if body.dtype != np.uint8 or body.ndim != 1 or body.size > MAX_JSON_BYTES:
+            raise EgressRefused(f"a {kind}'s JSON part is not bytes")
+        message = adapter.validate_json(body.tobytes())
+    except (SafetensorError, KeyError, ValidationError, json.JSONDecodeError, ValueError) as error:
+        raise EgressRefused(f"not a {kind} that is understood ({_where(error)})") from None
+    for name, array in found.items():
+        _check_array(name, array)
+    return message, found
+
+
+def _check_names(arrays: Arrays, allowed: set[str]) -> None:
+    if set(arrays) != allowed:
+        raise EgressRefused(f"expected the arrays {sorted(allowed)}, found {len(arrays)} others or fewer")
+
+
+def _check_array(name: str, array: NDArray[np.float32]) -> None:
+    if array.dtype != np.float32 or array.ndim != 2:
+        raise EgressRefused(f"the array '{name}' is not two-dimensional float32")
+    if not 1 <= array.shape[0] <= MAX_TOKENS or not 1 <= array.shape[1] <= MAX_WIDTH:
+        raise EgressRefused(f"the array '{name}' has a shape out of bounds")
+    if not np.isfinite(array).all():
+        raise EgressRefused(f"the array '{name}' holds NaN or infinity")
+
+
+def _where(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return ".".join(str(part) for part in error.errors()[0]["loc"]) or "wrong kind"
+    return type(error).__name__

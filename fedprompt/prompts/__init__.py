@@ -1,0 +1,1 @@
+"""Values: templates, soft prompts, prompts and their content ids. Nothing heavier than numpy."""

@@ -1,0 +1,76 @@
+"""A prompt: a template, or a template with a soft prompt in its slot. Its id is a digest of its canonical bytes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from fedprompt.errors import PromptError
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.template import Template
+
+__all__ = ["Prompt"]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A template and, exactly where it has a slot, the soft prompt that stands there.
+
+    Raises:
+        PromptError: a slot without a soft prompt, or a soft prompt without a slot.
+    """
+
+    template: Template
+    soft: SoftPrompt | None = None
+
+    def __post_init__(self) -> None:
+        if self.template.has_soft and self.soft is None:
+            raise PromptError(f"template '{self.template.name}' has a soft slot but no soft prompt is given")
+        if self.soft is not None and not self.template.has_soft:
+            raise PromptError(f"template '{self.template.name}' has no {{soft}} slot for a soft prompt")
+
+    @cached_property
+    def id(self) -> str:
+        """``p1:`` and the blake2b-128 of canonical JSON, a zero byte, and the vectors' little-endian float32 bytes."""
+        tail = b"" if self.soft is None else b"\0" + self.soft.vectors.tobytes()
+        return content_id("p1", canonical_json(self.canonical()) + tail)
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.template.name
+
+    @property
+    def kind(self) -> str:
+        """``soft`` or ``template``."""
+        return "template" if self.soft is None else "soft"
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the JSON part of the identity."""
+        soft = None
+        if self.soft is not None:
+            soft = {"model": self.soft.model, "tokens": self.soft.tokens, "width": self.soft.width}
+        return {"soft": soft, "template": self.template.canonical()}
+
+    @classmethod
+    def from_canonical(cls, name: str, body: Mapping[str, Any], vectors: np.ndarray | None) -> "Prompt":
+        """Rebuild a prompt from its name, its canonical JSON and its vectors ([tokens, width] float32).
+
+        Raises:
+            PromptError: the parts do not fit together.
+        """
+        if set(body) != {"soft", "template"}:
+            raise PromptError(f"prompt '{name}' has the wrong keys")
+        template = Template.from_canonical(name, body["template"])
+        described = body["soft"]
+        if (described is None) != (vectors is None):
+            raise PromptError(f"prompt '{name}' and its vectors do not belong together")
+        if described is None or vectors is None:
+            return cls(template)
+        soft = SoftPrompt(vectors, str(described["model"]))
+        if (soft.tokens, soft.width) != (described["tokens"], described["width"]):
+            raise PromptError(f"prompt '{name}' says {described['tokens']} tokens but its vectors have {soft.tokens}")
+        return cls(template, soft)

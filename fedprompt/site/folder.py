@@ -1,0 +1,73 @@
+"""A site's private folder: its key, its cases' split, its ledger. Readable by its owner alone."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedprompt.errors import DataError
+from fedprompt.site.ledger import Ledger
+
+__all__ = ["KEY_BYTES", "SiteFolder"]
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class SiteFolder:
+    """Where one site keeps what is its own."""
+
+    path: Path
+
+    def prepare(self, key: bytes | None = None) -> None:
+        """Make the folder (mode 0700) and its key (mode 0600) if they are not there.
+
+        Args:
+            key: the key to write; random if None. Only the demo, whose sites are made up, derives it from a seed.
+
+        Raises:
+            DataError: the folder or the key cannot be made, or another key is there already.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._key.exists():
+                if key is not None and self.key != key:
+                    raise DataError(f"{self._key}: another key is there; move the folder away to start anew")
+                return
+            temporary = self._key.with_suffix(f".{os.getpid()}")
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(key or secrets.token_bytes(KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self._key)
+        except OSError as error:
+            raise DataError(f"{self.path}: the site's folder cannot be made ({error.strerror})") from error
+
+    @property
+    def _key(self) -> Path:
+        return self.path / "site.key"
+
+    @property
+    def key(self) -> bytes:
+        """The site's secret, 32 bytes.
+
+        Raises:
+            DataError: it is missing or has another length.
+        """
+        try:
+            key = self._key.read_bytes()
+        except OSError as error:
+            raise DataError(f"{self._key}: the site's key cannot be read ({error.strerror})") from error
+        if len(key) != KEY_BYTES:
+            raise DataError(f"{self._key}: a site's key has {KEY_BYTES} bytes, this one has {len(key)}")
+        return key
+
+    def assignment(self, study: str) -> Path:
+        """Where the split of a study's cases is stored."""
+        return self.path / f"splits-{study.replace(':', '-')}.json"
+
+    @property
+    def ledger(self) -> Ledger:
+        """What left the site."""
+        return Ledger(self.path / "ledger.jsonl")

@@ -1,0 +1,85 @@
+"""Reads a study file: YAML, bounded, with the file, line and field of whatever is wrong."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from fedprompt.errors import StudyError
+from fedprompt.study.schema import Study
+
+__all__ = ["MAX_STUDY_BYTES", "parse_study", "read_study"]
+
+MAX_STUDY_BYTES = 4 * 1024 * 1024
+
+
+def read_study(path: Path) -> Study:
+    """Return the study in a file.
+
+    Raises:
+        StudyError: no such file, too large, not UTF-8, not YAML, or not a study; names file, line and field.
+    """
+    try:
+        if path.stat().st_size > MAX_STUDY_BYTES:
+            raise StudyError(f"{path}: a study file is at most {MAX_STUDY_BYTES:,} bytes; this is not one")
+        return parse_study(path.read_bytes().decode("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: not UTF-8 text (byte {error.start}); save the study as UTF-8") from error
+    except IsADirectoryError as error:
+        raise StudyError(f"{path}: is a folder; give the study's YAML file") from error
+    except OSError as error:
+        raise StudyError(
+            f"{path}: cannot be read ({error.strerror}); 'fedprompt study new --data FILE' drafts one"
+        ) from error
+
+
+def parse_study(text: str, where: str = "study") -> Study:
+    """Return the study in a YAML text; ``where`` names it in messages.
+
+    Raises:
+        StudyError: the text is not YAML, uses aliases, or is not a study.
+    """
+    try:
+        # Aliases could make a small file expand without bound, and no study needs them.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise StudyError(f"{where}: YAML aliases (*name) are not allowed in a study; write the text out")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        body = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        raise StudyError(f"{where}{line}: not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})") from error
+    except (RecursionError, ValueError) as error:
+        raise StudyError(f"{where}: not valid YAML ({type(error).__name__})") from error
+    if not isinstance(body, dict) or node is None:
+        raise StudyError(f"{where}: a study is a list of 'key: value' lines, beginning with 'study: NAME'")
+    try:
+        return Study.model_validate(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = [part for part in first["loc"] if isinstance(part, str | int)]
+        field = ".".join(str(part) for part in path) or "study"
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            reason = "is not a field of a study; check the spelling"
+        elif first["type"] == "missing":
+            reason = "is missing"
+        raise StudyError(f"{where} line {_line(node, path)}, {field}: {reason}") from error
+
+
+def _line(node: yaml.Node, path: Sequence[str | int]) -> int:
+    """Return the 1-based line of the deepest node along ``path`` that the file has."""
+    line = node.start_mark.line
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == part), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line
+        else:
+            break
+    return int(line) + 1

@@ -1,0 +1,1 @@
+"""How a prompt is made better on the cases of one site: gradient steps on a soft prompt."""

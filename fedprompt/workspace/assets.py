@@ -1,0 +1,75 @@
+"""The assets as the command line and the pages see them: which there are, whether they are ready, and the pull."""
+
+from typing import Any
+
+from fedprompt.models.assets import ASSETS, PullProgress, installed, pull
+from fedprompt.workspace.home import Home
+from fedprompt.workspace.progress import Progress, Report, quiet
+
+__all__ = ["assets_ready", "list_assets", "pull_assets"]
+
+MEGA = 1_000_000
+CONVERSION_SECONDS = 40.0  # measured on two cores
+WORDS = {
+    "check": "checking its digest",
+    "unpack": "unpacking",
+    "convert": "converting, once and for all",
+    "ready": "ready",
+}
+
+
+def assets_ready(home: Home) -> bool:
+    """Return whether every asset is there; looks at names alone."""
+    return set(installed(home.path)) == set(ASSETS)
+
+
+def list_assets(home: Home) -> list[dict[str, Any]]:
+    """Return each asset: ``name``, ``what``, ``licence``, ``package``, ``version``, ``bytes``, ``ready``, ``path``."""
+    ready = installed(home.path)
+    return [
+        {
+            "name": asset.name,
+            "what": asset.what,
+            "licence": asset.licence,
+            "package": asset.package,
+            "version": asset.version,
+            "bytes": asset.size,
+            "ready": asset.name in ready,
+            "path": str(asset.folder(home.path)),
+        }
+        for asset in ASSETS.values()
+    ]
+
+
+def pull_assets(home: Home, report: Report = quiet) -> dict[str, Any]:
+    """Fetch what is missing and make it ready; return ``{"assets": [...]}`` as :func:`list_assets` gives them.
+
+    Raises:
+        AssetError: no index answers, a digest differs, the disk is full, or a conversion failed.
+    """
+    missing = [name for name in ASSETS if name not in installed(home.path)]
+    if missing:
+        pull(home.path, missing, progress=lambda told: report(_progress(told, missing)))
+    return {"assets": list_assets(home)}
+
+
+def _progress(told: PullProgress, missing: list[str]) -> Progress:
+    megabytes = f"{told.bytes_done / MEGA:.0f} of {told.bytes_total / MEGA:.0f} MB"
+    return Progress(
+        stage=told.phase,
+        message=f"{told.asset}: {WORDS.get(told.phase, megabytes)}",
+        done=told.bytes_done,
+        total=told.bytes_total,
+        seconds_left=_seconds_left(told, missing),
+        detail={"asset": told.asset, "phase": told.phase},
+    )
+
+
+def _seconds_left(told: PullProgress, missing: list[str]) -> float | None:
+    """Return the time left of the whole pull: what still has to come, at this rate, and the conversions."""
+    rest = told.bytes_total - told.bytes_done
+    if told.phase != "fetch" or not told.seconds_left or rest <= 0:
+        return None
+    later = [ASSETS[name] for name in missing[missing.index(told.asset) :]]
+    conversions = sum(CONVERSION_SECONDS for asset in later if asset.gguf)
+    return told.seconds_left * (1 + sum(asset.size for asset in later[1:]) / rest) + conversions

@@ -1,0 +1,115 @@
+"""What a job of each kind does, and the lane it runs in. Adding a kind is one function and one line in the table.
+
+A function takes the workspace, the job's JSON arguments and whom to tell, and returns a JSON object.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fedprompt.errors import JobError, did_you_mean
+from fedprompt.workspace.progress import Report
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["Kind", "kind_named", "kinds"]
+
+Arguments = Mapping[str, Any]
+Work = Callable[[Workspace, Arguments, Report], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of job."""
+
+    name: str
+    lane: str
+    work: Work
+
+
+def kinds() -> tuple[Kind, ...]:
+    """Return every kind."""
+    return tuple(_KINDS.values())
+
+
+def kind_named(name: str) -> Kind:
+    """Return one kind.
+
+    Raises:
+        JobError: there is no such kind.
+    """
+    if name not in _KINDS:
+        raise JobError(f"unknown kind of job '{name}'{did_you_mean(name, _KINDS)}")
+    return _KINDS[name]
+
+
+def _demo(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.demo import DemoSettings, demo
+
+    return demo(ws, DemoSettings(**arguments), report)
+
+
+def _assets(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.assets import pull_assets
+
+    return pull_assets(ws.home, report)
+
+
+def _score(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.scoring import score
+
+    rest = dict(arguments)
+    return score(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, **{**_COLUMNS, **rest})
+
+
+def _tune(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.tuning import tune
+
+    rest = dict(arguments)
+    return tune(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, **{**_COLUMNS, **rest})
+
+
+def _federate(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.federating import federate
+
+    rest = dict(arguments)
+    study = Path(rest.pop("study"))
+    sites = {str(name): Path(path) for name, path in rest.pop("sites").items()}
+    return federate(ws, study, sites, report=report, **{**_COLUMNS, **rest})
+
+
+def _export(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.exporting import export_prompts
+
+    path = export_prompts(
+        ws, tuple(arguments["prompts"]), str(arguments["format"]), Path(arguments["destination"]), report
+    )
+    return {"path": str(path)}
+
+
+def _export_preview(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.exporting import formats
+
+    return {"formats": [asdict(view) for view in formats(ws, tuple(arguments["prompts"]))]}
+
+
+def _playground(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.playground import RunRequest, run_playground
+
+    return run_playground(ws, RunRequest.parse(arguments), report).model_dump(mode="json")
+
+
+_COLUMNS: Mapping[str, Any] = {"mapping": None, "group": None, "seed": 0}
+_KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("assets", "long", _assets),
+        Kind("demo", "long", _demo),
+        Kind("export", "long", _export),
+        Kind("export-preview", "quick", _export_preview),
+        Kind("federate", "long", _federate),
+        Kind("playground", "quick", _playground),
+        Kind("score", "long", _score),
+        Kind("tune", "long", _tune),
+    )
+}

@@ -1,0 +1,248 @@
+"""Starts the app on this machine: the web server, two job processes, and the first run's jobs; ends them all together.
+
+Invariant: nothing that was started outlives this process; what a job left unfinished is taken up at the next start.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import fedprompt
+from fedprompt.errors import FedPromptError, JobError
+from fedprompt.workspace.family import Child, Family
+from fedprompt.workspace.home import Home
+from fedprompt.workspace.jobs import resume, submit
+from fedprompt.workspace.queue import LANES
+from fedprompt.workspace.workspace import Workspace, open_workspace
+
+__all__ = ["ROLES", "first_jobs", "free_port", "launch", "web_root"]
+
+ADDRESS = "127.0.0.1"
+FIRST_PORT = 8501
+ROLES = ("alone", "site", "hub")
+RESTARTS = 3
+SERVER_SECONDS = 5.0
+Say = Callable[[str], None]
+
+
+def launch(
+    home: Path | None = None,
+    port: int | None = None,
+    role: str = "alone",
+    *,
+    open_browser: bool = False,
+    demo: bool = True,
+    say: Say = print,
+) -> int:
+    """Run the app until Ctrl-C or SIGTERM and return 0, or 1 where a process could not be kept alive.
+
+    Args:
+        home: the home folder.
+        port: the port on 127.0.0.1; 8501 or the next free one if None.
+        role: what the sidebar calls this machine: ``alone``, ``site`` or ``hub``.
+        open_browser: open the address in the desktop's browser.
+        demo: while the bank holds no finished run, fetch the assets and run the demo federation.
+        say: hears the lines for people.
+
+    Raises:
+        FedPromptError: the home cannot be used, the pages are not installed, or no port is free.
+    """
+    if role not in ROLES:
+        raise JobError(f"unknown role '{role}'; choose one of {', '.join(ROLES)}")
+    root = web_root()
+    with open_workspace(home) as ws:
+        chosen = free_port(port, say)
+        family = Family(ws.home, _environment(ws.home, root, role))
+        asked: list[int] = []
+
+        def ask(number: int, _: FrameType | None) -> None:
+            asked.append(number)
+
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            server, *workers = _children(ws.home, root, chosen)
+            family.start(server)
+            again = resume(ws)
+            first = first_jobs(ws) if demo else ()
+            _await_server(server, chosen, asked)
+            _greet(say, ws.home, chosen, len(again), bool(first))
+            for worker in workers:
+                family.start(worker)
+            code = _watch(family, asked, say, f"http://{ADDRESS}:{chosen}" if open_browser else None)
+        finally:
+            family.end()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        unfinished = any(row.state in ("queued", "running") for row in ws.bank.jobs())
+    say(
+        "stopped; "
+        + ("the next start resumes what is unfinished" if unfinished else "nothing is left running")
+    )
+    return code
+
+
+def first_jobs(ws: Workspace) -> tuple[str, ...]:
+    """Queue the demo, and before it the assets, while the bank holds no finished run; return the new jobs' ids.
+
+    Options of the demo come from ``$FEDPROMPT_DEMO_OPTIONS``, a JSON object.
+
+    Raises:
+        JobError: the options are no JSON object.
+    """
+    from fedprompt.workspace.assets import assets_ready
+
+    if any(run.state == "done" for run in ws.bank.runs()):
+        return ()
+    coming = [row.kind for row in ws.bank.jobs(limit=1000) if row.state in ("queued", "running")]
+    jobs = []
+    if not assets_ready(ws.home) and "assets" not in coming:
+        jobs.append(submit(ws, "assets", {}))
+    if "demo" not in coming:
+        jobs.append(submit(ws, "demo", _demo_options()))
+    return tuple(jobs)
+
+
+def free_port(wanted: int | None, say: Say = print) -> int:
+    """Return the wanted port on 127.0.0.1, or 8501 or the next free one if None.
+
+    Raises:
+        JobError: the wanted port is taken, or a hundred ports are.
+    """
+    if wanted is not None:
+        if not _is_free(wanted):
+            raise JobError(
+                f"port {wanted} is taken; choose another with --port, or leave it out for the next free one"
+            )
+        return wanted
+    for port in range(FIRST_PORT, FIRST_PORT + 100):
+        if _is_free(port):
+            if port != FIRST_PORT:
+                say(f"port {FIRST_PORT} is taken; using {port}")
+            return port
+    raise JobError(f"the ports {FIRST_PORT} to {FIRST_PORT + 99} are all taken; choose another with --port")
+
+
+def web_root() -> Path:
+    """Return the folder that holds ``app/`` and ``pages/``: inside an installed wheel, or the repository's root.
+
+    Raises:
+        FedPromptError: the pages are not there.
+    """
+    package = Path(fedprompt.__file__).resolve().parent
+    for root in (package / "_web", package.parent):
+        if (root / "app" / "main.py").is_file():
+            return root
+    raise FedPromptError(
+        "the web pages are not installed; install fedprompt from its wheel or from a full checkout"
+    )
+
+
+def _children(home: Home, root: Path, port: int) -> tuple[Child, ...]:
+    server = Child(
+        "web server",
+        [
+            *(sys.executable, "-m", "streamlit", "run", str(root / "app" / "main.py")),
+            *("--server.headless", "true", "--browser.gatherUsageStats", "false"),
+            *("--server.address", ADDRESS, "--server.port", str(port), "--server.fileWatcherType", "none"),
+        ],
+        root,
+        home.logs / "web.log",
+    )
+    workers = (
+        Child(
+            f"{lane} job process",
+            [sys.executable, "-m", "fedprompt.workspace.worker", "--home", str(home.path), "--lane", lane],
+            root,
+            home.logs / f"{lane}.log",
+            lane,
+        )
+        for lane in LANES
+    )
+    return (server, *workers)
+
+
+def _environment(home: Home, root: Path, role: str) -> dict[str, str]:
+    paths = [str(root), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "FEDPROMPT_HOME": str(home.path),
+        "FEDPROMPT_ROLE": role,
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _greet(say: Say, home: Home, port: int, again: int, first: bool) -> None:
+    say(f"fedprompt is at http://{ADDRESS}:{port} (home {home.path}); Ctrl-C ends it")
+    beside = Path(sys.executable).with_name("fedprompt")
+    command = (
+        str(beside) if beside.exists() else shutil.which("fedprompt") or f"{sys.executable} -m fedprompt.cli"
+    )
+    say(f"the command line of this environment: {command} --help")
+    if again:
+        say(f"resuming {again} unfinished {'job' if again == 1 else 'jobs'}")
+    if first:
+        say("the demo federation begins; watch it on the Overview page")
+
+
+def _await_server(server: Child, port: int, asked: list[int]) -> None:
+    """Let the web server have the processor to itself until it answers, for a few seconds at most."""
+    deadline = time.monotonic() + SERVER_SECONDS
+    while time.monotonic() < deadline and not asked and _is_free(port):
+        if server.process is None or server.process.poll() is not None:
+            return
+        time.sleep(0.05)
+
+
+def _watch(family: Family, asked: list[int], say: Say, address: str | None) -> int:
+    """Wait for a signal; start again what ended by itself, a few times."""
+    while not asked:
+        if address is not None and not _is_free(int(address.rpartition(":")[2])):
+            webbrowser.open(address)
+            address = None
+        for child in family.children:
+            if asked or child.process is None or (code := child.process.poll()) is None:
+                continue
+            child.ends += 1
+            if child.lane is None or child.ends > RESTARTS:
+                say(f"the {child.name} ended by itself (exit code {code}); see {child.log}")
+                return 1
+            say(f"the {child.name} ended by itself (exit code {code}) and is started again; see {child.log}")
+            family.start(child)
+            with open_workspace(family.home.path) as ws:
+                resume(ws)
+        time.sleep(0.2)
+    return 0
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except OSError:
+            return False
+        return True
+
+
+def _demo_options() -> dict[str, Any]:
+    raw = os.environ.get("FEDPROMPT_DEMO_OPTIONS", "{}")
+    try:
+        options = json.loads(raw)
+    except json.JSONDecodeError as error:
+        raise JobError(
+            f"FEDPROMPT_DEMO_OPTIONS is not JSON ({error}); for example '{{\"rounds\": 2}}'"
+        ) from error
+    if not isinstance(options, dict):
+        raise JobError("FEDPROMPT_DEMO_OPTIONS is not a JSON object; for example '{\"rounds\": 2}'")
+    return options

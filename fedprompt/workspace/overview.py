@@ -1,0 +1,81 @@
+"""The state of a home at a glance: what runs, which sites there are, what the rounds gave, what joining gained."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fedprompt.bank.rows import RunRow
+from fedprompt.evaluation.intervals import Interval
+from fedprompt.workspace.assets import assets_ready
+from fedprompt.workspace.federation_run import pooled_best
+from fedprompt.workspace.leaderboard import latest_study, leaderboard
+from fedprompt.workspace.views import GainView, OverviewView, SiteView
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["overview"]
+
+BEST = 5
+JOBS = 20
+
+
+def overview(ws: Workspace) -> OverviewView:
+    """Return the newest demo or federation, running or finished, and the jobs around it."""
+    runs = [row for row in ws.bank.runs() if row.kind in ("demo", "federate")]
+    run = runs[0] if runs else None
+    study = run.study if run else latest_study(ws)
+    stages = ws.bank.stages(run.id) if run else {}
+    result = run.result if run else None
+    ranked = leaderboard(ws, study).ranked if study else ()
+    return OverviewView(
+        jobs=ws.bank.jobs(limit=JOBS),
+        sites=tuple(_site(name, body) for name, body in sorted(stages.get("sites", {}).items())),
+        rounds=ws.bank.rounds(run.id) if run else (),
+        manual=_manual(ws, run),
+        best=ranked[:BEST],
+        gains=_gains(result) if result else (),
+        headline=str(result["headline"]) if result and "headline" in result else None,
+        transfer=result.get("transfer", {}) if result else {},
+        federated=result["test"].get("federated", {}).get("by_site", {}) if result else {},
+        result=result,
+        assets_ready=assets_ready(ws.home),
+        study=study,
+        run_state=run.state if run else None,
+    )
+
+
+def _site(name: str, body: Mapping[str, Any]) -> SiteView:
+    total = sum(body["labels"].values()) or 1
+    shares = {label: count / total for label, count in body["labels"].items()}
+    return SiteView(name, body["source"], body["tune"], body["validation"], body["test"], shares)
+
+
+def _manual(ws: Workspace, run: RunRow | None) -> float | None:
+    """Return the best template's mean on validation, once every template is scored at every site of the run."""
+    if run is None:
+        return None
+    study = ws.bank.study(run.study).study
+    by_site: dict[str, dict[str, Any]] = {}
+    for row in ws.bank.scores(run=run.id, split="validation"):
+        if row.round is None and row.score.n:
+            by_site.setdefault(row.site, {})[row.score.prompt] = row.score
+    asked = ws.bank.stages(run.id).get("sites", {})
+    if not asked or set(by_site) != set(asked):
+        return None
+    full = set.intersection(*(set(found) for found in by_site.values()))
+    if len(full) < len(study.templates):
+        return None
+    best = pooled_best(by_site, sorted(full))
+    return sum(found[best].total / found[best].n for found in by_site.values()) / len(by_site)
+
+
+def _gains(result: Mapping[str, Any]) -> tuple[GainView, ...]:
+    """Return what joining gained each site, for results that compared it with tuning alone."""
+    found = result.get("differences", {}).get("kept_vs_local_own", {}).get("by_site", {})
+    gains = []
+    for (site, gain), sentence in zip(sorted(found.items()), result["sentences"], strict=False):
+        verdict = "not yet distinguishable"
+        if gain["distinguishable"]:
+            verdict = "better" if gain["difference"] > 0 else "worse"
+        interval = Interval(100 * gain["low"], 100 * gain["high"])
+        kept = result["kept"][site]
+        gains.append(GainView(site, 100 * gain["difference"], interval, verdict, sentence, kept))
+    return tuple(gains)

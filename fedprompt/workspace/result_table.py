@@ -1,0 +1,117 @@
+"""The demo's last table: means over sites, worst site, 95 % intervals, and what joining gained each site in a sentence.
+
+Intervals resample cases within sites (sites are fixed); differences are paired. "Better" is said only where the paired
+interval excludes zero.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fedprompt.evaluation.intervals import Estimate
+from fedprompt.evaluation.pairs import PairCounts, mcnemar_exact, paired_difference
+from fedprompt.evaluation.site_means import mean_over_sites
+from fedprompt.study.score import Score
+from fedprompt.workspace.federation_run import TestLook
+
+__all__ = ["average", "difference", "entry", "gain_sentence", "headline", "points"]
+
+DRAWS = 10_000
+
+
+
+def entry(by_site: Mapping[str, Score], seed: int) -> dict[str, Any]:
+    """Return mean, worst, interval and sites of one score a site."""
+    counts = [(round(score.total), score.n) for score in by_site.values()]
+    estimate = mean_over_sites(counts, np.random.default_rng(seed), draws=DRAWS)
+    values = {site: score.total / score.n for site, score in by_site.items()}
+    assert estimate is not None
+    return {
+        "mean": estimate.value,
+        "worst": min(values.values()),
+        "low": estimate.low,
+        "high": estimate.high,
+        "by_site": values,
+    }
+
+
+def difference(look: TestLook, pairs: Mapping[str, tuple[str, str]], seed: int) -> dict[str, Any]:
+    """Return the paired difference of (first, second) over the sites of ``pairs``, and by site."""
+    counts = {site: _counts(look, site, *pair) for site, pair in pairs.items()}
+    whole = paired_difference(list(counts.values()), np.random.default_rng(seed), draws=DRAWS)
+    assert whole is not None
+    return {**_shown(whole), "by_site": {site: _site(pair, seed) for site, pair in counts.items()}}
+
+
+def _site(pair: PairCounts, seed: int) -> dict[str, Any]:
+    found = paired_difference([pair], np.random.default_rng(seed), draws=DRAWS)
+    assert found is not None
+    return {**_shown(found), "p": mcnemar_exact(pair.better, pair.worse), "n": pair.n}
+
+
+def _shown(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "difference": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "distinguishable": estimate.excludes_zero,
+    }
+
+
+def _counts(look: TestLook, site: str, first: str, second: str) -> PairCounts:
+    if first == second:
+        return PairCounts(next(iter(look.scores[site].values())).n, 0, 0)
+    found = look.pair(site, first, second)
+    if found is not None:
+        return PairCounts(found.n, found.better, found.worse)
+    turned = look.pair(site, second, first)
+    assert turned is not None, "the comparison was not asked for"
+    return PairCounts(turned.n, turned.worse, turned.better)
+
+
+def points(value: float) -> str:
+    """Return a difference of rates in points, with its sign only where it is below zero."""
+    shown = f"{100 * value:.1f}"
+    return "0.0" if shown == "-0.0" else shown
+
+
+def gain_sentence(site: str, kept: str, gain: Mapping[str, Any]) -> str:
+    """Return what joining gained a site, in one sentence."""
+    if kept == "local_own":
+        return f"{site} keeps the prompt it tuned alone: joining neither gained nor cost it anything"
+    span = f"{points(gain['low'])} to {points(gain['high'])}"
+    change = gain["difference"]
+    word = "gained" if change >= 0 else "cost"
+    told = f"joining {word} {site} {points(abs(change))} points"
+    if change < 0:
+        span = f"{points(-gain['high'])} to {points(-gain['low'])}"
+    if not gain["distinguishable"]:
+        return f"{told} ({span}): not yet distinguishable"
+    return f"{told} ({span}): {'better' if change > 0 else 'worse'} than the prompt it tuned alone"
+
+
+def headline(test: Mapping[str, Mapping[str, Any]], against_manual: Mapping[str, Any]) -> str:
+    """Return the run's finding in one sentence, whichever way it went."""
+    federated, manual = 100 * test["federated"]["mean"], 100 * test["manual"]["mean"]
+    span = f"{points(against_manual['low'])} to {points(against_manual['high'])}"
+    told = (
+        f"the prompt tuned together scores {federated:.1f} % on average over sites, the best manual template "
+        f"{manual:.1f} %: a difference of {points(against_manual['difference'])} points ({span})"
+    )
+    if not against_manual["distinguishable"]:
+        return f"{told}, not yet distinguishable"
+    return f"{told}, so it is {'better' if against_manual['difference'] > 0 else 'worse'}"
+
+
+def average(looks: Sequence[Mapping[str, Score]]) -> dict[str, Score]:
+    """Return, site by site, a score whose total is the mean over several prompts' totals."""
+    first = looks[0]
+    return {
+        site: first[site].model_copy(
+            update={"total": sum(look[site].total for look in looks) / len(looks), "confusion": (), "bins": ()}
+        )
+        for site in first
+    }
+
+

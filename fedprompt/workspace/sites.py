@@ -1,0 +1,58 @@
+"""Makes a site's worker out of a file or a list of cases: key, split, and a refusal where cases are too few."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fedprompt.errors import DataError
+from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.readers import read_cases
+from fedprompt.evaluation.splits import Splits, SplitSizes, assign, load_assignment, save_assignment
+from fedprompt.models.protocols import CausalModel
+from fedprompt.site.folder import SiteFolder
+from fedprompt.site.worker import Worker
+from fedprompt.study.schema import Study
+
+__all__ = ["cases_of", "make_worker", "split_cases"]
+
+
+def cases_of(path: Path, study: Study, mapping: Mapping[str, str] | None, group: str | None) -> tuple[Case, ...]:
+    """Read a file of cases for a study.
+
+    Raises:
+        DataError: the file cannot be used; names file, line and field.
+    """
+    labels = study.answer.labels if study.answer.type == "choice" else None
+    return read_cases(path, fields=study.fields, labels=labels, mapping=mapping, group=group).cases
+
+
+def split_cases(folder: SiteFolder, study: Study, cases: Sequence[Case]) -> Splits:
+    """Cut a site's cases under its key, never moving what was cut before, and store the cut."""
+    stored = folder.assignment(study.study)
+    earlier = load_assignment(stored)
+    sizes = SplitSizes(study.splits.tune, study.splits.validation, study.splits.test)
+    splits = assign(
+        cases, folder.key, sizes, earlier, fields=study.fields, stratified=study.answer.type == "choice"
+    )
+    save_assignment(stored, splits.assignment)
+    return splits
+
+
+def make_worker(
+    *, name: str, folder: SiteFolder, study: Study, model: CausalModel, cases: Sequence[Case], where: str
+) -> Worker:
+    """Return the worker of one site.
+
+    Args:
+        where: the file, for messages.
+
+    Raises:
+        DataError: a split is smaller than the study's ``min_cases``; says how many cases are missing.
+    """
+    splits = split_cases(folder, study, cases)
+    if short := splits.shortfalls(study.privacy.min_cases):
+        told = ", ".join(f"{s.split} has {s.have} and needs {s.need}" for s in short)
+        raise DataError(
+            f"{where}: site '{name}' has too few distinct cases ({told}; privacy.min_cases is "
+            f"{study.privacy.min_cases}); add cases, change 'splits:', or lower min_cases in the study"
+        )
+    return Worker(name=name, folder=folder, study=study, model=model, splits=splits)

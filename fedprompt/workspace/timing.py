@@ -1,0 +1,54 @@
+"""Where long work is and how long it will still take, from what was planned and what has passed."""
+
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from collections.abc import Iterator
+
+from fedprompt.workspace.progress import Progress, Report
+
+__all__ = ["Clock"]
+
+
+class Clock:
+    """``planned``: stage -> seconds it is expected to take, in order. Measured times end up in ``seconds``."""
+
+    def __init__(self, report: Report, planned: Mapping[str, float]) -> None:
+        self._report, self._planned = report, {name: max(0.01, s) for name, s in planned.items()}
+        self._started = time.monotonic()
+        self._stage_started = self._started
+        self._stage = next(iter(self._planned), "")
+        self._done = 0.0
+        self.seconds: dict[str, float] = {}
+
+    @property
+    def total(self) -> float:
+        """Seconds planned in all."""
+        return sum(self._planned.values())
+
+    def drop(self, stage: str) -> None:
+        """Take a stage off the plan: an earlier run finished it."""
+        self._planned.pop(stage, None)
+
+    @contextmanager
+    def stage(self, name: str, message: str) -> Iterator[None]:
+        """Time one stage and tell its beginning."""
+        self._stage, self._stage_started = name, time.monotonic()
+        self._planned.setdefault(name, 1.0)
+        self.tell(message, 0.0)
+        yield
+        self.seconds[name] = round(time.monotonic() - self._stage_started, 3)
+        self._done += self._planned[name]
+
+    def tell(self, message: str, fraction: float, **detail: Any) -> None:
+        """Report ``fraction`` of the present stage."""
+        now = time.monotonic()
+        planned_here = self._planned.get(self._stage, 1.0)
+        covered = self._done + planned_here * min(1.0, fraction)
+        passed = now - self._started
+        left = max(0.0, self.total - covered)
+        # The plan is scaled by how this run has gone so far, once there is enough of it to tell.
+        pace = passed / covered if covered > 0.05 * self.total and covered > 0 else 1.0
+        self._report(Progress(self._stage, message, covered, self.total, left * pace, detail))

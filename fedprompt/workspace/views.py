@@ -1,0 +1,143 @@
+"""What the pages draw: plain values, made by actions out of the bank."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fedprompt.bank.rows import JobRow, RoundRow
+from fedprompt.evaluation.intervals import Interval
+
+__all__ = [
+    "CompareView",
+    "GainView",
+    "LeaderRow",
+    "LeaderboardView",
+    "OverviewView",
+    "PairView",
+    "PromptView",
+    "SiteScore",
+    "SiteView",
+]
+
+
+@dataclass(frozen=True)
+class SiteView:
+    """A site of a federation: its sizes, and the share of each label (known to the demo's own machine)."""
+
+    name: str
+    source: str
+    tune: int
+    validation: int
+    test: int
+    labels: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class SiteScore:
+    """One prompt at one site."""
+
+    value: float
+    n: int
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class LeaderRow:
+    """A prompt in the ranking; ``sites`` holds None where it was not measured."""
+
+    id: str
+    name: str
+    kind: str
+    origin: str
+    mean: float | None
+    worst: float | None
+    interval: Interval | None
+    probability_best: float | None
+    distinguishable: bool | None
+    sites: Mapping[str, SiteScore | None]
+    nominated: bool
+    test_mean: float | None
+    test_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class LeaderboardView:
+    """Prompts scored at every site, best first, and apart from them those that were not."""
+
+    study: str
+    title: str
+    sites: tuple[str, ...]
+    ranked: tuple[LeaderRow, ...]
+    partial: tuple[LeaderRow, ...]
+    looks: int
+
+
+@dataclass(frozen=True)
+class GainView:
+    """What joining gained one site, in points, with its 95 % interval and one sentence."""
+
+    site: str
+    points: float
+    interval: Interval
+    verdict: str
+    sentence: str
+    kept: str
+
+
+@dataclass(frozen=True)
+class OverviewView:
+    """The state of the home at a glance. ``result`` is the last finished demo's JSON, ``headline`` its sentence."""
+
+    jobs: tuple[JobRow, ...]
+    sites: tuple[SiteView, ...]
+    rounds: tuple[RoundRow, ...]
+    manual: float | None
+    best: tuple[LeaderRow, ...]
+    gains: tuple[GainView, ...]
+    headline: str | None
+    transfer: Mapping[str, Mapping[str, float]]
+    federated: Mapping[str, float]
+    result: Mapping[str, Any] | None
+    assets_ready: bool
+    study: str | None
+    run_state: str | None
+
+
+@dataclass(frozen=True)
+class PromptView:
+    """A prompt as a person reads it."""
+
+    id: str
+    name: str
+    kind: str
+    origin: str
+    text: str
+    words: Mapping[str, str]
+    model: str | None
+    tokens: int | None
+    parents: tuple[str, ...]
+    variables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PairView:
+    """The first prompt against another over the same cases: points, interval, sentence, and the same by site."""
+
+    first: str
+    second: str
+    points: float | None
+    interval: Interval | None
+    p_value: float | None
+    sentence: str
+    by_site: Mapping[str, tuple[float, Interval]]
+
+
+@dataclass(frozen=True)
+class CompareView:
+    """Two to four prompts side by side."""
+
+    prompts: tuple[PromptView, ...]
+    sites: tuple[str, ...]
+    scores: Mapping[str, Mapping[str, SiteScore | None]]
+    pairs: tuple[PairView, ...]
+    split: str

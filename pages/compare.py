@@ -1,0 +1,144 @@
+"""Compare: two to four prompts side by side."""
+
+import pandas as pd
+import streamlit as st
+
+from app.panels.answers import said
+from app.panels.difference import marked_html, word_differences
+from app.panels.plain import plain, points, sentence
+from app.panels.scores import draw_scores
+from app.panels.trial import PRIVATE, ask_rows, draw_answers, run_trial
+from app.session import compare_view, explain, guarded, prompt_titles, query_ids, set_query_ids, workspace
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace.views import CompareView, PairView, PromptView
+
+LEAST, MOST = 2, 4
+
+
+@guarded
+def draw() -> None:
+    """Draw the page."""
+    st.title("Compare")
+    chosen = ask_prompts()
+    if len(chosen) < LEAST:
+        st.info(
+            "Choose two to four prompts above. The Leaderboard can also send you here: tick some rows there.",
+            title="Nothing to compare yet",
+            icon=":material/compare_arrows:",
+        )
+        return
+    view = compare_view(chosen)
+    names = {prompt.id: prompt_titles().get(prompt.id, prompt.name) for prompt in view.prompts}
+    for pair in view.pairs:
+        st.markdown(f":green[:material/balance:] {plain(sentence(retold(pair, view, names)))}")
+    with st.expander("Details: the numbers behind these sentences"):
+        draw_pairs(view, names)
+    st.subheader("Texts")
+    draw_texts(view, names)
+    st.subheader("At each site")
+    st.caption(
+        "Validation cases. Bars are 95 % intervals of each score; whether two differ is said above, pair by pair."
+    )
+    draw_scores(names, view.sites, view.scores)
+    st.subheader("On your own cases")
+    draw_trial(view, names)
+
+
+def ask_prompts() -> tuple[str, ...]:
+    """Draw the choice of prompts; the address and the choice follow each other."""
+    names, linked = prompt_titles(), []
+    for asked in query_ids():
+        try:
+            linked.append(workspace().bank.prompt_row(asked).id)
+        except FedPromptError as error:
+            explain(error)
+    if st.session_state.get("compare_linked") != query_ids():
+        st.session_state["compare_linked"] = query_ids()
+        if linked:
+            st.session_state["compare_prompts"] = linked[:MOST]
+    chosen = st.multiselect(
+        "Prompts",
+        list(names),
+        format_func=lambda key: names.get(key, key),
+        max_selections=MOST,
+        key="compare_prompts",
+        placeholder="Choose two to four",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if tuple(chosen) != query_ids() and (chosen or linked):
+        set_query_ids(chosen)
+        st.session_state["compare_linked"] = tuple(chosen)
+    return tuple(chosen)
+
+
+def retold(pair: PairView, view: CompareView, names: dict[str, str]) -> str:
+    """Return a pair's sentence with the titles that this page uses, since tuned prompts share one name."""
+    name = {prompt.id: prompt.name for prompt in view.prompts}
+    if f"“{name[pair.first]}”" not in pair.sentence:
+        return pair.sentence
+    before, _, after = pair.sentence.partition(f"“{name[pair.first]}”")
+    return f"{before}“{names[pair.first]}”" + after.replace(
+        f"“{name[pair.second]}”", f"“{names[pair.second]}”", 1
+    )
+
+
+def draw_pairs(view: CompareView, names: dict[str, str]) -> None:
+    """Draw the paired differences in points, with intervals, overall and by site."""
+    lines = {}
+    for pair in view.pairs:
+        line = {
+            "all sites": interval_said(pair.points, pair.interval.low, pair.interval.high)
+            if pair.interval
+            else "not measured"
+        }
+        line["p (paired)"] = "–" if pair.p_value is None else f"{pair.p_value:.3f}"
+        for site in view.sites:
+            found = pair.by_site.get(site)
+            line[site] = (
+                "not measured" if found is None else interval_said(found[0], found[1].low, found[1].high)
+            )
+        lines[f"{names.get(pair.first, pair.first)} − {names.get(pair.second, pair.second)}"] = line
+    st.table(pd.DataFrame.from_dict(lines, orient="index"))
+    st.caption(
+        "Points, with 95 % intervals in brackets: the first prompt minus the second over the same cases."
+    )
+
+
+def interval_said(value: float | None, low: float, high: float) -> str:
+    """Return a difference with its interval as text."""
+    return "not measured" if value is None else f"{points(value)} ({points(low)} to {points(high)})"
+
+
+def draw_texts(view: CompareView, names: dict[str, str]) -> None:
+    """Draw the texts side by side, differences marked."""
+    marked = word_differences([prompt.text for prompt in view.prompts])
+    for place, (column, prompt) in enumerate(zip(st.columns(len(view.prompts)), view.prompts, strict=True)):
+        with column, st.container(border=True, height="stretch"):
+            st.markdown(f"**{plain(names[prompt.id])}** {badge(prompt)}")
+            st.html(marked_html(marked[place], first=place == 0, tokens=prompt.tokens))
+            if prompt.words:
+                st.caption(f"Answers: {plain(said(prompt.words))}")
+    st.caption("Marked: words of the first that another lacks, and words of the others that the first lacks.")
+
+
+def badge(prompt: PromptView) -> str:
+    """Return the kind of a prompt as a badge."""
+    return ":green-badge[tuned]" if prompt.kind == "soft" else ":gray-badge[template]"
+
+
+def draw_trial(view: CompareView, names: dict[str, str]) -> None:
+    """Draw the box for the visitor's own cases, and what the prompts answer on them."""
+    ws = workspace()
+    st.caption(PRIVATE)
+    prompts = {names[prompt.id]: ws.bank.prompt(prompt.id) for prompt in view.prompts}
+    fields = tuple(dict.fromkeys(field for prompt in view.prompts for field in prompt.variables))
+    rows = ask_rows(fields)
+    if st.button("Run", key="compare_run", type="primary", icon=":material/play_arrow:", disabled=not rows):
+        st.session_state["compare_answers"] = (tuple(prompts), rows, run_trial(ws, prompts, rows))
+    kept = st.session_state.get("compare_answers")
+    if kept is not None and kept[0] == tuple(prompts):
+        draw_answers(kept[1], kept[2])
+
+
+draw()

@@ -1,0 +1,130 @@
+"""Overview: what this is, what runs, what came of it."""
+
+import streamlit as st
+
+from app.panels.best import draw_best
+from app.panels.gains import draw_gains
+from app.panels.job import active_jobs, draw_jobs, newest
+from app.panels.numbers import draw_numbers
+from app.panels.plain import plain
+from app.panels.rounds import draw_rounds
+from app.panels.sites import draw_sites
+from app.panels.transfer import draw_transfer, transfer_sentence
+from app.session import guarded, overview_view, prompt_titles, workspace
+from fedprompt.workspace.jobs import cancel, submit
+from fedprompt.workspace.launch import first_jobs
+from fedprompt.workspace.views import OverviewView
+
+ABOUT = (
+    "Several sites put the same language model to the same work, and none may show its labelled cases to anyone. "
+    "Alone, each has too few of them to find a good prompt, and one that wins at home often loses elsewhere. "
+    "Here they find prompts together: each scores and tunes on its own cases, only numbers leave it, and a hub joins "
+    "them into a prompt meant to hold everywhere."
+)
+
+
+def start() -> None:
+    """Start the demo, or take it up again; the assets come first where they are missing."""
+    ws = workspace()
+    last = newest(ws.bank.jobs())
+    if last is not None and last.state in ("failed", "cancelled") and last.kind not in ("assets", "demo"):
+        submit(ws, last.kind, last.arguments)
+    elif not first_jobs(ws):
+        submit(ws, "demo", {})
+
+
+def stop(job: str) -> None:
+    """Stop a job."""
+    cancel(workspace(), job)
+
+
+def state_of(view: OverviewView) -> tuple[object, ...]:
+    """Return what the rest of the page depends on, so that it is drawn anew only when that has changed."""
+    jobs = tuple((job.id, job.state) for job in view.jobs)
+    return (jobs, len(view.rounds), len(view.best), len(view.sites), view.result is None, len(view.gains))
+
+
+@guarded
+def live() -> None:
+    """Draw the job and, while it runs, the rounds and the best prompts so far."""
+    view = overview_view()
+    if st.session_state.get("overview_state") != state_of(view):
+        st.session_state["overview_state"] = state_of(view)
+        st.rerun()
+    draw_jobs(view.jobs, stop, start)
+    if active_jobs(view.jobs) and view.result is None:
+        draw_progress(view)
+
+
+def draw_progress(view: OverviewView) -> None:
+    """Draw the chart by round beside the best prompts."""
+    if not view.rounds and not view.best:
+        return
+    left, right = st.columns([6, 5], gap="large")
+    with left:
+        st.subheader("Round by round")
+        draw_rounds(view.rounds, view.manual, [site.name for site in view.sites])
+    with right:
+        st.subheader("The best prompts")
+        draw_best(view.best, [site.name for site in view.sites], prompt_titles())
+
+
+@guarded
+def draw() -> None:
+    """Draw the page."""
+    st.title("Prompts found together")
+    st.markdown(ABOUT, width=860)
+    view = overview_view()
+    st.session_state["overview_state"] = state_of(view)
+    busy = bool(active_jobs(view.jobs))
+    st.fragment(live, run_every="2s" if busy else None)()
+    sites = [site.name for site in view.sites]
+    if not view.sites and not view.best and view.result is None and newest(view.jobs) is None:
+        draw_empty(view)
+        return
+    if view.headline:
+        st.success(plain(view.headline), icon=":material/hub:")
+    if view.result is not None:
+        draw_numbers(view.result)
+    if view.transfer and view.gains:
+        left, right = st.columns(2, gap="large")
+        with left:
+            st.subheader("At home and elsewhere")
+            st.caption(transfer_sentence(view.transfer, view.federated))
+            draw_transfer(view.transfer, view.federated, sites)
+        with right:
+            st.subheader("What joining gained each site")
+            draw_gains(view.gains)
+    if view.result is not None or not busy:
+        draw_progress(view)
+    if view.sites:
+        st.subheader("The sites")
+        draw_sites(view.sites)
+
+
+def draw_empty(view: OverviewView) -> None:
+    """Say what to do on a machine where nothing was run yet."""
+    with st.container(border=True, key="overview_empty"):
+        st.subheader("Nothing has been run here yet")
+        first = (
+            ""
+            if view.assets_ready
+            else "It first fetches a small language model and the texts (about 100 MB, once). "
+        )
+        st.markdown(
+            "The demo sets up a federation of four sites on this machine, each with its own kind of text: tweets, movie "
+            f"reviews, product reviews and editorials. {first}It then takes some minutes, and you can watch it here."
+        )
+        st.button(
+            "Start the demo",
+            key="overview_start",
+            type="primary",
+            icon=":material/play_arrow:",
+            on_click=start,
+        )
+        st.caption(
+            "For your own data, draft a study on the command line: fedprompt study new \\-\\-data mine.csv"
+        )
+
+
+draw()

@@ -1,0 +1,193 @@
+"""PEFT itself loads the folder and computes the same; whatever does not stand in front is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fedprompt.errors import ExportError
+from fedprompt.exports.peft import Peft
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext
+from fedprompt.exports.registry import format_of
+from fedprompt.prompts.template import Demonstrations, Message
+
+HERE = ImportContext()
+Make = Callable[..., Exported]
+
+
+# peft 0.21 asks transformers 5.23 for an attribute under its old name.
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+def test_peft_loads_the_folder_and_gives_the_same_logits(
+    exported: Make, tiny: Path, tiny_context: ExportContext, tmp_path: Path
+) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    item = exported("{soft}Review: {text}\nSentiment:", tiny_context.model_digest)
+    path = Peft().write([item], tmp_path / "adapter", tiny_context)
+    plain = AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32).eval()
+    ids = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])
+    assert item.prompt.soft is not None
+    with torch.no_grad():
+        front = torch.from_numpy(item.prompt.soft.vectors.copy())[None]
+        wanted = plain(inputs_embeds=torch.cat([front, plain.get_input_embeddings()(ids)], 1)).logits
+        adapted = PeftModel.from_pretrained(plain, str(path)).eval()
+        found = adapted(input_ids=ids).logits
+    assert torch.allclose(found, wanted, atol=1e-4)
+    assert not torch.allclose(found[:, -8:], plain(ids).logits, atol=1e-2)
+
+
+def test_the_configuration_is_peft_s_and_names_no_path(
+    exported: Make, tiny_context: ExportContext, tmp_path: Path
+) -> None:
+    item = exported("{soft}{text}", tiny_context.model_digest)
+    path = Peft().write([item], tmp_path / "adapter", tiny_context)
+    config = json.loads((path / "adapter_config.json").read_text())
+    assert config == {
+        "base_model_name_or_path": "tiny",
+        "inference_mode": True,
+        "num_attention_heads": 2,
+        "num_layers": 2,
+        "num_transformer_submodules": 1,
+        "num_virtual_tokens": 3,
+        "peft_type": "PROMPT_TUNING",
+        "revision": None,
+        "task_type": "CAUSAL_LM",
+        "token_dim": 16,
+    }
+    assert all(b"private-place" not in file.read_bytes() for file in path.iterdir())
+    assert "accuracy 0.850" in (path / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["adapter", "adapter.zip"])
+def test_our_own_folder_brings_back_the_same_prompt(
+    exported: Make, tiny_context: ExportContext, tmp_path: Path, name: str
+) -> None:
+    item = exported("{soft}{text}\nSo:", tiny_context.model_digest, name="front")
+    path = Peft().write([item], tmp_path / name, tiny_context)
+    assert format_of(path).name == "peft"
+    (found,) = Peft().read(path, HERE)
+    assert found.prompt == item.prompt
+    assert found.prompt.name == "front"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason", "instead"),
+    [
+        ({"text": "{text}{soft}"}, "stands inside the text", "any-slot"),
+        ({"text": " {soft}{text}"}, "stands inside the text", "any-slot"),
+        ({"text": "{text}", "model": None}, "no soft prompt", "langchain"),
+        ({"text": None, "messages": (Message("user", "{soft}{text}"),)}, "chat message", "bundle"),
+        ({"text": "{soft}{demonstrations}", "demonstrations": Demonstrations(1)}, "demonstrations", "bundle"),
+    ],
+)
+def test_what_peft_cannot_hold_is_refused_with_the_format_to_take(
+    exported: Make,
+    nowhere: ExportContext,
+    tmp_path: Path,
+    arguments: dict[str, object],
+    reason: str,
+    instead: str,
+) -> None:
+    item = exported(**{"model": "sha256:x", **arguments})
+    refusal = Peft().refuses(item)
+    assert refusal is not None
+    assert reason in refusal.reason
+    assert refusal.instead == instead
+    with pytest.raises(ExportError, match=f"take {instead} instead"):
+        Peft().write([item], tmp_path / "adapter", nowhere)
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_one_folder_holds_one_prompt(exported: Make, nowhere: ExportContext, tmp_path: Path) -> None:
+    items = [exported("{soft}{text}", "m", seed=seed) for seed in (1, 2)]
+    with pytest.raises(ExportError, match="holds one prompt, not 2"):
+        Peft().write(items, tmp_path / "adapter", nowhere)
+
+
+def _foreign(folder: Path, tensors: dict[str, np.ndarray] | None = None, **changes: object) -> Path:
+    from safetensors.numpy import save_file
+
+    folder.mkdir()
+    config = {
+        "peft_type": "PROMPT_TUNING",
+        "task_type": "CAUSAL_LM",
+        "num_virtual_tokens": 2,
+        "token_dim": 16,
+        "base_model_name_or_path": "org/model",
+    }
+    (folder / "adapter_config.json").write_text(json.dumps({**config, **changes}))
+    tensors = {"prompt_embeddings": np.ones((2, 16), np.float32)} if tensors is None else tensors
+    save_file(tensors, folder / "adapter_model.safetensors")
+    return folder
+
+
+def test_another_tools_folder_is_bound_to_its_model_and_its_instructions_are_not_followed(
+    tmp_path: Path,
+) -> None:
+    folder = _foreign(
+        tmp_path / "theirs",
+        prompt_tuning_init="TEXT",
+        prompt_tuning_init_text="classify",
+        tokenizer_name_or_path="/etc",
+        tokenizer_kwargs={"trust_remote_code": True},
+    )
+    (found,) = Peft().read(folder, ImportContext({"org/model": "sha256:known"}.get))
+    assert found.prompt.soft is not None
+    assert found.prompt.soft.model == "sha256:known"
+    assert found.prompt.template.text == "{soft}{text}"
+    assert np.array_equal(found.prompt.soft.vectors, np.ones((2, 16), np.float32))
+    assert [sentence.split()[0] for sentence in found.dropped[1:]] == [
+        "prompt_tuning_init_text",
+        "tokenizer_name_or_path",
+        "tokenizer_kwargs",
+    ]
+
+
+def test_vectors_for_an_unknown_model_or_for_a_path_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ExportError, match="it names org/model as its base model, which is not on this machine"
+    ):
+        Peft().read(_foreign(tmp_path / "a"), HERE)
+    folder = _foreign(tmp_path / "b", base_model_name_or_path="/home/someone/model")
+    with pytest.raises(ExportError, match="it names model as its base model"):
+        Peft().read(folder, ImportContext(lambda name: "sha256:anything"))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "changes", "message"),
+    [
+        (None, {"peft_type": "LORA"}, "only PROMPT_TUNING"),
+        (None, {"num_virtual_tokens": 3}, "says"),
+        ({"other": np.ones((2, 16), np.float32)}, {}, "must hold the tensor 'prompt_embeddings'"),
+        ({"prompt_embeddings": np.ones(32, np.float32)}, {}, "not .tokens, width. float32"),
+        ({"prompt_embeddings": np.ones((2, 16), np.int64)}, {}, "not .tokens, width. float32"),
+        ({"prompt_embeddings": np.full((2, 16), np.nan, np.float32)}, {}, "not a finite number"),
+    ],
+)
+def test_a_folder_that_is_no_prompt_tuning_is_refused(
+    tmp_path: Path, tensors: dict[str, np.ndarray] | None, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ExportError, match=message):
+        Peft().read(_foreign(tmp_path / "x", tensors, **changes), ImportContext(lambda name: "sha256:known"))
+
+
+def test_pickled_weights_are_never_opened(tmp_path: Path) -> None:
+    folder = _foreign(tmp_path / "x")
+    (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
+    with pytest.raises(ExportError, match="may hold a pickle"):
+        Peft().read(folder, HERE)
+
+
+def test_changed_vectors_do_not_pass_for_the_prompt_they_were(
+    exported: Make, tiny_context: ExportContext, tmp_path: Path
+) -> None:
+    from safetensors.numpy import save_file
+
+    path = Peft().write([exported("{soft}{text}", "m")], tmp_path / "adapter", tiny_context)
+    save_file({"prompt_embeddings": np.ones((3, 16), np.float32)}, path / "adapter_model.safetensors")
+    with pytest.raises(ExportError, match="another content than its id"):
+        Peft().read(path, HERE)

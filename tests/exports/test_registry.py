@@ -1,0 +1,28 @@
+"""Formats by name, and by what a file looks like."""
+
+from pathlib import Path
+
+import pytest
+
+from fedprompt.errors import ExportError
+from fedprompt.exports.registry import format_named, format_of, formats
+
+
+def test_the_formats_have_their_names_and_each_is_found_by_it() -> None:
+    assert [known.name for known in formats()] == ["bundle", "peft", "any-slot", "langchain"]
+    assert all(format_named(known.name) is known for known in formats())
+
+
+def test_an_unknown_format_gets_the_nearest_name() -> None:
+    with pytest.raises(ExportError, match=r"unknown format 'bundel', did you mean 'bundle'\?"):
+        format_named("bundel")
+
+
+def test_a_file_of_no_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").write_text("notes")
+    (tmp_path / "notes.zip").write_text("notes")
+    with pytest.raises(ExportError, match="nothing that fedprompt can import"):
+        format_of(tmp_path / "folder")
+    with pytest.raises(ExportError, match="not a zip file"):
+        format_of(tmp_path / "notes.zip")

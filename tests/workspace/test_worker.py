@@ -1,0 +1,82 @@
+"""A job process answers, ends when asked, and never outlives the process that started it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fedprompt.prompts.template import Template
+from fedprompt.workspace.jobs import submit, wait
+from fedprompt.workspace.liveness import is_alive, is_running
+from fedprompt.workspace.workspace import Workspace, open_workspace
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Iterator[Workspace]:
+    with open_workspace(tmp_path / "home") as workspace:
+        yield workspace
+
+
+def command(ws: Workspace, lane: str = "quick") -> list[str]:
+    return [sys.executable, "-m", "fedprompt.workspace.worker", "--home", str(ws.home.path), "--lane", lane]
+
+
+def until(claim: Callable[[], bool], seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if claim():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_job_process_runs_what_is_queued_and_ends_when_asked(ws: Workspace) -> None:
+    request = {
+        "template": Template("t", text="{text}\nMood:").canonical(),
+        "rows": [{"text": "a good film"}],
+        "labels": ["positive", "negative"],
+        "model": "scripted",
+    }
+    process = subprocess.Popen(command(ws))
+    try:
+        assert until(lambda: is_alive(ws.home, "quick"))
+        row = wait(ws, submit(ws, "playground", request), timeout=10)
+        assert row.result is not None and row.result["rows"][0]["answer"] == "positive"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert not is_alive(ws.home, "quick")
+
+
+def test_a_job_process_ends_with_its_parent(ws: Workspace) -> None:
+    code = (
+        f"import subprocess, time\nprint(subprocess.Popen({command(ws)!r}).pid, flush=True)\ntime.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert until(lambda: is_alive(ws.home, "quick"))
+        parent.kill()
+        assert until(lambda: not is_running(child))
+    finally:
+        parent.kill()
+        parent.communicate()
+
+
+def test_a_process_that_is_gone_is_not_alive(ws: Workspace) -> None:
+    process = subprocess.Popen(command(ws, "long"))
+    try:
+        assert until(lambda: is_alive(ws.home, "long"))
+    finally:
+        process.kill()
+        process.wait()
+    assert not is_alive(ws.home, "long")
+    assert not os.listdir(ws.home.path / "workers")
