@@ -113,8 +113,9 @@ def interval_said(value: float | None, low: float, high: float) -> str:
 def draw_texts(view: CompareView, names: dict[str, str]) -> None:
     """Draw the texts side by side, differences marked."""
     marked = word_differences([prompt.text for prompt in view.prompts])
-    for place, (column, prompt) in enumerate(zip(st.columns(len(view.prompts)), view.prompts, strict=True)):
-        with column, st.container(border=True, height="stretch"):
+    grid = st.grid(len(view.prompts), min_column_width=200)
+    for place, prompt in enumerate(view.prompts):
+        with grid.container(border=True, height="stretch"):
             st.markdown(f"**{plain(names[prompt.id])}** {badge(prompt)}")
             st.html(marked_html(marked[place], first=place == 0, tokens=prompt.tokens))
             if prompt.words:

@@ -53,7 +53,7 @@ def draw() -> None:
             heated(rest, view.sites),
             hide_index=True,
             placeholder="not measured",
-            column_config=column_settings(view.sites),
+            column_config=column_settings(view.sites, narrow=False),
             alt="Prompts that were not measured at every site",
         )
 

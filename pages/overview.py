@@ -60,11 +60,11 @@ def draw_progress(view: OverviewView) -> None:
     """Draw the chart by round beside the best prompts."""
     if not view.rounds and not view.best:
         return
-    left, right = st.columns([6, 5], gap="large")
-    with left:
+    grid = st.grid(2, min_column_width=360, gap="large")
+    with grid.cell():
         st.subheader("Round by round")
         draw_rounds(view.rounds, view.manual, [site.name for site in view.sites])
-    with right:
+    with grid.cell():
         st.subheader("The best prompts")
         draw_best(view.best, [site.name for site in view.sites], prompt_titles())
 
@@ -87,12 +87,12 @@ def draw() -> None:
     if view.result is not None:
         draw_numbers(view.result)
     if view.transfer and view.gains:
-        left, right = st.columns(2, gap="large")
-        with left:
+        grid = st.grid(2, min_column_width=360, gap="large")
+        with grid.cell():
             st.subheader("At home and elsewhere")
             st.caption(transfer_sentence(view.transfer, view.federated))
             draw_transfer(view.transfer, view.federated, sites)
-        with right:
+        with grid.cell():
             st.subheader("What joining gained each site")
             draw_gains(view.gains)
     if view.result is not None or not busy:

@@ -26,8 +26,8 @@ def draw() -> None:
     st.caption(PRIVATE)
     st.session_state.setdefault("playground_template", "Review: {text}\nSentiment:")
     st.session_state.setdefault("playground_answers", "positive\nnegative")
-    left, right = st.columns(2, gap="large")
-    with left:
+    grid = st.grid(2, min_column_width=360, gap="large")
+    with grid.cell():
         ask_source(workspace())
         template = ask_template()
         model = ask_model(workspace())
@@ -37,7 +37,7 @@ def draw() -> None:
             length = st.slider(
                 "At most this many tokens", 1, 256, 32, key="playground_tokens", persist_state="session"
             )
-    with right:
+    with grid.cell():
         rows = ask_rows(template)
         ready = template is not None and bool(rows) and all(any(row.values()) or not row for row in rows)
         if (

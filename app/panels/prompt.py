@@ -25,11 +25,11 @@ def draw_prompt(prompt: Prompt, row: PromptRow, parents: Mapping[str, str], scor
             else f":gray-badge[{plain(origin_words(row.origin))}]"
         )
         st.markdown(f"**{plain(title(row))}** {kind} {origin}")
-        left, right = st.columns([3, 2], gap="medium")
-        with left:
+        grid = st.grid(2, min_column_width=330, gap="medium")
+        with grid.cell():
             tokens = None if prompt.soft is None else prompt.soft.tokens
             st.html(marked_html(word_differences([_text(prompt)])[0], first=True, tokens=tokens))
-        with right:
+        with grid.cell():
             facts = {
                 "Answers": plain(said(prompt.template.words or {})),
                 "From": ", ".join(plain(name) for name in list(parents.values())[:6]),

@@ -82,8 +82,8 @@ def heated(frame: pd.DataFrame, sites: Sequence[str]) -> Styler:
     return frame.style.map(colour, subset=list[Hashable](columns)) if columns else frame.style
 
 
-def column_settings(sites: Sequence[str]) -> dict[str, Any]:
-    """Return titles, formats and explanations for the columns."""
+def column_settings(sites: Sequence[str], *, narrow: bool = True) -> dict[str, Any]:
+    """Return titles, formats and explanations for the columns; ``narrow`` where every site has a value."""
     config = st.column_config
     share = "%.1f %%"
     return {
@@ -104,7 +104,7 @@ def column_settings(sites: Sequence[str]) -> dict[str, Any]:
             width=80,
             help="\N{ALMOST EQUAL TO} best: these cases do not tell it from the best yet. Compare says it pair by pair.",
         ),
-        **{site: config.NumberColumn(site, format=share, width=82) for site in sites},
+        **{site: config.NumberColumn(site, format=share, width=82 if narrow else 115) for site in sites},
         "test mean": config.NumberColumn("Test mean", format=share, width=85),
         "test interval": config.TextColumn("Test interval", width=105),
         "best with": config.NumberColumn(

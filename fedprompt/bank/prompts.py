@@ -136,8 +136,9 @@ class PromptShelf:
         Args:
             study: only prompts of this study (its digest).
             kind: only ``template`` or only ``soft`` prompts.
-            search: only prompts whose id, name, origin or text hold each of these words, in any case of ASCII
-            letters. limit: at most so many. offset: leave out so many at the beginning.
+            search: only prompts whose id, name, origin or text hold each of these words (A is a).
+            limit: at most so many.
+            offset: leave out so many at the beginning.
         """
         wanted: list[ColumnElement[bool]] = []
         if study is not None:

@@ -42,9 +42,9 @@ class StudyRow:
 
 @dataclass(frozen=True)
 class PromptRow:
-    """Where a prompt came from. ``kind`` is ``template`` or ``soft``; ``model`` the digest a soft prompt is
-    bound to.
+    """Where a prompt came from.
 
+    ``kind`` is ``template`` or ``soft``; ``model`` is the digest of the model that a soft prompt is bound to.
     A prompt that came twice (from two studies, say) is one prompt; the row tells of its first coming, or of
     its first coming within the study that was asked for.
     """

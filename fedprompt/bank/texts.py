@@ -1,6 +1,4 @@
-"""How values stand in the bank's columns: JSON as text, times as ISO 8601 in UTC, vectors as safetensors
-bytes.
-"""
+"""How values stand in the bank's columns: JSON and ISO 8601 times in UTC as text, vectors as safetensors."""
 
 import json
 from collections.abc import Mapping

@@ -79,9 +79,8 @@ def show(
     if template.words:
         line("label words: " + ", ".join(f"{label} = {word!r}" for label, word in template.words.items()))
     if value.soft is not None:
-        line(
-            f"soft prompt: {value.soft.tokens} tokens of width {value.soft.width} for the model {value.soft.model}"
-        )
+        size = f"{value.soft.tokens} tokens of width {value.soft.width}"
+        line(f"soft prompt: {size} for the model {value.soft.model}")
     if row.parents:
         line("made from: " + ", ".join(row.parents))
     if scores:

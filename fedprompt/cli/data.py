@@ -36,9 +36,8 @@ def check(
     if json:
         emit(found)
     else:
-        line(
-            f"{file}: {found['cases']} cases ({found['inputs']} distinct inputs) for the study '{found['study']}'"
-        )
+        inputs = f"{found['cases']} cases ({found['inputs']} distinct inputs)"
+        line(f"{file}: {inputs} for the study '{found['study']}'")
         if found["by_answer"]:
             table(("answer", "cases"), list(found["by_answer"].items()))
         table(
@@ -50,8 +49,9 @@ def check(
     if not found["ok"]:
         split, missing = next(iter(found["missing"].items()))
         raise DataError(
-            f"{file}: the {split} split has {found['splits'][split]} independent cases and the study's min_cases is "
-            f"{found['min_cases']}, so {missing} are missing there; add about {found['more']} cases or lower min_cases"
+            f"{file}: the {split} split has {found['splits'][split]} independent cases and the study's "
+            f"min_cases is {found['min_cases']}, so {missing} are missing there; add about {found['more']} "
+            "cases or lower min_cases"
         )
     if not json:
         line("fit for the study")

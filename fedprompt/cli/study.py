@@ -73,9 +73,8 @@ def check(file: StudyArgument, json: Json = False) -> None:
         emit(found)
     else:
         soft = "with" if study.soft else "without"
-        line(
-            f"{file}: the study '{study.study}' is well formed: {len(study.templates)} templates, {soft} a soft slot"
-        )
+        parts = f"{len(study.templates)} templates, {soft} a soft slot"
+        line(f"{file}: the study '{study.study}' is well formed: {parts}")
 
 
 @app.command()

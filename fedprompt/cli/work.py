@@ -1,7 +1,7 @@
 """``fedprompt score``, ``tune``, ``federate`` and ``compare``: the work on a user's own cases."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 
@@ -12,6 +12,7 @@ from fedprompt.cli.telling import Teller
 
 __all__ = ["compare", "federate", "score", "tune"]
 
+SplitName = Literal["tune", "validation", "test"]
 Data = Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")]
 Split = Annotated[str, typer.Option("--split", help="tune, validation or test.")]
 
@@ -28,7 +29,7 @@ def score(
     json: Json = False,
 ) -> None:
     """Score every template of a study on one site's cases."""
-    _check_split(split)
+    chosen = _split(split)
     from fedprompt.workspace.scoring import score as run
     from fedprompt.workspace.workspace import open_workspace
 
@@ -39,7 +40,7 @@ def score(
             data,
             mapping=pairs(map_),
             group=group,
-            split=split,
+            split=chosen,
             seed=seed,
             model=model,
             report=tell,
@@ -128,12 +129,12 @@ def compare(
     json: Json = False,
 ) -> None:
     """Compare two prompts of the bank over the cases that both were scored on."""
-    _check_split(split)
+    chosen = _split(split)
     from fedprompt.workspace.comparing import compare_scores
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
-        found = compare_scores(ws, a, b, split=split)
+        found = compare_scores(ws, a, b, split=chosen)
     if json:
         emit(found)
         return
@@ -153,6 +154,7 @@ def _cells(entry: dict[str, Any]) -> tuple[str, str]:
     return f"{100 * entry['difference']:+.1f}", f"({100 * entry['low']:+.1f} to {100 * entry['high']:+.1f})"
 
 
-def _check_split(split: str) -> None:
-    if split not in ("tune", "validation", "test"):
-        raise typer.BadParameter(f"'{split}' is not one of tune, validation, test", param_hint="--split")
+def _split(name: str) -> SplitName:
+    if name not in get_args(SplitName):
+        raise typer.BadParameter(f"'{name}' is not one of tune, validation, test", param_hint="--split")
+    return cast(SplitName, name)

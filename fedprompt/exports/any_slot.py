@@ -1,5 +1,4 @@
-"""A model folder that carries a soft prompt as new tokens ``<fp-0>`` .. ``<fp-N-1>``, usable anywhere in a
-text.
+"""A model folder that carries a soft prompt as new tokens ``<fp-0>`` .. for use anywhere in a text.
 
 The tokens are added to the tokenizer as special tokens, so that decoding for people leaves them out, and
 their input embeddings are the soft prompt's vectors. The weights are saved in float32 so that nothing is
@@ -28,7 +27,7 @@ from fedprompt.exports.identity import MAX_IDENTITY_BYTES, identity_of, prompt_o
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
 from fedprompt.exports.reading import readme
 from fedprompt.exports.slot import Sides, only_one, refuse_unheld, sides
-from fedprompt.exports.widening import check_rows, embedding_rows, new_tokens, widen
+from fedprompt.exports.widening import check_rows, embedding_rows, load_model, new_tokens, widen
 from fedprompt.exports.writing import check_space, publishing, write_text
 
 __all__ = ["AnySlot"]
@@ -67,7 +66,7 @@ class AnySlot:
         weights = _float32_bytes(context.model_folder)
         copies = 2 if destination.suffix.lower() == ".zip" else 1
         check_space(destination, weights * copies + SPARE_BYTES)
-        tokenizer, model = _load(context.model_folder)
+        tokenizer, model = load_model(context.model_folder)
         tokens = new_tokens(tokenizer, soft.tokens)
         vocabulary = widen(model, tokenizer, tokens, soft.vectors)
         prompt = _describe(item, tokenizer, tokens, vocabulary)
@@ -109,21 +108,6 @@ class AnySlot:
         if any(type(token) is not int or token < 0 for token in tokens):
             raise ExportError(f"{file}: slot_tokens must be token ids")
         return (Imported(prompt_of(identity, embedding_rows(path, tokens), str(path))),)
-
-
-def _load(folder: Path) -> tuple[Any, Any]:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, **safe
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ExportError(f"the model cannot be loaded ({str(error).splitlines()[0][:200]})") from error
-    return tokenizer, model
 
 
 def _width(folder: Path, otherwise: int) -> int:

@@ -1,5 +1,4 @@
-"""Opens a folder or zip from elsewhere and lets out nothing that could harm: bounded, flat names, plain files
-only.
+"""Opens a folder or zip from elsewhere and lets out only plain files with harmless names, in bounded amounts.
 
 Invariant: nothing is ever unpacked to the disk, and no more than the bounds is ever held in memory.
 """
@@ -74,8 +73,8 @@ def open_archive(path: Path) -> Iterator[Archive]:
     """Give a folder or zip whose names and sizes were checked.
 
     Raises:
-        ExportError: neither, or with a name that climbs out, a link, too many files, too many bytes, or a zip
-        bomb.
+        ExportError: neither, or with a name that climbs out, a link, too many files, too many bytes, or a
+            zip bomb.
     """
     try:
         if path.is_dir():

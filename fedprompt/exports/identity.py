@@ -1,5 +1,4 @@
-"""The prompt itself, as JSON beside or inside a format that would otherwise forget its text:
-``fedprompt.json``.
+"""The prompt itself as JSON, beside or inside a format that would otherwise forget its text.
 
 So a format that other tools read gives back the same prompt, id and all, when fedprompt reads it.
 """

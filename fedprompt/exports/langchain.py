@@ -1,5 +1,4 @@
-"""LangChain JSON (langchain-core 1.7): ``dumpd`` of a ``PromptTemplate`` or ``ChatPromptTemplate``, f-string
-syntax.
+"""LangChain JSON (langchain-core 1.7): ``dumpd`` of a text or chat prompt template in f-string syntax.
 
 The template's text is all that LangChain runs; label words, how to read the answer and what else the prompt's
 id is made of travel in the prompt's ``metadata``, which LangChain keeps. A destination that ends in ``.json``
@@ -217,9 +216,7 @@ def _message(one: Any, where: str) -> Message:
 
 
 def _check(value: Any, where: str, depth: int = 0) -> None:
-    """Refuse templates that are not f-strings, secrets, and nesting without end, before anything is
-    revived.
-    """
+    """Refuse other templates than f-strings, secrets, and endless nesting, before anything is revived."""
     if depth > MAX_DEPTH:
         raise ExportError(f"{where} is nested too deep for a prompt; refused")
     if isinstance(value, dict):

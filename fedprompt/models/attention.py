@@ -214,6 +214,8 @@ def _attention(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **extra: Any
 ) -> tuple[Tensor, Tensor | None]:
     plan = _plan.get()
+    if plan is None and extra.get("softcap") is not None:
+        return _capped(query, key, value, attention_mask, extra), None
     if plan is None:
         found: tuple[Tensor, Tensor | None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, **extra
@@ -221,6 +223,22 @@ def _attention(
         return found
     scaling = extra.get("scaling")
     return plan.attend(module, query, key, value, query.shape[-1] ** -0.5 if scaling is None else scaling, extra), None
+
+
+def _capped(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, extra: Any) -> Tensor:
+    """Attention with softly capped logits (Gemma 2), which sdpa does not have; [batch, tokens, heads, width]."""
+    repeat = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(repeat, dim=1), value.repeat_interleave(repeat, dim=1)
+    weights = torch.tanh(query @ key.transpose(-1, -2) * extra["scaling"] / extra["softcap"]) * extra["softcap"]
+    if mask is None:
+        length, seen = weights.shape[-2:]
+        mask = torch.ones(length, seen, dtype=torch.bool, device=query.device).tril(seen - length)
+    if mask.dtype == torch.bool:
+        weights = weights.masked_fill(~mask, torch.finfo(weights.dtype).min)
+    else:
+        weights = weights + mask
+    seen_values = torch.softmax(weights.float(), dim=-1).to(value.dtype) @ value
+    return seen_values.transpose(1, 2)
 
 
 AttentionInterface.register(IMPLEMENTATION, _attention)

@@ -1,8 +1,8 @@
 """Converts a GGUF file into a folder of float32 safetensors, a tokenizer and ``config.json``.
 
-It runs as a process of its own (``python -m fedprompt.models.gguf_conversion SRC DST``), so that whoever asks for it
-needs no torch and gets the memory back. The folder is loaded again and must complete a known sentence, for transformers
-can also keep such weights packed, which is slow and cannot be saved.
+It runs as a process of its own (``python -m fedprompt.models.gguf_conversion SRC DST``), so that whoever asks
+for it needs no torch and gets the memory back. The folder is loaded again and must complete a known sentence,
+for transformers can also keep such weights packed, which is slow and cannot be saved.
 """
 
 import errno
@@ -18,13 +18,12 @@ from fedprompt.models.asset_fetch import size_of, tail, watch
 
 __all__ = ["convert", "run_conversion"]
 
-ABOUT_BYTES = 541_613_000
 KNOWN_START, KNOWN_WORD = "The capital of France is", "Paris"
 MARK = "conversion failed: "
 
 
 def run_conversion(
-    name: str, source: Path, destination: Path, told: Callable[[int, float | None], None]
+    name: str, source: Path, destination: Path, size: int, told: Callable[[int, float | None], None]
 ) -> None:
     """Convert in another process, with no network.
 
@@ -32,6 +31,7 @@ def run_conversion(
         name: the asset's, for messages.
         source: the GGUF file.
         destination: a folder to be made; the process's log lies beside it until the conversion is done.
+        size: about how many bytes are written.
         told: hears the bytes written so far and seconds left, which are None; may raise to break off.
 
     Raises:
@@ -51,14 +51,14 @@ def run_conversion(
             stderr=subprocess.STDOUT,
             env={**os.environ, **offline, "PYTHONPATH": path, "TMPDIR": str(destination.parent)},
         )
-        watch(process, destination, ABOUT_BYTES, lambda done, left: told(done, None))
+        watch(process, destination, size, lambda done, left: told(done, None))
     if process.returncode:
         text = tail(log)
         if "No space left on device" in text:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise AssetError(
-            f"the model '{name}' was fetched but could not be converted ({_reason(process.returncode, text)}); "
-            "run 'fedprompt assets pull' again"
+            f"the model '{name}' was fetched but could not be converted "
+            f"({_reason(process.returncode, text)}); run 'fedprompt assets pull' again"
         )
     log.unlink()
     if size_of(destination) == 0:
@@ -69,7 +69,8 @@ def convert(source: Path, destination: Path) -> None:
     """Write a GGUF file's model, de-quantised to float32, and its tokenizer into a folder.
 
     Raises:
-        AssetError: a package is missing, the file is no model, weights stay packed, or the model talks nonsense.
+        AssetError: a package is missing, weights stay packed, or the model talks nonsense.
+        Exception: whatever transformers raises for a file that is no model.
     """
     try:
         import torch
@@ -89,13 +90,14 @@ def convert(source: Path, destination: Path) -> None:
         raise AssetError(
             f"{len(packed)} weights stayed packed, '{packed[0]}' first; this transformers does not fit"
         )
-    # The weights are plain numbers by now, but transformers still holds the model for quantised and would not save it.
+    # The weights are plain numbers by now, but transformers holds the model for quantised and would not save it.
     model.hf_quantizer = None
     model.is_quantized = False
     for name in ("quantization_config", "_model_name_or_path"):
         if hasattr(model.config, name):
             delattr(model.config, name)
     model.save_pretrained(str(destination))
+    tokenizer.init_kwargs.pop("local_files_only", None)  # true of this process, not of the tokenizer
     tokenizer.save_pretrained(str(destination))
     del model, tokenizer
     saved: Any = AutoModelForCausalLM.from_pretrained(str(destination), dtype=torch.float32)
@@ -128,7 +130,7 @@ def main(arguments: list[str]) -> int:
 
 def _reason(status: int, text: str) -> str:
     if status < 0:
-        return f"its process was ended by signal {-status}, as a machine short of memory does; it needs about 3 GB"
+        return f"signal {-status} ended its process, as happens where memory is short; it needs about 3 GB"
     lines = [line for line in text.splitlines() if line.startswith(MARK)]
     return lines[-1].removeprefix(MARK) if lines else f"its process ended with status {status}"
 

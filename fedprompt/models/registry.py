@@ -1,7 +1,7 @@
 """Finds a model by name: the shipped fake, an asset of the home folder, or a folder on disk.
 
-Settings are measured once and kept in the home folder; nothing that changes from run to run moves them. Loaded models
-are kept, a few at most, by folder and settings.
+Settings are measured once and kept in the home folder; nothing that changes from run to run moves them.
+Loaded models are kept, a few at most, by folder and settings.
 """
 
 import json
@@ -38,7 +38,8 @@ def load(name: str, home: Path, settings: RunSettings | None = None) -> CausalMo
     """Return the model called ``name``, from memory if it was loaded before with the same settings.
 
     Args:
-        name: ``scripted``, the name of an asset, or a folder with safetensors, a tokenizer and ``config.json``.
+        name: ``scripted``, the name of an asset, or a folder with safetensors, a tokenizer and
+            ``config.json``.
         home: the home folder, where assets lie.
         settings: dtype, threads and the like; :func:`settings_for` the home if None.
 
@@ -80,15 +81,16 @@ def find_model_folder(name: str, home: Path) -> Path:
         return folder.resolve()
     known = (SCRIPTED, *MODELS)
     raise ModelError(
-        f"unknown model '{name}'{did_you_mean(name, known)}; it is neither a folder nor one of {', '.join(known)}"
+        f"unknown model '{name}'{did_you_mean(name, known)}; "
+        f"it is neither a folder nor one of {', '.join(known)}"
     )
 
 
 def settings_for(home: Path) -> RunSettings:
     """Return this machine's settings, as measured the first time and kept in the home folder ever since.
 
-    Processors that can compute in bfloat16 do not all gain by it, and some virtual ones lose, so both are timed once.
-    Kept, because what moves a number's last digits must not change from run to run.
+    Processors that can compute in bfloat16 do not all gain by it, and some virtual ones lose, so both are
+    timed once. Kept, because what moves a number's last digits must not change from run to run.
     """
     path = home / "machine.json"
     found = _read_settings(path)
@@ -124,7 +126,7 @@ def _read_settings(path: Path) -> RunSettings | None:
 
 @cache
 def recommended_settings() -> RunSettings:
-    """Return bfloat16 where this processor computes faster in it, float32 elsewhere, and a thread for each core."""
+    """Return bfloat16 where this processor is faster in it, float32 elsewhere, and a thread for each core."""
     pays = has_bfloat16() and _bfloat16_pays()
     return RunSettings(dtype="bfloat16" if pays else "float32", threads=physical_cores())
 
@@ -141,7 +143,7 @@ def _dtype(name: object) -> str:
 
 
 def _bfloat16_pays() -> bool:
-    """Time a matrix product of a layer's shape in both dtypes, best of several; bfloat16 must win by a fifth."""
+    """Time a matrix product of a layer's shape in both dtypes; bfloat16 must win by a fifth."""
     import torch
 
     best = {}

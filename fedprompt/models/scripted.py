@@ -1,9 +1,9 @@
-"""The shipped fake: a tiny, exact, deterministic language model in numpy, for tests and for trying the app at once.
+"""The shipped fake: a tiny, exact, deterministic language model in numpy, for tests and for trying the app.
 
-It reads sentiment from a small lexicon and is log-bilinear: a context ``h`` and a word ``u`` score ``u . h``. The
-context holds the lexicon's verdict, a bias that depends on how the template ends, noise that depends on the whole
-text, and a linear correction by the mean of the soft prompt. So templates differ, tuning lowers the loss, and the
-gradient is known in closed form. The same text gives the same numbers on every machine.
+It reads sentiment from a small lexicon and is log-bilinear: a context ``h`` and a word ``u`` score ``u . h``.
+The context holds the lexicon's verdict, a bias that depends on how the template ends, noise that depends on
+the whole text, and a linear correction by the mean of the soft prompt. So templates differ, tuning lowers the
+loss, and the gradient is known in closed form. The same text gives the same numbers on every machine.
 """
 
 import hashlib
@@ -35,14 +35,15 @@ __all__ = ["WIDTH", "ScriptedModel"]
 WIDTH = 16
 WINDOW = 8192
 _POSITIVE = (
-    "amazing awesome beautiful best better brilliant charming clear delight delightful easy enjoy enjoyed excellent "
-    "fantastic fine fun funny glad good great happy helpful impressive like liked love loved lovely nice perfect "
-    "pleasant positive recommend right smart strong superb thanks true useful well win wonderful worth yes"
+    "amazing awesome beautiful best better brilliant charming clear delight delightful easy enjoy "
+    "enjoyed excellent fantastic fine fun funny glad good great happy helpful impressive like liked "
+    "love loved lovely nice perfect pleasant positive recommend right smart strong superb thanks true "
+    "useful well win wonderful worth yes"
 )
 _NEGATIVE = (
-    "angry annoying awful bad boring broken cheap crash damage dead dull dumb fail failed failure false hate hated "
-    "horrible hurt lame lost mess negative no pain poor problem sad slow stupid terrible ugly unhappy unpleasant "
-    "useless waste weak worse worst wrong"
+    "angry annoying awful bad boring broken cheap crash damage dead dull dumb fail failed failure false "
+    "hate hated horrible hurt lame lost mess negative no pain poor problem sad slow stupid terrible "
+    "ugly unhappy unpleasant useless waste weak worse worst wrong"
 )
 POSITIVE = frozenset(_POSITIVE.split())
 NEGATIVE = frozenset(_NEGATIVE.split())
@@ -92,7 +93,8 @@ class ScriptedModel:
         """Return the log-likelihoods of every query's words; ``progress`` hears (tokens done, tokens in all).
 
         Raises:
-            ModelError: a query is longer than the window, has no words, or has a soft slot and no soft prompt.
+            ModelError: a query is longer than the window, has no words, or has a soft slot and no soft
+                prompt.
             ModelMismatch: a soft prompt was made for another model.
         """
         start = time.perf_counter()
@@ -143,7 +145,8 @@ class ScriptedModel:
         A query's ``soft`` is ignored.
 
         Raises:
-            ModelError: a query has no soft slot or does not fit the window, or an answer is not the index of a word.
+            ModelError: a query has no soft slot or does not fit the window, or an answer is not the index of
+                a word.
         """
         for query in queries:
             if len(self._tokens(query.rendered, query.words)) + tokens > WINDOW:
@@ -209,7 +212,7 @@ class _Objective:
         return len(self._cases)
 
     def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
-        """Return the mean loss over the cases ``rows`` and its gradient by ``vectors`` ([tokens, width] float32)."""
+        """Return the mean loss over the cases ``rows`` and its gradient by ``vectors`` ([tokens, width])."""
         if not rows:
             raise ModelError("a loss over no cases does not exist; give at least one row")
         mean = vectors.mean(axis=0, dtype=np.float64)
@@ -264,7 +267,7 @@ def _context(text: str) -> _Context:
 
 
 def _words(words: Sequence[str]) -> NDArray[np.float64]:
-    """Return [words, width]: a sentiment word lies along the direction of sentiment, any other where its hash says."""
+    """Return [words, width]: sentiment words lie along the sentiment, others where a hash says."""
     rows = []
     for word in words:
         plain = word.strip().lower()

@@ -1,4 +1,4 @@
-"""The assets as the command line and the pages see them: which there are, whether they are ready, and the pull."""
+"""The assets as the command line and the pages see them: which there are, which are ready, and the pull."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def assets_ready(home: Home) -> bool:
 
 
 def list_assets(home: Home) -> list[dict[str, Any]]:
-    """Return each asset: ``name``, ``what``, ``licence``, ``package``, ``version``, ``bytes``, ``ready``, ``path``."""
+    """Return a row an asset: name, what, licence, package, version, bytes (of the archive), ready, path."""
     ready = installed(home.path)
     return [
         {
@@ -42,7 +42,7 @@ def list_assets(home: Home) -> list[dict[str, Any]]:
 
 
 def pull_assets(home: Home, report: Report = quiet) -> dict[str, Any]:
-    """Fetch what is missing and make it ready; return ``{"assets": [...]}`` as :func:`list_assets` gives them.
+    """Fetch what is missing and make it ready; return ``{"assets": rows}``, rows as of :func:`list_assets`.
 
     Raises:
         AssetError: no index answers, a digest differs, the disk is full, or a conversion failed.

@@ -1,4 +1,4 @@
-"""Checks a file of cases against a study: what is in it, how it will be split, and how many cases are missing."""
+"""Checks a file of cases against a study: what is in it, how it will be split, how many cases are missing."""
 
 import math
 from collections.abc import Mapping
@@ -26,8 +26,9 @@ def check_data(
 ) -> dict[str, Any]:
     """Return what is in a file of cases, as JSON; no case's text is in it.
 
-    ``splits`` counts independent units (distinct inputs, or groups); ``missing`` how many each split lacks to reach
-    the study's ``min_cases``; ``more`` about how many units to add; ``ok`` whether the file can be used as it is.
+    ``splits`` counts independent units (distinct inputs, or groups); ``missing`` how many each split lacks to
+    reach the study's ``min_cases``; ``more`` about how many units to add; ``ok`` whether the file can be used
+    as it is.
 
     Raises:
         StudyError: the study cannot be used.

@@ -30,7 +30,7 @@ LITTLE_MEMORY = 3 * 1024**3
 
 
 def doctor(home: Path | None = None) -> dict[str, Any]:
-    """Return what is there as JSON; ``missing`` holds one sentence for each thing to be done, empty if all is well."""
+    """Return what is there as JSON; ``missing`` has a sentence for each thing to do, none if all is well."""
     missing: list[str] = []
     versions = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
     missing += [

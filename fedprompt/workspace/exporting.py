@@ -131,9 +131,7 @@ def _exported(ws: Workspace, id: str, *, scored: bool = True) -> Exported:
 
 
 def _best_rows(rows: Sequence[ScoreRow]) -> dict[str, ScoreRow]:
-    """Return site -> row: test before validation, the run with the most sites, the last of those, its last
-    round.
-    """
+    """Return site -> row, of test before validation, of the last run among those with the most sites."""
     for split in ("test", "validation"):
         by_run: dict[str, dict[str, ScoreRow]] = {}
         for row in rows:
@@ -190,9 +188,7 @@ def _model_missing(ws: Workspace, item: Exported) -> str | None:
 
 
 def _model_name(ws: Workspace, item: Exported) -> str:
-    """Return the name of the model that a prompt is for: its study's, or that of any study with the same
-    model.
-    """
+    """Return the name of the model that a prompt is for: its study's, or any study's with that model."""
     from fedprompt.models.registry import DEFAULT_MODEL
 
     if item.study is not None:

@@ -6,17 +6,23 @@ from fedprompt.errors import FedPromptError
 
 __all__ = ["sentence_of"]
 
+FULL = "the disk is full{}; free some space and run the same again, it goes on where it stopped"
+
 
 def sentence_of(error: BaseException, details: str = "the log has the details") -> str:
-    """Return what happened and what to do next, in one sentence; ``details`` says where to read on after a surprise."""
+    """Return what happened and what to do next, in one sentence.
+
+    Args:
+        error: any error.
+        details: where to read on after one that nobody foresaw.
+    """
     if isinstance(error, FedPromptError):
         return str(error)
     for cause in _chain(error):
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-            where = f" ({cause.filename})" if cause.filename else ""
-            return f"the disk is full{where}; free some space and run the same again, it goes on where it stopped"
+            return FULL.format(f" ({cause.filename})" if cause.filename else "")
         if "database or disk is full" in str(cause):
-            return "the disk is full; free some space and run the same again, it goes on where it stopped"
+            return FULL.format("")
     if isinstance(error, MemoryError):
         return "the memory is full; close other programs or use fewer or shorter cases"
     if isinstance(error, OSError) and error.strerror:

@@ -1,7 +1,8 @@
 """The processes that the app starts, and the way to end them all.
 
-Invariant: each child has its own process group and a log file of its own, is asked to end, and is killed with its whole
-group if it has not ended after five seconds. On Linux a child ends even if this process is killed outright.
+Invariant: each child has its own process group and a log file of its own, is asked to end, and is killed with
+its whole group if it has not ended after five seconds. On Linux a child ends even if this process is killed
+outright.
 """
 
 import logging
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Child:
-    """A process to run: its name for people, its log, the lane it serves, and how often it ended by itself."""
+    """A process to run: its name for people, its log, the lane it serves, how often it ended by itself."""
 
     name: str
     command: list[str]
@@ -56,7 +57,7 @@ class Family:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread
+                preexec_fn=die_with_parent,  # safe: this process has one thread
             )
         if child.lane is not None:
             announce(self.home, child.lane, child.process.pid)

@@ -1,7 +1,7 @@
 """Jobs: work that a job process does while a page or a command waits and watches.
 
-What a job is, how far it is and what came of it stands in the bank; the queue holds its id alone. Invariant: a job
-runs once at a time, and one whose process died is queued again, since actions resume from the bank.
+What a job is, how far it is and what came of it stands in the bank; the queue holds its id alone. Invariant:
+a job runs once at a time, and one whose process died is queued again, since actions resume from the bank.
 With ``FEDPROMPT_JOBS=inline`` a job runs at once in the process that submits it.
 """
 
@@ -107,8 +107,8 @@ def resume(ws: Workspace) -> tuple[str, ...]:
         if row.state == "running" and (row.pid is None or not is_running(row.pid)):
             attempts = int((row.progress or {}).get("attempt", 1))
             if attempts >= ATTEMPTS:
-                sentence = f"the {row.kind} job's process ended {attempts} times; the logs folder under the home says why"
-                ws.bank.end_job(row.id, "failed", None, sentence)
+                often = f"the {row.kind} job's process ended {attempts} times"
+                ws.bank.end_job(row.id, "failed", None, f"{often}; the logs folder under the home says why")
                 continue
             ws.bank.requeue_job(row.id, {**(row.progress or {}), "resumed": True, "attempt": attempts + 1})
             if ws.bank.job(row.id).state != "queued":

@@ -1,4 +1,4 @@
-"""What a job of each kind does, and the lane it runs in. Adding a kind is one function and one line in the table.
+"""What a job of each kind does, and the lane it runs in. A new kind is a function and a line in the table.
 
 A function takes the workspace, the job's JSON arguments and whom to tell, and returns a JSON object.
 """

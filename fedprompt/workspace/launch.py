@@ -1,6 +1,7 @@
-"""Starts the app on this machine: the web server, two job processes, and the first run's jobs; ends them all together.
+"""Starts the app on this machine: the web server, two job processes, a first run's jobs; ends all together.
 
-Invariant: nothing that was started outlives this process; what a job left unfinished is taken up at the next start.
+Invariant: nothing that was started outlives this process; what a job left unfinished is taken up at the next
+start.
 """
 
 import json
@@ -91,7 +92,7 @@ def launch(
 
 
 def first_jobs(ws: Workspace) -> tuple[str, ...]:
-    """Queue the demo, and before it the assets, while the bank holds no finished run; return the new jobs' ids.
+    """Queue the demo, and before it the assets, while the bank holds no finished run; return the jobs' ids.
 
     Options of the demo come from ``$FEDPROMPT_DEMO_OPTIONS``, a JSON object.
 
@@ -132,7 +133,7 @@ def free_port(wanted: int | None, say: Say = print) -> int:
 
 
 def web_root() -> Path:
-    """Return the folder that holds ``app/`` and ``pages/``: inside an installed wheel, or the repository's root.
+    """Return the folder that holds ``app/`` and ``pages/``: inside an installed wheel, or the checkout.
 
     Raises:
         FedPromptError: the pages are not there.

@@ -1,7 +1,8 @@
 """Runs a template over rows that a visitor typed or pasted: label probabilities, generated text, or both.
 
-Each row goes through the model alone, so that a row's numbers do not depend on its neighbours, and a row that cannot be
-run says why while the others go on. Runs inside the quick job process, which keeps the model loaded.
+Each row goes through the model alone, so that a row's numbers do not depend on its neighbours, and a row that
+cannot be run says why while the others go on. Runs inside the quick job process, which keeps the model
+loaded.
 """
 
 import time
@@ -31,8 +32,8 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 class RunRequest(Closed):
     """What to run: a template's canonical JSON and its name, and one mapping of fields to text a row.
 
-    ``labels`` empty asks for no probabilities. ``soft`` is the id of a prompt in the bank whose soft prompt is to
-    stand in the template's slot.
+    ``labels`` empty asks for no probabilities. ``soft`` is the id of a prompt in the bank whose soft prompt
+    is to stand in the template's slot.
     """
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=80)] = "playground"

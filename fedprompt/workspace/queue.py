@@ -1,6 +1,7 @@
 """The queue of jobs: SQLite under the home, one lane for long work and one for quick work.
 
-Invariant: a message is JSON and holds nothing but a job's id; what the job is stands in the bank. Pickle is nowhere.
+Invariant: a message is JSON and holds nothing but a job's id; what the job is stands in the bank. Pickle is
+nowhere.
 """
 
 import contextlib

@@ -1,8 +1,9 @@
 """A job process: takes jobs of one lane out of the queue and runs them, one after the other.
 
-Started as ``python -m fedprompt.workspace.worker --home DIR --lane long|quick``. Invariant: it never outlives the
-process that started it, and whatever it leaves unfinished is queued again. The quick lane loads the default model as
-soon as it is on the disk and keeps it, on one thread, so that it answers while the long lane works.
+Started as ``python -m fedprompt.workspace.worker --home DIR --lane long|quick``. Invariant: it never outlives
+the process that started it, and whatever it leaves unfinished is queued again. The quick lane loads the
+default model as soon as it is on the disk and keeps it, on one thread, so that it answers while the long lane
+works.
 """
 
 import argparse
@@ -120,7 +121,7 @@ def _beat(ws: Workspace, lane: str, stop: _Stop) -> None:
 
 
 def _load_early(ws: Workspace, stop: _Stop) -> None:
-    """Load the default model once it is there, so that the first run in the playground need not wait for it."""
+    """Load the default model once it is there, so that the playground's first run need not wait for it."""
     from fedprompt.models.registry import DEFAULT_MODEL, find_model_folder
     from fedprompt.workspace.playground import load_quick
 

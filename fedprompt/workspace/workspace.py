@@ -32,7 +32,7 @@ class Workspace:
 
 
 def open_workspace(home: Path | None = None) -> Workspace:
-    """Open the home folder (``$FEDPROMPT_HOME``, by default ``~/.fedprompt``) and its bank, made where missing.
+    """Open the home folder (``$FEDPROMPT_HOME``, by default ``~/.fedprompt``) and its bank, or make them.
 
     Raises:
         FedPromptError: the home folder cannot be made.

@@ -22,7 +22,7 @@ from fedprompt.models.protocols import ChoiceQuery, RunSettings
 from fedprompt.prompts.template import Demonstrations, Message
 
 Make = Callable[..., Exported]
-TEXTS = ("a good film", "too long <fp-0> <fp-1></s>", "naïve ‑ {text} 🙂")
+TEXTS = ("a good film", "too long <fp-0> <fp-1></s>", "naïve {text} 🙂")
 
 
 def _context(folder: Path) -> ExportContext:

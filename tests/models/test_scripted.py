@@ -1,4 +1,4 @@
-"""The shipped fake answers like a model: deterministic, different by template, tunable, with an exact gradient."""
+"""The shipped fake is deterministic, differs by template, and can be tuned by an exact gradient."""
 
 import numpy as np
 import pytest

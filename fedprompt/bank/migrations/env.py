@@ -1,6 +1,4 @@
-"""Runs migrations on the connection that the bank hands over, inside its transaction; there is no ini
-file.
-"""
+"""Runs migrations on the connection that the bank hands over, in its transaction; needs no ini file."""
 
 from alembic import context
 

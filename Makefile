@@ -1,0 +1,73 @@
+# One environment, .venv, for everything. `make help` lists what there is.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Options for pip, e.g. make run PIP_ARGS="--extra-index-url ADDRESS-OF-A-MIRROR"
+PIP_ARGS ?=
+# Another Python 3.11, e.g. make run PYTHON=/opt/python3.11/bin/python3
+PYTHON ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --retries 10 $(PIP_ARGS)
+# Idle threads sleep, so that the app and its job processes share the cores.
+export OMP_WAIT_POLICY := PASSIVE
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help run test quick check bench wheel clean
+
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: .venv/.runtime ## make the environment if needed and start the app (Ctrl-C ends it)
+	@exec $(BIN)/fedprompt ui
+
+test: check quick ## everything that CI runs: style, types, imports, then every test
+	@$(BIN)/python -m pytest -m "model or browser or slow"
+
+quick: .venv/.tests ## the tests without model and browser, under a minute
+	@$(BIN)/python -m pytest -m "not model and not browser and not slow"
+
+check: .venv/.tests ## style, types and imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: .venv/.tests ## run every benchmark, one after the other; each prints one JSON object
+	@set -e; for file in benchmarks/[a-z]*.py; do \
+	  test -e "$$file" || { echo "there are no benchmarks yet"; exit 0; }; \
+	  $(BIN)/python -m "benchmarks.$$(basename "$$file" .py)" --json; \
+	done
+
+wheel: .venv/.tests ## build the wheel into dist/
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+clean: ## remove the environment, builds and caches (never a home or a bank)
+	rm -rf .venv build dist .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find app benchmarks fedprompt pages scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: pip runs only where what they depend on has changed.
+.venv/.made:
+	@for python in $(PYTHON) python3.11 python3 python; do \
+	  if "$$python" -c 'import sys; raise SystemExit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then \
+	    test -x $(BIN)/python || touch .fresh-venv; \
+	    "$$python" -m venv .venv || { rm -f .fresh-venv; \
+	      echo "no virtual environment could be made; on Debian and Ubuntu: apt-get install python3.11-venv"; exit 1; }; \
+	    if test -e .fresh-venv; then mv .fresh-venv .venv/.fresh; fi; \
+	    touch $@; exit 0; \
+	  fi; \
+	done; \
+	echo "fedprompt needs Python 3.11 and there is none on the PATH; install it, or name it: make run PYTHON=/path/to/python3.11"; \
+	exit 1
+
+.venv/.runtime: requirements.txt pyproject.toml | .venv/.made
+	@if test -e .venv/.fresh; then $(BIN)/python scripts/pip_size.py requirements.txt; fi
+	@$(PIP) -r requirements.txt
+	@rm -f .venv/.fresh
+	@touch $@
+
+.venv/.tests: requirements-test.txt .venv/.runtime
+	@$(PIP) -r requirements-test.txt
+	@touch $@
