@@ -1,7 +1,7 @@
-"""The session: the workspace of this machine, bounded caches of what the pages draw, and errors as one sentence.
+"""The session: this machine's workspace, bounded caches of what the pages draw, and errors as one sentence.
 
-Invariant: nobody else touches ``st.session_state`` wholesale or caches anything; every key begins with its page's
-name; no exception reaches the visitor as a traceback.
+Invariant: nobody else caches anything, every key of the session begins with its page's name, and no exception
+reaches the visitor as a traceback.
 """
 
 import logging
@@ -13,15 +13,15 @@ from typing import ParamSpec
 from zlib import crc32
 
 import streamlit as st
-from fedprompt.workspace.comparing import compare
-from fedprompt.workspace.leaderboard import leaderboard
-from fedprompt.workspace.overview import overview
 
 from app.panels.plain import plain, sentence
 from app.panels.titles import titles
 from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
+from fedprompt.workspace.comparing import compare
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.jobs import submit
+from fedprompt.workspace.leaderboard import leaderboard
+from fedprompt.workspace.overview import overview
 from fedprompt.workspace.views import CompareView, LeaderboardView, OverviewView
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
@@ -91,7 +91,7 @@ def set_query_ids(prompts: Sequence[str]) -> None:
 
 
 def guarded(draw: Callable[P, None]) -> Callable[P, None]:
-    """Wrap a page or a fragment: whatever goes wrong in it is told in a sentence, with a button where one helps."""
+    """Wrap a page or a fragment: what goes wrong in it is told in a sentence, with a button if one helps."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -109,7 +109,7 @@ def explain(error: Exception) -> None:
         log.error("a page failed", exc_info=error)
         logs = Path(os.environ.get("FEDPROMPT_HOME") or Path.home() / ".fedprompt") / "logs"
         st.error(
-            f"This page could not be drawn. Try again; if it stays, the logs folder {plain(str(logs))} says why.",
+            f"This page could not be drawn. Try again; if it stays, the logs in {plain(str(logs))} say why.",
             title="Something went wrong",
             icon=":material/error:",
         )
@@ -118,9 +118,7 @@ def explain(error: Exception) -> None:
     st.error(plain(sentence(str(error))), icon=":material/error:")
     key = f"error_{crc32(str(error).encode()):08x}"
     if isinstance(error, AssetError):
-        st.button(
-            "Fetch the model and the texts", key=key, icon=":material/download:", on_click=_fetch_assets
-        )
+        st.button("Fetch the model and the texts", key=key, icon=":material/download:", on_click=_fetch_assets)
     elif isinstance(error, BankError | JobError):
         st.button("Try again", key=key, icon=":material/refresh:")
 
@@ -130,7 +128,7 @@ def _fetch_assets() -> None:
 
 
 def _stamp(ws: Workspace) -> tuple[tuple[int, int], ...]:
-    """Return what changes with every write to the bank: times and sizes of its file and of its write-ahead log."""
+    """Return what changes with every write to the bank: times and sizes of its file and write-ahead log."""
     found = []
     for path in (ws.home.bank, ws.home.bank.with_name(ws.home.bank.name + "-wal")):
         try:
@@ -152,9 +150,7 @@ def _overview(home: str, stamp: tuple[tuple[int, int], ...]) -> OverviewView:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _leaderboard(
-    home: str, stamp: tuple[tuple[int, int], ...], study: str | None, show_test: bool
-) -> LeaderboardView:
+def _leaderboard(home: str, stamp: tuple[tuple[int, int], ...], study: str | None, show_test: bool) -> LeaderboardView:
     return leaderboard(_open(home), study, show_test=show_test)
 
 

@@ -1,19 +1,19 @@
 """Every error that fedprompt raises on purpose; the message is one sentence that says what to do next.
 
-    FedPromptError
-    |-- DataError        a file of cases cannot be used (names file, line, field)
-    |-- StudyError       a study file cannot be used (names file, line, field)
-    |-- PromptError      a template or soft prompt is not well formed
-    |-- ModelError       a model cannot be loaded or run
-    |   `-- ModelMismatch    a soft prompt was tuned for another model
-    |-- AssetError       a bundled asset is missing, unreachable or damaged
-    |-- TuningError      tuning cannot go on (loss is not a number, too few cases)
-    |-- EgressRefused    the gate refused a reply
-    |-- LedgerError      a ledger's hash chain is broken
-    |-- FederationError  a round cannot be completed
-    |-- BankError        the bank cannot be opened, or holds something wrong
-    |-- ExportError      a format cannot hold a prompt, or a file to import is damaged or hostile
-    `-- JobError         a job failed, was cancelled, or no worker answers
+FedPromptError
+|-- DataError        a file of cases cannot be used (names file, line, field)
+|-- StudyError       a study file cannot be used (names file, line, field)
+|-- PromptError      a template or soft prompt is not well formed
+|-- ModelError       a model cannot be loaded or run
+|   `-- ModelMismatch    a soft prompt was tuned for another model
+|-- AssetError       a bundled asset is missing, unreachable or damaged
+|-- TuningError      tuning cannot go on (loss is not a number, too few cases)
+|-- EgressRefused    the gate refused a reply
+|-- LedgerError      a ledger's hash chain is broken
+|-- FederationError  a round cannot be completed
+|-- BankError        the bank cannot be opened, or holds something wrong
+|-- ExportError      a format cannot hold a prompt, or a file to import is damaged or hostile
+`-- JobError         a job failed, was cancelled, or no worker answers
 """
 
 from collections.abc import Iterable

@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 import streamlit as st
-from fedprompt.workspace.exporting import formats, import_file
 
 from app.panels.plain import plain, sentence
 from app.panels.prompt import draw_prompt
@@ -18,6 +17,7 @@ from app.panels.travel import go
 from app.session import explain, guarded, leaderboard_view, prompt_titles, query_ids, workspace
 from fedprompt.bank.rows import PromptRow
 from fedprompt.errors import FedPromptError
+from fedprompt.workspace.exporting import formats, import_file
 from fedprompt.workspace.jobs import submit
 from fedprompt.workspace.views import LeaderRow
 
@@ -30,9 +30,7 @@ ENDED = ("done", "failed", "cancelled")
 def draw() -> None:
     """Draw the page."""
     st.title("Bank")
-    st.caption(
-        "Every prompt that was written, tuned or imported here. Choose some to see them in full and to take them away."
-    )
+    st.caption("Every prompt that was written, tuned or imported here. Choose some to read them or take them away.")
     rows = workspace().bank.prompts(limit=MOST)
     scores = scores_of() if rows else {}
     chosen = choose(rows, scores) if rows else ()
@@ -114,9 +112,7 @@ def draw_chosen(chosen: Sequence[str], scores: dict[str, LeaderRow]) -> None:
     if len(chosen) > SHOWN:
         st.caption(f"and {len(chosen) - SHOWN} more, which are exported with these")
     with st.container(horizontal=True):
-        if st.button(
-            "Try in the playground", key="bank_try", icon=":material/experiment:", disabled=len(chosen) > 1
-        ):
+        if st.button("Try in the playground", key="bank_try", icon=":material/experiment:", disabled=len(chosen) > 1):
             go("playground", chosen[:1])
         if st.button(
             "Compare",
@@ -138,9 +134,7 @@ def draw_export(chosen: tuple[str, ...]) -> None:
 
     def write(name: str) -> None:
         make_room(ws.home.exports)
-        slug = (
-            re.sub(r"[^a-z0-9]+", "-", ws.bank.prompt_row(chosen[0]).name.lower()).strip("-")[:40] or "prompt"
-        )
+        slug = re.sub(r"[^a-z0-9]+", "-", ws.bank.prompt_row(chosen[0]).name.lower()).strip("-")[:40] or "prompt"
         many = f"-and-{len(chosen) - 1}-more" if len(chosen) > 1 else ""
         ending = ".json" if name == "langchain" else ".zip"
         arguments = {
@@ -169,18 +163,14 @@ def follow(job: str) -> None:
 def make_room(folder: Path) -> None:
     """Keep the newest exports only, so that the folder does not grow without bound."""
     if folder.is_dir():
-        old = sorted(
-            (path for path in folder.iterdir() if path.is_file()), key=lambda path: path.stat().st_mtime
-        )
+        old = sorted((path for path in folder.iterdir() if path.is_file()), key=lambda path: path.stat().st_mtime)
         for path in old[: max(0, len(old) - KEPT_EXPORTS + 1)]:
             path.unlink(missing_ok=True)
 
 
 def bring() -> None:
     """Draw the import: a file, a button, and what came of it in a sentence."""
-    st.caption(
-        "A bundle that fedprompt wrote, here or elsewhere. It is checked before anything of it is kept."
-    )
+    st.caption("A bundle that fedprompt wrote, here or elsewhere. It is checked before anything of it is kept.")
     file = st.file_uploader(
         "A file to import",
         type=["zip", "json"],

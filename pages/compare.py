@@ -36,9 +36,7 @@ def draw() -> None:
     st.subheader("Texts")
     draw_texts(view, names)
     st.subheader("At each site")
-    st.caption(
-        "Validation cases. Bars are 95 % intervals of each score; whether two differ is said above, pair by pair."
-    )
+    st.caption("Validation cases. Bars are 95 % intervals of each score; whether two differ is said above.")
     draw_scores(names, view.sites, view.scores)
     st.subheader("On your own cases")
     draw_trial(view, names)
@@ -78,9 +76,7 @@ def retold(pair: PairView, view: CompareView, names: dict[str, str]) -> str:
     if f"“{name[pair.first]}”" not in pair.sentence:
         return pair.sentence
     before, _, after = pair.sentence.partition(f"“{name[pair.first]}”")
-    return f"{before}“{names[pair.first]}”" + after.replace(
-        f"“{name[pair.second]}”", f"“{names[pair.second]}”", 1
-    )
+    return f"{before}“{names[pair.first]}”" + after.replace(f"“{name[pair.second]}”", f"“{names[pair.second]}”", 1)
 
 
 def draw_pairs(view: CompareView, names: dict[str, str]) -> None:
@@ -92,17 +88,13 @@ def draw_pairs(view: CompareView, names: dict[str, str]) -> None:
             if pair.interval
             else "not measured"
         }
-        line["p (paired)"] = "–" if pair.p_value is None else f"{pair.p_value:.3f}"
+        line["p (paired)"] = "not measured" if pair.p_value is None else f"{pair.p_value:.3f}"
         for site in view.sites:
             found = pair.by_site.get(site)
-            line[site] = (
-                "not measured" if found is None else interval_said(found[0], found[1].low, found[1].high)
-            )
-        lines[f"{names.get(pair.first, pair.first)} − {names.get(pair.second, pair.second)}"] = line
+            line[site] = "not measured" if found is None else interval_said(found[0], found[1].low, found[1].high)
+        lines[f"{names.get(pair.first, pair.first)} minus {names.get(pair.second, pair.second)}"] = line
     st.table(pd.DataFrame.from_dict(lines, orient="index"))
-    st.caption(
-        "Points, with 95 % intervals in brackets: the first prompt minus the second over the same cases."
-    )
+    st.caption("Points, with 95 % intervals in brackets: the first prompt minus the second over the same cases.")
 
 
 def interval_said(value: float | None, low: float, high: float) -> str:

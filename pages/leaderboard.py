@@ -21,14 +21,14 @@ def draw() -> None:
     view = leaderboard_view(None, bool(st.session_state.get("leaderboard_test", False)))
     if not view.ranked and not view.partial:
         st.info(
-            "Prompts appear here as soon as sites have scored them. Start the demo on the Overview page, or score your "
-            "own with fedprompt score on the command line.",
+            "Prompts appear here as soon as sites have scored them. Start the demo on the Overview page, or "
+            "score your own with fedprompt score on the command line.",
             title="No prompt has been scored yet",
             icon=":material/hourglass_empty:",
         )
         return
     st.caption(
-        f"{plain(view.title)} · {len(view.ranked)} prompts at {len(view.sites)} sites · ranked on the sites' validation "
+        f"{plain(view.title)} · {len(view.ranked)} prompts at {len(view.sites)} sites · ranked on validation "
         "cases by the mean over sites, each counted once"
     )
     kept = ask_filters(view)
@@ -94,9 +94,7 @@ def ask_filters(view: LeaderboardView) -> frozenset[str]:
         )
     names = prompt_titles()
     return frozenset(
-        row.id
-        for row in rows
-        if passes(row, names.get(row.id, row.name), text or "", kinds or (), site, least)
+        row.id for row in rows if passes(row, names.get(row.id, row.name), text or "", kinds or (), site, least)
     )
 
 
@@ -118,8 +116,8 @@ def ask_test(view: LeaderboardView) -> bool:
     return st.toggle(
         f"Show test cases, for nominated prompts only ({looked})",
         key="leaderboard_test",
-        help="Prompts are chosen on validation cases. The more often one looks at test cases while choosing, the less "
-        "they say; so only prompts that were nominated before are shown.",
+        help="Prompts are chosen on validation cases. The more often one looks at test cases while choosing, "
+        "the less they say; so only prompts that were nominated before are shown.",
     )
 
 
@@ -147,9 +145,7 @@ def draw_table(frame: pd.DataFrame, view: LeaderboardView, ids: Sequence[str]) -
             disabled=not enough,
         ):
             go("compare", chosen)
-        if st.button(
-            "Open in the bank", key="leaderboard_bank", icon=":material/inventory_2:", disabled=not chosen
-        ):
+        if st.button("Open in the bank", key="leaderboard_bank", icon=":material/inventory_2:", disabled=not chosen):
             go("bank", chosen)
         st.download_button(
             "Download as CSV",
@@ -163,7 +159,7 @@ def draw_table(frame: pd.DataFrame, view: LeaderboardView, ids: Sequence[str]) -
         if not enough:
             st.caption("Tick two to four rows to compare them.")
     st.caption(
-        "**\N{ALMOST EQUAL TO} best** marks prompts that are not distinguishable from the best on these cases. "
+        "**\N{ALMOST EQUAL TO} best**: not distinguishable from the best on these cases. "
         "Click a column's title to sort by it."
     )
 

@@ -6,7 +6,7 @@ from app.panels.best import draw_best
 from app.panels.gains import draw_gains
 from app.panels.job import active_jobs, draw_jobs, newest
 from app.panels.numbers import draw_numbers
-from app.panels.plain import plain
+from app.panels.plain import plain, sentence
 from app.panels.rounds import draw_rounds
 from app.panels.sites import draw_sites
 from app.panels.transfer import draw_transfer, transfer_sentence
@@ -16,10 +16,10 @@ from fedprompt.workspace.launch import first_jobs
 from fedprompt.workspace.views import OverviewView
 
 ABOUT = (
-    "Several sites put the same language model to the same work, and none may show its labelled cases to anyone. "
-    "Alone, each has too few of them to find a good prompt, and one that wins at home often loses elsewhere. "
-    "Here they find prompts together: each scores and tunes on its own cases, only numbers leave it, and a hub joins "
-    "them into a prompt meant to hold everywhere."
+    "Several sites put the same language model to the same work, and none may show its labelled cases to "
+    "anyone. Alone, each has too few of them to find a good prompt, and one that wins at home often loses "
+    "elsewhere. Here they find prompts together: each scores and tunes on its own cases, only numbers leave "
+    "it, and a hub joins them into a prompt meant to hold everywhere."
 )
 
 
@@ -83,7 +83,7 @@ def draw() -> None:
         draw_empty(view)
         return
     if view.headline:
-        st.success(plain(view.headline), icon=":material/hub:")
+        st.success(plain(sentence(view.headline)), icon=":material/hub:")
     if view.result is not None:
         draw_numbers(view.result)
     if view.transfer and view.gains:
@@ -107,13 +107,12 @@ def draw_empty(view: OverviewView) -> None:
     with st.container(border=True, key="overview_empty"):
         st.subheader("Nothing has been run here yet")
         first = (
-            ""
-            if view.assets_ready
-            else "It first fetches a small language model and the texts (about 100 MB, once). "
+            "" if view.assets_ready else "It first fetches a small language model and the texts (about 100 MB, once). "
         )
         st.markdown(
-            "The demo sets up a federation of four sites on this machine, each with its own kind of text: tweets, movie "
-            f"reviews, product reviews and editorials. {first}It then takes some minutes, and you can watch it here."
+            "The demo sets up a federation of four sites on this machine, each with its own kind of text: "
+            f"tweets, movie reviews, product reviews and editorials. {first}It then takes some minutes, and you can "
+            "watch it here."
         )
         st.button(
             "Start the demo",
@@ -122,9 +121,7 @@ def draw_empty(view: OverviewView) -> None:
             icon=":material/play_arrow:",
             on_click=start,
         )
-        st.caption(
-            "For your own data, draft a study on the command line: fedprompt study new \\-\\-data mine.csv"
-        )
+        st.caption("For your own data, draft a study on the command line: fedprompt study new \\-\\-data mine.csv")
 
 
 draw()

@@ -34,9 +34,7 @@ def draw() -> None:
         generate = st.toggle("Also write a continuation", key="playground_generate", persist_state="session")
         length = 32
         if generate:
-            length = st.slider(
-                "At most this many tokens", 1, 256, 32, key="playground_tokens", persist_state="session"
-            )
+            length = st.slider("At most this many tokens", 1, 256, 32, key="playground_tokens", persist_state="session")
     with grid.cell():
         rows = ask_rows(template)
         ready = template is not None and bool(rows) and all(any(row.values()) or not row for row in rows)
@@ -56,15 +54,15 @@ def draw() -> None:
 
 
 def ask_template() -> Template | None:
-    """Draw the box for the template and the one for the answers; return the template, or None while it is wrong."""
+    """Draw the boxes for the template and the answers; return the template, or None while it is wrong."""
     text = st.text_area(
         "Prompt",
         key="playground_template",
         height=170,
         max_chars=20_000,
         persist_state="session",
-        help="Write {name} where a text is to stand; an input for it appears at once. {soft} is the place of a tuned "
-        "prompt's vectors.",
+        help="Write {name} where a text is to stand; an input for it appears at once. {soft} is the place of "
+        "a tuned prompt's vectors.",
     )
     send_while_typing("playground_template")
     chat = st.toggle(
@@ -115,22 +113,16 @@ def ask_rows(template: Template | None) -> tuple[dict[str, str], ...]:
     row = {}
     for name in template.variables:
         st.session_state.setdefault(f"playground_field_{name}", EXAMPLE if name == "text" else "")
-        row[name] = (
-            st.text_area(name, key=f"playground_field_{name}", height=100, persist_state="session") or ""
-        )
+        row[name] = st.text_area(name, key=f"playground_field_{name}", height=100, persist_state="session") or ""
     return (row,)
 
 
-def run(
-    template: Template, rows: tuple[dict[str, str], ...], model: str, generate: bool, length: int
-) -> None:
+def run(template: Template, rows: tuple[dict[str, str], ...], model: str, generate: bool, length: int) -> None:
     """Run the prompt in the quick job process and keep the answer for this visitor."""
     words = template.words or {}
     st.session_state.pop("playground_result", None)
     if not words and not generate:
-        raise PromptError(
-            "there is nothing to ask for; give answers to choose among, or switch the continuation on"
-        )
+        raise PromptError("there is nothing to ask for; give answers to choose among, or switch the continuation on")
     request = {
         "template": template.canonical(),
         "rows": list(rows),
@@ -149,9 +141,7 @@ def draw_result() -> None:
     kept: tuple[tuple[dict[str, str], ...], dict[str, Any]] | None = st.session_state.get("playground_result")
     if kept is None:
         with st.container(border=True):
-            st.caption(
-                ":material/insights: The probability of each answer, and the text the model writes, appear here."
-            )
+            st.caption(":material/insights: Each answer's probability, and what the model writes, appear here.")
         return
     rows, result = kept
     if len(rows) == 1:
@@ -172,8 +162,7 @@ def draw_result() -> None:
             frame,
             hide_index=True,
             column_config={
-                name: st.column_config.ProgressColumn(name, format="%.1f %%", max_value=100)
-                for name in shares
+                name: st.column_config.ProgressColumn(name, format="%.1f %%", max_value=100) for name in shares
             },
             placeholder="",
             alt="What the model answers on each row",

@@ -20,7 +20,7 @@ def read_answers(text: str, *, spaced: bool) -> dict[str, str]:
         spaced: whether a word without quotes gets a space before it.
 
     Raises:
-        PromptError: a line has no label, a label or a word occurs twice, there is only one, or there are too many.
+        PromptError: a line has no label, a label or a word occurs twice, or there is one only or too many.
     """
     words: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -33,15 +33,11 @@ def read_answers(text: str, *, spaced: bool) -> dict[str, str]:
             raise PromptError(f"answers line {number}: '{label}' is there twice; give each answer once")
         words[label] = _word(word or label, spaced)
     if len(words) == 1:
-        raise PromptError(
-            "one answer alone is always right; give at least two, one a line, or none for text only"
-        )
+        raise PromptError("one answer alone is always right; give at least two, one a line, or none for text only")
     if len(words) > MAX_LABELS:
         raise PromptError(f"{len(words)} answers are more than {MAX_LABELS}; give fewer")
     if len(set(words.values())) < len(words):
-        raise PromptError(
-            "two answers have the same word, so the model could not tell them apart; change one"
-        )
+        raise PromptError("two answers have the same word, so the model could not tell them apart; change one")
     return words
 
 
@@ -60,9 +56,7 @@ def write_answers(words: Mapping[str, str], *, spaced: bool) -> str:
 
 def said(words: Mapping[str, str]) -> str:
     """Return the answers in one line for people: a label alone where its word is itself."""
-    return ", ".join(
-        label if word.strip() == label else f"{label} = “{word.strip()}”" for label, word in words.items()
-    )
+    return ", ".join(label if word.strip() == label else f"{label} = “{word.strip()}”" for label, word in words.items())
 
 
 def _word(word: str, spaced: bool) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from app.panels.ranking import KINDS
 from fedprompt.workspace.views import LeaderRow
 
 __all__ = ["draw_best"]
@@ -22,7 +21,6 @@ def draw_best(best: Sequence[LeaderRow], sites: Sequence[str], titles: Mapping[s
         [
             {
                 "prompt": titles.get(row.id, row.name),
-                "kind": KINDS.get(row.kind, row.kind),
                 "mean": None if row.mean is None else 100 * row.mean,
                 "worst site": None if row.worst is None else 100 * row.worst,
             }
@@ -36,7 +34,6 @@ def draw_best(best: Sequence[LeaderRow], sites: Sequence[str], titles: Mapping[s
         placeholder="not measured",
         column_config={
             "prompt": config.TextColumn("Prompt"),
-            "kind": config.TextColumn("Kind", width=80),
             "mean": config.ProgressColumn("Mean", format="%.1f %%", min_value=0, max_value=100, width=130),
             "worst site": config.NumberColumn("Worst site", format="%.1f %%", width=95),
         },

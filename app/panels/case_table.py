@@ -1,4 +1,4 @@
-"""A table that a visitor pastes or uploads: bounded before it is parsed, and its columns matched to a prompt's fields."""
+"""A table that a visitor pastes or uploads: bounded before parsing, columns matched to a prompt's fields."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -14,14 +14,12 @@ from fedprompt.workspace.playground import MAX_ROWS
 __all__ = ["MAX_TABLE_MEGABYTES", "ask_table", "match_columns", "parse_rows"]
 
 MAX_TABLE_MEGABYTES = 4
-LIMITS = ReadLimits(
-    max_line_bytes=256 * 1024, max_file_bytes=MAX_TABLE_MEGABYTES * 1024 * 1024, max_cases=MAX_ROWS
-)
+LIMITS = ReadLimits(max_line_bytes=256 * 1024, max_file_bytes=MAX_TABLE_MEGABYTES * 1024 * 1024, max_cases=MAX_ROWS)
 Rows = tuple[dict[str, str], ...]
 
 
 def ask_table(key: str, fields: Sequence[str]) -> Rows:
-    """Draw a box to paste into and a place to drop a file; return the rows given, under the prompt's field names.
+    """Draw a box to paste into and a place to drop a file; return the rows, under the prompt's field names.
 
     Raises:
         DataError: the table cannot be read; names the line.
@@ -53,13 +51,9 @@ def parse_rows(content: bytes, name: str, fields: Sequence[str]) -> Rows:
         DataError: it is empty, not UTF-8, malformed, too large, or has too many rows.
     """
     if len(content) > LIMITS.max_file_bytes:
-        raise DataError(
-            f"{name}: more than {MAX_TABLE_MEGABYTES} MB; run it in parts, or use 'fedprompt score'"
-        )
+        raise DataError(f"{name}: more than {MAX_TABLE_MEGABYTES} MB; run it in parts, or use 'fedprompt score'")
     if not content.strip():
-        raise DataError(
-            f"{name}: the file is empty; give a first line that names the columns and one row a line"
-        )
+        raise DataError(f"{name}: the file is empty; give a first line that names the columns and one row a line")
     table = delimited_table(BytesIO(content), Path(name), LIMITS, fields)
     rows: list[dict[str, str]] = []
     for row in table.rows:
@@ -72,7 +66,7 @@ def parse_rows(content: bytes, name: str, fields: Sequence[str]) -> Rows:
 
 
 def match_columns(rows: Rows, fields: Sequence[str], key: str) -> Rows:
-    """Return the rows under the prompt's field names, asking which column is which where the names do not say."""
+    """Return the rows under the prompt's field names; ask which column is which where names do not say."""
     columns = list(rows[0])
     chosen = {}
     for field in fields:

@@ -25,8 +25,8 @@ _CHIP = "border:1px solid rgba(128,140,150,.55);border-radius:5px;padding:0 4px;
 def word_differences(texts: Sequence[str]) -> tuple[Marked, ...]:
     """Return each text as (piece, differs) in order.
 
-    In the first text a piece is marked that some other lacks at its place; in the others what the first lacks. Past
-    4,000 words a text is compared as a whole.
+    In the first text a piece is marked that some other lacks at its place; in the others what the first
+    lacks. Past 4,000 words a text is compared as a whole.
     """
     pieces = [_pieces(text) for text in texts]
     first = [False] * len(pieces[0]) if pieces else []
@@ -54,9 +54,7 @@ def marked_html(marked: Marked, *, first: bool, tokens: int | None = None) -> st
             body = f'<span style="{_CHIP}">{escape(text)}</span>'
         else:
             body = escape(text).replace("\n", "<span style='opacity:.45'>&#8629;</span>\n")
-        parts.append(
-            f'<mark style="color:inherit;{style}">{body}</mark>' if differs and text.strip() else body
-        )
+        parts.append(f'<mark style="color:inherit;{style}">{body}</mark>' if differs and text.strip() else body)
     return f'<div style="{_BOX}">{"".join(parts)}</div>'
 
 

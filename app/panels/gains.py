@@ -37,9 +37,7 @@ def draw_gains(gains: Sequence[GainView]) -> None:
         ),
         legend=None,
     )
-    y = alt.Y(
-        "site:N", title=None, sort=[gain.site for gain in gains], axis=alt.Axis(grid=False, labelFontSize=13)
-    )
+    y = alt.Y("site:N", title=None, sort=[gain.site for gain in gains], axis=alt.Axis(grid=False, labelFontSize=13))
     x = alt.X(
         "points:Q",
         title="percentage points gained by joining, with 95 % intervals",
@@ -52,11 +50,7 @@ def draw_gains(gains: Sequence[GainView]) -> None:
         alt.Tooltip("low:Q", format="+.1f"),
         alt.Tooltip("high:Q", format="+.1f"),
     ]
-    zero = (
-        alt.Chart(pd.DataFrame([{"points": 0.0}]))
-        .mark_rule(color=colours.ink, strokeWidth=1)
-        .encode(x="points:Q")
-    )
+    zero = alt.Chart(pd.DataFrame([{"points": 0.0}])).mark_rule(color=colours.ink, strokeWidth=1).encode(x="points:Q")
     bars = (
         alt.Chart(data)
         .mark_rule(strokeWidth=4, opacity=0.45, strokeCap="round")
@@ -71,8 +65,7 @@ def draw_gains(gains: Sequence[GainView]) -> None:
     dots = alt.Chart(data).mark_circle(size=150, opacity=1).encode(y=y, x=x, color=colour, tooltip=tips)
     st.altair_chart(
         finished(alt.layer(zero, bars, dots).properties(height=44 * len(rows) + 30)),
-        alt="What joining gained each site in points: "
-        + ", ".join(f"{g.site} {g.points:+.1f}" for g in gains),
+        alt="What joining gained each site in points: " + ", ".join(f"{g.site} {g.points:+.1f}" for g in gains),
     )
     icons = {
         "gained": ":green[:material/trending_up:]",

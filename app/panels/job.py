@@ -1,4 +1,4 @@
-"""A long job as a visitor follows it: what it does, how far it is, how long it will take, and what to do if it failed."""
+"""A long job as a visitor follows it: what it does, how far it is, how long it takes, what if it failed."""
 
 from collections.abc import Callable, Sequence
 
@@ -29,7 +29,7 @@ WATCHED = tuple(kind for kind in LONG if kind != "export")
 
 
 def active_jobs(jobs: Sequence[JobRow]) -> tuple[JobRow, ...]:
-    """Return the long jobs that run or wait, the running one first, then in the order in which they will run."""
+    """Return the long jobs that run or wait, the running one first, then in the order they will run."""
     waiting = [job for job in reversed(jobs) if job.kind in WATCHED and job.state in ("queued", "running")]
     return tuple(sorted(waiting, key=lambda job: job.state != "running"))
 
@@ -60,9 +60,7 @@ def draw_jobs(jobs: Sequence[JobRow], stop: Callable[[str], None], again: Callab
     if last.state == "failed":
         reason = sentence(last.error or "the logs folder under the home says why")
         st.error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
-        st.button(
-            "Try again", key="overview_again", icon=":material/refresh:", type="primary", on_click=again
-        )
+        st.button("Try again", key="overview_again", icon=":material/refresh:", type="primary", on_click=again)
     else:
         st.info("What was done so far is kept.", title=f"{what} was stopped", icon=":material/pause_circle:")
         st.button("Go on", key="overview_again", icon=":material/play_arrow:", type="primary", on_click=again)

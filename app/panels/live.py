@@ -1,7 +1,7 @@
 """Hands a text box's content to the page while the visitor types, a moment after each pause.
 
-Streamlit sends a text area when it loses focus or at Ctrl+Enter; this presses Ctrl+Enter for the visitor. Where the
-script does not run, those two still work.
+Streamlit sends a text area when it loses focus or at Ctrl+Enter; this presses Ctrl+Enter for the visitor.
+Where the script does not run, those two still work.
 """
 
 import streamlit as st
@@ -28,6 +28,4 @@ _SCRIPT = """<script>
 
 def send_while_typing(key: str) -> None:
     """Make the text area with this key send itself at every pause in typing."""
-    st.html(
-        _SCRIPT.replace("KEY", key).replace("PAUSE", str(PAUSE_MILLISECONDS)), unsafe_allow_javascript=True
-    )
+    st.html(_SCRIPT.replace("KEY", key).replace("PAUSE", str(PAUSE_MILLISECONDS)), unsafe_allow_javascript=True)

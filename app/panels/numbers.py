@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.panels.plain import percent, points
+from app.panels.plain import between, percent, points
 
 __all__ = ["draw_numbers"]
 
@@ -18,10 +18,10 @@ CARDS = (
     ),
     (
         "local_only",
-        "Tuned alone, used everywhere",
-        "Each site's own prompt, on the test cases of every site.",
+        "Tuned alone, everywhere",
+        "Each site's own prompt, on the test cases of every site; at worst: that of the least lucky site.",
     ),
-    ("local_own", "Tuned alone, used at home", "Each site's own prompt, on its own test cases."),
+    ("local_own", "Tuned alone, at home", "Each site's own prompt, on its own test cases."),
     ("federated", "Tuned together", "One prompt that all sites tuned together, at every site."),
 )
 ROWS = (
@@ -41,26 +41,20 @@ def draw_numbers(result: Mapping[str, Any]) -> None:
     with st.grid(len(cards), min_column_width=190):
         for name, title, about in cards:
             entry = test[name]
-            change = (
-                None
-                if name == "manual" or manual is None
-                else f"{points(100 * (entry['mean'] - manual))} points"
-            )
+            change = None if name == "manual" or manual is None else f"{points(100 * (entry['mean'] - manual))} points"
             st.metric(
                 title,
                 percent(entry["mean"]),
-                delta=(change or f"worst site {percent(entry['worst'])}").replace("−", "-"),
+                delta=(change or f"at worst {percent(entry['worst'])}").replace("\N{MINUS SIGN}", "-"),
                 delta_color="normal" if change else "off",
                 delta_arrow="auto" if change else "off",
-                delta_description=f"worst site {percent(entry['worst'])}" if change else None,
+                delta_description=f"at worst {percent(entry['worst'])}" if change else None,
                 help=about,
                 border=True,
             )
     with st.expander("All numbers of the test, with 95 % intervals"):
         st.table(_table(test))
-        st.caption(
-            "Cases were resampled within sites. Test cases were read once, after everything was chosen."
-        )
+        st.caption("Cases were resampled within sites. Test cases were read once, after everything was chosen.")
 
 
 def _table(test: Mapping[str, Any]) -> pd.DataFrame:
@@ -71,12 +65,8 @@ def _table(test: Mapping[str, Any]) -> pd.DataFrame:
         entry = test[name]
         lines[title] = {
             "mean": percent(entry["mean"]),
-            "95 % interval": f"{100 * entry['low']:.1f} – {100 * entry['high']:.1f}",
+            "95 % interval": between(entry["low"], entry["high"]),
             "worst site": percent(entry["worst"]),
-            **(
-                {}
-                if name == "local_only"
-                else {site: percent(v) for site, v in entry.get("by_site", {}).items()}
-            ),
+            **({} if name == "local_only" else {site: percent(v) for site, v in entry.get("by_site", {}).items()}),
         }
     return pd.DataFrame.from_dict(lines, orient="index")

@@ -13,7 +13,7 @@ __all__ = ["draw_bars", "outputs_frame"]
 
 
 def draw_bars(probabilities: Mapping[str, Mapping[str, float]]) -> None:
-    """Draw label probabilities; ``probabilities`` is by prompt name, then by label. One prompt needs no legend."""
+    """Draw label probabilities, given by prompt name, then by label. One prompt needs no legend."""
     colours = palette()
     rows = [
         {"who": who, "label": label, "probability": value, "said": f"{100 * value:.1f} %"}
@@ -25,9 +25,7 @@ def draw_bars(probabilities: Mapping[str, Mapping[str, float]]) -> None:
     names = list(probabilities)
     labels = list(dict.fromkeys(str(row["label"]) for row in rows))
     base = alt.Chart(pd.DataFrame(rows)).encode(
-        y=alt.Y(
-            "label:N", sort=labels, title=None, axis=alt.Axis(grid=False, labelFontSize=13, labelLimit=240)
-        ),
+        y=alt.Y("label:N", sort=labels, title=None, axis=alt.Axis(grid=False, labelFontSize=13, labelLimit=240)),
         x=alt.X(
             "probability:Q",
             scale=alt.Scale(domain=[0, 1.12]),
@@ -42,21 +40,17 @@ def draw_bars(probabilities: Mapping[str, Mapping[str, float]]) -> None:
     )
     if len(names) > 1:
         base = base.encode(yOffset=alt.YOffset("who:N", sort=names, scale=alt.Scale(paddingOuter=0.2)))
-        colour = alt.Color(
-            "who:N", sort=names, title=None, scale=colours.scale(names), legend=alt.Legend(orient="top")
-        )
+        colour = alt.Color("who:N", sort=names, title=None, scale=colours.scale(names), legend=alt.Legend(orient="top"))
         bars = base.mark_bar(cornerRadiusEnd=4).encode(color=colour)
     else:
         bars = base.mark_bar(cornerRadiusEnd=4, color=colours.together)
     text = base.mark_text(align="left", dx=6, fontSize=13, color=colours.ink).encode(text="said:N")
     height = len(labels) * (22 * len(names) + 16) + (40 if len(names) > 1 else 20)
-    st.altair_chart(
-        finished(alt.layer(bars, text).properties(height=height)), alt="Probability of each label"
-    )
+    st.altair_chart(finished(alt.layer(bars, text).properties(height=height)), alt="Probability of each label")
 
 
 def outputs_frame(rows: Sequence[Mapping[str, str]], results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one line a row: its fields, the answer, a probability for each label (per cent), and the text written."""
+    """Return one line a row: its fields, the answer, each label's probability in per cent, the text."""
     lines = []
     for row, result in zip(rows, results, strict=True):
         line: dict[str, Any] = {**row, "answer": result["answer"]}

@@ -1,4 +1,4 @@
-"""The colours of charts, for light and for dark. A site keeps its colour on every page; what was tuned together is teal."""
+"""The colours of charts, for light and for dark. A site keeps its colour; what was tuned together is teal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,11 @@ PER_CENT = "format(100 * datum.value, '.0f') + ' %'"  # Vega's expression for th
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours as ``#rrggbb``; ``heat`` runs from low to high, ``on_heat`` is text on its low
-    and on its high end, which begins at ``turn`` in [0, 1]."""
+    """Colours as ``#rrggbb``.
+
+    ``heat`` runs from low to high; ``on_heat`` is text on its low and on its high end, which begins at
+    ``turn`` in [0, 1]. ``tint`` is red, green and blue for tables.
+    """
 
     ink: str
     muted: str
@@ -86,8 +89,6 @@ def finished(chart: alt.LayerChart | alt.FacetChart) -> alt.LayerChart | alt.Fac
             titleFontWeight="normal",
             labelPadding=6,
         )
-        .configure_legend(
-            labelColor=colours.ink, labelFontSize=12, titleColor=colours.muted, symbolType="circle"
-        )
+        .configure_legend(labelColor=colours.ink, labelFontSize=12, titleColor=colours.muted, symbolType="circle")
     )
     return styled

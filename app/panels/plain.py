@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["percent", "plain", "points", "seconds", "sentence"]
+__all__ = ["between", "percent", "plain", "points", "seconds", "sentence"]
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-!|~<>$:&])")
 
@@ -13,7 +13,7 @@ def plain(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return an error's message as a sentence: a capital letter unless it begins with a name, and a full stop."""
+    """Return a message as a sentence: a capital letter unless it begins with a name, and a full stop."""
     text = text.strip()
     if re.match(r"[a-z]+[ ,]", text):
         text = text[0].upper() + text[1:]
@@ -25,9 +25,14 @@ def percent(value: float | None) -> str:
     return "not measured" if value is None else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
+def between(low: float, high: float) -> str:
+    """Return an interval of shares in [0, 1], in per cent without the sign."""
+    return f"{100 * low:.1f} \N{EN DASH} {100 * high:.1f}"
+
+
 def points(value: float) -> str:
     """Return a difference in percentage points with its sign (a true minus)."""
-    return f"{value:+.1f}".replace("-", "−")
+    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def seconds(left: float) -> str:

@@ -20,9 +20,7 @@ def draw_prompt(prompt: Prompt, row: PromptRow, parents: Mapping[str, str], scor
     with st.container(border=True):
         kind = ":green-badge[tuned]" if prompt.soft is not None else ":gray-badge[template]"
         origin = (
-            ""
-            if title(row).startswith(origin_words(row.origin))
-            else f":gray-badge[{plain(origin_words(row.origin))}]"
+            "" if title(row).startswith(origin_words(row.origin)) else f":gray-badge[{plain(origin_words(row.origin))}]"
         )
         st.markdown(f"**{plain(title(row))}** {kind} {origin}")
         grid = st.grid(2, min_column_width=330, gap="medium")
@@ -33,19 +31,13 @@ def draw_prompt(prompt: Prompt, row: PromptRow, parents: Mapping[str, str], scor
             facts = {
                 "Answers": plain(said(prompt.template.words or {})),
                 "From": ", ".join(plain(name) for name in list(parents.values())[:6]),
-                "Vectors": ""
-                if prompt.soft is None
-                else f"{prompt.soft.tokens} of width {prompt.soft.width}",
+                "Vectors": "" if prompt.soft is None else f"{prompt.soft.tokens} of width {prompt.soft.width}",
                 "Model": "" if row.model is None else f"`{row.model[:19]}`",
-                "Mean": ""
-                if score is None or score.mean is None
-                else f"**{percent(score.mean)}** on validation cases",
+                "Mean": "" if score is None or score.mean is None else f"**{percent(score.mean)}** on validation cases",
                 "Sites": ""
                 if score is None
                 else ", ".join(
-                    f"{plain(site)} {percent(value.value)}"
-                    for site, value in score.sites.items()
-                    if value is not None
+                    f"{plain(site)} {percent(value.value)}" for site, value in score.sites.items() if value is not None
                 ),
                 "Made": row.created.strftime("%Y\\-%m\\-%d %H:%M UTC"),
                 "Id": f"`{row.id}`",

@@ -1,4 +1,4 @@
-"""The ranking as a table: every prompt, its mean and worst site with intervals, and its sites as heat map columns."""
+"""The ranking as a table: every prompt, its mean and worst site, and its sites as heat map columns."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ import streamlit as st
 from pandas.io.formats.style import Styler
 
 from app.panels.palette import palette
+from app.panels.plain import between
 from fedprompt.evaluation.intervals import Interval
 from fedprompt.workspace.views import LeaderRow
 
@@ -24,9 +25,7 @@ def ranking_frame(
     return pd.DataFrame([_row(place, row, sites, titles, test) for place, row in enumerate(rows, 1)])
 
 
-def _row(
-    place: int, row: LeaderRow, sites: Sequence[str], titles: Mapping[str, str], test: bool
-) -> dict[str, Any]:
+def _row(place: int, row: LeaderRow, sites: Sequence[str], titles: Mapping[str, str], test: bool) -> dict[str, Any]:
     cells: dict[str, Any] = {
         "place": None if row.mean is None else place,
         "prompt": titles.get(row.id, row.name),
@@ -60,8 +59,8 @@ def _standing(place: int, row: LeaderRow) -> str | None:
 def table_key(page: str, ids: Sequence[str]) -> str:
     """Return a key for a table of these prompts in this order.
 
-    Streamlit keeps a table's chosen rows by their place; with a key of its own for each order, a tick never moves to
-    another prompt when a new one comes in.
+    Streamlit keeps a table's chosen rows by their place; with a key of its own for each order, a tick never
+    moves to another prompt when a new one comes in.
     """
     return f"{page}_table_{crc32(''.join(ids).encode()):08x}"
 
@@ -102,7 +101,7 @@ def column_settings(sites: Sequence[str], *, narrow: bool = True) -> dict[str, A
         "standing": config.TextColumn(
             "Standing",
             width=80,
-            help="\N{ALMOST EQUAL TO} best: these cases do not tell it from the best yet. Compare says it pair by pair.",
+            help="\N{ALMOST EQUAL TO} best: these cases do not tell it from the best yet.",
         ),
         **{site: config.NumberColumn(site, format=share, width=82 if narrow else 115) for site in sites},
         "test mean": config.NumberColumn("Test mean", format=share, width=85),
@@ -120,4 +119,4 @@ def _hundred(value: float | None) -> float | None:
 
 
 def _interval(interval: Interval | None) -> str | None:
-    return None if interval is None else f"{100 * interval.low:.1f} – {100 * interval.high:.1f}"
+    return None if interval is None else between(interval.low, interval.high)

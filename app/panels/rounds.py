@@ -1,4 +1,4 @@
-"""The chart by round: each site's accuracy on its validation cases, their mean, and the best template as a rule."""
+"""The chart by round: each site's accuracy on validation cases, their mean, the best template as a rule."""
 
 from collections.abc import Sequence
 
@@ -27,11 +27,7 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
         for row in rounds
         for site, value in row.body.get("by_site", {}).items()
     ]
-    means = [
-        {"round": row.number, "who": MEAN, "accuracy": row.body["mean"]}
-        for row in rounds
-        if "mean" in row.body
-    ]
+    means = [{"round": row.number, "who": MEAN, "accuracy": row.body["mean"]} for row in rounds if "mean" in row.body]
     values = [row["accuracy"] for row in rows + means] + ([manual] if manual is not None else [])
     low, high = max(0.0, min(values) - 0.03), min(1.0, max(values) + 0.03)
     x = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0, grid=False))
@@ -44,9 +40,7 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
     who = alt.Color(
         "who:N",
         title=None,
-        scale=alt.Scale(
-            domain=[*order, MEAN], range=[colours.site(i) for i in range(len(order))] + [colours.together]
-        ),
+        scale=alt.Scale(domain=[*order, MEAN], range=[colours.site(i) for i in range(len(order))] + [colours.together]),
         legend=alt.Legend(orient="bottom", columns=5, symbolStrokeWidth=3),
     )
     tips = [
@@ -68,9 +62,7 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
     if manual is not None:
         # The label stands on the side of the rule that the first round leaves free.
         first = [row["accuracy"] for row in rows + means if row["round"] == rounds[0].number]
-        above = sum(0 < value - manual < 0.03 for value in first) <= sum(
-            0 < manual - value < 0.03 for value in first
-        )
+        above = sum(0 < value - manual < 0.03 for value in first) <= sum(0 < manual - value < 0.03 for value in first)
         rule = pd.DataFrame([{"accuracy": manual, "label": f"best template, untuned: {percent(manual)}"}])
         base = alt.Chart(rule).encode(y=y)
         layers.append(base.mark_rule(strokeDash=[5, 4], strokeWidth=1.5, color=colours.ink))

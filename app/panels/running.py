@@ -1,4 +1,4 @@
-"""A quick job that the page waits for while it shows how far it is; one that nobody waits for any more is stopped."""
+"""A quick job that the page waits for while it shows how far it is; one nobody waits for is stopped."""
 
 import time
 from collections.abc import Mapping
@@ -32,9 +32,7 @@ def run_quick(ws: Workspace, kind: str, arguments: Mapping[str, Any], label: str
         while (row := ws.bank.job(job)).state not in ENDED:
             waited = time.monotonic() - start
             if waited > PATIENCE_SECONDS:
-                raise JobError(
-                    "this took longer than a quarter of an hour and was stopped; run fewer rows at once"
-                )
+                raise JobError("this took longer than a quarter of an hour and was stopped; run fewer rows at once")
             if waited > GRACE_SECONDS and not is_alive(ws.home, "quick"):
                 raise JobError("no model process is running; start the app with 'fedprompt ui'")
             if waited > 0.3:

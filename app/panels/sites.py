@@ -1,4 +1,4 @@
-"""The sites of a federation as cards: where the text comes from, how many cases, how the labels are balanced."""
+"""The sites of a federation as cards: where the text comes from, how many cases, how balanced the labels."""
 
 from collections.abc import Sequence
 
@@ -32,9 +32,7 @@ def draw_sites(sites: Sequence[SiteView]) -> None:
 def _draw_balance(site: SiteView, colour: str) -> None:
     colours = palette()
     shares = list(site.labels.items())
-    data = pd.DataFrame(
-        [{"label": label, "share": share, "order": i} for i, (label, share) in enumerate(shares)]
-    )
+    data = pd.DataFrame([{"label": label, "share": share, "order": i} for i, (label, share) in enumerate(shares)])
     tones = [colour, colours.line, colours.muted]
     bar = (
         alt.Chart(data)

@@ -1,4 +1,4 @@
-"""Where a prompt in the playground starts from: an empty box, or a prompt of the bank, with its soft prompt if it has one."""
+"""What the playground starts from: the visitor's own text, or a prompt of the bank with its soft prompt."""
 
 import streamlit as st
 

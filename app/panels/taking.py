@@ -1,13 +1,13 @@
-"""Taking prompts away: the formats there are, which of them can hold the choice, and the file once it is written."""
+"""Taking prompts away: the formats, which of them can hold the choice, and the file once it is written."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
-from fedprompt.workspace.exporting import FormatView
 
 from app.panels.plain import plain, seconds, sentence
 from fedprompt.bank.rows import JobRow
+from fedprompt.workspace.exporting import FormatView
 
 __all__ = ["draw_download", "draw_formats"]
 
@@ -25,8 +25,9 @@ def draw_formats(formats: Sequence[FormatView], busy: bool, write: Callable[[str
                 st.caption(plain(view.description))
                 if not view.allowed:
                     instead = titles.get(view.instead or "", view.instead or "")
+                    reason = plain(sentence(view.reason or "it cannot hold this choice"))
                     st.caption(
-                        f":orange[:material/block:] {plain(sentence(view.reason or 'It cannot hold this choice'))}"
+                        f":orange[:material/block:] {reason}"
                         + (f" Take **{plain(instead)}** instead." if instead else "")
                     )
                 st.space("stretch")
@@ -53,9 +54,7 @@ def draw_download(job: JobRow) -> None:
         st.progress(share, text=f"Writing the export: {text}" + (f" · {seconds(left)}" if left else ""))
         return
     if job.state != "done" or job.result is None:
-        st.error(
-            plain(sentence(job.error or "the export was stopped; write it again")), icon=":material/error:"
-        )
+        st.error(plain(sentence(job.error or "the export was stopped; write it again")), icon=":material/error:")
         return
     path = Path(str(job.result["path"]))
     if not path.is_file():
@@ -73,9 +72,7 @@ def draw_download(job: JobRow) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
-        st.caption(
-            ":material/check_circle: Written. It says how to read its answers and the score it gets that way."
-        )
+        st.caption(":material/check_circle: Written. It says how to read its answers and the score it gets that way.")
 
 
 def _size(number: float) -> str:

@@ -1,4 +1,4 @@
-"""What a prompt is called on the pages: a template by its name, a tuned one by who tuned it and in which round."""
+"""What a prompt is called: a template by its name, a tuned one by who tuned it and in which round."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def title(row: PromptRow) -> str:
 
 
 def titles(rows: Sequence[PromptRow]) -> dict[str, str]:
-    """Return a different title for each prompt by id; those that would be alike carry the beginning of their id."""
+    """Return a title for each prompt by id; those that would be alike carry the beginning of their id."""
     plain = {row.id: title(row) for row in rows}
     often = Counter(plain.values())
     return {key: name if often[name] == 1 else f"{name} ({key[3:9]})" for key, name in plain.items()}

@@ -1,4 +1,4 @@
-"""The transfer matrix: prompts tuned at each site, and the one tuned together, on the test cases of every site."""
+"""The transfer matrix: prompts tuned at each site and the one tuned together, on every site's test cases."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.panels.palette import finished, palette
+from app.panels.plain import percent
 
 __all__ = ["draw_transfer", "transfer_sentence"]
 
@@ -20,12 +21,11 @@ def transfer_sentence(transfer: Mapping[str, Mapping[str, float]], federated: Ma
     away = [value for site, row in transfer.items() for other, value in row.items() if other != site]
     if not home or not away or not federated:
         return ""
-    worst = min(away)
     return (
-        f"A prompt tuned at one site reaches {fmean(home):.1%} at home and {fmean(away):.1%} elsewhere on average "
-        f"({worst:.1%} at worst); the one tuned together reaches {fmean(federated.values()):.1%} "
-        f"({min(federated.values()):.1%} at worst)."
-    ).replace("%", " %")
+        f"A prompt tuned at one site reaches {percent(fmean(home))} at home and {percent(fmean(away))} "
+        f"elsewhere on average ({percent(min(away))} at worst); the one tuned together reaches "
+        f"{percent(fmean(federated.values()))} ({percent(min(federated.values()))} at worst)."
+    )
 
 
 def draw_transfer(

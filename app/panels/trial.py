@@ -46,7 +46,7 @@ def ask_rows(fields: Sequence[str]) -> tuple[dict[str, str], ...]:
 
 
 def model_of(ws: Workspace, prompt: str) -> str:
-    """Return the name of the model that a prompt was scored with; the default one where it belongs to no study."""
+    """Return the name of the model that a prompt was scored with; the default one where it has no study."""
     study = ws.bank.prompt_row(prompt).study
     return DEFAULT_MODEL if study is None else ws.bank.study(study).study.model
 
@@ -70,9 +70,7 @@ def run_trial(
     return results
 
 
-def draw_answers(
-    rows: Sequence[Mapping[str, str]], results: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> None:
+def draw_answers(rows: Sequence[Mapping[str, str]], results: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Draw the answers: bars for one case, a table with a switch for more."""
     problems = {name: row["error"] for name, answers in results.items() for row in answers if row["error"]}
     for name, problem in problems.items():
@@ -107,9 +105,7 @@ def draw_answers(
     )
 
 
-def _frame(
-    rows: Sequence[Mapping[str, str]], results: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> pd.DataFrame:
+def _frame(rows: Sequence[Mapping[str, str]], results: Mapping[str, Sequence[Mapping[str, Any]]]) -> pd.DataFrame:
     lines = []
     for place, row in enumerate(rows):
         line: dict[str, Any] = dict(row)

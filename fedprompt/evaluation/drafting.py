@@ -37,7 +37,7 @@ LISTED_LABELS = 8
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts with line ends on one line, as "a\\nb"."""
+    """Writes texts with line ends on one line, quoted."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

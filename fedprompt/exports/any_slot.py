@@ -54,7 +54,7 @@ class AnySlot:
 
         Raises:
             ExportError: not exactly one prompt, one that is refused, no model or another model, or too little
-            disk.
+                disk.
         """
         item, soft = only_one(items, destination, "a model folder", self.refuses)
         if context.model_folder is None:

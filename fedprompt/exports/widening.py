@@ -1,4 +1,4 @@
-"""Loads a Hugging Face model, adds tokens and their rows to it, and reads such rows back out of its folder."""
+"""Loads a Hugging Face model, adds tokens and their rows to it, and reads such rows back from its folder."""
 
 import json
 from collections.abc import Sequence

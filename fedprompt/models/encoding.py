@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedprompt.errors import ModelError
-from fedprompt.prompts.rendered import SOFT, Rendered
+from fedprompt.prompts.rendered import SOFT, Rendered, SoftSlot
 
 __all__ = ["Encoded", "Encoder"]
 
@@ -24,7 +24,7 @@ class _Control:
     id: int
 
 
-_Segment = str | _Control | type(SOFT)  # type: ignore[valid-type]
+_Segment = str | _Control | SoftSlot
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,9 @@ class Encoder:
             found[1 if found and found[0] is SOFT else 0 : 0] = opening
         merged: list[_Segment] = []
         for segment in found:
-            if isinstance(segment, str) and merged and isinstance(merged[-1], str):
-                merged[-1] += segment
+            last = merged[-1] if merged else None
+            if isinstance(segment, str) and isinstance(last, str):
+                merged[-1] = last + segment
             elif segment != "":
                 merged.append(segment)
         return tuple(merged)
@@ -153,7 +154,7 @@ class Encoder:
     def _flatten(segments: Sequence[_Segment], runs: dict[str, tuple[int, ...]], soft: int) -> tuple[int, ...]:
         ids: list[int] = []
         for segment in segments:
-            if segment is SOFT:
+            if isinstance(segment, SoftSlot):
                 ids.extend([-1] * soft)
             elif isinstance(segment, _Control):
                 ids.append(segment.id)
@@ -164,9 +165,8 @@ class Encoder:
 
 def _split_tail(segments: Sequence[_Segment]) -> tuple[Sequence[_Segment], str]:
     """Return what stands before the last run of text, and that run (empty after a control token or a soft slot)."""
-    if segments and isinstance(segments[-1], str):
-        return segments[:-1], segments[-1]
-    return segments, ""
+    last = segments[-1] if segments else None
+    return (segments[:-1], last) if isinstance(last, str) else (segments, "")
 
 
 def _texts(segments: Sequence[_Segment], words: Sequence[str]) -> list[str]:

@@ -90,7 +90,7 @@ def convert(source: Path, destination: Path) -> None:
         raise AssetError(
             f"{len(packed)} weights stayed packed, '{packed[0]}' first; this transformers does not fit"
         )
-    # The weights are plain numbers by now, but transformers holds the model for quantised and would not save it.
+    # The weights are plain numbers by now, but transformers holds them for quantised and would not save them.
     model.hf_quantizer = None
     model.is_quantized = False
     for name in ("quantization_config", "_model_name_or_path"):

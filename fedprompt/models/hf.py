@@ -59,7 +59,7 @@ class HFModel:
         digest = model_digest(folder)
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            lm = AutoModelForCausalLM.from_pretrained(
+            lm: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=getattr(torch, settings.dtype),
                 attn_implementation=IMPLEMENTATION,

@@ -17,8 +17,8 @@ __all__ = [
     "CausalModel",
     "ChoiceQuery",
     "ChoiceResult",
-    "Generated",
     "GenerateQuery",
+    "Generated",
     "LossGradient",
     "ModelInfo",
     "RunSettings",
@@ -141,5 +141,8 @@ class CausalModel(Protocol):
         ...
 
     def objective(self, queries: Sequence[ChoiceQuery], answers: Sequence[int], tokens: int = 8) -> SoftObjective:
-        """Prepare cases for tuning ``tokens`` soft tokens; ``answers`` index each query's words, its ``soft`` is ignored."""
+        """Prepare cases for tuning ``tokens`` soft tokens.
+
+        ``answers`` index each query's words; a query's own ``soft`` is ignored.
+        """
         ...

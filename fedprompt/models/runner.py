@@ -68,7 +68,8 @@ class Head:
 
     def columns(self, hidden: Tensor, tokens: Tensor) -> Tensor:
         """Return float32 logits [rows, tokens] of some tokens alone; for a plain head."""
-        return hidden.float() @ self._head.weight[tokens].float().T
+        logits: Tensor = hidden.float() @ self._head.weight[tokens].float().T
+        return logits
 
     def log_probabilities(self, hidden: Tensor, targets: Sequence[Tensor]) -> list[Tensor]:
         """Return, for each row of ``hidden`` [rows, width], the float32 log-probabilities of its target tokens."""
@@ -142,14 +143,19 @@ class TreeStore:
 
     def _append(self, nodes: Sequence[Node], recorded: KeyValues) -> None:
         for layer in range(len(recorded.keys)):
-            made = (recorded.keys[layer], recorded.values[layer])
-            held = (self.values.keys[layer], self.values.values[layer])
-            assert made[0] is not None and made[1] is not None
-            joined = [m.clone() if h is None else torch.cat([h, m]) for h, m in zip(held, made, strict=True)]
-            self.values.replace(layer, joined[0], joined[1])
+            self.values.replace(
+                layer,
+                _joined(self.values.keys[layer], recorded.keys[layer]),
+                _joined(self.values.values[layer], recorded.values[layer]),
+            )
         for node in nodes:
             self.rows[node.number] = range(self.size, self.size + len(node.tokens))
             self.size += len(node.tokens)
+
+
+def _joined(held: Tensor | None, made: Tensor | None) -> Tensor:
+    assert made is not None
+    return made.clone() if held is None else torch.cat([held, made])
 
 
 def packs(trie: Trie, pack: int) -> Iterator[list[Node]]:
@@ -205,7 +211,9 @@ def _run_pack(
     visit: Visit | None,
 ) -> KeyValues:
     here: dict[int, range] = {}
-    branches, tokens, positions = [], [], []
+    branches: list[Branch] = []
+    tokens: list[int] = []
+    positions: list[int] = []
     for node in nodes:
         first = len(tokens)
         here[node.number] = range(first, first + len(node.tokens))

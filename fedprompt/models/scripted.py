@@ -34,6 +34,8 @@ __all__ = ["WIDTH", "ScriptedModel"]
 
 WIDTH = 16
 WINDOW = 8192
+SIZE = 0.1  # input embeddings are small, as in real models, so that usual learning rates move them
+REACH = 4.0  # how far the mean of a soft prompt moves the context
 _POSITIVE = (
     "amazing awesome beautiful best better brilliant charming clear delight delightful easy enjoy "
     "enjoyed excellent fantastic fine fun funny glad good great happy helpful impressive like liked "
@@ -73,7 +75,7 @@ class ScriptedModel:
     """A :class:`~fedprompt.models.protocols.CausalModel` without weights."""
 
     def __init__(self, settings: RunSettings | None = None) -> None:
-        digest = hashlib.sha256(b"fedprompt scripted model, revision 1").hexdigest()
+        digest = hashlib.sha256(b"fedprompt scripted model, revision 2").hexdigest()
         self._info = ModelInfo(
             name="scripted",
             digest=f"sha256:{digest}",
@@ -134,7 +136,7 @@ class ScriptedModel:
         pieces = _TOKEN.findall(text)
         if not pieces:
             raise ModelError("a soft prompt cannot start from an empty text; give 'init' some words")
-        vectors = np.stack([_embedding(pieces[i % len(pieces)]) for i in range(tokens)])
+        vectors = SIZE * np.stack([_embedding(pieces[i % len(pieces)]) for i in range(tokens)])
         return SoftPrompt(vectors.astype(np.float32), self._info.digest)
 
     def objective(
@@ -171,7 +173,7 @@ class ScriptedModel:
         if soft is None:
             raise ModelError("a prompt has a soft slot but no soft prompt is given")
         soft.check_model(self._info.digest, self._info.name, WIDTH)
-        mean: NDArray[np.float64] = soft.vectors.mean(axis=0, dtype=np.float64)
+        mean: NDArray[np.float64] = REACH * soft.vectors.mean(axis=0, dtype=np.float64)
         return mean
 
     def _continue(self, query: GenerateQuery, max_tokens: int, stop: Sequence[str]) -> Generated:
@@ -192,7 +194,7 @@ class ScriptedModel:
 
 
 class _Objective:
-    """Prepared cases: with ``m`` the soft prompt's mean, a word scores ``u . (f + m) + s (u . d)(a . m)``."""
+    """Prepared cases; a word scores ``u . (f + m) + s (u . d)(a . m)``, ``m`` being REACH times the mean."""
 
     def __init__(self, queries: Sequence[ChoiceQuery], answers: Sequence[int]) -> None:
         if len(queries) != len(answers):
@@ -215,7 +217,7 @@ class _Objective:
         """Return the mean loss over the cases ``rows`` and its gradient by ``vectors`` ([tokens, width])."""
         if not rows:
             raise ModelError("a loss over no cases does not exist; give at least one row")
-        mean = vectors.mean(axis=0, dtype=np.float64)
+        mean = REACH * vectors.mean(axis=0, dtype=np.float64)
         loss, slope = 0.0, np.zeros(WIDTH)
         for row in rows:
             context, words = self._cases[row]
@@ -224,12 +226,13 @@ class _Objective:
             weight = np.exp(logs)
             weight[self._answers[row]] -= 1.0
             slope += weight @ _slopes(context, words)
-        gradient = np.repeat(slope[None, :] / (len(rows) * len(vectors)), len(vectors), axis=0)
+        share = REACH / (len(rows) * len(vectors))
+        gradient = np.repeat(share * slope[None, :], len(vectors), axis=0)
         return LossGradient(loss / len(rows), gradient.astype(np.float32))
 
     def loglikelihoods(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return [cases, labels] log-likelihoods of every case."""
-        mean = vectors.mean(axis=0, dtype=np.float64)
+        mean = REACH * vectors.mean(axis=0, dtype=np.float64)
         return np.stack([_loglikelihoods(context, words, mean) for context, words in self._cases])
 
 

@@ -21,4 +21,5 @@ def clip(update: NDArray[np.float32], most: float) -> NDArray[np.float32]:
     if norm <= most:
         return update
     # The next smaller float32 factor keeps rounding from lifting the norm above the bound.
-    return (update * np.nextafter(np.float32(most / norm), np.float32(0.0))).astype(np.float32)
+    factor = np.nextafter(np.float32(most / norm), np.float32(0.0))
+    return np.asarray(update * factor, dtype=np.float32)

@@ -61,7 +61,9 @@ class Ledger:
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
-            raise LedgerError(f"{self.path}: the ledger cannot be opened ({error.strerror}); nothing was sent") from error
+            raise LedgerError(
+                f"{self.path}: the ledger cannot be opened ({error.strerror}); nothing was sent"
+            ) from error
         with os.fdopen(handle, "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             last = _last_line(file.read())

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, PromptError
-from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runner import (
     PromptRun,
     choice_run,
@@ -100,14 +99,15 @@ class Worker:
         return DescribeReply(task=task.task, tune=tune, validation=validation, test=test, labels=counts)
 
     def _score(self, task: ScoreTask) -> Reply:
-        wanted = task.prompts if task.reference in (None, *task.prompts) else (*task.prompts, task.reference)
+        wanted = tuple(dict.fromkeys([*task.prompts, *([] if task.reference is None else [task.reference])]))
         if any(prompt not in self._templates for prompt in wanted):
             return Refusal(task=task.task, code="unknown-prompt")
         if self._short("validation"):
             return Refusal(task=task.task, code="too-few-cases")
         runs = self._run([self._templates[prompt] for prompt in wanted], "validation")
-        pairs = [(p, task.reference) for p in task.prompts if task.reference not in (None, p)]
-        return self._report("score", task.task, runs, [(a, b) for a, b in pairs if b is not None], "validation")
+        reference = task.reference
+        pairs = [] if reference is None else [(prompt, reference) for prompt in task.prompts if prompt != reference]
+        return self._report("score", task.task, runs, pairs, "validation")
 
     def _tune(self, task: TuneTask, arrays: Arrays) -> tuple[Reply, Arrays]:
         if self._short("tune"):

@@ -58,7 +58,7 @@ def parse_study(text: str, where: str = "study") -> Study:
         return Study.model_validate(body)
     except ValidationError as error:
         first = error.errors()[0]
-        path = [part for part in first["loc"] if isinstance(part, str | int)]
+        path = list(first["loc"])
         field = ".".join(str(part) for part in path) or "study"
         reason = str(first["msg"]).removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":

@@ -6,7 +6,7 @@ from typing import Any
 
 from fedprompt.errors import FederationError
 from fedprompt.federation.hub import Hub
-from fedprompt.federation.rounds import best_round
+from fedprompt.federation.rounds import RoundRecord, best_round
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.site.folder import SiteFolder
@@ -66,7 +66,8 @@ def federate(
     with clock.stage("score", "the sites score the candidate templates"):
         scores = federation.score_templates()
         manual = federation.templates[pooled_best(scores, list(federation.templates))]
-    nominated, records = [manual], ()
+    nominated = [manual]
+    records: tuple[RoundRecord, ...] = ()
     if parsed.soft is not None:
         with clock.stage("federate", "the sites tune a soft prompt together"):
             records = federation.tune(start_prompt(model, parsed), seed)

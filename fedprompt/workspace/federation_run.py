@@ -160,7 +160,7 @@ class FederationRun:
 
 
 def families(prompts: Sequence[Prompt]) -> list[list[str]]:
-    """Group templates that begin with the same words, in order of first appearance.
+    """Group templates that begin with the same words, small groups first so that a score is seen early.
 
     What two templates share is a common beginning, so nothing that can be computed once is computed twice, and a
     family's scores can be shown before the next family is begun.
@@ -170,7 +170,7 @@ def families(prompts: Sequence[Prompt]) -> list[list[str]]:
         template = prompt.template
         source = template.text if template.text is not None else "\0chat"
         found.setdefault(source.split("{", 1)[0] if not source.startswith("{") else "{", []).append(prompt.id)
-    return list(found.values())
+    return sorted(found.values(), key=len)
 
 
 def pooled_best(scores: BySite, prompts: Sequence[str]) -> str:

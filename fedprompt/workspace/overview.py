@@ -64,7 +64,7 @@ def _manual(ws: Workspace, run: RunRow | None) -> float | None:
     if len(full) < len(study.templates):
         return None
     best = pooled_best(by_site, sorted(full))
-    return sum(found[best].total / found[best].n for found in by_site.values()) / len(by_site)
+    return float(sum(found[best].total / found[best].n for found in by_site.values()) / len(by_site))
 
 
 def _gains(result: Mapping[str, Any]) -> tuple[GainView, ...]:

@@ -1,11 +1,9 @@
 """Where long work is and how long it will still take, from what was planned and what has passed."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-
-from collections.abc import Iterator
 
 from fedprompt.workspace.progress import Progress, Report
 

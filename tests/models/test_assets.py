@@ -1,4 +1,4 @@
-"""Assets come through pip, pinned; what is ready stays, and nothing hostile or half done is ever taken for ready."""
+"""Assets come through pip, pinned; what is ready stays, and nothing half done is ever taken for ready."""
 
 import hashlib
 import io
@@ -126,7 +126,7 @@ def test_a_folder_that_lost_a_file_is_not_ready_and_is_made_anew(tmp_path: Path,
 def test_another_file_under_the_pinned_name_is_refused_at_once(tmp_path: Path, index: Path) -> None:
     registry = registry_of(make_wheel(tmp_path / "true"))
     make_wheel(index, b"something else\n")
-    with pytest.raises(AssetError, match="'tiny'.*SHA-256 differs"):
+    with pytest.raises(AssetError, match=r"'tiny'.*SHA-256 differs"):
         pull(tmp_path / "home", registry=registry, backoff=(60.0,))
     assert installed(tmp_path / "home", registry) == ()
     assert left_over(tmp_path / "home") == []
@@ -234,7 +234,7 @@ def test_an_unknown_name_gives_the_nearest(tmp_path: Path) -> None:
 
 
 def test_a_home_without_assets_says_how_to_fetch_them(tmp_path: Path) -> None:
-    with pytest.raises(AssetError, match="'vader-text' is not ready.*'fedprompt assets pull'"):
+    with pytest.raises(AssetError, match=r"'vader-text' is not ready.*'fedprompt assets pull'"):
         asset_folder(tmp_path, "vader-text")
     assert not assets_ready(Home(tmp_path))
     assert [row["ready"] for row in list_assets(Home(tmp_path))] == [False, False, False]
@@ -255,7 +255,7 @@ def test_a_conversion_that_fails_is_one_sentence(tmp_path: Path, monkeypatch: py
     (blocked / "torch.py").write_text("raise ImportError('no torch here', name='torch')\n")
     monkeypatch.setenv("PYTHONPATH", str(blocked))
     (tmp_path / "x.gguf").write_bytes(b"GGUF")
-    with pytest.raises(AssetError, match="'tiny' was fetched but could not be converted.*'torch'") as caught:
+    with pytest.raises(AssetError, match=r"'tiny' was fetched but could not be converted.*'torch'") as caught:
         gguf_conversion.run_conversion(
             "tiny", tmp_path / "x.gguf", tmp_path / "dst", 10, lambda done, left: None
         )

@@ -141,7 +141,7 @@ def test_a_prompt_beyond_the_window_is_refused_with_its_length() -> None:
 
 def test_nothing_to_tune_without_a_slot() -> None:
     lm = model("llama")
-    with pytest.raises(TuningError, match="no {soft} slot"):
+    with pytest.raises(TuningError, match=r"no \{soft\} slot"):
         lm.objective([ChoiceQuery(TEMPLATES[0].render({"text": "a"}), (" a", " b"))], [0])
 
 
