@@ -72,10 +72,11 @@ def launch(
         try:
             server, *workers = _children(ws.home, root, chosen)
             family.start(server)
-            again = resume(ws)
+            resume(ws)
+            again = sum(row.state == "queued" for row in ws.bank.jobs(limit=1000))
             first = first_jobs(ws) if demo else ()
             _await_server(server, chosen, asked)
-            _greet(say, ws.home, chosen, len(again), bool(first))
+            _greet(say, ws.home, chosen, again, bool(first))
             for worker in workers:
                 family.start(worker)
             code = _watch(family, asked, say, f"http://{ADDRESS}:{chosen}" if open_browser else None)
@@ -84,10 +85,7 @@ def launch(
             for number, handler in before.items():
                 signal.signal(number, handler)
         unfinished = any(row.state in ("queued", "running") for row in ws.bank.jobs())
-    say(
-        "stopped; "
-        + ("the next start resumes what is unfinished" if unfinished else "nothing is left running")
-    )
+    say("stopped; " + ("the next start resumes what is unfinished" if unfinished else "nothing is left running"))
     return code
 
 
@@ -120,9 +118,7 @@ def free_port(wanted: int | None, say: Say = print) -> int:
     """
     if wanted is not None:
         if not _is_free(wanted):
-            raise JobError(
-                f"port {wanted} is taken; choose another with --port, or leave it out for the next free one"
-            )
+            raise JobError(f"port {wanted} is taken; choose another with --port, or leave it out for the next free one")
         return wanted
     for port in range(FIRST_PORT, FIRST_PORT + 100):
         if _is_free(port):
@@ -142,9 +138,7 @@ def web_root() -> Path:
     for root in (package / "_web", package.parent):
         if (root / "app" / "main.py").is_file():
             return root
-    raise FedPromptError(
-        "the web pages are not installed; install fedprompt from its wheel or from a full checkout"
-    )
+    raise FedPromptError("the web pages are not installed; install fedprompt from its wheel or from a full checkout")
 
 
 def _children(home: Home, root: Path, port: int) -> tuple[Child, ...]:
@@ -186,9 +180,7 @@ def _environment(home: Home, root: Path, role: str) -> dict[str, str]:
 def _greet(say: Say, home: Home, port: int, again: int, first: bool) -> None:
     say(f"fedprompt is at http://{ADDRESS}:{port} (home {home.path}); Ctrl-C ends it")
     beside = Path(sys.executable).with_name("fedprompt")
-    command = (
-        str(beside) if beside.exists() else shutil.which("fedprompt") or f"{sys.executable} -m fedprompt.cli"
-    )
+    command = str(beside) if beside.exists() else shutil.which("fedprompt") or f"{sys.executable} -m fedprompt.cli"
     say(f"the command line of this environment: {command} --help")
     if again:
         say(f"resuming {again} unfinished {'job' if again == 1 else 'jobs'}")
@@ -241,9 +233,7 @@ def _demo_options() -> dict[str, Any]:
     try:
         options = json.loads(raw)
     except json.JSONDecodeError as error:
-        raise JobError(
-            f"FEDPROMPT_DEMO_OPTIONS is not JSON ({error}); for example '{{\"rounds\": 2}}'"
-        ) from error
+        raise JobError(f"FEDPROMPT_DEMO_OPTIONS is not JSON ({error}); for example '{{\"rounds\": 2}}'") from error
     if not isinstance(options, dict):
         raise JobError("FEDPROMPT_DEMO_OPTIONS is not a JSON object; for example '{\"rounds\": 2}'")
     return options

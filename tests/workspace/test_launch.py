@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from fedprompt.errors import JobError
-from fedprompt.workspace.jobs import submit
+from fedprompt.prompts.template import Template
+from fedprompt.workspace.jobs import submit, wait
 from fedprompt.workspace.launch import first_jobs, free_port, launch, web_root
 from fedprompt.workspace.liveness import is_alive
 from fedprompt.workspace.workspace import open_workspace
@@ -63,9 +64,7 @@ def test_a_demo_that_waits_already_is_not_queued_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", ["{", "[1]"])
-def test_malformed_demo_options_are_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str
-) -> None:
+def test_malformed_demo_options_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str) -> None:
     monkeypatch.setenv("FEDPROMPT_DEMO_OPTIONS", options)
     with open_workspace(tmp_path) as ws, pytest.raises(JobError, match="FEDPROMPT_DEMO_OPTIONS"):
         first_jobs(ws)
@@ -79,6 +78,14 @@ def test_the_app_answers_and_ctrl_c_ends_every_process(tmp_path: Path) -> None:
     with taken() as held:
         port = held.getsockname()[1]
     home = tmp_path / "home"
+    request = {
+        "template": Template("t", text="{text}\nMood:").canonical(),
+        "rows": [{"text": "good"}],
+        "labels": ["positive", "negative"],
+        "model": "scripted",
+    }
+    with open_workspace(home) as ws:
+        job = submit(ws, "playground", request)
     command = [
         sys.executable,
         "-m",
@@ -102,16 +109,16 @@ def test_the_app_answers_and_ctrl_c_ends_every_process(tmp_path: Path) -> None:
                 time.sleep(0.1)
         assert answer == "ok"
         with open_workspace(home) as ws:
-            while (
-                not (is_alive(ws.home, "long") and is_alive(ws.home, "quick")) and time.monotonic() < deadline
-            ):
+            while not (is_alive(ws.home, "long") and is_alive(ws.home, "quick")) and time.monotonic() < deadline:
                 time.sleep(0.1)
-            time.sleep(1.0)
+            # What waited since before the start is done by the job process.
+            assert wait(ws, job, 20).state == "done"
             assert is_alive(ws.home, "long") and is_alive(ws.home, "quick")
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=15)
             assert process.returncode == 0
             assert f"fedprompt is at http://127.0.0.1:{port}" in out
+            assert "resuming 1 unfinished job\n" in out
             assert "the command line of this environment: " in out
             assert out.splitlines()[-1] == "stopped; nothing is left running"
             assert not is_alive(ws.home, "long") and not is_alive(ws.home, "quick")
