@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.panels.best import draw_best
 from app.panels.gains import draw_gains
-from app.panels.job import active_jobs, draw_jobs, newest
+from app.panels.job import LONG, active_jobs, draw_jobs, newest
 from app.panels.numbers import draw_numbers
 from app.panels.plain import plain, sentence
 from app.panels.rounds import draw_rounds
@@ -22,15 +22,22 @@ ABOUT = (
     "it, and a hub joins them into a prompt meant to hold everywhere."
 )
 
+PLAN = (
+    ("rule", "Score", "Each of four sites scores a dozen prompt templates on its own cases."),
+    ("hub", "Tune together", "In rounds, sites tune a soft prompt and the hub joins what they send."),
+    ("home", "Tune alone", "To compare, each site also tunes one by itself."),
+    ("science", "Test", "At the end the nominated prompts meet the test cases, once."),
+)
+
 
 def start() -> None:
     """Start the demo, or take it up again; the assets come first where they are missing."""
     ws = workspace()
     last = newest(ws.bank.jobs())
-    if last is not None and last.state in ("failed", "cancelled") and last.kind not in ("assets", "demo"):
-        submit(ws, last.kind, last.arguments)
-    elif not first_jobs(ws):
-        submit(ws, "demo", {})
+    if last is None or last.kind in ("assets", "demo"):
+        if first_jobs(ws):
+            return
+    submit(ws, last.kind if last else "demo", last.arguments if last else {})
 
 
 def stop(job: str) -> None:
@@ -40,7 +47,7 @@ def stop(job: str) -> None:
 
 def state_of(view: OverviewView) -> tuple[object, ...]:
     """Return what the rest of the page depends on, so that it is drawn anew only when that has changed."""
-    jobs = tuple((job.id, job.state) for job in view.jobs)
+    jobs = tuple((job.id, job.state) for job in view.jobs if job.kind in LONG)
     return (jobs, len(view.rounds), len(view.best), len(view.sites), view.result is None, len(view.gains))
 
 
@@ -66,7 +73,7 @@ def draw_progress(view: OverviewView) -> None:
         draw_rounds(view.rounds, view.manual, [site.name for site in view.sites])
     with grid.cell():
         st.subheader("The best prompts")
-        draw_best(view.best, [site.name for site in view.sites], prompt_titles())
+        draw_best(view.best, prompt_titles())
 
 
 @guarded
@@ -82,6 +89,8 @@ def draw() -> None:
     if not view.sites and not view.best and view.result is None and newest(view.jobs) is None:
         draw_empty(view)
         return
+    if busy and not view.sites:
+        draw_plan()
     if view.headline:
         st.success(plain(sentence(view.headline)), icon=":material/hub:")
     if view.result is not None:
@@ -100,6 +109,16 @@ def draw() -> None:
     if view.sites:
         st.subheader("The sites")
         draw_sites(view.sites)
+
+
+def draw_plan() -> None:
+    """Say what will happen, for a visitor who waits for the first scores."""
+    st.subheader("What happens then")
+    with st.grid(4, min_column_width=210) as grid:
+        for icon, title, about in PLAN:
+            with grid.container(border=True, height="stretch", gap="xsmall"):
+                st.markdown(f":green[:material/{icon}:] **{title}**")
+                st.caption(about)
 
 
 def draw_empty(view: OverviewView) -> None:

@@ -12,7 +12,7 @@ __all__ = ["draw_best"]
 SHOWN = 6
 
 
-def draw_best(best: Sequence[LeaderRow], sites: Sequence[str], titles: Mapping[str, str]) -> None:
+def draw_best(best: Sequence[LeaderRow], titles: Mapping[str, str]) -> None:
     """Draw the first few prompts of the ranking; ``titles`` is by id."""
     if not best:
         st.caption("No prompt has been scored at every site yet.")
@@ -39,4 +39,6 @@ def draw_best(best: Sequence[LeaderRow], sites: Sequence[str], titles: Mapping[s
         },
         alt="The best prompts by their mean over the sites",
     )
-    st.caption(f"Accuracy on the validation cases of {len(sites)} sites, each site counted once.")
+    measured = len(best[0].sites)
+    where = "the first site" if measured == 1 else f"{measured} sites, each site counted once"
+    st.caption(f"Accuracy on the validation cases of {where}.")

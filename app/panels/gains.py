@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.panels.palette import finished, palette
-from app.panels.plain import plain
+from app.panels.plain import plain, sentence
 from fedprompt.workspace.views import GainView
 
 __all__ = ["draw_gains"]
@@ -74,7 +74,7 @@ def draw_gains(gains: Sequence[GainView]) -> None:
     }
     with st.container(gap="xsmall"):
         for gain in gains:
-            st.markdown(f"{icons[_said(gain)]} {_upper(plain(gain.sentence))}")
+            st.markdown(f"{icons[_said(gain)]} {plain(sentence(gain.sentence))}")
 
 
 def _said(gain: GainView) -> str:
@@ -82,8 +82,3 @@ def _said(gain: GainView) -> str:
     if gain.interval.low > 0:
         return "gained"
     return "lost" if gain.interval.high < 0 else "not distinguishable"
-
-
-def _upper(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith(".") else text + "."

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from app.panels.plain import plain, seconds, sentence
+from app.panels.plain import capital, plain, seconds, sentence
 from fedprompt.bank.rows import JobRow
 
 __all__ = ["LONG", "active_jobs", "draw_jobs", "newest"]
@@ -85,7 +85,7 @@ def _draw_running(job: JobRow, stop: Callable[[str], None]) -> None:
         share = min(1.0, max(0.0, float(told.get("done") or 0.0) / total)) if total > 0 else 0.0
         left = told.get("seconds_left")
         message = plain(str(told.get("message") or "it begins as soon as the job process is free"))
-        st.progress(share, text=message[:1].upper() + message[1:])
+        st.progress(share, text=capital(message))
         stage = STAGES.get(str(told.get("stage")))
         parts = [f"Step {stage}" if stage[0].isdigit() else stage.capitalize()] if stage else []
         if isinstance(left, int | float):

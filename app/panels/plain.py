@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["between", "percent", "plain", "points", "seconds", "sentence"]
+__all__ = ["between", "capital", "percent", "plain", "points", "seconds", "sentence"]
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-!|~<>$:&])")
 
@@ -12,11 +12,14 @@ def plain(text: str) -> str:
     return _MARKUP.sub(r"\\\1", text)
 
 
+def capital(text: str) -> str:
+    """Return the text with a capital letter, unless it begins with a name such as ``mine.csv``."""
+    return text[0].upper() + text[1:] if re.match(r"[a-z]+[ ,]", text) else text
+
+
 def sentence(text: str) -> str:
     """Return a message as a sentence: a capital letter unless it begins with a name, and a full stop."""
-    text = text.strip()
-    if re.match(r"[a-z]+[ ,]", text):
-        text = text[0].upper() + text[1:]
+    text = capital(text.strip())
     return text if text[-1:] in ".!?…" else text + "."
 
 

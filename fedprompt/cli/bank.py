@@ -14,13 +14,9 @@ app = typer.Typer(help="The store of prompts, scores and rounds.", no_args_is_he
 
 @app.command("list")
 def list_(
-    study: Annotated[
-        str | None, typer.Option("--study", help="Only prompts of this study (its digest).")
-    ] = None,
+    study: Annotated[str | None, typer.Option("--study", help="Only prompts of this study (its digest).")] = None,
     kind: Annotated[str | None, typer.Option("--kind", help="Only 'template' or 'soft' prompts.")] = None,
-    search: Annotated[
-        str | None, typer.Option("--search", help="Only prompts that hold these words.")
-    ] = None,
+    search: Annotated[str | None, typer.Option("--search", help="Only prompts that hold these words.")] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:

@@ -59,10 +59,7 @@ def show_templates(templates: Any) -> None:
     if templates:
         table(
             ("template", "pooled", "mean", "worst"),
-            [
-                (row["name"], percent(row["pooled"]), percent(row["mean"]), percent(row["worst"]))
-                for row in templates
-            ],
+            [(row["name"], percent(row["pooled"]), percent(row["mean"]), percent(row["worst"])) for row in templates],
             title="Templates on validation",
         )
 

@@ -38,9 +38,7 @@ def doctor(home: Home = None, json: Json = False) -> None:
             ),
             (
                 "assets",
-                ", ".join(
-                    f"{a['name']} {'ready' if a['ready'] else 'absent'}" for a in found["assets"] or ()
-                ),
+                ", ".join(f"{a['name']} {'ready' if a['ready'] else 'absent'}" for a in found["assets"] or ()),
             ),
             ("bank", "-" if found["bank"] is None else f"{found['bank']['prompts']} prompts"),
             ("packages", versions),

@@ -13,9 +13,7 @@ __all__ = ["export", "import_"]
 
 
 def export(
-    prompts: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Prompts' ids, or beginnings of them.")
-    ],
+    prompts: Annotated[list[str], typer.Argument(metavar="ID...", help="Prompts' ids, or beginnings of them.")],
     out: Annotated[Path, typer.Option("--out", help="The folder to make, or a file ending in .zip.")],
     format_: Annotated[
         str, typer.Option("--format", help="bundle, peft, any-slot or langchain.", metavar="F")

@@ -72,9 +72,7 @@ def _start(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    os.environ.setdefault(
-        "OMP_WAIT_POLICY", "PASSIVE"
-    )  # before torch is imported by whatever the command does
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported by whatever the command does
     try:
         app(args=None if arguments is None else list(arguments), prog_name="fedprompt")
     except SystemExit as end:

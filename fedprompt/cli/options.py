@@ -40,9 +40,7 @@ def pairs(text: str | None, option: str = "--map") -> dict[str, str] | None:
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not (name and equals and value):
-            raise typer.BadParameter(
-                f"'{part}' is not name=column; write for example {option} text=note,answer=label"
-            )
+            raise typer.BadParameter(f"'{part}' is not name=column; write for example {option} text=note,answer=label")
         if name in found:
             raise typer.BadParameter(f"{option} names '{name}' twice; name it once")
         found[name] = value
@@ -62,9 +60,7 @@ def sites(given: Sequence[str]) -> dict[str, Path]:
             raise typer.BadParameter(f"'{one}' is not name=file; write for example --site clinic=clinic.csv")
         # The name becomes a folder's name.
         if not _SITE.fullmatch(name.strip()):
-            raise typer.BadParameter(
-                f"'{name}' is no site's name; use letters, digits, '-', '_' and '.', at most 60"
-            )
+            raise typer.BadParameter(f"'{name}' is no site's name; use letters, digits, '-', '_' and '.', at most 60")
         if name.strip() in found:
             raise typer.BadParameter(f"the site '{name.strip()}' is given twice; name each site once")
         found[name.strip()] = Path(path)

@@ -19,15 +19,9 @@ StudyArgument = Annotated[Path, typer.Argument(help="A study, a YAML file.")]
 @app.command()
 def new(
     data: Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Write the draft here; by default to stdout.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="The study's name; by default the file's.")
-    ] = None,
-    answer: Annotated[
-        str | None, typer.Option("--answer", help="The column with the answer; guessed.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the draft here; by default to stdout.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The study's name; by default the file's.")] = None,
+    answer: Annotated[str | None, typer.Option("--answer", help="The column with the answer; guessed.")] = None,
     text: Annotated[str | None, typer.Option("--text", help="The column with the text; guessed.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="The study's model.")] = None,
 ) -> None:
@@ -90,14 +84,10 @@ def show(file: StudyArgument, json: Json = False) -> None:
         emit(body)
         return
     templates = body.pop("templates")
-    line(
-        yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None).rstrip()
-    )
+    line(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None).rstrip())
     rows = []
     for spec, template in zip(templates, study.candidates(), strict=True):
-        text = spec.get("text") or " / ".join(
-            f"{m['role']}: {m['content']}" for m in spec.get("messages", ())
-        )
+        text = spec.get("text") or " / ".join(f"{m['role']}: {m['content']}" for m in spec.get("messages", ()))
         words = ", ".join(repr(word) for word in (template.words or {}).values())
         rows.append((template.name, text.replace("\n", "\\n"), words))
     table(("template", "text", "label words"), rows)

@@ -14,9 +14,7 @@ def ui(
         int | None, typer.Option("--port", min=1, max=65_535, help="By default 8501 or the next free one.")
     ] = None,
     role: Annotated[str, typer.Option("--role", help="What this machine is: alone, site or hub.")] = "alone",
-    no_demo: Annotated[
-        bool, typer.Option("--no-demo", help="Do not run the demo while the bank is empty.")
-    ] = False,
+    no_demo: Annotated[bool, typer.Option("--no-demo", help="Do not run the demo while the bank is empty.")] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open the address in the desktop's browser.")] = False,
     home: Home = None,
 ) -> None:

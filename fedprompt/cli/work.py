@@ -96,9 +96,7 @@ def tune(
 
 def federate(
     study: StudyFile,
-    site: Annotated[
-        list[str], typer.Option("--site", help="A site and its cases: clinic=clinic.csv. Repeat it.")
-    ],
+    site: Annotated[list[str], typer.Option("--site", help="A site and its cases: clinic=clinic.csv. Repeat it.")],
     map_: Map = None,
     group: Group = None,
     seed: Seed = 0,

@@ -52,9 +52,11 @@ class HFModel:
             ModelError: no such folder, no safetensors, code of its own, or not a causal language model.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
 
         if not folder.is_dir():
             raise ModelError(f"{folder}: no such model folder")
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # who loads a model tells it in words of its own
         torch.set_num_threads(settings.threads)
         digest = model_digest(folder)
         try:

@@ -81,8 +81,7 @@ def find_model_folder(name: str, home: Path) -> Path:
         return folder.resolve()
     known = (SCRIPTED, *MODELS)
     raise ModelError(
-        f"unknown model '{name}'{did_you_mean(name, known)}; "
-        f"it is neither a folder nor one of {', '.join(known)}"
+        f"unknown model '{name}'{did_you_mean(name, known)}; it is neither a folder nor one of {', '.join(known)}"
     )
 
 
@@ -108,9 +107,7 @@ def settings_for(home: Path) -> RunSettings:
         # Another process was faster, and its measurement stands for both.
         return _read_settings(path) or chosen
     except OSError as error:
-        raise ModelError(
-            f"{path}: the machine's settings cannot be kept ({error.strerror}); check the home"
-        ) from error
+        raise ModelError(f"{path}: the machine's settings cannot be kept ({error.strerror}); check the home") from error
     finally:
         temporary.unlink(missing_ok=True)
     return chosen

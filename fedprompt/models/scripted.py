@@ -139,9 +139,7 @@ class ScriptedModel:
         vectors = SIZE * np.stack([_embedding(pieces[i % len(pieces)]) for i in range(tokens)])
         return SoftPrompt(vectors.astype(np.float32), self._info.digest)
 
-    def objective(
-        self, queries: Sequence[ChoiceQuery], answers: Sequence[int], tokens: int = 8
-    ) -> SoftObjective:
+    def objective(self, queries: Sequence[ChoiceQuery], answers: Sequence[int], tokens: int = 8) -> SoftObjective:
         """Prepare cases for tuning ``tokens`` soft tokens; ``answers`` index each query's words.
 
         A query's ``soft`` is ignored.
@@ -162,9 +160,7 @@ class ScriptedModel:
             raise ModelError("a choice needs at least one word to compare")
         tokens = _TOKEN.findall(rendered.text()) + [part for word in words for part in _TOKEN.findall(word)]
         if len(tokens) > WINDOW:
-            raise ModelError(
-                f"a prompt has {len(tokens)} tokens and the model's window has {WINDOW}; shorten the text"
-            )
+            raise ModelError(f"a prompt has {len(tokens)} tokens and the model's window has {WINDOW}; shorten the text")
         return tokens
 
     def _mean(self, rendered: Rendered, soft: SoftPrompt | None) -> NDArray[np.float64]:
@@ -201,9 +197,7 @@ class _Objective:
             raise ModelError(f"{len(queries)} queries came with {len(answers)} answers; they go in pairs")
         for query, answer in zip(queries, answers, strict=True):
             if not query.rendered.has_soft:
-                raise ModelError(
-                    "a prompt to tune has no soft slot; write {soft} where the soft prompt is to stand"
-                )
+                raise ModelError("a prompt to tune has no soft slot; write {soft} where the soft prompt is to stand")
             if not 0 <= answer < len(query.words):
                 raise ModelError(f"the answer {answer} is not the index of one of {len(query.words)} words")
         self._cases = [(_context(query.rendered.text()), _words(query.words)) for query in queries]
@@ -241,9 +235,7 @@ def _slopes(context: _Context, words: NDArray[np.float64]) -> NDArray[np.float64
     return words + context.sentiment * np.outer(words @ _direction("sentiment"), _direction("gain"))
 
 
-def _loglikelihoods(
-    context: _Context, words: NDArray[np.float64], mean: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _loglikelihoods(context: _Context, words: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return [words] log-probabilities; the words given are the whole vocabulary."""
     scores = words @ context.fixed + _slopes(context, words) @ mean
     scores = scores - scores.max()

@@ -64,6 +64,8 @@ class Worker:
         self._gate = Gate(folder.ledger, study=self.digest, budget=study.privacy.replies)
         self._templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
         self._objectives: dict[str, SoftObjective] = {}
+        # Values of single cases, so that a comparison asked for later computes nothing; they never leave this process.
+        self._runs: dict[tuple[str, str], PromptRun] = {}
         self.on_progress: Progress | None = None
 
     def handle(self, data: bytes) -> Outgoing:
@@ -165,12 +167,15 @@ class Worker:
         return self._objectives[split]
 
     def _run(self, prompts: Sequence[Prompt], split: SplitName) -> dict[str, PromptRun]:
-        cases = self.splits.cases(split)
-        if split == "validation" and len(prompts) == 1 and prompts[0].soft is not None:
-            table = self.objective(split).loglikelihoods(prompts[0].soft.vectors)
-            return {prompts[0].id: choice_run(prompts[0], table, true_labels(cases, self._study.answer))}
-        runs, _ = run_prompts(self._model, prompts, cases, self._study.answer, self.splits.tune, self._tell)
-        return {run.prompt.id: run for run in runs}
+        missing = [prompt for prompt in prompts if (split, prompt.id) not in self._runs]
+        cases, answer = self.splits.cases(split), self._study.answer
+        if split == "validation" and len(missing) == 1 and missing[0].soft is not None:
+            table = self.objective(split).loglikelihoods(missing[0].soft.vectors)
+            runs: tuple[PromptRun, ...] = (choice_run(missing[0], table, true_labels(cases, answer)),)
+        else:
+            runs, _ = run_prompts(self._model, missing, cases, answer, self.splits.tune, self._tell)
+        self._runs.update({(split, run.prompt.id): run for run in runs})
+        return {prompt.id: self._runs[split, prompt.id] for prompt in prompts}
 
     def _report(
         self,

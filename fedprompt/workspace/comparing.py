@@ -141,9 +141,12 @@ def _unpaired(
         if a is not None and (b := scores[second.id].get(site)) is not None
     ]
     if not both:
-        return f"“{first.name}” and “{second.name}” were not scored at the same sites, so nothing can be said"
-    change = 100 * sum(a - b for a, b in both) / len(both)
+        return (
+            f"“{first.name}” and “{second.name}” were not both scored on this split at any site, so nothing can be said"
+        )
+    change = sum(a - b for a, b in both) / len(both)
     return (
-        f"“{first.name}” scores {points(change / 100)} points more than “{second.name}” on average over {len(both)} "
-        "sites; no site compared the two case by case, so whether that is chance is not known"
+        f"“{first.name}” scores {points(abs(change))} points {'more' if change >= 0 else 'less'} than “{second.name}” "
+        f"on average over {len(both)} sites; no site compared the two case by case, so whether that is chance is not "
+        "known"
     )

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,7 @@ class _Demo:
         with clock.stage("federate", "the sites tune a soft prompt together"):
             records = federation.tune(start, self.settings.seed)
             kept_round = best_round(records)
+            federation.compare_on_validation([kept_round.prompt, manual])
         with clock.stage("alone", "each site tunes a soft prompt alone"):
             alone = {site: self._alone(federation, site, start) for site in self.hub.sites}
         with clock.stage("centralised", "one soft prompt is tuned on the pooled cases"):
@@ -427,12 +429,9 @@ class _Nominated:
 
     @property
     def pairs(self) -> dict[str, list[tuple[str, str]]]:
-        """The comparisons to ask each site for."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        for site in self.alone:
-            wanted = {(self.named(a, site).id, self.named(b, site).id) for a, b in COMPARED}
-            found[site] = sorted(pair for pair in wanted if pair[0] != pair[1])
-        return found
+        """The comparisons to ask each site for: every two of the nominated prompts."""
+        ids = [prompt.id for prompt in self.prompts]
+        return {site: list(combinations(ids, 2)) for site in self.alone}
 
     def ids(self) -> dict[str, Any]:
         """The prompts' ids."""

@@ -33,9 +33,7 @@ def doctor(home: Path | None = None) -> dict[str, Any]:
     """Return what is there as JSON; ``missing`` has a sentence for each thing to do, none if all is well."""
     missing: list[str] = []
     versions = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
-    missing += [
-        f"{name} is not installed; run 'pip install {name}'" for name in NEEDED if versions[name] is None
-    ]
+    missing += [f"{name} is not installed; run 'pip install {name}'" for name in NEEDED if versions[name] is None]
     report: dict[str, Any] = {
         "fedprompt": fedprompt.__version__,
         "python": platform.python_version(),
@@ -103,9 +101,7 @@ def _home(home: Path | None, missing: list[str]) -> dict[str, Any]:
     found = find_home(home)
     free = shutil.disk_usage(found.path).free
     if free < LITTLE_DISK:
-        missing.append(
-            f"only {free / 1024**3:.1f} GiB are free under {found.path}; make room for at least 2 GiB"
-        )
+        missing.append(f"only {free / 1024**3:.1f} GiB are free under {found.path}; make room for at least 2 GiB")
     if not os.access(found.path, os.W_OK):
         missing.append(f"{found.path} cannot be written; choose another home with --home DIR")
     alive = {lane: is_alive(found, lane) for lane in LANES}

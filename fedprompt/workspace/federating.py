@@ -71,7 +71,8 @@ def federate(
     if parsed.soft is not None:
         with clock.stage("federate", "the sites tune a soft prompt together"):
             records = federation.tune(start_prompt(model, parsed), seed)
-        nominated.append(best_round(records).prompt)
+            nominated.append(best_round(records).prompt)
+            federation.compare_on_validation([nominated[-1], manual])
     with clock.stage("test", "the nominated prompts are evaluated on test, once"):
         pairs = [(nominated[-1].id, manual.id)] if len(nominated) > 1 else []
         look = federation.look_at_test(nominated, {site: pairs for site in hub.sites})

@@ -133,6 +133,18 @@ class FederationRun:
             progress=told,
         )
 
+    def compare_on_validation(self, first: Sequence[Prompt]) -> None:
+        """Ask each site to compare these prompts with every template, case by case; what it computed before is kept."""
+        others = list(self.templates.values())
+        asked = tuple({prompt.id: prompt for prompt in (*first, *others)}.values())
+        pairs = [(a.id, b.id) for a in first for b in others if a.id != b.id]
+        pairs = [pair for place, pair in enumerate(pairs) if pair[::-1] not in pairs[:place]]
+        known = {row.site for row in self._bank.comparisons(run=self.id, split="validation")}
+        for site in self.hub.sites:
+            if site not in known:
+                reply = self.hub.evaluate(site, asked, "validation", pairs)
+                self._bank.record_comparisons(self.id, site, reply.comparisons)
+
     def look_at_test(
         self, prompts: Sequence[Prompt], pairs: Mapping[str, Sequence[tuple[str, str]]]
     ) -> TestLook:

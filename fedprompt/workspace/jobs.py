@@ -76,9 +76,7 @@ def wait(ws: Workspace, job: str, timeout: float) -> JobRow:
     while row.state not in ENDED:
         now = time.monotonic()
         if now - start > timeout:
-            raise JobError(
-                f"the {row.kind} job is still {row.state} after {timeout:.0f} s; look again in a while"
-            )
+            raise JobError(f"the {row.kind} job is still {row.state} after {timeout:.0f} s; look again in a while")
         unserved = None if is_alive(ws.home, lane) else unserved or now
         if unserved is not None and now - unserved > GRACE_SECONDS:
             raise JobError("no model process is running; start the app with 'fedprompt ui'")

@@ -58,9 +58,7 @@ class RunRequest(Closed):
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "request"
             if first["loc"] == ("rows",) and first["type"] == "too_long":
-                raise JobError(
-                    f"the playground runs {MAX_ROWS:,} rows at once at most; paste fewer"
-                ) from error
+                raise JobError(f"the playground runs {MAX_ROWS:,} rows at once at most; paste fewer") from error
             if first["loc"] == ("rows",) and first["type"] == "too_short":
                 raise JobError("there is no row to run; type or paste at least one text") from error
             raise JobError(f"the playground's request is not well formed: {field}: {first['msg']}") from error
@@ -120,22 +118,16 @@ def run_playground(ws: Workspace, request: RunRequest, report: Report = quiet) -
         rows.append(_run_row(model, template, row, soft, request))
         spent = time.perf_counter() - start
         left = spent / len(rows) * (len(request.rows) - len(rows))
-        report(
-            Progress("run", f"{len(rows)} of {len(request.rows)} rows", len(rows), len(request.rows), left)
-        )
+        report(Progress("run", f"{len(rows)} of {len(request.rows)} rows", len(rows), len(request.rows), left))
     seconds = time.perf_counter() - start
-    return RunResult(
-        rows=rows, seconds=seconds, tokens=sum(row.tokens for row in rows), model=model.info.name
-    )
+    return RunResult(rows=rows, seconds=seconds, tokens=sum(row.tokens for row in rows), model=model.info.name)
 
 
 def _soft(ws: Workspace, template: Template, prompt: str | None) -> SoftPrompt | None:
     if not template.has_soft:
         return None
     if prompt is None:
-        raise JobError(
-            f"template '{template.name}' has a {{soft}} slot; choose a soft prompt or take the slot out"
-        )
+        raise JobError(f"template '{template.name}' has a {{soft}} slot; choose a soft prompt or take the slot out")
     soft = ws.bank.prompt(prompt).soft
     if soft is None:
         raise JobError(f"the prompt {prompt} has no soft prompt; choose one that was tuned")
@@ -154,9 +146,7 @@ def _run_row(
     answer = generated = None
     try:
         if template.demonstrations is not None:
-            raise JobError(
-                "a template with {demonstrations} shows a site's own cases; write the examples out here"
-            )
+            raise JobError("a template with {demonstrations} shows a site's own cases; write the examples out here")
         rendered = template.render(row)
         text = rendered.text()
         if request.labels and template.words is not None:
@@ -170,9 +160,7 @@ def _run_row(
             (written,) = model.generate([GenerateQuery(rendered, soft)], request.max_tokens)
             generated, tokens = written.text, tokens + written.tokens
     except FedPromptError as error:
-        return RowResult(
-            text=text, probabilities=None, answer=None, generated=None, tokens=tokens, error=str(error)
-        )
+        return RowResult(text=text, probabilities=None, answer=None, generated=None, tokens=tokens, error=str(error))
     return RowResult(
         text=text, probabilities=probabilities, answer=answer, generated=generated, tokens=tokens, error=None
     )

@@ -39,9 +39,7 @@ class JobMessages(Serializer):  # type: ignore[misc]
             body = None
         if not isinstance(body, dict) or set(body) != {"id", "job"} or not _JOB.fullmatch(str(body["job"])):
             raise JobError("the job queue holds a message that fedprompt did not write; it is passed over")
-        return Message(
-            id=str(body["id"]), name=TASK, retries=0, retry_delay=0, args=(str(body["job"]),), kwargs={}
-        )
+        return Message(id=str(body["id"]), name=TASK, retries=0, retry_delay=0, args=(str(body["job"]),), kwargs={})
 
 
 class JobQueue:
@@ -105,6 +103,4 @@ def _make_private(path: Path) -> None:
     try:
         path.touch(mode=0o600, exist_ok=True)
     except OSError as error:
-        raise JobError(
-            f"the job queue {path} cannot be opened ({error.strerror}); check the home folder"
-        ) from error
+        raise JobError(f"the job queue {path} cannot be opened ({error.strerror}); check the home folder") from error

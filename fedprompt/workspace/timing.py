@@ -9,6 +9,9 @@ from fedprompt.workspace.progress import Progress, Report
 
 __all__ = ["Clock"]
 
+SKIPPED = 0.2
+FASTEST, SLOWEST = 0.5, 10.0
+
 
 class Clock:
     """``planned``: stage -> seconds it is expected to take, in order. Measured times end up in ``seconds``."""
@@ -26,10 +29,6 @@ class Clock:
         """Seconds planned in all."""
         return sum(self._planned.values())
 
-    def drop(self, stage: str) -> None:
-        """Take a stage off the plan: an earlier run finished it."""
-        self._planned.pop(stage, None)
-
     @contextmanager
     def stage(self, name: str, message: str) -> Iterator[None]:
         """Time one stage and tell its beginning."""
@@ -37,7 +36,10 @@ class Clock:
         self._planned.setdefault(name, 1.0)
         self.tell(message, 0.0)
         yield
-        self.seconds[name] = round(time.monotonic() - self._stage_started, 3)
+        took = time.monotonic() - self._stage_started
+        self.seconds[name] = round(took, 3)
+        if took < SKIPPED * self._planned[name]:
+            self._planned[name] = max(0.01, took)  # an earlier run had done it; it says nothing of this one's pace
         self._done += self._planned[name]
 
     def tell(self, message: str, fraction: float, **detail: Any) -> None:
@@ -48,5 +50,5 @@ class Clock:
         passed = now - self._started
         left = max(0.0, self.total - covered)
         # The plan is scaled by how this run has gone so far, once there is enough of it to tell.
-        pace = passed / covered if covered > 0.05 * self.total and covered > 0 else 1.0
+        pace = min(SLOWEST, max(FASTEST, passed / covered)) if covered > 0.05 * self.total else 1.0
         self._report(Progress(self._stage, message, covered, self.total, left * pace, detail))

@@ -54,9 +54,7 @@ def test_every_promised_command_is_there(capsys: pytest.CaptureFixture[str]) -> 
     }
     for group, names in promised.items():
         assert main([*group, "--help"]) == 0
-        commands = [
-            text.split()[0] for text in capsys.readouterr().out.partition("Commands:")[2].splitlines() if text
-        ]
+        commands = [text.split()[0] for text in capsys.readouterr().out.partition("Commands:")[2].splitlines() if text]
         assert set(names.split()) <= set(commands)
 
 
@@ -112,9 +110,7 @@ def test_data_check_prints_the_report_and_fails_below_min_cases(
     assert "fit for the study" in capsys.readouterr().out
 
 
-def test_data_check_reads_mapped_columns(
-    tmp_path: Path, study: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_data_check_reads_mapped_columns(tmp_path: Path, study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_cases(tmp_path / "other.csv", 20)
     data.write_text(data.read_text().replace("text,answer", "note,label"))
     ask = ["data", "check", str(data), "--study", str(study), "--json"]

@@ -27,9 +27,7 @@ def test_sites_are_named_files() -> None:
     assert sites(["a=x/a.csv", "b=b.csv"]) == {"a": Path("x/a.csv"), "b": Path("b.csv")}
 
 
-@pytest.mark.parametrize(
-    "given", [["a.csv"], ["a=a.csv", "a=b.csv"], ["=a.csv"], ["../a=a.csv"], ["a/b=a.csv"]]
-)
+@pytest.mark.parametrize("given", [["a.csv"], ["a=a.csv", "a=b.csv"], ["=a.csv"], ["../a=a.csv"], ["a/b=a.csv"]])
 def test_malformed_sites_are_refused(given: list[str]) -> None:
     with pytest.raises(typer.BadParameter):
         sites(given)

@@ -16,9 +16,7 @@ def test_the_fake_needs_nothing_on_the_disk(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_gives_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(
-        ModelError, match="unknown model 'smollm2-135m', did you mean 'smollm2-135m-instruct'"
-    ):
+    with pytest.raises(ModelError, match="unknown model 'smollm2-135m', did you mean 'smollm2-135m-instruct'"):
         load("smollm2-135m", tmp_path)
 
 

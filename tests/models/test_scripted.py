@@ -22,9 +22,7 @@ CASES = (
 )
 
 
-def query(
-    text: str, template: str = "Review: {text}\nSentiment:", soft: SoftPrompt | None = None
-) -> ChoiceQuery:
+def query(text: str, template: str = "Review: {text}\nSentiment:", soft: SoftPrompt | None = None) -> ChoiceQuery:
     return ChoiceQuery(Template("t", text=template).render({"text": text}), WORDS, soft)
 
 
@@ -52,8 +50,7 @@ def test_templates_get_different_scores() -> None:
     model = ScriptedModel()
     ends = ["Sentiment:", "Answer:", "This was", "Overall:", "Verdict ="]
     biases = {
-        round(float(model.choices([query("the film", "{text}\n" + end)]).loglikelihoods[0][0]), 6)
-        for end in ends
+        round(float(model.choices([query("the film", "{text}\n" + end)]).loglikelihoods[0][0]), 6) for end in ends
     }
     assert len(biases) == len(ends)
 
@@ -76,17 +73,17 @@ def test_gradient_agrees_with_finite_differences() -> None:
         up, down = vectors.copy(), vectors.copy()
         up[place] += step
         down[place] -= step
-        slope = (
-            objective.loss_and_gradient(up, rows).loss - objective.loss_and_gradient(down, rows).loss
-        ) / (float(up[place]) - float(down[place]))
+        slope = (objective.loss_and_gradient(up, rows).loss - objective.loss_and_gradient(down, rows).loss) / (
+            float(up[place]) - float(down[place])
+        )
         assert float(found.gradient[place]) == pytest.approx(slope, rel=1e-3, abs=1e-7)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_a_small_step_down_the_gradient_lowers_the_loss(seed: int) -> None:
     objective = ScriptedModel().objective(soft_queries(), [answer for _, answer in CASES])
-    vectors = np.random.default_rng(seed).normal(size=(2, WIDTH)).astype(np.float32)
+    vectors = np.random.default_rng(seed).normal(scale=0.1, size=(2, WIDTH)).astype(np.float32)
     before = objective.loss_and_gradient(vectors, range(len(CASES)))
     after = objective.loss_and_gradient(vectors - np.float32(1e-3) * before.gradient, range(len(CASES)))
     assert after.loss < before.loss

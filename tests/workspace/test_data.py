@@ -8,9 +8,7 @@ from fedprompt.errors import DataError
 from fedprompt.workspace.data import check_data
 
 
-def write_study(
-    folder: Path, splits: str = "{tune: 0.4, validation: 0.3, test: 0.3}", min_cases: int = 30
-) -> Path:
+def write_study(folder: Path, splits: str = "{tune: 0.4, validation: 0.3, test: 0.3}", min_cases: int = 30) -> Path:
     path = folder / "mood.yaml"
     path.write_text(
         "study: mood\nmodel: scripted\nfields: [text]\n"

@@ -37,9 +37,7 @@ def test_probabilities_sum_to_one_and_name_the_answer(ws: Workspace) -> None:
     (row,) = run_playground(ws, request(PLAIN, "a wonderful, lovely film")).rows
     assert row.probabilities is not None
     assert sum(row.probabilities.values()) == pytest.approx(1.0)
-    assert (
-        row.answer == max(row.probabilities, key=lambda label: (row.probabilities or {})[label]) == "positive"
-    )
+    assert row.answer == max(row.probabilities, key=lambda label: (row.probabilities or {})[label]) == "positive"
     assert row.text == "a wonderful, lovely film\nMood:"
     assert row.generated is None
 

@@ -38,9 +38,7 @@ def test_the_file_is_private_and_holds_json_alone(tmp_path: Path) -> None:
     assert bytes(body).startswith(b'{"id"')
 
 
-@pytest.mark.parametrize(
-    "body", [pickle.dumps({"id": "x"}), b"[]", b'{"id": "x", "job": "../x"}', b"{", b'{"id": 1}']
-)
+@pytest.mark.parametrize("body", [pickle.dumps({"id": "x"}), b"[]", b'{"id": "x", "job": "../x"}', b"{", b'{"id": 1}'])
 def test_a_foreign_message_is_refused_and_gone(tmp_path: Path, body: bytes) -> None:
     home = Home(tmp_path)
     with JobQueue(home, "long") as queue:

@@ -56,9 +56,7 @@ def test_a_job_process_runs_what_is_queued_and_ends_when_asked(ws: Workspace) ->
 
 
 def test_a_job_process_ends_with_its_parent(ws: Workspace) -> None:
-    code = (
-        f"import subprocess, time\nprint(subprocess.Popen({command(ws)!r}).pid, flush=True)\ntime.sleep(60)"
-    )
+    code = f"import subprocess, time\nprint(subprocess.Popen({command(ws)!r}).pid, flush=True)\ntime.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         assert parent.stdout is not None

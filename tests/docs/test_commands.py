@@ -1,0 +1,140 @@
+"""docs/commands.md names every command, option and JSON key that there is, and none that there is not."""
+
+import contextlib
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from fedprompt.cli.main import app, main
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
+STUDY = """
+study: mood
+model: scripted
+fields: [text]
+answer: {type: choice, labels: [positive, negative]}
+templates:
+  - {name: text first, text: "Review: {text}\\nSentiment:"}
+  - {name: terse, text: "{text} ="}
+soft: {template: "Review: {text}{soft}\\nSentiment:", tokens: 2, init: "clearly"}
+tuning: {steps: 1, batch: 4}
+rounds: {count: 1}
+privacy: {min_cases: 5}
+"""
+
+
+def sections() -> dict[str, str]:
+    """Return heading -> text of docs/commands.md."""
+    parts = re.split(r"^## (.+)$", DOCUMENT.read_text(encoding="utf-8"), flags=re.M)
+    return {heading.strip("` "): text for heading, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Yield every command that can be run, and ``fedprompt`` itself, with its name."""
+    waiting: list[tuple[str, Any]] = [("fedprompt", typer.main.get_command(app))]
+    while waiting:
+        name, command = waiting.pop()
+        inner = getattr(command, "commands", {})
+        if name == "fedprompt" or not inner:
+            yield name, command
+        waiting += [(f"{name} {word}", one) for word, one in inner.items()]
+
+
+COMMANDS = dict(commands())
+
+
+def test_every_command_has_a_section_and_every_section_a_command() -> None:
+    found = {heading for heading in sections() if heading.startswith("fedprompt")}
+    assert found == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_section_names_the_commands_options_and_no_others(name: str) -> None:
+    text = sections()[name]
+    there = {word for parameter in COMMANDS[name].params for word in parameter.opts if word.startswith("-")}
+    # A table's first column or the line of options; other mentions are examples.
+    lines = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `-")]
+    lines += re.findall(r"^Options: (.*?)(?:\n\n|\Z)", text, flags=re.M | re.S)
+    named = set(re.findall(r"`(-[-\w]+)`", " ".join(lines)))
+    assert named - {"--help"} == there
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_section_says_that_there_are_arguments(name: str) -> None:
+    text = sections()[name]
+    arguments = [one for one in COMMANDS[name].params if one.param_type_name == "argument"]
+    wanted = [one.metavar or one.name.upper() for one in arguments]
+    stated = re.findall(r"^Arguments?: (.*)$", text, flags=re.M)
+    assert bool(wanted) == bool(stated)
+    assert all(f"`{metavar}`" in stated[0] for metavar in wanted)
+
+
+def test_every_shared_option_is_explained() -> None:
+    shared = {"--home", "--json", "--study", "-S", "--map", "--group", "--seed"}
+    assert shared == set(re.findall(r"`(-[-\w]+)`", sections()["Options that several commands share"]))
+
+
+def documented_keys(name: str) -> set[str]:
+    """Return the words in backticks of a section's ``JSON:`` line, what is in brackets left out."""
+    (stated,) = re.findall(r"^JSON: (.*?)(?:\n\n|\Z)", sections()[name], flags=re.M | re.S)
+    first = re.split(r"\. |\.$|; ", re.sub(r"\([^)]*\)", "", stated))[0]
+    return set(re.findall(r"`(\w+)`", first))
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Run every command that needs no assets on small files, with the scripted model; return what each printed."""
+    folder = tmp_path_factory.mktemp("commands")
+    study, home = folder / "study.yaml", folder / "home"
+    study.write_text(STUDY, encoding="utf-8")
+    for site in ("a", "b"):
+        with (folder / f"{site}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text", "answer"])
+            good, bad = ("a good day", "positive"), ("a bad day", "negative")
+            writer.writerows((f"{site}{number} {text}", label) for number in range(20) for text, label in (good, bad))
+    found: dict[str, dict[str, Any]] = {}
+
+    def run(name: str, *arguments: object, home_too: bool = True, code: int = 0) -> None:
+        words = [*name.split()[1:], *map(str, arguments), "--json", *(["--home", str(home)] if home_too else [])]
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            assert main(words) == code, words
+        found[name] = json.loads(out.getvalue())
+
+    run("fedprompt assets list")
+    run("fedprompt study check", study, home_too=False)
+    run("fedprompt study show", study, home_too=False)
+    run("fedprompt data check", folder / "a.csv", "-S", study, home_too=False)
+    run("fedprompt score", "-S", study, "--data", folder / "a.csv")
+    run("fedprompt tune", "-S", study, "--data", folder / "a.csv")
+    run("fedprompt federate", "-S", study, "--site", f"a={folder / 'a.csv'}", "--site", f"b={folder / 'b.csv'}")
+    first, second = (row["prompt"] for row in found["fedprompt score"]["results"])
+    run("fedprompt compare", first, second)
+    run("fedprompt bank list")
+    run("fedprompt bank show", first)
+    run("fedprompt bank verify")
+    run("fedprompt export", first, "--out", folder / "out")
+    run("fedprompt import", folder / "out")
+    run("fedprompt doctor", code=1)  # the assets are missing
+    return found
+
+
+WITHOUT_JSON = {"fedprompt", "fedprompt ui", "fedprompt study new"}
+NEED_ASSETS = {"fedprompt demo", "fedprompt assets pull"}
+
+
+def test_no_command_was_forgotten(printed: dict[str, dict[str, Any]]) -> None:
+    assert set(printed) | WITHOUT_JSON | NEED_ASSETS == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - WITHOUT_JSON - NEED_ASSETS))
+def test_the_json_keys_are_the_documented_ones(printed: dict[str, dict[str, Any]], name: str) -> None:
+    assert set(printed[name]) == documented_keys(name)

@@ -1,0 +1,83 @@
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fedprompt.workspace.workspace import Workspace
+
+Open = Callable[..., AppTest]
+
+
+def ranking(at: AppTest) -> pd.DataFrame:
+    return at.dataframe[0].value
+
+
+def test_without_scores_the_page_says_where_they_come_from(open_page: Open) -> None:
+    at = open_page("leaderboard")
+    assert "Start the demo on the Overview page" in at.info[0].value
+    assert not at.dataframe
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_prompts_stand_in_the_order_of_their_means(open_page: Open) -> None:
+    table = ranking(open_page("leaderboard"))
+    assert table["mean"].is_monotonic_decreasing
+    assert list(table["place"]) == list(range(1, len(table) + 1))
+    assert table["standing"].iloc[0] == "best"
+    assert table["standing"].iloc[-1] == "below"
+    worst = table[["editorials", "movies", "products", "tweets"]].min(axis=1)
+    assert (table["worst site"] - worst).abs().max() < 1e-9
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_what_was_not_measured_is_missing_and_never_zero(open_page: Open) -> None:
+    at = open_page("leaderboard")
+    rest = at.dataframe[1].value
+    alone = rest[rest["prompt"] == "tuned at tweets, round 4"].iloc[0]
+    assert alone["tweets"] > 80
+    assert pd.isna(alone["movies"])
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_filters_narrow_the_table_and_keep_the_places(open_page: Open) -> None:
+    at = open_page("leaderboard")
+    everything = ranking(at)
+    at.text_input(key="leaderboard_text").set_value("TOGETHER").run()
+    found = ranking(at)
+    assert set(found["prompt"]) == {f"tuned together, round {n}" for n in (1, 2, 3, 4)}
+    assert list(found["place"]) == list(everything[everything["prompt"].isin(found["prompt"])]["place"])
+    at.text_input(key="leaderboard_text").set_value("").run()
+    at.selectbox(key="leaderboard_site").select("editorials").run()
+    at.number_input(key="leaderboard_least").set_value(80).run()
+    assert ranking(at)["editorials"].min() >= 80
+    at.number_input(key="leaderboard_least").set_value(100).run()
+    assert "loosen" in at.info[0].value
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_test_cases_are_shown_on_request_and_for_nominated_prompts_only(open_page: Open) -> None:
+    at = open_page("leaderboard")
+    assert "test mean" not in ranking(at)
+    switch = at.toggle(key="leaderboard_test")
+    assert "they were looked at once" in switch.label
+    switch.set_value(True).run()
+    measured = ranking(at)[ranking(at)["test mean"].notna()]
+    assert set(measured["prompt"]) == {"good or bad", "tuned together, round 3", "tuned on pooled cases, round 3"}
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_nothing_on_the_page_comes_from_a_bank_of_another_home(
+    open_page: Open, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert open_page("leaderboard").dataframe
+    monkeypatch.setenv("FEDPROMPT_HOME", f"{tmp_path}/other")
+    assert not open_page("leaderboard").dataframe
+
+
+def test_a_new_score_is_seen_at_the_next_look(open_page: Open, ws: Workspace) -> None:
+    from tests.demo_bank import fill
+
+    assert not open_page("leaderboard").dataframe
+    fill(ws, finished=False)
+    assert open_page("leaderboard").dataframe

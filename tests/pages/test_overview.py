@@ -1,0 +1,89 @@
+import os
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fedprompt.workspace.workspace import Workspace
+from tests.demo_bank import SITES, fill
+
+Open = Callable[..., AppTest]
+
+
+def texts(at: AppTest) -> str:
+    kinds = (at.markdown, at.caption, at.subheader, at.error, at.success, at.info)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def test_an_empty_home_says_what_to_do_and_its_button_starts_the_demo(
+    open_page: Open, ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FEDPROMPT_JOBS")  # jobs wait in the queue, where nobody takes them here
+    at = open_page("overview")
+    assert "Nothing has been run here yet" in texts(at)
+    at.button(key="overview_start").click().run()
+    assert [(job.kind, job.state) for job in reversed(ws.bank.jobs())] == [
+        ("assets", "queued"),
+        ("demo", "queued"),
+    ]
+    assert "Next: the demo federation." in texts(at)
+    assert "What happens then" in texts(at)
+
+
+def test_a_running_job_is_shown_with_its_bar_its_message_and_its_time(open_page: Open, ws: Workspace) -> None:
+    fill(ws, finished=False)
+    ws.bank.add_job("j-1", "demo", {})
+    ws.bank.claim_job("j-1", os.getpid())
+    told = {"stage": "federate", "message": "round 3 of 4", "done": 1.0, "total": 4.0, "seconds_left": 190.0}
+    ws.bank.update_job("j-1", told)
+    at = open_page("overview")
+    assert (at.progress[0].value, at.progress[0].text) == (25, "Round 3 of 4")
+    assert "Step 2 of 5, the sites tune together · about 3 min left" in texts(at)
+    assert "Round by round" in texts(at)
+    at.button(key="overview_stop").click().run()
+    assert ws.bank.is_cancelled("j-1")
+
+
+def test_a_failed_job_is_one_sentence_and_a_button_that_tries_again(
+    open_page: Open, ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FEDPROMPT_JOBS")
+    ws.bank.add_job("j-1", "federate", {"study": "s.yaml", "sites": {}})
+    ws.bank.end_job("j-1", "failed", None, "s.yaml line 3: ![x](http://a.example/b.png)")
+    at = open_page("overview")
+    assert at.error[0].value == r"s.yaml line 3\: \!\[x\]\(http\://a.example/b.png\)."
+    at.button(key="overview_again").click().run()
+    newest = ws.bank.jobs()[0]
+    assert (newest.kind, newest.state, newest.arguments) == ("federate", "queued", {"study": "s.yaml", "sites": {}})
+
+
+def test_a_stopped_job_can_go_on(open_page: Open, ws: Workspace) -> None:
+    ws.bank.add_job("j-1", "demo", {})
+    ws.bank.end_job("j-1", "cancelled", None, None)
+    at = open_page("overview")
+    assert at.button(key="overview_again").label == "Go on"
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_a_finished_demo_tells_its_finding_and_what_joining_gained_each_site(open_page: Open) -> None:
+    at = open_page("overview")
+    assert at.success[0].value.startswith("The prompt tuned together scores ")
+    assert [metric.label for metric in at.metric] == [
+        "Best template, untuned",
+        "Tuned alone, everywhere",
+        "Tuned alone, at home",
+        "Tuned together",
+    ]
+    shown = texts(at)
+    assert all(site in shown for site in SITES)
+    assert shown.count("oining ") >= len(SITES)
+    assert "A prompt tuned at one site reaches" in shown
+    # sites' balances, transfer matrix, gains, rounds
+    assert len(at.get("vega_lite_chart")) == len(SITES) + 3
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_playground_jobs_do_not_count_as_the_job_of_the_overview(open_page: Open, ws: Workspace) -> None:
+    ws.bank.add_job("j-1", "playground", {})
+    at = open_page("overview")
+    assert not at.progress

@@ -1,0 +1,105 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("overview", "leaderboard", "compare", "playground", "bank")
+
+
+def failing(kind: str, message: str) -> None:
+    import fedprompt.errors
+    from app.session import guarded
+
+    @guarded
+    def page() -> None:
+        raise getattr(fedprompt.errors, kind, RuntimeError)(message)
+
+    page()
+
+
+def run(kind: str, message: str) -> AppTest:
+    at = AppTest.from_function(failing, args=(kind, message), default_timeout=30).run()
+    assert not at.exception
+    return at
+
+
+@pytest.mark.usefixtures("home")
+def test_an_error_of_ours_is_its_own_sentence_with_markup_kept_as_text() -> None:
+    at = run("DataError", "mine.csv line 2: the label `a` is **odd**")
+    assert at.error[0].value == r"mine.csv line 2\: the label \`a\` is \*\*odd\*\*."
+    assert not at.button
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [("AssetError", "Fetch the model and the texts"), ("BankError", "Try again"), ("JobError", "Try again")],
+)
+def test_an_error_that_a_button_helps_against_has_it(kind: str, label: str) -> None:
+    at = run(kind, "the thing is not there")
+    assert at.error[0].value == "The thing is not there."
+    assert [button.label for button in at.button] == [label]
+
+
+@pytest.mark.usefixtures("home")
+def test_any_other_error_shows_no_trace_and_names_the_logs(caplog: pytest.LogCaptureFixture) -> None:
+    at = run("RuntimeError", "secret internals")
+    assert "secret" not in at.error[0].value
+    assert "logs" in at.error[0].value
+    assert "secret internals" in caplog.text
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_runs_alone(page: str) -> None:
+    at = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=30).run()
+    assert not at.exception
+    assert not at.error
+    assert at.title
+
+
+@pytest.mark.usefixtures("home")
+def test_a_bank_that_cannot_be_opened_is_a_sentence_on_every_page(home: Path) -> None:
+    home.mkdir()
+    (home / "bank.db").write_bytes(b"this is no database, and never was one" * 40)
+    for page in PAGES:
+        at = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=30).run()
+        assert not at.exception
+        assert at.error
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(("role", "said"), [("hub", "Hub"), ("site", "Site"), ("nonsense", "Works alone")])
+def test_the_sidebar_names_the_machine_its_home_and_its_role(
+    role: str, said: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import socket
+
+    monkeypatch.setenv("FEDPROMPT_ROLE", role)
+    at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=30).run()
+    shown = "\n".join(str(e.value) for kind in (at.sidebar.markdown, at.sidebar.caption) for e in kind)
+    assert socket.gethostname().split(".")[0].split("-")[0] in shown.replace("\\", "")
+    assert f"badge[{said}]" in shown
+    assert home.name in shown
+
+
+def test_no_page_loads_torch_or_what_is_built_on_it(finished_demo: Path) -> None:
+    code = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+at = AppTest.from_file({str(ROOT / "app" / "main.py")!r}, default_timeout=60).run()
+for page in {PAGES[1:]!r}:
+    at.switch_page(f"../pages/{{page}}.py").run()
+    assert not at.exception and at.title, page
+heavy = {{"torch", "transformers", "sentence_transformers", "langchain_core", "langchain", "faiss", "nvflare"}}
+print(sorted(heavy & set(sys.modules)))
+"""
+    environment = {"FEDPROMPT_HOME": str(finished_demo), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
