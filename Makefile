@@ -38,6 +38,7 @@ check: .venv/.tests ## style, types and imports
 bench: .venv/.tests ## run every benchmark, one after the other; each prints one JSON object
 	@set -e; for file in benchmarks/[a-z]*.py; do \
 	  test -e "$$file" || { echo "there are no benchmarks yet"; exit 0; }; \
+	  grep -q __main__ "$$file" || continue; \
 	  $(BIN)/python -m "benchmarks.$$(basename "$$file" .py)" --json; \
 	done
 

@@ -117,7 +117,8 @@ def explain(error: Exception) -> None:
         return
     st.error(plain(sentence(str(error))), icon=":material/error:")
     key = f"error_{crc32(str(error).encode()):08x}"
-    if isinstance(error, AssetError):
+    # A job's error reaches the page as words alone.
+    if isinstance(error, AssetError) or "assets pull" in str(error):
         st.button("Fetch the model and the texts", key=key, icon=":material/download:", on_click=_fetch_assets)
     elif isinstance(error, BankError | JobError):
         st.button("Try again", key=key, icon=":material/refresh:")

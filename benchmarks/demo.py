@@ -50,9 +50,7 @@ def _rows(size: int, results: list[dict[str, Any]]) -> list[Row]:
     federated, manual = middle("federated"), middle("manual")
     total = float(median(result["seconds"]["total"] for result in results))
     gains = {
-        name: float(
-            median(result["test"][name]["mean"] - result["test"]["local_own"]["mean"] for result in results)
-        )
+        name: float(median(result["test"][name]["mean"] - result["test"]["local_own"]["mean"] for result in results))
         for name in ("federated", "kept")
     }
     return [

@@ -34,9 +34,8 @@ def start() -> None:
     """Start the demo, or take it up again; the assets come first where they are missing."""
     ws = workspace()
     last = newest(ws.bank.jobs())
-    if last is None or last.kind in ("assets", "demo"):
-        if first_jobs(ws):
-            return
+    if (last is None or last.kind in ("assets", "demo")) and first_jobs(ws):
+        return
     submit(ws, last.kind if last else "demo", last.arguments if last else {})
 
 
@@ -114,7 +113,7 @@ def draw() -> None:
 def draw_plan() -> None:
     """Say what will happen, for a visitor who waits for the first scores."""
     st.subheader("What happens then")
-    with st.grid(4, min_column_width=210) as grid:
+    with st.grid(4, min_column_width=175) as grid:
         for icon, title, about in PLAN:
             with grid.container(border=True, height="stretch", gap="xsmall"):
                 st.markdown(f":green[:material/{icon}:] **{title}**")

@@ -1,4 +1,4 @@
-"""Says how much pip is about to fetch for a requirements file: pip resolves without installing, then each file is asked for its size.
+"""Says how much pip is about to fetch: pip resolves without installing, then each archive is asked for its size.
 
 Invariant: it informs and never stops anyone. Whatever goes wrong becomes one line, and the exit code is 0. Standard
 library only, since it runs before anything is installed. What lies in pip's cache is counted too: the number is a most.
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         print("usage: python scripts/pip_size.py REQUIREMENTS")
         return 0
-    print("asking how much there is to fetch ...", flush=True)
+    print("asking how much there is to fetch (about a minute) ...", flush=True)
     try:
         addresses = _addresses(Path(arguments[0]))
         sizes = _sizes(addresses)
@@ -39,11 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"the size of {len(sizes)} packages that pip will fetch cannot be told; going on without it")
         return 0
     bound = "at most" if len(known) == len(sizes) else "about"
-    here = sum(
-        size
-        for address, size in zip(addresses, sizes, strict=True)
-        if size and address.startswith("file:")
-    )
+    here = sum(size for address, size in zip(addresses, sizes, strict=True) if size and address.startswith("file:"))
     line = f"pip is going to fetch {bound} {_human(sum(known) - here)} in {len(sizes)} packages"
     if here:
         line += f", and takes {_human(here)} from this machine"

@@ -94,8 +94,6 @@ def browser() -> Iterator["Browser"]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=find_browser(), headless=True, args=list(BROWSER_OPTIONS)
-        )
+        chromium = playwright.chromium.launch(executable_path=find_browser(), headless=True, args=list(BROWSER_OPTIONS))
         yield chromium
         chromium.close()

@@ -33,9 +33,9 @@ def draw_best(best: Sequence[LeaderRow], titles: Mapping[str, str]) -> None:
         hide_index=True,
         placeholder="not measured",
         column_config={
-            "prompt": config.TextColumn("Prompt"),
-            "mean": config.ProgressColumn("Mean", format="%.1f %%", min_value=0, max_value=100, width=130),
-            "worst site": config.NumberColumn("Worst site", format="%.1f %%", width=95),
+            "prompt": config.TextColumn("Prompt", width=192),
+            "mean": config.ProgressColumn("Mean", format="%.1f %%", min_value=0, max_value=100, width=105),
+            "worst site": config.NumberColumn("Worst site", format="%.1f %%", width=85),
         },
         alt="The best prompts by their mean over the sites",
     )

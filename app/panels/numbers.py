@@ -6,24 +6,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.panels.plain import between, percent, points
+from app.panels.plain import between, percent
 
 __all__ = ["draw_numbers"]
 
 CARDS = (
-    (
-        "manual",
-        "Best template, untuned",
-        "The best hand-written template on pooled validation cases, at every site.",
-    ),
-    (
-        "local_only",
-        "Tuned alone, everywhere",
-        "Each site's own prompt, on the test cases of every site; at worst: that of the least lucky site.",
-    ),
-    ("local_own", "Tuned alone, at home", "Each site's own prompt, on its own test cases."),
+    ("manual", "Best template", "The best hand-written template by pooled validation cases, untuned, at every site."),
+    ("local_only", "Alone, everywhere", "Each site's own prompt at every site; the worst is one site's prompt."),
+    ("local_own", "Alone, at home", "Each site's own prompt, on its own test cases."),
     ("federated", "Tuned together", "One prompt that all sites tuned together, at every site."),
 )
+GREY = "The number with the sign is points above the best template, grey where they are not distinguishable."
 ROWS = (
     *CARDS,
     ("kept", "What each site keeps", "The best of the three on the site's own validation cases."),
@@ -38,18 +31,21 @@ def draw_numbers(result: Mapping[str, Any]) -> None:
     if not cards:
         return
     manual = test.get("manual", {}).get("mean")
-    with st.grid(len(cards), min_column_width=190):
+    with st.grid(len(cards), min_column_width=170):
         for name, title, about in cards:
             entry = test[name]
-            change = None if name == "manual" or manual is None else f"{points(100 * (entry['mean'] - manual))} points"
+            worst = f"worst {percent(entry['worst'])}"
+            against = (result.get("differences") or {}).get(f"{name}_vs_manual", {})
+            compared = name != "manual" and manual is not None
             st.metric(
                 title,
                 percent(entry["mean"]),
-                delta=(change or f"at worst {percent(entry['worst'])}").replace("\N{MINUS SIGN}", "-"),
-                delta_color="normal" if change else "off",
-                delta_arrow="auto" if change else "off",
-                delta_description=f"at worst {percent(entry['worst'])}" if change else None,
-                help=about,
+                delta=f"{100 * (entry['mean'] - manual):+.1f}" if compared else worst,
+                # A colour would say "better", which is said only where the paired interval excludes zero.
+                delta_color="normal" if compared and against.get("distinguishable") else "off",
+                delta_arrow="auto" if compared else "off",
+                delta_description=worst if compared else None,
+                help=f"{about} {GREY}" if compared else about,
                 border=True,
             )
     with st.expander("All numbers of the test, with 95 % intervals"):

@@ -41,7 +41,7 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
         "who:N",
         title=None,
         scale=alt.Scale(domain=[*order, MEAN], range=[colours.site(i) for i in range(len(order))] + [colours.together]),
-        legend=alt.Legend(orient="bottom", columns=5, symbolStrokeWidth=3),
+        legend=alt.Legend(orient="bottom", columns=3, symbolStrokeWidth=3),
     )
     tips = [
         alt.Tooltip("who:N", title=" "),

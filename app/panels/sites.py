@@ -16,7 +16,7 @@ __all__ = ["draw_sites"]
 def draw_sites(sites: Sequence[SiteView]) -> None:
     """Draw one card a site."""
     colours = palette()
-    with st.grid(min(4, max(1, len(sites))), min_column_width=210) as grid:
+    with st.grid(min(4, max(1, len(sites))), min_column_width=175) as grid:
         for index, site in enumerate(sites):
             with grid.container(border=True, height="stretch", gap="xsmall"):
                 st.markdown(f':color[●]{{foreground="{colours.site(index)}"}} **{plain(site.name)}**')

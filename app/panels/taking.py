@@ -17,7 +17,7 @@ ICONS = {"bundle": "package_2", "peft": "extension", "any-slot": "deployed_code"
 def draw_formats(formats: Sequence[FormatView], busy: bool, write: Callable[[str], None]) -> None:
     """Draw one card a format; ``write`` is called with the name of the one to write."""
     titles = {view.name: view.title for view in formats}
-    with st.grid(min(4, len(formats)), min_column_width=220) as grid:
+    with st.grid(min(4, len(formats)), min_column_width=175) as grid:
         for view in formats:
             with grid.container(border=True, height="stretch"):
                 tone = "green" if view.allowed else "gray"

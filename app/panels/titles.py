@@ -15,7 +15,7 @@ def origin_words(origin: str) -> str:
         "study": "written for the study",
         "federated": "tuned together",
         "local": f"tuned at {site}",
-        "centralised": "tuned on pooled cases",
+        "centralised": "tuned on all cases",
         "import": "imported",
         "playground": "written in the playground",
     }.get(kind, origin)

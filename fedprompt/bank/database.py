@@ -130,20 +130,14 @@ class Database:
         if name.startswith("SQLITE_CANTOPEN"):
             return f"the bank {self.path} cannot be opened; check the rights of its folder"
         if name.startswith("SQLITE_IOERR"):
-            return (
-                f"the disk that holds the bank {self.path} is full or fails ({name}); check it and try again"
-            )
-        return (
-            f"the bank {self.path} refused what was asked of it ({error}); 'fedprompt bank verify' checks it"
-        )
+            return f"the disk that holds the bank {self.path} is full or fails ({name}); check it and try again"
+        return f"the bank {self.path} refused what was asked of it ({error}); 'fedprompt bank verify' checks it"
 
 
 def _engine(path: Path) -> Engine:
     # A connection function instead of a URL: a path may hold any character.
     def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             _pragmas(connection)
         except sqlite3.Error:

@@ -71,14 +71,10 @@ class JobShelf:
         with self._database.write() as connection:
             _require(connection.execute(select(jobs.c.id).where(jobs.c.id == job)).first(), job)
             running = update(jobs).where(jobs.c.id == job, jobs.c.state == "running")
-            connection.execute(
-                running.where(jobs.c.cancelled == 1).values(state="cancelled", pid=None, updated=now())
-            )
+            connection.execute(running.where(jobs.c.cancelled == 1).values(state="cancelled", pid=None, updated=now()))
             connection.execute(running.values(state="queued", pid=None, progress=text, updated=now()))
 
-    def end_job(
-        self, job: str, state: JobState, result: Mapping[str, JSON] | None, error: str | None
-    ) -> None:
+    def end_job(self, job: str, state: JobState, result: Mapping[str, JSON] | None, error: str | None) -> None:
         """End a job; one that ended already stays as it is.
 
         Args:
@@ -93,9 +89,7 @@ class JobShelf:
         if state not in ENDS:
             raise BankError(f"job '{job}' cannot end as '{state}'; a job ends as {', '.join(ENDS)}")
         text = None if result is None else to_json(result, f"the result of job '{job}'")
-        self._change(
-            job, ("queued", "running"), {"state": state, "result": text, "error": error, "pid": None}
-        )
+        self._change(job, ("queued", "running"), {"state": state, "result": text, "error": error, "pid": None})
 
     def cancel_job(self, job: str) -> None:
         """End a queued job, and ask a running one to end.

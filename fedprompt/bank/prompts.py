@@ -89,9 +89,7 @@ class PromptShelf:
             if study is not None:
                 known = select(studies.c.number).where(studies.c.digest == study)
                 if connection.execute(known).first() is None:
-                    raise BankError(
-                        f"a prompt cannot be kept: the bank holds no study {study}; record it first"
-                    )
+                    raise BankError(f"a prompt cannot be kept: the bank holds no study {study}; record it first")
             connection.execute(insert(prompts).on_conflict_do_nothing(), contents)
             connection.execute(insert(records).on_conflict_do_nothing(), comings)
         return tuple(prompt.id for prompt, _ in batch)
@@ -160,9 +158,7 @@ def rebuild(name: str, body: str, blob: bytes | None, id: str) -> Prompt:
     """
     try:
         canonical: Mapping[str, Any] = json.loads(body)
-        return Prompt.from_canonical(
-            name, canonical, None if blob is None else from_blob(blob, f"prompt {id}")
-        )
+        return Prompt.from_canonical(name, canonical, None if blob is None else from_blob(blob, f"prompt {id}"))
     except (FedPromptError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, BankError):
             raise

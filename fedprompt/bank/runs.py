@@ -50,9 +50,7 @@ class RunShelf:
             connection.execute(insert(runs).values(row).on_conflict_do_nothing())
             begun = _run(connection.execute(_runs().where(runs.c.id == run)).one())
         if (begun.kind, begun.study) != (kind, study):
-            raise BankError(
-                f"run '{run}' is a {begun.kind} run of study {begun.study}; give the new run another id"
-            )
+            raise BankError(f"run '{run}' is a {begun.kind} run of study {begun.study}; give the new run another id")
         return begun
 
     def record_stage(self, run: str, stage: str, body: Mapping[str, JSON]) -> None:
@@ -70,9 +68,7 @@ class RunShelf:
     def stages(self, run: str) -> dict[str, dict[str, JSON]]:
         """Return what each finished stage found, in the order they were finished."""
         with self._database.read() as connection:
-            found = connection.execute(
-                select(stages).where(stages.c.run == run).order_by(stages.c.number)
-            ).all()
+            found = connection.execute(select(stages).where(stages.c.run == run).order_by(stages.c.number)).all()
         return {row.stage: from_json(row.body) for row in found}
 
     def record_round(self, run: str, number: int, *, prompt: str, body: Mapping[str, JSON]) -> None:
@@ -90,12 +86,9 @@ class RunShelf:
     def rounds(self, run: str) -> tuple[RoundRow, ...]:
         """Return a run's finished rounds, in order."""
         with self._database.read() as connection:
-            found = connection.execute(
-                select(rounds).where(rounds.c.run == run).order_by(rounds.c.round)
-            ).all()
+            found = connection.execute(select(rounds).where(rounds.c.run == run).order_by(rounds.c.round)).all()
         return tuple(
-            RoundRow(row.run, row.round, row.prompt, from_json(row.body), from_time(row.created))
-            for row in found
+            RoundRow(row.run, row.round, row.prompt, from_json(row.body), from_time(row.created)) for row in found
         )
 
     def finish_run(self, run: str, result: Mapping[str, JSON]) -> None:

@@ -25,9 +25,7 @@ class ScoreShelf:
 
     _database: Database
 
-    def record_scores(
-        self, run: str, site: str, scores: Sequence[Score], *, round: int | None = None
-    ) -> None:
+    def record_scores(self, run: str, site: str, scores: Sequence[Score], *, round: int | None = None) -> None:
         """Keep a site's scores; what is there already stays as it is, so a round may be recorded twice.
 
         Raises:
@@ -82,9 +80,7 @@ class ScoreShelf:
         if prompts is not None:
             wanted.append(_among(schema.scores.c.prompt, prompts))
         return tuple(
-            ScoreRow(
-                row.run, row.study, row.site, row.round, _value(Score, row.body, row), from_time(row.created)
-            )
+            ScoreRow(row.run, row.study, row.site, row.round, _value(Score, row.body, row), from_time(row.created))
             for row in self._found(schema.scores, wanted)
         )
 
@@ -102,9 +98,7 @@ class ScoreShelf:
             wanted.append(_among(schema.comparisons.c.first, prompts))
             wanted.append(_among(schema.comparisons.c.second, prompts))
         return tuple(
-            ComparisonRow(
-                row.run, row.study, row.site, _value(Comparison, row.body, row), from_time(row.created)
-            )
+            ComparisonRow(row.run, row.study, row.site, _value(Comparison, row.body, row), from_time(row.created))
             for row in self._found(schema.comparisons, wanted)
         )
 

@@ -26,9 +26,7 @@ class StudyShelf:
             BankError: the digest is not that of the study and the model.
         """
         if study.digest(model_digest) != digest:
-            raise BankError(
-                f"study '{study.study}' cannot be kept as {digest}: that is not the digest of its content"
-            )
+            raise BankError(f"study '{study.study}' cannot be kept as {digest}: that is not the digest of its content")
         row = {
             "digest": digest,
             "name": study.study,

@@ -39,9 +39,7 @@ def to_json(value: Mapping[str, JSON] | list[Any], what: str) -> str:
     except (TypeError, ValueError) as error:
         raise BankError(f"{what} cannot be kept in the bank: it is not plain JSON ({error})") from error
     if len(text) > MAX_JSON_CHARACTERS:
-        raise BankError(
-            f"{what} cannot be kept in the bank: it is longer than {MAX_JSON_CHARACTERS:,} characters"
-        )
+        raise BankError(f"{what} cannot be kept in the bank: it is longer than {MAX_JSON_CHARACTERS:,} characters")
     return text
 
 

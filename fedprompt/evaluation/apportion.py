@@ -32,9 +32,7 @@ def apportion(total: int, weights: Sequence[float], caps: Sequence[int] | None =
     return _rounded(ideal, total, [total] * len(ideal) if caps is None else list(caps))
 
 
-def apportion_table(
-    shares: NDArray[np.float64], rows: Sequence[int], columns: Sequence[int]
-) -> NDArray[np.int64]:
+def apportion_table(shares: NDArray[np.float64], rows: Sequence[int], columns: Sequence[int]) -> NDArray[np.int64]:
     """Return a table of whole numbers with the given row and column sums, near the scaled shares.
 
     Args:

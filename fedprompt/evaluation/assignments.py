@@ -39,9 +39,7 @@ def save_assignment(path: Path, assignment: Mapping[str, str]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}); check the folder and free space"
-        ) from error
+        raise DataError(f"{path}: cannot be written ({error.strerror}); check the folder and free space") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -55,9 +53,7 @@ def load_assignment(path: Path) -> dict[str, str] | None:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise DataError(
-                f"{path}: larger than {MAX_BYTES:,} bytes, so not an assignment; restore it from a backup"
-            )
+            raise DataError(f"{path}: larger than {MAX_BYTES:,} bytes, so not an assignment; restore it from a backup")
         body = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None

@@ -47,6 +47,4 @@ def input_key(case: Case, fields: Sequence[str] | None = None) -> str:
         KeyError: the case lacks a field.
     """
     names = sorted(case.fields if fields is None else fields)
-    return json.dumps(
-        [normalise(case.fields[name]) for name in names], ensure_ascii=False, separators=(",", ":")
-    )
+    return json.dumps([normalise(case.fields[name]) for name in names], ensure_ascii=False, separators=(",", ":"))

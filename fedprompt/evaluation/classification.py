@@ -58,9 +58,7 @@ def macro_f1(confusion: Confusion) -> float | None:
         ValueError: the matrix is not square.
     """
     rows, columns = _sums(confusion)
-    scores = [
-        2 * confusion[i][i] / (r + c) for i, (r, c) in enumerate(zip(rows, columns, strict=True)) if r + c
-    ]
+    scores = [2 * confusion[i][i] / (r + c) for i, (r, c) in enumerate(zip(rows, columns, strict=True)) if r + c]
     return math.fsum(scores) / len(scores) if scores else None
 
 

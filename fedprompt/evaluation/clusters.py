@@ -54,6 +54,4 @@ def effective_n(n: int, total: float, squares: float, groups: int, group_squares
 
 def _check(n: int, groups: int, group_squares: float) -> None:
     if n < 0 or not (1 if n else 0) <= groups <= n or group_squares < 0:
-        raise ValueError(
-            f"{n} cases in {groups} groups: there are 1 to n groups, and squares are not negative"
-        )
+        raise ValueError(f"{n} cases in {groups} groups: there are 1 to n groups, and squares are not negative")

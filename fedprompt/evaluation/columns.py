@@ -45,9 +45,7 @@ def survey(path: Path, limits: ReadLimits | None = None) -> tuple[Column, ...]:
         for row in table.rows:
             rows += 1
             if rows > limits.max_cases:
-                raise DataError(
-                    f"{path}: more than {limits.max_cases:,} cases; split the file or take a sample"
-                )
+                raise DataError(f"{path}: more than {limits.max_cases:,} cases; split the file or take a sample")
             for name in names:
                 try:
                     text = as_text(row.values.get(name))
@@ -62,8 +60,7 @@ def survey(path: Path, limits: ReadLimits | None = None) -> tuple[Column, ...]:
     if not rows:
         raise DataError(f"{path}: has a header but no cases; add at least one case below it")
     return tuple(
-        Column(name, filled[name], length[name] / filled[name] if filled[name] else 0.0, values[name])
-        for name in names
+        Column(name, filled[name], length[name] / filled[name] if filled[name] else 0.0, values[name]) for name in names
     )
 
 

@@ -119,11 +119,7 @@ def _rank(name: str, words: Sequence[str]) -> int:
 def _labels(column: Column) -> list[str]:
     """Return the sorted labels of a label-like column, else an empty list."""
     values = column.values or {}
-    if (
-        not 2 <= len(values) <= MAX_LABELS
-        or column.filled < 2 * len(values)
-        or column.mean_length > MAX_MEAN_LABEL
-    ):
+    if not 2 <= len(values) <= MAX_LABELS or column.filled < 2 * len(values) or column.mean_length > MAX_MEAN_LABEL:
         return []
     return sorted(values)
 
@@ -161,18 +157,12 @@ def _study(name: str, model: str, field: str, heading: str, labels: Sequence[str
     slot = f"{{{field}}}"
     if labels:
         listed = [label.replace("{", "{{").replace("}", "}}") for label in labels]
-        choice = (
-            ", ".join(listed[:-1]) + f" or {listed[-1]}"
-            if len(labels) <= LISTED_LABELS
-            else "one of the labels"
-        )
+        choice = ", ".join(listed[:-1]) + f" or {listed[-1]}" if len(labels) <= LISTED_LABELS else "one of the labels"
         ask = f"Give the {what} of the following text: {choice}."
     else:
         ask = f"Give the {what} for the following text."
     answer: dict[str, Any] = (
-        {"type": "choice", "labels": list(labels)}
-        if labels
-        else {"type": "generate", "scorers": ["exact", "contains"]}
+        {"type": "choice", "labels": list(labels)} if labels else {"type": "generate", "scorers": ["exact", "contains"]}
     )
     return {
         "study": name,
@@ -202,9 +192,7 @@ def _study(name: str, model: str, field: str, heading: str, labels: Sequence[str
 
 
 def _header(path: Path, source: str, field: str, target: str, labels: Sequence[str]) -> str:
-    pairs = [
-        f"{own}={_shown(column)}" for own, column in ((field, source), (ANSWER, target)) if own != column
-    ]
+    pairs = [f"{own}={_shown(column)}" for own, column in ((field, source), (ANSWER, target)) if own != column]
     lines = [
         f"A study drafted from {_shown(path.name)}: read it, change what is not right, then check it.",
         f"Input: column '{_shown(source)}'. Answer: column '{_shown(target)}'"

@@ -40,9 +40,7 @@ def smoothed_variance(successes: float, n: float) -> float:
     return p * (1 - p) / n
 
 
-def random_effects(
-    estimates: Sequence[float], variances: Sequence[float], level: float = 0.95
-) -> RandomEffects | None:
+def random_effects(estimates: Sequence[float], variances: Sequence[float], level: float = 0.95) -> RandomEffects | None:
     """Return the random-effects estimate, or None for fewer than two sites, over which nothing can be said.
 
     Args:

@@ -93,9 +93,7 @@ def read_cases(
         for row in table.rows:
             rows += 1
             if rows > limits.max_cases:
-                raise DataError(
-                    f"{path}: more than {limits.max_cases:,} cases; split the file or take a sample"
-                )
+                raise DataError(f"{path}: more than {limits.max_cases:,} cases; split the file or take a sample")
             case = _case(table, row, columns, group)
             if known is not None and case.answer not in known:
                 raise DataError(_unknown_label(table, row, columns[ANSWER], case.answer, labels or ()))
@@ -113,9 +111,7 @@ def read_cases(
         raise DataError(f"{path}: has a header but no cases; add at least one case below it")
     by_answer = {} if labels is None else _count(path, unit, kept, labels, columns[ANSWER])
     contradictions = tuple(
-        Contradiction(tuple(kept[at].line for at in answers.values()))
-        for answers in seen.values()
-        if len(answers) > 1
+        Contradiction(tuple(kept[at].line for at in answers.values())) for answers in seen.values() if len(answers) > 1
     )
     return CaseFile(
         path=path,
@@ -161,17 +157,14 @@ def _check_columns(table: Table, columns: Mapping[str, str], group: str | None) 
             near = get_close_matches(columns[name], free, n=1) or (free if len(free) == 1 else ["COLUMN"])
             free = [column for column in free if column != near[0]]
             pairs.append(f"{name}={_short(near[0])}")
-        what = ", ".join(
-            f"'{columns[name]}'" + ("" if columns[name] == name else f" for '{name}'") for name in missing
-        )
+        what = ", ".join(f"'{columns[name]}'" + ("" if columns[name] == name else f" for '{name}'") for name in missing)
         raise DataError(
             f"{table.path}: no column {what}; the columns there are {shown}; "
             f"name the right ones with --map {','.join(pairs)}"
         )
     if group is not None and group not in table.columns:
         raise DataError(
-            f"{table.path}: no column '{group}' for --group{did_you_mean(group, there)}; the columns "
-            f"there are {shown}"
+            f"{table.path}: no column '{group}' for --group{did_you_mean(group, there)}; the columns there are {shown}"
         )
 
 
@@ -203,9 +196,7 @@ def _unknown_label(table: Table, row: Row, column: str, label: str, labels: Sequ
     )
 
 
-def _count(
-    path: Path, unit: str, cases: Sequence[Case], labels: Sequence[str], column: str
-) -> dict[str, int]:
+def _count(path: Path, unit: str, cases: Sequence[Case], labels: Sequence[str], column: str) -> dict[str, int]:
     counts = Counter(case.answer for case in cases)
     if len(counts) == 1 and len(labels) > 1:
         only = cases[0].answer
@@ -230,8 +221,7 @@ def _warnings(
         where = "; ".join(_listed(each.lines, unit) for each in contradictions[:SHOWN_LINES])
         more = "; ..." if len(contradictions) > SHOWN_LINES else ""
         said.append(
-            f"{_counted(len(contradictions), 'input')} under two or more answers, kept together "
-            f"({where}{more})"
+            f"{_counted(len(contradictions), 'input')} under two or more answers, kept together ({where}{more})"
         )
     said.extend(f"no case is labelled '{_short(label)}'" for label, count in by_answer.items() if not count)
     return tuple(said)

@@ -36,9 +36,7 @@ def mean_over_sites(
     return None if rates is None else around(_observed(counts).mean(), rates.mean(axis=1), level)
 
 
-def worst_site(
-    counts: Counts, rng: np.random.Generator, draws: int = DRAWS, level: float = 0.95
-) -> Estimate | None:
+def worst_site(counts: Counts, rng: np.random.Generator, draws: int = DRAWS, level: float = 0.95) -> Estimate | None:
     """Return the least successes / n of any site; arguments and errors as for :func:`mean_over_sites`."""
     rates = _resampled(counts, rng, draws)
     return None if rates is None else around(float(_observed(counts).min()), rates.min(axis=1), level)

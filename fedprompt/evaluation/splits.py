@@ -123,9 +123,7 @@ class Splits:
     def shortfalls(self, min_cases: int) -> tuple[Shortfall, ...]:
         """Return the splits with fewer than ``min_cases`` units; units are groups where groups are used."""
         return tuple(
-            Shortfall(split, self.units[split], min_cases)
-            for split in SPLITS
-            if self.units[split] < min_cases
+            Shortfall(split, self.units[split], min_cases) for split in SPLITS if self.units[split] < min_cases
         )
 
 
@@ -154,9 +152,7 @@ def assign(
     """
     stored = dict(earlier or {})
     if stray := [split for split in stored.values() if split not in SPLITS]:
-        raise DataError(
-            f"the stored assignment names the split '{stray[0][:40]}'; restore its file from a backup"
-        )
+        raise DataError(f"the stored assignment names the split '{stray[0][:40]}'; restore its file from a backup")
     found = find_units(cases, key, stored, fields)
     placed: dict[str, list[Unit]] = {split: [] for split in (*SPLITS, "unused")}
     fresh: list[Unit] = []
@@ -167,9 +163,7 @@ def assign(
         placed[split] = sorted([*placed[split], *units], key=lambda unit: unit.order)
     for split in SPLITS:
         stored.update((k, split) for unit in placed[split] for k in unit.keys)
-    tune, validation, test, unused = (
-        tuple(case for unit in units for case in unit.cases) for units in placed.values()
-    )
+    tune, validation, test, unused = (tuple(case for unit in units for case in unit.cases) for units in placed.values())
     return Splits(
         tune=tune,
         validation=validation,

@@ -72,9 +72,7 @@ def find_units(
         DataError: the key is not 32 bytes long.
     """
     if len(key) != KEY_BYTES:
-        raise DataError(
-            f"the site's key is {len(key)} bytes long, not {KEY_BYTES}; restore it from its backup"
-        )
+        raise DataError(f"the site's key is {len(key)} bytes long, not {KEY_BYTES}; restore it from its backup")
     keyed = [
         _Keyed(
             case,
@@ -146,9 +144,7 @@ def _untangle(part: Sequence[_Keyed], earlier: Mapping[str, str]) -> tuple[list[
     for each in part:
         for k in each.keys:
             points[k] |= (
-                {earlier[other] for other in each.keys if other in earlier}
-                if k not in earlier
-                else {earlier[k]}
+                {earlier[other] for other in each.keys if other in earlier} if k not in earlier else {earlier[k]}
             )
     kept: list[_Keyed] = []
     lost: list[_Keyed] = []

@@ -79,9 +79,7 @@ class AnySlot:
                 folder / "prompt.json",
                 json.dumps(prompt, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
             )
-            write_text(
-                folder / "README.md", readme("A model that knows a soft prompt", _use(item), [item], context)
-            )
+            write_text(folder / "README.md", readme("A model that knows a soft prompt", _use(item), [item], context))
         return destination
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:

@@ -52,7 +52,5 @@ def prompt_of(found: Mapping[str, Any] | bytes, vectors: NDArray[np.float32] | N
     except (PromptError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ExportError(f"{where}: the prompt in it is not well formed ({error})") from error
     if prompt.id != identity.id:
-        raise ExportError(
-            f"{where}: the prompt in it has another content than its id {identity.id} says; refused"
-        )
+        raise ExportError(f"{where}: the prompt in it has another content than its id {identity.id} says; refused")
     return prompt

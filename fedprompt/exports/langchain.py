@@ -44,11 +44,7 @@ class LangChain:
     def refuses(self, item: Exported) -> Refusal | None:
         """Return why LangChain cannot hold a prompt, or None if it can."""
         if item.prompt.soft is not None:
-            wanted = (
-                "bundle"
-                if item.prompt.template.is_chat or item.prompt.template.demonstrations
-                else "any-slot"
-            )
+            wanted = "bundle" if item.prompt.template.is_chat or item.prompt.template.demonstrations else "any-slot"
             return Refusal("its soft prompt is vectors, and LangChain holds only text", wanted)
         return None
 
@@ -63,8 +59,7 @@ class LangChain:
         for item in items:
             if refusal := self.refuses(item):
                 raise ExportError(
-                    f"prompt '{item.name}' cannot be LangChain JSON: {refusal.reason}; "
-                    f"take {refusal.instead} instead"
+                    f"prompt '{item.name}' cannot be LangChain JSON: {refusal.reason}; take {refusal.instead} instead"
                 )
         dumped = [_dump(item) for item in items]
         if destination.suffix.lower() == ".json":
@@ -175,17 +170,13 @@ def _revive(value: Any, where: str, name: str) -> Imported:
     if isinstance(ours, dict) and isinstance(ours.get("prompt"), dict):
         prompt = prompt_of(ours["prompt"], None, where)
         if (prompt.template.text, prompt.template.messages) != (text, messages):
-            raise ExportError(
-                f"{where} was changed after fedprompt wrote it; take its 'metadata' out to import it"
-            )
+            raise ExportError(f"{where} was changed after fedprompt wrote it; take its 'metadata' out to import it")
         return Imported(prompt, {}, tuple(dropped))
     dropped.append(f"'{name}' names no label words, so each label stands for itself until a study says more")
     try:
         template = Template(name, text=text, messages=messages)
         if template.has_soft:
-            raise ExportError(
-                f"{where} has a variable named 'soft', which is kept for soft prompts; rename it"
-            )
+            raise ExportError(f"{where} has a variable named 'soft', which is kept for soft prompts; rename it")
         return Imported(Prompt(template), {}, tuple(dropped))
     except PromptError as error:
         raise ExportError(f"{where}: {error}") from error
@@ -247,9 +238,7 @@ def _write_one(destination: Path, text: str) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise ExportError(
-            f"{destination}: cannot be written ({error.strerror}); choose another place"
-        ) from error
+        raise ExportError(f"{destination}: cannot be written ({error.strerror}); choose another place") from error
 
 
 def _read_one(path: Path) -> bytes:

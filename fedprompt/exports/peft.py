@@ -105,15 +105,11 @@ class Peft:
             ours = archive.read(FILE, MAX_IDENTITY_BYTES) if FILE in archive.names else None
         said = (config.get("num_virtual_tokens"), config.get("token_dim"))
         if said != vectors.shape and said != (vectors.shape[0], None):
-            raise ExportError(
-                f"{path}: {CONFIG} says {said} for tokens and width, its vectors are {vectors.shape}"
-            )
+            raise ExportError(f"{path}: {CONFIG} says {said} for tokens and width, its vectors are {vectors.shape}")
         if ours is not None:
             return (Imported(prompt_of(ours, vectors, str(path))),)
         base = config.get("base_model_name_or_path")
-        digest = (
-            context.digest_of(base) if isinstance(base, str) and base == public_model_name(base) else None
-        )
+        digest = context.digest_of(base) if isinstance(base, str) and base == public_model_name(base) else None
         if digest is None:
             told = public_model_name(base) if isinstance(base, str) else "no model"
             raise ExportError(

@@ -37,7 +37,5 @@ def load_tensor(blob: bytes, name: str, where: str) -> NDArray[np.float32]:
         raise ExportError(f"{where}: its safetensors file must hold the tensor '{name}' and nothing else")
     found = tensors[name]
     if found.ndim != 2 or found.dtype not in (np.float32, np.float16):
-        raise ExportError(
-            f"{where}: '{name}' is {found.dtype} of shape {found.shape}, not [tokens, width] float32"
-        )
+        raise ExportError(f"{where}: '{name}' is {found.dtype} of shape {found.shape}, not [tokens, width] float32")
     return np.ascontiguousarray(found, dtype=np.float32)

@@ -32,14 +32,10 @@ def load_model(folder: Path) -> tuple[Any, Any]:
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype="float32", use_safetensors=True, **safe
-        )
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="float32", use_safetensors=True, **safe)
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise ExportError(
-            f"the model cannot be loaded ({reason.replace(str(folder), folder.name)})"
-        ) from error
+        raise ExportError(f"the model cannot be loaded ({reason.replace(str(folder), folder.name)})") from error
     return tokenizer, model
 
 
@@ -138,12 +134,8 @@ def embedding_rows(folder: Path, tokens: Sequence[int]) -> NDArray[np.float32]:
                     table = opened.get_slice(name)
                     shape = table.get_shape()
                     if len(shape) != 2 or max(tokens) >= shape[0] or table.get_dtype() != "F32":
-                        raise ExportError(
-                            f"{folder}: its embeddings are not a float32 table with rows for the tokens"
-                        )
-                    return np.stack([np.asarray(table[token : token + 1])[0] for token in tokens]).astype(
-                        np.float32
-                    )
+                        raise ExportError(f"{folder}: its embeddings are not a float32 table with rows for the tokens")
+                    return np.stack([np.asarray(table[token : token + 1])[0] for token in tokens]).astype(np.float32)
     except (OSError, SafetensorError) as error:
         raise ExportError(f"{folder}: its weights are damaged ({type(error).__name__})") from error
     raise ExportError(f"{folder}: it holds no safetensors with input embeddings")

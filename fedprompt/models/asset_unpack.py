@@ -30,16 +30,8 @@ class Part:
 
     def __post_init__(self) -> None:
         path = PurePosixPath(self.target)
-        if (
-            path.is_absolute()
-            or not path.parts
-            or ".." in path.parts
-            or "\\" in self.target
-            or ":" in self.target
-        ):
-            raise AssetError(
-                f"the file '{self.target}' would be written outside its folder; correct the asset's list"
-            )
+        if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in self.target or ":" in self.target:
+            raise AssetError(f"the file '{self.target}' would be written outside its folder; correct the asset's list")
 
 
 def take_out(name: str, archive: Path, parts: tuple[Part, ...], folder: Path, nested: str = "") -> None:
@@ -89,9 +81,7 @@ def _within(name: str, tar: tarfile.TarFile, source: str) -> IO[bytes]:
     member = tar.getmember(source)
     found = tar.extractfile(member) if member.isreg() else None  # a link could point anywhere
     if found is None:
-        raise AssetError(
-            f"'{source}' in the archive of '{name}' is not a plain file; do not trust this archive"
-        )
+        raise AssetError(f"'{source}' in the archive of '{name}' is not a plain file; do not trust this archive")
     return found
 
 

@@ -234,9 +234,7 @@ def _is_ready(asset: Asset, home: Path) -> bool:
     try:
         found = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         files = list(found["files"])
-        return bool(
-            found["sha256"] == asset.sha256 and files and all((folder / name).is_file() for name in files)
-        )
+        return bool(found["sha256"] == asset.sha256 and files and all((folder / name).is_file() for name in files))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -258,9 +256,7 @@ def _alone(room: Path, hear: Hear, first: Asset) -> Iterator[None]:
 
 
 def _make_ready(asset: Asset, home: Path, room: Path, hear: Hear, backoff: tuple[float, ...]) -> None:
-    for left in room.glob(
-        ".staging-*"
-    ):  # of a process that was killed: the lock says that nobody works there
+    for left in room.glob(".staging-*"):  # of a process that was killed: the lock says that nobody works there
         shutil.rmtree(left, ignore_errors=True)
     archives = room / "archives"
     archives.mkdir(mode=0o700, exist_ok=True)

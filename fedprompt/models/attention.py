@@ -217,9 +217,7 @@ def _attention(
     if plan is None and extra.get("softcap") is not None:
         return _capped(query, key, value, attention_mask, extra), None
     if plan is None:
-        found: tuple[Tensor, Tensor | None] = sdpa_attention_forward(
-            module, query, key, value, attention_mask, **extra
-        )
+        found: tuple[Tensor, Tensor | None] = sdpa_attention_forward(module, query, key, value, attention_mask, **extra)
         return found
     scaling = extra.get("scaling")
     return plan.attend(module, query, key, value, query.shape[-1] ** -0.5 if scaling is None else scaling, extra), None

@@ -53,9 +53,7 @@ class Encoder:
         """
         layouts = [self._segments(rendered) for rendered, _, _ in items]
         runs = self._tokenise(
-            text
-            for segments, (_, words, _) in zip(layouts, items, strict=True)
-            for text in _texts(segments, words)
+            text for segments, (_, words, _) in zip(layouts, items, strict=True) for text in _texts(segments, words)
         )
         encoded = []
         for segments, (_, words, soft) in zip(layouts, items, strict=True):

@@ -76,9 +76,7 @@ def convert(source: Path, destination: Path) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
-        raise AssetError(
-            f"the package '{error.name}' is missing, run 'pip install torch transformers gguf'"
-        ) from error
+        raise AssetError(f"the package '{error.name}' is missing, run 'pip install torch transformers gguf'") from error
     folder, file = str(source.parent), source.name
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
@@ -87,9 +85,7 @@ def convert(source: Path, destination: Path) -> None:
         raise AssetError("a package is missing, run 'pip install gguf'") from error
     packed = [name for name, weights in model.named_parameters() if not weights.dtype.is_floating_point]
     if packed:
-        raise AssetError(
-            f"{len(packed)} weights stayed packed, '{packed[0]}' first; this transformers does not fit"
-        )
+        raise AssetError(f"{len(packed)} weights stayed packed, '{packed[0]}' first; this transformers does not fit")
     # The weights are plain numbers by now, but transformers holds them for quantised and would not save them.
     model.hf_quantizer = None
     model.is_quantized = False
@@ -106,9 +102,7 @@ def convert(source: Path, destination: Path) -> None:
     with torch.inference_mode():
         text = words.decode(saved.generate(**start, max_new_tokens=8, do_sample=False)[0])
     if KNOWN_WORD not in text:
-        raise AssetError(
-            f"the converted model completes '{KNOWN_START}' without '{KNOWN_WORD}'; it is damaged"
-        )
+        raise AssetError(f"the converted model completes '{KNOWN_START}' without '{KNOWN_WORD}'; it is damaged")
 
 
 def main(arguments: list[str]) -> int:

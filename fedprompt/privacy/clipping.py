@@ -20,6 +20,8 @@ def clip(update: NDArray[np.float32], most: float) -> NDArray[np.float32]:
     norm = float(np.linalg.norm(update.astype(np.float64)))
     if norm <= most:
         return update
-    # The next smaller float32 factor keeps rounding from lifting the norm above the bound.
-    factor = np.nextafter(np.float32(most / norm), np.float32(0.0))
-    return np.asarray(update * factor, dtype=np.float32)
+    # A hair below the bound for the norm's own rounding, and rounded towards zero, so that nothing lifts it above.
+    wanted = update.astype(np.float64) * (most / norm * (1 - 1e-12))
+    clipped = wanted.astype(np.float32)
+    over = np.abs(clipped.astype(np.float64)) > np.abs(wanted)
+    return np.where(over, np.nextafter(clipped, np.float32(0.0)), clipped)

@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from fedprompt.errors import EgressRefused
 from fedprompt.prompts.ids import canonical_json
@@ -25,7 +26,7 @@ MAX_REPLY_BYTES = 64 * 1024 * 1024
 MAX_JSON_BYTES = 16 * 1024 * 1024
 _reply: TypeAdapter[Reply] = TypeAdapter(Reply)
 _task: TypeAdapter[Task] = TypeAdapter(Task)
-Message = TypeVar("Message")
+Message = TypeVar("Message", bound=BaseModel)
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
@@ -84,16 +85,17 @@ def _task_arrays(task: Task) -> set[str]:
     return {f"soft-{place}" for place in range(len(task.soft))} if task.verb == "evaluate" else set()
 
 
-def _pack(
-    kind: str, adapter: TypeAdapter[Message], message: Message, arrays: Arrays, allowed: set[str]
-) -> bytes:
+def _pack(kind: str, adapter: TypeAdapter[Message], message: Message, arrays: Arrays, allowed: set[str]) -> bytes:
     from safetensors.numpy import save
 
     try:
-        body = canonical_json(adapter.dump_python(message, mode="json"))
-        adapter.validate_json(body)
-    except (ValidationError, ValueError, TypeError) as error:
+        # All that the value holds is shown to the schema, and what is sent is what the schema made of it.
+        shown = canonical_json(message.model_dump(mode="json", warnings=False))
+        body = canonical_json(adapter.dump_python(adapter.validate_json(shown), mode="json"))
+    except (ValidationError, ValueError, TypeError, PydanticSerializationError) as error:
         raise EgressRefused(f"a {kind} does not fit its schema and was not sent ({_where(error)})") from None
+    if len(body) > MAX_JSON_BYTES:
+        raise EgressRefused(f"a {kind}'s JSON of {len(body):,} bytes is above the bound of {MAX_JSON_BYTES:,}")
     _check_names(arrays, allowed)
     for name, array in arrays.items():
         _check_array(name, array)
@@ -103,9 +105,7 @@ def _pack(
     return bytes(data)
 
 
-def _unpack(
-    kind: str, adapter: TypeAdapter[Message], data: bytes
-) -> tuple[Message, dict[str, NDArray[np.float32]]]:
+def _unpack(kind: str, adapter: TypeAdapter[Message], data: bytes) -> tuple[Message, dict[str, NDArray[np.float32]]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 

@@ -70,7 +70,13 @@ class Prompt:
             raise PromptError(f"prompt '{name}' and its vectors do not belong together")
         if described is None or vectors is None:
             return cls(template)
-        soft = SoftPrompt(vectors, str(described["model"]))
+        if (
+            not isinstance(described, Mapping)
+            or set(described) != {"model", "tokens", "width"}
+            or not isinstance(described["model"], str)
+        ):
+            raise PromptError(f"prompt '{name}' does not describe its vectors by model, tokens and width")
+        soft = SoftPrompt(vectors, described["model"])
         if (soft.tokens, soft.width) != (described["tokens"], described["width"]):
-            raise PromptError(f"prompt '{name}' says {described['tokens']} tokens but its vectors have {soft.tokens}")
+            raise PromptError(f"prompt '{name}' says {described['tokens']} x {described['width']} but its vectors are {soft.tokens} x {soft.width}")
         return cls(template, soft)

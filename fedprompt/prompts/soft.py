@@ -28,7 +28,8 @@ class SoftPrompt:
     model: str
 
     def __post_init__(self) -> None:
-        vectors = np.ascontiguousarray(self.vectors, dtype="<f4")
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
+            vectors = np.ascontiguousarray(self.vectors, dtype="<f4")
         if vectors.ndim != 2 or not 1 <= vectors.shape[0] <= MAX_TOKENS or not 1 <= vectors.shape[1] <= MAX_WIDTH:
             raise PromptError(f"a soft prompt is [tokens, width] with 1 to {MAX_TOKENS} tokens, not {vectors.shape}")
         if not np.isfinite(vectors).all():

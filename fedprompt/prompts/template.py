@@ -72,6 +72,10 @@ class Template:
             raise PromptError(f"template '{self.name}' has no messages")
         if sum(map(len, self._sources())) > MAX_TEMPLATE_CHARACTERS:
             raise PromptError(f"template '{self.name}' is longer than {MAX_TEMPLATE_CHARACTERS:,} characters")
+        try:
+            "".join((*self._sources(), *(self.words or {}).values(), *(self.words or {}))).encode()
+        except UnicodeEncodeError as error:
+            raise PromptError(f"template '{self.name}' holds half of a surrogate pair, which is not Unicode text") from error
         names = [name for source in self._parsed for _, name in source if name is not None]
         if names.count("soft") > 1:
             raise PromptError(f"template '{self.name}' has {names.count('soft')} soft slots; one is the most")
@@ -80,6 +84,7 @@ class Template:
                 f"template '{self.name}' needs both a {{demonstrations}} slot and 'demonstrations: {{count: N}}'"
             )
         if self.words is not None:
+            object.__setattr__(self, "words", dict(self.words))  # what the caller keeps may change
             if any(not word for word in self.words.values()):
                 raise PromptError(f"template '{self.name}' has an empty label word")
             if len(set(self.words.values())) != len(self.words):
@@ -208,6 +213,10 @@ class Template:
         words = self.words or {}
         shown = []
         for fields, label in cases[: spec.count]:
+            if missing := [name for name in self.variables if name not in fields]:
+                raise PromptError(
+                    f"template '{self.name}' names the field '{missing[0]}', which a demonstration lacks"
+                )
             body = "".join(
                 literal + ("" if name is None or name in RESERVED else fields[name])
                 for source in self._parsed

@@ -21,9 +21,11 @@ def read_study(path: Path) -> Study:
         StudyError: no such file, too large, not UTF-8, not YAML, or not a study; names file, line and field.
     """
     try:
-        if path.stat().st_size > MAX_STUDY_BYTES:
+        with path.open("rb") as file:
+            data = file.read(MAX_STUDY_BYTES + 1)
+        if len(data) > MAX_STUDY_BYTES:
             raise StudyError(f"{path}: a study file is at most {MAX_STUDY_BYTES:,} bytes; this is not one")
-        return parse_study(path.read_bytes().decode("utf-8"), str(path))
+        return parse_study(data.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: not UTF-8 text (byte {error.start}); save the study as UTF-8") from error
     except IsADirectoryError as error:
@@ -49,16 +51,20 @@ def parse_study(text: str, where: str = "study") -> Study:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
-        raise StudyError(f"{where}{line}: not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})") from error
+        raise StudyError(
+            f"{where}{line}: not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})"
+        ) from error
     except (RecursionError, ValueError) as error:
         raise StudyError(f"{where}: not valid YAML ({type(error).__name__})") from error
     if not isinstance(body, dict) or node is None:
         raise StudyError(f"{where}: a study is a list of 'key: value' lines, beginning with 'study: NAME'")
+    _refuse_twice(node, where)
     try:
         return Study.model_validate(body)
     except ValidationError as error:
         first = error.errors()[0]
-        path = list(first["loc"])
+        # Of what does not fit together, the schema names the part to change.
+        path = list(first["loc"] or first.get("ctx", {}).get("place", ()))
         field = ".".join(str(part) for part in path) or "study"
         reason = str(first["msg"]).removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
@@ -66,6 +72,24 @@ def parse_study(text: str, where: str = "study") -> Study:
         elif first["type"] == "missing":
             reason = "is missing"
         raise StudyError(f"{where} line {_line(node, path)}, {field}: {reason}") from error
+
+
+def _refuse_twice(root: yaml.Node, where: str) -> None:
+    """Refuse a key that a mapping has twice: YAML would keep the last without a word."""
+    found: list[tuple[yaml.Node, str]] = [(root, "")]
+    while found:
+        node, at = found.pop()
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                name = f"{at}{key.value}" if isinstance(key, yaml.ScalarNode) else at
+                if name in seen:
+                    line = key.start_mark.line + 1
+                    raise StudyError(f"{where} line {line}, {name}: is given twice; keep one of the two")
+                seen.add(name)
+                found.append((value, f"{name}."))
+        elif isinstance(node, yaml.SequenceNode):
+            found.extend((value, f"{at}{place}.") for place, value in enumerate(node.value))
 
 
 def _line(node: yaml.Node, path: Sequence[str | int]) -> int:

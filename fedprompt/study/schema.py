@@ -4,13 +4,15 @@ A study is one task that sites work on together. The digest is over canonical JS
 model's digest, so a comment changes nothing and a default that changes does.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from fedprompt.errors import PromptError
 from fedprompt.prompts.ids import canonical_json, content_id
-from fedprompt.prompts.template import Demonstrations, Message, Template
+from fedprompt.prompts.template import RESERVED, Demonstrations, Message, Template
 
 __all__ = [
     "Answer",
@@ -157,24 +159,41 @@ class Study(Closed):
 
     @model_validator(mode="after")
     def _fits(self) -> "Study":
-        try:
-            names = [template.name for template in self.candidates()]
-            stray = self.soft_template() if self.soft else None
-        except PromptError as error:
-            raise ValueError(str(error)) from error
-        if len(set(names)) != len(names):
-            raise ValueError(f"two templates are called '{next(n for n in names if names.count(n) > 1)}'")
-        if stray is not None and not stray.has_soft:
-            raise ValueError("soft.template has no {soft} slot")
-        for template in (*self.candidates(), *((stray,) if stray else ())):
-            if unknown := [v for v in template.variables if v not in self.fields]:
-                raise ValueError(
-                    f"template '{template.name}' names the field '{unknown[0]}', which is not among the study's "
-                    f"fields ({', '.join(self.fields)})"
+        for name in self.fields:
+            if name in RESERVED:
+                raise _misfit(("fields",), f"'{name}' is reserved for a template's slot; give the field another name")
+            if self.fields.count(name) > 1:
+                raise _misfit(("fields",), f"'{name}' is named twice; name each field once")
+        names: set[str] = set()
+        for place, spec in enumerate(self.templates):
+            template = self._checked(("templates", place), spec.template)
+            if template.name in names:
+                raise _misfit(("templates", place), f"two templates are called '{template.name}'")
+            if template.has_soft:
+                raise _misfit(
+                    ("templates", place),
+                    f"template '{template.name}' has a {{soft}} slot; that belongs under 'soft:'",
                 )
-            if template is not stray and template.has_soft:
-                raise ValueError(f"template '{template.name}' has a {{soft}} slot; that belongs under 'soft:'")
+            names.add(template.name)
+        if self.soft is not None and not self._checked(("soft",), self.soft_template).has_soft:
+            raise _misfit(("soft",), "soft.template has no {soft} slot")
         return self
+
+    def _checked(self, place: tuple[str | int, ...], make: Callable[[], Template]) -> Template:
+        """Return a template that fits the labels and the fields; what is wrong is said of its place."""
+        try:
+            template = make()
+            if self.answer.type == "choice":
+                template = template.with_words(self.answer.labels)
+        except PromptError as error:
+            raise _misfit(place, str(error)) from error
+        if unknown := [name for name in template.variables if name not in self.fields]:
+            raise _misfit(
+                place,
+                f"template '{template.name}' names the field '{unknown[0]}', which is not among the study's "
+                f"fields ({', '.join(self.fields)})",
+            )
+        return template
 
     def candidates(self) -> tuple[Template, ...]:
         """Return the candidate templates, a word for every label where the answer is a choice."""
@@ -196,3 +215,8 @@ class Study(Closed):
         """Return the study's id, ``s1:`` and a digest over canonical JSON and the model's digest."""
         body: dict[str, Any] = {"model_digest": model, "study": self.model_dump(mode="json")}
         return content_id("s1", canonical_json(body))
+
+
+def _misfit(place: tuple[str | int, ...], reason: str) -> PydanticCustomError:
+    """Return an error of the whole study whose context says which part does not fit the others."""
+    return PydanticCustomError("misfit", "{reason}", {"reason": reason, "place": place})

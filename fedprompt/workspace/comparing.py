@@ -132,9 +132,7 @@ def _pair(
     return PairView(first.id, second.id, 100 * whole.value, interval, p, told, by_site)
 
 
-def _unpaired(
-    first: PromptView, second: PromptView, scores: Mapping[str, Mapping[str, SiteScore | None]]
-) -> str:
+def _unpaired(first: PromptView, second: PromptView, scores: Mapping[str, Mapping[str, SiteScore | None]]) -> str:
     both = [
         (a.value, b.value)
         for site, a in scores[first.id].items()

@@ -158,9 +158,7 @@ class _Demo:
             drawn = draw_cases(read_source(text, source), wanted, np.random.SeedSequence([*entropy, DRAW]))
             write_cases(file, drawn)
         cases = cases_of(file, self.study, None, None)
-        return make_worker(
-            name=site, folder=folder, study=self.study, model=self.model, cases=cases, where=str(file)
-        )
+        return make_worker(name=site, folder=folder, study=self.study, model=self.model, cases=cases, where=str(file))
 
     def run(self) -> dict[str, Any]:
         """Run every stage."""

@@ -51,9 +51,7 @@ def federate(
         folder = SiteFolder(ws.home.sites / name)
         folder.prepare()
         cases = cases_of(path, parsed, mapping, group)
-        workers[name] = make_worker(
-            name=name, folder=folder, study=parsed, model=model, cases=cases, where=str(path)
-        )
+        workers[name] = make_worker(name=name, folder=folder, study=parsed, model=model, cases=cases, where=str(path))
     settings = {"seed": seed, "sites": {name: str(path.absolute()) for name, path in sorted(sites.items())}}
     run = content_id("r1", canonical_json({"kind": "federate", "study": digest, "settings": settings}))
     row = ws.bank.start_run(run, kind="federate", study=digest, settings=settings)

@@ -47,9 +47,7 @@ class BankWriter:
         earlier = self._bank.rounds(self._run)
         parents = [earlier[-1].prompt] if earlier else []
         notes = {"round": record.number, "run": self._run}
-        self._bank.record_prompt(
-            record.prompt, study=self._study, origin=self._origin, parents=parents, notes=notes
-        )
+        self._bank.record_prompt(record.prompt, study=self._study, origin=self._origin, parents=parents, notes=notes)
         for site, score in record.scores.items():
             self._bank.record_scores(self._run, site, [score], round=record.number)
         self._bank.record_round(
@@ -74,9 +72,7 @@ class TestLook:
 
     def __init__(self, scores: BySite, comparisons: Mapping[str, Sequence[Comparison]]) -> None:
         self.scores = scores
-        self._pairs = {
-            site: {(c.first, c.second): c for c in found} for site, found in comparisons.items()
-        }
+        self._pairs = {site: {(c.first, c.second): c for c in found} for site, found in comparisons.items()}
 
     def pair(self, site: str, first: str, second: str) -> Comparison | None:
         """Return what a site said of two prompts, None where it was not asked or they are one."""
@@ -145,9 +141,7 @@ class FederationRun:
                 reply = self.hub.evaluate(site, asked, "validation", pairs)
                 self._bank.record_comparisons(self.id, site, reply.comparisons)
 
-    def look_at_test(
-        self, prompts: Sequence[Prompt], pairs: Mapping[str, Sequence[tuple[str, str]]]
-    ) -> TestLook:
+    def look_at_test(self, prompts: Sequence[Prompt], pairs: Mapping[str, Sequence[tuple[str, str]]]) -> TestLook:
         """Score the nominated prompts on test, once; a site that answered is not asked again."""
         known = self._known("test")
         for done, site in enumerate(self.hub.sites):
@@ -199,5 +193,3 @@ def start_prompt(model: CausalModel, study: Study) -> SoftPrompt:
     """Return what tuning starts from: the embeddings of the study's text."""
     assert study.soft is not None
     return model.text_init(study.soft.init, study.soft.tokens)
-
-

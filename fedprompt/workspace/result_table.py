@@ -20,7 +20,6 @@ __all__ = ["average", "difference", "entry", "gain_sentence", "headline", "point
 DRAWS = 10_000
 
 
-
 def entry(by_site: Mapping[str, Score], seed: int) -> dict[str, Any]:
     """Return mean, worst, interval and sites of one score a site."""
     counts = [(round(score.total), score.n) for score in by_site.values()]
@@ -113,5 +112,3 @@ def average(looks: Sequence[Mapping[str, Score]]) -> dict[str, Score]:
         )
         for site in first
     }
-
-

@@ -26,9 +26,7 @@ __all__ = ["OWN_SITE", "open_study", "score", "shown_score"]
 OWN_SITE = "this-site"
 
 
-def open_study(
-    ws: Workspace, path: Path, model: str | None, report: Report = quiet
-) -> tuple[Study, CausalModel, str]:
+def open_study(ws: Workspace, path: Path, model: str | None, report: Report = quiet) -> tuple[Study, CausalModel, str]:
     """Return a study, its model and its digest, and record it.
 
     Args:

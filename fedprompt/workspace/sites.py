@@ -30,9 +30,7 @@ def split_cases(folder: SiteFolder, study: Study, cases: Sequence[Case]) -> Spli
     stored = folder.assignment(study.study)
     earlier = load_assignment(stored)
     sizes = SplitSizes(study.splits.tune, study.splits.validation, study.splits.test)
-    splits = assign(
-        cases, folder.key, sizes, earlier, fields=study.fields, stratified=study.answer.type == "choice"
-    )
+    splits = assign(cases, folder.key, sizes, earlier, fields=study.fields, stratified=study.answer.type == "choice")
     save_assignment(stored, splits.assignment)
     return splits
 

@@ -45,9 +45,7 @@ def tune(
     cases = cases_of(data, parsed, mapping, group)
     folder = SiteFolder(ws.home.sites / OWN_SITE)
     folder.prepare()
-    worker = make_worker(
-        name=OWN_SITE, folder=folder, study=parsed, model=model, cases=cases, where=str(data)
-    )
+    worker = make_worker(name=OWN_SITE, folder=folder, study=parsed, model=model, cases=cases, where=str(data))
     settings = {"seed": seed, "cases": len(cases), "file": str(data.absolute())}
     run = content_id("r1", canonical_json({"kind": "tune", "study": digest, "settings": settings}))
     row = ws.bank.start_run(run, kind="tune", study=digest, settings=settings)

@@ -131,9 +131,7 @@ def test_a_study_comes_back_equal_and_must_have_its_own_digest(bank: Bank, study
         bank.study("s1:" + "0" * 32)
 
 
-def test_scores_are_kept_once_a_round_and_the_first_wins(
-    bank: Bank, study: Study, digest: str, plain: Prompt
-) -> None:
+def test_scores_are_kept_once_a_round_and_the_first_wins(bank: Bank, study: Study, digest: str, plain: Prompt) -> None:
     bank.record_study(study, digest, MODEL)
     bank.start_run("r", kind="demo", study=digest, settings={"seed": 0})
     for total in (3, 4):

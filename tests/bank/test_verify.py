@@ -64,18 +64,14 @@ def test_an_untouched_bank_has_no_problems(filled: Bank) -> None:
         ("UPDATE runs SET study = 's1:none'", "runs row 1", "not in studies"),
     ],
 )
-def test_a_change_behind_its_back_is_found(
-    filled: Bank, tamper: Tamper, statement: str, where: str, what: str
-) -> None:
+def test_a_change_behind_its_back_is_found(filled: Bank, tamper: Tamper, statement: str, where: str, what: str) -> None:
     tamper(statement)
     problems = filled.verify()
     assert problems
     assert all(problem.where.startswith(where) and what in problem.what for problem in problems)
 
 
-def test_a_changed_prompt_or_score_is_not_given_out(
-    filled: Bank, tamper: Tamper, soft: Prompt, digest: str
-) -> None:
+def test_a_changed_prompt_or_score_is_not_given_out(filled: Bank, tamper: Tamper, soft: Prompt, digest: str) -> None:
     tamper("UPDATE prompts SET body = replace(body, 'Review', 'Reviev')")
     with pytest.raises(BankError, match="is damaged"):
         filled.prompt(soft.id)

@@ -50,7 +50,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]
 
 
 def run(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(root), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run([sys.executable, *command], cwd=root, env=environment, capture_output=True, text=True)
 
 
@@ -69,7 +69,7 @@ def test_the_copy_is_what_is_imported(followed: tuple[Path, list[Path]]) -> None
 def test_the_recipes_tests_pass(followed: tuple[Path, list[Path]]) -> None:
     root, touched = followed
     tests = [str(path) for path in touched if path.name.startswith("test_")]
-    found = run(root, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    found = run(root, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", *tests)
     assert found.returncode == 0, found.stdout + found.stderr
     assert "5 passed" in found.stdout
 

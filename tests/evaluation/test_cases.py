@@ -34,9 +34,7 @@ def test_two_fields_do_not_run_together() -> None:
 
 
 def test_the_order_of_the_fields_does_not_matter() -> None:
-    assert input_key(Case({"q": "1", "r": "2"}, "x")) == input_key(
-        Case({"r": "2", "q": "1"}, "x"), ["r", "q"]
-    )
+    assert input_key(Case({"q": "1", "r": "2"}, "x")) == input_key(Case({"r": "2", "q": "1"}, "x"), ["r", "q"])
 
 
 def test_a_missing_field_is_an_error() -> None:

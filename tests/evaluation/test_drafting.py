@@ -21,9 +21,7 @@ def csv(folder: Path, header: str, rows: list[str], name: str = "mine.csv") -> P
 
 
 def test_a_draft_is_a_valid_study_with_four_templates_and_a_soft_slot(tmp_path: Path) -> None:
-    path = csv(
-        tmp_path, "id,note,label", [f"{i},{text},{'no' if i % 3 else 'yes'}" for i, text in enumerate(TEXTS)]
-    )
+    path = csv(tmp_path, "id,note,label", [f"{i},{text},{'no' if i % 3 else 'yes'}" for i, text in enumerate(TEXTS)])
     study = parse_study(draft_study(path))
     assert study.study == "mine"
     assert study.fields == ("note",)
@@ -64,16 +62,12 @@ def test_texts_that_do_not_repeat_are_never_labels(tmp_path: Path) -> None:
 
 
 def test_the_usual_name_wins_over_fewer_values(tmp_path: Path) -> None:
-    path = csv(
-        tmp_path, "text,sex,sentiment", [f"{t},{'mf'[i % 2]},{'abc'[i % 3]}" for i, t in enumerate(TEXTS)]
-    )
+    path = csv(tmp_path, "text,sex,sentiment", [f"{t},{'mf'[i % 2]},{'abc'[i % 3]}" for i, t in enumerate(TEXTS)])
     assert parse_study(draft_study(path)).answer.labels == ("a", "b", "c")
 
 
 def test_named_columns_are_taken(tmp_path: Path) -> None:
-    path = csv(
-        tmp_path, "short,text,a,label", [f"s{i},{t},{'xy'[i % 2]},{i % 3}" for i, t in enumerate(TEXTS)]
-    )
+    path = csv(tmp_path, "short,text,a,label", [f"s{i},{t},{'xy'[i % 2]},{i % 3}" for i, t in enumerate(TEXTS)])
     study = parse_study(draft_study(path, answer="a", text="short"))
     assert study.fields == ("short",)
     assert study.answer.labels == ("x", "y")
@@ -93,9 +87,7 @@ def test_labels_with_braces_are_escaped_in_templates(tmp_path: Path) -> None:
 
 
 def test_free_answers_become_a_generate_study(tmp_path: Path) -> None:
-    path = csv(
-        tmp_path, "question,answer", [f"What is the number that follows {i}?,It is {i + 1}" for i in range(9)]
-    )
+    path = csv(tmp_path, "question,answer", [f"What is the number that follows {i}?,It is {i + 1}" for i in range(9)])
     study = parse_study(draft_study(path))
     assert study.answer.type == "generate"
     assert study.metric == "score"
@@ -113,9 +105,7 @@ def test_parquet_is_drafted_from_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("column", ["soft", "answer text", "2nd", "{x}", "\u00e9", "demonstrations"])
 def test_any_column_name_gives_a_valid_study(tmp_path: Path, column: str) -> None:
-    path = csv(
-        tmp_path, f"{column},label", [f"{t},{'ab'[i % 2]}" for i, t in enumerate(TEXTS)], "odd {name}!.csv"
-    )
+    path = csv(tmp_path, f"{column},label", [f"{t},{'ab'[i % 2]}" for i, t in enumerate(TEXTS)], "odd {name}!.csv")
     assert len(parse_study(draft_study(path)).fields) == 1
 
 

@@ -68,9 +68,7 @@ def test_parquet_reads_the_same_cases_as_csv(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.table(
-        {"note": ["fine", "bad", "fine"], "y": ["positive", "negative", "positive"], "other": [1, 2, 3]}
-    )
+    table = pa.table({"note": ["fine", "bad", "fine"], "y": ["positive", "negative", "positive"], "other": [1, 2, 3]})
     path = tmp_path / "a.parquet"
     pq.write_table(table, path)
     found = read(path, mapping={"text": "note", "answer": "y"})
@@ -214,9 +212,7 @@ def test_a_group_column_that_is_not_there_suggests_the_nearest(tmp_path: Path) -
         ("cases", GOOD, "the ending '' is not known"),
     ],
 )
-def test_bad_files_get_a_sentence_with_the_place(
-    tmp_path: Path, name: str, content: str | bytes, part: str
-) -> None:
+def test_bad_files_get_a_sentence_with_the_place(tmp_path: Path, name: str, content: str | bytes, part: str) -> None:
     assert part in refusal(write(tmp_path, name, content))
 
 
@@ -227,18 +223,12 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 def test_a_one_class_file_is_refused(tmp_path: Path) -> None:
     message = refusal(write(tmp_path, "a.csv", "text,answer\nfine,positive\ngood,positive\n"))
-    assert (
-        "line 2 and all others, field 'answer' (column 'answer'): every case is labelled 'positive'"
-        in message
-    )
+    assert "line 2 and all others, field 'answer' (column 'answer'): every case is labelled 'positive'" in message
 
 
 def test_an_unknown_label_suggests_the_nearest_and_is_cut(tmp_path: Path) -> None:
     message = refusal(write(tmp_path, "a.csv", "text,answer\nfine,positive\nbad,Negative\n"))
-    assert (
-        "line 3, field 'answer' (column 'answer'): unknown label 'Negative', did you mean 'negative'?"
-        in message
-    )
+    assert "line 3, field 'answer' (column 'answer'): unknown label 'Negative', did you mean 'negative'?" in message
     long = refusal(write(tmp_path, "b.csv", f"text,answer\nfine,{'x' * 500}\n"))
     assert "x" * 40 + "..." in long
     assert "x" * 41 not in long

@@ -39,9 +39,7 @@ plain_lists = st.lists(
     max_size=80,
     unique_by=lambda pair: pair[0],
 ).map(lambda pairs: [Case({"text": f"text {i}"}, answer) for i, answer in pairs])
-sizes = st.sampled_from(
-    [THIRDS, SplitSizes(0.5, 0.2, 0.1), SplitSizes(10, 7, 5), SplitSizes(48.0, 150.0, 150.0)]
-)
+sizes = st.sampled_from([THIRDS, SplitSizes(0.5, 0.2, 0.1), SplitSizes(10, 7, 5), SplitSizes(48.0, 150.0, 150.0)])
 
 
 def cases(count: int, labels: str = "ab", start: int = 0) -> list[Case]:
@@ -54,9 +52,7 @@ def named(splits: Splits) -> dict[str, Sequence[Case]]:
 
 def where(splits: Splits) -> dict[tuple[str, str, str | None], str]:
     return {
-        (input_key(case), case.answer, case.group): split
-        for split, inside in named(splits).items()
-        for case in inside
+        (input_key(case), case.answer, case.group): split for split, inside in named(splits).items() for case in inside
     }
 
 
@@ -74,9 +70,7 @@ def test_no_input_and_no_group_is_in_two_splits(some: list[Case], size: SplitSiz
 
 @settings(deadline=None)
 @given(case_lists, sizes, st.randoms(use_true_random=False))
-def test_the_order_of_the_file_decides_nothing(
-    some: list[Case], size: SplitSizes, rng: random.Random
-) -> None:
+def test_the_order_of_the_file_decides_nothing(some: list[Case], size: SplitSizes, rng: random.Random) -> None:
     shuffled = list(some)
     rng.shuffle(shuffled)
     first, second = assign(some, KEY, size), assign(shuffled, KEY, size)
@@ -111,9 +105,7 @@ def test_later_cases_never_move_earlier_ones(
 def test_without_groups_every_old_case_stays_where_it_was(old: list[Case], new: list[Case]) -> None:
     before = assign(old, KEY, THIRDS)
     known = {input_key(case) for case in old}
-    after = assign(
-        [*old, *(case for case in new if input_key(case) not in known)], KEY, THIRDS, before.assignment
-    )
+    after = assign([*old, *(case for case in new if input_key(case) not in known)], KEY, THIRDS, before.assignment)
     assert where(before).items() <= where(after).items()
     assert not after.left_out
 
@@ -181,9 +173,7 @@ def test_a_contradictory_input_stays_together_and_counts_once() -> None:
     some = [Case({"text": "same"}, "a"), Case({"text": "SAME"}, "b"), *cases(9)]
     splits = assign(some, KEY, SplitSizes(4, 3, 3))
     assert splits.units == {"tune": 4, "validation": 3, "test": 3}
-    homes = {
-        split for split in SPLITS for case in splits.cases(split) if case.fields["text"].lower() == "same"
-    }
+    homes = {split for split in SPLITS for case in splits.cases(split) if case.fields["text"].lower() == "same"}
     assert len(homes) == 1
     assert sum(len(splits.cases(split)) for split in SPLITS) == 11
 
@@ -211,9 +201,7 @@ def test_a_case_that_joins_an_input_and_a_group_of_two_splits_is_left_out() -> N
 def test_a_new_input_of_two_groups_that_point_apart_is_left_out() -> None:
     before = assign(cases(10), KEY, THIRDS)
     # Two new groups hold an old tune case and an old test case, and both hold one new input.
-    tune, test = (
-        Case(held[0].fields, held[0].answer, who) for held, who in ((before.tune, "c"), (before.test, "d"))
-    )
+    tune, test = (Case(held[0].fields, held[0].answer, who) for held, who in ((before.tune, "c"), (before.test, "d")))
     new = [tune, test, Case({"text": "new"}, "a", "c"), Case({"text": "new"}, "b", "d")]
     after = assign(new, KEY, THIRDS, before.assignment)
     assert (after.tune, after.validation, after.test) == ((tune,), (), (test,))
@@ -234,9 +222,7 @@ def test_nothing_is_cut_from_nothing() -> None:
     assert len(splits.shortfalls(1)) == 3
 
 
-@pytest.mark.parametrize(
-    "wanted", [(-1, 1, 1), (0, 0, 0), (0.5, 0.6, 0.4), (48, 0.3, 0.3), (float("nan"), 1, 1)]
-)
+@pytest.mark.parametrize("wanted", [(-1, 1, 1), (0, 0, 0), (0.5, 0.6, 0.4), (48, 0.3, 0.3), (float("nan"), 1, 1)])
 def test_sizes_that_make_no_sense_are_refused(wanted: tuple[float, float, float]) -> None:
     with pytest.raises(DataError, match="split sizes"):
         SplitSizes(*wanted)

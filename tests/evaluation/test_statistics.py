@@ -224,9 +224,7 @@ def test_sites_count_alike_in_a_paired_difference() -> None:
 
 @settings(deadline=None)
 @given(st.lists(pairs, min_size=1, max_size=5), st.integers(0, 99), st.randoms(use_true_random=False))
-def test_a_swapped_pair_negates_and_order_changes_nothing(
-    sites: list[PairCounts], seed: int, order: object
-) -> None:
+def test_a_swapped_pair_negates_and_order_changes_nothing(sites: list[PairCounts], seed: int, order: object) -> None:
     found = paired_difference(sites, rng(seed), DRAWS)
     swapped = paired_difference([pair.swapped() for pair in sites], rng(seed), DRAWS)
     assert found is not None

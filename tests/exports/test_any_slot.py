@@ -72,12 +72,8 @@ def test_the_readmes_lines_give_fedprompts_probabilities(
     assert abs(wanted["positive"] - 0.5) > 1e-3
 
 
-def test_the_lines_are_few_and_import_no_fedprompt(
-    exported: Make, tiny_context: ExportContext, tmp_path: Path
-) -> None:
-    path = AnySlot().write(
-        [exported("{text}{soft}:", tiny_context.model_digest)], tmp_path / "out", tiny_context
-    )
+def test_the_lines_are_few_and_import_no_fedprompt(exported: Make, tiny_context: ExportContext, tmp_path: Path) -> None:
+    path = AnySlot().write([exported("{text}{soft}:", tiny_context.model_digest)], tmp_path / "out", tiny_context)
     lines = _lines(path).splitlines()
     assert len(lines) <= 10
     assert "fedprompt" not in _lines(path)
@@ -148,18 +144,14 @@ def test_marks_typed_by_a_user_stay_text_and_decoding_leaves_the_tokens_out(
     assert tokenizer.decode([own, own + 1, *typed], skip_special_tokens=True) == "<fp-0> so"
 
 
-def test_free_text_answers_get_lines_that_generate(
-    exported: Make, tiny_context: ExportContext, tmp_path: Path
-) -> None:
+def test_free_text_answers_get_lines_that_generate(exported: Make, tiny_context: ExportContext, tmp_path: Path) -> None:
     item = exported("{text}{soft}:", tiny_context.model_digest, words=None)
     path = AnySlot().write([item], tmp_path / "out", tiny_context)
     assert "<fp-" not in _run_lines(path, "a good film")
     assert "greedily" in (path / "README.md").read_text()
 
 
-def test_the_folder_brings_back_the_same_prompt(
-    exported: Make, tiny_context: ExportContext, tmp_path: Path
-) -> None:
+def test_the_folder_brings_back_the_same_prompt(exported: Make, tiny_context: ExportContext, tmp_path: Path) -> None:
     item = exported("Review: {text}{soft}\nSo:", tiny_context.model_digest, name="tuned")
     path = AnySlot().write([item], tmp_path / "out", tiny_context)
     assert format_of(path).name == "any-slot"

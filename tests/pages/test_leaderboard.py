@@ -63,7 +63,7 @@ def test_test_cases_are_shown_on_request_and_for_nominated_prompts_only(open_pag
     assert "they were looked at once" in switch.label
     switch.set_value(True).run()
     measured = ranking(at)[ranking(at)["test mean"].notna()]
-    assert set(measured["prompt"]) == {"good or bad", "tuned together, round 3", "tuned on pooled cases, round 3"}
+    assert set(measured["prompt"]) == {"good or bad", "tuned together, round 3", "tuned on all cases, round 3"}
 
 
 @pytest.mark.usefixtures("demo_home")

@@ -69,9 +69,9 @@ def test_a_finished_demo_tells_its_finding_and_what_joining_gained_each_site(ope
     at = open_page("overview")
     assert at.success[0].value.startswith("The prompt tuned together scores ")
     assert [metric.label for metric in at.metric] == [
-        "Best template, untuned",
-        "Tuned alone, everywhere",
-        "Tuned alone, at home",
+        "Best template",
+        "Alone, everywhere",
+        "Alone, at home",
         "Tuned together",
     ]
     shown = texts(at)

@@ -76,9 +76,7 @@ def ids(ws: Workspace, study: Study) -> dict[str, str]:
     return {"plain": plain.id, "inside": inside.id, "front": front.id}
 
 
-def test_a_reading_is_of_the_test_split_over_all_sites(
-    ws: Workspace, ids: dict[str, str], study: Study
-) -> None:
+def test_a_reading_is_of_the_test_split_over_all_sites(ws: Workspace, ids: dict[str, str], study: Study) -> None:
     rows = ws.bank.scores(prompts=[ids["inside"]])
     reading = reading_of(ws.bank.prompt(ids["inside"]), study, rows)
     assert reading.scores == {"movies": 0.8, "tweets": 0.9}
@@ -96,9 +94,7 @@ def test_a_prompt_without_scores_says_so(ws: Workspace, ids: dict[str, str], stu
     assert reading.words == WORDS
 
 
-def test_a_metric_that_is_no_share_gets_a_normal_interval(
-    ws: Workspace, ids: dict[str, str], study: Study
-) -> None:
+def test_a_metric_that_is_no_share_gets_a_normal_interval(ws: Workspace, ids: dict[str, str], study: Study) -> None:
     prompt = ws.bank.prompt(ids["plain"])
     ws.bank.record_scores("r", "tweets", [_score(prompt, 4, 2, metric="score")])
     reading = reading_of(prompt, study, ws.bank.scores(prompts=[prompt.id]))

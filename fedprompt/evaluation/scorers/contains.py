@@ -27,6 +27,4 @@ class Contains:
             return Scored(0.0, "the output is empty")
         word = re.escape(answer)
         found = re.search(rf"(?<!\w){word}(?!\w)" if self.whole_words else word, output) is not None
-        return Scored(
-            float(found), "the output holds the answer" if found else "the output does not hold the answer"
-        )
+        return Scored(float(found), "the output holds the answer" if found else "the output does not hold the answer")

@@ -15,9 +15,7 @@ def register(scorer: Scorer) -> Scorer:
         DataError: the name is taken or empty.
     """
     if not scorer.name or scorer.name in _known:
-        raise DataError(
-            f"the scorer name '{scorer.name}' is empty or taken; give the new scorer another name"
-        )
+        raise DataError(f"the scorer name '{scorer.name}' is empty or taken; give the new scorer another name")
     _known[scorer.name] = scorer
     return scorer
 
@@ -29,9 +27,7 @@ def scorer_named(name: str) -> Scorer:
         DataError: there is none; suggests the nearest name.
     """
     if name not in _known:
-        raise DataError(
-            f"unknown scorer '{name}'{did_you_mean(name, _known)}; there are {', '.join(scorer_names())}"
-        )
+        raise DataError(f"unknown scorer '{name}'{did_you_mean(name, _known)}; there are {', '.join(scorer_names())}")
     return _known[name]
 
 

@@ -43,13 +43,9 @@ def delimited_table(file: BinaryIO, path: Path, limits: ReadLimits, wanted: Sequ
     try:
         columns = tuple(cell.strip() for cell in _cells(header, delimiter))
     except csv.Error as error:
-        raise DataError(
-            f"{path} line {header_line}: the header cannot be read ({error}); check its quotes"
-        ) from None
+        raise DataError(f"{path} line {header_line}: the header cannot be read ({error}); check its quotes") from None
     if twice := [name for name in wanted if columns.count(name) > 1]:
-        raise DataError(
-            f"{path} line {header_line}: the column '{twice[0]}' occurs twice; rename one of the two"
-        )
+        raise DataError(f"{path} line {header_line}: the column '{twice[0]}' occurs twice; rename one of the two")
     return Table(path, columns, _rows(lines, path, columns, delimiter, header_line))
 
 

@@ -38,13 +38,9 @@ def _object(line: str, where: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
-        raise DataError(
-            f"{where}, column {error.colno}: not JSON ({error.msg}); give one object a line"
-        ) from None
+        raise DataError(f"{where}, column {error.colno}: not JSON ({error.msg}); give one object a line") from None
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{where}: not usable JSON ({type(error).__name__}); give one flat object a line"
-        ) from None
+        raise DataError(f"{where}: not usable JSON ({type(error).__name__}); give one flat object a line") from None
     if not isinstance(value, dict):
         raise DataError(
             f'{where}: a JSON {_kind(value)}, not an object; give lines like {{"text": ..., "answer": ...}}'
@@ -53,9 +49,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise DataError(
-                f"{where}: an escape that is half of a surrogate pair, so not text; repair it"
-            ) from None
+            raise DataError(f"{where}: an escape that is half of a surrogate pair, so not text; repair it") from None
     return value
 
 

@@ -26,9 +26,7 @@ def text_lines(file: BinaryIO, path: Path, limits: ReadLimits) -> Iterator[tuple
         number += 1
         if number == 1:
             if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise DataError(
-                    f"{path} line 1, byte 1: the file is UTF-16, not UTF-8; save it as UTF-8 and try again"
-                )
+                raise DataError(f"{path} line 1, byte 1: the file is UTF-16, not UTF-8; save it as UTF-8 and try again")
             raw = raw.removeprefix(codecs.BOM_UTF8)
         if len(raw) > limits.max_line_bytes:
             raise DataError(
@@ -45,7 +43,6 @@ def text_lines(file: BinaryIO, path: Path, limits: ReadLimits) -> Iterator[tuple
         except UnicodeDecodeError as error:
             # 'from None' because the decoder's error keeps the whole line, which is a case's text.
             raise DataError(
-                f"{path} line {number}, byte {error.start + 1}: not UTF-8 text; save the file as UTF-8 "
-                "and try again"
+                f"{path} line {number}, byte {error.start + 1}: not UTF-8 text; save the file as UTF-8 and try again"
             ) from None
         yield number, text

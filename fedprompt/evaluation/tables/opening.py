@@ -33,9 +33,7 @@ def open_table(path: Path, limits: ReadLimits, wanted: Sequence[str] | None = No
     try:
         found = path.stat()
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be opened ({error.strerror}); check the path and its permissions"
-        ) from error
+        raise DataError(f"{path}: cannot be opened ({error.strerror}); check the path and its permissions") from error
     if stat.S_ISDIR(found.st_mode):
         raise DataError(f"{path}: is a folder; give one file ({', '.join(ENDINGS)})")
     if not stat.S_ISREG(found.st_mode):
@@ -50,8 +48,7 @@ def open_table(path: Path, limits: ReadLimits, wanted: Sequence[str] | None = No
         raise DataError(f"{path}: the file is empty; give a file with one case a line")
     if found.st_size > limits.max_file_bytes:
         raise DataError(
-            f"{path}: {found.st_size:,} bytes, more than {limits.max_file_bytes:,}; split the file or "
-            "take a sample"
+            f"{path}: {found.st_size:,} bytes, more than {limits.max_file_bytes:,}; split the file or take a sample"
         )
     try:
         file = path.open("rb")

@@ -32,9 +32,7 @@ def parquet_table(file: BinaryIO, path: Path, limits: ReadLimits, wanted: Sequen
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise DataError(
-            f"{path}: reading Parquet needs pyarrow; run 'pip install pyarrow' or save as CSV"
-        ) from error
+        raise DataError(f"{path}: reading Parquet needs pyarrow; run 'pip install pyarrow' or save as CSV") from error
     damaged = f"{path}: not a Parquet file, or a damaged one; write it anew or save the cases as CSV"
     try:
         parquet = pq.ParquetFile(
@@ -47,9 +45,7 @@ def parquet_table(file: BinaryIO, path: Path, limits: ReadLimits, wanted: Sequen
     if parquet.metadata.num_rows > limits.max_cases:
         raise DataError(f"{path}: more than {limits.max_cases:,} cases; split the file or take a sample")
     if sum(group.total_byte_size for group in groups) > limits.max_file_bytes:
-        raise DataError(
-            f"{path}: unpacks to more than {limits.max_file_bytes:,} bytes; keep only the columns needed"
-        )
+        raise DataError(f"{path}: unpacks to more than {limits.max_file_bytes:,} bytes; keep only the columns needed")
     if twice := [name for name in wanted or columns if columns.count(name) > 1]:
         raise DataError(f"{path}: the column '{twice[0]}' occurs twice; rename one of the two")
     kept = [name for name in columns if wanted is None or name in wanted]
@@ -74,9 +70,7 @@ def parquet_table(file: BinaryIO, path: Path, limits: ReadLimits, wanted: Sequen
                             "shorten the case"
                         )
                     if isinstance(value, str) and "\0" in value:
-                        raise DataError(
-                            f"{path} row {line}, '{name}': a NUL character, so not text; repair the value"
-                        )
+                        raise DataError(f"{path} row {line}, '{name}': a NUL character, so not text; repair the value")
                 yield Row(line, record)
 
     return Table(path, columns, rows(), unit="row")
