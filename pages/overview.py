@@ -91,7 +91,8 @@ def draw() -> None:
     if busy and not view.sites:
         draw_plan()
     if view.headline:
-        st.success(plain(sentence(view.headline)), icon=":material/hub:")
+        tell = st.success if is_better(view) else st.info
+        tell(plain(sentence(view.headline)), icon=":material/hub:")
     if view.result is not None:
         draw_numbers(view.result)
     if view.transfer and view.gains:
@@ -108,6 +109,12 @@ def draw() -> None:
     if view.sites:
         st.subheader("The sites")
         draw_sites(view.sites)
+
+
+def is_better(view: OverviewView) -> bool:
+    """Return whether the prompt tuned together beat the best template beyond chance."""
+    against = ((view.result or {}).get("differences") or {}).get("federated_vs_manual", {})
+    return bool(against.get("distinguishable")) and against["difference"] > 0
 
 
 def draw_plan() -> None:

@@ -167,6 +167,7 @@ def _pragmas(connection: sqlite3.Connection) -> None:
             time.sleep(0.02)
     connection.execute(f"PRAGMA synchronous={SYNCHRONOUS}")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # what is wiped is overwritten, not only unlisted
 
 
 def _version(connection: Connection) -> str | None:

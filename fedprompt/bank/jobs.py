@@ -100,6 +100,14 @@ class JobShelf:
         if not self._change(job, ("queued",), {"state": "cancelled", "cancelled": 1}):
             self._change(job, ("running",), {"cancelled": 1})
 
+    def forget_job(self, job: str) -> None:
+        """Wipe what a job that ended was given and what came of it; that it ran stays known.
+
+        Raises:
+            BankError: there is no such job.
+        """
+        self._change(job, ENDS, {"arguments": "{}", "progress": None, "result": None})
+
     def is_cancelled(self, job: str) -> bool:
         """Return whether a job was asked to end.
 

@@ -97,7 +97,7 @@ def show_test(test: Mapping[str, Any]) -> None:
                     percent(entry["worst"]),
                     *(percent(entry["by_site"].get(site)) for site in sites),
                 )
-                for name, entry in test.items()
+                for name, entry in sorted(test.items(), key=lambda found: [*NAMES, found[0]].index(found[0]))
             ],
             title="Test accuracy",
         )

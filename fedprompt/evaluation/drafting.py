@@ -148,7 +148,7 @@ def _heading(column: str) -> str:
 
 
 def _study_name(stem: str) -> str:
-    return re.sub(r"[^\w .+/:-]+", "-", stem).strip(" -")[:80] or "study"
+    return re.sub(r"[^\w +-]+", "-", stem).strip(" +-")[:80] or "study"
 
 
 def _study(name: str, model: str, field: str, heading: str, labels: Sequence[str]) -> dict[str, Any]:
@@ -180,6 +180,14 @@ def _study(name: str, model: str, field: str, heading: str, labels: Sequence[str
                 "demonstrations": {"count": 2},
             },
         ],
+        **(_tuned(source, slot, heading, what) if labels else {}),
+        "privacy": {"min_cases": 30},
+    }
+
+
+def _tuned(source: str, slot: str, heading: str, what: str) -> dict[str, Any]:
+    """Return what only a choice among labels has: something to tune."""
+    return {
         "soft": {
             "template": f"{source}: {slot}{{soft}}\n{heading}:",
             "tokens": 8,
@@ -187,7 +195,6 @@ def _study(name: str, model: str, field: str, heading: str, labels: Sequence[str
         },
         "tuning": {"steps": 8, "batch": 16, "lr": 0.01},
         "rounds": {"count": 4, "deadline": "auto", "strategy": {"name": "fedavg"}},
-        "privacy": {"min_cases": 30},
     }
 
 

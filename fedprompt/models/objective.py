@@ -44,7 +44,7 @@ class CachedObjective:
         if self._store.values.nbytes > budget:
             raise TuningError(
                 f"the cached keys and values take {self._store.values.nbytes:,} bytes and the budget is {budget:,}; "
-                "raise --cache-bytes or use fewer cases"
+                "use fewer or shorter cases"
             )
         self._paths = []
         for prefix in self._prefixes:

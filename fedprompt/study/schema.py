@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[\w .+/:-]+$")]
+StudyName = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^\w[\w +-]*$")]  # names a file
 FieldName = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[A-Za-z_]\w*$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
 
@@ -145,7 +146,7 @@ class Splits(Closed):
 class Study(Closed):
     """One task that sites work on together."""
 
-    study: Name
+    study: StudyName
     model: Annotated[str, StringConstraints(min_length=1, max_length=300)] = "smollm2-135m-instruct"
     fields: Annotated[tuple[FieldName, ...], Field(min_length=1, max_length=64)]
     answer: Answer

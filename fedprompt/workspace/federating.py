@@ -14,7 +14,7 @@ from fedprompt.workspace.federation_run import FederationRun, pooled_best, start
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.result_table import difference, entry, headline
 from fedprompt.workspace.scoring import open_study
-from fedprompt.workspace.sites import cases_of, make_worker
+from fedprompt.workspace.sites import cases_of, contents_digest, make_worker
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
@@ -46,13 +46,14 @@ def federate(
     if len(sites) < 2:
         raise FederationError("a federation needs two sites or more: --site a=a.csv --site b=b.csv")
     parsed, model, digest = open_study(ws, study, None, report)
-    workers = {}
+    workers, contents = {}, {}
     for name, path in sorted(sites.items()):
         folder = SiteFolder(ws.home.sites / name)
         folder.prepare()
         cases = cases_of(path, parsed, mapping, group)
+        contents[name] = contents_digest(folder, cases)
         workers[name] = make_worker(name=name, folder=folder, study=parsed, model=model, cases=cases, where=str(path))
-    settings = {"seed": seed, "sites": {name: str(path.absolute()) for name, path in sorted(sites.items())}}
+    settings = {"seed": seed, "sites": contents}
     run = content_id("r1", canonical_json({"kind": "federate", "study": digest, "settings": settings}))
     row = ws.bank.start_run(run, kind="federate", study=digest, settings=settings)
     if row.result is not None:

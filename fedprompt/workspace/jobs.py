@@ -29,6 +29,8 @@ WRITES_A_SECOND = 4
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 1.0
 ENDED = frozenset({"done", "failed", "cancelled"})
+# What people type into the playground is theirs: once the answer is read, neither stays in the bank.
+FORGOTTEN = frozenset({"playground"})
 log = logging.getLogger(__name__)
 
 
@@ -66,11 +68,26 @@ def submit(ws: Workspace, kind: str, arguments: Mapping[str, Any]) -> str:
 def wait(ws: Workspace, job: str, timeout: float) -> JobRow:
     """Return the job once it is done, at most ``timeout`` seconds from now.
 
+    What a playground job was given and what it answered is wiped from the bank once it is returned.
+
     Raises:
         JobError: it failed, was cancelled or took longer, or no job process is there to run it.
     """
     row = ws.bank.job(job)
     lane = kind_named(row.kind).lane
+    try:
+        row = _ended(ws, row, lane, timeout)
+    finally:
+        if row.kind in FORGOTTEN:
+            ws.bank.forget_job(job)
+    if row.state == "cancelled":
+        raise JobError(f"the {row.kind} job was cancelled; start it again if that was not meant")
+    if row.state == "failed":
+        raise JobError(row.error or f"the {row.kind} job failed; the logs folder under the home says why")
+    return row
+
+
+def _ended(ws: Workspace, row: JobRow, lane: str, timeout: float) -> JobRow:
     start = time.monotonic()
     unserved: float | None = None
     while row.state not in ENDED:
@@ -81,11 +98,7 @@ def wait(ws: Workspace, job: str, timeout: float) -> JobRow:
         if unserved is not None and now - unserved > GRACE_SECONDS:
             raise JobError("no model process is running; start the app with 'fedprompt ui'")
         time.sleep(POLL_SECONDS)
-        row = ws.bank.job(job)
-    if row.state == "cancelled":
-        raise JobError(f"the {row.kind} job was cancelled; start it again if that was not meant")
-    if row.state == "failed":
-        raise JobError(row.error or f"the {row.kind} job failed; the logs folder under the home says why")
+        row = ws.bank.job(row.id)
     return row
 
 

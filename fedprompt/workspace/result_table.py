@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from fedprompt.evaluation.intervals import Estimate
 from fedprompt.evaluation.pairs import PairCounts, mcnemar_exact, paired_difference
@@ -22,10 +23,9 @@ DRAWS = 10_000
 
 def entry(by_site: Mapping[str, Score], seed: int) -> dict[str, Any]:
     """Return mean, worst, interval and sites of one score a site."""
-    counts = [(round(score.total), score.n) for score in by_site.values()]
-    estimate = mean_over_sites(counts, np.random.default_rng(seed), draws=DRAWS)
+    counted = all(score.metric == "accuracy" for score in by_site.values())
+    estimate = _counted(by_site, seed) if counted else _measured(by_site)
     values = {site: score.total / score.n for site, score in by_site.items()}
-    assert estimate is not None
     return {
         "mean": estimate.value,
         "worst": min(values.values()),
@@ -33,6 +33,24 @@ def entry(by_site: Mapping[str, Score], seed: int) -> dict[str, Any]:
         "high": estimate.high,
         "by_site": values,
     }
+
+
+def _counted(by_site: Mapping[str, Score], seed: int) -> Estimate:
+    counts = [(round(score.total), score.n) for score in by_site.values()]
+    estimate = mean_over_sites(counts, np.random.default_rng(seed), draws=DRAWS)
+    assert estimate is not None
+    return estimate
+
+
+def _measured(by_site: Mapping[str, Score]) -> Estimate:
+    """Return the mean of a metric that is no count, with a normal interval from the sites' variances."""
+    means = [score.total / score.n for score in by_site.values()]
+    variances = [
+        max(0.0, score.squares / score.n - mean * mean) / max(1, score.n - 1)
+        for score, mean in zip(by_site.values(), means, strict=True)
+    ]
+    value, half = sum(means) / len(means), float(norm.isf(0.025)) * sum(variances) ** 0.5 / len(means)
+    return Estimate(value, value - half, value + half)
 
 
 def difference(look: TestLook, pairs: Mapping[str, tuple[str, str]], seed: int) -> dict[str, Any]:

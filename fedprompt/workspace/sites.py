@@ -1,5 +1,7 @@
 """Makes a site's worker out of a file or a list of cases: key, split, and a refusal where cases are too few."""
 
+import hashlib
+import hmac
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,11 +10,12 @@ from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.readers import read_cases
 from fedprompt.evaluation.splits import Splits, SplitSizes, assign, load_assignment, save_assignment
 from fedprompt.models.protocols import CausalModel
+from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
 
-__all__ = ["cases_of", "make_worker", "split_cases"]
+__all__ = ["cases_of", "contents_digest", "make_worker", "split_cases"]
 
 
 def cases_of(path: Path, study: Study, mapping: Mapping[str, str] | None, group: str | None) -> tuple[Case, ...]:
@@ -23,6 +26,14 @@ def cases_of(path: Path, study: Study, mapping: Mapping[str, str] | None, group:
     """
     labels = study.answer.labels if study.answer.type == "choice" else None
     return read_cases(path, fields=study.fields, labels=labels, mapping=mapping, group=group).cases
+
+
+def contents_digest(folder: SiteFolder, cases: Sequence[Case]) -> str:
+    """Return an HMAC under the site's key of all its cases, so that a changed file is another run."""
+    mac = hmac.new(folder.key, digestmod=hashlib.sha256)
+    for case in cases:
+        mac.update(canonical_json([dict(case.fields), case.answer, case.group]))
+    return mac.hexdigest()
 
 
 def split_cases(folder: SiteFolder, study: Study, cases: Sequence[Case]) -> Splits:

@@ -13,7 +13,7 @@ from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.federation_run import FederationRun, start_prompt
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.scoring import OWN_SITE, open_study, shown_score
-from fedprompt.workspace.sites import cases_of, make_worker
+from fedprompt.workspace.sites import cases_of, contents_digest, make_worker
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
@@ -46,7 +46,7 @@ def tune(
     folder = SiteFolder(ws.home.sites / OWN_SITE)
     folder.prepare()
     worker = make_worker(name=OWN_SITE, folder=folder, study=parsed, model=model, cases=cases, where=str(data))
-    settings = {"seed": seed, "cases": len(cases), "file": str(data.absolute())}
+    settings = {"seed": seed, "cases": len(cases), "contents": contents_digest(folder, cases)}
     run = content_id("r1", canonical_json({"kind": "tune", "study": digest, "settings": settings}))
     row = ws.bank.start_run(run, kind="tune", study=digest, settings=settings)
     if row.result is not None:
