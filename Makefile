@@ -64,7 +64,7 @@ clean: ## remove the environment, builds and caches (never a home or a bank)
 	exit 1
 
 .venv/.runtime: requirements.txt pyproject.toml | .venv/.made
-	@if test -e .venv/.fresh; then $(BIN)/python scripts/pip_size.py requirements.txt; fi
+	@if test -e .venv/.fresh; then $(BIN)/python scripts/pip_size.py requirements.txt $(PIP_ARGS); fi
 	@$(PIP) -r requirements.txt
 	@rm -f .venv/.fresh
 	@touch $@

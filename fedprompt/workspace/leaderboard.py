@@ -42,8 +42,9 @@ def leaderboard(ws: Workspace, study: str | None = None, *, show_test: bool = Fa
         return LeaderboardView("", "", (), (), (), 0)
     title = ws.bank.study(chosen).name
     prompts = {row.id: row for row in ws.bank.prompts(study=chosen)}
-    validation = _by_prompt(ws.bank.scores(study=chosen, split="validation"))
-    test = _by_prompt(ws.bank.scores(study=chosen, split="test"))
+    run = _newest_run(ws, chosen)
+    validation = _by_prompt(_of_run(ws.bank.scores(study=chosen, split="validation"), run))
+    test = _by_prompt(_of_run(ws.bank.scores(study=chosen, split="test"), run))
     sites = tuple(sorted({site for found in validation.values() for site in found}))
     full = {p: found for p, found in validation.items() if set(found) == set(sites) and p in prompts}
     counts = {p: {site: _counts(score) for site, score in found.items()} for p, found in full.items()}
@@ -69,9 +70,18 @@ def leaderboard(ws: Workspace, study: str | None = None, *, show_test: bool = Fa
     partial = tuple(
         _row(row, sites, validation.get(id, {}), test.get(id), show_test)
         for id, row in prompts.items()
-        if id not in full
+        if id not in full and (run is None or row.kind == "template" or id in validation or id in test)
     )
     return LeaderboardView(chosen, title, sites, tuple(ranked), partial, _looks(ws, chosen))
+
+
+def _newest_run(ws: Workspace, study: str) -> str | None:
+    """Return the newest demo or federation of a study; scores of another run may be over other cases."""
+    return next((row.id for row in ws.bank.runs() if row.study == study and row.kind in ("demo", "federate")), None)
+
+
+def _of_run(rows: tuple[ScoreRow, ...], run: str | None) -> tuple[ScoreRow, ...]:
+    return rows if run is None else tuple(row for row in rows if row.run == run or row.run.startswith(f"{run}/"))
 
 
 def site_score(score: Score) -> SiteScore | None:
