@@ -62,9 +62,7 @@ def worker(path: Path, name: str = "clinic", count: int = 80, chosen: Study = ST
     """Return a site's worker; its folder is ``path / name``."""
     folder = SiteFolder(path / name)
     folder.prepare(name.encode().ljust(32, b"."))
-    return make_worker(
-        name=name, folder=folder, study=chosen, model=MODEL, cases=cases(name, count), where=name
-    )
+    return make_worker(name=name, folder=folder, study=chosen, model=MODEL, cases=cases(name, count), where=name)
 
 
 def short_worker(path: Path, count: int, chosen: Study = STUDY) -> Worker:

@@ -141,8 +141,7 @@ ASSETS: Mapping[str, Asset] = {
             sha256="b960c954831f5ca58afee61780cc04ed48e551b91e783bfcbfb2c18bb8081a84",
             size=2_451_781,
             parts=tuple(
-                Part(f"{_HUTTO}{source}_GroundTruth.txt", f"{source}_GroundTruth.txt", 2_000_000)
-                for source in _SOURCES
+                Part(f"{_HUTTO}{source}_GroundTruth.txt", f"{source}_GroundTruth.txt", 2_000_000) for source in _SOURCES
             ),
             nested="vaderSentiment-2.5/additional_resources/hutto_ICWSM_2014.tar.gz",
         ),

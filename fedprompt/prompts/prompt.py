@@ -78,5 +78,8 @@ class Prompt:
             raise PromptError(f"prompt '{name}' does not describe its vectors by model, tokens and width")
         soft = SoftPrompt(vectors, described["model"])
         if (soft.tokens, soft.width) != (described["tokens"], described["width"]):
-            raise PromptError(f"prompt '{name}' says {described['tokens']} x {described['width']} but its vectors are {soft.tokens} x {soft.width}")
+            raise PromptError(
+                f"prompt '{name}' says {described['tokens']} x {described['width']} "
+                f"but its vectors are {soft.tokens} x {soft.width}"
+            )
         return cls(template, soft)

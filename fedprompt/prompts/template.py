@@ -75,7 +75,9 @@ class Template:
         try:
             "".join((*self._sources(), *(self.words or {}).values(), *(self.words or {}))).encode()
         except UnicodeEncodeError as error:
-            raise PromptError(f"template '{self.name}' holds half of a surrogate pair, which is not Unicode text") from error
+            raise PromptError(
+                f"template '{self.name}' holds half of a surrogate pair, which is not Unicode text"
+            ) from error
         names = [name for source in self._parsed for _, name in source if name is not None]
         if names.count("soft") > 1:
             raise PromptError(f"template '{self.name}' has {names.count('soft')} soft slots; one is the most")
@@ -214,9 +216,7 @@ class Template:
         shown = []
         for fields, label in cases[: spec.count]:
             if missing := [name for name in self.variables if name not in fields]:
-                raise PromptError(
-                    f"template '{self.name}' names the field '{missing[0]}', which a demonstration lacks"
-                )
+                raise PromptError(f"template '{self.name}' names the field '{missing[0]}', which a demonstration lacks")
             body = "".join(
                 literal + ("" if name is None or name in RESERVED else fields[name])
                 for source in self._parsed

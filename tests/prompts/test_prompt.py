@@ -14,7 +14,9 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Demonstrations, Message, Template
 
-TEMPLATE = Template("plain", text="Review: {text}\nSentiment:", words={"positive": " positive", "negative": " negative"})
+TEMPLATE = Template(
+    "plain", text="Review: {text}\nSentiment:", words={"positive": " positive", "negative": " negative"}
+)
 SLOT = Template("slot", text="Review: {text}{soft}\nSentiment:")
 VECTORS = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -63,15 +65,18 @@ def test_whatever_the_model_sees_is_part_of_it() -> None:
 def test_a_slot_and_a_soft_prompt_go_together() -> None:
     with pytest.raises(PromptError, match="no soft prompt is given"):
         Prompt(SLOT)
-    with pytest.raises(PromptError, match="no {soft} slot"):
+    with pytest.raises(PromptError, match=r"no {soft} slot"):
         Prompt(TEMPLATE, SoftPrompt(VECTORS, "m"))
     assert Prompt(TEMPLATE).kind == "template"
     assert Prompt(SLOT, SoftPrompt(VECTORS, "m")).kind == "soft"
 
 
 @given(
-    arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 4)), elements=st.floats(width=32, allow_nan=False)
-           .filter(np.isfinite)),
+    arrays(
+        np.float32,
+        st.tuples(st.integers(1, 4), st.integers(1, 4)),
+        elements=st.floats(width=32, allow_nan=False).filter(np.isfinite),
+    ),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
 )
 def test_a_prompt_comes_back_from_its_canonical_form(vectors: np.ndarray, model: str) -> None:
@@ -95,9 +100,7 @@ def test_a_prompt_comes_back_from_its_canonical_form(vectors: np.ndarray, model:
         ({"template": None}, VECTORS),
     ],
 )
-def test_parts_that_do_not_belong_together_are_refused(
-    change: dict[str, object], vectors: np.ndarray | None
-) -> None:
+def test_parts_that_do_not_belong_together_are_refused(change: dict[str, object], vectors: np.ndarray | None) -> None:
     body = Prompt(SLOT, SoftPrompt(VECTORS, "m")).canonical()
     with pytest.raises(PromptError, match="'odd'"):
         Prompt.from_canonical("odd", {**body, **change}, vectors)

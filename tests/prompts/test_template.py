@@ -148,7 +148,8 @@ def test_a_template_keeps_its_words_when_the_callers_change() -> None:
         Template,
         name=PLAIN,
         text=PLAIN.map(lambda text: text + "{text}"),
-        words=st.none() | st.dictionaries(PLAIN, PLAIN.filter(bool), max_size=4).filter(
+        words=st.none()
+        | st.dictionaries(PLAIN, PLAIN.filter(bool), max_size=4).filter(
             lambda words: len(set(words.values())) == len(words)
         ),
     )

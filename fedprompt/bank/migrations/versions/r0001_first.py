@@ -65,9 +65,7 @@ def upgrade() -> None:
         _text("notes"),
         _text("created"),
     )
-    op.create_index(
-        "records_once", "records", ["prompt", sa.text("coalesce(study, '')"), "origin"], unique=True
-    )
+    op.create_index("records_once", "records", ["prompt", sa.text("coalesce(study, '')"), "origin"], unique=True)
     op.create_index("records_study", "records", ["study"])
     op.create_table(
         "runs",
@@ -80,9 +78,7 @@ def upgrade() -> None:
     )
     op.create_index("runs_study", "runs", ["study"])
     op.create_table("results", _to("run", "runs.id", key=True), _text("body"), _text("created"))
-    op.create_table(
-        "stages", _number(), _to("run", "runs.id"), _text("stage"), _text("body"), _text("created")
-    )
+    op.create_table("stages", _number(), _to("run", "runs.id"), _text("stage"), _text("body"), _text("created"))
     op.create_index("stages_once", "stages", ["run", "stage"], unique=True)
     op.create_table(
         "rounds",
@@ -121,9 +117,7 @@ def upgrade() -> None:
         _text("body"),
         _text("created"),
     )
-    op.create_index(
-        "comparisons_once", "comparisons", ["run", "site", "first", "second", "split"], unique=True
-    )
+    op.create_index("comparisons_once", "comparisons", ["run", "site", "first", "second", "split"], unique=True)
     op.create_table(
         "jobs",
         _number(),
