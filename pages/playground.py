@@ -16,7 +16,7 @@ from app.session import explain, guarded, workspace
 from fedprompt.errors import FedPromptError, PromptError
 from fedprompt.prompts.template import Message, Template
 
-EXAMPLE = "I expected little, and it made my whole week."
+EXAMPLE = "What a wonderful film, I loved every minute of it."
 
 
 @guarded

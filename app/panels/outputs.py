@@ -30,7 +30,7 @@ def draw_bars(probabilities: Mapping[str, Mapping[str, float]]) -> None:
             "probability:Q",
             scale=alt.Scale(domain=[0, 1.12]),
             title=None,
-            axis=alt.Axis(labelExpr=PER_CENT, values=[0, 0.25, 0.5, 0.75, 1]),
+            axis=alt.Axis(labelExpr=PER_CENT, values=[0, 0.25, 0.5, 0.75, 1], grid=False),
         ),
         tooltip=[
             alt.Tooltip("who:N", title="prompt"),

@@ -64,7 +64,7 @@ def draw_download(job: JobRow) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             f"Download {path.name} ({_size(size)})".replace("_", "\\_"),
-            path.read_bytes if size < 32 * 1024 * 1024 else (lambda: path.open("rb")),
+            path.read_bytes if size < 32 * 1024 * 1024 else (lambda: path.open("rb", buffering=0)),
             file_name=path.name,
             mime="application/zip" if path.suffix == ".zip" else "application/octet-stream",
             key="bank_download",
