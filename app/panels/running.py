@@ -41,8 +41,17 @@ def run_quick(ws: Workspace, kind: str, arguments: Mapping[str, Any], label: str
     finally:
         place.empty()
         if ws.bank.job(job).state not in ENDED:
-            cancel(ws, job)
+            _abandon(ws, job)
     return wait(ws, job, POLL_SECONDS).result or {}
+
+
+def _abandon(ws: Workspace, job: str) -> None:
+    """Stop a job that the visitor left, and wipe what it was given."""
+    cancel(ws, job)
+    until = time.monotonic() + GRACE_SECONDS
+    while ws.bank.job(job).state not in ENDED and time.monotonic() < until:
+        time.sleep(POLL_SECONDS)
+    ws.bank.forget_job(job)
 
 
 def _draw(place: Any, told: Mapping[str, Any], label: str) -> None:

@@ -19,7 +19,7 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["PRIVATE", "ask_rows", "draw_answers", "model_of", "run_trial"]
 
 PRIVATE = (
-    ":material/lock: What you type or upload here goes to the model on this machine and nowhere else. "
+    ":material/lock: What you type or upload here goes to the model on this machine only, and is not kept. "
     "No site's private case is ever shown."
 )
 

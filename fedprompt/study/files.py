@@ -12,6 +12,7 @@ from fedprompt.study.schema import Study
 __all__ = ["MAX_STUDY_BYTES", "parse_study", "read_study"]
 
 MAX_STUDY_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 32
 
 
 def read_study(path: Path) -> Study:
@@ -43,9 +44,7 @@ def parse_study(text: str, where: str = "study") -> Study:
         StudyError: the text is not YAML, uses aliases, or is not a study.
     """
     try:
-        # Aliases could make a small file expand without bound, and no study needs them.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise StudyError(f"{where}: YAML aliases (*name) are not allowed in a study; write the text out")
+        _refuse_unbounded(text, where)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         body = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -72,6 +71,19 @@ def parse_study(text: str, where: str = "study") -> Study:
         elif first["type"] == "missing":
             reason = "is missing"
         raise StudyError(f"{where} line {_line(node, path)}, {field}: {reason}") from error
+
+
+def _refuse_unbounded(text: str, where: str) -> None:
+    """Refuse what makes a small file large or slow: aliases, and nesting deeper than any study's."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise StudyError(f"{where}: YAML aliases (*name) are not allowed in a study; write the text out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            mark = event.start_mark
+            line = 1 if mark is None else mark.line + 1
+            raise StudyError(f"{where} line {line}: not valid YAML for a study (nested deeper than {MAX_DEPTH})")
 
 
 def _refuse_twice(root: yaml.Node, where: str) -> None:

@@ -151,6 +151,8 @@ def run_job(ws: Workspace, job: str, stopping: Callable[[], bool] = lambda: Fals
         raise
     except _Cancelled:
         ws.bank.end_job(job, "cancelled", None, None)
+        if row.kind in FORGOTTEN:
+            ws.bank.forget_job(job)  # nobody waits for it any more
     except Exception as error:
         # A job's error goes to whoever waits for it, in words; the trace goes to the log.
         log.exception("job %s (%s) failed", job, row.kind)

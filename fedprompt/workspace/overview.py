@@ -7,6 +7,7 @@ from fedprompt.bank.rows import RunRow
 from fedprompt.evaluation.intervals import Interval
 from fedprompt.workspace.assets import assets_ready
 from fedprompt.workspace.federation_run import pooled_best
+from fedprompt.workspace.kinds import kind_named
 from fedprompt.workspace.leaderboard import latest_study, leaderboard
 from fedprompt.workspace.views import GainView, OverviewView, SiteView
 from fedprompt.workspace.workspace import Workspace
@@ -14,7 +15,7 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["overview"]
 
 BEST = 5
-JOBS = 20
+JOBS, SEEN = 20, 500
 
 
 def overview(ws: Workspace) -> OverviewView:
@@ -26,7 +27,8 @@ def overview(ws: Workspace) -> OverviewView:
     result = run.result if run else None
     ranked = leaderboard(ws, study).ranked if study else ()
     return OverviewView(
-        jobs=ws.bank.jobs(limit=JOBS),
+        # What the playground runs is not news, and must not push a running demo off the page.
+        jobs=tuple(job for job in ws.bank.jobs(limit=SEEN) if kind_named(job.kind).lane == "long")[:JOBS],
         sites=tuple(_site(name, body) for name, body in sorted(stages.get("sites", {}).items())),
         rounds=ws.bank.rounds(run.id) if run else (),
         manual=_manual(ws, run),

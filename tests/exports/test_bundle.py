@@ -223,7 +223,7 @@ def test_files_that_do_not_agree_with_their_hashes_are_refused(
         ),
         (
             _edit(lambda body: [one["soft"] and one["soft"].update(tokens=9) for one in body["prompts"]]),
-            "says 9 tokens",
+            "says 9 x 16",
         ),
         (_edit(lambda body: [one.update(soft=None) for one in body["prompts"]]), "belongs to no prompt"),
         (lambda files: files.update({"bank.json": b"[1]"}), "not a JSON object"),

@@ -119,3 +119,12 @@ def test_a_model_that_is_not_here_says_so_with_a_button_that_fetches_it(open_pag
     opened.button(key="playground_run").click().run()
     assert "smollm2" in opened.error[0].value
     assert "Fetch the model and the texts" in [button.label for button in opened.button]
+
+
+def test_what_was_typed_is_not_kept_once_it_is_answered(at: AppTest, ws: Workspace) -> None:
+    at.text_area(key="playground_field_text").set_value("my innermost thoughts").run()
+    at.button(key="playground_run").click().run()
+    assert not at.error
+    assert [job.kind for job in ws.bank.jobs()] == ["playground"]
+    assert "innermost" not in str(ws.bank.jobs())
+    assert "innermost" not in str(at.query_params)
