@@ -28,6 +28,8 @@ class SiteFolder:
         Raises:
             DataError: the folder or the key cannot be made, or another key is there already.
         """
+        if key is not None and len(key) != KEY_BYTES:
+            raise DataError(f"{self._key}: a site's key has {KEY_BYTES} bytes, this one has {len(key)}")
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._key.exists():
@@ -37,7 +39,7 @@ class SiteFolder:
             temporary = self._key.with_suffix(f".{os.getpid()}")
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "wb") as file:
-                file.write(key or secrets.token_bytes(KEY_BYTES))
+                file.write(secrets.token_bytes(KEY_BYTES) if key is None else key)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, self._key)

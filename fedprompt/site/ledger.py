@@ -64,12 +64,13 @@ class Ledger:
             raise LedgerError(
                 f"{self.path}: the ledger cannot be opened ({error.strerror}); nothing was sent"
             ) from error
-        with os.fdopen(handle, "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            last = _last_line(file.read())
-            number, before = (1, GENESIS) if last is None else (int(last["number"]) + 1, str(last["hash"]))
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            size = os.fstat(handle).st_size
+            held = os.pread(handle, size, 0)
+            last = self._last(held)
             body: dict[str, Any] = {
-                "number": number,
+                "number": 1 if last is None else last.number + 1,
                 "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 "decision": decision,
                 "study": study,
@@ -77,40 +78,57 @@ class Ledger:
                 "arrays": dict(arrays),
                 "size": len(data),
                 "sha256": hashlib.sha256(data).hexdigest(),
-                "before": before,
+                "before": GENESIS if last is None else last.hash,
             }
             body["hash"] = _hash(body)
+            line_end = b"" if not held or held.endswith(b"\n") else b"\n"
             try:
-                file.write(canonical_json(body) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+                _write_all(handle, line_end + canonical_json(body) + b"\n")
+                os.fsync(handle)
             except OSError as error:
+                os.ftruncate(handle, size)  # half a line would break the chain
                 raise LedgerError(
                     f"{self.path}: the ledger cannot be written ({error.strerror}); nothing was sent"
                 ) from error
             return Entry(**body)
+        finally:
+            os.close(handle)
 
     def entries(self) -> tuple[Entry, ...]:
         """Return all entries, checked.
 
         Raises:
-            LedgerError: a line was changed, removed or moved; names its number.
+            LedgerError: it cannot be read, or a line was changed, removed or moved; names its number.
         """
-        if not self.path.exists():
+        try:
+            lines = self.path.read_bytes().split(b"\n")
+        except FileNotFoundError:
             return ()
-        found, before = [], GENESIS
-        for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
-            try:
-                body = json.loads(line)
-                claimed = body.pop("hash")
-                entry = Entry(**body, hash=claimed)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise LedgerError(f"{self.path} line {number}: not an entry of a ledger; restore a backup") from error
-            if entry.number != number or entry.before != before or _hash(body) != claimed:
+        except OSError as error:
+            raise LedgerError(f"{self.path}: the ledger cannot be read ({error.strerror})") from error
+        if lines[-1] == b"":
+            lines.pop()
+        found: list[Entry] = []
+        before = GENESIS
+        for number, line in enumerate(lines, start=1):
+            entry = _entry(line)
+            if entry is None:
+                raise LedgerError(f"{self.path} line {number}: not an entry of a ledger; restore a backup")
+            if entry.number != number or entry.before != before:
                 raise LedgerError(f"{self.path} line {number}: the chain of hashes is broken here; restore a backup")
-            before = claimed
+            before = entry.hash
             found.append(entry)
         return tuple(found)
+
+    def _last(self, held: bytes) -> Entry | None:
+        if not held:
+            return None
+        entry = _entry(held.removesuffix(b"\n").rsplit(b"\n", 1)[-1])
+        if entry is None:
+            raise LedgerError(
+                f"{self.path}: the ledger's last line is damaged; restore a backup before anything is sent"
+            )
+        return entry
 
     @property
     def head(self) -> str:
@@ -123,11 +141,17 @@ def _hash(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json({k: v for k, v in body.items() if k != "hash"})).hexdigest()
 
 
-def _last_line(data: bytes) -> dict[str, Any] | None:
-    if not data:
-        return None
+def _entry(line: bytes) -> Entry | None:
+    """Return the entry in a line, None where it is none or does not have the hash that it claims."""
     try:
-        last: dict[str, Any] = json.loads(data.rstrip(b"\n").rsplit(b"\n", 1)[-1])
-    except ValueError as error:
-        raise LedgerError("the ledger's last line is damaged; restore a backup before anything is sent") from error
-    return last
+        body = json.loads(line)
+        entry = Entry(**body)
+        whole = type(entry.number) is int and _hash(body) == entry.hash
+    except (ValueError, TypeError, RecursionError, AttributeError):
+        return None
+    return entry if whole else None
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(handle, data) :]

@@ -95,6 +95,8 @@ class Worker:
             return self._gate.send(Refusal(task=task.task, code="failed"))
 
     def _describe(self, task: DescribeTask) -> Reply:
+        if sum(self.splits.units.values()) < self._study.privacy.min_cases:
+            return Refusal(task=task.task, code="too-few-cases")
         everything = (*self.splits.tune, *self.splits.validation, *self.splits.test)
         counts = tuple(sum(case.answer == label for case in everything) for label in self._study.answer.labels)
         tune, validation, test = (len(self.splits.cases(s)) for s in ("tune", "validation", "test"))
@@ -138,6 +140,8 @@ class Worker:
         if self._short(task.split):
             return Refusal(task=task.task, code="too-few-cases")
         prompts = [self._templates[prompt] for prompt in task.templates]
+        if task.soft and self._study.soft is None:
+            return Refusal(task=task.task, code="bad-soft-prompt")
         for place, claimed in enumerate(task.soft):
             soft = self._checked(arrays[f"soft-{place}"])
             if soft is None:
@@ -196,7 +200,10 @@ class Worker:
         )
 
     def _checked(self, vectors: NDArray[np.float32]) -> SoftPrompt | None:
-        if vectors.shape[1] != self._model.info.width or float(np.linalg.norm(vectors)) > MAX_SOFT_NORM:
+        if (
+            vectors.shape[1] != self._model.info.width
+            or float(np.linalg.norm(vectors.astype(np.float64))) > MAX_SOFT_NORM
+        ):
             return None
         return SoftPrompt(vectors, self._model.info.digest)
 

@@ -1,0 +1,148 @@
+"""The ledger's chain shows a changed, missing or moved line, and a failed write leaves it as it was."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fedprompt.errors import LedgerError
+from fedprompt.site.ledger import GENESIS, Entry, Ledger
+
+
+def append(ledger: Ledger, number: int) -> Entry:
+    return ledger.append(decision="sent", study="s1:x", message={"n": number}, arrays={"delta": [2, 3]}, data=b"bytes")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    found = Ledger(tmp_path / "ledger.jsonl")
+    for number in range(1, 5):
+        append(found, number)
+    return found
+
+
+def test_entries_are_chained_from_the_beginning(ledger: Ledger) -> None:
+    entries = ledger.entries()
+    assert [entry.number for entry in entries] == [1, 2, 3, 4]
+    assert [entry.before for entry in entries] == [GENESIS, *(entry.hash for entry in entries[:-1])]
+    assert ledger.head == entries[-1].hash
+    # printf bytes | sha256sum
+    assert (
+        entries[0].sha256 == "277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9" and entries[0].size == 5
+    )
+
+
+def test_a_ledger_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "none.jsonl")
+    assert ledger.entries() == () and ledger.head == GENESIS
+    assert not ledger.path.exists()
+
+
+def test_only_its_owner_reads_it(ledger: Ledger) -> None:
+    assert ledger.path.stat().st_mode & 0o777 == 0o600
+
+
+def swap(lines: list[bytes]) -> list[bytes]:
+    return [lines[0], lines[2], lines[1], lines[3]]
+
+
+def forge(lines: list[bytes]) -> list[bytes]:
+    """Change an entry and give it the hash that it should then have."""
+    from hashlib import sha256
+
+    body = json.loads(lines[1])
+    body["message"] = {"n": 7}
+    del body["hash"]
+    body["hash"] = sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return [lines[0], json.dumps(body).encode(), *lines[2:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda lines: [lines[0], lines[1].replace(b'"n":2', b'"n":7'), *lines[2:]], 2),
+        (lambda lines: [lines[0], lines[1].replace(b'"size":5', b'"size":6'), *lines[2:]], 2),
+        (lambda lines: lines[1:], 1),
+        (lambda lines: [lines[0], *lines[2:]], 2),
+        (swap, 2),
+        (lambda lines: [lines[0], lines[0], *lines[1:]], 2),
+        (forge, 3),
+        (lambda lines: [lines[0], b"{}", *lines[2:]], 2),
+        (lambda lines: [lines[0], b"[]", *lines[2:]], 2),
+        (lambda lines: [lines[0], b"", *lines[1:]], 2),
+        (lambda lines: [*lines, b"\xff\xfe"], 5),
+        (lambda lines: [lines[0].replace(b'"n":1', b'"n":NaN'), *lines[1:]], 1),
+        (lambda lines: [lines[0].replace(b'"n":1', rb'"n":"\ud800"'), *lines[1:]], 1),
+        (lambda lines: [lines[0].replace(b'"n":1', b'"n":' + b"[" * 100_000), *lines[1:]], 1),
+        (lambda lines: [lines[0].replace(b'"size":5', b'"size":5,"note":"x"'), *lines[1:]], 1),
+    ],
+)
+def test_the_line_that_was_touched_is_named(
+    ledger: Ledger, change: Callable[[list[bytes]], list[bytes]], line: int
+) -> None:
+    ledger.path.write_bytes(b"\n".join(change(ledger.path.read_bytes().splitlines())) + b"\n")
+    with pytest.raises(LedgerError, match=f"ledger.jsonl line {line}: "):
+        ledger.entries()
+
+
+@pytest.mark.parametrize("last", [b'{"half":', b"[]", b"{}", b'{"number":"x","hash":"y"}', b"3"])
+def test_nothing_is_written_after_a_damaged_line(ledger: Ledger, last: bytes) -> None:
+    with ledger.path.open("ab") as file:
+        file.write(last + b"\n")
+    before = ledger.path.read_bytes()
+    with pytest.raises(LedgerError, match=r"ledger.jsonl: .*last line is damaged"):
+        append(ledger, 5)
+    assert ledger.path.read_bytes() == before
+
+
+def test_an_entry_whose_line_end_was_lost_is_not_written_over(ledger: Ledger) -> None:
+    ledger.path.write_bytes(ledger.path.read_bytes().rstrip(b"\n"))
+    append(ledger, 5)
+    assert [entry.number for entry in ledger.entries()] == [1, 2, 3, 4, 5]
+
+
+def test_two_processes_write_one_chain(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    code = (
+        "import sys; from pathlib import Path; from fedprompt.site.ledger import Ledger\n"
+        "for n in range(25): Ledger(Path(sys.argv[1])).append("
+        "decision='sent', study='s1:x', message={'n': n}, arrays={}, data=b'')"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    entries = Ledger(path).entries()
+    assert len(entries) == 50
+    assert sorted(int(entry.message["n"]) for entry in entries) == sorted([*range(25), *range(25)])
+
+
+def test_a_ledger_that_cannot_be_opened_is_an_error_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "ledger.jsonl"
+    folder.mkdir()
+    with pytest.raises(LedgerError, match="cannot be opened"):
+        append(Ledger(folder), 1)
+    with pytest.raises(LedgerError, match="cannot be read"):
+        Ledger(folder).entries()
+
+
+def test_a_full_disk_leaves_the_ledger_as_it_was(ledger: Ledger) -> None:
+    before = ledger.path.read_bytes()
+    pid = os.fork()
+    if pid == 0:  # the bound on files' sizes stays with the child
+        code = 1
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 40, len(before) + 40))
+            try:
+                append(ledger, 5)
+            except LedgerError as error:
+                code = 0 if "cannot be written" in str(error) and "nothing was sent" in str(error) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert ledger.path.read_bytes() == before
+    append(ledger, 5)
+    assert len(ledger.entries()) == 5
