@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fedprompt.errors import FederationError
+from fedprompt.errors import EgressRefused, FederationError
 from fedprompt.federation.strategies.strategy import Update
 from fedprompt.federation.transports.transport import Transport
 from fedprompt.privacy.egress import Parcel, pack_task, unpack_reply
@@ -69,11 +70,16 @@ class Hub:
             FederationError: the site refused; says why.
         """
         task = ScoreTask(
-            task=self._id(site, "score", *prompts), study=self._study, prompts=tuple(prompts), reference=reference
+            task=self._id(site, "score", [*prompts], reference),
+            study=self._study,
+            prompts=tuple(prompts),
+            reference=reference,
         )
         reply = self._ask(site, task).message
         assert isinstance(reply, ScoreReply)
-        return reply
+        wanted = {*prompts, *([] if reference is None else [reference])}
+        pairs = [] if reference is None else [(prompt, reference) for prompt in prompts if prompt != reference]
+        return _expected(site, reply, wanted, "validation", pairs)
 
     def tune(self, site: str, start: NDArray[np.float32], *, round: int, steps: int, seed: int) -> tuple[Update, float]:
         """Ask a site to tune from ``start`` ([tokens, width] float32); return its update and its mean loss.
@@ -81,12 +87,15 @@ class Hub:
         Raises:
             FederationError: the site refused; says why.
         """
-        identity = self._id(site, "tune", str(round), str(seed), content_id("v1", start.tobytes()))
+        identity = self._id(site, "tune", round, steps, seed, content_id("v1", start.tobytes()))
         task = TuneTask(task=identity, study=self._study, round=round, steps=steps, seed=seed)
         parcel = self._ask(site, task, {"start": start})
         reply = parcel.message
         assert isinstance(reply, TuneReply)
-        return Update(site, parcel.arrays["delta"], reply.cases), reply.loss
+        delta = parcel.arrays["delta"]
+        if delta.shape != start.shape or reply.round != round:
+            raise FederationError(f"site '{site}' sent an update of another shape or round than it was asked for")
+        return Update(site, delta, reply.cases), reply.loss
 
     def evaluate(
         self,
@@ -102,7 +111,7 @@ class Hub:
         """
         soft = {prompt.id: prompt.soft.vectors for prompt in prompts if prompt.soft is not None}
         task = EvaluateTask(
-            task=self._id(site, "evaluate", split, *(prompt.id for prompt in prompts)),
+            task=self._id(site, "evaluate", split, [prompt.id for prompt in prompts], [*map(list, pairs)]),
             study=self._study,
             split=split,
             templates=tuple(prompt.id for prompt in prompts if prompt.soft is None),
@@ -111,13 +120,16 @@ class Hub:
         )
         reply = self._ask(site, task, {f"soft-{n}": v for n, v in enumerate(soft.values())}).message
         assert isinstance(reply, ScoreReply)
-        return reply
+        return _expected(site, reply, {prompt.id for prompt in prompts}, split, pairs)
 
     def _ask(self, site: str, task: Task, arrays: dict[str, NDArray[np.float32]] | None = None) -> Parcel[Reply]:
         delivered = self._transport.ask(site, pack_task(task, arrays or {}))
         self.received[site] += len(delivered.data)
         self.heads[site] = delivered.head
-        parcel = unpack_reply(delivered.data)
+        try:
+            parcel = unpack_reply(delivered.data)
+        except EgressRefused as error:
+            raise FederationError(f"site '{site}' sent what is no reply: {error}") from error
         reply = parcel.message
         if reply.task != task.task:
             raise FederationError(f"site '{site}' answered another task than it was asked")
@@ -127,5 +139,22 @@ class Hub:
             raise FederationError(f"site '{site}' answered '{reply.verb}' to '{task.verb}'")
         return parcel
 
-    def _id(self, *parts: str) -> str:
+    def _id(self, *parts: Any) -> str:
         return content_id("t1", canonical_json([self._study, *parts]))
+
+
+def _expected(
+    site: str, reply: ScoreReply, prompts: set[str], split: SplitName, pairs: Sequence[tuple[str, str]]
+) -> ScoreReply:
+    """Return the reply if it scores exactly these prompts on this split and compares exactly these pairs."""
+    scored = [score.prompt for score in reply.scores]
+    compared = [(pair.first, pair.second) for pair in reply.comparisons]
+    sizes = [(score.split, score.n) for score in reply.scores]
+    sizes += [(pair.split, pair.n) for pair in reply.comparisons]
+    if (
+        sorted(scored) != sorted(prompts)
+        or sorted(compared) != sorted(pairs)
+        or any(given != split or n == 0 for given, n in sizes)
+    ):
+        raise FederationError(f"site '{site}' scored something else than it was asked")
+    return reply

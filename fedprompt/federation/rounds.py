@@ -74,13 +74,15 @@ def run_rounds(
         start: what round 1 starts from.
         progress: hears (round, site, "tune" or "evaluate") before each step.
 
+    A site that fails is left out of that step of the round; a round counts once the quorum has tuned and has scored.
+
     Raises:
         FederationError: fewer sites than the quorum answered.
     """
     strategy = strategy_named(rounds.strategy.name)
     done = list(writer.written())
     vectors = done[-1].prompt.soft.vectors if done and done[-1].prompt.soft is not None else start.vectors
-    quorum = rounds.quorum or len(hub.sites)
+    quorum = min(rounds.quorum or len(hub.sites), len(hub.sites))
     for number in range(len(done) + 1, rounds.count + 1):
         before = hub.received.total()
         updates, losses, failed = [], {}, []
@@ -94,11 +96,7 @@ def run_rounds(
                 continue
             updates.append(update)
             losses[site] = loss
-        if len(updates) < min(quorum, len(hub.sites)):
-            raise FederationError(
-                f"round {number}: {len(updates)} of {len(hub.sites)} sites answered and {quorum} are needed "
-                f"({failed[0]})"
-            )
+        _require(quorum, len(updates), number, hub, failed)
         vectors = strategy.aggregate(vectors, updates, rounds.strategy.options)
         if not np.isfinite(vectors).all():
             raise FederationError(f"round {number}: the aggregate is not finite; lower the learning rate")
@@ -107,19 +105,32 @@ def run_rounds(
         for site in hub.sites:
             if progress is not None:
                 progress(number, site, "evaluate")
-            scores[site] = hub.evaluate(site, [prompt], "validation").scores[0]
+            try:
+                scores[site] = hub.evaluate(site, [prompt], "validation").scores[0]
+            except FederationError as error:
+                failed.append(str(error))
+        _require(quorum, len(scores), number, hub, failed)
         record = RoundRecord(number, prompt, scores, losses, hub.received.total() - before, dict(hub.heads))
         writer.write(record)
         done.append(record)
     return tuple(done)
 
 
+def _require(quorum: int, answered: int, number: int, hub: Hub, failed: Sequence[str]) -> None:
+    if answered < quorum:
+        raise FederationError(
+            f"round {number}: {answered} of {len(hub.sites)} sites answered and {quorum} are needed ({failed[-1]})"
+        )
+
+
 def best_round(records: Sequence[RoundRecord]) -> RoundRecord:
     """Return the round with the highest mean on validation, the earliest of equals.
+
+    Among those that the most sites scored: a mean over fewer sites is another quantity.
 
     Raises:
         FederationError: there is none.
     """
     if not records:
         raise FederationError("no round was run, so there is none to keep")
-    return max(records, key=lambda record: (record.mean, -record.number))
+    return max(records, key=lambda record: (len(record.scores), record.mean, -record.number))

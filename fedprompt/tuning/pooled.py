@@ -24,9 +24,15 @@ class PooledObjective:
         return int(self._ends[-1]) if self._parts else 0
 
     def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
-        """Return the mean over ``rows`` of the loss, and its gradient, each part weighted by its rows."""
+        """Return the mean over ``rows`` of the loss, and its gradient, each part weighted by its rows.
+
+        Raises:
+            IndexError: a row is not that of a case.
+        """
         loss, gradient = 0.0, np.zeros(vectors.shape, dtype=np.float64)
         wanted = np.asarray(rows)
+        if wanted.size and not 0 <= wanted.min() <= wanted.max() < len(self):
+            raise IndexError(f"rows from {wanted.min()} to {wanted.max()} were asked for of {len(self)} cases")
         for part, end in zip(self._parts, self._ends, strict=True):
             own = wanted[(wanted >= end - len(part)) & (wanted < end)] - (end - len(part))
             if not own.size:

@@ -58,7 +58,9 @@ def tune_soft(
     for step in range(1, steps + 1):
         size = min(batch, len(objective))
         if len(queue) < size:
-            queue = queue + [int(i) for i in rng.permutation(len(objective)) if int(i) not in queue]
+            fresh = [int(i) for i in rng.permutation(len(objective))]
+            # What is left of the last epoch comes once more at this one's end, never twice in a batch.
+            queue = queue + sorted(fresh, key=lambda i: i in queue)
         rows, queue = queue[:size], queue[size:]
         try:
             found = objective.loss_and_gradient(vectors.detach().numpy(), rows)
@@ -66,6 +68,8 @@ def tune_soft(
             raise TuningError(f"step {step}, learning rate {lr:g}: {error}") from error
         if not math.isfinite(found.loss):
             raise TuningError(f"step {step}, learning rate {lr:g}: the loss is not a finite number; lower the rate")
+        if not np.isfinite(found.gradient).all():
+            raise TuningError(f"step {step}, learning rate {lr:g}: the slope is not a finite number; lower the rate")
         vectors.grad = torch.from_numpy(np.array(found.gradient, dtype=np.float32))
         optimiser.step()
         losses.append(found.loss)
