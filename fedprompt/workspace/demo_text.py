@@ -45,7 +45,8 @@ def read_source(folder: Path, source: Source) -> tuple[Case, ...]:
     """
     path = folder / source.file
     try:
-        lines = path.read_text(encoding="latin-1").splitlines()
+        # Not splitlines: in Latin-1 text it would also break at bytes that other code pages use for punctuation.
+        lines = path.read_text(encoding="latin-1").split("\n")
     except OSError as error:
         raise AssetError(
             f"{path}: the demo's text cannot be read ({error.strerror}); run 'fedprompt assets pull'"

@@ -39,7 +39,12 @@ def _counted(by_site: Mapping[str, Score], seed: int) -> Estimate:
     counts = [(round(score.total), score.n) for score in by_site.values()]
     estimate = mean_over_sites(counts, np.random.default_rng(seed), draws=DRAWS)
     assert estimate is not None
-    return estimate
+    # An average of prompts has no whole count; its interval is the nearest count's, moved to where its mean is.
+    moved = sum(score.total / score.n - k / n for score, (k, n) in zip(by_site.values(), counts, strict=True))
+    if not moved:
+        return estimate
+    shift = moved / len(counts)
+    return Estimate(estimate.value + shift, max(0.0, estimate.low + shift), min(1.0, estimate.high + shift))
 
 
 def _measured(by_site: Mapping[str, Score]) -> Estimate:

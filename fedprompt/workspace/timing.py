@@ -45,8 +45,9 @@ class Clock:
     def tell(self, message: str, fraction: float, **detail: Any) -> None:
         """Report ``fraction`` of the present stage."""
         now = time.monotonic()
-        planned_here = self._planned.get(self._stage, 1.0)
-        covered = self._done + planned_here * min(1.0, fraction)
+        # A stage that is over is among what is done.
+        planned_here = 0.0 if self._stage in self.seconds else self._planned.get(self._stage, 1.0)
+        covered = min(self.total, self._done + planned_here * min(1.0, fraction))
         passed = now - self._started
         left = max(0.0, self.total - covered)
         # The plan is scaled by how this run has gone so far, once there is enough of it to tell.

@@ -1,0 +1,55 @@
+"""How templates are grouped, which is best over all cases, and that rounds come back from the bank as they went in."""
+
+from pathlib import Path
+
+from fedprompt.federation.rounds import RoundRecord
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.template import Message, Template
+from fedprompt.study.score import Score
+from fedprompt.workspace.federation_run import BankWriter, families, pooled_best, start_prompt
+from fedprompt.workspace.workspace import open_workspace
+from tests.scripted_sites import MODEL, STUDY
+
+DIGEST = STUDY.digest(MODEL.info.digest)
+
+
+def score(prompt: str, right: int, n: int) -> Score:
+    body = {"split": "validation", "metric": "accuracy", "groups": n, "group_squares": 0.0}
+    return Score.model_validate({**body, "prompt": prompt, "n": n, "total": right, "squares": right})
+
+
+def test_templates_that_begin_alike_go_together_the_smallest_group_first() -> None:
+    texts = ["Review: {text} a", "{text} b", "Review: {text} c", "{text} d", "Classify {text}", "Review: {text} e"]
+    prompts = [Prompt(Template("t", text=text)) for text in texts]
+    chats = [Prompt(Template("c", messages=(Message("user", text),))) for text in ("{text}", "x {text}")]
+    one, two, three, four, five, six = (prompt.id for prompt in prompts)
+    assert families([*prompts, *chats]) == [[five], [two, four], [prompt.id for prompt in chats], [one, three, six]]
+
+
+def test_the_best_is_by_case_and_the_first_of_equals() -> None:
+    a, b, c = ("p1:" + letter * 32 for letter in "abc")
+    # Pooled: a 50 of 110, b 64 of 110, c as b. By site a is ahead: (0.4 + 1.0) / 2 against (0.6 + 0.4) / 2.
+    scores = {
+        "x": {a: score(a, 40, 100), b: score(b, 60, 100), c: score(c, 60, 100)},
+        "y": {a: score(a, 10, 10), b: score(b, 4, 10), c: score(c, 4, 10)},
+    }
+    assert pooled_best(scores, [a, b, c]) == b
+    assert pooled_best(scores, [c, b, a]) == c
+
+
+def test_a_round_comes_back_from_the_bank_as_it_went_in(tmp_path: Path) -> None:
+    with open_workspace(tmp_path) as ws:
+        ws.bank.record_study(STUDY, DIGEST, MODEL.info.digest)
+        ws.bank.start_run("r1:x", kind="federate", study=DIGEST, settings={})
+        writer = BankWriter(ws.bank, "r1:x", DIGEST, "federated")
+        prompt = Prompt(STUDY.soft_template(), start_prompt(MODEL, STUDY))
+        record = RoundRecord(1, prompt, {"a": score(prompt.id, 7, 20)}, {"a": 0.5}, 1234, {"a": "f" * 64})
+        writer.write(record)
+        writer.write(record)
+        assert list(writer.written()) == [record]
+        assert ws.bank.prompt_row(prompt.id).notes == {"round": 1, "run": "r1:x"}
+
+
+def test_tuning_starts_from_the_studys_text() -> None:
+    soft = start_prompt(MODEL, STUDY)
+    assert soft == MODEL.text_init("Overall the feeling is", 3)

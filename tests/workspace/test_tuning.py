@@ -1,0 +1,64 @@
+"""``tune`` keeps the best on validation, looks at test once, goes on where it stopped, and knows a changed file."""
+
+from pathlib import Path
+
+import pytest
+
+from fedprompt.errors import PromptError
+from fedprompt.workspace.progress import Progress
+from fedprompt.workspace.tuning import tune
+from fedprompt.workspace.workspace import open_workspace
+from tests.scripted_sites import TEXT, write_cases, write_study
+
+
+def test_the_json_that_scripts_read(tmp_path: Path) -> None:
+    path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
+    with open_workspace(tmp_path / "home") as ws:
+        found = tune(ws, path, data)
+        assert {"prompt", "steps", "loss", "validation", "test", "seconds"} <= set(found)
+        assert found["steps"] == 4 and len(found["loss"]) == 2 and found["kept_after"] in (2, 4)
+        assert found["validation"]["n"] == found["test"]["n"] == 20
+        best = max(row.body["mean"] for row in ws.bank.rounds(found["run"]))
+        assert found["validation"]["value"] == best
+        assert ws.bank.prompt(found["prompt"]).kind == "soft"
+        assert ws.bank.verify() == ()
+        # The same study, cases and seed are the same run.
+        assert tune(ws, path, data) == found
+        assert tune(ws, path, data, seed=1)["run"] != found["run"]
+
+
+def test_a_changed_file_is_another_run(tmp_path: Path) -> None:
+    path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
+    with open_workspace(tmp_path / "home") as ws:
+        first = tune(ws, path, data)
+        data.write_text(data.read_text().replace("zymurgy", "zither"))
+        assert tune(ws, path, data)["run"] != first["run"]
+
+
+def test_a_run_that_stopped_goes_on(tmp_path: Path) -> None:
+    path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
+    seen: set[str] = set()
+
+    def stop_once(progress: Progress) -> None:
+        if progress.message not in seen:
+            seen.add(progress.message)
+            raise KeyboardInterrupt
+
+    with open_workspace(tmp_path / "home") as ws:
+        for _ in range(20):
+            try:
+                found = tune(ws, path, data, report=stop_once)
+                break
+            except KeyboardInterrupt:
+                continue
+        assert len(seen) >= 6
+        whole = tune(ws, path, data, report=lambda progress: None)
+    # A second home has another random key, so the run is compared with what its own bank says of it.
+    assert whole == found and len(found["loss"]) == 2
+
+
+def test_a_study_without_a_slot_cannot_be_tuned(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("".join(line for line in TEXT.splitlines(True) if not line.startswith("soft:")))
+    with open_workspace(tmp_path / "home") as ws, pytest.raises(PromptError, match="no 'soft:' part"):
+        tune(ws, path, write_cases(tmp_path / "a.csv", "a"))
