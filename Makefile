@@ -11,8 +11,6 @@ PYTHON ?=
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --retries 10 $(PIP_ARGS)
-# Idle threads sleep, so that the app and its job processes share the cores.
-export OMP_WAIT_POLICY := PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help run test quick check bench wheel clean

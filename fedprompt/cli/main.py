@@ -14,6 +14,7 @@ import typer
 import fedprompt
 from fedprompt.cli import assets, bank, data, demo, doctor, exchange, study, ui, work
 from fedprompt.cli.showing import clean
+from fedprompt.models.threads import spin_briefly
 from fedprompt.workspace.failure import sentence_of
 
 __all__ = ["app", "main", "run"]
@@ -72,7 +73,7 @@ def _start(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported by whatever the command does
+    spin_briefly(os.environ)  # before torch is imported by whatever the command does
     try:
         app(args=None if arguments is None else list(arguments), prog_name="fedprompt")
     except SystemExit as end:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.scorers import scorer_named
-from fedprompt.models.protocols import CausalModel, ChoiceQuery, GenerateQuery
+from fedprompt.models.protocols import CausalModel, ChoiceQuery, Decoding, GenerateQuery
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer
@@ -160,7 +160,7 @@ def _run_generate(
         values = []
         for case in cases:
             asked = GenerateQuery(prompt.template.render(case.fields, shown), prompt.soft)
-            made = model.generate([asked], answer.max_tokens, ("\n\n",))[0]
+            made = model.generate([asked], Decoding(answer.max_tokens, ("\n\n",)))[0]
             tokens += made.tokens
             scored = [scorer.score(made.text, case.answer).value for scorer in scorers]
             known = [value for value in scored if value is not None]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-__all__ = ["IMPLEMENTATION", "Branch", "KeyValues", "Plan", "packed"]
+__all__ = ["IMPLEMENTATION", "Attending", "Branch", "KeyValues", "Plan", "packed", "rows_of"]
 
 IMPLEMENTATION = "fedprompt"
 WASTE = 1.5
@@ -50,10 +50,19 @@ class KeyValues:
         """Set one layer."""
         self.keys[layer], self.values[layer] = keys, values
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return sum(t.numel() * t.element_size() for t in (*self.keys, *self.values) if t is not None)
+    def layers(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each layer's keys and values; for a pack that was recorded whole."""
+        for keys, values in zip(self.keys, self.values, strict=True):
+            assert keys is not None and values is not None
+            yield keys, values
+
+
+class Attending(Protocol):
+    """What decides, for the tokens of a pack, which sees which."""
+
+    def attend(self, module: Any, query: Tensor, key: Tensor, value: Tensor, scaling: float, extra: Any) -> Tensor:
+        """Return [1, tokens, heads, head width] for query [1, heads, tokens, width] and keys of fewer heads."""
+        ...
 
 
 @dataclass
@@ -105,7 +114,7 @@ class Plan:
             values = _gather(self.store.values[layer], v, group)
             n, lq = group.query.shape
             # Heads that share keys become further rows of one query, so keys are read once.
-            rows = q[group.query].view(n, lq, kv_heads, repeat, -1)
+            rows = (q if group.whole else rows_of(q, group.query)).reshape(n, lq, kv_heads, repeat, -1)
             rows = rows.permute(0, 2, 3, 1, 4).reshape(n, kv_heads, repeat * lq, -1)
             mask = group.mask(window, repeat, q.dtype)
             if cap is None:
@@ -133,10 +142,16 @@ def _gather(stored: Tensor | None, fresh: Tensor, group: _Group) -> Tensor:
     if group.whole:
         new = fresh.reshape(n, -1, *fresh.shape[1:])
     else:
-        new = fresh[group.fresh]
+        new = rows_of(fresh, group.fresh)
     if stored is not None and group.stored.shape[1]:
         new = torch.cat([stored[group.stored], new], dim=1)
     return new.transpose(1, 2)
+
+
+def rows_of(values: Tensor, index: Tensor) -> Tensor:
+    """Return ``values[index]``, with a backward pass that adds up in one order whatever the threads do."""
+    found = functional.embedding(index, values.reshape(values.shape[0], -1))
+    return found.view(*index.shape, *values.shape[1:])
 
 
 def _alike(branches: Sequence[Branch]) -> list[list[Branch]]:
@@ -197,11 +212,11 @@ def _group(branches: list[Branch], rows: int, device: torch.device) -> _Group:
     )
 
 
-_plan: ContextVar[Plan | None] = ContextVar("fedprompt_attention_plan", default=None)
+_plan: ContextVar[Attending | None] = ContextVar("fedprompt_attention_plan", default=None)
 
 
 @contextmanager
-def packed(plan: Plan) -> Iterator[None]:
+def packed(plan: Attending) -> Iterator[None]:
     """Within this block the model's attention follows ``plan``."""
     token = _plan.set(plan)
     try:

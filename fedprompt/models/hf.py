@@ -19,10 +19,12 @@ from fedprompt.errors import ModelError
 from fedprompt.models.attention import IMPLEMENTATION
 from fedprompt.models.digest import model_digest
 from fedprompt.models.encoding import Encoded, Encoder
-from fedprompt.models.objective import CachedObjective
+from fedprompt.models.generation import Decoder, Prompted
+from fedprompt.models.objective import CachedObjective, Kind
 from fedprompt.models.protocols import (
     ChoiceQuery,
     ChoiceResult,
+    Decoding,
     Generated,
     GenerateQuery,
     ModelInfo,
@@ -42,6 +44,9 @@ class HFModel:
         self._lm, self._tokenizer, self._info = lm, tokenizer, info
         self._body, self._head = Body(lm), Head(lm)
         self._encoder = Encoder(tokenizer, info.window)
+        ends = getattr(getattr(lm, "generation_config", None), "eos_token_id", None)
+        known = [*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id]
+        self._ends = frozenset(int(end) for end in known if end is not None)
         self._lock = threading.RLock()
 
     @classmethod
@@ -115,9 +120,7 @@ class HFModel:
                 progress(done, distinct)
 
         with self._lock, torch.no_grad():
-            run_tree(
-                self._body, trie, self._info.settings.pack, stacked, everything=False, visit=visit, progress=advance
-            )
+            run_tree(self._body, trie, self._info.settings.pack, stacked, visit=visit, progress=advance)
         return ChoiceResult(tuple(sums), tokens, distinct, time.perf_counter() - started)
 
     def _listen(
@@ -168,35 +171,36 @@ class HFModel:
         return firsts, torch.tensor(np.concatenate(rows), device=self._body.rows.device) if rows else None
 
     def generate(
-        self, queries: Sequence[GenerateQuery], max_tokens: int, stop: Sequence[str] = ()
+        self,
+        queries: Sequence[GenerateQuery],
+        decoding: Decoding,
+        hear: Callable[[int, str], None] | None = None,
     ) -> tuple[Generated, ...]:
-        """Continue each query greedily until a stop string, the end of the turn or ``max_tokens``.
+        """Continue each query until a stop string, the end of the turn, ``max_tokens`` or the end of the window.
+
+        ``hear`` is told (query, its text so far) after each token.
 
         Raises:
             ModelError: a prompt does not fit the window.
             ModelMismatch: a soft prompt was tuned for another model.
         """
-        found = []
         firsts, stacked = self._stack([query.soft for query in queries])
+        prompts = []
         for query, first in zip(queries, firsts, strict=True):
             context = self._encoder.context(query.rendered, query.soft.tokens if query.soft else 0)
-            with self._lock, torch.no_grad():
-                embedded = self._body.embed(_name_soft(context, first), stacked)[None]
-                pad = self._tokenizer.pad_token_id
-                out = self._lm.generate(
-                    inputs_embeds=embedded,
-                    attention_mask=torch.ones(embedded.shape[:2], dtype=torch.long),
-                    max_new_tokens=max_tokens,
-                    do_sample=False,
-                    pad_token_id=self._tokenizer.eos_token_id if pad is None else pad,
-                    stop_strings=list(stop) or None,
-                    tokenizer=self._tokenizer if stop else None,
-                )[0]
-            text = self._tokenizer.decode(out, skip_special_tokens=True)
-            for mark in stop:
-                text = text.split(mark, 1)[0]
-            found.append(Generated(text, int(out.shape[0])))
-        return tuple(found)
+            key = repr(context).encode() + (query.soft.vectors.tobytes() if query.soft else b"")
+            prompts.append(Prompted(_name_soft(context, first), key))
+        with self._lock:
+            decoder = Decoder(
+                self._body,
+                self._head,
+                pack=self._info.settings.pack,
+                window=self._info.window,
+                ends=self._ends,
+                read=lambda tokens: str(self._tokenizer.decode(tokens, skip_special_tokens=True)),
+            )
+            written = decoder.write(prompts, stacked, decoding, hear)
+        return tuple(Generated(text.text, len(text.tokens)) for text in written)
 
     def text_init(self, text: str, tokens: int) -> SoftPrompt:
         """Return the input embeddings of a text's first ``tokens`` tokens, repeated where it has fewer.
@@ -210,18 +214,33 @@ class HFModel:
         wanted = [ids[k % len(ids)] for k in range(tokens)]
         return SoftPrompt(self._body.rows[wanted].float().cpu().numpy(), self._info.digest)
 
-    def objective(self, queries: Sequence[ChoiceQuery], answers: Sequence[int], tokens: int = 8) -> CachedObjective:
+    def objective(
+        self,
+        queries: Sequence[ChoiceQuery],
+        answers: Sequence[int],
+        tokens: int = 8,
+        *,
+        kind: Kind = "labels",
+        folder: Path | None = None,
+    ) -> CachedObjective:
         """Prepare cases for tuning a soft prompt of ``tokens`` tokens; ``answers`` index each query's words.
 
         Raises:
             ModelError: a prompt does not fit the window.
-            TuningError: no soft slot, or the cache budget is too small.
+            TuningError: no soft slot, or ``folder`` cannot take what is over the cache budget.
         """
         encoded = self._encoder.choices([(q.rendered, q.words, tokens) for q in queries])
         settings = self._info.settings
         with self._lock:
             return CachedObjective(
-                self._body, self._head, encoded, answers, pack=settings.pack, budget=settings.cache_bytes
+                self._body,
+                self._head,
+                encoded,
+                answers,
+                pack=settings.pack,
+                budget=settings.cache_bytes,
+                kind=kind,
+                folder=folder,
             )
 
 

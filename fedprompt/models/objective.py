@@ -5,6 +5,10 @@ are computed once a case and kept, and a step runs the model over the soft token
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,42 +17,65 @@ from torch import Tensor
 from torch.nn import functional
 
 from fedprompt.errors import TuningError
-from fedprompt.models.attention import Branch, Plan
+from fedprompt.models.attention import Attending, Branch, KeyValues, Plan, rows_of
 from fedprompt.models.encoding import Encoded
-from fedprompt.models.protocols import LossGradient
-from fedprompt.models.runner import Body, Head, run_tree
-from fedprompt.models.trie import Trie
+from fedprompt.models.prefix_store import PrefixStore
+from fedprompt.models.protocols import LossGradient, PerCase
+from fedprompt.models.runner import Body, Head
+from fedprompt.models.suffix import SuffixPlan
 
-__all__ = ["CachedObjective"]
+__all__ = ["CachedObjective", "Kind"]
+
+Kind = Literal["labels", "vocabulary"]
+SHORT = 96  # tokens of a tail up to which prefix and tail are multiplied apart
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A pack: token names, positions, the tails as (position, parent) and where each word's tokens are predicted."""
+
+    tokens: list[int]
+    positions: list[int]
+    tails: list[list[tuple[int, int]]]
+    wanted: list[list[list[tuple[int, int]]]]  # row of the pack and target, by case, word and token
 
 
 class CachedObjective:
     """Implements ``SoftObjective`` for a Hugging Face model.
 
-    The loss is the cross-entropy over the label words' log-likelihoods (objective ``labels``). Where every word is one
-    token, only those columns of the head are computed; the normaliser cancels.
+    ``labels``: a case's loss is the cross-entropy over the label words' log-likelihoods. Where every word is one token,
+    only those columns of the head are computed; the normaliser cancels. ``vocabulary``: the mean over the answer's
+    tokens of the cross-entropy over the whole vocabulary, as PEFT and transformers have it for answers of one length.
     """
 
     def __init__(
-        self, body: Body, head: Head, cases: Sequence[Encoded], answers: Sequence[int], *, pack: int, budget: int
+        self,
+        body: Body,
+        head: Head,
+        cases: Sequence[Encoded],
+        answers: Sequence[int],
+        *,
+        pack: int,
+        budget: int,
+        kind: Kind = "labels",
+        folder: Path | None = None,
     ) -> None:
+        """Prepare the cases.
+
+        Args:
+            pack: most tokens at once where no gradient is asked for.
+            budget: bytes of keys and values to keep in memory.
+            folder: where those over the budget may lie; None computes them again.
+
+        Raises:
+            TuningError: a case has no soft slot, or the file in ``folder`` cannot be written.
+        """
         if any(-1 not in case.context for case in cases):
-            raise TuningError("the template to tune has no {soft} slot, so there is nothing to tune")
-        self._body, self._head, self._pack = body, head, pack
-        self._cases, self._answers = cases, torch.as_tensor(list(answers), dtype=torch.long)
+            raise TuningError("the template to tune has no {soft} slot or no soft tokens, so there is nothing to tune")
+        self._body, self._head, self._pack, self._kind = body, head, pack, kind
+        self._cases, self._answers = cases, list(answers)
         self._prefixes = [case.context[: case.context.index(-1)] for case in cases]
-        trie = Trie()
-        for prefix in self._prefixes:
-            trie.insert(prefix)
-        self._store = run_tree(body, trie, pack, None, everything=True)
-        if self._store.values.nbytes > budget:
-            raise TuningError(
-                f"the cached keys and values take {self._store.values.nbytes:,} bytes and the budget is {budget:,}; "
-                "use fewer or shorter cases"
-            )
-        self._paths = []
-        for prefix in self._prefixes:
-            self._paths.append(self._store.path(trie.find(prefix, len(prefix) - 1)[0]) if prefix else [])
+        self.store = PrefixStore(body, self._prefixes, pack=pack, budget=budget, folder=folder)
         self._single = all(len(path) == 1 for case in cases for path in case.paths) and head.plain
 
     def __len__(self) -> int:
@@ -60,12 +87,23 @@ class CachedObjective:
         Raises:
             TuningError: the loss is not a finite number.
         """
-        soft = torch.tensor(vectors, device=self._body.rows.device, requires_grad=True)
-        loss = functional.cross_entropy(self._scores(soft, rows), self._answers[list(rows)].to(soft.device))
-        loss.backward()  # type: ignore[no-untyped-call]
-        if not torch.isfinite(loss) or soft.grad is None or not torch.isfinite(soft.grad).all():
+        found = self.per_case(vectors, rows)
+        gradient = found.gradients.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return LossGradient(float(found.losses.mean()), gradient)
+
+    def per_case(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> PerCase:
+        """Return every case's own loss and gradient, at the price of the mean's: each case has its copy of the vectors.
+
+        Raises:
+            TuningError: a loss is not a finite number.
+        """
+        own = torch.tensor(vectors, device=self._body.rows.device).repeat(len(rows), 1).requires_grad_(True)
+        losses = self._losses(own, rows)
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        if own.grad is None or not torch.isfinite(losses).all() or not torch.isfinite(own.grad).all():
             raise TuningError("the loss is not a finite number; lower the learning rate or start from other text")
-        return LossGradient(float(loss.detach()), soft.grad.cpu().numpy())
+        gradients = own.grad.view(len(rows), *vectors.shape)
+        return PerCase(losses.detach().double().cpu().numpy(), gradients.cpu().numpy())
 
     def loglikelihoods(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return [cases, labels]; batches are cut in the order of the cases, by ``pack``."""
@@ -73,8 +111,27 @@ class CachedObjective:
         found = []
         with torch.no_grad():
             for start, stop in self._batches():
-                found.append(self._scores(soft, range(start, stop)).double().cpu().numpy())
+                rows = range(start, stop)
+                found.append(self._scores(soft.repeat(len(rows), 1), rows).double().cpu().numpy())
         return np.concatenate(found) if found else np.zeros((0, 0))
+
+    def _losses(self, soft: Tensor, rows: Sequence[int]) -> Tensor:
+        """Return [rows] float32."""
+        answers = [self._answers[row] for row in rows]
+        if self._kind == "labels":
+            targets = torch.tensor(answers, device=soft.device)
+            return functional.cross_entropy(self._scores(soft, rows), targets, reduction="none")
+        batch = self._layout(rows, [[answer] for answer in answers])
+        parts = self._log_probabilities(self._hidden(batch, soft, rows), batch)
+        return torch.stack([-part.mean() for part in parts])
+
+    def _scores(self, soft: Tensor, rows: Sequence[int]) -> Tensor:
+        """Return [rows, labels] float32: logits of one-token words, else log-likelihoods."""
+        batch = self._layout(rows, [range(len(self._cases[row].paths)) for row in rows])
+        hidden = self._hidden(batch, soft, rows)
+        if self._single:
+            return self._columns(hidden, batch.wanted)
+        return torch.stack([part.sum() for part in self._log_probabilities(hidden, batch)]).view(len(rows), -1)
 
     def _batches(self) -> list[tuple[int, int]]:
         cuts, start, size = [], 0, 0
@@ -86,45 +143,59 @@ class CachedObjective:
             size += length
         return [*cuts, (start, len(self._cases))] if self._cases else []
 
-    def _scores(self, soft: Tensor, rows: Sequence[int]) -> Tensor:
-        """Return [rows, labels] float32: logits of one-token words, else log-likelihoods."""
-        tokens: list[int] = []
-        positions: list[int] = []
-        branches: list[Branch] = []
-        wanted: list[list[list[tuple[int, int]]]] = []  # row of the pack and target, by case, word and token
-        tails = [self._cases[row].context[len(self._prefixes[row]) :] for row in rows]
-        for row, tail in zip(rows, tails, strict=True):
-            case, start = self._cases[row], len(self._prefixes[row])
-            first = len(tokens)
-            branches.append(Branch(first, len(tail), start, self._paths[row], ()))
-            tokens.extend(_numbered(tail))
-            positions.extend(range(start, start + len(tail)))
-            words = []
-            for path in case.paths:
-                spots = [(first + len(tail) - 1, path[0])]
-                if len(path) > 1:
-                    at, end = len(tokens), start + len(tail)
-                    ancestors = range(first, first + len(tail))
-                    branches.append(Branch(at, len(path) - 1, end, self._paths[row], ancestors))
-                    tokens.extend(path[:-1])
-                    positions.extend(range(end, end + len(path) - 1))
-                    spots += [(at + k, target) for k, target in enumerate(path[1:])]
-                words.append(spots)
-            wanted.append(words)
-        plan = Plan(branches, self._store.values, record=False, device=soft.device)
-        hidden = self._body(self._body.embed(tokens, soft), positions, plan)
-        if self._single:
-            return self._columns(hidden, wanted)
-        flat = [spot for words in wanted for spots in words for spot in spots]
-        picked = hidden[[at for at, _ in flat]]
-        parts = self._head.log_probabilities(picked, [torch.tensor([t], device=soft.device) for _, t in flat])
-        values = torch.cat(parts)
-        sums, at = [], 0
-        for words in wanted:
-            for spots in words:
-                sums.append(values[at : at + len(spots)].sum())
-                at += len(spots)
-        return torch.stack(sums).view(len(wanted), -1)
+    def _layout(self, rows: Sequence[int], words: Sequence[Sequence[int]]) -> _Batch:
+        """Lay out the tails of some cases, each followed by the words asked for as branches."""
+        batch, soft = _Batch([], [], [], []), 0
+        for row, asked in zip(rows, words, strict=True):
+            case, start, first = self._cases[row], len(self._prefixes[row]), len(batch.tokens)
+            context = case.context[start:]
+            for token in context:
+                batch.tokens.append(-1 - soft if token < 0 else token)
+                soft += token < 0
+            tail = [(start + k, k - 1) for k in range(len(context))]
+            spots = []
+            for path in (case.paths[word] for word in asked):
+                parent = len(context) - 1
+                found = [(first + parent, path[0])]
+                for token, target in pairwise(path):
+                    tail.append((tail[parent][0] + 1, parent))
+                    parent = len(tail) - 1
+                    batch.tokens.append(token)
+                    found.append((first + parent, target))
+                spots.append(found)
+            batch.positions.extend(position for position, _ in tail)
+            batch.tails.append(tail)
+            batch.wanted.append(spots)
+        return batch
+
+    def _hidden(self, batch: _Batch, soft: Tensor, rows: Sequence[int]) -> Tensor:
+        prefixes = self.store.batch(rows)
+        plan: Attending
+        if prefixes is not None and max(map(len, batch.tails)) <= SHORT:
+            plan = SuffixPlan(batch.tails, prefixes, soft.device)
+        else:
+            # Long tails go through the fused attention, which keeps no weights for the backward pass.
+            values, first, branches = KeyValues(self._body.layers), 0, []
+            if prefixes is not None:
+                for layer, block in enumerate(prefixes.blocks):
+                    values.replace(layer, *(part.transpose(1, 2).flatten(0, 1) for part in block))
+            for case, tail in enumerate(batch.tails):
+                width = 0 if prefixes is None else prefixes.blocks.shape[4]
+                length = 0 if prefixes is None else prefixes.lengths[case]
+                stored = range(case * width, case * width + length)
+                branches.extend(_branches(tail, first, stored))
+                first += len(tail)
+            plan = Plan(branches, values, record=False, device=soft.device)
+        return self._body(self._body.embed(batch.tokens, soft), batch.positions, plan)
+
+    def _log_probabilities(self, hidden: Tensor, batch: _Batch) -> list[Tensor]:
+        """Return, for every word asked for, the log-probabilities of its tokens."""
+        flat = [spot for words in batch.wanted for spots in words for spot in spots]
+        picked = rows_of(hidden, torch.tensor([at for at, _ in flat], device=hidden.device))
+        targets = [torch.tensor([target], device=hidden.device) for _, target in flat]
+        values = torch.cat(self._head.log_probabilities(picked, targets))
+        sizes = [len(spots) for words in batch.wanted for spots in words]
+        return list(torch.split(values, sizes))
 
     def _columns(self, hidden: Tensor, wanted: Sequence[Sequence[Sequence[tuple[int, int]]]]) -> Tensor:
         picked = hidden[[words[0][0][0] for words in wanted]]
@@ -136,13 +207,12 @@ class CachedObjective:
         return flat.gather(1, own)
 
 
-def _numbered(tail: Sequence[int]) -> list[int]:
-    """Name the soft rows one after the other: the k-th -1 becomes ``-1 - k``."""
-    numbered, soft = [], 0
-    for token in tail:
-        if token < 0:
-            numbered.append(-1 - soft)
-            soft += 1
-        else:
-            numbered.append(token)
-    return numbered
+def _branches(tail: Sequence[tuple[int, int]], first: int, stored: range) -> list[Branch]:
+    """Cut a tail into runs in which each token follows the one before it."""
+    starts = [row for row, (_, parent) in enumerate(tail) if parent != row - 1 or row == 0]
+    found = []
+    for start, stop in zip(starts, [*starts[1:], len(tail)], strict=True):
+        # A word's tokens follow the context, which begins the tail, and see all of it.
+        seen = range(first, first + tail[start][1] + 1) if start else ()
+        found.append(Branch(first + start, stop - start, tail[start][0], stored, seen))
+    return found

@@ -3,13 +3,16 @@
 Arrays cross this seam as numpy, so nobody above it imports torch.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fedprompt.errors import ModelError
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
 
@@ -17,10 +20,12 @@ __all__ = [
     "CausalModel",
     "ChoiceQuery",
     "ChoiceResult",
+    "Decoding",
     "GenerateQuery",
     "Generated",
     "LossGradient",
     "ModelInfo",
+    "PerCase",
     "RunSettings",
     "SoftObjective",
 ]
@@ -77,8 +82,43 @@ class ChoiceResult:
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """How text is written: greedily at ``temperature`` 0, else drawn from the likeliest tokens that hold ``top_p``.
+
+    A stop string ends the text and is left out of it. What is drawn depends on ``seed`` and the query alone, never on
+    the queries beside it.
+
+    Raises:
+        ModelError: a value lies outside its range; names the field.
+    """
+
+    max_tokens: int = 64
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise ModelError(f"max_tokens {self.max_tokens}: give at least 1")
+        if not all(self.stop):
+            raise ModelError("stop: an empty string would end every text before it begins; take it out")
+        if not 0 <= self.temperature < math.inf:
+            raise ModelError(f"temperature {self.temperature}: give 0 for greedy decoding, or a number above it")
+        if not 0 < self.top_p <= 1:
+            raise ModelError(f"top_p {self.top_p}: give a number above 0 and at most 1")
+        if self.seed < 0:
+            raise ModelError(f"seed {self.seed}: give 0 or a whole number above it")
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the likeliest token is always taken."""
+        return self.temperature == 0
+
+
+@dataclass(frozen=True)
 class GenerateQuery:
-    """Continue a rendered template greedily."""
+    """Continue a rendered template."""
 
     rendered: Rendered
     soft: SoftPrompt | None = None
@@ -98,6 +138,14 @@ class LossGradient:
 
     loss: float
     gradient: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PerCase:
+    """``losses``: [cases] float64 in nats; ``gradients``: [cases, tokens, width] float32, each of its case alone."""
+
+    losses: NDArray[np.float64]
+    gradients: NDArray[np.float32]
 
 
 class SoftObjective(Protocol):
@@ -130,19 +178,26 @@ class CausalModel(Protocol):
         """Return the log-likelihoods of every query's words; ``progress`` hears (tokens done, tokens in all)."""
         ...
 
-    def generate(
-        self, queries: Sequence[GenerateQuery], max_tokens: int, stop: Sequence[str] = ()
-    ) -> tuple[Generated, ...]:
-        """Continue each query greedily until a stop string, the end of the turn or ``max_tokens``."""
+    def generate(self, queries: Sequence[GenerateQuery], decoding: Decoding) -> tuple[Generated, ...]:
+        """Continue each query until a stop string, the end of the turn or ``max_tokens``, in the order given."""
         ...
 
     def text_init(self, text: str, tokens: int) -> SoftPrompt:
         """Return the input embeddings of a text's first ``tokens`` tokens, repeated where it has fewer."""
         ...
 
-    def objective(self, queries: Sequence[ChoiceQuery], answers: Sequence[int], tokens: int = 8) -> SoftObjective:
+    def objective(
+        self,
+        queries: Sequence[ChoiceQuery],
+        answers: Sequence[int],
+        tokens: int = 8,
+        *,
+        kind: Literal["labels", "vocabulary"] = "labels",
+        folder: Path | None = None,
+    ) -> SoftObjective:
         """Prepare cases for tuning ``tokens`` soft tokens.
 
-        ``answers`` index each query's words; a query's own ``soft`` is ignored.
+        ``answers`` index each query's words; a query's own ``soft`` is ignored. ``kind`` is over what the answer's
+        likelihood is normalised; ``folder`` is private and takes what does not fit the memory allowed.
         """
         ...

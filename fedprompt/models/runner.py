@@ -11,13 +11,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from fedprompt.models.attention import Branch, KeyValues, Plan, packed
+from fedprompt.models.attention import Attending, Branch, KeyValues, Plan, packed
 from fedprompt.models.trie import Node, Trie
 
-__all__ = ["Body", "Head", "TreeStore", "Visit", "packs", "run_tree"]
+__all__ = ["Body", "Head", "Keep", "TreeStore", "Visit", "packs", "run_tree"]
 
 Visit = Callable[[Sequence[Node], Sequence[int], Tensor], None]
+Keep = Callable[[Sequence[Node], Sequence[int], KeyValues], None]
 
 
 class Body:
@@ -27,7 +29,11 @@ class Body:
         self.lm = lm
         self._inner = lm.base_model
         self.rows: Tensor = lm.get_input_embeddings().weight
-        self.layers = int(lm.config.get_text_config().num_hidden_layers)
+        config = lm.config.get_text_config()
+        self.layers = int(config.num_hidden_layers)
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        self.bytes_a_token = 2 * self.layers * heads * width * self.rows.element_size()  # of keys and values
         self._no_mask = torch.zeros(1, 1, 1, 1)  # four dimensions: transformers then makes no mask of its own
 
     def embed(self, tokens: Sequence[int], soft: Tensor | None) -> Tensor:
@@ -36,10 +42,11 @@ class Body:
         found: Tensor = self.lm.get_input_embeddings()(ids.clamp(min=0))
         if soft is not None and bool((ids < 0).any()):
             at = torch.nonzero(ids < 0).squeeze(1)
-            found = found.index_copy(0, at, soft.to(found.dtype)[-1 - ids[at]])
+            # As an embedding, since the backward pass of indexing adds up in an order of the threads' own.
+            found = found.index_copy(0, at, functional.embedding(-1 - ids[at], soft.to(found.dtype)))
         return found
 
-    def __call__(self, embedded: Tensor, positions: Sequence[int], plan: Plan) -> Tensor:
+    def __call__(self, embedded: Tensor, positions: Sequence[int], plan: Attending) -> Tensor:
         """Return the last hidden states [tokens, width] of a pack."""
         where = torch.as_tensor(positions, dtype=torch.long, device=embedded.device)[None]
         with packed(plan):
@@ -71,17 +78,22 @@ class Head:
         logits: Tensor = hidden.float() @ self._head.weight[tokens].float().T
         return logits
 
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return float32 logits [rows, vocabulary]."""
+        logits: Tensor = self._head(hidden).float()
+        if self._cap is not None:
+            logits = torch.tanh(logits / self._cap) * self._cap
+        if self._scale is not None:
+            divide = hasattr(self._lm.config.get_text_config(), "logits_scaling")
+            logits = logits / self._scale if divide else logits * self._scale
+        return logits
+
     def log_probabilities(self, hidden: Tensor, targets: Sequence[Tensor]) -> list[Tensor]:
         """Return, for each row of ``hidden`` [rows, width], the float32 log-probabilities of its target tokens."""
         found = []
         for start in range(0, hidden.shape[0], 64):
             part = hidden[start : start + 64]
-            logits = self._head(part).float()
-            if self._cap is not None:
-                logits = torch.tanh(logits / self._cap) * self._cap
-            if self._scale is not None:
-                divide = hasattr(self._lm.config.get_text_config(), "logits_scaling")
-                logits = logits / self._scale if divide else logits * self._scale
+            logits = self.logits(part)
             norms = torch.logsumexp(logits, dim=-1)
             for i, wanted in enumerate(targets[start : start + 64]):
                 exact = self.columns(part[i : i + 1], wanted)[0] if self.plain else logits[i, wanted]
@@ -91,32 +103,14 @@ class Head:
 
 @dataclass
 class TreeStore:
-    """Keys and values that outlive a pack: of the current path, or (``everything``) of all nodes."""
+    """Keys and values of the current path, which outlive a pack."""
 
     values: KeyValues
-    everything: bool
     rows: dict[int, range]
-    size: int = 0
-
-    @classmethod
-    def empty(cls, layers: int, *, everything: bool) -> "TreeStore":
-        """Return a store that holds nothing."""
-        return cls(KeyValues(layers), everything, {})
-
-    def path(self, node: Node) -> list[int]:
-        """Return the rows of a node and its ancestors, in order of position."""
-        rows: list[int] = []
-        for ancestor in _ancestors(node):
-            rows.extend(self.rows[ancestor.number])
-        rows.extend(self.rows[node.number])
-        return rows
 
     def keep(self, nodes: Sequence[Node], recorded: KeyValues, following: Node | None) -> None:
-        """After a pack: keep what later packs see. ``following`` is the next node in preorder."""
-        if self.everything:
-            self._append(nodes, recorded)
-            return
-        path = [] if following is None else [n for n in _ancestors(following)]
+        """After a pack: keep what the next pack sees. ``following`` is the next node in preorder."""
+        path = [] if following is None else _ancestors(following)
         fresh, at = {}, 0
         for node in nodes:
             fresh[node.number] = range(at, at + len(node.tokens))
@@ -141,22 +135,6 @@ class TreeStore:
             self.rows[node.number] = range(at, at + len(node.tokens))
             at += len(node.tokens)
 
-    def _append(self, nodes: Sequence[Node], recorded: KeyValues) -> None:
-        for layer in range(len(recorded.keys)):
-            self.values.replace(
-                layer,
-                _joined(self.values.keys[layer], recorded.keys[layer]),
-                _joined(self.values.values[layer], recorded.values[layer]),
-            )
-        for node in nodes:
-            self.rows[node.number] = range(self.size, self.size + len(node.tokens))
-            self.size += len(node.tokens)
-
-
-def _joined(held: Tensor | None, made: Tensor | None) -> Tensor:
-    assert made is not None
-    return made.clone() if held is None else torch.cat([held, made])
-
 
 def packs(trie: Trie, pack: int) -> Iterator[list[Node]]:
     """Cut the preorder into lists of nodes of at most ``pack`` tokens."""
@@ -178,29 +156,30 @@ def run_tree(
     pack: int,
     soft: Tensor | None,
     *,
-    everything: bool,
     visit: Visit | None = None,
+    keep: Keep | None = None,
     progress: Callable[[int], None] | None = None,
-) -> TreeStore:
+) -> None:
     """Compute every node once.
 
     Args:
         soft: [rows, width] float32 stacked soft prompts that negative tokens name, or None.
-        everything: keep the keys and values of all nodes and return them.
         visit: hears each pack's nodes, the row where each begins, and the pack's hidden states [tokens, width].
+        keep: hears the same with the pack's keys and values instead, each layer [tokens, heads, head width].
         progress: hears the number of tokens of each pack.
     """
-    store = TreeStore.empty(body.layers, everything=everything)
+    store = TreeStore(KeyValues(body.layers), {})
     pending: list[Node] | None = None
     with torch.no_grad():
         for following in (*packs(trie, pack), None):
             if pending is not None:
-                recorded = _run_pack(body, pending, store, soft, visit)
+                recorded, begins = _run_pack(body, pending, store, soft, visit)
+                if keep is not None:
+                    keep(pending, begins, recorded)
                 store.keep(pending, recorded, following[0] if following else None)
                 if progress is not None:
                     progress(sum(len(node.tokens) for node in pending))
             pending = following
-    return store
 
 
 def _run_pack(
@@ -209,7 +188,7 @@ def _run_pack(
     store: TreeStore,
     soft: Tensor | None,
     visit: Visit | None,
-) -> KeyValues:
+) -> tuple[KeyValues, list[int]]:
     here: dict[int, range] = {}
     branches: list[Branch] = []
     tokens: list[int] = []
@@ -229,9 +208,10 @@ def _run_pack(
         positions.extend(range(node.start, node.end))
     plan = Plan(branches, store.values, record=True, device=body.rows.device)
     hidden = body(body.embed(tokens, soft), positions, plan)
+    begins = [here[node.number].start for node in nodes]
     if visit is not None:
-        visit(nodes, [here[node.number].start for node in nodes], hidden)
-    return plan.recorded
+        visit(nodes, begins, hidden)
+    return plan.recorded, begins
 
 
 def _ancestors(node: Node) -> list[Node]:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ from fedprompt.errors import ModelError
 from fedprompt.models.protocols import (
     ChoiceQuery,
     ChoiceResult,
+    Decoding,
     Generated,
     GenerateQuery,
     LossGradient,
@@ -116,16 +119,14 @@ class ScriptedModel:
                 progress(done, total)
         return ChoiceResult(tuple(answers), total, len(seen), time.perf_counter() - start)
 
-    def generate(
-        self, queries: Sequence[GenerateQuery], max_tokens: int, stop: Sequence[str] = ()
-    ) -> tuple[Generated, ...]:
-        """Continue each query greedily until a stop string, the end of the turn or ``max_tokens``.
+    def generate(self, queries: Sequence[GenerateQuery], decoding: Decoding) -> tuple[Generated, ...]:
+        """Continue each query until a stop string, the end of the turn or ``max_tokens``, in the order given.
 
         Raises:
             ModelError: a query is longer than the window, or has a soft slot and no soft prompt.
             ModelMismatch: a soft prompt was made for another model.
         """
-        return tuple(self._continue(query, max_tokens, stop) for query in queries)
+        return tuple(self._continue(query, decoding) for query in queries)
 
     def text_init(self, text: str, tokens: int) -> SoftPrompt:
         """Return the input embeddings of a text's first ``tokens`` tokens, repeated where it has fewer.
@@ -139,10 +140,19 @@ class ScriptedModel:
         vectors = SIZE * np.stack([_embedding(pieces[i % len(pieces)]) for i in range(tokens)])
         return SoftPrompt(vectors.astype(np.float32), self._info.digest)
 
-    def objective(self, queries: Sequence[ChoiceQuery], answers: Sequence[int], tokens: int = 8) -> SoftObjective:
+    def objective(
+        self,
+        queries: Sequence[ChoiceQuery],
+        answers: Sequence[int],
+        tokens: int = 8,
+        *,
+        kind: Literal["labels", "vocabulary"] = "labels",
+        folder: Path | None = None,
+    ) -> SoftObjective:
         """Prepare cases for tuning ``tokens`` soft tokens; ``answers`` index each query's words.
 
-        A query's ``soft`` is ignored.
+        A query's ``soft`` is ignored. The words are the whole vocabulary, so that ``kind`` changes nothing, and nothing
+        is large enough for ``folder``.
 
         Raises:
             ModelError: a query has no soft slot or does not fit the window, or an answer is not the index of
@@ -172,19 +182,18 @@ class ScriptedModel:
         mean: NDArray[np.float64] = REACH * soft.vectors.mean(axis=0, dtype=np.float64)
         return mean
 
-    def _continue(self, query: GenerateQuery, max_tokens: int, stop: Sequence[str]) -> Generated:
+    def _continue(self, query: GenerateQuery, decoding: Decoding) -> Generated:
         self._tokens(query.rendered, CONTINUATIONS)
-        scores = _loglikelihoods(
-            _context(query.rendered.text()), _words(CONTINUATIONS), self._mean(query.rendered, query.soft)
-        )
+        written = query.rendered.text()
+        scores = _loglikelihoods(_context(written), _words(CONTINUATIONS), self._mean(query.rendered, query.soft))
         text, tokens = "", 0
-        for index in np.argsort(-scores, kind="stable")[:3]:
+        for index in _ordered(scores, decoding, written)[:3]:
             for piece in _TOKEN.findall(CONTINUATIONS[int(index)]):
-                if tokens >= max_tokens:
+                if tokens >= decoding.max_tokens:
                     return Generated(text, tokens)
                 text, tokens = text + piece, tokens + 1
-                for mark in stop:
-                    if mark and mark in text:
+                for mark in decoding.stop:
+                    if mark in text:
                         return Generated(text[: text.index(mark)], tokens)
         return Generated(text, tokens)
 
@@ -269,6 +278,24 @@ def _words(words: Sequence[str]) -> NDArray[np.float64]:
         sign = (plain in POSITIVE) - (plain in NEGATIVE)
         rows.append(sign * _direction("sentiment") + 0.25 * _embedding("word " + plain))
     return np.stack(rows)
+
+
+def _ordered(scores: NDArray[np.float64], decoding: Decoding, written: str) -> NDArray[np.int64]:
+    """Return the continuations' places, the likeliest first, or as they are drawn without putting any back.
+
+    Drawn by the Gumbel-top-k trick: Kool, van Hoof and Welling 2019, arXiv 1903.06059.
+    """
+    if decoding.greedy:
+        return np.argsort(-scores, kind="stable")
+    with np.errstate(over="ignore"):
+        scaled = (scores - scores.max()) / decoding.temperature
+    weights = np.exp(scaled)
+    order = np.argsort(-weights, kind="stable")
+    before = np.cumsum(weights[order] / weights.sum()) - weights[order] / weights.sum()
+    kept = order[before < decoding.top_p]
+    rng = np.random.default_rng([decoding.seed, int.from_bytes(_digest(written)[:8], "little")])
+    drawn: NDArray[np.int64] = kept[np.argsort(-(scaled[kept] + rng.gumbel(size=len(kept))), kind="stable")]
+    return drawn
 
 
 @lru_cache(maxsize=16)

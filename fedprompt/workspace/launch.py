@@ -19,6 +19,7 @@ from typing import Any
 
 import fedprompt
 from fedprompt.errors import FedPromptError, JobError
+from fedprompt.models.threads import SPIN
 from fedprompt.workspace.family import Child, Family
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.jobs import resume, submit
@@ -168,10 +169,10 @@ def _children(home: Home, root: Path, port: int) -> tuple[Child, ...]:
 def _environment(home: Home, root: Path, role: str) -> dict[str, str]:
     paths = [str(root), os.environ.get("PYTHONPATH", "")]
     return {
+        **SPIN,
         **os.environ,
         "FEDPROMPT_HOME": str(home.path),
         "FEDPROMPT_ROLE": role,
-        "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
         "PYTHONUNBUFFERED": "1",
     }

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field, StringConstraints, ValidationError
 
 from fedprompt.errors import FedPromptError, JobError
-from fedprompt.models.protocols import CausalModel, ChoiceQuery, GenerateQuery
+from fedprompt.models.protocols import CausalModel, ChoiceQuery, Decoding, GenerateQuery
 from fedprompt.models.registry import DEFAULT_MODEL, SCRIPTED, load, settings_for
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
@@ -157,7 +157,7 @@ def _run_row(
             answer = request.labels[int(np.argmax(shares))]
             tokens += result.tokens
         if request.generate:
-            (written,) = model.generate([GenerateQuery(rendered, soft)], request.max_tokens)
+            (written,) = model.generate([GenerateQuery(rendered, soft)], Decoding(request.max_tokens))
             generated, tokens = written.text, tokens + written.tokens
     except FedPromptError as error:
         return RowResult(text=text, probabilities=None, answer=None, generated=None, tokens=tokens, error=str(error))

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from fedprompt.errors import FedPromptError
+from fedprompt.models.threads import spin_briefly
 from fedprompt.workspace.jobs import JobStopped, put_back, run_job
 from fedprompt.workspace.liveness import announce, withdraw
 from fedprompt.workspace.queue import LANES, JobQueue
@@ -71,8 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lane", choices=LANES, required=True)
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    # Before torch is imported: threads that wait must not take a core.
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    spin_briefly(os.environ)  # before torch is imported
     if chosen.lane == "long":
         os.nice(5)
     die_with_parent()

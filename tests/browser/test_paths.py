@@ -45,7 +45,6 @@ def running(home: Path) -> Iterator[App]:
         **os.environ,
         "FEDPROMPT_DEMO_OPTIONS": json.dumps(SMALL),
         "PYTHONPATH": str(ROOT),
-        "OMP_WAIT_POLICY": "PASSIVE",
     }
     command = [sys.executable, "-m", "fedprompt.cli", "ui", "--home", str(home), "--port", str(port)]
     with (home / "ui.log").open("wb") as log:

@@ -133,9 +133,9 @@ def test_generated_text_is_scored_by_the_mean_of_its_scorers() -> None:
     told: list[tuple[int, int]] = []
     model = ScriptedModel()
     asked = prompt.template.render({"text": "x"})
-    from fedprompt.models.protocols import GenerateQuery
+    from fedprompt.models.protocols import Decoding, GenerateQuery
 
-    (made,) = model.generate([GenerateQuery(asked)], 4, ("\n\n",))
+    (made,) = model.generate([GenerateQuery(asked)], Decoding(4, ("\n\n",)))
     first = made.text.split()[0]
     cases = (case(made.text), case(first), case("never said"))
     (run,), cost = run_prompts(model, [prompt], cases, answer, progress=lambda *at: told.append(at))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedprompt.errors import ModelError, ModelMismatch
-from fedprompt.models.protocols import ChoiceQuery, GenerateQuery
+from fedprompt.models.protocols import ChoiceQuery, Decoding, GenerateQuery
 from fedprompt.models.scripted import WIDTH, ScriptedModel
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
@@ -116,11 +116,38 @@ def test_text_init_repeats_a_short_text() -> None:
 def test_generation_obeys_the_limit_and_the_stop_string() -> None:
     model = ScriptedModel()
     ask = GenerateQuery(query(CASES[0][0]).rendered)
-    (free,) = model.generate([ask], 20)
-    (short,) = model.generate([ask], 1)
-    (stopped,) = model.generate([ask], 20, stop=[free.text[-1]])
+    (free,) = model.generate([ask], Decoding(20))
+    (short,) = model.generate([ask], Decoding(1))
+    (stopped,) = model.generate([ask], Decoding(20, stop=(free.text[-1],)))
     assert free.text.startswith(short.text) and short.tokens == 1
     assert free.text[-1] not in stopped.text
+
+
+def test_drawn_text_depends_on_the_seed_and_the_query_alone() -> None:
+    model = ScriptedModel()
+    asks = [GenerateQuery(query(text).rendered) for text, _ in CASES]
+    drawn = [model.generate(asks, Decoding(20, temperature=2.0, seed=seed)) for seed in range(8)]
+    assert len({texts[0].text for texts in drawn}) > 1
+    alone = model.generate([asks[3]], Decoding(20, temperature=2.0, seed=5))
+    assert alone == drawn[5][3:4]
+    assert model.generate(asks[::-1], Decoding(20, temperature=2.0, seed=5)) == drawn[5][::-1]
+
+
+def test_near_zero_temperature_and_a_tiny_nucleus_are_greedy() -> None:
+    model = ScriptedModel()
+    ask = GenerateQuery(query(CASES[0][0]).rendered)
+    (greedy,) = model.generate([ask], Decoding(1))
+    assert model.generate([ask], Decoding(1, temperature=1e-9, seed=3)) == (greedy,)
+    assert model.generate([ask], Decoding(1, temperature=5e-324, seed=3)) == (greedy,)
+    assert model.generate([ask], Decoding(1, temperature=1.0, top_p=1e-9, seed=3)) == (greedy,)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_tokens": 0}, {"stop": ("",)}, {"temperature": -1.0}, {"top_p": 0.0}, {"top_p": 1.1}, {"seed": -1}]
+)
+def test_decoding_refuses_what_cannot_be_by_its_field(wrong: dict[str, object]) -> None:
+    with pytest.raises(ModelError, match=next(iter(wrong))):
+        Decoding(**wrong)  # type: ignore[arg-type]
 
 
 def test_a_soft_prompt_for_another_model_is_refused() -> None:

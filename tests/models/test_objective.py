@@ -1,0 +1,122 @@
+"""The tuner's objective: one loss wherever the cached prefixes lie, each case's own gradient, transformers' loss."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, LlamaConfig
+
+from fedprompt.errors import TuningError
+from fedprompt.models import prefix_store
+from fedprompt.models.attention import IMPLEMENTATION
+from fedprompt.models.hf import HFModel
+from fedprompt.models.objective import CachedObjective, Kind
+from fedprompt.models.protocols import ChoiceQuery, ModelInfo, RunSettings
+from fedprompt.prompts.template import Template
+from tests.models.test_families import LABELS, TEMPLATES, TEXTS, soft_for
+from tests.models.tiny import config, model, tokenizer
+
+SLOTS = [t for t in TEMPLATES if t.has_soft]
+INFIX = Template("infix", text="Review: {text} {soft}\nSentiment:").with_words(LABELS)
+
+
+def objective(
+    lm: HFModel, template: Template = INFIX, *, budget: int = 10**9, folder: Path | None = None, kind: Kind = "labels"
+) -> CachedObjective:
+    words = tuple((template.words or {}).values())
+    coded = lm._encoder.choices([(template.render({"text": text}), words, 3) for text in TEXTS])
+    return CachedObjective(lm._body, lm._head, coded, [0, 1, 0, 1, 1], pack=64, budget=budget, kind=kind, folder=folder)
+
+
+def test_prefixes_on_disk_give_the_bits_that_prefixes_in_memory_give(tmp_path: Path) -> None:
+    lm = model("llama")
+    vectors, rows = soft_for(lm).vectors, [0, 1, 3, 4]
+    held = objective(lm)
+    spilled = objective(lm, budget=2_000, folder=tmp_path)
+    assert spilled.store.memory <= 2_000 and spilled.store.disk > spilled.store.memory
+    assert spilled.store.memory + spilled.store.disk == held.store.memory
+    one, other = (o.loss_and_gradient(vectors, rows) for o in (held, spilled))
+    assert one.loss == other.loss
+    assert np.array_equal(one.gradient, other.gradient)
+
+
+def test_the_file_of_prefixes_has_no_name(tmp_path: Path) -> None:
+    objective(model("llama"), budget=0, folder=tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_room_on_the_disk_prefixes_are_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lm = model("llama")
+    monkeypatch.setattr(prefix_store, "SPARE", 1 << 60)
+    poor = objective(lm, budget=2_000, folder=tmp_path)
+    assert poor.store.disk == 0 < poor.store.memory
+    vectors, rows = soft_for(lm).vectors, [0, 1, 3, 4]
+    one, other = (o.loss_and_gradient(vectors, rows) for o in (objective(lm), poor))
+    assert one.loss == pytest.approx(other.loss, abs=1e-5)
+    assert one.gradient == pytest.approx(other.gradient, abs=1e-4)
+
+
+@pytest.mark.parametrize("template", [*SLOTS, INFIX], ids=lambda t: t.name)
+def test_a_case_has_the_gradient_that_it_has_alone(template: Template) -> None:
+    lm = model("llama")
+    found, vectors = objective(lm, template), soft_for(lm).vectors
+    together = found.per_case(vectors, [4, 0, 1])
+    for place, row in enumerate([4, 0, 1]):
+        alone = found.loss_and_gradient(vectors, [row])
+        assert together.losses[place] == pytest.approx(alone.loss, abs=1e-5)
+        assert together.gradients[place] == pytest.approx(alone.gradient, abs=1e-4)
+    mean = found.loss_and_gradient(vectors, [4, 0, 1])
+    assert mean.gradient == pytest.approx(together.gradients.mean(axis=0), abs=1e-6)
+
+
+@pytest.mark.parametrize("template", [*SLOTS, INFIX], ids=lambda t: t.name)
+@pytest.mark.parametrize("family", ["llama", "gemma2", "gpt2"])
+def test_the_vocabulary_objective_is_the_loss_of_transformers(family: str, template: Template) -> None:
+    lm = model(family)
+    soft = soft_for(lm)
+    found = objective(lm, template, kind="vocabulary")
+    words = tuple((template.words or {}).values())
+    for row, answer in enumerate([0, 1, 0, 1, 1]):
+        code = lm._encoder.choices([(template.render({"text": TEXTS[row]}), words, 3)])[0]
+        ids = [*code.context, *code.paths[answer]]
+        vectors = torch.tensor(soft.vectors, requires_grad=True)
+        rows = lm._lm.get_input_embeddings()(torch.tensor([max(i, 0) for i in ids]))
+        at = torch.tensor([k for k, i in enumerate(ids) if i < 0])
+        labels = torch.tensor([-100] * len(code.context) + list(code.paths[answer]))
+        out = lm._lm(inputs_embeds=rows.index_copy(0, at, vectors)[None], labels=labels[None], use_cache=False)
+        out.loss.backward()
+        got = found.loss_and_gradient(soft.vectors, [row])
+        assert got.loss == pytest.approx(float(out.loss.detach()), abs=1e-4)
+        assert vectors.grad is not None
+        assert got.gradient == pytest.approx(vectors.grad.numpy(), rel=1e-3, abs=1e-4)
+
+
+def test_with_two_threads_the_same_step_gives_the_same_bits() -> None:
+    # As wide as a real model: only large arrays are summed by several threads at once.
+    torch.manual_seed(0)
+    shape = {**config("llama").to_dict(), "hidden_size": 576, "num_attention_heads": 9, "num_key_value_heads": 3}
+    lm = AutoModelForCausalLM.from_config(LlamaConfig(**{**shape, "head_dim": 64}), attn_implementation=IMPLEMENTATION)
+    lm.eval().requires_grad_(False)
+    info = ModelInfo("wide", "tiny:wide", 576, 512, RunSettings("float32", 2))
+    wide = HFModel(lm, tokenizer(), info)
+    words = (" positive", " negative")
+    asked = [ChoiceQuery(INFIX.render({"text": f"{text} {k}"}), words) for k in range(4) for text in TEXTS]
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = wide.objective(asked, [0] * len(asked), 16)
+        vectors = np.random.default_rng(0).normal(size=(16, 576)).astype(np.float32)
+        steps = [found.loss_and_gradient(vectors, range(16)) for _ in range(8)]
+    finally:
+        torch.set_num_threads(before)
+    assert len({step.gradient.tobytes() for step in steps}) == 1
+    assert len({step.loss for step in steps}) == 1
+
+
+def test_no_soft_tokens_leave_nothing_to_tune() -> None:
+    lm = model("llama")
+    asked = [ChoiceQuery(INFIX.render({"text": "a"}), (" positive", " negative"))]
+    with pytest.raises(TuningError, match="no soft tokens"):
+        lm.objective(asked, [0], 0)
