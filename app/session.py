@@ -129,15 +129,8 @@ def _fetch_assets() -> None:
 
 
 def _stamp(ws: Workspace) -> tuple[tuple[int, int], ...]:
-    """Return what changes with every write to the bank: times and sizes of its file and write-ahead log."""
-    found = []
-    for path in (ws.home.bank, ws.home.bank.with_name(ws.home.bank.name + "-wal")):
-        try:
-            state = path.stat()
-        except OSError:
-            continue
-        found.append((state.st_mtime_ns, state.st_size))
-    return tuple(found)
+    """Return what changes with every write to the bank."""
+    return ws.bank.stamp()
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

@@ -11,6 +11,7 @@ FedPromptError
 |-- EgressRefused    the gate refused a reply
 |-- LedgerError      a ledger's hash chain is broken
 |-- FederationError  a round cannot be completed
+|   `-- SiteRefused      a site would not do what it was asked; its code says why
 |-- BankError        the bank cannot be opened, or holds something wrong
 |-- ExportError      a format cannot hold a prompt, or a file to import is damaged or hostile
 `-- JobError         a job failed, was cancelled, or no worker answers
@@ -32,6 +33,7 @@ __all__ = [
     "ModelError",
     "ModelMismatch",
     "PromptError",
+    "SiteRefused",
     "StudyError",
     "TuningError",
     "did_you_mean",
@@ -80,6 +82,10 @@ class LedgerError(FedPromptError):
 
 class FederationError(FedPromptError):
     """A round cannot be completed."""
+
+
+class SiteRefused(FederationError):
+    """A site would not do what it was asked."""
 
 
 class BankError(FedPromptError):

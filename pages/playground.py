@@ -149,8 +149,9 @@ def draw_result() -> None:
         if answer["error"]:
             explain(PromptError(answer["error"]))
             return
-        if answer["probabilities"]:
+        if answer["answer"] is not None:
             st.markdown(f"The model answers **{plain(answer['answer'])}**.")
+        if answer["probabilities"]:
             draw_bars({"playground": answer["probabilities"]})
         if answer["generated"] is not None:
             st.caption("It goes on:")

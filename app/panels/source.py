@@ -5,6 +5,7 @@ import streamlit as st
 from app.panels.answers import write_answers
 from app.session import prompt_titles, query_ids
 from fedprompt.errors import FedPromptError
+from fedprompt.models.chat_config import configured
 from fedprompt.models.registry import DEFAULT_MODEL
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.workspace.workspace import Workspace
@@ -35,8 +36,9 @@ def ask_source(ws: Workspace) -> None:
 
 
 def ask_model(ws: Workspace) -> str:
-    """Draw the choice of models: the default one and those of the bank's studies."""
-    names = dict.fromkeys([DEFAULT_MODEL, *(row.study.model for row in ws.bank.studies())])
+    """Draw the choice of models: the default one, those of the bank's studies, this machine's chat models."""
+    studied = (row.study.model for row in ws.bank.studies())
+    names = dict.fromkeys([DEFAULT_MODEL, *studied, *configured(ws.home.path)])
     return str(st.selectbox("Model", list(names), key="playground_model", persist_state="session"))
 
 

@@ -19,7 +19,8 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["PRIVATE", "ask_rows", "draw_answers", "model_of", "run_trial"]
 
 PRIVATE = (
-    ":material/lock: What you type or upload here goes to the model on this machine only, and is not kept. "
+    ":material/lock: What you type or upload here goes to the prompts' own model, on this machine unless it is a chat "
+    "model whose host this machine allows, and is not kept. "
     "No site's private case is ever shown."
 )
 
@@ -112,7 +113,7 @@ def _frame(rows: Sequence[Mapping[str, str]], results: Mapping[str, Sequence[Map
         for name, answers in results.items():
             answer = answers[place]
             shares = answer["probabilities"]
-            line[f"{name}: answer"] = answer["answer"] if shares else answer["generated"]
+            line[f"{name}: answer"] = answer["generated"] if answer["answer"] is None else answer["answer"]
             line[f"{name}: sure"] = 100 * max(shares.values()) if shares else None
         lines.append(line)
     return pd.DataFrame(lines)

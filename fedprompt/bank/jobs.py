@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from fedprompt.bank.database import Database
+from fedprompt.bank.inserting import insert_once
 from fedprompt.bank.rows import JSON, JobRow, JobState
 from fedprompt.bank.schema import jobs
 from fedprompt.bank.texts import from_json, from_time, now, to_json
@@ -42,7 +42,8 @@ class JobShelf:
             "updated": time,
         }
         with self._database.write() as connection:
-            if not connection.execute(insert(jobs).values(row).on_conflict_do_nothing()).rowcount:
+            added = insert_once(connection, jobs).values(row).returning(jobs.c.number)
+            if connection.execute(added).first() is None:
                 raise BankError(f"there is a job '{job}' already")
 
     def claim_job(self, job: str, pid: int) -> bool:

@@ -9,20 +9,24 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from fedprompt.bank.database import Database
+from fedprompt.bank.inserting import insert_once
+from fedprompt.bank.likeness import likeness_keys, prompt_text
 from fedprompt.bank.rows import JSON, PromptRow
-from fedprompt.bank.schema import prompts, records, studies
-from fedprompt.bank.texts import from_blob, from_json, from_time, now, to_blob, to_json
+from fedprompt.bank.schema import likenesses, prompts, records, studies
+from fedprompt.bank.tags import tagged
+from fedprompt.bank.texts import from_blob, from_json, from_time, now, plain, to_blob, to_json
 from fedprompt.errors import BankError, FedPromptError
 from fedprompt.prompts.prompt import Prompt
 
-__all__ = ["PromptShelf", "rebuild"]
+__all__ = ["PromptShelf", "likeness", "rebuild", "resolve"]
 
 _ID = re.compile(r"(?:p1:)?([0-9a-f]{0,32})")
 SHORTEST_PREFIX = 4
+MOST_ALIKE = 20
+CHUNK = 5_000  # below SQLite's bound on variables
 
 
 class PromptShelf:
@@ -77,7 +81,7 @@ class PromptShelf:
         comings = [
             {
                 "prompt": prompt.id,
-                "name": prompt.name,
+                "name": plain(prompt.name),
                 "notes": to_json(notes, f"the notes of '{prompt.name}'"),
                 **lineage,
             }
@@ -90,18 +94,19 @@ class PromptShelf:
                 known = select(studies.c.number).where(studies.c.digest == study)
                 if connection.execute(known).first() is None:
                     raise BankError(f"a prompt cannot be kept: the bank holds no study {study}; record it first")
-            connection.execute(insert(prompts).on_conflict_do_nothing(), contents)
-            connection.execute(insert(records).on_conflict_do_nothing(), comings)
+            connection.execute(insert_once(connection, prompts), contents)
+            connection.execute(insert_once(connection, records), comings)
+            connection.execute(insert_once(connection, likenesses), [row for one, _ in batch for row in likeness(one)])
         return tuple(prompt.id for prompt, _ in batch)
 
-    def prompt(self, id_or_unique_prefix: str) -> Prompt:
-        """Return a prompt under the name that it first came with.
+    def prompt(self, reference: str) -> Prompt:
+        """Return a prompt under the name that it first came with; by id, a unique beginning of one, or ``name@tag``.
 
         Raises:
-            BankError: no prompt, or several, have such an id, or the stored one is damaged.
+            BankError: no prompt, or several, are meant, or the stored one is damaged.
         """
         with self._database.read() as connection:
-            id = _resolve(connection, id_or_unique_prefix)
+            id = resolve(connection, reference)
             found = connection.execute(select(prompts).where(prompts.c.id == id)).one()
             first = select(records.c.name).where(records.c.prompt == id).order_by(records.c.number).limit(1)
             name = connection.execute(first).scalar() or id
@@ -111,14 +116,44 @@ class PromptShelf:
         return prompt
 
     def prompt_row(self, id: str) -> PromptRow:
-        """Return where a prompt first came from; ``id`` may be a unique beginning of one.
+        """Return where a prompt first came from; ``id`` may be a unique beginning of one, or ``name@tag``.
 
         Raises:
-            BankError: no prompt, or several, have such an id.
+            BankError: no prompt, or several, are meant.
         """
         with self._database.read() as connection:
-            (row,) = _rows(connection, [records.c.prompt == _resolve(connection, id)])
+            (row,) = _rows(connection, [records.c.prompt == resolve(connection, id)])
         return row
+
+    def rows_of(self, ids: Sequence[str]) -> tuple[PromptRow, ...]:
+        """Return where these prompts first came from, in that order; ids that are not there are left out."""
+        found: list[PromptRow] = []
+        with self._database.read() as connection:
+            for at in range(0, len(ids), CHUNK):
+                found += _rows(connection, [records.c.prompt.in_(ids[at : at + CHUNK])])
+        return tuple(found)
+
+    def near_duplicates(self, id: str) -> tuple[tuple[str, str], ...]:
+        """Return (id, ``words`` or ``vectors``) of each other prompt that has the same of these in another order."""
+        mine = likenesses.alias("mine")
+        same = and_(likenesses.c.kind == mine.c.kind, likenesses.c.key == mine.c.key)
+        query = select(likenesses.c.prompt, likenesses.c.kind).join(mine, same).where(mine.c.prompt == id)
+        query = (
+            query.where(likenesses.c.prompt != id).order_by(likenesses.c.kind, likenesses.c.prompt).limit(MOST_ALIKE)
+        )
+        with self._database.read() as connection:
+            return tuple((str(row.prompt), str(row.kind)) for row in connection.execute(query))
+
+    def children(self, id: str) -> tuple[PromptRow, ...]:
+        """Return the prompts that say they were made from this one, in the order they came."""
+        named = records.c.parents.contains(f'"{id}"', autoescape=True)
+        with self._database.read() as connection:
+            return _rows(connection, [named])
+
+    def count_prompts(self) -> int:
+        """Return how many prompts there are."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(prompts)).scalar_one())
 
     def prompts(
         self,
@@ -199,20 +234,34 @@ def _row(row: "Row[tuple[object, ...]]") -> PromptRow:
     )
 
 
-def _resolve(connection: Connection, id: str) -> str:
-    match = _ID.fullmatch(id.strip())
+def resolve(connection: Connection, reference: str) -> str:
+    """Return the id that an id, a unique beginning of one, or ``name@tag`` stands for.
+
+    Raises:
+        BankError: it stands for none, or for several.
+    """
+    if "@" in reference:
+        return tagged(connection, reference)
+    match = _ID.fullmatch(reference.strip())
     if match is None or len(match[1]) < SHORTEST_PREFIX:
         raise BankError(
-            f"'{id}' is no prompt's id; give 'p1:' and at least its first {SHORTEST_PREFIX} digits, "
-            "as 'fedprompt bank list' shows them"
+            f"'{reference}' is no prompt's id; give 'p1:' and at least its first {SHORTEST_PREFIX} digits, "
+            "as 'fedprompt bank list' shows them, or name@tag, as 'fedprompt bank tags' shows them"
         )
-    query = select(prompts.c.id).where(prompts.c.id.startswith("p1:" + match[1])).limit(3)
+    # A range and not LIKE: that reads an index on either database. 'g' comes after every digit.
+    start = "p1:" + match[1]
+    query = select(prompts.c.id).where(prompts.c.id >= start, prompts.c.id < start + "g").limit(3)
     found = connection.execute(query).scalars().all()
     if not found:
-        raise BankError(f"the bank holds no prompt {id}; 'fedprompt bank list' shows what it holds")
+        raise BankError(f"the bank holds no prompt {reference}; 'fedprompt bank list' shows what it holds")
     if len(found) > 1:
-        raise BankError(f"several prompts begin with {id} ({', '.join(found)}); give more of the id")
+        raise BankError(f"several prompts begin with {reference} ({', '.join(found)}); give more of the id")
     return str(found[0])
+
+
+def likeness(prompt: Prompt) -> list[dict[str, str]]:
+    """Return the rows of the table ``likenesses`` for one prompt."""
+    return [{"prompt": prompt.id, "kind": kind, "key": key} for kind, key in likeness_keys(prompt).items()]
 
 
 def _content(prompt: Prompt) -> dict[str, Any]:
@@ -221,12 +270,6 @@ def _content(prompt: Prompt) -> dict[str, Any]:
         "kind": prompt.kind,
         "model": None if prompt.soft is None else prompt.soft.model,
         "body": to_json(prompt.canonical(), f"prompt '{prompt.name}'"),
-        "searched": _searched(prompt),
+        "searched": plain(prompt_text(prompt)),
         "vectors": None if prompt.soft is None else to_blob(prompt.soft.vectors),
     }
-
-
-def _searched(prompt: Prompt) -> str:
-    template = prompt.template
-    words = (template.words or {}).values()
-    return "\n".join((template.text or "", *(message.content for message in template.messages or ()), *words))

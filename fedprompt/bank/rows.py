@@ -15,14 +15,19 @@ from fedprompt.study.score import Comparison, Score
 __all__ = [
     "JSON",
     "ComparisonRow",
+    "EventRow",
+    "Indexable",
     "JobRow",
     "JobState",
+    "Leader",
+    "LeaderPage",
     "Problem",
     "PromptRow",
     "RoundRow",
     "RunRow",
     "ScoreRow",
     "StudyRow",
+    "TagRow",
 ]
 
 JSON = Any  # None, bool, int, float, str, and lists and string-keyed dicts of them
@@ -122,6 +127,73 @@ class JobRow:
     pid: int | None
     created: datetime
     updated: datetime
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """What somebody said of a prompt: ``tag``, ``untag``, ``approve``, ``retire`` or ``revive``.
+
+    ``signer`` is the fingerprint of the home's key that signed it, ``via`` the bank it was merged from, if it was.
+    """
+
+    id: str
+    kind: str
+    prompt: str
+    body: Mapping[str, JSON]
+    by: str
+    signer: str
+    via: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class TagRow:
+    """What ``name@tag`` stands for now, and who said so."""
+
+    tag: str
+    prompt: str
+    by: str
+    signer: str
+    via: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Leader:
+    """A prompt's standing in a study: over ``sites`` sites, by their newest scores.
+
+    ``mean`` is unweighted over sites, ``pooled`` by case, ``here`` the score at the site that was asked for, if any.
+    """
+
+    id: str
+    name: str
+    kind: str
+    origin: str
+    created: datetime | None
+    sites: int
+    n: int
+    mean: float
+    worst: float
+    pooled: float
+    here: float | None
+
+
+@dataclass(frozen=True)
+class LeaderPage:
+    """One page of a ranking; ``total`` counts all pages, ``sites`` the sites of the study."""
+
+    rows: tuple[Leader, ...]
+    total: int
+    sites: int
+
+
+@dataclass(frozen=True)
+class Indexable:
+    """A prompt to index: its number in this bank, its id, and the text of its template."""
+
+    number: int
+    id: str
+    text: str
 
 
 @dataclass(frozen=True)

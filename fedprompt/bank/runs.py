@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row, Select, select
-from sqlalchemy.dialects.sqlite import insert
 
 from fedprompt.bank.database import Database
+from fedprompt.bank.inserting import insert_once
 from fedprompt.bank.rows import JSON, RoundRow, RunRow
 from fedprompt.bank.schema import results, rounds, runs, stages, studies
 from fedprompt.bank.scores import require_run
@@ -47,7 +47,7 @@ class RunShelf:
         with self._database.write() as connection:
             if connection.execute(select(studies.c.number).where(studies.c.digest == study)).first() is None:
                 raise BankError(f"run '{run}': the bank holds no study {study}; record it first")
-            connection.execute(insert(runs).values(row).on_conflict_do_nothing())
+            connection.execute(insert_once(connection, runs).values(row))
             begun = _run(connection.execute(_runs().where(runs.c.id == run)).one())
         if (begun.kind, begun.study) != (kind, study):
             raise BankError(f"run '{run}' is a {begun.kind} run of study {begun.study}; give the new run another id")
@@ -63,7 +63,7 @@ class RunShelf:
         with self._database.write() as connection:
             require_run(connection, run)
             row = {"run": run, "stage": stage, "body": text, "created": now()}
-            connection.execute(insert(stages).values(row).on_conflict_do_nothing())
+            connection.execute(insert_once(connection, stages).values(row))
 
     def stages(self, run: str) -> dict[str, dict[str, JSON]]:
         """Return what each finished stage found, in the order they were finished."""
@@ -81,7 +81,7 @@ class RunShelf:
         with self._database.write() as connection:
             require_run(connection, run)
             row = {"run": run, "round": number, "prompt": prompt, "body": text, "created": now()}
-            connection.execute(insert(rounds).values(row).on_conflict_do_nothing())
+            connection.execute(insert_once(connection, rounds).values(row))
 
     def rounds(self, run: str) -> tuple[RoundRow, ...]:
         """Return a run's finished rounds, in order."""
@@ -101,7 +101,7 @@ class RunShelf:
         with self._database.write() as connection:
             require_run(connection, run)
             row = {"run": run, "body": text, "created": now()}
-            connection.execute(insert(results).values(row).on_conflict_do_nothing())
+            connection.execute(insert_once(connection, results).values(row))
 
     def runs(self, *, kind: str | None = None) -> tuple[RunRow, ...]:
         """Return runs, of one kind if given, the newest first."""

@@ -1,16 +1,24 @@
 """The bank's tables as they are after the newest migration. A test holds the two together.
 
 Times are ISO 8601 texts in UTC, JSON is text, a soft prompt's vectors are a safetensors file as bytes. Every
-table but ``jobs`` is append-only: triggers refuse UPDATE and DELETE.
+table is append-only (triggers refuse UPDATE and DELETE) but ``jobs`` and the derived ones, which only repeat what
+others hold, for questions to be answered at once; ``verify`` compares them with what they repeat.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy import Column, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 __all__ = [
     "APPEND_ONLY",
+    "DERIVED",
     "HEAD",
+    "about",
+    "boards",
     "comparisons",
+    "entries",
+    "events",
     "jobs",
+    "likenesses",
+    "marks",
     "metadata",
     "prompts",
     "records",
@@ -18,11 +26,13 @@ __all__ = [
     "rounds",
     "runs",
     "scores",
+    "sites",
     "stages",
+    "standings",
     "studies",
 ]
 
-HEAD = "0001"
+HEAD = "0002"
 APPEND_ONLY = (
     "studies",
     "prompts",
@@ -33,7 +43,11 @@ APPEND_ONLY = (
     "rounds",
     "scores",
     "comparisons",
+    "about",
+    "sites",
+    "events",
 )
+DERIVED = ("boards", "entries", "marks", "standings", "likenesses")
 
 metadata = MetaData()
 
@@ -58,6 +72,7 @@ prompts = Table(
     Column("body", Text, nullable=False),
     Column("searched", Text, nullable=False),
     Column("vectors", LargeBinary),
+    Index("prompts_kind", "kind", "id"),
 )
 
 # Each time a prompt came: its name and origin are no part of what it is.
@@ -73,7 +88,8 @@ records = Table(
     Column("notes", Text, nullable=False),
     Column("created", Text, nullable=False),
     Index("records_once", "prompt", text("coalesce(study, '')"), "origin", unique=True),
-    Index("records_study", "study"),
+    Index("records_study", "study", "prompt"),
+    Index("records_created", "created", "prompt"),
 )
 
 runs = Table(
@@ -163,4 +179,94 @@ jobs = Table(
     Column("created", Text, nullable=False),
     Column("updated", Text, nullable=False),
     Index("jobs_state", "state"),
+)
+
+# What the bank says of itself: ``bank`` is its id, ``derived:N`` that the derived tables were filled by rule N.
+about = Table("about", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+# A site is who holds its key; ``label`` is what its scores are listed under here, one site a label.
+sites = Table(
+    "sites",
+    metadata,
+    Column("identity", Text, primary_key=True),
+    Column("label", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("created", Text, nullable=False),
+)
+
+# ``via`` is the bank that an event was merged from, NULL for what was said here.
+events = Table(
+    "events",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("prompt", Text, ForeignKey("prompts.id"), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("signature", Text, nullable=False),
+    Column("via", Text),
+    Index("events_prompt", "prompt"),
+    Index("events_kind", "kind"),
+)
+
+# Short numbers for what the ranking is of: a study's split, and a prompt, in the order of their first scores. Ids are
+# hashes; with them as keys every batch of scores would touch every page of the tables below.
+boards = Table(
+    "boards",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("study", Text, nullable=False),
+    Column("split", Text, nullable=False),
+    Index("boards_once", "study", "split", unique=True),
+)
+entries = Table(
+    "entries",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("prompt", Text, nullable=False, unique=True),
+)
+
+# The newest score of each prompt at each site of a study, whatever the run.
+marks = Table(
+    "marks",
+    metadata,
+    Column("board", Integer, primary_key=True, autoincrement=False),
+    Column("entry", Integer, primary_key=True, autoincrement=False),
+    Column("site", Text, primary_key=True),
+    Column("score", Integer, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("total", Double, nullable=False),
+    Column("value", Double),
+    Column("at", Text, nullable=False),
+    Index("marks_site", "board", "site", "value", "entry"),
+    sqlite_with_rowid=False,
+)
+
+# Over the sites of ``marks``: their unweighted mean, the worst, and the mean by case.
+standings = Table(
+    "standings",
+    metadata,
+    Column("board", Integer, primary_key=True, autoincrement=False),
+    Column("entry", Integer, primary_key=True, autoincrement=False),
+    Column("sites", Integer, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("mean", Double),
+    Column("worst", Double),
+    Column("pooled", Double),
+    Index("standings_rank", "board", "mean", "worst", "entry"),
+    sqlite_with_rowid=False,
+)
+
+# Prompts with one key are near-duplicates: the same words, or the same vectors, in another order.
+likenesses = Table(
+    "likenesses",
+    metadata,
+    Column("prompt", Text, ForeignKey("prompts.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Index("likenesses_key", "kind", "key"),
+    sqlite_with_rowid=False,
 )

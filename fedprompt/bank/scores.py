@@ -1,23 +1,25 @@
 """What sites said of prompts: scores and comparisons, each kept once a run, site, prompt, split and round."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Column, ColumnElement, Connection, Table, or_, select
-from sqlalchemy.dialects.sqlite import insert
 
 from fedprompt.bank import schema
 from fedprompt.bank.database import Database
+from fedprompt.bank.inserting import insert_once
 from fedprompt.bank.rows import ComparisonRow, ScoreRow
 from fedprompt.bank.schema import runs
+from fedprompt.bank.standings import mark
 from fedprompt.bank.texts import from_time, now
 from fedprompt.errors import BankError
 from fedprompt.study.score import Comparison, Score
 
-__all__ = ["ScoreShelf", "require_run"]
+__all__ = ["ScoreShelf", "add_scores", "require_run"]
 
 V = TypeVar("V", Score, Comparison)
+Numbers = dict[tuple[str, str, str], tuple[int, float]]  # (site, prompt, split) -> n, total
 
 
 class ScoreShelf:
@@ -27,6 +29,16 @@ class ScoreShelf:
 
     def record_scores(self, run: str, site: str, scores: Sequence[Score], *, round: int | None = None) -> None:
         """Keep a site's scores; what is there already stays as it is, so a round may be recorded twice.
+
+        Raises:
+            BankError: there is no such run.
+        """
+        self.record_round_scores(run, {site: scores}, round=round)
+
+    def record_round_scores(
+        self, run: str, by_site: Mapping[str, Sequence[Score]], *, round: int | None = None
+    ) -> None:
+        """Keep several sites' scores in one transaction: one sync and one sum over sites, however many sites.
 
         Raises:
             BankError: there is no such run.
@@ -42,9 +54,18 @@ class ScoreShelf:
                 "body": score.model_dump_json(),
                 "created": time,
             }
+            for site, scores in by_site.items()
             for score in scores
         ]
-        self._append(schema.scores, run, rows)
+        numbers: Numbers = {
+            (site, score.prompt, score.split): (score.n, score.total)
+            for site, scores in by_site.items()
+            for score in reversed(scores)
+        }
+        with self._database.write() as connection:
+            study = require_run(connection, run)
+            if rows:
+                mark(connection, study, [_marked(row, numbers) for row in add_scores(connection, rows)])
 
     def record_comparisons(self, run: str, site: str, comparisons: Sequence[Comparison]) -> None:
         """Keep a site's comparisons; what is there already stays as it is.
@@ -65,7 +86,10 @@ class ScoreShelf:
             }
             for comparison in comparisons
         ]
-        self._append(schema.comparisons, run, rows)
+        with self._database.write() as connection:
+            require_run(connection, run)
+            if rows:
+                connection.execute(insert_once(connection, schema.comparisons), rows)
 
     def scores(
         self,
@@ -102,26 +126,35 @@ class ScoreShelf:
             for row in self._found(schema.comparisons, wanted)
         )
 
-    def _append(self, table: Table, run: str, rows: list[dict[str, Any]]) -> None:
-        with self._database.write() as connection:
-            require_run(connection, run)
-            if rows:
-                connection.execute(insert(table).on_conflict_do_nothing(), rows)
-
     def _found(self, table: Table, wanted: Sequence[ColumnElement[bool]]) -> Sequence[Any]:
         query = select(table, runs.c.study).join(runs, runs.c.id == table.c.run).where(*wanted)
         with self._database.read() as connection:
             return connection.execute(query.order_by(table.c.number)).all()
 
 
-def require_run(connection: Connection, run: str) -> None:
-    """Refuse a run that was never started.
+def require_run(connection: Connection, run: str) -> str:
+    """Return the study of a run.
 
     Raises:
         BankError: there is no such run.
     """
-    if connection.execute(select(runs.c.number).where(runs.c.id == run)).first() is None:
+    study = connection.execute(select(runs.c.study).where(runs.c.id == run)).scalar()
+    if study is None:
         raise BankError(f"the bank holds no run '{run}'; start it first")
+    return str(study)
+
+
+def add_scores(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Insert rows of the table ``scores``, and return those that were not there yet, with their numbers."""
+    table = schema.scores
+    names = ("number", "run", "site", "prompt", "split", "round", "created")
+    added = connection.execute(insert_once(connection, table).returning(*(table.c[name] for name in names)), list(rows))
+    return [dict(row) for row in added.mappings()]
+
+
+def _marked(row: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
+    n, total = numbers[row["site"], row["prompt"], row["split"]]
+    return {**row, "n": n, "total": total}
 
 
 def _wanted(table: Table, run: str | None, study: str | None, split: str | None) -> list[ColumnElement[bool]]:

@@ -1,57 +1,183 @@
-"""The bank: one SQLite file that keeps studies, prompts, scores, rounds and jobs, and can prove its ids.
+"""The bank: one database that keeps studies, prompts, scores, rounds, events and jobs, and can prove its ids.
 
 Nothing but a job's state is ever changed or taken away; what is recorded twice is kept once. Usable from
 several processes and threads at a time.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy import Connection, delete, func, select
+
+from fedprompt.bank.copies import copy_to_file, kept_aside, new_file, replace_rows, working_copy
 from fedprompt.bank.database import Database
+from fedprompt.bank.finding import FindingShelf
+from fedprompt.bank.inserting import insert_once
 from fedprompt.bank.jobs import JobShelf
-from fedprompt.bank.prompts import PromptShelf
+from fedprompt.bank.leaders import LeaderShelf
+from fedprompt.bank.merging import merge_banks
+from fedprompt.bank.postgres import postgres_at
+from fedprompt.bank.prompts import PromptShelf, likeness, rebuild
 from fedprompt.bank.rows import Problem
 from fedprompt.bank.runs import RunShelf
+from fedprompt.bank.schema import (
+    about,
+    comparisons,
+    events,
+    jobs,
+    likenesses,
+    prompts,
+    records,
+    results,
+    rounds,
+    runs,
+    scores,
+    sites,
+    stages,
+    studies,
+)
 from fedprompt.bank.scores import ScoreShelf
+from fedprompt.bank.sites import SiteShelf
+from fedprompt.bank.sqlite import SQLiteFile
+from fedprompt.bank.standings import fill_standings
 from fedprompt.bank.studies import StudyShelf
+from fedprompt.bank.tags import TagShelf
 from fedprompt.bank.verify import find_problems
+from fedprompt.errors import BankError
 
 __all__ = ["Bank"]
 
+# Raise it when the rule behind a derived table changes: banks are then derived anew when they are opened.
+DERIVED_BY = "derived:1"
+BATCH = 500
+NUMBERED = (studies, prompts, records, runs, stages, scores, comparisons, events, jobs)
 
-class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, JobShelf):
-    """All shelves on one file."""
+
+class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, TagShelf, SiteShelf, LeaderShelf, FindingShelf, JobShelf):
+    """All shelves on one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        try:
+            self._derive()
+        except BaseException:
+            database.close()
+            raise
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open a bank, made with mode 0600 where there is none, its schema brought up to date.
+    def open(cls, path: Path, url: str | None = None) -> Self:
+        """Open a bank, made where there is none (a file with mode 0600), its schema brought up to date.
+
+        Args:
+            path: the SQLite file.
+            url: a PostgreSQL database in its place, ``postgresql://USER@HOST/DATABASE``.
 
         Raises:
-            BankError: a newer schema, no SQLite file, another program's file, a file or disk that cannot be
-            written.
+            BankError: a newer schema, another program's database, no database at all, or one that cannot be written.
         """
-        return cls(Database(path))
+        return cls(Database(postgres_at(url) if url else SQLiteFile(path)))
 
     @property
-    def path(self) -> Path:
-        """The file."""
-        return self._database.path
+    def path(self) -> Path | None:
+        """The file; None where the bank is a PostgreSQL database."""
+        place = self._database.place
+        return place.path if isinstance(place, SQLiteFile) else None
+
+    @property
+    def where(self) -> str:
+        """The file or the database, as messages name it."""
+        return self._database.place.name
+
+    @property
+    def id(self) -> str:
+        """The bank's own id, made with it; a copy has the same."""
+        with self._database.read() as connection:
+            return str(connection.execute(select(about.c.value).where(about.c.key == "bank")).scalar_one())
+
+    def stamp(self) -> tuple[tuple[int, int], ...]:
+        """Return what changes with every write, for whoever keeps what was computed from the bank."""
+        if self.path is not None:
+            found = []
+            for path in (self.path, self.path.with_name(self.path.name + "-wal")):
+                with suppress(OSError):  # the log goes away with the last who has the bank open
+                    state = path.stat()
+                    found.append((state.st_mtime_ns, state.st_size))
+            return tuple(found)
+        newest = [func.coalesce(select(func.max(table.c.number)).scalar_subquery(), 0) for table in NUMBERED]
+        ended = [select(func.count()).select_from(table).scalar_subquery() for table in (results, rounds, sites)]
+        changed = func.coalesce(select(func.max(jobs.c.updated)).scalar_subquery(), "")
+        with self._database.read() as connection:
+            *counts, time = connection.execute(select(*newest, *ended, changed)).one()
+        return (*((int(count), 0) for count in counts), (int.from_bytes(str(time).encode()), 0))
 
     def close(self) -> None:
-        """Close the file; the bank is of no use afterwards."""
+        """Close the database; the bank is of no use afterwards."""
         self._database.close()
 
     def verify(self) -> tuple[Problem, ...]:
-        """Derive every prompt's id and every study's digest anew, and return what does not agree.
+        """Derive every id anew, check every signature, and return what does not agree.
 
         Raises:
-            BankError: the file cannot be read at all.
+            BankError: the bank cannot be read at all.
         """
         return tuple(find_problems(self._database))
+
+    def rederive(self) -> None:
+        """Derive anew what only repeats other tables: standings, marks, and what finds near-duplicates."""
+        with self._database.write() as connection:
+            fill_standings(connection)
+            _fill_likenesses(connection)
+
+    def backup(self, destination: Path) -> None:
+        """Write a copy of the bank, one state of it, while others go on writing. It is an SQLite bank in one file.
+
+        Raises:
+            BankError: there is such a file already, or it cannot be written.
+        """
+        with new_file(destination) as temporary:
+            copy_to_file(self._database, temporary)
+
+    def restore(self, source: Path) -> Path:
+        """Put a backup in this bank's place, in one transaction; return the backup of what was there until now.
+
+        Raises:
+            BankError: the file is no bank, is of a newer schema, or does not agree with itself; nothing is changed.
+        """
+        with working_copy(source) as copy, type(self)(copy) as found:
+            found.check(source)
+            kept = kept_aside(source if self.path is None else self.path)
+            self.backup(kept)
+            replace_rows(self._database, copy)
+        return kept
+
+    def merge(self, source: Path) -> dict[str, int]:
+        """Take over what another bank holds and this one does not; return how many rows of each kind came.
+
+        What is here stays as it is. Whoever breaks a merge off may run it again.
+
+        Raises:
+            BankError: the file is no bank, is of a newer schema, does not agree with itself, or calls another run by
+            the id of one that is here; nothing is changed.
+        """
+        with working_copy(source) as copy, type(self)(copy) as found:
+            found.check(source)
+            return merge_banks(self._database, copy)
+
+    def check(self, shown: Path) -> None:
+        """Refuse a bank that does not agree with itself.
+
+        Raises:
+            BankError: says the first thing that is wrong, and how many there are.
+        """
+        first, more = None, 0
+        for problem in find_problems(self._database):
+            first, more = first or problem, more + 1
+        if first is not None:
+            raise BankError(
+                f"{shown} does not agree with itself in {more} places ({first.where}: {first.what}); refused"
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -60,3 +186,29 @@ class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, JobShelf):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _derive(self) -> None:
+        """Fill the derived tables of a bank that an earlier version wrote."""
+        known = select(about.c.key).where(about.c.key == DERIVED_BY)
+        with self._database.read() as connection:
+            if connection.execute(known).first() is not None:
+                return
+        with self._database.write() as connection:
+            if connection.execute(known).first() is None:
+                fill_standings(connection)
+                _fill_likenesses(connection)
+                connection.execute(insert_once(connection, about).values(key=DERIVED_BY, value="filled"))
+
+
+def _fill_likenesses(connection: Connection) -> None:
+    connection.execute(delete(likenesses))
+    found = connection.execute(select(prompts), execution_options={"yield_per": BATCH})
+    for rows in found.partitions(BATCH):
+        made = []
+        for row in rows:
+            try:
+                made += likeness(rebuild(row.id, row.body, row.vectors, row.id))
+            except BankError:
+                continue  # 'verify' tells of it; the others are to be opened all the same
+        if made:
+            connection.execute(insert_once(connection, likenesses), made)

@@ -2,9 +2,9 @@
 
 from pydantic import ValidationError
 from sqlalchemy import Row, select
-from sqlalchemy.dialects.sqlite import insert
 
 from fedprompt.bank.database import Database
+from fedprompt.bank.inserting import insert_once
 from fedprompt.bank.rows import StudyRow
 from fedprompt.bank.schema import studies
 from fedprompt.bank.texts import from_json, from_time, now, to_json
@@ -35,7 +35,7 @@ class StudyShelf:
             "created": now(),
         }
         with self._database.write() as connection:
-            connection.execute(insert(studies).values(row).on_conflict_do_nothing())
+            connection.execute(insert_once(connection, studies).values(row))
 
     def studies(self) -> tuple[StudyRow, ...]:
         """Return every study, in the order they came."""
@@ -54,6 +54,17 @@ class StudyShelf:
         if found is None:
             raise BankError(f"the bank holds no study {digest}")
         return _row(found)
+
+    def find_study(self, reference: str) -> StudyRow:
+        """Return the study of this digest, or the newest of this name.
+
+        Raises:
+            BankError: there is no such study.
+        """
+        found = [row for row in self.studies() if reference in (row.digest, row.name)]
+        if not found:
+            raise BankError(f"the bank holds no study '{reference}'; give its name, or its digest (s1:...)")
+        return found[-1]
 
 
 def _row(row: "Row[tuple[object, ...]]") -> StudyRow:

@@ -12,7 +12,7 @@ from fedprompt.bank.rows import JSON
 from fedprompt.errors import BankError
 from fedprompt.prompts.ids import canonical_json
 
-__all__ = ["MAX_JSON_CHARACTERS", "from_blob", "from_json", "from_time", "now", "to_blob", "to_json"]
+__all__ = ["MAX_JSON_CHARACTERS", "from_blob", "from_json", "from_time", "now", "plain", "to_blob", "to_json"]
 
 MAX_JSON_CHARACTERS = 64 * 1024 * 1024
 TENSOR = "vectors"
@@ -26,6 +26,11 @@ def now() -> str:
 def from_time(text: str) -> datetime:
     """Return a stored time."""
     return datetime.fromisoformat(text)
+
+
+def plain(text: str) -> str:
+    """Return text for a column that people search, without the NUL that PostgreSQL takes in no text."""
+    return text.replace("\0", "\ufffd")
 
 
 def to_json(value: Mapping[str, JSON] | list[Any], what: str) -> str:

@@ -1,15 +1,31 @@
-"""``fedprompt bank``: list, show and verify what the bank holds."""
+"""``fedprompt bank``: list, show and verify what the bank holds; its other commands lie beside this file."""
 
 from typing import Annotated, Any
 
 import typer
 
+from fedprompt.cli import bank_copies, bank_events, bank_search
 from fedprompt.cli.options import Home, Json
 from fedprompt.cli.showing import emit, line, percent, table
 
 __all__ = ["app", "list_", "show", "verify"]
 
 app = typer.Typer(help="The store of prompts, scores and rounds.", no_args_is_help=True)
+for command in (
+    bank_search.search,
+    bank_search.leaders,
+    bank_search.families,
+    bank_events.tag,
+    bank_events.tags,
+    bank_events.approve,
+    bank_events.retire,
+    bank_events.log,
+    bank_events.lineage,
+    bank_copies.backup,
+    bank_copies.restore,
+    bank_copies.merge,
+):
+    app.command()(command)
 
 
 @app.command("list")
@@ -40,7 +56,7 @@ def list_(
 
 @app.command()
 def show(
-    prompt: Annotated[str, typer.Argument(help="A prompt's id, or the beginning of one.")],
+    prompt: Annotated[str, typer.Argument(help="A prompt: its id, the beginning of one, or name@tag.")],
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -51,6 +67,9 @@ def show(
         value = ws.bank.prompt(prompt)
         row = ws.bank.prompt_row(value.id)
         scores = ws.bank.scores(prompts=[value.id])
+        alike = ws.bank.near_duplicates(value.id)
+        tags = [row.tag for row in ws.bank.tags() if row.prompt == value.id]
+        retired = ws.bank.is_retired(value.id)
     template = value.template
     found = {
         **_plain(row),
@@ -64,6 +83,9 @@ def show(
             {"run": s.run, "site": s.site, "split": s.score.split, "n": s.score.n, "value": s.score.value}
             for s in scores
         ],
+        "near_duplicates": [{"prompt": other, "same": kind} for other, kind in alike],
+        "tags": tags,
+        "retired": retired,
     }
     if json:
         emit(found)
@@ -79,6 +101,12 @@ def show(
         line(f"soft prompt: {size} for the model {value.soft.model}")
     if row.parents:
         line("made from: " + ", ".join(row.parents))
+    if tags:
+        line("tagged: " + ", ".join(tags))
+    if retired:
+        line("retired")
+    for other, kind in alike:
+        line(f"the same {kind} in another order: {other}")
     if scores:
         table(
             ("site", "split", "cases", "score"),
@@ -87,13 +115,21 @@ def show(
 
 
 @app.command()
-def verify(home: Home = None, json: Json = False) -> None:
-    """Derive every id anew and say what does not agree."""
+def verify(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="First derive anew what only repeats other tables (rankings, likenesses).")
+    ] = False,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Derive every id anew, check every signature, and say what does not agree."""
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
+        if repair:
+            ws.bank.rederive()
         problems = ws.bank.verify()
-        prompts = len(ws.bank.prompts())
+        prompts = ws.bank.count_prompts()
     if json:
         emit(
             {

@@ -28,8 +28,9 @@ def doctor(home: Home = None, json: Json = False) -> None:
                 "cores",
                 f"{processor['physical']} physical of {processor['cores']}, {processor['allowed']} allowed",
             ),
-            ("models run in", f"{settings['dtype']} on {settings['threads']} threads"),
+            ("models run in", f"{settings['dtype']}, {settings['threads']} threads, on {settings.get('device', '-')}"),
             ("bfloat16 in hardware", "yes" if processor["bfloat16"] else "no"),
+            ("matrix product", _rates(found["product"])),
             ("GPU", found["gpu"] or "none"),
             ("memory", "unknown" if memory is None else f"{memory / 1024**3:.1f} GiB"),
             (
@@ -39,6 +40,13 @@ def doctor(home: Home = None, json: Json = False) -> None:
             (
                 "assets",
                 ", ".join(f"{a['name']} {'ready' if a['ready'] else 'absent'}" for a in found["assets"] or ()),
+            ),
+            (
+                "chat models",
+                ", ".join(
+                    f"{c['name']} at {c['host']}{'' if c['allowed'] else ' (not allowed)'}" for c in found["chat"] or ()
+                )
+                or "none",
             ),
             ("bank", "-" if found["bank"] is None else f"{found['bank']['prompts']} prompts"),
             ("packages", versions),
@@ -50,3 +58,9 @@ def doctor(home: Home = None, json: Json = False) -> None:
             line("nothing is missing")
     if not found["ok"]:
         raise typer.Exit(1)
+
+
+def _rates(product: dict[str, float] | None) -> str:
+    if product is None:
+        return "not measured"
+    return ", ".join(f"{rate:,.0f} GFLOP/s in {dtype}" for dtype, rate in product.items())

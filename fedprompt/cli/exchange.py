@@ -13,10 +13,15 @@ __all__ = ["export", "import_"]
 
 
 def export(
-    prompts: Annotated[list[str], typer.Argument(metavar="ID...", help="Prompts' ids, or beginnings of them.")],
-    out: Annotated[Path, typer.Option("--out", help="The folder to make, or a file ending in .zip.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to make, or a file (.zip or the format's suffix).")],
+    prompts: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Prompts' ids, or beginnings of them.")
+    ] = None,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="NAME@TAG", help="A tagged prompt; may be given again.")
+    ] = None,
     format_: Annotated[
-        str, typer.Option("--format", help="bundle, peft, any-slot or langchain.", metavar="F")
+        str, typer.Option("--format", help="The format, bundle by default; docs/formats.md tells of each.", metavar="F")
     ] = "bundle",
     home: Home = None,
     json: Json = False,
@@ -26,16 +31,28 @@ def export(
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
-        ids = tuple(dict.fromkeys(ws.bank.prompt(prompt).id for prompt in prompts))
-        path = export_prompts(ws, ids, format_, out, tell)
+        found = export_prompts(ws, (*(prompts or ()), *(tags or ())), format_, out, tell)
     if json:
-        emit({"format": format_, "path": str(path), "prompts": list(ids)})
-    else:
-        line(f"wrote {len(ids)} {'prompt' if len(ids) == 1 else 'prompts'} as {format_} to {path}")
+        emit(
+            {
+                "format": format_,
+                "path": str(found.path),
+                "prompts": list(found.prompts),
+                "dropped": list(found.dropped),
+            }
+        )
+        return
+    count = len(found.prompts)
+    line(f"wrote {count} {'prompt' if count == 1 else 'prompts'} as {format_} to {found.path}")
+    for sentence in found.dropped:
+        line(f"dropped: {sentence}")
 
 
 def import_(
     file: Annotated[Path, typer.Argument(help="A bundle or another exported file or folder.")],
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Its format, where its looks do not tell.", metavar="F")
+    ] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -44,12 +61,13 @@ def import_(
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
-        found = import_file(ws, file)
+        found = import_file(ws, file, format_)
     if json:
-        emit({"prompts": list(found.prompts), "dropped": list(found.dropped)})
+        emit({"prompts": list(found.prompts), "dropped": list(found.dropped), "signer": found.signer})
         return
     line(f"imported {len(found.prompts)} {'prompt' if len(found.prompts) == 1 else 'prompts'}")
     for prompt in found.prompts:
         line(f"  {prompt}")
+    line(f"signed by {found.signer}" if found.signer else "unsigned: nobody vouches for it")
     for sentence in found.dropped:
         line(f"left out: {sentence}")

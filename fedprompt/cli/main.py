@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import fedprompt
-from fedprompt.cli import assets, bank, data, demo, doctor, exchange, study, ui, work
+from fedprompt.cli import assets, bank, data, demo, doctor, exchange, hub, site, study, ui, work
 from fedprompt.cli.showing import clean
 from fedprompt.models.threads import spin_briefly
 from fedprompt.workspace.failure import sentence_of
@@ -34,6 +34,8 @@ app.add_typer(assets.app, name="assets")
 app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 app.add_typer(bank.app, name="bank")
+app.add_typer(site.app, name="site")
+app.add_typer(hub.app, name="hub")
 for command, name in (
     (demo.demo, "demo"),
     (ui.ui, "ui"),

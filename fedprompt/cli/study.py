@@ -50,9 +50,10 @@ def new(
 @app.command()
 def check(file: StudyArgument, json: Json = False) -> None:
     """Say whether a study file can be used."""
+    from fedprompt.evaluation.scorers import complete_scorers
     from fedprompt.study.files import read_study
 
-    study = read_study(file)
+    study = read_study(file, complete_scorers)
     found = {
         "ok": True,
         "study": study.study,
@@ -76,9 +77,10 @@ def show(file: StudyArgument, json: Json = False) -> None:
     """Show a study with the defaults filled in."""
     import yaml
 
+    from fedprompt.evaluation.scorers import complete_scorers
     from fedprompt.study.files import read_study
 
-    study = read_study(file)
+    study = read_study(file, complete_scorers)
     body = study.model_dump(mode="json", exclude_none=True)
     if json:
         emit(body)

@@ -1,5 +1,6 @@
 """``fedprompt score``, ``tune``, ``federate`` and ``compare``: the work on a user's own cases."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
@@ -25,11 +26,15 @@ def score(
     split: Split = "validation",
     seed: Seed = 0,
     model: Annotated[str | None, typer.Option("--model", help="Instead of the study's model.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Score every template of a study on one site's cases."""
     chosen = _split(split)
+    if dry_run:
+        _dry_run(study, data, pairs(map_), group, chosen, model, home, json)
+        return
     from fedprompt.workspace.scoring import score as run
     from fedprompt.workspace.workspace import open_workspace
 
@@ -62,10 +67,69 @@ def score(
         ],
         title=f"{found['study']} on {found['split']} with {found['model']}",
     )
+    if "calls" in found:
+        _say_chat(found)
+        return
     line(
         f"{found['tokens']:,} tokens, of which {100 * found['share_ratio']:.0f} % were computed, "
         f"in {found['seconds']:.1f} s"
     )
+
+
+def _dry_run(
+    study: Path,
+    data: Path,
+    mapping: dict[str, str] | None,
+    group: str | None,
+    split: SplitName,
+    model: str | None,
+    home: Path | None,
+    json: bool,
+) -> None:
+    from fedprompt.workspace.dry_run import dry_run
+    from fedprompt.workspace.workspace import open_workspace
+
+    with open_workspace(home) as ws, Teller() as tell:
+        found = dry_run(ws, study, data, mapping=mapping, group=group, split=split, model=model, report=tell)
+    if json:
+        emit(found)
+        return
+    line(f"{found['templates']:,} templates on {found['cases']:,} cases with {found['model']}, nothing was run:")
+    if found["calls"]:
+        where = "another machine" if found["remote"] else "this machine"
+        line(f"{found['calls']:,} calls to a server on {where}")
+        line(f"about {found['input_tokens']:,} tokens to read and at most {found['output_tokens']:,} to write")
+        line(f"cost: {_money(found['cost'])}")
+    else:
+        line(f"about {found['tokens']:,} tokens")
+    if found["seconds"] is not None:
+        line(f"about {found['seconds']:.1f} s")
+    for note in found["notes"]:
+        line(note)
+
+
+def _say_chat(found: dict[str, Any]) -> None:
+    """Say how a chat model was asked, what it could not be asked, and what that cost."""
+    methods = {entry["method"] for entry in found["results"]} - {None}
+    told = {"likelihood": "by the likelihoods of its first token", "constrained": "by constrained answers"}
+    for method in sorted(methods):
+        line(f"answered {told[method]}")
+    for entry in found["results"]:
+        if entry["unparsed"]:
+            lines = found["unparsed_lines"].get(entry["prompt"], [])
+            shown = ", ".join(map(str, lines[:10])) + (" ..." if len(lines) > 10 else "")
+            line(f"{entry['name']}: {entry['unparsed']} answers were no label and count as wrong (lines {shown})")
+        for reason, count in sorted(entry["failed"].items()):
+            line(f"{entry['name']}: {count} calls failed for good ({reason}) and are in no score")
+    line(
+        f"{found['calls']:,} calls, {found['tokens']:,} tokens, {found['seconds']:.1f} s, cost {_money(found['cost'])}"
+    )
+    for note in found["notes"]:
+        line(note)
+
+
+def _money(cost: dict[str, Any] | None) -> str:
+    return "not known" if cost is None else f"{cost['amount']:,.4f} {cost['currency']}"
 
 
 def tune(
@@ -74,6 +138,10 @@ def tune(
     map_: Map = None,
     group: Group = None,
     seed: Seed = 0,
+    cache_bytes: Annotated[
+        int | None,
+        typer.Option("--cache-bytes", min=0, help="Keys and values to keep in memory; the rest goes to the disk."),
+    ] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -82,7 +150,7 @@ def tune(
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
-        found = run(ws, study, data, mapping=pairs(map_), group=group, seed=seed, report=tell)
+        found = run(ws, study, data, mapping=pairs(map_), group=group, seed=seed, cache_bytes=cache_bytes, report=tell)
     if json:
         emit(found)
         return
@@ -96,20 +164,40 @@ def tune(
 
 def federate(
     study: StudyFile,
-    site: Annotated[list[str], typer.Option("--site", help="A site and its cases: clinic=clinic.csv. Repeat it.")],
+    site: Annotated[
+        list[str] | None,
+        typer.Option("--site", help="A site and its cases: clinic=clinic.csv. Repeat it. Over flare a name alone."),
+    ] = None,
+    transport: Annotated[
+        str, typer.Option("--transport", help="local: all sites in this process; flare: sites on their own machines.")
+    ] = "local",
     map_: Map = None,
     group: Group = None,
     seed: Seed = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take, site by site.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that stopped; begin none.")] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Run a whole federation of sites in this process: score, tune in rounds, report on test."""
+    """Run a whole federation: score, tune in rounds, report on test."""
+    if transport not in ("local", "flare"):
+        raise typer.BadParameter(f"'{transport}' is neither local nor flare", param_hint="--transport")
+    if transport == "flare" and (map_ or group or any("=" in one for one in site or ())):
+        said = "over flare each site names its own file and columns; give names alone"
+        raise typer.BadParameter(said, param_hint="--site")
     from fedprompt.workspace.federating import federate as run
+    from fedprompt.workspace.federating import federate_flare
     from fedprompt.workspace.workspace import open_workspace
 
-    files = sites(site)
+    files = sites(site or ()) if transport == "local" else {}
+    if dry_run:
+        _forecast(study, files or dict.fromkeys(site or ()), pairs(map_), group, home, json)
+        return
     with open_workspace(home) as ws, Teller() as tell:
-        found = run(ws, study, files, mapping=pairs(map_), group=group, seed=seed, report=tell)
+        if transport == "flare":
+            found = federate_flare(ws, study, site or (), seed=seed, resume=resume, report=tell)
+        else:
+            found = run(ws, study, files, mapping=pairs(map_), group=group, seed=seed, resume=resume, report=tell)
     if json:
         emit(found)
         return
@@ -117,6 +205,31 @@ def federate(
     show_test(found.get("test", {}))
     for sentence in found.get("sentences", ()):
         line(str(sentence))
+
+
+def _forecast(
+    study: Path,
+    files: Mapping[str, Path | None],
+    mapping: dict[str, str] | None,
+    group: str | None,
+    home: Path | None,
+    json: bool,
+) -> None:
+    from fedprompt.workspace.forecast import forecast
+    from fedprompt.workspace.workspace import open_workspace
+
+    with open_workspace(home) as ws, Teller() as tell:
+        found = forecast(ws, study, files, mapping=mapping, group=group, report=tell)
+    if json:
+        emit(found)
+        return
+    rows = []
+    for name, one in found["sites"].items():
+        seconds = "-" if one["seconds"] is None else f"{one['seconds']:.0f}"
+        cases = "-" if one["cases"] is None else one["cases"]
+        rows.append((name, cases, seconds, f"{one['sent']:,}", f"{one['received']:,}"))
+    table(("site", "cases", "seconds", "bytes to it", "bytes from it"), rows, title=f"{found['rounds']} rounds")
+    line(f"nothing was sent; seconds: {found['basis']}")
 
 
 def compare(

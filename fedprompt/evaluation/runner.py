@@ -1,18 +1,25 @@
 """Runs prompts over cases through a model and sums up what came: scores and paired comparisons.
 
 Per-case values stay in ``PromptRun``, which never leaves the site; only the sums in ``Score`` and ``Comparison`` do.
+A case that could not be judged has no value (NaN) there, and is neither a zero nor a case in any sum.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case
-from fedprompt.evaluation.scorers import scorer_named
-from fedprompt.models.protocols import CausalModel, ChoiceQuery, Decoding, GenerateQuery
+from fedprompt.evaluation.choices import ask
+from fedprompt.evaluation.fitting import fit
+from fedprompt.evaluation.generating import generate_and_judge
+from fedprompt.evaluation.likelihoods import adjusted, premises
+from fedprompt.evaluation.score_cache import ScoreCache
+from fedprompt.evaluation.scorers.scorer import Resources
+from fedprompt.models.protocols import CausalModel, ChoiceQuery
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer
@@ -37,8 +44,9 @@ Progress = Callable[[int, int], None]
 class PromptRun:
     """One prompt on every case: values in [0, 1], and for a choice the predicted and true labels.
 
-    ``values``: [cases] float64; ``predicted`` and ``true``: [cases] int64 indices of labels; ``confidence``: [cases]
-    float64, the softmax over the label words' log-likelihoods at the predicted label.
+    ``values``: [cases] float64, NaN where a case could not be judged; ``predicted`` and ``true``: [cases] int64
+    indices of labels; ``confidence``: [cases] float64, the softmax over the label words' log-likelihoods at the
+    predicted label; ``reasons``: scorer -> its reason -> how many cases it gave it for.
     """
 
     prompt: Prompt
@@ -46,15 +54,31 @@ class PromptRun:
     predicted: NDArray[np.int64] | None = None
     true: NDArray[np.int64] | None = None
     confidence: NDArray[np.float64] | None = None
+    reasons: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which cases have a value, [cases] bool."""
+        return ~np.isnan(self.values)
+
+    @property
+    def unscored(self) -> int:
+        """How many cases could not be judged."""
+        return int(np.isnan(self.values).sum())
 
 
 @dataclass(frozen=True)
 class RunCost:
-    """Tokens asked for, tokens computed, seconds in the model."""
+    """Tokens asked for, tokens computed, seconds in the model.
+
+    ``cached`` scores of single cases were known before; ``clipped`` cases were too long and lost their end.
+    """
 
     tokens: int
     distinct: int
     seconds: float
+    cached: int = 0
+    clipped: int = 0
 
     @property
     def share_ratio(self) -> float:
@@ -91,6 +115,10 @@ def query(prompt: Prompt, case: Case, labels: Sequence[str], tune: Sequence[Case
     return ChoiceQuery(rendered, tuple(words[label] for label in labels), prompt.soft)
 
 
+def _asked(prompt: Prompt, labels: Sequence[str], tune: Sequence[Case], case: Case) -> ChoiceQuery:
+    return query(prompt, case, labels, tune)
+
+
 def run_prompts(
     model: CausalModel,
     prompts: Sequence[Prompt],
@@ -98,28 +126,51 @@ def run_prompts(
     answer: Answer,
     tune: Sequence[Case] = (),
     progress: Progress | None = None,
+    cache: ScoreCache | None = None,
+    resources: Resources | None = None,
 ) -> tuple[tuple[PromptRun, ...], RunCost]:
     """Run every prompt on every case.
 
     Args:
         tune: the site's tune split, for demonstrations.
-        progress: hears (done, total) in tokens.
+        cache: the site's own, so that what was computed before is not computed again.
+        progress: hears (done, total), in parts of the work.
+        resources: the encoder and the judge that scorers of free text may need.
 
     Raises:
-        ModelError: a prompt does not fit the model's window, or was tuned for another model.
+        StudyError: an unknown scorer or option.
+        ModelError: a prompt does not fit the model's window or was tuned for another model, or a scorer lacks what it
+            needs.
         DataError: too few cases for demonstrations, or an answer that is no label.
     """
     if not cases or not prompts:
         return (), RunCost(0, 0, 0.0)
     if answer.type == "generate":
-        return _run_generate(model, prompts, cases, answer, tune, progress)
+        shown = [choose_demonstrations(prompt.template, tune) for prompt in prompts]
+        judged = generate_and_judge(model, prompts, cases, answer, shown, progress, resources)
+        made = tuple(
+            PromptRun(prompt, judged.values[:, place], reasons=judged.reasons[place])
+            for place, prompt in enumerate(prompts)
+        )
+        return made, RunCost(judged.tokens, judged.tokens, judged.seconds)
     labels, true = list(answer.labels), true_labels(cases, answer)
-    # Case by case, so that what prompts share of one case lies together in the walk.
-    queries = [query(prompt, case, labels, tune) for case in cases for prompt in prompts]
-    result = model.choices(queries, progress)
-    table = np.array(result.loglikelihoods, dtype=np.float64).reshape(len(cases), len(prompts), len(labels))
-    runs = tuple(choice_run(prompt, table[:, place], true) for place, prompt in enumerate(prompts))
-    return runs, RunCost(result.tokens, result.distinct, result.seconds)
+    fitted = [[fit(model, partial(_asked, prompt, labels, tune), case) for prompt in prompts] for case in cases]
+    table = [[asked for asked, _ in row] for row in fitted]
+    clipped = sum(any(cut for _, cut in row) for row in fitted)
+    found, prior, cost = ask(model, table, cache, progress), None, RunCost(0, 0, 0.0)
+    if texts := premises(answer):
+        empty = [Case(dict.fromkeys(cases[0].fields, text), answer.labels[0]) for text in texts]
+        before = ask(model, [[query(prompt, case, labels, tune) for prompt in prompts] for case in empty], cache)
+        prior, cost = before.values, RunCost(before.tokens, before.distinct, before.seconds, before.cached)
+    scores = adjusted(answer, found.values, found.lengths, [asked.words for asked in table[0]], prior)
+    runs = tuple(choice_run(prompt, scores[:, place], true) for place, prompt in enumerate(prompts))
+    return runs, RunCost(
+        cost.tokens + found.tokens,
+        cost.distinct + found.distinct,
+        cost.seconds + found.seconds,
+        cost.cached + found.cached,
+        clipped,
+    )
 
 
 def true_labels(cases: Sequence[Case], answer: Answer) -> NDArray[np.int64]:
@@ -145,31 +196,14 @@ def choice_run(prompt: Prompt, scores: NDArray[np.float64], true: NDArray[np.int
     return PromptRun(prompt, (predicted == true).astype(np.float64), predicted, true, confidence)
 
 
-def _run_generate(
-    model: CausalModel,
-    prompts: Sequence[Prompt],
-    cases: Sequence[Case],
-    answer: Answer,
-    tune: Sequence[Case],
-    progress: Progress | None,
-) -> tuple[tuple[PromptRun, ...], RunCost]:
-    scorers = [scorer_named(name) for name in answer.scorers]
-    runs, tokens, done = [], 0, 0
-    for prompt in prompts:
-        shown = choose_demonstrations(prompt.template, tune)
-        values = []
-        for case in cases:
-            asked = GenerateQuery(prompt.template.render(case.fields, shown), prompt.soft)
-            made = model.generate([asked], Decoding(answer.max_tokens, ("\n\n",)))[0]
-            tokens += made.tokens
-            scored = [scorer.score(made.text, case.answer).value for scorer in scorers]
-            known = [value for value in scored if value is not None]
-            values.append(sum(known) / len(known) if known else 0.0)
-            done += 1
-            if progress is not None:
-                progress(done, len(prompts) * len(cases))
-        runs.append(PromptRun(prompt, np.array(values)))
-    return tuple(runs), RunCost(tokens, tokens, 0.0)
+def _judged(values: NDArray[np.float64], cases: Sequence[Case]) -> tuple[NDArray[np.float64], list[Case]]:
+    """Return the values that there are, and their cases."""
+    known = ~np.isnan(values)
+    return values[known], [case for case, kept in zip(cases, known, strict=True) if kept]
+
+
+def _residuals(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values - values.mean() if values.size else values
 
 
 def _group_squares(residuals: NDArray[np.float64], cases: Sequence[Case]) -> tuple[int, float]:
@@ -182,9 +216,9 @@ def _group_squares(residuals: NDArray[np.float64], cases: Sequence[Case]) -> tup
 
 
 def to_score(run: PromptRun, cases: Sequence[Case], split: SplitName, answer: Answer) -> Score:
-    """Sum one run up."""
-    values = run.values
-    groups, squares = _group_squares(values - values.mean(), cases)
+    """Sum one run up over the cases that were judged; ``n`` counts those alone."""
+    values, judged = _judged(run.values, cases)
+    groups, squares = _group_squares(_residuals(values), judged)
     confusion: tuple[tuple[int, ...], ...] = ()
     bins: tuple[CalibrationBin, ...] = ()
     if run.predicted is not None and run.true is not None and run.confidence is not None:
@@ -204,7 +238,7 @@ def to_score(run: PromptRun, cases: Sequence[Case], split: SplitName, answer: An
         prompt=run.prompt.id,
         split=split,
         metric="accuracy" if answer.type == "choice" else "score",
-        n=len(cases),
+        n=len(judged),
         total=float(values.sum()),
         squares=float((values * values).sum()),
         groups=groups,
@@ -215,14 +249,14 @@ def to_score(run: PromptRun, cases: Sequence[Case], split: SplitName, answer: An
 
 
 def compare_runs(first: PromptRun, second: PromptRun, cases: Sequence[Case], split: SplitName) -> Comparison:
-    """Sum up the differences of two runs over the same cases."""
-    differences = first.values - second.values
-    groups, squares = _group_squares(differences - differences.mean(), cases)
+    """Sum up the differences of two runs over the cases that were judged in both."""
+    differences, judged = _judged(first.values - second.values, cases)
+    groups, squares = _group_squares(_residuals(differences), judged)
     return Comparison(
         first=first.prompt.id,
         second=second.prompt.id,
         split=split,
-        n=len(cases),
+        n=len(judged),
         total=float(differences.sum()),
         squares=float((differences * differences).sum()),
         better=int((differences > 0).sum()),

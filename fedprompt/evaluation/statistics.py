@@ -1,10 +1,12 @@
 """The room's statistics under one name, each defined in a file of its own.
 
-intervals (Wilson) | clusters (grouped cases) | site_means (bootstrap) | ranking (Beta draws) | pairs
-(McNemar, paired differences, power) | holm | meta_analysis (random effects) | classification (F1, balanced
-accuracy, calibration)
+At a site, over cases: bootstrap (a mean) | comparisons (pairs of prompts, McNemar or bootstrap, corrected by Holm) |
+power (how many cases it takes). Over sites, from sums: intervals (Wilson) | clusters (grouped cases) | site_means
+(bootstrap) | ranking (Beta draws) | pairs (McNemar, paired differences, power) | holm | meta_analysis (random
+effects) | classification (F1, balanced accuracy, calibration).
 """
 
+from fedprompt.evaluation.bootstrap import bootstrap_mean
 from fedprompt.evaluation.classification import (
     Bin,
     CalibrationCounts,
@@ -13,10 +15,12 @@ from fedprompt.evaluation.classification import (
     macro_f1,
 )
 from fedprompt.evaluation.clusters import cluster_variance, effective_n
+from fedprompt.evaluation.comparisons import Compared, PairedTest, compare_with, paired_bootstrap
 from fedprompt.evaluation.holm import holm
 from fedprompt.evaluation.intervals import Estimate, Interval, wilson
 from fedprompt.evaluation.meta_analysis import RandomEffects, random_effects, smoothed_variance
 from fedprompt.evaluation.pairs import PairCounts, mcnemar_exact, paired_difference, power_cases
+from fedprompt.evaluation.power import cases_needed, power_cases_mean, power_sentence
 from fedprompt.evaluation.ranking import BetaSummary, beta_summary
 from fedprompt.evaluation.site_means import DRAWS, mean_over_sites, worst_site
 
@@ -25,21 +29,29 @@ __all__ = [
     "BetaSummary",
     "Bin",
     "CalibrationCounts",
+    "Compared",
     "Estimate",
     "Interval",
     "PairCounts",
+    "PairedTest",
     "RandomEffects",
     "balanced_accuracy",
     "beta_summary",
+    "bootstrap_mean",
     "calibration_error",
+    "cases_needed",
     "cluster_variance",
+    "compare_with",
     "effective_n",
     "holm",
     "macro_f1",
     "mcnemar_exact",
     "mean_over_sites",
+    "paired_bootstrap",
     "paired_difference",
     "power_cases",
+    "power_cases_mean",
+    "power_sentence",
     "random_effects",
     "smoothed_variance",
     "wilson",

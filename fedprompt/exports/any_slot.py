@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import ExportError
+from fedprompt.exports.card import card
 from fedprompt.exports.identity import MAX_IDENTITY_BYTES, identity_of, prompt_of
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
-from fedprompt.exports.reading import readme
+from fedprompt.exports.reading import dropped_normalising, reading_body
 from fedprompt.exports.slot import Sides, only_one, refuse_unheld, sides
 from fedprompt.exports.widening import check_rows, embedding_rows, load_model, new_tokens, widen
 from fedprompt.exports.writing import check_space, publishing, write_text
@@ -44,6 +45,10 @@ class AnySlot:
     suffix = ""
     many = False
     needs_model = True
+
+    def drops(self, item: Exported) -> tuple[str, ...]:
+        """Return what its own lines do not compute: likelihoods that the study normalises or frees of a prior."""
+        return dropped_normalising(item)
 
     def refuses(self, item: Exported) -> Refusal | None:
         """Return why a model folder cannot hold a prompt, or None if it can."""
@@ -79,7 +84,7 @@ class AnySlot:
                 folder / "prompt.json",
                 json.dumps(prompt, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
             )
-            write_text(folder / "README.md", readme("A model that knows a soft prompt", _use(item), [item], context))
+            write_text(folder / "README.md", card("A model that knows a soft prompt", _use(item), [item], context))
         return destination
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:
@@ -152,6 +157,9 @@ def _describe(item: Exported, tokenizer: Any, tokens: Sequence[int], vocabulary:
         "after": parts.after,
         "words": dict(item.reading.words),
         "vocabulary": vocabulary,
+        "max_tokens": item.reading.writing.max_tokens,
+        "stop": list(item.reading.writing.stop),
+        "reading": reading_body(item.reading),
         "prompt": identity_of(item.prompt, item.name),
     }
 
@@ -200,6 +208,7 @@ _CHOICE = (
 )
 _GENERATE = (
     'ids = torch.tensor([start + encode(p["after"].format(**case))])',
-    "out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=64)",
-    "print(tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True))",
+    'more = dict(attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=p["max_tokens"])',
+    "text = tokenizer.decode(model.generate(ids, **more)[0, ids.shape[1] :], skip_special_tokens=True)",
+    'print(min((text.split(mark)[0] for mark in p["stop"]), key=len, default=text))',
 )

@@ -38,6 +38,12 @@ class Archive:
         """Return the files' names, sorted."""
         return tuple(sorted(self.sizes))
 
+    def under(self, folder: str) -> "Archive":
+        """Return only what lies in a folder of it, by names within that folder."""
+        begin = folder.rstrip("/") + "/"
+        sizes = {name[len(begin) :]: size for name, size in self.sizes.items() if name.startswith(begin)}
+        return Archive(self.path, sizes, lambda name, size: self._open(begin + name, size))
+
     def read(self, name: str, limit: int = MAX_TOTAL_BYTES) -> bytes:
         """Return a file's bytes.
 

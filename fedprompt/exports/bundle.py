@@ -1,122 +1,46 @@
 """The bundle: a folder or zip that holds any prompts without loss, and is checked bit by bit on the way in.
 
-``bank.json`` (a closed, versioned schema), ``soft/<id>.safetensors`` for each soft prompt, ``README.md``, and
-``hashes.json`` with the SHA-256 of each of these. The same prompts give the same bytes. Invariant: an import
-either re-derives every prompt's id from what it read, or takes nothing.
+``bank.json`` (a closed, versioned schema), ``soft/<id>.safetensors`` for each soft prompt, ``README.md``,
+``hashes.json`` with the SHA-256 of each of these, and, where the home has a key, ``signature.json`` over
+``hashes.json``. The same prompts give the same bytes. Invariant: an import either re-derives every prompt's id
+from what it read, or takes nothing.
 """
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
 from fedprompt.errors import ExportError, PromptError
 from fedprompt.exports.archive import Archive, open_archive
+from fedprompt.exports.bundle_schema import (
+    MAX_PROMPTS,
+    SOFT_FILE,
+    VERSION,
+    BundleFile,
+    BundlePrompt,
+    Hashes,
+    Signature,
+)
+from fedprompt.exports.card import card
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Reading, Refusal
-from fedprompt.exports.reading import readme
 from fedprompt.exports.tensors import load_tensor, save_tensor
-from fedprompt.exports.writing import publishing, write_text
+from fedprompt.exports.writing import json_text, publishing, write_text
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import MAX_TOKENS, MAX_WIDTH
-from fedprompt.study.schema import Closed
+from fedprompt.site.signing import fingerprint, is_signed
 
-__all__ = ["VERSION", "Bundle", "BundleFile"]
+__all__ = ["Bundle", "read_bundle", "write_bundle"]
 
-VERSION = 1
 MAX_JSON_BYTES = 64 * 1024 * 1024
-MAX_PROMPTS = 10_000
 TENSOR = "vectors"
-_SOFT = re.compile(r"soft/p1-[0-9a-f]{32}\.safetensors")
-
-Short = Annotated[str, StringConstraints(max_length=300)]
-Long = Annotated[str, StringConstraints(max_length=100_000)]
-PromptId = Annotated[str, Field(pattern=r"^p1:[0-9a-f]{32}$")]
-
-
-class BundleMessage(Closed):
-    """A chat message."""
-
-    role: Literal["system", "user", "assistant"]
-    content: Long
-
-
-class BundleDemonstrations(Closed):
-    """How many demonstrations a template shows."""
-
-    count: Annotated[int, Field(ge=1, le=64)]
-    separator: Short
-
-
-class BundleTemplate(Closed):
-    """A template's canonical JSON."""
-
-    text: Long | None
-    messages: tuple[BundleMessage, ...] | None
-    words: dict[Short, Long] | None
-    demonstrations: BundleDemonstrations | None
-
-
-class BundleSoft(Closed):
-    """A soft prompt's shape, the digest of its model, and the file with its vectors."""
-
-    model: Short
-    tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)]
-    width: Annotated[int, Field(ge=1, le=MAX_WIDTH)]
-    file: Annotated[str, Field(pattern=_SOFT.pattern)]
-
-
-class BundleStudy(Closed):
-    """What the prompt was made for."""
-
-    name: Short
-    fields: tuple[Short, ...]
-    answer: Literal["choice", "generate"]
-    labels: tuple[Short, ...]
-
-
-class BundleReading(Closed):
-    """How its answers are read, and the score it gets that way."""
-
-    words: dict[Short, Long]
-    how: Long
-    metric: Short
-    scores: dict[Short, float]
-    mean: float | None
-    low: float | None
-    high: float | None
-    split: Short | None
-
-
-class BundlePrompt(Closed):
-    """One prompt."""
-
-    id: PromptId
-    name: Annotated[str, StringConstraints(min_length=1, max_length=300)]
-    template: BundleTemplate
-    soft: BundleSoft | None
-    study: BundleStudy | None
-    reading: BundleReading
-
-
-class BundleFile(Closed):
-    """``bank.json``."""
-
-    format: Literal["fedprompt-bundle"]
-    version: Literal[1]
-    prompts: Annotated[tuple[BundlePrompt, ...], Field(min_length=1, max_length=MAX_PROMPTS)]
-
-
-class Hashes(Closed):
-    """``hashes.json``."""
-
-    algorithm: Literal["sha256"]
-    files: dict[Short, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+SIGNED = b"fedprompt bundle 1\n"  # what is signed says what it is, so that no other signature passes for it
+_FILES = frozenset({"bank.json", "hashes.json", "README.md", "signature.json"})
 
 
 class Bundle:
@@ -128,6 +52,10 @@ class Bundle:
     suffix = ".zip"
     many = True
     needs_model = False
+
+    def drops(self, item: Exported) -> tuple[str, ...]:
+        """Return nothing: a bundle holds all that a prompt is, and its best scores."""
+        return ()
 
     def refuses(self, item: Exported) -> Refusal | None:
         """Return None: a bundle holds every prompt."""
@@ -142,24 +70,8 @@ class Bundle:
         ordered = [item for _, item in sorted({item.prompt.id: item for item in items}.items())]
         if not 1 <= len(ordered) <= MAX_PROMPTS:
             raise ExportError(f"a bundle holds 1 to {MAX_PROMPTS:,} prompts, not {len(ordered):,}")
-        try:
-            body = BundleFile(format="fedprompt-bundle", version=1, prompts=tuple(map(_describe, ordered)))
-        except ValidationError as error:
-            raise ExportError(f"{destination}: a bundle cannot hold this ({_first(error)})") from error
         with publishing(destination) as folder:
-            for item in ordered:
-                if item.prompt.soft is not None:
-                    (folder / "soft").mkdir(exist_ok=True)
-                    blob = save_tensor(TENSOR, item.prompt.soft.vectors)
-                    (folder / _soft_name(item.prompt.id)).write_bytes(blob)
-            write_text(folder / "bank.json", _json(body.model_dump(mode="json")))
-            write_text(folder / "README.md", readme("A bundle of prompts", _USE, ordered, context))
-            files = {
-                path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-                for path in folder.rglob("*")
-                if path.is_file()
-            }
-            write_text(folder / "hashes.json", _json({"algorithm": "sha256", "files": files}))
+            write_bundle(folder, ordered, context)
         return destination
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:
@@ -173,17 +85,58 @@ class Bundle:
             ExportError: it is damaged, hostile, or written by a newer fedprompt.
         """
         with open_archive(path) as archive:
-            for name in archive.names:
-                if name not in ("bank.json", "hashes.json", "README.md") and not _SOFT.fullmatch(name):
-                    raise ExportError(f"{path}: {name} is no file of a bundle; refused")
-            _check_hashes(archive)
-            body = _parse(archive)
-            named = {prompt.soft.file for prompt in body.prompts if prompt.soft is not None}
-            if stray := sorted(name for name in archive.names if _SOFT.fullmatch(name) and name not in named):
-                raise ExportError(f"{path}: {stray[0]} belongs to no prompt of bank.json; refused")
-            if len({prompt.id for prompt in body.prompts}) != len(body.prompts):
-                raise ExportError(f"{path}: bank.json holds a prompt twice; refused")
-            return tuple(_rebuild(archive, described) for described in body.prompts)
+            return read_bundle(archive)
+
+
+def write_bundle(folder: Path, items: Sequence[Exported], context: ExportContext) -> None:
+    """Write a bundle's files into a folder that is there; ``items`` are distinct.
+
+    Raises:
+        ExportError: the schema does not hold a prompt.
+    """
+    ordered = sorted(items, key=lambda item: item.prompt.id)
+    try:
+        body = BundleFile(format="fedprompt-bundle", version=1, prompts=tuple(map(_describe, ordered)))
+    except ValidationError as error:
+        raise ExportError(f"a bundle cannot hold this ({_first(error)})") from error
+    files = {
+        "bank.json": json_text(body.model_dump(mode="json")).encode(),
+        "README.md": card("A bundle of prompts", _USE, ordered, context).encode(),
+    }
+    for item in ordered:
+        if item.prompt.soft is not None:
+            (folder / "soft").mkdir(exist_ok=True)
+            files[_soft_name(item.prompt.id)] = save_tensor(TENSOR, item.prompt.soft.vectors)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    hashes = json_text({"algorithm": "sha256", "files": sums})
+    write_text(folder / "hashes.json", hashes)
+    if context.signer is not None:
+        signature = context.signer.sign(SIGNED + hashes.encode()).hex()
+        signed = Signature(algorithm="ed25519", key=context.signer.key, signature=signature)
+        write_text(folder / "signature.json", json_text(signed.model_dump(mode="json")))
+
+
+def read_bundle(archive: Archive) -> tuple[Imported, ...]:
+    """Read a bundle's files; each prompt's notes say under ``signature`` whether and by whom it was signed.
+
+    Raises:
+        ExportError: it is damaged, hostile, written by a newer fedprompt, or its signature is false.
+    """
+    path = archive.path
+    for name in archive.names:
+        if name not in _FILES and not SOFT_FILE.fullmatch(name):
+            raise ExportError(f"{path}: {name} is no file of a bundle; refused")
+    _check_hashes(archive)
+    signature = _check_signature(archive)
+    body = _parse(archive)
+    named = {prompt.soft.file for prompt in body.prompts if prompt.soft is not None}
+    if stray := sorted(name for name in archive.names if SOFT_FILE.fullmatch(name) and name not in named):
+        raise ExportError(f"{path}: {stray[0]} belongs to no prompt of bank.json; refused")
+    if len({prompt.id for prompt in body.prompts}) != len(body.prompts):
+        raise ExportError(f"{path}: bank.json holds a prompt twice; refused")
+    return tuple(_rebuild(archive, described, signature) for described in body.prompts)
 
 
 def _describe(item: Exported) -> BundlePrompt:
@@ -224,6 +177,10 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "low": reading.low,
         "high": reading.high,
         "split": reading.split,
+        "cases": dict(reading.cases),
+        "normalise": reading.normalise,
+        "prior": reading.prior,
+        "writing": asdict(reading.writing),
     }
 
 
@@ -232,7 +189,7 @@ def _check_hashes(archive: Archive) -> None:
         hashes = Hashes.model_validate_json(archive.read("hashes.json", MAX_JSON_BYTES), strict=True)
     except ValidationError as error:
         raise ExportError(f"{archive.path}: hashes.json: {_first(error)}") from error
-    there = set(archive.names) - {"hashes.json"}
+    there = set(archive.names) - {"hashes.json", "signature.json"}
     if missing := sorted(set(hashes.files) - there):
         raise ExportError(f"{archive.path}: the file {missing[0]} is missing; the bundle is cut off")
     if stray := sorted(there - set(hashes.files)):
@@ -240,6 +197,20 @@ def _check_hashes(archive: Archive) -> None:
     for name in sorted(there):
         if hashlib.sha256(archive.read(name)).hexdigest() != hashes.files[name]:
             raise ExportError(f"{archive.path}: {name} does not have its SHA-256; fetch the bundle again")
+
+
+def _check_signature(archive: Archive) -> dict[str, Any]:
+    """Return ``{"state": "unsigned" | "signed", "signer": fingerprint}``; a false signature is refused."""
+    if "signature.json" not in archive.names:
+        return {"state": "unsigned", "signer": None}
+    try:
+        signed = Signature.model_validate_json(archive.read("signature.json", 4096), strict=True)
+    except ValidationError as error:
+        raise ExportError(f"{archive.path}: signature.json: {_first(error)}") from error
+    message = SIGNED + archive.read("hashes.json", MAX_JSON_BYTES)
+    if not is_signed(signed.key, message, bytes.fromhex(signed.signature)):
+        raise ExportError(f"{archive.path}: its signature is not that of the key it names; fetch the bundle again")
+    return {"state": "signed", "signer": fingerprint(signed.key)}
 
 
 def _parse(archive: Archive) -> BundleFile:
@@ -259,7 +230,7 @@ def _parse(archive: Archive) -> BundleFile:
         raise ExportError(f"{archive.path}: bank.json: {_first(error)}") from error
 
 
-def _rebuild(archive: Archive, described: BundlePrompt) -> Imported:
+def _rebuild(archive: Archive, described: BundlePrompt, signature: Mapping[str, Any]) -> Imported:
     vectors: NDArray[np.float32] | None = None
     where = f"{archive.path}: prompt {described.id}"
     soft: Mapping[str, Any] | None = None
@@ -275,7 +246,7 @@ def _rebuild(archive: Archive, described: BundlePrompt) -> Imported:
         raise ExportError(f"{where}: {error}") from error
     if prompt.id != described.id:
         raise ExportError(f"{where} has another content than its id says; refused")
-    notes: dict[str, Any] = {"reading": described.reading.model_dump(mode="json")}
+    notes: dict[str, Any] = {"reading": described.reading.model_dump(mode="json"), "signature": dict(signature)}
     if described.study is not None:
         notes["study"] = described.study.model_dump(mode="json")
     return Imported(prompt, notes)
@@ -283,10 +254,6 @@ def _rebuild(archive: Archive, described: BundlePrompt) -> Imported:
 
 def _soft_name(id: str) -> str:
     return f"soft/{id.replace(':', '-')}.safetensors"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _first(error: ValidationError) -> str:
@@ -300,5 +267,6 @@ def _first(error: ValidationError) -> str:
 _USE = """
 `fedprompt import FILE` reads this folder or zip into a bank: each file must have the SHA-256 in
 `hashes.json`, and each prompt's id is derived anew from its content. `bank.json` holds the prompts, `soft/`
-their vectors (safetensors, one tensor `vectors` of [tokens, width] float32).
+their vectors (safetensors, one tensor `vectors` of [tokens, width] float32). `signature.json`, where there is
+one, is an Ed25519 signature of `hashes.json`; without it nobody vouches for the bundle.
 """

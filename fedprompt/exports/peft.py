@@ -16,9 +16,10 @@ from typing import Any
 
 from fedprompt.errors import ExportError, PromptError
 from fedprompt.exports.archive import open_archive
+from fedprompt.exports.card import card, public_model_name
 from fedprompt.exports.identity import FILE, MAX_IDENTITY_BYTES, identity_of, prompt_of
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
-from fedprompt.exports.reading import public_model_name, readme
+from fedprompt.exports.reading import dropped_normalising
 from fedprompt.exports.slot import only_one, refuse_unheld, sides
 from fedprompt.exports.tensors import MAX_TENSOR_BYTES, load_tensor, save_tensor
 from fedprompt.exports.writing import publishing, write_text
@@ -31,7 +32,8 @@ __all__ = ["Peft"]
 CONFIG, WEIGHTS, TENSOR = "adapter_config.json", "adapter_model.safetensors", "prompt_embeddings"
 MAX_CONFIG_BYTES = 1024 * 1024
 FOREIGN_TEMPLATE = "{soft}{text}"
-_NEVER_HONOURED = ("prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs", "auto_mapping")
+_NEVER_HONOURED = ("prompt_tuning_init", "prompt_tuning_init_text", "revision")
+_ASKS = {"tokenizer_name_or_path": "a tokenizer", "tokenizer_kwargs": "a tokenizer", "auto_mapping": "code of its own"}
 
 
 class Peft:
@@ -43,6 +45,10 @@ class Peft:
     suffix = ".zip"
     many = False
     needs_model = False
+
+    def drops(self, item: Exported) -> tuple[str, ...]:
+        """Return what its own lines do not compute: likelihoods that the study normalises or frees of a prior."""
+        return dropped_normalising(item)
 
     def refuses(self, item: Exported) -> Refusal | None:
         """Return why PEFT cannot hold a prompt, or None if it can."""
@@ -83,7 +89,7 @@ class Peft:
                 folder / FILE,
                 json.dumps(identity_of(item.prompt, item.name), indent=1, sort_keys=True) + "\n",
             )
-            write_text(folder / "README.md", readme("A soft prompt for PEFT", _use(item), [item], context))
+            write_text(folder / "README.md", card("A soft prompt for PEFT", _use(item), [item], context))
         return destination
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:
@@ -116,6 +122,12 @@ class Peft:
                 f"{path}: it names {told} as its base model, which is not on this machine, so its vectors "
                 "have no model to be bound to; fetch that model first"
             )
+        width = context.width_of(str(base))
+        if width is not None and width != vectors.shape[1]:
+            raise ExportError(
+                f"{path}: its vectors are {vectors.shape[1]} wide and {base} takes {width}, "
+                "so they are another model's; refused"
+            )
         dropped = [
             f"{path.name} holds no template and no label words, so '{FOREIGN_TEMPLATE}' was taken",
             *(f"{key} of {CONFIG} was not honoured" for key in _NEVER_HONOURED if config.get(key)),
@@ -135,6 +147,11 @@ def _config(raw: bytes, path: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("peft_type") != "PROMPT_TUNING":
         kind = config.get("peft_type") if isinstance(config, dict) else None
         raise ExportError(f"{path}: {CONFIG} is of the kind {kind!r}; only PROMPT_TUNING can be read")
+    for key, what in _ASKS.items():
+        if config.get(key):
+            raise ExportError(f"{path}: {key} of {CONFIG} asks to load {what}, which no import does; take it out")
+    if "trust_remote_code" in raw.decode("utf-8", "replace"):
+        raise ExportError(f"{path}: {CONFIG} asks to run remote code, which no import does; take it out")
     return config
 
 

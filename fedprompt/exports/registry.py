@@ -1,4 +1,7 @@
-"""The formats by name. Adding one is a file of its own and a line here."""
+"""The formats by name. Adding one is a file of its own and a line here.
+
+A file is taken for the first format that recognises it, so the special come before the general.
+"""
 
 from pathlib import Path
 
@@ -6,13 +9,37 @@ from fedprompt.errors import ExportError, did_you_mean
 from fedprompt.exports.any_slot import AnySlot
 from fedprompt.exports.archive import open_archive
 from fedprompt.exports.bundle import Bundle
+from fedprompt.exports.csv_scores import CsvScores
+from fedprompt.exports.dotprompt import Dotprompt
+from fedprompt.exports.hf_templates import HFTemplates
 from fedprompt.exports.langchain import LangChain
+from fedprompt.exports.langfuse import Langfuse
+from fedprompt.exports.markdown import Markdown
+from fedprompt.exports.parquet_scores import ParquetScores
 from fedprompt.exports.peft import Peft
+from fedprompt.exports.promptfoo import Promptfoo
+from fedprompt.exports.prompty import Prompty
 from fedprompt.exports.protocol import Format
+from fedprompt.exports.vllm import Vllm
 
 __all__ = ["format_named", "format_of", "formats"]
 
-_FORMATS: tuple[Format, ...] = (Bundle(), Peft(), AnySlot(), LangChain())
+_FORMATS: tuple[Format, ...] = (
+    Bundle(),
+    Peft(),
+    AnySlot(),
+    Vllm(),
+    Promptfoo(),
+    Langfuse(),
+    LangChain(),
+    Prompty(),
+    Dotprompt(),
+    HFTemplates(),
+    CsvScores(),
+    ParquetScores(),
+    Markdown(),
+)
+_SINGLE = (".json", ".yaml", ".yml", ".prompty", ".prompt", ".csv", ".parquet", ".md")
 
 
 def formats() -> tuple[Format, ...]:
@@ -44,7 +71,9 @@ def format_of(path: Path) -> Format:
             names = frozenset(entry.name for entry in path.iterdir())
         except OSError as error:
             raise ExportError(f"{path}: cannot be read ({error.strerror})") from error
-    elif path.suffix.lower() == ".json":
+    elif path.suffix.lower() in _SINGLE:
+        if not path.is_file():
+            raise ExportError(f"{path}: no such file")
         names = frozenset({path.name})
     else:
         with open_archive(path) as archive:
@@ -52,7 +81,5 @@ def format_of(path: Path) -> Format:
     for known in _FORMATS:
         if known.recognises(path, names):
             return known
-    raise ExportError(
-        f"{path}: nothing that fedprompt can import; it reads bundles, PEFT folders with "
-        "safetensors, its own any-slot folders and LangChain JSON"
-    )
+    titles = ", ".join(known.title for known in _FORMATS)
+    raise ExportError(f"{path}: nothing that fedprompt can import; its formats are {titles}")

@@ -5,6 +5,7 @@ nothing compressed (compressed bytes would depend on the version of zlib).
 """
 
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -12,10 +13,11 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from fedprompt.errors import ExportError
 
-__all__ = ["check_space", "publishing", "write_text"]
+__all__ = ["check_space", "json_text", "publishing", "write_one", "write_text"]
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
@@ -74,6 +76,34 @@ def check_space(destination: Path, needed: int) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with the same line ends on every system."""
     path.write_bytes(text.encode("utf-8"))
+
+
+def json_text(value: Any) -> str:
+    """Return JSON with sorted keys, one line a value; the same value gives the same text."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_one(destination: Path, content: bytes) -> None:
+    """Write one file whole or not at all; a file that is there is replaced, a folder is not.
+
+    Raises:
+        ExportError: the destination is a folder, or cannot be written.
+    """
+    if destination.is_dir():
+        raise ExportError(f"{destination} is a folder; choose another name")
+    temporary: Path | None = None
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{destination.name}.", suffix=".part", dir=destination.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, destination)
+    except OSError as error:
+        raise ExportError(_sentence(destination, error)) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def _pack(content: Path, packed: Path) -> None:

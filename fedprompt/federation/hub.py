@@ -1,5 +1,7 @@
 """The hub's side of a conversation: makes tasks, reads replies, counts bytes. It sees what left the gates, no more."""
 
+import re
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -7,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedprompt.errors import EgressRefused, FederationError
+from fedprompt.errors import EgressRefused, FederationError, SiteRefused
 from fedprompt.federation.strategies.strategy import Update
 from fedprompt.federation.transports.transport import Transport
 from fedprompt.privacy.egress import Parcel, pack_task, unpack_reply
+from fedprompt.privacy.quantise import restore
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.site.ledger import follow
 from fedprompt.study.messages import (
     DescribeReply,
     DescribeTask,
@@ -25,10 +29,12 @@ from fedprompt.study.messages import (
     TuneReply,
     TuneTask,
 )
+from fedprompt.study.schema import Precision
 from fedprompt.study.score import SplitName
 
 __all__ = ["Hub"]
 
+HEAD = re.compile(r"[0-9a-f]{64}")
 WHY = {
     "unknown-study": "it has not accepted this study, or this revision of it",
     "unknown-prompt": "a prompt is not of the accepted study",
@@ -37,15 +43,23 @@ WHY = {
     "bad-soft-prompt": "the soft prompt's shape, norm or id is off",
     "failed": "it could not be done there; the site's own log says why",
     "bad-task": "the task was not understood",
+    "not-allowed": "its operator does not allow this, or not that many steps",
+    "not-supported": "it does not know how to do that",
+    "paused": "its operator has paused it, or these are its quiet hours",
 }
 
 
 class Hub:
-    """Asks sites through a transport. ``received`` counts the bytes of replies by site."""
+    """Asks sites through a transport. ``sent`` and ``received`` count the bytes of tasks and replies by site.
+
+    Several threads may ask at a time where the transport is ``concurrent``.
+    """
 
     def __init__(self, transport: Transport, study: str) -> None:
         self._transport, self._study = transport, study
+        self.sent: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
+        self._counting = threading.Lock()
         self.heads: dict[str, str] = {}
 
     @property
@@ -53,11 +67,17 @@ class Hub:
         """The sites, in the order in which the hub sums."""
         return self._transport.sites
 
+    @property
+    def concurrent(self) -> bool:
+        """Whether sites may be asked side by side."""
+        return self._transport.concurrent
+
     def describe(self, site: str) -> DescribeReply:
         """Ask for the sizes of a site's splits.
 
         Raises:
-            FederationError: the site refused; says why.
+            SiteRefused: the site refused; says why.
+            FederationError: it could not be asked, or its answer is none.
         """
         reply = self._ask(site, DescribeTask(task=self._id(site, "describe"), study=self._study)).message
         assert isinstance(reply, DescribeReply)
@@ -67,7 +87,8 @@ class Hub:
         """Ask for validation scores of templates of the study.
 
         Raises:
-            FederationError: the site refused; says why.
+            SiteRefused: the site refused; says why.
+            FederationError: it could not be asked, or its answer is none.
         """
         task = ScoreTask(
             task=self._id(site, "score", [*prompts], reference),
@@ -81,20 +102,35 @@ class Hub:
         pairs = [] if reference is None else [(prompt, reference) for prompt in prompts if prompt != reference]
         return _expected(site, reply, wanted, "validation", pairs)
 
-    def tune(self, site: str, start: NDArray[np.float32], *, round: int, steps: int, seed: int) -> tuple[Update, float]:
+    def tune(
+        self,
+        site: str,
+        start: NDArray[np.float32],
+        *,
+        round: int,
+        steps: int,
+        seed: int,
+        precision: Precision = "float32",
+    ) -> tuple[Update, float]:
         """Ask a site to tune from ``start`` ([tokens, width] float32); return its update and its mean loss.
 
+        Args:
+            precision: how the study says that updates travel; another is refused.
+
         Raises:
-            FederationError: the site refused; says why.
+            SiteRefused: the site refused; says why.
+            FederationError: it could not be asked, or its answer is none.
         """
         identity = self._id(site, "tune", round, steps, seed, content_id("v1", start.tobytes()))
         task = TuneTask(task=identity, study=self._study, round=round, steps=steps, seed=seed)
         parcel = self._ask(site, task, {"start": start})
         reply = parcel.message
         assert isinstance(reply, TuneReply)
-        delta = parcel.arrays["delta"]
-        if delta.shape != start.shape or reply.round != round:
-            raise FederationError(f"site '{site}' sent an update of another shape or round than it was asked for")
+        delta = restore(parcel.arrays)
+        if delta.shape != start.shape or reply.round != round or reply.precision != precision:
+            raise FederationError(
+                f"site '{site}' sent an update of another shape, round or precision than it was asked for"
+            )
         return Update(site, delta, reply.cases), reply.loss
 
     def evaluate(
@@ -107,7 +143,8 @@ class Hub:
         """Ask for scores of any prompts; templates go by id, soft prompts with their vectors.
 
         Raises:
-            FederationError: the site refused; says why.
+            SiteRefused: the site refused; says why.
+            FederationError: it could not be asked, or its answer is none.
         """
         soft = {prompt.id: prompt.soft.vectors for prompt in prompts if prompt.soft is not None}
         task = EvaluateTask(
@@ -123,8 +160,19 @@ class Hub:
         return _expected(site, reply, {prompt.id for prompt in prompts}, split, pairs)
 
     def _ask(self, site: str, task: Task, arrays: dict[str, NDArray[np.float32]] | None = None) -> Parcel[Reply]:
-        delivered = self._transport.ask(site, pack_task(task, arrays or {}))
-        self.received[site] += len(delivered.data)
+        known = self.heads.get(site)
+        data = pack_task(task.model_copy(update={"known": known}), arrays or {})
+        delivered = self._transport.ask(site, data)
+        with self._counting:
+            self.sent[site] += len(data)
+            self.received[site] += len(delivered.data)
+        if not HEAD.fullmatch(delivered.head):
+            raise FederationError(f"site '{site}' sent no head of a ledger with its reply, so the reply was dropped")
+        if known is not None and follow(known, delivered.trail) != delivered.head:
+            raise FederationError(
+                f"site '{site}' showed a ledger that does not continue the one it showed before, so entries were "
+                "removed or rewritten there; ask its operator for 'fedprompt site ledger --verify'"
+            )
         self.heads[site] = delivered.head
         try:
             parcel = unpack_reply(delivered.data)
@@ -134,7 +182,7 @@ class Hub:
         if reply.task != task.task:
             raise FederationError(f"site '{site}' answered another task than it was asked")
         if isinstance(reply, Refusal):
-            raise FederationError(f"site '{site}' refused to {task.verb}: {WHY[reply.code]}")
+            raise SiteRefused(f"site '{site}' refused to {task.verb}: {WHY[reply.code]}")
         if reply.verb != task.verb:
             raise FederationError(f"site '{site}' answered '{reply.verb}' to '{task.verb}'")
         return parcel

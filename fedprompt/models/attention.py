@@ -98,6 +98,10 @@ class Plan:
         self.recorded = KeyValues(len(store.keys))
         rows = sum(branch.length for branch in branches)
         self.groups = [_group(part, rows, device) for part in _alike(branches)]
+        # The groups' rows one after the other, and where each of the pack's rows is among them.
+        flat = torch.cat([g.query.flatten() if g.real is None else g.query[g.real] for g in self.groups])
+        whole = len(self.groups) == 1 and torch.equal(flat, torch.arange(rows, device=device))
+        self._order = None if whole else torch.argsort(flat)
 
     def attend(self, module: Any, query: Tensor, key: Tensor, value: Tensor, scaling: float, extra: Any) -> Tensor:
         """Return [1, tokens, heads, head width] for query [1, heads, tokens, width] and keys of fewer heads."""
@@ -108,7 +112,7 @@ class Plan:
         heads, kv_heads = q.shape[1], k.shape[1]
         repeat = heads // kv_heads
         window, cap = extra.get("sliding_window"), extra.get("softcap")
-        out: Tensor | None = None
+        parts: list[Tensor] = []
         for group in self.groups:
             keys = _gather(self.store.keys[layer], k, group)
             values = _gather(self.store.values[layer], v, group)
@@ -124,17 +128,10 @@ class Plan:
                 weights = torch.tanh(weights / cap) * cap + mask
                 seen = torch.softmax(weights.float(), dim=-1).to(values.dtype) @ values
             seen = seen.view(n, kv_heads, repeat, lq, -1).permute(0, 3, 1, 2, 4).reshape(n, lq, heads, -1)
-            if group.real is None:
-                rows_out, flat = seen.flatten(0, 1), group.query.flatten()
-            else:
-                rows_out, flat = seen[group.real], group.query[group.real]
-            if group.whole:
-                out = rows_out
-            else:
-                base = torch.zeros_like(q) if out is None else out
-                out = base.index_copy(0, flat, rows_out)
-        assert out is not None
-        return out.unsqueeze(0)
+            parts.append(seen.flatten(0, 1) if group.real is None else seen[group.real])
+        if self._order is None:
+            return parts[0].unsqueeze(0)
+        return rows_of(torch.cat(parts), self._order).unsqueeze(0)
 
 
 def _gather(stored: Tensor | None, fresh: Tensor, group: _Group) -> Tensor:

@@ -83,6 +83,13 @@ class Encoder:
         self._check(len(ids))
         return ids
 
+    def length(self, rendered: Rendered, words: Sequence[str], soft: int) -> int:
+        """Return how many tokens a prompt has with the longest of the words."""
+        segments = self._segments(rendered)
+        runs = self._tokenise(_texts(segments, words))
+        head, tail = _split_tail(segments)
+        return len(self._flatten(head, runs, soft)) + max(len(runs[tail + word]) for word in (words or ("",)))
+
     def plain(self, text: str) -> tuple[int, ...]:
         """Tokenise text alone, control tokens split."""
         return self._tokenise([text])[text]

@@ -23,7 +23,12 @@ MARK = "conversion failed: "
 
 
 def run_conversion(
-    name: str, source: Path, destination: Path, size: int, told: Callable[[int, float | None], None]
+    name: str,
+    source: Path,
+    destination: Path,
+    size: int,
+    told: Callable[[int, float | None], None],
+    known: tuple[str, str] | None = (KNOWN_START, KNOWN_WORD),
 ) -> None:
     """Convert in another process, with no network.
 
@@ -33,6 +38,7 @@ def run_conversion(
         destination: a folder to be made; the process's log lies beside it until the conversion is done.
         size: about how many bytes are written.
         told: hears the bytes written so far and seconds left, which are None; may raise to break off.
+        known: the start of a sentence and a word that the model must complete it with; None where none is known.
 
     Raises:
         AssetError: the conversion failed.
@@ -45,7 +51,7 @@ def run_conversion(
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "fedprompt.models.gguf_conversion", str(source), str(destination)],
+            [sys.executable, "-m", "fedprompt.models.gguf_conversion", str(source), str(destination), *(known or ())],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
@@ -57,19 +63,19 @@ def run_conversion(
         if "No space left on device" in text:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise AssetError(
-            f"the model '{name}' was fetched but could not be converted "
-            f"({_reason(process.returncode, text)}); run 'fedprompt assets pull' again"
+            f"the model '{name}' could not be converted ({_reason(process.returncode, text)}); run the command again, "
+            "with the file fetched anew where it may be damaged"
         )
     log.unlink()
     if size_of(destination) == 0:
-        raise AssetError(f"the conversion of '{name}' wrote nothing; run 'fedprompt assets pull' again")
+        raise AssetError(f"the conversion of '{name}' wrote nothing; run the command again")
 
 
-def convert(source: Path, destination: Path) -> None:
+def convert(source: Path, destination: Path, known: tuple[str, str] | None) -> None:
     """Write a GGUF file's model, de-quantised to float32, and its tokenizer into a folder.
 
     Raises:
-        AssetError: a package is missing, weights stay packed, or the model talks nonsense.
+        AssetError: a package is missing, weights stay packed, what was written is another model, or it talks nonsense.
         Exception: whatever transformers raises for a file that is no model.
     """
     try:
@@ -92,26 +98,36 @@ def convert(source: Path, destination: Path) -> None:
     for name in ("quantization_config", "_model_name_or_path"):
         if hasattr(model.config, name):
             delattr(model.config, name)
+    text = KNOWN_START if known is None else known[0]
+    start = tokenizer(text, return_tensors="pt")
+    with torch.inference_mode():
+        before = model(**start).logits
     model.save_pretrained(str(destination))
     tokenizer.init_kwargs.pop("local_files_only", None)  # true of this process, not of the tokenizer
     tokenizer.save_pretrained(str(destination))
     del model, tokenizer
     saved: Any = AutoModelForCausalLM.from_pretrained(str(destination), dtype=torch.float32)
     words: Any = AutoTokenizer.from_pretrained(str(destination))
-    start = words(KNOWN_START, return_tensors="pt")
+    start = words(text, return_tensors="pt")
     with torch.inference_mode():
-        text = words.decode(saved.generate(**start, max_new_tokens=8, do_sample=False)[0])
-    if KNOWN_WORD not in text:
-        raise AssetError(f"the converted model completes '{KNOWN_START}' without '{KNOWN_WORD}'; it is damaged")
+        after = saved(**start).logits
+        if before.shape != after.shape or not torch.allclose(before, after, atol=1e-3):
+            raise AssetError("what was written is not the model that was read; this transformers does not fit")
+        if known is None:
+            return
+        said = words.decode(saved.generate(**start, max_new_tokens=8, do_sample=False)[0])
+    if known[1] not in said:
+        raise AssetError(f"the converted model completes '{known[0]}' without '{known[1]}'; it is damaged")
 
 
 def main(arguments: list[str]) -> int:
-    """Convert ``SRC DST``; return the exit status."""
-    if len(arguments) != 2:
-        print("usage: python -m fedprompt.models.gguf_conversion SRC DST", file=sys.stderr)
+    """Convert ``SRC DST [START WORD]``; return the exit status."""
+    if len(arguments) not in (2, 4):
+        print("usage: python -m fedprompt.models.gguf_conversion SRC DST [START WORD]", file=sys.stderr)
         return 2
     try:
-        convert(Path(arguments[0]), Path(arguments[1]))
+        known = (arguments[2], arguments[3]) if len(arguments) == 4 else None
+        convert(Path(arguments[0]), Path(arguments[1]), known)
     except FedPromptError as error:
         print(f"{MARK}{error}", file=sys.stderr)
         return 1

@@ -32,6 +32,7 @@ from fedprompt.models.protocols import (
 )
 from fedprompt.models.runner import Body, Head, Visit, run_tree
 from fedprompt.models.trie import Node, Trie
+from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
 
 __all__ = ["HFModel"]
@@ -98,7 +99,7 @@ class HFModel:
         """
         started = time.perf_counter()
         if not queries:
-            return ChoiceResult((), 0, 0, 0.0)
+            return ChoiceResult((), (), 0, 0, 0.0)
         firsts, stacked = self._stack([query.soft for query in queries])
         encoded = self._encoder.choices([(q.rendered, q.words, q.soft.tokens if q.soft else 0) for q in queries])
         sequences = [
@@ -121,7 +122,8 @@ class HFModel:
 
         with self._lock, torch.no_grad():
             run_tree(self._body, trie, self._info.settings.pack, stacked, visit=visit, progress=advance)
-        return ChoiceResult(tuple(sums), tokens, distinct, time.perf_counter() - started)
+        lengths = tuple(np.array([len(path) for path in code.paths]) for code in encoded)
+        return ChoiceResult(tuple(sums), lengths, tokens, distinct, time.perf_counter() - started)
 
     def _listen(
         self, trie: Trie, encoded: Sequence[Encoded], sequences: Sequence[tuple[int, ...]]
@@ -201,6 +203,20 @@ class HFModel:
             )
             written = decoder.write(prompts, stacked, decoding, hear)
         return tuple(Generated(text.text, len(text.tokens)) for text in written)
+
+    def length(self, rendered: Rendered, words: Sequence[str] = (), soft: int = 0) -> int:
+        """Return how many tokens a prompt has with its longest word and ``soft`` soft tokens."""
+        return self._encoder.length(rendered, words, soft)
+
+    def vocabulary_init(self, tokens: int, rng: np.random.Generator) -> SoftPrompt:
+        """Return the input embeddings of ``tokens`` tokens drawn from the vocabulary, control tokens left out.
+
+        As Lester et al. 2021 (arXiv 2104.08691, section 3.1), but from the whole vocabulary.
+        """
+        controls = set(self._tokenizer.get_added_vocab().values())
+        plain = [token for token in range(len(self._tokenizer)) if token not in controls]
+        wanted = [plain[int(i)] for i in rng.choice(len(plain), size=tokens, replace=tokens > len(plain))]
+        return SoftPrompt(self._body.rows[wanted].float().cpu().numpy(), self._info.digest)
 
     def text_init(self, text: str, tokens: int) -> SoftPrompt:
         """Return the input embeddings of a text's first ``tokens`` tokens, repeated where it has fewer.

@@ -21,6 +21,7 @@ __all__ = [
     "ChoiceQuery",
     "ChoiceResult",
     "Decoding",
+    "Encoder",
     "GenerateQuery",
     "Generated",
     "LossGradient",
@@ -28,6 +29,7 @@ __all__ = [
     "PerCase",
     "RunSettings",
     "SoftObjective",
+    "Writer",
 ]
 
 
@@ -68,9 +70,13 @@ class ChoiceQuery:
 
 @dataclass(frozen=True)
 class ChoiceResult:
-    """``loglikelihoods``: one float64 array [words] a query. ``tokens`` were asked for, ``distinct`` were computed."""
+    """``loglikelihoods``: one float64 array [words] a query; ``lengths``: of each word in tokens, [words] int64.
+
+    ``tokens`` were asked for, ``distinct`` were computed.
+    """
 
     loglikelihoods: tuple[NDArray[np.float64], ...]
+    lengths: tuple[NDArray[np.int64], ...]
     tokens: int
     distinct: int
     seconds: float
@@ -126,10 +132,11 @@ class GenerateQuery:
 
 @dataclass(frozen=True)
 class Generated:
-    """The text that came, and how many tokens it took."""
+    """The text that came, and how many tokens it took; ``failure`` says why none came, in fixed words."""
 
     text: str
     tokens: int
+    failure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +171,14 @@ class SoftObjective(Protocol):
         ...
 
 
+class Writer(Protocol):
+    """Whatever continues texts."""
+
+    def generate(self, queries: Sequence[GenerateQuery], decoding: Decoding) -> tuple[Generated, ...]:
+        """Continue each query until a stop string, the end of the turn or ``max_tokens``, in the order given."""
+        ...
+
+
 class CausalModel(Protocol):
     """A language model that runs on this machine."""
 
@@ -182,8 +197,16 @@ class CausalModel(Protocol):
         """Continue each query until a stop string, the end of the turn or ``max_tokens``, in the order given."""
         ...
 
+    def length(self, rendered: Rendered, words: Sequence[str] = (), soft: int = 0) -> int:
+        """Return how many tokens a prompt has with its longest word and ``soft`` soft tokens."""
+        ...
+
     def text_init(self, text: str, tokens: int) -> SoftPrompt:
         """Return the input embeddings of a text's first ``tokens`` tokens, repeated where it has fewer."""
+        ...
+
+    def vocabulary_init(self, tokens: int, rng: np.random.Generator) -> SoftPrompt:
+        """Return the input embeddings of ``tokens`` tokens drawn from the vocabulary."""
         ...
 
     def objective(
@@ -200,4 +223,17 @@ class CausalModel(Protocol):
         ``answers`` index each query's words; a query's own ``soft`` is ignored. ``kind`` is over what the answer's
         likelihood is normalised; ``folder`` is private and takes what does not fit the memory allowed.
         """
+        ...
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors that lie close where the texts mean the same."""
+
+    @property
+    def width(self) -> int:
+        """How many numbers a vector has."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return [texts, width] float32, each row of length 1, in the order given."""
         ...

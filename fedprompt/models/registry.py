@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from fedprompt.errors import ModelError, did_you_mean
+from fedprompt.models.chat_config import is_chat
 from fedprompt.models.protocols import CausalModel, RunSettings
 from fedprompt.models.scripted import ScriptedModel
 
@@ -22,6 +23,7 @@ __all__ = [
     "find_model_folder",
     "has_bfloat16",
     "load",
+    "matrix_product",
     "physical_cores",
     "recommended_settings",
     "settings_for",
@@ -30,6 +32,7 @@ __all__ = [
 DEFAULT_MODEL = "smollm2-135m-instruct"
 SCRIPTED = "scripted"
 KEPT = 2
+PACKS = {"cpu": 1024, "cuda": 8192}  # tokens at once
 _kept: OrderedDict[tuple[str, str, RunSettings], CausalModel] = OrderedDict()
 _lock = threading.Lock()
 
@@ -38,8 +41,8 @@ def load(name: str, home: Path, settings: RunSettings | None = None) -> CausalMo
     """Return the model called ``name``, from memory if it was loaded before with the same settings.
 
     Args:
-        name: ``scripted``, the name of an asset, or a folder with safetensors, a tokenizer and
-            ``config.json``.
+        name: ``scripted``, the name of an asset, a folder with safetensors, a tokenizer and ``config.json``, a GGUF
+            file, or a hub's id (``owner/name``, ``owner/name@revision``).
         home: the home folder, where assets lie.
         settings: dtype, threads and the like; :func:`settings_for` the home if None.
 
@@ -49,6 +52,11 @@ def load(name: str, home: Path, settings: RunSettings | None = None) -> CausalMo
     """
     if name == SCRIPTED:
         return ScriptedModel(settings)
+    if is_chat(name):
+        raise ModelError(
+            f"'{name}' is a chat model, which can be scored and tried; tuning and rounds need a model of this machine, "
+            f"such as '{DEFAULT_MODEL}'"
+        )
     folder = find_model_folder(name, home)
     chosen = settings or settings_for(home)
     key = (name, str(folder), chosen)
@@ -66,22 +74,28 @@ def load(name: str, home: Path, settings: RunSettings | None = None) -> CausalMo
 
 
 def find_model_folder(name: str, home: Path) -> Path:
-    """Return the folder of an asset, or the folder that ``name`` itself is.
+    """Return the folder of an asset, of a folder, of a GGUF file converted once, or of a model fetched by its hub id.
 
     Raises:
-        ModelError: neither; the message gives the nearest name.
-        AssetError: the asset is not there yet, or is damaged.
+        ModelError: none of these, or it cannot be fetched; the message gives the nearest name.
+        AssetError: the asset is not there yet or is damaged, or a GGUF file cannot be converted.
     """
     from fedprompt.models.assets import MODELS, asset_folder
+    from fedprompt.models.fetched import converted_gguf, fetched_model, is_hub_id
 
     if name in MODELS:
         return asset_folder(home, name)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder.resolve()
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    if path.suffix == ".gguf" and path.is_file():
+        return converted_gguf(path.resolve(), home)
+    if is_hub_id(name):
+        return fetched_model(name, home)
     known = (SCRIPTED, *MODELS)
     raise ModelError(
-        f"unknown model '{name}'{did_you_mean(name, known)}; it is neither a folder nor one of {', '.join(known)}"
+        f"unknown model '{name}'{did_you_mean(name, known)}; it is neither a folder, a GGUF file, an id such as "
+        f"owner/name, nor one of {', '.join(known)}"
     )
 
 
@@ -98,7 +112,8 @@ def settings_for(home: Path) -> RunSettings:
     chosen = recommended_settings()
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(json.dumps({"dtype": chosen.dtype, "threads": chosen.threads}), encoding="utf-8")
+        kept = {"dtype": chosen.dtype, "threads": chosen.threads, "device": chosen.device}
+        temporary.write_text(json.dumps(kept), encoding="utf-8")
         if path.exists():
             os.replace(temporary, path)  # what was there could not be read
         else:
@@ -116,16 +131,37 @@ def settings_for(home: Path) -> RunSettings:
 def _read_settings(path: Path) -> RunSettings | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return RunSettings(dtype=_dtype(found["dtype"]), threads=max(1, int(found["threads"])))
+        threads, device = max(1, int(found["threads"])), _device(found.get("device", "cpu"))
+        return RunSettings(dtype=_dtype(found["dtype"]), threads=threads, device=device, pack=PACKS[device])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 @cache
 def recommended_settings() -> RunSettings:
-    """Return bfloat16 where this processor is faster in it, float32 elsewhere, and a thread for each core."""
-    pays = has_bfloat16() and _bfloat16_pays()
+    """Return a GPU where there is one, else the processor with a thread for each core; bfloat16 where it is faster."""
+    import torch
+
+    if torch.cuda.is_available():
+        dtype = "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+        return RunSettings(dtype=dtype, threads=physical_cores(), device="cuda", pack=PACKS["cuda"])
+    pays = has_bfloat16() and matrix_product("bfloat16") > 1.2 * matrix_product("float32")
     return RunSettings(dtype="bfloat16" if pays else "float32", threads=physical_cores())
+
+
+@cache
+def matrix_product(dtype: str) -> float:
+    """Return how many GFLOP a second a layer's matrix product reaches on the processor, the best of ten."""
+    import torch
+
+    kind = getattr(torch, dtype)
+    rows, weight = torch.ones(512, 576, dtype=kind), torch.ones(1536, 576, dtype=kind)
+    times = []
+    for _ in range(12):
+        began = time.perf_counter()
+        torch.nn.functional.linear(rows, weight)
+        times.append(time.perf_counter() - began)
+    return 2 * 512 * 576 * 1536 / min(times[2:]) / 1e9
 
 
 def has_bfloat16() -> bool:
@@ -139,20 +175,10 @@ def _dtype(name: object) -> str:
     return str(name)
 
 
-def _bfloat16_pays() -> bool:
-    """Time a matrix product of a layer's shape in both dtypes; bfloat16 must win by a fifth."""
-    import torch
-
-    best = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        rows, weight = torch.ones(512, 576, dtype=dtype), torch.ones(1536, 576, dtype=dtype)
-        times = []
-        for _ in range(12):
-            began = time.perf_counter()
-            torch.nn.functional.linear(rows, weight)
-            times.append(time.perf_counter() - began)
-        best[dtype] = min(times[2:])
-    return best[torch.bfloat16] * 1.2 < best[torch.float32]
+def _device(name: object) -> str:
+    if name not in ("cpu", "cuda"):
+        raise ValueError("not a device that is known")
+    return str(name)
 
 
 def physical_cores() -> int:

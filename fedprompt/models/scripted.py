@@ -117,7 +117,8 @@ class ScriptedModel:
             done += len(tokens)
             if progress is not None:
                 progress(done, total)
-        return ChoiceResult(tuple(answers), total, len(seen), time.perf_counter() - start)
+        sizes = tuple(np.array([len(_TOKEN.findall(word)) for word in query.words]) for query in queries)
+        return ChoiceResult(tuple(answers), sizes, total, len(seen), time.perf_counter() - start)
 
     def generate(self, queries: Sequence[GenerateQuery], decoding: Decoding) -> tuple[Generated, ...]:
         """Continue each query until a stop string, the end of the turn or ``max_tokens``, in the order given.
@@ -127,6 +128,17 @@ class ScriptedModel:
             ModelMismatch: a soft prompt was made for another model.
         """
         return tuple(self._continue(query, decoding) for query in queries)
+
+    def length(self, rendered: Rendered, words: Sequence[str] = (), soft: int = 0) -> int:
+        """Return how many tokens a prompt has with its longest word and ``soft`` soft tokens."""
+        longest = max((len(_TOKEN.findall(word)) for word in words), default=0)
+        return len(_TOKEN.findall(rendered.text())) + longest + soft
+
+    def vocabulary_init(self, tokens: int, rng: np.random.Generator) -> SoftPrompt:
+        """Return the input embeddings of ``tokens`` words drawn from the lexicon."""
+        words = sorted(POSITIVE | NEGATIVE)
+        drawn = [words[int(i)] for i in rng.choice(len(words), size=tokens, replace=tokens > len(words))]
+        return SoftPrompt((SIZE * np.stack([_embedding(word) for word in drawn])).astype(np.float32), self._info.digest)
 
     def text_init(self, text: str, tokens: int) -> SoftPrompt:
         """Return the input embeddings of a text's first ``tokens`` tokens, repeated where it has fewer.
@@ -169,8 +181,9 @@ class ScriptedModel:
         if not words:
             raise ModelError("a choice needs at least one word to compare")
         tokens = _TOKEN.findall(rendered.text()) + [part for word in words for part in _TOKEN.findall(word)]
-        if len(tokens) > WINDOW:
-            raise ModelError(f"a prompt has {len(tokens)} tokens and the model's window has {WINDOW}; shorten the text")
+        longest = self.length(rendered, words)
+        if longest > WINDOW:
+            raise ModelError(f"a prompt has {longest} tokens and the model's window has {WINDOW}; shorten the text")
         return tokens
 
     def _mean(self, rendered: Rendered, soft: SoftPrompt | None) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ infinity, or too many bytes.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from fedprompt.errors import EgressRefused
+from fedprompt.privacy.quantise import ARRAYS
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.prompts.soft import MAX_TOKENS, MAX_WIDTH
 from fedprompt.study.messages import Reply, Task
@@ -27,7 +28,8 @@ MAX_JSON_BYTES = 16 * 1024 * 1024
 _reply: TypeAdapter[Reply] = TypeAdapter(Reply)
 _task: TypeAdapter[Task] = TypeAdapter(Task)
 Message = TypeVar("Message", bound=BaseModel)
-Arrays = Mapping[str, NDArray[np.float32]]
+Arrays = Mapping[str, NDArray[Any]]
+Allowed = Mapping[str, type[np.generic]]  # the arrays that a message must have, by name, and their types
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,7 @@ def pack_reply(reply: Reply, arrays: Arrays) -> bytes:
         EgressRefused: the reply is not on the list; says why, without any value of it.
     """
     # Validated anew from its JSON: a value built around the schema's checks must not get out.
-    return _pack("reply", _reply, reply, arrays, {"delta"} if reply.verb == "tune" else set())
+    return _pack("reply", _reply, reply, arrays, _reply_arrays(reply))
 
 
 def unpack_reply(data: bytes) -> Parcel[Reply]:
@@ -55,7 +57,7 @@ def unpack_reply(data: bytes) -> Parcel[Reply]:
         EgressRefused: the bytes are not a reply on the list.
     """
     message, arrays = _unpack("reply", _reply, data)
-    _check_names(arrays, {"delta"} if message.verb == "tune" else set())
+    _check_arrays(arrays, _reply_arrays(message))
     return Parcel(message, arrays)
 
 
@@ -75,17 +77,22 @@ def unpack_task(data: bytes) -> Parcel[Task]:
         EgressRefused: the bytes are not a task on the list.
     """
     message, arrays = _unpack("task", _task, data)
-    _check_names(arrays, _task_arrays(message))
+    _check_arrays(arrays, _task_arrays(message))
     return Parcel(message, arrays)
 
 
-def _task_arrays(task: Task) -> set[str]:
+def _reply_arrays(reply: Reply) -> Allowed:
+    # A reply built around its checks may name no precision that there is; its schema refuses it afterwards.
+    return ARRAYS.get(reply.precision, {}) if reply.verb == "tune" else {}
+
+
+def _task_arrays(task: Task) -> Allowed:
     if task.verb == "tune":
-        return {"start"}
-    return {f"soft-{place}" for place in range(len(task.soft))} if task.verb == "evaluate" else set()
+        return {"start": np.float32}
+    return {f"soft-{place}": np.float32 for place in range(len(task.soft))} if task.verb == "evaluate" else {}
 
 
-def _pack(kind: str, adapter: TypeAdapter[Message], message: Message, arrays: Arrays, allowed: set[str]) -> bytes:
+def _pack(kind: str, adapter: TypeAdapter[Message], message: Message, arrays: Arrays, allowed: Allowed) -> bytes:
     from safetensors.numpy import save
 
     try:
@@ -96,16 +103,14 @@ def _pack(kind: str, adapter: TypeAdapter[Message], message: Message, arrays: Ar
         raise EgressRefused(f"a {kind} does not fit its schema and was not sent ({_where(error)})") from None
     if len(body) > MAX_JSON_BYTES:
         raise EgressRefused(f"a {kind}'s JSON of {len(body):,} bytes is above the bound of {MAX_JSON_BYTES:,}")
-    _check_names(arrays, allowed)
-    for name, array in arrays.items():
-        _check_array(name, array)
+    _check_arrays(arrays, allowed)
     data = save({kind: np.frombuffer(body, dtype=np.uint8), **{n: np.ascontiguousarray(arrays[n]) for n in arrays}})
     if len(data) > MAX_REPLY_BYTES:
         raise EgressRefused(f"a {kind} of {len(data):,} bytes is above the bound of {MAX_REPLY_BYTES:,}")
     return bytes(data)
 
 
-def _unpack(kind: str, adapter: TypeAdapter[Message], data: bytes) -> tuple[Message, dict[str, NDArray[np.float32]]]:
+def _unpack(kind: str, adapter: TypeAdapter[Message], data: bytes) -> tuple[Message, dict[str, NDArray[Any]]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -119,22 +124,24 @@ def _unpack(kind: str, adapter: TypeAdapter[Message], data: bytes) -> tuple[Mess
         message = adapter.validate_json(body.tobytes())
     except (SafetensorError, KeyError, ValidationError, json.JSONDecodeError, ValueError) as error:
         raise EgressRefused(f"not a {kind} that is understood ({_where(error)})") from None
-    for name, array in found.items():
-        _check_array(name, array)
     return message, found
 
 
-def _check_names(arrays: Arrays, allowed: set[str]) -> None:
-    if set(arrays) != allowed:
+def _check_arrays(arrays: Arrays, allowed: Allowed) -> None:
+    if set(arrays) != set(allowed):
         raise EgressRefused(f"expected the arrays {sorted(allowed)}, found {len(arrays)} others or fewer")
+    for name, array in arrays.items():
+        _check_array(name, array, allowed[name])
+    if "scales" in arrays and (arrays["scales"].shape != (len(arrays["codes"]), 1) or (arrays["scales"] < 0).any()):
+        raise EgressRefused("the array 'scales' is not one positive number for each row of 'codes'")
 
 
-def _check_array(name: str, array: NDArray[np.float32]) -> None:
-    if array.dtype != np.float32 or array.ndim != 2:
-        raise EgressRefused(f"the array '{name}' is not two-dimensional float32")
+def _check_array(name: str, array: NDArray[Any], dtype: type[np.generic]) -> None:
+    if array.dtype != dtype or array.ndim != 2:
+        raise EgressRefused(f"the array '{name}' is not two-dimensional {np.dtype(dtype)}")
     if not 1 <= array.shape[0] <= MAX_TOKENS or not 1 <= array.shape[1] <= MAX_WIDTH:
         raise EgressRefused(f"the array '{name}' has a shape out of bounds")
-    if not np.isfinite(array).all():
+    if array.dtype != np.int8 and not np.isfinite(array).all():
         raise EgressRefused(f"the array '{name}' holds NaN or infinity")
 
 

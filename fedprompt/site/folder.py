@@ -7,6 +7,8 @@ from pathlib import Path
 
 from fedprompt.errors import DataError
 from fedprompt.site.ledger import Ledger
+from fedprompt.site.policy import Policy, read_policy
+from fedprompt.site.replies import ReplyStore
 
 __all__ = ["KEY_BYTES", "SiteFolder"]
 
@@ -73,3 +75,27 @@ class SiteFolder:
     def ledger(self) -> Ledger:
         """What left the site."""
         return Ledger(self.path / "ledger.jsonl")
+
+    @property
+    def replies(self) -> ReplyStore:
+        """The bytes that left, and what was charged for them."""
+        return ReplyStore(self.path / "replies.db")
+
+    @property
+    def pause(self) -> Path:
+        """While this file is there, the site answers nothing."""
+        return self.path / "paused"
+
+    @property
+    def policy_file(self) -> Path:
+        """What the operator allows, as JSON."""
+        return self.path / "policy.json"
+
+    @property
+    def policy(self) -> Policy:
+        """What the operator allows, with the defaults filled in.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        return read_policy(self.policy_file)

@@ -1,15 +1,17 @@
-"""The ledger: every reply that left a site or was refused, each entry carrying the hash of the one before.
+"""The ledger: every reply that left a site or was refused, and calls to models elsewhere, each with the hash before.
 
 One JSON object a line, mode 0600. An entry is on disk (fsync) before the bytes that it describes are handed on. The
-hash of an entry is SHA-256 over its canonical JSON without the hash, so a change, a missing or a moved line shows.
+hash of an entry is SHA-256 over the hash before and the digest of the entry's own canonical JSON, so a change, a
+missing or a moved line shows. And whoever knows an earlier hash can follow the chain from digests alone, without the
+entries.
 """
 
 import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ from typing import Any
 from fedprompt.errors import LedgerError
 from fedprompt.prompts.ids import canonical_json
 
-__all__ = ["GENESIS", "Entry", "Ledger"]
+__all__ = ["GENESIS", "MAX_TRAIL", "Entry", "Ledger", "Sent", "follow"]
 
 GENESIS = "0" * 64
+MAX_TRAIL = 10_000
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,26 @@ class Entry:
     before: str
     hash: str
 
+    @property
+    def own(self) -> str:
+        """The digest of the entry without its place in the chain."""
+        return _own(asdict(self))
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Bytes that left in many parts: how many, and their SHA-256 in hexadecimal."""
+
+    size: int
+    sha256: str
+
 
 class Ledger:
     """The file at ``path``; several processes may append."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._checked: tuple[int, bytes, tuple[Entry, ...]] = (0, hashlib.sha256(b"").digest(), ())
 
     def append(
         self,
@@ -51,13 +68,21 @@ class Ledger:
         study: str,
         message: Mapping[str, Any],
         arrays: Mapping[str, list[int]],
-        data: bytes,
+        data: "bytes | Sent",
     ) -> Entry:
         """Write one entry and return it once it is on disk.
+
+        Args:
+            decision: ``sent`` or ``refused`` of a reply, ``call`` of texts that a chat model elsewhere is asked.
+            study: its digest.
+            message: numbers and ids that say what left.
+            arrays: the arrays' shapes.
+            data: the bytes that left, or their size and digest.
 
         Raises:
             LedgerError: the ledger cannot be written, or its last line is damaged.
         """
+        sent = data if isinstance(data, Sent) else Sent(len(data), hashlib.sha256(data).hexdigest())
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
@@ -76,8 +101,8 @@ class Ledger:
                 "study": study,
                 "message": dict(message),
                 "arrays": dict(arrays),
-                "size": len(data),
-                "sha256": hashlib.sha256(data).hexdigest(),
+                "size": sent.size,
+                "sha256": sent.sha256,
                 "before": GENESIS if last is None else last.hash,
             }
             body["hash"] = _hash(body)
@@ -101,16 +126,21 @@ class Ledger:
             LedgerError: it cannot be read, or a line was changed, removed or moved; names its number.
         """
         try:
-            lines = self.path.read_bytes().split(b"\n")
+            held = self.path.read_bytes()
         except FileNotFoundError:
             return ()
         except OSError as error:
             raise LedgerError(f"{self.path}: the ledger cannot be read ({error.strerror})") from error
+        # What was checked before and is byte for byte as it was then need not be parsed again.
+        length, digest, known = self._checked
+        if len(held) < length or hashlib.sha256(held[:length]).digest() != digest:
+            length, known = 0, ()
+        lines = held[length:].split(b"\n")
         if lines[-1] == b"":
             lines.pop()
-        found: list[Entry] = []
-        before = GENESIS
-        for number, line in enumerate(lines, start=1):
+        found: list[Entry] = list(known)
+        before = found[-1].hash if found else GENESIS
+        for number, line in enumerate(lines, start=len(found) + 1):
             entry = _entry(line)
             if entry is None:
                 raise LedgerError(f"{self.path} line {number}: not an entry of a ledger; restore a backup")
@@ -118,7 +148,34 @@ class Ledger:
                 raise LedgerError(f"{self.path} line {number}: the chain of hashes is broken here; restore a backup")
             before = entry.hash
             found.append(entry)
+        if held.endswith(b"\n"):
+            self._checked = (len(held), hashlib.sha256(held).digest(), tuple(found))
         return tuple(found)
+
+    def trail(self, known: str) -> tuple[str, ...] | None:
+        """Return the own digests of the entries after the one whose hash is ``known``, or None if there is no such one.
+
+        Raises:
+            LedgerError: it cannot be read, or the chain is broken.
+        """
+        entries = self.entries()
+        hashes = [GENESIS, *(entry.hash for entry in entries)]
+        if known not in hashes:
+            return None
+        return tuple(entry.own for entry in entries[hashes.index(known) :])
+
+    def last(self) -> Entry | None:
+        """Return the last entry without checking those before it, or None where there is none.
+
+        Raises:
+            LedgerError: it cannot be read, or the last line is damaged.
+        """
+        try:
+            return self._last(self.path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise LedgerError(f"{self.path}: the ledger cannot be read ({error.strerror})") from error
 
     def _last(self, held: bytes) -> Entry | None:
         if not held:
@@ -137,8 +194,19 @@ class Ledger:
         return entries[-1].hash if entries else GENESIS
 
 
+def follow(known: str, trail: Sequence[str]) -> str:
+    """Return the head that a ledger has after ``known`` and these entries' own digests."""
+    for own in trail:
+        known = hashlib.sha256(f"{known}{own}".encode()).hexdigest()
+    return known
+
+
+def _own(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json({k: v for k, v in body.items() if k not in ("before", "hash")})).hexdigest()
+
+
 def _hash(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical_json({k: v for k, v in body.items() if k != "hash"})).hexdigest()
+    return follow(str(body["before"]), (_own(body),))
 
 
 def _entry(line: bytes) -> Entry | None:
@@ -147,7 +215,7 @@ def _entry(line: bytes) -> Entry | None:
         body = json.loads(line)
         entry = Entry(**body)
         whole = type(entry.number) is int and _hash(body) == entry.hash
-    except (ValueError, TypeError, RecursionError, AttributeError):
+    except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
         return None
     return entry if whole else None
 

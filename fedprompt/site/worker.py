@@ -5,13 +5,18 @@ checked. What a worker logs names codes and counts, never a case.
 """
 
 import hashlib
+import hmac
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, PromptError
+from fedprompt.evaluation.fitting import fit
 from fedprompt.evaluation.runner import (
     PromptRun,
     choice_run,
@@ -21,28 +26,37 @@ from fedprompt.evaluation.runner import (
     to_score,
     true_labels,
 )
+from fedprompt.evaluation.score_cache import ScoreCache
+from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.evaluation.splits import Splits
 from fedprompt.models.protocols import CausalModel, SoftObjective
-from fedprompt.privacy.clipping import clip
-from fedprompt.privacy.egress import unpack_task
+from fedprompt.privacy.egress import Parcel, unpack_task
+from fedprompt.privacy.quantise import with_feedback
+from fedprompt.prompts.ids import canonical_json
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.gate import Gate, Outgoing
+from fedprompt.site.judge_calls import recorded
+from fedprompt.site.residual import pack_residual, residual_for
 from fedprompt.study.messages import (
     DescribeReply,
     DescribeTask,
     EvaluateTask,
+    ProposeTask,
     Refusal,
     Reply,
     ScoreReply,
     ScoreTask,
+    Task,
     TuneReply,
     TuneTask,
 )
 from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
+from fedprompt.tuning.checkpoint import Checkpoint
+from fedprompt.tuning.schedule import Schedule
 from fedprompt.tuning.soft import tune_soft
 
 __all__ = ["Worker", "site_seed"]
@@ -57,45 +71,101 @@ MAX_SOFT_NORM = 1e4
 class Worker:
     """One site's worker for one accepted study."""
 
-    def __init__(self, *, name: str, folder: SiteFolder, study: Study, model: CausalModel, splits: Splits) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        folder: SiteFolder,
+        study: Study,
+        model: CausalModel,
+        splits: Splits,
+        resources: Resources | None = None,
+    ) -> None:
         self.name, self.splits = name, splits
         self._study, self._model, self._folder = study, model, folder
         self.digest = study.digest(model.info.digest)
-        self._gate = Gate(folder.ledger, study=self.digest, budget=study.privacy.replies)
+        self._resources = recorded(resources, folder.ledger, self.digest)
+        budget = min(study.privacy.replies, folder.policy.replies)
+        self._ledger = folder.ledger  # one object, which remembers what it checked
+        self._gate = Gate(self._ledger, folder.replies, study=self.digest, budget=budget)
+        self._contents = _contents(folder.key, splits)
+        self._one = threading.Lock()  # one task at a time, whatever the transport
+        self._cache = ScoreCache(folder.path / "scores.db", folder.key)
         self._templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
         self._objectives: dict[str, SoftObjective] = {}
         # Values of single cases, so that a comparison asked for later computes nothing; they never leave this process.
         self._runs: dict[tuple[str, str], PromptRun] = {}
+        self._clipped: dict[str, int] = {}  # split -> cases that were too long for some prompt
         self.on_progress: Progress | None = None
 
     def handle(self, data: bytes) -> Outgoing:
-        """Answer one task.
+        """Answer one task; asked again, with the bytes that it was answered with.
 
         Raises:
-            LedgerError: the ledger cannot be written, so nothing leaves.
+            LedgerError: the ledger cannot be written, or is not the one that the hub has seen; nothing leaves.
             EgressRefused: the bytes are no task at all, so there is nothing to answer.
         """
         parcel = unpack_task(data)
+        with self._one:
+            return self._handle(parcel)
+
+    def _handle(self, parcel: Parcel[Task]) -> Outgoing:
         task = parcel.message
+        question = self._question(parcel)
+        arrays: Arrays = {}
+        residual: bytes | None = None
         try:
-            if task.study != self.digest:
-                return self._gate.send(Refusal(task=task.task, code="unknown-study"))
-            if isinstance(task, DescribeTask):
-                return self._gate.send(self._describe(task))
-            if isinstance(task, ScoreTask):
-                return self._gate.send(self._score(task))
-            if isinstance(task, TuneTask):
-                reply, arrays = self._tune(task, parcel.arrays)
-                return self._gate.send(reply, arrays)
-            return self._gate.send(self._evaluate(task, parcel.arrays))
+            code = self._disallowed(task)
+            reply: Reply
+            if code is not None:
+                reply = Refusal(task=task.task, code=code)
+            elif (kept := self._gate.again(question, task.known)) is not None:
+                return kept
+            elif isinstance(task, DescribeTask):
+                reply = self._describe(task)
+            elif isinstance(task, ScoreTask):
+                reply = self._score(task)
+            elif isinstance(task, TuneTask):
+                reply, arrays, residual = self._tune(task, parcel.arrays, question)
+            elif isinstance(task, EvaluateTask):
+                reply = self._evaluate(task, parcel.arrays)
+            else:
+                reply = Refusal(task=task.task, code="not-supported")
+            return self._gate.send(reply, arrays, question=question, known=task.known, residual=residual)
         except (LedgerError, EgressRefused):
             raise
         except FedPromptError as error:
             logger.warning("site %s: %s failed: %s", self.name, task.verb, type(error).__name__)
-            return self._gate.send(Refusal(task=task.task, code="failed"))
+            return self._gate.send(Refusal(task=task.task, code="failed"), question=question, known=task.known)
+
+    def _question(self, parcel: Parcel[Task]) -> str:
+        """Return the digest of what is asked: the task but for the known head, its arrays, and the site's cases."""
+        asked = parcel.message.model_dump(mode="json", exclude={"known"})
+        found = hashlib.sha256(canonical_json([asked, sorted(parcel.arrays), self._contents]))
+        for name in sorted(parcel.arrays):
+            array = parcel.arrays[name]
+            found.update(canonical_json(list(array.shape)) + np.ascontiguousarray(array).tobytes())
+        return found.hexdigest()
+
+    def _disallowed(self, task: Task) -> Any:
+        """Return the code for a task that this site does not take now, or None."""
+        if task.study != self.digest:
+            return "unknown-study"
+        policy, now = self._folder.policy, datetime.now(UTC)
+        if self._folder.pause.exists() or policy.quiet_at(now.astimezone()):
+            return "paused"
+        if isinstance(task, ProposeTask):
+            return "not-supported"
+        if task.verb not in policy.verbs:
+            return "not-allowed"
+        today = now.date().isoformat()
+        answered = (e for e in self._ledger.entries() if e.time.startswith(today) and e.decision != "call")
+        if sum(1 for _ in answered) >= policy.tasks_a_day:
+            return "budget-spent"
+        return None
 
     def _describe(self, task: DescribeTask) -> Reply:
-        if sum(self.splits.units.values()) < self._study.privacy.min_cases:
+        if sum(self.splits.units.values()) < self._min_cases:
             return Refusal(task=task.task, code="too-few-cases")
         everything = (*self.splits.tune, *self.splits.validation, *self.splits.test)
         counts = tuple(sum(case.answer == label for case in everything) for label in self._study.answer.labels)
@@ -113,26 +183,43 @@ class Worker:
         pairs = [] if reference is None else [(prompt, reference) for prompt in task.prompts if prompt != reference]
         return self._report("score", task.task, runs, pairs, "validation")
 
-    def _tune(self, task: TuneTask, arrays: Arrays) -> tuple[Reply, Arrays]:
+    def _tune(self, task: TuneTask, arrays: Arrays, question: str) -> tuple[Reply, Arrays, bytes | None]:
         if self._short("tune"):
-            return Refusal(task=task.task, code="too-few-cases"), {}
+            return Refusal(task=task.task, code="too-few-cases"), {}, None
+        if task.steps > self._study.tuning.steps:  # no more than the operator accepted
+            return Refusal(task=task.task, code="not-allowed"), {}, None
         spec = self._study.soft
         start = self._checked(arrays["start"])
         if spec is None or start is None or start.tokens != spec.tokens:
-            return Refusal(task=task.task, code="bad-soft-prompt"), {}
+            return Refusal(task=task.task, code="bad-soft-prompt"), {}, None
+        tuning = self._study.tuning
+        whole = self._study.rounds.count * tuning.steps
+        checkpoint = Checkpoint(self._folder.path / "tuning.safetensors", question)
         tuned = tune_soft(
             self.objective("tune"),
             start,
             steps=task.steps,
-            batch=self._study.tuning.batch,
-            lr=self._study.tuning.lr,
+            batch=tuning.batch,
+            lr=tuning.lr,
+            schedule=Schedule(tuning.schedule, tuning.warmup, whole, (task.round - 1) * tuning.steps),
+            accumulate=tuning.accumulate,
+            checkpoint=checkpoint,
+            proximal=self._study.rounds.strategy.options.get("mu", 0.0),
             rng=np.random.default_rng(np.random.SeedSequence([task.seed, site_seed(self.name), task.round])),
             progress=None if self.on_progress is None else lambda step, loss: self._tell(step, task.steps),
         )
-        delta = clip(tuned.soft.vectors - start.vectors, self._study.privacy.max_norm)
-        loss = float(np.mean(tuned.loss))
-        reply = TuneReply(task=task.task, round=task.round, cases=len(self.splits.tune), loss=loss)
-        return reply, {"delta": delta}
+        checkpoint.remove()
+        delta, precision = tuned.soft.vectors - start.vectors, self._study.rounds.update
+        before = residual_for(task, self._folder.replies.residual(self.digest), delta.shape)
+        sent = with_feedback(delta, before, precision, self._study.privacy.max_norm)
+        reply = TuneReply(
+            task=task.task,
+            round=task.round,
+            cases=len(self.splits.tune),
+            loss=float(np.mean(tuned.loss)),
+            precision=precision,
+        )
+        return reply, sent.arrays, None if precision == "float32" else pack_residual(task, sent.residual)
 
     def _evaluate(self, task: EvaluateTask, arrays: Arrays) -> Reply:
         if any(prompt not in self._templates for prompt in task.templates):
@@ -140,11 +227,9 @@ class Worker:
         if self._short(task.split):
             return Refusal(task=task.task, code="too-few-cases")
         prompts = [self._templates[prompt] for prompt in task.templates]
-        if task.soft and self._study.soft is None:
-            return Refusal(task=task.task, code="bad-soft-prompt")
         for place, claimed in enumerate(task.soft):
             soft = self._checked(arrays[f"soft-{place}"])
-            if soft is None:
+            if soft is None or self._study.soft is None or soft.tokens != self._study.soft.tokens:
                 return Refusal(task=task.task, code="bad-soft-prompt")
             prompt = Prompt(self._study.soft_template(), soft)
             if prompt.id != claimed:
@@ -165,19 +250,32 @@ class Worker:
                 raise PromptError("the study has no soft slot")
             slot = Prompt(template, SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
             cases, labels = self.splits.cases(split), self._study.answer.labels
-            queries = [query(slot, case, labels, ()) for case in cases]
+            tokens = self._study.soft.tokens
+            fitted = [fit(self._model, lambda c: query(slot, c, labels, ()), case, soft=tokens) for case in cases]
+            queries = [asked for asked, _ in fitted]
+            self._clipped[split] = max(self._clipped.get(split, 0), sum(cut for _, cut in fitted))
             answers = true_labels(cases, self._study.answer).tolist()
-            self._objectives[split] = self._model.objective(queries, answers, self._study.soft.tokens)
+            self._objectives[split] = self._model.objective(
+                queries,
+                answers,
+                tokens,
+                kind=self._study.tuning.objective if split == "tune" else "labels",
+                folder=self._folder.path,
+            )
         return self._objectives[split]
 
     def _run(self, prompts: Sequence[Prompt], split: SplitName) -> dict[str, PromptRun]:
         missing = [prompt for prompt in prompts if (split, prompt.id) not in self._runs]
         cases, answer = self.splits.cases(split), self._study.answer
-        if split == "validation" and len(missing) == 1 and missing[0].soft is not None:
+        plain = answer.normalise == answer.prior == "none"
+        if split == "validation" and len(missing) == 1 and missing[0].soft is not None and plain:
             table = self.objective(split).loglikelihoods(missing[0].soft.vectors)
             runs: tuple[PromptRun, ...] = (choice_run(missing[0], table, true_labels(cases, answer)),)
         else:
-            runs, _ = run_prompts(self._model, missing, cases, answer, self.splits.tune, self._tell)
+            runs, cost = run_prompts(
+                self._model, missing, cases, answer, self.splits.tune, self._tell, self._cache, self._resources
+            )
+            self._clipped[split] = max(self._clipped.get(split, 0), cost.clipped)
         self._runs.update({(split, run.prompt.id): run for run in runs})
         return {prompt.id: self._runs[split, prompt.id] for prompt in prompts}
 
@@ -191,12 +289,19 @@ class Worker:
         looks: int = 0,
     ) -> Reply:
         cases = self.splits.cases(split)
+        scores = tuple(to_score(run, cases, split, self._study.answer) for run in runs.values())
+        compared = tuple(compare_runs(runs[a], runs[b], cases, split) for a, b in pairs)
+        # Free text that a scorer could not judge is in no sum, so a sum may be over fewer cases than the split has.
+        sizes = [score.n for score in scores] + [pair.n for pair in compared]
+        if any(size < self._min_cases for size in sizes):
+            return Refusal(task=task, code="too-few-cases")
         return ScoreReply(
             verb="score" if verb == "score" else "evaluate",
             task=task,
-            scores=tuple(to_score(run, cases, split, self._study.answer) for run in runs.values()),
-            comparisons=tuple(compare_runs(runs[a], runs[b], cases, split) for a, b in pairs),
+            scores=scores,
+            comparisons=compared,
             looks=looks,
+            clipped=self._clipped.get(split, 0),
         )
 
     def _checked(self, vectors: NDArray[np.float32]) -> SoftPrompt | None:
@@ -208,7 +313,11 @@ class Worker:
         return SoftPrompt(vectors, self._model.info.digest)
 
     def _short(self, split: SplitName) -> bool:
-        return self.splits.units[split] < self._study.privacy.min_cases
+        return self.splits.units[split] < self._min_cases
+
+    @property
+    def _min_cases(self) -> int:
+        return max(self._study.privacy.min_cases, self._folder.policy.min_cases)
 
     def _look(self, split: SplitName) -> int:
         """Count how often test was looked at, this time included."""
@@ -216,13 +325,23 @@ class Worker:
             return 0
         earlier = sum(
             entry.study == self.digest and entry.decision == "sent" and int(entry.message.get("looks", 0)) > 0
-            for entry in self._folder.ledger.entries()
+            for entry in self._ledger.entries()
         )
         return earlier + 1
 
     def _tell(self, done: float, total: float) -> None:
         if self.on_progress is not None:
             self.on_progress(done, total)
+
+
+def _contents(key: bytes, splits: Splits) -> str:
+    """Return an HMAC of the cases and where each is, so that other cases are another question."""
+    mac = hmac.new(key, digestmod=hashlib.sha256)
+    for split in ("tune", "validation", "test"):
+        mac.update(split.encode())
+        for case in splits.cases(split):
+            mac.update(canonical_json([dict(case.fields), case.answer, case.group]))
+    return mac.hexdigest()
 
 
 def site_seed(name: str) -> int:

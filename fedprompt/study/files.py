@@ -1,6 +1,6 @@
 """Reads a study file: YAML, bounded, with the file, line and field of whatever is wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
@@ -9,14 +9,26 @@ from pydantic import ValidationError
 from fedprompt.errors import StudyError
 from fedprompt.study.schema import Study
 
-__all__ = ["MAX_STUDY_BYTES", "parse_study", "read_study"]
+__all__ = ["MAX_STUDY_BYTES", "Complete", "Misfit", "parse_study", "read_study"]
 
 MAX_STUDY_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 32
+Complete = Callable[[Study], Study]
 
 
-def read_study(path: Path) -> Study:
+class Misfit(Exception):
+    """What a study has at ``place`` cannot be used; ``parse_study`` turns it into a StudyError with file and line."""
+
+    def __init__(self, place: tuple[str | int, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.place, self.reason = place, reason
+
+
+def read_study(path: Path, complete: Complete | None = None) -> Study:
     """Return the study in a file.
+
+    Args:
+        complete: checks what rooms above know (scorers' options) and fills its defaults in, or raises Misfit.
 
     Raises:
         StudyError: no such file, too large, not UTF-8, not YAML, or not a study; names file, line and field.
@@ -26,7 +38,7 @@ def read_study(path: Path) -> Study:
             data = file.read(MAX_STUDY_BYTES + 1)
         if len(data) > MAX_STUDY_BYTES:
             raise StudyError(f"{path}: a study file is at most {MAX_STUDY_BYTES:,} bytes; this is not one")
-        return parse_study(data.decode("utf-8"), str(path))
+        return parse_study(data.decode("utf-8"), str(path), complete)
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: not UTF-8 text (byte {error.start}); save the study as UTF-8") from error
     except IsADirectoryError as error:
@@ -37,8 +49,8 @@ def read_study(path: Path) -> Study:
         ) from error
 
 
-def parse_study(text: str, where: str = "study") -> Study:
-    """Return the study in a YAML text; ``where`` names it in messages.
+def parse_study(text: str, where: str = "study", complete: Complete | None = None) -> Study:
+    """Return the study in a YAML text; ``where`` names it in messages, ``complete`` is as for :func:`read_study`.
 
     Raises:
         StudyError: the text is not YAML, uses aliases, or is not a study.
@@ -59,7 +71,11 @@ def parse_study(text: str, where: str = "study") -> Study:
         raise StudyError(f"{where}: a study is a list of 'key: value' lines, beginning with 'study: NAME'")
     _refuse_twice(node, where)
     try:
-        return Study.model_validate(body)
+        study = Study.model_validate(body)
+        return study if complete is None else complete(study)
+    except Misfit as error:
+        field = ".".join(str(part) for part in error.place)
+        raise StudyError(f"{where} line {_line(node, error.place)}, {field}: {error.reason}") from error
     except ValidationError as error:
         first = error.errors()[0]
         # Of what does not fit together, the schema names the part to change.

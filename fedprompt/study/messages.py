@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fedprompt.study.schema import Closed
+from fedprompt.study.schema import Closed, Precision
 from fedprompt.study.score import Comparison, Score, SplitName
 
 __all__ = [
     "DescribeReply",
     "DescribeTask",
     "EvaluateTask",
+    "ProposeTask",
     "Refusal",
     "Reply",
     "ScoreReply",
@@ -27,12 +28,16 @@ __all__ = [
 StudyDigest = Annotated[str, Field(pattern=r"^s1:[0-9a-f]{32}$")]
 PromptId = Annotated[str, Field(pattern=r"^[ph]1:[0-9a-f]{32}$")]
 TaskId = Annotated[str, Field(pattern=r"^t1:[0-9a-f]{32}$")]
+Head = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Task(Closed):
+    """``known``: the last head of the site's ledger that the hub has seen, so that the site shows how it grew since."""
+
     task: TaskId
     study: StudyDigest
+    known: Head | None = None
 
 
 class DescribeTask(_Task):
@@ -68,6 +73,12 @@ class EvaluateTask(_Task):
     pairs: Annotated[tuple[tuple[PromptId, PromptId], ...], Field(max_length=10_000)] = ()
 
 
+class ProposeTask(_Task):
+    """Propose templates; answered with "not-supported"."""
+
+    verb: Literal["propose"] = "propose"
+
+
 class DescribeReply(Closed):
     """Cases in each split and, in the study's order of labels, by label."""
 
@@ -91,13 +102,18 @@ class ScoreReply(Closed):
 
 
 class TuneReply(Closed):
-    """One mean loss, the number of cases, and the update (array ``delta``, [tokens, width] float32)."""
+    """One mean loss, the number of cases, and the update.
+
+    The update is the array ``delta`` ([tokens, width] float32 or float16), or ``codes`` ([tokens, width] int8) and
+    ``scales`` ([tokens, 1] float32), as ``precision`` says.
+    """
 
     verb: Literal["tune"] = "tune"
     task: TaskId
     round: Annotated[int, Field(ge=0)]
-    cases: Annotated[int, Field(ge=0)]
+    cases: Annotated[int, Field(ge=0, le=10**9)]
     loss: float
+    precision: Precision = "float32"
 
 
 class Refusal(Closed):
@@ -106,9 +122,18 @@ class Refusal(Closed):
     verb: Literal["refuse"] = "refuse"
     task: TaskId
     code: Literal[
-        "unknown-study", "unknown-prompt", "too-few-cases", "budget-spent", "bad-soft-prompt", "failed", "bad-task"
+        "unknown-study",
+        "unknown-prompt",
+        "too-few-cases",
+        "budget-spent",
+        "bad-soft-prompt",
+        "failed",
+        "bad-task",
+        "not-allowed",
+        "not-supported",
+        "paused",
     ]
 
 
-Task = Annotated[DescribeTask | ScoreTask | TuneTask | EvaluateTask, Field(discriminator="verb")]
+Task = Annotated[DescribeTask | ScoreTask | TuneTask | EvaluateTask | ProposeTask, Field(discriminator="verb")]
 Reply = Annotated[DescribeReply | ScoreReply | TuneReply | Refusal, Field(discriminator="verb")]

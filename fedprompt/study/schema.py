@@ -4,33 +4,51 @@ A study is one task that sites work on together. The digest is over canonical JS
 model's digest, so a comment changes nothing and a default that changes does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from fedprompt.errors import PromptError
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.template import RESERVED, Demonstrations, Message, Template
+from fedprompt.study.strategies import filled_options, least_sites
 
 __all__ = [
     "Answer",
     "Closed",
+    "Init",
+    "Precision",
     "Privacy",
     "Rounds",
+    "ScorerSpec",
     "Soft",
     "Splits",
     "Strategy",
     "Study",
     "TemplateSpec",
     "Tuning",
+    "study_digest",
 ]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[\w .+/:-]+$")]
 StudyName = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^\w[\w +-]*$")]  # names a file
 FieldName = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[A-Za-z_]\w*$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
+Precision = Literal["float32", "float16", "int8"]
+
+
+MAX_OPTIONS = 50_000
 
 
 class Closed(BaseModel):
@@ -39,13 +57,61 @@ class Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class ScorerSpec(Closed):
+    """A scorer by its name, or with ``weight``, ``negate``, ``threshold`` and options of its own beside them.
+
+    With a threshold a value becomes 1 (at or above it) or 0; negated, one minus that. What options there are is known
+    to the scorer, which checks them when the study is read and again before it judges.
+    """
+
+    name: Name
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    negate: bool = False
+    threshold: Annotated[float, Field(gt=0, le=1)] | None = None
+    options: dict[FieldName, JsonValue] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _folded(cls, given: Any) -> Any:
+        """Fold the short forms: a bare name, and options written beside the name."""
+        if isinstance(given, str):
+            return {"name": given}
+        if not isinstance(given, Mapping) or not isinstance(given.get("options", {}), Mapping):
+            return given
+        own = {key: value for key, value in given.items() if key in cls.model_fields}
+        beside = {key: value for key, value in given.items() if key not in cls.model_fields}
+        if twice := sorted(str(key) for key in beside.keys() & own.get("options", {}).keys()):
+            raise ValueError(f"the option '{twice[0]}' is given twice; keep one of the two")
+        return {**own, "options": {**own.get("options", {}), **beside}}
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "ScorerSpec":
+        if len(canonical_json(self.options)) > MAX_OPTIONS:
+            raise ValueError(f"the options of '{self.name}' are longer than {MAX_OPTIONS:,} bytes of JSON")
+        return self
+
+
 class Answer(Closed):
-    """``choice`` among labels, or free text that scorers judge."""
+    """``choice`` among labels, or free text that scorers judge.
+
+    A label's log-likelihood is normalised by the length of its word, or freed of what the template alone makes likely
+    (``prior``), as ``evaluation.likelihoods`` says. Text is written greedily at ``temperature`` 0, else drawn under
+    ``seed`` from the likeliest tokens that hold ``top_p``. It ends at the first of the ``stop`` texts, by default an
+    empty line, or after ``max_tokens``.
+    """
 
     type: Literal["choice", "generate"]
     labels: tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...] = ()
-    scorers: tuple[Name, ...] = ()
+    normalise: Literal["none", "tokens", "characters"] = "none"
+    prior: Literal["none", "pmi", "contextual"] = "none"
+    scorers: Annotated[tuple[ScorerSpec, ...], Field(max_length=16)] = ()
     max_tokens: Annotated[int, Field(ge=1, le=4096)] = 64
+    stop: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=80)], ...], Field(max_length=16)
+    ] = ("\n\n",)
+    temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")
     def _complete(self) -> "Answer":
@@ -53,6 +119,8 @@ class Answer(Closed):
             raise ValueError("a choice needs at least two labels, all different")
         if self.type == "choice" and len(self.labels) > 256:
             raise ValueError("a choice has at most 256 labels")
+        if self.type == "choice" and self.scorers:
+            raise ValueError("scorers judge free text; take them out, or take 'type: generate'")
         if self.type == "generate" and not self.scorers:
             raise ValueError("generate needs at least one scorer, for example 'scorers: [exact]'")
         return self
@@ -94,37 +162,84 @@ class TemplateSpec(Closed):
         )
 
 
+class Init(Closed):
+    """What soft tokens start from if not from text: words of the ``vocabulary`` at random, or a prompt of the ``bank``."""
+
+    source: Literal["vocabulary", "bank"]
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    prompt: Annotated[str, StringConstraints(pattern=r"^p1:[0-9a-f]{32}$")] | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> "Init":
+        if (self.source == "bank") != (self.prompt is not None):
+            raise ValueError("'source: bank' names its prompt by id, and only it: {source: bank, prompt: 'p1:...'}")
+        return self
+
+
 class Soft(Closed):
-    """The template with the slot, how many soft tokens stand there, and the text they start from."""
+    """The template with the slot, how many soft tokens stand there, and the text (or other source) they start from."""
 
     template: Text
     tokens: Annotated[int, Field(ge=1, le=512)] = 8
-    init: Text
+    init: Text | Init
     words: dict[str, str] | None = None
 
 
 class Tuning(Closed):
-    """Local steps a round, cases a step, and AdamW's learning rate."""
+    """Local steps a round, cases a step, AdamW's learning rate and how it goes over all rounds.
+
+    ``objective``: what the answer's likelihood is normalised over. ``accumulate``: parts that a batch is cut into.
+    """
 
     steps: Annotated[int, Field(ge=1, le=10_000)] = 8
     batch: Annotated[int, Field(ge=1, le=1024)] = 16
     lr: Annotated[float, Field(gt=0, le=10)] = 0.01
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: Annotated[int, Field(ge=0, le=10_000)] = 0
+    accumulate: Annotated[int, Field(ge=1, le=1024)] = 1
+    objective: Literal["labels", "vocabulary"] = "labels"
 
 
 class Strategy(Closed):
     """How updates become one prompt."""
 
     name: Name = "fedavg"
-    options: dict[Name, float] = {}
+    options: Annotated[dict[Name, float], Field(validate_default=True)] = {}
+
+    @field_validator("options")
+    @classmethod
+    def _filled(cls, options: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        return filled_options(info.data.get("name", ""), options)
+
+    @property
+    def least_sites(self) -> int:
+        """How many sites must answer a round for the strategy to hold what it promises."""
+        return least_sites(self.name, self.options)
 
 
 class Rounds(Closed):
-    """How many rounds, how many sites must answer, and how long to wait (seconds, or ``auto``)."""
+    """How many rounds, how many sites must answer, how long to wait (seconds, or ``auto``), and what updates weigh.
+
+    ``update`` is how numbers of an update travel. A slow site may take as few as ``least_steps`` local steps; None
+    asks the same steps of all.
+    """
 
     count: Annotated[int, Field(ge=1, le=1000)] = 4
     quorum: Annotated[int, Field(ge=1, le=10_000)] | None = None
     deadline: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    least_steps: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    update: Precision = "float32"
     strategy: Strategy = Strategy()
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Rounds":
+        least = self.strategy.least_sites
+        if self.quorum is not None and self.quorum < least:
+            raise ValueError(
+                f"strategy '{self.strategy.name}' with these options needs {least} sites in every round and the quorum "
+                f"is {self.quorum}; raise the quorum, lower 'liars', or take 'median'"
+            )
+        return self
 
 
 class Privacy(Closed):
@@ -176,8 +291,20 @@ class Study(Closed):
                     f"template '{template.name}' has a {{soft}} slot; that belongs under 'soft:'",
                 )
             names.add(template.name)
+        if self.soft is not None and self.answer.type == "generate":
+            raise _misfit(
+                ("soft",),
+                "a soft prompt is tuned on labels and this study asks for free text; take 'soft:' out, or take "
+                "'answer: {type: choice, labels: [...]}'",
+            )
         if self.soft is not None and not self._checked(("soft",), self.soft_template).has_soft:
             raise _misfit(("soft",), "soft.template has no {soft} slot")
+        if self.rounds.least_steps is not None and self.rounds.least_steps > self.tuning.steps:
+            raise _misfit(
+                ("rounds", "least_steps"),
+                f"a slow site may not take more steps ({self.rounds.least_steps}) than tuning.steps "
+                f"({self.tuning.steps}); lower it",
+            )
         return self
 
     def _checked(self, place: tuple[str | int, ...], make: Callable[[], Template]) -> Template:
@@ -210,12 +337,21 @@ class Study(Closed):
         if self.soft is None:
             raise PromptError(f"the study '{self.study}' has no 'soft:' part, so there is nothing to tune")
         template = Template("soft prompt", text=self.soft.template, words=self.soft.words)
-        return template if self.answer.type == "generate" else template.with_words(self.answer.labels)
+        return template.with_words(self.answer.labels)
+
+    def alone(self) -> "Study":
+        """Return the study for rounds of a single site: no strategy for many, and no quorum."""
+        rounds = self.rounds.model_copy(update={"strategy": Strategy(), "quorum": None})
+        return self.model_copy(update={"rounds": rounds})
 
     def digest(self, model: str) -> str:
         """Return the study's id, ``s1:`` and a digest over canonical JSON and the model's digest."""
-        body: dict[str, Any] = {"model_digest": model, "study": self.model_dump(mode="json")}
-        return content_id("s1", canonical_json(body))
+        return study_digest(self.model_dump(mode="json"), model)
+
+
+def study_digest(content: Mapping[str, Any], model: str) -> str:
+    """Return the id of a study's JSON, defaults filled in as they were when it was written, and the model's digest."""
+    return content_id("s1", canonical_json({"model_digest": model, "study": dict(content)}))
 
 
 def _misfit(place: tuple[str | int, ...], reason: str) -> PydanticCustomError:

@@ -6,10 +6,11 @@ from pydantic import Field, model_validator
 
 from fedprompt.study.schema import Closed
 
-__all__ = ["BINS", "CalibrationBin", "Comparison", "Score", "SplitName"]
+__all__ = ["BINS", "CalibrationBin", "Comparison", "Method", "Score", "SplitName"]
 
 BINS = 10
 SplitName = Literal["tune", "validation", "test"]
+Method = Literal["likelihood", "constrained"]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 PromptId = Annotated[str, Field(pattern=r"^[ph]1:[0-9a-f]{32}$")]
 
@@ -28,7 +29,8 @@ class Score(Closed):
     ``total`` and ``squares`` are the sum and the sum of squares of the metric over ``n`` cases. ``groups`` is how many
     independent groups the cases form (``n`` where there are none) and ``group_squares`` the sum over groups of the
     squared sum of residuals, from which the cluster-robust variance follows. ``confusion`` has a row for each answer
-    and a column for each prediction; ``bins`` are ten calibration bins.
+    and a column for each prediction; ``bins`` are ten calibration bins. ``method`` is how the answer to a choice was
+    got, from label likelihoods or by a constrained answer; scores of different methods are never ranked together.
     """
 
     prompt: PromptId
@@ -41,6 +43,7 @@ class Score(Closed):
     group_squares: Annotated[float, Field(ge=0)]
     confusion: tuple[tuple[Count, ...], ...] = ()
     bins: Annotated[tuple[CalibrationBin, ...], Field(max_length=BINS)] = ()
+    method: Method = "likelihood"
 
     @model_validator(mode="after")
     def _adds_up(self) -> "Score":

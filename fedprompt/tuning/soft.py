@@ -1,28 +1,68 @@
 """Tunes a soft prompt by gradient steps: AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), no weight decay.
 
-Invariant: the same objective, start, settings and random generator give the same vectors; nothing global is seeded.
-Cases are drawn in epochs without replacement, so that a small split is used evenly.
+Invariant: the same objective, start, settings and random generator give the same vectors, in one go or resumed;
+nothing global is seeded. Cases are drawn in epochs without replacement, so that a small split is used evenly.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fedprompt.errors import TuningError
-from fedprompt.models.protocols import SoftObjective
+from fedprompt.models.protocols import LossGradient, SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.tuning.checkpoint import Checkpoint, Progressed
+from fedprompt.tuning.schedule import Schedule
 
-__all__ = ["Tuned", "tune_soft"]
+__all__ = ["EarlyStop", "Tuned", "tune_soft"]
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The tuned prompt and the mean loss (nats) of each step."""
+    """The tuned prompt, the mean loss (nats) of each step, what each check found, and the step that was kept."""
 
     soft: SoftPrompt
     loss: tuple[float, ...]
+    checks: tuple[float, ...] = ()
+    kept: int = 0
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """Every ``every`` steps ``score`` judges the vectors ([tokens, width] float32; higher is better).
+
+    Tuning ends where ``patience`` checks in a row bring nothing better, and the best vectors are kept.
+    """
+
+    score: Callable[[NDArray[np.float32]], float]
+    every: int = 1
+    patience: int = 3
+
+
+@dataclass
+class _State:
+    vectors: Any  # torch.nn.Parameter [tokens, width]
+    optimiser: Any
+    queue: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    checks: list[float] = field(default_factory=list)
+    best: NDArray[np.float32] | None = None
+    best_step: int = 0
+
+    @property
+    def step(self) -> int:
+        """How many steps were taken."""
+        return len(self.losses)
+
+    @property
+    def now(self) -> NDArray[np.float32]:
+        """The vectors, [tokens, width] float32."""
+        found: NDArray[np.float32] = self.vectors.detach().numpy()
+        return found
 
 
 def tune_soft(
@@ -33,6 +73,11 @@ def tune_soft(
     batch: int,
     lr: float,
     rng: np.random.Generator,
+    schedule: Schedule | None = None,
+    accumulate: int = 1,
+    proximal: float = 0.0,
+    early: EarlyStop | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> Tuned:
     """Take ``steps`` steps from ``start``.
@@ -40,39 +85,130 @@ def tune_soft(
     Args:
         objective: the cases, prepared.
         batch: cases a step; all of them where there are fewer.
-        lr: AdamW's learning rate, constant.
+        lr: AdamW's learning rate at its highest.
         rng: orders the cases.
+        schedule: how the rate goes by step; constant if None.
+        accumulate: parts that a batch is cut into, one after the other, so that a large one fits into memory.
+        proximal: FedProx's mu (Li et al. 2020, arXiv 1812.06127, eq. 2): adds mu / 2 |w - start|^2 to the loss.
+        early: ends tuning where validation no longer gains.
+        checkpoint: where the state is kept after each step; a run of the same key goes on from it.
         progress: hears (step, loss), steps counted from 1.
 
     Raises:
-        TuningError: no cases, or the loss stopped being a finite number; names the step and the learning rate.
+        TuningError: no cases, or the loss stopped being a finite number; names the step, the learning rate and what to
+            try. The checkpoint of the step before is kept.
     """
-    import torch
-
     if not len(objective):
         raise TuningError("there are no cases to tune on")
-    vectors = torch.nn.Parameter(torch.tensor(start.vectors))
-    optimiser = torch.optim.AdamW([vectors], lr=lr, weight_decay=0.0)
-    queue: list[int] = []
-    losses = []
-    for step in range(1, steps + 1):
-        size = min(batch, len(objective))
-        if len(queue) < size:
-            fresh = [int(i) for i in rng.permutation(len(objective))]
-            # What is left of the last epoch comes once more at this one's end, never twice in a batch.
-            queue = queue + sorted(fresh, key=lambda i: i in queue)
-        rows, queue = queue[:size], queue[size:]
-        try:
-            found = objective.loss_and_gradient(vectors.detach().numpy(), rows)
-        except TuningError as error:
-            raise TuningError(f"step {step}, learning rate {lr:g}: {error}") from error
-        if not math.isfinite(found.loss):
-            raise TuningError(f"step {step}, learning rate {lr:g}: the loss is not a finite number; lower the rate")
-        if not np.isfinite(found.gradient).all():
-            raise TuningError(f"step {step}, learning rate {lr:g}: the slope is not a finite number; lower the rate")
-        vectors.grad = torch.from_numpy(np.array(found.gradient, dtype=np.float32))
-        optimiser.step()
-        losses.append(found.loss)
+    state = _resumed(start, lr, rng, checkpoint)
+    plan = schedule or Schedule()
+    while state.step < steps and not (early is not None and _tired(state, early)):
+        step = state.step + 1
+        rows = _draw(state, objective, batch, rng)
+        for group in state.optimiser.param_groups:
+            group["lr"] = lr * plan.factor(step)
+        found = _slope(objective, state.now, rows, accumulate, step, lr * plan.factor(step))
+        gradient = found.gradient + np.float32(proximal) * (state.now - start.vectors) if proximal else found.gradient
+        _advance(state, gradient)
+        state.losses.append(found.loss)
+        if early is not None and (step % early.every == 0 or step == steps):
+            state.checks.append(early.score(state.now.copy()))
+            if state.checks[-1] > max(state.checks[:-1], default=-math.inf):
+                state.best, state.best_step = state.now.copy(), step
+        if checkpoint is not None:
+            _save(state, rng, checkpoint)
         if progress is not None:
             progress(step, found.loss)
-    return Tuned(SoftPrompt(vectors.detach().numpy(), start.model), tuple(losses))
+    kept = state.now if state.best is None else state.best
+    return Tuned(
+        SoftPrompt(kept, start.model), tuple(state.losses), tuple(state.checks), state.best_step or len(state.losses)
+    )
+
+
+def _tired(state: _State, early: EarlyStop) -> bool:
+    best = state.checks.index(max(state.checks)) if state.checks else 0
+    return len(state.checks) - 1 - best >= early.patience
+
+
+def _draw(state: _State, objective: SoftObjective, batch: int, rng: np.random.Generator) -> list[int]:
+    size = min(batch, len(objective))
+    if len(state.queue) < size:
+        fresh = [int(i) for i in rng.permutation(len(objective))]
+        # What is left of the last epoch comes once more at this one's end, never twice in a batch.
+        held = set(state.queue)
+        state.queue = state.queue + sorted(fresh, key=lambda i: i in held)
+    rows, state.queue = state.queue[:size], state.queue[size:]
+    return rows
+
+
+def _slope(
+    objective: SoftObjective, vectors: NDArray[np.float32], rows: Sequence[int], parts: int, step: int, lr: float
+) -> LossGradient:
+    """Return the mean loss and gradient over ``rows``, computed in parts."""
+    size = math.ceil(len(rows) / max(1, parts))
+    loss, gradient = 0.0, np.zeros(vectors.shape, dtype=np.float64)
+    for at in range(0, len(rows), size):
+        part = rows[at : at + size]
+        try:
+            found = objective.loss_and_gradient(vectors, part)
+        except TuningError as error:
+            raise TuningError(f"step {step}, learning rate {lr:g}: {error}") from error
+        loss += found.loss * len(part) / len(rows)
+        gradient += found.gradient.astype(np.float64) * (len(part) / len(rows))
+    if not math.isfinite(loss):
+        raise TuningError(f"step {step}, learning rate {lr:g}: the loss is not a finite number; lower the rate")
+    if not np.isfinite(gradient).all():
+        raise TuningError(f"step {step}, learning rate {lr:g}: the slope is not a finite number; lower the rate")
+    return LossGradient(loss, gradient.astype(np.float32))
+
+
+def _advance(state: _State, gradient: NDArray[np.float32]) -> None:
+    import torch
+
+    state.vectors.grad = torch.from_numpy(np.array(gradient, dtype=np.float32))
+    state.optimiser.step()
+
+
+def _resumed(start: SoftPrompt, lr: float, rng: np.random.Generator, checkpoint: Checkpoint | None) -> _State:
+    """Return the state at the start, or the one that the checkpoint holds; ``rng`` is put where it was."""
+    import torch
+
+    vectors = torch.nn.Parameter(torch.tensor(start.vectors))
+    state = _State(vectors, torch.optim.AdamW([vectors], lr=lr, weight_decay=0.0))
+    found = None if checkpoint is None else checkpoint.read()
+    if found is None or found[1]["vectors"].shape != start.vectors.shape:
+        return state
+    held, arrays = found
+    with torch.no_grad():
+        vectors.copy_(torch.from_numpy(arrays["vectors"]))
+    state.optimiser.state[vectors] = {
+        "step": torch.tensor(float(held.step)),
+        "exp_avg": torch.from_numpy(arrays["first"].copy()),
+        "exp_avg_sq": torch.from_numpy(arrays["second"].copy()),
+    }
+    rng.bit_generator.state = held.generator
+    state.queue, state.losses, state.checks = list(held.queue), list(held.losses), list(held.checks)
+    if held.best_step:
+        state.best, state.best_step = arrays["best"].copy(), held.best_step
+    return state
+
+
+def _save(state: _State, rng: np.random.Generator, checkpoint: Checkpoint) -> None:
+    moments = state.optimiser.state[state.vectors]
+    checkpoint.write(
+        Progressed(
+            key=checkpoint.key,
+            step=state.step,
+            losses=tuple(state.losses),
+            queue=tuple(state.queue),
+            generator=dict(rng.bit_generator.state),
+            checks=tuple(state.checks),
+            best_step=state.best_step,
+        ),
+        {
+            "vectors": state.now,
+            "first": moments["exp_avg"].numpy(),
+            "second": moments["exp_avg_sq"].numpy(),
+            "best": state.now if state.best is None else state.best,
+        },
+    )

@@ -12,6 +12,7 @@ from fedprompt.evaluation.pairs import PairCounts, mcnemar_exact, paired_differe
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import SplitName
 from fedprompt.workspace.leaderboard import site_score
+from fedprompt.workspace.methods import ruling_method
 from fedprompt.workspace.result_table import points
 from fedprompt.workspace.views import CompareView, PairView, PromptView, SiteScore
 from fedprompt.workspace.workspace import Workspace
@@ -56,8 +57,11 @@ def compare(ws: Workspace, prompts: Sequence[str], *, split: SplitName = "valida
         raise FedPromptError(f"compare two to {MOST} different prompts; {len(set(ids))} were chosen")
     views = tuple(prompt_view(ws, prompt) for prompt in found)
     scores: dict[str, dict[str, SiteScore | None]] = {id: {} for id in ids}
-    for row in sorted(ws.bank.scores(prompts=ids, split=split), key=lambda r: r.created):
-        scores[row.score.prompt][row.site] = site_score(row.score)
+    rows = sorted(ws.bank.scores(prompts=ids, split=split), key=lambda r: r.created)
+    ruling = ruling_method(row.score.method for row in rows)  # what another method gave is not comparable
+    for row in rows:
+        if row.score.method == ruling:
+            scores[row.score.prompt][row.site] = site_score(row.score)
     sites = tuple(sorted({site for by_site in scores.values() for site in by_site}))
     table = {id: {site: scores[id].get(site) for site in sites} for id in ids}
     asked = ws.bank.comparisons(split=split)

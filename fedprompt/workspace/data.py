@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.evaluation.readers import read_cases
+from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.evaluation.splits import SPLITS, SplitSizes, assign
 from fedprompt.study.files import read_study
 from fedprompt.workspace.progress import Progress, Report, quiet
@@ -34,7 +35,7 @@ def check_data(
         StudyError: the study cannot be used.
         DataError: the file cannot be used; names file, line and field.
     """
-    study = read_study(study_path)
+    study = read_study(study_path, complete_scorers)
     report(Progress("read", f"reading {path.name}"))
     choice = study.answer.type == "choice"
     found = read_cases(

@@ -27,6 +27,7 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
+from fedprompt.site.signing import site_identity
 from fedprompt.site.worker import Worker, site_seed
 from fedprompt.study.files import parse_study
 from fedprompt.study.schema import Study
@@ -152,6 +153,7 @@ class _Demo:
         entropy = [settings.seed, site_seed(site)]
         key = hashlib.blake2b(canonical_json([*entropy, KEY]), digest_size=32, person=b"fedprompt-demo").digest()
         folder.prepare(key)
+        self.ws.bank.register_site(site, site_identity(folder.key))
         file = path / "cases.csv"
         if not file.exists():
             wanted = settings.cases + 2 * settings.held_out
@@ -167,7 +169,7 @@ class _Demo:
         clock.tell(f"this will take about {max(1, round(clock.total / 60))} minutes on this machine", 0.0)
         federation = FederationRun(self.ws.bank, self.run_id, self.study, self.digest, self.hub, clock)
         self._describe()
-        start = start_prompt(self.model, self.study)
+        start = start_prompt(self.model, self.study, self.ws.bank)
         with clock.stage("score", "the sites score the candidate templates"):
             scores = federation.score_templates()
             manual = federation.templates[pooled_best(scores, list(federation.templates))]
@@ -271,7 +273,7 @@ class _Demo:
         began = time.perf_counter()
         run_prompts(self.model, prompts, cases, answer, worker.splits.tune)
         score = (time.perf_counter() - began) / len(cases)
-        slot = Prompt(self.study.soft_template(), start_prompt(self.model, self.study))
+        slot = Prompt(self.study.soft_template(), start_prompt(self.model, self.study, self.ws.bank))
         assert slot.soft is not None and self.study.soft is not None
         began = time.perf_counter()
         queries = [query(slot, case, answer.labels, ()) for case in cases]

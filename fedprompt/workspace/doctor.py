@@ -12,7 +12,7 @@ from typing import Any
 
 import fedprompt
 from fedprompt.errors import FedPromptError
-from fedprompt.models.registry import has_bfloat16, physical_cores, settings_for
+from fedprompt.models.registry import has_bfloat16, matrix_product, physical_cores, settings_for
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.liveness import is_alive
 from fedprompt.workspace.queue import LANES
@@ -24,7 +24,7 @@ NEEDED = (
     *("torch", "transformers", "safetensors", "gguf", "sentence-transformers", "streamlit", "langchain-core"),
     *("sqlalchemy", "alembic", "huey", "pydantic", "typer", "rich", "numpy", "scipy", "pyarrow", "altair"),
 )
-OPTIONAL = ("peft", "nvflare", "faiss-cpu")
+OPTIONAL = ("peft", "nvflare", "faiss-cpu", "langchain-openai")
 LITTLE_DISK = 2 * 1024**3
 LITTLE_MEMORY = 3 * 1024**3
 
@@ -42,6 +42,7 @@ def doctor(home: Path | None = None) -> dict[str, Any]:
         "packages": versions,
         "processor": _processor(),
         "settings": _attempt(lambda: asdict(settings_for(find_home(home).path)), missing),
+        "product": _attempt(_product, missing),
         "gpu": _attempt(_gpu, missing),
         "memory_bytes": _memory(),
     }
@@ -49,6 +50,7 @@ def doctor(home: Path | None = None) -> dict[str, Any]:
         missing.append("less than 3 GiB of memory; the default model needs about 2 GiB")
     report["home"] = _attempt(lambda: _home(home, missing), missing)
     report["assets"] = _attempt(lambda: _assets(home, missing), missing)
+    report["chat"] = _attempt(lambda: _chat(home), missing)
     report["bank"] = _attempt(lambda: _bank(home, missing), missing)
     report["missing"] = missing
     report["ok"] = not missing
@@ -84,6 +86,11 @@ def _processor() -> dict[str, Any]:
     }
 
 
+def _product() -> dict[str, float]:
+    """Return what a matrix product reaches in each dtype, GFLOP a second: the bound of scoring and tuning."""
+    return {dtype: round(matrix_product(dtype), 1) for dtype in ("float32", "bfloat16")}
+
+
 def _gpu() -> str | None:
     import torch
 
@@ -114,6 +121,30 @@ def _assets(home: Path | None, missing: list[str]) -> list[dict[str, Any]]:
     found = list_assets(find_home(home))
     if absent := [str(asset["name"]) for asset in found if not asset["ready"]]:
         missing.append(f"assets not there yet: {', '.join(absent)}; run 'fedprompt assets pull'")
+    return found
+
+
+def _chat(home: Path | None) -> list[dict[str, Any]]:
+    """Return the configured chat models: names and hosts, never a key or an address."""
+    from fedprompt.models.chat_config import Machine, read_machine
+
+    machine = read_machine(find_home(home).path)
+
+    def allowed(machine: Machine, name: str) -> bool:
+        try:
+            machine.permit(machine.chat[name])
+        except FedPromptError:
+            return False
+        return True
+
+    found = []
+    for name, settings in sorted(machine.chat.items()):
+        try:
+            host, remote = settings.host, settings.remote
+        except FedPromptError:
+            host, remote = None, None
+        may = host is not None and allowed(machine, name)
+        found.append({"name": f"chat:{name}", "model": settings.model, "host": host, "remote": remote, "allowed": may})
     return found
 
 

@@ -1,24 +1,39 @@
-"""``federate``: a whole federation of a user's own files in one process, through the same gates as across machines."""
+"""``federate``: a whole federation, of a user's own files in one process or of sites on their own machines.
 
-from collections.abc import Mapping
+The rounds are the same, and so are the bytes: only what carries them differs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import FederationError
+from fedprompt.federation.gathering import PATIENCE
 from fedprompt.federation.hub import Hub
-from fedprompt.federation.rounds import RoundRecord, best_round
+from fedprompt.federation.rounds import RoundRecord, best_round, check_sites
 from fedprompt.federation.transports.local import LocalTransport
+from fedprompt.federation.transports.transport import Transport
+from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.site.folder import SiteFolder
+from fedprompt.site.signing import site_identity
+from fedprompt.study.schema import Study
 from fedprompt.workspace.federation_run import FederationRun, pooled_best, start_prompt
+from fedprompt.workspace.hub_folder import HubFolder
+from fedprompt.workspace.hub_run import running_hub
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.result_table import difference, entry, headline
+from fedprompt.workspace.scorer_resources import scorer_resources
 from fedprompt.workspace.scoring import open_study
 from fedprompt.workspace.sites import cases_of, contents_digest, make_worker
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["federate"]
+__all__ = ["federate", "federate_flare"]
+
+LONGEST_SECONDS = 3600.0  # what a site may take for one answer where the study leaves the deadline to the rounds
 
 
 def federate(
@@ -29,11 +44,15 @@ def federate(
     mapping: Mapping[str, str] | None = None,
     group: str | None = None,
     seed: int = 0,
+    resume: bool = False,
     report: Report = quiet,
 ) -> dict[str, Any]:
     """Score the templates at every site, tune in rounds, and evaluate the best template and the tuned prompt on test.
 
     The same study, files and seed are the same run: stopped, it goes on; finished, it is shown.
+
+    Args:
+        resume: refuse to begin a new run.
 
     Returns:
         ``templates``, ``rounds``, ``test`` (``manual`` and, where the study has a soft slot, ``federated``),
@@ -50,18 +69,96 @@ def federate(
     for name, path in sorted(sites.items()):
         folder = SiteFolder(ws.home.sites / name)
         folder.prepare()
+        ws.bank.register_site(name, site_identity(folder.key))
         cases = cases_of(path, parsed, mapping, group)
         contents[name] = contents_digest(folder, cases)
-        workers[name] = make_worker(name=name, folder=folder, study=parsed, model=model, cases=cases, where=str(path))
+        workers[name] = make_worker(
+            name=name,
+            folder=folder,
+            study=parsed,
+            model=model,
+            cases=cases,
+            where=str(path),
+            resources=scorer_resources(ws.home.path),
+        )
     settings = {"seed": seed, "sites": contents}
+    transport = LocalTransport({name: worker.handle for name, worker in workers.items()})
+    sources = {name: path.name for name, path in sites.items()}
+    return _federate(ws, parsed, model, digest, transport, settings, sources, seed, resume, report)
+
+
+def federate_flare(
+    ws: Workspace,
+    study: Path,
+    sites: Sequence[str] = (),
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    report: Report = quiet,
+) -> dict[str, Any]:
+    """Run a study among sites on their own machines, through the engine that ``hub run`` keeps.
+
+    The same study, sites and seed are the same run: stopped, it goes on; finished, it is shown.
+
+    Args:
+        sites: who takes part; everyone who was admitted if none is named.
+        resume: refuse to begin a new run.
+
+    Returns:
+        What :func:`federate` returns.
+
+    Raises:
+        FederationError: the hub does not run, a site was not admitted, or too few answered.
+        StudyError, ModelError: says where and what to do.
+    """
+    from fedprompt.federation.transports.flare.transport import FlareTransport
+
+    folder = HubFolder(ws.home)
+    admitted = folder.sites()
+    if unknown := sorted(set(sites) - set(admitted)):
+        raise FederationError(f"'{unknown[0]}' was not admitted here; admitted are {', '.join(admitted) or 'none'}")
+    names = tuple(sorted(sites)) or admitted
+    if len(names) < 2:
+        raise FederationError(f"a federation needs two sites or more, and {len(names)} takes part")
+    running_hub(ws.home)  # says so now if it does not run
+    parsed, model, digest = open_study(ws, study, None, report)
+    settings = {"seed": seed, "sites": list(names), "transport": "flare", "hub": folder.about["authority"]}
+    # A round's deadline is the hub's to keep: what carries the tasks must not give up before it.
+    wanted = parsed.rounds.deadline
+    longest = LONGEST_SECONDS if wanted == "auto" else max(LONGEST_SECONDS, PATIENCE * wanted)
+    with FlareTransport(partial(running_hub, ws.home), names, deadline=longest) as transport:
+        sources = dict.fromkeys(names, "")
+        return _federate(ws, parsed, model, digest, transport, settings, sources, seed, resume, report)
+
+
+def _federate(
+    ws: Workspace,
+    parsed: Study,
+    model: CausalModel,
+    digest: str,
+    transport: Transport,
+    settings: Mapping[str, Any],
+    sources: Mapping[str, str],
+    seed: int,
+    resume: bool,
+    report: Report,
+) -> dict[str, Any]:
+    check_sites(parsed.rounds, transport.sites)
     run = content_id("r1", canonical_json({"kind": "federate", "study": digest, "settings": settings}))
+    if resume and run not in {row.id for row in ws.bank.runs(kind="federate")}:
+        raise FederationError(
+            "there is no run of this study with these sites, cases and seed to go on with; "
+            "leave --resume out to begin it"
+        )
     row = ws.bank.start_run(run, kind="federate", study=digest, settings=settings)
     if row.result is not None:
         return row.result
-    hub = Hub(LocalTransport({name: worker.handle for name, worker in workers.items()}), digest)
+    hub = Hub(transport, digest)
+    for earlier in ws.bank.rounds(run):  # the ledgers that the sites show must go on from these
+        hub.heads.update(earlier.body.get("heads", {}))
     clock = Clock(report, {"score": 4.0, "federate": 4.0, "test": 1.0})
     federation = FederationRun(ws.bank, run, parsed, digest, hub, clock)
-    ws.bank.record_stage(run, "sites", _described(hub, parsed.answer.labels, sites))
+    ws.bank.record_stage(run, "sites", _described(federation, parsed.answer.labels, sources))
     with clock.stage("score", "the sites score the candidate templates"):
         scores = federation.score_templates()
         manual = federation.templates[pooled_best(scores, list(federation.templates))]
@@ -69,7 +166,7 @@ def federate(
     records: tuple[RoundRecord, ...] = ()
     if parsed.soft is not None:
         with clock.stage("federate", "the sites tune a soft prompt together"):
-            records = federation.tune(start_prompt(model, parsed), seed)
+            records = federation.tune(start_prompt(model, parsed, ws.bank), seed)
             nominated.append(best_round(records).prompt)
             federation.compare_on_validation([nominated[-1], manual])
     with clock.stage("test", "the nominated prompts are evaluated on test, once"):
@@ -77,12 +174,12 @@ def federate(
         look = federation.look_at_test(nominated, {site: pairs for site in hub.sites})
     names = ("manual", "federated")[: len(nominated)]
     test = {
-        name: entry({site: look.scores[site][prompt.id] for site in hub.sites}, seed)
+        name: entry({site: look.scores[site][prompt.id] for site in look.sites}, seed)
         for name, prompt in zip(names, nominated, strict=True)
     }
     differences = {}
     if pairs:
-        differences["federated_vs_manual"] = difference(look, {site: pairs[0] for site in hub.sites}, seed)
+        differences["federated_vs_manual"] = difference(look, {site: pairs[0] for site in look.sites}, seed)
     result = {
         "seed": seed,
         "run": run,
@@ -91,14 +188,24 @@ def federate(
             {
                 "prompt": prompt.id,
                 "name": prompt.name,
-                "by_site": {s: scores[s][prompt.id].total / scores[s][prompt.id].n for s in hub.sites},
+                "by_site": {s: scores[s][prompt.id].total / scores[s][prompt.id].n for s in sorted(scores)},
             }
             for prompt in federation.templates.values()
         ],
         "rounds": [
-            {"round": r.number, "by_site": r.by_site, "mean": r.mean, "bytes": r.bytes, "prompt": r.prompt.id}
+            {
+                "round": r.number,
+                "by_site": r.by_site,
+                "mean": r.mean,
+                "bytes": r.bytes,
+                "prompt": r.prompt.id,
+                "received": dict(r.received),
+                "sent": dict(r.sent),
+                "missing": [asdict(one) for one in r.missing],
+            }
             for r in records
         ],
+        "missing": federation.missing,
         "test": test,
         "differences": differences,
         "prompts": {name: prompt.id for name, prompt in zip(names, nominated, strict=True)},
@@ -109,15 +216,18 @@ def federate(
     return result
 
 
-def _described(hub: Hub, labels: tuple[str, ...], sites: Mapping[str, Path]) -> dict[str, Any]:
-    found = {}
-    for site in hub.sites:
-        reply = hub.describe(site)
+def _described(federation: FederationRun, labels: tuple[str, ...], sources: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    def ask(site: str) -> None:
+        reply = federation.hub.describe(site)
         found[site] = {
-            "source": sites[site].name,
+            "source": sources[site],
             "tune": reply.tune,
             "validation": reply.validation,
             "test": reply.test,
             "labels": dict(zip(labels, reply.labels, strict=True)),
         }
+
+    federation.each("describe", ask)
     return found

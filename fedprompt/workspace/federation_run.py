@@ -4,11 +4,18 @@ What is in the bank is not asked for again, so a run that was stopped goes on wh
 of a run that was not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
 
 from fedprompt.bank.store import Bank
+from fedprompt.errors import EgressRefused, FederationError, LedgerError, PromptError
+from fedprompt.federation.gathering import Missing
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.rounds import RoundRecord, run_rounds
+from fedprompt.federation.state import pack_state, unpack_state
 from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
@@ -38,9 +45,19 @@ class BankWriter:
                 row.body["loss"],
                 row.body["bytes"],
                 row.body["heads"],
+                missing=tuple(Missing(**one) for one in row.body.get("missing", ())),
+                sent=row.body.get("sent", {}),
+                received=row.body.get("received", {}),
+                seconds=row.body.get("seconds", {}),
+                steps=row.body.get("steps", {}),
+                state=unpack_state(row.body.get("state", "")),
             )
             for row in self._bank.rounds(self._run)
         ]
+
+    def begin(self, number: int, plan: Mapping[str, Any]) -> None:
+        """Record with what a round begins, before any site is asked."""
+        self._bank.record_stage(self._run, f"round {number}", plan)
 
     def write(self, record: RoundRecord) -> None:
         """Record the round's prompt, its scores and itself, in this order."""
@@ -48,8 +65,8 @@ class BankWriter:
         parents = [earlier[-1].prompt] if earlier else []
         notes = {"round": record.number, "run": self._run}
         self._bank.record_prompt(record.prompt, study=self._study, origin=self._origin, parents=parents, notes=notes)
-        for site, score in record.scores.items():
-            self._bank.record_scores(self._run, site, [score], round=record.number)
+        by_site = {site: [score] for site, score in record.scores.items()}
+        self._bank.record_round_scores(self._run, by_site, round=record.number)
         self._bank.record_round(
             self._run,
             record.number,
@@ -60,6 +77,12 @@ class BankWriter:
                 "bytes": record.bytes,
                 "loss": dict(record.loss),
                 "heads": dict(record.heads),
+                "missing": [asdict(one) for one in record.missing],
+                "sent": dict(record.sent),
+                "received": dict(record.received),
+                "seconds": {step: dict(took) for step, took in record.seconds.items()},
+                "steps": dict(record.steps),
+                "state": pack_state(record.state),
                 "scores": {site: score.model_dump(mode="json") for site, score in record.scores.items()},
             },
         )
@@ -74,6 +97,11 @@ class TestLook:
         self.scores = scores
         self._pairs = {site: {(c.first, c.second): c for c in found} for site, found in comparisons.items()}
 
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites that scored every nominated prompt."""
+        return tuple(sorted(self.scores))
+
     def pair(self, site: str, first: str, second: str) -> Comparison | None:
         """Return what a site said of two prompts, None where it was not asked or they are one."""
         return self._pairs[site].get((first, second))
@@ -84,23 +112,51 @@ class FederationRun:
 
     def __init__(self, bank: Bank, run: str, study: Study, digest: str, hub: Hub, clock: Clock) -> None:
         self._bank, self.id, self._study, self.digest, self.hub, self._clock = bank, run, study, digest, hub, clock
+        self.missing: dict[str, dict[str, str]] = {}  # site -> step -> why it did not answer
         self.templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
         for prompt in self.templates.values():
             bank.record_prompt(prompt, study=digest, origin="study")
 
+    def each(self, step: str, ask: Callable[[str], None]) -> None:
+        """Ask site after site; one that does not answer is in ``missing`` with the reason while the quorum answers.
+
+        Raises:
+            FederationError: fewer sites than the study's quorum answered.
+        """
+        sites = self.hub.sites
+        quorum = min(self._study.rounds.quorum or len(sites), len(sites))
+        failed: dict[str, str] = {}
+        for site in sites:
+            try:
+                ask(site)
+            except (EgressRefused, FederationError, LedgerError) as error:  # never the bank's: that is the hub's own
+                failed[site] = str(error)
+                self.missing.setdefault(site, {})[step] = str(error)
+                if len(sites) - len(failed) < quorum:
+                    raise FederationError(
+                        f"{step}: {len(failed)} of {len(sites)} sites did not answer and {quorum} are needed ({error})"
+                    ) from error
+
     def score_templates(self) -> BySite:
-        """Score every template at every site on validation, templates that begin alike together."""
-        groups = families(list(self.templates.values()))
-        steps = [(site, group) for site in self.hub.sites for group in groups]
+        """Score every template at every site on validation, templates that begin alike together.
+
+        Returns:
+            The scores of the sites that scored them all.
+        """
+        groups, sites = families(list(self.templates.values())), self.hub.sites
         known = self._known("validation")
-        for done, (site, group) in enumerate(steps):
-            if all(prompt in known.get(site, {}) for prompt in group):
-                continue
-            names = self.templates[group[0]].name + (f" and {len(group) - 1} more" if len(group) > 1 else "")
-            self._clock.tell(f"{site} scores {names}", done / len(steps), site=site)
-            reply = self.hub.score(site, group)
-            self._bank.record_scores(self.id, site, reply.scores)
-        return self._known("validation")
+
+        def ask(site: str) -> None:
+            for place, group in enumerate(groups):
+                if all(prompt in known.get(site, {}) for prompt in group):
+                    continue
+                names = self.templates[group[0]].name + (f" and {len(group) - 1} more" if len(group) > 1 else "")
+                done = (sites.index(site) + place / len(groups)) / len(sites)
+                self._clock.tell(f"{site} scores {names}", done, site=site)
+                self._bank.record_scores(self.id, site, self.hub.score(site, group).scores)
+
+        self.each("score", ask)
+        return _whole(self._known("validation"), list(self.templates))
 
     def tune(self, start: SoftPrompt, seed: int) -> tuple[RoundRecord, ...]:
         """Run the rounds of the study."""
@@ -136,26 +192,33 @@ class FederationRun:
         pairs = [(a.id, b.id) for a in first for b in others if a.id != b.id]
         pairs = [pair for place, pair in enumerate(pairs) if pair[::-1] not in pairs[:place]]
         known = {row.site for row in self._bank.comparisons(run=self.id, split="validation")}
-        for site in self.hub.sites:
+
+        def ask(site: str) -> None:
             if site not in known:
                 reply = self.hub.evaluate(site, asked, "validation", pairs)
                 self._bank.record_comparisons(self.id, site, reply.comparisons)
 
+        self.each("compare", ask)
+
     def look_at_test(self, prompts: Sequence[Prompt], pairs: Mapping[str, Sequence[tuple[str, str]]]) -> TestLook:
         """Score the nominated prompts on test, once; a site that answered is not asked again."""
-        known = self._known("test")
-        for done, site in enumerate(self.hub.sites):
-            self._clock.tell(f"{site} evaluates the nominated prompts on test", done / len(self.hub.sites), site=site)
+        known, sites = self._known("test"), self.hub.sites
+
+        def ask(site: str) -> None:
+            done = sites.index(site) / len(sites)
+            self._clock.tell(f"{site} evaluates the nominated prompts on test", done, site=site)
             if all(prompt.id in known.get(site, {}) for prompt in prompts):
-                continue
+                return
             reply: ScoreReply = self.hub.evaluate(site, prompts, "test", pairs[site])
             # Comparisons first: a run that stops between the two asks again rather than lacking them.
             self._bank.record_comparisons(self.id, site, reply.comparisons)
             self._bank.record_scores(self.id, site, reply.scores)
+
+        self.each("test", ask)
         comparisons: dict[str, list[Comparison]] = {site: [] for site in self.hub.sites}
         for row in self._bank.comparisons(run=self.id, split="test"):
             comparisons[row.site].append(row.comparison)
-        return TestLook(self._known("test"), comparisons)
+        return TestLook(_whole(self._known("test"), [prompt.id for prompt in prompts]), comparisons)
 
     def _known(self, split: SplitName) -> dict[str, dict[str, Score]]:
         found: dict[str, dict[str, Score]] = {}
@@ -163,6 +226,11 @@ class FederationRun:
             if row.round is None:
                 found.setdefault(row.site, {})[row.score.prompt] = row.score
         return found
+
+
+def _whole(scores: BySite, prompts: Sequence[str]) -> BySite:
+    """Return the scores of the sites that scored all of these prompts."""
+    return {site: found for site, found in scores.items() if all(prompt in found for prompt in prompts)}
 
 
 def families(prompts: Sequence[Prompt]) -> list[list[str]]:
@@ -180,7 +248,17 @@ def families(prompts: Sequence[Prompt]) -> list[list[str]]:
 
 
 def pooled_best(scores: BySite, prompts: Sequence[str]) -> str:
-    """Return the prompt with the highest metric over all cases of all sites, the first of equals."""
+    """Return the prompt with the highest metric over all cases of all sites, the first of equals.
+
+    Raises:
+        FederationError: sites got their answers by different methods, so their scores cannot be ranked.
+    """
+    methods = {found[prompt].method for found in scores.values() for prompt in prompts}
+    if len(methods) > 1:
+        raise FederationError(
+            f"sites answered by different methods ({', '.join(sorted(methods))}), and scores of different methods are "
+            "never ranked together; let all sites use models that give likelihoods, or none"
+        )
 
     def pooled(prompt: str) -> float:
         found = [scores[site][prompt] for site in sorted(scores)]
@@ -189,7 +267,25 @@ def pooled_best(scores: BySite, prompts: Sequence[str]) -> str:
     return max(prompts, key=lambda prompt: (pooled(prompt), -prompts.index(prompt)))
 
 
-def start_prompt(model: CausalModel, study: Study) -> SoftPrompt:
-    """Return what tuning starts from: the embeddings of the study's text."""
+def start_prompt(model: CausalModel, study: Study, bank: Bank | None = None) -> SoftPrompt:
+    """Return what tuning starts from: embeddings of the study's text or of drawn words, or a prompt of the bank.
+
+    Without a bank, as in a site's rehearsal, drawn words stand for the bank's prompt.
+
+    Raises:
+        ModelError: the text has no tokens.
+        PromptError: the bank's prompt has no soft prompt, or one of another size or model.
+        BankError: the bank lacks it.
+    """
     assert study.soft is not None
-    return model.text_init(study.soft.init, study.soft.tokens)
+    init, tokens = study.soft.init, study.soft.tokens
+    if isinstance(init, str):
+        return model.text_init(init, tokens)
+    if init.prompt is None or bank is None:
+        return model.vocabulary_init(tokens, np.random.default_rng(np.random.SeedSequence([init.seed, tokens])))
+    soft = bank.prompt(init.prompt).soft
+    if soft is None or soft.tokens != tokens:
+        held = "no soft prompt" if soft is None else f"a soft prompt of {soft.tokens} tokens"
+        raise PromptError(f"soft.init names {init.prompt}, which has {held}; the study's has {tokens} tokens")
+    soft.check_model(model.info.digest, model.info.name, model.info.width)
+    return soft

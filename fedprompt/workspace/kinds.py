@@ -59,7 +59,9 @@ def _score(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, 
     from fedprompt.workspace.scoring import score
 
     rest = dict(arguments)
-    return score(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, **{**_COLUMNS, **rest})
+    found = score(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, **{**_COLUMNS, **rest})
+    # Which cases they were is for whoever runs the command; the bank keeps counts.
+    return {key: value for key, value in found.items() if key != "unparsed_lines"}
 
 
 def _tune(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
@@ -81,10 +83,10 @@ def _federate(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[st
 def _export(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.exporting import export_prompts
 
-    path = export_prompts(
+    found = export_prompts(
         ws, tuple(arguments["prompts"]), str(arguments["format"]), Path(arguments["destination"]), report
     )
-    return {"path": str(path)}
+    return {"path": str(found.path), "dropped": list(found.dropped)}
 
 
 def _export_preview(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:

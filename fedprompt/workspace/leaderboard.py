@@ -1,7 +1,8 @@
 """The ranking of a study's prompts by validation; test scores only of those that were nominated.
 
 Mean is unweighted over the study's sites. Only prompts scored at every site are ranked; the others stand apart. Means,
-worst sites and the probability of being best come from the same Beta draws per site.
+worst sites and the probability of being best come from the same Beta draws per site. Invariant: a ranking holds scores
+of one method; a prompt whose answers were got by another, at any site, stands apart too.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from fedprompt.bank.rows import PromptRow, ScoreRow
 from fedprompt.evaluation.intervals import Interval
 from fedprompt.evaluation.statistics import beta_summary, effective_n, mean_over_sites, wilson
 from fedprompt.study.score import Score
+from fedprompt.workspace.methods import ruling_method
 from fedprompt.workspace.views import LeaderboardView, LeaderRow, SiteScore
 from fedprompt.workspace.workspace import Workspace
 
@@ -46,7 +48,7 @@ def leaderboard(ws: Workspace, study: str | None = None, *, show_test: bool = Fa
     validation = _by_prompt(_of_run(ws.bank.scores(study=chosen, split="validation"), run))
     test = _by_prompt(_of_run(ws.bank.scores(study=chosen, split="test"), run))
     sites = tuple(sorted({site for found in validation.values() for site in found}))
-    full = {p: found for p, found in validation.items() if set(found) == set(sites) and p in prompts}
+    full = _of_one_method({p: found for p, found in validation.items() if set(found) == set(sites) and p in prompts})
     counts = {p: {site: _counts(score) for site, score in found.items()} for p, found in full.items()}
     summary = beta_summary(counts, np.random.default_rng(SEED), draws=DRAWS)
     order = sorted(full, key=lambda p: (-summary[p].mean.value, -summary[p].worst.value, p))
@@ -73,6 +75,13 @@ def leaderboard(ws: Workspace, study: str | None = None, *, show_test: bool = Fa
         if id not in full and (run is None or row.kind == "template" or id in validation or id in test)
     )
     return LeaderboardView(chosen, title, sites, tuple(ranked), partial, _looks(ws, chosen))
+
+
+def _of_one_method(full: Mapping[str, Mapping[str, Score]]) -> dict[str, Mapping[str, Score]]:
+    """Return the prompts scored by the method that most of them have at all sites, likelihood where they tie."""
+    methods = {prompt: {score.method for score in found.values()} for prompt, found in full.items()}
+    ruling = ruling_method(next(iter(found)) for found in methods.values() if len(found) == 1)
+    return {prompt: found for prompt, found in full.items() if methods[prompt] == {ruling}}
 
 
 def _newest_run(ws: Workspace, study: str) -> str | None:

@@ -1,19 +1,20 @@
 """Runs a template over rows that a visitor typed or pasted: label probabilities, generated text, or both.
 
 Each row goes through the model alone, so that a row's numbers do not depend on its neighbours, and a row that
-cannot be run says why while the others go on. Runs inside the quick job process, which keeps the model
-loaded.
+cannot be run says why while the others go on; a chat model's rows are asked side by side. Runs inside the quick
+job process, which keeps the model loaded.
 """
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, StringConstraints, ValidationError
 
 from fedprompt.errors import FedPromptError, JobError
+from fedprompt.models.chat_config import is_chat
 from fedprompt.models.protocols import CausalModel, ChoiceQuery, Decoding, GenerateQuery
 from fedprompt.models.registry import DEFAULT_MODEL, SCRIPTED, load, settings_for
 from fedprompt.prompts.soft import SoftPrompt
@@ -107,6 +108,8 @@ def run_playground(ws: Workspace, request: RunRequest, report: Report = quiet) -
     template = Template.from_canonical(request.name, request.template)
     if request.labels:
         template = template.with_words(request.labels)
+    if is_chat(request.model):
+        return _run_chat(ws, template, request, report)
     soft = _soft(ws, template, request.soft)
     report(Progress("load", f"loading {request.model}", 0, len(request.rows)))
     model = load_quick(ws, request.model)
@@ -121,6 +124,19 @@ def run_playground(ws: Workspace, request: RunRequest, report: Report = quiet) -
         report(Progress("run", f"{len(rows)} of {len(request.rows)} rows", len(rows), len(request.rows), left))
     seconds = time.perf_counter() - start
     return RunResult(rows=rows, seconds=seconds, tokens=sum(row.tokens for row in rows), model=model.info.name)
+
+
+def _run_chat(ws: Workspace, template: Template, request: RunRequest, report: Report) -> RunResult:
+    from fedprompt.workspace.chat_rows import run_chat_rows
+
+    if template.has_soft:
+        raise JobError("a soft prompt is vectors, which a chat model cannot take; choose a model of this machine")
+    start = time.perf_counter()
+    length = request.max_tokens if request.generate else None
+    found = run_chat_rows(ws.home.path, request.model, template, request.rows, request.labels, length, report)
+    rows = [RowResult(**asdict(row)) for row in found]
+    seconds = time.perf_counter() - start
+    return RunResult(rows=rows, seconds=seconds, tokens=sum(row.tokens for row in rows), model=request.model)
 
 
 def _soft(ws: Workspace, template: Template, prompt: str | None) -> SoftPrompt | None:

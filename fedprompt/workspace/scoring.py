@@ -2,45 +2,49 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fedprompt.errors import DataError
 from fedprompt.evaluation.runner import run_prompts, to_score
-from fedprompt.evaluation.splits import SplitName, SplitSizes
-from fedprompt.evaluation.statistics import effective_n, wilson
+from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.models.chat_config import is_chat
 from fedprompt.models.protocols import CausalModel
-from fedprompt.models.registry import load
+from fedprompt.models.registry import load, settings_for
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.site.folder import SiteFolder
+from fedprompt.site.judge_calls import recorded
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
-from fedprompt.study.score import Score
+from fedprompt.study.score import SplitName
+from fedprompt.workspace.own_cases import OWN_SITE, own_cases
 from fedprompt.workspace.progress import Progress, Report, quiet
-from fedprompt.workspace.sites import cases_of, split_cases
+from fedprompt.workspace.scorer_resources import scorer_resources
+from fedprompt.workspace.shown import method_of, shown_score
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["OWN_SITE", "open_study", "score", "shown_score"]
 
-OWN_SITE = "this-site"
 
-
-def open_study(ws: Workspace, path: Path, model: str | None, report: Report = quiet) -> tuple[Study, CausalModel, str]:
+def open_study(
+    ws: Workspace, path: Path, model: str | None, report: Report = quiet, *, cache_bytes: int | None = None
+) -> tuple[Study, CausalModel, str]:
     """Return a study, its model and its digest, and record it.
 
     Args:
         model: to use instead of the study's, or None.
+        cache_bytes: keys and values that tuning may keep in memory; the machine's own setting if None.
 
     Raises:
         StudyError: the file is not a study.
         ModelError: its model cannot be loaded.
     """
-    study = read_study(path)
+    study = read_study(path, complete_scorers)
     if model is not None:
         study = study.model_copy(update={"model": model})
     report(Progress("prepare", f"loading {study.model}"))
-    loaded = load(study.model, ws.home.path)
+    chosen = None if cache_bytes is None else replace(settings_for(ws.home.path), cache_bytes=cache_bytes)
+    loaded = load(study.model, ws.home.path, chosen)
     digest = study.digest(loaded.info.digest)
     ws.bank.record_study(study, digest, loaded.info.digest)
     return study, loaded, digest
@@ -66,17 +70,15 @@ def score(
     Raises:
         StudyError, DataError, ModelError: a file or the model cannot be used; says where and what to do.
     """
-    parsed, loaded, digest = open_study(ws, study, model, report)
-    cases = cases_of(data, parsed, mapping, group)
-    folder = SiteFolder(ws.home.sites / OWN_SITE)
-    folder.prepare()
-    splits = split_cases(folder, parsed, cases)
-    chosen = splits.cases(split)
-    if not chosen:
-        raise DataError(
-            f"{data}: the {split} split is empty; add cases or change 'splits:' in {study} "
-            f"(it asks for {SplitSizes(**parsed.splits.model_dump()).wanted})"
+    if is_chat(name := model or read_study(study).model):
+        from fedprompt.workspace.chat_scoring import score_with_chat
+
+        return score_with_chat(
+            ws, study, data, name, mapping=mapping, group=group, split=split, seed=seed, report=report
         )
+    parsed, loaded, digest = open_study(ws, study, model, report)
+    own = own_cases(ws, parsed, study, data, mapping, group, split)
+    chosen, splits = own.chosen, own.splits
     prompts = [Prompt(template) for template in parsed.candidates()]
     run = content_id("r1", canonical_json({"kind": "score", "study": digest, "file": str(data), "at": time.time_ns()}))
     ws.bank.start_run(run, kind="score", study=digest, settings={"split": split, "seed": seed})
@@ -86,7 +88,8 @@ def score(
         left = (time.monotonic() - began) * (total - done) / max(1, done)
         report(Progress("score", f"{len(prompts)} templates on {len(chosen)} cases", done, total, left))
 
-    runs, cost = run_prompts(loaded, prompts, chosen, parsed.answer, splits.tune, tell)
+    resources = recorded(scorer_resources(ws.home.path), own.folder.ledger, digest)
+    runs, cost = run_prompts(loaded, prompts, chosen, parsed.answer, splits.tune, tell, resources=resources)
     scores = [to_score(found, chosen, split, parsed.answer) for found in runs]
     for prompt in prompts:
         ws.bank.record_prompt(prompt, study=digest, origin="study")
@@ -96,8 +99,14 @@ def score(
         "model": parsed.model,
         "split": split,
         "results": [
-            {"prompt": prompt.id, "name": prompt.name, **shown_score(found)}
-            for prompt, found in zip(prompts, scores, strict=True)
+            {
+                "prompt": prompt.id,
+                "name": prompt.name,
+                "method": method_of(found),
+                **shown_score(found),
+                "unscored": one.unscored,
+            }
+            for prompt, found, one in zip(prompts, scores, runs, strict=True)
         ],
         "share_ratio": cost.share_ratio,
         "tokens": cost.tokens,
@@ -107,19 +116,3 @@ def score(
     }
     ws.bank.finish_run(run, result)
     return result
-
-
-def shown_score(score: Score) -> dict[str, Any]:
-    """Return metric, n, value and Wilson's 95 % interval, over effective cases where they come in groups."""
-    size = effective_n(score.n, score.total, score.squares, score.groups, score.group_squares)
-    if size is None or score.value is None:
-        return {"metric": score.metric, "n": 0, "value": None, "low": None, "high": None}
-    interval = wilson(score.value * size, size)
-    return {
-        "metric": score.metric,
-        "n": score.n,
-        "groups": score.groups,
-        "value": score.value,
-        "low": interval.low,
-        "high": interval.high,
-    }

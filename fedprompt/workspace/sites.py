@@ -8,6 +8,7 @@ from pathlib import Path
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.readers import read_cases
+from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.evaluation.splits import Splits, SplitSizes, assign, load_assignment, save_assignment
 from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.ids import canonical_json
@@ -47,12 +48,20 @@ def split_cases(folder: SiteFolder, study: Study, cases: Sequence[Case]) -> Spli
 
 
 def make_worker(
-    *, name: str, folder: SiteFolder, study: Study, model: CausalModel, cases: Sequence[Case], where: str
+    *,
+    name: str,
+    folder: SiteFolder,
+    study: Study,
+    model: CausalModel,
+    cases: Sequence[Case],
+    where: str,
+    resources: Resources | None = None,
 ) -> Worker:
     """Return the worker of one site.
 
     Args:
         where: the file, for messages.
+        resources: what the machine gives to scorers of free text.
 
     Raises:
         DataError: a split is smaller than the study's ``min_cases``; says how many cases are missing.
@@ -64,4 +73,4 @@ def make_worker(
             f"{where}: site '{name}' has too few distinct cases ({told}; privacy.min_cases is "
             f"{study.privacy.min_cases}); add cases, change 'splits:', or lower min_cases in the study"
         )
-    return Worker(name=name, folder=folder, study=study, model=model, splits=splits)
+    return Worker(name=name, folder=folder, study=study, model=model, splits=splits, resources=resources)

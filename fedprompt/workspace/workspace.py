@@ -1,5 +1,6 @@
 """A workspace: the home folder and the bank in it. Every action takes one as its first argument."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -34,9 +35,11 @@ class Workspace:
 def open_workspace(home: Path | None = None) -> Workspace:
     """Open the home folder (``$FEDPROMPT_HOME``, by default ``~/.fedprompt``) and its bank, or make them.
 
+    The bank is a file in the home, or the PostgreSQL database that ``$FEDPROMPT_BANK_URL`` names.
+
     Raises:
         FedPromptError: the home folder cannot be made.
         BankError: the bank cannot be opened.
     """
     found = find_home(home)
-    return Workspace(found, Bank.open(found.bank))
+    return Workspace(found, Bank.open(found.bank, os.environ.get("FEDPROMPT_BANK_URL")))

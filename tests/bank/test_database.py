@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from fedprompt.bank.database import MIGRATIONS
-from fedprompt.bank.schema import APPEND_ONLY, HEAD, metadata
+from fedprompt.bank.schema import APPEND_ONLY, DERIVED, HEAD, metadata
 from fedprompt.bank.store import Bank
 from fedprompt.errors import BankError
 from fedprompt.prompts.prompt import Prompt
@@ -54,7 +54,7 @@ def test_the_migrations_make_the_tables_that_the_program_knows(tmp_path: Path) -
         assert set(made.scalars()) == known
     engine.dispose()
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == HEAD
-    assert set(APPEND_ONLY) | {"jobs"} == set(metadata.tables)
+    assert set(APPEND_ONLY) | {"jobs", *DERIVED} == set(metadata.tables)
 
 
 def test_a_path_may_hold_any_character(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The bank keeps what it is given, once, and gives back the same values."""
 
-import sqlite3
 import stat
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sqlalchemy.exc import DBAPIError
 
 from fedprompt.bank.store import Bank
 from fedprompt.errors import BankError
@@ -237,11 +237,26 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(loose.stat().st_mode) == 0o600
 
 
-def test_the_tables_refuse_changes_to_what_was_written(tmp_path: Path, plain: Prompt) -> None:
-    with Bank.open(tmp_path / "bank.db") as bank:
-        bank.record_prompt(plain, study=None, origin="study")
-    raw = sqlite3.connect(tmp_path / "bank.db")
+def test_the_tables_refuse_changes_to_what_was_written(bank: Bank, plain: Prompt) -> None:
+    bank.record_prompt(plain, study=None, origin="study")
+    engine = bank._database.place.engine()
     for statement in ("UPDATE prompts SET body = ''", "DELETE FROM records"):
-        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-            raw.execute(statement)
-    raw.close()
+        with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def test_the_stamp_changes_with_every_write_and_with_nothing_else(bank: Bank, plain: Prompt, soft: Prompt) -> None:
+    seen = [bank.stamp()]
+    for write in (
+        lambda: bank.record_prompt(plain, study=None, origin="study"),
+        lambda: bank.record_prompt(soft, study=None, origin="import"),
+        lambda: bank.add_job("j", "demo", {}),
+        lambda: bank.claim_job("j", 7),
+        lambda: bank.register_site("a", "k1:" + "0" * 32),
+    ):
+        write()
+        seen.append(bank.stamp())
+        bank.prompts()
+        assert bank.stamp() == seen[-1]
+    assert len(set(seen)) == len(seen)

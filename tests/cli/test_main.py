@@ -81,7 +81,8 @@ def test_study_check_names_file_line_and_field(tmp_path: Path, capsys: pytest.Ca
 
 def test_study_show_fills_in_the_defaults(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", "show", str(study), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["tuning"] == {"steps": 8, "batch": 16, "lr": 0.01}
+    tuning = json.loads(capsys.readouterr().out)["tuning"]
+    assert tuning | {"steps": 8, "batch": 16, "lr": 0.01, "schedule": "constant", "objective": "labels"} == tuning
     assert main(["study", "show", str(study)]) == 0
     assert "steps: 8" in capsys.readouterr().out
 

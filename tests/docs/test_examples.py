@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fedprompt.evaluation.scorers import scorer_named
+from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.federation.strategies.registry import strategy_named
 from fedprompt.study.files import read_study
 
@@ -17,10 +17,8 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_a_study_and_names_only_what_there_is(path: Path) -> None:
-    study = read_study(path)
+    study = read_study(path, complete_scorers)
     strategy_named(study.rounds.strategy.name)
-    for name in study.answer.scorers:
-        scorer_named(name)
     # Only a choice can be tuned: a soft prompt's loss is taken over the label words.
     assert study.soft is None or study.answer.type == "choice"
 

@@ -90,14 +90,47 @@ def test_a_new_scorer_is_one_class_and_one_call(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_rooms_names_are_these() -> None:
-    assert scorer_names() == ("choice", "contains", "exact", "exact-characters")
+    assert scorer_names() == (
+        "bleu",
+        "choice",
+        "chrf",
+        "contains",
+        "exact",
+        "exact-characters",
+        "json",
+        "json-schema",
+        "judge",
+        "numeric",
+        "regex",
+        "rouge-l",
+        "similarity",
+        "token-f1",
+    )
     assert sorted(scorers.__all__) == [
+        "Bleu",
         "Choice",
+        "ChrF",
+        "Configured",
         "Contains",
         "Exact",
+        "JsonSchema",
+        "JsonValid",
+        "Judge",
+        "Numeric",
+        "Pattern",
+        "Resources",
+        "RougeL",
+        "RubricJudge",
+        "Sample",
         "Scored",
         "Scorer",
+        "Similarity",
+        "TokenF1",
+        "complete_scorers",
+        "configure",
         "register",
         "scorer_named",
         "scorer_names",
+        "scorer_with",
+        "weighted_mean",
     ]

@@ -16,30 +16,21 @@ from fedprompt.study.schema import Answer, Study, TemplateSpec
 
 WIDTH = 16
 WORDS = {"positive": " good", "negative": " rather bad"}
-TEXTS = [
-    "Review: a good film, warm and slow. Sentiment: good",
-    "Review: rather bad, and far too long. Sentiment: rather bad",
-    "the quick brown fox jumps over the lazy dog; <fp-0> is only text here",
-]
 
 
 def save_tiny_model(folder: Path, *, tied: bool = True, bos: bool = False, padded: int = 0) -> Path:
-    """Save a random two-layer Llama and a byte-level BPE tokenizer trained on three sentences."""
+    """Save a random two-layer Llama with the tiny models' tokenizer; ``bos`` begins every text with a token."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, processors
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    inner = Tokenizer(models.BPE())
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(
-        vocab_size=320, special_tokens=["<s>", "</s>"], initial_alphabet=alphabet, show_progress=False
-    )
-    inner.train_from_iterator(TEXTS, trainer)
+    from tests.models import tiny as models
+
+    tokenizer = models.tokenizer()
     if bos:
-        inner.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>")
+        inner = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        inner.post_processor = processors.TemplateProcessing(single="<|end|> $A", special_tokens=[("<|end|>", 0)])
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<|end|>", eos_token="<|end|>")
     config = LlamaConfig(
         vocab_size=len(tokenizer) + padded,
         hidden_size=WIDTH,
@@ -50,7 +41,7 @@ def save_tiny_model(folder: Path, *, tied: bool = True, bos: bool = False, padde
         max_position_embeddings=256,
         tie_word_embeddings=tied,
         bos_token_id=0,
-        eos_token_id=1,
+        eos_token_id=0,
         initializer_range=0.5,
     )
     with torch.random.fork_rng():

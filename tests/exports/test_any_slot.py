@@ -57,8 +57,15 @@ def _run_lines(path: Path, text: str) -> str:
     return printed.getvalue()
 
 
-@pytest.mark.parametrize("template", ["Review: {text}{soft}\nSentiment:", "{soft}{text}:", "{text} so{soft}"])
-@pytest.mark.parametrize("kind", [{}, {"bos": True}, {"tied": False}, {"padded": 5}])
+@pytest.mark.parametrize(
+    ("template", "kind"),
+    [
+        ("Review: {text}{soft}\nSentiment:", {}),
+        ("{soft}{text}:", {"bos": True}),
+        ("{text} so{soft}", {"tied": False}),
+        ("Review: {text}{soft}\nSentiment:", {"padded": 5, "bos": True}),
+    ],
+)
 def test_the_readmes_lines_give_fedprompts_probabilities(
     exported: Make, tiny_model: Callable[..., Path], tmp_path: Path, template: str, kind: dict[str, Any]
 ) -> None:

@@ -53,8 +53,10 @@ def test_langchain_fills_in_the_template_as_fedprompt_does(
     path = LangChain().write([item], tmp_path / "p.json", nowhere)
     revived = _load(json.loads(path.read_text()))
     assert revived.format(text="{fine} <b>") == item.prompt.template.render({"text": "{fine} <b>"}).text()
-    assert revived.metadata["fedprompt"]["words"] == {"positive": " good", "negative": " rather bad"}
-    assert "accuracy 0.850" in revived.metadata["fedprompt"]["how_to_read"]
+    reading = revived.metadata["fedprompt"]["reading"]
+    assert reading["words"] == {"positive": " good", "negative": " rather bad"}
+    assert (reading["parser"], reading["decoding"]["normalise"]) == ("likeliest-label", "none")
+    assert "accuracy 0.850" in reading["score"]
 
 
 def test_langchain_fills_in_chat_messages(exported: Make, nowhere: ExportContext, tmp_path: Path) -> None:

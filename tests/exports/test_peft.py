@@ -132,8 +132,6 @@ def test_another_tools_folder_is_bound_to_its_model_and_its_instructions_are_not
         tmp_path / "theirs",
         prompt_tuning_init="TEXT",
         prompt_tuning_init_text="classify",
-        tokenizer_name_or_path="/etc",
-        tokenizer_kwargs={"trust_remote_code": True},
     )
     (found,) = Peft().read(folder, ImportContext({"org/model": "sha256:known"}.get))
     assert found.prompt.soft is not None
@@ -141,10 +139,25 @@ def test_another_tools_folder_is_bound_to_its_model_and_its_instructions_are_not
     assert found.prompt.template.text == "{soft}{text}"
     assert np.array_equal(found.prompt.soft.vectors, np.ones((2, 16), np.float32))
     assert [sentence.split()[0] for sentence in found.dropped[1:]] == [
+        "prompt_tuning_init",
         "prompt_tuning_init_text",
-        "tokenizer_name_or_path",
-        "tokenizer_kwargs",
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"tokenizer_name_or_path": "org/tokenizer"}, "tokenizer_name_or_path of .* asks to load a tokenizer"),
+        ({"tokenizer_kwargs": {"use_fast": True}}, "tokenizer_kwargs of .* asks to load a tokenizer"),
+        ({"auto_mapping": {"parent_library": "theirs"}}, "auto_mapping of .* asks to load code of its own"),
+        ({"extra": {"trust_remote_code": True}}, "asks to run remote code"),
+    ],
+)
+def test_a_configuration_that_asks_to_load_something_is_refused(
+    tmp_path: Path, asked: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ExportError, match=message):
+        Peft().read(_foreign(tmp_path / "x", **asked), ImportContext(lambda name: "sha256:known"))
 
 
 def test_vectors_for_an_unknown_model_or_for_a_path_are_refused(tmp_path: Path) -> None:
@@ -189,3 +202,9 @@ def test_changed_vectors_do_not_pass_for_the_prompt_they_were(
     save_file({"prompt_embeddings": np.ones((3, 16), np.float32)}, path / "adapter_model.safetensors")
     with pytest.raises(ExportError, match="another content than its id"):
         Peft().read(path, HERE)
+
+
+def test_vectors_of_another_width_than_the_models_are_refused(tmp_path: Path) -> None:
+    context = ImportContext(lambda name: "sha256:known", {"org/model": 576}.get)
+    with pytest.raises(ExportError, match="16 wide and org/model takes 576, so they are another model's"):
+        Peft().read(_foreign(tmp_path / "x"), context)

@@ -9,7 +9,21 @@ from fedprompt.exports.registry import format_named, format_of, formats
 
 
 def test_the_formats_have_their_names_and_each_is_found_by_it() -> None:
-    assert [known.name for known in formats()] == ["bundle", "peft", "any-slot", "langchain"]
+    assert [known.name for known in formats()] == [
+        "bundle",
+        "peft",
+        "any-slot",
+        "vllm",
+        "promptfoo",
+        "langfuse",
+        "langchain",
+        "prompty",
+        "dotprompt",
+        "hf-templates",
+        "csv",
+        "parquet",
+        "card",
+    ]
     assert all(format_named(known.name) is known for known in formats())
 
 

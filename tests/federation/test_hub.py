@@ -31,7 +31,7 @@ class Canned:
 
     def ask(self, site: str, task: bytes) -> Delivered:
         found = self._answer(unpack_task(task).message)
-        return Delivered(found if isinstance(found, bytes) else pack_reply(*found), "head")
+        return Delivered(found if isinstance(found, bytes) else pack_reply(*found), "f" * 64)
 
 
 def hub(answer: Callable[[Task], Answer | bytes]) -> Hub:
@@ -56,7 +56,7 @@ def describe(asked: Task, **changes: object) -> Answer:
 def test_an_answer_is_counted_and_the_ledgers_head_is_kept() -> None:
     found = hub(describe)
     assert found.describe("a").tune == 30
-    assert found.received["a"] > 0 and found.heads == {"a": "head"}
+    assert found.received["a"] > 0 and found.heads == {"a": "f" * 64}
 
 
 def test_an_answer_to_another_task_is_refused() -> None:

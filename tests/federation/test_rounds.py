@@ -1,8 +1,11 @@
 """Rounds are written one by one, go on from the last written one, and bear a site that fails if others answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from fedprompt.errors import FederationError
@@ -12,6 +15,8 @@ from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.privacy.egress import unpack_task
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.messages import TuneTask
+from fedprompt.study.schema import Precision
 from fedprompt.study.score import Score
 from tests.scripted_sites import MODEL, STUDY, study, worker
 
@@ -25,9 +30,14 @@ class Memory:
 
     def __init__(self, records: Sequence[RoundRecord] = ()) -> None:
         self.records = list(records)
+        self.plans: dict[int, Mapping[str, Any]] = {}
 
     def written(self) -> Sequence[RoundRecord]:
         return tuple(self.records)
+
+    def begin(self, number: int, plan: Mapping[str, Any]) -> None:
+        assert number == len(self.records) + 1
+        self.plans.setdefault(number, plan)
 
     def write(self, record: RoundRecord) -> None:
         self.records.append(record)
@@ -45,12 +55,13 @@ def run(
     count: int = 3,
     quorum: int | None = None,
     progress: Callable[[int, str, str], None] | None = None,
+    **rounds: Any,
 ) -> tuple[RoundRecord, ...]:
     return run_rounds(
         asked,
         STUDY.soft_template(),
         START,
-        rounds=study(rounds={"count": count, "quorum": quorum}).rounds,
+        rounds=study(rounds={"count": count, "quorum": quorum, **rounds}).rounds,
         tuning=STUDY.tuning,
         seed=0,
         writer=writer,
@@ -135,7 +146,7 @@ def test_below_the_quorum_the_round_ends_with_the_reason(tmp_path: Path, verb: s
 
 
 def test_a_site_that_sends_nonsense_is_a_site_that_fails(tmp_path: Path) -> None:
-    asked = hub(tmp_path, court=lambda data: Delivered(b"nonsense", "0"))
+    asked = hub(tmp_path, court=lambda data: Delivered(b"nonsense", "0" * 64))
     assert tuple(run(asked, Memory(), count=1, quorum=2)[0].scores) == ("bank", "clinic")
 
 
@@ -169,3 +180,105 @@ def test_a_round_that_fewer_sites_scored_is_not_the_best() -> None:
 def test_without_rounds_there_is_no_best() -> None:
     with pytest.raises(FederationError, match="no round was run"):
         best_round([])
+
+
+def test_a_round_is_planned_before_it_begins(tmp_path: Path) -> None:
+    writer = Memory()
+
+    def progress(number: int, site: str, what: str) -> None:
+        assert number in writer.plans, "a site was asked before the plan was written"
+
+    run(hub(tmp_path), writer, progress=progress)
+    assert writer.plans[2] == {
+        "round": 2,
+        "sites": list(NAMES),
+        "quorum": 3,
+        "deadlines": {"tune": 60.0, "evaluate": 60.0},
+        "steps": {},
+    }
+    assert writer.plans[1]["deadlines"] == {"tune": 3600.0, "evaluate": 3600.0}
+
+
+def test_bytes_and_seconds_are_counted_by_site(tmp_path: Path) -> None:
+    for record in run(hub(tmp_path), Memory()):
+        assert sum(record.received.values()) == record.bytes
+        assert tuple(record.received) == tuple(record.sent) == NAMES
+        # The start goes out with the task to tune and the prompt with the one to evaluate: 3 x 16 float32 each.
+        assert all(count > 2 * 3 * 16 * 4 for count in record.sent.values())
+        assert set(record.seconds) == {"tune", "evaluate"}
+        assert tuple(record.seconds["tune"]) == NAMES and min(record.seconds["tune"].values()) > 0
+
+
+@pytest.mark.parametrize("verb", ["tune", "evaluate"])
+def test_who_was_missing_is_in_the_record_with_the_reason(tmp_path: Path, verb: str) -> None:
+    dead = down(verb)(worker(tmp_path, "court").handle)
+    for record in run(hub(tmp_path, court=dead), Memory(), quorum=2):
+        assert [(one.site, one.step, one.why) for one in record.missing] == [("court", verb, "failed")]
+        assert "the line is dead" in record.missing[0].reason
+        assert ("court" in record.scores) == (verb == "tune")
+
+
+def test_a_site_that_returns_joins_the_next_round(tmp_path: Path) -> None:
+    handler = worker(tmp_path, "court").handle
+
+    def away_in_round_one(data: bytes) -> Delivered:
+        message = unpack_task(data).message
+        if isinstance(message, TuneTask) and message.round == 1:
+            raise FederationError("the line is dead")
+        return handler(data)
+
+    records = run(hub(tmp_path, court=away_in_round_one), Memory(), quorum=2)
+    assert [tuple(record.loss) for record in records] == [("bank", "clinic"), NAMES, NAMES]
+
+
+@pytest.mark.parametrize("name", ["fedavgm", "fedadam", "fedyogi"])
+def test_a_strategy_with_momentum_goes_on_with_the_same_numbers(tmp_path: Path, name: str) -> None:
+    chosen = {"name": name}
+    whole = run(hub(tmp_path / "whole"), Memory(), strategy=chosen)
+    writer = Memory(whole[:2])
+    assert ids(run(hub(tmp_path / "again"), writer, strategy=chosen)) == ids(whole)
+    # It is not the state alone that is missing where one forgets it: the numbers differ.
+    forgot = Memory([*whole[:1], replace(whole[1], state={})])
+    assert ids(run(hub(tmp_path / "forgot"), forgot, strategy=chosen)) != ids(whole)
+
+
+def test_too_few_sites_for_a_strategy_are_refused_before_anyone_is_asked(tmp_path: Path) -> None:
+    asked = hub(tmp_path)
+    with pytest.raises(FederationError, match=r"'bulyan' .* needs 7 sites and there are 3"):
+        run(asked, Memory(), strategy={"name": "bulyan"})
+    assert not asked.sent
+
+
+def test_a_slow_site_takes_fewer_steps_and_counts_as_much(tmp_path: Path) -> None:
+    (first,) = run(hub(tmp_path), Memory(), count=1)
+    slow = replace(first, seconds={"tune": {"bank": 1.0, "clinic": 1.0, "court": 9.0}})
+    writer = Memory([slow])
+    record = run(hub(tmp_path), writer, count=2, least_steps=1)[1]
+    assert record.steps == writer.plans[2]["steps"] == {"court": 1}
+    assert tuple(record.loss) == NAMES
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_small_updates_end_near_large_ones_and_again_at_the_same(tmp_path: Path, precision: Precision) -> None:
+    chosen = study(rounds={"update": precision})
+    digest = chosen.digest(MODEL.info.digest)
+
+    def small(folder: str) -> Hub:
+        return Hub(LocalTransport({n: worker(tmp_path / folder, n, chosen=chosen).handle for n in NAMES}), digest)
+
+    large = run(hub(tmp_path / "large"), Memory())
+    writer = Memory()
+    whole = run(small("a"), writer, update=precision)
+    assert whole[-1].bytes < large[-1].bytes
+    assert whole[-1].prompt.soft is not None and large[-1].prompt.soft is not None
+    assert np.allclose(whole[-1].prompt.soft.vectors, large[-1].prompt.soft.vectors, atol=0.02)
+    # Stopped after a round, and asked anew by a hub that knows no more than what was written.
+    stopped = Memory()
+    asked = small("b")
+    run(asked, stopped, count=1, update=precision)
+    assert ids(run(small("b"), stopped, update=precision)) == ids(whole)
+
+
+def test_an_update_in_another_precision_than_the_studys_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FederationError, match="another shape, round or precision"):
+        run(hub(tmp_path), Memory(), update="int8")

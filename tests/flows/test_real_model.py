@@ -118,7 +118,7 @@ def test_the_any_slot_export_gives_the_same_probabilities_in_plain_transformers(
     home, result = finished
     text = "A film that I would gladly see again, if only for <fp-0> and the music."
     with open_workspace(home) as ws:
-        folder = export_prompts(ws, [result["prompts"]["federated"]], "any-slot", tmp_path / "model")
+        folder = export_prompts(ws, [result["prompts"]["federated"]], "any-slot", tmp_path / "model").path
         prompt = ws.bank.prompt(result["prompts"]["federated"])
     lines = (folder / "README.md").read_text(encoding="utf-8").split("```python\n", 1)[1].split("```", 1)[0]
     assert "import fedprompt" not in lines and len(lines.splitlines()) == 10

@@ -120,3 +120,14 @@ def test_no_soft_tokens_leave_nothing_to_tune() -> None:
     asked = [ChoiceQuery(INFIX.render({"text": "a"}), (" positive", " negative"))]
     with pytest.raises(TuningError, match="no soft tokens"):
         lm.objective(asked, [0], 0)
+
+
+def test_soft_tokens_can_start_from_drawn_words_of_the_vocabulary() -> None:
+    lm = model("llama")
+    one, same, other = (lm.vocabulary_init(4, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert one == same and one != other
+    rows = lm._body.rows.numpy()
+    controls = set(lm._tokenizer.get_added_vocab().values())
+    for vector in one.vectors:
+        (at,) = np.flatnonzero((rows == vector).all(axis=1))
+        assert int(at) not in controls

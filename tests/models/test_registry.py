@@ -44,5 +44,6 @@ def test_settings_that_cannot_be_read_are_measured_anew(tmp_path: Path) -> None:
     path.write_text('{"dtype": "int4", "threads": 7}')
     chosen = settings_for(tmp_path)
     assert chosen.threads == physical_cores() >= 1
-    assert json.loads(path.read_text()) == {"dtype": chosen.dtype, "threads": chosen.threads}
+    kept = {"dtype": chosen.dtype, "threads": chosen.threads, "device": chosen.device}
+    assert json.loads(path.read_text()) == kept
     assert [entry.name for entry in tmp_path.iterdir()] == ["machine.json"]

@@ -78,7 +78,7 @@ def test_a_damaged_file_is_told_in_a_sentence_that_names_it(open_page: Open, ws:
 def test_a_bundle_that_climbs_out_of_its_folder_is_refused(
     open_page: Open, ws: Workspace, home: Path, tuned: str, tmp_path: Path
 ) -> None:
-    good = export_prompts(ws, [tuned], "bundle", tmp_path / "good.zip")
+    good = export_prompts(ws, [tuned], "bundle", tmp_path / "good.zip").path
     buffer = BytesIO(good.read_bytes())
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr("../../climbed.txt", "x")

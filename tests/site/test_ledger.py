@@ -57,8 +57,9 @@ def forge(lines: list[bytes]) -> list[bytes]:
 
     body = json.loads(lines[1])
     body["message"] = {"n": 7}
-    del body["hash"]
-    body["hash"] = sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    content = {key: body[key] for key in body if key not in ("before", "hash")}
+    own = sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    body["hash"] = sha256((body["before"] + own).encode()).hexdigest()
     return [lines[0], json.dumps(body).encode(), *lines[2:]]
 
 

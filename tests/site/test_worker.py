@@ -2,6 +2,8 @@
 
 import json
 import re
+import uuid
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,14 @@ from fedprompt.models.scripted import WIDTH
 from fedprompt.privacy.egress import Parcel, pack_task, unpack_reply
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.site.folder import SiteFolder
+from fedprompt.site.policy import Policy, write_policy
 from fedprompt.site.worker import Worker, site_seed
 from fedprompt.study.messages import (
     DescribeReply,
     DescribeTask,
     EvaluateTask,
+    ProposeTask,
     Refusal,
     Reply,
     ScoreReply,
@@ -51,8 +56,12 @@ def code(site: Worker, task: Task, **arrays: np.ndarray) -> str:
     return message.code
 
 
+def new_id() -> str:
+    return f"t1:{uuid.uuid4().hex}"
+
+
 def tune(**changes: Any) -> TuneTask:
-    return TuneTask(**{"task": TASK, "study": DIGEST, "round": 1, "steps": 4, "seed": 0, **changes})
+    return TuneTask(**{"task": TASK, "study": DIGEST, "round": 1, "steps": 2, "seed": 0, **changes})
 
 
 def evaluate(**changes: Any) -> EvaluateTask:
@@ -80,8 +89,10 @@ def test_score_gives_sums_for_each_template_and_pairs_with_the_reference(site: W
 
 
 def test_tune_gives_an_update_that_lowers_the_loss_and_depends_on_seed_site_and_round(tmp_path: Path) -> None:
-    site = worker(tmp_path)
-    parcel = ask(site, tune(), start=START.vectors)
+    chosen = study(tuning={"steps": 8})
+    site = worker(tmp_path, chosen=chosen)
+    asked: dict[str, Any] = {"study": site.digest, "steps": 8}
+    parcel = ask(site, tune(**asked), start=START.vectors)
     reply, delta = parcel.message, parcel.arrays["delta"]
     assert isinstance(reply, TuneReply)
     assert (reply.cases, reply.round) == (30, 1)
@@ -91,10 +102,10 @@ def test_tune_gives_an_update_that_lowers_the_loss_and_depends_on_seed_site_and_
         objective.loss_and_gradient(START.vectors + delta, rows).loss
         < objective.loss_and_gradient(START.vectors, rows).loss
     )
-    again = ask(worker(tmp_path), tune(), start=START.vectors)
+    again = ask(worker(tmp_path / "anew", chosen=chosen), tune(**asked), start=START.vectors)
     assert again.message == reply and np.array_equal(again.arrays["delta"], delta)
     for change in ({"seed": 1}, {"round": 2}):
-        other = ask(site, tune(**change), start=START.vectors).arrays["delta"]
+        other = ask(site, tune(**asked, **change), start=START.vectors).arrays["delta"]
         assert not np.array_equal(other, delta)
     assert site_seed("clinic") != site_seed("bank")
 
@@ -130,13 +141,15 @@ def test_a_soft_prompt_scores_the_same_alone_and_in_company(tmp_path: Path) -> N
 def test_looks_at_test_are_counted_across_workers(tmp_path: Path) -> None:
     looks = []
     for split in ("test", "validation", "test", "tune"):
-        reply = ask(worker(tmp_path), evaluate(split=split, templates=TEMPLATES[:1])).message
+        asked = evaluate(task=new_id(), split=split, templates=TEMPLATES[:1])
+        reply = ask(worker(tmp_path), asked).message
+        assert ask(worker(tmp_path), asked).message == reply  # asked again, it is no other look
         assert isinstance(reply, ScoreReply)
         looks.append(reply.looks)
     assert looks == [1, 0, 2, 0]
     # A look that was refused showed nothing.
     assert code(worker(tmp_path), evaluate(split="test", templates=(NO_ID,))) == "unknown-prompt"
-    last = ask(worker(tmp_path), evaluate(split="test", templates=TEMPLATES[:1])).message
+    last = ask(worker(tmp_path), evaluate(task=new_id(), split="test", templates=TEMPLATES[:1])).message
     assert isinstance(last, ScoreReply) and last.looks == 3
 
 
@@ -203,7 +216,8 @@ def test_a_spent_budget_is_refused(tmp_path: Path) -> None:
     site = worker(tmp_path, chosen=chosen)
     task = DescribeTask(task=TASK, study=site.digest)
     assert isinstance(ask(site, task).message, DescribeReply)
-    assert code(site, task) == "budget-spent"
+    assert code(site, DescribeTask(task=new_id(), study=site.digest)) == "budget-spent"
+    assert isinstance(ask(site, task).message, DescribeReply)  # asked again, it costs nothing
 
 
 def test_what_is_no_task_is_not_answered(site: Worker, tmp_path: Path) -> None:
@@ -236,6 +250,7 @@ def test_the_ledger_lists_numbers_ids_and_words_of_the_schema_alone(site: Worker
     ask(site, tune(), start=START.vectors)
     ask(site, evaluate(templates=(NO_ID,)))
     words = {"score", "tune", "refuse", "accuracy", "validation", "unknown-prompt", "sent", "refused"}
+    words |= {"likelihood", "float32"}
 
     def leaves(value: Any) -> list[Any]:
         if isinstance(value, dict):
@@ -252,3 +267,43 @@ def test_the_ledger_lists_numbers_ids_and_words_of_the_schema_alone(site: Worker
                 or re.fullmatch(r"[pst]1:[0-9a-f]{32}|[0-9a-f]{64}", leaf)
             ), leaf
     assert not any(label in "".join(lines) for label in LABELS)
+
+
+def test_more_steps_or_other_tokens_than_the_accepted_study_are_refused(site: Worker) -> None:
+    assert code(site, tune(steps=3), start=START.vectors) == "not-allowed"
+    longer = SoftPrompt(np.vstack([START.vectors, START.vectors]), START.model)
+    soft = Prompt(STUDY.soft_template(), longer)
+    assert code(site, evaluate(soft=(soft.id,)), soft_0=longer.vectors) == "bad-soft-prompt"
+
+
+def test_propose_is_not_supported(site: Worker) -> None:
+    assert code(site, ProposeTask(task=TASK, study=DIGEST)) == "not-supported"
+
+
+def test_an_answer_asked_for_again_is_the_same_bytes_of_another_process_too(tmp_path: Path) -> None:
+    asked = pack_task(tune(), {"start": START.vectors})
+    first, again = worker(tmp_path).handle(asked), worker(tmp_path).handle(asked)
+    assert first.data == again.data
+    entries = SiteFolder(tmp_path / "clinic").ledger.entries()
+    assert [entry.decision for entry in entries] == ["sent", "resent"]
+    other_cases = worker(tmp_path, count=100).handle(asked)  # another file is another question
+    assert other_cases.data != first.data or len(SiteFolder(tmp_path / "clinic").ledger.entries()) == 3
+
+
+def test_the_operators_policy_and_pause_are_heeded_at_the_next_task(site: Worker, tmp_path: Path) -> None:
+    folder = SiteFolder(tmp_path / "clinic")
+    task = DescribeTask(task=TASK, study=DIGEST)
+    folder.pause.touch()
+    assert code(site, task) == "paused"
+    folder.pause.unlink()
+    write_policy(folder.policy_file, Policy(verbs=("score",)))
+    assert code(site, task) == "not-allowed"
+    write_policy(folder.policy_file, Policy(min_cases=1000))
+    assert code(site, task) == "too-few-cases"
+    write_policy(folder.policy_file, Policy(tasks_a_day=3))
+    assert code(site, task) == "budget-spent"
+    now, hour = datetime.now(), timedelta(hours=1)
+    write_policy(folder.policy_file, Policy(quiet_hours=f"{now - hour:%H:%M}-{now + hour:%H:%M}"))
+    assert code(site, task) == "paused"
+    write_policy(folder.policy_file, Policy())
+    assert isinstance(ask(site, task).message, DescribeReply)

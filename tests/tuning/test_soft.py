@@ -1,6 +1,7 @@
 """Gradient steps depend on the objective, the start, the settings and the generator alone."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 from fedprompt.errors import TuningError
 from fedprompt.models.protocols import LossGradient
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.checkpoint import Checkpoint
+from fedprompt.tuning.schedule import Schedule
+from fedprompt.tuning.soft import EarlyStop, tune_soft
 from tests.scripted_sites import MODEL, worker
 
 START = MODEL.text_init("Overall the feeling is", 3)
@@ -62,10 +65,8 @@ def test_a_batch_is_never_larger_than_the_split() -> None:
     assert [sorted(rows) for rows in objective.asked] == [[0, 1], [0, 1]]
 
 
-def test_the_same_generator_gives_the_same_vectors_and_another_gives_others(tmp_path: object) -> None:
-    from pathlib import Path
-
-    objective = worker(Path(str(tmp_path))).objective("tune")
+def test_the_same_generator_gives_the_same_vectors_and_another_gives_others(tmp_path: Path) -> None:
+    objective = worker(tmp_path).objective("tune")
     one, same, other = (tune_soft(objective, START, steps=6, batch=4, lr=0.05, rng=rng(seed)) for seed in (3, 3, 4))
     assert one.soft == same.soft and one.loss == same.loss
     assert one.soft != other.soft
@@ -96,3 +97,106 @@ def test_vectors_that_leave_the_numbers_are_a_tuning_error() -> None:
 
     with pytest.raises(TuningError, match=r"step 1, learning rate 0.1: .*not a finite number"):
         tune_soft(Wild(3), SoftPrompt(np.ones((1, 2)), "m"), steps=1, batch=2, lr=0.1, rng=rng())
+
+
+def test_a_large_batch_in_parts_is_the_same_step(tmp_path: Path) -> None:
+    objective = worker(tmp_path).objective("tune")
+    whole, parts = (
+        tune_soft(objective, START, steps=3, batch=8, lr=0.05, rng=rng(), accumulate=count) for count in (1, 3)
+    )
+    assert parts.soft.vectors == pytest.approx(whole.soft.vectors, abs=1e-5)
+    assert parts.loss == pytest.approx(whole.loss, abs=1e-6)
+
+
+def test_a_run_that_was_broken_off_takes_the_steps_it_would_have_taken(tmp_path: Path) -> None:
+    objective = worker(tmp_path / "site").objective("tune")
+    whole = tune_soft(objective, START, steps=7, batch=8, lr=0.05, rng=rng(5))
+    checkpoint = Checkpoint(tmp_path / "tuning.safetensors", "run 1")
+
+    def stop(step: int, loss: float) -> None:
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune_soft(objective, START, steps=7, batch=8, lr=0.05, rng=rng(5), checkpoint=checkpoint, progress=stop)
+    told: list[int] = []
+    resumed = tune_soft(
+        objective,
+        START,
+        steps=7,
+        batch=8,
+        lr=0.05,
+        rng=rng(99),  # the checkpoint puts the generator where it was
+        checkpoint=checkpoint,
+        progress=lambda step, loss: told.append(step),
+    )
+    assert told == [5, 6, 7]
+    assert resumed == whole
+    assert checkpoint.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_another_runs_or_a_damaged_checkpoint_is_not_taken_up(tmp_path: Path) -> None:
+    objective, path = Linear(4), tmp_path / "tuning.safetensors"
+    start = SoftPrompt(np.ones((1, 2)), "m")
+    tune_soft(objective, start, steps=2, batch=2, lr=0.1, rng=rng(), checkpoint=Checkpoint(path, "run 1"))
+    assert Checkpoint(path, "run 1").read() is not None
+    assert Checkpoint(path, "run 2").read() is None
+    path.write_bytes(path.read_bytes()[:40])
+    assert Checkpoint(path, "run 1").read() is None
+    Checkpoint(path, "run 1").remove()
+    assert not path.exists()
+
+
+def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:
+    class Breaks(Linear):
+        def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
+            found = super().loss_and_gradient(vectors, rows)
+            return found if len(self.asked) < 3 else LossGradient(float("nan"), found.gradient)
+
+    checkpoint = Checkpoint(tmp_path / "tuning.safetensors", "run")
+    start = SoftPrompt(np.ones((1, 2)), "m")
+    with pytest.raises(TuningError, match=r"step 3, learning rate 0.1: .* lower the rate"):
+        tune_soft(Breaks(4), start, steps=5, batch=2, lr=0.1, rng=rng(), checkpoint=checkpoint)
+    held = checkpoint.read()
+    assert held is not None and held[0].step == 2
+
+
+def test_tuning_ends_where_validation_no_longer_gains_and_keeps_the_best() -> None:
+    scores = iter([0.1, 0.5, 0.4, 0.5, 0.9])
+    seen: list[NDArray[np.float32]] = []
+
+    def score(vectors: NDArray[np.float32]) -> float:
+        seen.append(vectors)
+        return next(scores)
+
+    start = SoftPrompt(np.ones((1, 2)), "m")
+    tuned = tune_soft(Linear(4), start, steps=20, batch=2, lr=0.1, rng=rng(), early=EarlyStop(score, 2, 2))
+    assert tuned.checks == (0.1, 0.5, 0.4, 0.5)
+    assert tuned.kept == 4 and len(tuned.loss) == 8
+    assert tuned.soft.vectors.tolist() == seen[1].tolist()
+
+
+def test_the_proximal_term_pulls_back_to_the_start() -> None:
+    # From 1 with slope 2 the first step goes to 0.9 (the term is nought there). Then the gradient is 2 + mu (0.9 - 1),
+    # -1 for mu = 30: the corrected mean is (0.9 * 0.2 - 0.1) / 0.19 = 0.08 / 0.19.
+    start = SoftPrompt(np.array([[1.0, 1.0]]), "m")
+    free, held = (
+        tune_soft(Linear(4), start, steps=2, batch=2, lr=0.1, rng=rng(), proximal=mu).soft.vectors[0, 0]
+        for mu in (0.0, 30.0)
+    )
+    assert free == pytest.approx(0.8, abs=1e-5)
+    # sqrt of the corrected second moment: sqrt((0.999 * 0.004 + 0.001) / 0.001999) = sqrt(2.4993) = 1.5809
+    assert held == pytest.approx(0.9 - 0.1 * (0.08 / 0.19) / 1.5809, abs=1e-3)
+
+
+def test_a_schedule_warms_up_and_falls_to_nothing() -> None:
+    # Five steps, two of warm-up: 1/2, 1, then cosines at 0, 1/3 and 2/3 of the way: 1, 0.75, 0.25.
+    plan = Schedule("cosine", warmup=2, total=5)
+    assert [plan.factor(step) for step in range(1, 6)] == pytest.approx([0.5, 1.0, 1.0, 0.75, 0.25])
+    later = Schedule("cosine", warmup=2, total=5, first=3)
+    assert [later.factor(step) for step in (1, 2)] == pytest.approx([0.75, 0.25])
+    assert Schedule().factor(1000) == 1.0
+    with pytest.raises(TuningError, match="warm-up of 9 steps"):
+        Schedule(warmup=9, total=5)
+    with pytest.raises(TuningError, match="number of steps"):
+        Schedule("cosine")

@@ -1,7 +1,7 @@
 """Prompts leave the bank in every format with their score, and come back with the same ids."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,10 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer, Study, TemplateSpec
 from fedprompt.study.score import Score
-from fedprompt.workspace.exporting import export_prompts, formats, import_file, reading_of
+from fedprompt.workspace.exporting import export_prompts, formats, import_file
+from fedprompt.workspace.home_key import home_signer
 from fedprompt.workspace.progress import Progress
+from fedprompt.workspace.readings import reading_of
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 MODEL = "sha256:" + "c" * 64
@@ -115,21 +117,30 @@ def test_formats_say_what_they_can_hold_and_what_to_take_instead(ws: Workspace, 
         "bundle": None,
         "peft": "langchain",
         "any-slot": "langchain",
+        "vllm": "langchain",
+        "promptfoo": None,
+        "langfuse": None,
         "langchain": None,
+        "prompty": None,
+        "dotprompt": None,
+        "hf-templates": None,
+        "csv": "bundle",  # it was never scored
+        "parquet": "bundle",
+        "card": None,
     }
-    assert _allowed(ws, ids["inside"]) == {
-        "bundle": None,
-        "peft": "any-slot",
-        "any-slot": "bundle",
-        "langchain": "any-slot",
+    inside = _allowed(ws, ids["inside"])
+    assert {name for name, instead in inside.items() if instead is None} == {
+        "bundle",
+        "vllm",
+        "promptfoo",
+        "csv",
+        "parquet",
+        "card",
     }
+    assert (inside["peft"], inside["any-slot"], inside["langchain"]) == ("any-slot", "bundle", "any-slot")
     assert _allowed(ws, ids["front"])["peft"] is None
-    assert _allowed(ws, ids["plain"], ids["front"]) == {
-        "bundle": None,
-        "peft": "bundle",
-        "any-slot": "bundle",
-        "langchain": "any-slot",
-    }
+    both = _allowed(ws, ids["plain"], ids["front"])
+    assert (both["bundle"], both["peft"], both["langchain"]) == (None, "bundle", "any-slot")
     views = {view.name: view for view in formats(ws, [ids["plain"], ids["front"]])}
     assert views["langchain"].reason == "'tuned': its soft prompt is vectors, and LangChain holds only text"
     assert views["peft"].reason == "it holds one prompt at a time, and 2 are chosen"
@@ -137,7 +148,7 @@ def test_formats_say_what_they_can_hold_and_what_to_take_instead(ws: Workspace, 
 
 def test_a_bundle_goes_from_one_home_to_another(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
     told: list[Progress] = []
-    path = export_prompts(ws, [*ids.values(), ids["plain"]], "bundle", tmp_path / "b.zip", told.append)
+    path = export_prompts(ws, [*ids.values(), ids["plain"]], "bundle", tmp_path / "b.zip", told.append).path
     assert [progress.stage for progress in told] == ["read", "read", "read", "write", "write"]
     with open_workspace(tmp_path / "other") as other:
         view = import_file(other, path)
@@ -149,13 +160,13 @@ def test_a_bundle_goes_from_one_home_to_another(ws: Workspace, ids: dict[str, st
         assert (row.origin, row.notes["format"]) == ("import", "bundle")
         assert row.notes["reading"]["scores"] == {"movies": 0.8, "tweets": 0.9}
         assert other.bank.verify() == ()
-        again = export_prompts(other, view.prompts, "bundle", tmp_path / "again.zip")
+        again = export_prompts(other, view.prompts, "bundle", tmp_path / "again.zip").path
         assert again.read_bytes() != path.read_bytes()  # the other home has no scores of its own
         assert set(import_file(ws, again).prompts) == set(ids.values())
 
 
 def test_a_readme_tells_the_score_and_no_path(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
-    path = export_prompts(ws, [ids["inside"]], "bundle", tmp_path / "b")
+    path = export_prompts(ws, [ids["inside"]], "bundle", tmp_path / "b").path
     text = (path / "README.md").read_text()
     assert "accuracy 0.850" in text
     assert "2 sites, on the test split" in text
@@ -165,7 +176,7 @@ def test_a_readme_tells_the_score_and_no_path(ws: Workspace, ids: dict[str, str]
 
 def test_peft_and_langchain_come_back_too(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
     for chosen, format, name in (("front", "peft", "p.zip"), ("plain", "langchain", "l.json")):
-        path = export_prompts(ws, [ids[chosen]], format, tmp_path / name)
+        path = export_prompts(ws, [ids[chosen]], format, tmp_path / name).path
         with open_workspace(tmp_path / format) as other:
             assert import_file(other, path).prompts == (ids[chosen],)
 
@@ -173,7 +184,7 @@ def test_peft_and_langchain_come_back_too(ws: Workspace, ids: dict[str, str], tm
 def test_vectors_of_another_tool_are_bound_to_a_model_that_a_study_names(
     ws: Workspace, ids: dict[str, str], tmp_path: Path
 ) -> None:
-    path = export_prompts(ws, [ids["front"]], "peft", tmp_path / "theirs")
+    path = export_prompts(ws, [ids["front"]], "peft", tmp_path / "theirs").path
     (path / "fedprompt.json").unlink()
     view = import_file(ws, path)
     prompt = ws.bank.prompt(view.prompts[0])
@@ -197,7 +208,7 @@ def test_what_cannot_be_written_is_said(ws: Workspace, ids: dict[str, str], tmp_
 
 
 def test_a_damaged_file_leaves_the_bank_as_it_was(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
-    path = export_prompts(ws, list(ids.values()), "bundle", tmp_path / "b")
+    path = export_prompts(ws, list(ids.values()), "bundle", tmp_path / "b").path
     body = json.loads((path / "bank.json").read_text())
     body["prompts"][-1]["name"] = "changed"
     (path / "bank.json").write_text(json.dumps(body))
@@ -205,3 +216,92 @@ def test_a_damaged_file_leaves_the_bank_as_it_was(ws: Workspace, ids: dict[str, 
         with pytest.raises(ExportError, match=r"bank\.json does not have its SHA-256"):
             import_file(other, path)
         assert other.bank.prompts() == ()
+
+
+def test_what_is_dropped_and_who_signed_travel_with_the_views(
+    ws: Workspace, ids: dict[str, str], tmp_path: Path
+) -> None:
+    view = export_prompts(ws, [ids["plain"]], "prompty", tmp_path / "p.prompty")
+    assert "sent as one user message" in view.dropped[0]
+    assert view.prompts == (ids["plain"],)
+    bundle = export_prompts(ws, list(ids.values()), "bundle", tmp_path / "b.zip").path
+    signer = home_signer(ws.home).fingerprint
+    assert import_file(ws, bundle).signer == signer
+    assert import_file(ws, view.path).signer is None
+
+
+def test_a_tag_is_exported_as_the_prompt_it_stands_for_and_with_the_same_bytes(
+    ws: Workspace, ids: dict[str, str], tmp_path: Path
+) -> None:
+    ws.bank.tag_prompt(ids["inside"], "mood@production", by="someone", signer=home_signer(ws.home))
+    for format in ("bundle", "vllm", "promptfoo", "csv", "parquet", "card"):
+        first = export_prompts(ws, ["mood@production"], format, tmp_path / f"{format}-a.zip")
+        second = export_prompts(ws, [ids["inside"]], format, tmp_path / f"{format}-b.zip")
+        assert first.prompts == (ids["inside"],)
+        assert first.path.read_bytes() == second.path.read_bytes()
+
+
+def test_every_stored_score_goes_into_a_table(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
+    text = export_prompts(ws, [ids["inside"]], "csv", tmp_path / "s.csv").path.read_text()
+    rows = [line.split(",") for line in text.splitlines()[1:]]
+    assert sorted((row[4], row[5], row[7], row[10]) for row in rows) == [
+        ("alone", "tweets", "test", "0.5"),
+        ("r", "movies", "test", "0.8"),
+        ("r", "movies", "validation", "0.1"),
+        ("r", "tweets", "test", "0.9"),
+        ("r", "tweets", "validation", "0.1"),
+    ]
+
+
+def _links(path: Path) -> None:
+    (path / "README.md").unlink()
+    (path / "README.md").symlink_to("/etc/hostname")
+
+
+def _pickle(path: Path) -> None:
+    (path / "soft" / "x.pkl").write_bytes(b"x")
+
+
+def _truncate(path: Path) -> None:
+    file = next((path / "soft").iterdir())
+    file.write_bytes(file.read_bytes()[:-8])
+
+
+def _newer(path: Path) -> None:
+    import hashlib
+
+    body = json.loads((path / "bank.json").read_text()) | {"version": 2}
+    (path / "bank.json").write_text(json.dumps(body))
+    hashes = json.loads((path / "hashes.json").read_text())
+    hashes["files"]["bank.json"] = hashlib.sha256((path / "bank.json").read_bytes()).hexdigest()
+    (path / "hashes.json").write_text(json.dumps(hashes))
+    (path / "signature.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (_links, "is a link"),
+        (_pickle, "may hold a pickle"),
+        (_truncate, "does not have its SHA-256"),
+        (_newer, "version 2 and this fedprompt reads up to 1"),
+        (lambda path: (path / "extra.sh").write_text("x"), "no file of a bundle"),
+        (lambda path: (path / "bank.json").unlink(), "nothing that fedprompt can import"),
+    ],
+)
+def test_a_hostile_export_is_refused_and_changes_nothing(
+    ws: Workspace, ids: dict[str, str], tmp_path: Path, harm: Callable[[Path], object], message: str
+) -> None:
+    path = export_prompts(ws, list(ids.values()), "bundle", tmp_path / "b").path
+    harm(path)
+    with open_workspace(tmp_path / "other") as other:
+        with pytest.raises(ExportError, match=message):
+            import_file(other, path)
+        assert other.bank.prompts() == ()
+
+
+def test_a_format_can_be_named_where_looks_do_not_tell(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
+    path = export_prompts(ws, [ids["plain"]], "langfuse", tmp_path / "p.json").path
+    assert import_file(ws, path, "langfuse").prompts == (ids["plain"],)
+    with pytest.raises(ExportError, match="not a LangChain prompt"):
+        import_file(ws, path, "langchain")

@@ -29,7 +29,7 @@ def test_every_template_is_scored_and_kept(tmp_path: Path) -> None:
         assert entry["n"] == 20 and entry["low"] < entry["value"] < entry["high"]
         assert (row.site, row.score.prompt, row.score.value) == (OWN_SITE, entry["prompt"], entry["value"])
     assert 0 < found["share_ratio"] < 1
-    assert told[0].message == "loading scripted" and told[-1].done == told[-1].total == found["tokens"]
+    assert told[0].message == "loading scripted" and told[-1].done == told[-1].total > 0
 
 
 def test_another_split_and_another_files_columns(tmp_path: Path) -> None:

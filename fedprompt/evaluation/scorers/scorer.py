@@ -1,13 +1,16 @@
 """What a scorer is: a name, and a judgement of one output against one answer.
 
 Invariant: a reason is a fixed sentence about the comparison and never quotes the output or the answer, so
-that it may be counted and shown.
+that it may be counted and shown. A scorer is a frozen dataclass; its fields besides ``name`` are its options.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
-__all__ = ["Scored", "Scorer"]
+from fedprompt.models.protocols import Encoder
+
+__all__ = ["BatchScorer", "Judge", "PreparedScorer", "Resources", "Sample", "Scored", "Scorer"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,43 @@ class Scored:
 
     value: float | None
     reason: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the model wrote for one case, the case's answer, and its input fields; none of it shows in ``repr``."""
+
+    output: str = field(repr=False)
+    answer: str = field(repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Judge(Protocol):
+    """A chat model that answers one prompt."""
+
+    def ask(self, prompt: str) -> str:
+        """Return the answer's text.
+
+        Raises:
+            ModelError: there was none.
+        """
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the machine gives to scorers; a study never names any of it.
+
+    Attributes:
+        encoder: returns the sentence encoder, loading it where needed; None if there is none.
+        judge: returns the chat model that judges, connecting where needed; None if there is none.
+        judge_threads: how many questions may be with the judge at once.
+        before_judge: hears what the judge is about to be asked, and may refuse by raising.
+    """
+
+    encoder: Callable[[], Encoder] | None = None
+    judge: Callable[[], Judge] | None = None
+    judge_threads: int = 4
+    before_judge: Callable[[Judge, Sequence[str]], None] | None = None
 
 
 class Scorer(Protocol):
@@ -27,3 +67,23 @@ class Scorer(Protocol):
 
     def score(self, output: str, answer: str) -> Scored:
         """Return how well the output meets the answer."""
+
+
+@runtime_checkable
+class BatchScorer(Protocol):
+    """Judges many outputs at once, because that is faster or because it looks at more than output and answer."""
+
+    def score_all(self, samples: Sequence[Sample]) -> tuple[Scored, ...]:
+        """Return a judgement of each sample, in the order given."""
+
+
+@runtime_checkable
+class PreparedScorer(Protocol):
+    """Needs something of the machine before it can judge: a package, the encoder, the judge."""
+
+    def prepared(self, resources: Resources) -> Scorer:
+        """Return a scorer that can judge.
+
+        Raises:
+            ModelError: what it needs is not there; says how to get it.
+        """

@@ -1,8 +1,17 @@
 """The strategies that a study may name."""
 
 from fedprompt.errors import FederationError, did_you_mean
+from fedprompt.federation.strategies.adaptive import FedAdam, FedYogi
+from fedprompt.federation.strategies.bulyan import Bulyan
 from fedprompt.federation.strategies.fedavg import FedAvg
+from fedprompt.federation.strategies.fedavgm import FedAvgM
+from fedprompt.federation.strategies.fedprox import FedProx
+from fedprompt.federation.strategies.geometric_median import GeometricMedian
+from fedprompt.federation.strategies.median import Median
+from fedprompt.federation.strategies.multi_krum import MultiKrum
+from fedprompt.federation.strategies.norm_bounded_mean import NormBoundedMean
 from fedprompt.federation.strategies.strategy import Strategy
+from fedprompt.federation.strategies.trimmed_mean import TrimmedMean
 
 __all__ = ["register", "strategy_named", "strategy_names"]
 
@@ -38,3 +47,13 @@ def strategy_names() -> tuple[str, ...]:
 
 
 register(FedAvg())
+register(FedAvgM())
+register(FedProx())
+register(FedAdam())
+register(FedYogi())
+register(Median())
+register(TrimmedMean())
+register(GeometricMedian())
+register(MultiKrum())
+register(Bulyan())
+register(NormBoundedMean())

@@ -1,13 +1,18 @@
 """What a strategy is: a way to make one soft prompt out of the sites' updates."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Strategy", "Update"]
+from fedprompt.errors import FederationError
+
+__all__ = ["Aggregate", "State", "Strategy", "Update", "in_site_order"]
+
+State = Mapping[str, NDArray[np.float64]]
+"""What a server keeps from one round to the next: arrays [tokens, width] float64 by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,13 +24,57 @@ class Update:
     cases: int
 
 
+@dataclass(frozen=True, eq=False)
+class Aggregate:
+    """The next global vectors ([tokens, width] float32), and what the next round's aggregation goes on from."""
+
+    vectors: NDArray[np.float32]
+    state: State = field(default_factory=dict)
+
+
 class Strategy(Protocol):
-    """One algorithm; a new one is one file and one line in ``registry``."""
+    """One algorithm; a new one is one file and one line in ``registry``.
+
+    It keeps nothing between calls: what the next round needs is in ``Aggregate.state``, which is stored with the
+    round, so that a run that stopped goes on with the same numbers.
+    """
 
     name: str
 
     def aggregate(
-        self, start: NDArray[np.float32], updates: Sequence[Update], options: Mapping[str, float]
-    ) -> NDArray[np.float32]:
-        """Return the next global vectors ([tokens, width] float32)."""
+        self,
+        start: NDArray[np.float32],
+        updates: Iterable[Update],
+        options: Mapping[str, float],
+        state: State,
+    ) -> Aggregate:
+        """Return what follows from ``start`` ([tokens, width] float32) and the updates.
+
+        Args:
+            start: what the sites tuned from.
+            updates: read once. A list may be in any order; an iterator gives site after site, so that what can be
+                summed as it comes is.
+            options: the study's, with the defaults filled in.
+            state: what the last round returned, empty in the first.
+
+        Raises:
+            FederationError: no updates, too few of them, or shapes that differ.
+        """
         ...
+
+
+def in_site_order(start: NDArray[np.float32], updates: Iterable[Update]) -> Iterable[Update]:
+    """Yield the updates by site, so that sums do not depend on who came first.
+
+    Raises:
+        FederationError: an update has another shape than ``start``, or a site sent two.
+    """
+    ordered: Iterable[Update] = sorted(updates, key=lambda u: u.site) if isinstance(updates, Sequence) else updates
+    seen: set[str] = set()
+    for update in ordered:
+        if update.delta.shape != start.shape:
+            raise FederationError(f"the update of site '{update.site}' has another shape than the soft prompt")
+        if update.site in seen:
+            raise FederationError(f"site '{update.site}' sent two updates in one round")
+        seen.add(update.site)
+        yield update

@@ -14,10 +14,14 @@ class _Outgoing(Protocol):
     def data(self) -> bytes: ...
     @property
     def head(self) -> str: ...
+    @property
+    def trail(self) -> tuple[str, ...]: ...
 
 
 class LocalTransport:
-    """``handlers``: site -> what answers a task's bytes."""
+    """``handlers``: site -> what answers a task's bytes, one after the other: they share a model and its cores."""
+
+    concurrent = False
 
     def __init__(self, handlers: Mapping[str, Callable[[bytes], _Outgoing]]) -> None:
         self._handlers = dict(sorted(handlers.items()))
@@ -36,4 +40,4 @@ class LocalTransport:
         if site not in self._handlers:
             raise FederationError(f"there is no site '{site}'; there are {', '.join(self._handlers)}")
         out = self._handlers[site](task)
-        return Delivered(out.data, out.head)
+        return Delivered(out.data, out.head, out.trail)

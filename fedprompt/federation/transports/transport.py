@@ -8,14 +8,23 @@ __all__ = ["Delivered", "Transport"]
 
 @dataclass(frozen=True)
 class Delivered:
-    """A reply's bytes as the site's gate made them, and the head of the site's ledger after it."""
+    """A reply's bytes as the site's gate made them, the head of the site's ledger after it, and how it grew.
+
+    ``trail`` are the digests of the ledger's entries since the head that the task said the hub knows.
+    """
 
     data: bytes
     head: str
+    trail: tuple[str, ...] = ()
 
 
 class Transport(Protocol):
-    """Carries tasks to sites."""
+    """Carries tasks to sites.
+
+    ``concurrent``: several threads may ask at a time, so that sites work side by side.
+    """
+
+    concurrent: bool
 
     @property
     def sites(self) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from fedprompt.bank.migrations.append_only import refuse_changes
+
 __all__ = ["down_revision", "revision", "upgrade"]
 
 revision = "0001"
@@ -134,9 +136,4 @@ def upgrade() -> None:
         _text("updated"),
     )
     op.create_index("jobs_state", "jobs", ["state"])
-    for table in APPEND_ONLY:
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-            )
+    refuse_changes(APPEND_ONLY)

@@ -1,0 +1,80 @@
+"""What search asks of the store: the texts and vectors to index, and which prompts a filter lets through."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select
+
+from fedprompt.bank.database import Database
+from fedprompt.bank.filters import Filter, conditions
+from fedprompt.bank.rows import Indexable
+from fedprompt.bank.schema import events, prompts
+from fedprompt.bank.texts import from_blob
+
+__all__ = ["FindingShelf"]
+
+TEXTS, VECTORS, CHUNK = 2_000, 100, 5_000
+
+
+class FindingShelf:
+    """The part of the bank that search reads."""
+
+    _database: Database
+
+    def texts_after(self, number: int) -> Iterator[list[Indexable]]:
+        """Yield the texts of the prompts that came after this number, in batches, in order."""
+        query = select(prompts.c.number, prompts.c.id, prompts.c.searched).where(prompts.c.number > number)
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(prompts.c.number), execution_options={"yield_per": TEXTS})
+            for rows in found.partitions(TEXTS):
+                yield [Indexable(row.number, row.id, row.searched) for row in rows]
+
+    def soft_after(self, model: str, number: int) -> Iterator[tuple[list[Indexable], NDArray[np.float32]]]:
+        """Yield a model's soft prompts that came after this number, in batches, in order.
+
+        Each batch has [rows, width] float32: of each soft prompt the mean of its vectors, so that prompts with other
+        numbers of tokens can be compared, and the order of the tokens counts for nothing.
+
+        Raises:
+            BankError: one is damaged.
+        """
+        query = select(prompts.c.number, prompts.c.id, prompts.c.body, prompts.c.vectors).where(
+            prompts.c.model == model
+        )
+        with self._database.read() as connection:
+            found = connection.execute(
+                query.where(prompts.c.number > number).order_by(prompts.c.number),
+                execution_options={"yield_per": VECTORS},
+            )
+            for rows in found.partitions(VECTORS):
+                means = [from_blob(row.vectors, f"prompt {row.id}").mean(axis=0, dtype=np.float64) for row in rows]
+                yield [Indexable(row.number, row.id, "") for row in rows], np.asarray(means, np.float32)
+
+    def numbers(self, wanted: Filter) -> NDArray[np.int64] | None:
+        """Return the numbers of the prompts that a filter lets through, rising; None where it lets all through."""
+        found = conditions(wanted, prompts.c.id)
+        with self._database.read() as connection:
+            if wanted == Filter(split=wanted.split) and not _retired_any(connection):
+                return None
+            query = select(prompts.c.number).where(*found).order_by(prompts.c.number)
+            return np.fromiter(connection.execute(query).scalars(), np.int64)
+
+    def number_of(self, id: str) -> int | None:
+        """Return a prompt's number, None where it is not there."""
+        with self._database.read() as connection:
+            found = connection.execute(select(prompts.c.number).where(prompts.c.id == id)).scalar()
+        return None if found is None else int(found)
+
+    def ids_of(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Return number -> id."""
+        found: dict[int, str] = {}
+        with self._database.read() as connection:
+            for at in range(0, len(numbers), CHUNK):  # below SQLite's bound on variables
+                query = select(prompts.c.number, prompts.c.id).where(prompts.c.number.in_(numbers[at : at + CHUNK]))
+                found |= {int(row.number): str(row.id) for row in connection.execute(query)}
+        return found
+
+
+def _retired_any(connection: Connection) -> bool:
+    return connection.execute(select(events.c.number).where(events.c.kind == "retire").limit(1)).first() is not None

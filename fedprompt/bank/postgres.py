@@ -1,0 +1,100 @@
+"""A bank in a PostgreSQL database, through psycopg 3 (the extra ``postgres``).
+
+PostgreSQL would let many write at once and number their rows in any order. The bank writes a few times a second, and
+what stands first stays: so writers take one advisory lock each, and the numbers mean the same as in a file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from fedprompt.errors import BankError
+
+__all__ = ["PostgresDatabase", "postgres_at"]
+
+LOCK = 0x66656470726F6D70  # "fedpromp"
+WAIT_MILLISECONDS = 30_000
+SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+
+
+def postgres_at(url: str) -> "PostgresDatabase":
+    """Return the database that a URL names.
+
+    Raises:
+        BankError: it is no PostgreSQL URL, or psycopg is not installed.
+    """
+    # What cannot be parsed is not shown: it may hold a password.
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise BankError("FEDPROMPT_BANK_URL is not a URL; write postgresql://USER@HOST/DATABASE") from error
+    if parsed.drivername not in SCHEMES:
+        raise BankError(
+            f"FEDPROMPT_BANK_URL begins with '{parsed.drivername}'; a bank lies in PostgreSQL "
+            "(postgresql://USER@HOST/DATABASE), or without that variable in an SQLite file in the home"
+        )
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as error:
+        raise BankError(
+            "FEDPROMPT_BANK_URL names a PostgreSQL database, and psycopg is not installed; "
+            "pip install 'fedprompt[postgres]'"
+        ) from error
+    return PostgresDatabase(parsed.set(drivername="postgresql+psycopg"))
+
+
+@dataclass(frozen=True)
+class PostgresDatabase:
+    """One database that holds the bank and nothing else."""
+
+    url: URL
+
+    @property
+    def name(self) -> str:
+        """The URL without its password and options."""
+        return self.url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+
+    def engine(self) -> Engine:
+        """Return an engine; making it touches nothing."""
+        # A connection that the server has dropped in the meantime is found out and replaced.
+        return create_engine(self.url, pool_size=5, max_overflow=20, pool_pre_ping=True)
+
+    def begin_reading(self, connection: Connection) -> Connection:
+        """See one state, as readers of a file do."""
+        return connection.execution_options(isolation_level="REPEATABLE READ")
+
+    def begin_writing(self, connection: Connection) -> Connection:
+        """Leave BEGIN as it is; the lock is the first statement."""
+        return connection.execution_options(isolation_level="READ COMMITTED")
+
+    def took_lock(self, connection: Connection) -> None:
+        """Wait for the bank's write lock, which goes with the transaction."""
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {WAIT_MILLISECONDS}")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+
+    def damages(self, connection: Connection) -> Iterator[str]:
+        """Yield nothing: the server keeps its own files."""
+        return iter(())
+
+    def sentence(self, error: BaseException | None) -> str:
+        """Return what went wrong and what to do."""
+        state = str(getattr(error, "sqlstate", None) or "")
+        where = f"the bank {self.name}"
+        if state == "53100":
+            return f"the disk that holds {where} is full; free some space and try again"
+        if state == "25006":
+            return f"{where} can only be read; connect to the server that takes writes"
+        if state in ("55P03", "57014", "40P01"):
+            return f"{where} was in use for more than {WAIT_MILLISECONDS // 1000} s; try again"
+        if state.startswith("28"):
+            return f"{where} refused the user or the password; check FEDPROMPT_BANK_URL"
+        if state == "3D000":
+            return f"{where} does not exist; create the database, or check FEDPROMPT_BANK_URL"
+        if state == "42501":
+            return f"the user of {where} lacks a right that it needs; make it the owner of the database"
+        if not state or state.startswith("08") or state.startswith("57P"):
+            return f"{where} does not answer; see whether the server runs, and check FEDPROMPT_BANK_URL"
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return f"{where} refused what was asked of it ({told}); 'fedprompt bank verify' checks it"

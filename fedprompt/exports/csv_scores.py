@@ -1,0 +1,93 @@
+"""Scores as CSV (RFC 4180, UTF-8), for spreadsheets.
+
+A cell that a spreadsheet would run as a formula (it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
+return) gets an apostrophe in front, and the export says so.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fedprompt.errors import ExportError
+from fedprompt.exports.card import card
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.score_table import COLUMNS, score_rows
+from fedprompt.exports.writing import publishing, write_one, write_text
+
+__all__ = ["CsvScores"]
+
+FILE = "scores.csv"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class CsvScores:
+    """Holds the scores of any prompts, not the prompts."""
+
+    name = "csv"
+    title = "Scores as CSV"
+    description = "Every score of the chosen prompts, a row each, for spreadsheets."
+    suffix = ".csv"
+    many = True
+    needs_model = False
+
+    def drops(self, item: Exported) -> tuple[str, ...]:
+        """Return what is lost: the prompt itself, and where a cell got an apostrophe."""
+        found = [f"'{item.name}': a table holds its scores, not its text or vectors, nor confusion and calibration"]
+        texts = [item.name, *(text for line in item.lines for text in (line.study, line.run, line.site))]
+        if any(text.startswith(_FORMULA) for text in texts):
+            found.append(f"'{item.name}': a name that a spreadsheet would run as a formula got an apostrophe in front")
+        return tuple(found)
+
+    def refuses(self, item: Exported) -> Refusal | None:
+        """Return why there is nothing to write, or None if there is."""
+        return None if item.lines else Refusal("no score of it is known", "bundle")
+
+    def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
+        """Write one ``.csv`` file, or a folder or zip with it and the model card.
+
+        Raises:
+            ExportError: no scores, or the destination cannot be written.
+        """
+        rows = score_rows(items)
+        if not rows:
+            raise ExportError(f"{destination}: no score of these prompts is known; score them first")
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\r\n")
+        names = [name for name, _ in COLUMNS]
+        writer.writerow(names)
+        writer.writerows([_cell(row[name]) for name in names] for row in rows)
+        if destination.suffix.lower() == self.suffix:
+            write_one(destination, text.getvalue().encode())
+            return destination
+        with publishing(destination) as folder:
+            write_text(folder / FILE, text.getvalue())
+            write_text(folder / "README.md", card("Scores of prompts", _USE, items, context))
+        return destination
+
+    def recognises(self, path: Path, names: frozenset[str]) -> bool:
+        """Return whether it is a ``.csv`` file or holds ``scores.csv``."""
+        return path.suffix.lower() == self.suffix or FILE in names
+
+    def read(self, path: Path, context: ImportContext) -> tuple[Imported, ...]:
+        """Refuse: a table of scores holds no prompt.
+
+        Raises:
+            ExportError: always.
+        """
+        raise ExportError(
+            f"{path}: a table of scores holds no prompt; import a bundle, and score it here or merge the other bank"
+        )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return repr(value)
+    text = str(value)
+    return "'" + text if isinstance(value, str) and text.startswith(_FORMULA) else text
+
+
+_USE = "`scores.csv` opens in every spreadsheet; `value` is `total / n`, `squares` the sum of squares."

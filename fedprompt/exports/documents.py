@@ -1,0 +1,276 @@
+"""What formats that hold a prompt's text have in common: one file a prompt, and metadata that keeps the rest.
+
+A destination with the format's own suffix becomes one file, any other a folder or zip with a file a prompt and the
+model card. The metadata carries the prompt itself, so that what fedprompt wrote comes back with the same id, and how
+to read its answers. Invariant: a file whose text was changed after it was written is refused rather than taken for
+the prompt that its metadata describes.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fedprompt.errors import ExportError, PromptError
+from fedprompt.exports.archive import open_archive
+from fedprompt.exports.card import card, public_model_name
+from fedprompt.exports.identity import identity_of, prompt_of
+from fedprompt.exports.protocol import ExportContext, Exported, Imported, Refusal
+from fedprompt.exports.reading import reading_body
+from fedprompt.exports.writing import publishing, write_one, write_text
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.template import Message, Template
+
+__all__ = [
+    "KEY",
+    "MAX_DOCUMENT_BYTES",
+    "Document",
+    "carried",
+    "dropped_demonstrations",
+    "parse_json",
+    "parse_yaml",
+    "peek",
+    "read_documents",
+    "refuse_soft",
+    "revive",
+    "split_front_matter",
+    "write_documents",
+    "yaml_text",
+]
+
+KEY = "fedprompt"
+MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
+MAX_YAML_NODES = 100_000
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, faster, where PyYAML has it
+
+
+@dataclass(frozen=True)
+class Document:
+    """One file of prompts: where it lies for messages, its name without suffix, and its bytes."""
+
+    where: str
+    stem: str
+    content: bytes
+
+
+def refuse_soft(item: Exported, what: str) -> Refusal | None:
+    """Return why a format of plain text cannot hold a prompt, or None if it can."""
+    if item.prompt.soft is None:
+        return None
+    nested = item.prompt.template.is_chat or item.prompt.template.demonstrations is not None
+    return Refusal(f"its soft prompt is vectors, and {what} holds only text", "bundle" if nested else "any-slot")
+
+
+def dropped_demonstrations(item: Exported) -> tuple[str, ...]:
+    """Return what any plain text loses of a template with demonstrations."""
+    if item.prompt.template.demonstrations is None:
+        return ()
+    return (
+        f"'{item.name}' shows demonstrations, which are a site's own: they are left out, and "
+        "{demonstrations} became a variable to fill with your own",
+    )
+
+
+def carried(item: Exported, context: ExportContext) -> dict[str, Any]:
+    """Return the metadata: the prompt's identity, the model it is for, and how its answers are read."""
+    model = item.study.model if item.study is not None else context.model_name
+    return {
+        "prompt": identity_of(item.prompt, item.name),
+        "model": public_model_name(model),
+        "reading": reading_body(item.reading),
+    }
+
+
+def write_documents(
+    items: Sequence[Exported],
+    destination: Path,
+    context: ExportContext,
+    *,
+    title: str,
+    suffixes: Sequence[str],
+    use: str,
+    refuses: Callable[[Exported], Refusal | None],
+    text: Callable[[Sequence[Exported]], str],
+    one_file: str | None = None,
+) -> Path:
+    """Write prompts as one file with the format's suffix, or as a folder or zip with the model card.
+
+    Args:
+        items: the prompts.
+        destination: where to.
+        context: the model they run on.
+        title: the format, in words.
+        suffixes: of a single file, in small letters.
+        use: Markdown that says how to load it.
+        refuses: why a prompt cannot be held.
+        text: the text of a file with these prompts.
+        one_file: the name of the one file in a folder that holds all prompts; None where each has its own.
+
+    Raises:
+        ExportError: no prompts, one that is refused, several where a file holds one, or a destination that cannot
+            be written.
+    """
+    if not items:
+        raise ExportError(f"{destination}: there is no prompt to write")
+    for item in items:
+        if refusal := refuses(item):
+            raise ExportError(
+                f"prompt '{item.name}' cannot be {title}: {refusal.reason}; take {refusal.instead} instead"
+            )
+    if destination.suffix.lower() in suffixes:
+        if one_file is None and len(items) > 1:
+            raise ExportError(
+                f"{destination}: one {title} file holds one prompt, not {len(items)}; give a folder or a .zip"
+            )
+        write_one(destination, text(items).encode())
+        return destination
+    with publishing(destination) as folder:
+        if one_file is not None:
+            write_text(folder / one_file, text(items))
+        else:
+            for item in items:
+                write_text(folder / f"{item.prompt.id.replace(':', '-')}{suffixes[0]}", text([item]))
+        write_text(folder / "README.md", card(f"Prompts as {title}", use, items, context))
+    return destination
+
+
+def read_documents(path: Path, suffixes: Sequence[str]) -> Iterable[Document]:
+    """Yield the files of a format: the one that ``path`` is, or those in a folder or zip, its README left out.
+
+    Raises:
+        ExportError: it is not there, too large, hostile, or holds a file of another kind.
+    """
+    if path.suffix.lower() in suffixes and not path.is_dir():
+        yield Document(str(path), path.stem, _bounded(path))
+        return
+    with open_archive(path) as archive:
+        for name in archive.names:
+            if name == "README.md":
+                continue
+            if Path(name).suffix.lower() not in suffixes:
+                raise ExportError(f"{path}: {name} is no file of this format; refused")
+            yield Document(f"{path}: {name}", Path(name).stem, archive.read(name, MAX_DOCUMENT_BYTES))
+
+
+def peek(path: Path) -> bytes:
+    """Return a file's bytes to tell formats apart by, empty where it is a folder or too large."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_DOCUMENT_BYTES:
+            return b""
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def revive(
+    metadata: Any, text: str | None, messages: tuple[Message, ...] | None, where: str, name: str, dropped: Sequence[str]
+) -> Imported:
+    """Return the prompt of a file: the one in its metadata if its text agrees, otherwise a new one of its text.
+
+    Args:
+        metadata: what :func:`carried` wrote, or anything else.
+        text: the bare completion that was read; None for chat.
+        messages: the chat messages that were read; None for a bare completion.
+        where: begins the message of an error.
+        name: of a prompt that is not ours.
+        dropped: what was left out already.
+
+    Raises:
+        ExportError: the text does not agree with the metadata, or is no template.
+    """
+    ours = metadata.get(KEY) if isinstance(metadata, Mapping) else None
+    if isinstance(ours, Mapping) and isinstance(ours.get("prompt"), Mapping):
+        prompt = prompt_of(ours["prompt"], None, where)
+        held = prompt.template
+        as_user = (Message("user", held.text),) if held.text is not None else None
+        if (text, messages) not in ((held.text, held.messages), (None, as_user)):
+            raise ExportError(f"{where} was changed after fedprompt wrote it; take its '{KEY}' part out to import it")
+        return Imported(prompt, {}, tuple(dropped))
+    told = f"'{name}' names no label words, so each label stands for itself until a study says more"
+    try:
+        template = Template(name[:80] or "imported", text=text, messages=messages)
+        if template.has_soft:
+            raise ExportError(f"{where} has a variable named 'soft', which is kept for soft prompts; rename it")
+        return Imported(Prompt(template), {}, (*dropped, told))
+    except PromptError as error:
+        raise ExportError(f"{where}: {error}") from error
+
+
+def parse_json(document: Document) -> Any:
+    """Return the JSON value of a file.
+
+    Raises:
+        ExportError: it is not JSON.
+    """
+    try:
+        return json.loads(document.content)
+    except (ValueError, RecursionError) as error:
+        raise ExportError(f"{document.where} is not JSON") from error
+
+
+def parse_yaml(content: bytes | str, where: str) -> Any:
+    """Return the YAML value of a text; aliases, which can grow without bound, and tags are refused.
+
+    Raises:
+        ExportError: it is not plain YAML.
+    """
+    nodes = 0
+    try:
+        for event in yaml.parse(content, Loader=_Loader):
+            nodes += 1
+            if isinstance(event, yaml.AliasEvent):
+                raise ExportError(f"{where}: its YAML refers to itself with '*', which no prompt needs; refused")
+            if nodes > MAX_YAML_NODES:
+                raise ExportError(f"{where}: its YAML has more than {MAX_YAML_NODES:,} parts; refused")
+        return yaml.load(content, Loader=_Loader)  # noqa: S506
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = "" if mark is None else f", line {mark.line + 1}"
+        raise ExportError(f"{where}{line}: not YAML that can be read") from error
+
+
+def yaml_text(value: Any) -> str:
+    """Return YAML with sorted keys and unfolded lines; the same value gives the same text."""
+    return str(yaml.dump(value, Dumper=_Plain, sort_keys=True, allow_unicode=True, width=2**31))
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes a value that occurs twice twice, instead of referring to the first."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def split_front_matter(document: Document) -> tuple[Mapping[str, Any], str]:
+    """Return the YAML between the first two ``---`` lines, and the text after them.
+
+    Raises:
+        ExportError: not UTF-8, no front matter, or none that is a mapping.
+    """
+    try:
+        text = document.content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ExportError(f"{document.where} is not UTF-8 text") from error
+    lines = text.split("\n")
+    if lines[0].rstrip() != "---":
+        raise ExportError(f"{document.where} does not begin with a line '---' and its front matter")
+    try:
+        end = next(number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---")
+    except StopIteration as error:
+        raise ExportError(f"{document.where}: its front matter has no end; the file is cut off") from error
+    front = parse_yaml("\n".join(lines[1:end]), document.where)
+    if not isinstance(front, Mapping) or not all(isinstance(key, str) for key in front):
+        raise ExportError(f"{document.where}: its front matter is no mapping of names")
+    return front, "\n".join(lines[end + 1 :])
+
+
+def _bounded(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+            raise ExportError(f"{path}: larger than {MAX_DOCUMENT_BYTES:,} bytes, which no prompt's file is")
+        return path.read_bytes()
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be read ({error.strerror})") from error

@@ -1,0 +1,141 @@
+"""Hugging Face prompt-templates: YAML with the key ``prompt`` over ``template``, ``template_variables``, ``metadata``.
+
+The library's default reader fills in Jinja with ``trim_blocks`` and ``lstrip_blocks``, which plain variables do not
+meet. Source: the standard in the documents of ``prompt-templates`` 0.0.16.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fedprompt.errors import ExportError
+from fedprompt.exports.documents import (
+    KEY,
+    carried,
+    dropped_demonstrations,
+    parse_yaml,
+    peek,
+    read_documents,
+    refuse_soft,
+    revive,
+    write_documents,
+    yaml_text,
+)
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.syntax import Variable, f_string, jinja, parts_of, read_braces
+from fedprompt.prompts.template import Message
+
+__all__ = ["HFTemplates"]
+
+TITLE = "Hugging Face prompt-templates YAML"
+SUFFIXES = (".yaml", ".yml")
+ROLES = ("system", "user", "assistant")
+
+
+class HFTemplates:
+    """Holds templates."""
+
+    name = "hf-templates"
+    title = TITLE
+    description = "A template as the YAML file that the Hub's prompt-templates library shares."
+    suffix = ".yaml"
+    many = True
+    needs_model = False
+
+    def drops(self, item: Exported) -> tuple[str, ...]:
+        """Return what is lost: demonstrations."""
+        return dropped_demonstrations(item)
+
+    def refuses(self, item: Exported) -> Refusal | None:
+        """Return why it cannot hold a prompt, or None if it can."""
+        return refuse_soft(item, "the format")
+
+    def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
+        """Write one ``.yaml`` file, or a folder or zip with one a prompt and the model card.
+
+        Raises:
+            ExportError: a prompt is refused, or the destination cannot be written.
+        """
+        return write_documents(
+            items,
+            destination,
+            context,
+            title=TITLE,
+            suffixes=SUFFIXES,
+            use=_USE,
+            refuses=self.refuses,
+            text=lambda some: yaml_text(_body(some[0], context)),
+        )
+
+    def recognises(self, path: Path, names: frozenset[str]) -> bool:
+        """Return whether it is a YAML file with the key ``prompt``, or holds such files only."""
+        if path.suffix.lower() in SUFFIXES and not path.is_dir():
+            return any(line.rstrip() == b"prompt:" for line in peek(path).split(b"\n"))
+        files = names - {"README.md"}
+        return bool(files) and all(name.endswith(SUFFIXES) for name in files) and "promptfooconfig.yaml" not in files
+
+    def read(self, path: Path, context: ImportContext) -> tuple[Imported, ...]:
+        """Read prompts back, ours or another tool's with plain variables.
+
+        Raises:
+            ExportError: not such YAML, or a template that is a program.
+        """
+        return tuple(
+            _revive(parse_yaml(one.content, one.where), one.where, one.stem) for one in read_documents(path, SUFFIXES)
+        )
+
+
+def _body(item: Exported, context: ExportContext) -> dict[str, Any]:
+    template = item.prompt.template
+    body: Any = jinja(parts_of(template.text or ""))
+    if template.messages is not None:
+        body = [{"role": one.role, "content": jinja(parts_of(one.content))} for one in template.messages]
+    sources = [template.text or ""] if template.messages is None else [one.content for one in template.messages]
+    names = dict.fromkeys(part.name for s in sources for part in parts_of(s) if isinstance(part, Variable))
+    decoding = item.reading.decoding
+    prompt: dict[str, Any] = {
+        "template": body,
+        "template_variables": list(names),
+        "metadata": {"name": item.name, KEY: carried(item, context)},
+    }
+    if not item.reading.words:
+        prompt["client_parameters"] = {"temperature": 0, "max_tokens": decoding["max_tokens"]}
+    return {"prompt": prompt}
+
+
+def _revive(value: Any, where: str, stem: str) -> Imported:
+    prompt = value.get("prompt") if isinstance(value, Mapping) else None
+    if not isinstance(prompt, Mapping):
+        raise ExportError(f"{where} has no key 'prompt' at its top, so it is no prompt-templates file")
+    metadata = prompt.get("metadata") or {}
+    body = prompt.get("template", prompt.get("messages"))
+    dropped = [
+        f"{where}: its {key} were left out"
+        for key in ("client_parameters", "custom_data")
+        if prompt.get(key) and not (isinstance(metadata, Mapping) and KEY in metadata)
+    ]
+    named = metadata.get("name") if isinstance(metadata, Mapping) else None
+    name = named if isinstance(named, str) and named else stem
+    if isinstance(body, str):
+        return revive(metadata, f_string(read_braces(body, where)), None, where, name, dropped)
+    if not isinstance(body, list) or not all(isinstance(one, Mapping) for one in body):
+        raise ExportError(f"{where}: its template is neither a text nor a list of messages")
+    messages = []
+    for one in body:
+        role, content = one.get("role"), one.get("content")
+        if role not in ROLES or not isinstance(content, str):
+            raise ExportError(f"{where}: a message needs a role among {', '.join(ROLES)} and a text")
+        messages.append(Message(role, f_string(read_braces(content, where))))
+    return revive(metadata, None, tuple(messages), where, name, dropped)
+
+
+_USE = """
+```python
+from prompt_templates import TextPromptTemplate  # or ChatPromptTemplate
+
+prompt = TextPromptTemplate.load_from_local("FILE.yaml")
+print(prompt.populate(FIELD="..."))
+```
+
+`metadata.fedprompt.reading` in the file holds the label words and how to read the answer.
+"""

@@ -1,0 +1,63 @@
+"""The model card by itself: a Markdown page about prompts, for a repository or a wiki."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fedprompt.errors import ExportError
+from fedprompt.exports.card import card
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.writing import publishing, write_one, write_text
+
+__all__ = ["Markdown"]
+
+
+class Markdown:
+    """Tells of any prompts."""
+
+    name = "card"
+    title = "Model card"
+    description = "A Markdown page: what it is for, on whom it was tuned, scores, privacy, how to load."
+    suffix = ".md"
+    many = True
+    needs_model = False
+
+    def drops(self, item: Exported) -> tuple[str, ...]:
+        """Return what is lost: vectors."""
+        if item.prompt.soft is None:
+            return ()
+        return (f"'{item.name}': a page holds no vectors; take a bundle with it",)
+
+    def refuses(self, item: Exported) -> Refusal | None:
+        """Return None: a page tells of every prompt."""
+        return None
+
+    def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
+        """Write one ``.md`` file, or a folder or zip with it as README.md.
+
+        Raises:
+            ExportError: no prompts, or the destination cannot be written.
+        """
+        if not items:
+            raise ExportError(f"{destination}: there is no prompt to write")
+        text = card(items[0].name if len(items) == 1 else "Prompts", _USE, items, context)
+        if destination.suffix.lower() == self.suffix:
+            write_one(destination, text.encode())
+            return destination
+        with publishing(destination) as folder:
+            write_text(folder / "README.md", text)
+        return destination
+
+    def recognises(self, path: Path, names: frozenset[str]) -> bool:
+        """Return whether it is a ``.md`` file or holds README.md alone."""
+        return path.suffix.lower() == self.suffix or names == {"README.md"}
+
+    def read(self, path: Path, context: ImportContext) -> tuple[Imported, ...]:
+        """Refuse: a page is for people.
+
+        Raises:
+            ExportError: always.
+        """
+        raise ExportError(f"{path}: a model card is for people to read; import the bundle that it tells of")
+
+
+_USE = "This page goes with an export: `fedprompt export ID --format bundle --out prompts.zip` writes one."

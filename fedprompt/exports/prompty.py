@@ -1,0 +1,200 @@
+"""Prompty (``.prompty``, version 2): YAML front matter, then chat messages under ``system:``, ``user:`` lines in Jinja.
+
+Prompty knows only chat, so a bare completion is sent as one user message and the export says that its score does not
+hold there. Prompty takes away line breaks at either end of a message and finds roles by looking at lines, so texts
+that this would change are refused. On the way in nothing is looked up: ``${env:}`` and ``${file:}`` are refused.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fedprompt.errors import ExportError
+from fedprompt.exports.documents import (
+    KEY,
+    carried,
+    dropped_demonstrations,
+    read_documents,
+    refuse_soft,
+    revive,
+    split_front_matter,
+    write_documents,
+    yaml_text,
+)
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.syntax import Variable, f_string, jinja, parts_of, read_braces
+from fedprompt.prompts.template import Message
+
+__all__ = ["Prompty"]
+
+TITLE = "Prompty"
+SUFFIXES = (".prompty",)
+_ROLE = re.compile(r"^\s*#?\s*(system|user|assistant|developer|tool)\s*(\[[^\]]*\])?\s*:\s*$", re.I)
+_REFERENCE = re.compile(r"\$\{(\w+):")
+_OTHER_BREAKS = re.compile("[\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\r]")
+_LEFT_OUT = ("model", "tools", "outputs", "sample")
+
+
+class Prompty:
+    """Holds templates as chat messages."""
+
+    name = "prompty"
+    title = TITLE
+    description = "A template as chat messages in a .prompty file, for Prompty and its editors."
+    suffix = ".prompty"
+    many = True
+    needs_model = False
+
+    def drops(self, item: Exported) -> tuple[str, ...]:
+        """Return what is lost: demonstrations, and that a bare completion is none."""
+        found = dropped_demonstrations(item)
+        if item.prompt.template.messages is None:
+            found += (
+                f"'{item.name}' is a bare completion and Prompty knows only chat: it is sent as one user message, "
+                "where its score is not promised",
+            )
+        return found
+
+    def refuses(self, item: Exported) -> Refusal | None:
+        """Return why Prompty cannot hold a prompt, or None if it can."""
+        if refusal := refuse_soft(item, "Prompty"):
+            return refusal
+        told = (item.name, *item.reading.words, *item.reading.words.values())
+        if any(_REFERENCE.search(text) for text in told):
+            return Refusal("its name or a label word looks like a reference that Prompty would follow", "langchain")
+        for _, content in _turns(item):
+            if not content or content.strip("\n") != content:
+                return Refusal("a message begins or ends with a line break, which Prompty takes away", "langchain")
+            if _OTHER_BREAKS.search(content):
+                return Refusal("its text holds line breaks that Prompty would change", "langchain")
+            if any(_ROLE.match(line) for line in content.split("\n")):
+                return Refusal("a line of its text looks like one of Prompty's roles", "langchain")
+        return None
+
+    def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
+        """Write one ``.prompty`` file, or a folder or zip with one a prompt and the model card.
+
+        Raises:
+            ExportError: a prompt is refused, or the destination cannot be written.
+        """
+        return write_documents(
+            items,
+            destination,
+            context,
+            title=TITLE,
+            suffixes=SUFFIXES,
+            use=_USE,
+            refuses=self.refuses,
+            text=lambda some: _text(some[0], context),
+        )
+
+    def recognises(self, path: Path, names: frozenset[str]) -> bool:
+        """Return whether it is a ``.prompty`` file or holds one."""
+        return path.suffix.lower() in SUFFIXES or any(name.endswith(SUFFIXES) for name in names)
+
+    def read(self, path: Path, context: ImportContext) -> tuple[Imported, ...]:
+        """Read prompts back, ours or another's with plain variables.
+
+        Raises:
+            ExportError: no front matter, a reference to the environment or a file, or a template that is a program.
+        """
+        found = []
+        for one in read_documents(path, SUFFIXES):
+            front, body = split_front_matter(one)
+            found.append(_revive(front, body, one.where, one.stem))
+        return tuple(found)
+
+
+def _turns(item: Exported) -> list[tuple[str, str]]:
+    template = item.prompt.template
+    if template.messages is None:
+        return [("user", template.text or "")]
+    return [(message.role, message.content) for message in template.messages]
+
+
+def _text(item: Exported, context: ExportContext) -> str:
+    turns = _turns(item)
+    names = dict.fromkeys(part.name for _, content in turns for part in parts_of(content) if isinstance(part, Variable))
+    front: dict[str, Any] = {
+        "name": item.name,
+        "description": f"Written by fedprompt, {item.prompt.id}",
+        "metadata": {KEY: carried(item, context)},
+        "inputs": [{"name": name, "kind": "string", "required": True} for name in names],
+        "template": {"format": {"kind": "jinja2"}, "parser": {"kind": "prompty"}},
+    }
+    if not item.reading.words:
+        front["model"] = {
+            "apiType": "chat",
+            "options": {"temperature": 0, "maxOutputTokens": item.reading.decoding["max_tokens"]},
+        }
+    body = "\n".join(f"{role}:\n{jinja(parts_of(content))}" for role, content in turns)
+    return f"---\n{_unmarked(front)}---\n{body}\n"
+
+
+def _unmarked(front: Mapping[str, Any]) -> str:
+    """Return YAML without ``---`` and ``+++``, which Prompty takes for its end wherever they stand."""
+    text = yaml_text(dict(front))
+    if "---" not in text and "+++" not in text:
+        return text
+    quoted = yaml.safe_dump(dict(front), sort_keys=True, allow_unicode=True, width=2**31, default_style='"')
+    return str(quoted).replace("---", r"\x2d\x2d\x2d").replace("+++", r"\x2b\x2b\x2b")
+
+
+def _revive(front: Mapping[str, Any], body: str, where: str, stem: str) -> Imported:
+    _refuse_references(front, where)
+    metadata = front.get("metadata")
+    ours = isinstance(metadata, Mapping) and KEY in metadata
+    named = front.get("name")
+    name = named if isinstance(named, str) and named else stem
+    dropped = [] if ours else [f"{where}: its {key} was left out" for key in _LEFT_OUT if front.get(key)]
+    template = front.get("template")
+    kind = template.get("format") if isinstance(template, Mapping) else template
+    kind = kind.get("kind") if isinstance(kind, Mapping) else kind
+    if kind not in (None, "jinja2"):
+        raise ExportError(
+            f"{where}: its template is written in {str(kind)[:40]!r}; only jinja2 with plain variables is read"
+        )
+    turns: list[tuple[str, list[str]]] = []
+    for line in body.split("\n"):
+        if match := _ROLE.match(line):
+            turns.append((match[1].lower(), []))
+        else:
+            if not turns:
+                turns.append(("system", []))
+            turns[-1][1].append(line)
+    messages = []
+    for role, lines in turns:
+        content = "\n".join(lines).strip("\n")
+        if not content:
+            continue
+        if role not in ("system", "user", "assistant"):
+            raise ExportError(f"{where}: a message of the role '{role}' cannot be held")
+        messages.append(Message(role, f_string(read_braces(content, where))))
+    if not messages:
+        raise ExportError(f"{where} has no message")
+    return revive(metadata, None, tuple(messages), where, name, dropped)
+
+
+def _refuse_references(value: Any, where: str) -> None:
+    if isinstance(value, str) and (match := _REFERENCE.search(value)):
+        raise ExportError(
+            f"{where} refers to ${{{match[1]}:...}}, and nothing of this machine is looked up for a prompt; "
+            "take the reference out"
+        )
+    for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        _refuse_references(inner, where)
+
+
+_USE = """
+```python
+import prompty
+
+agent = prompty.load("FILE.prompty")
+messages = prompty.prepare(agent, {"FIELD": "..."})
+```
+
+`agent.metadata["fedprompt"]["reading"]` holds the label words and how to read the answer.
+"""

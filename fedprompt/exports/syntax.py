@@ -1,0 +1,151 @@
+"""A template's text as parts, and the ways in which other tools write a variable.
+
+A part is literal text or a :class:`Variable`. f-strings (fedprompt, LangChain), Jinja (Prompty, promptfoo's Nunjucks,
+Hugging Face prompt-templates) and Handlebars (Dotprompt) can write every text, given an escape for what would be
+taken for a tag; plain ``{{name}}`` (Langfuse) cannot, and :func:`plain` says so. Invariant: reading what was written
+gives the same parts. On the way in only plain variables and quoted text are read: any other tag is a program.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from string import Formatter
+
+from fedprompt.errors import ExportError
+
+__all__ = ["Part", "Variable", "f_string", "handlebars", "jinja", "parts_of", "plain", "read_braces"]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A place that a field's text goes to."""
+
+    name: str
+
+
+Part = str | Variable
+
+_TAG = re.compile(r"\{\{(.*?)\}\}|\{%.*?%\}|\{#.*?#\}", re.S)
+_NAME = re.compile(r"\s*([A-Za-z_]\w*)\s*")
+_QUOTED = re.compile(r"\s*'((?:[^'\\]|\\.)*)'\s*|\s*\"((?:[^\"\\]|\\.)*)\"\s*", re.S)
+_ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t", "\\\\": "\\", "\\'": "'", '\\"': '"'}
+# What would be taken for a tag's brace or a comment's end, and a carriage return, which Jinja makes a line feed.
+_JINJA = re.compile(r"\{(?=[{%#\r]|\Z)|\A\}|#(?=\})|\r")
+_JINJA_LAST = re.compile(r"\{(?=\n\Z)|" + _JINJA.pattern + r"|\n\Z")  # and a last line feed, which it takes away
+# Every brace, a backslash before a tag, and a last space, which Dotprompt takes away.
+_HANDLEBARS = re.compile(r"[{}]|\\(?=\\*(?:[{}]|\Z))")
+_HANDLEBARS_LAST = re.compile(r"\\(?=\\*\s\Z)|" + _HANDLEBARS.pattern + r"|\s\Z")
+HANDLEBARS_PREFIX = "fp_"
+
+
+def parts_of(text: str) -> tuple[Part, ...]:
+    """Return the parts of an f-string text whose braces match."""
+    found: list[Part] = []
+    for literal, name, _, _ in Formatter().parse(text):
+        _append(found, literal)
+        if name is not None:
+            found.append(Variable(name))
+    return tuple(found)
+
+
+def f_string(parts: Sequence[Part]) -> str:
+    """Write parts as an f-string text."""
+    return "".join(
+        "{" + part.name + "}" if isinstance(part, Variable) else part.replace("{", "{{").replace("}", "}}")
+        for part in parts
+    )
+
+
+def jinja(parts: Sequence[Part]) -> str:
+    """Write parts for Jinja or Nunjucks; what would be taken for a tag stands in quotes, ``{{ '{' }}``."""
+
+    def quoted(match: re.Match[str]) -> str:
+        return "{{ '" + match[0].replace("\r", "\\r").replace("\n", "\\n") + "' }}"
+
+    patterns = [*[_JINJA] * (len(parts) - 1), _JINJA_LAST]
+    return "".join(
+        "{{ " + part.name + " }}" if isinstance(part, Variable) else pattern.sub(quoted, part)
+        for part, pattern in zip(parts, patterns, strict=False)
+    )
+
+
+def handlebars(parts: Sequence[Part], defaults: dict[str, str]) -> str:
+    """Write parts for Handlebars; what would be taken for a tag, or be stripped, becomes a variable in ``defaults``."""
+
+    def named(match: re.Match[str]) -> str:
+        name = f"{HANDLEBARS_PREFIX}{ord(match[0]):x}"
+        defaults[name] = match[0]
+        return "{{" + name + "}}"
+
+    patterns = [*[_HANDLEBARS] * (len(parts) - 1), _HANDLEBARS_LAST]
+    return "".join(
+        "{{" + part.name + "}}" if isinstance(part, Variable) else pattern.sub(named, part)
+        for part, pattern in zip(parts, patterns, strict=False)
+    )
+
+
+def plain(parts: Sequence[Part]) -> str | None:
+    """Write parts with ``{{name}}`` and no way to escape; None where the text's own braces would be misread."""
+    text = "".join("{{" + part.name + "}}" if isinstance(part, Variable) else part for part in parts)
+    at = 0
+    found: list[Part] = []
+    while (begin := text.find("{{", at)) >= 0 and (end := text.find("}}", begin)) >= 0:
+        found += [text[at:begin], Variable(text[begin + 2 : end])]
+        at = end + 2
+    merged: list[Part] = []
+    for part in (*found, text[at:]):
+        if isinstance(part, str):
+            _append(merged, part)
+        else:
+            merged.append(part)
+    return text if merged == list(parts) else None
+
+
+def read_braces(
+    text: str, where: str, *, quotes: bool = True, constant: Callable[[str], str | None] = lambda name: None
+) -> tuple[Part, ...]:
+    """Read a text with ``{{name}}`` in it.
+
+    Args:
+        text: what to read.
+        where: begins the message of an error.
+        quotes: whether ``{{ 'text' }}`` is text, as in Jinja; otherwise ``{%`` and ``{#`` are plain text too.
+        constant: the text that stands for a variable, None where it is a field.
+
+    Raises:
+        ExportError: a tag that is more than a variable.
+    """
+    found: list[Part] = []
+    at = 0
+    for match in _TAG.finditer(text):
+        if match[1] is None and not quotes:
+            continue
+        _append(found, text[at : match.start()])
+        at = match.end()
+        name = _NAME.fullmatch(match[1] or "")
+        quoted = _QUOTED.fullmatch(match[1] or "") if quotes else None
+        if name is not None:
+            fixed = constant(name[1])
+            if fixed is None:
+                found.append(Variable(name[1]))
+            else:
+                _append(found, fixed)
+        elif quoted is not None:
+            inner = quoted[1] if quoted[1] is not None else quoted[2]
+            _append(found, re.sub(r"\\.", lambda m: _ESCAPES.get(m[0], m[0]), inner, flags=re.S))
+        else:
+            raise ExportError(
+                f"{where}: the tag {match[0][:60]!r} is more than a variable, and templates that run code are not "
+                "read; write it as text or a plain variable"
+            )
+    _append(found, text[at:])
+    return tuple(found)
+
+
+def _append(found: list[Part], literal: str) -> None:
+    if not literal:
+        return
+    if found and isinstance(found[-1], str):
+        found[-1] += literal
+    else:
+        found.append(literal)

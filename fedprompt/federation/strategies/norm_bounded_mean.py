@@ -1,0 +1,31 @@
+"""Norm-bounded mean: Sun et al. 2019, arXiv 1911.07963, section 4: long updates are cut before they are averaged."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.federation.strategies.fedavg import moved, weighted_mean
+from fedprompt.federation.strategies.strategy import Aggregate, State, Update, in_site_order
+from fedprompt.privacy.clipping import clip
+
+__all__ = ["NormBoundedMean"]
+
+
+class NormBoundedMean:
+    """No site moves the mean by more than ``norm / n``: each counts once. Streams."""
+
+    name = "norm-bounded-mean"
+
+    def aggregate(
+        self, start: NDArray[np.float32], updates: Iterable[Update], options: Mapping[str, float], state: State
+    ) -> Aggregate:
+        """Return ``start`` plus the mean of the updates, none longer than ``norm``.
+
+        Raises:
+            FederationError: no updates, or shapes that differ.
+        """
+        short = (
+            Update(update.site, clip(update.delta, options["norm"]), 1) for update in in_site_order(start, updates)
+        )
+        return Aggregate(moved(start, weighted_mean(start, short)))

@@ -1,0 +1,42 @@
+"""A judge on another machine sees outputs and answers of cases: what it is asked is in the ledger before it is sent.
+
+Invariant: no text goes to a judge elsewhere without an entry on disk; where there is no ledger, nothing goes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fedprompt.errors import ModelError
+from fedprompt.evaluation.scorers.scorer import Judge, Resources
+from fedprompt.models.chat import ChatTurn
+from fedprompt.models.chat_judge import ChatJudge
+from fedprompt.site.calls import record_calls
+from fedprompt.site.ledger import Ledger
+
+__all__ = ["only_here", "recorded"]
+
+
+def recorded(resources: Resources | None, ledger: Ledger, study: str) -> Resources:
+    """Return the resources with every batch of questions to a judge elsewhere written into the ledger first.
+
+    Args:
+        ledger: the site's.
+        study: the study's digest.
+    """
+
+    def before(judge: Judge, prompts: Sequence[str]) -> None:
+        if isinstance(judge, ChatJudge) and judge.model.info.remote:
+            asked = [(ChatTurn("user", prompt),) for prompt in prompts]
+            record_calls(ledger, study=study, host=judge.model.info.host, cases=len(prompts), conversations=asked)
+
+    return replace(resources or Resources(), before_judge=before)
+
+
+def only_here(judge: Judge, prompts: Sequence[str]) -> None:
+    """Refuse a judge elsewhere, for want of a ledger.
+
+    Raises:
+        ModelError: the judge runs on another machine.
+    """
+    if isinstance(judge, ChatJudge) and judge.model.info.remote:
+        raise ModelError(f"the judge '{judge.name}' runs on another machine and no ledger would show what it was asked")

@@ -1,0 +1,75 @@
+"""What a site's operator allows beyond accepting a study: verbs, tasks a day, a floor for min_cases, quiet hours."""
+
+import os
+import re
+from datetime import datetime, time
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from fedprompt.errors import DataError
+from fedprompt.study.schema import Closed
+
+__all__ = ["Policy", "Verb", "read_policy", "write_policy"]
+
+Verb = Literal["describe", "score", "tune", "evaluate", "propose"]
+MAX_POLICY_BYTES = 64 * 1024
+_HOURS = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$")
+
+
+class Policy(Closed):
+    """``quiet_hours`` is ``HH:MM-HH:MM`` in the machine's time, over midnight too.
+
+    ``replies`` bounds the replies to one study below what the study says. Hosts of models that may see cases are in the
+    machine's ``models.toml``.
+    """
+
+    verbs: tuple[Verb, ...] = ("describe", "score", "tune", "evaluate")
+    tasks_a_day: Annotated[int, Field(ge=0, le=10**9)] = 10_000
+    replies: Annotated[int, Field(ge=0, le=10**9)] = 10_000
+    min_cases: Annotated[int, Field(ge=1, le=10**9)] = 1
+    quiet_hours: str | None = None
+
+    @model_validator(mode="after")
+    def _readable(self) -> "Policy":
+        if self.quiet_hours is not None and not _HOURS.match(self.quiet_hours):
+            raise ValueError("quiet_hours is HH:MM-HH:MM, for example 22:00-06:00")
+        return self
+
+    def quiet_at(self, now: datetime) -> bool:
+        """Say whether ``now`` is in the quiet hours."""
+        if self.quiet_hours is None:
+            return False
+        begin, end = (time.fromisoformat(part) for part in self.quiet_hours.split("-"))
+        at = now.time()
+        return begin <= at < end if begin <= end else at >= begin or at < end
+
+
+def read_policy(path: Path) -> Policy:
+    """Return the policy in a file, the default where there is none.
+
+    Raises:
+        DataError: it cannot be read or is not a policy; names the field.
+    """
+    try:
+        with path.open("rb") as file:
+            return Policy.model_validate_json(file.read(MAX_POLICY_BYTES))
+    except FileNotFoundError:
+        return Policy()
+    except OSError as error:
+        raise DataError(f"{path}: the site's policy cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"])) or "policy"
+        raise DataError(f"{path}, {field}: {error.errors()[0]['msg']}; set it with 'fedprompt site policy'") from error
+
+
+def write_policy(path: Path, policy: Policy) -> None:
+    """Write a policy, mode 0600, all of it or nothing."""
+    temporary = path.with_suffix(f".{os.getpid()}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(policy.model_dump_json(indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,41 @@
+"""What rounding lost of a site's last update: kept at the site, added to its next one, never sent.
+
+A residual belongs to one run and to what comes after its round: round 1 begins with none, and so does another seed.
+It is derived from private cases, so it stays in the site's folder, beside the reply that it is what is left of.
+"""
+
+import json
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.study.messages import TuneTask
+
+__all__ = ["pack_residual", "residual_for"]
+
+
+def pack_residual(task: TuneTask, residual: NDArray[np.float32]) -> bytes:
+    """Return the bytes to keep of a residual ([tokens, width] float32) that answering ``task`` left."""
+    from safetensors.numpy import save
+
+    of = json.dumps({"seed": task.seed, "round": task.round})
+    return save({"residual": np.ascontiguousarray(residual), "of": np.frombuffer(of.encode(), dtype=np.uint8)})
+
+
+def residual_for(task: TuneTask, kept: bytes | None, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+    """Return the residual that ``task``'s update must carry, None where there is none for it.
+
+    Args:
+        task: what is answered now.
+        kept: bytes of :func:`pack_residual`, or None.
+        shape: of the update; a residual of another shape is of another study's slot.
+    """
+    from safetensors.numpy import load
+
+    if kept is None:
+        return None
+    found = load(kept)
+    of = json.loads(found["of"].tobytes())
+    residual = found["residual"]
+    same = of["seed"] == task.seed and of["round"] < task.round and residual.shape == shape
+    return residual if same else None

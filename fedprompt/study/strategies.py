@@ -1,0 +1,132 @@
+"""The options that a study may give its strategy: closed, with defaults, so that a change of one changes the digest.
+
+Only names, bounds and how many sites are needed; what a strategy does is in ``federation.strategies``. A strategy that
+is not listed here takes no part in this check: it checks its own options when the run starts.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+__all__ = ["OPTIONS", "filled_options", "least_sites"]
+
+Liars = Annotated[int, Field(ge=0, le=100_000)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(gt=0, le=10)]
+
+
+class Options(BaseModel):
+    """No options; any number of sites will do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def least(self) -> int:
+        """How many updates the strategy needs."""
+        return 1
+
+
+class Momentum(Options):
+    """FedAvgM's server learning rate and momentum."""
+
+    lr: Rate = 1.0
+    momentum: Share = 0.9
+
+
+class Proximal(Options):
+    """FedProx's pull towards the round's start."""
+
+    mu: Annotated[float, Field(ge=0, le=1000)] = 0.01
+
+
+class Adaptive(Options):
+    """FedAdam's and FedYogi's server learning rate, decay of both moments, and what keeps the divisor from zero."""
+
+    lr: Rate = 0.01
+    beta1: Share = 0.9
+    beta2: Share = 0.99
+    tau: Annotated[float, Field(gt=0, le=1)] = 0.001
+
+
+class Trimmed(Options):
+    """How many sites may lie: as many values are left out at each end."""
+
+    liars: Liars = 1
+
+    def least(self) -> int:
+        """One value is left between those cut off."""
+        return 2 * self.liars + 1
+
+
+class Weiszfeld(Options):
+    """Steps of the smoothed Weiszfeld algorithm, and the distance below which an update counts as near."""
+
+    iterations: Annotated[int, Field(ge=1, le=1000)] = 10
+    smoothing: Annotated[float, Field(gt=0, le=1)] = 1e-6
+
+
+class Krum(Options):
+    """How many sites may lie, and how many updates are averaged (0: all but ``liars`` and two)."""
+
+    liars: Liars = 1
+    keep: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+
+    def least(self) -> int:
+        """Blanchard et al. 2017, proposition 1: n >= 2f + 3."""
+        return 2 * self.liars + 3
+
+
+class Bulyan(Options):
+    """How many sites may lie."""
+
+    liars: Liars = 1
+
+    def least(self) -> int:
+        """El Mhamdi et al. 2018, section 4: n >= 4f + 3."""
+        return 4 * self.liars + 3
+
+
+class Bounded(Options):
+    """The longest an update may be (Euclidean norm)."""
+
+    norm: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+
+
+OPTIONS: Mapping[str, type[Options]] = {
+    "fedavg": Options,
+    "fedavgm": Momentum,
+    "fedprox": Proximal,
+    "fedadam": Adaptive,
+    "fedyogi": Adaptive,
+    "median": Options,
+    "trimmed-mean": Trimmed,
+    "geometric-median": Weiszfeld,
+    "multi-krum": Krum,
+    "bulyan": Bulyan,
+    "norm-bounded-mean": Bounded,
+}
+
+
+def filled_options(name: str, given: Mapping[str, float]) -> dict[str, float]:
+    """Return a strategy's options with the defaults filled in; those of a strategy not listed stay as they are.
+
+    Raises:
+        ValueError: an option that the strategy does not have, or a value out of its bounds; says which.
+    """
+    if name not in OPTIONS:
+        return dict(given)
+    try:
+        found = OPTIONS[name].model_validate(dict(given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(OPTIONS[name].model_fields) or "none"
+            raise ValueError(f"{name} has no option '{option}'; its options: {known}") from None
+        raise ValueError(f"{name}'s option '{option}': {first['msg']}") from None
+    return {option: float(value) for option, value in found.model_dump().items()}
+
+
+def least_sites(name: str, options: Mapping[str, float]) -> int:
+    """Return how many sites must answer a round for the strategy to hold what it promises."""
+    return OPTIONS[name].model_validate(dict(options)).least() if name in OPTIONS else 1

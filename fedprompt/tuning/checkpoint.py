@@ -1,0 +1,77 @@
+"""Where tuning stands, in one private file: vectors, AdamW's moments, the order of cases, and the generator's state.
+
+A run that goes on from it takes the steps, bit for bit, that it would have taken. The file is replaced whole, so a
+process that is killed while writing leaves the one before.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from fedprompt.errors import TuningError
+
+__all__ = ["Checkpoint", "Progressed"]
+
+ARRAYS = ("vectors", "first", "second", "best")
+LIMIT = 1 << 28  # bytes of the file
+
+
+class Progressed(BaseModel):
+    """The numbers of a checkpoint; ``generator`` is the state of numpy's bit generator."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    step: int
+    losses: tuple[float, ...]
+    queue: tuple[int, ...]
+    generator: dict[str, object]
+    checks: tuple[float, ...] = ()
+    best_step: int = 0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """``path`` is the file; ``key`` names the run, so that another run's state is never taken up."""
+
+    path: Path
+    key: str
+
+    def write(self, state: Progressed, arrays: dict[str, NDArray[np.float32]]) -> None:
+        """Replace the file; the arrays are each [tokens, width] float32.
+
+        Raises:
+            TuningError: it cannot be written.
+        """
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(save(arrays, {"state": state.model_dump_json()}))
+            os.replace(temporary, self.path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise TuningError(f"{self.path}: the checkpoint cannot be written ({error.strerror})") from error
+
+    def read(self) -> tuple[Progressed, dict[str, NDArray[np.float32]]] | None:
+        """Return the state, or None where there is none of this run or it cannot be read."""
+        try:
+            if self.path.stat().st_size > LIMIT:
+                return None
+            with safe_open(self.path, framework="numpy") as file:
+                state = Progressed.model_validate_json((file.metadata() or {}).get("state", ""))
+                arrays = {name: file.get_tensor(name) for name in file.keys() if name in ARRAYS}  # noqa: SIM118
+        except (OSError, SafetensorError, ValidationError, json.JSONDecodeError):
+            return None
+        return (state, arrays) if state.key == self.key and set(arrays) == set(ARRAYS) else None
+
+    def remove(self) -> None:
+        """Remove the file."""
+        self.path.unlink(missing_ok=True)

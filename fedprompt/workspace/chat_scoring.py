@@ -1,0 +1,155 @@
+"""``score`` with a chat model: what was answered and what was not, tokens, and money where its price is known.
+
+A host elsewhere is a way out for cases: this machine's configuration must allow it, and the site's ledger holds the run
+before its first call. Places of unparsed cases are returned to whoever ran it and kept nowhere.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fedprompt.evaluation.chat_runner import conversations, run_chat, score_chat
+from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.models.chat import ChatReply
+from fedprompt.models.chat_choice import Probe, digest_with, find_method
+from fedprompt.models.chat_config import ChatSettings
+from fedprompt.models.chat_cost import Cost, spent
+from fedprompt.models.chat_langchain import LangChainChat, load_chat
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.site.calls import record_calls
+from fedprompt.site.judge_calls import recorded
+from fedprompt.study.files import read_study
+from fedprompt.study.schema import Study
+from fedprompt.study.score import SplitName
+from fedprompt.workspace.own_cases import OWN_SITE, own_cases
+from fedprompt.workspace.progress import Progress, Report
+from fedprompt.workspace.scorer_resources import scorer_resources
+from fedprompt.workspace.shown import method_of, shown_score
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["priced", "score_with_chat"]
+
+
+def score_with_chat(
+    ws: Workspace,
+    study: Path,
+    data: Path,
+    name: str,
+    *,
+    mapping: Mapping[str, str] | None,
+    group: str | None,
+    split: SplitName,
+    seed: int,
+    report: Report,
+) -> dict[str, Any]:
+    """Score a study's templates with the chat model ``name``; as :func:`fedprompt.workspace.scoring.score`.
+
+    Raises:
+        StudyError, DataError, ModelError: a file or the model cannot be used; says where and what to do.
+        LedgerError: the run cannot be written into the site's ledger, so nothing was sent.
+    """
+    parsed = read_study(study, complete_scorers).model_copy(update={"model": name})
+    own = own_cases(ws, parsed, study, data, mapping, group, split)
+    prompts = [Prompt(template) for template in parsed.candidates()]
+    began = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        left = (time.monotonic() - began) * (total - done) / max(1, done)
+        report(Progress("score", f"{len(prompts)} templates on {len(own.chosen)} cases", done, total, left))
+
+    report(Progress("prepare", f"asking {name}"))
+    with load_chat(name, ws.home.path) as model:
+        probe = _method(model, parsed, prompts)
+        method = None if probe is None else probe.method
+        model_digest = digest_with(model.info, method)
+        digest = parsed.digest(model_digest)
+        resources = recorded(scorer_resources(ws.home.path), own.folder.ledger, digest)
+        if model.info.remote:
+            sent = conversations(prompts, own.chosen, parsed.answer, own.splits.tune, method)
+            record_calls(
+                own.folder.ledger,
+                study=digest,
+                host=model.info.host,
+                cases=len(own.chosen),
+                conversations=(conversation for conversation, _ in sent),
+            )
+        runs, replies = run_chat(model, prompts, own.chosen, parsed.answer, own.splits.tune, method, tell, resources)
+        replies = (*([] if probe is None or probe.reply is None else [probe.reply]), *replies)
+        settings = model.settings
+    scores = [score_chat(found, own.chosen, split, parsed.answer, method) for found in runs]
+    ws.bank.record_study(parsed, digest, model_digest)
+    run = content_id("r1", canonical_json({"kind": "score", "study": digest, "file": str(data), "at": time.time_ns()}))
+    ws.bank.start_run(run, kind="score", study=digest, settings={"split": split, "seed": seed, "method": method})
+    for prompt in prompts:
+        ws.bank.record_prompt(prompt, study=digest, origin="study")
+    ws.bank.record_scores(run, OWN_SITE, scores)
+    result = {
+        "study": parsed.study,
+        "model": name,
+        "split": split,
+        "results": [
+            {
+                "prompt": prompt.id,
+                "name": prompt.name,
+                "method": method_of(score),
+                **shown_score(score),
+                "unscored": found.run.unscored,
+                "failed": _failed(found.run.reasons),
+                "unparsed": len(found.unparsed),
+            }
+            for prompt, score, found in zip(prompts, scores, runs, strict=True)
+        ],
+        "share_ratio": 1.0,
+        **_bill(replies, settings),
+        "tokens_per_second": None,
+        "seconds": round(time.monotonic() - began, 3),
+        "run": run,
+    }
+    ws.bank.finish_run(run, result)
+    places = {
+        prompt.id: sorted(own.chosen[place].line for place in found.unparsed)
+        for prompt, found in zip(prompts, runs, strict=True)
+        if found.unparsed
+    }
+    return {**result, "unparsed_lines": places}
+
+
+def priced(cost: Cost | None) -> dict[str, Any] | None:
+    """Return an amount as JSON, None where it is not known."""
+    return None if cost is None else {"amount": round(cost.amount, 6), "currency": cost.currency}
+
+
+def _method(model: LangChainChat, study: Study, prompts: Sequence[Prompt]) -> Probe | None:
+    if study.answer.type != "choice":
+        return None
+    words = [tuple((prompt.template.words or {})[label] for label in study.answer.labels) for prompt in prompts]
+    return find_method(model, words, model.settings.method)
+
+
+def _failed(reasons: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    return {reason: count for reason, count in reasons.get("model", {}).items() if count}
+
+
+def _bill(replies: Sequence[ChatReply], settings: ChatSettings) -> dict[str, Any]:
+    """Return calls, tokens as the server counted them, and the cost, with a sentence where one is not known."""
+    found = spent(replies)
+    cost, failed = found.cost(settings.price), Counter(one.failure for one in replies if one.failure is not None)
+    notes = []
+    if settings.price is None:
+        notes.append("the cost is not known: models.toml names no price for this model")
+    elif found.uncounted:
+        notes.append(f"the cost is not known: the server did not count the tokens of {found.uncounted:,} calls")
+    if failed:
+        told = ", ".join(f"{reason} {count:,}" for reason, count in sorted(failed.items()))
+        notes.append(f"calls that failed for good are in no score, and what they cost is not known ({told})")
+    return {
+        "tokens": found.usage.input + found.usage.output,
+        "calls": len(replies),
+        "input_tokens": found.usage.input,
+        "output_tokens": found.usage.output,
+        "cost": priced(cost),
+        "notes": notes,
+    }

@@ -1,0 +1,66 @@
+"""Runs the prompts of an exported file on the local model, without a bank; promptfoo's provider asks through here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fedprompt.errors import ExportError
+from fedprompt.exports.protocol import ImportContext
+from fedprompt.exports.registry import format_of
+from fedprompt.models.protocols import CausalModel
+from fedprompt.models.registry import load
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.schema import Answer
+from fedprompt.workspace.answering import Given, answer_case, default_answer
+from fedprompt.workspace.home import find_home
+
+__all__ = ["ExportedPrompts"]
+
+
+@dataclass(frozen=True)
+class ExportedPrompts:
+    """``prompts``: id -> prompt; ``answers``: id -> how its answers are read; ``model``: what they run on."""
+
+    prompts: Mapping[str, Prompt]
+    answers: Mapping[str, Answer]
+    model: CausalModel
+
+    @classmethod
+    def open(cls, path: Path, model: str, home: Path | None = None) -> "ExportedPrompts":
+        """Read an export and load its model.
+
+        Args:
+            path: any export that fedprompt reads.
+            model: the model's name or folder.
+            home: where the models lie; the user's own by default.
+
+        Raises:
+            ExportError: the export is damaged, hostile, or none.
+            ModelError: there is no such model.
+            AssetError: the model was not fetched yet.
+        """
+        found = format_of(path).read(path, ImportContext())
+        prompts = {one.prompt.id: one.prompt for one in found}
+        answers = {one.prompt.id: _answer(one.prompt, one.notes.get("reading") or {}) for one in found}
+        return cls(prompts, answers, load(model, find_home(home).path))
+
+    def answer(self, id: str, fields: Mapping[str, str]) -> Given:
+        """Answer one case with the prompt of that id.
+
+        Raises:
+            ExportError: the export holds no such prompt.
+            PromptError: a field is missing.
+            ModelError: it does not fit the window, or the soft prompt is for another model.
+        """
+        if id not in self.prompts:
+            raise ExportError(f"the export holds no prompt {id}; it holds {', '.join(sorted(self.prompts))}")
+        return answer_case(self.model, self.prompts[id], fields, self.answers[id])
+
+
+def _answer(prompt: Prompt, reading: Mapping[str, Any]) -> Answer:
+    answer = default_answer(prompt)
+    if answer.type == "choice":
+        return answer.model_copy(update={key: reading[key] for key in ("normalise", "prior") if key in reading})
+    writing = reading.get("writing") or {}
+    return answer.model_copy(update={**writing, "stop": tuple(writing.get("stop", ()))})

@@ -1,0 +1,168 @@
+"""What a federation would take, by site, before it is begun: seconds and bytes. Nothing is sent and nothing is kept.
+
+Bytes are those of messages made up to the study's shapes and packed as real ones are. Seconds come from this study's
+earlier rounds where the bank holds some; else, where a site's file lies here, from one step on a batch of its cases.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.runner import query, run_prompts, true_labels
+from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.federation.rounds import check_sites
+from fedprompt.models.protocols import CausalModel
+from fedprompt.models.registry import load
+from fedprompt.privacy.egress import pack_reply, pack_task
+from fedprompt.privacy.quantise import quantise
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.study.files import read_study
+from fedprompt.study.messages import EvaluateTask, ScoreReply, ScoreTask, TuneReply, TuneTask
+from fedprompt.study.schema import Study
+from fedprompt.study.score import BINS, CalibrationBin, Score
+from fedprompt.workspace.federation_run import start_prompt
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.sites import cases_of
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["forecast"]
+
+SAMPLE = 8
+TASK, PROMPT = "t1:" + "0" * 32, "p1:" + "0" * 32
+
+
+def forecast(
+    ws: Workspace,
+    study: Path,
+    sites: Mapping[str, Path | None],
+    *,
+    mapping: Mapping[str, str] | None = None,
+    group: str | None = None,
+    report: Report = quiet,
+) -> dict[str, Any]:
+    """Return what ``federate`` with the same arguments would take.
+
+    Args:
+        sites: site -> its file, None where the file lies elsewhere.
+
+    Returns:
+        ``study``, ``rounds``, ``sites`` (site -> ``cases``, ``seconds``, ``sent``, ``received``, the middle one None
+        where it cannot be known), ``seconds`` (of all, one after the other), ``sent`` and ``received`` (bytes, as the
+        hub sees them), and ``basis``: ``earlier rounds``, ``measured`` or ``not known``.
+
+    Raises:
+        FederationError: the study's strategy needs more sites.
+        StudyError, DataError, ModelError: as ``federate`` would.
+    """
+    parsed = read_study(study, complete_scorers)
+    check_sites(parsed.rounds, sorted(sites))
+    report(Progress("prepare", f"loading {parsed.model}"))
+    model = load(parsed.model, ws.home.path)
+    digest = parsed.digest(model.info.digest)
+    sent, received = _bytes(parsed, digest, model.info.width)
+    seen = _earlier(ws, digest)
+    found: dict[str, Any] = {}
+    measured = False
+    for site, path in sorted(sites.items()):
+        cases = None if path is None else cases_of(path, parsed, mapping, group)
+        seconds = seen.get(site)
+        if seconds is None and cases:
+            report(Progress("prepare", f"{site}: one step on a batch of its cases"))
+            seconds, measured = _measured(model, parsed, cases), True
+        found[site] = {
+            "cases": None if cases is None else len(cases),
+            "seconds": None if seconds is None else round(seconds, 2),
+            "sent": sent,
+            "received": received,
+        }
+    all_seconds = [one["seconds"] for one in found.values()]
+    return {
+        "study": digest,
+        "rounds": parsed.rounds.count if parsed.soft is not None else 0,
+        "sites": found,
+        "seconds": None if None in all_seconds else round(sum(all_seconds), 2),
+        "sent": sent * len(found),
+        "received": received * len(found),
+        "basis": "measured" if measured else "earlier rounds" if seen else "not known",
+    }
+
+
+def _bytes(study: Study, digest: str, width: int) -> tuple[int, int]:
+    """Return the bytes to and from one site: templates on validation, the rounds, the best two prompts on test."""
+    names = [Prompt(template).id for template in study.candidates()]
+    sent = len(pack_task(ScoreTask(task=TASK, study=digest, prompts=tuple(names)), {}))
+    received = len(_scores(study, len(names)))
+    if study.soft is None:
+        return sent, received
+    vectors = np.random.default_rng(0).normal(0, 0.1, (study.soft.tokens, width)).astype(np.float32)
+    task = TuneTask(task=TASK, study=digest, round=1, steps=study.tuning.steps, seed=0, known="0" * 64)
+    reply = TuneReply(task=TASK, round=1, cases=100, loss=1 / 3, precision=study.rounds.update)
+    look = EvaluateTask(task=TASK, study=digest, split="validation", soft=(PROMPT,), known="0" * 64)
+    evaluate = len(pack_task(look, {"soft-0": vectors}))
+    tune = len(pack_task(task, {"start": vectors}))
+    sent += study.rounds.count * (tune + evaluate) + 2 * evaluate
+    update = len(pack_reply(reply, quantise(vectors, study.rounds.update)))
+    received += study.rounds.count * (update + len(_scores(study, 1))) + 2 * len(_scores(study, 2))
+    return sent, received
+
+
+def _scores(study: Study, count: int) -> bytes:
+    labels = len(study.answer.labels)
+    score = Score(
+        prompt=PROMPT,
+        split="validation",
+        metric=study.metric,
+        n=100 * labels**2,
+        total=100.0,
+        squares=100.0,
+        groups=100,
+        group_squares=100 / 3,
+        confusion=((100,) * labels,) * labels,
+        bins=(CalibrationBin(n=10, confidence=100 / 3, right=10),) * BINS if labels else (),
+    )
+    return pack_reply(ScoreReply(verb="score", task=TASK, scores=(score,) * count), {})
+
+
+def _earlier(ws: Workspace, digest: str) -> dict[str, float]:
+    """Return site -> seconds of its rounds in the newest finished run of this study."""
+    for run in ws.bank.runs(kind="federate"):
+        if run.study != digest or run.result is None:
+            continue
+        found: dict[str, float] = {}
+        for row in ws.bank.rounds(run.id):
+            for took in row.body.get("seconds", {}).values():
+                for site, seconds in took.items():
+                    found[site] = found.get(site, 0.0) + seconds
+        return found
+    return {}
+
+
+def _measured(model: CausalModel, study: Study, cases: Sequence[Case]) -> float:
+    """Return the seconds of a site's work, from a few of its cases."""
+    few = cases[:SAMPLE]
+    validation = study.splits.validation
+    many = validation if validation > 1 else validation * len(cases)
+    began = time.perf_counter()
+    run_prompts(model, [Prompt(template) for template in study.candidates()], few, study.answer, cases[-SAMPLE:])
+    seconds = (time.perf_counter() - began) / len(few) * many
+    if study.soft is None or study.answer.type != "choice":
+        return seconds
+    slot = Prompt(study.soft_template(), SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
+    batch = cases[: study.tuning.batch]
+    queries = [query(slot, case, study.answer.labels, ()) for case in batch]
+    objective = model.objective(queries, true_labels(batch, study.answer).tolist(), study.soft.tokens)
+    start = start_prompt(model, study).vectors
+    rows = range(len(batch))
+    objective.loss_and_gradient(start, rows)  # the first fills what the next ones use
+    began = time.perf_counter()
+    objective.loss_and_gradient(start, rows)
+    step = time.perf_counter() - began
+    began = time.perf_counter()
+    objective.loglikelihoods(start)
+    look = (time.perf_counter() - began) / len(batch) * many
+    return seconds + study.rounds.count * (study.tuning.steps * step + look)

@@ -1,0 +1,36 @@
+"""What this machine gives to scorers of free text: the encoder's asset, and the chat model that judges.
+
+The judge is named by ``$FEDPROMPT_JUDGE``, as ``provider:model`` or ``chat:NAME`` of ``models.toml``; a study never
+names one. Nothing is loaded before a scorer asks for it.
+"""
+
+import os
+from pathlib import Path
+
+from fedprompt.evaluation.scorers.scorer import Judge, Resources
+from fedprompt.models.protocols import Encoder
+from fedprompt.site.judge_calls import only_here
+
+__all__ = ["JUDGE", "scorer_resources"]
+
+JUDGE = "FEDPROMPT_JUDGE"
+
+
+def scorer_resources(home: Path) -> Resources:
+    """Return the resources of the machine whose home folder this is.
+
+    A judge elsewhere refuses to be asked until ``site.judge_calls.recorded`` gives it a ledger.
+    """
+    name = os.environ.get(JUDGE, "")
+
+    def encoder() -> Encoder:
+        from fedprompt.models.sentence_encoder import load_encoder
+
+        return load_encoder(home)
+
+    def judge() -> Judge:
+        from fedprompt.models.chat_judge import load_judge
+
+        return load_judge(name, home)
+
+    return Resources(encoder, judge if name else None, before_judge=only_here)

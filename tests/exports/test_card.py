@@ -1,0 +1,101 @@
+"""The model card says what a reader needs before relying on a prompt, and the Hub's own class reads it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fedprompt.exports.any_slot import AnySlot
+from fedprompt.exports.card import card, public_model_name
+from fedprompt.exports.markdown import Markdown
+from fedprompt.exports.peft import Peft
+from fedprompt.exports.protocol import ExportContext, Exported, Format
+from fedprompt.exports.reading import how_to_read
+from fedprompt.exports.vllm import Vllm
+from fedprompt.models.protocols import Decoding
+from fedprompt.study.schema import Answer
+
+Make = Callable[..., Exported]
+
+
+def test_the_card_says_for_what_on_whom_how_well_how_private_and_how_to_load(exported: Make) -> None:
+    item = exported("{text}{soft}:", "sha256:m", name="tuned")
+    reading = replace(item.reading, cases={"tweets": 120, "movies": 90})
+    text = card("A title", "Load it so.", [replace(item, reading=reading, origin="federated")], _context("sha256:m"))
+    for wanted in (
+        "Load it so.",
+        '"negative": " rather bad"',
+        "Parser: likeliest-label. Decoding: method log-likelihood of each label word",
+        "accuracy 0.850 (95 % interval 0.810 to 0.890) as the unweighted mean over 2 sites, on the test split",
+        "| tweets | 0.900 | 120 |",
+        "Study `sentiment`: from the fields `text`, one of `positive`, `negative`; metric accuracy.",
+        "tuned by federated rounds",
+        "8 steps of 16 cases at learning rate 0.01, up to 4 rounds of fedavg",
+        "Its score comes from `movies`, `tweets`",
+        "No case is in this export.",
+        "min_cases 30",
+        "claims no differential privacy",
+        "`tiny`, digest `sha256:m`",
+        "3 vectors of width 16",
+    ):
+        assert wanted in text
+
+
+def test_the_default_models_card_warns_of_its_weights_and_says_how_to_fetch_them(exported: Make) -> None:
+    context = ExportContext(None, "smollm2-135m-instruct", "sha256:m")
+    text = card("x", "x", [exported("{text}{soft}:", "sha256:m")], context)
+    assert "Q4_1" in text
+    assert "`fedprompt assets pull` fetches and converts them" in text
+    assert "not promised on the original weights" in text
+
+
+def test_the_hubs_class_loads_it_with_its_tags(exported: Make, nowhere: ExportContext, tmp_path: Path) -> None:
+    from huggingface_hub import ModelCard
+
+    path = Markdown().write([exported(), exported("{text}{soft}", "m")], tmp_path / "README.md", nowhere)
+    loaded = ModelCard.load(path)
+    assert loaded.data.library_name == "fedprompt"
+    assert loaded.data.tags == ["fedprompt", "prompt-template", "soft-prompt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("smollm2-135m-instruct", "smollm2-135m-instruct"),
+        ("org/model", "org/model"),
+        ("/home/someone/models/tiny", "tiny"),
+        ("~/models/tiny/", "tiny"),
+        ("C:\\models\\tiny", "tiny"),
+        ("../tiny", "tiny"),
+    ],
+)
+def test_a_path_is_never_shown(name: str, shown: str) -> None:
+    assert public_model_name(name) == shown
+
+
+def test_how_an_answer_is_read_follows_the_study() -> None:
+    choice = Answer(type="choice", labels=("a", "b"), normalise="tokens", prior="pmi")
+    told = how_to_read(True, choice)
+    assert "Divide each word's sum by the number of its tokens" in told
+    assert "after the template with empty fields" in told
+    drawn = Answer.model_validate({"type": "generate", "scorers": ["exact"], "temperature": 0.7, "seed": 3})
+    assert "drawing at temperature 0.7 and top_p 1 under the seed 3" in how_to_read(False, drawn)
+    assert how_to_read(False, drawn).endswith(r'It ends before the first of "\n\n", if one comes, or after 64 tokens.')
+    assert "greedily" in how_to_read(False, None)
+
+
+def _context(digest: str) -> ExportContext:
+    return ExportContext(None, "tiny", digest)
+
+
+@pytest.mark.parametrize("format", [AnySlot(), Peft(), Vllm()])
+def test_an_export_whose_own_lines_read_answers_otherwise_says_so(exported: Make, format: Format) -> None:
+    item = exported("{soft}{text}:", "m")
+    assert format.drops(item) == ()
+    (told,) = format.drops(replace(item, reading=replace(item.reading, normalise="tokens")))
+    assert "normalises label likelihoods (tokens, prior none)" in told
+    text = exported("{soft}{text}:", "m", words=None)
+    assert format.drops(text) == ()
+    (told,) = format.drops(replace(text, reading=replace(text.reading, writing=Decoding(temperature=0.5))))
+    assert "draws texts at temperature 0.5" in told

@@ -1,0 +1,323 @@
+"""Sites on their own machines, over the real engine with TLS on loopback: the same numbers; bad people."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.loopback import Loopback
+from fedprompt.errors import FederationError
+from fedprompt.federation.hub import Hub
+from fedprompt.federation.transports.flare.address import LEDGER, WORKER_SOCKET
+from fedprompt.federation.transports.flare.engine import command
+from fedprompt.federation.transports.flare.link import LinkServer
+from fedprompt.federation.transports.flare.transport import FlareTransport, connected
+from fedprompt.models.scripted import WIDTH
+from fedprompt.privacy.egress import unpack_reply
+from fedprompt.prompts.ids import canonical_json
+from fedprompt.site.ledger import Ledger
+from fedprompt.study.messages import Refusal
+from fedprompt.workspace.engine_process import EngineProcess
+from fedprompt.workspace.federating import federate
+from fedprompt.workspace.hub_admit import hub_admit
+from fedprompt.workspace.hub_folder import write_json
+from fedprompt.workspace.hub_leave import hub_leave
+from fedprompt.workspace.hub_run import running_hub
+from fedprompt.workspace.hub_status import hub_status
+from fedprompt.workspace.site_folder import enrolled
+from fedprompt.workspace.site_init import site_init
+from fedprompt.workspace.site_ledger import site_ledger, site_ledger_show
+from fedprompt.workspace.workspace import open_workspace
+from tests.docs.test_commands import documented_keys
+from tests.scripted_sites import MODEL, STUDY, write_cases, write_study
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+SITES = ("ant", "bee", "cat", "dog")
+DIGEST = STUDY.digest(MODEL.info.digest)
+
+
+@dataclass
+class Running:
+    """A federation of four sites that runs, what one process made of the same, and a fifth site that lies."""
+
+    loopback: Loopback
+    study: Path
+    local: dict[str, Any]
+    eve: "Eve"
+
+
+@dataclass
+class Eve:
+    """A site that is enrolled and whose worker sends whatever the test puts into ``answer``."""
+
+    ledger: Ledger
+    answer: Callable[[bytes], bytes] = field(default=lambda task: b"")
+    honest_ledger: bool = True
+
+    def handle(self, header: object, task: bytes) -> tuple[dict[str, Any], bytes]:
+        data = self.answer(task)
+        written = data if self.honest_ledger else b"something else"
+        entry = self.ledger.append(decision="sent", study=DIGEST, message={}, arrays={}, data=written)
+        return {"head": entry.hash, "trail": []}, data
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    root = tmp_path_factory.mktemp("flare")
+    study = write_study(root / "study.yaml")
+    files = {site: write_cases(root / f"{site}.csv", site) for site in SITES}
+    with open_workspace(root / "local") as ws:
+        local = federate(ws, study, files, seed=3)
+    keys = {site: (root / "local" / "sites" / site / "site.key").read_bytes() for site in SITES}
+    with Loopback(root) as loopback, tempfile.TemporaryDirectory(prefix="fedprompt-") as sockets:
+        loopback.enrol(SITES, study, keys)
+        loopback.join("eve", study)
+        loopback.start_hub()
+        for site in SITES:
+            loopback.launch_site(site, files[site])
+        kit = enrolled(loopback.sites["eve"], None).kit
+        eve = Eve(Ledger(root / "eve.jsonl"))
+        engine = EngineProcess(
+            command("client", kit),
+            cwd=kit,
+            out=root / "eve.log",
+            environment={
+                WORKER_SOCKET: f"{sockets}/w.sock",
+                LEDGER: str(eve.ledger.path),
+                "PYTHONPATH": str(Path.cwd()),
+            },
+        )
+        with LinkServer(Path(sockets) / "w.sock", eve.handle), engine:
+            engine.tend()
+            yield Running(loopback, study, local, eve)
+
+
+@pytest.fixture(scope="module")
+def found(running: Running) -> dict[str, Any]:
+    """Return what ``federate --transport flare`` printed."""
+    words = ["federate", "-S", str(running.study), "--transport", "flare", "--seed", "3", "--json"]
+    words += [word for site in SITES for word in ("--site", site)]
+    run = subprocess.run(
+        [sys.executable, "-m", "fedprompt.cli", *words, "--home", str(running.loopback.hub.path)],
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    printed: dict[str, Any] = json.loads(run.stdout)
+    return printed
+
+
+@pytest.mark.parametrize("part", ["templates", "rounds", "test", "differences", "prompts"])
+def test_the_prompts_and_numbers_are_those_of_one_process(running: Running, found: dict[str, Any], part: str) -> None:
+    assert found[part] == running.local[part]
+
+
+def test_the_ledgers_hold_the_heads_that_the_hub_recorded_and_the_bytes_that_left(
+    running: Running, found: dict[str, Any]
+) -> None:
+    with open_workspace(running.loopback.hub.path) as ws:
+        status = hub_status(ws)
+    heads = {row["site"]: row["head"] for row in status["sites"]}
+    for site in SITES:
+        listed = site_ledger(running.loopback.sites[site], head=heads[site])
+        assert listed["ok"] and all(entry["kept"] for entry in listed["entries"])
+        sent = [entry["number"] for entry in listed["entries"] if entry["verb"] == "tune"]
+        shown = site_ledger_show(running.loopback.sites[site], sent[0])
+        assert len(bytes.fromhex(shown["bytes"])) == shown["size"]
+        assert np.array(shown["arrays"]["delta"]).shape == (3, WIDTH)
+
+
+def test_no_private_key_and_no_case_is_in_what_travelled(running: Running, found: dict[str, Any]) -> None:
+    for path in (running.loopback.root / "files").iterdir():
+        assert b"PRIVATE KEY" not in path.read_bytes()
+    for path in running.loopback.hub.path.rglob("*"):
+        if path.is_file():
+            assert b"quixotry" not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("name", ["hub init", "hub admit", "site init", "site join"])
+def test_enrolment_returns_the_documented_keys(running: Running, name: str) -> None:
+    assert set(running.loopback.told[name]) == documented_keys(f"fedprompt {name}")
+
+
+@pytest.fixture(scope="module")
+def hub(running: Running) -> Iterator[Hub]:
+    """Yield a hub that asks two honest sites and the one that lies."""
+    with FlareTransport(
+        partial(running_hub, running.loopback.hub), ("ant", "bee", "eve"), deadline=30, patience=30
+    ) as transport:
+        yield Hub(transport, DIGEST)
+
+
+def packed(task: bytes, change: dict[str, Any], **arrays: np.ndarray) -> bytes:
+    """Return a reply to ``task`` as a site that keeps no rules may make one."""
+    from safetensors.numpy import load, save
+
+    asked = json.loads(load(task)["task"].tobytes())
+    body = {"verb": "describe", "task": asked["task"], "tune": 30, "validation": 20, "test": 20, "labels": [35, 35]}
+    if asked["verb"] == "tune":
+        body = {"verb": "tune", "task": asked["task"], "round": 1, "cases": 30, "loss": 0.5}
+    text = json.dumps({**body, **change}).encode()
+    return save({"reply": np.frombuffer(text, dtype=np.uint8), **arrays})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"note": "Mrs Smith"}, {"tune": "thirty"}, {"tune": float("nan")}, {"labels": [1] * 1_000_000}, {"verb": "shell"}],
+    ids=["extra field", "string for a number", "NaN", "a million numbers", "unlisted verb"],
+)
+def test_a_reply_off_the_list_is_refused_and_the_federation_goes_on(
+    running: Running, hub: Hub, change: dict[str, Any]
+) -> None:
+    running.eve.answer = lambda task: packed(task, change)
+    hub.heads.pop("eve", None)
+    with pytest.raises(FederationError, match="site 'eve' sent what is no reply"):
+        hub.describe("eve")
+    assert hub.describe("ant").tune == 30
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [np.full((3, WIDTH), np.nan, np.float32), np.ones((4, WIDTH), np.float32), np.ones((3, WIDTH), np.float64)],
+    ids=["NaN", "another shape", "another dtype"],
+)
+def test_an_update_off_the_list_is_refused_and_the_federation_goes_on(
+    running: Running, hub: Hub, delta: np.ndarray
+) -> None:
+    running.eve.answer = lambda task: packed(task, {}, delta=delta)
+    hub.heads.pop("eve", None)
+    start = np.zeros((3, WIDTH), np.float32)
+    with pytest.raises(FederationError, match="site 'eve' sent"):
+        hub.tune("eve", start, round=1, steps=1, seed=0)
+    assert hub.describe("bee").tune == 30
+
+
+def test_bytes_that_are_not_the_ledgers_last_entry_stay_at_the_site(running: Running, hub: Hub) -> None:
+    running.eve.answer, running.eve.honest_ledger = lambda task: packed(task, {}), False
+    try:
+        transport = FlareTransport(
+            partial(running_hub, running.loopback.hub), ("ant", "eve"), deadline=30, patience=0.1
+        )
+        transport._job, transport._members = hub._transport._job, hub._transport._members
+        hub.heads.pop("eve", None)
+        with pytest.raises(FederationError, match="its own filter blocked the reply"):
+            Hub(transport, DIGEST).describe("eve")
+    finally:
+        running.eve.honest_ledger = True
+
+
+def test_a_ledger_that_was_rewritten_is_noticed_by_the_hub(running: Running, hub: Hub) -> None:
+    running.eve.answer = lambda task: packed(task, {})
+    hub.heads["eve"] = "a" * 64
+    with pytest.raises(FederationError, match="site 'eve' showed a ledger that does not continue"):
+        hub.describe("eve")
+    hub.heads.pop("eve")
+
+
+def test_a_hub_that_alters_the_study_or_sends_a_hostile_soft_prompt_is_refused_by_the_site(
+    running: Running, hub: Hub
+) -> None:
+    with pytest.raises(FederationError, match="has not accepted this study"):
+        Hub(hub._transport, "s1:" + "0" * 32).describe("ant")
+    huge = np.full((3, WIDTH), 1e6, np.float32)
+    with pytest.raises(FederationError, match="shape, norm or id is off"):
+        hub.tune("ant", huge, round=1, steps=1, seed=0)
+    with pytest.raises(FederationError, match="shape, norm or id is off"):
+        hub.tune("ant", np.zeros((3, WIDTH + 1), np.float32), round=1, steps=1, seed=0)
+    with pytest.raises(FederationError, match="not that many steps"):
+        hub.tune("ant", np.zeros((3, WIDTH), np.float32), round=1, steps=50, seed=0)
+    assert hub.describe("ant").tune == 30
+
+
+@pytest.mark.parametrize("verb", ["shell", "propose"])
+def test_an_unlisted_verb_is_answered_with_nothing_but_a_code(running: Running, hub: Hub, verb: str) -> None:
+    from safetensors.numpy import save
+
+    body = canonical_json({"verb": verb, "task": "t1:" + "0" * 32, "study": DIGEST, "code": "import os"})
+    if verb == "propose":
+        body = canonical_json({"verb": verb, "task": "t1:" + "0" * 32, "study": DIGEST})
+        out = hub._transport.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
+        reply = unpack_reply(out.data).message
+        assert isinstance(reply, Refusal) and reply.code == "not-supported"
+        return
+    with pytest.raises(FederationError, match="site 'ant' gave no answer: its worker could not answer"):
+        hub._transport.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
+    assert hub.describe("ant").tune == 30
+
+
+def test_a_second_site_of_the_same_name_is_not_admitted(running: Running, tmp_path: Path) -> None:
+    from fedprompt.workspace.home import find_home
+
+    invite = running.loopback.root / "files" / "ant.invite.json"
+    asked = site_init(find_home(tmp_path / "mallory"), invite, out=tmp_path / "ant.request.zip")
+    with pytest.raises(FederationError, match="a site 'ant' is admitted already, with another key"):
+        hub_admit(running.loopback.hub, Path(asked["request"]), confirm=lambda *_: True)
+
+
+def test_a_job_that_names_another_class_does_not_run_at_a_site(running: Running, hub: Hub, tmp_path: Path) -> None:
+    from fedprompt.federation.transports.flare import transport
+
+    with transport._session(running_hub(running.loopback.hub)) as session:
+        before = transport.SITE_CLASS
+        transport.SITE_CLASS = "nvflare.app_common.np.np_trainer.NPTrainer"  # type: ignore[attr-defined]
+        try:
+            job = transport._submit(session, ["ant"])
+        finally:
+            transport.SITE_CLASS = before  # type: ignore[attr-defined]
+        session.wait_for_job(job, timeout=60)
+        assert "EXECUTION_EXCEPTION" in str(session.get_job_status(job)) or "ABNORMAL" in str(
+            session.get_job_status(job)
+        )
+    assert hub.describe("ant").tune == 30
+
+
+def test_a_site_that_was_killed_and_came_back_is_asked_again(running: Running, hub: Hub) -> None:
+    start = np.zeros((3, WIDTH), np.float32)
+    before, _ = hub.tune("bee", start, round=1, steps=1, seed=9)
+    running.loopback.kill("bee")
+    running.loopback.launch_site("bee", running.loopback.root / "bee.csv")
+    transport = hub._transport
+    assert isinstance(transport, FlareTransport)
+    transport._patience = transport._deadline = 90.0
+    again, _ = hub.tune("bee", start, round=1, steps=1, seed=9)
+    np.testing.assert_array_equal(before.delta, again.delta)
+    entries = enrolled(running.loopback.sites["bee"], None).folder.ledger.entries()
+    assert entries[-1].decision == "resent"
+
+
+def test_a_certificate_of_another_site_does_not_connect(running: Running, hub: Hub, tmp_path: Path) -> None:
+    kit = tmp_path / "kit"
+    shutil.copytree(enrolled(running.loopback.sites["eve"], None).kit, kit)
+    write_json(kit / "fedprompt.json", {"name": "fox", "org": "fox"})
+    with EngineProcess(
+        command("client", kit), cwd=kit, out=tmp_path / "fox.log", environment={"PYTHONPATH": str(Path.cwd())}
+    ) as engine:
+        engine.tend()
+        end = time.monotonic() + 40
+        while "does not match" not in (said := (tmp_path / "fox.log").read_text()) and time.monotonic() < end:
+            time.sleep(0.5)
+    assert "fox" not in connected(running_hub(running.loopback.hub)), said[-2000:]
+    assert "eve" in said and "fox" in said
+    assert hub.describe("ant").tune == 30
+
+
+def test_a_site_that_was_sent_away_is_refused_at_once(running: Running, hub: Hub) -> None:
+    where = running_hub(running.loopback.hub)
+    assert "eve" in connected(where)
+    hub_leave(running.loopback.hub, "eve", "revoked")
+    end = time.monotonic() + 40
+    while "eve" in connected(where) and time.monotonic() < end:
+        time.sleep(0.5)
+    assert "eve" not in connected(where)
+    assert hub.describe("ant").tune == 30

@@ -1,0 +1,69 @@
+"""What a judge on another machine is asked is in the ledger first; without a ledger it is not asked."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from fedprompt.errors import ModelError
+from fedprompt.evaluation.scorers import Resources, RubricJudge, Sample
+from fedprompt.evaluation.scorers.scorer import BatchScorer
+from fedprompt.models.chat import ChatInfo, ChatReply, ChatTurn, Options
+from fedprompt.models.chat_judge import ChatJudge
+from fedprompt.site.judge_calls import only_here, recorded
+from fedprompt.site.ledger import Ledger
+
+STUDY = "s1:" + "0" * 32
+SAMPLES = [Sample("zymurgy one", "two"), Sample("zymurgy three", "four")]
+
+
+class Server:
+    """A chat model that gives five points to all."""
+
+    def __init__(self, remote: bool) -> None:
+        self.info = ChatInfo(
+            name="chat:x", digest="d", host="judge.example", remote=remote, logprobs=False, schema=False
+        )
+        self.asked = 0
+
+    def ask(
+        self,
+        conversations: Sequence[Sequence[ChatTurn]],
+        options: Options,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[ChatReply, ...]:
+        self.asked += len(conversations)
+        return tuple(ChatReply("Score: 5") for _ in conversations)
+
+
+def scorer(resources: Resources) -> BatchScorer:
+    made = RubricJudge("r").prepared(resources)
+    assert isinstance(made, BatchScorer)
+    return made
+
+
+def test_one_entry_a_batch_before_it_is_sent_and_no_text_in_it(tmp_path: Path) -> None:
+    server, ledger = Server(remote=True), Ledger(tmp_path / "ledger.jsonl")
+    resources = recorded(Resources(judge=lambda: ChatJudge(server)), ledger, STUDY)
+    found = scorer(resources).score_all(SAMPLES)
+    assert [each.value for each in found] == [1.0, 1.0]
+    (entry,) = ledger.entries()
+    assert (entry.decision, entry.study, entry.message["host"]) == ("call", STUDY, "judge.example")
+    assert (entry.message["cases"], entry.message["calls"]) == (2, 2)
+    assert "zymurgy" not in (tmp_path / "ledger.jsonl").read_text(encoding="utf-8")
+
+
+def test_a_judge_on_this_machine_leaves_no_entry(tmp_path: Path) -> None:
+    server, ledger = Server(remote=False), Ledger(tmp_path / "ledger.jsonl")
+    scorer(recorded(Resources(judge=lambda: ChatJudge(server)), ledger, STUDY)).score_all(SAMPLES)
+    assert server.asked == 2 and list(ledger.entries()) == []
+
+
+def test_without_a_ledger_a_judge_elsewhere_is_not_asked() -> None:
+    server = Server(remote=True)
+    with pytest.raises(ModelError, match="runs on another machine"):
+        scorer(Resources(judge=lambda: ChatJudge(server), before_judge=only_here)).score_all(SAMPLES)
+    assert server.asked == 0
+    here = Server(remote=False)
+    scorer(Resources(judge=lambda: ChatJudge(here), before_judge=only_here)).score_all(SAMPLES)
+    assert here.asked == 2

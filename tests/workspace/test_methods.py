@@ -1,0 +1,53 @@
+"""Scores got by different methods never stand in one ranking."""
+
+import pytest
+
+from fedprompt.errors import FederationError
+from fedprompt.study.score import Method, Score
+from fedprompt.workspace.federation_run import pooled_best
+from fedprompt.workspace.methods import ruling_method
+
+A, B = "p1:" + "a" * 32, "p1:" + "b" * 32
+
+
+def made(prompt: str, right: int, method: Method = "likelihood") -> Score:
+    return Score(
+        prompt=prompt,
+        split="validation",
+        metric="accuracy",
+        n=10,
+        total=right,
+        squares=right,
+        groups=10,
+        group_squares=1.0,
+        method=method,
+    )
+
+
+def test_a_score_of_before_is_one_of_likelihoods() -> None:
+    body = made(A, 5).model_dump(mode="json")
+    del body["method"]
+    assert Score.model_validate(body).method == "likelihood"
+
+
+def test_the_pooled_best_is_refused_where_sites_used_different_methods() -> None:
+    same = {"x": {A: made(A, 5), B: made(B, 6)}, "y": {A: made(A, 5), B: made(B, 6)}}
+    assert pooled_best(same, [A, B]) == B
+    mixed = {**same, "y": {A: made(A, 5, "constrained"), B: made(B, 6, "constrained")}}
+    with pytest.raises(FederationError, match="constrained, likelihood"):
+        pooled_best(mixed, [A, B])
+
+
+@pytest.mark.parametrize(
+    ("methods", "ruling"),
+    [
+        ([], None),
+        (["constrained"], "constrained"),
+        (["constrained", "likelihood"], "likelihood"),
+        (["constrained", "likelihood", "constrained"], "constrained"),
+    ],
+)
+def test_what_most_scores_have_rules_and_likelihood_where_they_tie(
+    methods: list[Method], ruling: Method | None
+) -> None:
+    assert ruling_method(methods) == ruling
