@@ -9,6 +9,9 @@ PIP_ARGS ?=
 # Another Python 3.11, e.g. make run PYTHON=/opt/python3.11/bin/python3
 PYTHON ?=
 
+# Processes for the quick tests, each with one thread for computing.
+WORKERS ?= 2
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --retries 10 $(PIP_ARGS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -25,7 +28,7 @@ test: check quick ## everything that CI runs: style, types, imports, then every 
 	@$(BIN)/python -m pytest -m "model or browser or slow"
 
 quick: .venv/.tests ## the tests without model and browser, under a minute
-	@$(BIN)/python -m pytest -m "not model and not browser and not slow"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not model and not browser and not slow"
 
 check: .venv/.tests ## style, types and imports
 	@$(BIN)/ruff check .

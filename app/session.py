@@ -21,6 +21,7 @@ from fedprompt.workspace.comparing import compare
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.jobs import submit
 from fedprompt.workspace.leaderboard import leaderboard
+from fedprompt.workspace.ledgers import LedgerView, ledger_files, read_ledger
 from fedprompt.workspace.overview import overview
 from fedprompt.workspace.views import CompareView, LeaderboardView, OverviewView
 from fedprompt.workspace.workspace import Workspace, open_workspace
@@ -30,6 +31,7 @@ __all__ = [
     "explain",
     "guarded",
     "leaderboard_view",
+    "ledger_views",
     "overview_view",
     "prompt_titles",
     "query_ids",
@@ -65,6 +67,15 @@ def leaderboard_view(study: str | None, show_test: bool) -> LeaderboardView:
     """Return what the Leaderboard page draws, made anew once the bank has changed."""
     ws = workspace()
     return _leaderboard(str(ws.home.path), _stamp(ws), study, show_test)
+
+
+def ledger_views() -> tuple[LedgerView, ...]:
+    """Return the ledgers of this machine's sites, each read and checked anew once its file has changed."""
+    found = []
+    for site, path in ledger_files(workspace().home):
+        state = path.stat()
+        found.append(_ledger(site, str(path), (state.st_size, state.st_mtime_ns, state.st_ino)))
+    return tuple(found)
 
 
 def compare_view(prompts: Sequence[str]) -> CompareView:
@@ -146,6 +157,11 @@ def _overview(home: str, stamp: tuple[tuple[int, int], ...]) -> OverviewView:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _leaderboard(home: str, stamp: tuple[tuple[int, int], ...], study: str | None, show_test: bool) -> LeaderboardView:
     return leaderboard(_open(home), study, show_test=show_test)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _ledger(site: str, path: str, stamp: tuple[int, int, int]) -> LedgerView:
+    return read_ledger(site, Path(path))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -9,6 +9,7 @@ from app.panels.numbers import draw_numbers
 from app.panels.plain import plain, sentence
 from app.panels.rounds import draw_rounds
 from app.panels.sites import draw_sites
+from app.panels.traffic import draw_traffic
 from app.panels.transfer import draw_transfer, transfer_sentence
 from app.session import guarded, overview_view, prompt_titles, workspace
 from fedprompt.workspace.jobs import cancel, submit
@@ -106,6 +107,9 @@ def draw() -> None:
             draw_gains(view.gains)
     if view.result is not None or not busy:
         draw_progress(view)
+    if view.rounds:
+        st.subheader("What travelled")
+        draw_traffic(view.rounds, sites)
     if view.sites:
         st.subheader("The sites")
         draw_sites(view.sites)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Column, ColumnElement, Connection, Table, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, func, or_, select
 
 from fedprompt.bank import schema
 from fedprompt.bank.database import Database
-from fedprompt.bank.inserting import insert_once
+from fedprompt.bank.inserting import execute_many, insert_once
 from fedprompt.bank.rows import ComparisonRow, ScoreRow
 from fedprompt.bank.schema import runs
 from fedprompt.bank.standings import mark
@@ -148,8 +148,11 @@ def add_scores(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> lis
     """Insert rows of the table ``scores``, and return those that were not there yet, with their numbers."""
     table = schema.scores
     names = ("number", "run", "site", "prompt", "split", "round", "created")
-    added = connection.execute(insert_once(connection, table).returning(*(table.c[name] for name in names)), list(rows))
-    return [dict(row) for row in added.mappings()]
+    # The write lock is ours, so what has a higher number afterwards is what was added.
+    last = connection.execute(select(func.coalesce(func.max(table.c.number), 0))).scalar_one()
+    execute_many(connection, insert_once(connection, table), rows)
+    added = select(*(table.c[name] for name in names)).where(table.c.number > last).order_by(table.c.number)
+    return [dict(zip(names, row, strict=True)) for row in connection.execute(added)]
 
 
 def _marked(row: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:

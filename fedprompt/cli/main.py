@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import fedprompt
-from fedprompt.cli import assets, bank, data, demo, doctor, exchange, hub, site, study, ui, work
+from fedprompt.cli import assets, bank, data, demo, doctor, exchange, hub, serve, site, study, ui, work
 from fedprompt.cli.showing import clean
 from fedprompt.models.threads import spin_briefly
 from fedprompt.workspace.failure import sentence_of
@@ -45,6 +45,7 @@ for command, name in (
     (work.compare, "compare"),
     (exchange.export, "export"),
     (exchange.import_, "import"),
+    (serve.serve, "serve"),
     (doctor.doctor, "doctor"),
 ):
     app.command(name)(command)

@@ -163,7 +163,7 @@ class TemplateSpec(Closed):
 
 
 class Init(Closed):
-    """What soft tokens start from if not from text: words of the ``vocabulary`` at random, or a prompt of the ``bank``."""
+    """What soft tokens start from if not from text: drawn words of the ``vocabulary``, or a prompt of the ``bank``."""
 
     source: Literal["vocabulary", "bank"]
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

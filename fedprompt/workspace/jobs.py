@@ -29,8 +29,8 @@ WRITES_A_SECOND = 4
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 1.0
 ENDED = frozenset({"done", "failed", "cancelled"})
-# What people type into the playground is theirs: once the answer is read, neither stays in the bank.
-FORGOTTEN = frozenset({"playground"})
+# What people type into the playground or a search is theirs: once the answer is read, neither stays in the bank.
+FORGOTTEN = frozenset({"playground", "search"})
 log = logging.getLogger(__name__)
 
 

@@ -101,6 +101,12 @@ def _playground(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[
     return run_playground(ws, RunRequest.parse(arguments), report).model_dump(mode="json")
 
 
+def _search(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.finding import run_search
+
+    return run_search(ws, arguments, report)
+
+
 _COLUMNS: Mapping[str, Any] = {"mapping": None, "group": None, "seed": 0}
 _KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -112,6 +118,7 @@ _KINDS: dict[str, Kind] = {
         Kind("federate", "long", _federate),
         Kind("playground", "quick", _playground),
         Kind("score", "long", _score),
+        Kind("search", "quick", _search),
         Kind("tune", "long", _tune),
     )
 }

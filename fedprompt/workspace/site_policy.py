@@ -14,7 +14,9 @@ __all__ = ["site_policy"]
 
 
 def site_policy(home: Home, changes: dict[str, Any], *, site: str | None = None) -> dict[str, Any]:
-    """Change what is given and return the whole policy, with the digests of the accepted studies and the hosts that may see cases.
+    """Change what is given and return the whole policy.
+
+    With it come the digests of the accepted studies, and the hosts that the machine's ``models.toml`` allows.
 
     Raises:
         DataError: a value is not one of a policy; names the field.

@@ -151,7 +151,14 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     return found
 
 
-WITHOUT_JSON = {"fedprompt", "fedprompt ui", "fedprompt study new", "fedprompt hub run", "fedprompt site run"}
+WITHOUT_JSON = {
+    "fedprompt",
+    "fedprompt ui",
+    "fedprompt study new",
+    "fedprompt serve",
+    "fedprompt hub run",
+    "fedprompt site run",
+}
 # Their keys are held by tests/flows/test_flare.py.
 NEED_ENGINE = {"fedprompt hub init", "fedprompt hub admit", "fedprompt site init", "fedprompt site join"}
 NEED_ASSETS = {"fedprompt demo", "fedprompt assets pull", "fedprompt bank search", "fedprompt bank families"}

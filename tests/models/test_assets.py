@@ -243,7 +243,7 @@ def test_a_conversion_that_fails_is_one_sentence(tmp_path: Path, monkeypatch: py
     (blocked / "torch.py").write_text("raise ImportError('no torch here', name='torch')\n")
     monkeypatch.setenv("PYTHONPATH", str(blocked))
     (tmp_path / "x.gguf").write_bytes(b"GGUF")
-    with pytest.raises(AssetError, match=r"'tiny' was fetched but could not be converted.*'torch'") as caught:
+    with pytest.raises(AssetError, match=r"'tiny' could not be converted.*'torch'") as caught:
         gguf_conversion.run_conversion("tiny", tmp_path / "x.gguf", tmp_path / "dst", 10, lambda done, left: None)
     assert "Traceback" not in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fedprompt.workspace.exporting import export_prompts
+from fedprompt.workspace.home_key import home_signer
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 Open = Callable[..., AppTest]
@@ -89,6 +90,108 @@ def test_a_bundle_that_climbs_out_of_its_folder_is_refused(
     assert at.error
     assert len(ws.bank.prompts()) == before
     assert not list(tmp_path.rglob("climbed.txt"))
+
+
+def test_thirteen_formats_stand_in_groups_each_with_an_icon_of_its_own(open_page: Open, tuned: str) -> None:
+    at = open_page("bank", tuned)
+    written = [button.key for button in at.button if str(button.key).startswith("bank_write_")]
+    assert len(written) == 13
+    shown = [element.value for element in at.markdown]
+    groups = [one.split("**")[1] for one in shown if one.startswith(("**Run", "**Share", "**Scores"))]
+    assert groups == ["Run it", "Share it", "Scores"]
+    assert not any(":material/draft:" in one for one in shown)
+
+
+def test_a_signed_bundle_tells_its_key_after_export_and_after_import(
+    open_page: Open, ws: Workspace, tuned: str
+) -> None:
+    at = open_page("bank", tuned)
+    at.button(key="bank_write_bundle").click().run()
+    key = home_signer(ws.home).fingerprint
+    assert any("Signed by this home's key" in one.value and key in one.value for one in at.caption)
+    content = next(ws.home.exports.iterdir()).read_bytes()
+    at.file_uploader(key="bank_file").upload("taken.zip", content).run()
+    at.button(key="bank_import").click().run()
+    assert any(f"Signed by `{key}`" in one.value for one in at.caption)
+
+
+@pytest.mark.parametrize("name", ["csv", "card", "promptfoo", "prompty", "hf-templates"])
+def test_a_written_template_tells_what_was_dropped_and_that_nobody_signed_a_plain_file(
+    open_page: Open, ws: Workspace, demo_home: Path, tmp_path: Path, name: str
+) -> None:
+    template = next(row.id for row in ws.bank.prompts() if row.name == "terse")
+    expected = export_prompts(ws, [template], name, tmp_path / "aside.zip").dropped
+    at = open_page("bank", template)
+    at.button(key=f"bank_write_{name}").click().run()
+    assert not at.error
+    assert any("Nothing was left out" in one.value for one in at.caption) is not bool(expected)
+    assert any("could not hold" in str(one.proto) for one in at.info) is bool(expected)
+    assert any("Not signed" in one.value for one in at.caption) is (name != "promptfoo")
+
+
+def test_a_prompty_file_comes_in_under_its_own_name_and_says_that_nobody_signed_it(open_page: Open) -> None:
+    at = open_page("bank")
+    text = "---\nmodel:\n  api: chat\n---\nuser:\nIs this kind? {{text}}\n"
+    at.file_uploader(key="bank_file").upload("Kind words.prompty", text.encode()).run()
+    at.button(key="bank_import").click().run()
+    assert not at.error
+    assert "Kind words" in at.success[0].value
+    assert any("Nobody signed it" in one.value for one in at.caption)
+
+
+def test_a_tag_is_given_only_after_it_is_confirmed_and_can_be_taken_away(
+    open_page: Open, ws: Workspace, tuned: str
+) -> None:
+    at = open_page("bank", tuned)
+    key = f"bank_tag_{tuned}"
+    assert at.button(key=f"{key}_go").disabled
+    at.segmented_control(key=f"{key}_word").set_value("production").run()
+    at.text_input(key=f"{key}_name").set_value("sentiment").run()
+    at.checkbox(key=f"{key}_sure").check().run()
+    at.button(key=f"{key}_go").click().run()
+    assert not at.error
+    assert [(row.tag, row.prompt) for row in ws.bank.tags()] == [("sentiment@production", tuned)]
+    assert any("green-badge[sentiment@production]" in one.value for one in at.markdown)
+    assert at.button(key=f"{key}_go").disabled
+    at.button(key=f"{key}_drop_sentiment@production").click().run()
+    assert ws.bank.tags() == ()
+
+
+def test_a_name_that_is_no_tag_is_told_in_a_sentence(open_page: Open, ws: Workspace, tuned: str) -> None:
+    at = open_page("bank", tuned)
+    key = f"bank_tag_{tuned}"
+    at.text_input(key=f"{key}_name").set_value("a@b").run()
+    at.checkbox(key=f"{key}_sure").check().run()
+    at.button(key=f"{key}_go").click().run()
+    assert "is no tag" in at.error[0].value
+    assert ws.bank.tags() == ()
+
+
+def test_a_prompt_is_retired_with_a_reason_and_taken_back(open_page: Open, ws: Workspace, tuned: str) -> None:
+    at = open_page("bank", tuned)
+    key = f"bank_retire_{tuned}"
+    at.text_input(key=f"{key}_note").set_value("too slow").run()
+    at.checkbox(key=f"{key}_sure").check().run()
+    at.button(key=f"{key}_go").click().run()
+    assert ws.bank.is_retired(tuned)
+    assert ws.bank.events(tuned)[0].body["note"] == "too slow"
+    assert any("was retired" in one.value and "too slow" in one.value for one in at.caption)
+    at.checkbox(key=f"{key}_sure").check().run()
+    at.button(key=f"{key}_go").click().run()
+    assert not ws.bank.is_retired(tuned)
+
+
+def test_the_lineage_goes_back_to_the_first_round(open_page: Open, tuned: str) -> None:
+    shown = "\n".join(one.value for one in open_page("bank", tuned).markdown)
+    assert "1 step back: tuned together, round 2" in shown
+    assert "2 steps back: tuned together, round 1" in shown
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_without_the_encoder_there_is_no_box_for_meaning_and_a_sentence_why(open_page: Open) -> None:
+    at = open_page("bank")
+    assert "bank_meaning" not in [box.key for box in at.text_input]
+    assert any("needs the sentence encoder" in one.value for one in at.caption)
 
 
 def test_old_exports_make_room_for_new_ones(open_page: Open, home: Path, tuned: str) -> None:

@@ -82,6 +82,35 @@ def test_a_finished_demo_tells_its_finding_and_what_joining_gained_each_site(ope
     assert len(at.get("vega_lite_chart")) == len(SITES) + 3
 
 
+def test_rounds_tell_bytes_by_site_and_who_was_missing_and_why(open_page: Open, ws: Workspace) -> None:
+    fill(ws, finished=False)
+    run = ws.bank.runs(kind="demo")[0].id
+    row = ws.bank.rounds(run)[-1]
+    body = {
+        **row.body,
+        "by_site": {site: 0.8 for site in SITES[:3]},
+        "sent": {"movies": 20_000},
+        "received": {"movies": 18_500},
+        "missing": [{"site": "tweets", "step": "tune", "why": "late", "reason": "![x](http://a.example)"}],
+    }
+    ws.bank.record_round(run, row.number + 1, prompt=row.prompt, body=body)
+    at = open_page("overview")
+    table = at.table[0].value
+    assert list(table["Site"]) == list(SITES)
+    movies = table[table["Site"] == "movies"].iloc[0]
+    # What the hub received, the site sent.
+    assert (movies["Sent"], movies["Received"], movies["Answered"]) == ("18 kB", "20 kB", "3 of 3 rounds")
+    assert table[table["Site"] == "tweets"].iloc[0]["Answered"] == "2 of 3 rounds"
+    assert r"Round 3: **tweets** came too late while tuning. \!\[x\]\(http\://a.example\)." in texts(at)
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_a_federation_whose_bytes_were_not_counted_by_site_says_so(open_page: Open) -> None:
+    at = open_page("overview")
+    assert "Bytes by site were not yet counted" in texts(at)
+    assert "No site was missing in any round." in texts(at)
+
+
 @pytest.mark.usefixtures("demo_home")
 def test_playground_jobs_do_not_count_as_the_job_of_the_overview(open_page: Open, ws: Workspace) -> None:
     ws.bank.add_job("j-1", "playground", {})

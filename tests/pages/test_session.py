@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("overview", "leaderboard", "compare", "playground", "bank")
+PAGES = ("overview", "leaderboard", "compare", "playground", "bank", "trust")
 
 
 def failing(kind: str, message: str) -> None:

@@ -1,0 +1,118 @@
+"""What people say of a prompt: its tags, whether it is retired, where it comes from; each change confirmed first."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app.panels.plain import plain
+from app.panels.titles import title
+from app.session import explain, workspace
+from fedprompt.bank.rows import EventRow, PromptRow
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace.keeping import lineage, retire, tag, untag
+
+__all__ = ["draw_standing"]
+
+TAGS = ("candidate", "staging", "production")
+TONES = {"candidate": "blue", "staging": "orange", "production": "green"}
+DONE = {
+    "tag": "was tagged",
+    "untag": "lost the tag",
+    "approve": "was approved",
+    "retire": "was retired",
+    "revive": "was taken back",
+}
+MOST = 8
+
+
+def draw_standing(row: PromptRow) -> None:
+    """Draw tags and lineage of one prompt, and the ways to change its tags."""
+    ws = workspace()
+    held = [one.tag for one in ws.bank.tags() if one.prompt == row.id]
+    retired = ws.bank.is_retired(row.id)
+    badges = " ".join(f":{TONES.get(one.rpartition('@')[2], 'gray')}-badge[{plain(one)}]" for one in held)
+    if retired:
+        badges = f":red-badge[:material/archive: retired] {badges}"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(badges or ":small[:gray[No tag yet.]]", width="content")
+        with st.popover("Tag", icon=":material/sell:", key=f"bank_tags_{row.id}"):
+            _ask_tag(row, held)
+        with st.popover("Take back" if retired else "Retire", icon=":material/archive:", key=f"bank_ends_{row.id}"):
+            _ask_retire(row, retired)
+        with st.popover("Lineage", icon=":material/account_tree:", key=f"bank_line_{row.id}"):
+            _draw_lineage(row)
+
+
+def _ask_tag(row: PromptRow, held: list[str]) -> None:
+    st.caption("A tag is a name that other people and programs ask for; it stands for one prompt at a time.")
+    study = next((one.name for one in workspace().bank.studies() if one.digest == row.study), None)
+    key = f"bank_tag_{row.id}"
+    word = st.segmented_control("Tag", TAGS, default=TAGS[0], required=True, key=f"{key}_word")
+    name = st.text_input("Name before the @", study or row.name, key=f"{key}_name", max_chars=100)
+    wanted = f"{name.strip()}@{word}"
+    other = next((one.prompt for one in workspace().bank.tags() if one.tag == wanted and one.prompt != row.id), None)
+    if other is not None:
+        now = title(workspace().bank.prompt_row(other))
+        st.caption(f":material/swap_horiz: It stands for {plain(now)} now, and will stand for this prompt instead.")
+    sure = f"I looked at it and want {wanted} to stand for it"
+    _confirm(sure, "Tag it", key, lambda: tag(workspace(), row.id, wanted))
+    for one in held:
+        st.button(f"Remove {plain(one)}", key=f"{key}_drop_{one}", on_click=_say, args=(_untagging(one),))
+
+
+def _ask_retire(row: PromptRow, retired: bool) -> None:
+    key = f"bank_retire_{row.id}"
+    if retired:
+        st.caption("It is left out of rankings and searches. Taking it back changes nothing else.")
+        _confirm("I want it back in rankings", "Take it back", key, lambda: retire(workspace(), row.id, undo=True))
+        return
+    st.caption("It is left out of rankings and searches from then on. Nothing is deleted, and it can be taken back.")
+    note = st.text_input("Why (kept with the bank)", key=f"{key}_note", max_chars=500)
+    _confirm("I want it out of use", "Retire it", key, lambda: retire(workspace(), row.id, note=note))
+
+
+def _confirm(sentence: str, label: str, key: str, act: Callable[[], EventRow]) -> None:
+    """Draw a box to tick and, once it is ticked, the button that acts; what it does is signed and kept."""
+    sure = st.checkbox(plain(sentence), key=f"{key}_sure")
+    st.button(label, key=f"{key}_go", type="primary", disabled=not sure, on_click=_act, args=(act, f"{key}_sure"))
+    st.caption("Recorded with the user of this machine, the time, and this home's signature.")
+
+
+def _act(act: Callable[[], EventRow], box: str) -> None:
+    st.session_state[box] = False
+    _say(act)
+
+
+def _say(act: Callable[[], EventRow]) -> None:
+    try:
+        act()
+    except FedPromptError as error:
+        explain(error)
+
+
+def _untagging(held: str) -> Callable[[], EventRow]:
+    return lambda: untag(workspace(), held)
+
+
+def _draw_lineage(row: PromptRow) -> None:
+    found = lineage(workspace(), row.id)
+    lines = []
+    for far, one in enumerate(found.parents[:MOST], 1):
+        lines.append(f"{far} step{'' if far == 1 else 's'} back: {_names(one)}")
+    if len(found.parents) > MOST:
+        lines.append(f"and {len(found.parents) - MOST} steps further back")
+    if found.children:
+        lines.append(f"Made from it: {_names(found.children)}")
+    st.markdown("\n".join(f"- {line}" for line in lines) or "Made from no other prompt, and none was made from it.")
+    for event in workspace().bank.events(row.id, limit=MOST):
+        st.caption(plain(_said(event)))
+
+
+def _said(event: EventRow) -> str:
+    what = f" {event.body['name']}@{event.body['tag']}" if "tag" in event.body else ""
+    note = f": {event.body['note']}" if event.body.get("note") else ""
+    return f"On {event.at:%d %b %Y %H:%M} UTC it {DONE[event.kind]}{what} by {event.by or 'nobody named'}{note}"
+
+
+def _names(rows: tuple[PromptRow, ...]) -> str:
+    return ", ".join(f"{plain(title(one))} (`{one.id[:11]}`)" for one in rows[:MOST])

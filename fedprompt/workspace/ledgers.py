@@ -1,0 +1,114 @@
+"""The ledgers of the sites whose folders lie under this home, checked, in sentences that a person can read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fedprompt.errors import LedgerError
+from fedprompt.site.ledger import Entry, Ledger
+from fedprompt.workspace.home import Home
+
+__all__ = ["LedgerLine", "LedgerView", "ledger_files", "read_ledger"]
+
+FILE = "ledger.jsonl"
+CODES = {
+    "unknown-study": "its operator has not accepted that study",
+    "unknown-prompt": "it was asked for a prompt that the study does not hold",
+    "too-few-cases": "it has too few cases",
+    "budget-spent": "its budget of replies is spent",
+    "bad-soft-prompt": "the soft prompt that came did not fit the study",
+    "failed": "something failed while it worked",
+    "bad-task": "the task was malformed",
+    "not-allowed": "its operator's policy does not allow it",
+    "not-supported": "it does not do such work",
+    "paused": "its operator has paused it",
+}
+
+
+@dataclass(frozen=True)
+class LedgerLine:
+    """One entry: what was decided (``sent``, ``resent``, ``refused`` or ``call``), and what it says in a sentence."""
+
+    number: int
+    time: datetime
+    decision: str
+    study: str
+    size: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class LedgerView:
+    """A site's ledger, its ``lines`` newest first; with a ``problem`` the chain is broken, and no line is shown."""
+
+    site: str
+    lines: tuple[LedgerLine, ...]
+    head: str
+    problem: str | None
+
+
+def ledger_files(home: Home) -> tuple[tuple[str, Path], ...]:
+    """Return each site's name and its ledger, by name; a demo's site is named with the demo's folder."""
+    found = [(path.parent.name, path) for path in home.sites.glob(f"*/{FILE}")]
+    demos = [(f"{path.parent.name} ({path.parts[-3]})", path) for path in home.sites.glob(f"*/*/{FILE}")]
+    return (*sorted(found), *sorted(demos))
+
+
+def read_ledger(site: str, path: Path) -> LedgerView:
+    """Check a ledger's chain of hashes from the first entry to the last, and say what each entry is."""
+    ledger = Ledger(path)
+    try:
+        lines = tuple(_line(entry) for entry in reversed(ledger.entries()))
+        return LedgerView(site, lines, ledger.head, None)
+    except LedgerError as error:
+        return LedgerView(site, (), "", str(error))
+
+
+def _line(entry: Entry) -> LedgerLine:
+    try:
+        time = datetime.fromisoformat(entry.time)
+    except ValueError as error:
+        raise LedgerError(f"entry {entry.number} has no time that can be read; restore a backup") from error
+    at = f"{time.day} {time:%b %H:%M}"
+    return LedgerLine(entry.number, time, entry.decision, entry.study, entry.size, f"On {at} {_what(entry)}")
+
+
+def _what(entry: Entry) -> str:
+    message = entry.message
+    if entry.decision == "call":
+        host, size = message.get("host", "an unknown host"), _count(message.get("bytes", entry.size))
+        cases = _cases(message.get("cases"))
+        return f"texts were sent to {host}: {size} bytes in {_count(message.get('calls'))} calls, for {cases}."
+    if entry.decision == "refused":
+        code = str(message.get("code", "failed"))
+        return f"it refused to answer: {CODES.get(code, code)}. {_count(entry.size)} bytes left, with that code alone."
+    again = " once more, the same bytes as before" if entry.decision == "resent" else ""
+    return f"this left{again}: {_count(entry.size)} bytes, {_content(message, entry.arrays)}."
+
+
+def _content(message: Mapping[str, Any], arrays: Mapping[str, list[int]]) -> str:
+    verb = message.get("verb")
+    if verb == "describe":
+        counts = ", ".join(f"{_count(message.get(split))} {split}" for split in ("tune", "validation", "test"))
+        return f"how many cases there are ({counts}) and how many of each label"
+    if verb == "tune":
+        shape = next((" by ".join(map(str, of)) for name, of in sorted(arrays.items()) if name != "scales"), "no")
+        return f"the change of a prompt in round {message.get('round')} ({shape} numbers), n={message.get('cases')}"
+    if verb in ("score", "evaluate"):
+        scores, pairs = message.get("scores") or (), len(message.get("comparisons") or ())
+        splits = " and ".join(sorted({str(one.get("split")) for one in scores})) or "no cases"
+        sizes = sorted({int(one.get("n", 0)) for one in scores})
+        n = f", n={sizes[0]}" + (f" to {sizes[-1]}" if len(sizes) > 1 else "") if sizes else ""
+        compared = f" and {pairs} comparison{'' if pairs == 1 else 's'}" if pairs else ""
+        return f"the scores of {len(scores)} prompt{'' if len(scores) == 1 else 's'}{compared} on {splits}{n}"
+    return f"a reply to '{verb}'"
+
+
+def _cases(number: object) -> str:
+    return "1 case" if number == 1 else f"{_count(number)} cases"
+
+
+def _count(number: object) -> str:
+    return f"{number:,}" if isinstance(number, int) else "an unknown number of"

@@ -1,0 +1,42 @@
+"""A secret in a file of its own, made at first use and readable by its owner alone."""
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from fedprompt.errors import FedPromptError
+
+__all__ = ["secret_in"]
+
+
+def secret_in(path: Path, what: str, make: Callable[[], bytes], most: int = 4096) -> bytes:
+    """Return the bytes of a secret's file, made with mode 0600 where there is none.
+
+    Args:
+        path: the file; its folder must be there.
+        what: what messages call it.
+        make: gives the bytes of a new one.
+        most: bytes that are read at the most; what is longer comes cut after one more.
+
+    Raises:
+        FedPromptError: it cannot be made or read, or others can read it.
+    """
+    try:
+        if not path.exists():
+            temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(make())
+                file.flush()
+                os.fsync(file.fileno())
+            # A link, not a replacement: of two processes that make one at once, the first one's stays.
+            with suppress(FileExistsError):
+                os.link(temporary, path)
+            temporary.unlink()
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise FedPromptError(f"{path} can be read by others; see who did, then 'chmod 600' it")
+            return file.read(most + 1)
+    except OSError as error:
+        raise FedPromptError(f"{path}: {what} cannot be made or read ({error.strerror})") from error

@@ -1,0 +1,56 @@
+"""Trust: what left the sites of this machine, checked, in sentences."""
+
+import streamlit as st
+
+from app.panels.ledger import draw_ledger
+from app.panels.plain import plain
+from app.session import guarded, ledger_views
+
+NO_NOISE = "No noise is added: updates may reveal membership; no epsilon is claimed."
+ABOUT = (
+    "Each site writes down every reply before it leaves, every task it refused, and every call to a model on another "
+    "machine. The lines are chained by hashes, so a line that is changed or taken out shows."
+)
+
+
+@guarded
+def draw() -> None:
+    """Draw the page."""
+    st.title("Trust")
+    st.markdown(ABOUT, width=860)
+    st.warning(NO_NOISE, icon=":material/blur_off:")
+    views = ledger_views()
+    if not views:
+        st.info(
+            "It begins with the first reply of a site. Start the demo on the Overview page, or join a federation.",
+            title="No site of this machine has a ledger yet",
+            icon=":material/receipt_long:",
+        )
+        return
+    broken = [view.site for view in views if view.problem is not None]
+    if broken:
+        st.error(
+            plain(f"{len(broken)} of {len(views)} ledgers cannot be trusted: {', '.join(broken[:6])}."),
+            icon=":material/gpp_bad:",
+        )
+    else:
+        told = f"All {len(views)} ledgers" if len(views) > 1 else "The one ledger"
+        st.success(f"{told} on this machine: every line agrees with its hash.", icon=":material/verified_user:")
+    st.subheader("What left")
+    names = [view.site for view in views]
+    # A site whose ledger is broken comes first: that is what a visitor has to see.
+    chosen = st.selectbox(
+        "Site",
+        names,
+        index=names.index(broken[0]) if broken else 0,
+        key="trust_site",
+        help="Only sites whose folders lie on this machine. Times are UTC.",
+        width=420,
+    )
+    draw_ledger(views[names.index(chosen)], f"trust_{names.index(chosen)}")
+    st.caption(
+        "For a site that joined a federation, the command fedprompt site ledger also shows the very bytes of an entry."
+    )
+
+
+draw()

@@ -1,0 +1,55 @@
+"""Commands of hub and site say in a sentence what is missing, and what is wrong use is called so."""
+
+from pathlib import Path
+
+import pytest
+
+from fedprompt.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["hub", "status"], "is no hub; begin with 'fedprompt hub init NAME'"),
+        (["hub", "invite", "ant"], "is no hub; begin with 'fedprompt hub init NAME'"),
+        (["site", "status"], "This home has none; begin with 'fedprompt site init INVITE'"),
+        (["site", "ledger", "--verify"], "This home has none"),
+        (["site", "run", "--data", "none.csv"], "This home has none"),
+    ],
+)
+def test_what_is_missing_is_said_and_how_to_make_it(
+    words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--home", str(tmp_path)]) == 1
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--transport", "pigeon", "--site", "a=a.csv"],
+        ["--transport", "flare", "--site", "a=a.csv"],
+        ["--transport", "flare", "--map", "text=note"],
+    ],
+)
+def test_a_transport_that_is_none_or_files_over_flare_are_wrong_use(words: list[str], tmp_path: Path) -> None:
+    assert main(["federate", "-S", "study.yaml", *words, "--home", str(tmp_path)]) == 2
+
+
+def test_a_federation_over_flare_needs_a_hub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["federate", "-S", "study.yaml", "--transport", "flare", "--home", str(tmp_path)]) == 1
+    assert "a federation needs two sites or more, and 0 takes part" in capsys.readouterr().err
+
+
+def test_policy_is_changed_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from fedprompt.site.folder import SiteFolder
+    from fedprompt.workspace.hub_folder import write_json
+
+    SiteFolder(tmp_path / "sites" / "ant").prepare()
+    write_json(tmp_path / "sites" / "ant" / "site.json", {"site": "ant"})
+    words = ["site", "policy", "--verbs", "score, describe", "--quiet-hours", "22:00-06:00", "--home", str(tmp_path)]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "verbs: score, describe" in said and "quiet_hours: 22:00-06:00" in said
+    assert main(["site", "policy", "--quiet-hours", "none", "--home", str(tmp_path)]) == 0
+    assert "quiet_hours: None" in capsys.readouterr().out
