@@ -5,6 +5,7 @@ a few long runs a case. The file has no name once it is open and is readable by 
 cases and is gone with the process. Where the disk lacks the room, what is over the budget is computed again each time.
 """
 
+import math
 import os
 import shutil
 import tempfile
@@ -63,6 +64,7 @@ class PrefixStore:
         self._held: dict[int, Tensor] = {}  # node -> block
         self._spilled: dict[int, tuple[int, tuple[int, ...]]] = {}  # node -> place in the file, shape
         self._file: int | None = None
+        self._buffer: Tensor | None = None
         self._dtype = body.rows.dtype
         self.memory = self.disk = 0
         self._trie = Trie()
@@ -90,6 +92,8 @@ class PrefixStore:
     def batch(self, rows: Sequence[int], more: int = 0) -> Padded | None:
         """Return the prefixes of some cases, padded with zeros on the right; None where all are empty.
 
+        What an earlier call returned is overwritten.
+
         Args:
             more: tokens of room after the longest.
         """
@@ -105,14 +109,20 @@ class PrefixStore:
                 block = self._block(number, fresh)
                 if out is None:
                     layers, _, heads, _, width = block.shape
-                    shape = (layers, 2, len(rows), heads, longest, width)
-                    out = torch.empty(shape, dtype=self._dtype, device=self._body.rows.device)
+                    out = self._space((layers, 2, len(rows), heads, longest, width))
                 out[:, :, place, :, at : at + block.shape[3]] = block
                 at += block.shape[3]
             if out is not None and at < longest:
                 out[:, :, place, :, at:] = 0
         assert out is not None
         return Padded(out, lengths)
+
+    def _space(self, shape: tuple[int, ...]) -> Tensor:
+        """Return room for a batch, the same memory each time: fresh pages for a step would cost more than the copy."""
+        size = math.prod(shape)
+        if self._buffer is None or self._buffer.numel() < size:
+            self._buffer = torch.empty(size, dtype=self._dtype, device=self._body.rows.device)
+        return self._buffer[:size].view(shape)
 
     def _keep(self, nodes: Sequence[Node], begins: Sequence[int], recorded: KeyValues) -> None:
         for node, begin in zip(nodes, begins, strict=True):
