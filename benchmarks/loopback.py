@@ -22,7 +22,7 @@ from fedprompt.workspace.site_init import site_init
 from fedprompt.workspace.site_join import site_join
 from fedprompt.workspace.site_study import site_study_accept
 
-__all__ = ["Loopback"]
+__all__ = ["Loopback", "children"]
 
 START_SECONDS = 60.0
 
@@ -33,8 +33,8 @@ class Loopback:
     ``told`` is what the last ``hub init``, ``hub admit``, ``site init`` and ``site join`` returned.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, *, seconds: float = START_SECONDS) -> None:
+        self.root, self._seconds = root, seconds
         self.hub = find_home(root / "hub")
         self.sites: dict[str, Home] = {}
         self.told: dict[str, dict[str, Any]] = {}
@@ -73,11 +73,36 @@ class Loopback:
     def start_site(self, name: str, data: Path) -> None:
         """Start ``site run`` and wait until its worker is ready."""
         self.launch_site(name, data)
+        self.await_site(name)
+
+    def await_site(self, name: str) -> None:
+        """Wait until a site's worker is ready."""
         self._wait(name, lambda: enrolled(self.sites[name], None).running is not None)
 
     def launch_site(self, name: str, data: Path) -> None:
         """Start ``site run`` and wait for nothing."""
         self._start(name, ["site", "run", "--data", str(data)], self.sites[name])
+
+    def restart(self, name: str, data: Path | None) -> None:
+        """Start again what has ended: ``hub``, or a site with its file."""
+        self.processes.pop(name).wait()
+        if data is None:
+            self._start("hub", ["hub", "run"], self.hub)
+        else:
+            self.launch_site(name, data)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every process of it is started with."""
+        root = Path(__file__).resolve().parent.parent
+        return {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+    def family(self, name: str) -> list[int]:
+        """Return the ids of a process, of what it started, and so on, the process itself first."""
+        found = [self.processes[name].pid]
+        for pid in found:  # grows as it goes
+            found += children(pid)
+        return found
 
     def kill(self, name: str) -> None:
         """Kill a process outright, as a power cut would; its engine goes with it."""
@@ -111,24 +136,35 @@ class Loopback:
 
     def _start(self, name: str, words: Sequence[str], home: Home) -> None:
         home.logs.mkdir(exist_ok=True)
-        root = Path(__file__).resolve().parent.parent
-        environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
         with (home.logs / f"{name}.log").open("ab") as out:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "fedprompt.cli", *words, "--home", str(home.path)],
-                env=environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
 
     def _wait(self, name: str, ready: Callable[[], bool]) -> None:
-        end = time.monotonic() + START_SECONDS
+        end = time.monotonic() + self._seconds
         while not ready():
             process = self.processes.get(name if name != "the hub" else "hub")
             if time.monotonic() > end or (process is not None and process.poll() is not None):
                 raise FedPromptError(f"{name} did not start:\n{self.log('hub' if name == 'the hub' else name)[-4000:]}")
             time.sleep(0.1)
+
+
+def children(pid: int) -> list[int]:
+    """Return the ids of the processes that a process started and that live, by their ids."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(after[1]) == pid and after[0] != "Z":
+            found.append(int(path.parent.name))
+    return sorted(found)
 
 
 def _free_ports(count: int) -> list[int]:

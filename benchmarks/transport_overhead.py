@@ -83,7 +83,7 @@ def main() -> None:
 def _measure(root: Path, count: int) -> list[Row]:
     path = root / "study.yaml"
     path.write_text(STUDY + f"rounds: {{count: {count}}}\n", encoding="utf-8")
-    files = {site: _cases(root / f"{site}.csv", site) for site in SITES}
+    files = {site: cases_file(root / f"{site}.csv", site) for site in SITES}
     study, model = read_study(path), ScriptedModel()
     digest = study.digest(model.info.digest)
     with Loopback(root) as loopback:
@@ -133,7 +133,8 @@ def _rounds(transport: Transport, digest: str, study: Study, model: ScriptedMode
     return watch.seconds
 
 
-def _cases(path: Path, site: str) -> Path:
+def cases_file(path: Path, site: str) -> Path:
+    """Write 60 short cases and return their file."""
     lines = [f"{site} {n} was {('good', 'bad')[n % 2]},{('positive', 'negative')[n % 2]}" for n in range(60)]
     path.write_text("\n".join(["text,answer", *lines]) + "\n", encoding="utf-8")
     return path

@@ -1,183 +1,116 @@
-"""Playground: write a prompt, give it a text, see what the model of this machine answers."""
-
-from typing import Any
+"""Playground: several prompts, models and settings side by side on texts of the visitor's own."""
 
 import streamlit as st
 
-from app.panels.answers import read_answers
-from app.panels.case_table import ask_table
-from app.panels.live import send_while_typing
-from app.panels.outputs import draw_bars, outputs_frame
-from app.panels.plain import plain
-from app.panels.running import run_quick
-from app.panels.source import ask_model, ask_source, chosen_soft
-from app.panels.trial import PRIVATE
-from app.session import explain, guarded, workspace
+from app.panels.cases import Cases, ask_cases, draw_sets
+from app.panels.checks import ask_checks
+from app.panels.following import draw_run
+from app.panels.further import draw_further
+from app.panels.history import draw_history
+from app.panels.live import run_at_ctrl_enter
+from app.panels.slots import open_slots
+from app.panels.source import follow_link
+from app.panels.sweep import ask_sweep
+from app.panels.variant_tabs import ask_variants
+from app.session import explain, guarded, trial_folder, workspace
 from fedprompt.errors import FedPromptError, PromptError
-from fedprompt.prompts.template import Message, Template
+from fedprompt.workspace.trial_control import start_trial
+from fedprompt.workspace.trials import Check, TrialRequest
+from fedprompt.workspace.variants import Variant
 
-EXAMPLE = "What a wonderful film, I loved every minute of it."
+ABOUT = (
+    "Write prompts and try them on texts of your own, side by side. :material/lock: What you type goes to the model "
+    "that each variant names, and into this machine's history if you keep it there; never into the bank or the address."
+)
 
 
 @guarded
 def draw() -> None:
     """Draw the page."""
     st.title("Playground")
-    st.caption(PRIVATE)
-    st.session_state.setdefault("playground_template", "Review: {text}\nSentiment:")
-    st.session_state.setdefault("playground_answers", "positive\nnegative")
+    st.caption(ABOUT)
+    follow_link(workspace())
+    open_slots()
     grid = st.grid(2, min_column_width=360, gap="large")
     with grid.cell():
-        ask_source(workspace())
-        template = ask_template()
-        model = ask_model(workspace())
-        generate = st.toggle("Also write a continuation", key="playground_generate", persist_state="session")
-        length = 32
-        if generate:
-            length = st.slider("At most this many tokens", 1, 256, 32, key="playground_tokens", persist_state="session")
+        variants = ask_variants(workspace())
+    checks: tuple[Check, ...] = ()
     with grid.cell():
-        rows = ask_rows(template)
-        ready = template is not None and bool(rows) and all(any(row.values()) or not row for row in rows)
-        if (
-            st.button(
-                "Run",
-                key="playground_run",
-                type="primary",
-                icon=":material/play_arrow:",
-                disabled=not ready,
-                width="stretch",
-            )
-            and template is not None
-        ):
-            run(template, rows, model, generate, length)
-        draw_result()
-
-
-def ask_template() -> Template | None:
-    """Draw the boxes for the template and the answers; return the template, or None while it is wrong."""
-    text = st.text_area(
-        "Prompt",
-        key="playground_template",
-        height=170,
-        max_chars=20_000,
-        persist_state="session",
-        help="Write {name} where a text is to stand; an input for it appears at once. {soft} is the place of "
-        "a tuned prompt's vectors.",
-    )
-    send_while_typing("playground_template")
-    chat = st.toggle(
-        "Send it in the model's chat format",
-        key="playground_chat",
-        persist_state="session",
-        help="Off: the model continues the text. On: the text is a message that it answers.",
-    )
-    answers = st.text_area(
-        "Answers to choose among, one a line",
-        key="playground_answers",
-        height=105,
-        persist_state="session",
-        help="Write 'positive = good' to have the model look for another word. Leave it empty for text only.",
-    )
-    try:
-        if not (text or "").strip():
-            raise PromptError("the prompt is empty; write something, for example: Review: {text}")
-        words = read_answers(answers or "", spaced=not chat and not (text or "")[-1:].isspace())
-        message = (Message("user", text or ""),) if chat else None
-        return Template("playground", None if chat else text, message, words or None)
-    except FedPromptError as error:
-        explain(error)
-        return None
-
-
-def ask_rows(template: Template | None) -> tuple[dict[str, str], ...]:
-    """Draw one input for each variable, or the box for a table; return the rows to run."""
-    how = st.segmented_control(
-        "Texts",
-        ["Type", "From a table"],
-        default="Type",
-        key="playground_how",
-        required=True,
-        persist_state="session",
-    )
-    if template is None:
-        st.caption("The inputs appear once the prompt on the left is well formed.")
-        return ()
-    if how == "From a table":
+        fields = tuple(dict.fromkeys(name for one in variants for name in one.made().variables))
+        if not variants:
+            st.caption(":material/edit: The inputs appear once every prompt is well formed.")
+        cases = ask_cases(fields, trial_folder()) if variants else Cases()
         try:
-            return ask_table("playground", template.variables) if template.variables else ({},)
+            with st.expander("Judge the answers", icon=":material/rule:"):
+                checks = ask_checks()
+            with st.expander("Try many settings at once", icon=":material/grid_on:"):
+                asked = ask_sweep(variants) if variants else ()
         except FedPromptError as error:
             explain(error)
-            return ()
-    if not template.variables:
-        st.caption("This prompt has no variables; write {text} in it, in braces, to get an input here.")
-    row = {}
-    for name in template.variables:
-        st.session_state.setdefault(f"playground_field_{name}", EXAMPLE if name == "text" else "")
-        row[name] = st.text_area(name, key=f"playground_field_{name}", height=100, persist_state="session") or ""
-    return (row,)
+            asked = ()
+        ask_run(asked, cases, checks)
+        run = st.query_params.get("run")
+        beside = len(variants) < 2 and len(cases.rows) < 2
+        if run is not None and beside:
+            draw_results(run)
+    if run is not None and not beside:
+        draw_results(run)
+    if variants:
+        with st.expander("Save as a template, or begin a study", icon=":material/bookmark_add:"):
+            draw_further(variants, checks)
+    with st.expander("Test sets and earlier runs", icon=":material/history:"):
+        draw_sets(trial_folder(), cases)
+        draw_history(trial_folder(), show)
 
 
-def run(template: Template, rows: tuple[dict[str, str], ...], model: str, generate: bool, length: int) -> None:
-    """Run the prompt in the quick job process and keep the answer for this visitor."""
-    words = template.words or {}
-    st.session_state.pop("playground_result", None)
-    if not words and not generate:
-        raise PromptError("there is nothing to ask for; give answers to choose among, or switch the continuation on")
-    request = {
-        "template": template.canonical(),
-        "rows": list(rows),
-        "labels": list(words),
-        "soft": chosen_soft() if template.has_soft else None,
-        "model": model,
-        "max_tokens": length,
-        "generate": generate,
-    }
-    result = run_quick(workspace(), "playground", request, "Running")
-    st.session_state["playground_result"] = (rows, dict(result))
-
-
-def draw_result() -> None:
-    """Draw what came of the last run."""
-    kept: tuple[tuple[dict[str, str], ...], dict[str, Any]] | None = st.session_state.get("playground_result")
-    if kept is None:
-        with st.container(border=True):
-            st.caption(":material/insights: Each answer's probability, and what the model writes, appear here.")
+def ask_run(variants: tuple[Variant, ...], cases: Cases, checks: tuple[Check, ...]) -> None:
+    """Draw the button that runs everything, and what goes with it."""
+    with st.container(horizontal=True):
+        explained = st.toggle(
+            "Colour the words that counted",
+            key="playground_explain",
+            persist_state="session",
+            help="Leaves each word out once, on models of this machine; a run takes a few times longer. For one row.",
+        )
+        kept = st.toggle("Keep in the history", True, key="playground_keep_run", persist_state="session")
+    pressed = st.button(
+        "Run" if len(variants) < 2 else f"Run {len(variants)} variants",
+        key="playground_run",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=not (variants and cases.ready),
+        width="stretch",
+    )
+    st.caption(":material/keyboard: Ctrl+Enter runs it too.", text_alignment="center")
+    run_at_ctrl_enter("playground_run")
+    if not pressed:
         return
-    rows, result = kept
-    if len(rows) == 1:
-        answer = result["rows"][0]
-        if answer["error"]:
-            explain(PromptError(answer["error"]))
-            return
-        if answer["answer"] is not None:
-            st.markdown(f"The model answers **{plain(answer['answer'])}**.")
-        if answer["probabilities"]:
-            draw_bars({"playground": answer["probabilities"]})
-        if answer["generated"] is not None:
-            st.caption("It goes on:")
-            st.code(answer["generated"] or " ", language=None, wrap_lines=True)
-    else:
-        frame = outputs_frame(rows, result["rows"])
-        shares = [column for column in frame.columns if column.startswith("p(")]
-        st.dataframe(
-            frame,
-            hide_index=True,
-            column_config={
-                name: st.column_config.ProgressColumn(name, format="%.1f %%", max_value=100) for name in shares
-            },
-            placeholder="",
-            alt="What the model answers on each row",
-        )
-        st.download_button(
-            "Download as CSV",
-            frame.to_csv(index=False),
-            file_name="playground.csv",
-            mime="text/csv",
-            key="playground_csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-    st.caption(f"{result['tokens']:,} tokens in {result['seconds']:.2f} s on {plain(result['model'])}.")
+    if any(not one.labels and not one.generate for one in variants):
+        raise PromptError("there is nothing to ask for; give answers to choose among, or switch the continuation on")
+    request = TrialRequest(
+        name=(next(iter(cases.rows[0].values()), "") or variants[0].name)[:60] or "run",
+        keep=kept,
+        variants=variants,
+        rows=list(cases.rows),
+        expected=cases.expected,
+        checks=checks,
+        explain=explained and len(cases.rows) == 1,
+    )
+    show(start_trial(workspace(), trial_folder(), request))
+
+
+def show(run: str) -> None:
+    """Show a run: its id, and nothing that was typed, stands in the address, so that it outlives a reload."""
+    st.query_params["run"] = run
+
+
+def draw_results(run: str) -> None:
+    """Draw what came of a run, or say that it is gone."""
+    st.subheader("Answers")
+    try:
+        draw_run(trial_folder(), run)
+    except FedPromptError as error:
+        st.info(str(error), icon=":material/history_toggle_off:")
 
 
 draw()

@@ -11,7 +11,7 @@ from fedprompt.evaluation.tables.delimited import delimited_table
 from fedprompt.evaluation.tables.table import ReadLimits, as_text
 from fedprompt.workspace.playground import MAX_ROWS
 
-__all__ = ["MAX_TABLE_MEGABYTES", "ask_table", "match_columns", "parse_rows"]
+__all__ = ["MAX_TABLE_MEGABYTES", "ask_table", "match_columns", "parse_rows", "read_table"]
 
 MAX_TABLE_MEGABYTES = 4
 LIMITS = ReadLimits(max_line_bytes=256 * 1024, max_file_bytes=MAX_TABLE_MEGABYTES * 1024 * 1024, max_cases=MAX_ROWS)
@@ -20,6 +20,16 @@ Rows = tuple[dict[str, str], ...]
 
 def ask_table(key: str, fields: Sequence[str]) -> Rows:
     """Draw a box to paste into and a place to drop a file; return the rows, under the prompt's field names.
+
+    Raises:
+        DataError: the table cannot be read; names the line.
+    """
+    rows = read_table(key, fields)
+    return match_columns(rows, fields, key) if rows else ()
+
+
+def read_table(key: str, fields: Sequence[str]) -> Rows:
+    """Draw a box to paste into and a place to drop a file; return the rows with all their columns.
 
     Raises:
         DataError: the table cannot be read; names the line.
@@ -36,12 +46,10 @@ def ask_table(key: str, fields: Sequence[str]) -> Rows:
         persist_state="session",
     )
     if file is not None:
-        rows = parse_rows(file.getvalue(), file.name, fields)
-    elif pasted and pasted.strip():
-        rows = parse_rows(pasted.encode(), "the pasted table", fields)
-    else:
-        return ()
-    return match_columns(rows, fields, key)
+        return parse_rows(file.getvalue(), file.name, fields)
+    if pasted and pasted.strip():
+        return parse_rows(pasted.encode(), "the pasted table", fields)
+    return ()
 
 
 def parse_rows(content: bytes, name: str, fields: Sequence[str]) -> Rows:

@@ -7,14 +7,16 @@ import streamlit as st
 from app.panels.plain import capital, plain, seconds, sentence
 from fedprompt.bank.rows import JobRow
 
-__all__ = ["LONG", "active_jobs", "draw_jobs", "newest"]
+__all__ = ["LONG", "active_jobs", "draw_jobs", "draw_running", "newest"]
 
 LONG = {
     "assets": "Fetching the model and the texts",
     "demo": "The demo federation",
     "federate": "A federation",
+    "federate-flare": "A federation of sites on their own machines",
     "score": "Scoring prompts",
     "tune": "Tuning a soft prompt",
+    "tune-time": "Timing ten steps of tuning",
     "export": "Writing an export",
 }
 STAGES = {
@@ -49,7 +51,7 @@ def draw_jobs(jobs: Sequence[JobRow], stop: Callable[[str], None], again: Callab
     """
     active = active_jobs(jobs)
     if active:
-        _draw_running(active[0], stop)
+        draw_running(active[0], stop)
         if len(active) > 1:
             st.caption("Next: " + ", then ".join(LONG[job.kind].lower() for job in active[1:]) + ".")
         return
@@ -66,27 +68,35 @@ def draw_jobs(jobs: Sequence[JobRow], stop: Callable[[str], None], again: Callab
         st.button("Go on", key="overview_again", icon=":material/play_arrow:", type="primary", on_click=again)
 
 
-def _draw_running(job: JobRow, stop: Callable[[str], None]) -> None:
+def draw_running(job: JobRow, stop: Callable[[str], None], *, page: str = "overview", word: str = "Stop") -> None:
+    """Draw one job that runs or waits: what it does, how far it is, and a button that ends it.
+
+    Args:
+        stop: called with the job's id.
+        page: begins the keys of what is drawn.
+        word: what the button says.
+    """
     told = job.progress or {}
-    with st.container(border=True, key="overview_job"):
+    with st.container(border=True, key=f"{page}_job"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             state = "waiting" if job.state == "queued" else "running"
             badge = ":gray-badge[waiting]" if state == "waiting" else ":green-badge[:material/sync: running]"
             st.markdown(f"**{LONG[job.kind]}** {badge}", width="content")
             st.button(
-                "Stop",
-                key="overview_stop",
+                word,
+                key=f"{page}_stop",
                 type="tertiary",
-                icon=":material/stop_circle:",
+                icon=":material/pause_circle:" if word == "Pause" else ":material/stop_circle:",
                 on_click=stop,
                 args=(job.id,),
             )
         total = float(told.get("total") or 0.0)
         share = min(1.0, max(0.0, float(told.get("done") or 0.0) / total)) if total > 0 else 0.0
         left = told.get("seconds_left")
-        message = plain(str(told.get("message") or "it begins as soon as the job process is free"))
+        first = "it begins" if job.state == "running" else "it begins as soon as the job process is free"
+        message = plain(str(told.get("message") or first))
         st.progress(share, text=capital(message))
-        stage = STAGES.get(str(told.get("stage")))
+        stage = STAGES.get(str(told.get("stage"))) if job.kind == "demo" else None
         parts = [f"Step {stage}" if stage[0].isdigit() else stage.capitalize()] if stage else []
         if isinstance(left, int | float):
             parts.append(seconds(float(left)))

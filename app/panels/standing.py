@@ -21,6 +21,7 @@ DONE = {
     "approve": "was approved",
     "retire": "was retired",
     "revive": "was taken back",
+    "remove-scores": "lost the scores of a site that left",
 }
 MOST = 8
 

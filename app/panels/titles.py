@@ -7,6 +7,8 @@ from fedprompt.bank.rows import PromptRow
 
 __all__ = ["origin_words", "title", "titles"]
 
+TUNED = ("federated", "local", "group", "recomputed", "centralised")
+
 
 def origin_words(origin: str) -> str:
     """Return where a prompt comes from in words."""
@@ -15,6 +17,8 @@ def origin_words(origin: str) -> str:
         "study": "written for the study",
         "federated": "tuned together",
         "local": f"tuned at {site}",
+        "group": f"tuned in group {site}",
+        "recomputed": "recomputed without a site",
         "centralised": "tuned on all cases",
         "import": "imported",
         "playground": "written in the playground",
@@ -23,7 +27,7 @@ def origin_words(origin: str) -> str:
 
 def title(row: PromptRow) -> str:
     """Return what one prompt is called."""
-    if row.kind != "soft" or row.origin.partition(":")[0] not in ("federated", "local", "centralised"):
+    if row.kind != "soft" or row.origin.partition(":")[0] not in TUNED:
         return row.name
     number = row.notes.get("round")
     return origin_words(row.origin) + (f", round {number}" if isinstance(number, int) else "")

@@ -2,7 +2,8 @@
 """Flower's side of ``benchmarks.aggregation_vs_flower``: its own strategies on the same updates, from its wire bytes.
 
 Run as a file by a Python that has ``flwr``. What is timed is what its server does with replies: parse each protobuf
-message, then ``Strategy.aggregate_train``.
+message, then ``Strategy.aggregate_train``. Its multi-Krum weighs the updates that it keeps by their cases, where
+Blanchard et al. (and ours) take the plain mean; so there every reply claims one case, and both compute the same thing.
 """
 
 import json
@@ -28,7 +29,8 @@ def main() -> None:
     TaskIdentity.run_id = TaskIdentity.node_id = TaskIdentity.task_id = 1  # as within one of its server apps
     deltas = np.load(file, mmap_mode="r")[:count]
     cases = np.load(Path(file).with_name("cases.npy"))[:count]
-    wires = [wire(delta, int(n), place + 1) for place, (delta, n) in enumerate(zip(deltas, cases, strict=True))]
+    claimed = np.ones_like(cases) if name == "multi-krum" else cases
+    wires = [wire(delta, int(n), place + 1) for place, (delta, n) in enumerate(zip(deltas, claimed, strict=True))]
     strategy = {
         "fedavg": lambda: FedAvg(),
         "median": lambda: FedMedian(),

@@ -1,17 +1,23 @@
-"""One filter for the ranking and for search: which prompts are wanted, as a condition on a column of prompt ids."""
+"""One filter for the ranking and for search: which prompts are wanted, as conditions on the rows that are read.
+
+The ranking reads ``standings`` or ``marks``, which hold what is asked of a prompt, so one range of one index answers.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from fedprompt.bank.schema import boards, entries, marks, prompts, records, standings
 from fedprompt.bank.tags import prompts_tagged, retired_prompts
+from fedprompt.bank.wording import prompts_saying
 from fedprompt.errors import BankError
 
-__all__ = ["Filter", "conditions"]
+__all__ = ["EPOCH", "Filter", "conditions", "microseconds", "ranked_conditions"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,10 @@ class Filter:
         minimum: the mean over sites on ``split`` is this or more.
         maximum: it is this or less.
         split: the split that scores are of.
-        since: they came then or later (an aware datetime).
+        since: they came then or later (an aware datetime). A ranking goes by their first coming within the study,
+            and so it does by ``origin``.
         until: they came before.
-        words: their name or text holds each of these.
+        words: each of these begins a word of their name or text.
         model: the digest of the model that a soft prompt is for.
         retired: with those that were retired.
         ids: these alone.
@@ -57,45 +64,69 @@ class Filter:
             raise BankError(f"'{self.split}' is no split; one of tune, validation, test")
 
 
-def conditions(wanted: Filter, prompt: Any, *, scored_here: bool = False) -> list[ColumnElement[bool]]:
-    """Return what a column of prompt ids must satisfy.
+def conditions(connection: Connection, wanted: Filter) -> list[ColumnElement[bool]]:
+    """Return what rows of ``prompts`` must satisfy.
 
-    Each condition is ``prompt IN (SELECT ...)`` that does not look at the row it is asked of, so that a database
+    Each condition is ``column IN (SELECT ...)`` that does not look at the row it is asked of, so that a database
     computes it once.
-
-    Args:
-        wanted: the filter.
-        prompt: the column.
-        scored_here: the query reads ``standings`` of the filter's study and split itself, so leave these out.
     """
+    id, number = prompts.c.id, prompts.c.number
     found: list[ColumnElement[bool]] = []
-    known = _recorded(wanted)
-    if known and not (scored_here and not _beyond_study(wanted)):
-        found.append(prompt.in_(select(records.c.prompt).where(*known)))
-    if wanted.kind is not None or wanted.model is not None:
-        query = select(prompts.c.id)
-        if wanted.kind is not None:
-            query = query.where(prompts.c.kind == wanted.kind)
-        if wanted.model is not None:
-            query = query.where(prompts.c.model == wanted.model)
-        found.append(prompt.in_(query))
+    if known := _recorded(wanted):
+        found.append(id.in_(select(records.c.prompt).where(*known)))
+    if wanted.kind is not None:
+        found.append(prompts.c.kind == wanted.kind)
+    if wanted.model is not None:
+        found.append(prompts.c.model == wanted.model)
     if wanted.tag is not None:
-        found.append(prompt.in_(prompts_tagged(wanted.tag)))
-    if not scored_here:
-        found += _scored(wanted, prompt)
-    for word in (wanted.words or "").split():
-        named = select(records.c.prompt).where(records.c.name.icontains(word, autoescape=True))
-        texts = select(prompts.c.id).where(prompts.c.searched.icontains(word, autoescape=True))
-        found.append(or_(prompt.in_(named), prompt.in_(texts)))
+        found.append(id.in_(prompts_tagged(wanted.tag)))
+    found += _scored(wanted, number)
+    if (saying := prompts_saying(connection, wanted.words or "")) is not None:
+        found.append(number.in_(saying))
     if not wanted.retired:
-        found.append(prompt.not_in(retired_prompts()))
+        found.append(id.not_in(retired_prompts()))
     if wanted.ids is not None:
-        found.append(prompt.in_(list(wanted.ids)))
+        found.append(id.in_(list(wanted.ids)))
     return found
 
 
-def _beyond_study(wanted: Filter) -> bool:
-    return any(value is not None for value in (wanted.origin, wanted.since, wanted.until))
+def ranked_conditions(connection: Connection, wanted: Filter, table: Any) -> list[ColumnElement[bool]]:
+    """Return what rows of ``standings`` or ``marks`` (``table``) must satisfy, beside study, site and score."""
+    # What a site has not published is known by a hash alone, and has no place among the prompts.
+    found: list[ColumnElement[bool]] = [table.c.prompt.is_not(None)]
+    if wanted.kind is not None:
+        found.append(table.c.soft == int(wanted.kind == "soft"))
+    if wanted.origin is not None:
+        found.append(table.c.origin == wanted.origin)
+    if wanted.since is not None:
+        found.append(table.c.came >= microseconds(wanted.since))
+    if wanted.until is not None:
+        found.append(table.c.came < microseconds(wanted.until))
+    if wanted.model is not None:
+        found.append(table.c.prompt.in_(select(prompts.c.number).where(prompts.c.model == wanted.model)))
+    if (saying := prompts_saying(connection, wanted.words or "")) is not None:
+        found.append(table.c.prompt.in_(saying))
+    if wanted.tag is not None:
+        found.append(table.c.entry.in_(_entries(prompts_tagged(wanted.tag))))
+    if wanted.ids is not None:
+        found.append(table.c.entry.in_(_entries(list(wanted.ids))))
+    if not wanted.retired:
+        found.append(table.c.entry.not_in(_entries(retired_prompts())))
+    return found
+
+
+def microseconds(time: datetime) -> int:
+    """Return a time as the derived tables hold it: microseconds since 1970, in UTC.
+
+    Raises:
+        BankError: it has no time zone.
+    """
+    _text(time)
+    return (time - EPOCH) // timedelta(microseconds=1)
+
+
+def _entries(ids: Any) -> Any:
+    return select(entries.c.number).where(entries.c.prompt.in_(ids))
 
 
 def _recorded(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -111,17 +142,13 @@ def _recorded(wanted: Filter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _scored(wanted: Filter, prompt: Any) -> list[ColumnElement[bool]]:
+def _scored(wanted: Filter, number: Any) -> list[ColumnElement[bool]]:
     bounded = wanted.minimum is not None or wanted.maximum is not None
     if wanted.site is None and not bounded:
         return []
     table, value = (standings, standings.c.mean) if wanted.site is None else (marks, marks.c.value)
-    query = (
-        select(entries.c.prompt)
-        .join(table, table.c.entry == entries.c.number)
-        .join(boards, boards.c.number == table.c.board)
-        .where(boards.c.split == wanted.split)
-    )
+    query = select(table.c.prompt).join(boards, boards.c.number == table.c.board)
+    query = query.where(boards.c.split == wanted.split, table.c.prompt.is_not(None))
     if wanted.study is not None:
         query = query.where(boards.c.study == wanted.study)
     if wanted.site is not None:
@@ -130,7 +157,7 @@ def _scored(wanted: Filter, prompt: Any) -> list[ColumnElement[bool]]:
         query = query.where(value >= wanted.minimum)
     if wanted.maximum is not None:
         query = query.where(value <= wanted.maximum)
-    return [prompt.in_(query)]
+    return [number.in_(query)]
 
 
 def _text(time: datetime) -> str:

@@ -53,11 +53,10 @@ class FindingShelf:
 
     def numbers(self, wanted: Filter) -> NDArray[np.int64] | None:
         """Return the numbers of the prompts that a filter lets through, rising; None where it lets all through."""
-        found = conditions(wanted, prompts.c.id)
         with self._database.read() as connection:
             if wanted == Filter(split=wanted.split) and not _retired_any(connection):
                 return None
-            query = select(prompts.c.number).where(*found).order_by(prompts.c.number)
+            query = select(prompts.c.number).where(*conditions(connection, wanted)).order_by(prompts.c.number)
             return np.fromiter(connection.execute(query).scalars(), np.int64)
 
     def number_of(self, id: str) -> int | None:

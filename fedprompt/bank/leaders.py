@@ -1,14 +1,17 @@
 """The ranking of a study, page by page, out of the table that is kept up as scores come."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, null, select
 
 from fedprompt.bank.database import Database
-from fedprompt.bank.filters import Filter, conditions
+from fedprompt.bank.filters import Filter, ranked_conditions
 from fedprompt.bank.rows import Leader, LeaderPage
-from fedprompt.bank.schema import boards, entries, marks, prompts, records, standings
+from fedprompt.bank.schema import boards, entries, marks, standings
+from fedprompt.bank.standings import first_records
 from fedprompt.bank.texts import from_time
 from fedprompt.errors import BankError
 
@@ -54,22 +57,21 @@ class LeaderShelf:
         with self._database.read() as connection:
             board = _board(connection, wanted.study, wanted.split)
             sites = _sites(connection, board)
-            found = self._where(wanted, board, coverage, sites)
-            here = marks.c.value if wanted.site is not None else standings.c.mean
-            value = {"mean": standings.c.mean, "worst": standings.c.worst, "pooled": standings.c.pooled, "site": here}
-            joined = standings.join(entries, entries.c.number == standings.c.entry)
-            if wanted.site is not None:
-                same = (marks.c.board == standings.c.board) & (marks.c.entry == standings.c.entry)
-                joined = joined.join(marks, same & (marks.c.site == wanted.site))
-            query = select(standings, entries.c.prompt, here.label("here")).select_from(joined).where(*found)
-            counted = select(func.count()).select_from(joined).where(*found)
-            # One direction for all, so that an index read backwards is the order.
-            ranked = (value[order].desc(), standings.c.worst.desc(), standings.c.entry.desc())
-            page = query.order_by(*ranked).limit(limit).offset(offset)
-            rows = connection.execute(page).all()
-            total = int(connection.execute(counted).scalar_one())
-            about = _about(connection, wanted.study, [row.prompt for row in rows])
-        return LeaderPage(tuple(_leader(row, about, wanted.site is not None) for row in rows), total, sites)
+            table, ranked = _ranked(order)
+            found = [
+                table.c.board == board,
+                ranked[0].is_not(None),
+                *_scored(wanted, order, coverage, board, sites),
+                *ranked_conditions(connection, wanted, table),
+            ]
+            total = int(connection.execute(select(func.count()).select_from(table).where(*found)).scalar_one())
+            chosen = _page(select(table.c.entry).where(*found), ranked, total, limit, offset)
+            places = list(connection.execute(chosen.query).scalars()) if chosen is not None else []
+            if chosen is not None and chosen.backwards:
+                places.reverse()
+            rows = _rows(connection, board, places, wanted.site)
+            about = first_records(connection, wanted.study, [row.prompt for row in rows])
+        return LeaderPage(tuple(_leader(row, about) for row in rows), total, sites)
 
     def means(self, study: str, split: str = "validation") -> dict[str, float]:
         """Return prompt -> mean over sites, of every prompt that a site of the study scored on the split."""
@@ -81,27 +83,66 @@ class LeaderShelf:
             )
             return {str(row.prompt): float(row.mean) for row in connection.execute(query)}
 
-    def _where(self, wanted: Filter, board: int, coverage: str, sites: int) -> list[ColumnElement[bool]]:
-        found = [
-            standings.c.board == board,
-            standings.c.mean.is_not(None),
-            # What a site has not published is known by a hash alone, and has no place among the prompts.
-            entries.c.prompt >= "p1:",
-            *conditions(wanted, entries.c.prompt, scored_here=True),
-        ]
-        if coverage == "full":
-            found.append(standings.c.sites == sites)
-        elif coverage == "partial":
-            found.append(standings.c.sites < sites)
-        value: Any = standings.c.mean
-        if wanted.site is not None:
-            value = marks.c.value
-            found.append(marks.c.value.is_not(None))
-        if wanted.minimum is not None:
-            found.append(value >= wanted.minimum)
-        if wanted.maximum is not None:
-            found.append(value <= wanted.maximum)
-        return found
+
+@dataclass(frozen=True)
+class _Page:
+    query: "Select[Any]"
+    backwards: bool
+
+
+def _ranked(order: Order) -> tuple[Any, tuple[Any, ...]]:
+    """Return the table to read, and the columns that rank: each an index, read backwards."""
+    if order == "site":
+        return marks, (marks.c.value, marks.c.entry)
+    mean, worst, pooled, entry = (standings.c[name] for name in ("mean", "worst", "pooled", "entry"))
+    return standings, {"mean": (mean, worst, entry), "worst": (worst, mean, entry), "pooled": (pooled, worst, entry)}[
+        order
+    ]
+
+
+def _scored(wanted: Filter, order: Order, coverage: str, board: int, sites: int) -> list[ColumnElement[bool]]:
+    """Return what is asked of scores."""
+    if order == "site":
+        found = [marks.c.site == wanted.site, *_between(wanted, marks.c.value)]
+        if coverage == "any":
+            return found
+        partly = select(standings.c.entry).where(standings.c.board == board, standings.c.sites != sites)
+        return [*found, marks.c.entry.not_in(partly) if coverage == "full" else marks.c.entry.in_(partly)]
+    covered = {"full": [standings.c.sites == sites], "partial": [standings.c.sites < sites]}.get(coverage, [])
+    if wanted.site is None:
+        return [*covered, *_between(wanted, standings.c.mean)]
+    here = [marks.c.board == board, marks.c.site == wanted.site, marks.c.value.is_not(None)]
+    there = select(marks.c.entry).where(*here, *_between(wanted, marks.c.value))
+    return [*covered, standings.c.entry.in_(there)]
+
+
+def _between(wanted: Filter, value: Any) -> list[ColumnElement[bool]]:
+    found = [] if wanted.minimum is None else [value >= wanted.minimum]
+    return found if wanted.maximum is None else [*found, value <= wanted.maximum]
+
+
+def _page(query: "Select[Any]", ranked: Sequence[Any], total: int, limit: int, offset: int) -> _Page | None:
+    """Return the query of one page, from whichever end is nearer."""
+    limit = min(limit, total - offset)
+    if limit <= 0:
+        return None
+    if offset <= total // 2:
+        return _Page(query.order_by(*(one.desc() for one in ranked)).limit(limit).offset(offset), False)
+    return _Page(query.order_by(*ranked).limit(limit).offset(total - offset - limit), True)
+
+
+def _rows(connection: Connection, board: int, places: Sequence[int], site: str | None) -> list[Any]:
+    """Return the standings of these entries, in this order, with the value at the site."""
+    joined = standings.join(entries, entries.c.number == standings.c.entry)
+    here: Any = null()
+    if site is not None:
+        same = (marks.c.board == standings.c.board) & (marks.c.entry == standings.c.entry) & (marks.c.site == site)
+        joined, here = joined.outerjoin(marks, same), marks.c.value
+    names = ("sites", "n", "mean", "worst", "pooled", "entry")
+    query = select(*(standings.c[name] for name in names), entries.c.prompt, here.label("here")).select_from(joined)
+    found = connection.execute(query.where(standings.c.board == board, standings.c.entry.in_(places)))
+    known = {row.entry: row for row in found}
+    return [known[place] for place in places]
 
 
 def _board(connection: Connection, study: str, split: str) -> int:
@@ -121,28 +162,18 @@ def _sites(connection: Connection, board: int) -> int:
         count, last = count + 1, found
 
 
-def _about(connection: Connection, study: str, ids: list[str]) -> dict[str, Any]:
-    """Return prompt -> its first record within the study, or its first of all."""
-    query = select(records, prompts.c.kind).join(prompts, prompts.c.id == records.c.prompt)
-    found: dict[str, Any] = {}
-    for row in connection.execute(query.where(records.c.prompt.in_(ids)).order_by(records.c.number)):
-        if row.prompt not in found or (found[row.prompt].study != study and row.study == study):
-            found[row.prompt] = row
-    return found
-
-
-def _leader(row: Any, about: dict[str, Any], at_site: bool) -> Leader:
-    known = about.get(row.prompt)
+def _leader(row: Any, about: Mapping[str, Any]) -> Leader:
+    known = about[row.prompt]
     return Leader(
         id=row.prompt,
-        name=known.name if known else row.prompt,
-        kind=known.kind if known else "template",
-        origin=known.origin if known else "",
-        created=None if known is None else from_time(known.created).astimezone(UTC),
+        name=known.name,
+        kind=known.kind,
+        origin=known.origin,
+        created=from_time(known.created).astimezone(UTC),
         sites=row.sites,
         n=row.n,
         mean=row.mean,
         worst=row.worst,
         pooled=row.pooled,
-        here=row.here if at_site else None,
+        here=row.here,
     )

@@ -27,8 +27,9 @@ from fedprompt.bank.schema import (
 )
 from fedprompt.bank.scores import add_scores
 from fedprompt.bank.sites import identities, label_for
-from fedprompt.bank.standings import mark
+from fedprompt.bank.standings import describe, mark
 from fedprompt.bank.texts import from_json
+from fedprompt.bank.wording import index_words
 from fedprompt.errors import BankError
 
 __all__ = ["merge_banks"]
@@ -69,6 +70,10 @@ def _merge(target: Database, there: Connection, table: Table, labels: Mapping[st
                 first = next(iter(table.primary_key.columns))
                 added = here.execute(insert_once(here, table).returning(first), rows)
                 count += len(added.all())
+                if table is records:
+                    came = list(dict.fromkeys(row["prompt"] for row in rows))
+                    index_words(here, came)
+                    describe(here, came)
     return count
 
 

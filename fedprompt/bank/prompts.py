@@ -16,8 +16,10 @@ from fedprompt.bank.inserting import insert_once
 from fedprompt.bank.likeness import likeness_keys, prompt_text
 from fedprompt.bank.rows import JSON, PromptRow
 from fedprompt.bank.schema import likenesses, prompts, records, studies
+from fedprompt.bank.standings import describe
 from fedprompt.bank.tags import tagged
 from fedprompt.bank.texts import from_blob, from_json, from_time, now, plain, to_blob, to_json
+from fedprompt.bank.wording import index_words
 from fedprompt.errors import BankError, FedPromptError
 from fedprompt.prompts.prompt import Prompt
 
@@ -26,6 +28,7 @@ __all__ = ["PromptShelf", "likeness", "rebuild", "resolve"]
 _ID = re.compile(r"(?:p1:)?([0-9a-f]{0,32})")
 SHORTEST_PREFIX = 4
 MOST_ALIKE = 20
+FEW = 500
 CHUNK = 5_000  # below SQLite's bound on variables
 
 
@@ -97,6 +100,9 @@ class PromptShelf:
             connection.execute(insert_once(connection, prompts), contents)
             connection.execute(insert_once(connection, records), comings)
             connection.execute(insert_once(connection, likenesses), [row for one, _ in batch for row in likeness(one)])
+            ids = list(dict.fromkeys(prompt.id for prompt, _ in batch))
+            index_words(connection, ids)
+            describe(connection, ids)
         return tuple(prompt.id for prompt, _ in batch)
 
     def prompt(self, reference: str) -> Prompt:
@@ -114,6 +120,30 @@ class PromptShelf:
         if prompt.id != id:
             raise BankError(f"prompt {id} is damaged: its content has the id {prompt.id}")
         return prompt
+
+    def prompts_of(self, ids: Sequence[str]) -> dict[str, Prompt]:
+        """Return id -> prompt, under the names that they first came with, in this order; all in a few questions.
+
+        Args:
+            ids: whole ids.
+
+        Raises:
+            BankError: one is not there, or is damaged.
+        """
+        found: dict[str, Prompt] = {}
+        wanted = list(dict.fromkeys(ids))
+        with self._database.read() as connection:
+            for at in range(0, len(wanted), FEW):
+                chosen = wanted[at : at + FEW]
+                names = {row.id: row.name for row in _rows(connection, [records.c.prompt.in_(chosen)])}
+                for row in connection.execute(select(prompts).where(prompts.c.id.in_(chosen))):
+                    prompt = rebuild(names.get(row.id, row.id), row.body, row.vectors, row.id)
+                    if prompt.id != row.id:
+                        raise BankError(f"prompt {row.id} is damaged: its content has the id {prompt.id}")
+                    found[row.id] = prompt
+        if missing := [id for id in wanted if id not in found]:
+            raise BankError(f"the bank holds no prompt {missing[0]}; 'fedprompt bank list' shows what it holds")
+        return {id: found[id] for id in wanted}
 
     def prompt_row(self, id: str) -> PromptRow:
         """Return where a prompt first came from; ``id`` may be a unique beginning of one, or ``name@tag``.
@@ -135,14 +165,22 @@ class PromptShelf:
 
     def near_duplicates(self, id: str) -> tuple[tuple[str, str], ...]:
         """Return (id, ``words`` or ``vectors``) of each other prompt that has the same of these in another order."""
+        return self.near_duplicates_of([id]).get(id, ())
+
+    def near_duplicates_of(self, ids: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Return id -> its :meth:`near_duplicates`, at most 20; prompts that have none are left out."""
         mine = likenesses.alias("mine")
         same = and_(likenesses.c.kind == mine.c.kind, likenesses.c.key == mine.c.key)
-        query = select(likenesses.c.prompt, likenesses.c.kind).join(mine, same).where(mine.c.prompt == id)
-        query = (
-            query.where(likenesses.c.prompt != id).order_by(likenesses.c.kind, likenesses.c.prompt).limit(MOST_ALIKE)
-        )
+        query = select(mine.c.prompt.label("id"), likenesses.c.prompt, likenesses.c.kind).join(mine, same)
+        query = query.where(likenesses.c.prompt != mine.c.prompt).order_by(likenesses.c.kind, likenesses.c.prompt)
+        found: dict[str, tuple[tuple[str, str], ...]] = {}
         with self._database.read() as connection:
-            return tuple((str(row.prompt), str(row.kind)) for row in connection.execute(query))
+            for at in range(0, len(ids), FEW):
+                for row in connection.execute(query.where(mine.c.prompt.in_(ids[at : at + FEW]))):
+                    known = found.get(row.id, ())
+                    if len(known) < MOST_ALIKE:
+                        found[row.id] = (*known, (str(row.prompt), str(row.kind)))
+        return found
 
     def children(self, id: str) -> tuple[PromptRow, ...]:
         """Return the prompts that say they were made from this one, in the order they came."""

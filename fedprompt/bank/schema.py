@@ -5,11 +5,14 @@ table is append-only (triggers refuse UPDATE and DELETE) but ``jobs`` and the de
 others hold, for questions to be answered at once; ``verify`` compares them with what they repeat.
 """
 
-from sqlalchemy import Column, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 __all__ = [
     "APPEND_ONLY",
     "DERIVED",
+    "FACTS",
     "HEAD",
     "about",
     "boards",
@@ -25,14 +28,16 @@ __all__ = [
     "results",
     "rounds",
     "runs",
+    "scored",
     "scores",
     "sites",
     "stages",
     "standings",
     "studies",
+    "words",
 ]
 
-HEAD = "0002"
+HEAD = "0003"
 APPEND_ONLY = (
     "studies",
     "prompts",
@@ -47,7 +52,7 @@ APPEND_ONLY = (
     "sites",
     "events",
 )
-DERIVED = ("boards", "entries", "marks", "standings", "likenesses")
+DERIVED = ("boards", "entries", "scored", "marks", "standings", "likenesses", "words")
 
 metadata = MetaData()
 
@@ -73,6 +78,7 @@ prompts = Table(
     Column("searched", Text, nullable=False),
     Column("vectors", LargeBinary),
     Index("prompts_kind", "kind", "id"),
+    Index("prompts_model", "model"),
 )
 
 # Each time a prompt came: its name and origin are no part of what it is.
@@ -146,7 +152,6 @@ scores = Table(
     Column("body", Text, nullable=False),
     Column("created", Text, nullable=False),
     Index("scores_once", "run", "site", "prompt", "split", text("coalesce(round, -1)"), unique=True),
-    Index("scores_prompt", "prompt"),
 )
 
 comparisons = Table(
@@ -229,6 +234,32 @@ entries = Table(
     Column("prompt", Text, nullable=False, unique=True),
 )
 
+# A prompt's scores. In place of an index over ``scores.prompt``, for the same reason.
+scored = Table(
+    "scored",
+    metadata,
+    Column("entry", Integer, primary_key=True, autoincrement=False),
+    Column("score", Integer, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+
+def _facts() -> "list[Column[Any]]":
+    """What filters ask of a prompt, beside what it is ranked by, so that one range of an index answers.
+
+    ``prompt`` is its number, NULL where no site published it; ``came`` in microseconds since 1970 (UTC) and ``origin``
+    are of its first record within the study, or of its first of all.
+    """
+    return [
+        Column("prompt", Integer),
+        Column("soft", Integer),
+        Column("came", BigInteger),
+        Column("origin", Text),
+    ]
+
+
+FACTS = ("prompt", "soft", "came", "origin")
+
 # The newest score of each prompt at each site of a study, whatever the run.
 marks = Table(
     "marks",
@@ -241,7 +272,8 @@ marks = Table(
     Column("total", Double, nullable=False),
     Column("value", Double),
     Column("at", Text, nullable=False),
-    Index("marks_site", "board", "site", "value", "entry"),
+    *_facts(),
+    Index("marks_site", "board", "site", "value", "entry", *FACTS),
     sqlite_with_rowid=False,
 )
 
@@ -256,7 +288,19 @@ standings = Table(
     Column("mean", Double),
     Column("worst", Double),
     Column("pooled", Double),
-    Index("standings_rank", "board", "mean", "worst", "entry"),
+    *_facts(),
+    Index("standings_mean", "board", "mean", "worst", "entry", "sites", *FACTS),
+    Index("standings_worst", "board", "worst", "mean", "entry", "sites", *FACTS),
+    Index("standings_pooled", "board", "pooled", "worst", "entry", "sites", *FACTS),
+    sqlite_with_rowid=False,
+)
+
+# The words of prompts' names and texts; ``prompt`` is a prompt's number.
+words = Table(
+    "words",
+    metadata,
+    Column("word", Text, primary_key=True),
+    Column("prompt", Integer, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
 

@@ -9,8 +9,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, func, or_, sele
 from fedprompt.bank import schema
 from fedprompt.bank.database import Database
 from fedprompt.bank.inserting import execute_many, insert_once
+from fedprompt.bank.removed import still_counts
 from fedprompt.bank.rows import ComparisonRow, ScoreRow
-from fedprompt.bank.schema import runs
+from fedprompt.bank.schema import entries, runs, scored
 from fedprompt.bank.standings import mark
 from fedprompt.bank.texts import from_time, now
 from fedprompt.errors import BankError
@@ -99,10 +100,14 @@ class ScoreShelf:
         prompts: Sequence[str] | None = None,
         split: str | None = None,
     ) -> tuple[ScoreRow, ...]:
-        """Return scores in the order they came, of one run, study or split, or of some prompts only."""
+        """Return scores in the order they came, of one run, study or split, or of some prompts only.
+
+        Without those that were taken out when their site left.
+        """
         wanted = _wanted(schema.scores, run, study, split)
         if prompts is not None:
-            wanted.append(_among(schema.scores.c.prompt, prompts))
+            chosen = select(scored.c.score).join(entries, entries.c.number == scored.c.entry)
+            wanted.append(schema.scores.c.number.in_(chosen.where(_among(entries.c.prompt, prompts))))
         return tuple(
             ScoreRow(row.run, row.study, row.site, row.round, _value(Score, row.body, row), from_time(row.created))
             for row in self._found(schema.scores, wanted)
@@ -161,7 +166,8 @@ def _marked(row: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
 
 
 def _wanted(table: Table, run: str | None, study: str | None, split: str | None) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = []
+    prompt = table.c.prompt if table is schema.scores else table.c.first
+    wanted: list[ColumnElement[bool]] = [still_counts(table.c.site, prompt)]
     if run is not None:
         wanted.append(table.c.run == run)
     if study is not None:

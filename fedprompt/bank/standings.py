@@ -4,16 +4,21 @@ Both are kept up in the transaction that records the scores, so a ranking of mil
 newest score of a site counts, whatever its run; one over no cases says nothing, and its site counts as not measured.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, delete, func, or_, select
+from sqlalchemy import Connection, Select, and_, case, delete, func, or_, select, update
 
+from fedprompt.bank import schema
+from fedprompt.bank.filters import microseconds
 from fedprompt.bank.inserting import execute_many, insert, insert_once
-from fedprompt.bank.schema import boards, entries, marks, runs, scores, standings
-from fedprompt.bank.texts import from_json
+from fedprompt.bank.removed import counting, still_counts
+from fedprompt.bank.schema import FACTS, boards, entries, marks, records, runs, scored, scores, standings
+from fedprompt.bank.texts import from_json, from_time
 
-__all__ = ["fill_standings", "mark", "newest_scores", "standing_of_marks"]
+__all__ = ["describe", "facts_of", "fill_standings", "first_records", "mark", "newest_scores", "standing_of_marks"]
+
+NOTHING: Mapping[str, Any] = dict.fromkeys(FACTS)
 
 BATCH = 5_000
 CHUNK = 1_000
@@ -32,29 +37,89 @@ def mark(connection: Connection, study: str, added: Sequence[Mapping[str, Any]])
         by_split.setdefault(row["split"], []).append(row)
     for split, found in by_split.items():
         board = _board(connection, study, split)
-        numbers = _entries(connection, dict.fromkeys(row["prompt"] for row in found))
-        _keep_newest(connection, [_mark(board, numbers[row["prompt"]], row) for row in found])
-        chosen = sorted(numbers.values())
+        known = _entries(connection, board, study, dict.fromkeys(row["prompt"] for row in found))
+        places = [{"entry": known[row["prompt"]]["entry"], "score": row["number"]} for row in found]
+        execute_many(connection, scored.insert(), sorted(places, key=lambda row: row["entry"]))
+        _keep_newest(connection, [_mark(board, known[row["prompt"]], row) for row in counting(connection, found)])
+        chosen = sorted(one["entry"] for one in known.values())
         for at in range(0, len(chosen), CHUNK):
             here = standing_of_marks().where(marks.c.board == board, marks.c.entry.in_(chosen[at : at + CHUNK]))
             _sum_up(connection, here)
 
 
-def fill_standings(connection: Connection) -> None:
-    """Derive the tables anew from all scores."""
-    for table in (marks, standings, entries, boards):
+def describe(connection: Connection, prompts: Sequence[str]) -> None:
+    """Take into account what was just recorded of prompts that had been scored before."""
+    for at in range(0, len(prompts), CHUNK):
+        ids = list(prompts[at : at + CHUNK])
+        stand = (
+            select(boards.c.study, standings.c.board, standings.c.entry, entries.c.prompt.label("id"))
+            .select_from(entries.join(standings, standings.c.entry == entries.c.number))
+            .join(boards, boards.c.number == standings.c.board)
+            .add_columns(*(standings.c[name] for name in FACTS))
+            .where(entries.c.prompt.in_(ids))
+        )
+        by_study: dict[str, list[Any]] = {}
+        for row in connection.execute(stand):
+            by_study.setdefault(row.study, []).append(row)
+        for study, rows in by_study.items():
+            facts = facts_of(connection, study, [row.id for row in rows])
+            for row in rows:
+                now = facts.get(row.id, NOTHING)
+                if now != {name: row._mapping[name] for name in FACTS}:
+                    for table in (marks, standings):
+                        here = (table.c.board == row.board) & (table.c.entry == row.entry)
+                        connection.execute(update(table).where(here).values(now))
+
+
+def facts_of(connection: Connection, study: str, prompts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return prompt -> the columns ``FACTS``; prompts that the bank does not hold are left out."""
+    found: dict[str, dict[str, Any]] = {}
+    for id, row in first_records(connection, study, prompts).items():
+        came = microseconds(from_time(row.created))
+        found[id] = {"prompt": row.place, "soft": int(row.kind == "soft"), "came": came, "origin": row.origin}
+    return found
+
+
+def first_records(connection: Connection, study: str, prompts: Sequence[str]) -> dict[str, Any]:
+    """Return prompt -> its first record within the study, or its first of all, with its number and kind."""
+    found: dict[str, Any] = {}
+    table = schema.prompts
+    columns = [records.c[name] for name in ("prompt", "name", "study", "origin", "created")]
+    query = select(*columns, table.c.number.label("place"), table.c.kind).join(table, table.c.id == records.c.prompt)
+    for at in range(0, len(prompts), CHUNK):
+        chosen = query.where(records.c.prompt.in_(prompts[at : at + CHUNK])).order_by(records.c.number)
+        for row in connection.execute(chosen):
+            if row.prompt not in found or (found[row.prompt].study != study and row.study == study):
+                found[row.prompt] = row
+    return found
+
+
+def fill_standings(connection: Connection, heard: Callable[[int], None]) -> None:
+    """Derive the tables anew from all scores; ``heard`` hears how many newest scores are filed so far."""
+    for table in (scored, marks, standings, entries, boards):
         connection.execute(delete(table))
     first = select(scores.c.prompt).group_by(scores.c.prompt).order_by(func.min(scores.c.number))
     connection.execute(entries.insert().from_select(["prompt"], first))
     which = select(runs.c.study, scores.c.split).join(runs, runs.c.id == scores.c.run).distinct()
     connection.execute(boards.insert().from_select(["study", "split"], which))
-    newest = newest_scores().add_columns(scores.c.body)
+    pairs = select(entries.c.number, scores.c.number.label("score")).join(scores, scores.c.prompt == entries.c.prompt)
+    ordered = pairs.order_by(entries.c.number, scores.c.number)
+    connection.execute(scored.insert().from_select(["entry", "score"], ordered))
+    studies = {int(row.number): str(row.study) for row in connection.execute(select(boards))}
+    newest = newest_scores().add_columns(scores.c.body).order_by("board", "entry")
+    done = 0
     for rows in connection.execute(newest, execution_options={"yield_per": BATCH}).partitions(BATCH):
         found = []
-        for row in rows:
-            body = from_json(row.body)
-            found.append(_mark(row.board, row.entry, {**row._mapping, "n": body["n"], "total": body["total"]}))
+        for board in {int(row.board) for row in rows}:
+            here = [row for row in rows if row.board == board]
+            facts = facts_of(connection, studies[board], list(dict.fromkeys(row.prompt for row in here)))
+            for row in here:
+                body = from_json(row.body)
+                known = {"entry": row.entry, **facts.get(row.prompt, NOTHING)}
+                found.append(_mark(board, known, {**row._mapping, "n": body["n"], "total": body["total"]}))
         execute_many(connection, marks.insert(), found)
+        done += len(found)
+        heard(done)
     _sum_up(connection, standing_of_marks().where(marks.c.board > 0))
 
 
@@ -65,6 +130,7 @@ def newest_scores() -> "Select[Any]":
     inner = (
         select(*keys, scores.c.number, scores.c.created, place.label("place"))
         .join(runs, runs.c.id == scores.c.run)
+        .where(still_counts(scores.c.site, scores.c.prompt))
         .subquery("placed")
     )
     columns = [inner.c[name] for name in ("prompt", "site", "number", "created")]
@@ -89,6 +155,7 @@ def standing_of_marks() -> "Select[Any]":
         func.avg(marks.c.value).label("mean"),
         func.min(marks.c.value).label("worst"),
         case((n > 0, func.sum(marks.c.total) / n), else_=None).label("pooled"),
+        *(func.max(marks.c[name]).label(name) for name in FACTS),
     ).group_by(marks.c.board, marks.c.entry)
 
 
@@ -101,29 +168,34 @@ def _board(connection: Connection, study: str, split: str) -> int:
     return int(number)
 
 
-def _entries(connection: Connection, prompts: Iterable[str]) -> dict[str, int]:
-    """Return prompt -> its number, given in this order where it has none."""
+def _entries(connection: Connection, board: int, study: str, prompts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return prompt -> ``entry``, its number, given in this order where it has none, and ``FACTS``."""
     wanted = list(prompts)
-    found = _known(connection, wanted)
+    found = _known(connection, board, wanted)
     if missing := [prompt for prompt in wanted if prompt not in found]:
         execute_many(connection, insert_once(connection, entries), [{"prompt": prompt} for prompt in missing])
-        found |= _known(connection, missing)
-    return found
+        found |= _known(connection, board, missing)
+    facts = facts_of(connection, study, [prompt for prompt, one in found.items() if one["prompt"] is None])
+    return {prompt: {**one, **facts.get(prompt, {})} for prompt, one in found.items()}
 
 
-def _known(connection: Connection, prompts: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _known(connection: Connection, board: int, prompts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    here = (standings.c.board == board) & (standings.c.entry == entries.c.number)
+    query = select(entries.c.prompt, entries.c.number, *(standings.c[name] for name in FACTS)).select_from(
+        entries.outerjoin(standings, here)
+    )
     for at in range(0, len(prompts), CHUNK):
-        query = select(entries.c.prompt, entries.c.number).where(entries.c.prompt.in_(prompts[at : at + CHUNK]))
-        found.update((row[0], row[1]) for row in connection.execute(query))
+        for id, *known in connection.execute(query.where(entries.c.prompt.in_(prompts[at : at + CHUNK]))):
+            found[id] = dict(zip(("entry", *FACTS), known, strict=True))
     return found
 
 
-def _mark(board: int, entry: int, row: Mapping[Any, Any]) -> dict[str, Any]:
+def _mark(board: int, known: Mapping[str, Any], row: Mapping[Any, Any]) -> dict[str, Any]:
     n, total = int(row["n"]), float(row["total"])
     return {
+        **known,
         "board": board,
-        "entry": entry,
         "site": row["site"],
         "score": row["number"],
         "n": n,

@@ -4,6 +4,8 @@ Nothing but a job's state is ever changed or taken away; what is recorded twice 
 several processes and threads at a time.
 """
 
+import logging
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -45,13 +47,16 @@ from fedprompt.bank.standings import fill_standings
 from fedprompt.bank.studies import StudyShelf
 from fedprompt.bank.tags import TagShelf
 from fedprompt.bank.verify import find_problems
+from fedprompt.bank.wording import fill_words
 from fedprompt.errors import BankError
 
 __all__ = ["Bank"]
 
+_log = logging.getLogger(__name__)
+
 # Raise it when the rule behind a derived table changes: banks are then derived anew when they are opened.
-DERIVED_BY = "derived:1"
-BATCH = 500
+DERIVED_BY = "derived:2"
+BATCH, MANY, SECONDS = 500, 20_000, 5.0
 NUMBERED = (studies, prompts, records, runs, stages, scores, comparisons, events, jobs)
 
 
@@ -125,10 +130,9 @@ class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, TagShelf, SiteShelf, L
         return tuple(find_problems(self._database))
 
     def rederive(self) -> None:
-        """Derive anew what only repeats other tables: standings, marks, and what finds near-duplicates."""
+        """Derive anew what only repeats other tables: rankings, words, and what finds near-duplicates."""
         with self._database.write() as connection:
-            fill_standings(connection)
-            _fill_likenesses(connection)
+            self._fill(connection)
 
     def backup(self, destination: Path) -> None:
         """Write a copy of the bank, one state of it, while others go on writing. It is an SQLite bank in one file.
@@ -195,9 +199,24 @@ class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, TagShelf, SiteShelf, L
                 return
         with self._database.write() as connection:
             if connection.execute(known).first() is None:
-                fill_standings(connection)
-                _fill_likenesses(connection)
+                self._fill(connection)
                 connection.execute(insert_once(connection, about).values(key=DERIVED_BY, value="filled"))
+
+    def _fill(self, connection: Connection) -> None:
+        count = int(connection.execute(select(func.count()).select_from(prompts)).scalar_one())
+        if count >= MANY:
+            _log.warning("the bank %s is brought up to date, once: %d prompts, which takes a while", self.where, count)
+        told = time.monotonic()
+
+        def heard(done: int) -> None:
+            nonlocal told
+            if count >= MANY and time.monotonic() - told > SECONDS:
+                told = time.monotonic()
+                _log.warning("the bank %s is brought up to date: %d newest scores are filed", self.where, done)
+
+        fill_standings(connection, heard)
+        _fill_likenesses(connection)
+        fill_words(connection)
 
 
 def _fill_likenesses(connection: Connection) -> None:

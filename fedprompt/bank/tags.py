@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, Select, case, func, select
 
 from fedprompt.bank.database import Database
 from fedprompt.bank.inserting import insert_once
+from fedprompt.bank.removed import REMOVED
 from fedprompt.bank.rows import JSON, EventRow, TagRow
 from fedprompt.bank.schema import events, prompts
 from fedprompt.bank.texts import from_json, from_time, now, plain, to_json
@@ -22,7 +23,7 @@ from fedprompt.site.signing import Signer, fingerprint
 
 __all__ = ["EVENTS", "SIGNED", "TagShelf", "event_content", "prompts_tagged", "retired_prompts", "split_tag", "tagged"]
 
-EVENTS = ("tag", "untag", "approve", "retire", "revive")
+EVENTS = ("tag", "untag", "approve", "retire", "revive", REMOVED)
 SIGNED = b"fedprompt bank event 1\n"
 LONGEST_BY, LONGEST_NOTE = 200, 10_000
 _TAG = re.compile(r"([^@\s][^@\n]{0,99})@([a-z0-9][a-z0-9._-]{0,39})")
@@ -39,7 +40,7 @@ class TagShelf:
         Args:
             kind: one of ``EVENTS``.
             prompt: the id of the prompt it is about.
-            body: ``name`` and ``tag`` for ``tag`` and ``untag``, ``note`` for the others.
+            body: ``name`` and ``tag`` for ``tag`` and ``untag``, ``site`` for ``remove-scores``, else ``note``.
             by: the person who says so.
             signer: the home's key.
 

@@ -1,25 +1,26 @@
 """Derives every id in the bank anew, checks every signature, and reads every value through its model.
 
-Everything is streamed, so memory does not grow with the bank. What is derived is compared with what it repeats.
+Everything is streamed once, in the order in which it lies. What is derived is compared with what it repeats: of each
+prompt's newest score at each site a line is kept in memory until then, some 300 bytes; sets of pairs are compared by
+the sums of their hashes.
 """
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from sqlalchemy import Connection, Row, Select, Table, func, or_, select
+from pydantic import ValidationError
+from sqlalchemy import Connection, Select, Table, func, select
 
 from fedprompt.bank.database import Database
-from fedprompt.bank.prompts import likeness, rebuild
+from fedprompt.bank.likeness import likeness_keys, prompt_text
+from fedprompt.bank.prompts import rebuild
 from fedprompt.bank.rows import Problem
 from fedprompt.bank.schema import (
     comparisons,
-    entries,
     events,
     jobs,
     likenesses,
-    marks,
     metadata,
     prompts,
     records,
@@ -28,21 +29,22 @@ from fedprompt.bank.schema import (
     runs,
     scores,
     stages,
-    standings,
     studies,
+    words,
 )
-from fedprompt.bank.standings import newest_scores, standing_of_marks
 from fedprompt.bank.tags import SIGNED, event_content
+from fedprompt.bank.texts import plain
+from fedprompt.bank.verify_scores import REFILL, find_score_problems
+from fedprompt.bank.wording import words_of
 from fedprompt.errors import BankError
 from fedprompt.prompts.ids import content_id
 from fedprompt.site.signing import fingerprint, is_signed
 from fedprompt.study.schema import Study, study_digest
-from fedprompt.study.score import Comparison, Score
+from fedprompt.study.score import Comparison
 
 __all__ = ["find_problems"]
 
 BATCH = 1_000
-TOLERANCE = 1e-9
 _JSON_COLUMNS = (
     (records, "parents"),
     (records, "notes"),
@@ -52,7 +54,6 @@ _JSON_COLUMNS = (
     (rounds, "body"),
     (jobs, "arguments"),
 )
-REFILL = "; 'fedprompt bank verify --repair' derives it anew"
 
 
 def find_problems(database: Database) -> Iterator[Problem]:
@@ -64,20 +65,19 @@ def find_problems(database: Database) -> Iterator[Problem]:
         yield from _studies(connection)
         yield from _prompts(connection)
         yield from _events(connection)
-        yield from _values(connection, scores, Score)
-        yield from _values(connection, comparisons, Comparison)
+        yield from find_score_problems(connection)
+        yield from _comparisons(connection)
         yield from _json(connection)
-        yield from _derived(connection)
 
 
-def _stream(connection: Connection, query: "Select[Any]", batch: int = BATCH) -> "Iterator[Row[Any]]":
+def _stream(connection: Connection, query: "Select[Any]", batch: int = BATCH) -> "Iterator[Any]":
     return iter(connection.execute(query, execution_options={"yield_per": batch}))
 
 
 def _references(connection: Connection) -> Iterator[Problem]:
     for table in metadata.sorted_tables:
         for column in table.columns:
-            for key in column.foreign_keys:
+            for key in column.foreign_keys if table is not scores else ():  # those of scores are looked at with them
                 there = select(key.column).where(key.column == column).exists()
                 query = select(_place_of(table)).where(column.is_not(None), ~there)
                 for row in _stream(connection, query):
@@ -102,25 +102,40 @@ def _studies(connection: Connection) -> Iterator[Problem]:
 
 
 def _prompts(connection: Connection) -> Iterator[Problem]:
-    keys = likenesses.alias()
-    query = select(prompts, keys.c.kind.label("alike"), keys.c.key).outerjoin(keys, keys.c.prompt == prompts.c.id)
+    keys, said = likenesses.alias(), 0
+    named = select(func.count()).select_from(records).where(records.c.prompt == prompts.c.id).scalar_subquery()
+    name = select(func.min(records.c.name)).where(records.c.prompt == prompts.c.id).scalar_subquery()
+    columns = (*prompts.c, keys.c.kind, keys.c.key, named, name)
+    query = select(*columns).outerjoin(keys, keys.c.prompt == prompts.c.id).order_by(prompts.c.number)
     # Vectors of up to 64 MB a prompt: few at a time.
-    for row in _stream(connection, query.order_by(prompts.c.number), 16):
+    for number, id, kind, model, body, searched, vectors, alike, key, comings, called in _stream(connection, query, 16):
+        if not comings:
+            yield Problem(f"prompt {id}", "nothing says where it came from")
+        else:
+            names = [called] if comings == 1 else _names(connection, id)
+            said += sum(hash((word, number)) for word in {one for name in names for one in words_of(searched, name)})
         try:
-            prompt = rebuild(row.id, row.body, row.vectors, row.id)
+            prompt = rebuild(id, body, vectors, id)
         except BankError as error:
-            yield Problem(f"prompt {row.id}", str(error))
+            yield Problem(f"prompt {id}", str(error))
             continue
-        if prompt.id != row.id:
-            yield Problem(f"prompt {row.id}", f"its content has the id {prompt.id}")
+        if prompt.id != id:
+            yield Problem(f"prompt {id}", f"its content has the id {prompt.id}")
             continue
-        if (prompt.kind, None if prompt.soft is None else prompt.soft.model) != (row.kind, row.model):
-            yield Problem(f"prompt {row.id}", "its kind or model is not that of its content")
-        if {"prompt": row.id, "kind": row.alike, "key": row.key} not in likeness(prompt):
-            yield Problem(f"prompt {row.id}", f"what finds its near-duplicates is wrong{REFILL}")
-    named = select(records.c.prompt).where(records.c.prompt == prompts.c.id).exists()
-    for row in _stream(connection, select(prompts.c.id).where(~named)):
-        yield Problem(f"prompt {row.id}", "nothing says where it came from")
+        if (prompt.kind, None if prompt.soft is None else prompt.soft.model) != (kind, model):
+            yield Problem(f"prompt {id}", "its kind or model is not that of its content")
+        text = plain(prompt_text(prompt))
+        if searched != text and sorted(searched.split("\n")) != sorted(text.split("\n")):  # words may be reordered
+            yield Problem(f"prompt {id}", "the text it is searched by is not that of its content")
+        if likeness_keys(prompt) != {alike: key}:
+            yield Problem(f"prompt {id}", f"what finds its near-duplicates is wrong{REFILL}")
+    kept = sum(hash((word, number)) for word, number in _stream(connection, select(words.c.word, words.c.prompt)))
+    if kept != said:
+        yield Problem("words", f"they are not those of the prompts' names and texts{REFILL}")
+
+
+def _names(connection: Connection, id: str) -> list[str]:
+    return list(connection.execute(select(records.c.name).where(records.c.prompt == id)).scalars())
 
 
 def _events(connection: Connection) -> Iterator[Problem]:
@@ -138,22 +153,17 @@ def _events(connection: Connection) -> Iterator[Problem]:
             yield Problem(where, f"its signature is not that of the key {signer}")
 
 
-def _values(connection: Connection, table: Table, kind: type[BaseModel]) -> Iterator[Problem]:
-    keys = [name for name in ("prompt", "first", "second", "split") if name in kind.model_fields]
-    columns = [table.c[name] for name in ("number", "run", "site", "body", *keys)]
-    read = kind.__pydantic_validator__.validate_json
-    for row in _stream(connection, select(*columns)):
-        number, run, site, body, *known = tuple(row)
+def _comparisons(connection: Connection) -> Iterator[Problem]:
+    keys = ("first", "second", "split")
+    columns = [comparisons.c[name] for name in ("number", "run", "site", "body", *keys)]
+    for number, run, site, body, *known in _stream(connection, select(*columns)):
+        where = f"comparisons row {number} (run '{run}', site '{site}')"
         try:
-            value = read(body)
+            value = Comparison.__pydantic_validator__.validate_json(body)
         except ValidationError:
-            yield Problem(
-                f"{table.name} row {number} (run '{run}', site '{site}')",
-                f"its content is not a {kind.__name__.lower()}",
-            )
+            yield Problem(where, "its content is not a comparison")
             continue
         if [getattr(value, key) for key in keys] != known:
-            where = f"{table.name} row {number} (run '{run}', site '{site}')"
             yield Problem(where, "its content is about another prompt or split")
 
 
@@ -164,52 +174,3 @@ def _json(connection: Connection) -> Iterator[Problem]:
                 json.loads(row[0])
             except (ValueError, RecursionError):
                 yield Problem(f"{table.name} row {number}", f"its {column} is not JSON")
-
-
-def _derived(connection: Connection) -> Iterator[Problem]:
-    """Compare ``marks`` with the newest scores, and ``standings`` with ``marks``."""
-    newest = newest_scores().subquery("newest")
-    same = [newest.c[name] == marks.c[name] for name in ("board", "entry", "site")]
-    wrong = (
-        select(newest.c.prompt, newest.c.site)
-        .outerjoin(marks, same[0] & same[1] & same[2])
-        .where(or_(marks.c.score.is_(None), marks.c.score != newest.c.number))
-    )
-    for row in _stream(connection, wrong):
-        yield Problem(f"marks of {row.prompt}", f"it does not stand at its newest score at site '{row.site}'{REFILL}")
-    if _count(connection, marks) != _count(connection, newest):
-        yield Problem("marks", f"there is a mark without a score{REFILL}")
-    told = select(marks, scores.c.body, scores.c.prompt).join(scores, scores.c.number == marks.c.score)
-    for row in _stream(connection, told):
-        try:
-            body = json.loads(row.body)
-            agrees = (body["n"], body["total"]) == (row.n, row.total)
-        except (ValueError, KeyError, TypeError):
-            continue  # told of above
-        value = row.total / row.n if row.n else None
-        if not agrees or value != row.value:
-            yield Problem(f"marks of {row.prompt}", f"it is not what site '{row.site}' said{REFILL}")
-    yield from _standings(connection)
-
-
-def _standings(connection: Connection) -> Iterator[Problem]:
-    found = standing_of_marks().subquery("found")
-    same = [found.c[name] == standings.c[name] for name in ("board", "entry")]
-    apart = [found.c[name] != standings.c[name] for name in ("sites", "n")]
-    apart += [func.abs(found.c[name] - standings.c[name]) > TOLERANCE for name in ("mean", "worst", "pooled")]
-    apart += [found.c[name].is_(None) != standings.c[name].is_(None) for name in ("mean", "worst", "pooled")]
-    wrong = (
-        select(entries.c.prompt)
-        .select_from(found)
-        .outerjoin(entries, entries.c.number == found.c.entry)
-        .outerjoin(standings, same[0] & same[1])
-        .where(or_(standings.c.entry.is_(None), *apart))
-    )
-    for row in _stream(connection, wrong):
-        yield Problem(f"standing of {row.prompt}", f"it is not the mean of its marks{REFILL}")
-    if _count(connection, standings) != _count(connection, found):
-        yield Problem("standings", f"there is a standing without marks{REFILL}")
-
-
-def _count(connection: Connection, table: Any) -> int:
-    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())

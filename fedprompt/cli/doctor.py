@@ -1,5 +1,8 @@
 """``fedprompt doctor``: what this machine has and what it lacks."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from fedprompt.cli.options import Home, Json
@@ -8,8 +11,17 @@ from fedprompt.cli.showing import emit, line, table
 __all__ = ["doctor"]
 
 
-def doctor(home: Home = None, json: Json = False) -> None:
+def doctor(
+    hub: Annotated[
+        str | None, typer.Option("--hub", metavar="HOST[:PORT]", help="Only say whether this hub can be reached.")
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
     """Say what is installed, which cores, threads and number formats there are, and what is missing."""
+    if hub is not None:
+        _hub(hub, home, json)
+        return
     from fedprompt.workspace.doctor import doctor as look
 
     found = look(home)
@@ -56,6 +68,21 @@ def doctor(home: Home = None, json: Json = False) -> None:
             line(f"missing: {sentence}")
         if found["ok"]:
             line("nothing is missing")
+    if not found["ok"]:
+        raise typer.Exit(1)
+
+
+def _hub(address: str, home: Path | None, json: bool) -> None:
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.hub_check import check_hub
+
+    found = check_hub(find_home(home), address)
+    if json:
+        emit(found)
+    else:
+        table(("what", "", "found"), [(c["check"], "ok" if c["ok"] else "FAILED", c["told"]) for c in found["checks"]])
+        where = f"{found['host']}:{found['port']}"
+        line(f"{where} can be reached" if found["ok"] else f"{where} cannot be reached: {found['failed']}")
     if not found["ok"]:
         raise typer.Exit(1)
 

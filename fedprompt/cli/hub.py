@@ -9,7 +9,7 @@ from fedprompt.cli.options import Home, Json
 from fedprompt.cli.showing import emit, line, table
 from fedprompt.cli.stopping import stopping
 
-__all__ = ["admit", "app", "init", "invite", "remove", "revoke", "run", "status"]
+__all__ = ["admit", "app", "init", "invite", "release", "remove", "revoke", "run", "status", "take"]
 
 app = typer.Typer(help="A federation of sites on other machines, for its operator.", no_args_is_help=True)
 Site = Annotated[str, typer.Argument(help="The site's name.")]
@@ -120,24 +120,83 @@ def status(home: Home = None, json: Json = False) -> None:
 @app.command()
 def revoke(site: Site, home: Home = None, json: Json = False) -> None:
     """Send a site away for good: it is asked no more, and its certificate opens nothing."""
-    _leave(site, "revoked", home, json)
-
-
-@app.command()
-def remove(site: Site, home: Home = None, json: Json = False) -> None:
-    """Note that a site left: as 'revoke', under another word. Its scores stay in the bank."""
-    _leave(site, "removed", home, json)
-
-
-def _leave(site: str, state: str, home: Path | None, json: bool) -> None:
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.hub_leave import hub_leave
 
-    found = hub_leave(find_home(home), site, state)
+    found = hub_leave(find_home(home), site, "revoked")
     if json:
         emit(found)
     else:
-        line(f"'{site}' is {state}")
+        line(f"'{site}' is revoked")
+
+
+@app.command()
+def remove(
+    site: Site,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Take its scores out, and replay the rounds without its updates.")
+    ] = False,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Note that a site left: as 'revoke', under another word. Its scores count on, unless --recompute."""
+    from fedprompt.workspace.hub_remove import hub_remove
+    from fedprompt.workspace.workspace import open_workspace
+
+    with open_workspace(home) as ws:
+        found = hub_remove(ws, site, recompute=recompute)
+    if json:
+        emit(found)
+        return
+    line(f"'{site}' is removed")
+    if recompute:
+        line(f"{found['prompts']} prompts are ranked without what it scored")
+        line(found["not_recomputed"] or found["recomputed"]["sentence"])
+
+
+@app.command()
+def release(
+    run: Annotated[str | None, typer.Option("--run", help="Which finished federation; the newest by default.")] = None,
+    send: Annotated[bool, typer.Option("--send", help="Hand it to the sites that are connected now.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="The zip to write; STUDY.release.zip by default.")] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Sign the result of a federation, for the sites to pull."""
+    from fedprompt.workspace.hub_release import hub_release
+    from fedprompt.workspace.workspace import open_workspace
+
+    with open_workspace(home) as ws:
+        found = hub_release(ws, run=run, out=out, send=send)
+    if json:
+        emit(found)
+        return
+    for name, prompt in found["prompts"].items():
+        line(f"{name}: {prompt}")
+    seen = "with what every site scores" if found["per_site"] else "without what single sites score"
+    line(f"{found['release']}, {seen}, signed by {found['signer']}")
+    for site, said in found["sent"].items():
+        line(f"{site}: {said}")
+    line("a site takes it with: fedprompt site pull --data FILE")
+
+
+@app.command()
+def take(
+    file: Annotated[Path, typer.Argument(help="What 'fedprompt site publish' wrote.")],
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Take a template that a site published into the bank."""
+    from fedprompt.workspace.hub_take import hub_take
+    from fedprompt.workspace.workspace import open_workspace
+
+    with open_workspace(home) as ws:
+        found = hub_take(ws, file)
+    if json:
+        emit(found)
+    else:
+        line(f"'{found['site']}' published '{found['name']}' ({found['prompt']}):")
+        line(found["text"])
 
 
 def _connected(site: dict[str, Any]) -> str:

@@ -19,6 +19,8 @@ __all__ = [
     "ledger",
     "pause",
     "policy",
+    "publish",
+    "pull",
     "rehearse",
     "report",
     "run",
@@ -237,6 +239,65 @@ def report(
 
 
 @app.command()
+def publish(
+    template: Annotated[str, typer.Argument(help="A template in this home's bank: its id, or name@tag.")],
+    data: Data,
+    map_: Map = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="The file; NAME.published.json by default.")] = None,
+    study: Which = None,
+    site: Site = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Let the text of one of your templates leave, after you have read it."""
+    from fedprompt.workspace.site_publish import WORDS, Shown, site_publish
+    from fedprompt.workspace.workspace import open_workspace
+
+    def confirm(shown: Shown) -> bool:
+        typer.echo(f"'{shown.name}':\n{shown.text}", err=True)
+        for words, lines in shown.repeats.items():
+            where = ", ".join(map(str, lines[:5])) + (" ..." if len(lines) > 5 else "")
+            typer.echo(f"WARNING: {WORDS} words in a row stand in private cases (lines {where}): {words}", err=True)
+        return yes or typer.confirm("may this text leave?", err=True)
+
+    with open_workspace(home) as ws:
+        found = site_publish(ws, template, data, confirm=confirm, mapping=pairs(map_), out=out, site=site, study=study)
+    if json:
+        emit(found)
+    else:
+        line(f"published as entry {found['entry']} of the ledger; give {found['published']} to the hub's operator")
+
+
+@app.command()
+def pull(
+    data: Data,
+    file: Annotated[Path | None, typer.Argument(help="A release; by default the newest that the hub sent.")] = None,
+    map_: Map = None,
+    group: Group = None,
+    site: Site = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Take the federation's result, check who signed it, and score it on your own validation cases."""
+    from fedprompt.workspace.site_pull import site_pull
+    from fedprompt.workspace.workspace import open_workspace
+
+    with open_workspace(home) as ws, Teller() as tell:
+        found = site_pull(ws, data, file=file, mapping=pairs(map_), group=group, site=site, report=tell)
+    if json:
+        emit(found)
+        return
+    table(
+        ("prompt", "cases", "score", "id"),
+        [(r["name"], r["n"], "-" if r["value"] is None else f"{100 * r['value']:.1f} %", r["prompt"])
+         for r in found["results"]],
+        title=f"{found['study']}, released {found['released']} by {found['signer']}",
+    )  # fmt: skip
+    line(found["sentence"])
+
+
+@app.command()
 def ledger(
     verify: Annotated[bool, typer.Option("--verify", help="Say only whether every entry is as it was.")] = False,
     show: Annotated[int | None, typer.Option("--show", min=1, help="Print exactly the bytes of this entry.")] = None,
@@ -315,3 +376,5 @@ def _say_study(found: dict[str, Any]) -> None:
     line(f"nothing over fewer than {found['min_cases']} cases, at most {found['replies']} replies; what leaves:")
     for sentence in found["leaves"]:
         line(f"  - {sentence}")
+    seen = {"hub": "the hub alone", "sites": "the hub, and the other sites by what it releases"}
+    line(f"who sees what this site scores: {seen[found['scores']]}")

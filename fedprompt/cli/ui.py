@@ -13,7 +13,9 @@ def ui(
     port: Annotated[
         int | None, typer.Option("--port", min=1, max=65_535, help="By default 8501 or the next free one.")
     ] = None,
-    role: Annotated[str, typer.Option("--role", help="What this machine is: alone, site or hub.")] = "alone",
+    role: Annotated[
+        str, typer.Option("--role", help="What this machine is: alone, site or hub; pages follow it.")
+    ] = "alone",
     no_demo: Annotated[bool, typer.Option("--no-demo", help="Do not run the demo while the bank is empty.")] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open the address in the desktop's browser.")] = False,
     home: Home = None,
@@ -25,4 +27,4 @@ def ui(
         raise typer.BadParameter(f"'{role}' is not one of {', '.join(ROLES)}", param_hint="--role")
 
     # echo flushes, so that the address is seen also where stdout is a file.
-    raise typer.Exit(launch(home, port, role, open_browser=open_, demo=not no_demo, say=typer.echo))
+    raise typer.Exit(launch(home, port, role, open_browser=open_, demo=role == "alone" and not no_demo, say=typer.echo))

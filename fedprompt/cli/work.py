@@ -15,6 +15,11 @@ __all__ = ["compare", "federate", "score", "tune"]
 
 SplitName = Literal["tune", "validation", "test"]
 Data = Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")]
+CacheBytes = Annotated[
+    int | None,
+    typer.Option("--cache-bytes", min=0, help="Keys and values to keep in memory; the rest goes to the disk."),
+]
+SURE = 0.05
 Split = Annotated[str, typer.Option("--split", help="tune, validation or test.")]
 
 
@@ -27,6 +32,10 @@ def score(
     seed: Seed = 0,
     model: Annotated[str | None, typer.Option("--model", help="Instead of the study's model.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
+    cache_bytes: CacheBytes = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Compute, and on a chat model pay for, what is known already.")
+    ] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -48,6 +57,8 @@ def score(
             split=chosen,
             seed=seed,
             model=model,
+            cache_bytes=cache_bytes,
+            anew=no_cache,
             report=tell,
         )
     if json:
@@ -67,6 +78,8 @@ def score(
         ],
         title=f"{found['study']} on {found['split']} with {found['model']}",
     )
+    if found["power"] is not None and not any(row["p_adjusted"] < SURE for row in found["against_best"][:1]):
+        line(f"the best two: {found['power']}")
     if "calls" in found:
         _say_chat(found)
         return
@@ -74,6 +87,10 @@ def score(
         f"{found['tokens']:,} tokens, of which {100 * found['share_ratio']:.0f} % were computed, "
         f"in {found['seconds']:.1f} s"
     )
+    if found["cached"]:
+        line(f"{found['cached']:,} scores of single cases were known from an earlier run")
+    if found["clipped"]:
+        line(f"{found['clipped']:,} cases were too long for the model and lost the end of their longest field")
 
 
 def _dry_run(
@@ -121,6 +138,8 @@ def _say_chat(found: dict[str, Any]) -> None:
             line(f"{entry['name']}: {entry['unparsed']} answers were no label and count as wrong (lines {shown})")
         for reason, count in sorted(entry["failed"].items()):
             line(f"{entry['name']}: {count} calls failed for good ({reason}) and are in no score")
+    if found["cached"]:
+        line(f"{found['cached']:,} answers were known from an earlier run and cost nothing")
     line(
         f"{found['calls']:,} calls, {found['tokens']:,} tokens, {found['seconds']:.1f} s, cost {_money(found['cost'])}"
     )
@@ -138,10 +157,7 @@ def tune(
     map_: Map = None,
     group: Group = None,
     seed: Seed = 0,
-    cache_bytes: Annotated[
-        int | None,
-        typer.Option("--cache-bytes", min=0, help="Keys and values to keep in memory; the rest goes to the disk."),
-    ] = None,
+    cache_bytes: CacheBytes = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -176,12 +192,15 @@ def federate(
     seed: Seed = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take, site by site.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that stopped; begin none.")] = False,
+    cache_bytes: CacheBytes = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Run a whole federation: score, tune in rounds, report on test."""
     if transport not in ("local", "flare"):
         raise typer.BadParameter(f"'{transport}' is neither local nor flare", param_hint="--transport")
+    if transport == "flare" and cache_bytes is not None:
+        raise typer.BadParameter("over flare each site has its own memory", param_hint="--cache-bytes")
     if transport == "flare" and (map_ or group or any("=" in one for one in site or ())):
         said = "over flare each site names its own file and columns; give names alone"
         raise typer.BadParameter(said, param_hint="--site")
@@ -197,7 +216,17 @@ def federate(
         if transport == "flare":
             found = federate_flare(ws, study, site or (), seed=seed, resume=resume, report=tell)
         else:
-            found = run(ws, study, files, mapping=pairs(map_), group=group, seed=seed, resume=resume, report=tell)
+            found = run(
+                ws,
+                study,
+                files,
+                mapping=pairs(map_),
+                group=group,
+                seed=seed,
+                resume=resume,
+                cache_bytes=cache_bytes,
+                report=tell,
+            )
     if json:
         emit(found)
         return
@@ -235,34 +264,50 @@ def _forecast(
 def compare(
     a: Annotated[str, typer.Argument(help="A prompt's id, or the beginning of one.")],
     b: Annotated[str, typer.Argument(help="The prompt to compare it with.")],
+    more: Annotated[list[str] | None, typer.Argument(help="Up to two more to compare it with.")] = None,
     split: Split = "validation",
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Compare two prompts of the bank over the cases that both were scored on."""
+    """Compare a prompt of the bank with one to three others over the cases that both were scored on."""
     chosen = _split(split)
     from fedprompt.workspace.comparing import compare_scores
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
-        found = compare_scores(ws, a, b, split=chosen)
+        found = compare_scores(ws, a, b, *(more or ()), split=chosen)
     if json:
         emit(found)
         return
-    first, second = found["prompts"]
-    rows = []
-    for site, one in first["by_site"].items():
-        other, apart = second["by_site"].get(site), found["by_site"].get(site)
-        values = (percent(None if entry is None else entry["value"]) for entry in (one, other))
-        rows.append((site, *values, *(("-", "") if apart is None else _cells(apart))))
-    if rows:
-        table(("site", first["name"], second["name"], "points", "95 %"), rows)
-    line(found["sentence"])
+    first, *others = found["prompts"]
+    for second, pair in zip(others, found["pairs"], strict=True):
+        rows = []
+        for site, one in first["by_site"].items():
+            other, apart = second["by_site"].get(site), pair["by_site"].get(site)
+            values = (percent(None if entry is None else entry["value"]) for entry in (one, other))
+            rows.append((site, *values, *(("-", "", "") if apart is None else _cells(apart))))
+        if rows:
+            table(("site", first["name"], second["name"], "points", "95 %", "p"), rows)
+        line(pair["sentence"])
+        if pair["p"] is not None:
+            line(_tests_said(pair, len(others)))
 
 
-def _cells(entry: dict[str, Any]) -> tuple[str, str]:
-    """Return a site's difference and its interval, both in points."""
-    return f"{100 * entry['difference']:+.1f}", f"({100 * entry['low']:+.1f} to {100 * entry['high']:+.1f})"
+def _tests_said(pair: dict[str, Any], pairs: int) -> str:
+    """Return the test over all sites, how much they differ, and how many cases it takes."""
+    name = {"mcnemar": "McNemar's exact test", "normal": "the paired test of means"}[pair["test"]]
+    said = [f"{name} over {pair['n']:,} cases: p = {pair['p']:.3f}"]
+    if pairs > 1:
+        said.append(f"{pair['p_adjusted']:.3f} corrected for {pairs} comparisons (Holm)")
+    if pair["i2"] is not None:
+        said.append(f"{100 * pair['i2']:.0f} % of the spread between sites is more than chance (I squared)")
+    return "; ".join([*said, pair["power"]])
+
+
+def _cells(entry: dict[str, Any]) -> tuple[str, str, str]:
+    """Return a site's difference and its interval, both in points, and its p-value."""
+    interval = f"({100 * entry['low']:+.1f} to {100 * entry['high']:+.1f})"
+    return f"{100 * entry['difference']:+.1f}", interval, f"{entry['p']:.3f}"
 
 
 def _split(name: str) -> SplitName:

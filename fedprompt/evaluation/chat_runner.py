@@ -116,8 +116,15 @@ def run_chat(
     return runs, tuple(one.reply for one in answers)
 
 
-def score_chat(found: ChatRun, cases: Sequence[Case], split: SplitName, answer: Answer, method: Method | None) -> Score:
-    """Sum one run up over the cases that were answered, and name the method."""
+def score_chat(
+    found: ChatRun,
+    cases: Sequence[Case],
+    split: SplitName,
+    answer: Answer,
+    method: Method | None,
+    judged_by: str | None = None,
+) -> Score:
+    """Sum one run up over the cases that were answered, and name the method and who judged."""
     run = found.run
     if run.predicted is not None and run.true is not None and run.confidence is not None:
         kept = run.scored
@@ -126,7 +133,7 @@ def score_chat(found: ChatRun, cases: Sequence[Case], split: SplitName, answer: 
         score = to_score(whole, judged, split, answer)
     else:
         score = to_score(replace(run, predicted=None), cases, split, answer)
-    return score if method is None else score.model_copy(update={"method": method})
+    return score.model_copy(update={"judged_by": judged_by} | ({} if method is None else {"method": method}))
 
 
 def _rendered(prompts: Sequence[Prompt], cases: Sequence[Case], tune: Sequence[Case]) -> Iterator[Rendered]:

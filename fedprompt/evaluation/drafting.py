@@ -5,7 +5,8 @@ Invariant: no case text is in the draft. Only values of the answer column appear
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from fedprompt.evaluation.columns import MAX_LABELS, Column, survey
 from fedprompt.evaluation.readers import ANSWER
 from fedprompt.evaluation.tables.table import ReadLimits
 
-__all__ = ["draft_study"]
+__all__ = ["ColumnGuess", "draft_study", "dump_study", "field_name", "guess_columns", "study_body"]
 
 ANSWER_NAMES = (
     "label",
@@ -47,6 +48,35 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
+@dataclass(frozen=True)
+class ColumnGuess:
+    """Which columns look like the text and the answer, the field's name in a study, and the labels if they are few."""
+
+    text: str
+    field: str
+    answer: str
+    labels: tuple[str, ...]
+
+
+def guess_columns(
+    path: Path, columns: Sequence[Column], *, answer: str | None = None, text: str | None = None
+) -> ColumnGuess:
+    """Return the columns that look like text and answer; ``answer`` and ``text`` name those that are known.
+
+    Raises:
+        DataError: a named column is not there, or the columns cannot be guessed.
+    """
+    for wanted in (answer, text):
+        if wanted is not None and wanted not in [column.name for column in columns]:
+            raise DataError(
+                f"{path}: no column '{wanted}'{did_you_mean(wanted, [c.name for c in columns])}; "
+                f"the columns there are {', '.join(_shown(c.name) for c in columns[:20])}"
+            )
+    target = _answer(path, columns, answer, text)
+    source = _source(path, columns, target, text)
+    return ColumnGuess(source.name, field_name(source.name), target.name, tuple(_labels(target)))
+
+
 def draft_study(
     path: Path,
     *,
@@ -70,20 +100,30 @@ def draft_study(
         DataError: the file cannot be read, a named column is not there, or the columns cannot be guessed.
     """
     path = Path(path)
-    columns = survey(path, limits)
-    for wanted in (answer, text):
-        if wanted is not None and wanted not in [column.name for column in columns]:
-            raise DataError(
-                f"{path}: no column '{wanted}'{did_you_mean(wanted, [c.name for c in columns])}; "
-                f"the columns there are {', '.join(_shown(c.name) for c in columns[:20])}"
-            )
-    target = _answer(path, columns, answer, text)
-    source = _source(path, columns, target, text)
-    field = _field(source.name)
-    labels = _labels(target)
-    body = _study(_study_name(name or path.stem), model, field, _heading(target.name), labels)
-    return _header(path, source.name, field, target.name, labels) + yaml.dump(
-        body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000, default_flow_style=None
+    guess = guess_columns(path, survey(path, limits), answer=answer, text=text)
+    labels = list(guess.labels)
+    body = study_body(name or path.stem, (guess.field,), guess.answer, labels, model=model)
+    return _header(path, guess.text, guess.field, guess.answer, labels) + dump_study(body)
+
+
+def study_body(
+    name: str, fields: Sequence[str], answer: str, labels: Sequence[str], *, model: str = "smollm2-135m-instruct"
+) -> dict[str, Any]:
+    """Return the content of a drafted study.
+
+    Args:
+        name: what it is to be called; characters that a study's name cannot have are replaced.
+        fields: its fields, the one with the text first.
+        answer: what the answer's column is called.
+        labels: the labels to choose among; empty where the answer is free text.
+    """
+    return _study(_study_name(name), model, fields, _heading(answer), labels)
+
+
+def dump_study(body: Mapping[str, Any]) -> str:
+    """Return a study's content as YAML, texts with line ends on one line."""
+    return yaml.dump(
+        dict(body), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000, default_flow_style=None
     )
 
 
@@ -136,7 +176,8 @@ def _source(path: Path, columns: Sequence[Column], target: Column, named: str | 
     return max(rest, key=lambda column: column.mean_length)
 
 
-def _field(column: str) -> str:
+def field_name(column: str) -> str:
+    """Return what a column's field may be called in a study."""
     plain = re.sub(r"[^A-Za-z0-9_]+", "_", column).strip("_")[:80]
     return plain if re.match(r"[A-Za-z_]", plain) and plain not in RESERVED else "text"
 
@@ -151,9 +192,12 @@ def _study_name(stem: str) -> str:
     return re.sub(r"[^\w +-]+", "-", stem).strip(" +-")[:80] or "study"
 
 
-def _study(name: str, model: str, field: str, heading: str, labels: Sequence[str]) -> dict[str, Any]:
+def _study(name: str, model: str, fields: Sequence[str], heading: str, labels: Sequence[str]) -> dict[str, Any]:
     what = heading.casefold()
-    source = field.replace("_", " ").strip().capitalize() or "Text"
+    # What stands before the slot of the first field; further fields come before it, a line each.
+    said = {field: field.replace("_", " ").strip().capitalize() or "Text" for field in fields}
+    *before, field = [*fields[1:], fields[0]]
+    source = "".join(f"{said[other]}: {{{other}}}\n" for other in before) + said[field]
     slot = f"{{{field}}}"
     if labels:
         listed = [label.replace("{", "{{").replace("}", "}}") for label in labels]
@@ -167,13 +211,18 @@ def _study(name: str, model: str, field: str, heading: str, labels: Sequence[str
     return {
         "study": name,
         "model": model,
-        "fields": [field],
+        "fields": list(fields),
         "answer": answer,
         "metric": "accuracy" if labels else "score",
         "templates": [
             {"name": "text-first", "text": f"{source}: {slot}\n{heading}:"},
             {"name": "instruction-first", "text": f"{ask}\n\n{source}: {slot}\n{heading}:"},
-            {"name": "chat", "messages": [{"role": "user", "content": f"{ask}\n\n{slot}"}]},
+            {
+                "name": "chat",
+                "messages": [
+                    {"role": "user", "content": f"{ask}\n\n{source}: {slot}" if before else f"{ask}\n\n{slot}"}
+                ],
+            },
             {
                 "name": "two-shot",
                 "text": f"{{demonstrations}}{source}: {slot}\n{heading}:",

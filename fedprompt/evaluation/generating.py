@@ -1,7 +1,9 @@
 """Free text for every case and prompt, judged as it comes: values and counts of reasons, never the texts.
 
-Texts are asked for in chunks of a fixed size, so that batches depend on the data alone and memory is bounded. A case
-that the model did not answer or a scorer could not judge has no value (NaN).
+Texts are asked for in chunks of a fixed size, so that batches depend on the data alone and memory is bounded, and a run
+that was stopped loses a chunk at most. On a model of this machine a case that is too long for the window is cut as
+``fitting`` says, and what was judged before is not written again. A case that the model did not answer or a scorer
+could not judge has no value (NaN).
 """
 
 import time
@@ -13,13 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.fitting import fit
+from fedprompt.evaluation.score_cache import Judgement, ScoreCache
 from fedprompt.evaluation.scorers.configured import configure, weighted_mean
+from fedprompt.evaluation.scorers.identity import judged_by
 from fedprompt.evaluation.scorers.scorer import Resources, Sample
-from fedprompt.models.protocols import Decoding, GenerateQuery, Writer
+from fedprompt.models.protocols import CausalModel, Decoding, GenerateQuery, Writer
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Answer
 
-__all__ = ["CHUNK", "Judged", "generate_and_judge"]
+__all__ = ["CHUNK", "Judged", "Local", "generate_and_judge"]
 
 CHUNK = 64
 Shown = Sequence[tuple[Mapping[str, str], str]]
@@ -27,12 +32,25 @@ Shown = Sequence[tuple[Mapping[str, str], str]]
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """``values``: [cases, prompts] float64; ``reasons``: for each prompt, scorer -> reason -> cases."""
+    """``values``: [cases, prompts] float64; ``reasons``: for each prompt, scorer -> reason -> cases.
+
+    ``cached`` values were known before; ``clipped`` cases were too long for some prompt and lost their end.
+    """
 
     values: NDArray[np.float64]
     reasons: tuple[Mapping[str, Mapping[str, int]], ...]
     tokens: int
     seconds: float
+    cached: int = 0
+    clipped: int = 0
+
+
+@dataclass(frozen=True)
+class Local:
+    """The model where it runs on this machine, and the site's cache, if there is one."""
+
+    model: CausalModel
+    cache: ScoreCache | None = None
 
 
 def generate_and_judge(
@@ -43,6 +61,7 @@ def generate_and_judge(
     shown: Sequence[Shown],
     progress: Callable[[int, int], None] | None = None,
     resources: Resources | None = None,
+    local: Local | None = None,
 ) -> Judged:
     """Write a text for every case and prompt, and judge it by the study's scorers.
 
@@ -50,39 +69,114 @@ def generate_and_judge(
         shown: the demonstrations of each prompt.
         progress: hears (texts done, texts in all).
         resources: the encoder and the judge that scorers may need.
+        local: ``model`` once more where it runs here, so that cases are cut to its window and judgements are kept.
 
     Raises:
         StudyError: an unknown scorer or option.
         ModelError: a prompt does not fit the model's window, or a scorer lacks what it needs.
+        DataError: the cache cannot be read or written.
     """
-    scorers = configure(answer.scorers, resources)
-    decoding = Decoding(answer.max_tokens, answer.stop, answer.temperature, answer.top_p, answer.seed)
+    run = _Run(model, prompts, cases, answer, shown, resources, local)
     # Case by case, so that what prompts share of one case lies together.
     spots = [(case, prompt) for case in range(len(cases)) for prompt in range(len(prompts))]
-    values = np.full((len(cases), len(prompts)), np.nan)
-    reasons = [{scorer.label: Counter[str]() for scorer in scorers} for _ in prompts]
-    tokens, seconds = 0, 0.0
     for start in range(0, len(spots), CHUNK):
-        chunk = spots[start : start + CHUNK]
-        queries = [
-            GenerateQuery(prompts[p].template.render(cases[c].fields, shown[p]), prompts[p].soft) for c, p in chunk
-        ]
-        began = time.perf_counter()
-        made = model.generate(queries, decoding)
-        seconds += time.perf_counter() - began
-        tokens += sum(each.tokens for each in made)
-        for each, (_, p) in zip(made, chunk, strict=True):
-            if each.failure is not None:
-                reasons[p].setdefault("model", Counter())[each.failure] += 1
-        written = [(each, spot) for each, spot in zip(made, chunk, strict=True) if each.failure is None]
-        samples = [Sample(each.text, cases[c].answer, cases[c].fields) for each, (c, _) in written]
-        found = {scorer.label: scorer.score_all(samples) for scorer in scorers}
-        for place, (_, (c, p)) in enumerate(written):
-            scored = {label: column[place] for label, column in found.items()}
-            for label, judged in scored.items():
-                reasons[p][label][judged.reason] += 1
-            if (value := weighted_mean(scored, scorers)) is not None:
-                values[c, p] = value
+        run.chunk(spots[start : start + CHUNK])
         if progress is not None:
-            progress(start + len(chunk), len(spots))
-    return Judged(values, tuple(reasons), tokens, seconds)
+            progress(min(start + CHUNK, len(spots)), len(spots))
+    return run.judged()
+
+
+class _Run:
+    """The tables that are filled chunk by chunk."""
+
+    def __init__(
+        self,
+        model: Writer,
+        prompts: Sequence[Prompt],
+        cases: Sequence[Case],
+        answer: Answer,
+        shown: Sequence[Shown],
+        resources: Resources | None,
+        local: Local | None,
+    ) -> None:
+        self._model, self._prompts, self._cases, self._shown, self._local = model, prompts, cases, shown, local
+        self._scorers, self._by = configure(answer.scorers, resources), judged_by(answer, resources)
+        self._decoding = Decoding(answer.max_tokens, answer.stop, answer.temperature, answer.top_p, answer.seed)
+        self._values = np.full((len(cases), len(prompts)), np.nan)
+        self._reasons = [{scorer.label: Counter[str]() for scorer in self._scorers} for _ in prompts]
+        self._tokens, self._seconds, self._cached, self._clipped = 0, 0.0, 0, set[int]()
+
+    def chunk(self, spots: Sequence[tuple[int, int]]) -> None:
+        """Judge the texts of some (case, prompt) pairs, writing those that are not known."""
+        queries = [self._query(case, prompt) for case, prompt in spots]
+        cache = None if self._local is None else self._local.cache
+        names = self._names(queries, spots)
+        known = {} if cache is None else cache.judgements(names)
+        todo = []
+        for place, spot in enumerate(spots):
+            if cache is not None and (found := known.get(names[place])) is not None:
+                self._put(spot, found)
+                self._cached += 1
+            else:
+                todo.append(place)
+        if not todo:
+            return
+        judged = self._judge([queries[place] for place in todo], [spots[place] for place in todo])
+        if cache is not None:
+            made = {names[place]: said for place, said in zip(todo, judged, strict=True) if said is not None}
+            cache.keep_judgements({n: said for n, said in made.items() if not any(s.passing for s in said.values())})
+
+    def judged(self) -> Judged:
+        """Return what there is."""
+        reasons = tuple(self._reasons)
+        return Judged(self._values, reasons, self._tokens, self._seconds, self._cached, len(self._clipped))
+
+    def _judge(self, queries: Sequence[GenerateQuery], spots: Sequence[tuple[int, int]]) -> list[Judgement | None]:
+        """Return what the scorers say of each text, None where the model gave none."""
+        began = time.perf_counter()
+        made = self._model.generate(queries, self._decoding)
+        self._seconds += time.perf_counter() - began
+        self._tokens += sum(each.tokens for each in made)
+        judged: list[Judgement | None] = [None] * len(spots)
+        written = [place for place, each in enumerate(made) if each.failure is None]
+        asked = [(made[place].text, self._cases[spots[place][0]]) for place in written]
+        samples = [Sample(text, case.answer, case.fields) for text, case in asked]
+        found = {scorer.label: scorer.score_all(samples) for scorer in self._scorers}
+        for at, place in enumerate(written):
+            said = judged[place] = {label: column[at] for label, column in found.items()}
+            self._put(spots[place], said)
+        for each, (_, prompt) in zip(made, spots, strict=True):
+            if each.failure is not None:
+                self._reasons[prompt].setdefault("model", Counter())[each.failure] += 1
+        return judged
+
+    def _query(self, case: int, prompt: int) -> GenerateQuery:
+        def make(one: Case) -> GenerateQuery:
+            own = self._prompts[prompt]
+            return GenerateQuery(own.template.render(one.fields, self._shown[prompt]), own.soft)
+
+        if self._local is None:
+            return make(self._cases[case])
+        # The text's own room, but never more than a quarter of the window: long answers end with it.
+        room = min(self._decoding.max_tokens, self._local.model.info.window // 4)
+        query, cut = fit(self._local.model, make, self._cases[case], room=room)
+        if cut:
+            self._clipped.add(case)
+        return query
+
+    def _names(self, queries: Sequence[GenerateQuery], spots: Sequence[tuple[int, int]]) -> list[bytes]:
+        if self._local is None or self._local.cache is None:
+            return []
+        cache, info = self._local.cache, self._local.model.info
+        cases = [self._cases[case] for case, _ in spots]
+        return [
+            cache.text_name(info, query, self._decoding, self._by, case.answer, case.fields)
+            for query, case in zip(queries, cases, strict=True)
+        ]
+
+    def _put(self, spot: tuple[int, int], said: Judgement) -> None:
+        case, prompt = spot
+        for label, judged in said.items():
+            self._reasons[prompt][label][judged.reason] += 1
+        if (value := weighted_mean(said, self._scorers)) is not None:
+            self._values[case, prompt] = value

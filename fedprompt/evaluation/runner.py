@@ -15,7 +15,7 @@ from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.choices import ask
 from fedprompt.evaluation.fitting import fit
-from fedprompt.evaluation.generating import generate_and_judge
+from fedprompt.evaluation.generating import Local, generate_and_judge
 from fedprompt.evaluation.likelihoods import adjusted, premises
 from fedprompt.evaluation.score_cache import ScoreCache
 from fedprompt.evaluation.scorers.scorer import Resources
@@ -147,12 +147,13 @@ def run_prompts(
         return (), RunCost(0, 0, 0.0)
     if answer.type == "generate":
         shown = [choose_demonstrations(prompt.template, tune) for prompt in prompts]
-        judged = generate_and_judge(model, prompts, cases, answer, shown, progress, resources)
+        here = Local(model, cache)
+        judged = generate_and_judge(model, prompts, cases, answer, shown, progress, resources, here)
         made = tuple(
             PromptRun(prompt, judged.values[:, place], reasons=judged.reasons[place])
             for place, prompt in enumerate(prompts)
         )
-        return made, RunCost(judged.tokens, judged.tokens, judged.seconds)
+        return made, RunCost(judged.tokens, judged.tokens, judged.seconds, judged.cached, judged.clipped)
     labels, true = list(answer.labels), true_labels(cases, answer)
     fitted = [[fit(model, partial(_asked, prompt, labels, tune), case) for prompt in prompts] for case in cases]
     table = [[asked for asked, _ in row] for row in fitted]

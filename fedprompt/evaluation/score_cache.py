@@ -1,28 +1,32 @@
-"""Label log-likelihoods that a model gave, so that no case goes through it twice with the same prompt.
+"""What a model gave for single cases, so that no case goes through it twice with the same prompt.
 
-A row's name is a hash under the site's key of all that the numbers depend on: model, dtype, device, the filled-in
-template, the words and the soft prompt. The file holds values of single cases: it lies in the site's own folder,
-readable by its owner alone, and nothing in it can be read back into text.
+A row's name is a hash under the site's key of all that its numbers depend on: model, dtype, device, the filled-in
+template, the soft prompt, and either the words (log-likelihoods) or the decoding, the scorers and the case's answer
+(judgements of free text). The file holds values of single cases: it lies in the site's own folder, readable by its
+owner alone, and nothing in it can be read back into text.
 """
 
 import hashlib
-import os
-import sqlite3
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fedprompt.errors import DataError
-from fedprompt.models.protocols import ChoiceQuery, ModelInfo
+from fedprompt.evaluation.scorers.scorer import Scored
+from fedprompt.models.private_rows import PrivateRows
+from fedprompt.models.protocols import ChoiceQuery, Decoding, GenerateQuery, ModelInfo
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.prompts.rendered import SoftSlot
+from fedprompt.prompts.soft import SoftPrompt
 
-__all__ = ["ScoreCache"]
+__all__ = ["Judgement", "ScoreCache"]
 
 VERSION = 1
-AT_ONCE = 500  # names in one query
+Judgement = Mapping[str, Scored]  # scorer -> what it said of one text
 
 
 class ScoreCache:
@@ -30,41 +34,20 @@ class ScoreCache:
 
     def __init__(self, path: Path, key: bytes) -> None:
         self.path, self._key = path, key
+        self._numbers, self._judged = PrivateRows(path, "likelihoods"), PrivateRows(path, "judgements")
 
     def names(self, info: ModelInfo, queries: Sequence[ChoiceQuery]) -> list[bytes]:
         """Return a name for each query, 16 bytes."""
-        settings, softs = info.settings, {}
-        found = []
-        for query in queries:
-            soft = None
-            if query.soft is not None:
-                if query.soft not in softs:
-                    softs[query.soft] = hashlib.sha256(np.ascontiguousarray(query.soft.vectors).tobytes()).hexdigest()
-                soft = softs[query.soft]
-            turns = [
-                [turn.role, [{"soft": True} if isinstance(piece, SoftSlot) else piece for piece in turn.pieces]]
-                for turn in query.rendered.turns
-            ]
-            asked = [VERSION, info.digest, settings.dtype, settings.device, turns, list(query.words), soft]
-            found.append(hashlib.blake2b(canonical_json(asked), digest_size=16, key=self._key).digest())
-        return found
+        softs: dict[SoftPrompt, str] = {}
+        return [self._name(info, query, list(query.words), softs) for query in queries]
 
     def get(self, names: Sequence[bytes]) -> dict[bytes, NDArray[np.float64]]:
         """Return what is known: for each name [2, words] float64, log-likelihoods and lengths in tokens."""
-        found: dict[bytes, NDArray[np.float64]] = {}
-        if not self.path.exists():
-            return found
         try:
-            with self._open() as connection:
-                for at in range(0, len(names), AT_ONCE):
-                    part = names[at : at + AT_ONCE]
-                    marks = ",".join("?" * len(part))
-                    rows = connection.execute(f"SELECT name, numbers FROM scores WHERE name IN ({marks})", part)  # noqa: S608
-                    found.update({bytes(name): np.frombuffer(data, "<f8").reshape(2, -1) for name, data in rows})
-        except (sqlite3.DatabaseError, ValueError):
-            self._put_aside()
+            return {name: np.frombuffer(body, "<f8").reshape(2, -1) for name, body in self._numbers.get(names).items()}
+        except ValueError:
+            self._numbers.put_aside()
             return {}
-        return found
 
     def put(self, rows: Mapping[bytes, NDArray[np.float64]]) -> None:
         """Keep numbers, [2, words] float64 each, on disk before this returns.
@@ -72,46 +55,61 @@ class ScoreCache:
         Raises:
             DataError: the file cannot be written.
         """
-        try:
-            with self._open() as connection:
-                connection.executemany(
-                    "INSERT OR IGNORE INTO scores (name, numbers) VALUES (?, ?)",
-                    [(name, np.ascontiguousarray(numbers, "<f8").tobytes()) for name, numbers in rows.items()],
-                )
-        except sqlite3.OperationalError as error:
-            raise DataError(f"{self.path}: the cache of scores cannot be written ({error}); free some disk") from error
-        except sqlite3.DatabaseError:
-            self._put_aside()
+        self._numbers.put({name: np.ascontiguousarray(numbers, "<f8").tobytes() for name, numbers in rows.items()})
 
-    def _open(self) -> "_Transaction":
-        if not self.path.exists():
-            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
-        return _Transaction(self.path)
+    def text_name(
+        self,
+        info: ModelInfo,
+        query: GenerateQuery,
+        decoding: Decoding,
+        judged_by: str | None,
+        answer: str,
+        fields: Mapping[str, str],
+    ) -> bytes:
+        """Return a name for the judgement of what a query is answered with, 16 bytes.
 
-    def _put_aside(self) -> None:
-        self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
-        for end in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+        Args:
+            judged_by: the scorers, by :func:`~fedprompt.evaluation.scorers.identity.judged_by`.
+            answer: the case's, which scorers compare with.
+            fields: the case's, which a judge may be shown.
+        """
+        asked = [asdict(decoding), judged_by, answer, dict(fields)]
+        return self._name(info, query, asked, {})
 
+    def judgements(self, names: Sequence[bytes]) -> dict[bytes, Judgement]:
+        """Return what scorers said of the texts with these names, as far as it is known."""
+        found: dict[bytes, Judgement] = {}
+        for name, body in self._judged.get(names).items():
+            try:
+                said = json.loads(body)
+                found[name] = {label: Scored(value, str(reason)) for label, (value, reason) in said.items()}
+            except (ValueError, TypeError, AttributeError):
+                continue  # a row that cannot be read is judged anew
+        return found
 
-class _Transaction:
-    """A connection that commits or rolls back, and closes."""
+    def keep_judgements(self, rows: Mapping[bytes, Judgement]) -> None:
+        """Keep what scorers said, on disk before this returns; reasons are fixed sentences that quote no case.
 
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, timeout=30)
+        Raises:
+            DataError: the file cannot be written.
+        """
+        said = {
+            name: canonical_json({label: [one.value, one.reason] for label, one in judgement.items()})
+            for name, judgement in rows.items()
+        }
+        self._judged.put(said, replace=True)
 
-    def __enter__(self) -> sqlite3.Connection:
-        try:
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("CREATE TABLE IF NOT EXISTS scores (name BLOB PRIMARY KEY, numbers BLOB NOT NULL)")
-        except sqlite3.Error:
-            self._connection.close()
-            raise
-        return self._connection
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            if kind is None:
-                self._connection.commit()
-        finally:
-            self._connection.close()
+    def _name(
+        self, info: ModelInfo, query: ChoiceQuery | GenerateQuery, asked: Any, softs: dict[SoftPrompt, str]
+    ) -> bytes:
+        soft = None
+        if query.soft is not None:
+            if query.soft not in softs:
+                softs[query.soft] = hashlib.sha256(np.ascontiguousarray(query.soft.vectors).tobytes()).hexdigest()
+            soft = softs[query.soft]
+        turns = [
+            [turn.role, [{"soft": True} if isinstance(piece, SoftSlot) else piece for piece in turn.pieces]]
+            for turn in query.rendered.turns
+        ]
+        body = [VERSION, info.digest, info.settings.dtype, info.settings.device, turns, asked, soft]
+        return hashlib.blake2b(canonical_json(body), digest_size=16, key=self._key).digest()

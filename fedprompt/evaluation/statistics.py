@@ -2,8 +2,8 @@
 
 At a site, over cases: bootstrap (a mean) | comparisons (pairs of prompts, McNemar or bootstrap, corrected by Holm) |
 power (how many cases it takes). Over sites, from sums: intervals (Wilson) | clusters (grouped cases) | site_means
-(bootstrap) | ranking (Beta draws) | pairs (McNemar, paired differences, power) | holm | meta_analysis (random
-effects) | classification (F1, balanced accuracy, calibration).
+(bootstrap) | ranking (Beta draws) | pairs (McNemar, paired differences, power) | pooled_pairs (two prompts, all of
+these) | holm | meta_analysis (random effects) | classification (F1, balanced accuracy, calibration).
 """
 
 from fedprompt.evaluation.bootstrap import bootstrap_mean
@@ -20,6 +20,7 @@ from fedprompt.evaluation.holm import holm
 from fedprompt.evaluation.intervals import Estimate, Interval, wilson
 from fedprompt.evaluation.meta_analysis import RandomEffects, random_effects, smoothed_variance
 from fedprompt.evaluation.pairs import PairCounts, mcnemar_exact, paired_difference, power_cases
+from fedprompt.evaluation.pooled_pairs import PairTest, PooledPair, pool_pairs
 from fedprompt.evaluation.power import cases_needed, power_cases_mean, power_sentence
 from fedprompt.evaluation.ranking import BetaSummary, beta_summary
 from fedprompt.evaluation.site_means import DRAWS, mean_over_sites, worst_site
@@ -33,7 +34,9 @@ __all__ = [
     "Estimate",
     "Interval",
     "PairCounts",
+    "PairTest",
     "PairedTest",
+    "PooledPair",
     "RandomEffects",
     "balanced_accuracy",
     "beta_summary",
@@ -49,6 +52,7 @@ __all__ = [
     "mean_over_sites",
     "paired_bootstrap",
     "paired_difference",
+    "pool_pairs",
     "power_cases",
     "power_cases_mean",
     "power_sentence",

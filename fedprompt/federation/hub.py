@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import EgressRefused, FederationError, SiteRefused
 from fedprompt.federation.strategies.strategy import Update
-from fedprompt.federation.transports.transport import Transport
+from fedprompt.federation.transports.transport import Delivered, Transport
 from fedprompt.privacy.egress import Parcel, pack_task, unpack_reply
 from fedprompt.privacy.quantise import restore
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.ledger import follow
 from fedprompt.study.messages import (
+    Choice,
     DescribeReply,
     DescribeTask,
     EvaluateTask,
@@ -30,7 +31,8 @@ from fedprompt.study.messages import (
     TuneTask,
 )
 from fedprompt.study.schema import Precision
-from fedprompt.study.score import SplitName
+from fedprompt.study.score import Score, SplitName
+from fedprompt.study.versions import OWN, misfit
 
 __all__ = ["Hub"]
 
@@ -55,8 +57,8 @@ class Hub:
     Several threads may ask at a time where the transport is ``concurrent``.
     """
 
-    def __init__(self, transport: Transport, study: str) -> None:
-        self._transport, self._study = transport, study
+    def __init__(self, transport: Transport, study: str, version: str = OWN) -> None:
+        self._transport, self._study, self._version = transport, study, version
         self.sent: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -72,15 +74,30 @@ class Hub:
         """Whether sites may be asked side by side."""
         return self._transport.concurrent
 
+    def among(self, sites: Sequence[str]) -> "Hub":
+        """Return a hub for some of the sites, which goes on from the same ledgers and counts bytes for itself.
+
+        Raises:
+            FederationError: one of them is not among this hub's.
+        """
+        if unknown := sorted(set(sites) - set(self.sites)):
+            raise FederationError(f"there is no site '{unknown[0]}'; there are {', '.join(self.sites)}")
+        found = Hub(_Some(self._transport, sites), self._study, self._version)
+        found.heads = self.heads
+        return found
+
     def describe(self, site: str) -> DescribeReply:
         """Ask for the sizes of a site's splits.
 
         Raises:
             SiteRefused: the site refused; says why.
-            FederationError: it could not be asked, or its answer is none.
+            FederationError: it could not be asked, its answer is none, or its version is too far from the hub's.
         """
-        reply = self._ask(site, DescribeTask(task=self._id(site, "describe"), study=self._study)).message
+        task = DescribeTask(task=self._id(site, "describe"), study=self._study, version=self._version)
+        reply = self._ask(site, task).message
         assert isinstance(reply, DescribeReply)
+        if (told := misfit(self._version, reply.version)) is not None:
+            raise FederationError(f"site '{site}': {told}")
         return reply
 
     def score(self, site: str, prompts: Sequence[str], reference: str | None = None) -> ScoreReply:
@@ -139,25 +156,70 @@ class Hub:
         prompts: Sequence[Prompt],
         split: SplitName,
         pairs: Sequence[tuple[str, str]] = (),
+        own: str | None = None,
     ) -> ScoreReply:
         """Ask for scores of any prompts; templates go by id, soft prompts with their vectors.
+
+        Args:
+            own: the hidden id of what the site chose for itself, to be scored too.
 
         Raises:
             SiteRefused: the site refused; says why.
             FederationError: it could not be asked, or its answer is none.
         """
         soft = {prompt.id: prompt.soft.vectors for prompt in prompts if prompt.soft is not None}
+        asked: list[Any] = ["evaluate", split, [prompt.id for prompt in prompts], [*map(list, pairs)]]
         task = EvaluateTask(
-            task=self._id(site, "evaluate", split, [prompt.id for prompt in prompts], [*map(list, pairs)]),
+            task=self._id(site, *asked, *([] if own is None else [own])),
             study=self._study,
             split=split,
             templates=tuple(prompt.id for prompt in prompts if prompt.soft is None),
             soft=tuple(soft),
             pairs=tuple(pairs),
+            own=own,
         )
         reply = self._ask(site, task, {f"soft-{n}": v for n, v in enumerate(soft.values())}).message
         assert isinstance(reply, ScoreReply)
-        return _expected(site, reply, {prompt.id for prompt in prompts}, split, pairs)
+        wanted = {prompt.id for prompt in prompts} | ({own} if own is not None else set())
+        return _expected(site, reply, wanted, split, pairs)
+
+    def choose(
+        self, site: str, templates: Sequence[str], soft: Sequence[Prompt], start: NDArray[np.float32], seed: int
+    ) -> tuple[Choice, Score]:
+        """Ask what a site would keep for itself, and how good it is there on validation.
+
+        Args:
+            templates: ids of the study's templates.
+            soft: the common prompt, then its group's if it has one.
+            start: [tokens, width] float32, what the site's own prompt is tuned from.
+            seed: the run's.
+
+        Raises:
+            SiteRefused: the site refused; says why.
+            FederationError: it could not be asked, or its answer is none.
+        """
+        sent = {prompt.id: prompt.soft.vectors for prompt in soft if prompt.soft is not None}
+        shown = content_id("v1", start.tobytes())
+        task = EvaluateTask(
+            task=self._id(site, "choose", seed, [*templates], [*sent], shown),
+            study=self._study,
+            split="validation",
+            templates=tuple(templates),
+            soft=tuple(sent),
+            choose=seed,
+        )
+        arrays = {"start": start, **{f"soft-{place}": vectors for place, vectors in enumerate(sent.values())}}
+        reply = self._ask(site, task, arrays).message
+        assert isinstance(reply, ScoreReply)
+        choice = reply.choice
+        known = {"manual": {*templates}, "global": {*[*sent][:1]}, "group": {*[*sent][1:]}}
+        if (
+            choice is None
+            or (choice.prompt not in known[choice.kind] if choice.kind in known else choice.prompt[:3] != "h1:")
+            or (choice.share is not None) != choice.kind.startswith("mixture")
+        ):
+            raise FederationError(f"site '{site}' answered a choice that it was not given")
+        return choice, _expected(site, reply, {choice.prompt}, "validation", ()).scores[0]
 
     def _ask(self, site: str, task: Task, arrays: dict[str, NDArray[np.float32]] | None = None) -> Parcel[Reply]:
         known = self.heads.get(site)
@@ -189,6 +251,17 @@ class Hub:
 
     def _id(self, *parts: Any) -> str:
         return content_id("t1", canonical_json([self._study, *parts]))
+
+
+class _Some:
+    """Some of a transport's sites, in its order."""
+
+    def __init__(self, transport: Transport, sites: Sequence[str]) -> None:
+        self._transport, self.concurrent = transport, transport.concurrent
+        self.sites = tuple(site for site in transport.sites if site in set(sites))
+
+    def ask(self, site: str, task: bytes) -> Delivered:
+        return self._transport.ask(site, task)
 
 
 def _expected(

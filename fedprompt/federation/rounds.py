@@ -8,18 +8,22 @@ and who answered. Updates are summed as they come, in the order of sites.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from fedprompt.errors import FederationError
+from fedprompt.federation.buffered import Journal, run_buffered
 from fedprompt.federation.fednova import normalised
-from fedprompt.federation.gathering import Gathering, Missing
+from fedprompt.federation.gathering import Gathering
 from fedprompt.federation.hub import Hub
+from fedprompt.federation.keeping import UpdateKeeper
 from fedprompt.federation.pacing import allotted_steps, deadline_of, pace
+from fedprompt.federation.round_record import RoundRecord, RoundWriter, best_round
+from fedprompt.federation.strategies.fedbuff import FedBuff
 from fedprompt.federation.strategies.registry import strategy_named
-from fedprompt.federation.strategies.strategy import State, Update
+from fedprompt.federation.strategies.strategy import Update
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
@@ -34,56 +38,6 @@ STEPS: tuple[Step, ...] = ("tune", "evaluate")
 Progress = Callable[[int, str, str], None]
 
 
-@dataclass(frozen=True)
-class RoundRecord:
-    """What a round left: the global prompt, each site's validation score and mean loss, and the bytes received.
-
-    ``missing`` are the sites that the round did without, and why. ``sent`` and ``received`` are bytes by site,
-    ``seconds`` by step and site, ``steps`` the local steps of sites that took fewer than the study's. ``state`` is what
-    the strategy goes on from.
-    """
-
-    number: int
-    prompt: Prompt
-    scores: Mapping[str, Score]
-    loss: Mapping[str, float]
-    bytes: int
-    heads: Mapping[str, str]
-    missing: tuple[Missing, ...] = ()
-    sent: Mapping[str, int] = field(default_factory=dict)
-    received: Mapping[str, int] = field(default_factory=dict)
-    seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    steps: Mapping[str, int] = field(default_factory=dict)
-    state: State = field(default_factory=dict, compare=False)
-
-    @property
-    def by_site(self) -> dict[str, float]:
-        """Site -> value of the metric on validation."""
-        return {site: score.total / score.n for site, score in self.scores.items()}
-
-    @property
-    def mean(self) -> float:
-        """The unweighted mean over sites."""
-        values = [value for _, value in sorted(self.by_site.items())]
-        return sum(values) / len(values)
-
-
-class RoundWriter(Protocol):
-    """Where rounds are kept; filled by whoever knows the bank."""
-
-    def written(self) -> Sequence[RoundRecord]:
-        """Return the rounds already written, in order."""
-        ...
-
-    def begin(self, number: int, plan: Mapping[str, Any]) -> None:
-        """Keep what a round begins with, as JSON; one that is begun again stays as it was."""
-        ...
-
-    def write(self, record: RoundRecord) -> None:
-        """Keep one round; it is durable when this returns."""
-        ...
-
-
 def run_rounds(
     hub: Hub,
     template: Template,
@@ -95,13 +49,19 @@ def run_rounds(
     writer: RoundWriter,
     progress: Progress | None = None,
     clock: Callable[[], float] = time.monotonic,
+    after: int = 0,
+    keeper: UpdateKeeper | None = None,
+    journal: Journal | None = None,
 ) -> tuple[RoundRecord, ...]:
-    """Run the rounds that are not written yet and return all of them.
+    """Run the rounds that are not written yet and return all of them; ``rounds.patience`` may end them early.
 
     Args:
         start: what round 1 starts from.
         progress: hears (round, site, "tune" or "evaluate") before each step.
         clock: seconds; simulated sites have their own.
+        after: rounds that led to ``start``; numbers go on from there.
+        keeper: keeps each round's updates.
+        journal: keeps what a strategy without rounds has buffered.
 
     A site that fails, refuses or is late is left out of that step of the round and listed; it is asked again in the
     next. A round counts once the quorum has tuned and has scored.
@@ -110,12 +70,29 @@ def run_rounds(
         FederationError: too few sites for the strategy, or fewer than the quorum answered.
     """
     check_sites(rounds, hub.sites)
+    if rounds.strategy.name == FedBuff.name:
+        return run_buffered(
+            hub,
+            template,
+            start,
+            rounds=rounds,
+            tuning=tuning,
+            seed=seed,
+            writer=writer,
+            progress=progress,
+            clock=clock,
+            after=after,
+            keeper=keeper,
+            journal=journal,
+        )
     done = list(writer.written())
     quorum = min(rounds.quorum or len(hub.sites), len(hub.sites))
-    for number in range(len(done) + 1, rounds.count + 1):
+    for number in range(after + len(done) + 1, after + rounds.count + 1):
+        if rounds.patience is not None and done and done[-1].number - best_round(done).number >= rounds.patience:
+            break
         plan = _plan(number, hub, rounds, tuning, done, quorum, seed, clock)
         writer.begin(number, plan.shown())
-        done.append(_round(plan, hub, template, start, done[-1] if done else None, progress))
+        done.append(_round(plan, hub, template, start, done[-1] if done else None, progress, keeper))
         writer.write(done[-1])
     return tuple(done)
 
@@ -206,10 +183,12 @@ def _round(
     start: SoftPrompt,
     last: RoundRecord | None,
     progress: Progress | None,
+    keeper: UpdateKeeper | None,
 ) -> RoundRecord:
     vectors = start.vectors if last is None or last.prompt.soft is None else last.prompt.soft.vectors
     sent, received = hub.sent.copy(), hub.received.copy()
     losses: dict[str, float] = {}
+    held: list[Update] = []
 
     def tune(site: str) -> tuple[Update, float]:
         return hub.tune(
@@ -224,7 +203,10 @@ def _round(
     def updates() -> Iterator[Update]:
         for site, (update, loss) in tuned:
             losses[site] = loss
-            yield normalised(update, plan.steps.get(site, plan.tuning.steps), plan.tuning.steps)
+            whole = normalised(update, plan.steps.get(site, plan.tuning.steps), plan.tuning.steps)
+            if keeper is not None:
+                held.append(whole)
+            yield whole
 
     chosen = plan.rounds.strategy
     with _named(plan.number):
@@ -234,6 +216,8 @@ def _round(
         if not np.isfinite(aggregate.vectors).all():
             raise FederationError("the aggregate is not finite; lower the learning rate")
         prompt = Prompt(template, SoftPrompt(aggregate.vectors, start.model))
+        if keeper is not None:
+            keeper.keep(plan.number, prompt.id, held)
         scored = plan.gather(hub, "evaluate", lambda site: _validated(hub, site, prompt), progress)
         scores = dict(sorted(scored))
     came = hub.received - received
@@ -264,16 +248,3 @@ def _named(number: int) -> Iterator[None]:
         yield
     except FederationError as error:
         raise FederationError(f"round {number}: {error}") from error
-
-
-def best_round(records: Sequence[RoundRecord]) -> RoundRecord:
-    """Return the round with the highest mean on validation, the earliest of equals.
-
-    Among those that the most sites scored: a mean over fewer sites is another quantity.
-
-    Raises:
-        FederationError: there is none.
-    """
-    if not records:
-        raise FederationError("no round was run, so there is none to keep")
-    return max(records, key=lambda record: (len(record.scores), record.mean, -record.number))

@@ -80,13 +80,15 @@ class Usage:
 class ChatReply:
     """An answer; ``first`` holds the likeliest first tokens and their natural log-probabilities, None if not given.
 
-    ``usage`` is None where the server did not count; with a ``failure`` the text is empty.
+    ``usage`` is None where the server did not count; with a ``failure`` the text is empty. ``kept``: it was answered
+    before, and nothing was paid for it now.
     """
 
     text: str
     usage: Usage | None = None
     first: tuple[tuple[str, float], ...] | None = None
     failure: Failure | None = None
+    kept: bool = False
 
 
 class ChatModel(Protocol):
@@ -102,8 +104,13 @@ class ChatModel(Protocol):
         conversations: Sequence[Sequence[ChatTurn]],
         options: Options,
         progress: Callable[[int, int], None] | None = None,
+        heard: Callable[[int, ChatReply], None] | None = None,
     ) -> tuple[ChatReply, ...]:
-        """Return a reply a conversation, in the order given; ``progress`` hears (calls done, calls in all).
+        """Return a reply a conversation, in the order given.
+
+        Args:
+            progress: hears (calls done, calls in all).
+            heard: gets (place, reply) as soon as it comes, one at a time; also what comes after the run was stopped.
 
         Raises:
             ModelError: no call at all can succeed: no connection, or the key or the model is refused.

@@ -54,8 +54,8 @@ class Spent:
 
 
 def spent(replies: Sequence[ChatReply]) -> Spent:
-    """Return the tokens of the calls that were answered."""
-    answered = [reply for reply in replies if reply.failure is None]
+    """Return the tokens of the calls that were answered now; what was kept from an earlier run costs nothing."""
+    answered = [reply for reply in replies if reply.failure is None and not reply.kept]
     counted = [reply.usage for reply in answered if reply.usage is not None]
     usage = Usage(sum(one.input for one in counted), sum(one.output for one in counted))
     return Spent(len(answered), usage, len(answered) - len(counted))

@@ -1,13 +1,18 @@
-"""A chat model as a judge: one prompt in, its text out. A judge is named like any chat model of this machine."""
+"""A chat model as a judge: one prompt in, its text out. A judge is named like any chat model of this machine.
+
+A judge asks at temperature 0, so a site that keeps what it said need not ask it the same twice.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from fedprompt.errors import ModelError
 from fedprompt.models.chat import ChatModel, ChatReply, ChatTurn, Options
-from fedprompt.models.chat_langchain import load_chat
+from fedprompt.models.chat_config import chat_settings, read_machine
+from fedprompt.models.chat_langchain import LangChainChat, chat_info, load_chat
+from fedprompt.models.chat_replies import ChatReplies, KeptChat
 
-__all__ = ["ChatJudge", "load_judge"]
+__all__ = ["ChatJudge", "judge_digest", "load_judge"]
 
 
 class ChatJudge:
@@ -15,12 +20,25 @@ class ChatJudge:
 
     def __init__(self, model: ChatModel, max_tokens: int = 256) -> None:
         self.model, self.replies = model, list[ChatReply]()
-        self._options = Options(max_tokens=max_tokens)
+        self._max_tokens, self._options = max_tokens, Options(max_tokens=max_tokens)
 
     @property
     def name(self) -> str:
         """What the machine calls the model."""
         return self.model.info.name
+
+    def kept_in(self, replies: ChatReplies) -> "ChatJudge":
+        """Return the judge that asks only what ``replies`` do not hold."""
+        server = self.model.settings.url() if isinstance(self.model, LangChainChat) else ""
+        return ChatJudge(KeptChat(self.model, replies, server), self._max_tokens)
+
+    def to_ask(self, prompts: Sequence[str]) -> tuple[tuple[ChatTurn, ...], ...]:
+        """Return the conversations that asking these prompts takes; none for what is known."""
+        asked = [(ChatTurn("user", prompt),) for prompt in prompts]
+        known = [False] * len(asked)
+        if isinstance(self.model, KeptChat):
+            known = self.model.known(asked, [self._options] * len(asked))
+        return tuple(one for one, there in zip(asked, known, strict=True) if not there)
 
     def ask(self, prompt: str) -> str:
         """Return what the model answers.
@@ -45,6 +63,15 @@ class ChatJudge:
     def close(self) -> None:
         """Close the connections."""
         self.model.close()
+
+
+def judge_digest(name: str, home: Path) -> str:
+    """Return what names the judge's provider and model, without connecting.
+
+    Raises:
+        ModelError: there is no such chat model on this machine.
+    """
+    return chat_info(name, chat_settings(name, read_machine(home))).digest
 
 
 def load_judge(name: str, home: Path, max_tokens: int = 256) -> ChatJudge:

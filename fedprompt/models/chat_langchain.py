@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -101,8 +102,13 @@ class LangChainChat:
         conversations: Sequence[Sequence[ChatTurn]],
         options: Options,
         progress: Callable[[int, int], None] | None = None,
+        heard: Callable[[int, ChatReply], None] | None = None,
     ) -> tuple[ChatReply, ...]:
-        """Return a reply a conversation, in the order given; ``progress`` hears (calls done, calls in all).
+        """Return a reply a conversation, in the order given.
+
+        Args:
+            progress: hears (calls done, calls in all).
+            heard: gets (place, reply) as soon as it comes, one at a time; also what comes after the run was stopped.
 
         Raises:
             ModelError: no call at all can succeed: no connection, or the key or the model is refused.
@@ -111,6 +117,8 @@ class LangChainChat:
 
         def kept(place: int, reply: ChatReply) -> None:
             replies[place] = reply
+            if heard is not None:
+                heard(place, reply)
             if progress is not None:
                 progress(len(replies), len(conversations))
 
@@ -123,15 +131,22 @@ class LangChainChat:
                 self._proven = reply.failure is None
                 kept(place, reply)
         # A window of calls, and not all at once: whoever stops the work stops the spending.
-        with ThreadPoolExecutor(self._settings.concurrency, "chat") as pool:
-            running: dict[Future[ChatReply], int] = {}
-            while True:
-                for place, conversation in islice(todo, self._settings.concurrency - len(running)):
-                    running[pool.submit(self._one, conversation, options)] = place
-                if not running:
-                    break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    kept(running.pop(future), future.result())
+        running: dict[Future[ChatReply], int] = {}
+        try:
+            with ThreadPoolExecutor(self._settings.concurrency, "chat") as pool:
+                while True:
+                    for place, conversation in islice(todo, self._settings.concurrency - len(running)):
+                        running[pool.submit(self._one, conversation, options)] = place
+                    if not running:
+                        break
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        kept(running.pop(future), future.result())
+        except BaseException:
+            for future, place in running.items():  # paid for, and here by now: the pool has waited for them
+                if heard is not None and future.done() and not future.cancelled():
+                    with suppress(BaseException):  # what ended the run is raised, not what it says once more
+                        heard(place, future.result())
+            raise
         return tuple(replies[place] for place in range(len(conversations)))
 
     def close(self) -> None:

@@ -41,6 +41,7 @@ class Encoder:
     def __init__(self, tokenizer: Any, window: int) -> None:
         self._tokenizer = tokenizer
         self._window = window
+        self._formats: dict[tuple[str, ...], list[tuple[str, int | None]]] = {}
         self._controls = {str(t): int(i) for t, i in tokenizer.get_added_vocab().items()}
         opening = tokenizer("", add_special_tokens=True)["input_ids"]
         self._opening = tuple(int(i) for i in opening if i == tokenizer.bos_token_id)
@@ -122,12 +123,29 @@ class Encoder:
         return tuple(merged)
 
     def _chat(self, rendered: Rendered) -> list[tuple[str, int | None]]:
+        """Return the chat format around the messages: literals, each with the number of the message after it."""
         if not getattr(self._tokenizer, "chat_template", None):
             raise ModelError("this model has no chat format; write the template as text instead of messages")
-        messages = [
-            {"role": turn.role, "content": f"{_OPEN}{number}{_CLOSE}"} for number, turn in enumerate(rendered.turns)
-        ]
-        text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        roles = tuple(turn.role or "user" for turn in rendered.turns)
+        if roles not in self._formats:
+            self._formats[roles] = self._format(roles)
+        return self._formats[roles]
+
+    def _format(self, roles: Sequence[str]) -> list[tuple[str, int | None]]:
+        from jinja2 import TemplateError
+
+        marks = [f"{_OPEN}{number}{_CLOSE}" for number in range(len(roles))]
+        messages = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
+        try:
+            text = str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        except TemplateError as error:  # its words are of the model's folder, and no case's text was in it
+            raise ModelError(
+                f"this model's chat format does not take messages of the roles {', '.join(roles)} "
+                f"({str(error)[:200]}); say what the system message says in the first message of the user, let user "
+                "and assistant take turns, or write the template as text"
+            ) from None
+        if any(text.count(mark) != 1 for mark in marks):
+            raise ModelError("this model's chat format leaves a message out or repeats it; write the template as text")
         parts: list[tuple[str, int | None]] = []
         while _OPEN in text:
             literal, rest = text.split(_OPEN, 1)

@@ -30,7 +30,7 @@ from fedprompt.models.protocols import (
     ModelInfo,
     RunSettings,
 )
-from fedprompt.models.runner import Body, Head, Visit, run_tree
+from fedprompt.models.runner import Body, Head, Rows, Visit, run_tree
 from fedprompt.models.trie import Node, Trie
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
@@ -111,7 +111,7 @@ class HFModel:
         for sequence in sequences:
             trie.insert(sequence)
         tokens, distinct = sum(map(len, sequences)), sum(len(n.tokens) for n in trie.walk(self._info.settings.pack))
-        sums, visit = self._listen(trie, encoded, sequences)
+        sums, rows, visit = self._listen(trie, encoded, sequences)
         done = 0
 
         def advance(count: int) -> None:
@@ -121,14 +121,14 @@ class HFModel:
                 progress(done, distinct)
 
         with self._lock, torch.no_grad():
-            run_tree(self._body, trie, self._info.settings.pack, stacked, visit=visit, progress=advance)
+            run_tree(self._body, trie, self._info.settings.pack, stacked, visit=visit, rows=rows, progress=advance)
         lengths = tuple(np.array([len(path) for path in code.paths]) for code in encoded)
         return ChoiceResult(tuple(sums), lengths, tokens, distinct, time.perf_counter() - started)
 
     def _listen(
         self, trie: Trie, encoded: Sequence[Encoded], sequences: Sequence[tuple[int, ...]]
-    ) -> tuple[list[NDArray[np.float64]], Visit]:
-        """Return the arrays to fill, and what to do with each node's hidden states."""
+    ) -> tuple[list[NDArray[np.float64]], Rows, Visit]:
+        """Return the arrays to fill, the rows whose hidden states are needed, and what to do with these."""
         sums = [np.zeros(len(code.paths)) for code in encoded]
         asked: dict[int, dict[int, list[tuple[int, int, int]]]] = defaultdict(lambda: defaultdict(list))
         at = 0
@@ -139,21 +139,21 @@ class HFModel:
                     asked[node.number][offset].append((query, word, target))
                 at += 1
 
+        def rows(nodes: Sequence[Node], begins: Sequence[int]) -> list[int]:
+            pairs = zip(nodes, begins, strict=True)
+            return [begin + offset for node, begin in pairs for offset in asked.get(node.number, ())]
+
         def visit(nodes: Sequence[Node], begins: Sequence[int], hidden: Tensor) -> None:
-            rows, wanted = [], []
-            for node, begin in zip(nodes, begins, strict=True):
-                for offset, spots in asked.pop(node.number, {}).items():
-                    rows.append(begin + offset)
-                    wanted.append(spots)
-            if not rows:
+            wanted = [spots for node in nodes for spots in asked.pop(node.number, {}).values()]
+            if not wanted:
                 return
             targets = [torch.tensor([t for _, _, t in spots], device=hidden.device) for spots in wanted]
-            found = self._head.log_probabilities(hidden[rows], targets)
+            found = self._head.log_probabilities(hidden, targets)
             for spots, values in zip(wanted, found, strict=True):
-                for (query, word, _), value in zip(spots, values.tolist(), strict=True):
-                    sums[query][word] += value
+                for (asker, word, _), value in zip(spots, values.tolist(), strict=True):
+                    sums[asker][word] += value
 
-        return sums, visit
+        return sums, rows, visit
 
     def _stack(self, softs: Sequence[SoftPrompt | None]) -> tuple[list[int], Tensor | None]:
         """Return where each query's soft rows begin in one stack of the distinct soft prompts, and the stack."""

@@ -39,6 +39,16 @@ class _Batch:
     tails: list[list[tuple[int, int]]]
     wanted: list[list[list[tuple[int, int]]]]  # row of the pack and target, by case, word and token
 
+    @property
+    def asked(self) -> list[int]:
+        """The rows of the pack at which something is predicted, each once, in order."""
+        return sorted({at for words in self.wanted for spots in words for at, _ in spots})
+
+    @property
+    def places(self) -> dict[int, int]:
+        """Row of the pack -> its place among ``asked``."""
+        return {at: place for place, at in enumerate(self.asked)}
+
 
 class CachedObjective:
     """Implements ``SoftObjective`` for a Hugging Face model.
@@ -130,7 +140,7 @@ class CachedObjective:
         batch = self._layout(rows, [range(len(self._cases[row].paths)) for row in rows])
         hidden = self._hidden(batch, soft, rows)
         if self._single:
-            return self._columns(hidden, batch.wanted)
+            return self._columns(hidden, batch)
         return torch.stack([part.sum() for part in self._log_probabilities(hidden, batch)]).view(len(rows), -1)
 
     def _batches(self) -> list[tuple[int, int]]:
@@ -169,6 +179,7 @@ class CachedObjective:
         return batch
 
     def _hidden(self, batch: _Batch, soft: Tensor, rows: Sequence[int]) -> Tensor:
+        """Return the last hidden states of the rows ``batch.asked``, in that order."""
         prefixes = self.store.batch(rows)
         plan: Attending
         if prefixes is not None and max(map(len, batch.tails)) <= SHORT:
@@ -186,24 +197,25 @@ class CachedObjective:
                 branches.extend(_branches(tail, first, stored))
                 first += len(tail)
             plan = Plan(branches, values, record=False, device=soft.device)
-        return self._body(self._body.embed(batch.tokens, soft), batch.positions, plan)
+        return self._body(self._body.embed(batch.tokens, soft), batch.positions, plan, batch.asked)
 
     def _log_probabilities(self, hidden: Tensor, batch: _Batch) -> list[Tensor]:
         """Return, for every word asked for, the log-probabilities of its tokens."""
         flat = [spot for words in batch.wanted for spots in words for spot in spots]
-        picked = rows_of(hidden, torch.tensor([at for at, _ in flat], device=hidden.device))
+        places = batch.places
+        picked = rows_of(hidden, torch.tensor([places[at] for at, _ in flat], device=hidden.device))
         targets = [torch.tensor([target], device=hidden.device) for _, target in flat]
         values = torch.cat(self._head.log_probabilities(picked, targets))
         sizes = [len(spots) for words in batch.wanted for spots in words]
         return list(torch.split(values, sizes))
 
-    def _columns(self, hidden: Tensor, wanted: Sequence[Sequence[Sequence[tuple[int, int]]]]) -> Tensor:
-        picked = hidden[[words[0][0][0] for words in wanted]]
-        targets = torch.tensor([[spots[0][1] for spots in words] for words in wanted], device=hidden.device)
+    def _columns(self, picked: Tensor, batch: _Batch) -> Tensor:
+        """Return [cases, words] logits; words of one token are all predicted in one row a case."""
+        targets = torch.tensor([[spots[0][1] for spots in words] for words in batch.wanted], device=picked.device)
         if bool((targets == targets[0]).all()):
             return self._head.columns(picked, targets[0])
         flat = self._head.columns(picked, targets.flatten())
-        own = torch.arange(targets.numel(), device=hidden.device).view_as(targets)
+        own = torch.arange(targets.numel(), device=picked.device).view_as(targets)
         return flat.gather(1, own)
 
 

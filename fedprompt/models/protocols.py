@@ -193,8 +193,16 @@ class CausalModel(Protocol):
         """Return the log-likelihoods of every query's words; ``progress`` hears (tokens done, tokens in all)."""
         ...
 
-    def generate(self, queries: Sequence[GenerateQuery], decoding: Decoding) -> tuple[Generated, ...]:
-        """Continue each query until a stop string, the end of the turn or ``max_tokens``, in the order given."""
+    def generate(
+        self,
+        queries: Sequence[GenerateQuery],
+        decoding: Decoding,
+        hear: Callable[[int, str], None] | None = None,
+    ) -> tuple[Generated, ...]:
+        """Continue each query until a stop string, the end of the turn or ``max_tokens``, in the order given.
+
+        ``hear`` is told (query, its text so far) after each token.
+        """
         ...
 
     def length(self, rendered: Rendered, words: Sequence[str] = (), soft: int = 0) -> int:

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fedprompt.models.attention import Attending, Branch, KeyValues, Plan, packed
+from fedprompt.models.attention import Attending, Branch, KeyValues, Plan, packed, rows_of
+from fedprompt.models.fused import fused_layers
 from fedprompt.models.trie import Node, Trie
 
-__all__ = ["Body", "Head", "Keep", "TreeStore", "Visit", "packs", "run_tree"]
+__all__ = ["Body", "Head", "Keep", "Rows", "TreeStore", "Visit", "packs", "run_tree"]
 
 Visit = Callable[[Sequence[Node], Sequence[int], Tensor], None]
+Rows = Callable[[Sequence[Node], Sequence[int]], Sequence[int]]
 Keep = Callable[[Sequence[Node], Sequence[int], KeyValues], None]
 
 
@@ -28,6 +30,7 @@ class Body:
     def __init__(self, lm: Any) -> None:
         self.lm = lm
         self._inner = lm.base_model
+        self._fused = fused_layers(self._inner)
         self.rows: Tensor = lm.get_input_embeddings().weight
         config = lm.config.get_text_config()
         self.layers = int(config.num_hidden_layers)
@@ -46,15 +49,20 @@ class Body:
             found = found.index_copy(0, at, functional.embedding(-1 - ids[at], soft.to(found.dtype)))
         return found
 
-    def __call__(self, embedded: Tensor, positions: Sequence[int], plan: Attending) -> Tensor:
-        """Return the last hidden states [tokens, width] of a pack."""
+    def __call__(
+        self, embedded: Tensor, positions: Sequence[int], plan: Attending, wanted: Sequence[int] | None = None
+    ) -> Tensor:
+        """Return the last hidden states of a pack, [tokens, width], or those of the rows that are ``wanted`` alone."""
         where = torch.as_tensor(positions, dtype=torch.long, device=embedded.device)[None]
+        rows = None if wanted is None else torch.as_tensor(wanted, dtype=torch.long, device=embedded.device)
+        if self._fused is not None:
+            return self._fused(embedded, where, plan, rows)
         with packed(plan):
             out = self._inner(
                 inputs_embeds=embedded[None], position_ids=where, attention_mask=self._no_mask, use_cache=False
             )
         hidden: Tensor = out.last_hidden_state[0]
-        return hidden
+        return hidden if rows is None else rows_of(hidden, rows)
 
 
 class Head:
@@ -157,6 +165,7 @@ def run_tree(
     soft: Tensor | None,
     *,
     visit: Visit | None = None,
+    rows: Rows | None = None,
     keep: Keep | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> None:
@@ -165,7 +174,8 @@ def run_tree(
     Args:
         soft: [rows, width] float32 stacked soft prompts that negative tokens name, or None.
         visit: hears each pack's nodes, the row where each begins, and the pack's hidden states [tokens, width].
-        keep: hears the same with the pack's keys and values instead, each layer [tokens, heads, head width].
+        rows: says of a pack's nodes and the row where each begins which rows ``visit`` hears; all of them if None.
+        keep: hears the nodes and rows with the pack's keys and values instead, each layer [tokens, heads, head width].
         progress: hears the number of tokens of each pack.
     """
     store = TreeStore(KeyValues(body.layers), {})
@@ -173,7 +183,7 @@ def run_tree(
     with torch.no_grad():
         for following in (*packs(trie, pack), None):
             if pending is not None:
-                recorded, begins = _run_pack(body, pending, store, soft, visit)
+                recorded, begins = _run_pack(body, pending, store, soft, visit, rows)
                 if keep is not None:
                     keep(pending, begins, recorded)
                 store.keep(pending, recorded, following[0] if following else None)
@@ -188,6 +198,7 @@ def _run_pack(
     store: TreeStore,
     soft: Tensor | None,
     visit: Visit | None,
+    rows: Rows | None,
 ) -> tuple[KeyValues, list[int]]:
     here: dict[int, range] = {}
     branches: list[Branch] = []
@@ -207,8 +218,9 @@ def _run_pack(
         tokens.extend(node.tokens)
         positions.extend(range(node.start, node.end))
     plan = Plan(branches, store.values, record=True, device=body.rows.device)
-    hidden = body(body.embed(tokens, soft), positions, plan)
     begins = [here[node.number].start for node in nodes]
+    wanted = [] if visit is None else None if rows is None else rows(nodes, begins)
+    hidden = body(body.embed(tokens, soft), positions, plan, wanted)
     if visit is not None:
         visit(nodes, begins, hidden)
     return plan.recorded, begins

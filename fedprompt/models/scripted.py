@@ -120,14 +120,21 @@ class ScriptedModel:
         sizes = tuple(np.array([len(_TOKEN.findall(word)) for word in query.words]) for query in queries)
         return ChoiceResult(tuple(answers), sizes, total, len(seen), time.perf_counter() - start)
 
-    def generate(self, queries: Sequence[GenerateQuery], decoding: Decoding) -> tuple[Generated, ...]:
+    def generate(
+        self,
+        queries: Sequence[GenerateQuery],
+        decoding: Decoding,
+        hear: Callable[[int, str], None] | None = None,
+    ) -> tuple[Generated, ...]:
         """Continue each query until a stop string, the end of the turn or ``max_tokens``, in the order given.
+
+        ``hear`` is told (query, its text so far) after each token.
 
         Raises:
             ModelError: a query is longer than the window, or has a soft slot and no soft prompt.
             ModelMismatch: a soft prompt was made for another model.
         """
-        return tuple(self._continue(query, decoding) for query in queries)
+        return tuple(self._continue(place, query, decoding, hear) for place, query in enumerate(queries))
 
     def length(self, rendered: Rendered, words: Sequence[str] = (), soft: int = 0) -> int:
         """Return how many tokens a prompt has with its longest word and ``soft`` soft tokens."""
@@ -195,7 +202,9 @@ class ScriptedModel:
         mean: NDArray[np.float64] = REACH * soft.vectors.mean(axis=0, dtype=np.float64)
         return mean
 
-    def _continue(self, query: GenerateQuery, decoding: Decoding) -> Generated:
+    def _continue(
+        self, place: int, query: GenerateQuery, decoding: Decoding, hear: Callable[[int, str], None] | None
+    ) -> Generated:
         self._tokens(query.rendered, CONTINUATIONS)
         written = query.rendered.text()
         scores = _loglikelihoods(_context(written), _words(CONTINUATIONS), self._mean(query.rendered, query.soft))
@@ -205,6 +214,8 @@ class ScriptedModel:
                 if tokens >= decoding.max_tokens:
                     return Generated(text, tokens)
                 text, tokens = text + piece, tokens + 1
+                if hear is not None:
+                    hear(place, text)
                 for mark in decoding.stop:
                     if mark in text:
                         return Generated(text[: text.index(mark)], tokens)

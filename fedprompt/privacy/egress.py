@@ -89,7 +89,10 @@ def _reply_arrays(reply: Reply) -> Allowed:
 def _task_arrays(task: Task) -> Allowed:
     if task.verb == "tune":
         return {"start": np.float32}
-    return {f"soft-{place}": np.float32 for place in range(len(task.soft))} if task.verb == "evaluate" else {}
+    if task.verb != "evaluate":
+        return {}
+    start: dict[str, type[np.generic]] = {} if task.choose is None else {"start": np.float32}
+    return {**start, **{f"soft-{place}": np.float32 for place in range(len(task.soft))}}
 
 
 def _pack(kind: str, adapter: TypeAdapter[Message], message: Message, arrays: Arrays, allowed: Allowed) -> bytes:

@@ -4,11 +4,16 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fedprompt.errors import DataError
 from fedprompt.site.ledger import Ledger
 from fedprompt.site.policy import Policy, read_policy
 from fedprompt.site.replies import ReplyStore
+
+if TYPE_CHECKING:  # every command opens a folder, few compute
+    from fedprompt.evaluation.score_cache import ScoreCache
+    from fedprompt.models.chat_replies import ChatReplies
 
 __all__ = ["KEY_BYTES", "SiteFolder"]
 
@@ -80,6 +85,20 @@ class SiteFolder:
     def replies(self) -> ReplyStore:
         """The bytes that left, and what was charged for them."""
         return ReplyStore(self.path / "replies.db")
+
+    @property
+    def scores(self) -> "ScoreCache":
+        """What was computed of single cases; nothing in it can be read back into text."""
+        from fedprompt.evaluation.score_cache import ScoreCache
+
+        return ScoreCache(self.path / "scores.db", self.key)
+
+    @property
+    def chat_replies(self) -> "ChatReplies":
+        """What chat models and judges answered, so that it is not paid for twice."""
+        from fedprompt.models.chat_replies import ChatReplies
+
+        return ChatReplies(self.path / "chat-replies.db", self.key)
 
     @property
     def pause(self) -> Path:

@@ -1,5 +1,7 @@
 """A judge on another machine sees outputs and answers of cases: what it is asked is in the ledger before it is sent.
 
+What it answered is kept in the site's folder, so that the same question is neither sent nor paid for twice.
+
 Invariant: no text goes to a judge elsewhere without an entry on disk; where there is no ledger, nothing goes.
 """
 
@@ -8,28 +10,34 @@ from dataclasses import replace
 
 from fedprompt.errors import ModelError
 from fedprompt.evaluation.scorers.scorer import Judge, Resources
-from fedprompt.models.chat import ChatTurn
 from fedprompt.models.chat_judge import ChatJudge
+from fedprompt.models.chat_replies import ChatReplies
 from fedprompt.site.calls import record_calls
 from fedprompt.site.ledger import Ledger
 
 __all__ = ["only_here", "recorded"]
 
 
-def recorded(resources: Resources | None, ledger: Ledger, study: str) -> Resources:
+def recorded(resources: Resources | None, ledger: Ledger, study: str, replies: ChatReplies | None = None) -> Resources:
     """Return the resources with every batch of questions to a judge elsewhere written into the ledger first.
 
     Args:
         ledger: the site's.
         study: the study's digest.
+        replies: where the judge's answers are kept; nowhere if None.
     """
+    given = resources or Resources()
 
     def before(judge: Judge, prompts: Sequence[str]) -> None:
-        if isinstance(judge, ChatJudge) and judge.model.info.remote:
-            asked = [(ChatTurn("user", prompt),) for prompt in prompts]
-            record_calls(ledger, study=study, host=judge.model.info.host, cases=len(prompts), conversations=asked)
+        if isinstance(judge, ChatJudge) and judge.model.info.remote and (asked := judge.to_ask(prompts)):
+            record_calls(ledger, study=study, host=judge.model.info.host, cases=len(asked), conversations=asked)
 
-    return replace(resources or Resources(), before_judge=before)
+    def judge() -> Judge:
+        assert given.judge is not None
+        found = given.judge()
+        return found.kept_in(replies) if replies is not None and isinstance(found, ChatJudge) else found
+
+    return replace(given, before_judge=before, judge=None if given.judge is None else judge)
 
 
 def only_here(judge: Judge, prompts: Sequence[str]) -> None:

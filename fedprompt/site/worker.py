@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, PromptError
+from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, ModelError, PromptError, TuningError
+from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.chat_runner import ChatRun, score_chat
 from fedprompt.evaluation.fitting import fit
 from fedprompt.evaluation.runner import (
     PromptRun,
@@ -26,9 +28,10 @@ from fedprompt.evaluation.runner import (
     to_score,
     true_labels,
 )
-from fedprompt.evaluation.score_cache import ScoreCache
+from fedprompt.evaluation.scorers import judged_by
 from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.evaluation.splits import Splits
+from fedprompt.models.chat_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel, SoftObjective
 from fedprompt.privacy.egress import Parcel, unpack_task
 from fedprompt.privacy.quantise import with_feedback
@@ -36,11 +39,15 @@ from fedprompt.prompts.ids import canonical_json
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.gate import Gate, Outgoing
 from fedprompt.site.judge_calls import recorded
+from fedprompt.site.personal import OwnPrompts, candidates, first_best, hidden_id, tuned_alone
 from fedprompt.site.residual import pack_residual, residual_for
+from fedprompt.site.signing import site_identity
 from fedprompt.study.messages import (
+    Choice,
     DescribeReply,
     DescribeTask,
     EvaluateTask,
@@ -54,10 +61,11 @@ from fedprompt.study.messages import (
     TuneTask,
 )
 from fedprompt.study.schema import Study
-from fedprompt.study.score import SplitName
+from fedprompt.study.score import Method, Score, SplitName
+from fedprompt.study.versions import OWN, misfit
 from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.schedule import Schedule
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.soft import Tuned, tune_soft
 
 __all__ = ["Worker", "site_seed"]
 
@@ -77,26 +85,33 @@ class Worker:
         name: str,
         folder: SiteFolder,
         study: Study,
-        model: CausalModel,
+        model: CausalModel | LangChainChat,
         splits: Splits,
         resources: Resources | None = None,
+        version: str = OWN,
     ) -> None:
-        self.name, self.splits = name, splits
-        self._study, self._model, self._folder = study, model, folder
+        self.name, self.splits, self._version = name, splits, version
+        self._study, self._folder = study, folder
+        self._local = None if isinstance(model, LangChainChat) else model
+        self._chat = ChatAtSite(model, folder, study.answer, splits.tune) if isinstance(model, LangChainChat) else None
         self.digest = study.digest(model.info.digest)
-        self._resources = recorded(resources, folder.ledger, self.digest)
+        self._resources = recorded(resources, folder.ledger, self.digest, folder.chat_replies)
+        self._judged_by = judged_by(study.answer, self._resources)
         budget = min(study.privacy.replies, folder.policy.replies)
         self._ledger = folder.ledger  # one object, which remembers what it checked
         self._gate = Gate(self._ledger, folder.replies, study=self.digest, budget=budget)
         self._contents = _contents(folder.key, splits)
         self._one = threading.Lock()  # one task at a time, whatever the transport
-        self._cache = ScoreCache(folder.path / "scores.db", folder.key)
+        self._cache = folder.scores
         self._templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
         self._objectives: dict[str, SoftObjective] = {}
         # Values of single cases, so that a comparison asked for later computes nothing; they never leave this process.
         self._runs: dict[tuple[str, str], PromptRun] = {}
+        self._last: tuple[tuple[SoftPrompt, int, int, int], Tuned] | None = None  # round 1, which others may begin with
         self._clipped: dict[str, int] = {}  # split -> cases that were too long for some prompt
+        self.failure: FedPromptError | None = None  # the last one
         self.on_progress: Progress | None = None
+        self.on_step: Callable[[int, int, float], None] | None = None  # hears (round, local step, loss); stays here
 
     def handle(self, data: bytes) -> Outgoing:
         """Answer one task; asked again, with the bytes that it was answered with.
@@ -135,12 +150,17 @@ class Worker:
         except (LedgerError, EgressRefused):
             raise
         except FedPromptError as error:
-            logger.warning("site %s: %s failed: %s", self.name, task.verb, type(error).__name__)
+            self.failure = error  # for who runs this process; the hub is told that it failed, no more
+            # Tuning's words are a step and a rate; those of others may name a line of the site's own file.
+            said = str(error) if isinstance(error, TuningError) else type(error).__name__
+            logger.warning("site %s: %s failed: %s", self.name, task.verb, said)
             return self._gate.send(Refusal(task=task.task, code="failed"), question=question, known=task.known)
 
     def _question(self, parcel: Parcel[Task]) -> str:
         """Return the digest of what is asked: the task but for the known head, its arrays, and the site's cases."""
         asked = parcel.message.model_dump(mode="json", exclude={"known"})
+        if parcel.message.verb == "describe":
+            asked["answered by"] = self._version  # an upgrade is a new answer
         found = hashlib.sha256(canonical_json([asked, sorted(parcel.arrays), self._contents]))
         for name in sorted(parcel.arrays):
             array = parcel.arrays[name]
@@ -170,7 +190,17 @@ class Worker:
         everything = (*self.splits.tune, *self.splits.validation, *self.splits.test)
         counts = tuple(sum(case.answer == label for case in everything) for label in self._study.answer.labels)
         tune, validation, test = (len(self.splits.cases(s)) for s in ("tune", "validation", "test"))
-        return DescribeReply(task=task.task, tune=tune, validation=validation, test=test, labels=counts)
+        if (told := misfit(task.version, self._version)) is not None:
+            logger.error("site %s: %s", self.name, told)  # the hub says the same, and goes on without this site
+        return DescribeReply(
+            task=task.task,
+            tune=tune,
+            validation=validation,
+            test=test,
+            labels=counts,
+            version=self._version,
+            identity=site_identity(self._folder.key),
+        )
 
     def _score(self, task: ScoreTask) -> Reply:
         wanted = tuple(dict.fromkeys([*task.prompts, *([] if task.reference is None else [task.reference])]))
@@ -188,12 +218,34 @@ class Worker:
             return Refusal(task=task.task, code="too-few-cases"), {}, None
         if task.steps > self._study.tuning.steps:  # no more than the operator accepted
             return Refusal(task=task.task, code="not-allowed"), {}, None
+        if self._chat is not None:  # a server takes words and gives no gradient
+            return Refusal(task=task.task, code="not-supported"), {}, None
         spec = self._study.soft
         start = self._checked(arrays["start"])
         if spec is None or start is None or start.tokens != spec.tokens:
             return Refusal(task=task.task, code="bad-soft-prompt"), {}, None
+        tuned = self._tuned(task, start, question)
+        delta, precision = tuned.soft.vectors - start.vectors, self._study.rounds.update
+        before = residual_for(task, self._folder.replies.residual(self.digest), delta.shape)
+        sent = with_feedback(delta, before, precision, self._study.privacy.max_norm)
+        reply = TuneReply(
+            task=task.task,
+            round=task.round,
+            cases=len(self.splits.tune),
+            loss=float(np.mean(tuned.loss)),
+            precision=precision,
+        )
+        return reply, sent.arrays, None if precision == "float32" else pack_residual(task, sent.residual)
+
+    def _tuned(self, task: TuneTask, start: SoftPrompt, question: str) -> Tuned:
+        """Take the steps; a first round that begins as the last one did, as tuning alone does, is not run twice."""
         tuning = self._study.tuning
-        whole = self._study.rounds.count * tuning.steps
+        whole = self._study.rounds.total * tuning.steps
+        same = (start, task.seed, task.round, task.steps)
+        if self._last is not None and self._last[0] == same:
+            for step, loss in enumerate(self._last[1].loss, 1):
+                self._stepped(task, step, loss)
+            return self._last[1]
         checkpoint = Checkpoint(self._folder.path / "tuning.safetensors", question)
         tuned = tune_soft(
             self.objective("tune"),
@@ -206,20 +258,12 @@ class Worker:
             checkpoint=checkpoint,
             proximal=self._study.rounds.strategy.options.get("mu", 0.0),
             rng=np.random.default_rng(np.random.SeedSequence([task.seed, site_seed(self.name), task.round])),
-            progress=None if self.on_progress is None else lambda step, loss: self._tell(step, task.steps),
+            progress=lambda step, loss: self._stepped(task, step, loss),
         )
         checkpoint.remove()
-        delta, precision = tuned.soft.vectors - start.vectors, self._study.rounds.update
-        before = residual_for(task, self._folder.replies.residual(self.digest), delta.shape)
-        sent = with_feedback(delta, before, precision, self._study.privacy.max_norm)
-        reply = TuneReply(
-            task=task.task,
-            round=task.round,
-            cases=len(self.splits.tune),
-            loss=float(np.mean(tuned.loss)),
-            precision=precision,
-        )
-        return reply, sent.arrays, None if precision == "float32" else pack_residual(task, sent.residual)
+        if task.round == 1:
+            self._last = (same, tuned)
+        return tuned
 
     def _evaluate(self, task: EvaluateTask, arrays: Arrays) -> Reply:
         if any(prompt not in self._templates for prompt in task.templates):
@@ -235,12 +279,53 @@ class Worker:
             if prompt.id != claimed:
                 return Refusal(task=task.task, code="bad-soft-prompt")
             prompts.append(prompt)
-        known = {prompt.id for prompt in prompts}
-        if not prompts or any(p not in known for pair in task.pairs for p in pair):
+        if task.choose is not None:
+            return self._choose(task, task.choose, prompts, self._checked(arrays["start"]))
+        kept = None if task.own is None else OwnPrompts(self._folder.path, self.digest).find(task.own)
+        if task.own is not None and kept is None:
             return Refusal(task=task.task, code="unknown-prompt")
-        runs = self._run(prompts, task.split)
+        # The hub knows what the site keeps for itself by a hidden id alone, so that is what its answer says.
+        hidden = {} if kept is None else {task.own: Prompt(self._study.soft_template(), kept)}
+        named: dict[str | None, Prompt] = {**{prompt.id: prompt for prompt in prompts}, **hidden}
+        if not named or any(p not in named for pair in task.pairs for p in pair):
+            return Refusal(task=task.task, code="unknown-prompt")
+        found = self._run(list(named.values()), task.split)
+        runs = {str(name): found[prompt.id] for name, prompt in named.items()}
         looks = self._look(task.split)
         return self._report("evaluate", task.task, runs, task.pairs, task.split, looks)
+
+    def _choose(self, task: EvaluateTask, seed: int, given: Sequence[Prompt], start: SoftPrompt | None) -> Reply:
+        """Answer which of the prompts, the site's own and mixtures is best here, and how good; nothing else."""
+        personal, spec = self._study.rounds.personal, self._study.soft
+        soft = [prompt for prompt in given if prompt.soft is not None]
+        if personal is None or task.split != "validation" or task.pairs or task.own is not None:
+            return Refusal(task=task.task, code="not-allowed")
+        if self._short("tune"):
+            return Refusal(task=task.task, code="too-few-cases")
+        if not 1 <= len(soft) <= 2 or spec is None or start is None or start.tokens != spec.tokens:
+            return Refusal(task=task.task, code="bad-soft-prompt")
+
+        def score(prompt: Prompt) -> float:
+            run = self._run([prompt], "validation")[prompt.id]
+            found = self._scored(run, self.splits.cases("validation"), "validation")
+            return found.total / found.n if found.n else -1.0
+
+        def rng(number: int) -> np.random.Generator:
+            return np.random.default_rng(np.random.SeedSequence([seed, site_seed(self.name), number]))
+
+        own = tuned_alone(self.objective("tune"), start, self._study, rng, score)
+        templates = [prompt for prompt in given if prompt.soft is None]
+        asked = candidates(templates, soft[0], soft[1] if len(soft) > 1 else None, own, personal.mixtures)
+        chosen = first_best({one: score(one.prompt) for one in asked})
+        name = chosen.prompt.id
+        if chosen.hidden:
+            name = hidden_id(self._folder.key, chosen.prompt)
+            OwnPrompts(self._folder.path, self.digest).keep(name, chosen.prompt)
+        runs = {name: self._run([chosen.prompt], "validation")[chosen.prompt.id]}
+        reply = self._report("evaluate", task.task, runs, (), "validation")
+        if not isinstance(reply, ScoreReply):
+            return reply
+        return reply.model_copy(update={"choice": Choice(kind=chosen.kind, prompt=name, share=chosen.share)})
 
     def objective(self, split: SplitName) -> SoftObjective:
         """Return a split prepared for the study's soft template, kept from one round to the next."""
@@ -267,6 +352,11 @@ class Worker:
     def _run(self, prompts: Sequence[Prompt], split: SplitName) -> dict[str, PromptRun]:
         missing = [prompt for prompt in prompts if (split, prompt.id) not in self._runs]
         cases, answer = self.splits.cases(split), self._study.answer
+        if self._chat is not None:
+            method = self._method(cases)
+            asked = self._chat.run(self.digest, missing, cases, method, self._tell, self._resources).runs
+            self._runs.update({(split, one.run.prompt.id): one.run for one in asked})
+            return {prompt.id: self._runs[split, prompt.id] for prompt in prompts}
         plain = answer.normalise == answer.prior == "none"
         if split == "validation" and len(missing) == 1 and missing[0].soft is not None and plain:
             table = self.objective(split).loglikelihoods(missing[0].soft.vectors)
@@ -289,8 +379,12 @@ class Worker:
         looks: int = 0,
     ) -> Reply:
         cases = self.splits.cases(split)
-        scores = tuple(to_score(run, cases, split, self._study.answer) for run in runs.values())
-        compared = tuple(compare_runs(runs[a], runs[b], cases, split) for a, b in pairs)
+        scores = tuple(
+            self._scored(run, cases, split).model_copy(update={"prompt": name}) for name, run in runs.items()
+        )
+        compared = tuple(
+            compare_runs(runs[a], runs[b], cases, split).model_copy(update={"first": a, "second": b}) for a, b in pairs
+        )
         # Free text that a scorer could not judge is in no sum, so a sum may be over fewer cases than the split has.
         sizes = [score.n for score in scores] + [pair.n for pair in compared]
         if any(size < self._min_cases for size in sizes):
@@ -303,6 +397,23 @@ class Worker:
             looks=looks,
             clipped=self._clipped.get(split, 0),
         )
+
+    def _scored(self, run: PromptRun, cases: Sequence[Case], split: SplitName) -> Score:
+        answer, by = self._study.answer, self._judged_by
+        if self._chat is not None:
+            return score_chat(ChatRun(run), cases, split, answer, self._method(cases), by)
+        return to_score(run, cases, split, answer).model_copy(update={"judged_by": by})
+
+    def _method(self, cases: Sequence[Case]) -> Method | None:
+        """Return how a chat model is asked, the same for all of the study's templates."""
+        probe = None if self._chat is None else self._chat.method([*self._templates.values()], cases)
+        return None if probe is None else probe.method
+
+    @property
+    def _model(self) -> CausalModel:
+        if self._local is None:
+            raise ModelError("a chat model takes words only: it cannot be tuned, nor given a soft prompt")
+        return self._local
 
     def _checked(self, vectors: NDArray[np.float32]) -> SoftPrompt | None:
         if (
@@ -328,6 +439,11 @@ class Worker:
             for entry in self._ledger.entries()
         )
         return earlier + 1
+
+    def _stepped(self, task: TuneTask, step: int, loss: float) -> None:
+        self._tell(step, task.steps)
+        if self.on_step is not None:
+            self.on_step(task.round, step, loss)
 
     def _tell(self, done: float, total: float) -> None:
         if self.on_progress is not None:

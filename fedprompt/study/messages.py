@@ -8,14 +8,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fedprompt.study.schema import Closed, Precision
+from fedprompt.study.schema import Closed, Precision, TemplateSpec
 from fedprompt.study.score import Comparison, Score, SplitName
+from fedprompt.study.sharing import absent
+from fedprompt.study.versions import OWN, Version
 
 __all__ = [
+    "Choice",
+    "ChoiceKind",
     "DescribeReply",
     "DescribeTask",
     "EvaluateTask",
     "ProposeTask",
+    "PublishReply",
     "Refusal",
     "Reply",
     "ScoreReply",
@@ -30,6 +35,8 @@ PromptId = Annotated[str, Field(pattern=r"^[ph]1:[0-9a-f]{32}$")]
 TaskId = Annotated[str, Field(pattern=r"^t1:[0-9a-f]{32}$")]
 Head = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+HiddenId = Annotated[str, Field(pattern=r"^h1:[0-9a-f]{32}$")]
+ChoiceKind = Literal["manual", "global", "group", "own", "mixture-global", "mixture-group"]
 
 
 class _Task(Closed):
@@ -41,9 +48,10 @@ class _Task(Closed):
 
 
 class DescribeTask(_Task):
-    """How many cases are there?"""
+    """How many cases are there? ``version`` is the hub's fedprompt."""
 
     verb: Literal["describe"] = "describe"
+    version: Version = OWN
 
 
 class ScoreTask(_Task):
@@ -64,13 +72,20 @@ class TuneTask(_Task):
 
 
 class EvaluateTask(_Task):
-    """Score any prompts: templates by id, soft prompts by id with their vectors (array ``soft-N``, N their place)."""
+    """Score any prompts: templates by id, soft prompts by id with their vectors (array ``soft-N``, N their place).
+
+    With ``choose``, the seed under which the site tunes its own from the array ``start``, nothing is scored but what it
+    chooses: among the templates, the soft prompts (the common one, then its group's), its own, and mixtures as the
+    accepted study names them. ``own`` is the hidden id of what it chose so before, to be scored with the others.
+    """
 
     verb: Literal["evaluate"] = "evaluate"
     split: SplitName
     templates: Annotated[tuple[PromptId, ...], Field(max_length=1000)] = ()
     soft: Annotated[tuple[PromptId, ...], Field(max_length=1000)] = ()
     pairs: Annotated[tuple[tuple[PromptId, PromptId], ...], Field(max_length=10_000)] = ()
+    choose: Annotated[Seed | None, Field(exclude_if=absent)] = None
+    own: Annotated[HiddenId | None, Field(exclude_if=absent)] = None
 
 
 class ProposeTask(_Task):
@@ -80,7 +95,10 @@ class ProposeTask(_Task):
 
 
 class DescribeReply(Closed):
-    """Cases in each split and, in the study's order of labels, by label."""
+    """Cases in each split and, in the study's order of labels, by label.
+
+    ``version`` is the site's fedprompt; ``identity`` the fingerprint of its key, by which banks tell sites apart.
+    """
 
     verb: Literal["describe"] = "describe"
     task: TaskId
@@ -88,10 +106,20 @@ class DescribeReply(Closed):
     validation: Annotated[int, Field(ge=0)]
     test: Annotated[int, Field(ge=0)]
     labels: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=256)]
+    version: Version = OWN
+    identity: Annotated[str, Field(pattern=r"^k1:[0-9a-f]{32}$")] | None = None
+
+
+class Choice(Closed):
+    """Which prompt a site keeps; ``share`` is its own prompt's part of a mixture. ``prompt`` may be a hidden id."""
+
+    kind: ChoiceKind
+    prompt: PromptId
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
 class ScoreReply(Closed):
-    """Scores and paired comparisons."""
+    """Scores and paired comparisons, and what the site chose if it was to choose."""
 
     verb: Literal["score", "evaluate"]
     task: TaskId
@@ -99,6 +127,7 @@ class ScoreReply(Closed):
     comparisons: Annotated[tuple[Comparison, ...], Field(max_length=10_000)] = ()
     looks: Annotated[int, Field(ge=0)] = 0
     clipped: Annotated[int, Field(ge=0)] = 0
+    choice: Annotated[Choice | None, Field(exclude_if=absent)] = None
 
 
 class TuneReply(Closed):
@@ -114,6 +143,15 @@ class TuneReply(Closed):
     cases: Annotated[int, Field(ge=0, le=10**9)]
     loss: float
     precision: Precision = "float32"
+
+
+class PublishReply(Closed):
+    """A template that the site's operator chose to publish, text and all; a hub takes it by hand."""
+
+    verb: Literal["publish"] = "publish"
+    task: TaskId
+    prompt: Annotated[str, Field(pattern=r"^p1:[0-9a-f]{32}$")]
+    template: TemplateSpec
 
 
 class Refusal(Closed):
@@ -136,4 +174,4 @@ class Refusal(Closed):
 
 
 Task = Annotated[DescribeTask | ScoreTask | TuneTask | EvaluateTask | ProposeTask, Field(discriminator="verb")]
-Reply = Annotated[DescribeReply | ScoreReply | TuneReply | Refusal, Field(discriminator="verb")]
+Reply = Annotated[DescribeReply | ScoreReply | TuneReply | PublishReply | Refusal, Field(discriminator="verb")]

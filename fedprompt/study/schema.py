@@ -22,12 +22,15 @@ from pydantic_core import PydanticCustomError
 from fedprompt.errors import PromptError
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.template import RESERVED, Demonstrations, Message, Template
+from fedprompt.study.sharing import Groups, Personal, absent
 from fedprompt.study.strategies import filled_options, least_sites
 
 __all__ = [
     "Answer",
     "Closed",
+    "DemonstrationsSpec",
     "Init",
+    "MessageSpec",
     "Precision",
     "Privacy",
     "Rounds",
@@ -221,18 +224,32 @@ class Rounds(Closed):
     """How many rounds, how many sites must answer, how long to wait (seconds, or ``auto``), and what updates weigh.
 
     ``update`` is how numbers of an update travel. A slow site may take as few as ``least_steps`` local steps; None
-    asks the same steps of all.
+    asks the same steps of all. With ``patience``, rounds end early: after so many in a row without a better mean on
+    validation.
     """
 
     count: Annotated[int, Field(ge=1, le=1000)] = 4
     quorum: Annotated[int, Field(ge=1, le=10_000)] | None = None
     deadline: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
     least_steps: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    patience: Annotated[int, Field(ge=1, le=1000)] | None = None
     update: Precision = "float32"
     strategy: Strategy = Strategy()
+    groups: Annotated[Groups | None, Field(exclude_if=absent)] = None
+    personal: Annotated[Personal | None, Field(exclude_if=absent)] = None
+    keep_updates: Annotated[bool, Field(exclude_if=absent)] = False
+
+    @property
+    def total(self) -> int:
+        """The rounds of all together and, where there are groups, those of each group."""
+        return self.count + (0 if self.groups is None else self.groups.rounds)
 
     @model_validator(mode="after")
     def _enough(self) -> "Rounds":
+        if self.patience is not None and self.strategy.name == "fedbuff":
+            raise ValueError(
+                "'patience' looks at validation after each round, and 'fedbuff' looks at it once, at the end"
+            )
         least = self.strategy.least_sites
         if self.quorum is not None and self.quorum < least:
             raise ValueError(
@@ -243,11 +260,15 @@ class Rounds(Closed):
 
 
 class Privacy(Closed):
-    """Nothing computed over fewer than ``min_cases`` cases leaves a site; a site sends at most ``replies`` replies."""
+    """Nothing computed over fewer than ``min_cases`` cases leaves a site; a site sends at most ``replies`` replies.
+
+    ``scores`` says who sees what single sites score: the hub alone, or the other sites too, in what the hub releases.
+    """
 
     min_cases: Annotated[int, Field(ge=1)] = 30
     replies: Annotated[int, Field(ge=1)] = 10_000
     max_norm: Annotated[float, Field(gt=0)] = 1000.0
+    scores: Literal["hub", "sites"] = "hub"
 
 
 class Splits(Closed):
@@ -305,7 +326,28 @@ class Study(Closed):
                 f"a slow site may not take more steps ({self.rounds.least_steps}) than tuning.steps "
                 f"({self.tuning.steps}); lower it",
             )
+        self._shared()
         return self
+
+    def _shared(self) -> None:
+        """Refuse groups and choices that there is nothing to make of."""
+        groups, personal = self.rounds.groups, self.rounds.personal
+        for name, part in (("groups", groups), ("personal", personal)):
+            if part is not None and self.soft is None:
+                raise _misfit(("rounds", name), f"'{name}' is about soft prompts, and the study has no 'soft:' part")
+        if groups is not None and groups.by == "templates" and len(self.templates) < 3:
+            raise _misfit(
+                ("rounds", "groups"),
+                f"the likeness of sites' template scores means nothing below 3 templates and there are "
+                f"{len(self.templates)}; add some, or take 'by: updates'",
+            )
+        least = self.rounds.strategy.least_sites
+        if groups is not None and groups.smallest < least:
+            raise _misfit(
+                ("rounds", "groups"),
+                f"strategy '{self.rounds.strategy.name}' with these options needs {least} sites and a group may have "
+                f"{groups.smallest}; raise 'smallest', or take another strategy",
+            )
 
     def _checked(self, place: tuple[str | int, ...], make: Callable[[], Template]) -> Template:
         """Return a template that fits the labels and the fields; what is wrong is said of its place."""
@@ -341,7 +383,8 @@ class Study(Closed):
 
     def alone(self) -> "Study":
         """Return the study for rounds of a single site: no strategy for many, and no quorum."""
-        rounds = self.rounds.model_copy(update={"strategy": Strategy(), "quorum": None})
+        plain = {"strategy": Strategy(), "quorum": None, "groups": None, "personal": None}
+        rounds = self.rounds.model_copy(update=plain)
         return self.model_copy(update={"rounds": rounds})
 
     def digest(self, model: str) -> str:

@@ -13,6 +13,7 @@ SplitName = Literal["tune", "validation", "test"]
 Method = Literal["likelihood", "constrained"]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 PromptId = Annotated[str, Field(pattern=r"^[ph]1:[0-9a-f]{32}$")]
+JudgeId = Annotated[str, Field(pattern=r"^j1:[0-9a-f]{32}$")]
 
 
 class CalibrationBin(Closed):
@@ -30,7 +31,9 @@ class Score(Closed):
     independent groups the cases form (``n`` where there are none) and ``group_squares`` the sum over groups of the
     squared sum of residuals, from which the cluster-robust variance follows. ``confusion`` has a row for each answer
     and a column for each prediction; ``bins`` are ten calibration bins. ``method`` is how the answer to a choice was
-    got, from label likelihoods or by a constrained answer; scores of different methods are never ranked together.
+    got, from label likelihoods or by a constrained answer. ``judged_by`` names the scorers with their options and the
+    judge's model, or how likelihoods were normalised; None for plain likelihoods. Scores that differ in either are
+    never ranked together.
     """
 
     prompt: PromptId
@@ -44,6 +47,7 @@ class Score(Closed):
     confusion: tuple[tuple[Count, ...], ...] = ()
     bins: Annotated[tuple[CalibrationBin, ...], Field(max_length=BINS)] = ()
     method: Method = "likelihood"
+    judged_by: JudgeId | None = None
 
     @model_validator(mode="after")
     def _adds_up(self) -> "Score":

@@ -1,13 +1,15 @@
 """The options that a study may give its strategy: closed, with defaults, so that a change of one changes the digest.
 
-Only names, bounds and how many sites are needed; what a strategy does is in ``federation.strategies``. A strategy that
-is not listed here takes no part in this check: it checks its own options when the run starts.
+Only names, bounds and how many sites are needed; what a strategy does is in ``federation.strategies``. A name that is
+not listed here is refused when the study is read, before any site is asked for anything.
 """
 
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fedprompt.errors import did_you_mean
 
 __all__ = ["OPTIONS", "filled_options", "least_sites"]
 
@@ -92,6 +94,13 @@ class Bounded(Options):
     norm: Annotated[float, Field(gt=0, le=1e6)] = 1.0
 
 
+class Buffered(Options):
+    """FedBuff's updates a step (K) and the server's learning rate."""
+
+    buffer: Annotated[int, Field(ge=1, le=100_000)] = 3
+    lr: Rate = 1.0
+
+
 OPTIONS: Mapping[str, type[Options]] = {
     "fedavg": Options,
     "fedavgm": Momentum,
@@ -104,17 +113,20 @@ OPTIONS: Mapping[str, type[Options]] = {
     "multi-krum": Krum,
     "bulyan": Bulyan,
     "norm-bounded-mean": Bounded,
+    "fedbuff": Buffered,
 }
+"""Every strategy that a study may name, and what it may say to it."""
 
 
 def filled_options(name: str, given: Mapping[str, float]) -> dict[str, float]:
-    """Return a strategy's options with the defaults filled in; those of a strategy not listed stay as they are.
+    """Return a strategy's options with the defaults filled in.
 
     Raises:
-        ValueError: an option that the strategy does not have, or a value out of its bounds; says which.
+        ValueError: no such strategy, with the nearest name; an option that the strategy does not have, or a value out
+            of its bounds; says which.
     """
     if name not in OPTIONS:
-        return dict(given)
+        raise ValueError(f"unknown strategy '{name}'{did_you_mean(name, OPTIONS)}")
     try:
         found = OPTIONS[name].model_validate(dict(given))
     except ValidationError as error:
@@ -128,5 +140,10 @@ def filled_options(name: str, given: Mapping[str, float]) -> dict[str, float]:
 
 
 def least_sites(name: str, options: Mapping[str, float]) -> int:
-    """Return how many sites must answer a round for the strategy to hold what it promises."""
-    return OPTIONS[name].model_validate(dict(options)).least() if name in OPTIONS else 1
+    """Return how many sites must answer a round for the strategy to hold what it promises.
+
+    Raises:
+        ValueError: no such strategy.
+    """
+    filled = filled_options(name, options)
+    return OPTIONS[name].model_validate(filled).least()

@@ -1,103 +1,98 @@
 """Rows that a visitor typed, answered by a chat model; what one row lacks does not stop the others."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
 
 from fedprompt.errors import FedPromptError, JobError
-from fedprompt.models.chat import ChatModel, ChatReply, ChatTurn, Options, turns
+from fedprompt.models.chat import ChatReply, ChatTurn, Options, turns
 from fedprompt.models.chat_choice import ChatQuery, choose, find_method
-from fedprompt.models.chat_langchain import load_chat
-from fedprompt.prompts.rendered import Rendered
+from fedprompt.models.chat_langchain import LangChainChat
 from fedprompt.prompts.template import Template
-from fedprompt.workspace.progress import Progress, Report
+from fedprompt.study.score import Method
+from fedprompt.workspace.variants import Heard, RowResult, Variant, Writing
 
-__all__ = ["ChatRow", "run_chat_rows"]
-
-
-@dataclass(frozen=True)
-class ChatRow:
-    """One row: the text that was sent, label -> probability where the server gives them, and what was written."""
-
-    text: str = ""
-    probabilities: dict[str, float] | None = None
-    answer: str | None = None
-    generated: str | None = None
-    tokens: int = 0
-    error: str | None = None
+__all__ = ["ChatVariant"]
 
 
-def run_chat_rows(
-    home: Path,
-    name: str,
-    template: Template,
-    rows: Sequence[Mapping[str, str]],
-    labels: Sequence[str],
-    max_tokens: int | None,
-    report: Report,
-) -> list[ChatRow]:
-    """Return what the chat model ``name`` answers on every row, and with ``max_tokens`` what it writes.
+class ChatVariant:
+    """A variant behind a server. Its text comes whole: nothing is told while it is written."""
 
-    Raises:
-        ModelError: the model is not known, not allowed or cannot be asked at all, or the template has a soft slot.
-    """
-    found = [_rendered(template, row) for row in rows]
-    places = [place for place, one in enumerate(found) if isinstance(one, tuple)]
-    asked = [one[1] for one in found if isinstance(one, tuple)]
-    made = [ChatRow(text=one[0].text()) if isinstance(one, tuple) else one for one in found]
-    parts = bool(labels) + (max_tokens is not None)
+    def __init__(self, model: LangChainChat, template: Template, variant: Variant) -> None:
+        self._model, self._template, self._variant = model, template, variant
+        self.model_name = variant.model
+        self._method: Method | None = None
 
-    def told(part: int, done: int) -> None:
-        total = parts * len(places)
-        report(Progress("run", f"{len(places)} rows", part * len(places) + done, max(1, total), None))
+    def run(self, rows: Sequence[Mapping[str, str]], heard: Heard, writing: Writing, *, explain: bool = False) -> None:
+        """Ask all rows, some side by side; the first goes alone, so that what no call can get past ends the run.
 
-    with load_chat(name, home) as model:
-        if labels and places:
-            _choose(model, template, labels, places, asked, made, lambda done, _: told(0, done))
-        if max_tokens is not None and places:
-            replies = model.ask(asked, Options(max_tokens), lambda done, _: told(parts - 1, done))
-            for place, reply in zip(places, replies, strict=True):
-                text = None if reply.failure else reply.text
-                made[place] = _with(made[place], reply, replace(made[place], generated=text))
-    return made
+        Raises:
+            ModelError: the model cannot be asked at all.
+        """
+        todo = list(enumerate(rows))
+        while todo:
+            place, row = todo.pop(0)
+            start = time.perf_counter()
+            found = self._row(row)
+            heard(place, found, time.perf_counter() - start)
+            if found.text:
+                break
+        pool = ThreadPoolExecutor(self._model.settings.concurrency, "rows")
+        try:
+            asked = {pool.submit(self._timed, row): place for place, row in todo}
+            for future in as_completed(asked):
+                heard(asked[future], *future.result())
+        finally:
+            pool.shutdown(cancel_futures=True)  # whoever stops the work stops the spending
 
+    def _timed(self, row: Mapping[str, str]) -> tuple[RowResult, float]:
+        start = time.perf_counter()
+        found = self._row(row)
+        return found, time.perf_counter() - start
 
-def _rendered(template: Template, row: Mapping[str, str]) -> tuple[Rendered, tuple[ChatTurn, ...]] | ChatRow:
-    try:
-        if template.demonstrations is not None:
-            raise JobError("a template with {demonstrations} shows a site's own cases; write the examples out here")
-        rendered = template.render(row)
-        return rendered, turns(rendered)
-    except FedPromptError as error:
-        return ChatRow(error=str(error))
+    def _row(self, row: Mapping[str, str]) -> RowResult:
+        try:
+            if self._template.demonstrations is not None:
+                raise JobError("a template with {demonstrations} shows a site's own cases; write the examples out here")
+            rendered = self._template.render(row)
+            conversation = turns(rendered)
+        except FedPromptError as error:
+            return RowResult(text="", error=str(error))
+        made: dict[str, Any] = {"text": rendered.text()}
+        variant = self._variant
+        if variant.labels:
+            self._choose(conversation, made)
+        if variant.generate and made.get("error") is None:
+            decoding = variant.decoding
+            options = Options(
+                decoding.max_tokens, decoding.stop, decoding.temperature, decoding.top_p, decoding.seed % 2**31
+            )
+            (reply,) = self._model.ask([conversation], options)
+            if reply.failure is None:
+                made["generated"] = reply.text
+            _count(made, reply)
+        return RowResult(**made)
 
-
-def _choose(
-    model: ChatModel,
-    template: Template,
-    labels: Sequence[str],
-    places: Sequence[int],
-    asked: Sequence[tuple[ChatTurn, ...]],
-    made: list[ChatRow],
-    told: Callable[[int, int], None],
-) -> None:
-    words = tuple((template.words or {})[label] for label in labels)
-    method = find_method(model, [words]).method
-    answers = choose(model, [ChatQuery(one, words) for one in asked], method, told)
-    for place, answer in zip(places, answers, strict=True):
-        row = made[place]
+    def _choose(self, conversation: tuple[ChatTurn, ...], made: dict[str, Any]) -> None:
+        labels = self._variant.labels
+        words = tuple((self._template.words or {})[label] for label in labels)
+        if self._method is None:
+            self._method = find_method(self._model, [words], self._model.settings.method).method
+        (answer,) = choose(self._model, [ChatQuery(conversation, words)], self._method)
         if answer.shares is not None:
-            row = replace(row, probabilities=dict(zip(labels, map(float, answer.shares), strict=True)))
+            made["probabilities"] = dict(zip(labels, map(float, answer.shares), strict=True))
         if answer.label is not None:
-            row = replace(row, answer=labels[answer.label])
+            made["answer"] = labels[answer.label]
         elif answer.reply.failure is None:
-            row = replace(row, generated=answer.reply.text, error="the model's answer is none of the answers to choose")
-        made[place] = _with(made[place], answer.reply, row)
+            made |= {"generated": answer.reply.text, "error": "the model's answer is none of the answers to choose"}
+        _count(made, answer.reply)
 
 
-def _with(before: ChatRow, reply: ChatReply, row: ChatRow) -> ChatRow:
-    """Return a row with a reply's tokens, or with the reason why there is no reply."""
+def _count(made: dict[str, Any], reply: ChatReply) -> None:
+    """Add a reply's tokens, or the reason why there is no reply."""
     if reply.failure is not None:
-        return replace(before, error=f"the server gave no answer ({reply.failure})")
-    used = 0 if reply.usage is None else reply.usage.input + reply.usage.output
-    return replace(row, tokens=before.tokens + used)
+        made["error"] = f"the server gave no answer ({reply.failure})"
+    if reply.usage is not None:
+        made["tokens"] = made.get("tokens", 0) + reply.usage.input + reply.usage.output
+        made |= {"read": reply.usage.input, "written": reply.usage.output}

@@ -1,7 +1,8 @@
 """``score`` with a chat model: what was answered and what was not, tokens, and money where its price is known.
 
 A host elsewhere is a way out for cases: this machine's configuration must allow it, and the site's ledger holds the run
-before its first call. Places of unparsed cases are returned to whoever ran it and kept nowhere.
+before its first call. What was answered is kept in the site's folder and paid for once. Places of unparsed cases are
+returned to whoever ran it and kept nowhere.
 """
 
 import time
@@ -10,24 +11,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fedprompt.evaluation.chat_runner import conversations, run_chat, score_chat
-from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.evaluation.chat_runner import score_chat
+from fedprompt.evaluation.scorers import complete_scorers, judged_by
 from fedprompt.models.chat import ChatReply
-from fedprompt.models.chat_choice import Probe, digest_with, find_method
+from fedprompt.models.chat_choice import digest_with
 from fedprompt.models.chat_config import ChatSettings
 from fedprompt.models.chat_cost import Cost, spent
-from fedprompt.models.chat_langchain import LangChainChat, load_chat
+from fedprompt.models.chat_langchain import load_chat
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.site.calls import record_calls
+from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.judge_calls import recorded
 from fedprompt.study.files import read_study
-from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
 from fedprompt.workspace.own_cases import OWN_SITE, own_cases
 from fedprompt.workspace.progress import Progress, Report
 from fedprompt.workspace.scorer_resources import scorer_resources
 from fedprompt.workspace.shown import method_of, shown_score
+from fedprompt.workspace.told_apart import all_pairs, told_apart
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["priced", "score_with_chat"]
@@ -44,8 +45,12 @@ def score_with_chat(
     split: SplitName,
     seed: int,
     report: Report,
+    anew: bool = False,
 ) -> dict[str, Any]:
     """Score a study's templates with the chat model ``name``; as :func:`fedprompt.workspace.scoring.score`.
+
+    Args:
+        anew: pay again for what is known.
 
     Raises:
         StudyError, DataError, ModelError: a file or the model cannot be used; says where and what to do.
@@ -62,30 +67,26 @@ def score_with_chat(
 
     report(Progress("prepare", f"asking {name}"))
     with load_chat(name, ws.home.path) as model:
-        probe = _method(model, parsed, prompts)
+        chat = ChatAtSite(model, own.folder, parsed.answer, own.splits.tune, anew=anew)
+        probe = chat.method(prompts, own.chosen)
         method = None if probe is None else probe.method
         model_digest = digest_with(model.info, method)
         digest = parsed.digest(model_digest)
-        resources = recorded(scorer_resources(ws.home.path), own.folder.ledger, digest)
-        if model.info.remote:
-            sent = conversations(prompts, own.chosen, parsed.answer, own.splits.tune, method)
-            record_calls(
-                own.folder.ledger,
-                study=digest,
-                host=model.info.host,
-                cases=len(own.chosen),
-                conversations=(conversation for conversation, _ in sent),
-            )
-        runs, replies = run_chat(model, prompts, own.chosen, parsed.answer, own.splits.tune, method, tell, resources)
-        replies = (*([] if probe is None or probe.reply is None else [probe.reply]), *replies)
+        kept = None if anew else own.folder.chat_replies
+        resources = recorded(scorer_resources(ws.home.path), own.folder.ledger, digest, kept)
+        found = chat.run(digest, prompts, own.chosen, method, tell, resources)
+        replies = (*([] if probe is None or probe.reply is None else [probe.reply]), *found.replies)
         settings = model.settings
-    scores = [score_chat(found, own.chosen, split, parsed.answer, method) for found in runs]
+    by = judged_by(parsed.answer, resources)
+    scores = [score_chat(one, own.chosen, split, parsed.answer, method, by) for one in found.runs]
     ws.bank.record_study(parsed, digest, model_digest)
     run = content_id("r1", canonical_json({"kind": "score", "study": digest, "file": str(data), "at": time.time_ns()}))
     ws.bank.start_run(run, kind="score", study=digest, settings={"split": split, "seed": seed, "method": method})
     for prompt in prompts:
         ws.bank.record_prompt(prompt, study=digest, origin="study")
     ws.bank.record_scores(run, OWN_SITE, scores)
+    runs = [one.run for one in found.runs]
+    ws.bank.record_comparisons(run, OWN_SITE, all_pairs(runs, own.chosen, split))
     result = {
         "study": parsed.study,
         "model": name,
@@ -95,13 +96,15 @@ def score_with_chat(
                 "prompt": prompt.id,
                 "name": prompt.name,
                 "method": method_of(score),
+                "judged_by": score.judged_by,
                 **shown_score(score),
-                "unscored": found.run.unscored,
-                "failed": _failed(found.run.reasons),
-                "unparsed": len(found.unparsed),
+                "unscored": one.run.unscored,
+                "failed": _failed(one.run.reasons),
+                "unparsed": len(one.unparsed),
             }
-            for prompt, score, found in zip(prompts, scores, runs, strict=True)
+            for prompt, score, one in zip(prompts, scores, found.runs, strict=True)
         ],
+        **told_apart(runs, own.chosen, split, seed),
         "share_ratio": 1.0,
         **_bill(replies, settings),
         "tokens_per_second": None,
@@ -110,9 +113,9 @@ def score_with_chat(
     }
     ws.bank.finish_run(run, result)
     places = {
-        prompt.id: sorted(own.chosen[place].line for place in found.unparsed)
-        for prompt, found in zip(prompts, runs, strict=True)
-        if found.unparsed
+        prompt.id: sorted(own.chosen[place].line for place in one.unparsed)
+        for prompt, one in zip(prompts, found.runs, strict=True)
+        if one.unparsed
     }
     return {**result, "unparsed_lines": places}
 
@@ -122,19 +125,15 @@ def priced(cost: Cost | None) -> dict[str, Any] | None:
     return None if cost is None else {"amount": round(cost.amount, 6), "currency": cost.currency}
 
 
-def _method(model: LangChainChat, study: Study, prompts: Sequence[Prompt]) -> Probe | None:
-    if study.answer.type != "choice":
-        return None
-    words = [tuple((prompt.template.words or {})[label] for label in study.answer.labels) for prompt in prompts]
-    return find_method(model, words, model.settings.method)
-
-
 def _failed(reasons: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     return {reason: count for reason, count in reasons.get("model", {}).items() if count}
 
 
 def _bill(replies: Sequence[ChatReply], settings: ChatSettings) -> dict[str, Any]:
-    """Return calls, tokens as the server counted them, and the cost, with a sentence where one is not known."""
+    """Return calls made now, tokens as the server counted them, and the cost, with a sentence where one is not known.
+
+    ``cached`` answers were known from an earlier run.
+    """
     found = spent(replies)
     cost, failed = found.cost(settings.price), Counter(one.failure for one in replies if one.failure is not None)
     notes = []
@@ -147,7 +146,8 @@ def _bill(replies: Sequence[ChatReply], settings: ChatSettings) -> dict[str, Any
         notes.append(f"calls that failed for good are in no score, and what they cost is not known ({told})")
     return {
         "tokens": found.usage.input + found.usage.output,
-        "calls": len(replies),
+        "calls": sum(not one.kept for one in replies),
+        "cached": sum(one.kept for one in replies),
         "input_tokens": found.usage.input,
         "output_tokens": found.usage.output,
         "cost": priced(cost),

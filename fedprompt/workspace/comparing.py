@@ -1,18 +1,18 @@
 """Two to four prompts side by side: their texts, their scores by site, and paired differences over the same cases."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from fedprompt.bank.rows import ComparisonRow
 from fedprompt.errors import FedPromptError
-from fedprompt.evaluation.intervals import Interval
-from fedprompt.evaluation.pairs import PairCounts, mcnemar_exact, paired_difference
+from fedprompt.evaluation.holm import holm
+from fedprompt.evaluation.intervals import Estimate, Interval
+from fedprompt.evaluation.pooled_pairs import PairTest, pool_pairs, turned
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.study.score import SplitName
+from fedprompt.study.score import Comparison, SplitName
 from fedprompt.workspace.leaderboard import site_score
-from fedprompt.workspace.methods import ruling_method
+from fedprompt.workspace.methods import how_judged, ruling_way
 from fedprompt.workspace.result_table import points
 from fedprompt.workspace.views import CompareView, PairView, PromptView, SiteScore
 from fedprompt.workspace.workspace import Workspace
@@ -20,7 +20,6 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["compare", "compare_scores", "prompt_view"]
 
 MOST = 4
-SEED = 0
 
 
 def prompt_view(ws: Workspace, prompt: Prompt) -> PromptView:
@@ -56,27 +55,35 @@ def compare(ws: Workspace, prompts: Sequence[str], *, split: SplitName = "valida
     if not 2 <= len(ids) <= MOST or len(set(ids)) != len(ids):
         raise FedPromptError(f"compare two to {MOST} different prompts; {len(set(ids))} were chosen")
     views = tuple(prompt_view(ws, prompt) for prompt in found)
-    scores: dict[str, dict[str, SiteScore | None]] = {id: {} for id in ids}
     rows = sorted(ws.bank.scores(prompts=ids, split=split), key=lambda r: r.created)
-    ruling = ruling_method(row.score.method for row in rows)  # what another method gave is not comparable
-    for row in rows:
-        if row.score.method == ruling:
-            scores[row.score.prompt][row.site] = site_score(row.score)
+    models = {study: ws.bank.study(study).model_digest for study in {row.study for row in rows}}
+    # What another model or method gave, or another judge, is not comparable.
+    ways = [(models[row.study], how_judged(row.score)) for row in rows]
+    way = ruling_way(way for _, way in ways)
+    model = next((model for model, other in reversed(ways) if other == way), None)
+    kept = [row for row, (of, other) in zip(rows, ways, strict=True) if (of, other) == (model, way)]
+    scores: dict[str, dict[str, SiteScore | None]] = {id: {} for id in ids}
+    for row in kept:
+        scores[row.score.prompt][row.site] = site_score(row.score)
     sites = tuple(sorted({site for by_site in scores.values() for site in by_site}))
     table = {id: {site: scores[id].get(site) for site in sites} for id in ids}
-    asked = ws.bank.comparisons(split=split)
-    pairs = tuple(_pair(views[0], other, table, asked) for other in views[1:])
-    return CompareView(views, sites, table, pairs, split)
+    runs = {row.run for row in kept}
+    asked = [row for row in ws.bank.comparisons(prompts=ids, split=split) if row.run in runs]
+    pairs = [_pair(views[0], other, table, asked) for other in views[1:]]
+    tested = [pair for pair in pairs if pair.p_value is not None]
+    adjusted = dict(zip([pair.second for pair in tested], holm([p.p_value or 0.0 for p in tested]), strict=True))
+    corrected = tuple(replace(pair, p_adjusted=adjusted.get(pair.second)) for pair in pairs)
+    return CompareView(views, sites, table, corrected, split)
 
 
-def compare_scores(ws: Workspace, a: str, b: str, *, split: SplitName = "validation") -> dict[str, Any]:
-    """Return the comparison of two prompts as JSON.
+def compare_scores(ws: Workspace, a: str, b: str, *more: str, split: SplitName = "validation") -> dict[str, Any]:
+    """Return the comparison of ``a`` with each of the others as JSON; what is said of ``b`` alone stands on top.
 
     Raises:
         BankError: the bank has no such prompt.
+        FedPromptError: not two to four different prompts.
     """
-    view = compare(ws, [a, b], split=split)
-    pair = view.pairs[0]
+    view = compare(ws, [a, b, *more], split=split)
 
     def shown(by_site: Mapping[str, SiteScore | None]) -> dict[str, Any]:
         return {
@@ -86,18 +93,40 @@ def compare_scores(ws: Workspace, a: str, b: str, *, split: SplitName = "validat
             for site, found in by_site.items()
         }
 
+    pairs = [_shown(pair) for pair in view.pairs]
     return {
         "split": split,
         "prompts": [{"prompt": p.id, "name": p.name, "by_site": shown(view.scores[p.id])} for p in view.prompts],
-        "difference": None if pair.points is None else pair.points / 100,
-        "low": None if pair.interval is None else pair.interval.low / 100,
-        "high": None if pair.interval is None else pair.interval.high / 100,
-        "p": pair.p_value,
+        **{key: value for key, value in pairs[0].items() if key not in ("first", "second")},
+        "pairs": pairs,
+    }
+
+
+def _shown(pair: PairView) -> dict[str, Any]:
+    found = pair.found
+    by_site = {} if found is None else {site: _tested(test) for site, test in found.by_site.items()}
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        **({"difference": None, "low": None, "high": None, "n": 0, "test": None, "p": None} if found is None else {}),
+        **({} if found is None else _tested(found.whole)),
+        "p_adjusted": pair.p_adjusted,
+        "i2": None if found is None else found.i2,
+        "cases_needed": None if found is None else found.needed,
+        "power": None if found is None else found.power,
         "sentence": pair.sentence,
-        "by_site": {
-            site: {"difference": value / 100, "low": interval.low / 100, "high": interval.high / 100}
-            for site, (value, interval) in pair.by_site.items()
-        },
+        "by_site": by_site,
+    }
+
+
+def _tested(test: PairTest) -> dict[str, Any]:
+    return {
+        "difference": test.difference.value,
+        "low": test.difference.low,
+        "high": test.difference.high,
+        "n": test.n,
+        "test": test.test,
+        "p": test.pvalue,
     }
 
 
@@ -107,33 +136,40 @@ def _pair(
     scores: Mapping[str, Mapping[str, SiteScore | None]],
     asked: Sequence[ComparisonRow],
 ) -> PairView:
-    counts: dict[str, PairCounts] = {}
-    for row in asked:
+    by_site: dict[str, Comparison] = {}
+    for row in asked:  # the newest word of a site counts
         pair = row.comparison
         if (pair.first, pair.second) == (first.id, second.id):
-            counts[row.site] = PairCounts(pair.n, pair.better, pair.worse)
+            by_site[row.site] = pair
         elif (pair.first, pair.second) == (second.id, first.id):
-            counts[row.site] = PairCounts(pair.n, pair.worse, pair.better)
-    by_site = {}
-    for site, count in sorted(counts.items()):
-        estimate = paired_difference([count], np.random.default_rng(SEED))
-        if estimate is not None:
-            by_site[site] = (100 * estimate.value, Interval(100 * estimate.low, 100 * estimate.high))
-    whole = paired_difference([counts[site] for site in sorted(counts)], np.random.default_rng(SEED))
-    if whole is None:
+            by_site[row.site] = turned(pair)
+    found = pool_pairs(by_site)
+    if found is None:
         return PairView(first.id, second.id, None, None, None, _unpaired(first, second, scores), {})
-    p = mcnemar_exact(sum(c.better for c in counts.values()), sum(c.worse for c in counts.values()))
-    ahead = sum(value > 0 for value, _ in by_site.values())
+    whole = found.whole.difference
+    ahead = sum(test.difference.value > 0 for test in found.by_site.values())
     change = f"{points(whole.value)} points ({points(whole.low)} to {points(whole.high)})"
-    at = f"at {ahead} of {len(by_site)} sites"
+    at = f"at {ahead} of {len(found.by_site)} sites"
     if not whole.excludes_zero:
         told = f"“{first.name}” and “{second.name}” cannot be told apart yet: the mean difference is {change}"
     elif whole.value > 0:
         told = f"“{first.name}” is better than “{second.name}” {at}; the mean difference is {change}"
     else:
         told = f"“{first.name}” is worse than “{second.name}” (ahead {at}); the mean difference is {change}"
-    interval = Interval(100 * whole.low, 100 * whole.high)
-    return PairView(first.id, second.id, 100 * whole.value, interval, p, told, by_site)
+    return PairView(
+        first.id,
+        second.id,
+        100 * whole.value,
+        Interval(100 * whole.low, 100 * whole.high),
+        found.whole.pvalue,
+        told,
+        {site: _in_points(test.difference) for site, test in found.by_site.items()},
+        found=found,
+    )
+
+
+def _in_points(difference: Estimate) -> tuple[float, Interval]:
+    return 100 * difference.value, Interval(100 * difference.low, 100 * difference.high)
 
 
 def _unpaired(first: PromptView, second: PromptView, scores: Mapping[str, Mapping[str, SiteScore | None]]) -> str:

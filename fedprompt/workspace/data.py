@@ -11,7 +11,7 @@ from fedprompt.evaluation.splits import SPLITS, SplitSizes, assign
 from fedprompt.study.files import read_study
 from fedprompt.workspace.progress import Progress, Report, quiet
 
-__all__ = ["check_data"]
+__all__ = ["ANY_KEY", "check_data", "more_units"]
 
 # Sizes do not depend on the site's key, and nothing but sizes is reported, so any key will do.
 ANY_KEY = bytes(32)
@@ -64,13 +64,13 @@ def check_data(
         "splits": dict(splits.units),
         "min_cases": study.privacy.min_cases,
         "missing": {one.split: one.missing for one in short},
-        "more": _more(sizes, study.privacy.min_cases, units) if short else 0,
+        "more": more_units(sizes, study.privacy.min_cases, units) if short else 0,
         "warnings": list(found.warnings),
         "ok": not short,
     }
 
 
-def _more(sizes: SplitSizes, min_cases: int, units: int) -> int:
+def more_units(sizes: SplitSizes, min_cases: int, units: int) -> int:
     """Return how many further units fill every split to ``min_cases``, all splits growing in proportion."""
     whole = 1.0 if sizes.fractions else sum(sizes.wanted)
     shares = [dict(zip(SPLITS, sizes.wanted, strict=True))[split] / whole for split in SPLITS]

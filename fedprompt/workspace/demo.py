@@ -27,6 +27,7 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
+from fedprompt.site.personal import first_best
 from fedprompt.site.signing import site_identity
 from fedprompt.site.worker import Worker, site_seed
 from fedprompt.study.files import parse_study
@@ -261,7 +262,7 @@ class _Demo:
             "federated": federated.by_site[site],
             "manual": manual.total / manual.n,
         }
-        return max(choices, key=lambda name: choices[name])
+        return first_best(choices)
 
     def _estimate(self) -> dict[str, float]:
         """Return stage -> seconds, from a few timed steps on this machine."""

@@ -76,10 +76,20 @@ def _chat(ws: Workspace, study: Study, own: OwnCases, prompts: list[Prompt]) -> 
     machine.permit(settings)
     info = chat_info(study.model, settings)
     method, probes = _method(study, prompts, info.logprobs, settings.method)
-    sent = conversations(prompts, own.chosen, study.answer, own.splits.tune, method)
+    known: list[bool] = []
+    for way in dict.fromkeys((method, "likelihood" if probes else method)):  # an earlier run may have found the cheaper
+        every = conversations(prompts, own.chosen, study.answer, own.splits.tune, way)
+        asked, how = [one for one, _ in every], [options for _, options in every]
+        there = own.folder.chat_replies.known(info, settings.url(), asked, how)
+        if not known or sum(there) > sum(known):
+            known, whole = there, every
+    sent = [one for one, there in zip(whole, known, strict=True) if not there]
+    probes = probes if sent else 0
     tokens = sum(estimated_tokens(conversation) for conversation, _ in sent) + probes * PROBE_TOKENS
     written = sum(options.max_tokens for _, options in sent) + probes
     notes = ["input tokens are estimated from bytes, and answers counted at their longest"]
+    if cached := sum(known):
+        notes.append(f"{cached:,} answers are known from an earlier run and cost nothing; --no-cache asks them anew")
     if method is not None and probes:
         notes.append("the first call asks whether the server gives likelihoods; this is the cost if it does not")
     cost = None if settings.price is None else settings.price.of(Usage(tokens, written))
@@ -89,6 +99,7 @@ def _chat(ws: Workspace, study: Study, own: OwnCases, prompts: list[Prompt]) -> 
     calls = len(sent) + probes
     return {
         "calls": calls,
+        "cached": cached,
         "tokens": tokens + written,
         "input_tokens": tokens,
         "output_tokens": written,

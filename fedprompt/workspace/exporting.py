@@ -4,11 +4,13 @@ Pages call :func:`formats` on every draw, so it opens no model and hashes nothin
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 
-from fedprompt.bank.rows import PromptRow, ScoreRow
+from fedprompt.bank.rows import ScoreRow
 from fedprompt.errors import ExportError, FedPromptError
 from fedprompt.exports.protocol import ExportContext, Exported, Format, ImportContext, ScoreLine
 from fedprompt.exports.registry import format_named, format_of
@@ -21,7 +23,9 @@ from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.readings import reading_of
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["ExportView", "FormatView", "ImportView", "export_prompts", "formats", "import_file"]
+__all__ = ["ExportView", "FormatView", "ImportView", "export_prompts", "formats", "gathered", "import_file"]
+
+_ID = re.compile(r"p1:[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,14 @@ class ExportView:
 class ImportView:
     """``prompts``: ids of what came in; ``dropped``: a sentence for each thing that was left out.
 
-    ``signer``: the fingerprint of the key that signed the file, None where nobody did.
+    ``signer``: the fingerprint of the key that signed the file, None where nobody did. ``alike``: id -> other prompts
+    of the bank with the same words, or the same vectors, in another order; they stay apart.
     """
 
     prompts: tuple[str, ...]
     dropped: tuple[str, ...]
     signer: str | None
+    alike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def formats(ws: Workspace, prompt_ids: Sequence[str]) -> tuple[FormatView, ...]:
@@ -63,7 +69,7 @@ def formats(ws: Workspace, prompt_ids: Sequence[str]) -> tuple[FormatView, ...]:
     Raises:
         BankError: a prompt is not in the bank.
     """
-    items = _gather(ws, prompt_ids, scored=False)
+    items = gathered(ws, prompt_ids, scored=False)
     return tuple(_view(ws, known, items) for known in all_formats())
 
 
@@ -86,7 +92,7 @@ def export_prompts(
     chosen = format_named(format)
     if not prompt_ids:
         raise ExportError("no prompt was chosen; give at least one id, as 'fedprompt bank list' shows them")
-    items = _gather(ws, prompt_ids, report)
+    items = gathered(ws, prompt_ids, report)
     destination = destination.expanduser()
     context = _context(ws, chosen, items)
     report(Progress("write", f"writing {destination.name}", 0, 1))
@@ -113,22 +119,32 @@ def import_file(ws: Workspace, path: Path, format: str | None = None) -> ImportV
     """
     path = path.expanduser()
     found = format_of(path) if format is None else format_named(format)
-    imported = found.read(path, ImportContext(lambda name: _digest_of(ws, name), lambda name: _width_of(ws, name)))
+    # Each asks the bank and the disk; a file names few models, and many times.
+    imported = found.read(path, ImportContext(cache(partial(_digest_of, ws)), cache(partial(_width_of, ws))))
     batch = [(one.prompt, {**one.notes, "format": found.name}) for one in imported]
     ids = ws.bank.record_prompts(batch, study=None, origin="import")
     signers = {(one.notes.get("signature") or {}).get("signer") for one in imported}
     dropped = tuple(sentence for one in imported for sentence in one.dropped)
-    return ImportView(ids, dropped, signers.pop() if len(signers) == 1 else None)
+    alike = {id: tuple(other for other, _ in found) for id, found in ws.bank.near_duplicates_of(ids).items()}
+    return ImportView(ids, dropped, signers.pop() if len(signers) == 1 else None, alike)
 
 
-def _gather(ws: Workspace, references: Sequence[str], report: Report = quiet, *, scored: bool = True) -> list[Exported]:
-    """Return distinct prompts with their studies and scores; without ``scored`` no score is summed up."""
-    found: dict[str, tuple[Prompt, PromptRow]] = {}
-    for done, reference in enumerate(dict.fromkeys(references)):
-        report(Progress("read", f"reading {reference} from the bank", done, len(references)))
-        prompt = ws.bank.prompt(reference)
-        if prompt.id not in found:
-            found[prompt.id] = (prompt, ws.bank.prompt_row(prompt.id))
+def gathered(
+    ws: Workspace, references: Sequence[str], report: Report = quiet, *, scored: bool = True
+) -> list[Exported]:
+    """Return distinct prompts with their studies and scores; without ``scored`` no score is summed up.
+
+    Raises:
+        BankError: a prompt is not in the bank.
+    """
+    whole = ws.bank.prompts_of([one for one in references if _ID.fullmatch(one)])
+    prompts: dict[str, Prompt] = {}
+    for done, one in enumerate(dict.fromkeys(references)):
+        report(Progress("read", f"reading {one} from the bank", done, len(references)))
+        prompt = whole.get(one) or ws.bank.prompt(one)
+        prompts[prompt.id] = prompt
+    rows = {row.id: row for row in ws.bank.rows_of(list(prompts))}
+    found = {id: (prompt, rows[id]) for id, prompt in prompts.items()}
     studies = {row.digest: row.study for row in ws.bank.studies()}
     scores: dict[str, list[ScoreRow]] = {id: [] for id in found}
     for score in ws.bank.scores(prompts=list(found)):

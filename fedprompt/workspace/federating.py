@@ -9,30 +9,36 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fedprompt.bank.store import Bank
 from fedprompt.errors import FederationError
+from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.federation.gathering import PATIENCE
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.rounds import RoundRecord, best_round, check_sites
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Transport
-from fedprompt.models.protocols import CausalModel
+from fedprompt.models.chat_langchain import LangChainChat
+from fedprompt.models.registry import load
 from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
-from fedprompt.site.signing import site_identity
+from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.workspace.federation_run import FederationRun, pooled_best, start_prompt
 from fedprompt.workspace.hub_folder import HubFolder
 from fedprompt.workspace.hub_run import running_hub
-from fedprompt.workspace.progress import Report, quiet
+from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.result_table import difference, entry, headline
 from fedprompt.workspace.scorer_resources import scorer_resources
-from fedprompt.workspace.scoring import open_study
+from fedprompt.workspace.shared_result import Shared, share
 from fedprompt.workspace.sites import cases_of, contents_digest, make_worker
+from fedprompt.workspace.study_model import machine_settings, model_digest_of, shared_model
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["federate", "federate_flare"]
 
+PATIENCE_SECONDS, QUORUM_PATIENCE_SECONDS = 60.0, 20.0
 LONGEST_SECONDS = 3600.0  # what a site may take for one answer where the study leaves the deadline to the rounds
 
 
@@ -45,6 +51,7 @@ def federate(
     group: str | None = None,
     seed: int = 0,
     resume: bool = False,
+    cache_bytes: int | None = None,
     report: Report = quiet,
 ) -> dict[str, Any]:
     """Score the templates at every site, tune in rounds, and evaluate the best template and the tuned prompt on test.
@@ -53,9 +60,11 @@ def federate(
 
     Args:
         resume: refuse to begin a new run.
+        cache_bytes: keys and values that a site may hold in memory; the machine's own setting if None.
 
     Returns:
-        ``templates``, ``rounds``, ``test`` (``manual`` and, where the study has a soft slot, ``federated``),
+        ``templates``, ``rounds``, ``test`` (``manual`` and, where the study has a soft slot, ``federated``; ``grouped``
+        and ``kept`` where it asks for groups and for each site's choice), ``groups`` and ``kept`` likewise,
         ``differences``, ``sentences`` and the ids of the prompts.
 
     Raises:
@@ -64,12 +73,15 @@ def federate(
     """
     if len(sites) < 2:
         raise FederationError("a federation needs two sites or more: --site a=a.csv --site b=b.csv")
-    parsed, model, digest = open_study(ws, study, None, report)
+    parsed = read_study(study, complete_scorers)
+    report(Progress("prepare", f"loading {parsed.model}"))
+    model = shared_model(parsed, ws.home.path, cache_bytes)
+    digest = parsed.digest(model.info.digest)
+    ws.bank.record_study(parsed, digest, model.info.digest)
     workers, contents = {}, {}
     for name, path in sorted(sites.items()):
         folder = SiteFolder(ws.home.sites / name)
         folder.prepare()
-        ws.bank.register_site(name, site_identity(folder.key))
         cases = cases_of(path, parsed, mapping, group)
         contents[name] = contents_digest(folder, cases)
         workers[name] = make_worker(
@@ -84,7 +96,9 @@ def federate(
     settings = {"seed": seed, "sites": contents}
     transport = LocalTransport({name: worker.handle for name, worker in workers.items()})
     sources = {name: path.name for name, path in sites.items()}
-    return _federate(ws, parsed, model, digest, transport, settings, sources, seed, resume, report)
+    machine = machine_settings(model)
+    start = None if parsed.soft is None or isinstance(model, LangChainChat) else start_prompt(model, parsed, ws.bank)
+    return _federate(ws, parsed, start, digest, transport, settings, sources, seed, resume, report, machine)
 
 
 def federate_flare(
@@ -121,20 +135,28 @@ def federate_flare(
     if len(names) < 2:
         raise FederationError(f"a federation needs two sites or more, and {len(names)} takes part")
     running_hub(ws.home)  # says so now if it does not run
-    parsed, model, digest = open_study(ws, study, None, report)
+    parsed = read_study(study, complete_scorers)
+    report(Progress("prepare", f"reading {parsed.model}"))
+    model_digest = model_digest_of(parsed, ws.home.path)
+    digest = parsed.digest(model_digest)
+    ws.bank.record_study(parsed, digest, model_digest)
+    start = None if parsed.soft is None else start_prompt(load(parsed.model, ws.home.path), parsed, ws.bank)
     settings = {"seed": seed, "sites": list(names), "transport": "flare", "hub": folder.about["authority"]}
     # A round's deadline is the hub's to keep: what carries the tasks must not give up before it.
     wanted = parsed.rounds.deadline
     longest = LONGEST_SECONDS if wanted == "auto" else max(LONGEST_SECONDS, PATIENCE * wanted)
-    with FlareTransport(partial(running_hub, ws.home), names, deadline=longest) as transport:
+    # Where every site is needed, one that is away is waited for as long as a restart takes; else the others go on.
+    everyone = parsed.rounds.quorum is None or parsed.rounds.quorum >= len(names)
+    patience = PATIENCE_SECONDS if everyone else QUORUM_PATIENCE_SECONDS
+    with FlareTransport(partial(running_hub, ws.home), names, deadline=longest, patience=patience) as transport:
         sources = dict.fromkeys(names, "")
-        return _federate(ws, parsed, model, digest, transport, settings, sources, seed, resume, report)
+        return _federate(ws, parsed, start, digest, transport, settings, sources, seed, resume, report)
 
 
 def _federate(
     ws: Workspace,
     parsed: Study,
-    model: CausalModel,
+    start: SoftPrompt | None,
     digest: str,
     transport: Transport,
     settings: Mapping[str, Any],
@@ -142,6 +164,7 @@ def _federate(
     seed: int,
     resume: bool,
     report: Report,
+    machine: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     check_sites(parsed.rounds, transport.sites)
     run = content_id("r1", canonical_json({"kind": "federate", "study": digest, "settings": settings}))
@@ -150,7 +173,8 @@ def _federate(
             "there is no run of this study with these sites, cases and seed to go on with; "
             "leave --resume out to begin it"
         )
-    row = ws.bank.start_run(run, kind="federate", study=digest, settings=settings)
+    # What the machine's settings are moves no number that counts, so that they are no part of the run's identity.
+    row = ws.bank.start_run(run, kind="federate", study=digest, settings={**settings, "machine": machine})
     if row.result is not None:
         return row.result
     hub = Hub(transport, digest)
@@ -158,20 +182,26 @@ def _federate(
         hub.heads.update(earlier.body.get("heads", {}))
     clock = Clock(report, {"score": 4.0, "federate": 4.0, "test": 1.0})
     federation = FederationRun(ws.bank, run, parsed, digest, hub, clock)
-    ws.bank.record_stage(run, "sites", _described(federation, parsed.answer.labels, sources))
+    ws.bank.record_stage(run, "sites", _described(ws.bank, federation, parsed.answer.labels, sources))
     with clock.stage("score", "the sites score the candidate templates"):
         scores = federation.score_templates()
         manual = federation.templates[pooled_best(scores, list(federation.templates))]
     nominated = [manual]
     records: tuple[RoundRecord, ...] = ()
-    if parsed.soft is not None:
+    shared: Shared | None = None
+    if start is not None:
         with clock.stage("federate", "the sites tune a soft prompt together"):
-            records = federation.tune(start_prompt(model, parsed, ws.bank), seed)
+            records = federation.tune(start, seed)
             nominated.append(best_round(records).prompt)
-            federation.compare_on_validation([nominated[-1], manual])
+        shared = share(federation, ws.bank, parsed, scores, records, start, seed, clock)
+        federation.compare_on_validation([nominated[-1], manual, *shared.prompts], [p.id for p in shared.prompts])
+    elif len(federation.templates) > 1:
+        federation.compare_on_validation([manual])
     with clock.stage("test", "the nominated prompts are evaluated on test, once"):
         pairs = [(nominated[-1].id, manual.id)] if len(nominated) > 1 else []
-        look = federation.look_at_test(nominated, {site: pairs for site in hub.sites})
+        by_site = {site: pairs for site in hub.sites} if shared is None else shared.pairs(manual, hub.sites)
+        beside = (shared.prompts, shared.kept) if shared is not None else ([], None)
+        look = federation.look_at_test([*nominated, *beside[0]], by_site, beside[1])
     names = ("manual", "federated")[: len(nominated)]
     test = {
         name: entry({site: look.scores[site][prompt.id] for site in look.sites}, seed)
@@ -180,7 +210,7 @@ def _federate(
     differences = {}
     if pairs:
         differences["federated_vs_manual"] = difference(look, {site: pairs[0] for site in look.sites}, seed)
-    result = {
+    result: dict[str, Any] = {
         "seed": seed,
         "run": run,
         "study": digest,
@@ -212,15 +242,25 @@ def _federate(
         "sentences": [headline(test, differences["federated_vs_manual"])] if pairs else [],
         "seconds": clock.seconds,
     }
+    if shared is not None:
+        more = shared.result(look, manual, seed)
+        for name in ("test", "differences"):
+            result[name] = {**result[name], **more.pop(name)}
+        result["sentences"] += more.pop("sentences")
+        result |= more
     ws.bank.finish_run(run, result)
     return result
 
 
-def _described(federation: FederationRun, labels: tuple[str, ...], sources: Mapping[str, str]) -> dict[str, Any]:
+def _described(
+    bank: Bank, federation: FederationRun, labels: tuple[str, ...], sources: Mapping[str, str]
+) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def ask(site: str) -> None:
         reply = federation.hub.describe(site)
+        if reply.identity is not None:
+            bank.register_site(site, reply.identity)
         found[site] = {
             "source": sources[site],
             "tune": reply.tune,

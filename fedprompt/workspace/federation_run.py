@@ -5,7 +5,7 @@ of a run that was not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,24 +16,33 @@ from fedprompt.federation.gathering import Missing
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.rounds import RoundRecord, run_rounds
 from fedprompt.federation.state import pack_state, unpack_state
+from fedprompt.federation.strategies.fedbuff import FedBuff
 from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.study.messages import ScoreReply
+from fedprompt.study.messages import Choice, ScoreReply
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
+from fedprompt.workspace.kept_updates import BankJournal, BankKeeper
+from fedprompt.workspace.methods import how_judged, told_how
 from fedprompt.workspace.timing import Clock
 
-__all__ = ["BankWriter", "FederationRun", "TestLook", "families", "pooled_best", "start_prompt"]
+__all__ = ["BankWriter", "FederationRun", "Kept", "TestLook", "families", "pooled_best", "start_prompt"]
 
 BySite = Mapping[str, Mapping[str, Score]]  # site -> prompt -> score
 
 
 class BankWriter:
-    """Writes rounds into the bank; fills the port that ``federation.rounds`` asks for."""
+    """Writes rounds into the bank; fills the port that ``federation.rounds`` asks for.
 
-    def __init__(self, bank: Bank, run: str, study: str, origin: str) -> None:
+    ``group`` says of which sites the rounds are, where they are not of all, and ``parent`` what they started from.
+    """
+
+    def __init__(
+        self, bank: Bank, run: str, study: str, origin: str, group: Mapping[str, Any] | None = None, parent: str = ""
+    ) -> None:
         self._bank, self._run, self._study, self._origin = bank, run, study, origin
+        self._group, self._parent = group, parent
 
     def written(self) -> Sequence[RoundRecord]:
         """Return the rounds of this run that the bank holds."""
@@ -62,8 +71,9 @@ class BankWriter:
     def write(self, record: RoundRecord) -> None:
         """Record the round's prompt, its scores and itself, in this order."""
         earlier = self._bank.rounds(self._run)
-        parents = [earlier[-1].prompt] if earlier else []
-        notes = {"round": record.number, "run": self._run}
+        parents = [earlier[-1].prompt] if earlier else [self._parent] if self._parent else []
+        about = {} if self._group is None else {"group": dict(self._group)}
+        notes = {"round": record.number, "run": self._run, **about}
         self._bank.record_prompt(record.prompt, study=self._study, origin=self._origin, parents=parents, notes=notes)
         by_site = {site: [score] for site, score in record.scores.items()}
         self._bank.record_round_scores(self._run, by_site, round=record.number)
@@ -84,6 +94,7 @@ class BankWriter:
                 "steps": dict(record.steps),
                 "state": pack_state(record.state),
                 "scores": {site: score.model_dump(mode="json") for site, score in record.scores.items()},
+                **about,
             },
         )
 
@@ -105,6 +116,15 @@ class TestLook:
     def pair(self, site: str, first: str, second: str) -> Comparison | None:
         """Return what a site said of two prompts, None where it was not asked or they are one."""
         return self._pairs[site].get((first, second))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a site keeps: its choice, the prompt (None where the site alone has it), its value on validation there."""
+
+    choice: Choice
+    prompt: Prompt | None
+    value: float
 
 
 class FederationRun:
@@ -153,27 +173,61 @@ class FederationRun:
                 names = self.templates[group[0]].name + (f" and {len(group) - 1} more" if len(group) > 1 else "")
                 done = (sites.index(site) + place / len(groups)) / len(sites)
                 self._clock.tell(f"{site} scores {names}", done, site=site)
-                self._bank.record_scores(self.id, site, self.hub.score(site, group).scores)
+                scores = self.hub.score(site, group).scores
+                self._agree(site, scores)
+                self._bank.record_scores(self.id, site, scores)
 
         self.each("score", ask)
         return _whole(self._known("validation"), list(self.templates))
+
+    def _agree(self, site: str, scores: Sequence[Score]) -> None:
+        """Refuse scores got in another way than those that the run has: they would never be ranked together."""
+        before = next((row.score for row in self._bank.scores(run=self.id, split="validation")), scores[0])
+        if other := [score for score in scores if how_judged(score) != how_judged(before)]:
+            raise FederationError(
+                f"site '{site}' {told_how(other[0])}, and the scores before it {told_how(before)}; scores of different "
+                "methods are never ranked together, so its scores were left out: let the sites agree on 'method' in "
+                "models.toml and on the judge"
+            )
 
     def tune(self, start: SoftPrompt, seed: int) -> tuple[RoundRecord, ...]:
         """Run the rounds of the study."""
         return self.rounds(self.hub, self.id, start, seed, self._study, "federated", "round")
 
     def rounds(
-        self, hub: Hub, run: str, start: SoftPrompt, seed: int, study: Study, origin: str, word: str
+        self,
+        hub: Hub,
+        run: str,
+        start: SoftPrompt,
+        seed: int,
+        study: Study,
+        origin: str,
+        word: str,
+        *,
+        after: int = 0,
+        group: Mapping[str, Any] | None = None,
+        parent: str = "",
     ) -> tuple[RoundRecord, ...]:
-        """Run rounds of ``study`` among the sites of ``hub`` and keep them under ``run``."""
+        """Run rounds of ``study`` among the sites of ``hub`` and keep them under ``run``.
+
+        Args:
+            after: how many rounds led to ``start``; numbers go on from there.
+            group: what the record says of these sites, where they are not all.
+            parent: the id of the prompt that ``start`` is, where it is one of the bank.
+        """
         count, sites = study.rounds.count, len(hub.sites)
 
         def told(number: int, site: str, what: str) -> None:
             place = hub.sites.index(site) + (sites if what == "evaluate" else 0)
             verb = "tunes" if what == "tune" else "scores the new prompt"
-            fraction = (number - 1 + place / (2 * sites)) / count
-            self._clock.tell(f"{word} {number} of {count}: {site} {verb}", fraction, round=number, site=site)
+            fraction = (number - after - 1 + place / (2 * sites)) / count
+            said = f"{word} {number} of {after + count}: {site} {verb}"
+            self._clock.tell(said, fraction, round=number, site=site)
 
+        keeper = BankKeeper(self._bank, run, self.digest) if study.rounds.keep_updates else None
+        if keeper is not None:
+            keeper.begin(start)
+        buffered = study.rounds.strategy.name == FedBuff.name
         return run_rounds(
             hub,
             study.soft_template(),
@@ -181,12 +235,20 @@ class FederationRun:
             rounds=study.rounds,
             tuning=study.tuning,
             seed=seed,
-            writer=BankWriter(self._bank, run, self.digest, origin),
+            writer=BankWriter(self._bank, run, self.digest, origin, group, parent),
             progress=told,
+            after=after,
+            keeper=keeper,
+            journal=BankJournal(self._bank, run, self.digest) if buffered else None,
         )
 
-    def compare_on_validation(self, first: Sequence[Prompt]) -> None:
-        """Ask each site to compare these prompts with every template, case by case; what it computed before is kept."""
+    def compare_on_validation(self, first: Sequence[Prompt], scored: Sequence[str] = ()) -> None:
+        """Ask each site to compare these prompts with every template, case by case; what it computed before is kept.
+
+        Args:
+            first: the prompts.
+            scored: ids of those that not every site has scored yet, whose scores are kept.
+        """
         others = list(self.templates.values())
         asked = tuple({prompt.id: prompt for prompt in (*first, *others)}.values())
         pairs = [(a.id, b.id) for a in first for b in others if a.id != b.id]
@@ -196,20 +258,35 @@ class FederationRun:
         def ask(site: str) -> None:
             if site not in known:
                 reply = self.hub.evaluate(site, asked, "validation", pairs)
+                self._bank.record_scores(self.id, site, [one for one in reply.scores if one.prompt in scored])
                 self._bank.record_comparisons(self.id, site, reply.comparisons)
 
         self.each("compare", ask)
 
-    def look_at_test(self, prompts: Sequence[Prompt], pairs: Mapping[str, Sequence[tuple[str, str]]]) -> TestLook:
-        """Score the nominated prompts on test, once; a site that answered is not asked again."""
-        known, sites = self._known("test"), self.hub.sites
+    def look_at_test(
+        self,
+        prompts: Sequence[Prompt],
+        pairs: Mapping[str, Sequence[tuple[str, str]]],
+        kept: Mapping[str, Kept] | None = None,
+    ) -> TestLook:
+        """Score the nominated prompts on test, once; a site that answered is not asked again.
+
+        Args:
+            prompts: the nominated.
+            pairs: site -> what to compare there.
+            kept: site -> what it keeps for itself, which is scored there too.
+        """
+        known, sites, own = self._known("test"), self.hub.sites, kept or {}
+        wanted = {site: [*prompts, *_more(own.get(site), prompts)] for site in sites}
+        hidden = {site: one.choice.prompt for site, one in own.items() if one.prompt is None}
 
         def ask(site: str) -> None:
             done = sites.index(site) / len(sites)
             self._clock.tell(f"{site} evaluates the nominated prompts on test", done, site=site)
-            if all(prompt.id in known.get(site, {}) for prompt in prompts):
+            ids = [*(prompt.id for prompt in wanted[site]), *([hidden[site]] if site in hidden else [])]
+            if all(prompt in known.get(site, {}) for prompt in ids):
                 return
-            reply: ScoreReply = self.hub.evaluate(site, prompts, "test", pairs[site])
+            reply: ScoreReply = self.hub.evaluate(site, wanted[site], "test", pairs[site], hidden.get(site))
             # Comparisons first: a run that stops between the two asks again rather than lacking them.
             self._bank.record_comparisons(self.id, site, reply.comparisons)
             self._bank.record_scores(self.id, site, reply.scores)
@@ -220,12 +297,45 @@ class FederationRun:
             comparisons[row.site].append(row.comparison)
         return TestLook(_whole(self._known("test"), [prompt.id for prompt in prompts]), comparisons)
 
+    def choose(self, common: Prompt, groups: Mapping[str, Prompt], start: SoftPrompt, seed: int) -> dict[str, Kept]:
+        """Ask each site what it keeps for itself; return it of those that answered.
+
+        Args:
+            common: the prompt of all sites.
+            groups: site -> its group's prompt.
+            start: what the sites' own prompts are tuned from.
+            seed: the run's.
+        """
+        found: dict[str, Kept] = {}
+        known = {**self.templates, **{prompt.id: prompt for prompt in (common, *groups.values())}}
+        sites = self.hub.sites
+
+        def ask(site: str) -> None:
+            told = f"{site} tunes a prompt of its own and chooses what it keeps"
+            self._clock.tell(told, sites.index(site) / len(sites), site=site)
+            soft = [common, *([groups[site]] if site in groups else [])]
+            choice, score = self.hub.choose(site, [*self.templates], soft, start.vectors, seed)
+            self._bank.record_scores(self.id, site, [score])
+            found[site] = Kept(choice, known.get(choice.prompt), score.total / score.n)
+
+        self.each("choose", ask)
+        body = {site: {**kept.choice.model_dump(mode="json"), "value": kept.value} for site, kept in found.items()}
+        self._bank.record_stage(self.id, "choices", body)
+        return found
+
     def _known(self, split: SplitName) -> dict[str, dict[str, Score]]:
         found: dict[str, dict[str, Score]] = {}
         for row in self._bank.scores(run=self.id, split=split):
             if row.round is None:
                 found.setdefault(row.site, {})[row.score.prompt] = row.score
         return found
+
+
+def _more(kept: Kept | None, nominated: Sequence[Prompt]) -> list[Prompt]:
+    """Return what a site keeps where the hub knows it and it is not nominated anyway."""
+    if kept is None or kept.prompt is None or kept.prompt.id in {prompt.id for prompt in nominated}:
+        return []
+    return [kept.prompt]
 
 
 def _whole(scores: BySite, prompts: Sequence[str]) -> BySite:
@@ -253,11 +363,10 @@ def pooled_best(scores: BySite, prompts: Sequence[str]) -> str:
     Raises:
         FederationError: sites got their answers by different methods, so their scores cannot be ranked.
     """
-    methods = {found[prompt].method for found in scores.values() for prompt in prompts}
-    if len(methods) > 1:
+    if len(ways := {how_judged(found[prompt]) for found in scores.values() for prompt in prompts}) > 1:
         raise FederationError(
-            f"sites answered by different methods ({', '.join(sorted(methods))}), and scores of different methods are "
-            "never ranked together; let all sites use models that give likelihoods, or none"
+            f"the sites' scores were got in {len(ways)} ways, and scores of different methods are never ranked "
+            "together; let all sites use one method and one judge"
         )
 
     def pooled(prompt: str) -> float:

@@ -4,6 +4,7 @@ Bytes are those of messages made up to the study's shapes and packed as real one
 earlier rounds where the bank holds some; else, where a site's file lies here, from one step on a batch of its cases.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runner import query, run_prompts, true_labels
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.federation.rounds import check_sites
+from fedprompt.models.chat_config import is_chat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import load
 from fedprompt.privacy.egress import pack_reply, pack_task
@@ -28,6 +30,7 @@ from fedprompt.study.score import BINS, CalibrationBin, Score
 from fedprompt.workspace.federation_run import start_prompt
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.sites import cases_of
+from fedprompt.workspace.study_model import model_digest_of
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["forecast"]
@@ -61,17 +64,20 @@ def forecast(
     """
     parsed = read_study(study, complete_scorers)
     check_sites(parsed.rounds, sorted(sites))
-    report(Progress("prepare", f"loading {parsed.model}"))
-    model = load(parsed.model, ws.home.path)
-    digest = parsed.digest(model.info.digest)
-    sent, received = _bytes(parsed, digest, model.info.width)
+    if is_chat(parsed.model):
+        model, digest, width = None, parsed.digest(model_digest_of(parsed, ws.home.path)), 0
+    else:
+        report(Progress("prepare", f"loading {parsed.model}"))
+        model = load(parsed.model, ws.home.path)
+        digest, width = parsed.digest(model.info.digest), model.info.width
+    sent, received = _bytes(parsed, digest, width, len(sites))
     seen = _earlier(ws, digest)
     found: dict[str, Any] = {}
     measured = False
     for site, path in sorted(sites.items()):
         cases = None if path is None else cases_of(path, parsed, mapping, group)
         seconds = seen.get(site)
-        if seconds is None and cases:
+        if seconds is None and cases and model is not None:  # a chat model's calls would cost money
             report(Progress("prepare", f"{site}: one step on a batch of its cases"))
             seconds, measured = _measured(model, parsed, cases), True
         found[site] = {
@@ -92,8 +98,12 @@ def forecast(
     }
 
 
-def _bytes(study: Study, digest: str, width: int) -> tuple[int, int]:
-    """Return the bytes to and from one site: templates on validation, the rounds, the best two prompts on test."""
+def _bytes(study: Study, digest: str, width: int, sites: int) -> tuple[int, int]:
+    """Return the bytes to and from one site: templates on validation, the rounds, the best two prompts on test.
+
+    Rounds of groups are counted as if there were groups, a site's choice with its group's prompt. Where nobody waits, a
+    site is counted its share of the updates.
+    """
     names = [Prompt(template).id for template in study.candidates()]
     sent = len(pack_task(ScoreTask(task=TASK, study=digest, prompts=tuple(names)), {}))
     received = len(_scores(study, len(names)))
@@ -105,9 +115,22 @@ def _bytes(study: Study, digest: str, width: int) -> tuple[int, int]:
     look = EvaluateTask(task=TASK, study=digest, split="validation", soft=(PROMPT,), known="0" * 64)
     evaluate = len(pack_task(look, {"soft-0": vectors}))
     tune = len(pack_task(task, {"start": vectors}))
-    sent += study.rounds.count * (tune + evaluate) + 2 * evaluate
+    rounds, groups = study.rounds, study.rounds.groups
+    buffered = rounds.strategy.options.get("buffer")
+    # A round asks every site for one update; without rounds, a step takes so many updates of all sites together.
+    updates = rounds.total if buffered is None else math.ceil(rounds.total * buffered / sites)
+    again = 1 if groups is not None and groups.by == "updates" else 0  # the first update of a group is sent twice
+    sent += (updates + again) * tune + rounds.total * evaluate + 2 * evaluate
     update = len(pack_reply(reply, quantise(vectors, study.rounds.update)))
-    received += study.rounds.count * (update + len(_scores(study, 1))) + 2 * len(_scores(study, 2))
+    received += (updates + again) * update + rounds.total * len(_scores(study, 1)) + 2 * len(_scores(study, 2))
+    if rounds.personal is not None:
+        soft = (PROMPT, PROMPT[:-1] + "1") if groups is not None else (PROMPT,)
+        choose = EvaluateTask(
+            task=TASK, study=digest, split="validation", templates=tuple(names), soft=soft, choose=0, known="0" * 64
+        )
+        arrays = {"start": vectors, **{f"soft-{place}": vectors for place in range(len(soft))}}
+        sent += len(pack_task(choose, arrays))
+        received += len(_scores(study, 1))
     return sent, received
 
 
@@ -165,4 +188,9 @@ def _measured(model: CausalModel, study: Study, cases: Sequence[Case]) -> float:
     began = time.perf_counter()
     objective.loglikelihoods(start)
     look = (time.perf_counter() - began) / len(batch) * many
-    return seconds + study.rounds.count * (study.tuning.steps * step + look)
+    rounds = study.rounds
+    seconds += rounds.total * (study.tuning.steps * step + look)
+    if rounds.personal is None:
+        return seconds
+    mixtures = len(rounds.personal.mixtures) * (1 if rounds.groups is None else 2)
+    return seconds + rounds.count * (study.tuning.steps * step + look) + mixtures * look

@@ -18,19 +18,20 @@ from fedprompt.errors import JobError
 from fedprompt.workspace.failure import sentence_of
 from fedprompt.workspace.kinds import kind_named
 from fedprompt.workspace.liveness import is_alive, is_running
-from fedprompt.workspace.progress import Progress
+from fedprompt.workspace.progress import Paused, Progress
 from fedprompt.workspace.queue import JobQueue
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["ATTEMPTS", "JobStopped", "cancel", "put_back", "resume", "run_job", "submit", "wait"]
+__all__ = ["ATTEMPTS", "JobStopped", "cancel", "newest_job", "put_back", "resume", "run_job", "submit", "wait"]
 
 ATTEMPTS = 3
 WRITES_A_SECOND = 4
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 1.0
 ENDED = frozenset({"done", "failed", "cancelled"})
-# What people type into the playground or a search is theirs: once the answer is read, neither stays in the bank.
-FORGOTTEN = frozenset({"playground", "search"})
+# What people type into the playground or a search is theirs, and so are a file's labels: once the answer is read,
+# none of it stays in the bank.
+FORGOTTEN = frozenset({"data", "model-test", "playground", "search"})
 log = logging.getLogger(__name__)
 
 
@@ -107,6 +108,22 @@ def cancel(ws: Workspace, job: str) -> None:
     ws.bank.cancel_job(job)
 
 
+def newest_job(ws: Workspace, *kinds: str) -> JobRow | None:
+    """Return the job of these kinds that was asked for last.
+
+    One that was given up (forgotten) counts for nothing, nor does what it was to go on with.
+    """
+    given_up = False
+    for row in ws.bank.jobs(limit=500):
+        if row.kind not in kinds:
+            continue
+        if not row.arguments and row.state in ENDED:
+            given_up = True
+        elif not given_up or row.state in ("queued", "running", "done"):
+            return row
+    return None
+
+
 def resume(ws: Workspace) -> tuple[str, ...]:
     """Queue again what a dead process left, and what never reached the queue; return the ids of those jobs.
 
@@ -149,7 +166,7 @@ def run_job(ws: Workspace, job: str, stopping: Callable[[], bool] = lambda: Fals
     except JobStopped:
         put_back(ws, job)
         raise
-    except _Cancelled:
+    except (_Cancelled, Paused):
         ws.bank.end_job(job, "cancelled", None, None)
         if row.kind in FORGOTTEN:
             ws.bank.forget_job(job)  # nobody waits for it any more

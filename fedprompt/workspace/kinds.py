@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import JobError, did_you_mean
-from fedprompt.workspace.progress import Report
+from fedprompt.workspace.progress import Paused, Progress, Report
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["Kind", "kind_named", "kinds"]
@@ -77,7 +77,50 @@ def _federate(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[st
     rest = dict(arguments)
     study = Path(rest.pop("study"))
     sites = {str(name): Path(path) for name, path in rest.pop("sites").items()}
-    return federate(ws, study, sites, report=report, **{**_COLUMNS, **rest})
+    tell = _pausing(report, rest.pop("pause_after", None))
+    return federate(ws, study, sites, report=tell, **{**_COLUMNS, **rest})
+
+
+def _federate_flare(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.federating import federate_flare
+
+    rest = dict(arguments)
+    tell = _pausing(report, rest.pop("pause_after", None))
+    return federate_flare(ws, Path(rest["study"]), tuple(rest.get("sites", ())), seed=rest.get("seed", 0), report=tell)
+
+
+def _pausing(report: Report, last: int | None) -> Report:
+    """Return a report that pauses the work once a round after ``last`` begins."""
+
+    def tell(progress: Progress) -> None:
+        report(progress)
+        if last is not None and progress.stage == "federate" and progress.detail.get("round", 0) > last:
+            raise Paused(f"paused after round {last}")
+
+    return tell
+
+
+def _data(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.data_view import look_at
+    from fedprompt.workspace.evaluation_sets import Reading
+
+    given = arguments.get("reading")
+    reading = None if given is None else Reading.model_validate(given)
+    return look_at(Path(arguments["data"]), reading, min_cases=int(arguments.get("min_cases", 30)), report=report)
+
+
+def _tune_time(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.tuning_time import time_tuning
+
+    rest = dict(arguments)
+    study, data = Path(rest.pop("study")), Path(rest.pop("data"))
+    return time_tuning(ws, study, data, mapping=rest.get("mapping"), group=rest.get("group"), report=report)
+
+
+def _roster(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.hub_status import hub_status
+
+    return hub_status(ws)
 
 
 def _export(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
@@ -101,6 +144,19 @@ def _playground(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[
     return run_playground(ws, RunRequest.parse(arguments), report).model_dump(mode="json")
 
 
+def _trial(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.trial_files import TrialFolder
+    from fedprompt.workspace.trials import run_trial
+
+    return run_trial(ws, TrialFolder(ws.home, str(arguments["owner"])), str(arguments["run"]), report)
+
+
+def _model_test(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.model_test import try_model
+
+    return try_model(ws, arguments, report)
+
+
 def _search(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.finding import run_search
 
@@ -112,13 +168,19 @@ _KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("assets", "long", _assets),
+        Kind("data", "quick", _data),
         Kind("demo", "long", _demo),
         Kind("export", "long", _export),
         Kind("export-preview", "quick", _export_preview),
         Kind("federate", "long", _federate),
+        Kind("federate-flare", "long", _federate_flare),
+        Kind("model-test", "quick", _model_test),
         Kind("playground", "quick", _playground),
+        Kind("roster", "quick", _roster),
         Kind("score", "long", _score),
         Kind("search", "quick", _search),
+        Kind("trial", "quick", _trial),
         Kind("tune", "long", _tune),
+        Kind("tune-time", "long", _tune_time),
     )
 }

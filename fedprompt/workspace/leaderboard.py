@@ -14,7 +14,7 @@ from fedprompt.bank.rows import PromptRow, ScoreRow
 from fedprompt.evaluation.intervals import Interval
 from fedprompt.evaluation.statistics import beta_summary, effective_n, mean_over_sites, wilson
 from fedprompt.study.score import Score
-from fedprompt.workspace.methods import ruling_method
+from fedprompt.workspace.methods import how_judged, ruling_way
 from fedprompt.workspace.views import LeaderboardView, LeaderRow, SiteScore
 from fedprompt.workspace.workspace import Workspace
 
@@ -78,10 +78,10 @@ def leaderboard(ws: Workspace, study: str | None = None, *, show_test: bool = Fa
 
 
 def _of_one_method(full: Mapping[str, Mapping[str, Score]]) -> dict[str, Mapping[str, Score]]:
-    """Return the prompts scored by the method that most of them have at all sites, likelihood where they tie."""
-    methods = {prompt: {score.method for score in found.values()} for prompt, found in full.items()}
-    ruling = ruling_method(next(iter(found)) for found in methods.values() if len(found) == 1)
-    return {prompt: found for prompt, found in full.items() if methods[prompt] == {ruling}}
+    """Return the prompts scored in the way that most of them have at all sites, likelihood where they tie."""
+    ways = {prompt: {how_judged(score) for score in found.values()} for prompt, found in full.items()}
+    ruling = ruling_way(next(iter(found)) for found in ways.values() if len(found) == 1)
+    return {prompt: found for prompt, found in full.items() if ways[prompt] == {ruling}}
 
 
 def _newest_run(ws: Workspace, study: str) -> str | None:

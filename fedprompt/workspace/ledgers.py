@@ -102,8 +102,22 @@ def _content(message: Mapping[str, Any], arrays: Mapping[str, list[int]]) -> str
         sizes = sorted({int(one.get("n", 0)) for one in scores})
         n = f", n={sizes[0]}" + (f" to {sizes[-1]}" if len(sizes) > 1 else "") if sizes else ""
         compared = f" and {pairs} comparison{'' if pairs == 1 else 's'}" if pairs else ""
+        if (choice := message.get("choice")) is not None:
+            return f"which prompt it keeps ({_choice(choice)}) and its score on {splits}{n}"
         return f"the scores of {len(scores)} prompt{'' if len(scores) == 1 else 's'}{compared} on {splits}{n}"
     return f"a reply to '{verb}'"
+
+
+def _choice(choice: Mapping[str, Any]) -> str:
+    words = {
+        "manual": "a template",
+        "global": "the common one",
+        "group": "its group's",
+        "own": "its own",
+        "mixture-global": "its own mixed with the common one",
+        "mixture-group": "its own mixed with its group's",
+    }
+    return words.get(str(choice.get("kind")), "one of a kind that is not known here")
 
 
 def _cases(number: object) -> str:

@@ -1,14 +1,31 @@
-"""Which method a ranking or a comparison is of: scores got by different methods never stand in one."""
+"""In which way a ranking's or a comparison's scores were got: scores got in different ways never stand in one.
+
+A way is the method that a choice was answered by, and who judged (scorers, options, the judge's model). It is part of
+what a score is, as the study and its model are.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
 
-from fedprompt.study.score import Method
+from fedprompt.study.score import Method, Score
 
-__all__ = ["ruling_method"]
+__all__ = ["Way", "how_judged", "ruling_way", "told_how"]
+
+Way = tuple[Method, str | None]
 
 
-def ruling_method(methods: Iterable[Method]) -> Method | None:
-    """Return the method that most scores have, likelihood where they tie, None where there are none."""
-    counts = Counter(methods)
-    return max(counts, key=lambda method: (counts[method], method == "likelihood"), default=None)
+def how_judged(score: Score) -> Way:
+    """Return the way that a score was got in."""
+    return score.method, score.judged_by
+
+
+def ruling_way(ways: Iterable[Way]) -> Way | None:
+    """Return the way of most scores, likelihood where they tie, then the first by name; None where there are none."""
+    counts = Counter(ways)
+    return min(counts, key=lambda way: (-counts[way], way[0] != "likelihood", way[1] or ""), default=None)
+
+
+def told_how(score: Score) -> str:
+    """Return in words how a score was got."""
+    judged = "" if score.judged_by is None else f", judged by {score.judged_by}"
+    return f"answered by {'likelihood' if score.method == 'likelihood' else 'constrained answers'}{judged}"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Progress", "Report", "quiet"]
+__all__ = ["Paused", "Progress", "Report", "quiet"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,10 @@ class Progress:
     total: float = 1.0
     seconds_left: float | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Paused(BaseException):
+    """Work has reached the point where it was to pause, and what is done is kept; no error, and no ``Exception``."""
 
 
 Report = Callable[[Progress], None]

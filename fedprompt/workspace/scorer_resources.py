@@ -33,4 +33,11 @@ def scorer_resources(home: Path) -> Resources:
 
         return load_judge(name, home)
 
-    return Resources(encoder, judge if name else None, before_judge=only_here)
+    def judge_digest() -> str:
+        from fedprompt.models.chat_judge import judge_digest as digest
+
+        return digest(name, home)
+
+    if not name:
+        return Resources(encoder, before_judge=only_here)
+    return Resources(encoder, judge, before_judge=only_here, judge_digest=judge_digest)

@@ -1,13 +1,16 @@
-"""``score``: every template of a study on one site's own cases. Nothing leaves; the scores go into the bank."""
+"""``score``: every template of a study on one site's own cases. Nothing leaves; the scores go into the bank.
+
+What was computed before is not computed again: it lies in the site's folder.
+"""
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from fedprompt.evaluation.runner import run_prompts, to_score
-from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.evaluation.scorers import complete_scorers, judged_by
 from fedprompt.models.chat_config import is_chat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import load, settings_for
@@ -21,6 +24,7 @@ from fedprompt.workspace.own_cases import OWN_SITE, own_cases
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.scorer_resources import scorer_resources
 from fedprompt.workspace.shown import method_of, shown_score
+from fedprompt.workspace.told_apart import all_pairs, told_apart
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["OWN_SITE", "open_study", "score", "shown_score"]
@@ -60,9 +64,15 @@ def score(
     split: SplitName = "validation",
     seed: int = 0,
     model: str | None = None,
+    cache_bytes: int | None = None,
+    anew: bool = False,
     report: Report = quiet,
 ) -> dict[str, Any]:
     """Score a study's templates on a split of a file's cases.
+
+    Args:
+        cache_bytes: keys and values that may be held in memory; the machine's own setting if None.
+        anew: compute, and with a chat model pay for, what is known from earlier runs.
 
     Returns:
         The JSON that section 8 of the design describes for ``fedprompt score --json``.
@@ -74,26 +84,31 @@ def score(
         from fedprompt.workspace.chat_scoring import score_with_chat
 
         return score_with_chat(
-            ws, study, data, name, mapping=mapping, group=group, split=split, seed=seed, report=report
+            ws, study, data, name, mapping=mapping, group=group, split=split, seed=seed, report=report, anew=anew
         )
-    parsed, loaded, digest = open_study(ws, study, model, report)
+    parsed, loaded, digest = open_study(ws, study, model, report, cache_bytes=cache_bytes)
     own = own_cases(ws, parsed, study, data, mapping, group, split)
     chosen, splits = own.chosen, own.splits
     prompts = [Prompt(template) for template in parsed.candidates()]
     run = content_id("r1", canonical_json({"kind": "score", "study": digest, "file": str(data), "at": time.time_ns()}))
-    ws.bank.start_run(run, kind="score", study=digest, settings={"split": split, "seed": seed})
+    machine = asdict(loaded.info.settings)
+    ws.bank.start_run(run, kind="score", study=digest, settings={"split": split, "seed": seed, "machine": machine})
     began = time.monotonic()
 
     def tell(done: int, total: int) -> None:
         left = (time.monotonic() - began) * (total - done) / max(1, done)
         report(Progress("score", f"{len(prompts)} templates on {len(chosen)} cases", done, total, left))
 
-    resources = recorded(scorer_resources(ws.home.path), own.folder.ledger, digest)
-    runs, cost = run_prompts(loaded, prompts, chosen, parsed.answer, splits.tune, tell, resources=resources)
-    scores = [to_score(found, chosen, split, parsed.answer) for found in runs]
+    kept = None if anew else own.folder.chat_replies
+    resources = recorded(scorer_resources(ws.home.path), own.folder.ledger, digest, kept)
+    cache = None if anew else own.folder.scores
+    runs, cost = run_prompts(loaded, prompts, chosen, parsed.answer, splits.tune, tell, cache, resources)
+    by = judged_by(parsed.answer, resources)
+    scores = [to_score(one, chosen, split, parsed.answer).model_copy(update={"judged_by": by}) for one in runs]
     for prompt in prompts:
         ws.bank.record_prompt(prompt, study=digest, origin="study")
     ws.bank.record_scores(run, OWN_SITE, scores)
+    ws.bank.record_comparisons(run, OWN_SITE, all_pairs(runs, chosen, split))
     result = {
         "study": parsed.study,
         "model": parsed.model,
@@ -103,13 +118,18 @@ def score(
                 "prompt": prompt.id,
                 "name": prompt.name,
                 "method": method_of(found),
+                "judged_by": found.judged_by,
                 **shown_score(found),
                 "unscored": one.unscored,
             }
             for prompt, found, one in zip(prompts, scores, runs, strict=True)
         ],
+        **told_apart(runs, chosen, split, seed),
         "share_ratio": cost.share_ratio,
         "tokens": cost.tokens,
+        "cached": cost.cached,
+        "clipped": cost.clipped,
+        "settings": machine,
         "tokens_per_second": cost.distinct / cost.seconds if cost.seconds else None,
         "seconds": round(time.monotonic() - began, 3),
         "run": run,

@@ -149,11 +149,13 @@ def _found(
         chosen = replace(wanted, ids=tuple(ids.values()), retired=True)
         page = ws.bank.leaders(chosen, coverage="any", limit=min(MOST, len(ids)))
         means = {row.id: row.mean for row in page.rows}
+    rows = {row.id: row for row in ws.bank.rows_of(list(ids.values()))}
+    alike = ws.bank.near_duplicates_of(list(ids.values()))
     found = []
     for number, similarity in zip(numbers, nearest.similarities.tolist(), strict=True):
         id = ids[number]
-        alike = tuple(other for other, _ in ws.bank.near_duplicates(id))
-        found.append(Found(ws.bank.prompt_row(id), similarity, means.get(id), alike))
+        near = tuple(other for other, _ in alike.get(id, ()))
+        found.append(Found(rows[id], similarity, means.get(id), near))
     return tuple(found)
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fedprompt.errors import FederationError
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
+from fedprompt.models.chat_config import chat_settings, is_chat, read_machine
 from fedprompt.models.registry import load
 from fedprompt.privacy.egress import unpack_reply
 from fedprompt.prompts.prompt import Prompt
@@ -73,6 +75,11 @@ def site_rehearse(
     """
     chosen = enrolled(home, site)
     accepted = chosen.the_study(study)
+    if is_chat(accepted.study.model) and chat_settings(accepted.study.model, read_machine(home.path)).remote:
+        raise FederationError(
+            f"a rehearsal asks the model, and '{accepted.study.model}' runs on another machine, so that cases would "
+            "leave and calls be paid for; 'fedprompt score --dry-run' says what it would take"
+        )
     folder = Path(tempfile.mkdtemp(prefix="fedprompt-"))
     rows: list[dict[str, Any]] = []
     try:
@@ -84,14 +91,13 @@ def site_rehearse(
         report(Progress("prepare", f"loading {accepted.study.model}"))
         worker = open_worker(home, EnrolledSite(chosen.name, aside), accepted, data, mapping, group)
         hub = Hub(_Overheard(LocalTransport({chosen.name: worker.handle}), rows), accepted.digest)
-        model = load(accepted.study.model, home.path)
         templates = [Prompt(template).id for template in accepted.study.candidates()]
         steps: list[tuple[str, Callable[[], Any]]] = [
             ("describe", lambda: hub.describe(chosen.name)),
             ("score", lambda: hub.score(chosen.name, templates)),
         ]
         if accepted.study.soft is not None:
-            start = start_prompt(model, accepted.study)
+            start = start_prompt(load(accepted.study.model, home.path), accepted.study)
 
             def tune_and_evaluate() -> None:
                 rounds, tuning = accepted.study.rounds, accepted.study.tuning

@@ -20,6 +20,9 @@ NOT_PROTECTED = (
     "The hub learns how many cases each split and label has, when this site is online, and its network address.",
     "Whoever can act as this user, or as root, on this machine can read the home folder and the cases.",
     "A certificate that was revoked is refused by the hub's list of barred sites, not by a revocation list.",
+    "What single sites score is seen by the hub, and by the other sites where an accepted study says 'scores: sites'. "
+    "A mean over two sites tells each of them what the other scores.",
+    "The text of a template that was published cannot be taken back.",
 )
 
 
@@ -55,7 +58,15 @@ def site_report(home: Home, *, site: str | None = None) -> dict[str, Any]:
         "first": entries[0].time if entries else None,
         "last": entries[-1].time if entries else None,
         "head": entries[-1].hash if entries else None,
-        "studies": [{"study": a.study.study, "digest": a.digest, "accepted": a.accepted} for a in chosen.accepted()],
+        "studies": [
+            {
+                "study": a.study.study,
+                "digest": a.digest,
+                "accepted": a.accepted,
+                "scores": a.study.privacy.scores,
+            }
+            for a in chosen.accepted()
+        ],
         "policy": chosen.folder.policy.model_dump(mode="json"),
         "packages": _packages(),
         "not_protected": list(NOT_PROTECTED),
@@ -89,7 +100,11 @@ def _page(found: dict[str, Any]) -> str:
         f"| {row['decision']} | {row['verb']} | {row['study']} | {row['replies']} | {row['bytes']:,} |"
         for row in found["left"]
     ] or ["| nothing | | | 0 | 0 |"]
-    studies = [f"- {s['study']}, `{s['digest']}`, accepted {s['accepted']}" for s in found["studies"]] or ["- none"]
+    seen = {"hub": "the hub alone", "sites": "the hub and the other sites"}
+    studies = [
+        f"- {s['study']}, `{s['digest']}`, accepted {s['accepted']}; its scores are seen by {seen[s['scores']]}"
+        for s in found["studies"]
+    ] or ["- none"]
     return "\n".join(
         [
             f"# What site '{found['site']}' sends, and to whom",

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import FederationError, FedPromptError, StudyError
-from fedprompt.models.registry import load
 from fedprompt.site.worker import Worker
 from fedprompt.workspace.engine_process import EngineProcess
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.hub_folder import now, write_json
 from fedprompt.workspace.scorer_resources import scorer_resources
 from fedprompt.workspace.site_folder import Accepted, EnrolledSite, enrolled
+from fedprompt.workspace.site_pull import keep_release
 from fedprompt.workspace.sites import cases_of, make_worker
+from fedprompt.workspace.study_model import shared_model
 
 __all__ = ["open_worker", "site_run"]
 
@@ -42,7 +43,7 @@ def open_worker(
         StudyError: with this machine's model the study is another than was accepted.
         DataError, ModelError: says where and what to do.
     """
-    model = load(accepted.study.model, home.path)
+    model = shared_model(accepted.study, home.path)
     if accepted.study.digest(model.info.digest) != accepted.digest:
         raise StudyError(
             f"'{accepted.study.study}' was accepted with another model, or by another version of fedprompt; look at it "
@@ -92,6 +93,9 @@ def site_run(
 
     def answer(header: Header, task: bytes) -> tuple[dict[str, Any], bytes]:
         try:
+            if header.get("kind") == "release":
+                say(f"a release came from the hub: {keep_release(chosen, task).name}; 'fedprompt site pull' takes it")
+                return {}, b""
             out = worker.handle(task)
         except FedPromptError as error:  # nothing leaves but that it failed
             log.error("a task could not be answered: %s", error)

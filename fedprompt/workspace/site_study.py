@@ -8,12 +8,14 @@ from typing import Any
 
 from fedprompt.errors import FederationError, StudyError
 from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.models.chat_config import is_chat
 from fedprompt.models.registry import load
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.hub_folder import now, write_json
 from fedprompt.workspace.site_folder import EnrolledSite, enrolled
+from fedprompt.workspace.study_model import model_digest_of
 
 __all__ = ["site_study_accept", "site_study_decline", "site_study_show"]
 
@@ -29,8 +31,12 @@ def site_study_show(home: Home, file: Path) -> dict[str, Any]:
         ModelError: its model is not here.
     """
     study = read_study(file, complete_scorers)
-    info = load(study.model, home.path).info
-    return {"digest": study.digest(info.digest), **_described(study, info.width, info.digest)}
+    if is_chat(study.model):
+        model, width = model_digest_of(study, home.path), 0
+    else:
+        info = load(study.model, home.path).info
+        model, width = info.digest, info.width
+    return {"digest": study.digest(model), **_described(study, width, model)}
 
 
 def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site: str | None = None) -> dict[str, Any]:
@@ -81,6 +87,12 @@ def _described(study: Study, width: int, model: str) -> dict[str, Any]:
             f"each round, an update of {study.soft.tokens} x {width} numbers ({study.rounds.update}) and a mean loss",
             "each round, the new prompt's score on validation",
         ]
+    if study.rounds.groups is not None:
+        leaves.append(f"the same in {study.rounds.groups.rounds} more rounds of the group that this site is put into")
+    if study.rounds.personal is not None:
+        leaves.append("which prompt this site keeps for itself and its score, never the prompt where it is its own")
+    if is_chat(study.model):
+        leaves.append("to the chat model's server, every case that is scored, if models.toml allows that server's host")
     leaves.append("scores and paired comparisons of the nominated prompts on test, counted by this site")
     return {
         "study": study.study,
@@ -94,6 +106,7 @@ def _described(study: Study, width: int, model: str) -> dict[str, Any]:
         "steps": study.tuning.steps,
         "min_cases": study.privacy.min_cases,
         "replies": study.privacy.replies,
+        "scores": study.privacy.scores,
         "leaves": leaves,
         "bytes_a_round": 0 if study.soft is None else update + 3 * ENVELOPE,
     }

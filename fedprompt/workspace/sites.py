@@ -10,6 +10,7 @@ from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.readers import read_cases
 from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.evaluation.splits import Splits, SplitSizes, assign, load_assignment, save_assignment
+from fedprompt.models.chat_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.folder import SiteFolder
@@ -52,7 +53,7 @@ def make_worker(
     name: str,
     folder: SiteFolder,
     study: Study,
-    model: CausalModel,
+    model: CausalModel | LangChainChat,
     cases: Sequence[Case],
     where: str,
     resources: Resources | None = None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from fedprompt.bank.rows import JobRow, RoundRow
 from fedprompt.evaluation.intervals import Interval
+from fedprompt.evaluation.pooled_pairs import PooledPair
 
 __all__ = [
     "CompareView",
@@ -121,7 +122,11 @@ class PromptView:
 
 @dataclass(frozen=True)
 class PairView:
-    """The first prompt against another over the same cases: points, interval, sentence, and the same by site."""
+    """The first prompt against another over the same cases: points, interval, sentence, and the same by site.
+
+    ``p_adjusted`` is Holm's over all pairs of the comparison. ``found`` holds the tests by site, I squared and how many
+    cases it takes; None where no site compared the two.
+    """
 
     first: str
     second: str
@@ -130,6 +135,8 @@ class PairView:
     p_value: float | None
     sentence: str
     by_site: Mapping[str, tuple[float, Interval]]
+    p_adjusted: float | None = None
+    found: PooledPair | None = None
 
 
 @dataclass(frozen=True)

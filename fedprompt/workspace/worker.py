@@ -123,7 +123,7 @@ def _beat(ws: Workspace, lane: str, stop: _Stop) -> None:
 def _load_early(ws: Workspace, stop: _Stop) -> None:
     """Load the default model once it is there, so that the playground's first run need not wait for it."""
     from fedprompt.models.registry import DEFAULT_MODEL, find_model_folder
-    from fedprompt.workspace.playground import load_quick
+    from fedprompt.workspace.readying import load_quick
 
     while not stop():
         try:

@@ -163,10 +163,14 @@ def test_what_cannot_be_ranked_is_refused(ranked: Bank, digest: str) -> None:
         ("UPDATE marks SET total = total + 1, value = value + 0.1 WHERE site = 'a'", "not what site 'a' said"),
         ("DELETE FROM marks WHERE site = 'b'", "newest score at site 'b'"),
         (
-            "INSERT INTO marks SELECT 99, entry, site, 9999, n, total, value, at FROM marks",
+            "INSERT INTO marks (board, entry, site, score, n, total, at) SELECT 9, entry, site, 9, n, 1, at FROM marks",
             "without a score",
         ),
         ("DELETE FROM likenesses", "finds its near-duplicates"),
+        ("UPDATE standings SET soft = 1 - soft", "filed otherwise than its prompt came"),
+        ("UPDATE marks SET origin = 'nowhere'", "filed otherwise than it is"),
+        ("DELETE FROM scored WHERE entry = 1", "not paired"),
+        ("DELETE FROM words WHERE word = 'high'", "names and texts"),
     ],
 )
 def test_what_is_derived_is_compared_and_derived_anew(ranked: Bank, digest: str, tamper, statement, what) -> None:  # type: ignore[no-untyped-def]

@@ -37,7 +37,7 @@ class App:
 
 
 @contextmanager
-def running(home: Path) -> Iterator[App]:
+def running(home: Path, *options: str) -> Iterator[App]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -46,7 +46,7 @@ def running(home: Path) -> Iterator[App]:
         "FEDPROMPT_DEMO_OPTIONS": json.dumps(SMALL),
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, "-m", "fedprompt.cli", "ui", "--home", str(home), "--port", str(port)]
+    command = [sys.executable, "-m", "fedprompt.cli", "ui", "--home", str(home), "--port", str(port), *options]
     with (home / "ui.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:

@@ -159,8 +159,11 @@ WITHOUT_JSON = {
     "fedprompt hub run",
     "fedprompt site run",
 }
-# Their keys are held by tests/flows/test_flare.py.
-NEED_ENGINE = {"fedprompt hub init", "fedprompt hub admit", "fedprompt site init", "fedprompt site join"}
+# Their keys are held by tests/flows/test_flare.py, and of the last four by test_release and test_publishing.
+NEED_ENGINE = {
+    *("fedprompt hub init", "fedprompt hub admit", "fedprompt site init", "fedprompt site join"),
+    *("fedprompt hub release", "fedprompt site pull", "fedprompt site publish", "fedprompt hub take"),
+}
 NEED_ASSETS = {"fedprompt demo", "fedprompt assets pull", "fedprompt bank search", "fedprompt bank families"}
 
 

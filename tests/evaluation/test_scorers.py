@@ -128,6 +128,7 @@ def test_the_rooms_names_are_these() -> None:
         "TokenF1",
         "complete_scorers",
         "configure",
+        "judged_by",
         "register",
         "scorer_named",
         "scorer_names",

@@ -161,3 +161,13 @@ def test_the_local_transport_knows_its_sites_by_name() -> None:
     assert transport.ask("a", b"x") == Delivered(b"x", "h")
     with pytest.raises(FederationError, match="there is no site 'c'; there are a, b"):
         transport.ask("c", b"")
+
+
+@pytest.mark.parametrize(("version", "older"), [("0.9.0", "site"), ("0.0.1", None)])
+def test_a_site_too_many_versions_away_is_told_who_upgrades(version: str, older: str | None) -> None:
+    ours = Hub(Canned(describe), STUDY_ID, version=version)
+    if older is None:
+        assert ours.describe("a").tune == 30
+        return
+    with pytest.raises(FederationError, match=rf"site 'a': the hub has fedprompt 0\.9\.0 .* the {older} upgrades"):
+        ours.describe("a")

@@ -26,17 +26,22 @@ from fedprompt.models.scripted import WIDTH
 from fedprompt.privacy.egress import unpack_reply
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.ledger import Ledger
+from fedprompt.site.signing import site_identity
 from fedprompt.study.messages import Refusal
+from fedprompt.study.versions import OWN
 from fedprompt.workspace.engine_process import EngineProcess
 from fedprompt.workspace.federating import federate
 from fedprompt.workspace.hub_admit import hub_admit
 from fedprompt.workspace.hub_folder import write_json
 from fedprompt.workspace.hub_leave import hub_leave
+from fedprompt.workspace.hub_release import hub_release
 from fedprompt.workspace.hub_run import running_hub
 from fedprompt.workspace.hub_status import hub_status
+from fedprompt.workspace.liveness import is_running
 from fedprompt.workspace.site_folder import enrolled
 from fedprompt.workspace.site_init import site_init
 from fedprompt.workspace.site_ledger import site_ledger, site_ledger_show
+from fedprompt.workspace.site_pull import site_pull
 from fedprompt.workspace.workspace import open_workspace
 from tests.docs.test_commands import documented_keys
 from tests.scripted_sites import MODEL, STUDY, write_cases, write_study
@@ -294,6 +299,77 @@ def test_a_site_that_was_killed_and_came_back_is_asked_again(running: Running, h
     np.testing.assert_array_equal(before.delta, again.delta)
     entries = enrolled(running.loopback.sites["bee"], None).folder.ledger.entries()
     assert entries[-1].decision == "resent"
+
+
+def test_a_hub_that_sends_code_names_a_judge_or_adds_a_field_is_answered_with_nothing(
+    running: Running, hub: Hub
+) -> None:
+    from safetensors.numpy import save
+
+    before = len(enrolled(running.loopback.sites["ant"], None).folder.ledger.entries())
+    for more in ({"code": "import os"}, {"judge": "https://evil.example/v1"}, {"prompts": ["p1:x"]}):
+        body = canonical_json({"verb": "describe", "task": "t1:" + "1" * 32, "study": DIGEST, **more})
+        with pytest.raises(FederationError, match="its worker could not answer"):
+            hub._transport.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
+    assert len(enrolled(running.loopback.sites["ant"], None).folder.ledger.entries()) == before
+    assert "a task could not be answered" in running.loopback.log("ant")
+    assert hub.describe("ant").tune == 30
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_start_that_is_not_finite_never_reaches_the_model(running: Running, hub: Hub, value: float) -> None:
+    from safetensors.numpy import save
+
+    body = {"verb": "tune", "task": "t1:" + "2" * 32, "study": DIGEST, "round": 1, "steps": 1, "seed": 0}
+    start = np.full((3, WIDTH), value, np.float32)
+    task = save({"task": np.frombuffer(canonical_json(body), dtype=np.uint8), "start": start})
+    with pytest.raises(FederationError, match="its worker could not answer"):
+        hub._transport.ask("ant", task)
+    assert hub.describe("ant").tune == 30
+
+
+def test_a_site_with_another_models_digest_takes_no_part(running: Running, hub: Hub) -> None:
+    with pytest.raises(FederationError, match="has not accepted this study"):
+        Hub(hub._transport, STUDY.digest("m1:" + "0" * 32)).describe("bee")
+    entries = enrolled(running.loopback.sites["bee"], None).folder.ledger.entries()
+    assert (entries[-1].decision, entries[-1].message["code"]) == ("refused", "unknown-study")
+
+
+def test_a_hub_two_minor_versions_ahead_is_told_that_the_site_upgrades(running: Running, hub: Hub) -> None:
+    major, minor = OWN.split(".")[:2]
+    near, far = (f"{major}.{int(minor) + ahead}.0" for ahead in (1, 2))
+    assert Hub(hub._transport, DIGEST, version=near).describe("ant").tune == 30
+    with pytest.raises(FederationError, match="more than one minor version apart; the site upgrades"):
+        Hub(hub._transport, DIGEST, version=far).describe("ant")
+    assert "more than one minor version apart" in running.loopback.log("ant")
+
+
+def test_a_release_reaches_a_site_and_one_that_is_not_the_hubs_does_not(
+    running: Running, found: dict[str, Any], hub: Hub, tmp_path: Path
+) -> None:
+    with open_workspace(running.loopback.hub.path) as ws:
+        assert {site: row for site, row in ws.bank.sites().items() if site in SITES} == {
+            site: site_identity(enrolled(running.loopback.sites[site], None).folder.key) for site in SITES
+        }
+        released = hub_release(ws, out=tmp_path / "release.zip")
+    assert isinstance(hub._transport, FlareTransport)
+    assert hub._transport.deliver("ant", Path(released["release"]).read_bytes()) == "received"
+    assert hub._transport.deliver("ant", b"PK not a release") != "received"
+    with open_workspace(running.loopback.sites["ant"].path) as ws:
+        pulled = site_pull(ws, running.loopback.root / "ant.csv")
+    assert pulled["prompts"] == found["prompts"] and pulled["results"][0]["n"] == 20
+
+
+def test_no_process_of_a_site_that_was_killed_is_left(running: Running, hub: Hub) -> None:
+    assert hub.describe("bee").tune == 30  # it takes part in a job
+    left = running.loopback.family("bee")
+    assert len(left) >= 3  # the worker, its engine, and the job's process
+    running.loopback.kill("bee")
+    end = time.monotonic() + 20
+    while (still := [pid for pid in left if is_running(pid)]) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert not still
+    running.loopback.start_site("bee", running.loopback.root / "bee.csv")
 
 
 def test_a_certificate_of_another_site_does_not_connect(running: Running, hub: Hub, tmp_path: Path) -> None:

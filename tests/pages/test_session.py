@@ -6,7 +6,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("overview", "leaderboard", "compare", "playground", "bank", "trust")
+PAGES = (
+    "overview",
+    "leaderboard",
+    "compare",
+    "playground",
+    "bank",
+    "trust",
+    "data",
+    "new_study",
+    "tune",
+    "federation",
+)
 
 
 def failing(kind: str, message: str) -> None:

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from fedprompt.errors import StudyError
+from fedprompt.federation.strategies.registry import strategy_names
 from fedprompt.study.files import parse_study
 from fedprompt.study.schema import Rounds, Strategy
 from fedprompt.study.strategies import OPTIONS, filled_options, least_sites
@@ -42,8 +43,17 @@ def test_options_that_are_none_or_out_of_bounds_are_refused(name: str, options: 
         Strategy(name=name, options=options)
 
 
-def test_options_of_a_strategy_that_is_not_listed_are_its_own_business() -> None:
-    assert filled_options("my-own", {"anything": 3.0}) == {"anything": 3.0} and least_sites("my-own", {}) == 1
+def test_a_strategy_that_there_is_not_is_refused_with_its_line_and_the_nearest_name() -> None:
+    with pytest.raises(StudyError, match=r"line 5, rounds\.strategy.*: .*'fedag', did you mean 'fedavg'"):
+        parse_study(SHORT + "rounds: {strategy: {name: fedag}}")
+    with pytest.raises(ValueError, match=r"unknown strategy 'zzz'$"):
+        filled_options("zzz", {})
+    with pytest.raises(ValueError, match="unknown strategy"):
+        least_sites("zzz", {})
+
+
+def test_what_a_study_may_name_is_what_the_hub_knows() -> None:
+    assert set(OPTIONS) == set(strategy_names())
 
 
 def test_a_quorum_below_what_the_strategy_needs_is_refused_with_line_and_reason() -> None:
@@ -62,3 +72,36 @@ def test_a_study_for_one_site_needs_no_others() -> None:
     study = parse_study(SHORT + "rounds: {quorum: 5, update: int8, strategy: {name: multi-krum}}")
     alone = study.alone().rounds
     assert alone.strategy.name == "fedavg" and alone.quorum is None and alone.update == "int8"
+
+
+@pytest.mark.parametrize(
+    ("rounds", "said"),
+    [
+        ("{groups: {}}", "rounds.groups: 'groups' is about soft prompts"),
+        ("{personal: {}}", "rounds.personal: 'personal' is about soft prompts"),
+        ("{groups: {most: 1}}", "rounds.groups.most"),
+        ("{personal: {mixtures: [1.0]}}", "rounds.personal.mixtures"),
+        ("{personal: {mixtures: [0.5, 0.5]}}", "name a share twice"),
+    ],
+)
+def test_groups_and_choices_that_cannot_be_are_refused_with_their_place(rounds: str, said: str) -> None:
+    with pytest.raises(StudyError, match=said):
+        parse_study(SHORT + f"rounds: {rounds}")
+
+
+SOFT = SHORT + 'soft: {template: "{text}{soft}:", init: "a"}\n'
+
+
+def test_groups_are_as_large_as_the_strategy_needs_and_templates_enough_to_tell() -> None:
+    with pytest.raises(StudyError, match=r"'trimmed-mean' .* needs 3 sites and a group may have 2"):
+        parse_study(SOFT + "rounds: {groups: {}, strategy: {name: trimmed-mean}}")
+    with pytest.raises(StudyError, match="below 3 templates and there are 1"):
+        parse_study(SOFT + "rounds: {groups: {by: templates}}")
+    found = parse_study(SOFT + "rounds: {count: 4, groups: {rounds: 3}}").rounds
+    assert found.total == 7 and found.model_dump(mode="json")["groups"]["by"] == "updates"
+
+
+def test_a_study_that_asks_for_none_of_this_has_the_digest_that_it_had() -> None:
+    assert not {"groups", "personal", "keep_updates"} & set(parse_study(SOFT).model_dump(mode="json")["rounds"])
+    assert parse_study(SOFT + "rounds: {keep_updates: true}").digest("m") != parse_study(SOFT).digest("m")
+    assert parse_study(SOFT + "rounds: {personal: {}}").digest("m") != parse_study(SOFT).digest("m")

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -19,6 +20,7 @@ from fedprompt.workspace.dry_run import dry_run
 from fedprompt.workspace.leaderboard import leaderboard
 from fedprompt.workspace.own_cases import OWN_SITE
 from fedprompt.workspace.playground import RunRequest, run_playground
+from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.scoring import score
 from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.chat_server import KEY, ChatServer, serve, write_models
@@ -182,7 +184,7 @@ def test_neither_key_nor_host_is_in_what_is_kept_or_printed(
     with redirect_stdout(said), redirect_stderr(said):
         assert main(["--verbose", *arguments]) == 0
         server.trouble = lambda number, body: 401
-        assert main(["--verbose", *arguments]) == 1
+        assert main(["--verbose", *arguments, "--no-cache"]) == 1
     ws.close()
     kept = b"".join(path.read_bytes() for path in ws.home.path.glob("bank*"))
     assert not any(word.encode() in kept for word in bad.split())
@@ -208,7 +210,7 @@ def test_methods_never_share_a_ranking(ws: Workspace, server: ChatServer, tmp_pa
     paths = files(tmp_path)
     first = score(ws, *paths)
     server.logprobs = False
-    second = score(ws, *paths)
+    second = score(ws, *paths, anew=True)
     studies = {ws.bank.run(found["run"]).study for found in (first, second)}
     assert len(studies) == 2  # another method is another study, so no ranking sees both
     for study in studies:
@@ -301,13 +303,104 @@ def test_a_judge_elsewhere_is_in_the_ledger_before_it_is_asked(
     told = dry_run(ws, *paths, model="scripted")
     assert server.sent == [] and "the judge's 20 calls" in told["notes"][1]
     assert score(ws, *paths, model="scripted")["results"][0]["value"] == pytest.approx(0.8)  # 4 of 5 points
-    assert ledger.entries() == () and len(server.sent) == 20
+    # The same question is asked once: the shipped model writes some texts several times.
+    asked = {sent.text for sent in server.sent}
+    assert ledger.entries() == () and 1 < len(asked) == len(server.sent) <= 20
     monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
     write_models(ws.home.path, "http://judge.example/v1", f'key = "{KEY}"')
     with pytest.raises(ModelError, match="may not be sent there"):
         score(ws, *paths, model="scripted")
     write_models(ws.home.path, "http://judge.example/v1", f'key = "{KEY}"', 'allow = ["http://judge.example"]')
-    score(ws, *paths, model="scripted")
+    assert score(ws, *paths, model="scripted")["cached"] == 20 and ledger.entries() == ()
+    score(ws, *paths, model="scripted", anew=True)
     entries = ledger.entries()
     assert {(entry.decision, entry.message["host"]) for entry in entries} == {("call", "judge.example")}
-    assert sum(entry.message["calls"] for entry in entries) == len(server.sent) - 20 == 20
+    assert sum(entry.message["calls"] for entry in entries) == len(server.sent) - len(asked) == len(asked)
+
+
+def test_a_second_run_of_a_chat_study_calls_nobody_and_pays_nothing(
+    ws: Workspace, server: ChatServer, tmp_path: Path
+) -> None:
+    paths = files(tmp_path)
+    first = score(ws, *paths)
+    asked = len(server.sent)
+    told = dry_run(ws, *paths)
+    assert (told["calls"], told["cached"], told["cost"]["amount"]) == (0, 40, 0.0)
+    server.trouble = lambda number, body: 500  # nobody is there
+    again = score(ws, *paths)
+    assert len(server.sent) == asked and (again["calls"], again["cached"], again["tokens"]) == (0, 41, 0)
+    assert again["cost"] == {"amount": 0.0, "currency": "EUR"}
+    assert [entry["value"] for entry in again["results"]] == [entry["value"] for entry in first["results"]]
+    assert ws.bank.run(first["run"]).study == ws.bank.run(again["run"]).study
+    server.trouble = lambda number, body: None
+    anew = score(ws, *paths, anew=True)
+    assert (anew["calls"], anew["cached"]) == (41, 0)
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_calls_that_it_lacks(
+    ws: Workspace, server: ChatServer, tmp_path: Path
+) -> None:
+    paths = files(tmp_path)
+
+    def stop(told: Progress) -> None:
+        if told.stage == "score" and (told.done or 0) >= 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score(ws, *paths, report=stop)
+    before = len(server.sent)
+    assert 13 <= before <= 13 + 2 * 4  # four calls at once may be on their way
+    found = score(ws, *paths)
+    # The question what the server can do is asked once more, since it is to be asked for more.
+    assert len(server.sent) == 41 + 1 and found["calls"] == 42 - before
+    cases = [sent.text for sent in server.sent if number(sent.body) or "quixotry" in sent.text]
+    assert len(cases) == len(set(cases)) == 40
+
+
+def test_another_model_server_or_wording_is_asked_anew(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
+    paths = files(tmp_path, GENERATE)
+    score(ws, *paths)
+    assert len(server.sent) == 20
+    files(tmp_path, GENERATE.replace("max_tokens: 5", "max_tokens: 6"))
+    assert score(ws, *paths)["calls"] == 20
+    files(tmp_path, GENERATE.replace("Say: {text}", "Tell: {text}"))
+    assert score(ws, *paths)["calls"] == 20
+    with serve() as other:
+        write_models(ws.home.path, other.url)
+        assert score(ws, *paths)["calls"] == len(other.sent) == 20
+    write_models(ws.home.path, server.url)
+    assert score(ws, *paths)["calls"] == 0
+
+
+def test_answers_are_kept_in_the_sites_folder_for_its_owner_alone(
+    ws: Workspace, server: ChatServer, tmp_path: Path
+) -> None:
+    server.answer = lambda body: "hippocampus"
+    score(ws, *files(tmp_path, GENERATE))
+    kept = ws.home.sites / OWN_SITE / "chat-replies.db"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    held = b"".join(path.read_bytes() for path in kept.parent.glob("chat-replies.db*"))
+    # What was answered is there; what was asked, and the key, are not.
+    assert b"hippocampus" in held and b"quixotry" not in held and b"127.0.0.1" not in held
+    assert b"hippocampus" not in b"".join(path.read_bytes() for path in ws.home.path.glob("bank*"))
+
+
+def test_a_judge_is_part_of_a_score_and_another_judge_is_never_compared_with_it(
+    ws: Workspace, server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = "templates: [{name: a, text: 'Say: {text}'}, {name: b, text: 'Tell: {text}'}]"
+    rubric = GENERATE.replace("scorers: [exact]", "scorers: [{name: judge, rubric: Polite}]")
+    paths = files(tmp_path, rubric.replace('templates: [{name: plain, text: "Say: {text}"}]', two))
+    server.answer = lambda body: "Fine.\nScore: 4" if body["model"] == "tiny" else "Poor.\nScore: 1"
+    write_models(ws.home.path, server.url, f'[chat.strict]\nmodel = "openai:strict"\nbase_url = "{server.url}"')
+    monkeypatch.setenv("FEDPROMPT_JUDGE", "chat:local")
+    mild = score(ws, *paths, model="scripted")
+    a, b = (entry["prompt"] for entry in mild["results"])
+    monkeypatch.setenv("FEDPROMPT_JUDGE", "chat:strict")
+    strict = score(ws, *paths, model="scripted")
+    assert [one["results"][0]["value"] for one in (mild, strict)] == [pytest.approx(0.8), pytest.approx(0.2)]
+    ids = {one["results"][0]["judged_by"] for one in (mild, strict)}
+    assert len(ids) == 2 and all(str(id).startswith("j1:") for id in ids)
+    # One study holds both; the ways tie, so the first by name is shown, whole and unmixed.
+    shown = [prompt["by_site"][OWN_SITE]["value"] for prompt in compare_scores(ws, a, b)["prompts"]]
+    assert shown in ([pytest.approx(0.8)] * 2, [pytest.approx(0.2)] * 2)

@@ -56,3 +56,22 @@ def test_resume_begins_no_run(tmp_path: Path) -> None:
         assert not ws.bank.runs()
         whole = federate(ws, study, files)
         assert federate(ws, study, files, resume=True) == whole
+
+
+def test_groups_choices_and_steps_without_rounds_are_foretold_too(tmp_path: Path) -> None:
+    study = tmp_path / "s.yaml"
+    found = {}
+    with open_workspace(tmp_path / "home") as ws:
+        for name, more in (
+            ("plain", ""),
+            ("groups", ", groups: {rounds: 2, by: templates}"),
+            ("groups by updates", ", groups: {rounds: 2}"),
+            ("personal", ", personal: {}"),
+            ("buffered", ", strategy: {name: fedbuff, options: {buffer: 2}}"),
+        ):
+            study.write_text(TEXT.replace("{count: 2}\nprivacy", f"{{count: 2{more}}}\nprivacy"))
+            found[name] = forecast(ws, study, {"bank": None, "clinic": None})
+    assert found["plain"]["sent"] < found["groups"]["sent"] < found["groups by updates"]["sent"]
+    assert found["plain"]["received"] < found["personal"]["received"] < found["groups"]["received"]
+    # Two steps of two updates among two sites are two updates each, as in two rounds.
+    assert abs(found["buffered"]["sent"] - found["plain"]["sent"]) < 100

@@ -5,7 +5,7 @@ import pytest
 from fedprompt.errors import FederationError
 from fedprompt.study.score import Method, Score
 from fedprompt.workspace.federation_run import pooled_best
-from fedprompt.workspace.methods import ruling_method
+from fedprompt.workspace.methods import Way, ruling_way
 
 A, B = "p1:" + "a" * 32, "p1:" + "b" * 32
 
@@ -34,20 +34,29 @@ def test_the_pooled_best_is_refused_where_sites_used_different_methods() -> None
     same = {"x": {A: made(A, 5), B: made(B, 6)}, "y": {A: made(A, 5), B: made(B, 6)}}
     assert pooled_best(same, [A, B]) == B
     mixed = {**same, "y": {A: made(A, 5, "constrained"), B: made(B, 6, "constrained")}}
-    with pytest.raises(FederationError, match="constrained, likelihood"):
+    with pytest.raises(FederationError, match="got in 2 ways"):
         pooled_best(mixed, [A, B])
 
 
+def test_other_judges_are_other_ways_too() -> None:
+    mixed = {"x": {A: made(A, 5)}, "y": {A: made(A, 5).model_copy(update={"judged_by": "j1:" + "0" * 32})}}
+    with pytest.raises(FederationError, match="one method and one judge"):
+        pooled_best(mixed, [A])
+
+
+PLAIN, SCHEMA, ASKED = ("likelihood", None), ("likelihood", "j1:a"), ("constrained", None)
+
+
 @pytest.mark.parametrize(
-    ("methods", "ruling"),
+    ("ways", "ruling"),
     [
         ([], None),
-        (["constrained"], "constrained"),
-        (["constrained", "likelihood"], "likelihood"),
-        (["constrained", "likelihood", "constrained"], "constrained"),
+        ([ASKED], ASKED),
+        ([ASKED, PLAIN], PLAIN),
+        ([ASKED, PLAIN, ASKED], ASKED),
+        ([SCHEMA, PLAIN], PLAIN),
+        ([SCHEMA, PLAIN, SCHEMA], SCHEMA),
     ],
 )
-def test_what_most_scores_have_rules_and_likelihood_where_they_tie(
-    methods: list[Method], ruling: Method | None
-) -> None:
-    assert ruling_method(methods) == ruling
+def test_what_most_scores_have_rules_and_plain_likelihood_where_they_tie(ways: list[Way], ruling: Way | None) -> None:
+    assert ruling_way(ways) == ruling

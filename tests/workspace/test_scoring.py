@@ -1,9 +1,11 @@
 """``score`` gives the JSON that scripts read, of this site's own cases, and keeps the scores in the bank."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from fedprompt.cli.main import main
 from fedprompt.errors import DataError
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Score
@@ -46,6 +48,43 @@ def test_another_split_and_another_files_columns(tmp_path: Path) -> None:
 def test_an_empty_split_is_told(tmp_path: Path) -> None:
     with open_workspace(tmp_path / "home") as ws, pytest.raises(DataError, match="the test split is empty"):
         score(ws, write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a", 2), split="test")
+
+
+def test_a_second_run_computes_nothing_and_one_anew_computes_all(tmp_path: Path) -> None:
+    with open_workspace(tmp_path / "home") as ws:
+        path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
+        first, second = score(ws, path, data), score(ws, path, data)
+        assert (first["cached"], second["cached"], second["tokens"]) == (0, 60, 0)
+        assert second["results"] == first["results"] and second["against_best"] == first["against_best"]
+        anew = score(ws, path, data, anew=True)
+        assert (anew["cached"], anew["tokens"]) == (0, first["tokens"])
+        # Every two of the three templates are compared, so that 'compare' has something to say.
+        assert len(ws.bank.comparisons(run=first["run"])) == 3
+
+
+def test_the_budget_of_the_cache_is_recorded_with_the_run(tmp_path: Path) -> None:
+    with open_workspace(tmp_path / "home") as ws:
+        path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
+        found = score(ws, path, data, cache_bytes=123_456)
+        assert found["settings"]["cache_bytes"] == 123_456
+        assert ws.bank.run(found["run"]).settings["machine"]["cache_bytes"] == 123_456
+
+
+def test_compare_tells_the_test_and_how_many_cases_it_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home, path, data = str(tmp_path / "home"), write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
+    assert main(["score", "-S", str(path), "--data", str(data), "--home", home, "--cache-bytes", "1000", "--json"]) == 0
+    prompts = [entry["prompt"] for entry in json.loads(capsys.readouterr().out)["results"]]
+    assert main(["compare", *prompts, "--home", home, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [pair["second"] for pair in found["pairs"]] == prompts[1:] and found["p"] == found["pairs"][0]["p"]
+    for pair in found["pairs"]:
+        assert pair["test"] == "mcnemar" and pair["n"] == 20 and pair["i2"] is None
+        assert pair["p"] <= pair["p_adjusted"] <= 1 and "cases" in pair["power"]
+        assert set(pair["by_site"]) == {OWN_SITE} and pair["by_site"][OWN_SITE]["p"] == pair["p"]
+    assert main(["compare", *prompts, "--home", home]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "McNemar's exact test over 20 cases" in said and "corrected for 2 comparisons (Holm)" in said
+    assert main(["compare", prompts[0], "--home", home]) == 2
 
 
 def test_no_cases_have_no_score() -> None:

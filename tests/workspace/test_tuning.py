@@ -27,6 +27,17 @@ def test_the_json_that_scripts_read(tmp_path: Path) -> None:
         assert tune(ws, path, data, seed=1)["run"] != found["run"]
 
 
+def test_patience_ends_tuning_early_and_tells_the_steps_taken(tmp_path: Path) -> None:
+    data = write_cases(tmp_path / "a.csv", "a")
+    path = tmp_path / "s.yaml"
+    # A rate that moves nothing: every part is as good as the first, which is kept.
+    still = TEXT.replace("lr: 0.05", "lr: 1.0e-12").replace("rounds: {count: 2}", "rounds: {count: 6, patience: 2}")
+    path.write_text(still, encoding="utf-8")
+    with open_workspace(tmp_path / "home") as ws:
+        found = tune(ws, path, data)
+    assert (found["steps"], found["kept_after"], len(found["loss"])) == (6, 2, 3)
+
+
 def test_a_changed_file_is_another_run(tmp_path: Path) -> None:
     path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
     with open_workspace(tmp_path / "home") as ws:

@@ -6,6 +6,7 @@ from fedprompt.evaluation.scorers.chrf import ChrF
 from fedprompt.evaluation.scorers.configured import Configured, complete_scorers, configure, weighted_mean
 from fedprompt.evaluation.scorers.contains import Contains
 from fedprompt.evaluation.scorers.exact import Exact
+from fedprompt.evaluation.scorers.identity import judged_by
 from fedprompt.evaluation.scorers.json_schema import JsonSchema
 from fedprompt.evaluation.scorers.json_valid import JsonValid
 from fedprompt.evaluation.scorers.judge import RubricJudge
@@ -39,6 +40,7 @@ __all__ = [
     "TokenF1",
     "complete_scorers",
     "configure",
+    "judged_by",
     "register",
     "scorer_named",
     "scorer_names",

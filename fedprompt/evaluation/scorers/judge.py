@@ -96,14 +96,16 @@ class _Asking:
     def score_all(self, samples: Sequence[Sample]) -> tuple[Scored, ...]:
         """Ask about each sample; where the judge fails for every one, its last error is raised."""
         prompts = [self.rubric.prompt(sample) for sample in samples]
-        if prompts and self.resources.before_judge is not None:
-            self.resources.before_judge(self.judge, prompts)
+        distinct = list(dict.fromkeys(prompts))  # the same question is asked once
+        if distinct and self.resources.before_judge is not None:
+            self.resources.before_judge(self.judge, distinct)
         with ThreadPoolExecutor(max(1, self.resources.judge_threads)) as pool:
-            found = list(pool.map(self._ask, prompts))
+            said = dict(zip(distinct, pool.map(self._ask, distinct), strict=True))
+        found = [said[prompt] for prompt in prompts]
         failed = [each for each in found if isinstance(each, ModelError)]
         if samples and len(failed) == len(samples):
             raise failed[-1]
-        none = Scored(None, "the judge gave no answer")
+        none = Scored(None, "the judge gave no answer", passing=True)
         return tuple(none if isinstance(each, ModelError) else each for each in found)
 
     def _ask(self, prompt: str) -> Scored | ModelError:

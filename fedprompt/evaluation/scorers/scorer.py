@@ -15,10 +15,14 @@ __all__ = ["BatchScorer", "Judge", "PreparedScorer", "Resources", "Sample", "Sco
 
 @dataclass(frozen=True)
 class Scored:
-    """A value in [0, 1], or None where the case could not be judged, and why."""
+    """A value in [0, 1], or None where the case could not be judged, and why.
+
+    ``passing``: another try may end otherwise (a judge that did not answer, a time limit), so it is kept nowhere.
+    """
 
     value: float | None
     reason: str
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,14 @@ class Resources:
         judge: returns the chat model that judges, connecting where needed; None if there is none.
         judge_threads: how many questions may be with the judge at once.
         before_judge: hears what the judge is about to be asked, and may refuse by raising.
+        judge_digest: returns what names the judge's model, without connecting; None if there is no judge.
     """
 
     encoder: Callable[[], Encoder] | None = None
     judge: Callable[[], Judge] | None = None
     judge_threads: int = 4
     before_judge: Callable[[Judge, Sequence[str]], None] | None = None
+    judge_digest: Callable[[], str] | None = None
 
 
 class Scorer(Protocol):

@@ -11,7 +11,7 @@ from fedprompt.evaluation.tables.jsonl import jsonl_table
 from fedprompt.evaluation.tables.parquet import parquet_table
 from fedprompt.evaluation.tables.table import ReadLimits, Table
 
-__all__ = ["ENDINGS", "open_table"]
+__all__ = ["ENDINGS", "PARQUET", "open_table"]
 
 CSV, JSONL, PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson"), (".parquet", ".pq")
 ENDINGS = CSV + JSONL + PARQUET

@@ -5,6 +5,7 @@ from fedprompt.federation.strategies.adaptive import FedAdam, FedYogi
 from fedprompt.federation.strategies.bulyan import Bulyan
 from fedprompt.federation.strategies.fedavg import FedAvg
 from fedprompt.federation.strategies.fedavgm import FedAvgM
+from fedprompt.federation.strategies.fedbuff import FedBuff
 from fedprompt.federation.strategies.fedprox import FedProx
 from fedprompt.federation.strategies.geometric_median import GeometricMedian
 from fedprompt.federation.strategies.median import Median
@@ -57,3 +58,4 @@ register(GeometricMedian())
 register(MultiKrum())
 register(Bulyan())
 register(NormBoundedMean())
+register(FedBuff())

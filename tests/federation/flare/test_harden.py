@@ -18,6 +18,7 @@ def kit(tmp_path: Path) -> Path:
         "servers": [{"heart_beat_timeout": 600}],
         "snapshot_persistor": {"args": {"storage": {"args": {"root_dir": "/tmp/nvflare/snapshot-storage"}}}},
         "components": [
+            {"id": "process_launcher", "path": "nvflare.app_common.job_launcher.x.Launcher", "args": {}},
             {"id": "site_log_streamer", "args": {}},
             {"id": "log_receiver", "args": {}},
             {"id": "job_manager", "args": {"uri_root": "/tmp/nvflare/jobs-storage"}},
@@ -48,6 +49,13 @@ def test_a_site_runs_one_class_streams_no_log_and_filters_every_result(kit: Path
     assert {name: lead[name] for name in ("byoc", "operate", "shell_commands", "app_command")} == dict.fromkeys(
         ("byoc", "operate", "shell_commands", "app_command"), "none"
     )
+
+
+@pytest.mark.parametrize(("kind", "name"), [("client", "ClientLauncher"), ("server", "ServerLauncher")])
+def test_jobs_are_started_by_a_launcher_that_ties_them_to_the_engine(kit: Path, kind: str, name: str) -> None:
+    harden(kit, kind, {"name": "ant", "org": "ant"})
+    (launcher,) = (c for c in read(kit, "resources.json")["components"] if c["id"] == "process_launcher")
+    assert launcher["path"] == f"fedprompt.federation.transports.flare.job.{name}"
 
 
 def test_a_hub_keeps_nothing_in_a_folder_that_all_users_share(kit: Path) -> None:

@@ -7,9 +7,12 @@ from pathlib import Path
 from fedprompt.errors import FederationError
 
 __all__ = [
+    "ENGINE",
     "HUB_CLASS",
     "HUB_SOCKETS",
+    "LAUNCHERS",
     "LEDGER",
+    "RECEIVED",
     "SITE_CLASS",
     "SITE_FILTER",
     "WORKER_SOCKET",
@@ -20,9 +23,15 @@ __all__ = [
 
 # Set by whoever starts the engine, read by what runs in its job processes.
 WORKER_SOCKET, LEDGER, HUB_SOCKETS = "FEDPROMPT_WORKER_SOCKET", "FEDPROMPT_LEDGER", "FEDPROMPT_HUB_SOCKETS"
+ENGINE = "FEDPROMPT_ENGINE"  # the process id of the engine itself
 HUB_CLASS = "fedprompt.federation.transports.flare.hub_side.HubRelay"
 SITE_CLASS = "fedprompt.federation.transports.flare.site_side.Relay"
 SITE_FILTER = "fedprompt.federation.transports.flare.site_side.EgressFilter"
+RECEIVED = "RECEIVED"  # the code that a site answers a release with; nothing else leaves with it
+LAUNCHERS = {
+    "server": "fedprompt.federation.transports.flare.job.ServerLauncher",
+    "client": "fedprompt.federation.transports.flare.job.ClientLauncher",
+}
 
 
 @dataclass(frozen=True)

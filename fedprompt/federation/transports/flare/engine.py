@@ -2,19 +2,18 @@
 
     python -m fedprompt.federation.transports.flare.engine server|client KIT
 
-It is started as the leader of a process group of its own: its job processes go with it, by that group's id.
+It is started as the leader of a process group of its own, which goes with it; its job processes, which the engine puts
+into sessions of their own, look whether it is there.
 """
 
 import json
 import os
 import runpy
-import signal
 import sys
-import threading
-import time
 from pathlib import Path
 
-from fedprompt.federation.transports.flare.address import require_engine
+from fedprompt.federation.transports.flare.address import ENGINE, require_engine
+from fedprompt.federation.transports.flare.tether import end_with
 
 __all__ = ["command", "main"]
 
@@ -37,15 +36,8 @@ def command(kind: str, kit: Path) -> list[str]:
 def main() -> None:
     """Run until told to stop."""
     kind, kit = sys.argv[1], Path(sys.argv[2])
-    starter = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == starter:
-            time.sleep(0.5)
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-
-    if os.getpgrp() == os.getpid():
-        threading.Thread(target=watch, daemon=True).start()
+    end_with(os.getppid(), group=os.getpgrp() == os.getpid())
+    os.environ[ENGINE] = str(os.getpid())  # its job processes end with it
     about = json.loads((kit / "fedprompt.json").read_text(encoding="utf-8"))
     words = [f"org={about['org']}", "secure_train=true", "config_folder="]
     if kind == "client":

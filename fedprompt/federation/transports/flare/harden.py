@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from fedprompt.federation.transports.flare.address import HUB_CLASS, SITE_CLASS, SITE_FILTER
+from fedprompt.federation.transports.flare.address import HUB_CLASS, LAUNCHERS, SITE_CLASS, SITE_FILTER
 
 __all__ = ["harden"]
 
@@ -30,6 +30,9 @@ def harden(kit: Path, kind: str, about: dict[str, str]) -> None:
         return
     local = kit / "local"
     resources = json.loads((local / "resources.json.default").read_text(encoding="utf-8"))
+    for component in resources["components"]:
+        if component["id"] == "process_launcher":
+            component["path"] = LAUNCHERS[kind]
     resources["class_allow_list"] = [SITE_CLASS] if kind == "client" else [HUB_CLASS]
     if kind == "client":
         resources["allow_log_streaming"] = False

@@ -68,19 +68,20 @@ class HubRelay(Controller):  # type: ignore[misc]
             return {"sites": sorted(client.name for client in self._engine.get_clients())}, b""
         self._asked += 1
         try:
-            return self._carry(str(header["site"]), float(header["seconds"]), float(header["wait"]), body)
+            kind = "release" if header.get("kind") == "release" else "ask"
+            return self._carry(str(header["site"]), float(header["seconds"]), float(header["wait"]), body, kind)
         finally:
             self._asked -= 1
             self._last = time.monotonic()
 
-    def _carry(self, site: str, seconds: float, wait: float, body: bytes) -> tuple[Header, bytes]:
+    def _carry(self, site: str, seconds: float, wait: float, body: bytes, kind: str) -> tuple[Header, bytes]:
         """Answer within ``wait`` seconds, if only with "pending"; asked again, it goes on waiting for the same task."""
         key = (site, hashlib.sha256(body).hexdigest())
         with self._lock:
             if key not in self._waiting:
                 if site not in {client.name for client in self._engine.get_clients()}:
                     return {"error": "absent"}, b""
-                self._waiting[key] = self._send(site, seconds, body)
+                self._waiting[key] = self._send(site, seconds, body, kind)
             waiting = self._waiting[key]
         if not waiting.over.wait(wait):
             return {"error": "pending"}, b""
@@ -88,7 +89,7 @@ class HubRelay(Controller):  # type: ignore[misc]
             self._waiting.pop(key, None)
         return {k: v for k, v in waiting.got.items() if k != "data"}, waiting.got.get("data", b"")
 
-    def _send(self, site: str, seconds: float, body: bytes) -> "_Waiting":
+    def _send(self, site: str, seconds: float, body: bytes, kind: str) -> "_Waiting":
         waiting = _Waiting()
 
         def received(client_task: ClientTask, fl_ctx: FLContext) -> None:
@@ -107,7 +108,7 @@ class HubRelay(Controller):  # type: ignore[misc]
             waiting.over.set()  # answered, or late
 
         task = Task(
-            "ask",
+            kind,
             DXO(DataKind.APP_DEFINED, data={"data": body}).to_shareable(),
             timeout=max(1, int(seconds)),
             result_received_cb=received,

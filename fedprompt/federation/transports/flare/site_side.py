@@ -19,7 +19,7 @@ from nvflare.apis.signal import Signal
 from nvflare.apis.utils.fl_context_utils import add_job_audit_event
 
 from fedprompt.errors import EgressRefused, LedgerError
-from fedprompt.federation.transports.flare.address import LEDGER, WORKER_SOCKET
+from fedprompt.federation.transports.flare.address import LEDGER, RECEIVED, WORKER_SOCKET
 from fedprompt.federation.transports.flare.envelope import checked_reply
 from fedprompt.federation.transports.flare.link import LinkDown, ask
 from fedprompt.site.ledger import Ledger
@@ -33,18 +33,20 @@ class Relay(Executor):  # type: ignore[misc]
     """Hands a task's bytes to the worker and its reply's bytes back."""
 
     def execute(self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal) -> Shareable:
-        """Answer ``ask``; any other task is unknown."""
-        if task_name != "ask":
+        """Answer ``ask``, take a ``release``; any other task is unknown."""
+        if task_name not in ("ask", "release"):
             return make_reply(ReturnCode.TASK_UNKNOWN)
         data = from_shareable(shareable).data.get("data")
         if not isinstance(data, bytes):
             return make_reply(ReturnCode.BAD_TASK_DATA)
         try:
-            header, reply = ask(os.environ[WORKER_SOCKET], {}, data, timeout=MAX_SECONDS)
+            header, reply = ask(os.environ[WORKER_SOCKET], {"kind": task_name}, data, timeout=MAX_SECONDS)
         except LinkDown:
             return make_reply(ReturnCode.SERVICE_UNAVAILABLE)
         if "error" in header:  # what it is stays in the site's own log
             return make_reply(ReturnCode.EXECUTION_EXCEPTION)
+        if task_name == "release":
+            return make_reply(RECEIVED)
         body = {"data": reply, "head": header["head"], "trail": header["trail"]}
         return DXO(DataKind.APP_DEFINED, data=body).to_shareable()
 

@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import FederationError
-from fedprompt.federation.transports.flare.address import HUB_CLASS, SITE_CLASS, RunningHub, require_engine, socket_of
+from fedprompt.federation.transports.flare.address import (
+    HUB_CLASS,
+    RECEIVED,
+    SITE_CLASS,
+    RunningHub,
+    require_engine,
+    socket_of,
+)
 from fedprompt.federation.transports.flare.enrol import ADMIN
 from fedprompt.federation.transports.flare.link import LinkDown, ask
 from fedprompt.federation.transports.transport import Delivered
@@ -28,11 +35,14 @@ START_SECONDS = 90.0
 WAIT_SECONDS = 5.0
 LOOK_SECONDS = 10.0  # how often it is asked who is at work, while an answer is waited for
 YOUNG_SECONDS = 10.0
+JOINING_SECONDS = 3.0  # for the sites of a job, once its relay answers
+RECONNECT_SECONDS = 45.0  # what sites need to find an engine that was started anew
 TASK_INTERVAL = 0.05  # how often an idle site asks for a task; NVFLARE's default is 2 s
 WHY = {
     "absent": "it is not connected",
     "late": "it did not answer before the deadline",
     "malformed": "what came back is no reply of this program",
+    "pending": "it did not answer in time",
     "SERVICE_UNAVAILABLE": "its worker does not run ('fedprompt site run')",
     "EXECUTION_EXCEPTION": "its worker could not answer; the site's own log says why",
     "TASK_RESULT_FILTER_ERROR": "its own filter blocked the reply; the site's audit log says why",
@@ -113,11 +123,29 @@ class FlareTransport:
                     give_up = time.monotonic() + self._patience  # it is at work
                 if here is False:
                     self._replace(job, f"site {site} came back without it")
+                    give_up = time.monotonic() + self._patience
                 if over or time.monotonic() > give_up:
                     raise FederationError(f"site '{site}' gave no answer: {WHY['late' if over else 'absent']}")
                 continue
             if code not in AGAIN or over or time.monotonic() > give_up:
                 raise FederationError(f"site '{site}' gave no answer: {WHY.get(code, code)}")
+            time.sleep(0.3)
+
+    def deliver(self, site: str, data: bytes) -> str:
+        """Hand a release to a site; return "received", or why it did not take it. It is not asked again by itself."""
+        end = time.monotonic() + self._patience
+        while True:
+            header = {"site": site, "seconds": self._deadline, "wait": self._deadline, "kind": "release"}
+            try:
+                job = self._open(site)
+                found, _ = ask(socket_of(self._hub.sockets, job), header, data, timeout=self._deadline + 10)
+            except FederationError as error:
+                return str(error)
+            code = str(found.get("error", ""))
+            if code == RECEIVED:
+                return "received"
+            if code not in AGAIN or time.monotonic() > end:
+                return WHY.get(code, code)
             time.sleep(0.3)
 
     def close(self) -> None:
@@ -181,7 +209,8 @@ class FlareTransport:
 
     def _start(self) -> str:
         """Submit a job to the sites that are connected and wait until its relay answers for them."""
-        end = time.monotonic() + START_SECONDS
+        end = time.monotonic() + START_SECONDS + self._patience
+        last = end + 2 * RECONNECT_SECONDS
         wait_for_all = time.monotonic() + self._patience
         while True:
             try:
@@ -197,15 +226,18 @@ class FlareTransport:
                     self._end_earlier(session)
                     job = _submit(session, present)
                 self._note(job, "started")
-                self._wait(job, present, end)
+                members = self._wait(job, present, end)
             except LinkDown as error:
+                # The engine, or the job's process, was killed: after that, sites take a while to connect again.
+                wait_for_all = time.monotonic() + max(self._patience, RECONNECT_SECONDS)
+                end = max(end, min(wait_for_all, last))
                 if time.monotonic() > end:
                     raise FederationError(
                         f"the hub's engine does not answer ({error}); is 'fedprompt hub run' running?"
                     ) from error
                 time.sleep(0.5)
                 continue
-            self._members, self._started = frozenset(present), time.monotonic()
+            self._members, self._started = members, time.monotonic()
             return job
 
     def _engine(self) -> RunningHub:
@@ -214,17 +246,29 @@ class FlareTransport:
         except FederationError as error:  # it may be started again
             raise LinkDown(str(error)) from error
 
-    def _wait(self, job: str, present: Sequence[str], end: float) -> None:
+    def _wait(self, job: str, present: Sequence[str], end: float) -> frozenset[str]:
+        """Wait until the job's relay answers, and return the sites of the job.
+
+        Raises:
+            LinkDown: the engine was started anew, or the job's process ended before its relay came up.
+        """
+        began = looked = time.monotonic()
+        answered: float | None = None
         while True:
+            now = time.monotonic()
             try:
                 header, _ = ask(socket_of(self._hub.sockets, job), {"sites": True}, timeout=5)
-                if set(present) <= set(header["sites"]):
-                    return
+                here, answered = frozenset(header["sites"]), answered or now
+                # One that went away just now is not taken into the job; who comes back gets another.
+                if set(present) <= here or now > answered + JOINING_SECONDS:
+                    return here & set(present)
             except LinkDown:
-                if time.monotonic() > end:
+                if now > end:
                     raise
-            if time.monotonic() > end:
-                return
+                if now > looked + LOOK_SECONDS / 2:
+                    looked = now
+                    if self._engine() != self._hub or (now > began + YOUNG_SECONDS and not _lives(self._hub, job)):
+                        raise
             time.sleep(0.05)
 
     def _end_earlier(self, session: Any) -> None:
@@ -249,6 +293,19 @@ def connected(hub: RunningHub) -> set[str]:
     """
     with _session(hub) as session:
         return _clients(session)
+
+
+def _lives(hub: RunningHub, job: str) -> bool:
+    """Say whether the engine runs a job now.
+
+    Raises:
+        LinkDown: the engine does not answer.
+    """
+    with _session(hub) as session:
+        try:
+            return job in {one.job_id for one in session.get_system_info().job_info}
+        except Exception as error:
+            raise LinkDown(f"the engine does not say what it runs ({type(error).__name__})") from error
 
 
 def _running(hub: RunningHub) -> dict[str, set[str]]:
@@ -322,7 +379,7 @@ def _submit(session: Any, sites: Sequence[str]) -> str:
                 config / "config_fed_client.json",
                 {
                     "format_version": 2,
-                    "executors": [{"tasks": ["ask"], "executor": {"path": SITE_CLASS, "args": {}}}],
+                    "executors": [{"tasks": ["ask", "release"], "executor": {"path": SITE_CLASS, "args": {}}}],
                 },
             ),
         ):

@@ -1,0 +1,112 @@
+"""A federation's rounds and result, and on a site's own machine how that site stands."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.panels.numbers import draw_numbers
+from app.panels.plain import percent, plain, sentence
+from app.panels.rounds import draw_rounds
+from app.panels.traffic import draw_traffic
+from app.panels.transfer import draw_transfer, transfer_sentence
+from app.panels.updates import draw_updates
+from app.session import workspace
+from fedprompt.workspace.federation_view import FederationView, transfer_of, updates_of
+from fedprompt.workspace.home import Home
+from fedprompt.workspace.site_folder import enrolled_sites
+from fedprompt.workspace.site_pause import site_status
+
+__all__ = ["draw_member", "draw_result", "draw_rounds_of"]
+
+
+def draw_rounds_of(view: FederationView) -> None:
+    """Draw the rounds so far: accuracy, how alike the updates were, and bytes."""
+    names = [row.site for row in view.sites]
+    if view.count == 0:
+        st.caption("This study has no soft prompt, so there are no rounds: the sites score its prompts.")
+        return
+    st.subheader(f"Rounds: {len(view.rounds)} of {view.count}")
+    if not view.rounds:
+        st.caption("Before the first round the sites score the study's prompts.")
+        return
+    result = view.run.result or {}
+    manual = (result.get("test") or {}).get("manual")
+    draw_rounds(view.rounds, None, names)
+    if manual:
+        st.caption(f"The best prompt without tuning reaches {percent(manual['mean'])} on the test cases.")
+    st.markdown("**How alike the sites' changes were**")
+    draw_updates(updates_of(workspace(), view), names)
+    st.markdown("**What travelled**")
+    draw_traffic(view.rounds, names)
+
+
+def draw_result(view: FederationView) -> None:
+    """Draw what a finished federation came to."""
+    result = view.run.result
+    if result is None:
+        return
+    st.subheader("What came of it")
+    for told in [result.get("headline"), *result.get("sentences", ())][:6]:
+        if told:
+            st.markdown(f":green[:material/hub:] {plain(sentence(str(told)))}")
+    if {"manual", "local_own", "federated"} <= set(result.get("test") or {}):
+        draw_numbers(result)
+    transfer, together = transfer_of(view)
+    names = [row.site for row in view.sites]
+    if transfer:
+        st.markdown("**At home and elsewhere**")
+        st.caption(transfer_sentence(transfer, together))
+        draw_transfer(transfer, together, names)
+    elif result.get("test"):
+        _draw_test(result["test"], names)
+
+
+def _draw_test(test: Mapping[str, Mapping[str, Any]], names: list[str]) -> None:
+    words = {"manual": "best prompt, untuned", "federated": "tuned together", "kept": "what each site keeps"}
+    rows = [
+        {"Prompt": words.get(name, name), **{site: entry["by_site"].get(site) for site in names}, "mean": entry["mean"]}
+        for name, entry in test.items()
+    ]
+    share = st.column_config.NumberColumn(format="percent")
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={column: share for column in (*names, "mean")},
+        placeholder="not measured",
+        alt="Accuracy on test by site",
+    )
+    st.caption("On test cases, looked at once after the choice was made.")
+
+
+def draw_member(home: Home) -> None:
+    """Draw how this machine's site stands in its federation. A site's machine controls no federation."""
+    names = enrolled_sites(home)
+    if not names:
+        st.info(
+            "This site has not joined a federation yet. In a terminal, with the hub's file: fedprompt site init INVITE",
+            icon=":material/lan:",
+        )
+        return
+    for name in names:
+        found = site_status(home, site=name)
+        with st.container(border=True):
+            running = found["running"] is not None
+            state = "paused" if found["paused"] else "answers tasks" if running else "does not run"
+            colour = "orange" if found["paused"] else "green" if running else "gray"
+            st.markdown(f"**{plain(name)}** in {plain(str(found['federation']))} :{colour}-badge[{state}]")
+            st.caption(f"Its hub is {plain(str(found['hub']))}. The hub's operator starts rounds; nothing here does.")
+            for study in found["studies"]:
+                accepted = plain(str(study["accepted"]))
+                st.markdown(f":material/task_alt: Accepted **{plain(str(study['study']))}** on {accepted}")
+            if not found["studies"]:
+                st.caption("No study was accepted yet: fedprompt site study show FILE, then accept.")
+            ledger = found["ledger"]
+            if ledger["ok"]:
+                st.caption(
+                    f"{ledger['sent']:,} replies left, {ledger['refused']:,} were refused, {ledger['bytes']:,} bytes "
+                    "in all; Trust shows each."
+                )
+            else:
+                st.error(plain(sentence(str(ledger["problem"]))), icon=":material/gpp_bad:")

@@ -1,0 +1,102 @@
+"""A run of the playground as it goes and when it has ended: progress, stop, go on, the answers, the CSV."""
+
+import streamlit as st
+
+from app.panels.cells import draw_cards
+from app.panels.matrix import all_frame, draw_matrix
+from app.panels.plain import plain, seconds, sentence
+from app.session import guarded, workspace
+from fedprompt.bank.rows import JobRow
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace.jobs import ENDED
+from fedprompt.workspace.liveness import is_alive
+from fedprompt.workspace.trial_control import go_on, stop_trial
+from fedprompt.workspace.trial_files import TrialFolder
+from fedprompt.workspace.trials import Trial, read_trial
+
+__all__ = ["draw_run"]
+
+MOST_CARDS = 6
+
+
+def draw_run(folder: TrialFolder, run: str) -> None:
+    """Draw a run; while it goes on, anew a few times a second."""
+    trial = read_trial(folder, run)
+    job = _job(trial)
+    active = job is not None and job.state not in ENDED
+    st.fragment(_follow, run_every="0.4s" if active else None)(folder, run)
+
+
+@guarded
+def _follow(folder: TrialFolder, run: str) -> None:
+    trial = read_trial(folder, run)
+    job = _job(trial)
+    active = job is not None and job.state not in ENDED
+    ended = (run, trial.job)
+    if not active and st.session_state.get("playground_ended") != ended:
+        st.session_state["playground_ended"] = ended
+        st.rerun()
+    if active and job is not None:
+        _draw_progress(trial, job)
+    elif trial.missing or trial.failures:
+        _draw_unfinished(folder, trial, job)
+    if len(trial.request.rows) == 1 and len(trial.request.variants) <= MOST_CARDS:
+        draw_cards(trial, 0)
+    else:
+        draw_matrix(trial)
+    if trial.cells and not active:
+        st.download_button(
+            "Download as CSV",
+            all_frame(trial).to_csv(index=False),
+            file_name="playground.csv",
+            mime="text/csv",
+            key="playground_csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def _job(trial: Trial) -> JobRow | None:
+    try:
+        return workspace().bank.job(trial.job)
+    except FedPromptError:  # another bank than the run was made with
+        return None
+
+
+def _draw_progress(trial: Trial, job: JobRow) -> None:
+    ws = workspace()
+    told = job.progress or {}
+    done, total = len(trial.cells), trial.total
+    text = f"{done:,} of {total:,} answers"
+    if told.get("message") and not done:
+        text += f" \N{MIDDLE DOT} {plain(str(told['message']))}"
+    if isinstance(told.get("seconds_left"), int | float) and done:
+        text += f" \N{MIDDLE DOT} {seconds(float(told['seconds_left']))}"
+    if job.state == "queued" and not is_alive(ws.home, "quick"):
+        st.error("No model process is running; start the app with 'fedprompt ui'.", icon=":material/error:")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(min(1.0, done / max(1, total)), text=text)
+        st.button(
+            "Stop", key="playground_stop_run", icon=":material/stop_circle:", on_click=stop_trial, args=(ws, trial)
+        )
+
+
+def _draw_unfinished(folder: TrialFolder, trial: Trial, job: JobRow | None) -> None:
+    if job is not None and job.state == "failed":
+        st.error(plain(sentence(job.error or "the run failed; the logs say why")), icon=":material/error:")
+    parts = []
+    if trial.failures:
+        parts.append(f"{trial.failures:,} of {trial.total:,} got no answer")
+    if trial.missing:
+        parts.append(f"{trial.missing:,} of {trial.total:,} were not run")
+    label = "Try the failures again" if not trial.missing else "Go on"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if parts:
+            st.markdown(f":material/info: {', '.join(parts)}. What has an answer is kept.", width="content")
+        st.button(
+            label,
+            key="playground_go_on",
+            icon=":material/refresh:",
+            on_click=go_on,
+            args=(workspace(), folder, trial.run),
+        )

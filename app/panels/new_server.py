@@ -1,0 +1,93 @@
+"""A chat server for this session: its address, its key in memory alone, and the models it offers."""
+
+import os
+
+import streamlit as st
+from pydantic import SecretStr
+
+from app.panels.plain import plain, sentence
+from app.panels.session_models import add_server
+from app.session import explain, workspace
+from fedprompt.errors import FedPromptError
+from fedprompt.models.chat_config import FILE
+from fedprompt.workspace.found_servers import models_of, settings_of
+from fedprompt.workspace.session_servers import SessionServer
+
+__all__ = ["draw_new"]
+
+OPENAI = "https://api.openai.com/v1"
+KEYS = "OPENAI_API_KEY"
+
+
+def draw_new() -> None:
+    """Draw the boxes, the list of models on demand, and the button that adds the server."""
+    st.caption(
+        ":material/lock: A key that you type here is held in this session's memory until the session ends. It is "
+        "never written into the bank, the address, a log, an export or a file."
+    )
+    grid = st.grid(2, min_column_width=320)
+    with grid.cell():
+        base_url = st.text_input("Base URL", OPENAI, key="models_url", max_chars=2000).strip()
+    with grid.cell():
+        typed = st.text_input(
+            "Key",
+            key="models_key",
+            type="password",
+            max_chars=4000,
+            autocomplete="off",
+            placeholder=f"from {KEYS}" if _own(base_url) and os.environ.get(KEYS) else "none",
+            help=f"Left empty, OpenAI's own server gets {KEYS} of the environment that the app was started in.",
+        ).strip()
+    from_environment = os.environ.get(KEYS) if _own(base_url) else None
+    key = SecretStr(typed or from_environment or "") if typed or from_environment else None
+    if _own(base_url) and key is None:
+        st.info(
+            f"Set {KEYS} in the environment before you start the app, or type a key above.",
+            title="There is no key for OpenAI yet",
+            icon=":material/key:",
+        )
+    try:
+        settings = settings_of(workspace().home.path, base_url, "any", key)
+    except FedPromptError as error:
+        if "allow" not in str(error):
+            st.warning(plain(sentence(str(error))), icon=":material/shield:")
+            return
+        host = base_url.split("/")[2] if base_url.count("/") >= 2 else base_url
+        st.warning(
+            f"{plain(host)} is another machine, and cases may not be sent there. If they may, add this line to "
+            f"{plain(str(workspace().home.path / FILE))}; plain http needs http:// before the host.",
+            title="This host is not allowed yet",
+            icon=":material/shield:",
+        )
+        st.code(f'allow = ["{host}"]', language="toml")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if st.button("List its models", key="models_list", icon=":material/list:"):
+            try:
+                st.session_state["models_listed"] = (base_url, models_of(workspace().home.path, base_url, key))
+            except FedPromptError as error:
+                explain(error)
+    listed = st.session_state.get("models_listed")
+    offered = listed[1] if listed is not None and listed[0] == base_url else ()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        model = st.selectbox(
+            "Model",
+            offered,
+            index=None,
+            key="models_model",
+            placeholder="type a name, or list its models first",
+            accept_new_options=True,
+        )
+        if st.button("Use in this session", key="models_add", icon=":material/add:", disabled=not model) and model:
+            try:
+                server = SessionServer(model=f"openai:{model}", base_url=base_url)
+                add_server(server, settings.host, settings.remote, key)
+                st.rerun()
+            except ValueError:
+                st.warning("A model's name has no spaces and 200 characters at most.", icon=":material/info:")
+            except FedPromptError as error:
+                explain(error)
+
+
+def _own(base_url: str) -> bool:
+    return base_url.rstrip("/") == OPENAI

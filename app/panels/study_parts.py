@@ -1,0 +1,189 @@
+"""The parts of a study's form. Each draws its boxes and returns what they hold, under the study's own names."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from fedprompt.study.strategies import OPTIONS
+
+__all__ = ["ask_rounds", "ask_soft", "ask_templates", "ask_what"]
+
+MOST_SHOWN = 40
+Body = Mapping[str, Any]
+
+
+def ask_what(body: Body, key: str) -> dict[str, Any]:
+    """Draw name, model and answers."""
+    grid = st.grid(2, min_column_width=220)
+    with grid.cell():
+        name = st.text_input("Name of the study", value=body["study"], key=f"{key}_name", max_chars=80)
+    with grid.cell():
+        model = st.text_input(
+            "Model",
+            value=body["model"],
+            key=f"{key}_model",
+            max_chars=300,
+            help="A name of this machine's models, a Hugging Face id, or a folder. All sites must have the same one.",
+        )
+    found: dict[str, Any] = {"study": name, "model": model}
+    answer = body["answer"]
+    if answer["type"] == "choice":
+        typed = st.text_area(
+            "Answers to choose among, one a line",
+            value="\n".join(answer["labels"]),
+            key=f"{key}_labels",
+            height=min(200, 60 + 24 * len(answer["labels"])),
+            help="As they stand in the file. A prompt may use other words for them; see YAML.",
+        )
+        labels = [line.strip() for line in (typed or "").splitlines() if line.strip()]
+        found["answer"] = {**answer, "labels": labels}
+    return found
+
+
+def ask_templates(body: Body, key: str, replace: Callable[[Sequence[Mapping[str, Any]]], None]) -> dict[str, Any]:
+    """Draw the candidate prompts, and a button for one more.
+
+    Args:
+        replace: called with all templates where one is added or taken out, after which the form is made anew.
+    """
+    st.markdown("**Prompts to try**", help="Fields stand in braces: " + ", ".join(f"{{{f}}}" for f in body["fields"]))
+    templates: list[dict[str, Any]] = list(body["templates"])
+    found = [
+        _ask_template(spec, f"{key}_template_{place}", len(templates) > 1) if place < MOST_SHOWN else spec
+        for place, spec in enumerate(templates)
+    ]
+    kept = [one for one in found if one is not None]
+    if len(kept) < len(found):
+        replace(kept)
+        st.rerun()
+    if st.button("Add a prompt", key=f"{key}_add", icon=":material/add:"):
+        replace(
+            [*kept, {"name": _free({str(one["name"]) for one in kept}), "text": f"{{{body['fields'][0]}}}\nAnswer:"}]
+        )
+        st.rerun()
+    if len(templates) > MOST_SHOWN:
+        st.caption(f"The first {MOST_SHOWN} of {len(templates)} are shown; YAML has them all.")
+    return {"templates": kept}
+
+
+def _free(taken: set[str]) -> str:
+    return next(name for number in range(1, 2000) if (name := f"mine {number}") not in taken)
+
+
+def _ask_template(spec: Mapping[str, Any], key: str, removable: bool) -> dict[str, Any] | None:
+    """Draw one prompt; return it, or None once it is taken out. One of several messages is edited in YAML."""
+    messages = spec.get("messages")
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            name = st.text_input("Name", value=spec["name"], key=f"{key}_name", max_chars=80)
+            out = removable and st.button(
+                "Take out", key=f"{key}_out", icon=":material/close:", type="tertiary", help="Take this prompt out"
+            )
+        if out:
+            return None
+        if messages is not None and len(messages) > 1:
+            st.caption("A conversation of several messages; edit it as YAML.")
+            return {**spec, "name": name}
+        given = spec["text"] if messages is None else messages[0]["content"]
+        lines = given.count("\n") + len(given) // 60 + 1
+        text = st.text_area(
+            "Text" if messages is None else "Text, sent in the model's chat format",
+            value=given,
+            key=f"{key}_text",
+            height=min(220, 50 + 26 * lines),
+            max_chars=100_000,
+        )
+    if messages is None:
+        return {**spec, "name": name, "text": text}
+    return {**spec, "name": name, "messages": [{**messages[0], "content": text}]}
+
+
+def ask_soft(body: Body, key: str) -> dict[str, Any]:
+    """Draw the soft prompt: whether there is one, where it stands, how long it is and what it starts from."""
+    soft = body["soft"]
+    first = body["fields"][0]
+    given = soft or {"template": f"{{{first}}}{{soft}}\nAnswer:", "tokens": 8, "init": "Overall, the answer is"}
+    if not st.toggle("Tune a soft prompt too", value=soft is not None, key=f"{key}_soft"):
+        return {"soft": None}
+    template = st.text_area(
+        "Where it stands",
+        value=given["template"],
+        key=f"{key}_soft_template",
+        height=90,
+        help="{soft} is the place of the tuned vectors. After the text is fastest.",
+    )
+    grid = st.grid(2, min_column_width=200)
+    with grid.cell():
+        tokens = st.number_input("Soft tokens", 1, 512, int(given["tokens"]), key=f"{key}_soft_tokens")
+    init = given["init"]
+    with grid.cell():
+        if isinstance(init, str):
+            init = st.text_input("It starts from the words", value=init, key=f"{key}_soft_init", max_chars=2000)
+    return {"soft": {**given, "template": template, "tokens": int(tokens), "init": init}}
+
+
+def ask_rounds(body: Body, key: str) -> dict[str, Any]:
+    """Draw steps, rounds, waiting, strategy, privacy and the sizes of the parts."""
+    tuning, rounds = body["tuning"], body["rounds"]
+    grid = st.grid(3, min_column_width=150)
+    with grid.cell():
+        count = st.number_input("Rounds", 1, 1000, int(rounds["count"]), key=f"{key}_rounds")
+    with grid.cell():
+        steps = st.number_input("Steps a round", 1, 10_000, int(tuning["steps"]), key=f"{key}_steps")
+    with grid.cell():
+        batch = st.number_input("Cases a step", 1, 1024, int(tuning["batch"]), key=f"{key}_batch")
+    with grid.cell():
+        lr = st.number_input("Learning rate", 0.0001, 10.0, float(tuning["lr"]), format="%.4g", key=f"{key}_lr")
+    with grid.cell():
+        quorum = st.number_input(
+            "Sites that must answer",
+            0,
+            10_000,
+            int(rounds["quorum"] or 0),
+            key=f"{key}_quorum",
+            help="0: all of them. A round goes on without the others once these have answered and the deadline passed.",
+        )
+    with grid.cell():
+        deadline = st.number_input(
+            "Deadline in seconds",
+            0.0,
+            None,
+            0.0 if rounds["deadline"] == "auto" else float(rounds["deadline"]),
+            key=f"{key}_deadline",
+            help="0: twice as long as the slowest site ever took.",
+        )
+    with grid.cell():
+        strategy = _ask_strategy(rounds["strategy"], key)
+    with grid.cell():
+        least = st.number_input(
+            "Fewest cases behind a number",
+            1,
+            None,
+            int(body["privacy"]["min_cases"]),
+            key=f"{key}_min_cases",
+            help="Nothing that was computed over fewer cases leaves a site.",
+        )
+    return {
+        "tuning": {**tuning, "steps": int(steps), "batch": int(batch), "lr": float(lr)},
+        "rounds": {
+            **rounds,
+            "count": int(count),
+            "quorum": int(quorum) or None,
+            "deadline": float(deadline) or "auto",
+            "strategy": strategy,
+        },
+        "privacy": {**body["privacy"], "min_cases": int(least)},
+    }
+
+
+def _ask_strategy(given: Mapping[str, Any], key: str) -> dict[str, Any]:
+    names = list(OPTIONS)
+    name = st.selectbox(
+        "Strategy",
+        names,
+        index=names.index(given["name"]) if given["name"] in names else 0,
+        key=f"{key}_strategy",
+        help="How the sites' changes become one prompt. Its options, where it has any, are edited as YAML.",
+    )
+    return dict(given) if name == given["name"] else {"name": str(name)}

@@ -1,0 +1,104 @@
+"""The job of one page: while it runs, its bar and a button; when it broke off, why, and a button that goes on.
+
+What it draws is read out of the bank, so it is the same after a reload of the browser and after a new start of the app.
+"""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app.panels.job import LONG, draw_running
+from app.panels.plain import plain, sentence
+from app.session import workspace
+from fedprompt.bank.rows import JobRow
+from fedprompt.workspace.jobs import cancel, newest_job, submit
+
+__all__ = ["active", "draw_work", "duration", "follow", "newest_of"]
+
+REFRESH = "2s"
+
+
+def newest_of(*kinds: str) -> JobRow | None:
+    """Return the job of these kinds that was asked for last; one that was given up counts for nothing."""
+    return newest_job(workspace(), *kinds)
+
+
+def active(job: JobRow | None) -> bool:
+    """Return whether a job runs or waits."""
+    return job is not None and job.state in ("queued", "running")
+
+
+def follow(page: str, jobs: Callable[[], tuple[JobRow | None, ...]], draw: Callable[[], None]) -> None:
+    """Draw a part of a page that follows jobs: anew every two seconds while one runs, the whole page when one ends."""
+
+    def live() -> None:
+        found = jobs()
+        state = tuple((job.id, job.state) for job in found if job is not None)
+        before = st.session_state.get(f"{page}_followed")
+        st.session_state[f"{page}_followed"] = state
+        if before is not None and before != state:
+            st.rerun()
+        draw()
+
+    busy = any(active(job) for job in jobs())
+    st.session_state.pop(f"{page}_followed", None)
+    st.fragment(live, run_every=REFRESH if busy else None)()
+
+
+def draw_work(job: JobRow | None, page: str, *, word: str = "Stop", again: Callable[[], None] | None = None) -> None:
+    """Draw a job; nothing where it is done.
+
+    Args:
+        page: begins the keys.
+        word: what the button that breaks it off says.
+        again: called when it is to go on; by default the same work is asked for once more.
+    """
+    if job is None or job.state == "done":
+        return
+    if active(job):
+        draw_running(job, _stop, page=page, word=word)
+        return
+    what = LONG.get(job.kind, job.kind)
+    if job.state == "failed":
+        reason = sentence(job.error or "the logs folder under the home says why")
+        st.error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
+    else:
+        message = plain(str((job.progress or {}).get("message") or "it had not begun"))
+        st.info(
+            f"It had come to: {message}. What was done so far is kept.",
+            title=f"{what} was {'paused' if word == 'Pause' else 'stopped'}",
+            icon=":material/pause_circle:",
+        )
+    label, icon = ("Try again", "refresh") if job.state == "failed" else ("Resume", "play_arrow")
+    with st.container(horizontal=True):
+        st.button(
+            label,
+            key=f"{page}_again",
+            icon=f":material/{icon}:",
+            type="primary",
+            on_click=again or _again,
+            args=() if again else (job,),
+        )
+        st.button("Start something else", key=f"{page}_give_up", type="tertiary", on_click=_give_up, args=(job.id,))
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    if seconds < 0.95:
+        return f"{1000 * seconds:.0f} ms" if seconds >= 0.001 else "under 1 ms"
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _stop(job: str) -> None:
+    cancel(workspace(), job)
+
+
+def _again(job: JobRow) -> None:
+    submit(workspace(), job.kind, job.arguments)
+
+
+def _give_up(job: str) -> None:
+    workspace().bank.forget_job(job)

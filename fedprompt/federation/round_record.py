@@ -1,0 +1,76 @@
+"""What a round leaves, where it is kept, and which round is the best."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from fedprompt.errors import FederationError
+from fedprompt.federation.gathering import Missing
+from fedprompt.federation.strategies.strategy import State
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.score import Score
+
+__all__ = ["RoundRecord", "RoundWriter", "best_round"]
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """What a round left: the global prompt, each site's validation score and mean loss, and the bytes received.
+
+    ``missing`` are the sites that the round did without, and why. ``sent`` and ``received`` are bytes by site,
+    ``seconds`` by step and site, ``steps`` the local steps of sites that took fewer than the study's. ``state`` is what
+    the strategy goes on from.
+    """
+
+    number: int
+    prompt: Prompt
+    scores: Mapping[str, Score]
+    loss: Mapping[str, float]
+    bytes: int
+    heads: Mapping[str, str]
+    missing: tuple[Missing, ...] = ()
+    sent: Mapping[str, int] = field(default_factory=dict)
+    received: Mapping[str, int] = field(default_factory=dict)
+    seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    steps: Mapping[str, int] = field(default_factory=dict)
+    state: State = field(default_factory=dict, compare=False)
+
+    @property
+    def by_site(self) -> dict[str, float]:
+        """Site -> value of the metric on validation."""
+        return {site: score.total / score.n for site, score in self.scores.items()}
+
+    @property
+    def mean(self) -> float:
+        """The unweighted mean over sites."""
+        values = [value for _, value in sorted(self.by_site.items())]
+        return sum(values) / len(values)
+
+
+class RoundWriter(Protocol):
+    """Where rounds are kept; filled by whoever knows the bank."""
+
+    def written(self) -> Sequence[RoundRecord]:
+        """Return the rounds already written, in order."""
+        ...
+
+    def begin(self, number: int, plan: Mapping[str, Any]) -> None:
+        """Keep what a round begins with, as JSON; one that is begun again stays as it was."""
+        ...
+
+    def write(self, record: RoundRecord) -> None:
+        """Keep one round; it is durable when this returns."""
+        ...
+
+
+def best_round(records: Sequence[RoundRecord]) -> RoundRecord:
+    """Return the round with the highest mean on validation, the earliest of equals.
+
+    Among those that the most sites scored: a mean over fewer sites is another quantity.
+
+    Raises:
+        FederationError: there is none.
+    """
+    if not records:
+        raise FederationError("no round was run, so there is none to keep")
+    return max(records, key=lambda record: (len(record.scores), record.mean, -record.number))

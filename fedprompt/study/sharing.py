@@ -1,0 +1,50 @@
+"""What a study may ask for beside one prompt for all: a prompt for each group of sites, and each site's own choice.
+
+Only names, bounds and defaults; what they mean is in ``federation.clustering`` and ``site.personal``. A part that a
+study leaves out is left out of its JSON too, so that the digest of a study that asks for none of this stays as it was.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["Groups", "Personal", "absent"]
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+def absent(value: object) -> bool:
+    """Whether a part was left out (None or False), so that it is left out of the JSON."""
+    return value is None or value is False
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Groups(_Part):
+    """Sites whose likeness is below ``apart`` are tuned apart for ``rounds`` more rounds, after those of all together.
+
+    ``by``: the likeness of their updates from the common prompt, or of their scores of the study's templates.
+    ``most`` groups at most, none of fewer than ``smallest`` sites. By updates, a group is cut only where it stands
+    ``still``: where its mean update is at most so much of its longest.
+    """
+
+    by: Literal["updates", "templates"] = "updates"
+    most: Annotated[int, Field(ge=2, le=100)] = 3
+    smallest: Annotated[int, Field(ge=1, le=10_000)] = 2
+    apart: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    still: Annotated[float, Field(gt=0, le=1)] = 0.25
+    rounds: Annotated[int, Field(ge=1, le=1000)] = 2
+
+
+class Personal(_Part):
+    """Each site chooses on its validation cases; ``mixtures`` are the shares of its own prompt in mixed ones."""
+
+    mixtures: Annotated[tuple[Share, ...], Field(max_length=16)] = (0.25, 0.5, 0.75)
+
+    @model_validator(mode="after")
+    def _different(self) -> "Personal":
+        if len(set(self.mixtures)) != len(self.mixtures):
+            raise ValueError("mixtures name a share twice; name each once")
+        return self

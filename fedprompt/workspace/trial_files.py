@@ -1,0 +1,175 @@
+"""Where the playground keeps runs and test sets: files under the home, readable by their owner alone, never the bank.
+
+``playground/OWNER/runs/RUN/`` holds ``request.json``, ``cells.jsonl`` (a line a cell, the last of a cell counts) and,
+while text is written, ``live.json``. Invariant: a run goes once it is older than ``KEPT_DAYS``, is not among the
+``MOST_RUNS`` newest, or was not to be kept and ``LOOSE_SECONDS`` have passed.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from fedprompt.errors import FedPromptError, JobError
+from fedprompt.workspace.home import Home
+
+__all__ = ["KEPT_DAYS", "MOST_RUNS", "MOST_SETS", "TrialFolder", "owner_folder"]
+
+KEPT_DAYS = 30
+MOST_RUNS = 50
+MOST_SETS = 100
+LOOSE_SECONDS = 3600.0
+MAX_BYTES = 64 * 1024 * 1024
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def owner_folder(home: Home, who: str) -> "TrialFolder":
+    """Return the folder of a visitor; ``who`` is empty where nobody signs in."""
+    name = hashlib.blake2b(who.encode(), digest_size=16).hexdigest() if who else "local"
+    return TrialFolder(home, name)
+
+
+class TrialFolder:
+    """One visitor's runs and test sets; ``owner`` is ``local`` or a hash of who signed in."""
+
+    def __init__(self, home: Home, owner: str) -> None:
+        if owner != "local" and not _ID.fullmatch(owner):
+            raise JobError(f"'{owner[:40]}' is no owner of runs of the playground")
+        self.owner = owner
+        self._path = home.path / "playground" / owner
+
+    def add(self, run: str, request: Mapping[str, Any]) -> None:
+        """Write a new run's request."""
+        folder = self._run(run)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for above in (folder.parent, folder.parent.parent, folder.parent.parent.parent):
+            above.chmod(0o700)
+        _write(folder / "request.json", request)
+
+    def request(self, run: str) -> Mapping[str, Any]:
+        """Return a run's request.
+
+        Raises:
+            JobError: there is no such run any more.
+        """
+        found = _read(self._run(run) / "request.json")
+        if found is None:
+            raise JobError("this run is no longer kept; run it again")
+        return found
+
+    def append(self, run: str, cell: Mapping[str, Any]) -> None:
+        """Add a cell's line."""
+        line = json.dumps(cell, ensure_ascii=False) + "\n"
+        handle = os.open(self._run(run) / "cells.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(line)
+
+    def cells(self, run: str) -> list[dict[str, Any]]:
+        """Return the lines that were written, as far as they are whole."""
+        found = []
+        with suppress(OSError), (self._run(run) / "cells.jsonl").open(encoding="utf-8") as file:
+            for line in file:
+                with suppress(ValueError):
+                    found.append(json.loads(line))
+        return found
+
+    def tell(self, run: str, live: Mapping[str, Any] | None) -> None:
+        """Keep what is being written just now; None once nothing is."""
+        path = self._run(run) / "live.json"
+        if live is None:
+            path.unlink(missing_ok=True)
+        else:
+            _write(path, live)
+
+    def live(self, run: str) -> Mapping[str, Any]:
+        """Return what is being written just now."""
+        return _read(self._run(run) / "live.json") or {}
+
+    def forget(self, run: str) -> None:
+        """Delete a run."""
+        shutil.rmtree(self._run(run), ignore_errors=True)
+
+    def runs(self) -> tuple[str, ...]:
+        """Return the runs there are, the newest first."""
+        return tuple(path.name for _, path in self._listed())
+
+    def prune(self) -> None:
+        """Delete what is no longer to be kept."""
+        now, kept = time.time(), 0
+        for made, path in self._listed():
+            request = _read(path / "request.json") or {}
+            loose = not request.get("keep", False) and now - made > LOOSE_SECONDS
+            kept += bool(request.get("keep", False))
+            if loose or kept > MOST_RUNS or now - made > KEPT_DAYS * 86_400:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def sets(self) -> dict[str, Mapping[str, Any]]:
+        """Return the test sets by name."""
+        found = (_read(path) for path in sorted(self._sets.glob("*.json")))
+        return dict(sorted((str(one["name"]), one) for one in found if one is not None and "name" in one))
+
+    def save_set(self, name: str, body: Mapping[str, Any]) -> None:
+        """Keep a test set under a name; one of that name is replaced.
+
+        Raises:
+            JobError: there are too many.
+        """
+        path = self._set(name)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists() and len(list(self._sets.glob("*.json"))) >= MOST_SETS:
+            raise JobError(f"there are {MOST_SETS} test sets already; delete one first")
+        _write(path, {**body, "name": name})
+
+    def forget_set(self, name: str) -> None:
+        """Delete a test set."""
+        self._set(name).unlink(missing_ok=True)
+
+    @property
+    def _sets(self) -> Path:
+        return self._path / "sets"
+
+    def _set(self, name: str) -> Path:
+        return self._sets / f"{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}.json"
+
+    def _run(self, run: str) -> Path:
+        if not _ID.fullmatch(run):
+            raise JobError("that is no run of the playground; run it again")
+        return self._path / "runs" / run
+
+    def _listed(self) -> list[tuple[float, Path]]:
+        return sorted(_folders(self._path / "runs"), reverse=True)
+
+
+def _folders(path: Path) -> Iterator[tuple[float, Path]]:
+    with suppress(OSError):
+        for folder in path.iterdir():
+            with suppress(OSError):
+                if _ID.fullmatch(folder.name):
+                    yield (folder / "request.json").stat().st_mtime, folder
+
+
+def _write(path: Path, body: Mapping[str, Any]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    data = json.dumps(dict(body), ensure_ascii=False).encode()
+    if len(data) > MAX_BYTES:
+        raise JobError(f"this is more than {MAX_BYTES // 1024**2} MB; run it in parts")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise FedPromptError(f"{path}: cannot be written ({error.strerror}); check the home folder") from error
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes()[:MAX_BYTES])
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,120 @@
+"""Data: drop a file of labelled cases, say how it is read, see whether it can be used."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.panels.columns import ask_reading
+from app.panels.data_report import draw_counts, draw_refused, draw_verdict
+from app.panels.dropping import choose_set, draw_removal, drop_file
+from app.panels.running import run_quick
+from app.panels.steps import draw_steps
+from app.session import guarded, role, workspace
+from fedprompt.workspace.data_view import without_refused
+from fedprompt.workspace.evaluation_sets import EvaluationSet, Reading, evaluation_sets, keep_reading
+
+REMEMBERED = 8
+
+
+@guarded
+def draw() -> None:
+    """Draw the page."""
+    st.title("Data")
+    if role() == "hub":
+        st.info("A hub holds no site's cases, so there is nothing to drop here.", icon=":material/hub:")
+        return
+    drop_file()
+    sets = evaluation_sets(workspace().home)
+    draw_steps(2 if sets else 1)
+    chosen = choose_set(sets, "data")
+    if chosen is None:
+        with st.container(border=True):
+            st.markdown("**No file is kept here yet.** Drop one above: a column of text, a column of answers.")
+            st.caption("A few hundred lines are enough for a first ranking; 100 distinct texts for a federation.")
+        return
+    grid = st.grid(2, min_column_width=340, gap="large")
+    with grid.cell():
+        reading, view = ask(chosen)
+    with grid.cell():
+        if view is not None:
+            draw_report(chosen, reading, view)
+
+
+def ask(chosen: EvaluationSet) -> tuple[Reading | None, dict[str, Any] | None]:
+    """Draw the choices; return what is chosen and what is then in the file, None while a choice is missing."""
+    first = look(chosen, chosen.reading)
+    guess = None if first["reading"] is None else Reading.model_validate(first["reading"])
+    key = f"data_{chosen.id}_{chosen.changed}"
+    reading = ask_reading(first["columns"], guess, key)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        view = None if reading is None else look(chosen, reading)
+        kept = reading is not None and reading == chosen.reading
+        usable = view is not None and view["problem"] is None
+        if kept and usable:
+            if st.button("Next: prompts", key="data_next", type="primary", icon=":material/arrow_forward:"):
+                st.session_state["new_study_chosen"] = chosen.id
+                go_on()
+        else:
+            st.button(
+                "Yes, read it so",
+                key="data_confirm",
+                type="primary",
+                icon=":material/check:",
+                disabled=not usable,
+                on_click=keep_reading,
+                args=(chosen, reading),
+            )
+        draw_removal(chosen)
+    return reading, view
+
+
+def go_on() -> None:
+    """Open the page of the next step; where this page runs alone there is none."""
+    from streamlit.errors import StreamlitAPIException
+
+    try:
+        st.switch_page("../pages/new_study.py")
+    except StreamlitAPIException:
+        st.caption("Open the page New study for that.")
+
+
+def look(chosen: EvaluationSet, reading: Reading | None) -> dict[str, Any]:
+    """Return what is in the file; the last looks of this visitor are remembered."""
+    seen: dict[Any, dict[str, Any]] = st.session_state.setdefault("data_seen", {})
+    key = (chosen.id, chosen.changed, None if reading is None else reading.model_dump_json())
+    if key not in seen:
+        given = None if reading is None else reading.model_dump(mode="json")
+        arguments = {"data": str(chosen.path), "reading": given}
+        found = dict(run_quick(workspace(), "data", arguments, f"Reading {chosen.path.name}"))
+        while len(seen) >= REMEMBERED:
+            seen.pop(next(iter(seen)))
+        seen[key] = found
+    return seen[key]
+
+
+def draw_report(chosen: EvaluationSet, reading: Reading | None, view: dict[str, Any]) -> None:
+    """Draw what is in the file, and what to do about lines that would be refused."""
+    draw_verdict(view)
+    draw_refused(view)
+    if reading is not None and (view.get("refused") or {}).get("count"):
+        st.button(
+            "Leave those lines out",
+            key="data_clean",
+            icon=":material/filter_alt:",
+            help="Writes the other lines to a new file beside this one; this one stays as it is.",
+            on_click=clean,
+            args=(chosen, reading),
+        )
+    if view["problem"] is None:
+        draw_counts(view)
+
+
+@guarded
+def clean(chosen: EvaluationSet, reading: Reading) -> None:
+    """Write the usable lines to a file of their own and choose it."""
+    path: Path = without_refused(chosen.path, reading)
+    st.session_state["data_chosen"] = f"{chosen.site} / {path.name}"
+
+
+draw()

@@ -1,0 +1,161 @@
+"""Federation: who takes part, round by round, and what travelled; on a site, only what this site does."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.panels.federation_parts import draw_member, draw_result, draw_rounds_of
+from app.panels.roster import draw_members, draw_roster
+from app.panels.running import run_quick
+from app.panels.sites_chosen import ask_sites
+from app.panels.study_form import ask_study, set_study
+from app.panels.work import active, draw_work, follow, newest_of
+from app.session import guarded, role, workspace
+from fedprompt.bank.rows import JobRow
+from fedprompt.workspace.federation_view import federation_view, federations
+from fedprompt.workspace.hub_folder import HubFolder
+from fedprompt.workspace.jobs import submit
+from fedprompt.workspace.study_draft import KeptStudy, keep_study, kept_studies
+
+
+@guarded
+def draw() -> None:
+    """Draw the page."""
+    st.title("Federation")
+    if role() == "site":
+        draw_member(workspace().home)
+        return
+    if role() == "hub":
+        draw_hub()
+    job = newest_of("federate", "federate-flare")
+    follow("federation", lambda: (newest_of("federate", "federate-flare"), newest_of("demo")), live)
+    if not active(job):
+        draw_start()
+
+
+@guarded
+def live() -> None:
+    """Draw the federation that runs, or the chosen one."""
+    ws = workspace()
+    job = newest_of("federate", "federate-flare")
+    draw_work(job, "federation", word="Pause", again=lambda: go_on(job, whole=True))
+    if job is not None and job.state == "cancelled":
+        st.button("Next round only", key="federation_next", icon=":material/skip_next:", on_click=go_on, args=(job,))
+    runs = federations(ws)
+    if not runs:
+        return
+    states = {"running": "not finished", "done": "finished"}
+    names = {
+        run.id: f"{ws.bank.study(run.study).study.study}, {run.created:%d %b %H:%M}, {states[run.state]}"
+        for run in runs
+    }
+    shown = next(iter(names))
+    if len(runs) > 1 and not active(job):
+        shown = str(st.selectbox("Run", list(names), format_func=lambda one: names[one], key="federation_run"))
+    view = federation_view(ws, shown)
+    st.subheader("The sites")
+    draw_roster(view, job)
+    draw_rounds_of(view)
+    draw_result(view)
+
+
+def draw_hub() -> None:
+    """Draw the members of this hub's federation, asked anew on demand."""
+    if not (HubFolder(workspace().home).path / "hub.json").exists():
+        st.info(
+            "This machine is no hub yet. Begin in a terminal: fedprompt hub init NAME, then hub invite SITE.",
+            icon=":material/hub:",
+        )
+        return
+    st.subheader("Members")
+    if st.button("Look again", key="federation_look", icon=":material/refresh:", type="tertiary"):
+        st.session_state.pop("federation_roster", None)
+    if "federation_roster" not in st.session_state:
+        st.session_state["federation_roster"] = dict(run_quick(workspace(), "roster", {}, "Asking the hub"))
+    draw_members(st.session_state["federation_roster"])
+
+
+def draw_start() -> None:
+    """Draw the study, the sites and the buttons that begin a federation."""
+    kept = {one.name: one for one in kept_studies(workspace().home) if one.study is not None}
+    st.subheader("Start a federation")
+    if not kept:
+        with st.container(border=True):
+            st.markdown("**It needs a study first:** what the sites are to work on together. New study makes one.")
+        return
+    chosen = kept[str(st.selectbox("Study", list(kept), key="federation_which", persist_state="session"))]
+    with st.expander("Read or change the study", icon=":material/edit_note:"):
+        draw_editor(chosen)
+    assert chosen.study is not None
+    kind, arguments = "federate", None
+    if role() == "hub":
+        folder = HubFolder(workspace().home)
+        sites = list(folder.sites()) if (folder.path / "hub.json").exists() else []
+        arguments = {"sites": sites} if len(sites) > 1 else None
+        kind = "federate-flare"
+        st.caption(f"{len(sites)} admitted sites take part. Each works only once its operator has accepted this study.")
+    else:
+        arguments = ask_sites(chosen.study)
+    seed = st.number_input("Seed", 0, 2**31, 0, key="federation_seed", width=200, help="The same seed, the same run.")
+    whole = None if arguments is None else {"study": str(chosen.path), **arguments, "seed": int(seed)}
+    with st.container(horizontal=True):
+        for label, key, icon, last in (
+            ("Start", "federation_start", "play_arrow", None),
+            ("First round only", "federation_first", "skip_next", 1),
+        ):
+            st.button(
+                label,
+                key=key,
+                icon=f":material/{icon}:",
+                type="primary" if last is None else "secondary",
+                disabled=whole is None or (last is not None and chosen.study.soft is None),
+                on_click=ask,
+                args=(kind, whole, last),
+            )
+
+
+def draw_editor(chosen: KeptStudy) -> None:
+    """Draw a kept study as a form and as YAML, and keep it once it is changed."""
+    if st.session_state.get("federation_of") != (chosen.path, chosen.changed):
+        st.session_state["federation_of"] = (chosen.path, chosen.changed)
+        set_study("federation", chosen.path.read_text(encoding="utf-8"))
+    text = ask_study("federation")
+    changed = text is not None and text != chosen.path.read_text(encoding="utf-8")
+    st.button(
+        "Keep the change",
+        key="federation_keep",
+        icon=":material/save:",
+        disabled=not changed,
+        help="A changed study is another study: sites accept it anew, and its run begins anew.",
+        on_click=keep,
+        args=(text,),
+    )
+
+
+@guarded
+def keep(text: str) -> None:
+    """Keep a study."""
+    path: Path = keep_study(workspace().home, text)
+    st.toast(f"Kept as {path.name}")
+
+
+@guarded
+def ask(kind: str, arguments: dict[str, Any], last: int | None) -> None:
+    """Queue a federation, to pause after a round if one is given."""
+    submit(workspace(), kind, arguments if last is None else {**arguments, "pause_after": last})
+
+
+@guarded
+def go_on(job: JobRow | None, *, whole: bool = False) -> None:
+    """Take a paused federation up again: to its end, or for one round."""
+    if job is None:
+        return
+    ws = workspace()
+    arguments = {key: value for key, value in job.arguments.items() if key != "pause_after"}
+    runs = federations(ws)
+    done = len(ws.bank.rounds(runs[0].id)) if runs else 0
+    submit(ws, job.kind, arguments if whole else {**arguments, "pause_after": done + 1})
+
+
+draw()

@@ -1,0 +1,31 @@
+"""Models: what this machine runs, the chat servers it may ask, and servers of this session alone."""
+
+import streamlit as st
+
+from app.panels.model_lists import draw_added, draw_configured, draw_found, draw_local
+from app.panels.new_server import draw_new
+from app.session import guarded
+
+ABOUT = (
+    "Models that the playground and studies can name. :material/lock: Nothing is asked before you press a button. A "
+    "test sends one fixed question and no text of yours."
+)
+
+
+@guarded
+def draw() -> None:
+    """Draw the page."""
+    st.title("Models")
+    st.caption(ABOUT)
+    st.subheader("On this machine")
+    draw_local()
+    st.subheader("Chat servers of models.toml")
+    draw_configured()
+    st.subheader("Servers that run here")
+    draw_found()
+    st.subheader("A server for this session")
+    draw_added()
+    draw_new()
+
+
+draw()

@@ -1,0 +1,144 @@
+"""New study: prompts to try on one's own cases, and their first ranking."""
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from app.panels.dropping import choose_set
+from app.panels.first_ranking import draw_first_ranking
+from app.panels.plain import plain
+from app.panels.steps import draw_steps
+from app.panels.study_form import ask_study, set_study, study_text
+from app.panels.work import active, draw_work, follow, newest_of
+from app.session import guarded, role, workspace
+from fedprompt.workspace.evaluation_sets import EvaluationSet, evaluation_sets
+from fedprompt.workspace.jobs import submit
+from fedprompt.workspace.study_draft import draft_of, keep_study, kept_studies
+
+NEW = "a new draft"
+EXAMPLE = """\
+study: sentiment
+fields: [text]
+answer: {type: choice, labels: [positive, negative]}
+templates:
+  - {name: text-first, text: "Review: {text}\\nSentiment:"}
+soft: {template: "Review: {text}{soft}\\nSentiment:", tokens: 8, init: "Overall, the feeling expressed here is clearly"}
+"""
+
+
+@guarded
+def draw() -> None:
+    """Draw the page."""
+    st.title("New study")
+    if role() == "hub":
+        draw_hub()
+        return
+    sets = [one for one in evaluation_sets(workspace().home) if one.reading is not None]
+    job = newest_of("score")
+    draw_steps(4 if job is not None and job.state != "failed" else 3 if sets else 1)
+    if not sets:
+        with st.container(border=True):
+            st.markdown(
+                "**First a file of labelled cases.** Drop one on the Data page and say how its columns are read."
+            )
+            if st.button("Open Data", key="new_study_data", type="primary", icon=":material/table_view:"):
+                go("data")
+        return
+    follow("new_study", lambda: (newest_of("score"),), draw_ranking)
+    st.subheader("Prompts" if job is None else "Change the prompts and rank again")
+    chosen = choose_set(sets, "new_study")
+    if chosen is not None:
+        draw_study(chosen)
+
+
+@guarded
+def draw_ranking() -> None:
+    """Draw the ranking that runs, or the last one."""
+    job = newest_of("score")
+    if job is None:
+        return
+    draw_work(job, "new_study")
+    if job.state == "done" and job.result:
+        st.subheader("First ranking")
+        st.caption(f"Of the study {plain(Path(str(job.arguments['study'])).stem)}, the last that was asked for.")
+        draw_first_ranking(job.result)
+        with st.container(horizontal=True):
+            for page, label, icon in (
+                ("leaderboard", "Leaderboard", "leaderboard"),
+                ("tune", "Tune a soft prompt", "tune"),
+                ("federation", "Federation", "lan"),
+            ):
+                if st.button(label, key=f"new_study_to_{page}", icon=f":material/{icon}:"):
+                    go(page)
+
+
+def draw_study(chosen: EvaluationSet) -> None:
+    """Draw the prompts for an evaluation set, and the button that ranks them."""
+    assert chosen.reading is not None
+    kept = {one.name: one for one in kept_studies(workspace().home) if one.study is not None}
+    source = st.selectbox(
+        "Begin with", [NEW, *kept], key="new_study_source", help="A draft made for this file, or one."
+    )
+    wanted = (chosen.id, chosen.changed, source)
+    if st.session_state.get("new_study_of") != wanted:
+        st.session_state["new_study_of"] = wanted
+        stem = chosen.path.stem.removesuffix(".kept")
+        first = draft_of(chosen.reading, stem) if source == NEW else kept[str(source)].path.read_text(encoding="utf-8")
+        set_study("new_study", first)
+    text = ask_study("new_study")
+    busy = active(newest_of("score"))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Rank them on my cases",
+            key="new_study_rank",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=text is None or busy,
+            on_click=rank,
+            args=(chosen, text),
+        )
+        if text is not None:
+            st.download_button(
+                "The study as a file",
+                text,
+                file_name="study.yaml",
+                mime="application/yaml",
+                key="new_study_yaml_file",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+    st.caption(":material/lock: The prompts run on this machine. The study is kept in its home; no case is in it.")
+
+
+@guarded
+def rank(chosen: EvaluationSet, text: str) -> None:
+    """Keep the study and have its prompts scored on the validation cases."""
+    ws = workspace()
+    path = keep_study(ws.home, text)
+    submit(ws, "score", {"study": str(path), **chosen.arguments})
+
+
+def draw_hub() -> None:
+    """Draw the study that a hub's operator writes; there are no cases here to rank it on."""
+    st.caption("Write what the sites are to work on together. They see all of it before they accept it.")
+    if study_text("new_study") is None:
+        set_study("new_study", EXAMPLE)
+    text = ask_study("new_study")
+    if (
+        st.button("Keep it", key="new_study_keep", type="primary", icon=":material/save:", disabled=text is None)
+        and text
+    ):
+        path = keep_study(workspace().home, text)
+        st.success(f"Kept as {plain(str(path))}. Send this file to the sites; Federation starts it.")
+
+
+def go(page: str) -> None:
+    """Open another page; where this page runs alone there is none."""
+    try:
+        st.switch_page(f"../pages/{page}.py")
+    except StreamlitAPIException:
+        st.caption(f"Open the page '{page}' for that.")
+
+
+draw()

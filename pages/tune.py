@@ -1,0 +1,134 @@
+"""Tune: a soft prompt on this machine's own cases, timed first, watched while it runs."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.panels.curves import draw_curves
+from app.panels.dropping import choose_set
+from app.panels.plain import plain, sentence
+from app.panels.travel import go
+from app.panels.tuning_end import draw_end, draw_estimate
+from app.panels.work import active, draw_work, follow, newest_of
+from app.session import guarded, role, workspace
+from fedprompt.bank.rows import JobRow
+from fedprompt.workspace.evaluation_sets import evaluation_sets
+from fedprompt.workspace.jobs import submit
+from fedprompt.workspace.study_draft import KeptStudy, kept_studies, used_by
+from fedprompt.workspace.tuning_job import estimate_for, tuning_view
+
+ABOUT = (
+    "A soft prompt is a few vectors that stand in the prompt where words would. Tuning moves them so that the model "
+    "gives the right answers on the cases it tunes on; which step is kept is decided on other cases."
+)
+HERE = (
+    ":material/lock: Everything happens on this machine. The tuned prompt goes into its bank; no case does, though a "
+    "prompt tuned without noise can carry traces of the cases it was tuned on."
+)
+
+
+@guarded
+def draw() -> None:
+    """Draw the page."""
+    st.title("Tune")
+    if role() == "hub":
+        st.info("A hub holds no cases, so there is nothing to tune on here.", icon=":material/hub:")
+        return
+    st.markdown(ABOUT, width=860)
+    follow("tune", work, live)
+    job = newest_of("tune")
+    if job is None or job.state in ("done", "cancelled", "failed"):
+        draw_start()
+
+
+def work() -> tuple[JobRow | None, ...]:
+    """Return the jobs that this page follows."""
+    return newest_of("tune"), newest_of("tune-time")
+
+
+@guarded
+def live() -> None:
+    """Draw the tuning that runs or ran last, and the timing that runs."""
+    timing = newest_of("tune-time")
+    if timing is not None and timing.state in ("queued", "running", "failed"):
+        draw_work(timing, "tune_time")
+    if newest_of("tune") is None:
+        return
+    view = tuning_view(workspace())
+    draw_work(view.job, "tune", word="Pause")
+    if view.active and view.estimate is not None:
+        draw_estimate(view.estimate)
+    draw_end(view)
+    if view.run is not None:
+        draw_curves(view)
+    if view.job is not None and view.job.state == "done" and view.job.result:
+        prompt = str(view.job.result["prompt"])
+        with st.container(horizontal=True):
+            if st.button("See it in the bank", key="tune_bank", icon=":material/inventory_2:"):
+                go("bank", [prompt])
+            if st.button("Try it in the playground", key="tune_try", icon=":material/experiment:"):
+                go("playground", [prompt])
+
+
+def draw_start() -> None:
+    """Draw what is to be tuned on what, and the buttons that time it and start it."""
+    studies = {one.name: one for one in kept_studies(workspace().home) if one.study and one.study.soft}
+    sets = [one for one in evaluation_sets(workspace().home) if one.reading is not None]
+    st.subheader("Tune one" if newest_of("tune") is None else "Tune another")
+    if not studies or not sets:
+        missing = "a file of labelled cases" if not sets else "a study with a soft prompt"
+        with st.container(border=True):
+            st.markdown(f"**This needs {missing} first.** Data takes the file; New study makes a study for it.")
+            if st.button("Open Data" if not sets else "Open New study", key="tune_first", type="primary"):
+                go("data" if not sets else "new_study", [])
+        return
+    grid = st.grid(3, min_column_width=200, vertical_alignment="bottom")
+    with grid.cell():
+        chosen = studies[str(st.selectbox("Study", list(studies), key="tune_study", persist_state="session"))]
+    with grid.cell():
+        data = choose_set(sets, "tune_data")
+    with grid.cell():
+        seed = st.number_input("Seed", 0, 2**31, 0, key="tune_seed", help="The same seed gives the same prompt.")
+    if data is None or chosen.study is None or data.reading is None:
+        return
+    if problem := used_by(chosen.study, data.reading):
+        st.warning(plain(sentence(problem)), icon=":material/warning:")
+        return
+    draw_buttons(chosen, {"study": str(chosen.path), **data.arguments}, int(seed))
+    st.caption(HERE)
+
+
+def draw_buttons(chosen: KeptStudy, arguments: dict[str, Any], seed: int) -> None:
+    """Draw how long it will take, and the two buttons."""
+    found = estimate_for(workspace(), arguments)
+    if found is not None:
+        draw_estimate(found)
+    busy = active(newest_of("tune-time")) or active(newest_of("tune"))
+    with st.container(horizontal=True):
+        st.button(
+            "Time ten steps" if found is None else "Time it again",
+            key="tune_measure",
+            icon=":material/timer:",
+            type="primary" if found is None else "secondary",
+            disabled=busy,
+            on_click=ask,
+            args=("tune-time", arguments),
+        )
+        st.button(
+            "Start tuning",
+            key="tune_start",
+            icon=":material/play_arrow:",
+            type="secondary" if found is None else "primary",
+            disabled=busy,
+            on_click=ask,
+            args=("tune", {**arguments, "seed": seed}),
+        )
+
+
+@guarded
+def ask(kind: str, arguments: dict[str, Any]) -> None:
+    """Queue a job."""
+    submit(workspace(), kind, arguments)
+
+
+draw()

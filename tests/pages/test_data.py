@@ -1,0 +1,115 @@
+"""Data: a dropped file stays in the site's folder, is looked at without its text, and says what would be refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fedprompt.workspace.evaluation_sets import evaluation_sets, keep_file
+from fedprompt.workspace.workspace import Workspace
+from tests.scripted_sites import cases
+
+Open = Callable[..., AppTest]
+
+
+def table(count: int = 120, *, header: str = "note,mood") -> bytes:
+    lines = [f"{case.fields['text']},{case.answer}" for case in cases("clinic", count)]
+    return ("\n".join([header, *lines]) + "\n").encode()
+
+
+def texts(at: AppTest) -> str:
+    kinds = (at.markdown, at.caption, at.subheader, at.error, at.success, at.info, at.warning)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def drop(at: AppTest, name: str, content: bytes) -> AppTest:
+    at.file_uploader[0].upload(name, content, "text/csv").run()
+    assert not at.exception
+    return at
+
+
+def test_an_empty_home_says_what_to_drop_and_where_it_goes(open_page: Open, home: Path) -> None:
+    at = open_page("data")
+    assert "No file is kept here yet" in texts(at)
+    assert f"{home.name}/sites/this-site/data" in texts(at).replace("\\", "")
+    assert "Nothing of it is sent anywhere" in texts(at)
+
+
+def test_a_dropped_file_lies_in_the_sites_folder_and_its_columns_are_guessed(open_page: Open, ws: Workspace) -> None:
+    at = drop(open_page("data"), "clinic.csv", table())
+    kept = ws.home.sites / "this-site" / "data" / "clinic.csv"
+    assert kept.read_bytes() == table() and kept.stat().st_mode & 0o777 == 0o600
+    assert at.multiselect[0].value == ["note"]
+    assert at.selectbox[1].value == "mood"
+    assert at.multiselect[1].value == ["negative", "positive"]
+    # 120 distinct inputs are cut at 0.4, 0.3, 0.3 into 48, 36 and 36, each above 30.
+    assert "Fit for use: 120 cases" in texts(at)
+    assert [metric.value for metric in at.metric] == ["120", "120", "0", "0"]
+
+
+def test_confirming_keeps_how_the_file_is_read(open_page: Open, ws: Workspace) -> None:
+    at = drop(open_page("data"), "clinic.csv", table())
+    at.button(key="data_confirm").click().run()
+    reading = evaluation_sets(ws.home)[0].reading
+    assert reading is not None
+    assert (reading.fields, reading.answer, reading.labels) == ({"note": "note"}, "mood", ("negative", "positive"))
+    assert at.button(key="data_next").label == "Next: prompts"
+
+
+def test_lines_that_would_be_refused_are_named_and_can_be_left_out(open_page: Open, ws: Workspace) -> None:
+    lines = table().decode().splitlines()
+    lines[3] = ",positive"
+    lines[6] = lines[6].rpartition(",")[0] + ",positve"
+    at = drop(open_page("data"), "clinic.csv", "\n".join(lines).encode())
+    shown = at.dataframe[0].value
+    assert list(shown["line"]) == [4, 7]
+    assert list(shown["why it would be refused"]) == ["no value", "the label is not among those chosen"]
+    assert "2 lines would be refused" in texts(at)
+    assert at.button(key="data_confirm").disabled
+    at.button(key="data_clean").click().run()
+    assert "Fit for use: 118 cases" in texts(at)
+    kept = ws.home.sites / "this-site" / "data" / "clinic.kept.jsonl"
+    assert len(kept.read_text().splitlines()) == 118 and set(json.loads(kept.read_text().splitlines()[0])) == {
+        "note",
+        "answer",
+    }
+
+
+def test_repeats_contradictions_and_too_few_cases_are_told(open_page: Open) -> None:
+    lines = table(40).decode().splitlines()
+    other = "negative" if lines[1].endswith("positive") else "positive"
+    lines += [lines[2], lines[1].rpartition(",")[0] + f",{other}"]
+    at = drop(open_page("data"), "few.csv", "\n".join(lines).encode())
+    assert [metric.value for metric in at.metric] == ["41", "40", "1", "1"]
+    assert "Repeats: line 42" in texts(at) and "Contradictions: line 2 and 43" in texts(at)
+    assert "Enough for a first ranking here" in texts(at)
+
+
+def test_what_the_page_was_told_of_a_file_is_not_kept_in_the_bank(open_page: Open, ws: Workspace) -> None:
+    drop(open_page("data"), "clinic.csv", table())
+    jobs = [job for job in ws.bank.jobs() if job.kind == "data"]
+    assert jobs and all(job.arguments == {} and job.result is None for job in jobs)
+
+
+def test_a_file_that_cannot_be_read_is_a_sentence_and_leaves_no_trace_of_its_text(open_page: Open) -> None:
+    at = drop(open_page("data"), "odd.csv", b"note,mood\nquixotry\xff,positive\n")
+    assert "odd.csv" in at.error[0].value and "quixotry" not in at.error[0].value
+
+
+def test_a_name_cannot_lead_out_of_the_sites_folder(ws: Workspace) -> None:
+    path = keep_file(ws.home, "this-site", "../../../x/.hidden.csv", b"a,b\n1,2\n")
+    assert path == ws.home.sites / "this-site" / "data" / "hidden.csv"
+
+
+def test_removing_a_file_deletes_it(open_page: Open, ws: Workspace) -> None:
+    at = drop(open_page("data"), "clinic.csv", table())
+    at.button(key="data_delete").click().run()
+    assert evaluation_sets(ws.home) == ()
+
+
+def test_a_hubs_app_takes_no_evaluation_set(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEDPROMPT_ROLE", "hub")
+    at = open_page("data")
+    assert not at.file_uploader and "A hub holds no" in texts(at)

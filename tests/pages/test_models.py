@@ -1,0 +1,113 @@
+"""The Models page: what is here, what is asked when a person asks, and keys that are shown and kept nowhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
+
+from fedprompt.workspace.session_servers import ring
+from fedprompt.workspace.workspace import Workspace
+from tests.chat_server import serve, write_models
+
+Open = Callable[..., AppTest]
+KEY = "sk-typed-on-the-page"
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OLLAMA_HOST", raising=False)
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    next(button for button in at.button if button.label == label).click().run()
+    assert not at.exception
+    return at
+
+
+def shown(at: AppTest) -> str:
+    return " ".join(str(one.value) for one in (*at.markdown, *at.caption, *at.info, *at.warning, *at.error))
+
+
+@pytest.mark.usefixtures("home")
+def test_without_anything_it_says_how_to_begin(open_page: Open) -> None:
+    at = open_page("models")
+    assert "not fetched" in shown(at)
+    assert any(button.label.startswith("Fetch it") for button in at.button)
+    assert "Set OPENAI_API_KEY in the environment" in at.info[0].value
+    assert "allow" in at.code[-1].value
+
+
+def test_a_model_of_this_machine_is_tested_and_tells_its_latency(open_page: Open, ws: Workspace) -> None:
+    at = open_page("models")
+    at.text_input(key="models_folder").set_value("scripted").run()
+    press(at, "Add")
+    press(at, "Test")
+    assert "answers" in shown(at) and " s, " in shown(at)
+    assert ws.bank.jobs()[0].arguments == {}
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_no_model_says_so(open_page: Open, tmp_path: Path) -> None:
+    at = open_page("models")
+    at.text_input(key="models_folder").set_value(str(tmp_path / "none")).run()
+    press(at, "Add")
+    press(at, "Test")
+    assert "neither a folder" in at.error[0].value
+
+
+@pytest.mark.slow
+def test_configured_servers_are_tested_or_say_what_keeps_them(open_page: Open, home: Path) -> None:
+    with serve() as server:
+        more = '[chat.far]\nmodel = "openai:big"\nbase_url = "https://far.example/v1"\nkey_env = "FAR_KEY"'
+        write_models(home, server.url, more)
+        at = open_page("models")
+        assert "cases may not be sent there" in at.warning[0].value
+        press(at, "Test")
+        assert "answers" in shown(at)
+        assert "Is water wet?" in server.sent[-1].text
+    press(at, "Test")
+    assert "cannot be reached" in at.error[0].value
+
+
+@pytest.mark.slow
+def test_a_server_of_this_session_is_listed_added_and_forgotten_with_its_key(
+    open_page: Open, home: Path, ws: Workspace
+) -> None:
+    with serve() as server:
+        at = open_page("models")
+        at.text_input(key="models_url").set_value(server.url)
+        at.text_input(key="models_key").set_value(KEY).run()
+        press(at, "List its models")
+        assert "no list of models" in at.error[0].value  # the test's server has none
+        at.session_state["models_listed"] = (server.url, ("tiny",))
+        at.run()
+        at.selectbox(key="models_model").select("tiny").run()
+        press(at, "Use in this session")
+        assert "tiny at" in shown(at)
+        press(at, "Test")
+        assert f"Bearer {KEY}" in server.sent[-1].headers.values()
+        (added,) = at.session_state["models_added"].values()
+        press(at, "Take away")
+    assert added.held.handle not in ring()._held
+    assert not any(KEY.encode() in path.read_bytes() for path in home.rglob("*") if path.is_file())
+    assert KEY not in str(ws.bank.jobs()) + str(at.query_params) + shown(at)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_host_that_is_not_allowed_gets_no_key_and_the_page_says_what_to_write(open_page: Open) -> None:
+    at = open_page("models")
+    at.text_input(key="models_url").set_value("https://elsewhere.example/v1")
+    at.text_input(key="models_key").set_value(KEY).run()
+    assert "cases may not be sent there" in at.warning[0].value
+    assert at.code[-1].value == 'allow = ["elsewhere.example"]'
+    assert "List its models" not in [button.label for button in at.button]
+    assert KEY not in shown(at)
+
+
+def test_a_key_is_not_in_what_is_printed_of_a_server() -> None:
+    held = ring().hold(SecretStr(KEY))
+    assert KEY not in repr(held) + repr(vars(held))
+    held.release()

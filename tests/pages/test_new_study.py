@@ -1,0 +1,127 @@
+"""New study: prompts drafted for a file, edited as a form or as YAML, ranked by a job on this machine."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+import yaml
+from streamlit.testing.v1 import AppTest
+
+from fedprompt.study.files import parse_study
+from fedprompt.workspace.study_draft import body_of, draft_of, kept_studies, study_yaml, with_changes
+from fedprompt.workspace.workspace import Workspace
+from tests.pages.evaluation import add_set, add_study
+from tests.scripted_sites import STUDY, TEXT
+
+Open = Callable[..., AppTest]
+
+
+def texts(at: AppTest) -> str:
+    kinds = (at.markdown, at.caption, at.subheader, at.error, at.success, at.info, at.warning)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def field(at: AppTest, label: str) -> object:
+    return next(one for kind in (at.text_input, at.text_area, at.number_input) for one in kind if one.label == label)
+
+
+def test_without_a_file_it_leads_to_data(open_page: Open) -> None:
+    at = open_page("new_study")
+    assert "First a file of labelled cases" in texts(at)
+    assert at.button(key="new_study_data").label == "Open Data"
+
+
+def test_a_draft_has_four_prompts_for_the_files_columns(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    at = open_page("new_study")
+    names = [one.value for one in at.text_input if one.label == "Name"]
+    assert names == ["text-first", "instruction-first", "chat", "two-shot"]
+    assert "Text: {text}\nAnswer:" in [one.value for one in at.text_area]
+
+
+def test_the_prompts_are_ranked_by_a_job_and_the_sentence_comes_first(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    at = open_page("new_study")
+    field(at, "Model").set_value("scripted").run()  # type: ignore[attr-defined]
+    at.button(key="new_study_rank").click().run()
+    assert [(job.kind, job.state) for job in ws.bank.jobs()] == [("score", "done")]
+    assert "is ahead with" in at.success[0].value or "are level at" in at.success[0].value
+    assert "on 24 validation cases of this machine" in texts(at)  # 0.3 of 80
+    assert [one.name for one in kept_studies(ws.home)] == ["clinic"]
+
+
+def test_a_mistake_in_the_form_names_its_field_and_nothing_can_be_ranked(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    at = open_page("new_study")
+    next(one for one in at.text_area if one.value == "Text: {text}\nAnswer:").set_value("Text: {note}\nAnswer:").run()
+    assert "templates.0" in at.error[0].value and "names the field 'note'" in at.error[0].value.replace("\\", "")
+    assert at.button(key="new_study_rank").disabled
+
+
+def test_yaml_is_checked_as_it_is_typed_and_the_form_follows_it(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    at = open_page("new_study")
+    at.segmented_control(key="new_study_way").set_value("YAML").run()
+    box = at.text_area(key="new_study_yaml")
+    box.set_value(str(box.value).replace("min_cases: 30", "min_cases: thirty")).run()
+    assert "privacy.min_cases" in at.error[0].value.replace("\\", "") and at.button(key="new_study_rank").disabled
+    box.set_value(TEXT).run()
+    assert not at.error and "Well formed" in texts(at)
+    at.segmented_control(key="new_study_way").set_value("Form").run()
+    assert [one.value for one in at.text_input if one.label == "Name"] == ["plain", "verdict", "two-shot"]
+
+
+def test_a_prompt_can_be_added_and_taken_out(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    at = open_page("new_study")
+    next(one for one in at.button if one.label == "Take out").click().run()
+    next(one for one in at.button if one.label == "Add a prompt").click().run()
+    names = [one.value for one in at.text_input if one.label == "Name"]
+    assert names == ["instruction-first", "chat", "two-shot", "mine 1"]
+
+
+def test_a_ranking_that_runs_shows_its_progress_and_can_be_stopped(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    ws.bank.add_job("j-1", "score", {"study": "s.yaml"})
+    ws.bank.claim_job("j-1", os.getpid())
+    told = {"message": "4 templates on 60 cases", "done": 1.0, "total": 4.0, "seconds_left": 40.0}
+    ws.bank.update_job("j-1", told)
+    at = open_page("new_study")
+    assert (at.progress[0].value, at.progress[0].text) == (25, "4 templates on 60 cases")
+    assert "about 40 s left" in texts(at) and at.button(key="new_study_rank").disabled
+    at.button(key="new_study_stop").click().run()
+    assert ws.bank.is_cancelled("j-1")
+
+
+def test_a_ranking_that_failed_says_why_and_can_be_tried_again(open_page: Open, ws: Workspace) -> None:
+    found = add_set(ws)
+    path = add_study(ws)
+    ws.bank.add_job("j-1", "score", {"study": path, **found.arguments})
+    ws.bank.end_job("j-1", "failed", None, "the model is [odd]")
+    at = open_page("new_study")
+    assert at.error[0].value == r"The model is \[odd\]."
+    at.button(key="new_study_again").click().run()
+    assert ws.bank.jobs()[0].state == "done" and at.success
+
+
+def test_a_hub_writes_a_study_without_cases(open_page: Open, ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEDPROMPT_ROLE", "hub")
+    at = open_page("new_study")
+    assert not at.file_uploader
+    at.button(key="new_study_keep").click().run()
+    assert [one.name for one in kept_studies(ws.home)] == ["sentiment"]
+
+
+def test_form_and_yaml_are_one_study() -> None:
+    text = study_yaml(STUDY)
+    assert parse_study(text) == STUDY and study_yaml(parse_study(text)) == text
+    assert with_changes(text, {"rounds": {**body_of(text)["rounds"], "count": 7}}).count("count: 7") == 1
+    assert "soft" not in yaml.safe_load(with_changes(text, {"soft": None}))
+
+
+def test_a_draft_for_two_columns_of_text_names_both(ws: Workspace) -> None:
+    reading = add_set(ws).reading
+    assert reading is not None
+    body = yaml.safe_load(draft_of(reading.model_copy(update={"fields": {"text": "a", "title": "b"}}), "mine"))
+    assert body["fields"] == ["text", "title"]
+    assert body["templates"][0]["text"] == "Title: {title}\nText: {text}\nAnswer:"

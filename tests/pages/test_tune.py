@@ -1,0 +1,103 @@
+"""Tune: timed first, started, paused, taken up again, and shown with its curves whatever happens to the browser."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fedprompt.workspace.jobs import cancel, submit
+from fedprompt.workspace.tuning_job import tuning_view
+from fedprompt.workspace.workspace import Workspace
+from tests.pages.evaluation import add_set, add_study
+
+Open = Callable[..., AppTest]
+
+
+def texts(at: AppTest) -> str:
+    kinds = (at.markdown, at.caption, at.subheader, at.error, at.success, at.info, at.warning)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def arguments(ws: Workspace) -> dict[str, object]:
+    return {"study": add_study(ws), **add_set(ws).arguments, "seed": 0}
+
+
+def test_without_a_file_or_a_study_it_says_what_is_needed(open_page: Open, ws: Workspace) -> None:
+    assert "This needs a file of labelled cases first" in texts(open_page("tune"))
+    add_set(ws)
+    assert "This needs a study with a soft prompt first" in texts(open_page("tune"))
+
+
+def test_ten_steps_are_timed_before_tuning_begins(open_page: Open, ws: Workspace) -> None:
+    arguments(ws)
+    at = open_page("tune")
+    at.button(key="tune_measure").click().run()
+    job = ws.bank.jobs()[0]
+    assert (job.kind, job.state) == ("tune-time", "done") and job.result is not None
+    # The small study has 2 rounds of 2 steps.
+    assert (job.result["timed"], job.result["steps"], job.result["parts"]) == (10, 4, 2)
+    assert "Tuning will take about" in texts(at) and "Measured over 10 steps" in texts(at)
+    assert ws.bank.runs(kind="tune") == ()
+
+
+def test_tuning_ends_with_its_numbers_its_curves_and_its_time_beside_what_was_said(
+    open_page: Open, ws: Workspace
+) -> None:
+    arguments(ws)
+    at = open_page("tune")
+    at.button(key="tune_measure").click().run()
+    at.button(key="tune_start").click().run()
+    assert [metric.label for metric in at.metric] == ["On validation cases", "On test cases", "Time it took", "Kept"]
+    assert "was said" in texts(at)
+    assert len(at.get("vega_lite_chart")) == 2
+    view = tuning_view(ws)
+    assert [step for step, _ in view.losses] == [1, 2, 3, 4]
+    assert [step for step, _ in view.validation] == [2, 4]
+
+
+def test_a_tuning_that_runs_is_shown_after_a_reload_and_pauses(open_page: Open, ws: Workspace) -> None:
+    given = arguments(ws)
+    ws.bank.add_job("j-1", "tune", given)
+    ws.bank.claim_job("j-1", os.getpid())
+    told = {"message": "step 3 of 4", "done": 5.0, "total": 10.0, "seconds_left": 30.0, "detail": {}}
+    ws.bank.update_job("j-1", told)
+    at = open_page("tune")
+    assert at.progress[0].text == "Step 3 of 4"
+    assert not [one for one in at.button if one.key == "tune_start"]
+    assert at.button(key="tune_stop").label == "Pause"
+    at.button(key="tune_stop").click().run()
+    assert ws.bank.is_cancelled("j-1")
+
+
+def test_a_paused_tuning_goes_on_as_the_same_run_or_makes_room(
+    open_page: Open, ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = arguments(ws)
+    monkeypatch.delenv("FEDPROMPT_JOBS")
+    cancel(ws, submit(ws, "tune", given))
+    monkeypatch.setenv("FEDPROMPT_JOBS", "inline")
+    at = open_page("tune")
+    assert "was kept" in texts(at) or "is kept" in texts(at)
+    at.button(key="tune_again").click().run()
+    assert ws.bank.jobs()[0].state == "done" and ws.bank.jobs()[0].arguments == given
+    monkeypatch.delenv("FEDPROMPT_JOBS")
+    cancel(ws, submit(ws, "tune", {**given, "seed": 1}))
+    at = open_page("tune")
+    at.button(key="tune_give_up").click().run()
+    assert not [one for one in at.button if one.key == "tune_again"]
+
+
+def test_a_file_that_does_not_fit_the_study_is_refused_in_a_sentence(open_page: Open, ws: Workspace) -> None:
+    from tests.scripted_sites import TEXT
+
+    add_set(ws)
+    add_study(ws, TEXT.replace("{text}", "{note}").replace("[text]", "[note]"))
+    at = open_page("tune")
+    assert "no column of the file was chosen for" in at.warning[0].value
+    assert not [one for one in at.button if one.key == "tune_start"]
+
+
+def test_a_hubs_app_has_nothing_to_tune_on(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEDPROMPT_ROLE", "hub")
+    assert "A hub holds no cases" in texts(open_page("tune"))
