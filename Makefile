@@ -11,6 +11,8 @@ PYTHON ?=
 
 # Processes for the quick tests, each with one thread for computing.
 WORKERS ?= 2
+# The examples that a property is tried on: a quarter of hypothesis's own in `make quick`, all in `make test`.
+PROFILE := quick
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --retries 10 $(PIP_ARGS)
@@ -24,11 +26,15 @@ help: ## list what make can do
 run: .venv/.runtime ## make the environment if needed and start the app (Ctrl-C ends it)
 	@exec $(BIN)/fedprompt ui
 
+test: PROFILE = shared
 test: check quick ## everything that CI runs: style, types, imports, then every test
 	@$(BIN)/python -m pytest -m "model or browser or slow"
 
+# By file, so that a process imports what its files need and makes their fixtures once. Compiled tests are kept, also
+# where the environment says otherwise: compiling them anew in every process costs a quarter of the time.
 quick: .venv/.tests ## the tests without model and browser, under a minute
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not model and not browser and not slow"
+	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile \
+	  --hypothesis-profile=$(PROFILE) -m "not model and not browser and not slow"
 
 check: .venv/.tests ## style, types and imports
 	@$(BIN)/ruff check .

@@ -36,6 +36,12 @@ PAGES = {
             "Every prompt, its mean and worst site, ranked on validation cases.",
         ),
         (
+            "map",
+            "Map",
+            "bubble_chart",
+            "Which prompts lie near each other in meaning, where the good ones are, and what is like them.",
+        ),
+        (
             "bank",
             "Bank",
             "inventory_2",

@@ -15,14 +15,20 @@ from zlib import crc32
 import streamlit as st
 
 from app.panels.plain import plain, sentence
+from app.panels.ranking_filters import Asked
 from app.panels.titles import titles
+from fedprompt.bank.rows import StudyRow
 from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
 from fedprompt.workspace.comparing import compare
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.jobs import submit
-from fedprompt.workspace.leaderboard import leaderboard
+from fedprompt.workspace.leaderboard import latest_study, leaderboard
 from fedprompt.workspace.ledgers import LedgerView, ledger_files, read_ledger
+from fedprompt.workspace.map_points import MapView
+from fedprompt.workspace.map_points import map_view as map_of
 from fedprompt.workspace.overview import overview
+from fedprompt.workspace.ranking_page import Coverage, RankingPage, ranking_page
+from fedprompt.workspace.study_best import StudyBest, bests_of_studies
 from fedprompt.workspace.trial_files import TrialFolder, owner_folder
 from fedprompt.workspace.views import CompareView, LeaderboardView, OverviewView
 from fedprompt.workspace.workspace import Workspace, open_workspace
@@ -33,11 +39,15 @@ __all__ = [
     "guarded",
     "leaderboard_view",
     "ledger_views",
+    "map_view",
     "overview_view",
     "prompt_titles",
     "query_ids",
+    "ranking_view",
     "role",
     "set_query_ids",
+    "study_bests",
+    "study_shown",
     "trial_folder",
     "workspace",
 ]
@@ -77,6 +87,24 @@ def leaderboard_view(study: str | None, show_test: bool) -> LeaderboardView:
     return _leaderboard(str(ws.home.path), _stamp(ws), study, show_test)
 
 
+def study_bests() -> tuple[StudyBest, ...]:
+    """Return the best prompt of each of the newest studies, read anew once the bank has changed."""
+    ws = workspace()
+    return _study_bests(str(ws.home.path), _stamp(ws))
+
+
+def study_shown() -> StudyRow | None:
+    """Return the study that pages speak of: that of the newest demo or federation, else the newest."""
+    found = latest_study(workspace())
+    return None if found is None else workspace().bank.study(found)
+
+
+def ranking_view(study: str, asked: Asked, page: int, size: int, coverage: Coverage, show_test: bool) -> RankingPage:
+    """Return one page of the ranking, read anew once the bank has changed."""
+    ws = workspace()
+    return _ranking(str(ws.home.path), _stamp(ws), study, asked, page, size, coverage, show_test)
+
+
 def ledger_views() -> tuple[LedgerView, ...]:
     """Return the ledgers of this machine's sites, each read and checked anew once its file has changed."""
     found = []
@@ -90,6 +118,12 @@ def compare_view(prompts: Sequence[str]) -> CompareView:
     """Return what the Compare page draws, made anew once the bank has changed."""
     ws = workspace()
     return _compare(str(ws.home.path), _stamp(ws), tuple(prompts))
+
+
+def map_view(space: str, method: str, study: str | None) -> MapView | None:
+    """Return what the Map page draws, made anew once the bank has changed; None where the map was not made yet."""
+    ws = workspace()
+    return _map(str(ws.home.path), _stamp(ws), space, method, study) or map_of(ws, space, method, study)
 
 
 def prompt_titles() -> dict[str, str]:
@@ -162,14 +196,46 @@ def _overview(home: str, stamp: tuple[tuple[int, int], ...]) -> OverviewView:
     return overview(_open(home))
 
 
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _study_bests(home: str, stamp: tuple[tuple[int, int], ...]) -> tuple[StudyBest, ...]:
+    return bests_of_studies(_open(home))
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _leaderboard(home: str, stamp: tuple[tuple[int, int], ...], study: str | None, show_test: bool) -> LeaderboardView:
     return leaderboard(_open(home), study, show_test=show_test)
 
 
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs={Asked: repr})
+def _ranking(
+    home: str,
+    stamp: tuple[tuple[int, int], ...],
+    study: str,
+    asked: Asked,
+    page: int,
+    size: int,
+    coverage: Coverage,
+    show_test: bool,
+) -> RankingPage:
+    return ranking_page(
+        _open(home),
+        asked.filter(study),
+        page=page,
+        size=size,
+        order=asked.order,
+        coverage=coverage,
+        show_test=show_test,
+    )
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _ledger(site: str, path: str, stamp: tuple[int, int, int]) -> LedgerView:
     return read_ledger(site, Path(path))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _map(home: str, stamp: tuple[tuple[int, int], ...], space: str, method: str, study: str | None) -> MapView | None:
+    return map_of(_open(home), space, method, study)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

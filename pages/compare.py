@@ -1,18 +1,18 @@
-"""Compare: two to four prompts side by side."""
+"""Compare: two to six prompts side by side."""
 
-import pandas as pd
 import streamlit as st
 
 from app.panels.answers import said
 from app.panels.difference import marked_html, word_differences
-from app.panels.plain import plain, points, sentence
-from app.panels.scores import draw_scores
+from app.panels.pair_table import draw_pairs
+from app.panels.pictures import draw_pictures
+from app.panels.plain import plain, sentence
 from app.panels.trial import PRIVATE, ask_rows, draw_answers, run_trial
 from app.session import compare_view, explain, guarded, prompt_titles, query_ids, set_query_ids, workspace
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.views import CompareView, PairView, PromptView
 
-LEAST, MOST = 2, 4
+LEAST, MOST = 2, 6
 
 
 @guarded
@@ -22,7 +22,7 @@ def draw() -> None:
     chosen = ask_prompts()
     if len(chosen) < LEAST:
         st.info(
-            "Choose two to four prompts above. The Leaderboard can also send you here: tick some rows there.",
+            "Choose two to six prompts above. The Leaderboard can also send you here: tick some rows there.",
             title="Nothing to compare yet",
             icon=":material/compare_arrows:",
         )
@@ -35,9 +35,8 @@ def draw() -> None:
         draw_pairs(view, names)
     st.subheader("Texts")
     draw_texts(view, names)
-    st.subheader("At each site")
-    st.caption("Validation cases. Bars are 95 % intervals of each score; whether two differ is said above.")
-    draw_scores(names, view.sites, view.scores)
+    st.subheader("The scores")
+    draw_pictures(view, names)
     st.subheader("On your own cases")
     draw_trial(view, names)
 
@@ -60,7 +59,7 @@ def ask_prompts() -> tuple[str, ...]:
         format_func=lambda key: names.get(key, key),
         max_selections=MOST,
         key="compare_prompts",
-        placeholder="Choose two to four",
+        placeholder="Choose two to six",
         persist_state="session",
         label_visibility="collapsed",
     )
@@ -77,29 +76,6 @@ def retold(pair: PairView, view: CompareView, names: dict[str, str]) -> str:
         return pair.sentence
     before, _, after = pair.sentence.partition(f"“{name[pair.first]}”")
     return f"{before}“{names[pair.first]}”" + after.replace(f"“{name[pair.second]}”", f"“{names[pair.second]}”", 1)
-
-
-def draw_pairs(view: CompareView, names: dict[str, str]) -> None:
-    """Draw the paired differences in points, with intervals, overall and by site."""
-    lines = {}
-    for pair in view.pairs:
-        line = {
-            "all sites": interval_said(pair.points, pair.interval.low, pair.interval.high)
-            if pair.interval
-            else "not measured"
-        }
-        line["p (paired)"] = "not measured" if pair.p_value is None else f"{pair.p_value:.3f}"
-        for site in view.sites:
-            found = pair.by_site.get(site)
-            line[site] = "not measured" if found is None else interval_said(found[0], found[1].low, found[1].high)
-        lines[f"{names.get(pair.first, pair.first)} minus {names.get(pair.second, pair.second)}"] = line
-    st.table(pd.DataFrame.from_dict(lines, orient="index"))
-    st.caption("Points, with 95 % intervals in brackets: the first prompt minus the second over the same cases.")
-
-
-def interval_said(value: float | None, low: float, high: float) -> str:
-    """Return a difference with its interval as text."""
-    return "not measured" if value is None else f"{points(value)} ({points(low)} to {points(high)})"
 
 
 def draw_texts(view: CompareView, names: dict[str, str]) -> None:
@@ -126,9 +102,9 @@ def draw_trial(view: CompareView, names: dict[str, str]) -> None:
     st.caption(PRIVATE)
     prompts = {names[prompt.id]: ws.bank.prompt(prompt.id) for prompt in view.prompts}
     fields = tuple(dict.fromkeys(field for prompt in view.prompts for field in prompt.variables))
-    rows = ask_rows(fields)
-    if st.button("Run", key="compare_run", type="primary", icon=":material/play_arrow:", disabled=not rows):
-        st.session_state["compare_answers"] = (tuple(prompts), rows, run_trial(ws, prompts, rows))
+    cases = ask_rows(fields)
+    if st.button("Run", key="compare_run", type="primary", icon=":material/play_arrow:", disabled=not cases.rows):
+        st.session_state["compare_answers"] = (tuple(prompts), cases, run_trial(ws, prompts, cases.rows))
     kept = st.session_state.get("compare_answers")
     if kept is not None and kept[0] == tuple(prompts):
         draw_answers(kept[1], kept[2])

@@ -1,19 +1,25 @@
 """Overview: what this is, what runs, what came of it."""
 
+from datetime import UTC, datetime
+
 import streamlit as st
 
+from app.panels.beginning import draw_empty, draw_plan
 from app.panels.best import draw_best
 from app.panels.gains import draw_gains
 from app.panels.job import LONG, active_jobs, draw_jobs, newest
 from app.panels.numbers import draw_numbers
 from app.panels.plain import plain, sentence
+from app.panels.recent import draw_recent
 from app.panels.rounds import draw_rounds
 from app.panels.sites import draw_sites
+from app.panels.study_best import draw_study_bests
 from app.panels.traffic import draw_traffic
 from app.panels.transfer import draw_transfer, transfer_sentence
-from app.session import guarded, overview_view, prompt_titles, workspace
+from app.session import guarded, overview_view, prompt_titles, study_bests, workspace
 from fedprompt.workspace.jobs import cancel, submit
 from fedprompt.workspace.launch import first_jobs
+from fedprompt.workspace.recent import recent
 from fedprompt.workspace.views import OverviewView
 
 ABOUT = (
@@ -21,13 +27,6 @@ ABOUT = (
     "anyone. Alone, each has too few of them to find a good prompt, and one that wins at home often loses "
     "elsewhere. Here they find prompts together: each scores and tunes on its own cases, only numbers leave "
     "it, and a hub joins them into a prompt meant to hold everywhere."
-)
-
-PLAN = (
-    ("rule", "Score", "Each of four sites scores a dozen prompt templates on its own cases."),
-    ("hub", "Tune together", "In rounds, sites tune a soft prompt and the hub joins what they send."),
-    ("home", "Tune alone", "To compare, each site also tunes one by itself."),
-    ("science", "Test", "At the end the nominated prompts meet the test cases, once."),
 )
 
 
@@ -87,7 +86,7 @@ def draw() -> None:
     st.fragment(live, run_every="2s" if busy else None)()
     sites = [site.name for site in view.sites]
     if not view.sites and not view.best and view.result is None and newest(view.jobs) is None:
-        draw_empty(view)
+        draw_empty(start, assets_ready=view.assets_ready)
         return
     if busy and not view.sites:
         draw_plan()
@@ -105,6 +104,7 @@ def draw() -> None:
         with grid.cell():
             st.subheader("What joining gained each site")
             draw_gains(view.gains)
+    draw_study_bests(study_bests(), prompt_titles())
     if view.result is not None or not busy:
         draw_progress(view)
     if view.rounds:
@@ -113,44 +113,13 @@ def draw() -> None:
     if view.sites:
         st.subheader("The sites")
         draw_sites(view.sites)
+    draw_recent(recent(workspace(), datetime.now(UTC)))
 
 
 def is_better(view: OverviewView) -> bool:
     """Return whether the prompt tuned together beat the best template beyond chance."""
     against = ((view.result or {}).get("differences") or {}).get("federated_vs_manual", {})
     return bool(against.get("distinguishable")) and against["difference"] > 0
-
-
-def draw_plan() -> None:
-    """Say what will happen, for a visitor who waits for the first scores."""
-    st.subheader("What happens then")
-    with st.grid(4, min_column_width=175) as grid:
-        for icon, title, about in PLAN:
-            with grid.container(border=True, height="stretch", gap="xsmall"):
-                st.markdown(f":green[:material/{icon}:] **{title}**")
-                st.caption(about)
-
-
-def draw_empty(view: OverviewView) -> None:
-    """Say what to do on a machine where nothing was run yet."""
-    with st.container(border=True, key="overview_empty"):
-        st.subheader("Nothing has been run here yet")
-        first = (
-            "" if view.assets_ready else "It first fetches a small language model and the texts (about 100 MB, once). "
-        )
-        st.markdown(
-            "The demo sets up a federation of four sites on this machine, each with its own kind of text: "
-            f"tweets, movie reviews, product reviews and editorials. {first}It then takes some minutes, and you can "
-            "watch it here."
-        )
-        st.button(
-            "Start the demo",
-            key="overview_start",
-            type="primary",
-            icon=":material/play_arrow:",
-            on_click=start,
-        )
-        st.caption("For your own data, draft a study on the command line: fedprompt study new \\-\\-data mine.csv")
 
 
 draw()

@@ -16,7 +16,8 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer, Study, TemplateSpec
 from fedprompt.workspace.answering import local_prompt
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
+from tests.new_bank import new_workspace
 
 WORDS = {"positive": " good", "negative": " bad"}
 INFO = ScriptedModel().info
@@ -43,7 +44,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ws(home: Path) -> Iterator[Workspace]:
-    with open_workspace(home) as opened:
+    with new_workspace(home) as opened:
         yield opened
 
 

@@ -13,8 +13,8 @@ __all__ = ["ask_meaning"]
 MOST = 20
 
 
-def ask_meaning() -> dict[str, float] | None:
-    """Draw the box; return id -> likeness of what was found, nearest first, or None where nothing is searched."""
+def ask_meaning(page: str = "bank") -> dict[str, float] | None:
+    """Draw a page's box; return id -> likeness of what was found, nearest first, or None where nothing is searched."""
     ws = workspace()
     if not can_search(ws.home):
         st.caption(
@@ -25,7 +25,7 @@ def ask_meaning() -> dict[str, float] | None:
     text = (
         st.text_input(
             "Find by meaning",
-            key="bank_meaning",
+            key=f"{page}_meaning",
             icon=":material/manage_search:",
             placeholder="Is the writer content?",
             max_chars=LONGEST_QUERY,
@@ -36,9 +36,9 @@ def ask_meaning() -> dict[str, float] | None:
         or ""
     ).strip()
     if not text:
-        st.session_state.pop("bank_found", None)
+        st.session_state.pop(f"{page}_found", None)
         return None
-    kept: tuple[str, dict[str, float]] | None = st.session_state.get("bank_found")
+    kept: tuple[str, dict[str, float]] | None = st.session_state.get(f"{page}_found")
     if kept is None or kept[0] != text:
         try:
             result = run_quick(ws, "search", {"text": text, "limit": MOST}, "Searching by meaning")
@@ -46,7 +46,7 @@ def ask_meaning() -> dict[str, float] | None:
             explain(error)
             return None
         kept = (text, {str(one["id"]): float(one["similarity"]) for one in result["found"]})
-        st.session_state["bank_found"] = kept
+        st.session_state[f"{page}_found"] = kept
     if not kept[1]:
         st.caption(f"No prompt was found for {plain(text)}.")
     return kept[1]

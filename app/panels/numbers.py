@@ -19,8 +19,9 @@ CARDS = (
 GREY = "The number with the sign is points above the best template, grey where they are not distinguishable."
 ROWS = (
     *CARDS,
-    ("kept", "What each site keeps", "The best of the three on the site's own validation cases."),
-    ("centralised", "Tuned on all cases in one place", "Only the demo may do that; sites could not."),
+    ("grouped", "Tuned in groups of like sites", "Each site's group tuned one prompt together, tested at that site."),
+    ("kept", "What each site keeps", "The best of these on the site's own validation cases."),
+    ("centralised", "Reference: tuned on all cases in one place", "Only the demo may do that; sites could not."),
 )
 
 
@@ -51,6 +52,9 @@ def draw_numbers(result: Mapping[str, Any]) -> None:
     with st.expander("All numbers of the test, with 95 % intervals"):
         st.table(_table(test))
         st.caption("Cases were resampled within sites. Test cases were read once, after everything was chosen.")
+        for name, title, about in ROWS[len(CARDS) :]:
+            if name in test:
+                st.caption(f"{title}: {about}")
 
 
 def _table(test: Mapping[str, Any]) -> pd.DataFrame:

@@ -10,7 +10,11 @@ from pandas.io.formats.style import Styler
 
 from app.panels.palette import palette
 from app.panels.plain import between
+from app.panels.titles import title
+from app.session import workspace
 from fedprompt.evaluation.intervals import Interval
+from fedprompt.workspace.leaderboard import REFERENCE
+from fedprompt.workspace.ranking_page import RankingPage
 from fedprompt.workspace.views import LeaderRow
 
 __all__ = ["KINDS", "column_settings", "heated", "ranking_frame", "table_key"]
@@ -18,38 +22,55 @@ __all__ = ["KINDS", "column_settings", "heated", "ranking_frame", "table_key"]
 KINDS = {"template": "template", "soft": "tuned"}
 
 
-def ranking_frame(
-    rows: Sequence[LeaderRow], sites: Sequence[str], titles: Mapping[str, str], *, test: bool = False
-) -> pd.DataFrame:
-    """Return one row a prompt, shares in per cent; a value that was not measured is missing, never zero."""
-    return pd.DataFrame([_row(place, row, sites, titles, test) for place, row in enumerate(rows, 1)])
+def ranking_frame(view: RankingPage, before: int, *, test: bool = False) -> pd.DataFrame:
+    """Return one row a prompt, shares in per cent; a value that was not measured is missing, never zero.
+
+    ``before`` is how many rows the pages before this one have.
+    """
+    tags = view.tags or {}
+    tagged = any(row.id in tags for row in view.rows)
+    names = _titles(view)
+    return pd.DataFrame(
+        [_row(place, row, view, names, test, tagged) for place, row in enumerate(view.rows, before + 1)]
+    )
 
 
-def _row(place: int, row: LeaderRow, sites: Sequence[str], titles: Mapping[str, str], test: bool) -> dict[str, Any]:
+def _titles(view: RankingPage) -> dict[str, str]:
+    return {row.id: title(row) for row in workspace().bank.rows_of([row.id for row in view.rows])}
+
+
+def _row(
+    place: int, row: LeaderRow, view: RankingPage, names: Mapping[str, str], test: bool, tagged: bool
+) -> dict[str, Any]:
     cells: dict[str, Any] = {
         "place": None if row.mean is None else place,
-        "prompt": titles.get(row.id, row.name),
+        "prompt": names.get(row.id, row.name),
+        "short id": row.id[3:11],
         "mean": _hundred(row.mean),
         "interval": _interval(row.interval),
         "worst site": _hundred(row.worst),
-        "standing": _standing(place, row),
+        "standing": _standing(row, view.best),
+        "best with": _hundred(row.probability_best),
     }
-    for site in sites:
+    for site in view.sites:
         score = row.sites.get(site)
         cells[site] = None if score is None else 100 * score.value
     if test:
         cells["test mean"] = _hundred(row.test_mean) if row.nominated else None
         cells["test interval"] = _interval(row.test_interval) if row.nominated else None
-    cells["best with"] = _hundred(row.probability_best)
+    if tagged:
+        cells["tags"] = ", ".join((view.tags or {}).get(row.id, ()))
     cells["kind"] = KINDS.get(row.kind, row.kind)
     cells["id"] = row.id
     return cells
 
 
-def _standing(place: int, row: LeaderRow) -> str | None:
+def _standing(row: LeaderRow, best: str | None) -> str | None:
+    if row.origin == REFERENCE:
+        return "reference, pooled cases"
     if row.mean is None:
         return None
-    if place == 1:
+    if row.id == best:
         return "best"
     if row.distinguishable is None:
         return None
@@ -86,8 +107,9 @@ def column_settings(sites: Sequence[str], *, narrow: bool = True) -> dict[str, A
     config = st.column_config
     share = "%.1f %%"
     return {
-        "place": config.NumberColumn("#", width=38, pinned=True),
-        "prompt": config.TextColumn("Prompt", pinned=True, width=208),
+        "place": config.NumberColumn("#", width=44, pinned=True),
+        "prompt": config.TextColumn("Prompt", pinned=True, width=220),
+        "short id": config.TextColumn("Id", width=80, help="The beginning of the prompt's content id."),
         "mean": config.ProgressColumn(
             "Mean",
             format=share,
@@ -100,15 +122,20 @@ def column_settings(sites: Sequence[str], *, narrow: bool = True) -> dict[str, A
         "worst site": config.NumberColumn("Worst site", format=share, width=85),
         "standing": config.TextColumn(
             "Standing",
-            width=80,
+            width=170,
             help="\N{ALMOST EQUAL TO} best: these cases do not tell it from the best yet.",
         ),
         **{site: config.NumberColumn(site, format=share, width=82 if narrow else 115) for site in sites},
         "test mean": config.NumberColumn("Test mean", format=share, width=85),
         "test interval": config.TextColumn("Test interval", width=105),
         "best with": config.NumberColumn(
-            "Best with", format=share, width=80, help="The probability that no other prompt here is better."
+            "Is best",
+            format="%.0f %%",
+            width=75,
+            help="The probability that this prompt is the best of the study: the share of 2,000 draws, from what each "
+            "site's cases allow, in which its mean is the highest. Each prompt is drawn by itself.",
         ),
+        "tags": config.TextColumn("Tags", width=150),
         "kind": config.TextColumn("Kind", width=80),
         "id": None,
     }

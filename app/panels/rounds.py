@@ -60,23 +60,13 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
     )
     layers: list[alt.Chart] = [each, mean]
     if manual is not None:
-        # The label stands on the side of the rule that the first round leaves free.
-        first = [row["accuracy"] for row in rows + means if row["round"] == rounds[0].number]
-        above = sum(0 < value - manual < 0.03 for value in first) <= sum(0 < manual - value < 0.03 for value in first)
-        rule = pd.DataFrame([{"accuracy": manual, "label": f"best template, untuned: {percent(manual)}"}])
-        base = alt.Chart(rule).encode(y=y)
-        layers.append(base.mark_rule(strokeDash=[5, 4], strokeWidth=1.5, color=colours.ink))
-        layers.append(
-            base.mark_text(
-                align="left",
-                baseline="bottom" if above else "top",
-                dx=4,
-                dy=-4 if above else 6,
-                color=colours.ink,
-            ).encode(x=alt.value(0), text="label:N")
-        )
+        rule = alt.Chart(pd.DataFrame([{"accuracy": manual}])).encode(y=y)
+        layers.append(rule.mark_rule(strokeDash=[5, 4], strokeWidth=1.5, color=colours.ink))
     last = f", {means[-1]['accuracy']:.1%} after round {means[-1]['round']}" if means else ""
     st.altair_chart(
         finished(alt.layer(*layers).properties(height=300)),
         alt=f"Accuracy of the shared prompt by round{last}",
     )
+    if manual is not None:
+        # Beside the chart, since within it there is always a round that it would cover.
+        st.caption(f"Dashed: the best template, untuned, {percent(manual)}. Validation cases.")

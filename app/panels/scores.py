@@ -53,7 +53,7 @@ def draw_scores(
         title=None,
         sort=names,
         scale=colours.scale(names),
-        legend=alt.Legend(orient="top", labelLimit=240, symbolOpacity=1),
+        legend=alt.Legend(orient="top", columns=2, labelLimit=240, symbolOpacity=1),
     )
     scale = alt.Scale(domain=[low, high], zero=False)
     tips = [

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from fedprompt.bank.database import Database
 from fedprompt.bank.filters import Filter, conditions
 from fedprompt.bank.rows import Indexable
-from fedprompt.bank.schema import events, prompts
+from fedprompt.bank.schema import boards, entries, events, marks, prompts
 from fedprompt.bank.texts import from_blob
 
 __all__ = ["FindingShelf"]
@@ -58,6 +58,40 @@ class FindingShelf:
                 return None
             query = select(prompts.c.number).where(*conditions(connection, wanted)).order_by(prompts.c.number)
             return np.fromiter(connection.execute(query).scalars(), np.int64)
+
+    def count_by_model(self) -> dict[str, int]:
+        """Return how many soft prompts there are of each model (its digest); under ``""``, how many templates."""
+        query = select(prompts.c.model, func.count()).group_by(prompts.c.model)
+        with self._database.read() as connection:
+            return {str(model or ""): int(count) for model, count in connection.execute(query).all()}
+
+    def newest_of(self, model: str | None) -> tuple[int, str]:
+        """Return how many prompts there are of a model, or templates, and the id of the newest ("" without any)."""
+        of = prompts.c.model.is_(None) if model is None else prompts.c.model == model
+        with self._database.read() as connection:
+            count = connection.execute(select(func.count()).select_from(prompts).where(of)).scalar_one()
+            newest = select(prompts.c.id).where(of).order_by(prompts.c.number.desc()).limit(1)
+            return int(count), str(connection.execute(newest).scalar() or "")
+
+    def best_sites(self, study: str, ids: Sequence[str], split: str = "validation") -> dict[str, str]:
+        """Return prompt -> the site of a study where its newest score is highest; of equals, the first by name."""
+        board = select(boards.c.number).where(boards.c.study == study, boards.c.split == split).scalar_subquery()
+        query = select(entries.c.prompt, marks.c.site).join(marks, marks.c.entry == entries.c.number)
+        query = query.where(marks.c.board == board, marks.c.value.is_not(None))
+        query = query.order_by(marks.c.value, marks.c.site.desc())  # the last one said stays
+        found: dict[str, str] = {}
+        with self._database.read() as connection:
+            for at in range(0, len(ids), CHUNK):
+                chosen = query.where(entries.c.prompt.in_(ids[at : at + CHUNK]))
+                found |= {str(row.prompt): str(row.site) for row in connection.execute(chosen)}
+        return found
+
+    def soft_width(self, model: str) -> int | None:
+        """Return the width of a model's soft prompts, None where there is none."""
+        query = select(prompts.c.id, prompts.c.vectors).where(prompts.c.model == model).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else int(from_blob(row.vectors, f"prompt {row.id}").shape[1])
 
     def number_of(self, id: str) -> int | None:
         """Return a prompt's number, None where it is not there."""

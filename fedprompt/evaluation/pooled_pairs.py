@@ -17,7 +17,7 @@ from scipy.stats import norm
 
 from fedprompt.evaluation.clusters import cluster_variance
 from fedprompt.evaluation.intervals import Estimate
-from fedprompt.evaluation.meta_analysis import random_effects
+from fedprompt.evaluation.meta_analysis import RandomEffects, random_effects
 from fedprompt.evaluation.pairs import PairCounts, mcnemar_exact, paired_difference
 from fedprompt.evaluation.power import cases_needed, power_sentence
 from fedprompt.study.score import Comparison
@@ -43,7 +43,8 @@ class PooledPair:
     """Over all sites and by site. ``difference`` is the unweighted mean over sites.
 
     ``i2``: the share of the sites' spread that is more than chance, in [0, 1]; None for one site. ``needed``: cases
-    that tell two prompts apart that differ as much as was seen, None where they do not differ.
+    that tell two prompts apart that differ as much as was seen, None where they do not differ. ``effects``: what a
+    further site may expect (random effects), None for one site.
     """
 
     whole: PairTest
@@ -51,6 +52,7 @@ class PooledPair:
     i2: float | None
     needed: int | None
     power: str
+    effects: RandomEffects | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,12 @@ def pool_pairs(comparisons: Mapping[str, Comparison]) -> PooledPair | None:
         sum(pair.worse for pair in usable.values()),
     )
     return PooledPair(
-        _test(usable, counted), by_site, None if spread is None else spread.i2, cases_needed(sums), power_sentence(sums)
+        _test(usable, counted),
+        by_site,
+        None if spread is None else spread.i2,
+        cases_needed(sums),
+        power_sentence(sums),
+        spread,
     )
 
 

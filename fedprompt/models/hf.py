@@ -218,6 +218,20 @@ class HFModel:
         wanted = [plain[int(i)] for i in rng.choice(len(plain), size=tokens, replace=tokens > len(plain))]
         return SoftPrompt(self._body.rows[wanted].float().cpu().numpy(), self._info.digest)
 
+    def nearest_words(self, vectors: NDArray[np.float32], count: int) -> list[list[tuple[str, float]]]:
+        """Return of each row of [tokens, width] the ``count`` nearest tokens by cosine of input embeddings, as text."""
+        wanted = torch.nn.functional.normalize(torch.from_numpy(np.array(vectors, np.float32)), dim=1)
+        rows = self._body.rows[: len(self._tokenizer)]
+        likeness = torch.cat(
+            [wanted @ torch.nn.functional.normalize(part.float().cpu(), dim=1).T for part in torch.split(rows, 8192)],
+            dim=1,
+        )
+        best = likeness.topk(min(count, likeness.shape[1]), dim=1)
+        return [
+            [(self._tokenizer.decode([token]), value) for token, value in zip(tokens, values, strict=True)]
+            for tokens, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
     def text_init(self, text: str, tokens: int) -> SoftPrompt:
         """Return the input embeddings of a text's first ``tokens`` tokens, repeated where it has fewer.
 

@@ -1,4 +1,4 @@
-"""Two to four prompts side by side: their texts, their scores by site, and paired differences over the same cases."""
+"""Two to six prompts side by side: their texts, their scores by site, and paired differences over the same cases."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ from fedprompt.evaluation.holm import holm
 from fedprompt.evaluation.intervals import Estimate, Interval
 from fedprompt.evaluation.pooled_pairs import PairTest, pool_pairs, turned
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.study.score import Comparison, SplitName
+from fedprompt.study.score import BINS, CalibrationBin, Comparison, SplitName
 from fedprompt.workspace.leaderboard import site_score
 from fedprompt.workspace.methods import how_judged, ruling_way
 from fedprompt.workspace.result_table import points
@@ -19,7 +19,7 @@ from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["compare", "compare_scores", "prompt_view"]
 
-MOST = 4
+MOST = 6
 
 
 def prompt_view(ws: Workspace, prompt: Prompt) -> PromptView:
@@ -48,12 +48,12 @@ def compare(ws: Workspace, prompts: Sequence[str], *, split: SplitName = "valida
 
     Raises:
         BankError: the bank has no such prompt.
-        FedPromptError: not two to four different prompts.
+        FedPromptError: not two to six different prompts.
     """
     found = [ws.bank.prompt(id) for id in prompts]
     ids = [prompt.id for prompt in found]
     if not 2 <= len(ids) <= MOST or len(set(ids)) != len(ids):
-        raise FedPromptError(f"compare two to {MOST} different prompts; {len(set(ids))} were chosen")
+        raise FedPromptError(f"compare two to six different prompts; {len(set(ids))} were chosen")
     views = tuple(prompt_view(ws, prompt) for prompt in found)
     rows = sorted(ws.bank.scores(prompts=ids, split=split), key=lambda r: r.created)
     models = {study: ws.bank.study(study).model_digest for study in {row.study for row in rows}}
@@ -73,7 +73,21 @@ def compare(ws: Workspace, prompts: Sequence[str], *, split: SplitName = "valida
     tested = [pair for pair in pairs if pair.p_value is not None]
     adjusted = dict(zip([pair.second for pair in tested], holm([p.p_value or 0.0 for p in tested]), strict=True))
     corrected = tuple(replace(pair, p_adjusted=adjusted.get(pair.second)) for pair in pairs)
-    return CompareView(views, sites, table, corrected, split)
+    bins: dict[str, dict[str, tuple[CalibrationBin, ...]]] = {id: {} for id in ids}
+    for row in kept:
+        bins[row.score.prompt][row.site] = row.score.bins
+    calibration = {id: summed for id, by_site in bins.items() if (summed := _summed(tuple(by_site.values())))}
+    return CompareView(views, sites, table, corrected, split, calibration)
+
+
+def _summed(by_site: Sequence[tuple[CalibrationBin, ...]]) -> tuple[CalibrationBin, ...]:
+    """Return calibration bins over all sites; nothing where a site sent none."""
+    if not by_site or any(len(bins) != BINS for bins in by_site):
+        return ()
+    return tuple(
+        CalibrationBin(n=sum(b.n for b in at), confidence=sum(b.confidence for b in at), right=sum(b.right for b in at))
+        for at in zip(*by_site, strict=True)
+    )
 
 
 def compare_scores(ws: Workspace, a: str, b: str, *more: str, split: SplitName = "validation") -> dict[str, Any]:
@@ -81,7 +95,7 @@ def compare_scores(ws: Workspace, a: str, b: str, *more: str, split: SplitName =
 
     Raises:
         BankError: the bank has no such prompt.
-        FedPromptError: not two to four different prompts.
+        FedPromptError: not two to six different prompts.
     """
     view = compare(ws, [a, b, *more], split=split)
 
@@ -151,11 +165,11 @@ def _pair(
     change = f"{points(whole.value)} points ({points(whole.low)} to {points(whole.high)})"
     at = f"at {ahead} of {len(found.by_site)} sites"
     if not whole.excludes_zero:
-        told = f"“{first.name}” and “{second.name}” cannot be told apart yet: the mean difference is {change}"
+        told = f"“{first.name}” and “{second.name}” cannot be told apart yet: the pooled difference is {change}"
     elif whole.value > 0:
-        told = f"“{first.name}” is better than “{second.name}” {at}; the mean difference is {change}"
+        told = f"“{first.name}” is better than “{second.name}” {at}; the pooled difference is {change}"
     else:
-        told = f"“{first.name}” is worse than “{second.name}” (ahead {at}); the mean difference is {change}"
+        told = f"“{first.name}” is worse than “{second.name}” (ahead {at}); the pooled difference is {change}"
     return PairView(
         first.id,
         second.id,
@@ -183,8 +197,9 @@ def _unpaired(first: PromptView, second: PromptView, scores: Mapping[str, Mappin
             f"“{first.name}” and “{second.name}” were not both scored on this split at any site, so nothing can be said"
         )
     change = sum(a - b for a, b in both) / len(both)
+    on = "at the one site that scored both" if len(both) == 1 else f"on average over {len(both)} sites"
     return (
         f"“{first.name}” scores {points(abs(change))} points {'more' if change >= 0 else 'less'} than “{second.name}” "
-        f"on average over {len(both)} sites; no site compared the two case by case, so whether that is chance is not "
+        f"{on}; no site compared the two case by case, so whether that is chance is not "
         "known"
     )

@@ -26,14 +26,18 @@ def run_search(ws: Workspace, arguments: Mapping[str, Any], report: Report = qui
 
     Args:
         ws: the workspace.
-        arguments: ``text``, and ``limit`` of 1 to 100.
+        arguments: ``text`` or ``like`` (a prompt's id), and ``limit`` of 1 to 100.
         report: hears how far the indexing is.
 
     Raises:
         FedPromptError: the text is empty or too long, or a limit out of bounds.
         AssetError, ModelError: the encoder is not there, or cannot be loaded.
     """
-    text, limit = str(arguments["text"]).strip(), int(arguments["limit"])
+    limit = int(arguments["limit"])
+    if arguments.get("like") is not None and 1 <= limit <= MOST:
+        found = search(ws, like=str(arguments["like"]), limit=limit, report=report)
+        return {"found": [{"id": one.prompt.id, "similarity": one.similarity} for one in found]}
+    text = str(arguments.get("text", "")).strip()
     if not 1 <= len(text) <= LONGEST_QUERY or not 1 <= limit <= MOST:
         raise FedPromptError(f"search with 1 to {LONGEST_QUERY} characters, for 1 to {MOST} prompts")
     found = search(ws, text, limit=limit, report=report)

@@ -163,6 +163,18 @@ def _search(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str,
     return run_search(ws, arguments, report)
 
 
+def _map(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.prompt_map import run_map
+
+    return run_map(ws, arguments, report)
+
+
+def _nearest_words(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.nearest_words import run_nearest_words
+
+    return run_nearest_words(ws, arguments, report)
+
+
 _COLUMNS: Mapping[str, Any] = {"mapping": None, "group": None, "seed": 0}
 _KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -174,7 +186,9 @@ _KINDS: dict[str, Kind] = {
         Kind("export-preview", "quick", _export_preview),
         Kind("federate", "long", _federate),
         Kind("federate-flare", "long", _federate_flare),
+        Kind("map", "quick", _map),
         Kind("model-test", "quick", _model_test),
+        Kind("nearest-words", "quick", _nearest_words),
         Kind("playground", "quick", _playground),
         Kind("roster", "quick", _roster),
         Kind("score", "long", _score),

@@ -3,18 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fedprompt.bank.filters import Filter
 from fedprompt.bank.rows import RunRow
 from fedprompt.evaluation.intervals import Interval
 from fedprompt.workspace.assets import assets_ready
 from fedprompt.workspace.federation_run import pooled_best
 from fedprompt.workspace.kinds import kind_named
-from fedprompt.workspace.leaderboard import latest_study, leaderboard
-from fedprompt.workspace.views import GainView, OverviewView, SiteView
+from fedprompt.workspace.leaderboard import REFERENCE, latest_study
+from fedprompt.workspace.ranking_page import ranking_page
+from fedprompt.workspace.views import GainView, LeaderRow, OverviewView, SiteView
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["overview"]
 
-BEST = 5
+BEST, AHEAD = 5, 50
 JOBS, SEEN = 20, 500
 
 
@@ -25,14 +27,13 @@ def overview(ws: Workspace) -> OverviewView:
     study = run.study if run else latest_study(ws)
     stages = ws.bank.stages(run.id) if run else {}
     result = run.result if run else None
-    ranked = leaderboard(ws, study).ranked if study else ()
     return OverviewView(
         # What the playground runs is not news, and must not push a running demo off the page.
         jobs=tuple(job for job in ws.bank.jobs(limit=SEEN) if kind_named(job.kind).lane == "long")[:JOBS],
         sites=tuple(_site(name, body) for name, body in sorted(stages.get("sites", {}).items())),
         rounds=ws.bank.rounds(run.id) if run else (),
         manual=_manual(ws, run),
-        best=ranked[:BEST],
+        best=_best(ws, study) if study else (),
         gains=_gains(result) if result else (),
         headline=str(result["headline"]) if result and "headline" in result else None,
         transfer=result.get("transfer", {}) if result else {},
@@ -42,6 +43,12 @@ def overview(ws: Workspace) -> OverviewView:
         study=study,
         run_state=run.state if run else None,
     )
+
+
+def _best(ws: Workspace, study: str) -> tuple[LeaderRow, ...]:
+    """Return the first prompts of the ranking, without those that only pooled cases could give."""
+    ahead = ranking_page(ws, Filter(study=study), size=AHEAD).rows
+    return tuple(row for row in ahead if row.origin != REFERENCE)[:BEST]
 
 
 def _site(name: str, body: Mapping[str, Any]) -> SiteView:

@@ -1,41 +1,68 @@
 """One page of a study's ranking, paged in the store, so that a page of 100,000 prompts costs what a page of 50 does.
 
 It ranks by each site's newest score, whatever the run, as ``fedprompt bank leaders`` does; ``leaderboard`` ranks one
-run, over the same cases, with all prompts in memory. Intervals come from the Beta draws of the page's prompts alone,
-and are left out where a prompt's sites were scored in different ways.
+run, over the same cases, with all prompts in memory. Intervals and the probability of being best come from Beta draws
+of the page's prompts and of the contenders, the first of the whole ranking; they are left out where a prompt was
+scored in another way than the contenders. Invariant: a prompt tuned on pooled cases, which no real federation could
+have, is a reference: it is ranked, never a contender.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from fedprompt.bank.filters import Filter
+from fedprompt.bank.leaders import MOST as MOST_ROWS
 from fedprompt.bank.leaders import Order
+from fedprompt.bank.rows import Leader
 from fedprompt.evaluation.intervals import Interval
-from fedprompt.evaluation.statistics import beta_summary, effective_n
+from fedprompt.evaluation.ranking import BetaSummary
+from fedprompt.evaluation.statistics import beta_summary, effective_n, mean_over_sites
 from fedprompt.study.score import Score
-from fedprompt.workspace.leaderboard import DRAWS, SEED, site_score
-from fedprompt.workspace.methods import how_judged
+from fedprompt.workspace.leaderboard import REFERENCE, SEED, site_score
+from fedprompt.workspace.methods import how_judged, ruling_way
 from fedprompt.workspace.views import LeaderRow
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["RankingPage", "ranking_page"]
+__all__ = ["MOST_IN_FILE", "Coverage", "Filter", "Order", "RankingPage", "ranking_csv", "ranking_page"]
 
 PAGE = 50
+CONTENDERS = 50
+DRAWS = 2000
+MOST_IN_FILE = 20_000
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+Coverage = Literal["full", "partial", "any"]
 
 
 @dataclass(frozen=True)
 class RankingPage:
-    """``rows``: the page, best first; ``total``: how many all pages have; ``sites``: those with scores on this page."""
+    """``rows``: the page, best first; ``total``: how many all pages have; ``sites``: those with scores on this page.
+
+    ``best`` is the id of the best contender of the whole ranking, ``looks`` how many runs read the study's test cases,
+    ``tags`` are by prompt.
+    """
 
     rows: tuple[LeaderRow, ...]
     total: int
     sites: tuple[str, ...]
+    best: str | None = None
+    looks: int = 0
+    tags: Mapping[str, tuple[str, ...]] | None = None
 
 
 def ranking_page(
-    ws: Workspace, wanted: Filter, *, page: int = 0, size: int = PAGE, order: Order = "mean"
+    ws: Workspace,
+    wanted: Filter,
+    *,
+    page: int = 0,
+    size: int = PAGE,
+    order: Order = "mean",
+    coverage: Coverage = "full",
+    show_test: bool = False,
 ) -> RankingPage:
     """Return one page of the ranking of the prompts that every site of a study scored.
 
@@ -45,38 +72,114 @@ def ranking_page(
         page: which page, from 0.
         size: how many rows it has, at most 1,000.
         order: by the mean over sites, the worst site, the mean by case, or the site of the filter.
+        coverage: ``partial`` for those that some sites only scored; these have no mean.
+        show_test: with the test scores of nominated prompts.
 
     Raises:
         BankError: no study, an order by site without a site, or a page out of bounds.
     """
-    found = ws.bank.leaders(wanted, order=order, limit=size, offset=page * size)
-    scores = _newest(ws, wanted, [row.id for row in found.rows])
-    sites = tuple(sorted({site for by_site in scores.values() for site in by_site}))
-    alike = {id: by_site for id, by_site in scores.items() if _one_way(by_site) and set(by_site) == set(sites)}
-    counts = {id: {site: _counts(score) for site, score in by_site.items()} for id, by_site in alike.items()}
-    summary = beta_summary(counts, np.random.default_rng(SEED), draws=DRAWS)
+    found = ws.bank.leaders(wanted, order=order, coverage=coverage, limit=size, offset=page * size)
+    ahead = ws.bank.leaders(Filter(study=wanted.study, split=wanted.split), limit=CONTENDERS).rows
+    contenders = [row.id for row in ahead if row.origin != REFERENCE]
+    ids = [row.id for row in found.rows]
+    scores = _newest(ws, wanted, list(dict.fromkeys([*contenders, *ids])))
+    shown = sorted({site for id in ids for site in scores.get(id, {})})
+    summary = _summaries(scores, contenders)
+    top = next((id for id in contenders if id in summary), None)
+    tests = ws.bank.scores(study=wanted.study, split="test") if ids else ()
+    test = {id: {row.site: row.score for row in tests if row.score.prompt == id and row.score.n} for id in ids}
     rows = []
     for row in found.rows:
-        mean = summary[row.id].mean if row.id in summary else None
-        here = scores.get(row.id, {})
-        rows.append(
-            LeaderRow(
-                id=row.id,
-                name=row.name,
-                kind=row.kind,
-                origin=row.origin,
-                mean=row.mean,
-                worst=row.worst,
-                interval=None if mean is None else Interval(mean.low, mean.high),
-                probability_best=None,
-                distinguishable=None,
-                sites={site: site_score(here[site]) if site in here else None for site in sites},
-                nominated=False,
-                test_mean=None,
-                test_interval=None,
-            )
-        )
-    return RankingPage(tuple(rows), found.total, sites)
+        drawn = summary.get(row.id) if coverage == "full" else None
+        rows.append(_row(row, drawn, summary[top] if top else None, scores.get(row.id, {}), tuple(shown), coverage))
+        if test[row.id]:
+            rows[-1] = _with_test(rows[-1], test[row.id], show_test)
+    tags: dict[str, tuple[str, ...]] = {}
+    for one in ws.bank.tags():
+        tags[one.prompt] = (*tags.get(one.prompt, ()), one.tag)
+    return RankingPage(tuple(rows), found.total, tuple(shown), top, len({row.run for row in tests}), tags)
+
+
+def ranking_csv(ws: Workspace, wanted: Filter, *, order: Order = "mean", most: int = MOST_IN_FILE) -> bytes:
+    """Return the ranking as CSV (RFC 4180, UTF-8), read from the store page by page, at most ``most`` rows.
+
+    Raises:
+        BankError: no study, or an order by site without a site.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(["place", "name", "kind", "origin", "mean", "worst_site", "pooled", "sites", "cases", "id"])
+    for place, row in enumerate(_leaders(ws, wanted, order, most), 1):
+        name = f"'{row.name}" if row.name.startswith(FORMULA) else row.name
+        numbers = [f"{value:.6f}" for value in (row.mean, row.worst, row.pooled)]
+        writer.writerow([place, name, row.kind, row.origin, *numbers, row.sites, row.n, row.id])
+    return text.getvalue().encode()
+
+
+def _leaders(ws: Workspace, wanted: Filter, order: Order, most: int) -> Iterator[Leader]:
+    for offset in range(0, most, MOST_ROWS):
+        found = ws.bank.leaders(wanted, order=order, limit=min(MOST_ROWS, most - offset), offset=offset)
+        yield from found.rows
+        if offset + MOST_ROWS >= found.total:
+            return
+
+
+def _row(
+    row: Leader,
+    drawn: BetaSummary | None,
+    top: BetaSummary | None,
+    here: Mapping[str, Score],
+    sites: tuple[str, ...],
+    coverage: Coverage,
+) -> LeaderRow:
+    reference, measured = row.origin == REFERENCE, coverage == "full"
+    apart = None
+    if drawn is not None and top is not None and not reference:
+        apart = drawn.mean.high < top.mean.low or (drawn.mean.value < top.mean.value and drawn.best < 0.01)
+    return LeaderRow(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        origin=row.origin,
+        mean=row.mean if measured else None,
+        worst=row.worst if measured else None,
+        interval=None if drawn is None else Interval(drawn.mean.low, drawn.mean.high),
+        probability_best=None if drawn is None or reference else drawn.best,
+        distinguishable=apart,
+        sites={site: site_score(here[site]) if site in here else None for site in sites},
+        nominated=False,
+        test_mean=None,
+        test_interval=None,
+    )
+
+
+def _with_test(row: LeaderRow, test: Mapping[str, Score], show: bool) -> LeaderRow:
+    counts = [(round(score.total), score.n) for score in test.values()]
+    found = mean_over_sites(counts, np.random.default_rng(SEED), draws=DRAWS) if show else None
+    if found is None:
+        return replace(row, nominated=True)
+    return replace(row, nominated=True, test_mean=found.value, test_interval=Interval(found.low, found.high))
+
+
+def _summaries(scores: Mapping[str, Mapping[str, Score]], contenders: list[str]) -> dict[str, BetaSummary]:
+    """Return prompt -> what Beta draws say of it, the probability of being best among the contenders.
+
+    One that is no contender has its mean's interval, and 0 for that probability.
+    """
+    ways = {id: {how_judged(score) for score in by_site.values()} for id, by_site in scores.items()}
+    ruling = ruling_way(next(iter(ways[id])) for id in contenders if len(ways.get(id, ())) == 1)
+    sites = {site for id in contenders for site in scores.get(id, {})}
+    alike = {
+        id: {site: _counts(score) for site, score in by_site.items()}
+        for id, by_site in scores.items()
+        if ways[id] == {ruling} and set(by_site) == sites
+    }
+    rival = {id: alike[id] for id in contenders if id in alike}
+    found = beta_summary(rival, np.random.default_rng(SEED), draws=DRAWS)
+    others = {id: counts for id, counts in alike.items() if id not in rival}
+    # Below fifty contenders the chance of being best is smaller than theirs: it is not drawn, and said as 0.
+    below = beta_summary(others, np.random.default_rng(SEED), draws=DRAWS)
+    return {**{id: replace(one, best=0.0) for id, one in below.items()}, **found}
 
 
 def _newest(ws: Workspace, wanted: Filter, ids: list[str]) -> dict[str, dict[str, Score]]:
@@ -85,12 +188,9 @@ def _newest(ws: Workspace, wanted: Filter, ids: list[str]) -> dict[str, dict[str
     if ids:
         rows = ws.bank.scores(study=wanted.study, split=wanted.split, prompts=ids)
         for row in sorted(rows, key=lambda one: one.created):
-            found.setdefault(row.score.prompt, {})[row.site] = row.score
-    return {id: {site: score for site, score in by_site.items() if score.n} for id, by_site in found.items()}
-
-
-def _one_way(by_site: Mapping[str, Score]) -> bool:
-    return len({how_judged(score) for score in by_site.values()}) == 1
+            if row.score.n:
+                found.setdefault(row.score.prompt, {})[row.site] = row.score
+    return found
 
 
 def _counts(score: Score) -> tuple[float, float]:

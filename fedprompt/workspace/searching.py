@@ -19,7 +19,7 @@ from fedprompt.workspace.index import PromptIndex, index_of_soft, index_of_texts
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["Family", "Found", "families", "search"]
+__all__ = ["FOLDER", "Family", "Found", "encoder_of", "families", "search"]
 
 MOST = 1_000
 FOLDER = "index"
@@ -82,7 +82,7 @@ def search(
         index = index_of_soft(ws.bank, ws.home.path / FOLDER, soft.model, soft.width)
         query = normalised(soft.vectors.mean(axis=0, dtype=np.float64).astype(np.float32)[None])[0]
     else:
-        encoder, maker = _encoder(ws, encoder)
+        encoder, maker = encoder_of(ws, encoder)
         index = index_of_texts(ws.bank, ws.home.path / FOLDER, encoder, maker, report)
         query = normalised(encoder.encode([text or _text(given)]))[0]
     return _found(ws, index, query, wanted, limit, given)
@@ -113,7 +113,7 @@ def families(
     if not 1 <= count <= MOST:
         raise FedPromptError(f"prompts are grouped into 1 to {MOST:,} families, not {count}")
     wanted = wanted or Filter()
-    encoder, maker = _encoder(ws, encoder)
+    encoder, maker = encoder_of(ws, encoder)
     index = index_of_texts(ws.bank, ws.home.path / FOLDER, encoder, maker, report)
     with index.lock:
         rows = np.flatnonzero(_allowed(ws, index, wanted, None))
@@ -167,7 +167,8 @@ def _allowed(ws: Workspace, index: PromptIndex, wanted: Filter, without: str | N
     return allowed
 
 
-def _encoder(ws: Workspace, encoder: Encoder | None) -> tuple[Encoder, str]:
+def encoder_of(ws: Workspace, encoder: Encoder | None) -> tuple[Encoder, str]:
+    """Return the encoder, the home's asset if None, and the name that its index goes by."""
     if encoder is not None:
         return encoder, f"{type(encoder).__module__}.{type(encoder).__qualname__}"
     from fedprompt.models.sentence_encoder import ENCODER, load_encoder

@@ -1,12 +1,13 @@
 """What the pages draw: plain values, made by actions out of the bank."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fedprompt.bank.rows import JobRow, RoundRow
 from fedprompt.evaluation.intervals import Interval
 from fedprompt.evaluation.pooled_pairs import PooledPair
+from fedprompt.study.score import CalibrationBin
 
 __all__ = [
     "CompareView",
@@ -141,10 +142,11 @@ class PairView:
 
 @dataclass(frozen=True)
 class CompareView:
-    """Two to four prompts side by side."""
+    """Two to six prompts side by side; ``calibration`` is over all sites, of those prompts whose sites sent it."""
 
     prompts: tuple[PromptView, ...]
     sites: tuple[str, ...]
     scores: Mapping[str, Mapping[str, SiteScore | None]]
     pairs: tuple[PairView, ...]
     split: str
+    calibration: Mapping[str, tuple[CalibrationBin, ...]] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer, Study, TemplateSpec
+from tests.new_bank import new_bank
 
 MODEL = "sha256:" + "a" * 64
 
@@ -89,7 +90,7 @@ def url(request: pytest.FixtureRequest) -> str | None:
 
 @pytest.fixture
 def bank(tmp_path: Path, url: str | None) -> Iterator[Bank]:
-    with Bank.open(tmp_path / "bank.db", url) as opened:
+    with Bank.open(tmp_path / "bank.db", url) if url else new_bank(tmp_path / "bank.db") as opened:
         yield opened
 
 

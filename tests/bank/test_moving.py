@@ -14,6 +14,7 @@ from fedprompt.prompts.template import Template
 from fedprompt.site.signing import Signer
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
+from tests.new_bank import new_bank
 
 MODEL = "sha256:" + "a" * 64
 HOME, OTHER_HOME = Signer(bytes(32)), Signer(bytes([1]) * 32)
@@ -48,7 +49,7 @@ def filled(bank: Bank, study: Study, digest: str, plain: Prompt, soft: Prompt) -
 @pytest.fixture
 def other(tmp_path: Path, study: Study, digest: str, plain: Prompt) -> Iterator[Bank]:
     """Yield another home's bank: the same study, its own 'site-a', its own word on production."""
-    with Bank.open(tmp_path / "other.db") as found:
+    with new_bank(tmp_path / "other.db") as found:
         found.record_study(study, digest, MODEL)
         found.record_prompt(plain, study=digest, origin="study")
         new = found.record_prompt(Prompt(Template("new", text="New: {text}")), study=digest, origin="study")

@@ -131,7 +131,7 @@ def compare_two(page: "Page", app: App) -> None:
         page.get_by_role("option", name=name, exact=True).first.click()
     page.keyboard.press("Escape")  # an open list hides the rest of the page from roles
     page.get_by_text("“tuned together, round 1”").first.wait_for()
-    page.get_by_role("heading", name="At each site").wait_for()
+    page.get_by_role("heading", name="The scores").wait_for()
     page.locator(".st-key-compare_field_text textarea").fill("What a wonderful, lovely day.")
     page.keyboard.press("Control+Enter")
     charts = page.locator("[data-testid=stVegaLiteChart]")

@@ -12,13 +12,14 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.workspace import open_workspace
+from tests.new_bank import new_workspace
 
 TEMPLATE = Template("mood", text="{text}{soft}\nMood:", words={"positive": " good", "negative": " bad"})
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         prompt = Prompt(TEMPLATE, ScriptedModel().text_init("Overall, the feeling is", 4))
         ws.bank.record_prompt(prompt, study=None, origin="import")
     return tmp_path / "home"

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.demo_bank import fill
+from tests.new_bank import put_bank
 
 ROOT = Path(__file__).parents[2]
 Open = Callable[..., AppTest]
@@ -53,6 +54,8 @@ def ws(home: Path, request: pytest.FixtureRequest) -> Iterator[Workspace]:
     """The home's workspace; where a test asks for the finished demo, it is there first."""
     if "demo_home" in request.fixturenames:
         request.getfixturevalue("demo_home")
+    else:
+        put_bank(home / "bank.db")
     with open_workspace(home) as opened:
         yield opened
 

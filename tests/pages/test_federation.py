@@ -11,8 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from fedprompt.workspace.federation_view import UpdateRow, federation_view, federations, likened, updates_of
 from fedprompt.workspace.jobs import submit
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
 from tests.demo_bank import SITES
+from tests.new_bank import new_workspace
 from tests.pages.evaluation import add_set, add_study
 from tests.scripted_sites import TEXT, cases
 
@@ -76,7 +77,7 @@ def test_a_paused_federation_ends_with_the_numbers_of_one_that_was_not(
     at = open_page("federation")
     at.button(key="federation_again").click().run()
     assert ws.bank.jobs()[0].state == "done"
-    with open_workspace(tmp_path / "other") as other:
+    with new_workspace(tmp_path / "other") as other:
         for name in ("clinic", "ward"):  # the same key, so the same cut
             (other.home.sites / name).mkdir(parents=True)
             key = (ws.home.sites / name / "site.key").read_bytes()

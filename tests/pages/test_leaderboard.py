@@ -24,7 +24,6 @@ def test_prompts_stand_in_the_order_of_their_means(open_page: Open) -> None:
     table = ranking(open_page("leaderboard"))
     assert table["mean"].is_monotonic_decreasing
     assert list(table["place"]) == list(range(1, len(table) + 1))
-    assert table["standing"].iloc[0] == "best"
     assert table["standing"].iloc[-1] == "below"
     worst = table[["editorials", "movies", "products", "tweets"]].min(axis=1)
     assert (table["worst site"] - worst).abs().max() < 1e-9
@@ -40,19 +39,33 @@ def test_what_was_not_measured_is_missing_and_never_zero(open_page: Open) -> Non
 
 
 @pytest.mark.usefixtures("demo_home")
-def test_filters_narrow_the_table_and_keep_the_places(open_page: Open) -> None:
+def test_filters_are_asked_of_the_store_and_places_begin_anew(open_page: Open) -> None:
     at = open_page("leaderboard")
-    everything = ranking(at)
-    at.text_input(key="leaderboard_text").set_value("TOGETHER").run()
+    at.selectbox(key="leaderboard_origin").select("federated").run()
     found = ranking(at)
     assert set(found["prompt"]) == {f"tuned together, round {n}" for n in (1, 2, 3, 4)}
-    assert list(found["place"]) == list(everything[everything["prompt"].isin(found["prompt"])]["place"])
+    assert list(found["place"]) == [1, 2, 3, 4]
+    at.selectbox(key="leaderboard_origin").select(None).run()
+    at.text_input(key="leaderboard_text").set_value("terse").run()
+    assert "terse" in set(ranking(at)["prompt"])
     at.text_input(key="leaderboard_text").set_value("").run()
     at.selectbox(key="leaderboard_site").select("editorials").run()
     at.number_input(key="leaderboard_least").set_value(80).run()
     assert ranking(at)["editorials"].min() >= 80
     at.number_input(key="leaderboard_least").set_value(100).run()
     assert "loosen" in at.info[0].value
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_a_prompt_tuned_on_pooled_cases_is_a_reference_and_never_best(open_page: Open) -> None:
+    table = ranking(open_page("leaderboard"))
+    pooled = table[table["prompt"].str.startswith("tuned on all cases")]
+    assert len(pooled) == 4 and set(pooled["standing"]) == {"reference, pooled cases"}
+    assert pooled["best with"].isna().all()
+    best = table[table["standing"] == "best"]
+    assert list(best["prompt"]) == ["tuned together, round 3"]  # TOGETHER's third row has the highest mean
+    assert table["best with"].sum() == pytest.approx(100)
+    assert not table["prompt"].str.contains("(", regex=False).any() and table["short id"].is_unique
 
 
 @pytest.mark.usefixtures("demo_home")

@@ -116,3 +116,25 @@ def test_playground_jobs_do_not_count_as_the_job_of_the_overview(open_page: Open
     ws.bank.add_job("j-1", "playground", {})
     at = open_page("overview")
     assert not at.progress
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_each_studys_best_prompt_is_told_with_its_gain_over_the_template_and_each_site_alone(open_page: Open) -> None:
+    shown = texts(open_page("overview"))
+    (line,) = [line for line in shown.splitlines() if ":material/trophy:" in line]
+    assert "tuned together, round 3" in line and "against the best template" in line
+    assert all(site in line for site in SITES)
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_what_only_pooled_cases_could_give_is_not_among_the_best_prompts(open_page: Open) -> None:
+    (best,) = [frame.value for frame in open_page("overview").dataframe if "worst site" in frame.value]
+    assert len(best) == 5 and not best["prompt"].str.startswith("tuned on all cases").any()
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_what_changed_of_late_is_told(open_page: Open) -> None:
+    shown = texts(open_page("overview"))
+    assert "What changed in the last 7 days" in shown
+    assert "24 tuned prompts came into the bank" in shown
+    assert "the demo ended" in shown

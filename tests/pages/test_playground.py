@@ -8,7 +8,6 @@ from fedprompt.workspace.trial_files import owner_folder
 from fedprompt.workspace.trials import Trial, read_trial
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import serve
-from tests.demo_bank import fill
 
 Open = Callable[..., AppTest]
 
@@ -103,16 +102,16 @@ def test_choosing_a_tuned_prompt_fills_the_box_and_its_vectors_count(
     assert said[0] != said[1]
 
 
-def test_a_link_opens_the_prompt_it_names(open_page: Open, ws: Workspace) -> None:
-    fill(ws)
+def test_a_link_opens_the_prompt_it_names(demo_home: object, open_page: Open, ws: Workspace) -> None:
     one = next(row.id for row in ws.bank.prompts() if row.name == "good or bad")
     opened = open_page("playground", one)
     assert opened.text_area(key="playground_template").value.endswith("Overall this was")
     assert opened.text_area(key="playground_answers").value == "negative = bad\npositive = good"
 
 
-def test_a_prompt_with_a_sites_own_cases_comes_without_them_and_says_so(open_page: Open, ws: Workspace) -> None:
-    fill(ws)
+def test_a_prompt_with_a_sites_own_cases_comes_without_them_and_says_so(
+    demo_home: object, open_page: Open, ws: Workspace
+) -> None:
     one = next(row.id for row in ws.bank.prompts() if row.name == "two demonstrations")
     opened = open_page("playground", one)
     assert "demonstrations" not in opened.text_area(key="playground_template").value

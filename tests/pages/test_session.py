@@ -97,6 +97,7 @@ def test_the_sidebar_names_the_machine_its_home_and_its_role(
     assert home.name in shown
 
 
+@pytest.mark.slow  # a process of its own that runs every page
 def test_no_page_loads_torch_or_what_is_built_on_it(finished_demo: Path) -> None:
     code = f"""
 import sys

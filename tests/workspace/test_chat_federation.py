@@ -19,8 +19,9 @@ from fedprompt.workspace.forecast import forecast
 from fedprompt.workspace.leaderboard import leaderboard
 from fedprompt.workspace.sites import make_worker
 from fedprompt.workspace.study_model import model_digest_of
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import KEY, ChatServer, serve, write_models
+from tests.new_bank import new_workspace
 from tests.scripted_sites import MODEL, cases, write_cases
 
 TEXT = """\
@@ -46,7 +47,7 @@ def server() -> Iterator[ChatServer]:
 @pytest.fixture
 def ws(tmp_path: Path, server: ChatServer) -> Iterator[Workspace]:
     write_models(tmp_path / "home", server.url)
-    with open_workspace(tmp_path / "home") as workspace:
+    with new_workspace(tmp_path / "home") as workspace:
         yield workspace
 
 

@@ -22,8 +22,9 @@ from fedprompt.workspace.own_cases import OWN_SITE
 from fedprompt.workspace.playground import RunRequest, run_playground
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.scoring import score
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import KEY, ChatServer, serve, write_models
+from tests.new_bank import new_workspace
 from tests.scripted_sites import write_cases
 
 PRICE = "price = {input = 100.0, output = 1000.0, currency = 'EUR'}"
@@ -58,7 +59,7 @@ def server() -> Iterator[ChatServer]:
 def ws(tmp_path: Path, server: ChatServer) -> Iterator[Workspace]:
     write_models(tmp_path / "home", server.url, PRICE)
     SiteFolder(tmp_path / "home" / "sites" / OWN_SITE).prepare(b"k" * 32)  # the same split every time
-    with open_workspace(tmp_path / "home") as workspace:
+    with new_workspace(tmp_path / "home") as workspace:
         yield workspace
 
 

@@ -16,6 +16,7 @@ from fedprompt.workspace.home import find_home
 from fedprompt.workspace.overview import overview
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import open_workspace
+from tests.new_bank import new_workspace
 
 SETTINGS = DemoSettings(
     rounds=2, cases=12, held_out=14, model="scripted", dtype="float32", threads=1, templates=4, seed=5
@@ -92,19 +93,20 @@ def test_the_tables_agree_with_one_another(result: dict[str, Any]) -> None:
 
 
 def test_the_same_seed_gives_the_same_everywhere(result: dict[str, Any], tmp_path: Path) -> None:
-    with open_workspace(make_home(tmp_path / "other")) as ws:
+    with new_workspace(make_home(tmp_path / "other")) as ws:
         other = demo(ws, SETTINGS)
         assert timeless(other) == timeless(result)
         assert ws.bank.verify() == ()
 
 
 def test_another_seed_is_another_demo(result: dict[str, Any], tmp_path: Path) -> None:
-    with open_workspace(make_home(tmp_path / "other")) as ws:
+    with new_workspace(make_home(tmp_path / "other")) as ws:
         other = demo(ws, DemoSettings(**{**SETTINGS.__dict__, "seed": 6}))
     assert other["run"] != result["run"]
     assert other["prompts"]["federated"] != result["prompts"]["federated"]
 
 
+@pytest.mark.slow
 def test_stopped_all_along_it_ends_with_the_same(result: dict[str, Any], tmp_path: Path) -> None:
     seen: dict[str, str] = {}
     stopped: list[str] = []
@@ -168,7 +170,7 @@ def test_the_demos_study_takes_its_settings() -> None:
 
 def test_without_its_text_it_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "machine.json").write_text('{"dtype": "float32", "threads": 1}')
-    with open_workspace(tmp_path) as ws, pytest.raises(AssetError, match="fedprompt assets pull"):
+    with new_workspace(tmp_path) as ws, pytest.raises(AssetError, match="fedprompt assets pull"):
         demo(ws, SETTINGS)
 
 

@@ -17,7 +17,8 @@ from fedprompt.workspace.exporting import export_prompts, formats, import_file
 from fedprompt.workspace.home_key import home_signer
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.readings import reading_of
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
+from tests.new_bank import new_workspace
 
 MODEL = "sha256:" + "c" * 64
 WORDS = {"positive": " good", "negative": " bad"}
@@ -25,7 +26,7 @@ WORDS = {"positive": " good", "negative": " bad"}
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Iterator[Workspace]:
-    with open_workspace(tmp_path / "home") as opened:
+    with new_workspace(tmp_path / "home") as opened:
         yield opened
 
 
@@ -150,7 +151,7 @@ def test_a_bundle_goes_from_one_home_to_another(ws: Workspace, ids: dict[str, st
     told: list[Progress] = []
     path = export_prompts(ws, [*ids.values(), ids["plain"]], "bundle", tmp_path / "b.zip", told.append).path
     assert [progress.stage for progress in told] == ["read", "read", "read", "write", "write"]
-    with open_workspace(tmp_path / "other") as other:
+    with new_workspace(tmp_path / "other") as other:
         view = import_file(other, path)
         assert set(view.prompts) == set(ids.values())
         assert view.dropped == ()
@@ -177,7 +178,7 @@ def test_a_readme_tells_the_score_and_no_path(ws: Workspace, ids: dict[str, str]
 def test_peft_and_langchain_come_back_too(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
     for chosen, format, name in (("front", "peft", "p.zip"), ("plain", "langchain", "l.json")):
         path = export_prompts(ws, [ids[chosen]], format, tmp_path / name).path
-        with open_workspace(tmp_path / format) as other:
+        with new_workspace(tmp_path / format) as other:
             assert import_file(other, path).prompts == (ids[chosen],)
 
 
@@ -212,7 +213,7 @@ def test_a_damaged_file_leaves_the_bank_as_it_was(ws: Workspace, ids: dict[str, 
     body = json.loads((path / "bank.json").read_text())
     body["prompts"][-1]["name"] = "changed"
     (path / "bank.json").write_text(json.dumps(body))
-    with open_workspace(tmp_path / "other") as other:
+    with new_workspace(tmp_path / "other") as other:
         with pytest.raises(ExportError, match=r"bank\.json does not have its SHA-256"):
             import_file(other, path)
         assert other.bank.prompts() == ()
@@ -294,7 +295,7 @@ def test_a_hostile_export_is_refused_and_changes_nothing(
 ) -> None:
     path = export_prompts(ws, list(ids.values()), "bundle", tmp_path / "b").path
     harm(path)
-    with open_workspace(tmp_path / "other") as other:
+    with new_workspace(tmp_path / "other") as other:
         with pytest.raises(ExportError, match=message):
             import_file(other, path)
         assert other.bank.prompts() == ()

@@ -19,7 +19,8 @@ from fedprompt.study.score import Score
 from fedprompt.workspace.federation_run import BankWriter, FederationRun, families, pooled_best, start_prompt
 from fedprompt.workspace.progress import quiet
 from fedprompt.workspace.timing import Clock
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
+from tests.new_bank import new_workspace
 from tests.scripted_sites import MODEL, STUDY, study, worker
 
 DIGEST = STUDY.digest(MODEL.info.digest)
@@ -50,7 +51,7 @@ def test_the_best_is_by_case_and_the_first_of_equals() -> None:
 
 
 def test_a_round_comes_back_from_the_bank_as_it_went_in(tmp_path: Path) -> None:
-    with open_workspace(tmp_path) as ws:
+    with new_workspace(tmp_path) as ws:
         ws.bank.record_study(STUDY, DIGEST, MODEL.info.digest)
         ws.bank.start_run("r1:x", kind="federate", study=DIGEST, settings={})
         writer = BankWriter(ws.bank, "r1:x", DIGEST, "federated")
@@ -98,7 +99,7 @@ def run_without_court(path: Path, ws: Workspace, chosen: Study) -> FederationRun
 
 
 def test_a_site_that_is_gone_is_not_measured_and_is_named_while_the_quorum_answers(tmp_path: Path) -> None:
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         run = run_without_court(tmp_path, ws, study(rounds={"quorum": 2}))
         assert set(run.score_templates()) == {"bank", "clinic"}
         (template, *_) = run.templates.values()

@@ -8,7 +8,7 @@ from fedprompt.errors import FederationError
 from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.federating import federate
 from fedprompt.workspace.forecast import forecast
-from fedprompt.workspace.workspace import open_workspace
+from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases, write_study
 
 SITES = ("bank", "clinic")
@@ -17,7 +17,7 @@ SITES = ("bank", "clinic")
 def test_a_forecast_sends_nothing_and_foretells_the_bytes(tmp_path: Path) -> None:
     study = write_study(tmp_path / "s.yaml")
     files = {name: write_cases(tmp_path / f"{name}.csv", name) for name in SITES}
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         found = forecast(ws, study, dict(files))
         assert tuple(found["sites"]) == SITES and found["rounds"] == 2 and found["basis"] == "measured"
         assert all(one["cases"] == 80 and one["seconds"] > 0 for one in found["sites"].values())
@@ -32,7 +32,7 @@ def test_a_forecast_sends_nothing_and_foretells_the_bytes(tmp_path: Path) -> Non
 
 
 def test_a_site_whose_file_lies_elsewhere_is_not_guessed_at(tmp_path: Path) -> None:
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         found = forecast(ws, write_study(tmp_path / "s.yaml"), {"bank": None, "clinic": None})
     assert found["basis"] == "not known" and found["seconds"] is None and found["sites"]["bank"]["sent"] > 0
 
@@ -41,7 +41,7 @@ def test_too_few_sites_are_told_before_any_work(tmp_path: Path) -> None:
     study = tmp_path / "s.yaml"
     study.write_text(TEXT.replace("{count: 2}\nprivacy", "{count: 2, strategy: {name: multi-krum}}\nprivacy"))
     files = {name: write_cases(tmp_path / f"{name}.csv", name) for name in SITES}
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         for begin in (lambda: forecast(ws, study, dict(files)), lambda: federate(ws, study, files)):
             with pytest.raises(FederationError, match=r"'multi-krum' .* needs 5 sites and there are 2"):
                 begin()
@@ -50,7 +50,7 @@ def test_too_few_sites_are_told_before_any_work(tmp_path: Path) -> None:
 def test_resume_begins_no_run(tmp_path: Path) -> None:
     study = write_study(tmp_path / "s.yaml")
     files = {name: write_cases(tmp_path / f"{name}.csv", name) for name in SITES}
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         with pytest.raises(FederationError, match="no run of this study"):
             federate(ws, study, files, resume=True)
         assert not ws.bank.runs()
@@ -61,7 +61,7 @@ def test_resume_begins_no_run(tmp_path: Path) -> None:
 def test_groups_choices_and_steps_without_rounds_are_foretold_too(tmp_path: Path) -> None:
     study = tmp_path / "s.yaml"
     found = {}
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         for name, more in (
             ("plain", ""),
             ("groups", ", groups: {rounds: 2, by: templates}"),

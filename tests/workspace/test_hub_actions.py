@@ -16,7 +16,7 @@ from fedprompt.workspace.hub_invite import hub_invite
 from fedprompt.workspace.hub_leave import hub_leave
 from fedprompt.workspace.hub_run import running_hub
 from fedprompt.workspace.hub_status import hub_status
-from fedprompt.workspace.workspace import open_workspace
+from tests.new_bank import new_workspace
 
 ABOUT: dict[str, Any] = {
     "federation": "meadow",
@@ -47,7 +47,7 @@ def test_an_invitation_tells_where_and_whom_and_holds_no_secret(home: Home, tmp_
     body = json.loads(Path(found["invite"]).read_text())
     assert {name: body[name] for name in ABOUT} == ABOUT and body["site"] == "ant"
     assert set(body) == {*ABOUT, "fedprompt", "site", "org"}
-    with open_workspace(home.path) as ws:
+    with new_workspace(home.path) as ws:
         (site,) = hub_status(ws)["sites"]
     assert (site["site"], site["state"], site["connected"]) == ("ant", "invited", None)
 

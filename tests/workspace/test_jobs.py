@@ -13,12 +13,13 @@ from fedprompt.errors import JobError
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.jobs import ATTEMPTS, JobStopped, cancel, resume, run_job, submit, wait
 from fedprompt.workspace.queue import JobQueue
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
+from tests.new_bank import new_workspace
 
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Any:
-    with open_workspace(tmp_path / "home") as workspace:
+    with new_workspace(tmp_path / "home") as workspace:
         yield workspace
 
 

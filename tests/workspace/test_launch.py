@@ -17,6 +17,7 @@ from fedprompt.workspace.jobs import submit, wait
 from fedprompt.workspace.launch import first_jobs, free_port, launch, web_root
 from fedprompt.workspace.liveness import is_alive
 from fedprompt.workspace.workspace import open_workspace
+from tests.new_bank import new_workspace
 
 
 def taken(port: int = 0) -> socket.socket:
@@ -48,7 +49,7 @@ def test_an_unknown_role_is_refused_before_anything_starts(tmp_path: Path) -> No
 
 def test_the_first_run_queues_assets_and_one_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FEDPROMPT_DEMO_OPTIONS", '{"rounds": 2}')
-    with open_workspace(tmp_path) as ws:
+    with new_workspace(tmp_path) as ws:
         first_jobs(ws)
         assert first_jobs(ws) == ()
         rows = {row.kind: row for row in ws.bank.jobs()}
@@ -57,7 +58,7 @@ def test_the_first_run_queues_assets_and_one_demo(tmp_path: Path, monkeypatch: p
 
 
 def test_a_demo_that_waits_already_is_not_queued_twice(tmp_path: Path) -> None:
-    with open_workspace(tmp_path) as ws:
+    with new_workspace(tmp_path) as ws:
         submit(ws, "demo", {})
         first_jobs(ws)
         assert [row.kind for row in ws.bank.jobs()].count("demo") == 1
@@ -66,7 +67,7 @@ def test_a_demo_that_waits_already_is_not_queued_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", ["{", "[1]"])
 def test_malformed_demo_options_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str) -> None:
     monkeypatch.setenv("FEDPROMPT_DEMO_OPTIONS", options)
-    with open_workspace(tmp_path) as ws, pytest.raises(JobError, match="FEDPROMPT_DEMO_OPTIONS"):
+    with new_workspace(tmp_path) as ws, pytest.raises(JobError, match="FEDPROMPT_DEMO_OPTIONS"):
         first_jobs(ws)
 
 

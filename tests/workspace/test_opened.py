@@ -12,7 +12,8 @@ import pytest
 import fedprompt
 from fedprompt.errors import AssetError, BankError, PromptError
 from fedprompt.workspace.answering import local_prompt
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
+from tests.new_bank import new_workspace
 from tests.workspace.tagged_prompt import record
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ws(home: Path) -> Iterator[Workspace]:
-    with open_workspace(home) as opened:
+    with new_workspace(home) as opened:
         yield opened
 
 

@@ -9,7 +9,8 @@ import pytest
 from fedprompt.errors import FederationError
 from fedprompt.workspace.federating import federate
 from fedprompt.workspace.recomputing import recompute_without
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
+from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases, write_study
 
 Done = tuple[Workspace, dict[str, Any]]
@@ -21,7 +22,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
     study = path / "s.yaml"
     study.write_text(TEXT.replace("{count: 2}\nprivacy", "{count: 2, keep_updates: true}\nprivacy"))
     files = {name: write_cases(path / f"{name}.csv", name) for name in ("bank", "clinic", "court")}
-    with open_workspace(path / "home") as ws:
+    with new_workspace(path / "home") as ws:
         yield ws, federate(ws, study, files)
 
 
@@ -51,7 +52,7 @@ def test_somebody_who_took_no_part_and_a_run_that_kept_nothing_are_refused(done:
     with pytest.raises(FederationError, match="'museum' took part in no federation"):
         recompute_without(done[0], "museum")
     files = {name: write_cases(tmp_path / f"{name}.csv", name) for name in ("bank", "clinic")}
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         federate(ws, write_study(tmp_path / "s.yaml"), files)
         with pytest.raises(FederationError, match=r"kept no updates.*keep_updates: true"):
             recompute_without(ws, "bank")

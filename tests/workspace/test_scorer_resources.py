@@ -8,7 +8,8 @@ import pytest
 from fedprompt.errors import AssetError, ModelError, StudyError
 from fedprompt.workspace.scorer_resources import JUDGE, scorer_resources
 from fedprompt.workspace.scoring import score
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
+from tests.new_bank import new_workspace
 
 STUDY = """\
 study: free
@@ -23,7 +24,7 @@ splits: {tune: 5, validation: 10, test: 5}
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Iterator[Workspace]:
-    with open_workspace(tmp_path / "home") as opened:
+    with new_workspace(tmp_path / "home") as opened:
         yield opened
 
 

@@ -11,13 +11,13 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Score
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.scoring import OWN_SITE, score, shown_score
-from fedprompt.workspace.workspace import open_workspace
+from tests.new_bank import new_workspace
 from tests.scripted_sites import STUDY, write_cases, write_study
 
 
 def test_every_template_is_scored_and_kept(tmp_path: Path) -> None:
     told: list[Progress] = []
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
         found = score(ws, path, data, report=told.append)
         rows = ws.bank.scores(run=found["run"])
@@ -38,7 +38,7 @@ def test_another_split_and_another_files_columns(tmp_path: Path) -> None:
     data = write_cases(tmp_path / "a.csv", "a")
     data.write_text(data.read_text().replace("text,answer", "note,label"))
     path = write_study(tmp_path / "s.yaml")
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         found = score(ws, path, data, mapping={"text": "note", "answer": "label"}, split="test")
         assert found["split"] == "test" and all(row.score.split == "test" for row in ws.bank.scores(split="test"))
         with pytest.raises(DataError, match=r"answer|text"):
@@ -46,12 +46,12 @@ def test_another_split_and_another_files_columns(tmp_path: Path) -> None:
 
 
 def test_an_empty_split_is_told(tmp_path: Path) -> None:
-    with open_workspace(tmp_path / "home") as ws, pytest.raises(DataError, match="the test split is empty"):
+    with new_workspace(tmp_path / "home") as ws, pytest.raises(DataError, match="the test split is empty"):
         score(ws, write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a", 2), split="test")
 
 
 def test_a_second_run_computes_nothing_and_one_anew_computes_all(tmp_path: Path) -> None:
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
         first, second = score(ws, path, data), score(ws, path, data)
         assert (first["cached"], second["cached"], second["tokens"]) == (0, 60, 0)
@@ -63,7 +63,7 @@ def test_a_second_run_computes_nothing_and_one_anew_computes_all(tmp_path: Path)
 
 
 def test_the_budget_of_the_cache_is_recorded_with_the_run(tmp_path: Path) -> None:
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
         found = score(ws, path, data, cache_bytes=123_456)
         assert found["settings"]["cache_bytes"] == 123_456

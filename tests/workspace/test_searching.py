@@ -19,7 +19,8 @@ from fedprompt.study.score import Score
 from fedprompt.workspace.home_key import home_signer
 from fedprompt.workspace.keeping import retire, tag
 from fedprompt.workspace.searching import families, search
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
+from tests.new_bank import new_workspace
 
 MODEL, OTHER_MODEL = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 TEXTS = (
@@ -72,7 +73,7 @@ def digest(study: Study) -> str:
 @pytest.fixture
 def ws(tmp_path: Path, study: Study, digest: str) -> Iterator[Workspace]:
     """Yield a workspace with four templates; the first two are of a study, and were scored at two sites."""
-    with open_workspace(tmp_path / "home") as opened:
+    with new_workspace(tmp_path / "home") as opened:
         opened.bank.record_study(study, digest, MODEL)
         opened.bank.start_run("r", kind="demo", study=digest, settings={})
         for number, text in enumerate(TEXTS):
@@ -245,7 +246,7 @@ def test_wrong_use_is_refused(ws: Workspace) -> None:
 
 
 def test_two_processes_that_make_the_homes_key_at_once_have_one(tmp_path: Path) -> None:
-    with open_workspace(tmp_path / "h") as ws:
+    with new_workspace(tmp_path / "h") as ws:
         assert home_signer(ws.home).fingerprint == home_signer(ws.home).fingerprint
         assert [path.name for path in ws.home.path.glob("*home.key*")] == ["home.key"]
 

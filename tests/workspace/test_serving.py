@@ -30,10 +30,10 @@ from fedprompt.workspace.opened import BankPrompt
 from fedprompt.workspace.serve_app import MOST_BYTES, make_app
 from fedprompt.workspace.serving import serving, token_of
 from fedprompt.workspace.workspace import Workspace, open_workspace
+from tests.new_bank import new_workspace
 from tests.workspace.tagged_prompt import record
 
 pytest.importorskip("fastapi")
-openai = pytest.importorskip("openai")
 
 ROOT = Path(__file__).parents[2]
 MOOD, BOTH, WRITTEN = "mood@production", "both@production", "written@production"
@@ -49,7 +49,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ws(home: Path) -> Iterator[Workspace]:
-    with open_workspace(home) as opened:
+    with new_workspace(home) as opened:
         record(opened, MOOD, "{text}{soft} =")
         record(opened, BOTH, "{title}: {text} =")
         record(opened, WRITTEN, "{text} ->", **WRITING)
@@ -85,6 +85,7 @@ def post(urls: dict[str, str], token: str) -> Iterator[Any]:
 
 
 def _client(url: str, key: str) -> Any:
+    openai = pytest.importorskip("openai")
     return openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=20)
 
 
@@ -155,7 +156,7 @@ def test_langchains_openai_client_uses_the_prompt_unchanged(urls: dict[str, str]
 
 
 def _http() -> Any:
-    return openai.DefaultHttpxClient(trust_env=False, timeout=20)
+    return pytest.importorskip("openai").DefaultHttpxClient(trust_env=False, timeout=20)
 
 
 def test_legacy_likelihoods_are_of_the_label(post: Any, ws: Workspace) -> None:

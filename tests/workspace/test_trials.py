@@ -22,7 +22,8 @@ from fedprompt.workspace.taken_further import study_of
 from fedprompt.workspace.trial_files import KEPT_DAYS, MOST_RUNS, TrialFolder, owner_folder
 from fedprompt.workspace.trials import Check, TrialRequest, read_trial, run_trial
 from fedprompt.workspace.variants import Variant
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
+from tests.new_bank import new_workspace
 
 RUN = "ab" * 16
 PLAIN = Template("plain", text="{text}\nMood:")
@@ -30,7 +31,7 @@ PLAIN = Template("plain", text="{text}\nMood:")
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Iterator[Workspace]:
-    with open_workspace(tmp_path / "home") as workspace:
+    with new_workspace(tmp_path / "home") as workspace:
         yield workspace
 
 

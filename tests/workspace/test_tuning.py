@@ -7,13 +7,13 @@ import pytest
 from fedprompt.errors import PromptError
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.tuning import tune
-from fedprompt.workspace.workspace import open_workspace
+from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases, write_study
 
 
 def test_the_json_that_scripts_read(tmp_path: Path) -> None:
     path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         found = tune(ws, path, data)
         assert {"prompt", "steps", "loss", "validation", "test", "seconds"} <= set(found)
         assert found["steps"] == 4 and len(found["loss"]) == 2 and found["kept_after"] in (2, 4)
@@ -33,14 +33,14 @@ def test_patience_ends_tuning_early_and_tells_the_steps_taken(tmp_path: Path) ->
     # A rate that moves nothing: every part is as good as the first, which is kept.
     still = TEXT.replace("lr: 0.05", "lr: 1.0e-12").replace("rounds: {count: 2}", "rounds: {count: 6, patience: 2}")
     path.write_text(still, encoding="utf-8")
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         found = tune(ws, path, data)
     assert (found["steps"], found["kept_after"], len(found["loss"])) == (6, 2, 3)
 
 
 def test_a_changed_file_is_another_run(tmp_path: Path) -> None:
     path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         first = tune(ws, path, data)
         data.write_text(data.read_text().replace("zymurgy", "zither"))
         assert tune(ws, path, data)["run"] != first["run"]
@@ -55,7 +55,7 @@ def test_a_run_that_stopped_goes_on(tmp_path: Path) -> None:
             seen.add(progress.message)
             raise KeyboardInterrupt
 
-    with open_workspace(tmp_path / "home") as ws:
+    with new_workspace(tmp_path / "home") as ws:
         for _ in range(20):
             try:
                 found = tune(ws, path, data, report=stop_once)
@@ -71,5 +71,5 @@ def test_a_run_that_stopped_goes_on(tmp_path: Path) -> None:
 def test_a_study_without_a_slot_cannot_be_tuned(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("".join(line for line in TEXT.splitlines(True) if not line.startswith("soft:")))
-    with open_workspace(tmp_path / "home") as ws, pytest.raises(PromptError, match="no 'soft:' part"):
+    with new_workspace(tmp_path / "home") as ws, pytest.raises(PromptError, match="no 'soft:' part"):
         tune(ws, path, write_cases(tmp_path / "a.csv", "a"))

@@ -13,12 +13,13 @@ import pytest
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.jobs import submit, wait
 from fedprompt.workspace.liveness import is_alive, is_running
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
+from tests.new_bank import new_workspace
 
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Iterator[Workspace]:
-    with open_workspace(tmp_path / "home") as workspace:
+    with new_workspace(tmp_path / "home") as workspace:
         yield workspace
 
 

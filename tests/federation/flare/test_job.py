@@ -6,12 +6,13 @@ import subprocess
 import sys
 import textwrap
 import time
+from importlib.util import find_spec
 
 import pytest
 
 from fedprompt.workspace.liveness import is_running
 
-pytest.importorskip("nvflare")
+pytestmark = pytest.mark.skipif(find_spec("nvflare") is None, reason="nvflare is not installed")
 
 PARENT = """
 import os, subprocess, sys, time

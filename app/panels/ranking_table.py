@@ -1,0 +1,61 @@
+"""A page of the ranking as a table, and what can be done with the rows that are ticked."""
+
+import streamlit as st
+
+from app.panels.ranking import column_settings, heated, ranking_frame, table_key
+from app.panels.ranking_filters import Asked
+from app.panels.travel import go
+from app.session import workspace
+from fedprompt.workspace.ranking_page import MOST_IN_FILE, RankingPage, ranking_csv
+
+__all__ = ["LEAST_COMPARED", "MOST_COMPARED", "draw_table"]
+
+LEAST_COMPARED, MOST_COMPARED = 2, 6
+
+
+def draw_table(study: str, asked: Asked, view: RankingPage, before: int, *, test: bool) -> None:
+    """Draw the page; ``before`` is how many rows the pages before it have."""
+    ids = [row.id for row in view.rows]
+    frame = ranking_frame(view, before, test=test)
+    event = st.dataframe(
+        heated(frame, view.sites),
+        hide_index=True,
+        key=table_key("leaderboard", ids),
+        on_select="rerun",
+        selection_mode="multi-row",
+        placeholder="\N{EM DASH}",
+        height=min(38 + 35 * len(frame), 740),
+        column_config=column_settings(view.sites),
+        alt="Prompts, ranked by their mean over the sites",
+    )
+    chosen = [ids[place] for place in event.selection.rows if place < len(ids)]
+    ws = workspace()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        enough = LEAST_COMPARED <= len(chosen) <= MOST_COMPARED
+        if st.button(
+            f"Compare {len(chosen)} prompts" if enough else "Compare",
+            key="leaderboard_compare",
+            icon=":material/compare_arrows:",
+            type="primary",
+            disabled=not enough,
+        ):
+            go("compare", chosen)
+        if st.button("Open in the bank", key="leaderboard_bank", icon=":material/inventory_2:", disabled=not chosen):
+            go("bank", chosen[:MOST_COMPARED])
+        st.download_button(
+            "Download as CSV",
+            lambda: ranking_csv(ws, asked.filter(study), order=asked.order),
+            file_name="leaderboard.csv",
+            mime="text/csv",
+            key="leaderboard_csv",
+            icon=":material/download:",
+            on_click="ignore",
+            help=f"Every prompt that passes the filters, in this order, at most {MOST_IN_FILE:,} rows.",
+        )
+        if not enough:
+            st.caption("Tick two to six rows to compare them.")
+    st.caption(
+        "**\N{ALMOST EQUAL TO} best**: not distinguishable from the best on these cases. **reference**: tuned on "
+        "pooled cases, which no real federation could have, so it is never called best. A click on a column's title "
+        "sorts this page."
+    )

@@ -1,0 +1,57 @@
+"""Which words a soft prompt's vectors are nearest to, by cosine, among the model's own input embeddings.
+
+Reading aids only: a tuned vector need not mean what its nearest words mean (Khashabi et al. 2022, arXiv 2112.08348).
+Runs in the job process, which has the model.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.errors import FedPromptError, ModelError
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.readying import load_quick
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["Vocabulary", "run_nearest_words"]
+
+COUNT = 5
+
+
+@runtime_checkable
+class Vocabulary(Protocol):
+    """A model that can say which of its words are near to vectors."""
+
+    def nearest_words(self, vectors: NDArray[np.float32], count: int) -> list[list[tuple[str, float]]]:
+        """Return of each row of [tokens, width] the nearest words with their cosines, the nearest first."""
+        ...
+
+
+def run_nearest_words(ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet) -> dict[str, Any]:
+    """Return ``{"tokens": [[{"word", "similarity"}]]}``, a list for each vector of a soft prompt, the nearest first.
+
+    Args:
+        ws: the workspace.
+        arguments: ``prompt``, the id of a soft prompt.
+        report: hears that the model is loaded.
+
+    Raises:
+        FedPromptError: the prompt has no vectors, or no study here names its model.
+        ModelError, AssetError: the model cannot be loaded, or has no vocabulary to look in.
+        BankError: no such prompt.
+    """
+    prompt = ws.bank.prompt(str(arguments["prompt"]))
+    if prompt.soft is None:
+        raise FedPromptError("a template has words of its own; choose a soft prompt to see the words nearest to it")
+    names = [row.study.model for row in ws.bank.studies() if row.model_digest == prompt.soft.model]
+    if not names:
+        raise FedPromptError("no study in this bank names the model of this soft prompt, so its words are not known")
+    report(Progress("load", f"loading {names[-1]}", 0.2))
+    model = load_quick(ws, names[-1])
+    if not isinstance(model, Vocabulary):
+        raise ModelError(f"{names[-1]} has no vocabulary to look in; choose a soft prompt of a language model")
+    prompt.soft.check_model(model.info.digest, model.info.name, model.info.width)
+    found = model.nearest_words(prompt.soft.vectors, COUNT)
+    return {"tokens": [[{"word": word, "similarity": value} for word, value in one] for one in found]}

@@ -1,0 +1,133 @@
+"""Map: all prompts in two dimensions, near where they mean alike."""
+
+import streamlit as st
+
+from app.panels.map_chart import COLOURS, draw_map
+from app.panels.map_chosen import draw_chosen
+from app.panels.meaning import ask_meaning
+from app.panels.plain import percent, plain
+from app.panels.running import run_quick
+from app.session import explain, guarded, map_view, prompt_titles, workspace
+from fedprompt.errors import AssetError
+from fedprompt.workspace.finding import can_search
+from fedprompt.workspace.map_points import MOST_POINTS, Box, MapView, map_studies
+from fedprompt.workspace.prompt_map import LEAST, MOST_TSNE, TEXTS, map_sizes
+
+METHODS = {"pca": "PCA", "tsne": "t-SNE"}
+
+
+@guarded
+def draw() -> None:
+    """Draw the page."""
+    st.title("Map")
+    st.caption(
+        "Each point is a prompt. Templates that say alike lie near each other, and so do soft prompts of one model."
+    )
+    sizes = map_sizes(workspace())
+    if max(sizes.values()) < LEAST:
+        st.info(
+            f"A map needs {LEAST} prompts of a kind, and the bank holds {sum(sizes.values())}. Start the demo on the "
+            "Overview page, write some on the New study page, or import a bundle on the Bank page.",
+            title="Too few prompts for a map",
+            icon=":material/bubble_chart:",
+        )
+        return
+    space, method, colour, study = ask(sizes)
+    near = ask_meaning("map") if space == TEXTS else None
+    view = made(space, method, study)
+    if view is None:
+        return
+    if view.distinct < LEAST or len(view.ids) < LEAST:
+        st.info(
+            f"These prompts hardly differ: a map needs {LEAST} that do. Write or tune others, or choose another map.",
+            icon=":material/bubble_chart:",
+        )
+        return
+    draw_view(view, colour, study, near or {}, f"{space[:16]}_{method}")
+    draw_private(view)
+
+
+def ask(sizes: dict[str, int]) -> tuple[str, str, str, str | None]:
+    """Draw what is asked; return the map, the method, the colour, and the study whose scores are shown."""
+    studies = map_studies(workspace())
+    models = {model: f"soft prompts of model {model.removeprefix('sha256:')[:8]}" for model in sizes if model != TEXTS}
+    spaces = {key: words for key, words in ({TEXTS: "templates"} | models).items() if sizes[key] >= LEAST}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        space = st.selectbox(
+            "Of", list(spaces), format_func=lambda key: f"{spaces[key]} ({sizes[key]:,})", key="map_space", width=330
+        )
+        study = st.selectbox("Scores of", list(studies), format_func=studies.__getitem__, key="map_study", width=200)
+        colour = st.segmented_control(
+            "Colour", list(COLOURS), format_func=COLOURS.__getitem__, default="score", key="map_colour", required=True
+        )
+        method = st.segmented_control(
+            "Layout",
+            list(METHODS),
+            format_func=METHODS.__getitem__,
+            default="pca",
+            key="map_method",
+            required=True,
+            disabled=sizes[space] > MOST_TSNE,
+            help=f"PCA is exact: far apart is different. t-SNE, up to {MOST_TSNE:,} prompts, keeps neighbours near; "
+            "its distances between groups mean nothing.",
+        )
+    return space, method if sizes[space] <= MOST_TSNE else "pca", colour, study
+
+
+def made(space: str, method: str, study: str | None) -> MapView | None:
+    """Return the map of the bank as it is now; computed in a job, with its progress, where it was not yet."""
+    view = map_view(space, method, study)
+    if view is None and space == TEXTS and not can_search(workspace().home):
+        explain(AssetError("the map of templates needs the sentence encoder, which is not on this machine yet"))
+    elif view is None:
+        run_quick(workspace(), "map", {"space": space, "method": method}, "Computing the map")
+        view = map_view(space, method, study)
+    return view
+
+
+def draw_view(view: MapView, colour: str, study: str | None, near: dict[str, float], name: str) -> None:
+    """Draw the map, what was found on it, and the prompts of the box that was drawn."""
+    like = st.session_state.get("map_like_found")
+    if like is not None and like[0] in view.ids and not near:
+        near = like[1]
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"Ringed: the {len(near)} most like {plain(prompt_titles().get(like[0], like[0][:11]))}")
+            if st.button("Clear", key="map_clear", icon=":material/close:"):
+                del st.session_state["map_like_found"]
+                st.rerun()
+    zoomed = st.session_state.get("map_zoom")
+    zoom: Box | None = zoomed[1] if zoomed is not None and zoomed[0] == name else None
+    drawn = draw_map(view, colour, study, zoom, near, f"map_chart_{name}_{hash(zoom)}")
+    inside = view.inside(drawn or zoom)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Zoom in", key="map_in", icon=":material/zoom_in:", disabled=drawn is None or len(inside) < 2):
+            st.session_state["map_zoom"] = (name, drawn)
+            st.rerun()
+        if st.button("Whole map", key="map_out", icon=":material/zoom_out_map:", disabled=zoom is None):
+            del st.session_state["map_zoom"]
+            st.rerun()
+        words = "Drag over the map to choose prompts." if drawn is None else f"{len(inside):,} prompts in the box."
+        if view.shares is not None:
+            words += f" The two directions show {percent(sum(view.shares))} of what differs."
+        if len(view.inside(zoom)) > MOST_POINTS:
+            words += " So many are counted in cells; the best are points, and all of a part once you zoom in."
+        st.caption(words)
+    draw_chosen(view, inside.tolist(), near)
+
+
+def draw_private(view: MapView) -> None:
+    """Draw the templates that their sites keep to themselves: a score and no text, so no place on the map."""
+    if not view.private:
+        return
+    st.subheader("Kept at their sites")
+    st.caption(
+        f"{len(view.private)} templates have scores here and no text, so they have no place on the map. To see one, "
+        "ask its site to publish it there: fedprompt site publish"
+    )
+    rows = [{"name": one.id[:11], "mean": 100 * one.mean} for one in view.private[:200]]
+    st.scatter_chart(
+        rows, x="mean", y="name", x_label="mean over sites, %", y_label="", height=60 + 22 * min(20, len(rows))
+    )
+
+
+draw()
