@@ -18,10 +18,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --retries 10 $(PIP_ARGS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test quick check bench wheel clean
+.PHONY: help run test quick check screenshots bench wheel clean
 
 help: ## list what make can do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.runtime ## make the environment if needed and start the app (Ctrl-C ends it)
 	@exec $(BIN)/fedprompt ui
@@ -41,6 +41,9 @@ check: .venv/.tests ## style, types and imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+screenshots: .venv/.tests ## pictures of every page into docs/screenshots (HOME_FOLDER=a home whose demo has run)
+	@$(BIN)/python -m scripts.screenshots --home "$(or $(HOME_FOLDER),$(HOME)/.fedprompt)"
 
 bench: .venv/.tests ## run every benchmark, one after the other; each prints one JSON object
 	@set -e; for file in benchmarks/[a-z]*.py; do \

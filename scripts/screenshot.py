@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-__all__ = ["main", "take"]
+__all__ = ["chromium", "main", "take"]
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "images" / "overview.png"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -34,6 +34,15 @@ def take(page: Page, address: str, out: Path, width: int) -> None:
     page.screenshot(path=out)
 
 
+def chromium() -> str | None:
+    """Return the browser's executable, or None after a sentence to standard error."""
+    named = os.environ.get("FEDPROMPT_CHROMIUM")
+    found = next(filter(None, map(shutil.which, (named,) if named else BROWSERS)), None)
+    if found is None:
+        print("there is no Chromium; install one, or name its executable in FEDPROMPT_CHROMIUM", file=sys.stderr)
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Take the picture; return 0, or 1 with a sentence where there is no browser."""
     parser = argparse.ArgumentParser(description="Take a picture of a running app's page.")
@@ -42,10 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--width", type=int, default=1440, help="of the window, in pixels")
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
     chosen = parser.parse_args(arguments)
-    named = os.environ.get("FEDPROMPT_CHROMIUM")
-    found = next(filter(None, map(shutil.which, (named,) if named else BROWSERS)), None)
+    found = chromium()
     if found is None:
-        print("there is no Chromium; install one, or name its executable in FEDPROMPT_CHROMIUM", file=sys.stderr)
         return 1
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])

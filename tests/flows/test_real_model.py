@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fedprompt import __version__
 from fedprompt.evaluation.readers import read_cases
 from fedprompt.models.protocols import ChoiceQuery
 from fedprompt.models.registry import load, settings_for
@@ -99,7 +100,8 @@ def test_ledgers_list_only_numbers_ids_and_arrays(finished: tuple[Path, dict[str
         assert {entry.message["verb"] for entry in entries} == {"describe", "score", "tune", "evaluate"}
         strings = {text for entry in entries for text in _strings(entry.message)}
         assert {text for text in strings if not ID.fullmatch(text)} <= {
-            "describe", "score", "tune", "evaluate", "accuracy", "likelihood", "validation", "test", "float32"
+            "describe", "score", "tune", "evaluate", "accuracy", "likelihood", "validation", "test", "float32",
+            __version__,
         }  # fmt: skip
         assert {name for entry in entries for name in entry.arrays} <= {"delta"}
         # Three words in a row of a case occur nowhere, field names included.

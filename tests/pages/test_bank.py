@@ -8,8 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from fedprompt.workspace.exporting import export_prompts
 from fedprompt.workspace.home_key import home_signer
-from fedprompt.workspace.workspace import Workspace
-from tests.new_bank import new_workspace
+from fedprompt.workspace.workspace import Workspace, open_workspace
 
 Open = Callable[..., AppTest]
 
@@ -64,7 +63,7 @@ def test_a_bundle_is_written_offered_for_download_and_comes_back_as_the_same_pro
     other.file_uploader(key="bank_file").upload("taken.zip", written[0].read_bytes()).run()
     other.button(key="bank_import").click().run()
     assert "1 prompt came in" in other.success[0].value
-    with new_workspace(tmp_path / "elsewhere") as elsewhere:
+    with open_workspace(tmp_path / "elsewhere") as elsewhere:
         assert [row.id for row in elsewhere.bank.prompts()] == [tuned]
 
 
