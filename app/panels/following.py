@@ -24,17 +24,19 @@ def draw_run(folder: TrialFolder, run: str) -> None:
     trial = read_trial(folder, run)
     job = _job(trial)
     active = job is not None and job.state not in ENDED
-    st.fragment(_follow, run_every="0.4s" if active else None)(folder, run)
+    st.fragment(_follow, run_every="0.4s" if active else None)(folder, run, active)
 
 
 @guarded
-def _follow(folder: TrialFolder, run: str) -> None:
+def _follow(folder: TrialFolder, run: str, followed: bool) -> None:
     trial = read_trial(folder, run)
     job = _job(trial)
     active = job is not None and job.state not in ENDED
     ended = (run, trial.job)
     if not active and st.session_state.get("playground_ended") != ended:
         st.session_state["playground_ended"] = ended
+        st.rerun()
+    if active and not followed:  # "Go on" was pressed: only the whole page can make this part draw itself again
         st.rerun()
     if active and job is not None:
         _draw_progress(trial, job)
