@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-__all__ = ["chromium", "main", "take"]
+__all__ = ["chromium", "main", "settle", "show", "take"]
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "images" / "overview.png"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -20,13 +20,22 @@ MOST_PIXELS = 4000
 SETTLE_MILLISECONDS = 2500  # charts draw themselves with a short animation
 
 
-def take(page: Page, address: str, out: Path, width: int) -> None:
-    """Open an address, wait until the page has drawn itself, and save all of it as PNG."""
+def show(page: Page, address: str, width: int) -> None:
+    """Open an address and wait until the page has drawn itself."""
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(address)
     page.locator("h1").first.wait_for(timeout=60_000)
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has drawn itself."""
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
     page.wait_for_timeout(SETTLE_MILLISECONDS)
+
+
+def take(page: Page, out: Path, width: int) -> None:
+    """Save all of the page that is shown as PNG."""
     height = int(page.locator("[data-testid=stMain]").evaluate("main => main.scrollHeight"))
     page.set_viewport_size({"width": width, "height": min(height, MOST_PIXELS)})
     page.wait_for_timeout(SETTLE_MILLISECONDS)
@@ -57,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_context(color_scheme=chosen.theme, device_scale_factor=1.5).new_page()
-        take(page, chosen.address, chosen.out, chosen.width)
+        show(page, chosen.address, chosen.width)
+        take(page, chosen.out, chosen.width)
         browser.close()
     print(chosen.out)
     return 0

@@ -1,7 +1,7 @@
 """Takes a picture of every page, light and dark, wide and narrow: ``python scripts/screenshots.py --home HOME``.
 
-The app is started on the home and ended again. Pictures go to docs/screenshots/, made small by a palette of 128
-colours, and docs/screenshots/README.md shows them all.
+The app is started on the home and ended again, then on an empty one. Pictures go to docs/screenshots/, made small by a
+palette of 256 colours, and docs/screenshots/README.md shows them all.
 """
 
 import argparse
@@ -9,15 +9,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 from urllib.request import urlopen
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
-from scripts.screenshot import chromium, take
+from fedprompt.workspace.workspace import open_workspace
+from scripts.screenshot import chromium, settle, show, take
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "docs" / "screenshots"
@@ -36,8 +39,9 @@ PAGES = (
     "trust",
 )
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1440), ("dark", 1440), ("light", 800))
+ADDRESSED = ("compare", "bank")  # pages whose address names the prompts that they show
 PORT = 8599
-COLOURS = 128
+COLOURS = 256
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,50 +53,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = chromium()
     if found is None:
         return 1
-    command = [sys.executable, "-m", "fedprompt.cli", "ui", "--no-demo"]
-    app = subprocess.Popen(
-        [*command, "--home", str(chosen.home), "--port", str(PORT)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        if app.stdout is None or not app.stdout.readline():
-            print("the app did not start", file=sys.stderr)
-            return 1
-        address = f"http://127.0.0.1:{PORT}"
-        with urlopen(address, timeout=60), sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as empty:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        asked = _prompts(chosen.home)
+        with _app(chosen.home):
             for theme, width in LOOKS:
                 page = browser.new_context(color_scheme=theme).new_page()
                 for name in chosen.pages:
-                    out = OUT / f"{name}-{theme}-{width}.png"
-                    take(page, f"{address}/{'' if name == 'overview' else name}", out, width)
-                    _shrink(out)
-                    print(out)
-            browser.close()
-    finally:
-        app.send_signal(signal.SIGINT)
-        app.wait(60)
+                    _picture(page, name, asked, OUT / f"{name}-{theme}-{width}.png", width)
+        with _app(Path(empty)):
+            page = browser.new_context(color_scheme="light").new_page()
+            for name in chosen.pages:
+                _picture(page, name, "", OUT / f"{name}-empty.png", 1440)
+        browser.close()
     _index()
     return 0
 
 
-def _shrink(path: Path) -> None:
-    with Image.open(path) as picture:
-        small = picture.convert("RGB").quantize(COLOURS)
-    small.save(path, optimize=True)
+@contextmanager
+def _app(home: Path) -> Iterator[None]:
+    command = [sys.executable, "-m", "fedprompt.cli", "ui", "--no-demo", "--home", str(home), "--port", str(PORT)]
+    app = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True)
+    try:
+        if app.stdout is None or not app.stdout.readline():
+            raise SystemExit("the app did not start")
+        with urlopen(f"http://127.0.0.1:{PORT}", timeout=60):
+            yield
+    finally:
+        app.send_signal(signal.SIGINT)
+        app.wait(60)
+
+
+def _prompts(home: Path) -> str:
+    """Return the part of an address that names the newest prompt tuned together and the best template."""
+    with open_workspace(home) as ws:
+        rows = ws.bank.prompts()
+    together = [row.id for row in rows if row.origin == "federated"]
+    templates = [row.id for row in rows if row.name == "text first"]
+    return "&".join(f"p={one}" for one in (*together[-1:], *templates[:1]))
+
+
+def _picture(page: Page, name: str, asked: str, out: Path, width: int) -> None:
+    query = f"?{asked}" if asked and name in ADDRESSED else ""
+    show(page, f"http://127.0.0.1:{PORT}/{'' if name == 'overview' else name}{query}", width)
+    if asked and name == "playground":
+        page.locator(".st-key-playground_run button:enabled").click()
+        page.get_by_text("The model answers").first.wait_for(timeout=120_000)
+        settle(page)
+    take(page, out, width)
+    with Image.open(out) as picture:
+        small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(out, optimize=True)
+    print(out)
 
 
 def _index() -> None:
-    lines = ["# Every page in pictures", "", "Made by `make screenshots` from a home whose demo has run.", ""]
+    lines = [
+        "# Every page in pictures",
+        "",
+        "Made by `make screenshots` from a home whose demo has run; the last of each page is from an empty home.",
+        "",
+    ]
     for name in PAGES:
-        shown = [
-            f"{name}-{theme}-{width}.png" for theme, width in LOOKS if (OUT / f"{name}-{theme}-{width}.png").is_file()
-        ]
-        if shown:
-            title = name.replace("_", " ").capitalize()
-            lines += [f"## {title}", "", *(f"![{title}]({file})" for file in shown), ""]
+        files = [*(f"{name}-{theme}-{width}.png" for theme, width in LOOKS), f"{name}-empty.png"]
+        title = name.replace("_", " ").capitalize()
+        lines += [f"## {title}", "", *(f"![{title}]({file})" for file in files if (OUT / file).is_file()), ""]
     (OUT / "README.md").write_text("\n".join(lines), encoding="utf-8")
 
 

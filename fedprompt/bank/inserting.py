@@ -1,12 +1,13 @@
 """INSERT that leaves alone what is there already, in the words of SQLite and of PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
-__all__ = ["execute_many", "insert", "insert_once"]
+__all__ = ["among", "execute_many", "insert", "insert_once"]
 
 
 def insert(connection: Connection, table: Table) -> Any:
@@ -29,6 +30,12 @@ def execute_many(connection: Connection, statement: Any, rows: Sequence[Mapping[
     compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
     if compiled.positional:
         names = compiled.positiontup
-        connection.exec_driver_sql(str(compiled), [tuple(row[name] for name in names) for row in rows])
+        values = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+        connection.exec_driver_sql(str(compiled), list(map(values, rows)))
     else:
         connection.exec_driver_sql(str(compiled), [dict(row) for row in rows])
+
+
+def among(column: "Column[Any]", values: Sequence[Any]) -> ColumnElement[bool]:
+    """Return ``column IN values`` without SQLAlchemy looking at each value; SQLite takes 32,766 at most."""
+    return column.in_(bindparam(None, list(values), column.type, expanding=True))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, and_, case, delete, func, or_, select
 
 from fedprompt.bank import schema
 from fedprompt.bank.filters import microseconds
-from fedprompt.bank.inserting import execute_many, insert, insert_once
+from fedprompt.bank.inserting import among, execute_many, insert, insert_once
 from fedprompt.bank.removed import counting, still_counts
 from fedprompt.bank.schema import FACTS, boards, entries, marks, records, runs, scored, scores, standings
 from fedprompt.bank.texts import from_json, from_time
@@ -43,7 +43,7 @@ def mark(connection: Connection, study: str, added: Sequence[Mapping[str, Any]])
         _keep_newest(connection, [_mark(board, known[row["prompt"]], row) for row in counting(connection, found)])
         chosen = sorted(one["entry"] for one in known.values())
         for at in range(0, len(chosen), CHUNK):
-            here = standing_of_marks().where(marks.c.board == board, marks.c.entry.in_(chosen[at : at + CHUNK]))
+            here = standing_of_marks().where(marks.c.board == board, among(marks.c.entry, chosen[at : at + CHUNK]))
             _sum_up(connection, here)
 
 
@@ -87,7 +87,7 @@ def first_records(connection: Connection, study: str, prompts: Sequence[str]) ->
     columns = [records.c[name] for name in ("prompt", "name", "study", "origin", "created")]
     query = select(*columns, table.c.number.label("place"), table.c.kind).join(table, table.c.id == records.c.prompt)
     for at in range(0, len(prompts), CHUNK):
-        chosen = query.where(records.c.prompt.in_(prompts[at : at + CHUNK])).order_by(records.c.number)
+        chosen = query.where(among(records.c.prompt, prompts[at : at + CHUNK])).order_by(records.c.number)
         for row in connection.execute(chosen):
             if row.prompt not in found or (found[row.prompt].study != study and row.study == study):
                 found[row.prompt] = row
@@ -186,7 +186,7 @@ def _known(connection: Connection, board: int, prompts: Sequence[str]) -> dict[s
         entries.outerjoin(standings, here)
     )
     for at in range(0, len(prompts), CHUNK):
-        for id, *known in connection.execute(query.where(entries.c.prompt.in_(prompts[at : at + CHUNK]))):
+        for id, *known in connection.execute(query.where(among(entries.c.prompt, prompts[at : at + CHUNK]))):
             found[id] = dict(zip(("entry", *FACTS), known, strict=True))
     return found
 
