@@ -68,7 +68,8 @@ def conditions(connection: Connection, wanted: Filter) -> list[ColumnElement[boo
     """Return what rows of ``prompts`` must satisfy.
 
     Each condition is ``column IN (SELECT ...)`` that does not look at the row it is asked of, so that a database
-    computes it once.
+    computes it once. Ids choose the rows where ids are asked for, and numbers only where they are not: given both,
+    SQLite would look up every id with every number.
     """
     id, number = prompts.c.id, prompts.c.number
     found: list[ColumnElement[bool]] = []
@@ -80,13 +81,14 @@ def conditions(connection: Connection, wanted: Filter) -> list[ColumnElement[boo
         found.append(prompts.c.model == wanted.model)
     if wanted.tag is not None:
         found.append(id.in_(prompts_tagged(wanted.tag)))
-    found += _scored(wanted, number)
-    if (saying := prompts_saying(connection, wanted.words or "")) is not None:
-        found.append(number.in_(saying))
-    if not wanted.retired:
-        found.append(id.not_in(retired_prompts()))
     if wanted.ids is not None:
         found.append(id.in_(list(wanted.ids)))
+    by_number: ColumnElement[int] = number + 0 if known or wanted.tag is not None or wanted.ids is not None else number
+    found += _scored(wanted, by_number)
+    if (saying := prompts_saying(connection, wanted.words or "")) is not None:
+        found.append(by_number.in_(saying))
+    if not wanted.retired:
+        found.append(id.not_in(retired_prompts()))
     return found
 
 

@@ -1,11 +1,14 @@
 """The ranking is the mean over sites of each site's newest score, whatever is asked of it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
-from fedprompt.bank.filters import Filter
+from fedprompt.bank.filters import Filter, conditions
+from fedprompt.bank.schema import prompts as PROMPTS
 from fedprompt.bank.store import Bank
 from fedprompt.errors import BankError
 from fedprompt.prompts.prompt import Prompt
@@ -179,3 +182,39 @@ def test_what_is_derived_is_compared_and_derived_anew(ranked: Bank, digest: str,
     ranked.rederive()
     assert ranked.verify() == ()
     assert _names(ranked, Filter(study=digest)) == ["high", "soft", "low"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ({"minimum": 0.65, "kind": "template"}, {"high", "partial"}),
+        ({"site": "b", "minimum": 0.6}, {"high", "soft"}),
+        ({"words": "low text"}, {"low"}),
+        ({"words": "text", "maximum": 0.5}, {"low"}),
+        ({"origin": "federated", "minimum": 0.9}, set()),
+    ],
+)
+@pytest.mark.parametrize("in_study", [True, False])
+def test_search_lets_through_what_a_filter_asks_of_study_score_and_words_together(
+    ranked: Bank,
+    digest: str,
+    prompts: dict[str, Prompt],
+    wanted: dict[str, Any],
+    names: set[str],
+    in_study: bool,
+) -> None:
+    found = ranked.numbers(Filter(study=digest if in_study else None, **wanted))
+    assert found is not None
+    assert set(ranked.ids_of(found.tolist()).values()) == {prompts[name].id for name in names}
+
+
+def test_a_filter_of_study_and_score_does_not_look_up_every_id_with_every_number(ranked: Bank, digest: str) -> None:
+    with ranked._database.read() as connection:
+        if connection.dialect.name != "sqlite":
+            pytest.skip("PostgreSQL hashes both lists")
+        wanted = Filter(study=digest, kind="template", minimum=0.5)
+        query = select(PROMPTS.c.number).where(*conditions(connection, wanted))
+        said = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        plan = " ".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}"))
+    assert "prompts" in plan
+    assert "rowid=?" not in plan
