@@ -5,6 +5,7 @@ newest score of a site counts, whatever its run; one over no cases says nothing,
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, case, delete, func, or_, select, update
@@ -43,7 +44,9 @@ def mark(connection: Connection, study: str, added: Sequence[Mapping[str, Any]])
         _keep_newest(connection, [_mark(board, known[row["prompt"]], row) for row in counting(connection, found)])
         chosen = sorted(one["entry"] for one in known.values())
         for at in range(0, len(chosen), CHUNK):
-            here = standing_of_marks().where(marks.c.board == board, among(marks.c.entry, chosen[at : at + CHUNK]))
+            here = standing_of_marks().where(
+                marks.c.board == board, among(connection, marks.c.entry, chosen[at : at + CHUNK])
+            )
             _sum_up(connection, here)
 
 
@@ -87,7 +90,7 @@ def first_records(connection: Connection, study: str, prompts: Sequence[str]) ->
     columns = [records.c[name] for name in ("prompt", "name", "study", "origin", "created")]
     query = select(*columns, table.c.number.label("place"), table.c.kind).join(table, table.c.id == records.c.prompt)
     for at in range(0, len(prompts), CHUNK):
-        chosen = query.where(among(records.c.prompt, prompts[at : at + CHUNK])).order_by(records.c.number)
+        chosen = query.where(among(connection, records.c.prompt, prompts[at : at + CHUNK])).order_by(records.c.number)
         for row in connection.execute(chosen):
             if row.prompt not in found or (found[row.prompt].study != study and row.study == study):
                 found[row.prompt] = row
@@ -186,7 +189,9 @@ def _known(connection: Connection, board: int, prompts: Sequence[str]) -> dict[s
         entries.outerjoin(standings, here)
     )
     for at in range(0, len(prompts), CHUNK):
-        for id, *known in connection.execute(query.where(among(entries.c.prompt, prompts[at : at + CHUNK]))):
+        for id, *known in connection.execute(
+            query.where(among(connection, entries.c.prompt, prompts[at : at + CHUNK]))
+        ):
             found[id] = dict(zip(("entry", *FACTS), known, strict=True))
     return found
 
@@ -206,12 +211,19 @@ def _mark(board: int, known: Mapping[str, Any], row: Mapping[Any, Any]) -> dict[
 
 
 def _keep_newest(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    newest: dict[tuple[int, int, str], Mapping[str, Any]] = {}
+    for row in sorted(rows, key=itemgetter("at", "score")):
+        newest[row["board"], row["entry"], row["site"]] = row
     statement = insert(connection, marks)
     new = statement.excluded
     newer = or_(new.at > marks.c.at, and_(new.at == marks.c.at, new.score > marks.c.score))
     changed = {name: new[name] for name in ("score", "n", "total", "value", "at")}
     keys = [marks.c.board, marks.c.entry, marks.c.site]
-    execute_many(connection, statement.on_conflict_do_update(index_elements=keys, set_=changed, where=newer), rows)
+    execute_many(
+        connection,
+        statement.on_conflict_do_update(index_elements=keys, set_=changed, where=newer),
+        list(newest.values()),
+    )
 
 
 def _sum_up(connection: Connection, found: "Select[Any]") -> None:
