@@ -1,10 +1,11 @@
-"""The entry: navigation and the sidebar, nothing else."""
+"""The entry: who is let in, navigation and the sidebar, nothing else. No page runs for whoever is not let in."""
 
 from pathlib import Path
 
 import streamlit as st
 
 from app.panels.sidebar import draw_sidebar
+from app.panels.sign_in import let_in
 from app.session import role
 from fedprompt.workspace.home import find_home
 
@@ -66,6 +67,7 @@ st.logo(
     size="large",
     icon_image=str(Path(__file__).with_name("mark.svg")),
 )
+person = let_in()
 chosen = st.navigation(
     {
         group: [
@@ -80,7 +82,9 @@ chosen = st.navigation(
             if name not in WITHOUT[role()]
         ]
         for group, pages in PAGES.items()
-    }
+    },
+    position="hidden" if person is None else "sidebar",
 )
-draw_sidebar(find_home().path, role())
-chosen.run()
+if person is not None:
+    draw_sidebar(find_home().path, role(), person)
+    chosen.run()

@@ -7,6 +7,7 @@ reaches the visitor as a traceback.
 import logging
 import os
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
@@ -17,33 +18,44 @@ import streamlit as st
 from app.panels.plain import plain, sentence
 from app.panels.ranking_filters import Asked
 from app.panels.titles import titles
+from app.visitor import person, submit
 from fedprompt.bank.rows import StudyRow
 from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
 from fedprompt.workspace.comparing import compare
 from fedprompt.workspace.home import find_home
-from fedprompt.workspace.jobs import submit
-from fedprompt.workspace.leaderboard import latest_study, leaderboard
+from fedprompt.workspace.leaderboard import latest_study
 from fedprompt.workspace.ledgers import LedgerView, ledger_files, read_ledger
 from fedprompt.workspace.map_points import MapView
 from fedprompt.workspace.map_points import map_view as map_of
 from fedprompt.workspace.overview import overview
-from fedprompt.workspace.ranking_page import Coverage, RankingPage, ranking_page
+from fedprompt.workspace.ranking_page import (
+    Contenders,
+    Coverage,
+    RankingPage,
+    contenders,
+    means_of_prompts,
+    ranked_row,
+    ranking_page,
+)
+from fedprompt.workspace.recent import Recent, recent
 from fedprompt.workspace.study_best import StudyBest, bests_of_studies
 from fedprompt.workspace.trial_files import TrialFolder, owner_folder
-from fedprompt.workspace.views import CompareView, LeaderboardView, OverviewView
+from fedprompt.workspace.views import CompareView, LeaderRow, OverviewView
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = [
     "compare_view",
     "explain",
+    "full_row",
     "guarded",
-    "leaderboard_view",
     "ledger_views",
     "map_view",
+    "means_of",
     "overview_view",
     "prompt_titles",
     "query_ids",
     "ranking_view",
+    "recent_view",
     "role",
     "set_query_ids",
     "study_bests",
@@ -71,26 +83,25 @@ def workspace() -> Workspace:
 
 def trial_folder() -> TrialFolder:
     """Return where the visitor's runs and test sets lie: each who signed in has a folder of their own."""
-    who = str(st.user.get("email") or st.user.get("sub") or "") if st.user.get("is_logged_in") else ""
-    return owner_folder(workspace().home, who)
+    return owner_folder(workspace().home, person().subject)
 
 
 def overview_view() -> OverviewView:
     """Return what the Overview page draws, made anew once the bank has changed."""
     ws = workspace()
-    return _overview(str(ws.home.path), _stamp(ws))
-
-
-def leaderboard_view(study: str | None, show_test: bool) -> LeaderboardView:
-    """Return what the Leaderboard page draws, made anew once the bank has changed."""
-    ws = workspace()
-    return _leaderboard(str(ws.home.path), _stamp(ws), study, show_test)
+    return _overview(str(ws.home.path), ws.bank.stamp())  # jobs are on it
 
 
 def study_bests() -> tuple[StudyBest, ...]:
     """Return the best prompt of each of the newest studies, read anew once the bank has changed."""
     ws = workspace()
     return _study_bests(str(ws.home.path), _stamp(ws))
+
+
+def recent_view() -> Recent:
+    """Return what changed of late, read anew once the bank has changed, and every few minutes."""
+    ws, now = workspace(), datetime.now(UTC)
+    return _recent(str(ws.home.path), _stamp(ws), now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0))
 
 
 def study_shown() -> StudyRow | None:
@@ -103,6 +114,19 @@ def ranking_view(study: str, asked: Asked, page: int, size: int, coverage: Cover
     """Return one page of the ranking, read anew once the bank has changed."""
     ws = workspace()
     return _ranking(str(ws.home.path), _stamp(ws), study, asked, page, size, coverage, show_test)
+
+
+def means_of(prompts: Sequence[str]) -> dict[str, float]:
+    """Return prompt -> mean over the sites of the study that pages speak of, where all of them scored it."""
+    study = latest_study(workspace())
+    return {} if study is None else means_of_prompts(workspace(), study, prompts)
+
+
+def full_row(prompt: str) -> LeaderRow | None:
+    """Return what one prompt scored in the study that pages speak of, None where no site scored it."""
+    ws = workspace()
+    study = latest_study(ws)
+    return None if study is None else ranked_row(ws, study, prompt, _contenders(str(ws.home.path), _stamp(ws), study))
 
 
 def ledger_views() -> tuple[LedgerView, ...]:
@@ -177,13 +201,14 @@ def explain(error: Exception) -> None:
         st.button("Try again", key=key, icon=":material/refresh:")
 
 
+@guarded
 def _fetch_assets() -> None:
     submit(workspace(), "assets", {})
 
 
 def _stamp(ws: Workspace) -> tuple[tuple[int, int], ...]:
-    """Return what changes with every write to the bank."""
-    return ws.bank.stamp()
+    """Return what changes with every write to the bank but those of jobs: a search is a job, and changes nothing."""
+    return ws.bank.stamp(of_jobs=False)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -197,13 +222,13 @@ def _overview(home: str, stamp: tuple[tuple[int, int], ...]) -> OverviewView:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
+def _recent(home: str, stamp: tuple[tuple[int, int], ...], at: datetime) -> Recent:
+    return recent(_open(home), at)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
 def _study_bests(home: str, stamp: tuple[tuple[int, int], ...]) -> tuple[StudyBest, ...]:
     return bests_of_studies(_open(home))
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _leaderboard(home: str, stamp: tuple[tuple[int, int], ...], study: str | None, show_test: bool) -> LeaderboardView:
-    return leaderboard(_open(home), study, show_test=show_test)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False, hash_funcs={Asked: repr})
@@ -225,7 +250,13 @@ def _ranking(
         order=asked.order,
         coverage=coverage,
         show_test=show_test,
+        rivals=_contenders(home, stamp, study),
     )
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _contenders(home: str, stamp: tuple[tuple[int, int], ...], study: str) -> Contenders:
+    return contenders(_open(home), study)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -245,4 +276,4 @@ def _compare(home: str, stamp: tuple[tuple[int, int], ...], prompts: tuple[str, 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _titles(home: str, stamp: tuple[tuple[int, int], ...]) -> dict[str, str]:
-    return titles(tuple(reversed(_open(home).bank.prompts(limit=MAX_TITLES))))
+    return titles(_open(home).bank.prompts(limit=MAX_TITLES, newest=True))

@@ -9,14 +9,13 @@ three parts.
 """
 
 import argparse
-import hashlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -25,33 +24,30 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from benchmarks.bank_maker import (
+    DIGEST,
+    MODEL,
+    RUNS,
+    SITES,
+    STUDY,
+    StandInEncoder,
+    fill_bank,
+    made_prompt,
+    made_score,
+    tell,
+)
 from benchmarks.report import Row, report, show
 from fedprompt.bank.filters import Filter
 from fedprompt.bank.store import Bank
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.site.signing import Signer
-from fedprompt.study.schema import Answer, Study, TemplateSpec
-from fedprompt.study.score import Score
 from fedprompt.workspace.exporting import export_prompts, import_file
 from fedprompt.workspace.searching import search
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
-MODEL = "sha256:" + "a" * 64
-SITES, RUNS = ("tweets", "movies", "products", "news"), 5
-TOKENS, WIDTH, SOFT_EVERY = 8, 576, 5
-CALL, CHUNK, REPEATS, QUERIES = 10_000, 2_000, 7, 50
-WORDS = ("overall", "feeling", "clearly", "review", "sentiment", "good", "bad", "mood", "answer", "says", "tone", "of")
-STUDY = Study(
-    study="scale",
-    fields=("text",),
-    answer=Answer(type="choice", labels=("positive", "negative")),
-    templates=(TemplateSpec(name="plain", text="Review: {text}\nSentiment:"),),
-)
-DIGEST = STUDY.digest(MODEL)
+REPEATS, QUERIES = 7, 50
 
 
 def main() -> None:
@@ -79,7 +75,7 @@ def main() -> None:
 
 def _sqlite_rows(folder: Path, count: int) -> list[Row]:
     with open_workspace(folder / "home") as ws:
-        rows = [_below("record 10,000 scores, SQLite", "s", _fill(ws.bank, count), 1.0)]
+        rows = [_below("record 10,000 scores, SQLite", "s", fill_bank(ws.bank, count), 1.0)]
         rows += _rankings(ws.bank, "SQLite")
         rows += _search(ws, count)
         rows += _bundle(ws, folder)
@@ -90,55 +86,9 @@ def _sqlite_rows(folder: Path, count: int) -> list[Row]:
 
 def _postgres_rows(path: Path, url: str, count: int) -> list[Row]:
     with Bank.open(path, url) as bank:
-        rows = [_below("record 10,000 scores, PostgreSQL", "s", _fill(bank, count), 2.0)]
+        rows = [_below("record 10,000 scores, PostgreSQL", "s", fill_bank(bank, count), 2.0)]
         rows += _rankings(bank, "PostgreSQL")
     return rows + _verify(path, "PostgreSQL", url)
-
-
-def _fill(bank: Bank, count: int) -> float:
-    """Fill a bank; return the median seconds of the last calls that recorded 10,000 scores."""
-    bank.record_study(STUDY, DIGEST, MODEL)
-    ids: list[str] = []
-    for at in range(0, count, CHUNK):
-        batch = [_prompt(number) for number in range(at, min(count, at + CHUNK))]
-        ids += bank.record_prompts([(prompt, {}) for prompt in batch], study=DIGEST, origin="study")
-        _tell(f"{len(ids):,} of {count:,} prompts")
-    rng, took = np.random.default_rng(1), []
-    for run in range(RUNS):
-        bank.start_run(f"r{run}", kind="score", study=DIGEST, settings={"run": run})
-        for site in SITES:
-            for at in range(0, count, CALL):
-                right = rng.integers(50, 101, size=CALL)
-                scores = [_score(id, int(one)) for id, one in zip(ids[at : at + CALL], right, strict=False)]
-                began = time.perf_counter()
-                bank.record_scores(f"r{run}", site, scores)
-                took.append(time.perf_counter() - began)
-            _tell(f"run {run + 1} of {RUNS} at {site}: {took[-1]:.2f} s for {min(CALL, count):,} scores")
-    return median(took[-REPEATS:])
-
-
-def _prompt(number: int) -> Prompt:
-    rng = np.random.default_rng(number)
-    text = " ".join(rng.choice(WORDS, size=12)) + f" {number}: {{text}}"
-    if number % SOFT_EVERY:
-        return Prompt(Template(f"t{number}", text=text))
-    vectors = rng.standard_normal((TOKENS, WIDTH), dtype=np.float32)
-    return Prompt(Template(f"s{number}", text=text + "{soft}"), SoftPrompt(vectors, MODEL))
-
-
-def _score(prompt: str, right: int) -> Score:
-    confusion = ((right // 2, 50 - right // 2), (50 - (right - right // 2), right - right // 2))
-    return Score(
-        prompt=prompt,
-        split="validation",
-        metric="accuracy",
-        n=100,
-        total=right,
-        squares=right,
-        groups=100,
-        group_squares=right * (100 - right) / 100,
-        confusion=confusion,
-    )
 
 
 def _rankings(bank: Bank, where: str) -> list[Row]:
@@ -176,43 +126,20 @@ def _rankings(bank: Bank, where: str) -> list[Row]:
         chosen = Filter(study=DIGEST, **wanted)
         seconds = _median(partial(bank.leaders, chosen, limit=50, **more))
         rows.append(_below(f"ranking, {name}, {where}", "ms", 1000 * seconds, 100.0))
-        _tell(f"{rows[-1].name}: {1000 * seconds:.0f} ms")
+        tell(f"{rows[-1].name}: {1000 * seconds:.0f} ms")
     return rows
-
-
-class _Encoder:
-    """Stands for the encoder: the same words give near vectors, any text some vector."""
-
-    width = 384
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        found = np.stack([sum((_word(word) for word in text.split()), np.zeros(self.width, "f4")) for text in texts])
-        return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
-
-
-_known: dict[str, NDArray[np.float32]] = {}
-
-
-def _word(word: str) -> NDArray[np.float32]:
-    if word not in _known:
-        seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest())
-        _known[word] = np.random.default_rng(seed).standard_normal(384, dtype=np.float32)
-        if len(_known) > 50_000:
-            _known.clear()
-            return _word(word)
-    return _known[word]
 
 
 def _search(ws: Workspace, count: int) -> list[Row]:
     from fedprompt.workspace.index import index_of_texts
     from fedprompt.workspace.progress import quiet
 
-    encoder = _Encoder()
+    encoder = StandInEncoder()
     began = time.perf_counter()
     maker = f"{type(encoder).__module__}.{type(encoder).__qualname__}"
     index = index_of_texts(ws.bank, ws.home.path / "index", encoder, maker, quiet)
     indexed = time.perf_counter() - began
-    queries = encoder.encode([_prompt(number).template.text or "" for number in range(7, 7 + QUERIES)])
+    queries = encoder.encode([made_prompt(number).template.text or "" for number in range(7, 7 + QUERIES)])
     vectors = index.vectors.rows(np.arange(len(index.vectors)))
     took, shared = [], 0
     for query in queries:
@@ -311,7 +238,7 @@ def _write_until_killed(path: Path, kill: int, told: int) -> None:
             for number in range(1_000_000):
                 prompt = Prompt(Template("k", text=f"{kill} {number} {{text}}"))
                 bank.record_prompt(prompt, study=DIGEST, origin="study")
-                bank.record_scores("r", SITES[number % len(SITES)], [_score(prompt.id, 80)])
+                bank.record_scores("r", SITES[number % len(SITES)], [made_score(prompt.id, 80)])
                 os.write(told, f"{prompt.id}\n".encode())
     finally:
         os._exit(1)
@@ -340,10 +267,6 @@ def _median(call: Callable[[], object]) -> float:
 
 def _below(name: str, unit: str, ours: float, target: float) -> Row:
     return Row(name, unit, ours, target=target, met=ours <= target)
-
-
-def _tell(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.panels.asked import draw_waiting
 from app.panels.bringing import draw_bring
 from app.panels.exporting import draw_export
 from app.panels.prompt import draw_prompt
 from app.panels.shelf import choose
 from app.panels.standing import draw_standing
 from app.panels.travel import go
-from app.session import guarded, leaderboard_view, prompt_titles, workspace
-from fedprompt.workspace.views import LeaderRow
+from app.session import full_row, guarded, prompt_titles, workspace
 
 MOST, SHOWN = 500, 4
 
@@ -21,9 +21,9 @@ def draw() -> None:
     """Draw the page."""
     st.title("Bank")
     st.caption("Every prompt that was written, tuned or imported here. Choose some to read them or take them away.")
-    rows = workspace().bank.prompts(limit=MOST)
-    scores = scores_of() if rows else {}
-    chosen = choose(rows, scores) if rows else ()
+    draw_waiting()
+    rows = workspace().bank.prompts(limit=MOST, newest=True)
+    chosen = choose(rows) if rows else ()
     if not rows:
         st.info(
             "Start the demo on the Overview page, or import a bundle below.",
@@ -31,24 +31,18 @@ def draw() -> None:
             icon=":material/inventory_2:",
         )
     if chosen:
-        draw_chosen(chosen, scores)
+        draw_chosen(chosen)
     st.subheader("Bring a prompt in")
     draw_bring()
 
 
-def scores_of() -> dict[str, LeaderRow]:
-    """Return what prompts scored, by id; nothing where there is no study yet."""
-    view = leaderboard_view(None, False)
-    return {row.id: row for row in (*view.ranked, *view.partial)}
-
-
-def draw_chosen(chosen: Sequence[str], scores: dict[str, LeaderRow]) -> None:
+def draw_chosen(chosen: Sequence[str]) -> None:
     """Draw the chosen prompts in full, where they can go next, and the formats they can be written in."""
     ws = workspace()
     for one in chosen[:SHOWN]:
         row = ws.bank.prompt_row(one)
         parents = {parent: prompt_titles().get(parent, parent[:11]) for parent in row.parents}
-        draw_prompt(ws.bank.prompt(one), row, parents, scores.get(one))
+        draw_prompt(ws.bank.prompt(one), row, parents, full_row(one))
         draw_standing(row)
     if len(chosen) > SHOWN:
         st.caption(f"and {len(chosen) - SHOWN} more, which are exported with these")

@@ -1,5 +1,7 @@
 """Compare: two to six prompts side by side."""
 
+from itertools import islice
+
 import streamlit as st
 
 from app.panels.answers import said
@@ -7,12 +9,15 @@ from app.panels.difference import marked_html, word_differences
 from app.panels.pair_table import draw_pairs
 from app.panels.pictures import draw_pictures
 from app.panels.plain import plain, sentence
+from app.panels.titles import title
 from app.panels.trial import PRIVATE, ask_rows, draw_answers, run_trial
 from app.session import compare_view, explain, guarded, prompt_titles, query_ids, set_query_ids, workspace
+from app.visitor import barred
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.views import CompareView, PairView, PromptView
 
 LEAST, MOST = 2, 6
+OFFERED = 1000  # the newest, to choose among; others come by a link, as from the Leaderboard
 
 
 @guarded
@@ -43,12 +48,17 @@ def draw() -> None:
 
 def ask_prompts() -> tuple[str, ...]:
     """Draw the choice of prompts; the address and the choice follow each other."""
-    names, linked = prompt_titles(), []
+    names, linked = dict(islice(prompt_titles().items(), OFFERED)), []
     for asked in query_ids():
         try:
-            linked.append(workspace().bank.prompt_row(asked).id)
+            row = workspace().bank.prompt_row(asked)
         except FedPromptError as error:
             explain(error)
+        else:
+            linked.append(row.id)
+            names.setdefault(row.id, prompt_titles().get(row.id) or title(row))
+    for chosen in st.session_state.get("compare_prompts", ()):
+        names.setdefault(chosen, prompt_titles().get(chosen, chosen[:11]))
     if st.session_state.get("compare_linked") != query_ids():
         st.session_state["compare_linked"] = query_ids()
         if linked:
@@ -103,7 +113,8 @@ def draw_trial(view: CompareView, names: dict[str, str]) -> None:
     prompts = {names[prompt.id]: ws.bank.prompt(prompt.id) for prompt in view.prompts}
     fields = tuple(dict.fromkeys(field for prompt in view.prompts for field in prompt.variables))
     cases = ask_rows(fields)
-    if st.button("Run", key="compare_run", type="primary", icon=":material/play_arrow:", disabled=not cases.rows):
+    closed = barred("try") or not cases.rows
+    if st.button("Run", key="compare_run", type="primary", icon=":material/play_arrow:", disabled=closed):
         st.session_state["compare_answers"] = (tuple(prompts), cases, run_trial(ws, prompts, cases.rows))
     kept = st.session_state.get("compare_answers")
     if kept is not None and kept[0] == tuple(prompts):

@@ -11,6 +11,7 @@ from app.panels.dropping import choose_set, draw_removal, drop_file
 from app.panels.running import run_quick
 from app.panels.steps import draw_steps
 from app.session import guarded, role, workspace
+from app.visitor import barred, require, why_not
 from fedprompt.workspace.data_view import without_refused
 from fedprompt.workspace.evaluation_sets import EvaluationSet, Reading, evaluation_sets, keep_reading
 
@@ -24,7 +25,7 @@ def draw() -> None:
     if role() == "hub":
         st.info("A hub holds no site's cases, so there is nothing to drop here.", icon=":material/hub:")
         return
-    drop_file()
+    drop_file(barred("tune"))
     sets = evaluation_sets(workspace().home)
     draw_steps(2 if sets else 1)
     chosen = choose_set(sets, "data")
@@ -61,12 +62,19 @@ def ask(chosen: EvaluationSet) -> tuple[Reading | None, dict[str, Any] | None]:
                 key="data_confirm",
                 type="primary",
                 icon=":material/check:",
-                disabled=not usable,
-                on_click=keep_reading,
+                disabled=not usable or why_not("tune") is not None,
+                on_click=keep,
                 args=(chosen, reading),
             )
         draw_removal(chosen)
     return reading, view
+
+
+@guarded
+def keep(chosen: EvaluationSet, reading: Reading) -> None:
+    """Keep how a file is read."""
+    require("tune")
+    keep_reading(chosen, reading)
 
 
 def go_on() -> None:
@@ -102,6 +110,7 @@ def draw_report(chosen: EvaluationSet, reading: Reading | None, view: dict[str, 
             "Leave those lines out",
             key="data_clean",
             icon=":material/filter_alt:",
+            disabled=why_not("tune") is not None,
             help="Writes the other lines to a new file beside this one; this one stays as it is.",
             on_click=clean,
             args=(chosen, reading),
@@ -113,6 +122,7 @@ def draw_report(chosen: EvaluationSet, reading: Reading | None, view: dict[str, 
 @guarded
 def clean(chosen: EvaluationSet, reading: Reading) -> None:
     """Write the usable lines to a file of their own and choose it."""
+    require("tune")
     path: Path = without_refused(chosen.path, reading)
     st.session_state["data_chosen"] = f"{chosen.site} / {path.name}"
 

@@ -6,17 +6,20 @@ from typing import Any
 import streamlit as st
 
 from app.panels.federation_parts import draw_member, draw_result, draw_rounds_of
+from app.panels.forecast import draw_forecast
 from app.panels.roster import draw_members, draw_roster
+from app.panels.round_controls import draw_controls
 from app.panels.running import run_quick
 from app.panels.sites_chosen import ask_sites
 from app.panels.study_form import ask_study, set_study
 from app.panels.work import active, draw_work, follow, newest_of
 from app.session import guarded, role, workspace
+from app.visitor import barred, require, submit
 from fedprompt.bank.rows import JobRow
 from fedprompt.workspace.federation_view import federation_view, federations
+from fedprompt.workspace.gathering_now import runs_now
 from fedprompt.workspace.hub_folder import HubFolder
-from fedprompt.workspace.jobs import submit
-from fedprompt.workspace.study_draft import KeptStudy, keep_study, kept_studies
+from fedprompt.workspace.study_draft import KeptStudy, keep_study, kept_studies, study_yaml
 
 
 @guarded
@@ -29,8 +32,10 @@ def draw() -> None:
     if role() == "hub":
         draw_hub()
     job = newest_of("federate", "federate-flare")
-    follow("federation", lambda: (newest_of("federate", "federate-flare"), newest_of("demo")), live)
-    if not active(job):
+    # One may also run that a command began, which is no job of the app.
+    at_work = st.session_state["federation_at_work"] = bool(runs_now(workspace().home))
+    follow("federation", lambda: (newest_of("federate", "federate-flare"), newest_of("demo")), live, busy=at_work)
+    if not active(job) and not at_work:
         draw_start()
 
 
@@ -38,6 +43,8 @@ def draw() -> None:
 def live() -> None:
     """Draw the federation that runs, or the chosen one."""
     ws = workspace()
+    if bool(runs_now(ws.home)) != st.session_state["federation_at_work"]:
+        st.rerun()
     job = newest_of("federate", "federate-flare")
     draw_work(job, "federation", word="Pause", again=lambda: go_on(job, whole=True))
     if job is not None and job.state == "cancelled":
@@ -56,8 +63,11 @@ def live() -> None:
     view = federation_view(ws, shown)
     st.subheader("The sites")
     draw_roster(view, job)
+    draw_controls(view)
     draw_rounds_of(view)
     draw_result(view)
+    with st.expander(f"The study {view.run.study[:11]} of this run", icon=":material/article:"):
+        st.code(study_yaml(ws.bank.study(view.run.study).study), language="yaml")
 
 
 def draw_hub() -> None:
@@ -99,6 +109,8 @@ def draw_start() -> None:
         arguments = ask_sites(chosen.study)
     seed = st.number_input("Seed", 0, 2**31, 0, key="federation_seed", width=200, help="The same seed, the same run.")
     whole = None if arguments is None else {"study": str(chosen.path), **arguments, "seed": int(seed)}
+    draw_forecast(whole)
+    closed = barred("federate")
     with st.container(horizontal=True):
         for label, key, icon, last in (
             ("Start", "federation_start", "play_arrow", None),
@@ -109,7 +121,7 @@ def draw_start() -> None:
                 key=key,
                 icon=f":material/{icon}:",
                 type="primary" if last is None else "secondary",
-                disabled=whole is None or (last is not None and chosen.study.soft is None),
+                disabled=closed or whole is None or (last is not None and chosen.study.soft is None),
                 on_click=ask,
                 args=(kind, whole, last),
             )
@@ -136,6 +148,7 @@ def draw_editor(chosen: KeptStudy) -> None:
 @guarded
 def keep(text: str) -> None:
     """Keep a study."""
+    require("federate")
     path: Path = keep_study(workspace().home, text)
     st.toast(f"Kept as {path.name}")
 

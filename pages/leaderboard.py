@@ -3,8 +3,8 @@
 import streamlit as st
 
 from app.panels.plain import plain
-from app.panels.ranking import column_settings, heated, ranking_frame
-from app.panels.ranking_filters import Asked, ask_filters, ask_page, ask_test
+from app.panels.ranking import MORE, column_settings, heated, ranking_frame
+from app.panels.ranking_filters import Asked, ask_columns, ask_filters, ask_page, ask_test
 from app.panels.ranking_table import draw_table
 from app.session import guarded, ranking_view, study_shown
 
@@ -32,7 +32,9 @@ def draw() -> None:
         "cases by each site's newest score"
     )
     asked = ask_filters(sites)
-    test = ask_test(everything.looks)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        more = ask_columns(MORE)
+        test = ask_test(everything.looks)
     place = ask_page(asked, ranking_view(study.digest, asked, 0, PAGE, "full", test).total, PAGE)
     view = ranking_view(study.digest, asked, place, PAGE, "full", test)
     if not everything.total:
@@ -40,12 +42,12 @@ def draw() -> None:
     elif not view.total:
         st.info("No prompt passes these filters; loosen one of them.", icon=":material/filter_alt_off:")
     else:
-        draw_table(study.digest, asked, view, place * PAGE, test=test)
+        draw_table(study.digest, asked, view, place * PAGE, test=test, more=more)
     rest = ranking_view(study.digest, asked, 0, PAGE, "partial", False)
     if rest.total:
         st.subheader("Not measured at every site")
-        more = f" The first {PAGE} of {rest.total:,}." if rest.total > PAGE else ""
-        st.caption(f"These are not ranked, since a mean over fewer sites would not compare.{more}")
+        first_of = f" The first {PAGE} of {rest.total:,}." if rest.total > PAGE else ""
+        st.caption(f"These are not ranked, since a mean over fewer sites would not compare.{first_of}")
         frame = ranking_frame(rest, 0).drop(
             columns=["place", "mean", "interval", "worst site", "standing", "best with"]
         )

@@ -13,6 +13,7 @@ from fedprompt.workspace.finding import can_search
 from fedprompt.workspace.map_points import MOST_POINTS, Box, MapView, map_studies
 from fedprompt.workspace.prompt_map import LEAST, MOST_TSNE, TEXTS, map_sizes
 
+MOST_PRIVATE = 200
 METHODS = {"pca": "PCA", "tsne": "t-SNE"}
 
 
@@ -54,9 +55,9 @@ def ask(sizes: dict[str, int]) -> tuple[str, str, str, str | None]:
     spaces = {key: words for key, words in ({TEXTS: "templates"} | models).items() if sizes[key] >= LEAST}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         space = st.selectbox(
-            "Of", list(spaces), format_func=lambda key: f"{spaces[key]} ({sizes[key]:,})", key="map_space", width=330
+            "Of", list(spaces), format_func=lambda key: f"{spaces[key]} ({sizes[key]:,})", key="map_space", width=260
         )
-        study = st.selectbox("Scores of", list(studies), format_func=studies.__getitem__, key="map_study", width=200)
+        study = st.selectbox("Scores of", list(studies), format_func=studies.__getitem__, key="map_study", width=180)
         colour = st.segmented_control(
             "Colour", list(COLOURS), format_func=COLOURS.__getitem__, default="score", key="map_colour", required=True
         )
@@ -98,18 +99,20 @@ def draw_view(view: MapView, colour: str, study: str | None, near: dict[str, flo
     zoomed = st.session_state.get("map_zoom")
     zoom: Box | None = zoomed[1] if zoomed is not None and zoomed[0] == name else None
     drawn = draw_map(view, colour, study, zoom, near, f"map_chart_{name}_{hash(zoom)}")
-    inside = view.inside(drawn or zoom)
+    shown = view.inside(zoom)
+    inside = shown if drawn is None else drawn.places
+    box = None if drawn is None or len(inside) < 2 else drawn.box
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Zoom in", key="map_in", icon=":material/zoom_in:", disabled=drawn is None or len(inside) < 2):
-            st.session_state["map_zoom"] = (name, drawn)
+        if st.button("Zoom in", key="map_in", icon=":material/zoom_in:", disabled=box is None):
+            st.session_state["map_zoom"] = (name, box)
             st.rerun()
         if st.button("Whole map", key="map_out", icon=":material/zoom_out_map:", disabled=zoom is None):
             del st.session_state["map_zoom"]
             st.rerun()
-        words = "Drag over the map to choose prompts." if drawn is None else f"{len(inside):,} prompts in the box."
+        words = "Draw a line around prompts, or a box, or click one." if drawn is None else f"{len(inside):,} chosen."
         if view.shares is not None:
             words += f" The two directions show {percent(sum(view.shares))} of what differs."
-        if len(view.inside(zoom)) > MOST_POINTS:
+        if len(shown) > MOST_POINTS:
             words += " So many are counted in cells; the best are points, and all of a part once you zoom in."
         st.caption(words)
     draw_chosen(view, inside.tolist(), near)
@@ -121,13 +124,27 @@ def draw_private(view: MapView) -> None:
         return
     st.subheader("Kept at their sites")
     st.caption(
-        f"{len(view.private)} templates have scores here and no text, so they have no place on the map. To see one, "
-        "ask its site to publish it there: fedprompt site publish"
+        f"{len(view.private):,} templates have scores here and no text, so they have no place on the map; each is a "
+        "point by its score."
     )
-    rows = [{"name": one.id[:11], "mean": 100 * one.mean} for one in view.private[:200]]
+    shown = view.private[:MOST_PRIVATE]
+    rows = [{"mean": 100 * one.mean, "site": one.site, "name": one.id[:11]} for one in shown]
+    height = 90 + 34 * len({one.site for one in shown})
     st.scatter_chart(
-        rows, x="mean", y="name", x_label="mean over sites, %", y_label="", height=60 + 22 * min(20, len(rows))
+        rows, x="mean", y="site", color="name" if len(rows) <= 8 else None, x_label="mean, %", height=height
     )
+    for site in sorted({one.site for one in view.private}):
+        best = next(one for one in view.private if one.site == site)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"Best of **{plain(site)}**: `{best.id[:11]}` with {percent(best.mean)}", width="content")
+            with st.popover("Ask its site to publish", icon=":material/mail:", key=f"map_ask_{site}"):
+                st.caption(f"Only {plain(site)} knows its text and can publish it. Send its operator this:")
+                st.code(
+                    f"Please publish the template that scored as {best.id}:\n"
+                    "fedprompt site publish TEMPLATE --data FILE",
+                    language=None,
+                    wrap_lines=True,
+                )
 
 
 draw()

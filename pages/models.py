@@ -5,6 +5,7 @@ import streamlit as st
 from app.panels.model_lists import draw_added, draw_configured, draw_found, draw_local
 from app.panels.new_server import draw_new
 from app.session import guarded
+from app.visitor import barred
 
 ABOUT = (
     "Models that the playground and studies can name. :material/lock: Nothing is asked before you press a button. A "
@@ -17,6 +18,7 @@ def draw() -> None:
     """Draw the page."""
     st.title("Models")
     st.caption(ABOUT)
+    barred("try")  # what is disabled below has its reason here
     st.subheader("On this machine")
     draw_local()
     st.subheader("Chat servers of models.toml")

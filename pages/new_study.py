@@ -12,8 +12,8 @@ from app.panels.steps import draw_steps
 from app.panels.study_form import ask_study, set_study, study_text
 from app.panels.work import active, draw_work, follow, newest_of
 from app.session import guarded, role, workspace
+from app.visitor import barred, require, submit
 from fedprompt.workspace.evaluation_sets import EvaluationSet, evaluation_sets
-from fedprompt.workspace.jobs import submit
 from fedprompt.workspace.study_draft import draft_of, keep_study, kept_studies
 
 NEW = "a new draft"
@@ -87,7 +87,7 @@ def draw_study(chosen: EvaluationSet) -> None:
         first = draft_of(chosen.reading, stem) if source == NEW else kept[str(source)].path.read_text(encoding="utf-8")
         set_study("new_study", first)
     text = ask_study("new_study")
-    busy = active(newest_of("score"))
+    busy = barred("tune") or active(newest_of("score"))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Rank them on my cases",
@@ -114,6 +114,7 @@ def draw_study(chosen: EvaluationSet) -> None:
 @guarded
 def rank(chosen: EvaluationSet, text: str) -> None:
     """Keep the study and have its prompts scored on the validation cases."""
+    require("tune")
     ws = workspace()
     path = keep_study(ws.home, text)
     submit(ws, "score", {"study": str(path), **chosen.arguments})
@@ -125,10 +126,9 @@ def draw_hub() -> None:
     if study_text("new_study") is None:
         set_study("new_study", EXAMPLE)
     text = ask_study("new_study")
-    if (
-        st.button("Keep it", key="new_study_keep", type="primary", icon=":material/save:", disabled=text is None)
-        and text
-    ):
+    closed = barred("federate") or text is None
+    if st.button("Keep it", key="new_study_keep", type="primary", icon=":material/save:", disabled=closed) and text:
+        require("federate")
         path = keep_study(workspace().home, text)
         st.success(f"Kept as {plain(str(path))}. Send this file to the sites; Federation starts it.")
 

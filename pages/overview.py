@@ -1,7 +1,5 @@
 """Overview: what this is, what runs, what came of it."""
 
-from datetime import UTC, datetime
-
 import streamlit as st
 
 from app.panels.beginning import draw_empty, draw_plan
@@ -16,10 +14,9 @@ from app.panels.sites import draw_sites
 from app.panels.study_best import draw_study_bests
 from app.panels.traffic import draw_traffic
 from app.panels.transfer import draw_transfer, transfer_sentence
-from app.session import guarded, overview_view, prompt_titles, study_bests, workspace
-from fedprompt.workspace.jobs import cancel, submit
+from app.session import guarded, overview_view, prompt_titles, recent_view, study_bests, workspace
+from app.visitor import cancel, require, submit
 from fedprompt.workspace.launch import first_jobs
-from fedprompt.workspace.recent import recent
 from fedprompt.workspace.views import OverviewView
 
 ABOUT = (
@@ -30,8 +27,10 @@ ABOUT = (
 )
 
 
+@guarded
 def start() -> None:
     """Start the demo, or take it up again; the assets come first where they are missing."""
+    require("tune")
     ws = workspace()
     last = newest(ws.bank.jobs())
     if (last is None or last.kind in ("assets", "demo")) and first_jobs(ws):
@@ -39,6 +38,7 @@ def start() -> None:
     submit(ws, last.kind if last else "demo", last.arguments if last else {})
 
 
+@guarded
 def stop(job: str) -> None:
     """Stop a job."""
     cancel(workspace(), job)
@@ -113,7 +113,7 @@ def draw() -> None:
     if view.sites:
         st.subheader("The sites")
         draw_sites(view.sites)
-    draw_recent(recent(workspace(), datetime.now(UTC)))
+    draw_recent(recent_view())
 
 
 def is_better(view: OverviewView) -> bool:

@@ -13,6 +13,7 @@ from app.panels.source import follow_link
 from app.panels.sweep import ask_sweep
 from app.panels.variant_tabs import ask_variants
 from app.session import explain, guarded, trial_folder, workspace
+from app.visitor import barred, require
 from fedprompt.errors import FedPromptError, PromptError
 from fedprompt.workspace.trial_control import start_trial
 from fedprompt.workspace.trials import Check, TrialRequest
@@ -73,18 +74,20 @@ def ask_run(variants: tuple[Variant, ...], cases: Cases, checks: tuple[Check, ..
             help="Leaves each word out once, on models of this machine; a run takes a few times longer. For one row.",
         )
         kept = st.toggle("Keep in the history", True, key="playground_keep_run", persist_state="session")
+    closed = barred("try")
     pressed = st.button(
         "Run" if len(variants) < 2 else f"Run {len(variants)} variants",
         key="playground_run",
         type="primary",
         icon=":material/play_arrow:",
-        disabled=not (variants and cases.ready),
+        disabled=closed or not (variants and cases.ready),
         width="stretch",
     )
     st.caption(":material/keyboard: Ctrl+Enter runs it too.", text_alignment="center")
     run_at_ctrl_enter("playground_run")
     if not pressed:
         return
+    require("try")
     if any(not one.labels and not one.generate for one in variants):
         raise PromptError("there is nothing to ask for; give answers to choose among, or switch the continuation on")
     request = TrialRequest(

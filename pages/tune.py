@@ -11,9 +11,9 @@ from app.panels.travel import go
 from app.panels.tuning_end import draw_end, draw_estimate
 from app.panels.work import active, draw_work, follow, newest_of
 from app.session import guarded, role, workspace
+from app.visitor import barred, submit
 from fedprompt.bank.rows import JobRow
 from fedprompt.workspace.evaluation_sets import evaluation_sets
-from fedprompt.workspace.jobs import submit
 from fedprompt.workspace.study_draft import KeptStudy, kept_studies, used_by
 from fedprompt.workspace.tuning_job import estimate_for, tuning_view
 
@@ -103,7 +103,7 @@ def draw_buttons(chosen: KeptStudy, arguments: dict[str, Any], seed: int) -> Non
     found = estimate_for(workspace(), arguments)
     if found is not None:
         draw_estimate(found)
-    busy = active(newest_of("tune-time")) or active(newest_of("tune"))
+    busy = barred("tune") or active(newest_of("tune-time")) or active(newest_of("tune"))
     with st.container(horizontal=True):
         st.button(
             "Time ten steps" if found is None else "Time it again",

@@ -40,7 +40,9 @@ class ChatServer:
     """``answer`` makes the text out of a request; ``trouble`` says for the nth request (from 1) what goes wrong.
 
     Troubles: an HTTP status (429 and 503 with Retry-After), ``slow``, ``cut`` (the connection ends), ``html``,
-    ``no choices``, ``null``, ``filtered``, ``redirect``.
+    ``no choices``, ``null``, ``filtered``, ``redirect``; of an answer in pieces also ``broken off`` (the connection
+    ends after the first), ``unfinished`` (it never says that it is whole) and ``whole`` (it comes in one piece).
+    Pieces are words, ``between`` seconds apart; ``pieces`` counts those that were taken.
     """
 
     answer: Callable[[Mapping[str, Any]], str]
@@ -48,6 +50,8 @@ class ChatServer:
     usage: bool = True
     trouble: Callable[[int, Mapping[str, Any]], object] = lambda number, body: None
     pause: float = 0.0
+    between: float = 0.0
+    pieces: int = 0
     elsewhere: str = ""
     sent: list[Sent] = field(default_factory=list)
     most_at_once: int = 0
@@ -114,6 +118,8 @@ def serve(answer: Callable[[Mapping[str, Any]], str] = by_lexicon, **more: Any) 
             elif trouble == "redirect":
                 return self._write(307, "", {"Location": state.elsewhere})
             text = state.answer(body)
+            if body.get("stream") and trouble not in ("whole", "no choices", "null"):
+                return self._stream(trouble, body, text)
             said = _completion(state, body, text)
             if trouble == "no choices":
                 said["choices"] = []
@@ -122,6 +128,33 @@ def serve(answer: Callable[[Mapping[str, Any]], str] = by_lexicon, **more: Any) 
             elif trouble == "filtered":
                 said["choices"][0]["finish_reason"] = "content_filter"
             return self._write(200, json.dumps(said))
+
+        def _stream(self, trouble: object, body: Mapping[str, Any], text: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for place, piece in enumerate(text.split(" ")):
+                self._event({"choices": [_piece({"content": piece if not place else f" {piece}"}, None)]})
+                state.pieces += 1
+                if trouble == "broken off":
+                    self.close_connection = True
+                    return
+                time.sleep(state.between)
+            if trouble != "unfinished":
+                self._event({"choices": [_piece({}, "content_filter" if trouble == "filtered" else "stop")]})
+            if state.usage and (body.get("stream_options") or {}).get("include_usage"):
+                self._event({"choices": [], "usage": _usage(body, text)})
+            self._chunk(b"data: [DONE]\n\n")
+            self._chunk(b"")
+
+        def _event(self, more: Mapping[str, Any]) -> None:
+            head = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m"}
+            self._chunk(b"data: " + json.dumps({**head, **more}).encode() + b"\n\n")
+
+        def _chunk(self, data: bytes) -> None:
+            self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+            self.wfile.flush()
 
         def _write(
             self, status: int, text: str, headers: Mapping[str, str] | None = None, kind: str = "application/json"
@@ -159,12 +192,20 @@ def _completion(state: ChatServer, body: Mapping[str, Any], text: str) -> dict[s
         top = [(text[:3], 0.7), (f" {text.lower()}", 0.1), (other, 0.15), ("The", 0.04)]
         listed = [{"token": token, "logprob": math.log(share), "bytes": None} for token, share in top]
         choice["logprobs"] = {"content": [{**listed[0], "top_logprobs": listed[: body["top_logprobs"]]}]}
-    tokens = sum(len(str(message["content"]).split()) for message in body["messages"])
     found: dict[str, Any] = {"id": "c", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
     if state.usage:
-        written = len(text.split())
-        found["usage"] = {"prompt_tokens": tokens, "completion_tokens": written, "total_tokens": tokens + written}
+        found["usage"] = _usage(body, text)
     return found
+
+
+def _piece(delta: Mapping[str, Any], reason: str | None) -> dict[str, Any]:
+    return {"index": 0, "delta": dict(delta), "finish_reason": reason}
+
+
+def _usage(body: Mapping[str, Any], text: str) -> dict[str, int]:
+    read = sum(len(str(message["content"]).split()) for message in body["messages"])
+    written = len(text.split())
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
 
 def write_models(home: Path, url: str, more: str = "", top: str = "") -> Path:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app.visitor import barred
+
 __all__ = ["draw_empty", "draw_plan"]
 
 PLAN = (
@@ -39,6 +41,7 @@ def draw_empty(start: Callable[[], None], *, assets_ready: bool) -> None:
             key="overview_start",
             type="primary",
             icon=":material/play_arrow:",
+            disabled=barred("tune"),
             on_click=start,
         )
         st.caption("For your own data, open New study, or fedprompt study new \\-\\-data mine.csv on the command line.")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.panels.plain import plain, sentence
 from app.session import explain, workspace
+from app.visitor import barred, require
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.exporting import import_file
 
@@ -25,14 +26,19 @@ ABOUT = (
 def draw_bring() -> None:
     """Draw the import: a file, a button, and what came of it."""
     st.caption(ABOUT)
+    closed = barred("exchange")
     file = st.file_uploader(
         "A file to import",
+        disabled=closed,
         type=list(READABLE),
         key="bank_file",
         max_upload_size=MAX_MEGABYTES,
         label_visibility="collapsed",
     )
-    if file is not None and st.button("Import", key="bank_import", type="primary", icon=":material/input:"):
+    if file is None:
+        return
+    if st.button("Import", key="bank_import", type="primary", icon=":material/input:", disabled=closed):
+        require("exchange")
         _bring(file.name, file.getvalue())
 
 

@@ -11,7 +11,7 @@ from app.session import explain
 from fedprompt.errors import AssetError, PromptError
 from fedprompt.workspace.trials import Judged, Trial, TrialCell
 
-__all__ = ["draw_cards", "title_of"]
+__all__ = ["draw_cards", "money", "title_of"]
 
 
 def title_of(trial: Trial, number: int) -> str:
@@ -43,6 +43,8 @@ def _draw_waiting(trial: Trial, number: int, row: int) -> None:
     text = trial.live.get((number, row))
     if text is None:
         st.caption(":material/hourglass_empty: not run yet")
+    elif not text:
+        st.caption(":material/hourglass_top: asked; no word has come yet")
     else:
         st.code(text + " \N{LOWER HALF BLOCK}", language=None, wrap_lines=True)
 
@@ -68,9 +70,15 @@ def _draw_cell(cell: TrialCell, expected: str) -> None:
 
 
 def measure_of(cell: TrialCell) -> str:
-    """Return how long a cell took and how many tokens it had, in words."""
+    """Return how long a cell took, how many tokens it had and what they cost, in words."""
     wrote = f", wrote {cell.written:,}" if cell.written else ""
-    return f"{cell.seconds:.2f} s \N{MIDDLE DOT} read {cell.read:,} tokens{wrote}"
+    cost = "" if cell.cost is None else f" \N{MIDDLE DOT} {money(cell.cost, cell.currency)}"
+    return f"{cell.seconds:.2f} s \N{MIDDLE DOT} read {cell.read:,} tokens{wrote}{cost}"
+
+
+def money(amount: float, currency: str) -> str:
+    """Return an amount that may be a small part of a unit, in words."""
+    return f"{amount:,.2f} {currency}" if amount >= 1 else f"{amount:.2g} {currency}"
 
 
 def _draw_judged(judged: Sequence[Judged]) -> None:

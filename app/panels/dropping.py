@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.panels.plain import plain
-from app.session import explain, workspace
+from app.session import explain, guarded, workspace
+from app.visitor import require, why_not
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.evaluation_sets import (
     MAX_UPLOAD_MEGABYTES,
@@ -31,13 +32,14 @@ def stays_here(site: str) -> None:
     )
 
 
-def drop_file() -> None:
-    """Draw the place to drop a file for this machine's own site; it is kept at once, and chosen."""
+def drop_file(closed: bool = False) -> None:
+    """Draw the place to drop a file for this machine's own site, unless closed; it is kept at once, and chosen."""
     site = own_site(workspace().home)
     file = st.file_uploader(
         "A file of labelled cases: CSV, TSV, JSON lines or Parquet",
         type=KINDS,
         key="data_file",
+        disabled=closed,
         max_upload_size=MAX_UPLOAD_MEGABYTES,
         help="One case a line, with a column of text and a column that says the right answer.",
     )
@@ -45,6 +47,7 @@ def drop_file() -> None:
     if file is None or st.session_state.get("data_kept") == file.file_id:
         return
     try:
+        require("tune")
         path = keep_file(workspace().home, site, file.name, file.getvalue())
     except FedPromptError as error:
         explain(error)
@@ -68,10 +71,21 @@ def draw_removal(found: EvaluationSet) -> None:
     """Draw the button that deletes a file, with a word of confirmation."""
     with st.popover("Remove this file", icon=":material/delete:", type="tertiary"):
         st.markdown(f"{plain(found.path.name)} is deleted from this machine. Scores that came of it stay in the bank.")
-        st.button("Delete it", key="data_delete", type="primary", on_click=_remove, args=(found,))
+        why = why_not("tune")
+        st.button(
+            "Delete it",
+            key="data_delete",
+            type="primary",
+            disabled=why is not None,
+            help=why,
+            on_click=_remove,
+            args=(found,),
+        )
 
 
+@guarded
 def _remove(found: EvaluationSet) -> None:
+    require("tune")
     if found in evaluation_sets(workspace().home):
         remove_file(found)
     st.session_state.pop("data_chosen", None)

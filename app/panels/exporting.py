@@ -7,8 +7,9 @@ import streamlit as st
 
 from app.panels.taking import draw_download, draw_formats
 from app.session import guarded, workspace
+from app.visitor import barred, require, submit
 from fedprompt.workspace.exporting import formats
-from fedprompt.workspace.jobs import ENDED, submit
+from fedprompt.workspace.jobs import ENDED
 
 __all__ = ["draw_export"]
 
@@ -24,7 +25,9 @@ def draw_export(chosen: tuple[str, ...]) -> None:
     job = ws.bank.job(kept[0]) if kept is not None and kept[1] == chosen else None
     busy = job is not None and job.state not in ENDED
 
+    @guarded
     def write(name: str) -> None:
+        require("exchange")
         make_room(ws.home.exports)
         slug = re.sub(r"[^a-z0-9]+", "-", ws.bank.prompt_row(chosen[0]).name.lower()).strip("-")[:40] or "prompt"
         many = f"-and-{len(chosen) - 1}-more" if len(chosen) > 1 else ""
@@ -36,7 +39,7 @@ def draw_export(chosen: tuple[str, ...]) -> None:
         }
         st.session_state["bank_export"] = (submit(ws, "export", arguments), chosen)
 
-    draw_formats(formats(ws, chosen), busy, write)
+    draw_formats(formats(ws, chosen), barred("exchange") or busy, write)
     if job is not None:
         st.fragment(follow, run_every="1s" if busy else None)(job.id)
 

@@ -6,10 +6,12 @@ from app.panels.cells import draw_cards
 from app.panels.matrix import all_frame, draw_matrix
 from app.panels.plain import plain, seconds, sentence
 from app.session import guarded, workspace
+from app.visitor import require, why_not
 from fedprompt.bank.rows import JobRow
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.jobs import ENDED
 from fedprompt.workspace.liveness import is_alive
+from fedprompt.workspace.swept import swept_of
 from fedprompt.workspace.trial_control import go_on, stop_trial
 from fedprompt.workspace.trial_files import TrialFolder
 from fedprompt.workspace.trials import Trial, read_trial
@@ -42,7 +44,7 @@ def _follow(folder: TrialFolder, run: str, followed: bool) -> None:
         _draw_progress(trial, job)
     elif trial.missing or trial.failures:
         _draw_unfinished(folder, trial, job)
-    if len(trial.request.rows) == 1 and len(trial.request.variants) <= MOST_CARDS:
+    if len(trial.request.rows) == 1 and len(trial.request.variants) <= MOST_CARDS and swept_of(trial) is None:
         draw_cards(trial, 0)
     else:
         draw_matrix(trial)
@@ -79,7 +81,12 @@ def _draw_progress(trial: Trial, job: JobRow) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(min(1.0, done / max(1, total)), text=text)
         st.button(
-            "Stop", key="playground_stop_run", icon=":material/stop_circle:", on_click=stop_trial, args=(ws, trial)
+            "Stop",
+            key="playground_stop_run",
+            icon=":material/stop_circle:",
+            disabled=why_not("try") is not None,
+            on_click=_stop,
+            args=(trial,),
         )
 
 
@@ -99,6 +106,19 @@ def _draw_unfinished(folder: TrialFolder, trial: Trial, job: JobRow | None) -> N
             label,
             key="playground_go_on",
             icon=":material/refresh:",
-            on_click=go_on,
-            args=(workspace(), folder, trial.run),
+            disabled=why_not("try") is not None,
+            on_click=_go_on,
+            args=(folder, trial.run),
         )
+
+
+@guarded
+def _stop(trial: Trial) -> None:
+    require("try")
+    stop_trial(workspace(), trial)
+
+
+@guarded
+def _go_on(folder: TrialFolder, run: str) -> None:
+    require("try")
+    go_on(workspace(), folder, run)

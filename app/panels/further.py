@@ -8,9 +8,10 @@ import streamlit as st
 from app.panels.plain import plain, sentence
 from app.panels.slots import letter
 from app.session import explain, workspace
+from app.visitor import require, why_not
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.study_draft import keep_study
-from fedprompt.workspace.taken_further import keep_variant, study_of
+from fedprompt.workspace.study_draft import keep_study, kept_studies
+from fedprompt.workspace.taken_further import keep_variant, study_of, study_with
 from fedprompt.workspace.trials import Check
 from fedprompt.workspace.variants import Variant
 
@@ -35,8 +36,16 @@ def _draw_keep(variants: Sequence[Variant]) -> None:
         if len(names) > 1:
             chosen = str(st.selectbox("Variant", names, key="playground_keep_which", width=110))
         name = st.text_input("Name", key="playground_keep_name", max_chars=80, placeholder="short question") or ""
-        if st.button("Save", key="playground_keep", icon=":material/inventory_2:", disabled=not name.strip()):
+        why = why_not("try")
+        if st.button(
+            "Save",
+            key="playground_keep",
+            icon=":material/inventory_2:",
+            disabled=why is not None or not name.strip(),
+            help=why,
+        ):
             try:
+                require("try")
                 made = keep_variant(workspace(), variants[names.index(chosen)], name)
                 st.session_state["playground_kept"] = made
             except FedPromptError as error:
@@ -48,18 +57,41 @@ def _draw_keep(variants: Sequence[Variant]) -> None:
 
 
 def _draw_study(variants: Sequence[Variant], checks: Sequence[Check]) -> None:
-    st.markdown("**Begin a study with these**")
+    st.markdown("**Begin a study, or add to one**")
     st.caption(
-        "A study file with these templates as candidates. Kept, it stands on the page New study of this machine."
+        "The prompts become candidate templates. A study that is kept here stands on the page New study; one that "
+        "candidates are added to is a new revision, which sites accept anew."
     )
-    name = st.text_input("Name of the study", "my-study", key="playground_study_name", max_chars=80)
-    slug = re.sub(r"[^\w+-]+", "-", name or "").strip("-") or "study"
+    kept = {one.name: one.study for one in kept_studies(workspace().home) if one.study is not None}
+    chosen = None
+    if kept:
+        chosen = st.selectbox(
+            "Add to a study", list(kept), index=None, key="playground_study_of", placeholder="none: begin a new one"
+        )
     try:
-        draft = study_of(slug, variants, checks)
+        if chosen is not None:
+            slug, draft = str(chosen), study_with(kept[str(chosen)], variants)
+        else:
+            name = st.text_input("Name of the study", "my-study", key="playground_study_name", max_chars=80)
+            slug = re.sub(r"[^\w+-]+", "-", name or "").strip("-") or "study"
+            draft = study_of(slug, variants, checks)
     except FedPromptError as error:
         st.caption(plain(sentence(str(error))))
         return
     with st.container(horizontal=True):
+        if st.button(
+            "Keep it here" if chosen is None else "Add them",
+            key="playground_study_keep",
+            icon=":material/save:",
+            disabled=why_not("tune") is not None,
+            help=why_not("tune"),
+        ):
+            try:
+                require("tune")
+                path = keep_study(workspace().home, draft)
+                st.toast(f"Kept as {plain(path.name)}.", icon=":material/check_circle:")
+            except FedPromptError as error:
+                explain(error)
         st.download_button(
             "Download YAML",
             draft,
@@ -69,11 +101,5 @@ def _draw_study(variants: Sequence[Variant], checks: Sequence[Check]) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
-        if st.button("Keep it here", key="playground_study_keep", icon=":material/save:"):
-            try:
-                path = keep_study(workspace().home, draft)
-                st.caption(f":material/check_circle: kept as {plain(path.name)}")
-            except FedPromptError as error:
-                explain(error)
     with st.expander("Look at it"):
         st.code(draft, language="yaml")

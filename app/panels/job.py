@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from app.panels.plain import capital, plain, seconds, sentence
+from app.visitor import why_not_job
 from fedprompt.bank.rows import JobRow
 
 __all__ = ["LONG", "active_jobs", "draw_jobs", "draw_running", "newest"]
@@ -58,14 +59,23 @@ def draw_jobs(jobs: Sequence[JobRow], stop: Callable[[str], None], again: Callab
     last = newest(jobs)
     if last is None or last.state == "done":
         return
-    what = LONG[last.kind]
+    what, why = LONG[last.kind], why_not_job(last.kind)
     if last.state == "failed":
         reason = sentence(last.error or "the logs folder under the home says why")
         st.error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
-        st.button("Try again", key="overview_again", icon=":material/refresh:", type="primary", on_click=again)
+        icon, label = "refresh", "Try again"
     else:
         st.info("What was done so far is kept.", title=f"{what} was stopped", icon=":material/pause_circle:")
-        st.button("Go on", key="overview_again", icon=":material/play_arrow:", type="primary", on_click=again)
+        icon, label = "play_arrow", "Go on"
+    st.button(
+        label,
+        key="overview_again",
+        icon=f":material/{icon}:",
+        type="primary",
+        disabled=why is not None,
+        help=why,
+        on_click=again,
+    )
 
 
 def draw_running(job: JobRow, stop: Callable[[str], None], *, page: str = "overview", word: str = "Stop") -> None:
@@ -76,7 +86,7 @@ def draw_running(job: JobRow, stop: Callable[[str], None], *, page: str = "overv
         page: begins the keys of what is drawn.
         word: what the button says.
     """
-    told = job.progress or {}
+    told, why = job.progress or {}, why_not_job(job.kind)
     with st.container(border=True, key=f"{page}_job"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             state = "waiting" if job.state == "queued" else "running"
@@ -87,6 +97,8 @@ def draw_running(job: JobRow, stop: Callable[[str], None], *, page: str = "overv
                 key=f"{page}_stop",
                 type="tertiary",
                 icon=":material/pause_circle:" if word == "Pause" else ":material/stop_circle:",
+                disabled=why is not None,
+                help=why,
                 on_click=stop,
                 args=(job.id,),
             )

@@ -21,10 +21,7 @@ MOST, LIKE = 200, 20
 
 def draw_chosen(view: MapView, places: Sequence[int], found: Mapping[str, float]) -> None:
     """Draw the table, what was found first and then by score; ``places`` are points of the map."""
-    best = sorted(
-        places,
-        key=lambda place: (-found.get(view.ids[place], -1.0), -(view.means[place] if _known(view, place) else -1)),
-    )[:MOST]
+    best = view.best(places, found, MOST)
     rows, names = view.rows(workspace(), best), prompt_titles()
     shown = [rows[view.ids[place]] for place in best]
     frame = pd.DataFrame(
@@ -57,11 +54,13 @@ def draw_chosen(view: MapView, places: Sequence[int], found: Mapping[str, float]
         alt="The prompts of this part of the map",
     )
     if len(places) > MOST:
-        st.caption(f"The {MOST} best of {len(places):,}; draw a smaller box to see the others.")
+        st.caption(f"The {MOST} best of {len(places):,}; choose fewer on the map to see the others.")
     chosen = [shown[place] for place in event.selection.rows if place < len(shown)]
     ids, one = [row.id for row in chosen], chosen[0] if len(chosen) == 1 else None
     with st.container(horizontal=True):
-        if st.button("Compare", key="map_compare", icon=":material/compare_arrows:", disabled=not 2 <= len(ids) <= 4):
+        if st.button(
+            "Compare these", key="map_compare", icon=":material/compare_arrows:", disabled=not 2 <= len(ids) <= 6
+        ):
             go("compare", ids)
         if st.button("Open in the bank", key="map_bank", icon=":material/inventory_2:", disabled=not ids):
             go("bank", ids)
@@ -72,7 +71,7 @@ def draw_chosen(view: MapView, places: Sequence[int], found: Mapping[str, float]
             _words(one.id)
     if not chosen:
         st.caption(
-            "Tick one prompt for more like it (of a soft prompt also the words nearest to it), two to four to compare."
+            "Tick one prompt for more like it (of a soft prompt also the words nearest to it), two to six to compare."
         )
     kept = st.session_state.get("map_nearest")
     if one is not None and kept is not None and kept[0] == one.id:

@@ -6,7 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.panels.cells import draw_cards, title_of
+from app.panels.cells import draw_cards, money, title_of
+from app.panels.sweep_chart import draw_sweep
+from fedprompt.workspace.swept import swept_of
 from fedprompt.workspace.trials import Trial, TrialCell
 
 __all__ = ["all_frame", "draw_matrix", "matrix_frame", "summary_frame"]
@@ -20,7 +22,7 @@ def summary_frame(trial: Trial) -> pd.DataFrame:
     for number in range(len(trial.request.variants)):
         cells = [cell for (of, _), cell in trial.cells.items() if of == number]
         good = [cell for cell in cells if cell.error is None]
-        judged = [passed for cell in good if (passed := passes(cell)) is not None]
+        judged = [passed for cell in good if (passed := cell.passed) is not None]
         lines.append(
             {
                 "variant": title_of(trial, number),
@@ -31,15 +33,17 @@ def summary_frame(trial: Trial) -> pd.DataFrame:
                 "not answered": len(cells) - len(good),
                 "seconds each": sum(cell.seconds for cell in good) / len(good) if good else None,
                 "tokens": sum(cell.tokens for cell in good),
+                "cost": _cost(cells),
             }
         )
-    return pd.DataFrame(lines)
+    frame = pd.DataFrame(lines)
+    return frame if frame["cost"].notna().any() else frame.drop(columns="cost")
 
 
-def passes(cell: TrialCell) -> bool | None:
-    """Return whether a cell passes by every scorer that could judge it, None where none could."""
-    found = [one.passed for one in cell.judged if one.passed is not None]
-    return all(found) if found else None
+def _cost(cells: Sequence[TrialCell]) -> str | None:
+    """Return what a variant's calls cost, None where no price is known; failed ones count, since they were paid."""
+    paid = [cell for cell in cells if cell.cost is not None]
+    return money(sum(cell.cost or 0.0 for cell in paid), paid[0].currency) if paid else None
 
 
 def matrix_frame(trial: Trial, rows: Sequence[int]) -> pd.DataFrame:
@@ -53,14 +57,20 @@ def _line(trial: Trial, row: int) -> dict[str, Any]:
         line["right answer"] = trial.request.expected[row] or None
     for number in range(len(trial.request.variants)):
         cell = trial.cells.get((number, row))
-        line[title_of(trial, number)] = None if cell is None else _said(cell)
+        line[title_of(trial, number)] = _coming(trial, number, row) if cell is None else _said(cell)
     return line
+
+
+def _coming(trial: Trial, number: int, row: int) -> str | None:
+    """Return what is written of an answer so far, None while nothing is."""
+    text = trial.live.get((number, row))
+    return f"{text} \N{LOWER HALF BLOCK}".lstrip() if text is not None else None
 
 
 def _said(cell: TrialCell) -> str:
     if cell.error is not None:
         return f"\N{WARNING SIGN} {cell.error}"
-    verdict = passes(cell)
+    verdict = cell.passed
     mark = "" if verdict is None else "\N{CHECK MARK} " if verdict else "\N{BALLOT X} "
     share = f" ({100 * max(cell.probabilities.values()):.0f} %)" if cell.probabilities else ""
     if cell.answer is None:
@@ -80,6 +90,8 @@ def all_frame(trial: Trial) -> pd.DataFrame:
         line |= {f"p({label})": value for label, value in (cell.probabilities or {}).items()}
         line |= {"written": cell.generated, "seconds": round(cell.seconds, 4)}
         line |= {"tokens read": cell.read, "tokens written": cell.written}
+        if cell.cost is not None:
+            line |= {"cost": cell.cost, "currency": cell.currency}
         for one in cell.judged:
             line |= {f"{one.scorer}": one.value, f"{one.scorer} passes": one.passed, f"{one.scorer} why": one.reason}
         line["problem"] = cell.error
@@ -88,7 +100,9 @@ def all_frame(trial: Trial) -> pd.DataFrame:
 
 
 def draw_matrix(trial: Trial) -> None:
-    """Draw the totals, the table with its filters, and the row that is picked as cards."""
+    """Draw a sweep's chart, the totals, the table with its filters, and the row that is picked as cards."""
+    if (swept := swept_of(trial)) is not None:
+        draw_sweep(swept)
     count, variants = len(trial.request.rows), range(len(trial.request.variants))
     st.dataframe(
         summary_frame(trial),
@@ -110,7 +124,7 @@ def draw_matrix(trial: Trial) -> None:
     fails = [
         row
         for row in range(count)
-        if any((cell := trial.cells.get((v, row))) and (cell.error or passes(cell) is False) for v in variants)
+        if any((cell := trial.cells.get((v, row))) and (cell.error or cell.passed is False) for v in variants)
     ]
     ways = {f"All ({count})": list(range(count))}
     if len(variants) > 1:
@@ -145,5 +159,7 @@ def _draw_one(trial: Trial) -> None:
     lines = []
     for number in range(len(trial.request.variants)):
         cell = trial.cells.get((number, 0))
-        lines.append({"variant": title_of(trial, number), "answer": None if cell is None else _said(cell)})
+        lines.append(
+            {"variant": title_of(trial, number), "answer": _coming(trial, number, 0) if cell is None else _said(cell)}
+        )
     st.dataframe(pd.DataFrame(lines), hide_index=True, placeholder="not run yet", alt="What each variant answers")

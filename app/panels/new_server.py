@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from app.panels.plain import plain, sentence
 from app.panels.session_models import add_server
 from app.session import explain, workspace
+from app.visitor import require, why_not
 from fedprompt.errors import FedPromptError
 from fedprompt.models.chat_config import FILE
 from fedprompt.workspace.found_servers import models_of, settings_of
@@ -62,8 +63,10 @@ def draw_new() -> None:
         st.code(f'allow = ["{host}"]', language="toml")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if st.button("List its models", key="models_list", icon=":material/list:"):
+        closed = why_not("try") is not None
+        if st.button("List its models", key="models_list", icon=":material/list:", disabled=closed):
             try:
+                require("try")
                 st.session_state["models_listed"] = (base_url, models_of(workspace().home.path, base_url, key))
             except FedPromptError as error:
                 explain(error)
@@ -78,8 +81,10 @@ def draw_new() -> None:
             placeholder="type a name, or list its models first",
             accept_new_options=True,
         )
-        if st.button("Use in this session", key="models_add", icon=":material/add:", disabled=not model) and model:
+        closed = closed or not model
+        if st.button("Use in this session", key="models_add", icon=":material/add:", disabled=closed) and model:
             try:
+                require("try")
                 server = SessionServer(model=f"openai:{model}", base_url=base_url)
                 add_server(server, settings.host, settings.remote, key)
                 st.rerun()

@@ -1,15 +1,18 @@
-"""Text that people or files gave, made safe to draw: markup in it stays text."""
+"""Text that people or files gave, made safe to draw: markup in it stays text, and no address in it becomes a link."""
 
 import re
 
 __all__ = ["between", "capital", "percent", "plain", "points", "seconds", "sentence"]
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-!|~<>$:&])")
+# Streamlit's Markdown makes links of bare addresses, escaped or not; an invisible word joiner keeps it from that.
+_ADDRESS = re.compile(r"(?<=@)(?=[-\w]+\.)|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
+_JOINER = "\N{WORD JOINER}"
 
 
 def plain(text: str) -> str:
     """Return the text with everything escaped that Markdown would act on."""
-    return _MARKUP.sub(r"\\\1", text)
+    return _MARKUP.sub(r"\\\1", _ADDRESS.sub(_JOINER, text))
 
 
 def capital(text: str) -> str:

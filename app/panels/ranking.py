@@ -9,7 +9,7 @@ import streamlit as st
 from pandas.io.formats.style import Styler
 
 from app.panels.palette import palette
-from app.panels.plain import between
+from app.panels.plain import between, plain
 from app.panels.titles import title
 from app.session import workspace
 from fedprompt.evaluation.intervals import Interval
@@ -17,9 +17,11 @@ from fedprompt.workspace.leaderboard import REFERENCE
 from fedprompt.workspace.ranking_page import RankingPage
 from fedprompt.workspace.views import LeaderRow
 
-__all__ = ["KINDS", "column_settings", "heated", "ranking_frame", "table_key"]
+__all__ = ["KINDS", "MORE", "column_order", "column_settings", "heated", "ranking_frame", "table_key"]
 
 KINDS = {"template": "template", "soft": "tuned"}
+# Columns that are shown on request: with all of them the table is wider than a screen.
+MORE = {"best with": "Is best", "short id": "Id", "kind": "Kind", "tags": "Tags"}
 
 
 def ranking_frame(view: RankingPage, before: int, *, test: bool = False) -> pd.DataFrame:
@@ -67,7 +69,7 @@ def _row(
 
 def _standing(row: LeaderRow, best: str | None) -> str | None:
     if row.origin == REFERENCE:
-        return "reference, pooled cases"
+        return "reference"
     if row.mean is None:
         return None
     if row.id == best:
@@ -102,30 +104,44 @@ def heated(frame: pd.DataFrame, sites: Sequence[str]) -> Styler:
     return frame.style.map(colour, subset=list[Hashable](columns)) if columns else frame.style
 
 
+def column_order(frame: pd.DataFrame, sites: Sequence[str], more: Sequence[str]) -> list[str]:
+    """Return the columns to show, in order: those that every visitor needs, what is asked for, the sites last."""
+    first = ("place", "prompt", "mean", "interval", "worst site", "standing", "test mean", "test interval")
+    return [name for name in (*first, *more, *sites) if name in frame.columns]
+
+
 def column_settings(sites: Sequence[str], *, narrow: bool = True) -> dict[str, Any]:
     """Return titles, formats and explanations for the columns; ``narrow`` where every site has a value."""
     config = st.column_config
     share = "%.1f %%"
     return {
-        "place": config.NumberColumn("#", width=44, pinned=True),
-        "prompt": config.TextColumn("Prompt", pinned=True, width=220),
+        "place": config.NumberColumn("#", width=52, pinned=True),
+        "prompt": config.TextColumn("Prompt", pinned=True, width=200),
         "short id": config.TextColumn("Id", width=80, help="The beginning of the prompt's content id."),
         "mean": config.ProgressColumn(
             "Mean",
             format=share,
             min_value=0,
             max_value=100,
-            width=105,
+            width=115,
             help="Mean over the sites, each counted once.",
         ),
-        "interval": config.TextColumn("95 % interval", width=105),
-        "worst site": config.NumberColumn("Worst site", format=share, width=85),
+        "interval": config.TextColumn("95 % interval", width=100),
+        "worst site": config.NumberColumn("Worst site", format=share, width=84),
         "standing": config.TextColumn(
             "Standing",
-            width=170,
+            width=90,
             help="\N{ALMOST EQUAL TO} best: these cases do not tell it from the best yet.",
         ),
-        **{site: config.NumberColumn(site, format=share, width=82 if narrow else 115) for site in sites},
+        **{
+            site: config.NumberColumn(
+                site,
+                format="%.1f" if narrow else share,
+                width=76 if narrow else 115,
+                help=f"Accuracy on the validation cases of {plain(site)}, in per cent.",
+            )
+            for site in sites
+        },
         "test mean": config.NumberColumn("Test mean", format=share, width=85),
         "test interval": config.TextColumn("Test interval", width=105),
         "best with": config.NumberColumn(

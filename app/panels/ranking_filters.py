@@ -1,12 +1,13 @@
 """What is asked of the ranking: which prompts, in which order, which page. The store answers, never the page."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
 
 from fedprompt.workspace.ranking_page import Filter, Order
 
-__all__ = ["Asked", "ask_filters", "ask_page", "ask_test"]
+__all__ = ["Asked", "ask_columns", "ask_filters", "ask_page", "ask_test"]
 
 ORDERS: dict[Order, str] = {"mean": "mean over sites", "worst": "worst site", "pooled": "mean over cases"}
 KINDS = {None: "any kind", "template": "templates", "soft": "tuned"}
@@ -125,6 +126,20 @@ def ask_page(asked: Asked, total: int, size: int) -> int:
         chosen = st.number_input("Page", 1, pages, key="leaderboard_page", width=150)
         st.caption(f"of {pages:,} · {total:,} prompts pass, {size} on a page")
     return int(chosen) - 1
+
+
+def ask_columns(more: Mapping[str, str]) -> list[str]:
+    """Draw the choice of further columns (name -> title) and return the names of those chosen."""
+    chosen = st.pills(
+        "More columns",
+        list(more),
+        format_func=lambda one: more[one],
+        selection_mode="multi",
+        key="leaderboard_columns",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    return [str(one) for one in chosen]
 
 
 def ask_test(looks: int) -> bool:

@@ -1,8 +1,10 @@
 """A page of the ranking as a table, and what can be done with the rows that are ticked."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from app.panels.ranking import column_settings, heated, ranking_frame, table_key
+from app.panels.ranking import column_order, column_settings, heated, ranking_frame, table_key
 from app.panels.ranking_filters import Asked
 from app.panels.travel import go
 from app.session import workspace
@@ -13,8 +15,10 @@ __all__ = ["LEAST_COMPARED", "MOST_COMPARED", "draw_table"]
 LEAST_COMPARED, MOST_COMPARED = 2, 6
 
 
-def draw_table(study: str, asked: Asked, view: RankingPage, before: int, *, test: bool) -> None:
-    """Draw the page; ``before`` is how many rows the pages before it have."""
+def draw_table(
+    study: str, asked: Asked, view: RankingPage, before: int, *, test: bool, more: Sequence[str] = ()
+) -> None:
+    """Draw the page; ``before`` is how many rows the pages before it have, ``more`` which further columns to show."""
     ids = [row.id for row in view.rows]
     frame = ranking_frame(view, before, test=test)
     event = st.dataframe(
@@ -26,6 +30,7 @@ def draw_table(study: str, asked: Asked, view: RankingPage, before: int, *, test
         placeholder="\N{EM DASH}",
         height=min(38 + 35 * len(frame), 740),
         column_config=column_settings(view.sites),
+        column_order=column_order(frame, view.sites, more),
         alt="Prompts, ranked by their mean over the sites",
     )
     chosen = [ids[place] for place in event.selection.rows if place < len(ids)]

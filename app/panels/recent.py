@@ -11,6 +11,8 @@ RUNS = {"demo": "the demo", "federate": "a federation", "score": "a scoring", "t
 EVENTS = {
     "tag": ("tag was given", "tags were given"),
     "untag": ("tag was taken back", "tags were taken back"),
+    "ask": ("tag was asked for", "tags were asked for"),
+    "decline": ("tag was declined", "tags were declined"),
     "approve": ("prompt was approved", "approvals were given"),
     "retire": ("prompt was retired", "prompts were retired"),
     "revive": ("prompt was brought back", "prompts were brought back"),

@@ -10,22 +10,27 @@ import streamlit as st
 from app.panels.plain import plain
 from app.panels.work import duration
 from fedprompt.bank.rows import JobRow
-from fedprompt.workspace.federation_view import FederationView
+from fedprompt.workspace.federation_view import AtWork, FederationView
 
-__all__ = ["draw_members", "draw_roster", "said_ago"]
+__all__ = ["draw_members", "draw_roster", "said_ago", "said_now"]
+
+NOT_TOLD = "not told"
 
 
 def draw_roster(view: FederationView, job: JobRow | None) -> None:
-    """Draw one line a site; ``job`` says which of them is asked now."""
+    """Draw one line a site; ``job`` says which of them is asked now, where no round gathers."""
     detail = ((job.progress if job and job.state == "running" else None) or {}).get("detail") or {}
+    asked, message = detail.get("site"), str((job.progress or {}).get("message", "")) if job else ""
     rows = [
         {
             "Site": row.site,
-            "Now": str((job.progress or {}).get("message", "")) if job and detail.get("site") == row.site else "",
+            "Now": said_now(row.now, view) or (message if row.site == asked else ""),
             "Last answered": "not yet" if row.seen is None else said_ago(row.seen),
             "A step": "not measured" if row.pace is None else duration(row.pace),
             "Rounds": f"{row.answered} of {row.asked}",
             "Cases": row.cases,
+            "Study": NOT_TOLD if row.study is None else row.study[:11],
+            "Version": row.version or NOT_TOLD,
             "Last missing because": row.missing or "",
         }
         for row in view.sites
@@ -36,13 +41,40 @@ def draw_roster(view: FederationView, job: JobRow | None) -> None:
     frame = pd.DataFrame(rows)
     # Columns that say nothing of any site are left out.
     empty = [column for column in ("Now", "Last missing because") if not frame[column].any()]
-    st.dataframe(frame.drop(columns=empty), hide_index=True, placeholder="", alt="The sites of this federation")
-    if view.deadlines and job is not None and job.state == "running":
+    if view.run.kind == "demo":  # all of it is this one program
+        empty.append("Version")
+    st.dataframe(
+        frame.drop(columns=empty),
+        hide_index=True,
+        placeholder="",
+        column_config={
+            "A step": st.column_config.TextColumn(help="What one step of tuning takes there, as last measured."),
+            "Study": st.column_config.TextColumn(help="The digest that the site accepted and answers to."),
+            "Version": st.column_config.TextColumn(help="Its fedprompt. One minor version apart from the hub's works."),
+            "Now": st.column_config.TextColumn(
+                help="Sites tell nothing while they work: what is left is counted from the round before."
+            ),
+        },
+        alt="The sites of this federation",
+    )
+    if (view.now is None or view.now.step is None) and view.deadlines and job is not None and job.state == "running":
         waits = ", ".join(
             f"{duration(float(seconds))} {'to tune' if step == 'tune' else 'to score'}"
             for step, seconds in view.deadlines.items()
         )
         st.caption(f"In this round each site has {waits}; past that the round goes on once enough have answered.")
+
+
+def said_now(now: AtWork | None, view: FederationView) -> str:
+    """Return what a site does in the step that gathers now, as people say it."""
+    if now is None or now.state == "left out":
+        return "" if now is None else "left out"
+    if now.state != "at work":
+        return now.state
+    step = None if view.now is None else view.now.step
+    verb = "tunes" if step is not None and step.step == "tune" else "scores"
+    left = NOT_TOLD if now.left is None else f"about {duration(now.left)}" if now.left >= 1 else "longer than before"
+    return f"{verb} for {duration(now.since or 0.0)}, time left: {left}"
 
 
 def draw_members(found: Mapping[str, Any]) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import streamlit as st
 
 from app.panels.plain import plain, seconds
+from app.visitor import submit
 from fedprompt.errors import JobError
-from fedprompt.workspace.jobs import ENDED, cancel, submit, wait
+from fedprompt.workspace.jobs import ENDED, cancel, wait
 from fedprompt.workspace.liveness import is_alive
 from fedprompt.workspace.workspace import Workspace
 

@@ -1,6 +1,6 @@
 """The table of the bank's prompts: found by a part of a name or by meaning, and chosen by a tick."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
@@ -8,27 +8,27 @@ import streamlit as st
 from app.panels.meaning import ask_meaning
 from app.panels.ranking import KINDS, table_key
 from app.panels.titles import origin_words, title
-from app.session import prompt_titles, query_ids, workspace
+from app.session import means_of, prompt_titles, query_ids, workspace
 from fedprompt.bank.rows import PromptRow
-from fedprompt.workspace.views import LeaderRow
 
 __all__ = ["choose"]
 
 
-def choose(rows: Sequence[PromptRow], scores: Mapping[str, LeaderRow]) -> tuple[str, ...]:
-    """Draw the boxes to search with and the table of prompts; return the ids of those chosen."""
+def choose(rows: Sequence[PromptRow]) -> tuple[str, ...]:
+    """Draw the boxes to search with and the table of prompts, the newest first; return the ids of those chosen."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
             "Find", key="bank_find", icon=":material/search:", placeholder="Part of a name", width=320, live=True
         )
         near = ask_meaning()
     names = prompt_titles()
-    if near is not None:
-        rows = workspace().bank.rows_of(list(near))
-    shown = [row for row in reversed(rows) if (text or "").lower() in names.get(row.id, row.name).lower()]
-    means = {row.id: scores[row.id].mean if row.id in scores else None for row in shown}
+    known = {row.id for row in rows}
+    linked_rows = workspace().bank.rows_of([id for id in query_ids() if id not in known])
+    rows = [*rows, *linked_rows] if near is None else workspace().bank.rows_of(list(near))
+    shown = [row for row in rows if (text or "").lower() in names.get(row.id, row.name).lower()]
+    means = means_of([row.id for row in shown])
     if near is None:
-        shown.sort(key=lambda row: (row.id not in query_ids(), -(means[row.id] or 0.0)))
+        shown.sort(key=lambda row: (row.id not in query_ids(), -means.get(row.id, 0.0)))
     else:
         shown.sort(key=lambda row: -near[row.id])
     tags = _tags()
@@ -40,7 +40,7 @@ def choose(rows: Sequence[PromptRow], scores: Mapping[str, LeaderRow]) -> tuple[
                 "kind": KINDS.get(row.kind, row.kind),
                 "tags": ", ".join(tags.get(row.id, ())),
                 "from": origin_words(row.origin),
-                "mean": None if (mean := means[row.id]) is None else 100 * mean,
+                "mean": None if (mean := means.get(row.id)) is None else 100 * mean,
                 "made on": row.created,
                 "id": row.id[:11],
             }

@@ -1,4 +1,4 @@
-"""The foot of the sidebar: which machine this is, where it keeps things, and what it is in a federation."""
+"""The foot of the sidebar: who this is, which machine it is, where it keeps things, what it is in a federation."""
 
 import socket
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import streamlit as st
 
 from app.panels.plain import plain
+from app.panels.sign_in import draw_person
+from fedprompt.workspace.people import Person
 
 __all__ = ["draw_sidebar"]
 
@@ -16,9 +18,11 @@ ROLES = {
 }
 
 
-def draw_sidebar(home: Path, role: str) -> None:
-    """Draw the machine's name, its home folder and its role."""
+def draw_sidebar(home: Path, role: str, person: Person) -> None:
+    """Draw the visitor, and the machine's name, its home folder and its role."""
     title, meaning = ROLES[role]
+    with st.sidebar.container(key="sidebar_person", gap="xsmall"):
+        draw_person(person)
     with st.sidebar.container(key="sidebar_machine", gap="xsmall"):
         st.markdown(f":material/computer: **{plain(socket.gethostname())}**")
         st.markdown(f":green-badge[{title}]")

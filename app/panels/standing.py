@@ -1,15 +1,21 @@
-"""What people say of a prompt: its tags, whether it is retired, where it comes from; each change confirmed first."""
+"""What people say of a prompt: its tags, whether it is retired, where it comes from; each change confirmed first.
+
+Where people sign in, production is asked for here and approved by an operator who is another.
+"""
 
 from collections.abc import Callable
 
 import streamlit as st
 
+from app.panels.asked import draw_asked
 from app.panels.plain import plain
 from app.panels.titles import title
 from app.session import explain, workspace
+from app.visitor import barred, person, require
 from fedprompt.bank.rows import EventRow, PromptRow
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.keeping import lineage, retire, tag, untag
+from fedprompt.workspace.approving import PRODUCTION, drop_tag, give_tag
+from fedprompt.workspace.keeping import lineage, retire
 
 __all__ = ["draw_standing"]
 
@@ -18,6 +24,8 @@ TONES = {"candidate": "blue", "staging": "orange", "production": "green"}
 DONE = {
     "tag": "was tagged",
     "untag": "lost the tag",
+    "ask": "was put forward for",
+    "decline": "was not given",
     "approve": "was approved",
     "retire": "was retired",
     "revive": "was taken back",
@@ -42,6 +50,7 @@ def draw_standing(row: PromptRow) -> None:
             _ask_retire(row, retired)
         with st.popover("Lineage", icon=":material/account_tree:", key=f"bank_line_{row.id}"):
             _draw_lineage(row)
+    draw_asked(row.id)
 
 
 def _ask_tag(row: PromptRow, held: list[str]) -> None:
@@ -55,28 +64,54 @@ def _ask_tag(row: PromptRow, held: list[str]) -> None:
     if other is not None:
         now = title(workspace().bank.prompt_row(other))
         st.caption(f":material/swap_horiz: It stands for {plain(now)} now, and will stand for this prompt instead.")
-    sure = f"I looked at it and want {wanted} to stand for it"
-    _confirm(sure, "Tag it", key, lambda: tag(workspace(), row.id, wanted))
+    closed = barred("tag")
+    asks = word == PRODUCTION and bool(person().subject)
+    if asks:
+        st.caption(":material/how_to_reg: Production needs a second person: this asks, and another operator approves.")
+        sure, label = f"I looked at it and ask for {wanted}", "Ask for it"
+    else:
+        sure, label = f"I looked at it and want {wanted} to stand for it", "Tag it"
+    _confirm(sure, label, key, closed, lambda: give_tag(workspace(), row.id, wanted, person()))
     for one in held:
-        st.button(f"Remove {plain(one)}", key=f"{key}_drop_{one}", on_click=_say, args=(_untagging(one),))
+        production = one.rpartition("@")[2] == PRODUCTION
+        st.button(
+            f"Remove {plain(one)}",
+            key=f"{key}_drop_{one}",
+            disabled=closed or (production and barred("production")),
+            on_click=_say,
+            args=(_untagging(one),),
+        )
 
 
 def _ask_retire(row: PromptRow, retired: bool) -> None:
-    key = f"bank_retire_{row.id}"
+    key, closed = f"bank_retire_{row.id}", barred("retire")
     if retired:
         st.caption("It is left out of rankings and searches. Taking it back changes nothing else.")
-        _confirm("I want it back in rankings", "Take it back", key, lambda: retire(workspace(), row.id, undo=True))
+        _confirm("I want it back in rankings", "Take it back", key, closed, lambda: _retired(row.id, "", undo=True))
         return
     st.caption("It is left out of rankings and searches from then on. Nothing is deleted, and it can be taken back.")
     note = st.text_input("Why (kept with the bank)", key=f"{key}_note", max_chars=500)
-    _confirm("I want it out of use", "Retire it", key, lambda: retire(workspace(), row.id, note=note))
+    _confirm("I want it out of use", "Retire it", key, closed, lambda: _retired(row.id, note))
 
 
-def _confirm(sentence: str, label: str, key: str, act: Callable[[], EventRow]) -> None:
+def _retired(prompt: str, note: str, *, undo: bool = False) -> EventRow:
+    require("retire")
+    return retire(workspace(), prompt, note=note, by=person().label, undo=undo)
+
+
+def _confirm(sentence: str, label: str, key: str, closed: bool, act: Callable[[], EventRow]) -> None:
     """Draw a box to tick and, once it is ticked, the button that acts; what it does is signed and kept."""
-    sure = st.checkbox(plain(sentence), key=f"{key}_sure")
-    st.button(label, key=f"{key}_go", type="primary", disabled=not sure, on_click=_act, args=(act, f"{key}_sure"))
-    st.caption("Recorded with the user of this machine, the time, and this home's signature.")
+    sure = st.checkbox(plain(sentence), key=f"{key}_sure", disabled=closed)
+    st.button(
+        label,
+        key=f"{key}_go",
+        type="primary",
+        disabled=closed or not sure,
+        on_click=_act,
+        args=(act, f"{key}_sure"),
+    )
+    who = "your name" if person().subject else "the user of this machine"
+    st.caption(f"Recorded with {who}, the time, and this home's signature.")
 
 
 def _act(act: Callable[[], EventRow], box: str) -> None:
@@ -92,7 +127,7 @@ def _say(act: Callable[[], EventRow]) -> None:
 
 
 def _untagging(held: str) -> Callable[[], EventRow]:
-    return lambda: untag(workspace(), held)
+    return lambda: drop_tag(workspace(), held, person())
 
 
 def _draw_lineage(row: PromptRow) -> None:
@@ -112,7 +147,9 @@ def _draw_lineage(row: PromptRow) -> None:
 def _said(event: EventRow) -> str:
     what = f" {event.body['name']}@{event.body['tag']}" if "tag" in event.body else ""
     note = f": {event.body['note']}" if event.body.get("note") else ""
-    return f"On {event.at:%d %b %Y %H:%M} UTC it {DONE[event.kind]}{what} by {event.by or 'nobody named'}{note}"
+    asked = f", asked for by {event.body['asked_by']}" if event.body.get("approved_by") else ""
+    done, who = DONE.get(event.kind, event.kind), event.by or "nobody named"
+    return f"On {event.at:%d %b %Y %H:%M} UTC it {done}{what} by {who}{asked}{note}"
 
 
 def _names(rows: tuple[PromptRow, ...]) -> str:

@@ -13,7 +13,13 @@ __all__ = ["draw_traffic"]
 
 MOST_MISSING = 12
 STEPS = {"tune": "while tuning", "evaluate": "while scoring the round's prompt"}
-WHY = {"late": "came too late", "failed": "failed", "refused": "refused"}
+WHY = {
+    "late": "came too late",
+    "failed": "failed",
+    "refused": "refused",
+    "closed": "was not waited for",
+    "left-out": "was left out",
+}
 ABOUT = (
     "Received is what the hub sent to the site, such as the shared prompt; sent is what left the site through its "
     "gate: the change of a prompt, and scores. No case is in either."
@@ -66,6 +72,8 @@ def _draw_missing(rounds: Sequence[RoundRow]) -> None:
 def _missing(number: int, one: Mapping[str, Any]) -> str:
     step, why = STEPS.get(str(one["step"]), str(one["step"])), WHY.get(str(one["why"]), str(one["why"]))
     reason = plain(sentence(str(one["reason"])))
+    if one["why"] == "left-out":  # the reason is the whole of it
+        return f"Round {number}: **{plain(str(one['site']))}** was {plain(str(one['reason']))}."
     return f"Round {number}: **{plain(str(one['site']))}** {plain(why)} {plain(step)}. {reason}"
 
 

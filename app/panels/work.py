@@ -9,9 +9,10 @@ import streamlit as st
 
 from app.panels.job import LONG, draw_running
 from app.panels.plain import plain, sentence
-from app.session import workspace
+from app.session import guarded, workspace
+from app.visitor import cancel, forget, submit, why_not_job
 from fedprompt.bank.rows import JobRow
-from fedprompt.workspace.jobs import cancel, newest_job, submit
+from fedprompt.workspace.jobs import newest_job
 
 __all__ = ["active", "draw_work", "duration", "follow", "newest_of"]
 
@@ -28,8 +29,13 @@ def active(job: JobRow | None) -> bool:
     return job is not None and job.state in ("queued", "running")
 
 
-def follow(page: str, jobs: Callable[[], tuple[JobRow | None, ...]], draw: Callable[[], None]) -> None:
-    """Draw a part of a page that follows jobs: anew every two seconds while one runs, the whole page when one ends."""
+def follow(
+    page: str, jobs: Callable[[], tuple[JobRow | None, ...]], draw: Callable[[], None], *, busy: bool = False
+) -> None:
+    """Draw a part of a page that follows jobs: anew every two seconds while one runs, the whole page when one ends.
+
+    ``busy``: also while something runs that is no job of the app.
+    """
 
     def live() -> None:
         found = jobs()
@@ -40,7 +46,7 @@ def follow(page: str, jobs: Callable[[], tuple[JobRow | None, ...]], draw: Calla
             st.rerun()
         draw()
 
-    busy = any(active(job) for job in jobs())
+    busy = busy or any(active(job) for job in jobs())
     st.session_state.pop(f"{page}_followed", None)
     st.fragment(live, run_every=REFRESH if busy else None)()
 
@@ -69,6 +75,7 @@ def draw_work(job: JobRow | None, page: str, *, word: str = "Stop", again: Calla
             title=f"{what} was {'paused' if word == 'Pause' else 'stopped'}",
             icon=":material/pause_circle:",
         )
+    why = why_not_job(job.kind)
     label, icon = ("Try again", "refresh") if job.state == "failed" else ("Resume", "play_arrow")
     with st.container(horizontal=True):
         st.button(
@@ -76,10 +83,19 @@ def draw_work(job: JobRow | None, page: str, *, word: str = "Stop", again: Calla
             key=f"{page}_again",
             icon=f":material/{icon}:",
             type="primary",
+            disabled=why is not None,
+            help=why,
             on_click=again or _again,
             args=() if again else (job,),
         )
-        st.button("Start something else", key=f"{page}_give_up", type="tertiary", on_click=_give_up, args=(job.id,))
+        st.button(
+            "Start something else",
+            key=f"{page}_give_up",
+            type="tertiary",
+            disabled=why is not None,
+            on_click=_give_up,
+            args=(job.id,),
+        )
 
 
 def duration(seconds: float) -> str:
@@ -92,13 +108,16 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+@guarded
 def _stop(job: str) -> None:
     cancel(workspace(), job)
 
 
+@guarded
 def _again(job: JobRow) -> None:
     submit(workspace(), job.kind, job.arguments)
 
 
+@guarded
 def _give_up(job: str) -> None:
-    workspace().bank.forget_job(job)
+    forget(workspace(), job)

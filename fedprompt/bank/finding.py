@@ -59,6 +59,12 @@ class FindingShelf:
             query = select(prompts.c.number).where(*conditions(connection, wanted)).order_by(prompts.c.number)
             return np.fromiter(connection.execute(query).scalars(), np.int64)
 
+    def count(self, wanted: Filter) -> int:
+        """Return how many prompts a filter lets through."""
+        with self._database.read() as connection:
+            query = select(func.count()).select_from(prompts).where(*conditions(connection, wanted))
+            return int(connection.execute(query).scalar_one())
+
     def count_by_model(self) -> dict[str, int]:
         """Return how many soft prompts there are of each model (its digest); under ``""``, how many templates."""
         query = select(prompts.c.model, func.count()).group_by(prompts.c.model)
@@ -76,15 +82,19 @@ class FindingShelf:
     def best_sites(self, study: str, ids: Sequence[str], split: str = "validation") -> dict[str, str]:
         """Return prompt -> the site of a study where its newest score is highest; of equals, the first by name."""
         board = select(boards.c.number).where(boards.c.study == study, boards.c.split == split).scalar_subquery()
-        query = select(entries.c.prompt, marks.c.site).join(marks, marks.c.entry == entries.c.number)
-        query = query.where(marks.c.board == board, marks.c.value.is_not(None))
-        query = query.order_by(marks.c.value, marks.c.site.desc())  # the last one said stays
-        found: dict[str, str] = {}
+        known = select(entries.c.number, entries.c.prompt)
+        query = select(marks.c.entry, marks.c.site, marks.c.value).where(marks.c.board == board)
+        best: dict[str, tuple[float, str]] = {}
         with self._database.read() as connection:
+            # By entry, in two steps: in one, a database may read every mark of the board by its value.
             for at in range(0, len(ids), CHUNK):
-                chosen = query.where(entries.c.prompt.in_(ids[at : at + CHUNK]))
-                found |= {str(row.prompt): str(row.site) for row in connection.execute(chosen)}
-        return found
+                chosen = known.where(entries.c.prompt.in_(ids[at : at + CHUNK]))
+                names = {int(row.number): str(row.prompt) for row in connection.execute(chosen)}
+                for row in connection.execute(query.where(marks.c.entry.in_(list(names)))):
+                    if row.value is not None:
+                        id = names[row.entry]
+                        best[id] = min(best.get(id, (1.0, "")), (-float(row.value), str(row.site)))
+        return {id: site for id, (_, site) in best.items()}
 
     def soft_width(self, model: str) -> int | None:
         """Return the width of a model's soft prompts, None where there is none."""

@@ -201,6 +201,7 @@ class PromptShelf:
         search: str | None = None,
         limit: int | None = None,
         offset: int = 0,
+        newest: bool = False,
     ) -> tuple[PromptRow, ...]:
         """Return prompts in the order they first came.
 
@@ -210,6 +211,7 @@ class PromptShelf:
             search: only prompts whose id, name, origin or text hold each of these words (A is a).
             limit: at most so many.
             offset: leave out so many at the beginning.
+            newest: count ``limit`` and ``offset`` from the newest, which comes first.
         """
         wanted: list[ColumnElement[bool]] = []
         if study is not None:
@@ -219,8 +221,13 @@ class PromptShelf:
         for word in (search or "").split():
             columns = (prompts.c.id, records.c.name, records.c.origin, prompts.c.searched)
             wanted.append(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+        if study is None and not (search or "").split():
+            # Their numbers are in the order they came: a page of 100,000 then costs what a page of 50 does.
+            order = prompts.c.number.desc() if newest else prompts.c.number
+            page = select(prompts.c.id).where(*wanted).order_by(order).limit(limit).offset(offset or None)
+            wanted, limit, offset = [records.c.prompt.in_(page)], None, 0
         with self._database.read() as connection:
-            return _rows(connection, wanted, limit, offset)
+            return _rows(connection, wanted, limit, offset, newest)
 
 
 def rebuild(name: str, body: str, blob: bytes | None, id: str) -> Prompt:
@@ -239,7 +246,11 @@ def rebuild(name: str, body: str, blob: bytes | None, id: str) -> Prompt:
 
 
 def _rows(
-    connection: Connection, wanted: Sequence[ColumnElement[bool]], limit: int | None = None, offset: int = 0
+    connection: Connection,
+    wanted: Sequence[ColumnElement[bool]],
+    limit: int | None = None,
+    offset: int = 0,
+    newest: bool = False,
 ) -> tuple[PromptRow, ...]:
     first = (
         select(func.min(records.c.number))
@@ -251,7 +262,7 @@ def _rows(
         select(records, prompts.c.kind, prompts.c.model)
         .join(prompts, prompts.c.id == records.c.prompt)
         .where(records.c.number.in_(first))
-        .order_by(records.c.number)
+        .order_by(records.c.number.desc() if newest else records.c.number)
         .limit(limit)
         .offset(offset or None)
     )

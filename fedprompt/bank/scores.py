@@ -11,7 +11,7 @@ from fedprompt.bank.database import Database
 from fedprompt.bank.inserting import execute_many, insert_once
 from fedprompt.bank.removed import still_counts
 from fedprompt.bank.rows import ComparisonRow, ScoreRow
-from fedprompt.bank.schema import entries, runs, scored
+from fedprompt.bank.schema import boards, entries, marks, runs, scored
 from fedprompt.bank.standings import mark
 from fedprompt.bank.texts import from_time, now
 from fedprompt.errors import BankError
@@ -111,6 +111,23 @@ class ScoreShelf:
         return tuple(
             ScoreRow(row.run, row.study, row.site, row.round, _value(Score, row.body, row), from_time(row.created))
             for row in self._found(schema.scores, wanted)
+        )
+
+    def newest_scores(self, study: str, prompts: Sequence[str], split: str = "validation") -> tuple[ScoreRow, ...]:
+        """Return the scores that a ranking counts: of each of these prompts the newest at each site of a study."""
+        table = schema.scores
+        board = select(boards.c.number).where(boards.c.study == study, boards.c.split == split).scalar_subquery()
+        found: list[Any] = []
+        with self._database.read() as connection:
+            for at in range(0, len(prompts), 500):
+                chosen = select(entries.c.number).where(entries.c.prompt.in_(list(prompts[at : at + 500])))
+                places = list(connection.execute(chosen).scalars())
+                here = select(marks.c.score).where(marks.c.board == board, marks.c.entry.in_(places))
+                query = select(table, runs.c.study).join(runs, runs.c.id == table.c.run).where(table.c.number.in_(here))
+                found += connection.execute(query.order_by(table.c.number)).all()
+        return tuple(
+            ScoreRow(row.run, row.study, row.site, row.round, _value(Score, row.body, row), from_time(row.created))
+            for row in found
         )
 
     def comparisons(

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, literal, select
 
 from fedprompt.bank.copies import copy_to_file, kept_aside, new_file, replace_rows, working_copy
 from fedprompt.bank.database import Database
@@ -101,21 +101,27 @@ class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, TagShelf, SiteShelf, L
         with self._database.read() as connection:
             return str(connection.execute(select(about.c.value).where(about.c.key == "bank")).scalar_one())
 
-    def stamp(self) -> tuple[tuple[int, int], ...]:
-        """Return what changes with every write, for whoever keeps what was computed from the bank."""
+    def stamp(self, *, of_jobs: bool = True) -> tuple[tuple[int, int], ...]:
+        """Return what changes with every write, for whoever keeps what was computed from the bank.
+
+        Args:
+            of_jobs: with what is written of jobs, which happens all the time and changes no prompt and no score.
+        """
+        files = []
         if self.path is not None:
-            found = []
             for path in (self.path, self.path.with_name(self.path.name + "-wal")):
                 with suppress(OSError):  # the log goes away with the last who has the bank open
                     state = path.stat()
-                    found.append((state.st_mtime_ns, state.st_size))
-            return tuple(found)
-        newest = [func.coalesce(select(func.max(table.c.number)).scalar_subquery(), 0) for table in NUMBERED]
+                    files.append((state.st_mtime_ns, state.st_size) if of_jobs else (state.st_ino, 0))
+            if of_jobs:
+                return tuple(files)
+        tables = [table for table in NUMBERED if of_jobs or table is not jobs]
+        newest = [func.coalesce(select(func.max(table.c.number)).scalar_subquery(), 0) for table in tables]
         ended = [select(func.count()).select_from(table).scalar_subquery() for table in (results, rounds, sites)]
         changed = func.coalesce(select(func.max(jobs.c.updated)).scalar_subquery(), "")
         with self._database.read() as connection:
-            *counts, time = connection.execute(select(*newest, *ended, changed)).one()
-        return (*((int(count), 0) for count in counts), (int.from_bytes(str(time).encode()), 0))
+            *counts, time = connection.execute(select(*newest, *ended, changed if of_jobs else literal(""))).one()
+        return (*files[:1], *((int(count), 0) for count in counts), (int.from_bytes(str(time).encode()), 0))
 
     def close(self) -> None:
         """Close the database; the bank is of no use afterwards."""

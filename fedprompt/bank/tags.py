@@ -1,15 +1,20 @@
-"""What people say of prompts, as events that are only ever added: tags, approvals, retirements.
+"""What people say of prompts, as events that are only ever added: tags, who asked for them, approvals, retirements.
 
 An event's id is a digest of its content, and its content is signed by the home that said it. What holds now is the
 newest event: of those said here by their number, and only where nothing was said here, of those that came with a
 merge, by their time. So a merge never moves a tag, and the history is never lost.
+
+The body of a tag's event is canonical JSON that ends in the name and the tag; what else is said of it (who asked, who
+approved) stands before them, so that all events of ``name@tag`` end alike.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, func, select
+from sqlalchemy import Connection, Integer, Row, Select, case, func, literal, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from fedprompt.bank.database import Database
 from fedprompt.bank.inserting import insert_once
@@ -21,11 +26,24 @@ from fedprompt.errors import BankError, did_you_mean
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.site.signing import Signer, fingerprint
 
-__all__ = ["EVENTS", "SIGNED", "TagShelf", "event_content", "prompts_tagged", "retired_prompts", "split_tag", "tagged"]
+__all__ = [
+    "EVENTS",
+    "SAID_OF_TAGS",
+    "SIGNED",
+    "TagShelf",
+    "event_content",
+    "prompts_tagged",
+    "retired_prompts",
+    "split_tag",
+    "tag_body",
+    "tagged",
+]
 
-EVENTS = ("tag", "untag", "approve", "retire", "revive", REMOVED)
+EVENTS = ("tag", "untag", "ask", "decline", "approve", "retire", "revive", REMOVED)
+SAID_OF_TAGS = ("approved_as", "approved_by", "asked", "asked_as", "asked_by", "confirmed")  # all sort before "name"
 SIGNED = b"fedprompt bank event 1\n"
 LONGEST_BY, LONGEST_NOTE = 200, 10_000
+_NAME = '"name":"'
 _TAG = re.compile(r"([^@\s][^@\n]{0,99})@([a-z0-9][a-z0-9._-]{0,39})")
 
 
@@ -40,7 +58,8 @@ class TagShelf:
         Args:
             kind: one of ``EVENTS``.
             prompt: the id of the prompt it is about.
-            body: ``name`` and ``tag`` for ``tag`` and ``untag``, ``site`` for ``remove-scores``, else ``note``.
+            body: ``name``, ``tag`` and any of ``SAID_OF_TAGS`` for ``tag``, ``untag``, ``ask`` (for a tag) and
+                ``decline`` (what was asked); ``site`` for ``remove-scores``; else ``note``.
             by: the person who says so.
             signer: the home's key.
 
@@ -71,19 +90,20 @@ class TagShelf:
             found = connection.execute(select(events).where(events.c.id == row["id"])).one()
         return _row(found)
 
-    def tag_prompt(self, prompt: str, tag: str, *, by: str, signer: Signer) -> EventRow:
-        """Make ``name@tag`` stand for a prompt from now on.
+    def tag_prompt(
+        self, prompt: str, tag: str, *, by: str, signer: Signer, said: Mapping[str, JSON] | None = None
+    ) -> EventRow:
+        """Make ``name@tag`` stand for a prompt from now on; ``said`` are any of ``SAID_OF_TAGS``.
 
         Raises:
             BankError: it is not ``name@tag``, or there is no such prompt.
         """
-        name, word = split_tag(tag)
-        return self.record_event("tag", prompt, {"name": name, "tag": word}, by=by, signer=signer)
+        return self.record_event("tag", prompt, tag_body(tag, said), by=by, signer=signer)
 
     def tags(self) -> tuple[TagRow, ...]:
         """Return what each ``name@tag`` stands for now, by name."""
         with self._database.read() as connection:
-            found = connection.execute(_in_force(("tag", "untag"), events.c.body)).all()
+            found = connection.execute(_in_force(("tag", "untag"), _named())).all()
         rows = []
         for row in found:
             if row.kind == "tag":
@@ -99,6 +119,16 @@ class TagShelf:
             query = query.where(events.c.prompt == prompt)
         with self._database.read() as connection:
             return tuple(_row(row) for row in connection.execute(query))
+
+    def asked(self, prompt: str | None = None) -> tuple[EventRow, ...]:
+        """Return who asked here for tags and waits for an answer, of one prompt if given, the oldest first."""
+        query = select(events).where(events.c.kind.in_(("ask", "decline", "tag")), events.c.via.is_(None))
+        if prompt is not None:
+            query = query.where(events.c.prompt == prompt)
+        with self._database.read() as connection:
+            rows = [_row(row) for row in connection.execute(query.order_by(events.c.number))]
+        settled = {row.body.get("asked") for row in rows if row.kind != "ask"}
+        return tuple(row for row in rows if row.kind == "ask" and row.id not in settled)
 
     def is_retired(self, prompt: str) -> bool:
         """Return whether a prompt is retired now."""
@@ -121,6 +151,18 @@ def split_tag(text: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def tag_body(tag: str, said: Mapping[str, JSON] | None = None) -> dict[str, JSON]:
+    """Return the body of an event of ``name@tag``.
+
+    Raises:
+        BankError: it is not of that form, or something else is said than ``SAID_OF_TAGS``.
+    """
+    name, word = split_tag(tag)
+    if odd := sorted(set(said or {}) - set(SAID_OF_TAGS)):
+        raise BankError(f"'{odd[0]}' is nothing that is said of a tag; one of {', '.join(SAID_OF_TAGS)}")
+    return {**(said or {}), "name": name, "tag": word}
+
+
 def tagged(connection: Connection, text: str) -> str:
     """Return the id of the prompt that ``name@tag`` stands for.
 
@@ -128,8 +170,7 @@ def tagged(connection: Connection, text: str) -> str:
         BankError: it stands for none.
     """
     name, tag = split_tag(text)
-    body = to_json({"name": name, "tag": tag}, "a tag")
-    found = connection.execute(_in_force(("tag", "untag"), events.c.body, events.c.body == body)).first()
+    found = connection.execute(_in_force(("tag", "untag"), _named(), _named() == _ending(name, tag))).first()
     if found is None or found.kind != "tag":
         raise BankError(f"no prompt is tagged {name}@{tag}; 'fedprompt bank tags' shows the tags")
     return str(found.prompt)
@@ -149,12 +190,12 @@ def prompts_tagged(tag: str) -> "Select[Any]":
     """
     if "@" in tag:
         name, word = split_tag(tag)
-        wanted = events.c.body == to_json({"name": name, "tag": word}, "a tag")
+        wanted = _named() == _ending(name, word)
     else:
         _, word = split_tag(f"any@{tag}")
         # Canonical JSON ends in the tag, and a tag has no character that JSON would write otherwise.
         wanted = events.c.body.endswith(f',"tag":"{word}"}}', autoescape=True)
-    newest = _in_force(("tag", "untag"), events.c.body, wanted).subquery()
+    newest = _in_force(("tag", "untag"), _named(), wanted).subquery()
     return select(newest.c.prompt).where(newest.c.kind == "tag")
 
 
@@ -162,6 +203,33 @@ def event_content(row: Mapping[Any, Any]) -> bytes:
     """Return the bytes that an event's id and signature are made of."""
     content = {name: row[name] for name in ("kind", "prompt", "by", "at", "key")}
     return canonical_json({**content, "body": from_json(row["body"])})
+
+
+class _position(FunctionElement[int]):
+    """Where a text begins in another, counted from 1; databases call it differently."""
+
+    inherit_cache = True
+    name = "position_in"
+    type = Integer()
+
+
+@compiles(_position)
+def _instr(element: Any, compiler: Any, **keywords: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **keywords)})"
+
+
+@compiles(_position, "postgresql")
+def _strpos(element: Any, compiler: Any, **keywords: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **keywords)})"
+
+
+def _named() -> Any:
+    """Return the end of an event's body from its name on; in a JSON string the quotes of the mark would be escaped."""
+    return func.substr(events.c.body, _position(events.c.body, literal(_NAME)))
+
+
+def _ending(name: str, tag: str) -> str:
+    return to_json({"name": name, "tag": tag}, "a tag").removeprefix("{")
 
 
 def _in_force(kinds: tuple[str, ...], about: Any, *wanted: Any) -> "Select[Any]":

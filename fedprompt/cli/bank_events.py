@@ -107,10 +107,7 @@ def log(
         line("nothing was said of any prompt")
     else:
         columns = ("when", "what", "prompt", "by", "key", "said")
-        rows = [
-            (f"{e.at:%Y-%m-%d %H:%M}", e.kind, e.prompt, e.by, e.signer[:11], "@".join(map(str, e.body.values())))
-            for e in events
-        ]
+        rows = [(f"{e.at:%Y-%m-%d %H:%M}", e.kind, e.prompt, e.by, e.signer[:11], _said(e.body)) for e in events]
         table(columns, rows)
 
 
@@ -142,6 +139,12 @@ def _say(event: Any, json: bool, sentence: str) -> None:
         emit(_plain(event))
     else:
         line(sentence)
+
+
+def _said(body: Any) -> str:
+    what = f"{body['name']}@{body['tag']}" if "tag" in body else ""
+    asked = f", asked for by {body['asked_by']}" if body.get("approved_by") else ""
+    return f"{what}{asked}{body.get('note', '')}{body.get('site', '')}"
 
 
 def _plain(event: Any) -> dict[str, Any]:

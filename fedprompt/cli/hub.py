@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fedprompt.cli import hub_round
 from fedprompt.cli.options import Home, Json
 from fedprompt.cli.showing import emit, line, table
 from fedprompt.cli.stopping import stopping
@@ -12,6 +13,7 @@ from fedprompt.cli.stopping import stopping
 __all__ = ["admit", "app", "init", "invite", "release", "remove", "revoke", "run", "status", "take"]
 
 app = typer.Typer(help="A federation of sites on other machines, for its operator.", no_args_is_help=True)
+app.add_typer(hub_round.app, name="round")
 Site = Annotated[str, typer.Argument(help="The site's name.")]
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import fedprompt
-from fedprompt.cli import assets, bank, data, demo, doctor, exchange, hub, serve, site, study, ui, work
+from fedprompt.cli import assets, bank, data, demo, doctor, exchange, harden, hub, serve, site, study, ui, work
 from fedprompt.cli.showing import clean
 from fedprompt.models.threads import spin_briefly
 from fedprompt.workspace.failure import sentence_of
@@ -41,6 +41,7 @@ for command, name in (
     (ui.ui, "ui"),
     (work.score, "score"),
     (work.tune, "tune"),
+    (harden.harden, "harden"),
     (work.federate, "federate"),
     (work.compare, "compare"),
     (exchange.export, "export"),

@@ -13,6 +13,10 @@ def ui(
     port: Annotated[
         int | None, typer.Option("--port", min=1, max=65_535, help="By default 8501 or the next free one.")
     ] = None,
+    address: Annotated[
+        str,
+        typer.Option("--address", help="What to listen on; one that other machines reach needs people to sign in."),
+    ] = "127.0.0.1",
     role: Annotated[
         str, typer.Option("--role", help="What this machine is: alone, site or hub; pages follow it.")
     ] = "alone",
@@ -20,11 +24,12 @@ def ui(
     open_: Annotated[bool, typer.Option("--open", help="Open the address in the desktop's browser.")] = False,
     home: Home = None,
 ) -> None:
-    """Start the app on 127.0.0.1; Ctrl-C ends everything that it started."""
+    """Start the app, on this machine alone unless told otherwise; Ctrl-C ends everything that it started."""
     from fedprompt.workspace.launch import ROLES, launch
 
     if role not in ROLES:
         raise typer.BadParameter(f"'{role}' is not one of {', '.join(ROLES)}", param_hint="--role")
 
     # echo flushes, so that the address is seen also where stdout is a file.
-    raise typer.Exit(launch(home, port, role, open_browser=open_, demo=role == "alone" and not no_demo, say=typer.echo))
+    demo = role == "alone" and not no_demo
+    raise typer.Exit(launch(home, port, role, address=address, open_browser=open_, demo=demo, say=typer.echo))

@@ -252,13 +252,24 @@ def _forecast(
     if json:
         emit(found)
         return
-    rows = []
+    rows, chat = [], "calls" in found
     for name, one in found["sites"].items():
         seconds = "-" if one["seconds"] is None else f"{one['seconds']:.0f}"
         cases = "-" if one["cases"] is None else one["cases"]
-        rows.append((name, cases, seconds, f"{one['sent']:,}", f"{one['received']:,}"))
-    table(("site", "cases", "seconds", "bytes to it", "bytes from it"), rows, title=f"{found['rounds']} rounds")
+        bill = (_count(one["calls"]), _count(one["tokens"]), _money(one["cost"])) if chat else ()
+        rows.append((name, cases, seconds, f"{one['sent']:,}", f"{one['received']:,}", *bill))
+    heads = ("site", "cases", "seconds", "bytes to it", "bytes from it", *(("calls", "tokens", "cost") if chat else ()))
+    table(heads, rows, title=f"{found['rounds']} rounds")
+    if chat:
+        cost = _money(found["cost"])
+        line(f"all sites: {_count(found['calls'])} calls, at most {_count(found['tokens'])} tokens, cost {cost}")
     line(f"nothing was sent; seconds: {found['basis']}")
+    for note in found["notes"]:
+        line(note)
+
+
+def _count(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
 
 
 def compare(

@@ -6,6 +6,7 @@ Science 16:101-133. Invariant: an interval lies within the metric's range and co
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,11 +54,17 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     """
     if not n > 0 or not 0 <= successes <= n:
         raise ValueError(f"{successes} of {n}: an interval needs at least one case and successes among them")
-    z = float(norm.isf((1 - checked_level(level)) / 2))
+    z = _deviate(level)
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return Interval(max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))
+
+
+@cache
+def _deviate(level: float) -> float:
+    """Return the normal deviate of an interval; a table of scores asks for one level over and over."""
+    return float(norm.isf((1 - checked_level(level)) / 2))
 
 
 def around(value: float, draws: NDArray[np.float64], level: float) -> Estimate:

@@ -8,7 +8,7 @@ every difference and keeps the p-values; the order of the sites changes nothing.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,9 +20,10 @@ from fedprompt.evaluation.intervals import Estimate
 from fedprompt.evaluation.meta_analysis import RandomEffects, random_effects
 from fedprompt.evaluation.pairs import PairCounts, mcnemar_exact, paired_difference
 from fedprompt.evaluation.power import cases_needed, power_sentence
+from fedprompt.evaluation.site_means import DRAWS
 from fedprompt.study.score import Comparison
 
-__all__ = ["PairTest", "PooledPair", "pool_pairs", "turned"]
+__all__ = ["PairTest", "PooledPair", "paired_test", "pool_pairs", "turned"]
 
 SEED = 0
 Kind = Literal["mcnemar", "normal"]
@@ -88,7 +89,7 @@ def pool_pairs(comparisons: Mapping[str, Comparison]) -> PooledPair | None:
     if not usable:
         return None
     counted = all(map(_is_count, usable.values()))
-    by_site = {site: _test({site: pair}, counted) for site, pair in usable.items()}
+    by_site = {site: _test([pair], counted, SEED, DRAWS) for site, pair in usable.items()}
     spread = None
     if len(usable) > 1:
         values = [pair.total / pair.n for pair in usable.values()]
@@ -101,13 +102,31 @@ def pool_pairs(comparisons: Mapping[str, Comparison]) -> PooledPair | None:
         sum(pair.worse for pair in usable.values()),
     )
     return PooledPair(
-        _test(usable, counted),
+        _test(list(usable.values()), counted, SEED, DRAWS),
         by_site,
         None if spread is None else spread.i2,
         cases_needed(sums),
         power_sentence(sums),
         spread,
     )
+
+
+def paired_test(pairs: Sequence[Comparison], seed: int, draws: int = DRAWS) -> PairTest:
+    """Return the test of one comparison a site, each with at least one case.
+
+    Where a site's cases are all one group nothing is known of the spread: the interval is the whole range of a
+    difference, and the p-value is 1.
+
+    Raises:
+        ValueError: no comparison, or one without cases.
+    """
+    if not pairs or any(pair.n == 0 for pair in pairs):
+        raise ValueError("a test needs a comparison at every site, and each of them cases")
+    counted = all(map(_is_count, pairs))
+    if counted or all(pair.groups >= 2 for pair in pairs):
+        return _test(pairs, counted, seed, draws)
+    value = math.fsum(pair.total / pair.n for pair in pairs) / len(pairs)
+    return PairTest(sum(pair.n for pair in pairs), Estimate(value, -1.0, 1.0), "normal", 1.0)
 
 
 def _is_count(pair: Comparison) -> bool:
@@ -119,19 +138,19 @@ def _is_count(pair: Comparison) -> bool:
     )
 
 
-def _test(pairs: Mapping[str, Comparison], counted: bool) -> PairTest:
-    n = sum(pair.n for pair in pairs.values())
+def _test(pairs: Sequence[Comparison], counted: bool, seed: int, draws: int) -> PairTest:
+    n = sum(pair.n for pair in pairs)
     if counted:
-        counts = [PairCounts(pair.n, pair.better, pair.worse) for pair in pairs.values()]
-        found = paired_difference(counts, np.random.default_rng(SEED))
+        counts = [PairCounts(pair.n, pair.better, pair.worse) for pair in pairs]
+        found = paired_difference(counts, np.random.default_rng(seed), draws)
         assert found is not None  # a site without cases was left out
         pvalue = mcnemar_exact(sum(c.better for c in counts), sum(c.worse for c in counts))
         return PairTest(n, found, "mcnemar", pvalue)
-    value = math.fsum(pair.total / pair.n for pair in pairs.values()) / len(pairs)
-    deviation = math.sqrt(math.fsum(_variance(pair) for pair in pairs.values())) / len(pairs)
+    value = math.fsum(pair.total / pair.n for pair in pairs) / len(pairs)
+    deviation = math.sqrt(math.fsum(_variance(pair) for pair in pairs)) / len(pairs)
     half = float(norm.isf(0.025)) * deviation
     pvalue = 2 * float(norm.sf(abs(value) / deviation)) if deviation > 0 else float(value == 0)
-    least = 2.0 ** (1 - sum(pair.groups for pair in pairs.values()))  # no test of signs could be surer
+    least = 2.0 ** (1 - sum(pair.groups for pair in pairs))  # no test of signs could be surer
     return PairTest(n, Estimate(value, value - half, value + half), "normal", min(1.0, max(least, pvalue)))
 
 

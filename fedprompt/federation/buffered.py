@@ -9,17 +9,19 @@ the same numbers. Scores come at the end: each site scores every step's prompt o
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import FederationError, FedPromptError, SiteRefused
-from fedprompt.federation.gathering import PATIENCE, Gathering, Missing
+from fedprompt.federation.arrivals import Arrival, Journal
+from fedprompt.federation.gathering import PATIENCE, POLL, Gathering, Missing
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.keeping import UpdateKeeper
+from fedprompt.federation.orders import Controls
 from fedprompt.federation.pacing import deadline_of
 from fedprompt.federation.round_record import RoundRecord, RoundWriter
 from fedprompt.federation.strategies.fedbuff import FedBuff, discounted
@@ -34,37 +36,6 @@ from fedprompt.study.score import Score
 __all__ = ["Arrival", "Journal", "run_buffered", "simulated_speed"]
 
 SPREAD = 0.7  # of simulated speeds: the standard deviation of the logarithm of seconds
-
-
-@dataclass(frozen=True, eq=False)
-class Arrival:
-    """What came from a site: its ``turn``-th update, tuned from the prompt of step ``version``.
-
-    Or, where ``update`` is None, that it did not come, and why (``reason``, a sentence).
-    """
-
-    site: str
-    turn: int
-    version: int
-    seconds: float
-    update: Update | None = None
-    loss: float = 0.0
-    sent: int = 0
-    received: int = 0
-    why: Literal["failed", "refused"] = "failed"
-    reason: str = ""
-
-
-class Journal(Protocol):
-    """Where arrivals are kept, in order; filled by whoever knows the bank."""
-
-    def arrived(self) -> Sequence[Arrival]:
-        """Return the arrivals already written."""
-        ...
-
-    def add(self, number: int, arrival: Arrival) -> None:
-        """Keep the ``number``-th arrival, counted from 1; durable when this returns."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -160,6 +131,7 @@ def run_buffered(
     keeper: UpdateKeeper | None = None,
     journal: Journal | None = None,
     speed: Callable[[str, int], float] | None = None,
+    controls: Controls | None = None,
 ) -> tuple[RoundRecord, ...]:
     """Take ``rounds.count`` steps, each of the strategy's ``buffer`` updates, and return one record a step.
 
@@ -169,6 +141,7 @@ def run_buffered(
     Args:
         journal: keeps the arrivals; without one a run that stopped begins anew.
         speed: (site, turn) -> simulated seconds.
+        controls: takes the orders of the hub's operator. What comes from a site that is left out counts for nothing.
 
     A site that fails is listed, and asked again after the next step.
 
@@ -180,13 +153,23 @@ def run_buffered(
         return tuple(done)
     kept = _Forgetful() if journal is None else journal
     server = _Server(hub.sites, start.vectors, rounds, speed or simulated_speed(seed))
-    quorum = min(rounds.quorum or len(hub.sites), len(hub.sites))
     number = 0
     for arrival in kept.arrived():
         number += 1
         server.take(arrival)
 
+    def left_out() -> dict[str, str]:
+        return {} if controls is None else controls.left_out
+
+    def asked() -> tuple[str, ...]:
+        return hub.sites if controls is None else controls.remaining(hub.sites)
+
+    def needed() -> int:
+        return min(rounds.quorum or len(asked()), len(asked()))
+
     def ask(flight: _Flight) -> Arrival:
+        if (why := left_out().get(flight.site)) is not None:
+            return Arrival(flight.site, flight.turn, flight.version, 0.0, why="left-out", reason=why)
         if progress is not None:
             progress(min(after + flight.version + 1, after + rounds.count), flight.site, "tune")
         sent, received, began = hub.sent[flight.site], hub.received[flight.site], clock()
@@ -200,8 +183,8 @@ def run_buffered(
                 precision=rounds.update,
             )
         except FedPromptError as error:
-            why: Literal["failed", "refused"] = "refused" if isinstance(error, SiteRefused) else "failed"
-            return Arrival(flight.site, flight.turn, flight.version, clock() - began, why=why, reason=str(error))
+            how: Literal["failed", "refused"] = "refused" if isinstance(error, SiteRefused) else "failed"
+            return Arrival(flight.site, flight.turn, flight.version, clock() - began, why=how, reason=str(error))
         return Arrival(
             flight.site,
             flight.turn,
@@ -213,21 +196,30 @@ def run_buffered(
             hub.received[flight.site] - received,
         )
 
-    source = _AtOnce(ask, PATIENCE * deadline_of(rounds, [], "tune")) if hub.concurrent else _InTurn(ask)
+    def look() -> None:
+        if controls is not None:
+            controls.look(None)
+
+    patience = PATIENCE * deadline_of(rounds, [], "tune")
+    source = _InTurn(ask) if not hub.concurrent else _AtOnce(ask, patience, look, POLL if controls else patience)
     while not server.finished:
+        look()
         came = source.next(server.flights)
-        if came is None or (came.update is None and len(hub.sites) - server.resting - 1 < quorum):
+        if came is not None and came.update is not None and (reason := left_out().get(came.site)) is not None:
+            came = replace(came, update=None, why="left-out", reason=reason)
+        if came is None or (came.update is None and len(hub.sites) - server.resting - 1 < needed()):
             said = "nobody answered in time" if came is None else came.reason
             raise FederationError(
-                f"round {after + len(server.versions)}: fewer than {quorum} of {len(hub.sites)} sites are left ({said})"
+                f"round {after + len(server.versions)}: fewer than {needed()} of {len(hub.sites)} sites are left "
+                f"({said})"
             )
         number += 1
         kept.add(number, came)
         if server.take(came):
             at, step = len(server.versions) - 1, server.steps[-2]
-            writer.begin(after + at, _plan(after + at, hub.sites, quorum, rounds, step))
+            writer.begin(after + at, _plan(after + at, asked(), needed(), rounds, step))
     prompts = [Prompt(template, SoftPrompt(vectors, start.model)) for vectors in server.versions[1:]]
-    return _scored(hub, prompts, server.steps, done, rounds, quorum, writer, progress, clock, after, keeper)
+    return _scored(hub, prompts, server.steps, done, rounds, writer, progress, clock, after, keeper, controls)
 
 
 def simulated_speed(seed: int) -> Callable[[str, int], float]:
@@ -258,8 +250,10 @@ class _InTurn:
 class _AtOnce:
     """Sites on their own machines: each is asked in a thread of its own, and whoever answers first counts first."""
 
-    def __init__(self, ask: Callable[[_Flight], Arrival], patience: float) -> None:
-        self._ask, self._patience = ask, patience
+    def __init__(
+        self, ask: Callable[[_Flight], Arrival], patience: float, look: Callable[[], None], every: float
+    ) -> None:
+        self._ask, self._patience, self._look, self._every = ask, patience, look, every
         self._came: SimpleQueue[Arrival] = SimpleQueue()
         self._asked: set[tuple[str, int]] = set()
 
@@ -270,10 +264,13 @@ class _AtOnce:
                 self._asked.add((flight.site, flight.turn))
                 name = f"asks {flight.site}"
                 threading.Thread(target=self._work, args=(flight,), name=name, daemon=True).start()
-        try:
-            return self._came.get(timeout=self._patience) if flights else None
-        except Empty:
-            return None
+        end = time.monotonic() + self._patience
+        while flights and (left := end - time.monotonic()) > 0:
+            try:
+                return self._came.get(timeout=min(left, self._every))
+            except Empty:
+                self._look()
+        return None
 
     def _work(self, flight: _Flight) -> None:
         try:
@@ -309,12 +306,12 @@ def _scored(
     steps: Sequence[_Step],
     done: list[RoundRecord],
     rounds: Rounds,
-    quorum: int,
     writer: RoundWriter,
     progress: Callable[[int, str, str], None] | None,
     clock: Callable[[], float],
     after: int,
     keeper: UpdateKeeper | None,
+    controls: Controls | None,
 ) -> tuple[RoundRecord, ...]:
     """Have each step's prompt scored, step by step, and write the records."""
     for place in range(len(done), len(prompts)):
@@ -328,15 +325,22 @@ def _scored(
         def ask(site: str, prompt: Prompt = prompt) -> Score:
             return hub.evaluate(site, [prompt], "validation").scores[0]
 
+        if controls is not None:
+            controls.look(None)
+        sites = hub.sites if controls is None else controls.remaining(hub.sites)
+        left_out = {} if controls is None else {s: why for s, why in controls.left_out.items() if s in hub.sites}
+        listed = {one.site for one in step.missing}
         scored = Gathering(
-            hub.sites,
+            sites,
             ask,
             step="evaluate",
-            quorum=quorum,
+            quorum=min(rounds.quorum or len(sites), len(sites)),
             deadline=deadline_of(rounds, [record.seconds for record in done], "evaluate"),
             concurrent=hub.concurrent,
             told=told,
             clock=clock,
+            controls=controls,
+            number=number,
         )
         try:
             scores = dict(sorted(scored))
@@ -356,7 +360,12 @@ def _scored(
                 dict(sorted(step.losses.items())),
                 sum(step.received.values()),
                 dict(hub.heads),
-                missing=(*step.missing, *scored.missing),
+                missing=(
+                    *step.missing,
+                    *(Missing(s, "evaluate", "left-out", why) for s, why in left_out.items() if s not in listed),
+                    *scored.missing,
+                ),
+                orders=() if controls is None else controls.since(),
                 sent=dict(sorted(step.sent.items())),
                 received=dict(sorted(step.received.items())),
                 seconds={"tune": step.seconds, "evaluate": dict(scored.seconds)},

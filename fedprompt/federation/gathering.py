@@ -1,24 +1,29 @@
 """Asking many sites one thing: who answered in time, who was late, who failed or refused, and when it is enough.
 
 A gathering closes once every site has answered or failed. It closes earlier once the deadline has passed and the
-quorum has answered; while the quorum is not met, it waits for late ones too. Answers come in the order of sites, those
-admitted after the deadline last, so that sums depend on who answered and never on who came first.
+quorum has answered; while the quorum is not met, it waits for late ones too. Its operator may lengthen it, close it
+once the quorum has answered, or have it go on without a site. Answers come in the order of sites, those admitted after
+the deadline last, so that sums depend on who answered and never on who came first.
 """
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from fedprompt.errors import FederationError, FedPromptError, SiteRefused
+from fedprompt.federation.orders import LEFT_OUT, Controls
 
-__all__ = ["PATIENCE", "Gathering", "Missing"]
+__all__ = ["PATIENCE", "POLL", "Gathering", "Missing"]
 
 T = TypeVar("T")
-Why = Literal["late", "failed", "refused"]
+Why = Literal["late", "failed", "refused", "closed", "left-out"]
 PATIENCE = 10  # deadlines; a quorum that has not answered by then is not coming
+POLL = 0.5  # seconds between looks at the operator's orders
+CLOSED = "closed by the hub operator"
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class Gathering(Generic[T]):
         concurrent: ask all at once, each in a thread, or one after the other.
         told: hears a site's name before it is asked (one after the other), or waited for.
         clock: seconds; simulated sites have their own.
+        controls: takes the operator's orders, between two sites or while answers are out.
+        number: of the round, for whoever looks on.
     """
 
     def __init__(
@@ -56,15 +63,61 @@ class Gathering(Generic[T]):
         concurrent: bool = False,
         told: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        controls: Controls | None = None,
+        number: int = 0,
     ) -> None:
-        self._sites, self._ask, self._step, self._quorum = tuple(sites), ask, step, quorum
+        self._sites, self._ask, self._step, self._needed = tuple(sites), ask, step, quorum
         self._told, self._clock = told, clock
         # Where every site is needed, none is late: it is waited for, as long as it may still answer.
         self._deadline = None if quorum >= len(self._sites) else deadline
         self._patience = None if deadline is None else PATIENCE * deadline
         self._concurrent = concurrent
+        self._controls, self._number = controls, number
+        self._looked = -POLL
+        self._shown: object = None
+        self._waiting = dict.fromkeys(self._sites)
+        self._asked: dict[str, float] = {}
+        self._dropped: set[str] = set()
+        self._closed = False
+        self.token = secrets.token_hex(8)
+        self.answered = 0
         self.missing: list[Missing] = []
         self.seconds: dict[str, float] = {}
+
+    @property
+    def quorum(self) -> int:
+        """How many answers are needed; a site that was left out counts for nothing."""
+        return min(self._needed, len(self._sites) - len(self._dropped))
+
+    @property
+    def taking_part(self) -> tuple[str, ...]:
+        """The sites, without those left out meanwhile."""
+        return tuple(site for site in self._sites if site not in self._dropped)
+
+    def extend(self, seconds: float) -> float | None:
+        """Let sites have so many seconds more; return what they have now, None where they are waited for anyway."""
+        if self._deadline is None and self._patience is None:
+            return None
+        self._patience = None if self._patience is None else self._patience + seconds
+        self._deadline = None if self._deadline is None else self._deadline + seconds
+        return self._patience if self._deadline is None else self._deadline
+
+    def close(self) -> tuple[str, ...]:
+        """Take no more answers; return whose are still out."""
+        self._closed = True
+        return tuple(self._waiting)
+
+    def drop(self, site: str) -> bool:
+        """Go on without a site; say whether its answer was still out."""
+        if any(one.site == site for one in self.missing):
+            self._dropped.add(site)
+        if site not in self._waiting:
+            return False
+        del self._waiting[site]
+        self._dropped.add(site)
+        reason = LEFT_OUT if self._controls is None else self._controls.left_out.get(site, LEFT_OUT)
+        self.missing.append(Missing(site, self._step, "left-out", reason))
+        return True
 
     def __iter__(self) -> Iterator[tuple[str, T]]:
         """Give the answers.
@@ -72,23 +125,30 @@ class Gathering(Generic[T]):
         Raises:
             FederationError: fewer sites than the quorum answered; tells the last reason.
         """
-        answered = 0
+        given = 0
         for found in self._at_once() if self._concurrent else self._one_by_one():
-            answered += 1
+            given += 1
             yield found
         self.missing.sort(key=lambda one: one.site)
-        if answered < self._quorum:
+        if self._controls is not None:
+            self._controls.show(None)
+        if given < self.quorum:
             reason = self.missing[-1].reason if self.missing else "no site was asked"
             raise FederationError(
-                f"{answered} of {len(self._sites)} sites answered and {self._quorum} are needed ({reason})"
+                f"{given} of {len(self.taking_part)} sites answered and {self.quorum} are needed ({reason})"
             )
 
     def _one_by_one(self) -> Iterator[tuple[str, T]]:
-        answered = 0
         late: list[tuple[float, str, T]] = []
+        early = 0
         for site in self._sites:
+            self._look(at_once=True)
+            if site not in self._waiting or self._closed:
+                continue
             if self._told is not None:
                 self._told(site)
+            self._asked[site] = time.time()
+            self._show()
             began = self._clock()
             try:
                 found = self._ask(site)
@@ -96,13 +156,19 @@ class Gathering(Generic[T]):
                 self._failed(site, error)
                 continue
             took = self.seconds[site] = self._clock() - began
+            del self._waiting[site]
+            self.answered += 1
             if self._deadline is not None and took > self._deadline:
                 late.append((took, site, found))
                 continue
-            answered += 1
+            early += 1
             yield site, found
+        self._look(at_once=True)
+        self._close_rest()
         late.sort(key=lambda one: one[0])
-        admitted = max(0, self._quorum - answered)
+        admitted = max(0, self.quorum - early)
+        if self._deadline is not None:  # it may have been lengthened since
+            admitted = max(admitted, sum(took <= self._deadline for took, _, _ in late))
         for took, site, _ in late[admitted:]:
             self._late(site, f"it answered after {took:.0f} s")
         for _, site, found in sorted(late[:admitted], key=lambda one: one[1]):
@@ -124,20 +190,22 @@ class Gathering(Generic[T]):
                 self.seconds[site] = self._clock() - began
                 came.put((site, found, None))
 
+        self._asked = dict.fromkeys(self._sites, time.time())
         for site in self._sites:
             threading.Thread(target=work, args=(site,), name=f"asks {site}", daemon=True).start()
-        waiting = dict.fromkeys(self._sites)
         early: dict[str, T] = {}
         late: dict[str, T] = {}
-        answered = 0
         order = iter(self._sites)
         turn = next(order, None)
-        while waiting:
+        while self._waiting:
+            self._look()
+            if self._closed or not self._waiting:
+                break
             if self._told is not None:
-                self._told(next(iter(waiting)))
+                self._told(next(iter(self._waiting)))
             passed = self._clock() - began
             over = self._deadline is not None and passed > self._deadline
-            if over and answered >= self._quorum:
+            if over and self.answered >= self.quorum:
                 break
             if self._patience is not None and passed > self._patience:
                 break
@@ -145,18 +213,21 @@ class Gathering(Generic[T]):
                 site, found, error = came.get(timeout=self._left(passed, over))
             except Empty:
                 continue
-            del waiting[site]
+            if site not in self._waiting:  # it was left out meanwhile
+                continue
             if error is not None:
                 self._failed(site, error)
             else:
                 assert found is not None
-                answered += 1
+                del self._waiting[site]
+                self.answered += 1
                 (late if over else early)[site] = found
-            while turn is not None and turn not in waiting and turn not in late:
+            while turn is not None and turn not in self._waiting and turn not in late:
                 if turn in early:
                     yield turn, early.pop(turn)
                 turn = next(order, None)
-        for site in waiting:
+        self._close_rest()
+        for site in self._waiting:
             self._late(site, f"it had not answered after {self._clock() - began:.0f} s")
         for some in (early, late):
             for site in self._sites:
@@ -165,9 +236,57 @@ class Gathering(Generic[T]):
 
     def _left(self, passed: float, over: bool) -> float | None:
         until = self._patience if over or self._deadline is None else self._deadline
-        return None if until is None else max(0.0, until - passed) + 0.001
+        left = None if until is None else max(0.0, until - passed) + 0.001
+        if self._controls is None:
+            return left
+        return POLL if left is None else min(POLL, left)
+
+    def _look(self, *, at_once: bool = False) -> None:
+        """Take the operator's orders, now and then."""
+        now = time.monotonic()
+        if self._controls is None or (not at_once and now - self._looked < POLL):
+            return
+        self._looked = now
+        self._show()
+        self._controls.look(self)
+        self._show()
+
+    def _show(self) -> None:
+        """Show who has answered, where that or the deadline has changed."""
+        if self._controls is None:
+            return
+        facts = (len(self._asked), len(self._waiting), len(self.missing), self._deadline, self._patience)
+        if facts == self._shown:
+            return
+        self._shown = facts
+        self._controls.show(self.state())
+
+    def state(self) -> dict[str, Any]:
+        """Return who has answered and who is waited for, as JSON; times are seconds since 1970."""
+        missing = {one.site: one.reason for one in self.missing}
+        until = self._patience if self._deadline is None else self._deadline
+        return {
+            "token": self.token,
+            "round": self._number,
+            "step": self._step,
+            "quorum": self.quorum,
+            "answered": self.answered,
+            "seconds": until,
+            "asked": {site: self._asked[site] for site in self._waiting if site in self._asked},
+            "waiting": list(self._waiting),
+            "came": [site for site in self._sites if site not in self._waiting and site not in missing],
+            "missing": missing,
+        }
+
+    def _close_rest(self) -> None:
+        """List whoever is still out where the operator closed the step."""
+        if self._closed:
+            for site in self._waiting:
+                self.missing.append(Missing(site, self._step, "closed", CLOSED))
+            self._waiting.clear()
 
     def _failed(self, site: str, error: FedPromptError) -> None:
+        self._waiting.pop(site, None)
         why: Why = "refused" if isinstance(error, SiteRefused) else "failed"
         self.missing.append(Missing(site, self._step, why, str(error)))
 

@@ -1,11 +1,12 @@
 """What a round leaves, where it is kept, and which round is the best."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fedprompt.errors import FederationError
 from fedprompt.federation.gathering import Missing
+from fedprompt.federation.orders import Taken
 from fedprompt.federation.strategies.strategy import State
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Score
@@ -18,8 +19,8 @@ class RoundRecord:
     """What a round left: the global prompt, each site's validation score and mean loss, and the bytes received.
 
     ``missing`` are the sites that the round did without, and why. ``sent`` and ``received`` are bytes by site,
-    ``seconds`` by step and site, ``steps`` the local steps of sites that took fewer than the study's. ``state`` is what
-    the strategy goes on from.
+    ``seconds`` by step and site, ``steps`` the local steps of sites that took fewer than the study's. ``orders`` are
+    those that the hub's operator gave since the round before. ``state`` is what the strategy goes on from.
     """
 
     number: int
@@ -33,6 +34,7 @@ class RoundRecord:
     received: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     steps: Mapping[str, int] = field(default_factory=dict)
+    orders: tuple[Taken, ...] = field(default=(), compare=False)
     state: State = field(default_factory=dict, compare=False)
 
     @property
@@ -63,14 +65,20 @@ class RoundWriter(Protocol):
         ...
 
 
-def best_round(records: Sequence[RoundRecord]) -> RoundRecord:
+def best_round(records: Sequence[RoundRecord], without: Collection[str] = ()) -> RoundRecord:
     """Return the round with the highest mean on validation, the earliest of equals.
 
-    Among those that the most sites scored: a mean over fewer sites is another quantity.
+    Among those that the most sites scored: a mean over fewer sites is another quantity. ``without`` are sites that
+    count for nothing, such as those that the operator left out since.
 
     Raises:
         FederationError: there is none.
     """
     if not records:
         raise FederationError("no round was run, so there is none to keep")
-    return max(records, key=lambda record: (len(record.scores), record.mean, -record.number))
+
+    def worth(record: RoundRecord) -> tuple[int, float, int]:
+        values = [value for site, value in sorted(record.by_site.items()) if site not in without]
+        return len(values), sum(values) / len(values) if values else 0.0, -record.number
+
+    return max(records, key=worth)

@@ -16,9 +16,10 @@ import numpy as np
 from fedprompt.errors import FederationError
 from fedprompt.federation.buffered import Journal, run_buffered
 from fedprompt.federation.fednova import normalised
-from fedprompt.federation.gathering import Gathering
+from fedprompt.federation.gathering import Gathering, Missing
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.keeping import UpdateKeeper
+from fedprompt.federation.orders import Controls
 from fedprompt.federation.pacing import allotted_steps, deadline_of, pace
 from fedprompt.federation.round_record import RoundRecord, RoundWriter, best_round
 from fedprompt.federation.strategies.fedbuff import FedBuff
@@ -52,6 +53,7 @@ def run_rounds(
     after: int = 0,
     keeper: UpdateKeeper | None = None,
     journal: Journal | None = None,
+    controls: Controls | None = None,
 ) -> tuple[RoundRecord, ...]:
     """Run the rounds that are not written yet and return all of them; ``rounds.patience`` may end them early.
 
@@ -62,6 +64,7 @@ def run_rounds(
         after: rounds that led to ``start``; numbers go on from there.
         keeper: keeps each round's updates.
         journal: keeps what a strategy without rounds has buffered.
+        controls: takes the orders of the hub's operator.
 
     A site that fails, refuses or is late is left out of that step of the round and listed; it is asked again in the
     next. A round counts once the quorum has tuned and has scored.
@@ -84,13 +87,16 @@ def run_rounds(
             after=after,
             keeper=keeper,
             journal=journal,
+            controls=controls,
         )
     done = list(writer.written())
-    quorum = min(rounds.quorum or len(hub.sites), len(hub.sites))
     for number in range(after + len(done) + 1, after + rounds.count + 1):
-        if rounds.patience is not None and done and done[-1].number - best_round(done).number >= rounds.patience:
+        if controls is not None:
+            controls.look(None)
+        out = {} if controls is None else controls.left_out
+        if rounds.patience is not None and done and done[-1].number - best_round(done, out).number >= rounds.patience:
             break
-        plan = _plan(number, hub, rounds, tuning, done, quorum, seed, clock)
+        plan = _plan(number, hub, rounds, tuning, done, seed, clock, controls)
         writer.begin(number, plan.shown())
         done.append(_round(plan, hub, template, start, done[-1] if done else None, progress, keeper))
         writer.write(done[-1])
@@ -118,38 +124,49 @@ class _Plan:
 
     number: int
     sites: tuple[str, ...]
-    quorum: int
+    left_out: Mapping[str, str]
     deadlines: Mapping[str, float]
     steps: Mapping[str, int]
     rounds: Rounds
     tuning: Tuning
     seed: int
     clock: Callable[[], float]
+    controls: Controls | None
 
     def shown(self) -> dict[str, Any]:
         return {
             "round": self.number,
             "sites": list(self.sites),
-            "quorum": self.quorum,
+            "quorum": quorum_of(self.rounds, self.sites),
             "deadlines": dict(self.deadlines),
             "steps": dict(self.steps),
+            **({"left_out": dict(self.left_out)} if self.left_out else {}),
         }
 
     def gather(self, hub: Hub, step: Step, ask: Callable[[str], T], progress: Progress | None) -> Gathering[T]:
+        sites = self.sites if self.controls is None else self.controls.remaining(self.sites)
+
         def told(site: str) -> None:
             if progress is not None:
                 progress(self.number, site, step)
 
         return Gathering(
-            self.sites,
+            sites,
             ask,
             step=step,
-            quorum=self.quorum,
+            quorum=quorum_of(self.rounds, sites),
             deadline=self.deadlines[step],
             concurrent=hub.concurrent,
             told=told,
             clock=self.clock,
+            controls=self.controls,
+            number=self.number,
         )
+
+
+def quorum_of(rounds: Rounds, sites: Sequence[str]) -> int:
+    """Return how many of these sites must answer: those that the operator left out are not among them."""
+    return min(rounds.quorum or len(sites), len(sites))
 
 
 def _plan(
@@ -158,21 +175,26 @@ def _plan(
     rounds: Rounds,
     tuning: Tuning,
     done: Sequence[RoundRecord],
-    quorum: int,
     seed: int,
     clock: Callable[[], float],
+    controls: Controls | None,
 ) -> _Plan:
     seen = [record.seconds for record in done]
+    left_out = {} if controls is None else {s: why for s, why in controls.left_out.items() if s in hub.sites}
+    sites = tuple(site for site in hub.sites if site not in left_out)
+    if not sites:
+        raise FederationError(f"round {number}: every site that would be asked is left out; take one back")
     return _Plan(
         number,
-        hub.sites,
-        quorum,
+        sites,
+        left_out,
         {step: deadline_of(rounds, seen, step) for step in STEPS},
         allotted_steps(pace(seen, [record.steps for record in done], tuning.steps), tuning.steps, rounds.least_steps),
         rounds,
         tuning,
         seed,
         clock,
+        controls,
     )
 
 
@@ -228,11 +250,16 @@ def _round(
         dict(sorted(losses.items())),
         came.total(),
         dict(hub.heads),
-        missing=(*tuned.missing, *scored.missing),
+        missing=(
+            *(Missing(site, "tune", "left-out", why) for site, why in plan.left_out.items()),
+            *tuned.missing,
+            *scored.missing,
+        ),
         sent=dict(sorted((hub.sent - sent).items())),
         received=dict(sorted(came.items())),
         seconds={"tune": dict(tuned.seconds), "evaluate": dict(scored.seconds)},
         steps=dict(plan.steps),
+        orders=() if plan.controls is None else plan.controls.since(),
         state=aggregate.state,
     )
 

@@ -25,6 +25,7 @@ from fedprompt.errors import ModelError, did_you_mean
 from fedprompt.models.chat import ChatInfo, ChatReply, ChatTurn, Failure, Options
 from fedprompt.models.chat_config import FILE, ChatSettings, chat_settings, read_machine
 from fedprompt.models.chat_reading import MOST_TOP, failure_of, read_reply
+from fedprompt.models.chat_stream import stream_reply
 from fedprompt.prompts.ids import canonical_json
 
 __all__ = ["LangChainChat", "chat_info", "load_chat"]
@@ -38,6 +39,7 @@ HOPELESS: dict[Failure, str] = {
 }
 NOISY = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "langchain", "langchain_core", "langsmith", "urllib3")
 TRACERS = ("LANGCHAIN_TRACING", "LANGCHAIN_HANDLER")  # LangChain refuses to run with its old tracer named
+NO_STREAM: frozenset[Failure | None] = frozenset({"request refused", "malformed answer"})
 log = logging.getLogger(__name__)
 
 
@@ -83,7 +85,7 @@ class LangChainChat:
         self._http: Any = None
         self._variants: dict[tuple[int, float], Any] = {}
         self._lock = threading.Lock()
-        self._proven = False
+        self._proven, self._streams = False, True
         self._limiter = self._rate_limiter()
         self._variant(Options())  # so that what is not installed or not known is told now
 
@@ -103,12 +105,14 @@ class LangChainChat:
         options: Options,
         progress: Callable[[int, int], None] | None = None,
         heard: Callable[[int, ChatReply], None] | None = None,
+        told: Callable[[int, str], None] | None = None,
     ) -> tuple[ChatReply, ...]:
         """Return a reply a conversation, in the order given.
 
         Args:
             progress: hears (calls done, calls in all).
             heard: gets (place, reply) as soon as it comes, one at a time; also what comes after the run was stopped.
+            told: gets (place, text so far) while an answer comes, from several threads; what it raises ends the call.
 
         Raises:
             ModelError: no call at all can succeed: no connection, or the key or the model is refused.
@@ -122,10 +126,15 @@ class LangChainChat:
             if progress is not None:
                 progress(len(replies), len(conversations))
 
+        def one(place: int, conversation: Sequence[ChatTurn]) -> ChatReply:
+            if told is None or options.top or options.among or not self._streams:
+                return self._one(conversation, options)
+            return self._streamed(conversation, options, lambda text: told(place, text))
+
         todo = iter(enumerate(conversations))
         if not self._proven:
             for place, conversation in islice(todo, 1):
-                reply = self._one(conversation, options)
+                reply = one(place, conversation)
                 if reply.failure in HOPELESS:
                     raise ModelError(f"the chat model '{self._info.name}' cannot be asked: {HOPELESS[reply.failure]}")
                 self._proven = reply.failure is None
@@ -136,7 +145,7 @@ class LangChainChat:
             with ThreadPoolExecutor(self._settings.concurrency, "chat") as pool:
                 while True:
                     for place, conversation in islice(todo, self._settings.concurrency - len(running)):
-                        running[pool.submit(self._one, conversation, options)] = place
+                        running[pool.submit(one, place, conversation)] = place
                     if not running:
                         break
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -161,15 +170,40 @@ class LangChainChat:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _one(self, conversation: Sequence[ChatTurn], options: Options) -> ChatReply:
+    def _streamed(self, conversation: Sequence[ChatTurn], options: Options, told: Callable[[str], None]) -> ChatReply:
+        """Return a reply that is told as it comes; a server that cannot do that is asked for it whole."""
+        reply = self._one(conversation, options, told)
+        if reply.failure in NO_STREAM:
+            reply = self._one(conversation, options)
+            if reply.failure is None:
+                self._streams = False
+        return reply
+
+    def _one(
+        self, conversation: Sequence[ChatTurn], options: Options, told: Callable[[str], None] | None = None
+    ) -> ChatReply:
         from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
         from langsmith import tracing_context
 
         kinds: dict[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
         messages = [kinds[turn.role](content=turn.text) for turn in conversation]
         try:
+            client, more = self._variant(options), self._more(options)
             with tracing_context(enabled=False):
-                found = self._variant(options).invoke(messages, config={"callbacks": []}, **self._more(options))
+                if told is None:
+                    found = client.invoke(messages, config={"callbacks": []}, **more)
+                else:
+                    known = self._settings.provider in LIKE_OPENAI
+                    counted = {"stream_usage": True} if known else {}  # without it no tokens are told
+                    found = stream_reply(
+                        client,
+                        messages,
+                        options,
+                        more | counted,
+                        told,
+                        retries=self._settings.retries,
+                        ends=known,
+                    )
             return read_reply(found, options)
         except Exception as error:
             # Its words may hold the case or the key, so only its kind is told.

@@ -20,6 +20,7 @@ from fedprompt.models.attention import IMPLEMENTATION
 from fedprompt.models.digest import model_digest
 from fedprompt.models.encoding import Encoded, Encoder
 from fedprompt.models.generation import Decoder, Prompted
+from fedprompt.models.hf_vocabulary import HFVocabulary
 from fedprompt.models.objective import CachedObjective, Kind
 from fedprompt.models.protocols import (
     ChoiceQuery,
@@ -49,6 +50,7 @@ class HFModel:
         known = [*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id]
         self._ends = frozenset(int(end) for end in known if end is not None)
         self._lock = threading.RLock()
+        self.vocabulary = HFVocabulary(tokenizer, self._body.rows)
 
     @classmethod
     def load(cls, folder: Path, *, name: str, settings: RunSettings) -> "HFModel":
@@ -217,20 +219,6 @@ class HFModel:
         plain = [token for token in range(len(self._tokenizer)) if token not in controls]
         wanted = [plain[int(i)] for i in rng.choice(len(plain), size=tokens, replace=tokens > len(plain))]
         return SoftPrompt(self._body.rows[wanted].float().cpu().numpy(), self._info.digest)
-
-    def nearest_words(self, vectors: NDArray[np.float32], count: int) -> list[list[tuple[str, float]]]:
-        """Return of each row of [tokens, width] the ``count`` nearest tokens by cosine of input embeddings, as text."""
-        wanted = torch.nn.functional.normalize(torch.from_numpy(np.array(vectors, np.float32)), dim=1)
-        rows = self._body.rows[: len(self._tokenizer)]
-        likeness = torch.cat(
-            [wanted @ torch.nn.functional.normalize(part.float().cpu(), dim=1).T for part in torch.split(rows, 8192)],
-            dim=1,
-        )
-        best = likeness.topk(min(count, likeness.shape[1]), dim=1)
-        return [
-            [(self._tokenizer.decode([token]), value) for token, value in zip(tokens, values, strict=True)]
-            for tokens, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        ]
 
     def text_init(self, text: str, tokens: int) -> SoftPrompt:
         """Return the input embeddings of a text's first ``tokens`` tokens, repeated where it has fewer.

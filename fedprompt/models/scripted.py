@@ -30,6 +30,7 @@ from fedprompt.models.protocols import (
     RunSettings,
     SoftObjective,
 )
+from fedprompt.models.vocabulary import By, Nearest
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
 
@@ -86,6 +87,7 @@ class ScriptedModel:
             window=WINDOW,
             settings=settings or RunSettings(dtype="float32", threads=1),
         )
+        self.vocabulary = _Vocabulary()
 
     @property
     def info(self) -> ModelInfo:
@@ -261,6 +263,36 @@ class _Objective:
         """Return [cases, labels] log-likelihoods of every case."""
         mean = REACH * vectors.mean(axis=0, dtype=np.float64)
         return np.stack([_loglikelihoods(context, words, mean) for context, words in self._cases])
+
+
+class _Vocabulary:
+    """The lexicon's words, each after a space; all are plain."""
+
+    def __init__(self) -> None:
+        self._words = [f" {word}" for word in sorted(POSITIVE | NEGATIVE)]
+
+    def nearest(self, vectors: NDArray[np.float32], count: int, by: By, *, plain: bool = True) -> Nearest:
+        """Return the ``count`` words nearest to each row of [rows, width], or all if fewer."""
+        wanted, rows = np.asarray(vectors, np.float64), self.vectors(range(len(self._words))).astype(np.float64)
+        likeness = wanted @ rows.T
+        if by == "cosine":
+            likeness /= np.linalg.norm(rows, axis=1) * np.maximum(np.linalg.norm(wanted, axis=1), 1e-12)[:, None]
+        elif by == "euclid":
+            likeness = -np.linalg.norm(wanted[:, None] - rows[None], axis=2)
+        order = np.argsort(-likeness, axis=1, kind="stable")[:, :count]
+        return Nearest(order, np.take_along_axis(likeness, order, axis=1))
+
+    def vectors(self, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """Return the words' input embeddings, [tokens, width] float32."""
+        return (SIZE * np.stack([_embedding(self._words[token]) for token in tokens])).astype(np.float32)
+
+    def spelt(self, tokens: Sequence[int]) -> str:
+        """Return the words one after the other."""
+        return "".join(self._words[token] for token in tokens)
+
+    def reads_back(self, tokens: Sequence[int]) -> bool:
+        """Return whether the words' text is read as these words."""
+        return _TOKEN.findall(self.spelt(tokens)) == [self._words[token] for token in tokens]
 
 
 def _slopes(context: _Context, words: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,13 +4,9 @@ No code travels: a task names prompts of the accepted study, or brings a soft pr
 checked. What a worker logs names codes and counts, never a case.
 """
 
-import hashlib
-import hmac
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,14 +31,15 @@ from fedprompt.models.chat_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel, SoftObjective
 from fedprompt.privacy.egress import Parcel, unpack_task
 from fedprompt.privacy.quantise import with_feedback
-from fedprompt.prompts.ids import canonical_json
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.site.admission import contents_of, looks_at, not_now, question_of
 from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.gate import Gate, Outgoing
 from fedprompt.site.judge_calls import recorded
+from fedprompt.site.local_steps import LocalSteps, site_seed
 from fedprompt.site.personal import OwnPrompts, candidates, first_best, hidden_id, tuned_alone
 from fedprompt.site.residual import pack_residual, residual_for
 from fedprompt.site.signing import site_identity
@@ -51,7 +48,6 @@ from fedprompt.study.messages import (
     DescribeReply,
     DescribeTask,
     EvaluateTask,
-    ProposeTask,
     Refusal,
     Reply,
     ScoreReply,
@@ -63,11 +59,8 @@ from fedprompt.study.messages import (
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Method, Score, SplitName
 from fedprompt.study.versions import OWN, misfit
-from fedprompt.tuning.checkpoint import Checkpoint
-from fedprompt.tuning.schedule import Schedule
-from fedprompt.tuning.soft import Tuned, tune_soft
 
-__all__ = ["Worker", "site_seed"]
+__all__ = ["Worker"]
 
 logger = logging.getLogger(__name__)
 Arrays = Mapping[str, NDArray[np.float32]]
@@ -100,14 +93,14 @@ class Worker:
         budget = min(study.privacy.replies, folder.policy.replies)
         self._ledger = folder.ledger  # one object, which remembers what it checked
         self._gate = Gate(self._ledger, folder.replies, study=self.digest, budget=budget)
-        self._contents = _contents(folder.key, splits)
+        self._contents = contents_of(folder.key, splits)
         self._one = threading.Lock()  # one task at a time, whatever the transport
         self._cache = folder.scores
         self._templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
         self._objectives: dict[str, SoftObjective] = {}
         # Values of single cases, so that a comparison asked for later computes nothing; they never leave this process.
         self._runs: dict[tuple[str, str], PromptRun] = {}
-        self._last: tuple[tuple[SoftPrompt, int, int, int], Tuned] | None = None  # round 1, which others may begin with
+        self._steps = LocalSteps(name, folder, study)
         self._clipped: dict[str, int] = {}  # split -> cases that were too long for some prompt
         self.failure: FedPromptError | None = None  # the last one
         self.on_progress: Progress | None = None
@@ -126,11 +119,11 @@ class Worker:
 
     def _handle(self, parcel: Parcel[Task]) -> Outgoing:
         task = parcel.message
-        question = self._question(parcel)
+        question = question_of(parcel, self._contents, self._version)
         arrays: Arrays = {}
         residual: bytes | None = None
         try:
-            code = self._disallowed(task)
+            code = not_now(task, self.digest, self._folder, self._ledger)
             reply: Reply
             if code is not None:
                 reply = Refusal(task=task.task, code=code)
@@ -155,34 +148,6 @@ class Worker:
             said = str(error) if isinstance(error, TuningError) else type(error).__name__
             logger.warning("site %s: %s failed: %s", self.name, task.verb, said)
             return self._gate.send(Refusal(task=task.task, code="failed"), question=question, known=task.known)
-
-    def _question(self, parcel: Parcel[Task]) -> str:
-        """Return the digest of what is asked: the task but for the known head, its arrays, and the site's cases."""
-        asked = parcel.message.model_dump(mode="json", exclude={"known"})
-        if parcel.message.verb == "describe":
-            asked["answered by"] = self._version  # an upgrade is a new answer
-        found = hashlib.sha256(canonical_json([asked, sorted(parcel.arrays), self._contents]))
-        for name in sorted(parcel.arrays):
-            array = parcel.arrays[name]
-            found.update(canonical_json(list(array.shape)) + np.ascontiguousarray(array).tobytes())
-        return found.hexdigest()
-
-    def _disallowed(self, task: Task) -> Any:
-        """Return the code for a task that this site does not take now, or None."""
-        if task.study != self.digest:
-            return "unknown-study"
-        policy, now = self._folder.policy, datetime.now(UTC)
-        if self._folder.pause.exists() or policy.quiet_at(now.astimezone()):
-            return "paused"
-        if isinstance(task, ProposeTask):
-            return "not-supported"
-        if task.verb not in policy.verbs:
-            return "not-allowed"
-        today = now.date().isoformat()
-        answered = (e for e in self._ledger.entries() if e.time.startswith(today) and e.decision != "call")
-        if sum(1 for _ in answered) >= policy.tasks_a_day:
-            return "budget-spent"
-        return None
 
     def _describe(self, task: DescribeTask) -> Reply:
         if sum(self.splits.units.values()) < self._min_cases:
@@ -224,7 +189,7 @@ class Worker:
         start = self._checked(arrays["start"])
         if spec is None or start is None or start.tokens != spec.tokens:
             return Refusal(task=task.task, code="bad-soft-prompt"), {}, None
-        tuned = self._tuned(task, start, question)
+        tuned = self._steps.tune(task, start, self.objective("tune"), question, self._stepped)
         delta, precision = tuned.soft.vectors - start.vectors, self._study.rounds.update
         before = residual_for(task, self._folder.replies.residual(self.digest), delta.shape)
         sent = with_feedback(delta, before, precision, self._study.privacy.max_norm)
@@ -236,34 +201,6 @@ class Worker:
             precision=precision,
         )
         return reply, sent.arrays, None if precision == "float32" else pack_residual(task, sent.residual)
-
-    def _tuned(self, task: TuneTask, start: SoftPrompt, question: str) -> Tuned:
-        """Take the steps; a first round that begins as the last one did, as tuning alone does, is not run twice."""
-        tuning = self._study.tuning
-        whole = self._study.rounds.total * tuning.steps
-        same = (start, task.seed, task.round, task.steps)
-        if self._last is not None and self._last[0] == same:
-            for step, loss in enumerate(self._last[1].loss, 1):
-                self._stepped(task, step, loss)
-            return self._last[1]
-        checkpoint = Checkpoint(self._folder.path / "tuning.safetensors", question)
-        tuned = tune_soft(
-            self.objective("tune"),
-            start,
-            steps=task.steps,
-            batch=tuning.batch,
-            lr=tuning.lr,
-            schedule=Schedule(tuning.schedule, tuning.warmup, whole, (task.round - 1) * tuning.steps),
-            accumulate=tuning.accumulate,
-            checkpoint=checkpoint,
-            proximal=self._study.rounds.strategy.options.get("mu", 0.0),
-            rng=np.random.default_rng(np.random.SeedSequence([task.seed, site_seed(self.name), task.round])),
-            progress=lambda step, loss: self._stepped(task, step, loss),
-        )
-        checkpoint.remove()
-        if task.round == 1:
-            self._last = (same, tuned)
-        return tuned
 
     def _evaluate(self, task: EvaluateTask, arrays: Arrays) -> Reply:
         if any(prompt not in self._templates for prompt in task.templates):
@@ -291,7 +228,7 @@ class Worker:
             return Refusal(task=task.task, code="unknown-prompt")
         found = self._run(list(named.values()), task.split)
         runs = {str(name): found[prompt.id] for name, prompt in named.items()}
-        looks = self._look(task.split)
+        looks = looks_at(task.split, self.digest, self._ledger)
         return self._report("evaluate", task.task, runs, task.pairs, task.split, looks)
 
     def _choose(self, task: EvaluateTask, seed: int, given: Sequence[Prompt], start: SoftPrompt | None) -> Reply:
@@ -430,16 +367,6 @@ class Worker:
     def _min_cases(self) -> int:
         return max(self._study.privacy.min_cases, self._folder.policy.min_cases)
 
-    def _look(self, split: SplitName) -> int:
-        """Count how often test was looked at, this time included."""
-        if split != "test":
-            return 0
-        earlier = sum(
-            entry.study == self.digest and entry.decision == "sent" and int(entry.message.get("looks", 0)) > 0
-            for entry in self._ledger.entries()
-        )
-        return earlier + 1
-
     def _stepped(self, task: TuneTask, step: int, loss: float) -> None:
         self._tell(step, task.steps)
         if self.on_step is not None:
@@ -448,18 +375,3 @@ class Worker:
     def _tell(self, done: float, total: float) -> None:
         if self.on_progress is not None:
             self.on_progress(done, total)
-
-
-def _contents(key: bytes, splits: Splits) -> str:
-    """Return an HMAC of the cases and where each is, so that other cases are another question."""
-    mac = hmac.new(key, digestmod=hashlib.sha256)
-    for split in ("tune", "validation", "test"):
-        mac.update(split.encode())
-        for case in splits.cases(split):
-            mac.update(canonical_json([dict(case.fields), case.answer, case.group]))
-    return mac.hexdigest()
-
-
-def site_seed(name: str) -> int:
-    """Return the number that stands for a site in ``SeedSequence([seed, site, round])``."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")

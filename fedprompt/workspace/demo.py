@@ -7,16 +7,14 @@ cases are public and its sites made up: derive the sites' keys from a seed, and 
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from fedprompt.errors import FedPromptError
-from fedprompt.evaluation.runner import choice_run, query, run_prompts, to_score, true_labels
+from fedprompt.evaluation.runner import choice_run, to_score, true_labels
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.rounds import RoundRecord, best_round
 from fedprompt.federation.transports.local import LocalTransport
@@ -27,24 +25,26 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
+from fedprompt.site.local_steps import site_seed
 from fedprompt.site.personal import first_best
 from fedprompt.site.signing import site_identity
-from fedprompt.site.worker import Worker, site_seed
+from fedprompt.site.worker import Worker
 from fedprompt.study.files import parse_study
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from fedprompt.tuning.pooled import PooledObjective
 from fedprompt.tuning.soft import tune_soft
+from fedprompt.workspace.demo_nominated import Nominated
+from fedprompt.workspace.demo_result import demo_result
 from fedprompt.workspace.demo_text import SOURCES, draw_cases, read_source, write_cases
+from fedprompt.workspace.demo_time import demo_time
 from fedprompt.workspace.federation_run import (
     BankWriter,
     FederationRun,
-    TestLook,
     pooled_best,
     start_prompt,
 )
 from fedprompt.workspace.progress import Progress, Report, quiet
-from fedprompt.workspace.result_table import average, difference, entry, gain_sentence, headline
 from fedprompt.workspace.sites import cases_of, make_worker
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
@@ -52,7 +52,6 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["DemoSettings", "demo", "demo_study"]
 
 DRAW, KEY = 1, 2  # streams of the demo's seed
-TIMED = 4  # cases that are timed before the demo begins
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,10 @@ class _Demo:
 
     def run(self) -> dict[str, Any]:
         """Run every stage."""
-        planned = self._estimate()
+        worker, settings = next(iter(self.workers.values())), self.settings
+        planned = demo_time(
+            self.model, self.study, self.ws.bank, worker, tune=settings.cases, held_out=settings.held_out
+        )
         clock = Clock(self.report, planned)
         clock.tell(f"this will take about {max(1, round(clock.total / 60))} minutes on this machine", 0.0)
         federation = FederationRun(self.ws.bank, self.run_id, self.study, self.digest, self.hub, clock)
@@ -183,7 +185,7 @@ class _Demo:
         with clock.stage("centralised", "one soft prompt is tuned on the pooled cases"):
             central = best_round(self._centralised(start, clock))
         with clock.stage("test", "the nominated prompts are evaluated on test, once"):
-            nominated = _Nominated(
+            nominated = Nominated(
                 manual,
                 kept_round.prompt,
                 central.prompt,
@@ -191,7 +193,18 @@ class _Demo:
                 {site: self._kept(site, scores[site][manual.id], alone[site], kept_round) for site in alone},
             )
             look = federation.look_at_test(nominated.prompts, nominated.pairs)
-        result = self._result(clock, scores, federation, records, nominated, look)
+        result = demo_result(
+            run=self.run_id,
+            study=self.digest,
+            model=self.model.info.name,
+            settings={**asdict(settings), "machine": asdict(self.model.info.settings)},
+            seconds=clock.seconds,
+            templates=list(federation.templates.values()),
+            scores=scores,
+            records=records,
+            nominated=nominated,
+            look=look,
+        )
         self.ws.bank.finish_run(self.run_id, result)
         clock.tell("done", 1.0)
         return result
@@ -263,182 +276,3 @@ class _Demo:
             "manual": manual.total / manual.n,
         }
         return first_best(choices)
-
-    def _estimate(self) -> dict[str, float]:
-        """Return stage -> seconds, from a few timed steps on this machine."""
-        worker = next(iter(self.workers.values()))
-        cases, sites = worker.splits.validation[:TIMED], len(self.workers)
-        answer, tuning = self.study.answer, self.study.tuning
-        prompts = [Prompt(template) for template in self.study.candidates()]
-        run_prompts(self.model, prompts[:1], cases, answer, worker.splits.tune)  # the first pass warms up
-        began = time.perf_counter()
-        run_prompts(self.model, prompts, cases, answer, worker.splits.tune)
-        score = (time.perf_counter() - began) / len(cases)
-        slot = Prompt(self.study.soft_template(), start_prompt(self.model, self.study, self.ws.bank))
-        assert slot.soft is not None and self.study.soft is not None
-        began = time.perf_counter()
-        queries = [query(slot, case, answer.labels, ()) for case in cases]
-        objective = self.model.objective(queries, [0] * len(cases), self.study.soft.tokens)
-        prefill = (time.perf_counter() - began) / len(cases)
-        batch = [row % len(cases) for row in range(tuning.batch)]
-        began = time.perf_counter()
-        objective.loss_and_gradient(slot.soft.vectors, batch)
-        step = time.perf_counter() - began
-        # A pass without a gradient takes about two fifths of a step.
-        check = 0.4 * step / tuning.batch
-        rounds, held = self.study.rounds.count, self.settings.held_out
-        tuned = rounds * tuning.steps * step * sites
-        checked = rounds * held * sites * check
-        return {
-            "score": score * held * sites * 0.9,
-            "federate": tuned + checked + prefill * (self.settings.cases + held) * sites,
-            "alone": tuned + checked,
-            "centralised": tuned + checked,
-            "test": sites * held * (2 * prefill + (sites + 2) * check),
-        }
-
-    def _result(
-        self,
-        clock: Clock,
-        scores: Mapping[str, Mapping[str, Score]],
-        federation: FederationRun,
-        records: Sequence[RoundRecord],
-        nominated: "_Nominated",
-        look: TestLook,
-    ) -> dict[str, Any]:
-        seed, sites = self.settings.seed, self.hub.sites
-        one = {
-            name: {site: look.scores[site][prompt.id] for site in sites}
-            for name, prompt in (
-                ("manual", nominated.manual),
-                ("centralised", nominated.centralised),
-                ("federated", nominated.federated),
-            )
-        }
-        homes = {home: {site: look.scores[site][p.id] for site in sites} for home, p in nominated.alone.items()}
-        own = {site: homes[site][site] for site in sites}
-        kept = {site: look.scores[site][nominated.kept_prompt(site).id] for site in sites}
-        everywhere = entry(average(list(homes.values())), seed)
-        by_home = {home: sum(s.total / s.n for s in found.values()) / len(sites) for home, found in homes.items()}
-        test = {
-            "manual": entry(one["manual"], seed),
-            "local_own": entry(own, seed),
-            "local_only": {**everywhere, "worst": min(by_home.values()), "by_site": by_home},
-            "centralised": entry(one["centralised"], seed),
-            "federated": entry(one["federated"], seed),
-            "kept": entry(kept, seed),
-        }
-        differences = {
-            f"{first}_vs_{second}": difference(
-                look,
-                {s: (nominated.named(first, s).id, nominated.named(second, s).id) for s in sites},
-                seed,
-            )
-            for first, second in COMPARED
-        }
-        gains = differences["kept_vs_local_own"]["by_site"]
-        return {
-            "seed": seed,
-            "run": self.run_id,
-            "study": self.digest,
-            "model": self.model.info.name,
-            "settings": {**asdict(self.settings), "machine": asdict(self.model.info.settings)},
-            "templates": self._ranking(scores, federation),
-            "rounds": [
-                {
-                    "round": record.number,
-                    "by_site": record.by_site,
-                    "mean": record.mean,
-                    "bytes": record.bytes,
-                    "loss": dict(record.loss),
-                    "prompt": record.prompt.id,
-                    "kept": record.prompt.id == nominated.federated.id,
-                }
-                for record in records
-            ],
-            "test": test,
-            "transfer": {home: {s: v.total / v.n for s, v in found.items()} for home, found in homes.items()},
-            "differences": differences,
-            "kept": dict(nominated.kept),
-            "prompts": nominated.ids(),
-            "sentences": [gain_sentence(site, nominated.kept[site], gains[site]) for site in sites],
-            "headline": headline(test, differences["federated_vs_manual"]),
-            "note": "centralised is tuned on the pooled cases, which only this demo may do: its texts are public",
-            "seconds": {**clock.seconds, "total": round(sum(clock.seconds.values()), 3)},
-        }
-
-    def _ranking(self, scores: Mapping[str, Mapping[str, Score]], federation: FederationRun) -> list[dict[str, Any]]:
-        rows = []
-        for prompt in federation.templates.values():
-            found = {site: scores[site][prompt.id] for site in self.hub.sites}
-            values = {site: score.total / score.n for site, score in found.items()}
-            rows.append(
-                {
-                    "prompt": prompt.id,
-                    "name": prompt.name,
-                    "pooled": sum(s.total for s in found.values()) / sum(s.n for s in found.values()),
-                    "mean": sum(values.values()) / len(values),
-                    "worst": min(values.values()),
-                    "by_site": values,
-                }
-            )
-        return sorted(rows, key=lambda row: -row["pooled"])
-
-
-COMPARED = (
-    ("federated", "manual"),
-    ("federated", "local_own"),
-    ("federated", "centralised"),
-    ("kept", "local_own"),
-    ("kept", "manual"),
-)
-
-
-@dataclass(frozen=True)
-class _Nominated:
-    """The prompts that are evaluated on test, and which of three each site would keep."""
-
-    manual: Prompt
-    federated: Prompt
-    centralised: Prompt
-    alone: Mapping[str, Prompt]
-    kept: Mapping[str, str]
-
-    @property
-    def prompts(self) -> tuple[Prompt, ...]:
-        """All of them, each once."""
-        found = (self.manual, self.federated, self.centralised, *self.alone.values())
-        return tuple({prompt.id: prompt for prompt in found}.values())
-
-    def kept_prompt(self, site: str) -> Prompt:
-        """Return what a site keeps."""
-        return self.named(self.kept[site], site)
-
-    def named(self, name: str, site: str) -> Prompt:
-        """Return the prompt that a row of the table means at a site."""
-        known = {
-            "manual": self.manual,
-            "federated": self.federated,
-            "centralised": self.centralised,
-            "local_own": self.alone[site],
-        }
-        if name == "kept":
-            return self.kept_prompt(site)
-        if name not in known:
-            raise FedPromptError(f"no row of the table is called '{name}'")
-        return known[name]
-
-    @property
-    def pairs(self) -> dict[str, list[tuple[str, str]]]:
-        """The comparisons to ask each site for: every two of the nominated prompts."""
-        ids = [prompt.id for prompt in self.prompts]
-        return {site: list(combinations(ids, 2)) for site in self.alone}
-
-    def ids(self) -> dict[str, Any]:
-        """The prompts' ids."""
-        return {
-            "manual": self.manual.id,
-            "federated": self.federated.id,
-            "centralised": self.centralised.id,
-            "alone": {site: prompt.id for site, prompt in self.alone.items()},
-        }

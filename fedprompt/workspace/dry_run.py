@@ -10,20 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fedprompt.evaluation.chat_runner import conversations
 from fedprompt.evaluation.runner import run_prompts
 from fedprompt.evaluation.scorers import complete_scorers
-from fedprompt.models.chat import Usage
-from fedprompt.models.chat_choice import distinct
-from fedprompt.models.chat_config import chat_settings, is_chat, read_machine
-from fedprompt.models.chat_cost import estimated_tokens
-from fedprompt.models.chat_langchain import chat_info
+from fedprompt.models.chat_config import is_chat
 from fedprompt.models.registry import load
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import ScorerSpec, Study
-from fedprompt.study.score import Method, SplitName
-from fedprompt.workspace.chat_scoring import priced
+from fedprompt.study.score import SplitName
+from fedprompt.workspace.chat_bill import chat_bill, judges_note
 from fedprompt.workspace.own_cases import OwnCases, own_cases
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.workspace import Workspace
@@ -31,7 +26,6 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["SAMPLE", "dry_run"]
 
 SAMPLE = 8  # cases that a local model runs
-PROBE_TOKENS = 20
 
 
 def dry_run(
@@ -56,9 +50,7 @@ def dry_run(
     own = own_cases(ws, parsed, study, data, mapping, group, split)
     prompts = [Prompt(template) for template in parsed.candidates()]
     found = _chat(ws, parsed, own, prompts) if is_chat(parsed.model) else _local(ws, parsed, own, prompts, report)
-    if judges := sum(spec.name == "judge" for spec in parsed.answer.scorers):
-        asked = judges * len(own.chosen) * len(prompts)
-        found["notes"].append(f"the judge's {asked:,} calls are not counted here: they read what is yet to be written")
+    found["notes"] += judges_note(parsed, len(own.chosen) * len(prompts))
     return {
         "dry_run": True,
         "study": parsed.study,
@@ -71,54 +63,9 @@ def dry_run(
 
 
 def _chat(ws: Workspace, study: Study, own: OwnCases, prompts: list[Prompt]) -> dict[str, Any]:
-    machine = read_machine(ws.home.path)
-    settings = chat_settings(study.model, machine)
-    machine.permit(settings)
-    info = chat_info(study.model, settings)
-    method, probes = _method(study, prompts, info.logprobs, settings.method)
-    known: list[bool] = []
-    for way in dict.fromkeys((method, "likelihood" if probes else method)):  # an earlier run may have found the cheaper
-        every = conversations(prompts, own.chosen, study.answer, own.splits.tune, way)
-        asked, how = [one for one, _ in every], [options for _, options in every]
-        there = own.folder.chat_replies.known(info, settings.url(), asked, how)
-        if not known or sum(there) > sum(known):
-            known, whole = there, every
-    sent = [one for one, there in zip(whole, known, strict=True) if not there]
-    probes = probes if sent else 0
-    tokens = sum(estimated_tokens(conversation) for conversation, _ in sent) + probes * PROBE_TOKENS
-    written = sum(options.max_tokens for _, options in sent) + probes
-    notes = ["input tokens are estimated from bytes, and answers counted at their longest"]
-    if cached := sum(known):
-        notes.append(f"{cached:,} answers are known from an earlier run and cost nothing; --no-cache asks them anew")
-    if method is not None and probes:
-        notes.append("the first call asks whether the server gives likelihoods; this is the cost if it does not")
-    cost = None if settings.price is None else settings.price.of(Usage(tokens, written))
-    if cost is None:
-        notes.append("the cost is not known: models.toml names no price for this model")
-    rate = settings.requests_per_second
-    calls = len(sent) + probes
-    return {
-        "calls": calls,
-        "cached": cached,
-        "tokens": tokens + written,
-        "input_tokens": tokens,
-        "output_tokens": written,
-        "cost": priced(cost),
-        "remote": info.remote,
-        "seconds": None if rate is None else round(calls / rate, 1),
-        "notes": notes,
-    }
-
-
-def _method(study: Study, prompts: list[Prompt], logprobs: bool, wanted: Method | None) -> tuple[Method | None, int]:
-    """Return the dearest method that a run may take, and how many calls it takes to find the method."""
-    if study.answer.type != "choice":
-        return None, 0
-    apart = all(distinct(list((prompt.template.words or {}).values())) for prompt in prompts)
-    if wanted is not None or not apart or not logprobs:
-        chosen: Method = wanted or "constrained"
-        return chosen, int(chosen == "likelihood")
-    return "constrained", 1
+    bill = chat_bill(ws.home.path, study, [(prompts, own.chosen)], own.splits.tune, own.folder.chat_replies)
+    anew = ["--no-cache asks anew what is known"] if bill.cached else []
+    return {**bill.body(), "notes": [*bill.notes(), *anew]}
 
 
 def _local(ws: Workspace, study: Study, own: OwnCases, prompts: list[Prompt], report: Report) -> dict[str, Any]:

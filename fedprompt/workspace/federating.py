@@ -14,6 +14,8 @@ from fedprompt.errors import FederationError
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.federation.gathering import PATIENCE
 from fedprompt.federation.hub import Hub
+from fedprompt.federation.leaving import Leaving
+from fedprompt.federation.orders import Controls
 from fedprompt.federation.rounds import RoundRecord, best_round, check_sites
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Transport
@@ -25,8 +27,10 @@ from fedprompt.site.folder import SiteFolder
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.workspace.federation_run import FederationRun, pooled_best, start_prompt
+from fedprompt.workspace.gathering_now import Teller
 from fedprompt.workspace.hub_folder import HubFolder
 from fedprompt.workspace.hub_run import running_hub
+from fedprompt.workspace.orders import BankDesk
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.result_table import difference, entry, headline
 from fedprompt.workspace.scorer_resources import scorer_resources
@@ -177,11 +181,30 @@ def _federate(
     row = ws.bank.start_run(run, kind="federate", study=digest, settings={**settings, "machine": machine})
     if row.result is not None:
         return row.result
-    hub = Hub(transport, digest)
-    for earlier in ws.bank.rounds(run):  # the ledgers that the sites show must go on from these
-        hub.heads.update(earlier.body.get("heads", {}))
     clock = Clock(report, {"score": 4.0, "federate": 4.0, "test": 1.0})
-    federation = FederationRun(ws.bank, run, parsed, digest, hub, clock)
+    least = max(parsed.rounds.quorum or 0, parsed.rounds.strategy.least_sites)
+    with Teller(ws.home, run) as teller:
+        controls = Controls(BankDesk(ws.bank, run, digest, teller), transport.sites, least)
+        hub = Hub(Leaving(transport, controls), digest)
+        for earlier in ws.bank.rounds(run):  # the ledgers that the sites show must go on from these
+            hub.heads.update(earlier.body.get("heads", {}))
+        federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls)
+        result = _worked(ws, federation, parsed, start, sources, seed, clock)
+    ws.bank.finish_run(run, result)
+    return result
+
+
+def _worked(
+    ws: Workspace,
+    federation: FederationRun,
+    parsed: Study,
+    start: SoftPrompt | None,
+    sources: Mapping[str, str],
+    seed: int,
+    clock: Clock,
+) -> dict[str, Any]:
+    """Run the verbs of the study, one after the other, and return the result."""
+    run, digest, hub = federation.id, federation.digest, federation.hub
     ws.bank.record_stage(run, "sites", _described(ws.bank, federation, parsed.answer.labels, sources))
     with clock.stage("score", "the sites score the candidate templates"):
         scores = federation.score_templates()
@@ -192,7 +215,7 @@ def _federate(
     if start is not None:
         with clock.stage("federate", "the sites tune a soft prompt together"):
             records = federation.tune(start, seed)
-            nominated.append(best_round(records).prompt)
+            nominated.append(best_round(records, federation.left_out).prompt)
         shared = share(federation, ws.bank, parsed, scores, records, start, seed, clock)
         federation.compare_on_validation([nominated[-1], manual, *shared.prompts], [p.id for p in shared.prompts])
     elif len(federation.templates) > 1:
@@ -248,7 +271,6 @@ def _federate(
             result[name] = {**result[name], **more.pop(name)}
         result["sentences"] += more.pop("sentences")
         result |= more
-    ws.bank.finish_run(run, result)
     return result
 
 
@@ -267,6 +289,7 @@ def _described(
             "validation": reply.validation,
             "test": reply.test,
             "labels": dict(zip(labels, reply.labels, strict=True)),
+            "version": reply.version,
         }
 
     federation.each("describe", ask)

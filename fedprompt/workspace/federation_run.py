@@ -5,17 +5,16 @@ of a run that was not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fedprompt.bank.store import Bank
 from fedprompt.errors import EgressRefused, FederationError, LedgerError, PromptError
-from fedprompt.federation.gathering import Missing
 from fedprompt.federation.hub import Hub
+from fedprompt.federation.orders import Controls
 from fedprompt.federation.rounds import RoundRecord, run_rounds
-from fedprompt.federation.state import pack_state, unpack_state
 from fedprompt.federation.strategies.fedbuff import FedBuff
 from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.prompt import Prompt
@@ -23,6 +22,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.messages import Choice, ScoreReply
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
+from fedprompt.workspace.bank_writer import BankWriter
 from fedprompt.workspace.kept_updates import BankJournal, BankKeeper
 from fedprompt.workspace.methods import how_judged, told_how
 from fedprompt.workspace.timing import Clock
@@ -30,73 +30,6 @@ from fedprompt.workspace.timing import Clock
 __all__ = ["BankWriter", "FederationRun", "Kept", "TestLook", "families", "pooled_best", "start_prompt"]
 
 BySite = Mapping[str, Mapping[str, Score]]  # site -> prompt -> score
-
-
-class BankWriter:
-    """Writes rounds into the bank; fills the port that ``federation.rounds`` asks for.
-
-    ``group`` says of which sites the rounds are, where they are not of all, and ``parent`` what they started from.
-    """
-
-    def __init__(
-        self, bank: Bank, run: str, study: str, origin: str, group: Mapping[str, Any] | None = None, parent: str = ""
-    ) -> None:
-        self._bank, self._run, self._study, self._origin = bank, run, study, origin
-        self._group, self._parent = group, parent
-
-    def written(self) -> Sequence[RoundRecord]:
-        """Return the rounds of this run that the bank holds."""
-        return [
-            RoundRecord(
-                row.number,
-                self._bank.prompt(row.prompt),
-                {site: Score.model_validate(score) for site, score in row.body["scores"].items()},
-                row.body["loss"],
-                row.body["bytes"],
-                row.body["heads"],
-                missing=tuple(Missing(**one) for one in row.body.get("missing", ())),
-                sent=row.body.get("sent", {}),
-                received=row.body.get("received", {}),
-                seconds=row.body.get("seconds", {}),
-                steps=row.body.get("steps", {}),
-                state=unpack_state(row.body.get("state", "")),
-            )
-            for row in self._bank.rounds(self._run)
-        ]
-
-    def begin(self, number: int, plan: Mapping[str, Any]) -> None:
-        """Record with what a round begins, before any site is asked."""
-        self._bank.record_stage(self._run, f"round {number}", plan)
-
-    def write(self, record: RoundRecord) -> None:
-        """Record the round's prompt, its scores and itself, in this order."""
-        earlier = self._bank.rounds(self._run)
-        parents = [earlier[-1].prompt] if earlier else [self._parent] if self._parent else []
-        about = {} if self._group is None else {"group": dict(self._group)}
-        notes = {"round": record.number, "run": self._run, **about}
-        self._bank.record_prompt(record.prompt, study=self._study, origin=self._origin, parents=parents, notes=notes)
-        by_site = {site: [score] for site, score in record.scores.items()}
-        self._bank.record_round_scores(self._run, by_site, round=record.number)
-        self._bank.record_round(
-            self._run,
-            record.number,
-            prompt=record.prompt.id,
-            body={
-                "by_site": record.by_site,
-                "mean": record.mean,
-                "bytes": record.bytes,
-                "loss": dict(record.loss),
-                "heads": dict(record.heads),
-                "missing": [asdict(one) for one in record.missing],
-                "sent": dict(record.sent),
-                "received": dict(record.received),
-                "seconds": {step: dict(took) for step, took in record.seconds.items()},
-                "steps": dict(record.steps),
-                "state": pack_state(record.state),
-                "scores": {site: score.model_dump(mode="json") for site, score in record.scores.items()},
-                **about,
-            },
-        )
 
 
 class TestLook:
@@ -130,12 +63,27 @@ class Kept:
 class FederationRun:
     """Runs the verbs of one study at the hub's sites and keeps what they say in the bank."""
 
-    def __init__(self, bank: Bank, run: str, study: Study, digest: str, hub: Hub, clock: Clock) -> None:
+    def __init__(
+        self,
+        bank: Bank,
+        run: str,
+        study: Study,
+        digest: str,
+        hub: Hub,
+        clock: Clock,
+        controls: Controls | None = None,
+    ) -> None:
         self._bank, self.id, self._study, self.digest, self.hub, self._clock = bank, run, study, digest, hub, clock
+        self.controls = controls
         self.missing: dict[str, dict[str, str]] = {}  # site -> step -> why it did not answer
         self.templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
         for prompt in self.templates.values():
             bank.record_prompt(prompt, study=digest, origin="study")
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Site -> why it is not asked, in a sentence: the operator left it out."""
+        return {} if self.controls is None else self.controls.left_out
 
     def each(self, step: str, ask: Callable[[str], None]) -> None:
         """Ask site after site; one that does not answer is in ``missing`` with the reason while the quorum answers.
@@ -143,16 +91,22 @@ class FederationRun:
         Raises:
             FederationError: fewer sites than the study's quorum answered.
         """
-        sites = self.hub.sites
-        quorum = min(self._study.rounds.quorum or len(sites), len(sites))
+        sites, rounds = self.hub.sites, self._study.rounds
         failed: dict[str, str] = {}
         for site in sites:
+            if self.controls is not None:
+                self.controls.look(None)
+            if (why := self.left_out.get(site)) is not None:
+                self.missing.setdefault(site, {})[step] = why
+                continue
             try:
                 ask(site)
             except (EgressRefused, FederationError, LedgerError) as error:  # never the bank's: that is the hub's own
                 failed[site] = str(error)
                 self.missing.setdefault(site, {})[step] = str(error)
-                if len(sites) - len(failed) < quorum:
+                asked = [one for one in sites if one not in self.left_out]
+                quorum = min(rounds.quorum or len(asked), len(asked))
+                if sum(one not in failed for one in asked) < quorum:
                     raise FederationError(
                         f"{step}: {len(failed)} of {len(sites)} sites did not answer and {quorum} are needed ({error})"
                     ) from error
@@ -240,6 +194,7 @@ class FederationRun:
             after=after,
             keeper=keeper,
             journal=BankJournal(self._bank, run, self.digest) if buffered else None,
+            controls=self.controls,
         )
 
     def compare_on_validation(self, first: Sequence[Prompt], scored: Sequence[str] = ()) -> None:

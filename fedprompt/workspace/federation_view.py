@@ -1,13 +1,14 @@
 """A federation as its operator watches it: rounds, who answered and how fast, how alike the updates were.
 
-Everything is read out of the bank; nothing is asked of a site. Where the study has the hub keep updates, their norms
-and cosines are computed from what was kept.
+Everything is read out of the bank, and what gathers now out of its file; nothing is asked of a site. Where the study
+has the hub keep updates, their norms and cosines are computed from what was kept.
 """
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,13 @@ from fedprompt.bank.rows import RoundRow, RunRow
 from fedprompt.errors import BankError, FederationError
 from fedprompt.federation.clustering import cosines
 from fedprompt.federation.pacing import pace
+from fedprompt.workspace.gathering_now import RunNow, run_now
 from fedprompt.workspace.kept_updates import BankKeeper
+from fedprompt.workspace.orders import GivenOrder, left_out_of, orders_of
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = [
+    "AtWork",
     "FederationView",
     "RosterRow",
     "UpdateRow",
@@ -35,8 +39,28 @@ LONG_UPDATE = 2.5  # times the round's median norm
 
 
 @dataclass(frozen=True)
+class AtWork:
+    """What a site does in the step that gathers now, for how long (seconds), and how long it took the last time.
+
+    Nobody tells the hub how far a task is, so what is left is known only from the round before.
+    """
+
+    state: Literal["at work", "waits its turn", "answered", "missing", "left out"]
+    since: float | None = None
+    before: float | None = None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left if it takes as long as the last time, None where that is not known."""
+        return None if self.since is None or self.before is None else max(0.0, self.before - self.since)
+
+
+@dataclass(frozen=True)
 class RosterRow:
-    """One site: its cases, when it last answered, seconds a step, rounds answered, and why it was last missing."""
+    """One site: its cases, when it last answered, seconds a step, rounds answered, and why it was last missing.
+
+    ``version`` is its fedprompt's and ``study`` the digest that it answers to, None until it has told them.
+    """
 
     site: str
     source: str
@@ -46,6 +70,9 @@ class RosterRow:
     answered: int
     asked: int
     missing: str | None
+    version: str | None = None
+    study: str | None = None
+    now: AtWork | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +88,7 @@ class UpdateRow:
 
 @dataclass(frozen=True)
 class FederationView:
-    """One run. ``count`` is how many rounds its study has; ``labels`` the study's name."""
+    """One run. ``count`` is how many rounds its study has; ``left_out`` whom the operator left out, and by whom."""
 
     run: RunRow
     study: str
@@ -70,6 +97,9 @@ class FederationView:
     sites: tuple[RosterRow, ...]
     deadlines: Mapping[str, float]
     keeps_updates: bool
+    now: RunNow | None
+    left_out: Mapping[str, str]
+    orders: tuple[GivenOrder, ...]
 
 
 def federations(ws: Workspace) -> tuple[RunRow, ...]:
@@ -91,15 +121,30 @@ def federation_view(ws: Workspace, run: str) -> FederationView:
     asked = {int(plan["round"]): plan["sites"] for plan in plans}
     seconds = [one.body.get("seconds", {}) for one in rounds]
     paces = pace(seconds, [one.body.get("steps", {}) for one in rounds], study.tuning.steps)
-    names = sorted({*described, *(site for one in rounds for site in one.body.get("by_site", {}))})
+    now = run_now(ws.home, run) if row.kind == "federate" and row.result is None else None
+    left_out = left_out_of(ws, run)
+    settled = row.settings.get("sites") if row.kind == "federate" else None
+    names = sorted({*described, *(settled or ()), *(site for one in rounds for site in one.body.get("by_site", {}))})
+    failures = {site: list(told.values())[-1] for site, told in ((row.result or {}).get("missing") or {}).items()}
+    here = {} if now is None or now.step is None else now.step.missing
     return FederationView(
         run=row,
         study=study.study,
         count=study.rounds.count if study.soft is not None else 0,
         rounds=rounds,
-        sites=tuple(_roster(name, described.get(name), rounds, asked, paces.get(name)) for name in names),
+        sites=tuple(
+            replace(
+                _roster(name, described.get(name), rounds, asked, paces.get(name), here.get(name), failures.get(name)),
+                study=row.study if name in described else None,
+                now=_at_work(name, now, rounds, name in left_out),
+            )
+            for name in names
+        ),
         deadlines=plans[-1]["deadlines"] if plans else {},
         keeps_updates=study.rounds.keep_updates,
+        now=now,
+        left_out={site: order.by for site, order in left_out.items()},
+        orders=orders_of(ws, run),
     )
 
 
@@ -133,6 +178,8 @@ def _roster(
     rounds: Sequence[RoundRow],
     asked: Mapping[int, Sequence[str]],
     seconds: float | None,
+    here: str | None,
+    failure: str | None,
 ) -> RosterRow:
     answered = [row for row in rounds if site in row.body.get("by_site", {})]
     missing = [one for row in rounds for one in row.body.get("missing", ()) if one["site"] == site]
@@ -145,8 +192,25 @@ def _roster(
         pace=seconds,
         answered=len(answered),
         asked=sum(site in asked.get(row.number, (site,)) for row in rounds),
-        missing=str(missing[-1]["reason"]) if missing else None,
+        missing=here or (str(missing[-1]["reason"]) if missing else failure),
+        version=None if described is None else described.get("version"),
     )
+
+
+def _at_work(site: str, now: RunNow | None, rounds: Sequence[RoundRow], left_out: bool) -> AtWork | None:
+    """Return what a site does in the step that gathers now, None where none does."""
+    if left_out:
+        return AtWork("left out")
+    step = None if now is None else now.step
+    if step is None:
+        return None
+    if site in step.waiting:
+        since = step.asked.get(site)
+        if since is None:
+            return AtWork("waits its turn")
+        took = [one.body.get("seconds", {}).get(step.step, {}).get(site) for one in rounds]
+        return AtWork("at work", max(0.0, time.time() - since), next((one for one in reversed(took) if one), None))
+    return AtWork("missing") if site in step.missing else AtWork("answered") if site in step.came else None
 
 
 def likened(number: int, sites: Sequence[str], deltas: NDArray[np.float64]) -> list[UpdateRow]:

@@ -1,4 +1,6 @@
-"""What a federation would take, by site, before it is begun: seconds and bytes. Nothing is sent and nothing is kept.
+"""What a federation would take, by site, before it is begun: seconds, bytes and, on a chat model, money.
+
+Nothing is sent and nothing is kept.
 
 Bytes are those of messages made up to the study's shapes and packed as real ones are. Seconds come from this study's
 earlier rounds where the bank holds some; else, where a site's file lies here, from one step on a batch of its cases.
@@ -15,6 +17,7 @@ import numpy as np
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runner import query, run_prompts, true_labels
 from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.evaluation.splits import SplitSizes, assign, load_assignment
 from fedprompt.federation.rounds import check_sites
 from fedprompt.models.chat_config import is_chat
 from fedprompt.models.protocols import CausalModel
@@ -23,10 +26,12 @@ from fedprompt.privacy.egress import pack_reply, pack_task
 from fedprompt.privacy.quantise import quantise
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.site.folder import KEY_BYTES, SiteFolder
 from fedprompt.study.files import read_study
 from fedprompt.study.messages import EvaluateTask, ScoreReply, ScoreTask, TuneReply, TuneTask
 from fedprompt.study.schema import Study
 from fedprompt.study.score import BINS, CalibrationBin, Score
+from fedprompt.workspace.chat_bill import ChatBill, chat_bill, judges_note
 from fedprompt.workspace.federation_run import start_prompt
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.sites import cases_of
@@ -36,6 +41,8 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["forecast"]
 
 SAMPLE = 8
+COUNTED = ("calls", "cached", "tokens", "input_tokens", "output_tokens", "cost")
+DEAREST = "which template is best is not known yet: on test the dearest is counted"
 TASK, PROMPT = "t1:" + "0" * 32, "p1:" + "0" * 32
 
 
@@ -54,9 +61,11 @@ def forecast(
         sites: site -> its file, None where the file lies elsewhere.
 
     Returns:
-        ``study``, ``rounds``, ``sites`` (site -> ``cases``, ``seconds``, ``sent``, ``received``, the middle one None
+        ``study``, ``rounds``, ``sites`` (site -> ``cases``, ``seconds``, ``sent``, ``received``, the second None
         where it cannot be known), ``seconds`` (of all, one after the other), ``sent`` and ``received`` (bytes, as the
-        hub sees them), and ``basis``: ``earlier rounds``, ``measured`` or ``not known``.
+        hub sees them), ``basis``: ``earlier rounds``, ``measured`` or ``not known``, and ``notes``. Of a study on a
+        chat model also, by site and of all, ``calls``, ``cached``, ``tokens``, ``input_tokens``, ``output_tokens`` and
+        ``cost``, as ``score --dry-run`` tells them, None where the file lies elsewhere.
 
     Raises:
         FederationError: the study's strategy needs more sites.
@@ -73,6 +82,7 @@ def forecast(
     sent, received = _bytes(parsed, digest, width, len(sites))
     seen = _earlier(ws, digest)
     found: dict[str, Any] = {}
+    notes: list[str] = []
     measured = False
     for site, path in sorted(sites.items()):
         cases = None if path is None else cases_of(path, parsed, mapping, group)
@@ -86,6 +96,10 @@ def forecast(
             "sent": sent,
             "received": received,
         }
+        if model is None:
+            told, said = _bill(ws, parsed, site, cases)
+            found[site] |= told
+            notes += said
     all_seconds = [one["seconds"] for one in found.values()]
     return {
         "study": digest,
@@ -95,7 +109,49 @@ def forecast(
         "sent": sent * len(found),
         "received": received * len(found),
         "basis": "measured" if measured else "earlier rounds" if seen else "not known",
+        "notes": list(dict.fromkeys(notes)),
+        **({} if model is not None else _together(list(found.values()))),
     }
+
+
+def _bill(ws: Workspace, study: Study, site: str, cases: Sequence[Case] | None) -> tuple[dict[str, Any], list[str]]:
+    """Return what a site's calls would take: all templates on validation, and the dearest of them on test."""
+    if cases is None:
+        return dict.fromkeys(COUNTED), ["a site whose file lies elsewhere is not counted; its own machine knows"]
+    folder = SiteFolder(ws.home.sites / site)
+    there = folder.path.exists()
+    splits = assign(
+        cases,
+        folder.key if there else bytes(KEY_BYTES),  # a site that is not there yet cuts other cases, as many
+        SplitSizes(study.splits.tune, study.splits.validation, study.splits.test),
+        load_assignment(folder.assignment(study.study)) if there else None,
+        fields=study.fields,
+        stratified=study.answer.type == "choice",
+    )
+    prompts, replies = [Prompt(template) for template in study.candidates()], folder.chat_replies if there else None
+
+    def bill(looks: Sequence[tuple[Sequence[Prompt], Sequence[Case]]]) -> ChatBill:
+        return chat_bill(ws.home.path, study, looks, splits.tune, replies)
+
+    dearest = max(prompts, key=lambda prompt: (one := bill([([prompt], splits.test)])).read + one.written)
+    made = bill([(prompts, splits.validation), ([dearest], splits.test)])
+    judged = judges_note(study, len(prompts) * len(splits.validation) + len(splits.test))
+    body = made.body()
+    return {name: body[name] for name in COUNTED}, [*made.notes(), DEAREST, *(f"{site}: {one}" for one in judged)]
+
+
+def _together(sites: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sums over sites, None where one is not known."""
+    found: dict[str, Any] = {}
+    for name in COUNTED[:-1]:
+        values = [one[name] for one in sites]
+        found[name] = None if None in values else sum(values)
+    costs = [one["cost"] for one in sites]
+    known = None not in costs
+    found["cost"] = (
+        {"amount": round(sum(cost["amount"] for cost in costs), 6), "currency": costs[0]["currency"]} if known else None
+    )
+    return found
 
 
 def _bytes(study: Study, digest: str, width: int, sites: int) -> tuple[int, int]:

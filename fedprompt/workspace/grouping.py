@@ -14,7 +14,6 @@ from typing import Any
 from fedprompt.bank.store import Bank
 from fedprompt.federation.clustering import Grouping, group_by_scores, group_by_updates
 from fedprompt.federation.gathering import Gathering
-from fedprompt.federation.hub import Hub
 from fedprompt.federation.pacing import deadline_of
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.federation.strategies.strategy import Update
@@ -63,7 +62,7 @@ def run_groups(
     Raises:
         FederationError: fewer than the quorum answered.
     """
-    common, after = best_round(records), len(records)
+    common, after = best_round(records, federation.left_out), len(records)
     groups = _members(federation, bank, study, scores, common, after, seed, clock)
     if len(groups) < 2:
         return ()
@@ -92,7 +91,7 @@ def _members(
             kept = {s: {p: values[s][p] for p in federation.templates} for s in values}
             found = group_by_scores(kept, asked)
         else:
-            updates, missing = _updates(federation.hub, study, common, after, seed, clock)
+            updates, missing = _updates(federation, study, common, after, seed, clock)
             found = group_by_updates(updates, asked)
         bank.record_stage(federation.id, STAGE, _shown(found, asked.by, common, missing))
         stored = bank.stages(federation.id)[STAGE]
@@ -100,12 +99,13 @@ def _members(
 
 
 def _updates(
-    hub: Hub, study: Study, common: RoundRecord, after: int, seed: int, clock: Clock
+    federation: FederationRun, study: Study, common: RoundRecord, after: int, seed: int, clock: Clock
 ) -> tuple[list[Update], dict[str, str]]:
     """Return every site's update from the common prompt, and why some are missing."""
     soft = common.prompt.soft
     assert soft is not None
-    rounds, sites = study.rounds, hub.sites
+    rounds, hub, controls = study.rounds, federation.hub, federation.controls
+    sites = hub.sites if controls is None else controls.remaining(hub.sites)
 
     def ask(site: str) -> Update:
         steps, precision = study.tuning.steps, rounds.update
@@ -122,6 +122,8 @@ def _updates(
         deadline=deadline_of(rounds, [common.seconds], "tune"),
         concurrent=hub.concurrent,
         told=told,
+        controls=controls,
+        number=after + 1,
     )
     updates = [update for _, update in gathering]
     return updates, {one.site: one.reason for one in gathering.missing}
@@ -162,7 +164,7 @@ def _one(
     )
     known = {site: score for site, score in common.scores.items() if site in sites}
     before = [replace(common, scores=known)] if known else []
-    best = best_round([*before, *records])
+    best = best_round([*before, *records], federation.left_out)
     value = before[0].mean if before else best.mean
     return SiteGroup(number, tuple(sites), best.prompt, best.number, best.mean, value)
 

@@ -1,12 +1,12 @@
 """What people say of a prompt, signed with the home's key: its tags, that it is approved, that it is retired."""
 
-import getpass
 from dataclasses import dataclass
 
 from fedprompt.bank.rows import EventRow, PromptRow
 from fedprompt.bank.tags import split_tag
 from fedprompt.errors import BankError
 from fedprompt.workspace.home_key import home_signer
+from fedprompt.workspace.people import machine_person
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["Lineage", "approve", "lineage", "retire", "tag", "untag"]
@@ -23,14 +23,15 @@ class Lineage:
     children: tuple[PromptRow, ...]
 
 
-def tag(ws: Workspace, prompt: str, tag: str, *, by: str | None = None) -> EventRow:
-    """Make ``name@tag`` stand for a prompt from now on.
+def tag(ws: Workspace, prompt: str, tag: str, *, by: str | None = None, confirmed: bool = False) -> EventRow:
+    """Make ``name@tag`` stand for a prompt from now on; ``confirmed`` records that somebody said they were sure.
 
     Raises:
         BankError: no such prompt, or no such tag can be.
     """
-    row = ws.bank.prompt_row(prompt)
-    return ws.bank.tag_prompt(row.id, tag, by=by or _user(), signer=home_signer(ws.home))
+    row, by = ws.bank.prompt_row(prompt), by or _user()
+    said = {"asked_by": by, "confirmed": True} if confirmed else None
+    return ws.bank.tag_prompt(row.id, tag, by=by, signer=home_signer(ws.home), said=said)
 
 
 def untag(ws: Workspace, tag: str, *, by: str | None = None) -> EventRow:
@@ -89,7 +90,4 @@ def lineage(ws: Workspace, prompt: str) -> Lineage:
 
 
 def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # no such user, as in some containers
-        return ""
+    return machine_person().name

@@ -117,6 +117,16 @@ def _tune_time(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[s
     return time_tuning(ws, study, data, mapping=rest.get("mapping"), group=rest.get("group"), report=report)
 
 
+def _forecast(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.forecast import forecast
+
+    given = arguments["sites"]
+    named = given.items() if isinstance(given, Mapping) else ((site, None) for site in given)
+    sites = {str(name): None if path is None else Path(path) for name, path in named}
+    mapping, group = arguments.get("mapping"), arguments.get("group")
+    return forecast(ws, Path(arguments["study"]), sites, mapping=mapping, group=group, report=report)
+
+
 def _roster(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.hub_status import hub_status
 
@@ -163,6 +173,13 @@ def _search(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str,
     return run_search(ws, arguments, report)
 
 
+def _harden(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.hardening import harden
+
+    rest = dict(arguments)
+    return harden(ws, str(rest.pop("prompt")), Path(rest.pop("data")), report=report, **{**_COLUMNS, **rest})
+
+
 def _map(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.prompt_map import run_map
 
@@ -186,10 +203,12 @@ _KINDS: dict[str, Kind] = {
         Kind("export-preview", "quick", _export_preview),
         Kind("federate", "long", _federate),
         Kind("federate-flare", "long", _federate_flare),
+        Kind("harden", "long", _harden),
         Kind("map", "quick", _map),
         Kind("model-test", "quick", _model_test),
         Kind("nearest-words", "quick", _nearest_words),
         Kind("playground", "quick", _playground),
+        Kind("forecast", "quick", _forecast),
         Kind("roster", "quick", _roster),
         Kind("score", "long", _score),
         Kind("search", "quick", _search),

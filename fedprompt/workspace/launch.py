@@ -1,7 +1,7 @@
 """Starts the app on this machine: the web server, two job processes, a first run's jobs; ends all together.
 
 Invariant: nothing that was started outlives this process; what a job left unfinished is taken up at the next
-start.
+start. No server listens beyond this machine unless people sign in.
 """
 
 import json
@@ -12,21 +12,25 @@ import socket
 import sys
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 import fedprompt
 from fedprompt.errors import FedPromptError, JobError
 from fedprompt.models.threads import SPIN
 from fedprompt.workspace.family import Child, Family
-from fedprompt.workspace.home import Home
+from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.jobs import resume, submit
+from fedprompt.workspace.people import read_rules
 from fedprompt.workspace.queue import LANES
+from fedprompt.workspace.sign_in import FILE, SignIn, is_loopback, read_sign_in, secrets_files
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
-__all__ = ["ROLES", "first_jobs", "free_port", "launch", "web_root"]
+__all__ = ["ROLES", "check_address", "first_jobs", "free_port", "launch", "web_root"]
 
 ADDRESS = "127.0.0.1"
 FIRST_PORT = 8501
@@ -41,6 +45,7 @@ def launch(
     port: int | None = None,
     role: str = "alone",
     *,
+    address: str = ADDRESS,
     open_browser: bool = False,
     demo: bool = True,
     say: Say = print,
@@ -49,20 +54,28 @@ def launch(
 
     Args:
         home: the home folder.
-        port: the port on 127.0.0.1; 8501 or the next free one if None.
+        port: the port; 8501 or the next free one if None.
         role: what the sidebar calls this machine: ``alone``, ``site`` or ``hub``.
+        address: what to listen on; beyond this machine only where people sign in.
         open_browser: open the address in the desktop's browser.
         demo: while the bank holds no finished run, fetch the assets and run the demo federation.
         say: hears the lines for people.
 
     Raises:
-        FedPromptError: the home cannot be used, the pages are not installed, or no port is free.
+        FedPromptError: the home cannot be used, the pages are not installed, no port is free, the settings of signing
+            in cannot be used, or the address is beyond this machine and nobody has to sign in.
     """
     if role not in ROLES:
         raise JobError(f"unknown role '{role}'; choose one of {', '.join(ROLES)}")
     root = web_root()
+    secrets = secrets_files(find_home(home).path, root)
+    sign_in = read_sign_in(secrets)
+    check_address(address, sign_in)
+    if sign_in is not None:
+        read_rules(find_home(home))
     with open_workspace(home) as ws:
-        chosen = free_port(port, say)
+        chosen = free_port(port, say, address)
+        seen = _seen(address, chosen, sign_in)
         family = Family(ws.home, _environment(ws.home, root, role))
         asked: list[int] = []
 
@@ -71,16 +84,17 @@ def launch(
 
         before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            server, *workers = _children(ws.home, root, chosen)
+            server, *workers = _children(ws.home, root, _options(address, chosen, sign_in, secrets))
             family.start(server)
             resume(ws)
             again = sum(row.state == "queued" for row in ws.bank.jobs(limit=1000))
             first = first_jobs(ws) if demo else ()
-            _await_server(server, chosen, asked)
-            _greet(say, ws.home, chosen, again, bool(first))
+            _await_server(server, address, chosen, asked)
+            _greet(say, ws.home, seen, again, bool(first))
             for worker in workers:
                 family.start(worker)
-            code = _watch(family, asked, say, f"http://{ADDRESS}:{chosen}" if open_browser else None)
+            ready = partial(_is_taken, address, chosen)
+            code = _watch(family, asked, say, (seen, ready) if open_browser else None)
         finally:
             family.end()
             for number, handler in before.items():
@@ -111,18 +125,32 @@ def first_jobs(ws: Workspace) -> tuple[str, ...]:
     return tuple(jobs)
 
 
-def free_port(wanted: int | None, say: Say = print) -> int:
-    """Return the wanted port on 127.0.0.1, or 8501 or the next free one if None.
+def check_address(address: str, sign_in: SignIn | None) -> None:
+    """Let an address to listen on pass or refuse it.
 
     Raises:
-        JobError: the wanted port is taken, or a hundred ports are.
+        JobError: others reach it, and nobody has to sign in.
     """
+    if sign_in is None and not is_loopback(address):
+        raise JobError(
+            f"other machines reach {address}, and here nobody has to sign in; write an [auth] section into "
+            f"{FILE} in the home (the guide on signing in shows one), or leave --address out to listen on 127.0.0.1"
+        )
+
+
+def free_port(wanted: int | None, say: Say = print, address: str = ADDRESS) -> int:
+    """Return the wanted port at an address, or 8501 or the next free one if None.
+
+    Raises:
+        JobError: the wanted port is taken, or a hundred ports are, or this machine has no such address.
+    """
+    _check_here(address)
     if wanted is not None:
-        if not _is_free(wanted):
+        if _is_taken(address, wanted):
             raise JobError(f"port {wanted} is taken; choose another with --port, or leave it out for the next free one")
         return wanted
     for port in range(FIRST_PORT, FIRST_PORT + 100):
-        if _is_free(port):
+        if not _is_taken(address, port):
             if port != FIRST_PORT:
                 say(f"port {FIRST_PORT} is taken; using {port}")
             return port
@@ -142,13 +170,31 @@ def web_root() -> Path:
     raise FedPromptError("the web pages are not installed; install fedprompt from its wheel or from a full checkout")
 
 
-def _children(home: Home, root: Path, port: int) -> tuple[Child, ...]:
+def _options(address: str, port: int, sign_in: SignIn | None, secrets: Sequence[Path]) -> list[str]:
+    options = ["--server.address", address, "--server.port", str(port)]
+    for path in secrets:
+        options += ["--secrets.files", str(path)]
+    if sign_in is not None and (host := urlsplit(sign_in.origin.replace("{port}", str(port))).hostname):
+        # Under this name browsers see the app: sockets of pages under others are refused.
+        options += ["--browser.serverAddress", host]
+    return options
+
+
+def _seen(address: str, port: int, sign_in: SignIn | None) -> str:
+    """Return where browsers see the app; who signs in is sent back to one address alone."""
+    if sign_in is not None:
+        return sign_in.origin.replace("{port}", str(port))
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+def _children(home: Home, root: Path, options: Sequence[str]) -> tuple[Child, ...]:
     server = Child(
         "web server",
         [
             *(sys.executable, "-m", "streamlit", "run", str(root / "app" / "main.py")),
             *("--server.headless", "true", "--browser.gatherUsageStats", "false"),
-            *("--server.address", ADDRESS, "--server.port", str(port), "--server.fileWatcherType", "none"),
+            *("--server.fileWatcherType", "none"),
+            *options,
         ],
         root,
         home.logs / "web.log",
@@ -178,8 +224,8 @@ def _environment(home: Home, root: Path, role: str) -> dict[str, str]:
     }
 
 
-def _greet(say: Say, home: Home, port: int, again: int, first: bool) -> None:
-    say(f"fedprompt is at http://{ADDRESS}:{port} (home {home.path}); Ctrl-C ends it")
+def _greet(say: Say, home: Home, seen: str, again: int, first: bool) -> None:
+    say(f"fedprompt is at {seen} (home {home.path}); Ctrl-C ends it")
     beside = Path(sys.executable).with_name("fedprompt")
     command = str(beside) if beside.exists() else shutil.which("fedprompt") or f"{sys.executable} -m fedprompt.cli"
     say(f"the command line of this environment: {command} --help")
@@ -189,21 +235,21 @@ def _greet(say: Say, home: Home, port: int, again: int, first: bool) -> None:
         say("the demo federation begins; watch it on the Overview page")
 
 
-def _await_server(server: Child, port: int, asked: list[int]) -> None:
+def _await_server(server: Child, address: str, port: int, asked: list[int]) -> None:
     """Let the web server have the processor to itself until it answers, for a few seconds at most."""
     deadline = time.monotonic() + SERVER_SECONDS
-    while time.monotonic() < deadline and not asked and _is_free(port):
+    while time.monotonic() < deadline and not asked and not _is_taken(address, port):
         if server.process is None or server.process.poll() is not None:
             return
         time.sleep(0.05)
 
 
-def _watch(family: Family, asked: list[int], say: Say, address: str | None) -> int:
-    """Wait for a signal; start again what ended by itself, a few times."""
+def _watch(family: Family, asked: list[int], say: Say, opening: tuple[str, Callable[[], bool]] | None) -> int:
+    """Wait for a signal; start again what ended by itself, a few times; open the address once the server answers."""
     while not asked:
-        if address is not None and not _is_free(int(address.rpartition(":")[2])):
-            webbrowser.open(address)
-            address = None
+        if opening is not None and opening[1]():
+            webbrowser.open(opening[0])
+            opening = None
         for child in family.children:
             if asked or child.process is None or (code := child.process.poll()) is None:
                 continue
@@ -219,14 +265,27 @@ def _watch(family: Family, asked: list[int], say: Say, address: str | None) -> i
     return 0
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _is_taken(address: str, port: int) -> bool:
+    with _probe(address) as probe:
         try:
-            probe.bind((ADDRESS, port))
+            probe.bind((address, port))
         except OSError:
-            return False
-        return True
+            return True
+        return False
+
+
+def _check_here(address: str) -> None:
+    try:
+        with _probe(address) as probe:
+            probe.bind((address, 0))
+    except OSError as error:
+        raise JobError(f"this machine has no address {address} ({error.strerror}); see --address") from error
+
+
+def _probe(address: str) -> socket.socket:
+    probe = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return probe
 
 
 def _demo_options() -> dict[str, Any]:

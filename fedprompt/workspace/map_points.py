@@ -3,7 +3,7 @@
 Past ``MOST_POINTS`` prompts, all of them are counted into cells, and only the best (and what was asked for) are points.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from fedprompt.bank.rows import PromptRow
 from fedprompt.workspace.prompt_map import load_map
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["MOST_POINTS", "Box", "MapView", "PrivateScore", "map_studies", "map_view"]
+__all__ = ["MOST_POINTS", "Box", "MapView", "Outline", "PrivateScore", "map_studies", "map_view"]
 
 MOST_POINTS, BEST, CELLS = 5_000, 500, 48
 
@@ -30,11 +30,34 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Outline:
+    """A part of a map within a line drawn by hand; ``x`` and ``y`` are its corners, in order, in the map's units."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+    @property
+    def box(self) -> Box:
+        """The smallest box around it."""
+        return Box(min(self.x), max(self.x), min(self.y), max(self.y))
+
+    def holds(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return [points] bool, which points ([points] float32 each) are inside: a ray to the right leaves it once."""
+        inside = np.zeros(len(x), bool)
+        for place in range(len(self.x)):
+            (ax, ay), (bx, by) = (self.x[place - 1], self.y[place - 1]), (self.x[place], self.y[place])
+            if ay != by:
+                inside ^= ((ay > y) != (by > y)) & (x < (bx - ax) * (y - ay) / (by - ay) + ax)
+        return inside
+
+
+@dataclass(frozen=True)
 class PrivateScore:
-    """What is known of a template whose text stayed at its site: the name it goes by, and its mean."""
+    """What is known of a template whose text stayed at its site: the name it goes by, its mean, and the site."""
 
     id: str
     mean: float
+    site: str
 
 
 @dataclass(frozen=True)
@@ -53,12 +76,14 @@ class MapView:
     distinct: int
     private: tuple[PrivateScore, ...]
 
-    def inside(self, box: Box | None) -> NDArray[np.int64]:
-        """Return [found] int64, which points lie in a box; all where it is None."""
-        if box is None:
+    def inside(self, part: Box | Outline | None) -> NDArray[np.int64]:
+        """Return [found] int64, which points lie in a part of the map; all where it is None."""
+        if part is None:
             return np.arange(len(self.ids))
         x, y = self.places[:, 0], self.places[:, 1]
-        return np.flatnonzero((x >= box.left) & (x <= box.right) & (y >= box.low) & (y <= box.high))
+        box = part.box if isinstance(part, Outline) else part
+        found = np.flatnonzero((x >= box.left) & (x <= box.right) & (y >= box.low) & (y <= box.high))
+        return found[part.holds(x[found], y[found])] if isinstance(part, Outline) else found
 
     def shown(self, box: Box | None, wanted: Sequence[str] = ()) -> NDArray[np.int64]:
         """Return [shown] int64: which points of a box are drawn one by one, ``wanted`` ones always among them."""
@@ -70,16 +95,21 @@ class MapView:
         also = [int(place) for place in inside if self.ids[place] in asked] if asked else []
         return np.unique(np.concatenate([inside[order], np.asarray(also, np.int64)]))
 
-    def cells(self, box: Box | None) -> tuple[tuple[float, float, float, float, int], ...]:
-        """Return left, right, low, high and how many prompts, of each cell of a grid that holds any."""
-        inside = self.places[self.inside(box)]
-        if not len(inside):
-            return ()
-        counts, x, y = np.histogram2d(inside[:, 0], inside[:, 1], bins=CELLS)
-        return tuple(
-            (float(x[i]), float(x[i + 1]), float(y[j]), float(y[j + 1]), int(counts[i, j]))
-            for i, j in np.argwhere(counts > 0)
-        )
+    def best(self, places: Sequence[int], found: Mapping[str, float], most: int) -> list[int]:
+        """Return the first of these points: what was found (id -> likeness), nearest first, then by mean."""
+        chosen = np.asarray(places, np.int64)
+        order: list[int] = chosen[np.argsort(-np.nan_to_num(self.means[chosen], nan=-1.0), kind="stable")].tolist()
+        if not found:
+            return order[:most]
+        ahead = [place for place in order if self.ids[place] in found]
+        ahead.sort(key=lambda place: -found[self.ids[place]])
+        behind = set(ahead)
+        return [*ahead, *(place for place in order[: most + len(ahead)] if place not in behind)][:most]
+
+    def counts(self, box: Box | None) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return how many prompts are in each cell of a grid, [columns, rows], and the cells' edges along x and y."""
+        inside = self.places[self.inside(box)].astype(np.float64)
+        return np.histogram2d(inside[:, 0], inside[:, 1], bins=CELLS)
 
     def rows(self, ws: Workspace, places: Sequence[int]) -> dict[str, PromptRow]:
         """Return id -> where these points came from."""
@@ -109,7 +139,8 @@ def map_view(ws: Workspace, space: str, method: str, study: str | None) -> MapVi
     ids = tuple(named[number] for number in found.numbers[kept].tolist())
     means = {} if study is None else ws.bank.means(study)
     # What a site has not published goes by a hash of another kind, and has no vector.
-    private = [PrivateScore(id, mean) for id, mean in means.items() if not id.startswith("p1:")]
+    private = [id for id in means if not id.startswith("p1:")]
+    owners = ws.bank.best_sites(study, private) if study is not None and private else {}
     return MapView(
         ids,
         found.places[kept],
@@ -117,5 +148,5 @@ def map_view(ws: Workspace, space: str, method: str, study: str | None) -> MapVi
         found.families[kept],
         found.shares,
         found.distinct,
-        tuple(sorted(private, key=lambda one: (-one.mean, one.id))),
+        tuple(PrivateScore(id, means[id], owners[id]) for id in sorted(private, key=lambda id: (-means[id], id))),
     )

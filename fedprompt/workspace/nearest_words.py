@@ -5,28 +5,17 @@ Runs in the job process, which has the model.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from fedprompt.errors import FedPromptError, ModelError
+from fedprompt.models.vocabulary import Worded
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.readying import load_quick
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["Vocabulary", "run_nearest_words"]
+__all__ = ["run_nearest_words"]
 
 COUNT = 5
-
-
-@runtime_checkable
-class Vocabulary(Protocol):
-    """A model that can say which of its words are near to vectors."""
-
-    def nearest_words(self, vectors: NDArray[np.float32], count: int) -> list[list[tuple[str, float]]]:
-        """Return of each row of [tokens, width] the nearest words with their cosines, the nearest first."""
-        ...
 
 
 def run_nearest_words(ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet) -> dict[str, Any]:
@@ -50,8 +39,14 @@ def run_nearest_words(ws: Workspace, arguments: Mapping[str, Any], report: Repor
         raise FedPromptError("no study in this bank names the model of this soft prompt, so its words are not known")
     report(Progress("load", f"loading {names[-1]}", 0.2))
     model = load_quick(ws, names[-1])
-    if not isinstance(model, Vocabulary):
+    if not isinstance(model, Worded):
         raise ModelError(f"{names[-1]} has no vocabulary to look in; choose a soft prompt of a language model")
     prompt.soft.check_model(model.info.digest, model.info.name, model.info.width)
-    found = model.nearest_words(prompt.soft.vectors, COUNT)
-    return {"tokens": [[{"word": word, "similarity": value} for word, value in one] for one in found]}
+    words = model.vocabulary
+    found = words.nearest(prompt.soft.vectors, COUNT, "cosine", plain=False)
+    return {
+        "tokens": [
+            [{"word": words.spelt([token]), "similarity": value} for token, value in zip(tokens, values, strict=True)]
+            for tokens, values in zip(found.tokens.tolist(), found.likeness.tolist(), strict=True)
+        ]
+    }

@@ -9,7 +9,7 @@ have, is a reference: it is ranked, never a contender.
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -24,11 +24,23 @@ from fedprompt.evaluation.ranking import BetaSummary
 from fedprompt.evaluation.statistics import beta_summary, effective_n, mean_over_sites
 from fedprompt.study.score import Score
 from fedprompt.workspace.leaderboard import REFERENCE, SEED, site_score
-from fedprompt.workspace.methods import how_judged, ruling_way
+from fedprompt.workspace.methods import Way, how_judged, ruling_way
 from fedprompt.workspace.views import LeaderRow
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["MOST_IN_FILE", "Coverage", "Filter", "Order", "RankingPage", "ranking_csv", "ranking_page"]
+__all__ = [
+    "MOST_IN_FILE",
+    "Contenders",
+    "Coverage",
+    "Filter",
+    "Order",
+    "RankingPage",
+    "contenders",
+    "means_of_prompts",
+    "ranked_row",
+    "ranking_csv",
+    "ranking_page",
+]
 
 PAGE = 50
 CONTENDERS = 50
@@ -54,6 +66,32 @@ class RankingPage:
     tags: Mapping[str, tuple[str, ...]] | None = None
 
 
+@dataclass(frozen=True)
+class Contenders:
+    """The first of a whole ranking, whichever page is asked for: their ids, newest scores by site, and Beta draws."""
+
+    ids: tuple[str, ...]
+    scores: Mapping[str, Mapping[str, Score]]
+    drawn: Mapping[str, BetaSummary]
+    ruling: Way | None
+
+
+def contenders(ws: Workspace, study: str, split: str = "validation") -> Contenders:
+    """Return the prompts that could be the best of a study; a reference is none.
+
+    Raises:
+        BankError: no study.
+    """
+    wanted = Filter(study=study or None, split=split)
+    ids = [row.id for row in ws.bank.leaders(wanted, limit=CONTENDERS).rows if row.origin != REFERENCE]
+    scores = _newest(ws, wanted, ids)
+    ways = _ways(scores)
+    ruling = ruling_way(next(iter(ways[id])) for id in ids if len(ways.get(id, ())) == 1)
+    sites = {site for by_site in scores.values() for site in by_site}
+    alike = _alike(scores, ruling, sites)
+    return Contenders(tuple(ids), scores, beta_summary(alike, np.random.default_rng(SEED), draws=DRAWS), ruling)
+
+
 def ranking_page(
     ws: Workspace,
     wanted: Filter,
@@ -63,6 +101,7 @@ def ranking_page(
     order: Order = "mean",
     coverage: Coverage = "full",
     show_test: bool = False,
+    rivals: Contenders | None = None,
 ) -> RankingPage:
     """Return one page of the ranking of the prompts that every site of a study scored.
 
@@ -74,19 +113,25 @@ def ranking_page(
         order: by the mean over sites, the worst site, the mean by case, or the site of the filter.
         coverage: ``partial`` for those that some sites only scored; these have no mean.
         show_test: with the test scores of nominated prompts.
+        rivals: the study's :func:`contenders`, for whoever asks for several pages; found if None.
 
     Raises:
         BankError: no study, an order by site without a site, or a page out of bounds.
     """
     found = ws.bank.leaders(wanted, order=order, coverage=coverage, limit=size, offset=page * size)
-    ahead = ws.bank.leaders(Filter(study=wanted.study, split=wanted.split), limit=CONTENDERS).rows
-    contenders = [row.id for row in ahead if row.origin != REFERENCE]
+    # Only what was nominated has scores on test, so these few are asked for and not a study's every score.
+    nominated = list(ws.bank.means(wanted.study or "", "test"))
+    tests = ws.bank.scores(study=wanted.study, split="test", prompts=nominated) if nominated else ()
+    looks = len({row.run for row in tests})
+    if not found.rows:
+        return RankingPage((), found.total, (), looks=looks)
+    rivals = rivals or contenders(ws, wanted.study or "", wanted.split)
     ids = [row.id for row in found.rows]
-    scores = _newest(ws, wanted, list(dict.fromkeys([*contenders, *ids])))
+    unknown = [id for id in ids if id not in rivals.scores]
+    scores = {**rivals.scores, **_newest(ws, wanted, unknown)}
     shown = sorted({site for id in ids for site in scores.get(id, {})})
-    summary = _summaries(scores, contenders)
-    top = next((id for id in contenders if id in summary), None)
-    tests = ws.bank.scores(study=wanted.study, split="test") if ids else ()
+    summary = _summaries(rivals, {id: scores[id] for id in unknown if id in scores} if coverage == "full" else {})
+    top = next((id for id in rivals.ids if id in summary), None)
     test = {id: {row.site: row.score for row in tests if row.score.prompt == id and row.score.n} for id in ids}
     rows = []
     for row in found.rows:
@@ -97,7 +142,32 @@ def ranking_page(
     tags: dict[str, tuple[str, ...]] = {}
     for one in ws.bank.tags():
         tags[one.prompt] = (*tags.get(one.prompt, ()), one.tag)
-    return RankingPage(tuple(rows), found.total, tuple(shown), top, len({row.run for row in tests}), tags)
+    return RankingPage(tuple(rows), found.total, tuple(shown), top, looks, tags)
+
+
+def ranked_row(ws: Workspace, study: str, prompt: str, rivals: Contenders | None = None) -> LeaderRow | None:
+    """Return the row of one prompt, retired ones too; None where no site scored it.
+
+    Raises:
+        BankError: no study.
+    """
+    wanted = Filter(study=study, ids=(prompt,), retired=True)
+    for coverage in ("full", "partial"):
+        if rows := ranking_page(ws, wanted, size=1, coverage=coverage, rivals=rivals).rows:
+            return rows[0]
+    return None
+
+
+def means_of_prompts(ws: Workspace, study: str, prompts: Sequence[str]) -> dict[str, float]:
+    """Return prompt -> mean over the study's sites, of those that every site scored.
+
+    Raises:
+        BankError: no study.
+    """
+    if not prompts:
+        return {}
+    found = ws.bank.leaders(Filter(study=study, ids=tuple(prompts), retired=True), limit=MOST_ROWS)
+    return {row.id: row.mean for row in found.rows}
 
 
 def ranking_csv(ws: Workspace, wanted: Filter, *, order: Order = "mean", most: int = MOST_IN_FILE) -> bytes:
@@ -161,33 +231,39 @@ def _with_test(row: LeaderRow, test: Mapping[str, Score], show: bool) -> LeaderR
     return replace(row, nominated=True, test_mean=found.value, test_interval=Interval(found.low, found.high))
 
 
-def _summaries(scores: Mapping[str, Mapping[str, Score]], contenders: list[str]) -> dict[str, BetaSummary]:
+def _summaries(rivals: Contenders, others: Mapping[str, Mapping[str, Score]]) -> dict[str, BetaSummary]:
     """Return prompt -> what Beta draws say of it, the probability of being best among the contenders.
 
     One that is no contender has its mean's interval, and 0 for that probability.
     """
-    ways = {id: {how_judged(score) for score in by_site.values()} for id, by_site in scores.items()}
-    ruling = ruling_way(next(iter(ways[id])) for id in contenders if len(ways.get(id, ())) == 1)
-    sites = {site for id in contenders for site in scores.get(id, {})}
-    alike = {
+    sites = {site for by_site in rivals.scores.values() for site in by_site}
+    alike = _alike(others, rivals.ruling, sites)
+    # Below fifty contenders the chance of being best is smaller than theirs: it is not drawn, and said as 0.
+    below = beta_summary(alike, np.random.default_rng(SEED), draws=DRAWS)
+    return {**{id: replace(one, best=0.0) for id, one in below.items()}, **rivals.drawn}
+
+
+def _alike(
+    scores: Mapping[str, Mapping[str, Score]], ruling: Way | None, sites: set[str]
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Return the counts of what was scored at all these sites in the ruling way."""
+    ways = _ways(scores)
+    return {
         id: {site: _counts(score) for site, score in by_site.items()}
         for id, by_site in scores.items()
         if ways[id] == {ruling} and set(by_site) == sites
     }
-    rival = {id: alike[id] for id in contenders if id in alike}
-    found = beta_summary(rival, np.random.default_rng(SEED), draws=DRAWS)
-    others = {id: counts for id, counts in alike.items() if id not in rival}
-    # Below fifty contenders the chance of being best is smaller than theirs: it is not drawn, and said as 0.
-    below = beta_summary(others, np.random.default_rng(SEED), draws=DRAWS)
-    return {**{id: replace(one, best=0.0) for id, one in below.items()}, **found}
+
+
+def _ways(scores: Mapping[str, Mapping[str, Score]]) -> dict[str, set[Way]]:
+    return {id: {how_judged(score) for score in by_site.values()} for id, by_site in scores.items()}
 
 
 def _newest(ws: Workspace, wanted: Filter, ids: list[str]) -> dict[str, dict[str, Score]]:
     """Return prompt -> site -> its newest score over any cases."""
     found: dict[str, dict[str, Score]] = {}
     if ids:
-        rows = ws.bank.scores(study=wanted.study, split=wanted.split, prompts=ids)
-        for row in sorted(rows, key=lambda one: one.created):
+        for row in ws.bank.newest_scores(wanted.study or "", ids, wanted.split):
             if row.score.n:
                 found.setdefault(row.score.prompt, {})[row.site] = row.score
     return found

@@ -39,10 +39,7 @@ def recent(ws: Workspace, now: datetime, *, days: int = DAYS) -> Recent:
         BankError: ``now`` has no time zone.
     """
     since = now - timedelta(days=days)
-    came = {}
-    for kind in ("template", "soft"):
-        found = ws.bank.numbers(Filter(kind=kind, since=since, retired=True))
-        came[kind] = 0 if found is None else len(found)
+    came = {kind: ws.bank.count(Filter(kind=kind, since=since, retired=True)) for kind in ("template", "soft")}
     return Recent(
         since,
         came,

@@ -1,7 +1,7 @@
 """The demo's last table: means over sites, worst site, 95 % intervals, and what joining gained each site in a sentence.
 
-Intervals resample cases within sites (sites are fixed); differences are paired. "Better" is said only where the paired
-interval excludes zero.
+Intervals resample cases within sites (sites are fixed); differences are paired, of the values themselves where they
+are graded or the cases belong together. "Better" is said only where the paired interval excludes zero.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ import numpy as np
 from scipy.stats import norm
 
 from fedprompt.evaluation.intervals import Estimate
-from fedprompt.evaluation.pairs import PairCounts, mcnemar_exact, paired_difference
+from fedprompt.evaluation.pooled_pairs import PairTest, paired_test, turned
 from fedprompt.evaluation.site_means import mean_over_sites
-from fedprompt.study.score import Score
+from fedprompt.study.score import Comparison, Score
 from fedprompt.workspace.federation_run import TestLook
 
 __all__ = ["average", "difference", "entry", "gain_sentence", "headline", "points"]
@@ -60,36 +60,36 @@ def _measured(by_site: Mapping[str, Score]) -> Estimate:
 
 def difference(look: TestLook, pairs: Mapping[str, tuple[str, str]], seed: int) -> dict[str, Any]:
     """Return the paired difference of (first, second) over the sites of ``pairs``, and by site."""
-    counts = {site: _counts(look, site, *pair) for site, pair in pairs.items()}
-    whole = paired_difference(list(counts.values()), np.random.default_rng(seed), draws=DRAWS)
-    assert whole is not None
-    return {**_shown(whole), "by_site": {site: _site(pair, seed) for site, pair in counts.items()}}
+    found = {site: _paired(look, site, *pair) for site, pair in pairs.items()}
+    whole = paired_test(list(found.values()), seed, DRAWS)
+    return {**_shown(whole), "by_site": {site: _site(pair, seed) for site, pair in found.items()}}
 
 
-def _site(pair: PairCounts, seed: int) -> dict[str, Any]:
-    found = paired_difference([pair], np.random.default_rng(seed), draws=DRAWS)
-    assert found is not None
-    return {**_shown(found), "p": mcnemar_exact(pair.better, pair.worse), "n": pair.n}
+def _site(pair: Comparison, seed: int) -> dict[str, Any]:
+    found = paired_test([pair], seed, DRAWS)
+    return {**_shown(found), "p": found.pvalue, "n": found.n}
 
 
-def _shown(estimate: Estimate) -> dict[str, Any]:
+def _shown(test: PairTest) -> dict[str, Any]:
     return {
-        "difference": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "distinguishable": estimate.excludes_zero,
+        "difference": test.difference.value,
+        "low": test.difference.low,
+        "high": test.difference.high,
+        "distinguishable": test.difference.excludes_zero,
     }
 
 
-def _counts(look: TestLook, site: str, first: str, second: str) -> PairCounts:
+def _paired(look: TestLook, site: str, first: str, second: str) -> Comparison:
     if first == second:
-        return PairCounts(next(iter(look.scores[site].values())).n, 0, 0)
+        n = next(iter(look.scores[site].values())).n
+        nothing = {"total": 0.0, "squares": 0.0, "better": 0, "worse": 0, "groups": n, "group_squares": 0.0}
+        return Comparison.model_validate({"first": first, "second": second, "split": "test", "n": n, **nothing})
     found = look.pair(site, first, second)
     if found is not None:
-        return PairCounts(found.n, found.better, found.worse)
-    turned = look.pair(site, second, first)
-    assert turned is not None, "the comparison was not asked for"
-    return PairCounts(turned.n, turned.worse, turned.better)
+        return found
+    other = look.pair(site, second, first)
+    assert other is not None, "the comparison was not asked for"
+    return turned(other)
 
 
 def points(value: float) -> str:

@@ -110,7 +110,7 @@ def share(
     Raises:
         FederationError: fewer than the quorum answered.
     """
-    common, rounds = best_round(records).prompt, study.rounds
+    common, rounds = best_round(records, federation.left_out).prompt, study.rounds
     groups: tuple[SiteGroup, ...] = ()
     weighed = None
     if rounds.groups is not None:

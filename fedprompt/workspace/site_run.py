@@ -1,7 +1,8 @@
 """``site run``: one long-lived process that holds the model and the cases, and beside it the transport's client.
 
 The client only dials out. It hands tasks' bytes to this process over a socket file and carries back what the gate
-made; it is started again when it ends, and it ends when this process does, however that came about.
+made; it is started again when it ends, and it ends when this process does, however that came about. Of what finished
+jobs left in the client's folder, the last few are kept.
 """
 
 import logging
@@ -9,6 +10,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from fedprompt.workspace.study_model import shared_model
 
 __all__ = ["open_worker", "site_run"]
 
+CLEAN_SECONDS = 60.0  # between looks at what finished jobs left in the kit
 log = logging.getLogger(__name__)
 
 
@@ -79,6 +82,7 @@ def site_run(
     """
     from fedprompt.federation.transports.flare.address import LEDGER, WORKER_SOCKET
     from fedprompt.federation.transports.flare.engine import command
+    from fedprompt.federation.transports.flare.finished import clean_finished
     from fedprompt.federation.transports.flare.link import Header, LinkServer
 
     chosen = enrolled(home, site)
@@ -105,6 +109,7 @@ def site_run(
             return {"error": "failed"}, b""
         return {"head": out.head, "trail": list(out.trail)}, out.data
 
+    clean_finished(chosen.kit)
     sockets = Path(tempfile.mkdtemp(prefix="fedprompt-"))  # short: a socket's path has a bound
     running = chosen.folder.path / "running.json"
     engine = EngineProcess(
@@ -121,8 +126,12 @@ def site_run(
                 f"'{chosen.name}' answers the study '{accepted.study.study}' and dials out to "
                 f"{about['host']}:{about['port']}; Ctrl-C ends it"
             )
+            cleaned = time.monotonic()
             while not stop.wait(0.5):
                 engine.tend()
+                if time.monotonic() - cleaned > CLEAN_SECONDS:
+                    clean_finished(chosen.kit)
+                    cleaned = time.monotonic()
     finally:
         running.unlink(missing_ok=True)
         shutil.rmtree(sockets, ignore_errors=True)

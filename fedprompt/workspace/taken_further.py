@@ -1,4 +1,4 @@
-"""What was tried, taken further: a template kept in the bank, or a study with all that were tried as candidates."""
+"""What was tried, taken further: a template kept in the bank, or candidates of a study, a new one or one kept here."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,12 +10,13 @@ from fedprompt.evaluation.drafting import dump_study
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
-from fedprompt.study.schema import Study
+from fedprompt.study.schema import Study, TemplateSpec
+from fedprompt.workspace.study_draft import study_yaml
 from fedprompt.workspace.trials import Check
 from fedprompt.workspace.variants import Variant
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["keep_variant", "study_of"]
+__all__ = ["keep_variant", "study_of", "study_with"]
 
 
 def keep_variant(ws: Workspace, variant: Variant, name: str) -> str:
@@ -74,10 +75,46 @@ def study_of(name: str, variants: Sequence[Variant], checks: Sequence[Check]) ->
     try:
         Study.model_validate(body)
     except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in found["loc"]) or "study"
-        raise StudyError(f"this makes no study yet: {place}: {found['msg']}") from None
+        raise StudyError(_unfit(error)) from None
     return dump_study(body)
+
+
+def study_with(study: Study, variants: Sequence[Variant]) -> str:
+    """Return the YAML of a study with the variants' templates added to its candidates; those it has stay as they are.
+
+    Raises:
+        StudyError: none is new, or one does not fit the study's fields or answers; says why.
+    """
+    labels = study.answer.labels if study.answer.type == "choice" else ()
+    there = {Prompt(one).id for one in study.candidates()}
+    names = {spec.name: None for spec in study.templates}
+    added: list[TemplateSpec] = []
+    for variant in variants:
+        if set(variant.labels) != set(labels):
+            wanted = ", ".join(labels) or "none, since it asks for free text"
+            raise StudyError(f"the study '{study.study}' has other answers than prompt '{variant.name}': {wanted}")
+        made = variant.made()
+        if made.has_soft or Prompt(made).id in there:
+            continue
+        there.add(Prompt(made).id)
+        called = _free(variant.name, names)
+        names[called] = None
+        words = {"words": dict(made.words or {})} if labels else {}
+        added.append(TemplateSpec.model_validate({"name": called, **_text(made), **words}))
+    if not added:
+        raise StudyError(f"the study '{study.study}' has these templates already; change one, or take {{soft}} out")
+    body = study.model_dump(mode="json")
+    body["templates"] += [spec.model_dump(mode="json") for spec in added]
+    try:
+        return study_yaml(Study.model_validate(body))
+    except ValidationError as error:
+        raise StudyError(_unfit(error)) from None
+
+
+def _unfit(error: ValidationError) -> str:
+    found = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part) for part in found["loc"]) or "study"
+    return f"this makes no study yet: {place}: {found['msg']}"
 
 
 def _text(template: Template) -> dict[str, Any]:

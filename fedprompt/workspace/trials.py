@@ -96,6 +96,12 @@ class TrialCell(RowResult):
         """What is judged: the label that was chosen, else the text that was written."""
         return self.answer if self.answer is not None else self.generated or ""
 
+    @property
+    def passed(self) -> bool | None:
+        """Whether it passes by every scorer that could judge it, None where none could."""
+        found = [one.passed for one in self.judged if one.passed is not None]
+        return all(found) if found else None
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -140,7 +146,7 @@ def read_trial(folder: TrialFolder, run: str) -> Trial:
             continue
         cells[cell.variant, cell.row] = cell
     told = folder.live(run)
-    live = {(int(told["variant"]), int(told["row"])): str(told["text"])} if "text" in told else {}
+    live = {(int(told["variant"]), int(row)): str(text) for row, text in told.get("rows", {}).items()}
     return Trial(run, request, cells, live, job)
 
 
@@ -172,16 +178,19 @@ def run_trial(ws: Workspace, folder: TrialFolder, run: str, report: Report = qui
 
     def run_variant(number: int, variant: Variant, places: Sequence[int]) -> None:
         left = dict.fromkeys(places)
+        written: dict[int, str] = {}
 
         def writing(place: int, text: str) -> None:
             nonlocal told
+            written[places[place]] = text
             if (now := time.monotonic()) - told >= 1 / TOLD_A_SECOND:
                 told = now
-                folder.tell(run, {"variant": number, "row": places[place], "text": text})
+                folder.tell(run, {"variant": number, "rows": written})
                 step("writing")
 
         def heard(place: int, result: RowResult, seconds: float) -> None:
             left.pop(places[place], None)
+            written.pop(places[place], None)
             keep(number, places[place], result, seconds)
 
         try:

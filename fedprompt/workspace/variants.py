@@ -63,7 +63,8 @@ class RowResult(Closed):
     """One row: the text the model saw, the labels' probabilities (which sum to 1), and what it wrote.
 
     ``tokens`` went through the model or were written; ``read`` is how long the prompt is, ``written`` how long the
-    text. ``contributions``: how much each word spoke for the answer.
+    text. ``cost`` in ``currency``: by this machine's price of a chat model, None without one.
+    ``contributions``: how much each word spoke for the answer.
     """
 
     text: str
@@ -73,6 +74,8 @@ class RowResult(Closed):
     tokens: int = 0
     read: int = 0
     written: int = 0
+    cost: float | None = None
+    currency: str = ""
     contributions: tuple[Contribution, ...] = ()
     error: str | None = None
 
@@ -83,5 +86,8 @@ class Ready(Protocol):
     model_name: str
 
     def run(self, rows: Sequence[Mapping[str, str]], heard: Heard, writing: Writing, *, explain: bool = False) -> None:
-        """Run rows. ``heard`` gets (row, result, seconds) as each ends, ``writing`` (row, text so far) meanwhile."""
+        """Run rows. ``heard`` gets (row, result, seconds) as each ends, ``writing`` (row, text so far) meanwhile.
+
+        Both are called from the caller's thread, and what they raise ends the run.
+        """
         ...

@@ -246,6 +246,15 @@ def test_the_tables_refuse_changes_to_what_was_written(bank: Bank, plain: Prompt
     engine.dispose()
 
 
+def test_the_stamp_without_jobs_changes_with_prompts_alone(bank: Bank, plain: Prompt) -> None:
+    before = bank.stamp(of_jobs=False)
+    bank.add_job("j", "demo", {})
+    bank.claim_job("j", 7)
+    assert bank.stamp(of_jobs=False) == before
+    bank.record_prompt(plain, study=None, origin="study")
+    assert bank.stamp(of_jobs=False) != before
+
+
 def test_the_stamp_changes_with_every_write_and_with_nothing_else(bank: Bank, plain: Prompt, soft: Prompt) -> None:
     seen = [bank.stamp()]
     for write in (

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from fedprompt.bank.filters import Filter
 from fedprompt.bank.store import Bank
+from fedprompt.bank.tags import SAID_OF_TAGS, tag_body
 from fedprompt.errors import BankError
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.signing import Signer
@@ -49,6 +51,39 @@ def test_what_is_no_tag_is_refused(filled: Bank, plain: Prompt, tag: str) -> Non
     with pytest.raises(BankError, match=r"is no tag; write name@tag"):
         filled.tag_prompt(plain.id, tag, by="", signer=HOME)
     assert filled.events() == ()
+
+
+def test_who_asked_and_who_approved_stand_in_the_event_and_the_newest_word_still_holds(
+    filled: Bank, plain: Prompt, soft: Prompt
+) -> None:
+    tag, said = 'a "name":" b@production', {"asked_by": ',"name":"a","tag":"staging"}', "approved_by": "Bob"}
+    filled.tag_prompt(plain.id, tag, by="Ada", signer=HOME)
+    filled.tag_prompt(soft.id, tag, by="Bob", signer=HOME, said=said)
+    assert filled.prompt(tag) == soft
+    assert [(row.tag, row.prompt) for row in filled.tags()] == [(tag, soft.id)]
+    assert filled.events()[0].body["asked_by"] == said["asked_by"]
+    found = [filled.numbers(Filter(tag=wanted)) for wanted in (tag, "production", "staging")]
+    assert [len(one) for one in found if one is not None] == [1, 1, 0]
+    filled.record_event("untag", soft.id, tag_body(tag), by="", signer=HOME)
+    assert filled.tags() == ()
+    assert filled.verify() == ()
+
+
+def test_what_else_is_said_of_a_tag_comes_from_a_closed_list(filled: Bank, plain: Prompt) -> None:
+    with pytest.raises(BankError, match="'zeal' is nothing that is said of a tag"):
+        filled.tag_prompt(plain.id, "a@b", by="", signer=HOME, said={"zeal": 1})
+    assert all(one < "name" for one in SAID_OF_TAGS)
+
+
+def test_what_is_asked_for_waits_until_it_is_answered(filled: Bank, plain: Prompt, soft: Prompt) -> None:
+    first = filled.record_event("ask", plain.id, tag_body("a@b", {"asked_by": "Ada"}), by="Ada", signer=HOME)
+    second = filled.record_event("ask", soft.id, tag_body("a@b"), by="Bob", signer=HOME)
+    assert filled.tags() == ()
+    assert filled.asked() == (first, second)
+    assert filled.asked(soft.id) == (second,)
+    filled.record_event("decline", plain.id, tag_body("a@b", {"asked": first.id}), by="Bob", signer=HOME)
+    filled.tag_prompt(soft.id, "a@b", by="Ada", signer=HOME, said={"asked": second.id})
+    assert filled.asked() == ()
 
 
 def test_a_prompt_is_retired_until_it_is_revived(filled: Bank, plain: Prompt) -> None:

@@ -14,7 +14,10 @@ import typer
 
 from fedprompt.cli.main import app, main
 from fedprompt.site.folder import SiteFolder
+from fedprompt.workspace.gathering_now import Teller
+from fedprompt.workspace.home import find_home
 from fedprompt.workspace.hub_folder import write_json
+from fedprompt.workspace.workspace import open_workspace
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
 STUDY = """
@@ -117,6 +120,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     run("fedprompt data check", folder / "a.csv", "-S", study, home_too=False)
     run("fedprompt score", "-S", study, "--data", folder / "a.csv")
     run("fedprompt tune", "-S", study, "--data", folder / "a.csv")
+    run("fedprompt harden", found["fedprompt tune"]["prompt"], "--data", folder / "a.csv", "--steps", 1)
     run("fedprompt federate", "-S", study, "--site", f"a={folder / 'a.csv'}", "--site", f"b={folder / 'b.csv'}")
     first, second = (row["prompt"] for row in found["fedprompt score"]["results"])
     run("fedprompt compare", first, second)
@@ -140,6 +144,15 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     run("fedprompt hub invite", "c", "--out", folder / "c.invite.json")
     for name in ("status", "revoke", "remove"):
         run(f"fedprompt hub {name}", *(["c"] if name != "status" else []))
+    with open_workspace(home) as ws:  # as it is while a round gathers, of which nobody takes orders
+        gathering, study_of = "r1:" + "0" * 32, found["fedprompt federate"]["study"]
+        ws.bank.start_run(gathering, kind="federate", study=study_of, settings={"sites": ["a", "b", "c"]})
+    with Teller(find_home(home), gathering) as teller:
+        out = {"quorum": 2, "answered": 2, "seconds": 9.0, "asked": {}, "waiting": ["c"], "came": ["a", "b"]}
+        teller.tell({"token": "0" * 16, "round": 1, "step": "tune", "missing": {}, **out})
+        for name in ("wait", "close", "leave-out", "take-back"):
+            run(f"fedprompt hub round {name}", *(["c"] if "-" in name else []), "--patience", 0)
+        run("fedprompt hub round show")
     SiteFolder(home / "sites" / "c").prepare()
     write_json(home / "sites" / "c" / "site.json", {**place, "site": "c", "org": "c"})
     run("fedprompt site study show", study)

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from fedprompt.workspace.exporting import export_prompts
 from fedprompt.workspace.home_key import home_signer
 from fedprompt.workspace.workspace import Workspace, open_workspace
+from tests.pages.visitors import let_in, write_people
 
 Open = Callable[..., AppTest]
 
@@ -201,3 +202,83 @@ def test_old_exports_make_room_for_new_ones(open_page: Open, home: Path, tuned: 
     at = open_page("bank", tuned)
     at.button(key="bank_write_bundle").click().run()
     assert len(list((home / "exports").iterdir())) == 6
+
+
+def test_production_is_asked_for_and_an_operator_who_is_another_approves(
+    open_page: Open, ws: Workspace, home: Path, tuned: str
+) -> None:
+    write_people(home)
+    at = let_in(open_page("bank", tuned), "Ada", "ops")
+    key = f"bank_tag_{tuned}"
+    at.segmented_control(key=f"{key}_word").set_value("production").run()
+    at.text_input(key=f"{key}_name").set_value("sentiment").run()
+    at.checkbox(key=f"{key}_sure").check().run()
+    at.button(key=f"{key}_go").click().run()
+    assert not at.error
+    assert ws.bank.tags() == ()
+    (asked,) = ws.bank.asked(tuned)
+    yes, no = f"bank_asked_{asked.id}_yes", f"bank_asked_{asked.id}_no"
+    assert at.button(key=yes).disabled and at.button(key=no).label == "Take back"
+    assert any("asked for it yourself" in one.value for one in at.caption)
+    let_in(at, "Eve", "eng")
+    assert at.button(key=yes).disabled and at.button(key=no).disabled
+    let_in(at, "Bob", "ops")
+    assert any("1 tag waits" in one.value for one in at.markdown)
+    at.button(key=yes).click().run()
+    assert not at.error
+    assert [(row.tag, row.prompt) for row in ws.bank.tags()] == [("sentiment@production", tuned)]
+    body = ws.bank.events(tuned)[0].body
+    assert body["asked_by"].startswith("Ada (") and body["approved_by"].startswith("Bob (")
+    assert not any("waits" in one.value for one in at.markdown)
+    assert any("was tagged" in one.value and "asked for by Ada" in one.value for one in at.caption)
+
+
+def test_a_viewer_reads_everything_and_changes_nothing(open_page: Open, ws: Workspace, home: Path, tuned: str) -> None:
+    write_people(home)
+    at = let_in(open_page("bank", tuned), "Vic")
+    assert "8 tuned vectors" in at.html[0].value
+    acts = [one for one in at.button if str(one.key).startswith(("bank_write_", "bank_tag_", "bank_retire_"))]
+    assert len(acts) > 10 and all(one.disabled for one in acts)
+    assert at.file_uploader(key="bank_file").disabled
+    reasons = " ".join(one.value for one in at.caption)
+    for what in ("Tagging prompts", "Retiring prompts", "Importing and exporting"):
+        assert f"{what} needs the role" in reasons
+
+
+def test_what_was_drawn_before_a_role_was_taken_away_writes_nothing(
+    open_page: Open, ws: Workspace, home: Path, tuned: str
+) -> None:
+    write_people(home)
+    at = let_in(open_page("bank", tuned), "Ada", "ops")
+    at.checkbox(key=f"bank_retire_{tuned}_sure").check()
+    at.checkbox(key=f"bank_tag_{tuned}_sure").check().run()
+    write_people(home, "")
+    for key in ("bank_write_bundle", f"bank_tag_{tuned}_go", f"bank_retire_{tuned}_go"):
+        at.button(key=key).click()
+    at.run()
+    assert len(at.error) == 3 and all("needs the role" in one.value for one in at.error)
+    assert not (home / "exports").exists()
+    assert ws.bank.events() == ()
+
+
+def test_an_engineer_tags_and_exports_and_retires_nothing(
+    open_page: Open, ws: Workspace, home: Path, tuned: str
+) -> None:
+    write_people(home)
+    at = let_in(open_page("bank", tuned), "Eve", "eng")
+    assert not at.button(key="bank_write_bundle").disabled
+    assert at.checkbox(key=f"bank_retire_{tuned}_sure").disabled
+    at.checkbox(key=f"bank_tag_{tuned}_sure").check().run()
+    at.button(key=f"bank_tag_{tuned}_go").click().run()
+    (row,) = ws.bank.tags()
+    assert row.tag.endswith("@candidate") and row.by.startswith("Eve (")
+
+
+def test_without_sign_in_a_production_tag_records_that_it_was_confirmed(
+    open_page: Open, ws: Workspace, tuned: str
+) -> None:
+    at = open_page("bank", tuned)
+    at.segmented_control(key=f"bank_tag_{tuned}_word").set_value("production").run()
+    at.checkbox(key=f"bank_tag_{tuned}_sure").check().run()
+    at.button(key=f"bank_tag_{tuned}_go").click().run()
+    assert ws.bank.events(tuned)[0].body["confirmed"] is True

@@ -1,6 +1,7 @@
 """Federation: several files of one machine begin, pause, go on and end; a site's app controls none of it."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from fedprompt.federation.orders import Taken
+from fedprompt.study.versions import OWN
 from fedprompt.workspace.federation_view import UpdateRow, federation_view, federations, likened, updates_of
+from fedprompt.workspace.gathering_now import Teller, run_now
 from fedprompt.workspace.jobs import submit
+from fedprompt.workspace.orders import BankDesk, give_order, orders_of
+from fedprompt.workspace.people import machine_person
 from fedprompt.workspace.workspace import Workspace
 from tests.demo_bank import SITES
 from tests.new_bank import new_workspace
@@ -88,6 +94,82 @@ def test_a_paused_federation_ends_with_the_numbers_of_one_that_was_not(
             assert one.result["test"] == two.result["test"] and one.result["prompts"] == two.result["prompts"]
 
 
+@pytest.fixture
+def gathers(ws: Workspace) -> Iterator[str]:
+    """A federation whose second round gathers: the clinic has answered, the ward is still out."""
+    submit(ws, "federate", {**arguments(ws), "pause_after": 1})
+    run = federations(ws)[0].id
+    with Teller(ws.home, run) as teller:
+        teller.tell(
+            {
+                "token": "0123456789abcdef",
+                "round": 2,
+                "step": "tune",
+                "quorum": 2,
+                "answered": 1,
+                "seconds": 90.0,
+                "asked": {"ward": time.time() - 65},
+                "waiting": ["ward"],
+                "came": ["clinic"],
+                "missing": {},
+            }
+        )
+        yield run
+
+
+def test_the_operator_orders_a_round_that_gathers(open_page: Open, ws: Workspace, gathers: str) -> None:
+    at = open_page("federation")
+    assert "1 of 2 have answered, 2 are needed; each has 1 min 30 s." in texts(at)
+    roster = at.dataframe[0].value
+    clinic, ward = roster["Now"]
+    assert clinic == "answered" and ward.startswith("tunes for ") and "time left: " in ward
+    assert list(roster["Study"]) == [federations(ws)[0].study[:11]] * 2 and set(roster["Version"]) == {OWN}
+    # One of two has answered and both are needed.
+    assert at.button(key="federation_close").disabled
+    assert "1 of 2 sites have answered and 2 are needed" in at.button(key="federation_close").help
+    at.number_input(key="federation_minutes").set_value(3).run()
+    at.button(key="federation_wait").click().run()
+    at.selectbox(key="federation_site").set_value("ward").run()
+    at.button(key="federation_leave_out").click().run()
+    first, second = orders_of(ws, gathers)
+    assert (first.order.what, first.order.seconds, first.order.token) == ("wait", 180.0, "0123456789abcdef")
+    assert (second.order.what, second.order.site, second.done) == ("leave-out", "ward", None)
+    assert first.order.by == machine_person().label
+    assert "**leave out ward**. Not taken yet" in texts(at)
+
+
+def test_a_step_is_closed_once_the_quorum_has_answered_and_a_site_is_taken_back(
+    open_page: Open, ws: Workspace, gathers: str
+) -> None:
+    study = ws.bank.run(gathers).study
+    desk = BankDesk(ws.bank, gathers, study, Teller(ws.home, gathers))
+    _, order = give_order(ws, "leave-out", run=gathers, site="ward", by="ada")
+    desk.answer(Taken(order, True, "'ward' is asked no more"))
+    now = run_now(ws.home, gathers)
+    assert now is not None and now.step is not None
+    desk.show(
+        {**now.step.model_dump(mode="json"), "quorum": 1, "waiting": [], "asked": {}, "missing": {"ward": "left"}}
+    )
+    at = open_page("federation")
+    assert list(at.dataframe[0].value["Now"]) == ["answered", "left out"]
+    assert "**ward** is left out by ada" in texts(at)
+    assert not at.button(key="federation_close").disabled
+    at.button(key="federation_close").click().run()
+    at.button(key="federation_take_back_0").click().run()
+    assert [one.order.what for one in orders_of(ws, gathers)] == ["leave-out", "close", "take-back"]
+
+
+def test_what_a_federation_will_take_is_shown_before_it_is_begun(open_page: Open, ws: Workspace) -> None:
+    submit(ws, "federate", arguments(ws))
+    at = open_page("federation")
+    for name in ("clinic", "ward"):
+        at.file_uploader[0].upload(f"{name}.csv", table(name), "text/csv").run()
+    at.button(key="federation_forecast_ask").click().run()
+    shown = next(one.value for one in at.dataframe if "Sends" in one.value)
+    assert list(shown["Site"]) == ["clinic", "ward"] and list(shown["Cases"]) == [80, 80]
+    assert "Time is what earlier rounds of this study took" in texts(at) and "2 rounds" in texts(at)
+
+
 def test_updates_that_a_study_keeps_are_likened_and_outliers_marked(open_page: Open, ws: Workspace) -> None:
     submit(ws, "federate", arguments(ws, KEEPING))
     at = open_page("federation")
@@ -123,13 +205,14 @@ def test_a_federation_that_failed_says_why(open_page: Open, ws: Workspace) -> No
     assert ws.bank.jobs()[0].state == "done"
 
 
+@pytest.mark.usefixtures("gathers")
 def test_a_sites_app_has_no_controls_of_the_federation(
     open_page: Open, ws: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FEDPROMPT_ROLE", "site")
     add_study(ws)
     at = open_page("federation")
-    assert not at.button and not at.file_uploader
+    assert not at.button and not at.file_uploader and not at.number_input and not at.selectbox
     assert "has not joined a federation yet" in texts(at)
 
 

@@ -60,7 +60,7 @@ def test_filters_are_asked_of_the_store_and_places_begin_anew(open_page: Open) -
 def test_a_prompt_tuned_on_pooled_cases_is_a_reference_and_never_best(open_page: Open) -> None:
     table = ranking(open_page("leaderboard"))
     pooled = table[table["prompt"].str.startswith("tuned on all cases")]
-    assert len(pooled) == 4 and set(pooled["standing"]) == {"reference, pooled cases"}
+    assert len(pooled) == 4 and set(pooled["standing"]) == {"reference"}
     assert pooled["best with"].isna().all()
     best = table[table["standing"] == "best"]
     assert list(best["prompt"]) == ["tuned together, round 3"]  # TOGETHER's third row has the highest mean

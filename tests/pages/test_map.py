@@ -42,7 +42,7 @@ def _fill(ws: Workspace, count: int) -> None:
 
 
 def _charts(at: AppTest) -> int:
-    return len(at.get("vega_lite_chart"))
+    return len(at.get("plotly_chart"))
 
 
 def test_an_empty_bank_says_what_to_do_and_draws_no_map(open_page: Open) -> None:

@@ -39,7 +39,9 @@ def test_a_text_is_escaped_whatever_it_holds() -> None:
 
 
 def test_markup_in_a_text_stays_text() -> None:
-    assert plain("![a](http://b) :red[c] $d$") == r"\!\[a\]\(http\://b\) \:red\[c\] \$d\$"
+    assert plain("![a](http://b) :red[c] $d$") == r"\!\[a\]\(http\:" "\u2060" r"//b\) \:red\[c\] \$d\$"
+    # What Markdown would make a link of, escaped or not, has an invisible word joiner in it.
+    assert plain("www.b.org eve@a.org a@production") == "www\u2060.b.org eve@\u2060a.org a@production"
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_what_left_what_was_refused_and_what_was_called_are_sentences_and_links_
     assert "this left: 4,967 bytes, the change of a prompt in round 2 (8 by 576 numbers), n=128." in shown
     assert "it refused to answer: it has too few cases. 90 bytes left" in shown
     assert "1,200 bytes in 3 calls, for 1 case." in shown
-    assert r"\!\[x\]\(http\://a.example\)" in texts(at)
+    assert r"\!\[x\]\(http\:" "\u2060" r"//a.example\)" in texts(at)
     assert "verified" in shown
     assert "every line agrees with its hash" in at.success[0].value
 

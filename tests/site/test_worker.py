@@ -16,8 +16,9 @@ from fedprompt.privacy.egress import Parcel, pack_task, unpack_reply
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
+from fedprompt.site.local_steps import site_seed
 from fedprompt.site.policy import Policy, write_policy
-from fedprompt.site.worker import Worker, site_seed
+from fedprompt.site.worker import Worker
 from fedprompt.study.messages import (
     DescribeReply,
     DescribeTask,

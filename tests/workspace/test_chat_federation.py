@@ -132,10 +132,32 @@ def test_a_site_asked_to_tune_says_that_it_cannot(ws: Workspace, tmp_path: Path)
     assert site.digest == parsed.digest(model_digest_of(parsed, ws.home.path))  # without a connection
 
 
+def test_what_was_answered_before_costs_nothing_and_the_rest_is_no_dearer_than_told(
+    ws: Workspace, server: ChatServer, tmp_path: Path
+) -> None:
+    write_models(ws.home.path, server.url, "price = {input = 1.0, output = 1000.0}")
+    study, sites = files(tmp_path)
+    before = forecast(ws, study, dict(sites))
+    assert before["cost"]["amount"] == pytest.approx(sum(one["cost"]["amount"] for one in before["sites"].values()))
+    federate(ws, study, sites)
+    assert len(server.sent) == before["calls"]
+    after = forecast(ws, study, dict(sites))
+    # The best template was answered on test; where it is not the dearest, that one is not known yet.
+    assert after["calls"] in (0, 12, 13, 24, 26) and after["cached"] >= 48
+    assert after["cost"]["amount"] < before["cost"]["amount"]
+
+
 def test_what_it_would_take_is_told_without_a_call(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
     study, sites = files(tmp_path)
     told = forecast(ws, study, dict(sites))
     assert told["basis"] == "not known" and told["seconds"] is None and told["received"] > 0
-    assert server.sent == []
+    # A site: 2 templates on 12 validation cases, one on 12 test cases, and the question what the server can do.
+    assert [one["calls"] for one in told["sites"].values()] == [37, 37] and told["calls"] == 74
+    assert told["tokens"] == told["input_tokens"] + told["output_tokens"] and told["cost"] is None
+    assert any("names no price" in note for note in told["notes"])
+    assert server.sent == [] and not list(ws.home.sites.glob("*"))
+    elsewhere = forecast(ws, study, {"bank": sites["bank"], "clinic": None})
+    assert elsewhere["sites"]["clinic"]["calls"] is None and elsewhere["calls"] is None
+    assert elsewhere["sites"]["bank"]["calls"] == 37
     with pytest.raises(FederationError, match="two sites"):
         federate(ws, study, {"bank": sites["bank"]})

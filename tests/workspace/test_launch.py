@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from fedprompt.cli.main import main
 from fedprompt.errors import JobError
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.jobs import submit, wait
-from fedprompt.workspace.launch import first_jobs, free_port, launch, web_root
+from fedprompt.workspace.launch import check_address, first_jobs, free_port, launch, web_root
 from fedprompt.workspace.liveness import is_alive
+from fedprompt.workspace.sign_in import SignIn
 from fedprompt.workspace.workspace import open_workspace
 from tests.new_bank import new_workspace
 
@@ -45,6 +47,34 @@ def test_an_unknown_role_is_refused_before_anything_starts(tmp_path: Path) -> No
     with pytest.raises(JobError, match="alone, site, hub"):
         launch(tmp_path / "home", role="king")
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.7", "prompts.example.org", "localhost.example.org"])
+def test_an_address_that_others_reach_is_refused_before_anything_starts_unless_people_sign_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    with pytest.raises(JobError, match=r"nobody has to sign in; write an \[auth\] section"):
+        launch(tmp_path / "home", address=address)
+    assert not (tmp_path / "home" / "bank.db").exists()
+    check_address(address, SignIn(("default",), "https://prompts.example.org"))
+
+
+def test_a_section_that_lacks_something_is_refused_on_loopback_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    path = tmp_path / "secrets.toml"
+    path.write_text('[auth]\nredirect_uri = "https://prompts.example.org/oauth2callback"\n')
+    path.chmod(0o600)
+    assert main(["ui", "--home", str(tmp_path)]) == 1
+    assert main(["ui", "--home", str(tmp_path), "--address", "0.0.0.0"]) == 1
+    assert not (tmp_path / "bank.db").exists()
+
+
+def test_an_address_that_this_machine_does_not_have_is_said() -> None:
+    with pytest.raises(JobError, match=r"this machine has no address 192\.0\.2\.7"):
+        free_port(None, address="192.0.2.7")
 
 
 def test_the_first_run_queues_assets_and_one_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,51 @@ def test_a_difference_is_paired_and_turns_with_its_pair() -> None:
     assert (back["low"], back["high"]) == (pytest.approx(-found["high"]), pytest.approx(-found["low"]))
 
 
+def graded(first: str, second: str, total: float, groups: int = 100, group_squares: float = 3.84) -> Comparison:
+    """Return a comparison of scores between 0 and 1: 30 cases a little better, 10 much worse."""
+    body = {"split": "test", "n": 100, "first": first, "second": second, "better": 30, "worse": 10, "squares": 4.0}
+    return Comparison.model_validate({**body, "total": total, "groups": groups, "group_squares": group_squares})
+
+
+def test_a_difference_of_graded_scores_is_of_their_values_and_not_of_who_won() -> None:
+    # Of 100 cases the differences sum to -4: the mean is -0.04, though 30 are better and 10 worse. Their squares sum to
+    # 4, so the residuals' to 4 - 0.16 = 3.84, and the mean's variance is 100 / 99 x 3.84 / 100^2 = 0.0003879.
+    halves = {A: score(A, 46, metric="score"), B: score(B, 50, metric="score")}
+    look = TestLook({"x": halves}, {"x": [graded(A, B, -4.0)]})
+    found = difference(look, {"x": (A, B)}, 0)
+    half = 1.959964 * 0.0003879**0.5
+    assert found["difference"] == pytest.approx(-0.04)
+    assert (found["low"], found["high"]) == (
+        pytest.approx(-0.04 - half, abs=1e-5),
+        pytest.approx(-0.04 + half, abs=1e-5),
+    )
+    assert found["distinguishable"]
+    assert found["by_site"]["x"]["n"] == 100 and 0.03 < found["by_site"]["x"]["p"] < 0.05  # 0.04 is 2.03 deviations
+    back = difference(look, {"x": (B, A)}, 0)
+    assert (back["difference"], back["low"]) == (pytest.approx(0.04), pytest.approx(-found["high"]))
+    # A site that keeps the very prompt differs by nothing, which halves the mean over the two sites.
+    both = TestLook({"x": halves, "y": halves}, {"x": [graded(A, B, -4.0)], "y": []})
+    assert difference(both, {"x": (A, B), "y": (B, B)}, 0)["difference"] == pytest.approx(-0.02)
+
+
+def test_cases_that_belong_together_widen_a_difference() -> None:
+    # 25 only A gets right and 5 only B, by patient: 20 patients, whose residuals sum to more than single cases' do.
+    alone, grouped = pair(A, B, 25, 5), pair(A, B, 25, 5).model_copy(update={"groups": 20, "group_squares": 60.0})
+    scores = {"x": {A: score(A, 80), B: score(B, 60)}}
+    narrow, wide = (difference(TestLook(scores, {"x": [one]}), {"x": (A, B)}, 0) for one in (alone, grouped))
+    assert wide["difference"] == pytest.approx(narrow["difference"])
+    # 20 / 19 x 60 / 100^2 = 0.006316, of which the root is 0.0795.
+    assert wide["high"] - wide["difference"] == pytest.approx(1.959964 * 0.006316**0.5, abs=1e-4)
+    assert not wide["distinguishable"] or wide["low"] > 0
+
+
+def test_a_single_group_of_graded_cases_says_nothing() -> None:
+    look = TestLook({"x": {A: score(A, 46, metric="score")}}, {"x": [graded(A, B, -4.0, groups=1)]})
+    found = difference(look, {"x": (A, B)}, 0)
+    assert (found["difference"], found["low"], found["high"]) == (pytest.approx(-0.04), -1.0, 1.0)
+    assert not found["distinguishable"] and found["by_site"]["x"]["p"] == 1.0
+
+
 def test_a_prompt_does_not_differ_from_itself() -> None:
     look = TestLook({"x": {A: score(A, 80)}}, {"x": []})
     found = difference(look, {"x": (A, A)}, 0)

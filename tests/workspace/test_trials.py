@@ -18,11 +18,12 @@ from fedprompt.workspace.converting import conversion_of
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.sweeps import read_numbers, settings_grid, word_sets
-from fedprompt.workspace.taken_further import study_of
+from fedprompt.workspace.taken_further import study_of, study_with
 from fedprompt.workspace.trial_files import KEPT_DAYS, MOST_RUNS, TrialFolder, owner_folder
 from fedprompt.workspace.trials import Check, TrialRequest, read_trial, run_trial
 from fedprompt.workspace.variants import Variant
 from fedprompt.workspace.workspace import Workspace
+from tests.chat_server import ChatServer, serve, write_models
 from tests.new_bank import new_workspace
 
 RUN = "ab" * 16
@@ -97,6 +98,52 @@ def test_text_is_told_while_it_is_written_and_gone_afterwards(ws: Workspace, fol
     (cell,) = read_trial(folder, RUN).cells.values()
     assert heard and (cell.generated or "").startswith(heard[0])
     assert read_trial(folder, RUN).live == {}
+
+
+@pytest.fixture
+def server(ws: Workspace) -> Iterator[ChatServer]:
+    with serve(lambda body: " ".join(["word"] * 20), between=0.02) as state:
+        price = "price = {input = 1.0, output = 2.0}"
+        write_models(ws.home.path, state.url, f"concurrency = 2\n{price}")
+        yield state
+
+
+def test_a_chat_model_s_text_is_told_while_it_comes_and_counted_with_its_cost(
+    ws: Workspace, folder: TrialFolder, server: ChatServer
+) -> None:
+    seen: dict[tuple[int, int], list[str]] = {}
+    chat = variant(model="chat:local", labels=[], generate=True)
+    folder.add(RUN, body(chat, rows=[{"text": str(n)} for n in range(3)]))
+
+    def listen(progress: Progress) -> None:
+        for key, text in read_trial(folder, RUN).live.items():
+            seen.setdefault(key, []).append(text)
+
+    run_trial(ws, folder, RUN, listen)
+    whole = " ".join(["word"] * 20)
+    assert {cell.generated for cell in read_trial(folder, RUN).cells.values()} == {whole}
+    assert any(0 < len(text) < len(whole) and whole.startswith(text) for text in seen[0, 0])
+    assert {(0, 1), (0, 2)} <= set(seen)  # two rows at once are both told
+    # By hand: "0\nMood:" is 2 words read, 20 are written; at 1 and 2 USD a million tokens 42 millionths.
+    cell = read_trial(folder, RUN).cells[0, 0]
+    assert (cell.read, cell.written, cell.cost, cell.currency) == (2, 20, pytest.approx(42e-6), "USD")
+
+
+def test_a_stop_in_the_middle_of_a_chat_model_s_answer_ends_it_there(
+    ws: Workspace, folder: TrialFolder, server: ChatServer
+) -> None:
+    class Stop(BaseException):
+        pass
+
+    def stop(progress: Progress) -> None:
+        if any(read_trial(folder, RUN).live.values()):
+            raise Stop
+
+    server.answer = lambda body: "word " * 500
+    folder.add(RUN, body(variant(model="chat:local", labels=[], generate=True), rows=[{"text": "x"}]))
+    with pytest.raises(Stop):
+        run_trial(ws, folder, RUN, stop)
+    assert server.pieces < 250 and read_trial(folder, RUN).missing == 1
 
 
 def test_files_are_their_owner_s_alone_and_a_run_s_name_cannot_climb(ws: Workspace, folder: TrialFolder) -> None:
@@ -215,3 +262,19 @@ def test_what_was_tried_makes_a_study_that_reads_back() -> None:
     assert (written.scorers[0].name, written.scorers[0].negate) == ("contains", True)
     with pytest.raises(StudyError, match="different answers"):
         study_of("mine", [pair[0], free], ())
+
+
+def test_what_was_tried_is_added_to_a_study_and_what_it_has_stays() -> None:
+    chat = Template("chat", messages=(Message("user", "{text}?"),))
+    pair = [Variant.model_validate(variant(one, name="A")) for one in (PLAIN, chat)]
+    begun = parse_study(study_of("mine", pair[:1], ()) + "rounds: {count: 7}\n", "the draft")
+    more = parse_study(study_with(begun, pair), "the draft")
+    assert [one.name for one in more.templates] == ["A", "A 2"] and more.rounds.count == 7
+    assert more.templates[0] == begun.templates[0]
+    with pytest.raises(StudyError, match="has these templates already"):
+        study_with(more, pair)
+    with pytest.raises(StudyError, match="other answers than prompt 'A': positive, negative"):
+        study_with(begun, [Variant.model_validate(variant(chat, name="A", labels=["yes", "no"]))])
+    strange = Variant.model_validate(variant(Template("b", text="{body}"), name="B"))
+    with pytest.raises(StudyError, match=r"no study yet.*'body'"):
+        study_with(begun, [strange])

@@ -15,6 +15,7 @@ from nvflare.app_common.job_launcher.client_process_launcher import ClientProces
 from nvflare.app_common.job_launcher.server_process_launcher import ServerProcessJobLauncher
 
 from fedprompt.federation.transports.flare.address import ENGINE
+from fedprompt.federation.transports.flare.finished import hold_folder
 from fedprompt.federation.transports.flare.tether import end_with
 
 __all__ = ["ClientLauncher", "ServerLauncher", "main"]
@@ -48,6 +49,7 @@ def main() -> None:
     """Run the module that is the first argument."""
     end_with(int(os.environ[ENGINE]))
     module = sys.argv.pop(1)
+    hold_folder(sys.argv)  # until this process ends, so that nobody clears it away
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

@@ -1,0 +1,188 @@
+"""Who sits before the browser: the user of this machine, or whoever signed in, and what their role lets them do.
+
+Invariant: a page asks here twice, once to draw a control (``barred``) and once when it is used (``require``,
+``submit``, ``cancel``): between the two a role may have been taken away, and a sign-in may have run out.
+"""
+
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.panels.plain import plain
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace import jobs
+from fedprompt.workspace.home import Home, find_home
+from fedprompt.workspace.people import FILE as PEOPLE
+from fedprompt.workspace.people import Deed, Person, Rules, is_fresh, machine_person, person_of, read_rules
+from fedprompt.workspace.sign_in import FILE, SignIn, is_loopback, sign_in_of
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = [
+    "barred",
+    "cancel",
+    "check_server",
+    "forget",
+    "person",
+    "require",
+    "sign_in",
+    "submit",
+    "visitor",
+    "why_not",
+    "why_not_job",
+]
+
+# What jobs do that are not for everyone; a kind that stands nowhere needs the highest role.
+READING = ("data", "export-preview", "map", "nearest-words", "roster", "search")
+JOBS: Mapping[str, Deed] = {
+    "assets": "tune",
+    "demo": "tune",
+    "export": "exchange",
+    "federate": "federate",
+    "federate-flare": "federate",
+    "forecast": "tune",
+    "harden": "tune",
+    "model-test": "try",
+    "playground": "try",
+    "score": "tune",
+    "trial": "try",
+    "tune": "tune",
+    "tune-time": "tune",
+}
+
+
+def sign_in() -> SignIn | None:
+    """Return how people sign in here; None where nobody has to.
+
+    Raises:
+        FedPromptError: there are secrets that cannot be read, or whose ``[auth]`` lacks something.
+    """
+    if st.secrets.load_if_toml_exists():
+        return sign_in_of(st.secrets.to_dict())
+    for path in st.get_option("secrets.files"):
+        if Path(path).exists():
+            raise FedPromptError(f"{path} cannot be read, so that nobody can sign in; the server's log says why")
+    return None
+
+
+def check_server() -> None:
+    """Let the server pass, or refuse it where strangers reach it and nobody signs in.
+
+    Raises:
+        FedPromptError: it listens beyond this machine without sign-in, or it was started past the home's secrets.
+    """
+    ours = find_home().path / FILE
+    if ours.exists() and str(ours) not in st.get_option("secrets.files"):
+        raise FedPromptError(f"this server was started without {ours}; start it with 'fedprompt ui', which reads it")
+    if not is_loopback(st.get_option("server.address")) and sign_in() is None:
+        raise FedPromptError(
+            "this server listens beyond this machine and nobody has to sign in; start it with 'fedprompt ui', which "
+            f"listens on 127.0.0.1, or write an [auth] section into {ours}"
+        )
+
+
+def visitor() -> Person | None:
+    """Return who this is; None for whoever has to sign in first, or again.
+
+    Raises:
+        FedPromptError: the settings of signing in, or of people's roles, cannot be used.
+    """
+    if sign_in() is None:
+        return machine_person()
+    claims, rules = st.user.to_dict(), _rules_of(find_home())
+    if claims.get("is_logged_in") is not True or not is_fresh(claims, rules, time.time()):
+        return None
+    return person_of(claims, rules)
+
+
+def person() -> Person:
+    """Return who this is.
+
+    Raises:
+        FedPromptError: nobody has signed in, or the settings cannot be used.
+    """
+    found = visitor()
+    if found is None:
+        raise FedPromptError("you are not signed in, or no longer; load this page again and sign in")
+    return found
+
+
+def why_not(deed: Deed) -> str | None:
+    """Return in a sentence why this visitor may not do something, None where they may."""
+    return person().why_not(deed)
+
+
+def barred(deed: Deed) -> bool:
+    """Return whether to disable a control; where it is so, the reason is drawn first."""
+    why = why_not(deed)
+    if why is not None:
+        st.caption(f":material/lock: {plain(why)}")
+    return why is not None
+
+
+def require(deed: Deed) -> None:
+    """Let an action pass or refuse it.
+
+    Raises:
+        FedPromptError: this visitor may not do it.
+    """
+    person().require(deed)
+
+
+def submit(ws: Workspace, kind: str, arguments: Mapping[str, Any]) -> str:
+    """Queue a job, as ``fedprompt.workspace.jobs.submit`` does, if this visitor may.
+
+    Raises:
+        FedPromptError: they may not.
+        JobError: there is no such kind.
+    """
+    _require_job(kind)
+    return jobs.submit(ws, kind, arguments)
+
+
+def cancel(ws: Workspace, job: str) -> None:
+    """Stop a job, if this visitor might have started it.
+
+    Raises:
+        FedPromptError: they may not.
+        JobError: there is no such job.
+    """
+    _require_job(ws.bank.job(job).kind)
+    jobs.cancel(ws, job)
+
+
+def forget(ws: Workspace, job: str) -> None:
+    """Drop a job that has ended, if this visitor might have started it.
+
+    Raises:
+        FedPromptError: they may not.
+        JobError: there is no such job.
+    """
+    _require_job(ws.bank.job(job).kind)
+    ws.bank.forget_job(job)
+
+
+def why_not_job(kind: str) -> str | None:
+    """Return in a sentence why this visitor may not start or stop jobs of a kind, None where they may."""
+    return None if kind in READING else why_not(JOBS.get(kind, "federate"))
+
+
+def _require_job(kind: str) -> None:
+    if kind not in READING:
+        require(JOBS.get(kind, "federate"))
+
+
+def _rules_of(home: Home) -> Rules:
+    try:
+        state = (home.path / PEOPLE).stat()
+    except OSError:
+        return read_rules(home)
+    return _rules(home, (state.st_mtime_ns, state.st_size, state.st_ino, state.st_mode))
+
+
+@lru_cache(maxsize=2)
+def _rules(home: Home, stamp: tuple[int, ...]) -> Rules:
+    return read_rules(home)

@@ -1,0 +1,55 @@
+"""``fedprompt harden``: a soft prompt made into words, for models that take only text."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fedprompt.cli.options import Group, Home, Json, Map, Seed, pairs
+from fedprompt.cli.showing import emit, line, number, percent, table
+from fedprompt.cli.telling import Teller
+
+__all__ = ["harden"]
+
+ROWS = {
+    "soft": "soft prompt",
+    "cosine": "nearest words, by angle",
+    "euclid": "nearest words, by distance",
+    "words": "words found",
+    "manual": "best written by hand",
+}
+
+
+def harden(
+    prompt: Annotated[str, typer.Argument(help="A soft prompt's id, the beginning of one, or name@tag.")],
+    data: Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")],
+    map_: Map = None,
+    group: Group = None,
+    steps: Annotated[int, typer.Option("--steps", min=0, help="Most steps of the search; 0 only projects.")] = 40,
+    fluency: Annotated[
+        float, typer.Option("--fluency", min=0.0, help="What unlikely words cost; 0 takes any words.")
+    ] = 0.01,
+    seed: Seed = 0,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Make a soft prompt into words, and say what of its accuracy they keep."""
+    from fedprompt.workspace.hardening import harden as run
+    from fedprompt.workspace.workspace import open_workspace
+
+    with open_workspace(home) as ws, Teller() as tell:
+        found = run(
+            ws, prompt, data, mapping=pairs(map_), group=group, steps=steps, fluency=fluency, seed=seed, report=tell
+        )
+    if json:
+        emit(found)
+        return
+    rows = []
+    for key, row in found["validation"].items():
+        against = row["against_soft"]
+        apart = "" if against is None else f"{100 * against['difference']:+.1f}"
+        span = "" if against is None else f"({100 * against['low']:+.1f} to {100 * against['high']:+.1f})"
+        rows.append((ROWS[key], percent(row["value"]), number(row), apart, span, row["prompt"]))
+    table(("validation", "right", "95 %", "points", "95 %", "prompt"), rows)
+    line(found["template"])
+    line(found["sentence"])

@@ -1,0 +1,78 @@
+"""The steps of a round at one site: as many as the task asks, under the site's own stream of random numbers.
+
+A first round that begins as the last one did, as tuning alone does, is not run twice; a process that ended goes on from
+its checkpoint.
+"""
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+
+from fedprompt.models.protocols import SoftObjective
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.site.folder import SiteFolder
+from fedprompt.study.messages import TuneTask
+from fedprompt.study.schema import Study
+from fedprompt.tuning.checkpoint import Checkpoint
+from fedprompt.tuning.schedule import Schedule
+from fedprompt.tuning.soft import Tuned, tune_soft
+
+__all__ = ["LocalSteps", "site_seed"]
+
+
+def site_seed(name: str) -> int:
+    """Return the number that stands for a site in ``SeedSequence([seed, site, round])``."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+class LocalSteps:
+    """One site's tuning for one study."""
+
+    def __init__(self, name: str, folder: SiteFolder, study: Study) -> None:
+        self._name, self._folder, self._study = name, folder, study
+        self._last: tuple[tuple[SoftPrompt, int, int, int], Tuned] | None = None  # round 1, which others may begin with
+
+    def tune(
+        self,
+        task: TuneTask,
+        start: SoftPrompt,
+        objective: SoftObjective,
+        question: str,
+        stepped: Callable[[TuneTask, int, float], None],
+    ) -> Tuned:
+        """Take the steps.
+
+        Args:
+            objective: the site's tune split.
+            question: what is asked, so that a checkpoint of another task is not gone on with.
+            stepped: hears (task, step, loss).
+
+        Raises:
+            TuningError: the loss is no number.
+        """
+        tuning = self._study.tuning
+        whole = self._study.rounds.total * tuning.steps
+        same = (start, task.seed, task.round, task.steps)
+        if self._last is not None and self._last[0] == same:
+            for step, loss in enumerate(self._last[1].loss, 1):
+                stepped(task, step, loss)
+            return self._last[1]
+        checkpoint = Checkpoint(self._folder.path / "tuning.safetensors", question)
+        tuned = tune_soft(
+            objective,
+            start,
+            steps=task.steps,
+            batch=tuning.batch,
+            lr=tuning.lr,
+            schedule=Schedule(tuning.schedule, tuning.warmup, whole, (task.round - 1) * tuning.steps),
+            accumulate=tuning.accumulate,
+            checkpoint=checkpoint,
+            proximal=self._study.rounds.strategy.options.get("mu", 0.0),
+            rng=np.random.default_rng(np.random.SeedSequence([task.seed, site_seed(self._name), task.round])),
+            progress=lambda step, loss: stepped(task, step, loss),
+        )
+        checkpoint.remove()
+        if task.round == 1:
+            self._last = (same, tuned)
+        return tuned
