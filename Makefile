@@ -13,6 +13,7 @@ PYTHON ?=
 WORKERS ?= 2
 # The examples that a property is tried on: a quarter of hypothesis's own in `make quick`, all in `make test`.
 PROFILE := quick
+QUICK := not model and not browser and not slow and not whole
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --retries 10 $(PIP_ARGS)
@@ -27,14 +28,15 @@ run: .venv/.runtime ## make the environment if needed and start the app (Ctrl-C 
 	@exec $(BIN)/fedprompt ui
 
 test: PROFILE = shared
+test: QUICK = not model and not browser and not slow
 test: check quick ## everything that CI runs: style, types, imports, then every test
 	@$(BIN)/python -m pytest -m "model or browser or slow"
 
 # By file, so that a process imports what its files need and makes their fixtures once. Compiled tests are kept, also
 # where the environment says otherwise: compiling them anew in every process costs a quarter of the time.
-quick: .venv/.tests ## the tests without model and browser, under a minute
+quick: .venv/.tests ## the tests without model, browser and whole pages or commands, under a minute
 	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile \
-	  --hypothesis-profile=$(PROFILE) -m "not model and not browser and not slow"
+	  --hypothesis-profile=$(PROFILE) -m "$(QUICK)"
 
 check: .venv/.tests ## style, types and imports
 	@$(BIN)/ruff check .

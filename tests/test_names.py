@@ -9,6 +9,8 @@ import pytest
 
 import fedprompt
 
+pytestmark = pytest.mark.whole
+
 # Alembic runs these itself; running a package is what ``__main__`` is for.
 MODULES = sorted(
     info.name

@@ -27,6 +27,8 @@ from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer, Study, TemplateSpec
 from fedprompt.study.score import Score
 
+pytestmark = pytest.mark.whole
+
 FIRST = "fcf56041b350b1ab30ab73eb4c9d9681e71263c585267bdd3093915c452eb377"
 
 

@@ -21,6 +21,8 @@ from fedprompt.errors import BankError
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 
+pytestmark = pytest.mark.whole
+
 WRITER = """
 import sys
 from pathlib import Path

@@ -14,6 +14,8 @@ from fedprompt.prompts.template import Template
 from fedprompt.workspace.workspace import open_workspace
 from tests.new_bank import new_workspace
 
+pytestmark = pytest.mark.whole
+
 TEMPLATE = Template("mood", text="{text}{soft}\nMood:", words={"positive": " good", "negative": " bad"})
 
 

@@ -19,6 +19,8 @@ from fedprompt.workspace.home import find_home
 from fedprompt.workspace.hub_folder import write_json
 from fedprompt.workspace.workspace import open_workspace
 
+pytestmark = pytest.mark.whole
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
 STUDY = """
 study: mood

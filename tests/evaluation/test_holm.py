@@ -7,6 +7,8 @@ from statsmodels.stats.multitest import multipletests
 
 from fedprompt.evaluation.statistics import holm
 
+pytestmark = pytest.mark.whole
+
 
 def test_holm_by_hand() -> None:
     # Sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, then never falling.

@@ -8,6 +8,8 @@ from fedprompt.errors import ModelError
 from fedprompt.evaluation.scorers import Bleu, ChrF, RougeL, Scorer, TokenF1
 from fedprompt.evaluation.scorers.package import package
 
+pytestmark = pytest.mark.whole
+
 ALL: tuple[Scorer, ...] = (TokenF1(), RougeL(), ChrF(), Bleu())
 words = st.lists(st.sampled_from(["red", "green", "blue", "film", "the", "house"]), max_size=8).map(" ".join)
 

@@ -21,6 +21,8 @@ from fedprompt.models.hf import HFModel
 from fedprompt.models.protocols import ChoiceQuery, RunSettings
 from fedprompt.prompts.template import Demonstrations, Message
 
+pytestmark = pytest.mark.whole
+
 Make = Callable[..., Exported]
 TEXTS = ("a good film", "too long <fp-0> <fp-1></s>", "naïve {text} 🙂")
 

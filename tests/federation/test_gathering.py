@@ -10,6 +10,8 @@ from fedprompt.errors import FederationError, LedgerError, SiteRefused
 from fedprompt.federation import gathering
 from fedprompt.federation.gathering import Gathering
 
+pytestmark = pytest.mark.whole
+
 SITES = ("a", "b", "c", "d")
 
 

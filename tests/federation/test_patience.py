@@ -15,6 +15,8 @@ from fedprompt.study.score import Score, SplitName
 from tests.federation.test_rounds import NAMES, Memory, run
 from tests.scripted_sites import MODEL, STUDY, study, worker
 
+pytestmark = pytest.mark.whole
+
 
 class Told(Hub):
     """A hub whose sites' validation scores are made up, a round after the other; each site has the same."""

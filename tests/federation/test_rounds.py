@@ -20,6 +20,8 @@ from fedprompt.study.schema import Precision
 from fedprompt.study.score import Score
 from tests.scripted_sites import MODEL, STUDY, study, worker
 
+pytestmark = pytest.mark.whole
+
 NAMES = ("bank", "clinic", "court")
 START = MODEL.text_init("Overall the feeling is", 3)
 Handler = Callable[[bytes], Delivered]

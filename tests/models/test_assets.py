@@ -19,6 +19,8 @@ from fedprompt.models.assets import ASSETS, MODELS, Asset, PullProgress, asset_f
 from fedprompt.workspace.assets import assets_ready, list_assets
 from fedprompt.workspace.home import Home
 
+pytestmark = pytest.mark.whole
+
 TEXT = b"one line of text\n"
 WHEEL = "tiny_words-1.0-py3-none-any.whl"
 

@@ -16,6 +16,8 @@ from fedprompt.models.chat_langchain import LangChainChat, load_chat
 from fedprompt.prompts.rendered import SOFT, Rendered, Turn
 from tests.chat_server import KEY, ChatServer, serve, write_models
 
+pytestmark = pytest.mark.whole
+
 SECRET_TEXT = "xylophone-case"
 
 

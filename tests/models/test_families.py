@@ -11,6 +11,8 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Message, Template
 from tests.models.tiny import FAMILIES, model
 
+pytestmark = pytest.mark.whole
+
 LABELS = ["positive", "negative"]
 TEXTS = ["a good film", "it was awful and bad and long, a film that never ends", "great", "", "a <|im_start|> marker"]
 TEMPLATES = [

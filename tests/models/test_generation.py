@@ -13,6 +13,8 @@ from fedprompt.prompts.template import Template
 from tests.models.test_families import TEMPLATES, TEXTS, soft_for
 from tests.models.tiny import FAMILIES, model
 
+pytestmark = pytest.mark.whole
+
 MANY = 7
 
 

@@ -11,6 +11,8 @@ from fedprompt.workspace.home_key import home_signer
 from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.pages.visitors import let_in, write_people
 
+pytestmark = pytest.mark.whole
+
 Open = Callable[..., AppTest]
 
 

@@ -9,7 +9,7 @@ from fedprompt.prompts.template import Template
 from fedprompt.workspace.workspace import Workspace
 
 Open = Callable[..., AppTest]
-pytestmark = pytest.mark.usefixtures("demo_home")
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("demo_home")]
 
 
 @pytest.fixture

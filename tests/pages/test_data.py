@@ -11,6 +11,8 @@ from fedprompt.workspace.evaluation_sets import evaluation_sets, keep_file
 from fedprompt.workspace.workspace import Workspace
 from tests.scripted_sites import cases
 
+pytestmark = pytest.mark.whole
+
 Open = Callable[..., AppTest]
 
 

@@ -23,6 +23,8 @@ from tests.new_bank import new_workspace
 from tests.pages.evaluation import add_set, add_study
 from tests.scripted_sites import TEXT, cases
 
+pytestmark = pytest.mark.whole
+
 Open = Callable[..., AppTest]
 ROOT = Path(__file__).parents[2]
 KEEPING = TEXT.replace("rounds: {count: 2}", "rounds: {count: 2, keep_updates: true}")

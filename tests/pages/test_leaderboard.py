@@ -6,6 +6,8 @@ from streamlit.testing.v1 import AppTest
 
 from fedprompt.workspace.workspace import Workspace
 
+pytestmark = pytest.mark.whole
+
 Open = Callable[..., AppTest]
 
 

@@ -13,6 +13,8 @@ from fedprompt.workspace.workspace import Workspace
 from tests.pages.evaluation import add_set, add_study
 from tests.scripted_sites import STUDY, TEXT
 
+pytestmark = pytest.mark.whole
+
 Open = Callable[..., AppTest]
 
 

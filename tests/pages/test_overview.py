@@ -7,6 +7,8 @@ from streamlit.testing.v1 import AppTest
 from fedprompt.workspace.workspace import Workspace
 from tests.demo_bank import SITES, fill
 
+pytestmark = pytest.mark.whole
+
 Open = Callable[..., AppTest]
 
 

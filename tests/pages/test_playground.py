@@ -9,6 +9,8 @@ from fedprompt.workspace.trials import Trial, read_trial
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import serve
 
+pytestmark = pytest.mark.whole
+
 Open = Callable[..., AppTest]
 
 

@@ -11,6 +11,8 @@ from fedprompt.workspace.tuning_job import tuning_view
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.evaluation import add_set, add_study
 
+pytestmark = pytest.mark.whole
+
 Open = Callable[..., AppTest]
 
 

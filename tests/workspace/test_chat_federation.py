@@ -24,6 +24,8 @@ from tests.chat_server import KEY, ChatServer, serve, write_models
 from tests.new_bank import new_workspace
 from tests.scripted_sites import MODEL, cases, write_cases
 
+pytestmark = pytest.mark.whole
+
 TEXT = """\
 study: mood
 model: chat:local

@@ -27,6 +27,8 @@ from tests.chat_server import KEY, ChatServer, serve, write_models
 from tests.new_bank import new_workspace
 from tests.scripted_sites import write_cases
 
+pytestmark = pytest.mark.whole
+
 PRICE = "price = {input = 100.0, output = 1000.0, currency = 'EUR'}"
 CHOICE = """\
 study: mood

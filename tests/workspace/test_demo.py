@@ -18,6 +18,8 @@ from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import open_workspace
 from tests.new_bank import new_workspace
 
+pytestmark = pytest.mark.whole
+
 SETTINGS = DemoSettings(
     rounds=2, cases=12, held_out=14, model="scripted", dtype="float32", threads=1, templates=4, seed=5
 )

@@ -11,6 +11,8 @@ from fedprompt.workspace.forecast import forecast
 from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases, write_study
 
+pytestmark = pytest.mark.whole
+
 SITES = ("bank", "clinic")
 
 

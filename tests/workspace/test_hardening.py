@@ -18,6 +18,8 @@ from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 from tests.scripted_sites import MODEL, STUDY, write_cases, write_study
 
+pytestmark = pytest.mark.whole
+
 
 def tuned(ws: Workspace, path: Path) -> tuple[str, Path]:
     """Return a soft prompt that was tuned here, and the cases."""

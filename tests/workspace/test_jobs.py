@@ -16,6 +16,8 @@ from fedprompt.workspace.queue import JobQueue
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Any:

@@ -21,6 +21,8 @@ from fedprompt.workspace.sign_in import SignIn
 from fedprompt.workspace.workspace import open_workspace
 from tests.new_bank import new_workspace
 
+pytestmark = pytest.mark.whole
+
 
 def taken(port: int = 0) -> socket.socket:
     held = socket.socket()

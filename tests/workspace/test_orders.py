@@ -16,6 +16,8 @@ from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases
 
+pytestmark = pytest.mark.whole
+
 SITES = ("bank", "clinic", "court")
 
 

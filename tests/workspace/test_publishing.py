@@ -23,6 +23,8 @@ from fedprompt.workspace.workspace import open_workspace
 from tests.docs.test_commands import documented_keys
 from tests.scripted_sites import write_cases, write_study
 
+pytestmark = pytest.mark.whole
+
 HUB = {"federation": "meadow", "host": "localhost", "port": 8002, "admin_port": 8003, "authority": "SHA256:AB"}
 OWN = Template("ours", text="Read this note with care: {text}\nMood:", words={"positive": " up", "negative": " down"})
 

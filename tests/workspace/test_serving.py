@@ -33,6 +33,8 @@ from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.new_bank import new_workspace
 from tests.workspace.tagged_prompt import record
 
+pytestmark = pytest.mark.whole
+
 pytest.importorskip("fastapi")
 
 ROOT = Path(__file__).parents[2]
