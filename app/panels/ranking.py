@@ -70,6 +70,8 @@ def _row(
 def _standing(row: LeaderRow, best: str | None) -> str | None:
     if row.origin == REFERENCE:
         return "reference"
+    if row.otherwise:
+        return "other way"
     if row.mean is None:
         return None
     if row.id == best:
@@ -131,7 +133,8 @@ def column_settings(sites: Sequence[str], *, narrow: bool = True) -> dict[str, A
         "standing": config.TextColumn(
             "Standing",
             width=90,
-            help="\N{ALMOST EQUAL TO} best: these cases do not tell it from the best yet.",
+            help="\N{ALMOST EQUAL TO} best: these cases do not tell it from the best yet. Other way: its scores were "
+            "got in another way than those of the others (method or scorers), so they do not compare.",
         ),
         **{
             site: config.NumberColumn(

@@ -1,10 +1,11 @@
 """One page of a study's ranking, paged in the store, so that a page of 100,000 prompts costs what a page of 50 does.
 
-It ranks by each site's newest score, whatever the run, as ``fedprompt bank leaders`` does; ``leaderboard`` ranks one
-run, over the same cases, with all prompts in memory. Intervals and the probability of being best come from Beta draws
-of the page's prompts and of the contenders, the first of the whole ranking; they are left out where a prompt was
-scored in another way than the contenders. Invariant: a prompt tuned on pooled cases, which no real federation could
-have, is a reference: it is ranked, never a contender.
+It ranks by each site's newest score, whatever the run, as ``fedprompt bank leaders`` does. Intervals and the
+probability of being best come from Beta draws of the page's prompts and of the contenders, the first of the whole
+ranking.
+Invariants: scores got in different ways never share a ranking, so a prompt that was scored in another way than the
+contenders has neither mean nor standing; a prompt tuned on pooled cases, which no real federation could have, is a
+reference: it is ranked, never a contender.
 """
 
 import csv
@@ -23,7 +24,7 @@ from fedprompt.evaluation.intervals import Interval
 from fedprompt.evaluation.ranking import BetaSummary
 from fedprompt.evaluation.statistics import beta_summary, effective_n, mean_over_sites
 from fedprompt.study.score import Score
-from fedprompt.workspace.leaderboard import REFERENCE, SEED, site_score
+from fedprompt.workspace.leaderboard import REFERENCE, site_score
 from fedprompt.workspace.methods import Way, how_judged, ruling_way
 from fedprompt.workspace.views import LeaderRow
 from fedprompt.workspace.workspace import Workspace
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 PAGE = 50
+SEED = 0
 CONTENDERS = 50
 DRAWS = 2000
 MOST_IN_FILE = 20_000
@@ -137,6 +139,8 @@ def ranking_page(
     for row in found.rows:
         drawn = summary.get(row.id) if coverage == "full" else None
         rows.append(_row(row, drawn, summary[top] if top else None, scores.get(row.id, {}), tuple(shown), coverage))
+        if rivals.ruling not in (None, *_ways({row.id: scores.get(row.id, {})})[row.id]):
+            rows[-1] = replace(rows[-1], mean=None, worst=None, otherwise=True)
         if test[row.id]:
             rows[-1] = _with_test(rows[-1], test[row.id], show_test)
     tags: dict[str, tuple[str, ...]] = {}

@@ -13,7 +13,6 @@ __all__ = [
     "CompareView",
     "GainView",
     "LeaderRow",
-    "LeaderboardView",
     "OverviewView",
     "PairView",
     "PromptView",
@@ -45,7 +44,10 @@ class SiteScore:
 
 @dataclass(frozen=True)
 class LeaderRow:
-    """A prompt in the ranking; ``sites`` holds None where it was not measured."""
+    """A prompt in the ranking; ``sites`` holds None where it was not measured.
+
+    ``otherwise``: its scores were got in another way than the ranking's, so that it has neither mean nor standing.
+    """
 
     id: str
     name: str
@@ -60,18 +62,7 @@ class LeaderRow:
     nominated: bool
     test_mean: float | None
     test_interval: Interval | None
-
-
-@dataclass(frozen=True)
-class LeaderboardView:
-    """Prompts scored at every site, best first, and apart from them those that were not."""
-
-    study: str
-    title: str
-    sites: tuple[str, ...]
-    ranked: tuple[LeaderRow, ...]
-    partial: tuple[LeaderRow, ...]
-    looks: int
+    otherwise: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from fedprompt.study.schema import Study
 from fedprompt.workspace.comparing import compare_scores
 from fedprompt.workspace.federating import federate
 from fedprompt.workspace.forecast import forecast
-from fedprompt.workspace.leaderboard import leaderboard
+from fedprompt.workspace.leaderboard import latest_study
+from fedprompt.workspace.ranking_page import Filter, ranking_page
 from fedprompt.workspace.sites import make_worker
 from fedprompt.workspace.study_model import model_digest_of
 from fedprompt.workspace.workspace import Workspace
@@ -63,8 +64,8 @@ def test_templates_are_scored_ranked_and_looked_at_on_test(ws: Workspace, server
     found = federate(ws, study, sites)
     assert [row["name"] for row in found["templates"]] == ["plain", "chat"] and found["rounds"] == []
     assert set(found["test"]["manual"]["by_site"]) == {"bank", "clinic"} and 0 < found["test"]["manual"]["mean"] <= 1
-    view = leaderboard(ws)
-    assert len(view.ranked) == 2 and view.sites == ("bank", "clinic")
+    view = ranking_page(ws, Filter(study=latest_study(ws)))
+    assert len(view.rows) == 2 and view.sites == ("bank", "clinic")
     assert {row.score.method for row in ws.bank.scores(run=found["run"])} == {"likelihood"}
     told = compare_scores(ws, *(row["prompt"] for row in found["templates"]))
     assert told["test"] == "mcnemar" and told["n"] == 24 and set(told["by_site"]) == {"bank", "clinic"}

@@ -17,10 +17,10 @@ from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.comparing import compare_scores
 from fedprompt.workspace.doctor import doctor
 from fedprompt.workspace.dry_run import dry_run
-from fedprompt.workspace.leaderboard import leaderboard
 from fedprompt.workspace.own_cases import OWN_SITE
 from fedprompt.workspace.playground import RunRequest, run_playground
 from fedprompt.workspace.progress import Progress
+from fedprompt.workspace.ranking_page import Filter, ranking_page
 from fedprompt.workspace.scoring import score
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import KEY, ChatServer, serve, write_models
@@ -217,16 +217,16 @@ def test_methods_never_share_a_ranking(ws: Workspace, server: ChatServer, tmp_pa
     studies = {ws.bank.run(found["run"]).study for found in (first, second)}
     assert len(studies) == 2  # another method is another study, so no ranking sees both
     for study in studies:
-        assert len(leaderboard(ws, study).ranked) == 2
+        assert [row.otherwise for row in ranking_page(ws, Filter(study=study)).rows] == [False, False]
     # And where one study holds both all the same, the others stand apart.
     study = ws.bank.run(second["run"]).study
     rows = ws.bank.scores(run=second["run"])
     ws.bank.start_run("r1:" + "0" * 32, kind="score", study=study, settings={})
     ws.bank.record_scores("r1:" + "0" * 32, OWN_SITE, [rows[0].score.model_copy(update={"method": "likelihood"})])
-    view = leaderboard(ws, study)
+    view = ranking_page(ws, Filter(study=study)).rows
     # One each: where they tie, likelihood is ranked.
-    assert [row.id for row in view.ranked] == [rows[0].score.prompt]
-    assert [row.id for row in view.partial] == [rows[1].score.prompt]
+    assert [row.id for row in view if row.mean is not None] == [rows[0].score.prompt]
+    assert [row.id for row in view if row.otherwise] == [rows[1].score.prompt]
 
 
 def test_a_comparison_shows_scores_of_one_method(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import pytest
 from fedprompt.errors import BankError, FederationError, FedPromptError
 from fedprompt.workspace.comparing import compare, compare_scores
 from fedprompt.workspace.federating import federate
-from fedprompt.workspace.leaderboard import latest_study, leaderboard
+from fedprompt.workspace.leaderboard import latest_study
 from fedprompt.workspace.overview import overview
 from fedprompt.workspace.progress import Progress
+from fedprompt.workspace.ranking_page import Filter, ranking_page
 from fedprompt.workspace.scoring import score
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
@@ -68,25 +69,26 @@ def test_the_bank_holds_together(done: Done) -> None:
 
 def test_the_leaderboard_ranks_by_the_mean_over_sites(done: Done) -> None:
     ws, found, _ = done
-    view = leaderboard(ws, show_test=True)
-    assert (view.study, view.title, view.sites) == (found["study"], "small", SITES)
     assert latest_study(ws) == found["study"]
-    assert len(view.ranked) == 5 and not view.partial and view.looks == 1
-    means = {row.id: row.mean for row in view.ranked}
+    wanted = Filter(study=found["study"])
+    view = ranking_page(ws, wanted, show_test=True)
+    assert view.sites == SITES and len(view.rows) == 5 and view.looks == 1
+    assert not ranking_page(ws, wanted, coverage="partial").rows
+    means = {row.id: row.mean for row in view.rows}
     expected = {row["prompt"]: sum(row["by_site"].values()) / 3 for row in (*found["templates"], *found["rounds"])}
     assert means.keys() == expected.keys()
-    ordered = [row.mean for row in view.ranked]
+    ordered = [row.mean for row in view.rows]
     assert ordered == sorted(ordered, reverse=True)
     for prompt, value in expected.items():
         assert means[prompt] == pytest.approx(value)
-    assert sum(row.probability_best or 0.0 for row in view.ranked) == pytest.approx(1.0)
-    nominated = {row.id for row in view.ranked if row.nominated}
+    assert sum(row.probability_best or 0.0 for row in view.rows) == pytest.approx(1.0)
+    nominated = {row.id for row in view.rows if row.nominated}
     assert nominated == set(found["prompts"].values())
-    for row in view.ranked:
+    for row in view.rows:
         assert (row.test_mean is not None) == row.nominated
-    assert all(row.test_mean is None for row in leaderboard(ws).ranked)
+    assert all(row.test_mean is None for row in ranking_page(ws, wanted).rows)
     with pytest.raises(BankError):
-        leaderboard(ws, "s1:" + "0" * 32)
+        ranking_page(ws, Filter())
 
 
 def test_prompts_are_compared_over_the_same_cases(done: Done) -> None:
@@ -146,25 +148,25 @@ def test_the_overview_shows_the_federation(done: Done) -> None:
     assert view.federated == found["test"]["federated"]["by_site"]
     assert view.gains == () and view.headline is None and not view.assets_ready
     # Prompts with the same mean and worst site may stand either way round.
-    assert {row.id for row in view.best} == {row.id for row in leaderboard(ws).ranked}
-    assert [row.mean for row in view.best] == pytest.approx([row.mean for row in leaderboard(ws).ranked])
+    ranked = ranking_page(ws, Filter(study=found["study"])).rows
+    assert {row.id for row in view.best} == {row.id for row in ranked}
+    assert [row.mean for row in view.best] == pytest.approx([row.mean for row in ranked])
 
 
-def test_an_empty_home_has_an_empty_overview_and_leaderboard(tmp_path: Path) -> None:
+def test_an_empty_home_has_an_empty_overview(tmp_path: Path) -> None:
     with new_workspace(tmp_path) as ws:
         view = overview(ws)
         assert (view.study, view.run_state, view.result, view.manual) == (None, None, None, None)
         assert view.sites == view.rounds == view.best == view.jobs == ()
-        assert leaderboard(ws).ranked == ()
         assert latest_study(ws) is None
 
 
 def test_a_single_sites_scores_are_ranked_too(tmp_path: Path) -> None:
     with new_workspace(tmp_path / "home") as ws:
         found = score(ws, write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a"))
-        view = leaderboard(ws)
+        view = ranking_page(ws, Filter(study=latest_study(ws)))
         assert view.sites == ("this-site",) and view.looks == 0
-        assert {row.id for row in view.ranked} == {row["prompt"] for row in found["results"]}
+        assert {row.id for row in view.rows} == {row["prompt"] for row in found["results"]}
 
 
 def test_a_study_without_a_slot_scores_templates_alone(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.score import Score
 from fedprompt.workspace.hardening import harden
-from fedprompt.workspace.leaderboard import leaderboard
 from fedprompt.workspace.progress import Progress
+from fedprompt.workspace.ranking_page import Filter, ranking_page
 from fedprompt.workspace.tuning import tune
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
@@ -46,7 +46,7 @@ def test_the_words_are_a_template_of_the_bank_that_names_its_soft_prompt(tmp_pat
                 assert apart["low"] <= apart["difference"] <= apart["high"]
         assert found["sentence"].startswith(f"keeps {rows['words']['value']:.2f} of {rows['soft']['value']:.2f} on 20")
         # It stands in the ranking beside what it was made from.
-        assert {soft, found["prompt"]} <= {one.id for one in leaderboard(ws, row.study).ranked}
+        assert {soft, found["prompt"]} <= {one.id for one in ranking_page(ws, Filter(study=row.study)).rows}
         assert ws.bank.verify() == ()
         assert harden(ws, soft, data, steps=1) == found  # the same run
 

@@ -9,7 +9,7 @@ import pytest
 
 from fedprompt.bank.filters import Filter
 from fedprompt.errors import BankError
-from fedprompt.workspace.leaderboard import latest_study, leaderboard
+from fedprompt.workspace.leaderboard import latest_study
 from fedprompt.workspace.overview import overview
 from fedprompt.workspace.ranking_page import ranking_csv, ranking_page
 from fedprompt.workspace.recent import recent
@@ -32,13 +32,17 @@ def wanted(ws: Workspace) -> Filter:
     return Filter(study=study)
 
 
-def test_pages_put_together_are_the_ranking_that_is_held_in_memory(ws: Workspace, wanted: Filter) -> None:
-    whole = leaderboard(ws)
+def test_pages_put_together_are_every_prompt_by_its_mean_over_sites(ws: Workspace, wanted: Filter) -> None:
+    by_site: dict[str, dict[str, float]] = {}
+    for one in sorted(ws.bank.scores(study=wanted.study, split="validation"), key=lambda one: one.created):
+        by_site.setdefault(one.score.prompt, {})[one.site] = one.score.total / one.score.n
+    means = {prompt: sum(found.values()) / 4 for prompt, found in by_site.items() if set(found) == set(SITES)}
     pages = [ranking_page(ws, wanted, page=number, size=7) for number in range(4)]
     rows = [row for page in pages for row in page.rows]
-    assert {page.total for page in pages} == {len(whole.ranked)}
-    assert [(row.id, pytest.approx(row.mean)) for row in rows] == [(row.id, row.mean) for row in whole.ranked][:28]
-    assert pages[0].sites == SITES and pages[0].looks == whole.looks == 1
+    assert {page.total for page in pages} == {len(means)} and len(SITES) == 4
+    assert [row.mean for row in rows] == pytest.approx(sorted(means.values(), reverse=True)[:28])
+    assert all(row.mean == pytest.approx(means[row.id]) for row in rows) and len({row.id for row in rows}) == len(rows)
+    assert pages[0].sites == SITES and pages[0].looks == 1
 
 
 def test_what_only_pooled_cases_could_give_is_never_the_best(ws: Workspace, wanted: Filter) -> None:

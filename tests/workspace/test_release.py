@@ -15,7 +15,7 @@ from fedprompt.workspace.federating import federate
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.hub_folder import write_json
 from fedprompt.workspace.hub_release import hub_release
-from fedprompt.workspace.leaderboard import leaderboard
+from fedprompt.workspace.ranking_page import Filter, ranking_page
 from fedprompt.workspace.site_folder import enrolled
 from fedprompt.workspace.site_pull import keep_release, site_pull
 from fedprompt.workspace.site_study import site_study_accept
@@ -87,7 +87,7 @@ def test_a_site_scores_what_it_pulled_and_its_own_app_ranks_it(world: tuple[Home
     with open_workspace(site.path) as ws:
         found = site_pull(ws, data, file=release)
         (study,) = ws.bank.studies()
-        shown = leaderboard(ws, study.digest)
+        shown = ranking_page(ws, Filter(study=study.digest))
         row = ws.bank.prompt_row(found["prompts"]["federated"])
     with open_workspace(hub.path) as ws:
         (run,) = ws.bank.runs(kind="federate")

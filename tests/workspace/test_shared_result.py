@@ -8,8 +8,9 @@ import pytest
 
 from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.federating import federate
-from fedprompt.workspace.leaderboard import leaderboard
+from fedprompt.workspace.leaderboard import latest_study
 from fedprompt.workspace.progress import Progress
+from fedprompt.workspace.ranking_page import Filter, ranking_page
 from fedprompt.workspace.recomputing import recompute_without
 from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.scripted_sites import TEXT, write_cases
@@ -101,7 +102,7 @@ def test_the_table_and_the_sentences_name_groups_and_choices(done: Done) -> None
     assert {"grouped_vs_manual", "grouped_vs_federated", "kept_vs_manual"} <= set(found["differences"])
     told = " | ".join(found["sentences"])
     assert all(f"group {n} (" in told for n in (1, 2)) and all(f"{site} keeps " in told for site in SITES)
-    ranked = {row.id for row in leaderboard(ws, show_test=True).ranked}
+    ranked = {row.id for row in ranking_page(ws, Filter(study=latest_study(ws)), size=1000).rows}
     assert {group["prompt"] for group in found["groups"]["groups"]} <= ranked
 
 
