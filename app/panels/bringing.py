@@ -15,6 +15,7 @@ from fedprompt.workspace.exporting import import_file
 __all__ = ["draw_bring"]
 
 MAX_MEGABYTES = 64
+MOST_ALIKE = 8
 READABLE = ("zip", "json", "yaml", "yml", "prompty", "prompt")
 ABOUT = (
     "A bundle that fedprompt wrote, here or elsewhere, or prompts of LangChain, Langfuse, promptfoo, PEFT, vLLM, "
@@ -64,5 +65,11 @@ def _bring(name: str, content: bytes) -> None:
         st.caption(":material/key_off: Nobody signed it: nothing says who wrote it.")
     else:
         st.caption(f":material/key: Signed by `{found.signer}`. Ask its sender whether that is their key.")
+    for id, others in list(found.alike.items())[:MOST_ALIKE]:
+        told = ", ".join(ws.bank.prompt_row(one).name for one in others[:3])
+        st.caption(
+            f":material/content_copy: {plain(ws.bank.prompt_row(id).name)} has the same words or vectors, in another "
+            f"order, as {plain(told)}. Both stay."
+        )
     for dropped in found.dropped[:20]:
         st.warning(plain(sentence(dropped)), icon=":material/content_cut:")

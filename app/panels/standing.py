@@ -50,6 +50,14 @@ def draw_standing(row: PromptRow) -> None:
             _ask_retire(row, retired)
         with st.popover("Lineage", icon=":material/account_tree:", key=f"bank_line_{row.id}"):
             _draw_lineage(row)
+    alike = ws.bank.near_duplicates(row.id)
+    if alike:
+        names = ", ".join(title(ws.bank.prompt_row(one)) for one, _ in alike[:3])
+        more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
+        what = " and ".join(sorted({kind for _, kind in alike}))
+        st.caption(
+            f":material/content_copy: The same {what} in another order: {plain(names)}{more}. They are kept apart."
+        )
     draw_asked(row.id)
 
 

@@ -63,11 +63,13 @@ def import_(
     with open_workspace(home) as ws:
         found = import_file(ws, file, format_)
     if json:
-        emit({"prompts": list(found.prompts), "dropped": list(found.dropped), "signer": found.signer})
+        told = {"prompts": list(found.prompts), "dropped": list(found.dropped), "signer": found.signer}
+        emit({**told, "near_duplicates": {id: list(others) for id, others in found.alike.items()}})
         return
     line(f"imported {len(found.prompts)} {'prompt' if len(found.prompts) == 1 else 'prompts'}")
     for prompt in found.prompts:
-        line(f"  {prompt}")
+        others = found.alike.get(prompt, ())
+        line(f"  {prompt}" + (f", in another order the same as {', '.join(others)}" if others else ""))
     line(f"signed by {found.signer}" if found.signer else "unsigned: nobody vouches for it")
     for sentence in found.dropped:
         line(f"left out: {sentence}")

@@ -18,6 +18,8 @@ from fedprompt.site.signing import Signer
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 
+pytestmark = pytest.mark.whole
+
 MODEL = "sha256:" + "a" * 64
 HOME = Signer(bytes(32))
 SITES = ("a", "b")

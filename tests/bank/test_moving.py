@@ -16,6 +16,8 @@ from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from tests.new_bank import new_bank
 
+pytestmark = pytest.mark.whole
+
 MODEL = "sha256:" + "a" * 64
 HOME, OTHER_HOME = Signer(bytes(32)), Signer(bytes([1]) * 32)
 

@@ -18,6 +18,8 @@ from fedprompt.prompts.template import Demonstrations, Message, Template
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score
 
+pytestmark = pytest.mark.whole
+
 MODEL = "sha256:" + "a" * 64
 
 

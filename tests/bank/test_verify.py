@@ -11,6 +11,8 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study, study_digest
 from fedprompt.study.score import Score
 
+pytestmark = pytest.mark.whole
+
 MODEL = "sha256:" + "a" * 64
 
 Tamper = Callable[[str], None]

@@ -21,6 +21,8 @@ from fedprompt.exports.protocol import ExportContext, Exported, Format, ImportCo
 from fedprompt.exports.registry import format_of
 from fedprompt.prompts.template import Demonstrations, Message
 
+pytestmark = pytest.mark.whole
+
 HERE = ImportContext()
 Make = Callable[..., Exported]
 Filled = list[tuple[str, str]]

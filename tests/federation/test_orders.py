@@ -18,6 +18,8 @@ from fedprompt.federation.transports.transport import Delivered
 from tests.federation.test_rounds import START, Memory, hub
 from tests.scripted_sites import STUDY, study
 
+pytestmark = pytest.mark.whole
+
 SITES = ("a", "b", "c", "d")
 AT = "2026-11-22T14:03:00+00:00"
 

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.panels.plain import plain
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.template import Template
 from fedprompt.workspace.exporting import export_prompts
 from fedprompt.workspace.home_key import home_signer
 from fedprompt.workspace.workspace import Workspace, open_workspace
+from tests.new_bank import new_workspace
 from tests.pages.visitors import let_in, write_people
 
 pytestmark = pytest.mark.whole
@@ -130,6 +134,24 @@ def test_a_written_template_tells_what_was_dropped_and_that_nobody_signed_a_plai
     assert any("Nothing was left out" in one.value for one in at.caption) is not bool(expected)
     assert any("could not hold" in str(one.proto) for one in at.info) is bool(expected)
     assert any("Not signed" in one.value for one in at.caption) is (name != "promptfoo")
+
+
+def test_a_prompt_that_is_here_in_another_order_is_told_at_its_coming_and_beside_it(
+    open_page: Open, ws: Workspace, tmp_path: Path
+) -> None:
+    here = Prompt(Template("a [link](x)", text="Mood of {text}: good or bad?"))
+    ws.bank.record_prompt(here, study=None, origin="typed")
+    with new_workspace(tmp_path / "other") as other:
+        there = Prompt(Template("b", text="good or bad? Mood of {text}:"))
+        id = other.bank.record_prompt(there, study=None, origin="typed")
+        bundle = export_prompts(other, [id], "bundle", tmp_path / "b.zip").path
+    at = open_page("bank")
+    at.file_uploader(key="bank_file").upload("b.zip", bundle.read_bytes()).run()
+    at.button(key="bank_import").click().run()
+    (told,) = (one.value for one in at.caption if "has the same words or vectors" in one.value)
+    assert plain("a [link](x)") in told and "[link](" not in told
+    at = open_page("bank", id)
+    assert any("The same words in another order" in one.value for one in at.caption)
 
 
 def test_a_prompty_file_comes_in_under_its_own_name_and_says_that_nobody_signed_it(open_page: Open) -> None:

@@ -20,6 +20,8 @@ from fedprompt.workspace.readings import reading_of
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 
+pytestmark = pytest.mark.whole
+
 MODEL = "sha256:" + "c" * 64
 WORDS = {"positive": " good", "negative": " bad"}
 
@@ -164,6 +166,17 @@ def test_a_bundle_goes_from_one_home_to_another(ws: Workspace, ids: dict[str, st
         again = export_prompts(other, view.prompts, "bundle", tmp_path / "again.zip").path
         assert again.read_bytes() != path.read_bytes()  # the other home has no scores of its own
         assert set(import_file(ws, again).prompts) == set(ids.values())
+
+
+def test_what_is_in_the_bank_in_another_order_is_told_and_kept_apart(ws: Workspace, tmp_path: Path) -> None:
+    here = ws.bank.record_prompt(Prompt(Template("a", text="Mood of {text}: good or bad?")), study=None, origin="typed")
+    with new_workspace(tmp_path / "other") as other:
+        same = Prompt(Template("b", text="good or bad? Mood of {text}:"))
+        id = other.bank.record_prompt(same, study=None, origin="typed")
+        path = export_prompts(other, [id], "bundle", tmp_path / "b.zip").path
+    view = import_file(ws, path)
+    assert view.prompts == (id,) and view.alike == {id: (here,)}
+    assert {here, id} <= {row.id for row in ws.bank.prompts()}
 
 
 def test_a_readme_tells_the_score_and_no_path(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 from tests.scripted_sites import MODEL, STUDY, study, worker
 
+pytestmark = pytest.mark.whole
+
 DIGEST = STUDY.digest(MODEL.info.digest)
 
 

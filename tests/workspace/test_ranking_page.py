@@ -17,6 +17,8 @@ from fedprompt.workspace.study_best import bests_of_studies
 from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.demo_bank import SITES, fill
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:

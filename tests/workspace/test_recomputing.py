@@ -13,6 +13,8 @@ from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases, write_study
 
+pytestmark = pytest.mark.whole
+
 Done = tuple[Workspace, dict[str, Any]]
 
 

@@ -22,6 +22,8 @@ from fedprompt.workspace.searching import families, search
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 
+pytestmark = pytest.mark.whole
+
 MODEL, OTHER_MODEL = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 TEXTS = (
     "say the mood of it: {text}",

@@ -26,6 +26,8 @@ from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import ChatServer, serve, write_models
 from tests.new_bank import new_workspace
 
+pytestmark = pytest.mark.whole
+
 RUN = "ab" * 16
 PLAIN = Template("plain", text="{text}\nMood:")
 

@@ -10,6 +10,8 @@ from fedprompt.workspace.tuning import tune
 from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases, write_study
 
+pytestmark = pytest.mark.whole
+
 
 def test_the_json_that_scripts_read(tmp_path: Path) -> None:
     path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
