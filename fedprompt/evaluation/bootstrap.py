@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
 
 from fedprompt.evaluation.intervals import Estimate, checked_level, wilson
 from fedprompt.evaluation.site_means import DRAWS
@@ -92,6 +91,8 @@ def bootstrap_mean(
         size = found.sizes.size
         interval = wilson(mean * size, size, level)
         return Estimate(mean, interval.low, interval.high)
+    from scipy.stats import bootstrap  # takes a second to import, which a page need not wait for
+
     result = bootstrap(
         (found.totals, found.sizes),
         lambda totals, sizes, axis: totals.sum(axis=axis) / sizes.sum(axis=axis),

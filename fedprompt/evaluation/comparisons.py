@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
 
 from fedprompt.evaluation.bootstrap import MOST_AT_ONCE, group_sums
 from fedprompt.evaluation.holm import holm
@@ -71,6 +70,8 @@ def paired_bootstrap(
     found = group_sums(first - second, groups)
     if found.sizes.size < 2:
         return None
+    from scipy.stats import bootstrap  # takes a second to import, which a page need not wait for
+
     drawn = bootstrap(
         (found.totals, found.sizes),
         lambda totals, sizes, axis: totals.sum(axis=axis) / sizes.sum(axis=axis),

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 __all__ = ["Estimate", "Interval", "around", "wilson"]
 
@@ -64,7 +64,7 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
 @cache
 def _deviate(level: float) -> float:
     """Return the normal deviate of an interval; a table of scores asks for one level over and over."""
-    return float(norm.isf((1 - checked_level(level)) / 2))
+    return -float(ndtri((1 - checked_level(level)) / 2))
 
 
 def around(value: float, draws: NDArray[np.float64], level: float) -> Estimate:

@@ -9,8 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.optimize import brentq
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from fedprompt.evaluation.intervals import checked_level
 
@@ -66,11 +65,13 @@ def random_effects(estimates: Sequence[float], variances: Sequence[float], level
         # Q falls with tau2, and is below its expectation where tau2 exceeds the whole spread of the
         # estimates.
         upper = max((a - y[0]) ** 2 for a in y) * len(y) + 1e-12
+        from scipy.optimize import brentq  # a page need not wait for it
+
         tau2 = float(brentq(lambda t: _q(t, y, v) - free, 0.0, upper, xtol=1e-15, rtol=1e-13))
     weights = [1 / (each + tau2) for each in v]
     value = _weighted_mean(y, weights)
     scale = math.fsum(w * (a - value) ** 2 for w, a in zip(weights, y, strict=True)) / free
-    half = float(student.isf((1 - level) / 2, free)) * math.sqrt(scale / math.fsum(weights))
+    half = -float(stdtrit(free, (1 - level) / 2)) * math.sqrt(scale / math.fsum(weights))
     return RandomEffects(value, value - half, value + half, tau2, max(0.0, (q - free) / q) if q > 0 else 0.0)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, norm
+from scipy.special import ndtri
 
 from fedprompt.evaluation.intervals import Estimate, around
 from fedprompt.evaluation.site_means import DRAWS
@@ -86,7 +86,11 @@ def mcnemar_exact(better: int, worse: int) -> float:
     """
     if min(better, worse) < 0:
         raise ValueError("discordant counts are not negative")
-    return 1.0 if better + worse == 0 else float(binomtest(better, better + worse, 0.5).pvalue)
+    if better + worse == 0:
+        return 1.0
+    from scipy.stats import binomtest  # takes a second to import, which a page's first showing need not wait for
+
+    return float(binomtest(better, better + worse, 0.5).pvalue)
 
 
 def power_cases(p_better: float, p_worse: float, level: float = 0.05, power: float = 0.8) -> int:
@@ -106,6 +110,6 @@ def power_cases(p_better: float, p_worse: float, level: float = 0.05, power: flo
     if not 0 < level < 1 or not 0 < power < 1:
         raise ValueError("level and power lie between 0 and 1")
     discordant, difference = p_better + p_worse, p_better - p_worse
-    under_null = float(norm.isf(level / 2)) * math.sqrt(discordant)
-    under_difference = float(norm.ppf(power)) * math.sqrt(max(0.0, discordant - difference * difference))
+    under_null = -float(ndtri(level / 2)) * math.sqrt(discordant)
+    under_difference = float(ndtri(power)) * math.sqrt(max(0.0, discordant - difference * difference))
     return math.ceil(((under_null + under_difference) / difference) ** 2)

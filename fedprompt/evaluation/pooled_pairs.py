@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from fedprompt.evaluation.clusters import cluster_variance
 from fedprompt.evaluation.intervals import Estimate
@@ -148,8 +148,8 @@ def _test(pairs: Sequence[Comparison], counted: bool, seed: int, draws: int) -> 
         return PairTest(n, found, "mcnemar", pvalue)
     value = math.fsum(pair.total / pair.n for pair in pairs) / len(pairs)
     deviation = math.sqrt(math.fsum(_variance(pair) for pair in pairs)) / len(pairs)
-    half = float(norm.isf(0.025)) * deviation
-    pvalue = 2 * float(norm.sf(abs(value) / deviation)) if deviation > 0 else float(value == 0)
+    half = -float(ndtri(0.025)) * deviation
+    pvalue = 2 * float(ndtr(-abs(value) / deviation)) if deviation > 0 else float(value == 0)
     least = 2.0 ** (1 - sum(pair.groups for pair in pairs))  # no test of signs could be surer
     return PairTest(n, Estimate(value, value - half, value + half), "normal", min(1.0, max(least, pvalue)))
 

@@ -7,7 +7,7 @@ paired test, n = ((z_level + z_power) * deviation / difference) squared (Lachin 
 import math
 from typing import Protocol
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from fedprompt.evaluation.pairs import power_cases
 
@@ -54,7 +54,7 @@ def power_cases_mean(difference: float, deviation: float, level: float = 0.05, p
         raise ValueError(f"difference {difference}, deviation {deviation}: give a difference and how much it varies")
     if not 0 < level < 1 or not 0 < power < 1:
         raise ValueError("level and power lie between 0 and 1")
-    both = float(norm.isf(level / 2)) + float(norm.ppf(power))
+    both = float(ndtri(power)) - float(ndtri(level / 2))
     return max(2, math.ceil((both * deviation / difference) ** 2))
 
 

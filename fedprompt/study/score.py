@@ -51,10 +51,11 @@ class Score(Closed):
 
     @model_validator(mode="after")
     def _adds_up(self) -> "Score":
-        if self.confusion and sum(map(sum, self.confusion)) != self.n:
-            raise ValueError("the confusion matrix does not add up to n")
-        if any(len(row) != len(self.confusion) for row in self.confusion):
-            raise ValueError("the confusion matrix is not square")
+        if self.confusion:  # without generators: a bank's verification comes here for millions of scores
+            if sum(map(sum, self.confusion)) != self.n:
+                raise ValueError("the confusion matrix does not add up to n")
+            if set(map(len, self.confusion)) != {len(self.confusion)}:
+                raise ValueError("the confusion matrix is not square")
         if self.groups > self.n or (self.metric == "accuracy" and not -1e-6 <= self.total <= self.n + 1e-6):
             raise ValueError("more groups or right answers than cases")
         return self

@@ -191,7 +191,7 @@ def _children(home: Home, root: Path, options: Sequence[str]) -> tuple[Child, ..
     server = Child(
         "web server",
         [
-            *(sys.executable, "-m", "streamlit", "run", str(root / "app" / "main.py")),
+            *(sys.executable, "-m", "app.server", "run", str(root / "app" / "main.py")),
             *("--server.headless", "true", "--browser.gatherUsageStats", "false"),
             *("--server.fileWatcherType", "none"),
             *options,

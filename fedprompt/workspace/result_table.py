@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from fedprompt.evaluation.intervals import Estimate
 from fedprompt.evaluation.pooled_pairs import PairTest, paired_test, turned
@@ -54,7 +54,7 @@ def _measured(by_site: Mapping[str, Score]) -> Estimate:
         max(0.0, score.squares / score.n - mean * mean) / max(1, score.n - 1)
         for score, mean in zip(by_site.values(), means, strict=True)
     ]
-    value, half = sum(means) / len(means), float(norm.isf(0.025)) * sum(variances) ** 0.5 / len(means)
+    value, half = sum(means) / len(means), -float(ndtri(0.025)) * sum(variances) ** 0.5 / len(means)
     return Estimate(value, value - half, value + half)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from fedprompt.errors import ExportError, FederationError
 from fedprompt.evaluation.clusters import cluster_variance
@@ -149,7 +149,7 @@ def _difference(pair: Comparison, metric: str) -> dict[str, Any]:
         assert found is not None
         return {"value": found.value, "low": found.low, "high": found.high, "distinguishable": found.excludes_zero}
     value = pair.total / pair.n
-    half = float(norm.isf(0.025)) * (cluster_variance(pair.n, pair.groups, pair.group_squares) or 0.0) ** 0.5
+    half = -float(ndtri(0.025)) * (cluster_variance(pair.n, pair.groups, pair.group_squares) or 0.0) ** 0.5
     return {"value": value, "low": value - half, "high": value + half, "distinguishable": abs(value) > half}
 
 
