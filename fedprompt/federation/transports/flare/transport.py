@@ -4,7 +4,6 @@ Asking again is always safe, since a site answers a question that it was asked b
 breaks (the server, the job, a relay, a site's worker), a question is asked again until its deadline.
 """
 
-import contextlib
 import io
 import json
 import logging
@@ -12,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +151,7 @@ class FlareTransport:
         """End the job."""
         with self._lock:
             if self._job is not None:
-                with contextlib.suppress(LinkDown):
+                with suppress(LinkDown):
                     ask(socket_of(self._hub.sockets, self._job), {"stop": True}, timeout=5)
                 self._note(self._job, "stopped")
             self._job = None
@@ -194,7 +193,7 @@ class FlareTransport:
             if self._job != job:
                 return
             log.info("job %s is replaced: %s", job, why)
-            with contextlib.suppress(LinkDown):
+            with suppress(LinkDown):
                 ask(socket_of(self._hub.sockets, job), {"stop": True}, timeout=5)
             self._note(job, "replaced")
             self._job = None
@@ -275,7 +274,7 @@ class FlareTransport:
         """End what an earlier process of this hub left running; jobs are the hub's alone."""
         for job, state in _jobs(self._hub.jobs).items():
             if state == "started":
-                with contextlib.suppress(Exception):  # it may be over, or unknown to a server that was started anew
+                with suppress(Exception):  # it may be over, or unknown to a server that was started anew
                     session.abort_job(job)
                 self._note(job, "lost")
 
@@ -354,7 +353,7 @@ def _session(hub: RunningHub) -> Iterator[Any]:
     try:
         yield session
     finally:
-        with contextlib.suppress(Exception):
+        with suppress(Exception):
             session.close()
 
 
@@ -395,7 +394,7 @@ def _jobs(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
+            with suppress(ValueError, KeyError, TypeError):
                 row = json.loads(line)
                 found[row["job"]] = row["state"]
     return found
