@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -346,7 +346,7 @@ def _session(hub: RunningHub) -> Iterator[Any]:
     from nvflare.fuel.flare_api.flare_api import new_secure_session
 
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints what people need not read
+        with redirect_stdout(io.StringIO()):  # it prints what people need not read
             session = new_secure_session(ADMIN, str(hub.kit), timeout=10.0, auto_login_max_tries=3)
     except Exception as error:  # NVFLARE raises many kinds
         raise LinkDown(f"no session with the hub's engine ({type(error).__name__})") from error
