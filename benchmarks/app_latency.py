@@ -131,7 +131,7 @@ def _measure(home: Path, options: argparse.Namespace) -> list[Row]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
         if "pages" in options.only:
-            rows += _cold_pages(browser, home, options)
+            rows += [*_empty_page(browser, options), *_cold_pages(browser, home, options)]
         if {"pages", "widgets", "search"} & set(options.only):
             with running(home) as app:
                 page = new_page(browser)
@@ -179,6 +179,43 @@ def running(home: Path, *before: str) -> Iterator[App]:
         process.wait(60)
 
 
+def _empty_page(browser: "Browser", options: argparse.Namespace) -> list[Row]:
+    """Open a page of Streamlit with a title and a sentence: what a browser that has seen nothing needs at least."""
+    with tempfile.TemporaryDirectory(prefix="empty-page-") as name, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        script = Path(name) / "empty.py"
+        script.write_text('import streamlit as st\n\nst.title("Empty")\nst.write("A sentence.")\n', encoding="utf-8")
+        probe.close()
+        flags = ["--server.headless=true", "--server.fileWatcherType=none", "--browser.gatherUsageStats=false"]
+        command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}", *flags]
+        process = subprocess.Popen([*command, "--server.address=127.0.0.1"], stdout=subprocess.DEVNULL, cwd=name)
+        try:
+            until = time.monotonic() + 60
+            while not _listens(port):
+                if time.monotonic() > until:
+                    raise SystemExit("the empty page did not start")
+                time.sleep(0.1)
+            found = []
+            for _ in range(options.colds + 1):
+                page = new_page(browser)
+                found.append(opened(page, f"http://127.0.0.1:{port}"))
+                at_rest(page)
+                page.context.close()
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+    first = median(one["first"] for one in found[1:])
+    tell(f"an empty page of Streamlit, new browser: {first:.0f} ms")
+    return [Row("an empty page of Streamlit, new browser: first content", "ms", first)]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _cold_pages(browser: "Browser", home: Path, options: argparse.Namespace) -> list[Row]:
     """Open each page first of all on a new server, in a browser that has seen nothing."""
     rows: list[Row] = []
@@ -210,8 +247,7 @@ def _warm_pages(page: "Page", app: App, options: argparse.Namespace) -> list[Row
         other = "models" if name != "models" else "trust"
         found = []
         for _ in range(options.repeats):
-            _link(page, other)
-            page.wait_for_function("before => document.querySelector('h1')?.innerText !== before", arg="")
+            first_content(page, partial(_link, page, other))
             at_rest(page)
             found.append(first_content(page, partial(_link, page, name)))
             at_rest(page)
