@@ -61,11 +61,14 @@ PAGES = {
 # What a machine's role leaves out: a hub takes no evaluation set, so it has nothing to look at or to tune on.
 WITHOUT = {"hub": ("data", "tune"), "site": (), "alone": ()}
 
-st.set_page_config(page_title="fedprompt", page_icon=":material/hub:", layout="wide")
+# Of an icon by name a browser would ask a server of Google's for the picture.
+MARK = str(Path(__file__).with_name("mark.svg"))
+
+st.set_page_config(page_title="fedprompt", page_icon=MARK, layout="wide")
 st.logo(
     str(Path(__file__).with_name("logo.svg")),
     size="large",
-    icon_image=str(Path(__file__).with_name("mark.svg")),
+    icon_image=MARK,
 )
 person = let_in()
 chosen = st.navigation(

@@ -47,6 +47,7 @@ JOBS: Mapping[str, Deed] = {
     "harden": "tune",
     "model-test": "try",
     "playground": "try",
+    "rehearse": "tune",
     "score": "tune",
     "trial": "try",
     "tune": "tune",

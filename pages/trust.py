@@ -1,11 +1,15 @@
-"""Trust: what left the sites of this machine, checked, in sentences."""
+"""Trust: what left the sites of this machine, what would leave, and where a prompt comes from."""
 
 import streamlit as st
 
 from app.panels.ledger import draw_ledger
+from app.panels.own_site import draw_own_site
 from app.panels.plain import plain
-from app.session import guarded, ledger_views
+from app.panels.provenance import draw_provenance
+from app.session import guarded, ledger_views, prompt_titles, query_ids, role, set_query_ids, workspace
+from fedprompt.workspace.provenance import provenance
 
+MOST_PROMPTS = 200
 NO_NOISE = "No noise is added: updates may reveal membership; no epsilon is claimed."
 ABOUT = (
     "Each site writes down every reply before it leaves, every task it refused, and every call to a model on another "
@@ -19,6 +23,14 @@ def draw() -> None:
     st.title("Trust")
     st.markdown(ABOUT, width=860)
     st.warning(NO_NOISE, icon=":material/blur_off:")
+    draw_ledgers()
+    if role() != "hub":
+        draw_own_site()
+    draw_origin()
+
+
+def draw_ledgers() -> None:
+    """Draw what left the sites whose folders lie on this machine."""
     views = ledger_views()
     if not views:
         st.info(
@@ -51,6 +63,29 @@ def draw() -> None:
     st.caption(
         "For a site that joined a federation, the command fedprompt site ledger also shows the very bytes of an entry."
     )
+
+
+def draw_origin() -> None:
+    """Draw where one prompt comes from: the one that the address names, or the newest that was tuned."""
+    asked, names = query_ids(), prompt_titles()
+    st.subheader("Where a prompt comes from")
+    tuned = workspace().bank.prompts(kind="soft", limit=MOST_PROMPTS, newest=True)
+    ids = list(dict.fromkeys([*(row.id for row in tuned), *asked[:1]]))
+    if not ids:
+        st.caption("No prompt was tuned yet.")
+        return
+    chosen = st.selectbox(
+        "Prompt",
+        ids,
+        index=ids.index(asked[0]) if asked else 0,
+        format_func=lambda one: f"{names.get(one, 'prompt')} \N{MIDDLE DOT} {one[3:9]}",
+        key="trust_prompt",
+        help="The newest tuned prompts. Bank opens any other one here: Lineage, then See it as a picture.",
+        width=420,
+    )
+    found = provenance(workspace(), chosen)
+    set_query_ids([chosen])
+    draw_provenance(found)
 
 
 draw()

@@ -7,6 +7,7 @@ made of them by the library itself. ``python -m tests.demo_bank HOME`` makes one
 
 import sys
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
 
@@ -191,7 +192,8 @@ def _rounds(
         rates[prompt.id] = dict(zip(SITES, shares, strict=True))
         scores = {site: sites.score(prompt, site, "validation", rates[prompt.id][site]) for site in where}
         loss = {site: 0.7 / number for site in where}
-        record = RoundRecord(number, prompt, scores, loss, 18_000 * len(where), {})
+        heads = {site: sha256(f"{run} {number} {site}".encode()).hexdigest() for site in where}
+        record = RoundRecord(number, prompt, scores, loss, 18_000 * len(where), heads)
         writer.write(record)
         records.append(record)
     return records

@@ -18,6 +18,7 @@ LONG = {
     "score": "Scoring prompts",
     "tune": "Tuning a soft prompt",
     "tune-time": "Timing ten steps of tuning",
+    "rehearse": "Rehearsing what would leave this site",
     "export": "Writing an export",
 }
 STAGES = {

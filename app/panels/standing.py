@@ -10,6 +10,7 @@ import streamlit as st
 from app.panels.asked import draw_asked
 from app.panels.plain import plain
 from app.panels.titles import title
+from app.panels.travel import go
 from app.session import explain, workspace
 from app.visitor import barred, person, require
 from fedprompt.bank.rows import EventRow, PromptRow
@@ -148,6 +149,8 @@ def _draw_lineage(row: PromptRow) -> None:
     if found.children:
         lines.append(f"Made from it: {_names(found.children)}")
     st.markdown("\n".join(f"- {line}" for line in lines) or "Made from no other prompt, and none was made from it.")
+    if st.button("See it as a picture", key=f"bank_graph_{row.id}", icon=":material/account_tree:"):
+        go("trust", [row.id])
     for event in workspace().bank.events(row.id, limit=MOST):
         st.caption(plain(_said(event)))
 

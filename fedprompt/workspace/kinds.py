@@ -127,6 +127,13 @@ def _forecast(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[st
     return forecast(ws, Path(arguments["study"]), sites, mapping=mapping, group=group, report=report)
 
 
+def _rehearse(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.site_rehearse import site_rehearse
+
+    rest = dict(arguments)
+    return site_rehearse(ws.home, Path(rest.pop("data")), report=report, **rest)
+
+
 def _roster(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.hub_status import hub_status
 
@@ -209,6 +216,7 @@ _KINDS: dict[str, Kind] = {
         Kind("nearest-words", "quick", _nearest_words),
         Kind("playground", "quick", _playground),
         Kind("forecast", "quick", _forecast),
+        Kind("rehearse", "long", _rehearse),
         Kind("roster", "quick", _roster),
         Kind("score", "long", _score),
         Kind("search", "quick", _search),

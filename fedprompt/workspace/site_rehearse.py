@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,10 @@ class _Overheard:
             }
         )
         return found
+
+
+def _within(report: Report, name: str, step: int, steps: int, done: float, total: float) -> None:
+    report(Progress("rehearse", name, step + min(1.0, done / max(total, 1e-9)), steps))
 
 
 def site_rehearse(
@@ -109,7 +114,8 @@ def site_rehearse(
 
             steps.append(("tune and evaluate", tune_and_evaluate))
         for done, (name, run) in enumerate(steps):
-            report(Progress("rehearse", name, done, len(steps)))
+            worker.on_progress = partial(_within, report, name, done, len(steps))
+            worker.on_progress(0.0, 1.0)
             run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

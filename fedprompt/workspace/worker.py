@@ -28,6 +28,7 @@ from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = ["main"]
 
+LOADING_NICE = 5
 IDLE_SECONDS = 0.1
 PATIENCE_SECONDS = 3.0
 log = logging.getLogger(__name__)
@@ -121,10 +122,15 @@ def _beat(ws: Workspace, lane: str, stop: _Stop) -> None:
 
 
 def _load_early(ws: Workspace, stop: _Stop) -> None:
-    """Load the default model once it is there, so that the playground's first run need not wait for it."""
+    """Load the default model once it is there, so that the playground's first run need not wait for it.
+
+    The app's first page is asked for at the same time, and goes before.
+    """
     from fedprompt.models.registry import DEFAULT_MODEL, find_model_folder
     from fedprompt.workspace.readying import load_quick
 
+    if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOADING_NICE)
     while not stop():
         try:
             find_model_folder(DEFAULT_MODEL, ws.home.path)

@@ -5,10 +5,18 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.panels.palette import palette
+from app.panels.provenance import graph
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.template import Template
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Ledger
+from fedprompt.workspace.hub_folder import write_json
 from fedprompt.workspace.ledgers import read_ledger
+from fedprompt.workspace.provenance import provenance
+from fedprompt.workspace.site_study import site_study_accept
 from fedprompt.workspace.workspace import Workspace
+from tests.pages.evaluation import add_set, add_study
 
 Open = Callable[..., AppTest]
 STUDY = "s1:" + "0" * 32
@@ -85,3 +93,100 @@ def test_a_file_that_is_no_ledger_is_a_problem_not_a_traceback(tmp_path: Path) -
     assert read_ledger("movies", tmp_path / "none.jsonl").lines == ()
     (tmp_path / "ledger.jsonl").write_text("{}\n")
     assert "line 1" in str(read_ledger("movies", tmp_path / "ledger.jsonl").problem)
+
+
+@pytest.fixture
+def enrolled(ws: Workspace) -> Path:
+    """A site that was invited, with a key, an accepted study and a file of cases; return its folder."""
+    SiteFolder(ws.home.sites / "ant").prepare(b"a" * 32)
+    about = {"site": "ant", "org": "ant", "federation": "meadow", "host": "hub.example.org", "port": 8002}
+    about |= {"admin_port": 8003, "authority": "SHA256:" + ":".join(["AB"] * 32)}
+    write_json(ws.home.sites / "ant" / "site.json", about)
+    site_study_accept(ws.home, Path(add_study(ws)))
+    add_set(ws, site="ant")
+    return ws.home.sites / "ant"
+
+
+def test_where_no_site_is_enrolled_there_is_no_rehearsal_and_no_report(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    at = open_page("trust")
+    assert [one.value for one in at.subheader] == ["Where a prompt comes from"]
+    assert not at.button and not at.get("download_button")
+
+
+@pytest.mark.usefixtures("enrolled")
+def test_a_hub_has_no_rehearsal_though_a_site_lies_beside_it(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEDPROMPT_ROLE", "hub")
+    at = open_page("trust")
+    assert not at.button and not at.get("download_button")
+
+
+def test_a_rehearsal_answers_everything_and_nothing_leaves(open_page: Open, ws: Workspace, enrolled: Path) -> None:
+    at = open_page("trust")
+    at.button(key="trust_rehearse").click().run()
+    job = ws.bank.jobs()[0]
+    assert (job.kind, job.state) == ("rehearse", "done") and job.result is not None
+    assert [row["message"]["verb"] for row in job.result["would_leave"]] == ["describe", "score", "tune", "evaluate"]
+    assert job.result["sent"] == 0 and not (enrolled / "ledger.jsonl").exists()
+    assert "would have left; nothing did" in at.success[0].value
+    table = at.dataframe[0].value
+    assert list(table["bytes"]) == [row["bytes"] for row in job.result["would_leave"]]
+    assert "delta: 3 by 16" in list(table["numbers in bounded arrays"])
+    assert "quixotry" not in json.dumps(job.result), "no word of a case is in what is kept"
+
+
+def test_before_a_study_or_a_file_the_rehearsal_says_which_is_missing(
+    open_page: Open, ws: Workspace, enrolled: Path
+) -> None:
+    for path in (enrolled / "data").iterdir():
+        path.unlink()
+    assert any("No file of labelled cases" in one.value for one in open_page("trust").info)
+    for path in (enrolled / "studies").iterdir():
+        path.unlink()
+    assert any("No study is accepted yet" in one.value for one in open_page("trust").info)
+    assert ws.bank.jobs() == ()
+
+
+@pytest.mark.usefixtures("enrolled")
+def test_the_report_is_shown_and_can_be_taken_away(open_page: Open) -> None:
+    at = open_page("trust")
+    assert [one.proto.label for one in at.get("download_button")] == ["Download the report"]
+    assert any(one.value.startswith("# What site 'ant' sends, and to whom") for one in at.code)
+
+
+def test_of_a_broken_ledger_there_is_no_report(open_page: Open, enrolled: Path) -> None:
+    (enrolled / "ledger.jsonl").write_text("{}\n")
+    at = open_page("trust")
+    assert not at.get("download_button")
+    assert any("line 1" in one.value for one in at.error)
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_where_a_prompt_comes_from_is_a_graph_and_sentences(open_page: Open, ws: Workspace) -> None:
+    tuned = [row for row in ws.bank.prompts(kind="soft") if row.origin == "federated"]
+    at = open_page("trust", tuned[2].id)
+    assert at.selectbox(key="trust_prompt").value == tuned[2].id
+    dot = at.get("graphviz_chart")[0].proto.spec
+    assert dot.count(" -> ") == 1 + 2 + 4 + 1, "the study, two rounds back, four sites, one round that came after"
+    shown = texts(at)
+    assert "made of the changes of 4 sites, editorials, movies, products and tweets; 72 kB came." in shown
+    assert "The sites' ledgers then stood at" in shown
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_the_newest_tuned_prompt_is_shown_first_and_another_can_be_chosen(open_page: Open, ws: Workspace) -> None:
+    newest, other = ws.bank.prompts(kind="soft", newest=True)[:2]
+    at = open_page("trust")
+    assert at.selectbox(key="trust_prompt").value == newest.id
+    at.selectbox(key="trust_prompt").set_value(other.id).run()
+    assert at.query_params["p"] == other.id
+    assert other.id in at.get("graphviz_chart")[0].proto.spec
+
+
+def test_a_name_from_elsewhere_is_text_in_the_graph(ws: Workspace) -> None:
+    name = 'a"]; x -> y [label="\\N<b>\n{z}'
+    prompt = Prompt(Template(name, text="{text}"))
+    ws.bank.record_prompt(prompt, study=None, origin="import")
+    lines = graph(provenance(ws, prompt.id), palette()).splitlines()
+    (line,) = [line for line in lines if "x ->" in line]
+    assert line.startswith(f'"{prompt.id}" [label="a\\"]; x -> y [label=\\"\\\\N<b> {{z}}" ')
