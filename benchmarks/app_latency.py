@@ -60,6 +60,7 @@ PAGES = (
     "trust",
 )
 QUESTIONS = ("is the writer content", "overall the mood", "a clear answer", "good or bad", "what does the review say")
+LOST_CLICKS = 5
 FIRST, COLD, CHANGE, SEARCH, SEARCH_ON_PAGE = 1000.0, 1500.0, 400.0, 100.0, 500.0
 
 
@@ -245,14 +246,28 @@ def _warm_pages(page: "Page", app: App, options: argparse.Namespace) -> list[Row
         rows += _drawn(f"{name}, by its address", found, FIRST)
     for name in options.pages:
         other = "models" if name != "models" else "trust"
-        found = []
-        for _ in range(options.repeats):
-            first_content(page, partial(_link, page, other))
-            at_rest(page)
-            found.append(first_content(page, partial(_link, page, name)))
-            at_rest(page)
+        found = [_there_and_back(page, app, other, name) for _ in range(options.repeats)]
         rows += _drawn(f"{name}, by a click", found, FIRST)
     return rows
+
+
+def _there_and_back(page: "Page", app: App, other: str, name: str) -> Drawn:
+    """Go to another page and back by clicks; time the way back. A click that leads nowhere is told and done again."""
+    from playwright.sync_api import Error
+
+    for _ in range(LOST_CLICKS):
+        try:
+            first_content(page, partial(_link, page, other))
+            at_rest(page)
+            found = first_content(page, partial(_link, page, name))
+            at_rest(page)
+        except Error as error:
+            tell(f"a click between {other} and {name} led nowhere: {error.message.splitlines()[0]}; {page.url}")
+            opened(page, app.page(name))
+            at_rest(page)
+        else:
+            return found
+    raise SystemExit(f"{LOST_CLICKS} clicks to {name} led nowhere")
 
 
 def _link(page: "Page", name: str) -> None:

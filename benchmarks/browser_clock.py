@@ -19,7 +19,8 @@ CLOCK = """
 window.fedpromptBegan = 0;
 for (const kind of ["pointerdown", "click", "keydown"])
   addEventListener(kind, (event) => { if (event.isTrusted) window.fedpromptBegan = performance.now(); }, true);
-window.fedpromptWait = (look) => new Promise((done) => {
+window.fedpromptWait = (look) => new Promise((done, lost) => {
+  setTimeout(() => lost(new Error("nothing was drawn for a minute")), 60000);
   const again = () => look() ? requestAnimationFrame(() => done(performance.now() - window.fedpromptBegan))
                              : requestAnimationFrame(again);
   again();

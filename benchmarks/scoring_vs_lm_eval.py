@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.report import Row, report, show
 from fedprompt.models.threads import spin_briefly
+from fedprompt.workspace.home import find_home
 
 MODEL, TEXT = "smollm2-135m-instruct", "vader-text"
 ONE = [(" positive", " negative"), (" good", " bad", " mixed"), (" great", " fine", " poor", " awful")]
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    options.home = find_home(options.home).path
     spin_briefly(os.environ)
     os.environ["HF_HUB_OFFLINE"] = "1"
     prompts = [(source.replace("{text}", text), words) for text in _texts(options) for source, words in _templates()]

@@ -32,7 +32,7 @@ def draw() -> None:
         )
     if chosen:
         draw_chosen(chosen)
-    st.subheader("Bring a prompt in")
+    st.header("Bring a prompt in")
     draw_bring()
 
 
@@ -56,7 +56,7 @@ def draw_chosen(chosen: Sequence[str]) -> None:
             disabled=not 2 <= len(chosen) <= 4,
         ):
             go("compare", chosen)
-    st.subheader("Take away")
+    st.header("Take away")
     draw_export(tuple(chosen))
 
 

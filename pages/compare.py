@@ -38,11 +38,11 @@ def draw() -> None:
         st.markdown(f":green[:material/balance:] {plain(sentence(retold(pair, view, names)))}")
     with st.expander("Details: the numbers behind these sentences"):
         draw_pairs(view, names)
-    st.subheader("Texts")
+    st.header("Texts")
     draw_texts(view, names)
-    st.subheader("The scores")
+    st.header("The scores")
     draw_pictures(view, names)
-    st.subheader("On your own cases")
+    st.header("On your own cases")
     draw_trial(view, names)
 
 

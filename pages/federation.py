@@ -61,7 +61,7 @@ def live() -> None:
     if len(runs) > 1 and not active(job):
         shown = str(st.selectbox("Run", list(names), format_func=lambda one: names[one], key="federation_run"))
     view = federation_view(ws, shown)
-    st.subheader("The sites")
+    st.header("The sites")
     draw_roster(view, job)
     draw_controls(view)
     draw_rounds_of(view)
@@ -78,7 +78,7 @@ def draw_hub() -> None:
             icon=":material/hub:",
         )
         return
-    st.subheader("Members")
+    st.header("Members")
     if st.button("Look again", key="federation_look", icon=":material/refresh:", type="tertiary"):
         st.session_state.pop("federation_roster", None)
     if "federation_roster" not in st.session_state:
@@ -89,7 +89,7 @@ def draw_hub() -> None:
 def draw_start() -> None:
     """Draw the study, the sites and the buttons that begin a federation."""
     kept = {one.name: one for one in kept_studies(workspace().home) if one.study is not None}
-    st.subheader("Start a federation")
+    st.header("Start a federation")
     if not kept:
         with st.container(border=True):
             st.markdown("**It needs a study first:** what the sites are to work on together. New study makes one.")

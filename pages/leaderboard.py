@@ -45,7 +45,7 @@ def draw() -> None:
         draw_table(study.digest, asked, view, place * PAGE, test=test, more=more)
     rest = ranking_view(study.digest, asked, 0, PAGE, "partial", False)
     if rest.total:
-        st.subheader("Not measured at every site")
+        st.header("Not measured at every site")
         first_of = f" The first {PAGE} of {rest.total:,}." if rest.total > PAGE else ""
         st.caption(f"These are not ranked, since a mean over fewer sites would not compare.{first_of}")
         frame = ranking_frame(rest, 0).drop(

@@ -122,7 +122,7 @@ def draw_private(view: MapView) -> None:
     """Draw the templates that their sites keep to themselves: a score and no text, so no place on the map."""
     if not view.private:
         return
-    st.subheader("Kept at their sites")
+    st.header("Kept at their sites")
     st.caption(
         f"{len(view.private):,} templates have scores here and no text, so they have no place on the map; each is a "
         "point by its score."

@@ -19,13 +19,13 @@ def draw() -> None:
     st.title("Models")
     st.caption(ABOUT)
     barred("try")  # what is disabled below has its reason here
-    st.subheader("On this machine")
+    st.header("On this machine")
     draw_local()
-    st.subheader("Chat servers of models.toml")
+    st.header("Chat servers of models.toml")
     draw_configured()
-    st.subheader("Servers that run here")
+    st.header("Servers that run here")
     draw_found()
-    st.subheader("A server for this session")
+    st.header("A server for this session")
     draw_added()
     draw_new()
 

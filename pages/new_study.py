@@ -46,7 +46,7 @@ def draw() -> None:
                 go("data")
         return
     follow("new_study", lambda: (newest_of("score"),), draw_ranking)
-    st.subheader("Prompts" if job is None else "Change the prompts and rank again")
+    st.header("Prompts" if job is None else "Change the prompts and rank again")
     chosen = choose_set(sets, "new_study")
     if chosen is not None:
         draw_study(chosen)
@@ -60,7 +60,7 @@ def draw_ranking() -> None:
         return
     draw_work(job, "new_study")
     if job.state == "done" and job.result:
-        st.subheader("First ranking")
+        st.header("First ranking")
         st.caption(f"Of the study {plain(Path(str(job.arguments['study'])).stem)}, the last that was asked for.")
         draw_first_ranking(job.result)
         with st.container(horizontal=True):

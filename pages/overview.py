@@ -68,10 +68,10 @@ def draw_progress(view: OverviewView) -> None:
         return
     grid = st.grid(2, min_column_width=360, gap="large")
     with grid.cell():
-        st.subheader("Round by round")
+        st.header("Round by round")
         draw_rounds(view.rounds, view.manual, [site.name for site in view.sites])
     with grid.cell():
-        st.subheader("The best prompts")
+        st.header("The best prompts")
         draw_best(view.best, prompt_titles())
 
 
@@ -98,20 +98,20 @@ def draw() -> None:
     if view.transfer and view.gains:
         grid = st.grid(2, min_column_width=360, gap="large")
         with grid.cell():
-            st.subheader("At home and elsewhere")
+            st.header("At home and elsewhere")
             st.caption(transfer_sentence(view.transfer, view.federated))
             draw_transfer(view.transfer, view.federated, sites)
         with grid.cell():
-            st.subheader("What joining gained each site")
+            st.header("What joining gained each site")
             draw_gains(view.gains)
     draw_study_bests(study_bests(), prompt_titles())
     if view.result is not None or not busy:
         draw_progress(view)
     if view.rounds:
-        st.subheader("What travelled")
+        st.header("What travelled")
         draw_traffic(view.rounds, sites)
     if view.sites:
-        st.subheader("The sites")
+        st.header("The sites")
         draw_sites(view.sites)
     draw_recent(recent_view())
 

@@ -109,7 +109,7 @@ def show(run: str) -> None:
 
 def draw_results(run: str) -> None:
     """Draw what came of a run, or say that it is gone."""
-    st.subheader("Answers")
+    st.header("Answers")
     try:
         draw_run(trial_folder(), run)
     except FedPromptError as error:

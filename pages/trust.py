@@ -48,7 +48,7 @@ def draw_ledgers() -> None:
     else:
         told = f"All {len(views)} ledgers" if len(views) > 1 else "The one ledger"
         st.success(f"{told} on this machine: every line agrees with its hash.", icon=":material/verified_user:")
-    st.subheader("What left")
+    st.header("What left")
     names = [view.site for view in views]
     # A site whose ledger is broken comes first: that is what a visitor has to see.
     chosen = st.selectbox(
@@ -68,7 +68,7 @@ def draw_ledgers() -> None:
 def draw_origin() -> None:
     """Draw where one prompt comes from: the one that the address names, or the newest that was tuned."""
     asked, names = query_ids(), prompt_titles()
-    st.subheader("Where a prompt comes from")
+    st.header("Where a prompt comes from")
     tuned = workspace().bank.prompts(kind="soft", limit=MOST_PROMPTS, newest=True)
     ids = list(dict.fromkeys([*(row.id for row in tuned), *asked[:1]]))
     if not ids:

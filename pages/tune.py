@@ -74,7 +74,7 @@ def draw_start() -> None:
     """Draw what is to be tuned on what, and the buttons that time it and start it."""
     studies = {one.name: one for one in kept_studies(workspace().home) if one.study and one.study.soft}
     sets = [one for one in evaluation_sets(workspace().home) if one.reading is not None]
-    st.subheader("Tune one" if newest_of("tune") is None else "Tune another")
+    st.header("Tune one" if newest_of("tune") is None else "Tune another")
     if not studies or not sets:
         missing = "a file of labelled cases" if not sets else "a study with a soft prompt"
         with st.container(border=True):

@@ -39,7 +39,7 @@ PAGES = (
     "trust",
 )
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1440), ("dark", 1440), ("light", 800))
-ADDRESSED = ("compare", "bank")  # pages whose address names the prompts that they show
+ADDRESSED = ("compare", "bank", "trust")  # pages whose address names the prompts that they show
 PORT = 8599
 COLOURS = 256
 

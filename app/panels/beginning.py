@@ -18,7 +18,7 @@ PLAN = (
 
 def draw_plan() -> None:
     """Say what will happen, for a visitor who waits for the first scores."""
-    st.subheader("What happens then")
+    st.header("What happens then")
     with st.grid(4, min_column_width=175) as grid:
         for icon, title, about in PLAN:
             with grid.container(border=True, height="stretch", gap="xsmall"):
@@ -29,7 +29,7 @@ def draw_plan() -> None:
 def draw_empty(start: Callable[[], None], *, assets_ready: bool) -> None:
     """Say what to do on a machine where nothing was run yet; ``start`` starts the demo."""
     with st.container(border=True, key="overview_empty"):
-        st.subheader("Nothing has been run here yet")
+        st.header("Nothing has been run here yet")
         first = "" if assets_ready else "It first fetches a small language model and the texts (about 100 MB, once). "
         st.markdown(
             "The demo sets up a federation of four sites on this machine, each with its own kind of text: "

@@ -27,7 +27,7 @@ def draw_rounds_of(view: FederationView) -> None:
     if view.count == 0:
         st.caption("This study has no soft prompt, so there are no rounds: the sites score its prompts.")
         return
-    st.subheader(f"Rounds: {len(view.rounds)} of {view.count}")
+    st.header(f"Rounds: {len(view.rounds)} of {view.count}")
     if not view.rounds:
         st.caption("Before the first round the sites score the study's prompts.")
         return
@@ -47,7 +47,7 @@ def draw_result(view: FederationView) -> None:
     result = view.run.result
     if result is None:
         return
-    st.subheader("What came of it")
+    st.header("What came of it")
     for told in [result.get("headline"), *result.get("sentences", ())][:6]:
         if told:
             st.markdown(f":green[:material/hub:] {plain(sentence(str(told)))}")

@@ -35,7 +35,7 @@ def draw_own_site() -> None:
     names = enrolled_sites(workspace().home)
     if not names:
         return
-    st.subheader("Before you answer")
+    st.header("Before you answer")
     chosen = names[0]
     if len(names) > 1:
         chosen = str(st.selectbox("Your site", names, key="trust_own_site", width=420))

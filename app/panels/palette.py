@@ -41,7 +41,7 @@ class Palette:
 
 
 _LIGHT = Palette(
-    ink="#1f2a37",
+    ink="#0d1524",
     muted="#64717f",
     line="#dfe5ea",
     together="#0f766e",
@@ -49,7 +49,7 @@ _LIGHT = Palette(
     worse="#b4443c",
     sites=("#4878a8", "#c08427", "#8562ad", "#bb5a75", "#6b8e4e", "#55708a", "#a0653f", "#7a7f87"),
     heat=("#f6f3ea", "#d9e8e0", "#9dcbbf", "#4fa396", "#0f766e"),
-    on_heat=("#1f2a37", "#ffffff"),
+    on_heat=("#0d1524", "#ffffff"),
     turn=0.86,
     tint="15, 118, 110",
 )

@@ -22,7 +22,7 @@ SHOWN = 5
 
 def draw_recent(found: Recent) -> None:
     """Draw the lines, or say that nothing changed."""
-    st.subheader("What changed in the last 7 days")
+    st.header("What changed in the last 7 days")
     lines = recent_lines(found)
     if not lines:
         st.caption("Nothing.")

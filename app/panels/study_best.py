@@ -15,7 +15,7 @@ def draw_study_bests(bests: Sequence[StudyBest], titles: Mapping[str, str]) -> N
     """Draw one line a study; ``titles`` is by prompt id."""
     if not bests:
         return
-    st.subheader("The best prompt of each study" if len(bests) > 1 else "The best prompt")
+    st.header("The best prompt of each study" if len(bests) > 1 else "The best prompt")
     for one in bests:
         st.markdown(f":green[:material/trophy:] {plain(best_sentence(one, titles))}")
 

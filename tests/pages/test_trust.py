@@ -110,7 +110,7 @@ def enrolled(ws: Workspace) -> Path:
 def test_where_no_site_is_enrolled_there_is_no_rehearsal_and_no_report(open_page: Open, ws: Workspace) -> None:
     add_set(ws)
     at = open_page("trust")
-    assert [one.value for one in at.subheader] == ["Where a prompt comes from"]
+    assert [one.value for one in at.header] == ["Where a prompt comes from"]
     assert not at.button and not at.get("download_button")
 
 

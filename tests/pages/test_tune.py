@@ -17,7 +17,7 @@ Open = Callable[..., AppTest]
 
 
 def texts(at: AppTest) -> str:
-    kinds = (at.markdown, at.caption, at.subheader, at.error, at.success, at.info, at.warning)
+    kinds = (at.markdown, at.caption, at.header, at.error, at.success, at.info, at.warning)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
