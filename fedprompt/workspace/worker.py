@@ -7,6 +7,7 @@ works.
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -28,7 +29,7 @@ from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = ["main"]
 
-LOADING_NICE = 5
+LONG_NICE = 5
 IDLE_SECONDS = 0.1
 PATIENCE_SECONDS = 3.0
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     spin_briefly(os.environ)  # before torch is imported
     if chosen.lane == "long":
-        os.nice(5)
+        _give_way()
     die_with_parent()
     with open_workspace(chosen.home) as ws:
         stop = _Stop(ws)
@@ -111,6 +112,15 @@ def _serve(ws: Workspace, lane: str, stop: _Stop) -> None:
                 time.sleep(1.0)
 
 
+def _give_way() -> None:
+    """Let the pages and the quick lane go first."""
+    os.nice(LONG_NICE)
+    # Where Linux shares the processor among sessions first, a nice value counts only within one; a session has its own.
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(LONG_NICE), encoding="ascii")
+
+
 def _beat(ws: Workspace, lane: str, stop: _Stop) -> None:
     """Tell every second that the process lives, and notice when its parent does not."""
     while not stop():
@@ -122,15 +132,10 @@ def _beat(ws: Workspace, lane: str, stop: _Stop) -> None:
 
 
 def _load_early(ws: Workspace, stop: _Stop) -> None:
-    """Load the default model once it is there, so that the playground's first run need not wait for it.
-
-    The app's first page is asked for at the same time, and goes before.
-    """
+    """Load the default model once it is there, so that the playground's first run need not wait for it."""
     from fedprompt.models.registry import DEFAULT_MODEL, find_model_folder
     from fedprompt.workspace.readying import load_quick
 
-    if sys.platform == "linux":  # elsewhere a thread has no priority of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOADING_NICE)
     while not stop():
         try:
             find_model_folder(DEFAULT_MODEL, ws.home.path)

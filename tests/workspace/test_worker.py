@@ -81,3 +81,16 @@ def test_a_process_that_is_gone_is_not_alive(ws: Workspace) -> None:
         process.wait()
     assert not is_alive(ws.home, "long")
     assert not os.listdir(ws.home.path / "workers")
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not share by session")
+def test_the_long_lane_gives_way_to_the_sessions_of_pages(ws: Workspace) -> None:
+    ours = Path("/proc/self/autogroup").read_text()
+    process = subprocess.Popen(command(ws, "long"), start_new_session=True)
+    try:
+        group = Path(f"/proc/{process.pid}/autogroup")
+        assert until(lambda: group.read_text().strip().endswith("nice 5"), 30)
+        assert Path("/proc/self/autogroup").read_text() == ours
+    finally:
+        process.kill()
+        process.wait()
