@@ -133,7 +133,7 @@ class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, TagShelf, SiteShelf, L
         Raises:
             BankError: the bank cannot be read at all.
         """
-        return tuple(find_problems(self._database))
+        return find_problems(self._database)
 
     def rederive(self) -> None:
         """Derive anew what only repeats other tables: rankings, words, and what finds near-duplicates."""

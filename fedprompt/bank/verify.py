@@ -1,12 +1,13 @@
 """Derives every id in the bank anew, checks every signature, and reads every value through its model.
 
-Everything is streamed once, in the order in which it lies. What is derived is compared with what it repeats: of each
-prompt's newest score at each site a line is kept in memory until then, some 300 bytes; sets of pairs are compared by
-the sums of their hashes.
+Everything is streamed once, in the order in which it lies, while the database checks its own pages. What is derived is
+compared with what it repeats: of each prompt's newest score at each site a line is kept in memory until then, some 300
+bytes; sets of pairs are compared by the sums of their hashes.
 """
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pydantic import ValidationError
@@ -56,18 +57,27 @@ _JSON_COLUMNS = (
 )
 
 
-def find_problems(database: Database) -> Iterator[Problem]:
-    """Yield what is wrong: in the file, in references, studies, prompts, events, scores, comparisons and JSON."""
+def find_problems(database: Database) -> tuple[Problem, ...]:
+    """Return what is wrong: in the file, in references, studies, prompts, events, scores, comparisons and JSON."""
+    with ThreadPoolExecutor(1, "verify") as beside:
+        # One long call into SQLite, which lets go of the interpreter: the rest is read meanwhile.
+        damages = beside.submit(_damages, database)
+        with database.read() as connection:
+            found = [
+                *_references(connection),
+                *_studies(connection),
+                *_prompts(connection),
+                *_events(connection),
+                *find_score_problems(connection),
+                *_comparisons(connection),
+                *_json(connection),
+            ]
+    return (*damages.result(), *found)
+
+
+def _damages(database: Database) -> list[Problem]:
     with database.read() as connection:
-        for sentence in database.place.damages(connection):
-            yield Problem("file", sentence)
-        yield from _references(connection)
-        yield from _studies(connection)
-        yield from _prompts(connection)
-        yield from _events(connection)
-        yield from find_score_problems(connection)
-        yield from _comparisons(connection)
-        yield from _json(connection)
+        return [Problem("file", sentence) for sentence in database.place.damages(connection)]
 
 
 def _stream(connection: Connection, query: "Select[Any]", batch: int = BATCH) -> "Iterator[Any]":
