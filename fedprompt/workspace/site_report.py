@@ -4,6 +4,8 @@ import importlib.metadata
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import fedprompt
@@ -68,14 +70,15 @@ def site_report(home: Home, *, site: str | None = None) -> dict[str, Any]:
             for a in chosen.accepted()
         ],
         "policy": chosen.folder.policy.model_dump(mode="json"),
-        "packages": _packages(),
+        "packages": dict(_packages()),
         "not_protected": list(NOT_PROTECTED),
     }
     found["page"] = _page(found)
     return found
 
 
-def _packages() -> dict[str, str]:
+@cache
+def _packages() -> Mapping[str, str]:
     """Return the packages that fedprompt needs here, and their versions, from the metadata of what is installed."""
     found: dict[str, str] = {}
     waiting = ["fedprompt", "nvflare"]
