@@ -135,8 +135,8 @@ def _beat(ws: Workspace, lane: str, stop: _Stop) -> None:
 def _load_early(ws: Workspace, stop: _Stop) -> None:
     """Load the default model once it is there, so that the playground's first run need not wait for it.
 
-    It begins when the first page of the app has been drawn, with which it would share two cores. A run that comes before
-    loads the model itself.
+    It begins when the first page of the app has been drawn, with which it would share two cores. A run that comes
+    before loads the model itself.
     """
     from fedprompt.models.registry import DEFAULT_MODEL, find_model_folder
     from fedprompt.workspace.readying import load_quick
