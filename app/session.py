@@ -19,7 +19,7 @@ from app.panels.plain import plain, sentence
 from app.panels.ranking_filters import Asked
 from app.panels.titles import titles
 from app.visitor import person, submit
-from fedprompt.bank.rows import StudyRow
+from fedprompt.bank.rows import PromptRow, StudyRow
 from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
 from fedprompt.workspace.comparing import compare
 from fedprompt.workspace.home import find_home
@@ -28,6 +28,7 @@ from fedprompt.workspace.ledgers import LedgerView, ledger_files, read_ledger
 from fedprompt.workspace.map_points import MapView
 from fedprompt.workspace.map_points import map_view as map_of
 from fedprompt.workspace.overview import overview
+from fedprompt.workspace.provenance import Provenance, provenance
 from fedprompt.workspace.ranking_page import (
     Contenders,
     Coverage,
@@ -44,6 +45,7 @@ from fedprompt.workspace.views import CompareView, LeaderRow, OverviewView
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = [
+    "bank_stamp",
     "compare_view",
     "explain",
     "full_row",
@@ -51,8 +53,10 @@ __all__ = [
     "ledger_views",
     "map_view",
     "means_of",
+    "newest_prompts",
     "overview_view",
     "prompt_titles",
+    "provenance_view",
     "query_ids",
     "ranking_view",
     "recent_view",
@@ -118,8 +122,27 @@ def ranking_view(study: str, asked: Asked, page: int, size: int, coverage: Cover
 
 def means_of(prompts: Sequence[str]) -> dict[str, float]:
     """Return prompt -> mean over the sites of the study that pages speak of, where all of them scored it."""
-    study = latest_study(workspace())
-    return {} if study is None else means_of_prompts(workspace(), study, prompts)
+    ws = workspace()
+    study = latest_study(ws)
+    return {} if study is None else _means(str(ws.home.path), _stamp(ws), study, tuple(prompts))
+
+
+def newest_prompts(limit: int, kind: str | None = None) -> tuple[PromptRow, ...]:
+    """Return the prompts that came last, the newest first, read anew once the bank has changed."""
+    ws = workspace()
+    return _newest_prompts(str(ws.home.path), _stamp(ws), limit, kind)
+
+
+def provenance_view(prompt: str) -> Provenance:
+    """Return where a prompt comes from, read anew once the bank has changed."""
+    ws = workspace()
+    return _provenance(str(ws.home.path), _stamp(ws), prompt)
+
+
+def bank_stamp() -> tuple[object, ...]:
+    """Return what changes whenever the bank does, or another bank is opened: for caches of what is made of it."""
+    ws = workspace()
+    return (str(ws.home.path), *_stamp(ws))
 
 
 def full_row(prompt: str) -> LeaderRow | None:
@@ -272,6 +295,23 @@ def _map(home: str, stamp: tuple[tuple[int, int], ...], space: str, method: str,
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _compare(home: str, stamp: tuple[tuple[int, int], ...], prompts: tuple[str, ...]) -> CompareView:
     return compare(_open(home), prompts)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _means(home: str, stamp: tuple[tuple[int, int], ...], study: str, prompts: tuple[str, ...]) -> dict[str, float]:
+    return means_of_prompts(_open(home), study, prompts)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _newest_prompts(
+    home: str, stamp: tuple[tuple[int, int], ...], limit: int, kind: str | None
+) -> tuple[PromptRow, ...]:
+    return _open(home).bank.prompts(kind=kind, limit=limit, newest=True)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _provenance(home: str, stamp: tuple[tuple[int, int], ...], prompt: str) -> Provenance:
+    return provenance(_open(home), prompt)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

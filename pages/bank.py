@@ -11,7 +11,7 @@ from app.panels.prompt import draw_prompt
 from app.panels.shelf import choose
 from app.panels.standing import draw_standing
 from app.panels.travel import go
-from app.session import full_row, guarded, prompt_titles, workspace
+from app.session import full_row, guarded, newest_prompts, prompt_titles, workspace
 
 MOST, SHOWN = 500, 4
 
@@ -22,7 +22,7 @@ def draw() -> None:
     st.title("Bank")
     st.caption("Every prompt that was written, tuned or imported here. Choose some to read them or take them away.")
     draw_waiting()
-    rows = workspace().bank.prompts(limit=MOST, newest=True)
+    rows = newest_prompts(MOST)
     chosen = choose(rows) if rows else ()
     if not rows:
         st.info(

@@ -44,7 +44,7 @@ def draw() -> None:
             icon=":material/bubble_chart:",
         )
         return
-    draw_view(view, colour, study, near or {}, f"{space[:16]}_{method}")
+    draw_view(view, colour, study, near or {}, f"{space}_{method}")
     draw_private(view)
 
 

@@ -6,8 +6,16 @@ from app.panels.ledger import draw_ledger
 from app.panels.own_site import draw_own_site
 from app.panels.plain import plain
 from app.panels.provenance import draw_provenance
-from app.session import guarded, ledger_views, prompt_titles, query_ids, role, set_query_ids, workspace
-from fedprompt.workspace.provenance import provenance
+from app.session import (
+    guarded,
+    ledger_views,
+    newest_prompts,
+    prompt_titles,
+    provenance_view,
+    query_ids,
+    role,
+    set_query_ids,
+)
 
 MOST_PROMPTS = 200
 NO_NOISE = "No noise is added: updates may reveal membership; no epsilon is claimed."
@@ -69,7 +77,7 @@ def draw_origin() -> None:
     """Draw where one prompt comes from: the one that the address names, or the newest that was tuned."""
     asked, names = query_ids(), prompt_titles()
     st.header("Where a prompt comes from")
-    tuned = workspace().bank.prompts(kind="soft", limit=MOST_PROMPTS, newest=True)
+    tuned = newest_prompts(MOST_PROMPTS, "soft")
     ids = list(dict.fromkeys([*(row.id for row in tuned), *asked[:1]]))
     if not ids:
         st.caption("No prompt was tuned yet.")
@@ -83,7 +91,7 @@ def draw_origin() -> None:
         help="The newest tuned prompts. Bank opens any other one here: Lineage, then See it as a picture.",
         width=420,
     )
-    found = provenance(workspace(), chosen)
+    found = provenance_view(chosen)
     set_query_ids([chosen])
     draw_provenance(found)
 

@@ -1,7 +1,7 @@
 """The map of prompts as a chart: points with a colour, cells where there are too many, rings around what was found.
 
-Plotly draws it, since it has the lasso. The chart is handed over as plain data, so that plotly is
-read only where a map is drawn, and texts are escaped, since Plotly reads a few HTML tags in them.
+Plotly draws it, since it has the lasso; it is read only where a map is drawn. Texts are escaped, since Plotly reads a
+few HTML tags in them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from app.panels.palette import Palette, palette
 from app.panels.plain import percent
 from app.panels.titles import origin_words, title
-from app.session import prompt_titles, workspace
+from app.session import bank_stamp, prompt_titles, workspace
 from fedprompt.workspace.map_points import Box, MapView, Outline
 
 __all__ = ["COLOURS", "Chosen", "chosen_of", "draw_map"]
@@ -57,18 +57,17 @@ class _Point:
 def draw_map(
     view: MapView, colour: str, study: str | None, box: Box | None, found: Mapping[str, float], key: str
 ) -> Chosen | None:
-    """Draw the part of the map in a box; return what the visitor chose on it, if anything."""
-    points = _points(view, view.shown(box, tuple(found)).tolist(), study)
-    inside, colours = len(view.inside(box)), palette()
-    size = 11 if len(points) <= 200 else 8 if len(points) <= 1_000 else 6
-    traces = [_cells(view, box, colours)] if inside > len(points) else []
-    traces += _coloured(colour, points, size, colours, view)
-    if ringed := [point for point in points if point.id in found]:
-        line = {"color": colours.worse, "width": 2.5}
-        ring = {"symbol": "circle-open", "size": size + 9, "color": colours.worse, "line": line}
-        traces.append(_trace(ringed, ring, view, "found"))
+    """Draw the part of the map in a box; return what the visitor chose on it, if anything.
+
+    ``key`` names the map and the box.
+    """
+    inside = len(view.inside(box))
+    if found:
+        figure = _figure(view, colour, study, box, found)
+    else:
+        figure = _kept_figure((*bank_stamp(), key, colour, study, box, palette().ink), view, colour, study, box)
     event = st.plotly_chart(
-        {"data": traces, "layout": _layout(view, box, colours)},
+        figure,
         key=key,
         theme=None,
         on_select="rerun",
@@ -77,6 +76,27 @@ def draw_map(
         alt=f"A map of {inside:,} prompts, coloured by {COLOURS[colour].lower()}",
     )
     return chosen_of(view, event["selection"])
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _kept_figure(asked: tuple[object, ...], _view: MapView, _colour: str, _study: str | None, _box: Box | None) -> Any:
+    """Return the picture that was made for what is ``asked``: making one takes longer than all else on the page."""
+    return _figure(_view, _colour, _study, _box, {})
+
+
+def _figure(view: MapView, colour: str, study: str | None, box: Box | None, found: Mapping[str, float]) -> Any:
+    from plotly.graph_objects import Figure  # type: ignore[import-untyped]
+
+    points = _points(view, view.shown(box, tuple(found)).tolist(), study)
+    colours = palette()
+    size = 11 if len(points) <= 200 else 8 if len(points) <= 1_000 else 6
+    traces = [_cells(view, box, colours)] if len(view.inside(box)) > len(points) else []
+    traces += _coloured(colour, points, size, colours, view)
+    if ringed := [point for point in points if point.id in found]:
+        line = {"color": colours.worse, "width": 2.5}
+        ring = {"symbol": "circle-open", "size": size + 9, "color": colours.worse, "line": line}
+        traces.append(_trace(ringed, ring, view, "found"))
+    return Figure({"data": traces, "layout": _layout(view, box, colours)})
 
 
 def chosen_of(view: MapView, selection: Mapping[str, Any]) -> Chosen | None:

@@ -21,14 +21,14 @@ def choose(rows: Sequence[PromptRow]) -> tuple[str, ...]:
             "Find", key="bank_find", icon=":material/search:", placeholder="Part of a name", width=320, live=True
         )
         near = ask_meaning()
-    names = prompt_titles()
+    names, asked = prompt_titles(), query_ids()
     known = {row.id for row in rows}
-    linked_rows = workspace().bank.rows_of([id for id in query_ids() if id not in known])
+    linked_rows = workspace().bank.rows_of([id for id in asked if id not in known])
     rows = [*rows, *linked_rows] if near is None else workspace().bank.rows_of(list(near))
     shown = [row for row in rows if (text or "").lower() in names.get(row.id, row.name).lower()]
     means = means_of([row.id for row in shown])
     if near is None:
-        shown.sort(key=lambda row: (row.id not in query_ids(), -means.get(row.id, 0.0)))
+        shown.sort(key=lambda row: (row.id not in asked, -means.get(row.id, 0.0)))
     else:
         shown.sort(key=lambda row: -near[row.id])
     tags = _tags()
@@ -52,7 +52,7 @@ def choose(rows: Sequence[PromptRow]) -> tuple[str, ...]:
         frame = frame.drop(columns="near")
     if not any(frame["tags"]):
         frame = frame.drop(columns="tags")
-    linked = [place for place, row in enumerate(shown) if row.id in query_ids()]
+    linked = [place for place, row in enumerate(shown) if row.id in asked]
     config = st.column_config
     event = st.dataframe(
         frame,
