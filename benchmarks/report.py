@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 __all__ = ["Row", "report", "show"]
 
 PACKAGES = ("fedprompt", "torch", "transformers", "numpy")
@@ -43,13 +45,20 @@ def report(name: str, rows: Sequence[Row], **more: Any) -> dict[str, Any]:
 def show(found: dict[str, Any], *, as_json: bool) -> None:
     """Print a report, as JSON or as lines."""
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(found, indent=2, default=_plain))
         return
     for row in found["rows"]:
         target = "" if row["target"] is None else f"  target {row['target']:g}: {'met' if row['met'] else 'MISSED'}"
         peer = "" if row["peer"] is None else f"  peer {row['peer']:.4g}  ratio {row['ratio']:.2f}"
         ours = "-" if row["ours"] is None else f"{row['ours']:.4g}"
         print(f"{row['name']}: {ours} {row['unit']}{peer}{target}")
+
+
+def _plain(value: Any) -> Any:
+    """Return one of numpy's numbers as Python's own: an hour's figures are not lost over that."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a report cannot hold a {type(value).__name__}")
 
 
 def _processor() -> str:
