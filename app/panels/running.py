@@ -17,7 +17,7 @@ __all__ = ["run_quick"]
 
 PATIENCE_SECONDS = 900.0
 GRACE_SECONDS = 2.0
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.04
 
 
 def run_quick(ws: Workspace, kind: str, arguments: Mapping[str, Any], label: str) -> Mapping[str, Any]:

@@ -31,7 +31,7 @@ __all__ = ["main"]
 
 LONG_NICE = 5
 FIRST_PAGE_SECONDS = 3.0
-IDLE_SECONDS = 0.1
+IDLE_SECONDS = 0.05
 PATIENCE_SECONDS = 3.0
 log = logging.getLogger(__name__)
 
