@@ -311,9 +311,23 @@ def _widgets(page: "Page", app: App, options: argparse.Namespace) -> list[Row]:
     for name, what, change in changes:
         opened(page, app.page(name))
         at_rest(page)
-        took = [redrawn(page, partial(change, number)) for number in range(options.repeats)]
+        took = _seen(page, change, options.repeats)
         rows.append(_below(f"{what}, redrawn", took, CHANGE))
     return rows
+
+
+def _seen(page: "Page", change: Callable[[int], None], repeats: int) -> list[float]:
+    """Return what ``repeats`` changes took; those of which no run was seen are told, and others done instead."""
+    took: list[float] = []
+    for number in range(repeats + LOST_CLICKS):
+        one = redrawn(page, partial(change, number))
+        if one is None:
+            tell(f"no run was seen of change {number}")
+        else:
+            took.append(one)
+        if len(took) == repeats:
+            break
+    return took
 
 
 def _choose(page: "Page", key: str, option: str) -> None:
@@ -327,10 +341,12 @@ def _searched(page: "Page", app: App, options: argparse.Namespace) -> list[Row]:
     box = page.locator(".st-key-map_meaning input")
     if not box.count():
         return [Row("search by meaning on the page", "ms", None, target=SEARCH_ON_PAGE)]
-    took = []
-    for number in range(-1, options.repeats):
-        box.fill(f"{QUESTIONS[number % len(QUESTIONS)]} {number + 2}")
-        took.append(redrawn(page, lambda: box.press("Enter")))
+
+    def ask(number: int) -> None:
+        box.fill(f"{QUESTIONS[number % len(QUESTIONS)]} {number + 1}")
+        box.press("Enter")
+
+    took = _seen(page, ask, options.repeats + 1)
     return [_below("search by meaning on the page", took[1:], SEARCH_ON_PAGE)]  # the first loads the encoder
 
 

@@ -37,7 +37,8 @@ window.fedpromptFirst = (before) => window.fedpromptWait(() => {
 window.fedpromptWhole = () => window.fedpromptWait(
   () => window.fedpromptState() === "notRunning" && !document.querySelector("[data-testid=stMain] [data-stale=true]")
     && document.querySelector("[data-testid=stMain] h1"));
-window.fedpromptRan = () => new Promise((done) => {
+window.fedpromptRan = () => new Promise((done, lost) => {
+  setTimeout(() => lost(new Error("no run was seen within ten seconds")), 10000);
   const app = document.querySelector("[data-testid=stApp]");
   let ran = false;
   const seen = new MutationObserver(() => {
@@ -71,11 +72,19 @@ def first_content(page: "Page", go: "Callable[[], object]") -> Drawn:
     return Drawn(first=first, whole=float(page.evaluate("window.fedpromptWhole()")))
 
 
-def redrawn(page: "Page", act: "Callable[[], object]") -> float:
-    """Change a widget; return the milliseconds from the last click or key to the redrawn page."""
+def redrawn(page: "Page", act: "Callable[[], object]") -> float | None:
+    """Change a widget; return the milliseconds from the last click or key to the redrawn page.
+
+    None where no run was seen: the page shows that it runs in an attribute, and may show nothing of a run that is short.
+    """
+    from playwright.sync_api import Error
+
     page.evaluate("() => { window.fedpromptOne = window.fedpromptRan(); }")
     act()
-    took = float(page.evaluate("window.fedpromptOne"))
+    try:
+        took = float(page.evaluate("window.fedpromptOne"))
+    except Error:
+        return None
     at_rest(page)
     return took
 
