@@ -75,7 +75,7 @@ def first_content(page: "Page", go: "Callable[[], object]") -> Drawn:
 def redrawn(page: "Page", act: "Callable[[], object]") -> float | None:
     """Change a widget; return the milliseconds from the last click or key to the redrawn page.
 
-    None where no run was seen: the page shows that it runs in an attribute, and may show nothing of a run that is short.
+    None where no run was seen: the page shows that it runs in an attribute, and may show nothing of a short run.
     """
     from playwright.sync_api import Error
 
