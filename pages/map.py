@@ -115,7 +115,7 @@ def draw_view(view: MapView, colour: str, study: str | None, near: dict[str, flo
         if len(shown) > MOST_POINTS:
             words += " So many are counted in cells; the best are points, and all of a part once you zoom in."
         st.caption(words)
-    draw_chosen(view, inside.tolist(), near)
+    draw_chosen(view, inside, near)
 
 
 def draw_private(view: MapView) -> None:

@@ -62,12 +62,9 @@ def draw_map(
     ``key`` names the map and the box.
     """
     inside = len(view.inside(box))
-    if found:
-        figure = _figure(view, colour, study, box, found)
-    else:
-        figure = _kept_figure((*bank_stamp(), key, colour, study, box, palette().ink), view, colour, study, box)
+    figure = _kept_figure((*bank_stamp(), key, colour, study, box, palette().ink), view, colour, study, box)
     event = st.plotly_chart(
-        figure,
+        _ringed(figure, view, study, box, found) if found else figure,
         key=key,
         theme=None,
         on_select="rerun",
@@ -81,22 +78,27 @@ def draw_map(
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _kept_figure(asked: tuple[object, ...], _view: MapView, _colour: str, _study: str | None, _box: Box | None) -> Any:
     """Return the picture that was made for what is ``asked``: making one takes longer than all else on the page."""
-    return _figure(_view, _colour, _study, _box, {})
+    return _figure(_view, _colour, _study, _box)
 
 
-def _figure(view: MapView, colour: str, study: str | None, box: Box | None, found: Mapping[str, float]) -> Any:
+def _figure(view: MapView, colour: str, study: str | None, box: Box | None) -> Any:
     from plotly.graph_objects import Figure  # type: ignore[import-untyped]
 
-    points = _points(view, view.shown(box, tuple(found)).tolist(), study)
+    points = _points(view, view.shown(box).tolist(), study)
     colours = palette()
     size = 11 if len(points) <= 200 else 8 if len(points) <= 1_000 else 6
     traces = [_cells(view, box, colours)] if len(view.inside(box)) > len(points) else []
     traces += _coloured(colour, points, size, colours, view)
-    if ringed := [point for point in points if point.id in found]:
-        line = {"color": colours.worse, "width": 2.5}
-        ring = {"symbol": "circle-open", "size": size + 9, "color": colours.worse, "line": line}
-        traces.append(_trace(ringed, ring, view, "found"))
     return Figure({"data": traces, "layout": _layout(view, box, colours)})
+
+
+def _ringed(figure: Any, view: MapView, study: str | None, box: Box | None, found: Mapping[str, float]) -> Any:
+    """Return a picture with a ring around each prompt that was found; its dot stands for those in cells."""
+    from plotly.graph_objects import Figure
+
+    red, places = palette().worse, view.among(view.inside(box), found)
+    ring = {"symbol": "circle-open-dot", "size": 16, "color": red, "line": {"color": red, "width": 2.5}}
+    return Figure(figure).add_trace(_trace(_points(view, places, study), ring, view, "found"))
 
 
 def chosen_of(view: MapView, selection: Mapping[str, Any]) -> Chosen | None:

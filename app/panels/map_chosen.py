@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from app.panels.plain import plain
 from app.panels.ranking import table_key
@@ -19,8 +21,8 @@ __all__ = ["draw_chosen"]
 MOST, LIKE = 200, 20
 
 
-def draw_chosen(view: MapView, places: Sequence[int], found: Mapping[str, float]) -> None:
-    """Draw the table, what was found first and then by score; ``places`` are points of the map."""
+def draw_chosen(view: MapView, places: NDArray[np.int64], found: Mapping[str, float]) -> None:
+    """Draw the table, what was found first and then by score; ``places``: [chosen] int64 points of the map."""
     best = view.best(places, found, MOST)
     rows, names = view.rows(workspace(), best), prompt_titles()
     shown = [rows[view.ids[place]] for place in best]

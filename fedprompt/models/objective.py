@@ -28,6 +28,7 @@ __all__ = ["CachedObjective", "Kind"]
 
 Kind = Literal["labels", "vocabulary"]
 SHORT = 96  # tokens of a tail up to which prefix and tail are multiplied apart
+PASS = 1536  # tokens of a backward pass: its activations are many, and with more of them caches hold too few
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,10 @@ class CachedObjective:
         Raises:
             TuningError: a loss is not a finite number.
         """
+        parts = [self._backward(vectors, part) for part in self._passes(rows)]
+        return PerCase(np.concatenate([part.losses for part in parts]), np.concatenate([p.gradients for p in parts]))
+
+    def _backward(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> PerCase:
         own = torch.tensor(vectors, device=self._body.rows.device).repeat(len(rows), 1).requires_grad_(True)
         losses = self._losses(own, rows)
         losses.sum().backward()  # type: ignore[no-untyped-call]
@@ -114,6 +119,18 @@ class CachedObjective:
             raise TuningError("the loss is not a finite number; lower the learning rate or start from other text")
         gradients = own.grad.view(len(rows), *vectors.shape)
         return PerCase(losses.detach().double().cpu().numpy(), gradients.cpu().numpy())
+
+    def _passes(self, rows: Sequence[int]) -> list[Sequence[int]]:
+        """Cut a batch into parts of about as many cases, each of about ``PASS`` tokens at most."""
+        tokens = sum(map(self._tail, rows))
+        parts = max(1, min(len(rows), -(-tokens // PASS)))
+        cuts = [len(rows) * part // parts for part in range(parts + 1)]
+        return [rows[start:stop] for start, stop in pairwise(cuts)]
+
+    def _tail(self, row: int) -> int:
+        """Return how many tokens a case has from the slot on, its words' included."""
+        case = self._cases[row]
+        return len(case.context) - len(self._prefixes[row]) + sum(len(path) - 1 for path in case.paths)
 
     def loglikelihoods(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return [cases, labels]; batches are cut in the order of the cases, by ``pack``."""
@@ -145,8 +162,8 @@ class CachedObjective:
 
     def _batches(self) -> list[tuple[int, int]]:
         cuts, start, size = [], 0, 0
-        for i, case in enumerate(self._cases):
-            length = len(case.context) - len(self._prefixes[i]) + sum(len(p) - 1 for p in case.paths)
+        for i in range(len(self._cases)):
+            length = self._tail(i)
             if i > start and size + length > self._pack:
                 cuts.append((start, i))
                 start, size = i, 0

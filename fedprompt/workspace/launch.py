@@ -25,6 +25,7 @@ from fedprompt.models.threads import SPIN
 from fedprompt.workspace.family import Child, Family
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.jobs import resume, submit
+from fedprompt.workspace.liveness import announce, withdraw
 from fedprompt.workspace.people import read_rules
 from fedprompt.workspace.queue import LANES
 from fedprompt.workspace.sign_in import FILE, SignIn, is_loopback, read_sign_in, secrets_files
@@ -37,6 +38,7 @@ FIRST_PORT = 8501
 ROLES = ("alone", "site", "hub")
 RESTARTS = 3
 SERVER_SECONDS = 5.0
+FIRST_PAGE_SECONDS = 3.0
 Say = Callable[[str], None]
 
 
@@ -91,12 +93,12 @@ def launch(
             first = first_jobs(ws) if demo else ()
             _await_server(server, address, chosen, asked)
             _greet(say, ws.home, seen, again, bool(first))
-            for worker in workers:
-                family.start(worker)
             ready = partial(_is_taken, address, chosen)
-            code = _watch(family, asked, say, (seen, ready) if open_browser else None)
+            code = _watch(family, workers, asked, say, (seen, ready) if open_browser else None)
         finally:
             family.end()
+            for lane in LANES:
+                withdraw(ws.home, lane, os.getpid())
             for number, handler in before.items():
                 signal.signal(number, handler)
         unfinished = any(row.state in ("queued", "running") for row in ws.bank.jobs())
@@ -244,12 +246,31 @@ def _await_server(server: Child, address: str, port: int, asked: list[int]) -> N
         time.sleep(0.05)
 
 
-def _watch(family: Family, asked: list[int], say: Say, opening: tuple[str, Callable[[], bool]] | None) -> int:
-    """Wait for a signal; start again what ended by itself, a few times; open the address once the server answers."""
+def _watch(
+    family: Family,
+    workers: Sequence[Child],
+    asked: list[int],
+    say: Say,
+    opening: tuple[str, Callable[[], bool]] | None,
+) -> int:
+    """Wait for a signal; start again what ended by itself, a few times; open the address once the server answers.
+
+    ``workers`` start when the first page has had the processor to itself for a moment: they need as long to start as a
+    page to be drawn, and what is asked of them before waits in the queue.
+    """
+    due = time.monotonic() + FIRST_PAGE_SECONDS
+    for lane in LANES:
+        announce(family.home, lane, os.getpid())
     while not asked:
         if opening is not None and opening[1]():
             webbrowser.open(opening[0])
             opening = None
+        if workers and time.monotonic() >= due:
+            for worker in workers:
+                family.start(worker)
+            for lane in LANES:
+                withdraw(family.home, lane, os.getpid())
+            workers = ()
         for child in family.children:
             if asked or child.process is None or (code := child.process.poll()) is None:
                 continue

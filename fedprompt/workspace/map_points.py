@@ -3,8 +3,9 @@
 Past ``MOST_POINTS`` prompts, all of them are counted into cells, and only the best (and what was asked for) are points.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,26 +86,33 @@ class MapView:
         found = np.flatnonzero((x >= box.left) & (x <= box.right) & (y >= box.low) & (y <= box.high))
         return found[part.holds(x[found], y[found])] if isinstance(part, Outline) else found
 
-    def shown(self, box: Box | None, wanted: Sequence[str] = ()) -> NDArray[np.int64]:
-        """Return [shown] int64: which points of a box are drawn one by one, ``wanted`` ones always among them."""
+    @cached_property
+    def place_of(self) -> Mapping[str, int]:
+        """Id -> its place among ``ids``."""
+        return {id: place for place, id in enumerate(self.ids)}
+
+    def shown(self, box: Box | None) -> NDArray[np.int64]:
+        """Return [shown] int64: which points of a box are drawn one by one."""
         inside = self.inside(box)
         if len(inside) <= MOST_POINTS:
             return inside
-        order = np.argsort(-np.nan_to_num(self.means[inside], nan=-1.0), kind="stable")[:BEST]
-        asked = set(wanted)
-        also = [int(place) for place in inside if self.ids[place] in asked] if asked else []
-        return np.unique(np.concatenate([inside[order], np.asarray(also, np.int64)]))
+        return np.sort(inside[self._by_mean(inside)[:BEST]])
 
-    def best(self, places: Sequence[int], found: Mapping[str, float], most: int) -> list[int]:
+    def among(self, places: NDArray[np.int64], ids: Iterable[str]) -> list[int]:
+        """Return the places of some prompts, in their order, that are among ``places`` ([places] int64)."""
+        asked = np.asarray([self.place_of[id] for id in ids if id in self.place_of], np.int64)
+        found: list[int] = asked[np.isin(asked, places)].tolist()
+        return found
+
+    def best(self, places: Sequence[int] | NDArray[np.int64], found: Mapping[str, float], most: int) -> list[int]:
         """Return the first of these points: what was found (id -> likeness), nearest first, then by mean."""
         chosen = np.asarray(places, np.int64)
-        order: list[int] = chosen[np.argsort(-np.nan_to_num(self.means[chosen], nan=-1.0), kind="stable")].tolist()
-        if not found:
-            return order[:most]
-        ahead = [place for place in order if self.ids[place] in found]
-        ahead.sort(key=lambda place: -found[self.ids[place]])
-        behind = set(ahead)
-        return [*ahead, *(place for place in order[: most + len(ahead)] if place not in behind)][:most]
+        ahead = self.among(chosen, sorted(found, key=lambda id: -found[id]))
+        first: list[int] = chosen[self._by_mean(chosen)[: most + len(ahead)]].tolist()
+        return [*ahead, *(place for place in first if place not in ahead)][:most]
+
+    def _by_mean(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.argsort(-np.nan_to_num(self.means[places], nan=-1.0), kind="stable")
 
     def counts(self, box: Box | None) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return how many prompts are in each cell of a grid, [columns, rows], and the cells' edges along x and y."""

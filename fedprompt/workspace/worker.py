@@ -30,7 +30,6 @@ from fedprompt.workspace.workspace import Workspace, open_workspace
 __all__ = ["main"]
 
 LONG_NICE = 5
-FIRST_PAGE_SECONDS = 3.0
 IDLE_SECONDS = 0.05
 PATIENCE_SECONDS = 3.0
 log = logging.getLogger(__name__)
@@ -135,13 +134,11 @@ def _beat(ws: Workspace, lane: str, stop: _Stop) -> None:
 def _load_early(ws: Workspace, stop: _Stop) -> None:
     """Load the default model once it is there, so that the playground's first run need not wait for it.
 
-    It begins when the first page of the app has been drawn, with which it would share two cores. A run that comes
-    before loads the model itself.
+    A run that comes before loads the model itself.
     """
     from fedprompt.models.registry import DEFAULT_MODEL, find_model_folder
     from fedprompt.workspace.readying import load_quick
 
-    time.sleep(FIRST_PAGE_SECONDS)
     while not stop():
         try:
             find_model_folder(DEFAULT_MODEL, ws.home.path)

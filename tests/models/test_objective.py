@@ -20,6 +20,7 @@ from tests.models.tiny import config, model, tokenizer
 
 SLOTS = [t for t in TEMPLATES if t.has_soft]
 INFIX = Template("infix", text="Review: {text} {soft}\nSentiment:").with_words(LABELS)
+FIRST = next(t for t in SLOTS if t.name == "prefix slot")
 
 
 def objective(
@@ -69,6 +70,21 @@ def test_a_case_has_the_gradient_that_it_has_alone(template: Template) -> None:
         assert together.gradients[place] == pytest.approx(alone.gradient, abs=1e-4)
     mean = found.loss_and_gradient(vectors, [4, 0, 1])
     assert mean.gradient == pytest.approx(together.gradients.mean(axis=0), abs=1e-6)
+
+
+@pytest.mark.parametrize("most", [1, 40])
+def test_a_batch_of_many_tokens_is_cut_into_passes_and_each_case_keeps_its_gradient(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    lm = model("llama")
+    found, vectors, rows = objective(lm, FIRST), soft_for(lm).vectors, [4, 0, 1, 3]
+    whole = found.per_case(vectors, rows)
+    monkeypatch.setattr("fedprompt.models.objective.PASS", most)
+    passes = found._passes(rows)
+    assert len(passes) > 1 and [row for part in passes for row in part] == rows
+    cut = found.per_case(vectors, rows)
+    assert cut.losses == pytest.approx(whole.losses, abs=1e-5)
+    assert cut.gradients == pytest.approx(whole.gradients, abs=1e-4)
 
 
 @pytest.mark.parametrize("template", [*SLOTS, INFIX], ids=lambda t: t.name)

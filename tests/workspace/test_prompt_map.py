@@ -98,21 +98,29 @@ def test_an_unknown_layout_or_model_is_refused_in_a_sentence(ws: Workspace) -> N
         make_map(ws, OTHER)
 
 
-def test_past_the_bound_only_the_best_and_what_was_asked_for_are_points_and_cells_count_all() -> None:
+def test_past_the_bound_only_the_best_are_points_and_cells_count_all() -> None:
     rng, many = np.random.default_rng(0), MOST_POINTS + 1_000
     means = rng.uniform(size=many)
     means[7] = np.nan
     ids = tuple(f"p1:{place}" for place in range(many))
     places = rng.normal(size=(many, 2)).astype(np.float32)
     view = MapView(ids, places, means, np.zeros(many, np.int64), None, many, ())
-    shown = view.shown(None, ["p1:7"])
-    best = np.sort(np.argsort(-np.nan_to_num(means, nan=-1.0))[:BEST])
-    assert shown.tolist() == sorted({*best.tolist(), 7})
+    best = np.argsort(-np.nan_to_num(means, nan=-1.0))[:BEST]
+    assert view.shown(None).tolist() == np.sort(best).tolist()
     assert view.counts(None)[0].sum() == many
     box = Box(0.0, 9.0, 0.0, 9.0)
     inside = view.shown(box)
     assert (places[inside] >= 0).all()
     assert len(inside) == len(view.inside(box)) == int((places >= 0).all(axis=1).sum())
+
+
+def test_what_was_found_comes_first_the_nearest_ahead_and_only_from_the_part_that_is_shown() -> None:
+    ids, means = tuple(f"p1:{place}" for place in range(5)), np.array([0.1, 0.9, np.nan, 0.5, 0.9])
+    view = MapView(ids, np.zeros((5, 2), np.float32), means, np.zeros(5, np.int64), None, 5, ())
+    part = np.array([0, 2, 3, 4])
+    assert view.among(part, ["p1:4", "p1:1", "p1:gone", "p1:0"]) == [4, 0]
+    assert view.best(part, {"p1:0": 0.2, "p1:1": 0.9, "p1:2": 0.8}, 3) == [2, 0, 4]
+    assert view.best(part, {}, 3) == [4, 3, 0]
 
 
 def test_words_are_refused_for_a_template_and_for_a_model_that_no_study_names(ws: Workspace) -> None:
