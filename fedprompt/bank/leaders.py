@@ -81,7 +81,7 @@ class LeaderShelf:
                 .join(standings, standings.c.entry == entries.c.number)
                 .where(standings.c.board == _board(connection, study, split), standings.c.mean.is_not(None))
             )
-            return {str(row.prompt): float(row.mean) for row in connection.execute(query)}
+            return {prompt: float(mean) for prompt, mean in connection.execute(query).all()}
 
 
 @dataclass(frozen=True)
