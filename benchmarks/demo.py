@@ -18,7 +18,7 @@ from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import open_workspace
 
 NAMES = ("manual", "local_own", "local_only", "centralised", "federated", "kept")
-MEAN, ABOVE_MANUAL, SECONDS = 0.90, 0.03, 480.0
+MEAN, ABOVE_MANUAL, SECONDS = 0.90, 0.03, 240.0
 
 
 def main() -> None:
