@@ -115,7 +115,7 @@ class FindingShelf:
         with self._database.read() as connection:
             for at in range(0, len(numbers), CHUNK):  # below SQLite's bound on variables
                 query = select(prompts.c.number, prompts.c.id).where(prompts.c.number.in_(numbers[at : at + CHUNK]))
-                found |= {number: id for number, id in connection.execute(query).all()}
+                found |= {number: prompt for number, prompt in connection.execute(query).all()}
         return found
 
 

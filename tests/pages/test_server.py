@@ -49,3 +49,17 @@ print(before, asyncio.run(delays()))
 def test_the_server_sends_small_answers_at_once_which_streamlits_own_socket_does_not() -> None:
     said = subprocess.run([sys.executable, "-c", SEND], capture_output=True, text=True, check=True, timeout=120).stdout
     assert said.split() == ["True", "False"]  # once the first is False, Streamlit does so itself
+
+
+ELSEWHERE = """
+from streamlit.web.server.starlette import starlette_server
+del starlette_server._bind_socket
+from app.server import send_at_once
+send_at_once()
+print(hasattr(starlette_server, "_bind_socket"))
+"""
+
+
+def test_a_streamlit_that_makes_its_socket_elsewhere_is_left_as_it_is() -> None:
+    said = subprocess.run([sys.executable, "-c", ELSEWHERE], capture_output=True, text=True, check=False, timeout=120)
+    assert (said.returncode, said.stdout.strip()) == (0, "False"), said.stderr
