@@ -1,4 +1,8 @@
-"""Two to six prompts side by side: their texts, their scores by site, and paired differences over the same cases."""
+"""Two to six prompts side by side: their texts, their scores by site, and paired differences over the same cases.
+
+Invariant: "better" and "worse" are said only where the paired 95 % interval excludes zero and, of several pairs, where
+the p-value that Holm corrected for all of them is under 0.05 too.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,7 +12,7 @@ from fedprompt.bank.rows import ComparisonRow
 from fedprompt.errors import FedPromptError
 from fedprompt.evaluation.holm import holm
 from fedprompt.evaluation.intervals import Estimate, Interval
-from fedprompt.evaluation.pooled_pairs import PairTest, pool_pairs, turned
+from fedprompt.evaluation.pooled_pairs import PairTest, PooledPair, pool_pairs, turned
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import BINS, CalibrationBin, Comparison, SplitName
 from fedprompt.workspace.leaderboard import site_score
@@ -20,6 +24,7 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["compare", "compare_scores", "prompt_view"]
 
 MOST = 6
+SURE = 0.05
 
 
 def prompt_view(ws: Workspace, prompt: Prompt) -> PromptView:
@@ -72,7 +77,13 @@ def compare(ws: Workspace, prompts: Sequence[str], *, split: SplitName = "valida
     pairs = [_pair(views[0], other, table, asked) for other in views[1:]]
     tested = [pair for pair in pairs if pair.p_value is not None]
     adjusted = dict(zip([pair.second for pair in tested], holm([p.p_value or 0.0 for p in tested]), strict=True))
-    corrected = tuple(replace(pair, p_adjusted=adjusted.get(pair.second)) for pair in pairs)
+    named = {view.id: view for view in views}
+    corrected = tuple(
+        replace(pair, p_adjusted=p, sentence=_told(views[0].name, named[pair.second].name, pair.found, p, len(tested)))
+        if pair.found is not None and (p := adjusted.get(pair.second)) is not None
+        else pair
+        for pair in pairs
+    )
     bins: dict[str, dict[str, tuple[CalibrationBin, ...]]] = {id: {} for id in ids}
     for row in kept:
         bins[row.score.prompt][row.site] = row.score.bins
@@ -161,25 +172,30 @@ def _pair(
     if found is None:
         return PairView(first.id, second.id, None, None, None, _unpaired(first, second, scores), {})
     whole = found.whole.difference
-    ahead = sum(test.difference.value > 0 for test in found.by_site.values())
-    change = f"{points(whole.value)} points ({points(whole.low)} to {points(whole.high)})"
-    at = f"at {ahead} of {len(found.by_site)} sites"
-    if not whole.excludes_zero:
-        told = f"“{first.name}” and “{second.name}” cannot be told apart yet: the pooled difference is {change}"
-    elif whole.value > 0:
-        told = f"“{first.name}” is better than “{second.name}” {at}; the pooled difference is {change}"
-    else:
-        told = f"“{first.name}” is worse than “{second.name}” (ahead {at}); the pooled difference is {change}"
     return PairView(
         first.id,
         second.id,
         100 * whole.value,
         Interval(100 * whole.low, 100 * whole.high),
         found.whole.pvalue,
-        told,
+        "",
         {site: _in_points(test.difference) for site, test in found.by_site.items()},
         found=found,
     )
+
+
+def _told(first: str, second: str, found: PooledPair, adjusted: float, pairs: int) -> str:
+    """Return what two prompts' differences come to; ``adjusted`` is the p-value corrected for so many ``pairs``."""
+    whole = found.whole.difference
+    ahead = sum(test.difference.value > 0 for test in found.by_site.values())
+    at = f"at {ahead} of {len(found.by_site)} sites"
+    corrected = f", corrected for {pairs} pairs" if pairs > 1 else ""
+    change = f"the pooled difference is {points(whole.value)} points ({points(whole.low)} to {points(whole.high)})"
+    if not whole.excludes_zero or (pairs > 1 and adjusted >= SURE):
+        return f"“{first}” and “{second}” cannot be told apart yet{corrected}: {change}"
+    if whole.value > 0:
+        return f"“{first}” is better than “{second}” {at}{corrected}; {change}"
+    return f"“{first}” is worse than “{second}” (ahead {at}{corrected}); {change}"
 
 
 def _in_points(difference: Estimate) -> tuple[float, Interval]:
