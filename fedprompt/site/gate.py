@@ -19,7 +19,9 @@ from fedprompt.site.ledger import MAX_TRAIL, Ledger
 from fedprompt.site.replies import ReplyStore
 from fedprompt.study.messages import Refusal, Reply
 
-__all__ = ["Gate", "Outgoing"]
+__all__ = ["ABOUT", "Gate", "Outgoing"]
+
+ABOUT = "about"  # beside a reply in the ledger: which prompt it is a change of
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Gate:
         question: str,
         known: str | None = None,
         residual: bytes | None = None,
+        about: str | None = None,
     ) -> Outgoing:
         """Return the bytes that may leave: the reply, or a refusal with its code.
 
@@ -52,6 +55,7 @@ class Gate:
             question: the digest of what is answered; the same question gets the same bytes from :meth:`again`.
             known: the last head of this ledger that the hub has seen.
             residual: what quantising left over, kept with the reply or not at all.
+            about: the id of the prompt that the reply is a change of; it stands in the ledger and does not leave.
 
         Raises:
             LedgerError: nothing can be kept or written to the ledger, so nothing leaves.
@@ -65,7 +69,7 @@ class Gate:
             return self._refuse(reply, "failed", question, known)
         self._replies.keep(None if refusal else question, study=self._study, data=data, residual=residual)
         shapes = {name: [int(n) for n in array.shape] for name, array in (arrays or {}).items()}
-        return self._write("refused" if refusal else "sent", reply, shapes, data, known)
+        return self._write("refused" if refusal else "sent", reply, shapes, data, known, about)
 
     def again(self, question: str, known: str | None = None) -> Outgoing | None:
         """Return the bytes that answered this question before, or None if it is new.
@@ -80,8 +84,9 @@ class Gate:
         shapes = {name: [int(n) for n in array.shape] for name, array in parcel.arrays.items()}
         # Kept but not in the ledger: the process died between the two, and this is the first time that they leave.
         digest = sha256(data).hexdigest()
-        left = any(e.sha256 == digest and e.decision == "sent" for e in self._ledger.entries())
-        return self._write("resent" if left else "sent", parcel.message, shapes, data, known)
+        left = next((e for e in self._ledger.entries() if e.sha256 == digest and e.decision == "sent"), None)
+        about = None if left is None else left.message.get(ABOUT)
+        return self._write("resent" if left else "sent", parcel.message, shapes, data, known, about)
 
     @property
     def spent(self) -> int:
@@ -90,12 +95,17 @@ class Gate:
         return max(written, self._replies.spent(self._study))
 
     def _write(
-        self, decision: str, reply: Reply, shapes: Mapping[str, list[int]], data: bytes, known: str | None
+        self,
+        decision: str,
+        reply: Reply,
+        shapes: Mapping[str, list[int]],
+        data: bytes,
+        known: str | None,
+        about: str | None,
     ) -> Outgoing:
         self._trail(known)  # before anything is written
-        entry = self._ledger.append(
-            decision=decision, study=self._study, message=reply.model_dump(mode="json"), arrays=shapes, data=data
-        )
+        message = reply.model_dump(mode="json") | ({} if about is None else {ABOUT: about})
+        entry = self._ledger.append(decision=decision, study=self._study, message=message, arrays=shapes, data=data)
         return Outgoing(data, entry.hash, self._trail(known))
 
     def _trail(self, known: str | None) -> tuple[str, ...]:

@@ -122,6 +122,7 @@ class Worker:
         question = question_of(parcel, self._contents, self._version)
         arrays: Arrays = {}
         residual: bytes | None = None
+        about: str | None = None
         try:
             code = not_now(task, self.digest, self._folder, self._ledger)
             reply: Reply
@@ -135,11 +136,12 @@ class Worker:
                 reply = self._score(task)
             elif isinstance(task, TuneTask):
                 reply, arrays, residual = self._tune(task, parcel.arrays, question)
+                about = self._tuned_from(parcel.arrays) if isinstance(reply, TuneReply) else None
             elif isinstance(task, EvaluateTask):
                 reply = self._evaluate(task, parcel.arrays)
             else:
                 reply = Refusal(task=task.task, code="not-supported")
-            return self._gate.send(reply, arrays, question=question, known=task.known, residual=residual)
+            return self._gate.send(reply, arrays, question=question, known=task.known, residual=residual, about=about)
         except (LedgerError, EgressRefused):
             raise
         except FedPromptError as error:
@@ -201,6 +203,11 @@ class Worker:
             precision=precision,
         )
         return reply, sent.arrays, None if precision == "float32" else pack_residual(task, sent.residual)
+
+    def _tuned_from(self, arrays: Arrays) -> str | None:
+        """Return the id of the prompt that a round starts from, for the ledger."""
+        start = self._checked(arrays["start"])
+        return None if start is None else Prompt(self._study.soft_template(), start).id
 
     def _evaluate(self, task: EvaluateTask, arrays: Arrays) -> Reply:
         if any(prompt not in self._templates for prompt in task.templates):

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import LedgerError
+from fedprompt.site.gate import ABOUT
 from fedprompt.site.ledger import Entry, Ledger
 from fedprompt.workspace.home import Home
 
 __all__ = ["LedgerLine", "LedgerView", "ledger_files", "read_ledger"]
 
 FILE = "ledger.jsonl"
+SHOWN_OF_ID = 11  # as the pages show it: p1: and eight digits
 CODES = {
     "unknown-study": "its operator has not accepted that study",
     "unknown-prompt": "it was asked for a prompt that the study does not hold",
@@ -94,8 +96,11 @@ def _content(message: Mapping[str, Any], arrays: Mapping[str, list[int]]) -> str
         counts = ", ".join(f"{_count(message.get(split))} {split}" for split in ("tune", "validation", "test"))
         return f"how many cases there are ({counts}) and how many of each label"
     if verb == "tune":
-        shape = next((" by ".join(map(str, of)) for name, of in sorted(arrays.items()) if name != "scales"), "no")
-        return f"the change of a prompt in round {message.get('round')} ({shape} numbers), n={message.get('cases')}"
+        shape = next((of for name, of in sorted(arrays.items()) if name != "scales"), [0, 0])
+        about = message.get(ABOUT)
+        of = "a prompt" if about is None else f"prompt {_short(about)}"
+        size = " vectors of ".join(map(_count, shape))
+        return f"the change of {of} in round {message.get('round')} ({size} numbers), n={message.get('cases')}"
     if verb in ("score", "evaluate"):
         scores, pairs = message.get("scores") or (), len(message.get("comparisons") or ())
         splits = " and ".join(sorted({str(one.get("split")) for one in scores})) or "no cases"
@@ -104,7 +109,9 @@ def _content(message: Mapping[str, Any], arrays: Mapping[str, list[int]]) -> str
         compared = f" and {pairs} comparison{'' if pairs == 1 else 's'}" if pairs else ""
         if (choice := message.get("choice")) is not None:
             return f"which prompt it keeps ({_choice(choice)}) and its score on {splits}{n}"
-        return f"the scores of {len(scores)} prompt{'' if len(scores) == 1 else 's'}{compared} on {splits}{n}"
+        prompts = list(dict.fromkeys(str(one.get("prompt")) for one in scores))
+        what = f"score of prompt {_short(prompts[0])}" if len(prompts) == 1 else f"scores of {len(prompts)} prompts"
+        return f"the {what}{compared} on {splits}{n}"
     return f"a reply to '{verb}'"
 
 
@@ -118,6 +125,10 @@ def _choice(choice: Mapping[str, Any]) -> str:
         "mixture-group": "its own mixed with its group's",
     }
     return words.get(str(choice.get("kind")), "one of a kind that is not known here")
+
+
+def _short(prompt: object) -> str:
+    return str(prompt)[:SHOWN_OF_ID]
 
 
 def _cases(number: object) -> str:

@@ -28,7 +28,7 @@ def ledger(ws: Workspace) -> Ledger:
     folder = SiteFolder(ws.home.sites / "movies")
     folder.prepare()
     kept = folder.ledger
-    tune = {"verb": "tune", "round": 2, "cases": 128, "loss": 0.5}
+    tune = {"verb": "tune", "round": 2, "cases": 128, "loss": 0.5, "about": f"p1:ab12cd34{'0' * 24}"}
     kept.append(decision="sent", study=STUDY, message=tune, arrays={"delta": [8, 576]}, data=b"x" * 4967)
     refusal = {"verb": "refuse", "code": "too-few-cases"}
     kept.append(decision="refused", study=STUDY, message=refusal, arrays={}, data=b"x" * 90)
@@ -51,7 +51,10 @@ def test_a_home_without_sites_says_so_and_that_no_noise_is_added(open_page: Open
 def test_what_left_what_was_refused_and_what_was_called_are_sentences_and_links_stay_text(open_page: Open) -> None:
     at = open_page("trust")
     shown = texts(at).replace("\\", "")
-    assert "this left: 4,967 bytes, the change of a prompt in round 2 (8 by 576 numbers), n=128." in shown
+    assert (
+        "this left: 4,967 bytes, the change of prompt p1:ab12cd34 in round 2 (8 vectors of 576 numbers), n=128."
+        in shown
+    )
     assert "it refused to answer: it has too few cases. 90 bytes left" in shown
     assert "1,200 bytes in 3 calls, for 1 case." in shown
     assert r"\!\[x\]\(http\:" "\u2060" r"//a.example\)" in texts(at)
@@ -64,7 +67,7 @@ def test_refusals_can_be_looked_at_alone(open_page: Open) -> None:
     at = open_page("trust")
     at.pills(key="trust_0_kinds").set_value(["Refusals"]).run()
     assert "it refused to answer" in texts(at)
-    assert "the change of a prompt" not in texts(at)
+    assert "the change of prompt" not in texts(at)
 
 
 def test_a_changed_line_is_told_and_nothing_of_that_ledger_is_shown(open_page: Open, ledger: Ledger) -> None:

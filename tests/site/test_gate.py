@@ -50,6 +50,16 @@ def test_what_left_is_in_the_ledger_by_its_digest(ledger: Ledger) -> None:
     assert out.head == entry.hash == ledger.head
 
 
+def test_which_prompt_a_change_is_of_stands_in_the_ledger_each_time_and_never_leaves(ledger: Ledger) -> None:
+    prompt, question, made = "p1:" + "c" * 32, new(), gate(ledger)
+    out = made.send(TUNE, {"delta": np.ones((2, 3), np.float32)}, question=question, about=prompt)
+    again = made.again(question)
+    assert again is not None
+    assert again.data == out.data
+    assert [entry.message["about"] for entry in ledger.entries()] == [prompt, prompt]
+    assert prompt.encode() not in out.data
+
+
 def test_a_refused_reply_is_in_the_ledger_and_leaves_as_a_code(ledger: Ledger) -> None:
     out = gate(ledger).send(TUNE, {"delta": np.full((2, 3), np.nan, np.float32)}, question=new())
     assert refusal(out) == "failed"
