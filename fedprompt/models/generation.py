@@ -18,6 +18,7 @@ from fedprompt.models.prefix_store import PrefixStore
 from fedprompt.models.protocols import Decoding
 from fedprompt.models.runner import Body, Head
 from fedprompt.models.trie import Node
+from fedprompt.models.work import unshared
 
 __all__ = ["Decoder", "Prompted", "Written"]
 
@@ -34,10 +35,11 @@ class Prompted:
 
 @dataclass
 class Written:
-    """The tokens that came, and their text up to a stop string."""
+    """The tokens that came, and their text up to a stop string; ``fresh`` of its prompt's tokens are nobody else's."""
 
     tokens: list[int] = field(default_factory=list)
     text: str = ""
+    fresh: int = 0
 
 
 class Decoder:
@@ -63,7 +65,10 @@ class Decoder:
         decoding: Decoding,
         hear: Callable[[int, str], None] | None = None,
     ) -> list[Written]:
-        """Continue every prompt; ``hear`` is told (prompt, its text so far) after each token."""
+        """Continue every prompt; ``hear`` is told (prompt, its text so far) after each token.
+
+        Texts come back in the order of the prompts; prompts of about one length are written together.
+        """
         found = [Written() for _ in prompts]
         with torch.no_grad():
             for batch in self._batches(prompts, decoding.max_tokens):
@@ -73,12 +78,11 @@ class Decoder:
     def _batches(self, prompts: Sequence[Prompted], more: int) -> Iterator[list[int]]:
         token = self._body.bytes_a_token
         held: list[int] = []
-        longest = 0
-        for place, prompt in enumerate(prompts):
-            longest = max(longest, len(prompt.context) + more)
+        for place in sorted(range(len(prompts)), key=lambda place: len(prompts[place].context)):
+            longest = len(prompts[place].context) + more
             if held and (len(held) + 1) * longest * token > ROOM:
                 yield held
-                held, longest = [], len(prompt.context) + more
+                held = []
             held.append(place)
         if held:
             yield held
@@ -93,6 +97,8 @@ class Decoder:
         hear: Callable[[int, str], None] | None,
     ) -> None:
         draws = [_draw(decoding, prompt.key) for prompt in prompts]
+        for text, fresh in zip(found, unshared([prompt.context for prompt in prompts]), strict=True):
+            text.fresh = fresh
         logits, plan = self._begin([prompt.context for prompt in prompts], soft, decoding.max_tokens)
         alive = list(range(len(prompts)))
         while alive:

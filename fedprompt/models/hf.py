@@ -36,7 +36,7 @@ from fedprompt.models.trie import Node, Trie
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
 
-__all__ = ["HFModel"]
+__all__ = ["HFModel", "layer_products"]
 
 
 class HFModel:
@@ -50,7 +50,7 @@ class HFModel:
         known = [*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id]
         self._ends = frozenset(int(end) for end in known if end is not None)
         self._lock = threading.RLock()
-        self.vocabulary = HFVocabulary(tokenizer, self._body.rows)
+        self.vocabulary = HFVocabulary(tokenizer, lambda ids: self._body.embed(ids, None))
 
     @classmethod
     def load(cls, folder: Path, *, name: str, settings: RunSettings) -> "HFModel":
@@ -83,7 +83,7 @@ class HFModel:
         config = lm.config.get_text_config()
         window = int(getattr(config, "max_position_embeddings", 0) or 1_000_000)
         width = int(lm.get_input_embeddings().weight.shape[1])
-        return cls(lm, tokenizer, ModelInfo(name, digest, width, window, settings))
+        return cls(lm, tokenizer, ModelInfo(name, digest, width, window, settings, layer_products(lm)))
 
     @property
     def info(self) -> ModelInfo:
@@ -204,7 +204,15 @@ class HFModel:
                 read=lambda tokens: str(self._tokenizer.decode(tokens, skip_special_tokens=True)),
             )
             written = decoder.write(prompts, stacked, decoding, hear)
-        return tuple(Generated(text.text, len(text.tokens)) for text in written)
+        return tuple(
+            Generated(
+                text.text,
+                len(text.tokens),
+                read=len(prompt.context),
+                computed=text.fresh + len(text.tokens),
+            )
+            for prompt, text in zip(prompts, written, strict=True)
+        )
 
     def length(self, rendered: Rendered, words: Sequence[str] = (), soft: int = 0) -> int:
         """Return how many tokens a prompt has with its longest word and ``soft`` soft tokens."""
@@ -218,7 +226,7 @@ class HFModel:
         controls = set(self._tokenizer.get_added_vocab().values())
         plain = [token for token in range(len(self._tokenizer)) if token not in controls]
         wanted = [plain[int(i)] for i in rng.choice(len(plain), size=tokens, replace=tokens > len(plain))]
-        return SoftPrompt(self._body.rows[wanted].float().cpu().numpy(), self._info.digest)
+        return SoftPrompt(self.vocabulary.vectors(wanted), self._info.digest)
 
     def text_init(self, text: str, tokens: int) -> SoftPrompt:
         """Return the input embeddings of a text's first ``tokens`` tokens, repeated where it has fewer.
@@ -230,7 +238,7 @@ class HFModel:
         if not ids:
             raise ModelError("the text to start a soft prompt from has no tokens; give a few words")
         wanted = [ids[k % len(ids)] for k in range(tokens)]
-        return SoftPrompt(self._body.rows[wanted].float().cpu().numpy(), self._info.digest)
+        return SoftPrompt(self.vocabulary.vectors(wanted), self._info.digest)
 
     def objective(
         self,
@@ -260,6 +268,18 @@ class HFModel:
                 kind=kind,
                 folder=folder,
             )
+
+
+def layer_products(lm: Any) -> int:
+    """Return the weights of the layers' matrix products: those of two dimensions but embeddings and head."""
+    left_out = {id(lm.get_input_embeddings()), id(lm.get_output_embeddings())}
+    return sum(
+        weight.numel()
+        for module in lm.modules()
+        if not isinstance(module, torch.nn.Embedding) and id(module) not in left_out
+        for weight in module.parameters(recurse=False)
+        if weight.dim() == 2
+    )
 
 
 def _name_soft(context: Sequence[int], first: int) -> tuple[int, ...]:

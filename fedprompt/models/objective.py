@@ -20,9 +20,10 @@ from fedprompt.errors import TuningError
 from fedprompt.models.attention import Attending, Branch, KeyValues, Plan, rows_of
 from fedprompt.models.encoding import Encoded
 from fedprompt.models.prefix_store import PrefixStore
-from fedprompt.models.protocols import LossGradient, PerCase
+from fedprompt.models.protocols import LossGradient, PerCase, Tokens
 from fedprompt.models.runner import Body, Head
 from fedprompt.models.suffix import SuffixPlan
+from fedprompt.models.work import unshared
 
 __all__ = ["CachedObjective", "Kind"]
 
@@ -91,6 +92,22 @@ class CachedObjective:
 
     def __len__(self) -> int:
         return len(self._cases)
+
+    @property
+    def prepared(self) -> int:
+        """How many tokens were computed to prepare the cases."""
+        return sum(unshared(self._prefixes))
+
+    def tokens(self, rows: Sequence[int], *, looking: bool = False) -> Tokens:
+        """Return what one pass over the cases ``rows`` takes; ``looking`` at all words."""
+        asked = computed = 0
+        for row in rows:
+            case, start = self._cases[row], len(self._prefixes[row])
+            paths = case.paths if looking or self._kind == "labels" else [case.paths[self._answers[row]]]
+            words = sum(len(path) - 1 for path in paths)
+            asked += len(paths) * len(case.context) + words
+            computed += len(case.context) - start + words
+        return Tokens(asked, computed)
 
     def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
         """Return the mean loss over the cases ``rows`` and its gradient; ``vectors`` is [tokens, width] float32.

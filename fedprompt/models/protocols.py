@@ -5,9 +5,9 @@ Arrays cross this seam as numpy, so nobody above it imports torch.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,10 @@ __all__ = [
     "LossGradient",
     "ModelInfo",
     "PerCase",
+    "PreparedObjective",
     "RunSettings",
     "SoftObjective",
+    "Tokens",
     "Writer",
 ]
 
@@ -50,13 +52,17 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """``digest`` names weights and tokenizer; ``width`` is the embedding width; ``window`` the most tokens at once."""
+    """``digest`` names weights and tokenizer; ``width`` is the embedding width; ``window`` the most tokens at once.
+
+    ``products``: the weights that a token is multiplied with in the layers; None where there are none to count.
+    """
 
     name: str
     digest: str
     width: int
     window: int
     settings: RunSettings
+    products: int | None = None
 
 
 @dataclass(frozen=True)
@@ -132,11 +138,17 @@ class GenerateQuery:
 
 @dataclass(frozen=True)
 class Generated:
-    """The text that came, and how many tokens it took; ``failure`` says why none came, in fixed words."""
+    """The text that came, and how many tokens it took; ``failure`` says why none came, in fixed words.
+
+    ``read``: how long the prompt is; ``computed``: tokens that went through the model here for this text, what its
+    prompt shares with those beside it counted once among them. Both are 0 of a model elsewhere.
+    """
 
     text: str
     tokens: int
     failure: str | None = None
+    read: int = field(default=0, compare=False)
+    computed: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -168,6 +180,26 @@ class SoftObjective(Protocol):
 
     def loglikelihoods(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return [cases, labels] log-likelihoods of every case."""
+        ...
+
+
+class Tokens(NamedTuple):
+    """``asked``: of whole prompts, each with each of its words; ``computed``: those that go through the model."""
+
+    asked: int
+    computed: int
+
+
+class PreparedObjective(SoftObjective, Protocol):
+    """An objective that a model has prepared, which knows what a look at its cases takes."""
+
+    @property
+    def prepared(self) -> int:
+        """How many tokens were computed to prepare the cases."""
+        ...
+
+    def tokens(self, rows: Sequence[int], *, looking: bool = False) -> Tokens:
+        """Return what one pass over the cases ``rows`` takes; ``looking`` at all words, as ``loglikelihoods`` does."""
         ...
 
 
@@ -225,7 +257,7 @@ class CausalModel(Protocol):
         *,
         kind: Literal["labels", "vocabulary"] = "labels",
         folder: Path | None = None,
-    ) -> SoftObjective:
+    ) -> PreparedObjective:
         """Prepare cases for tuning ``tokens`` soft tokens.
 
         ``answers`` index each query's words; a query's own ``soft`` is ignored. ``kind`` is over what the answer's

@@ -33,6 +33,7 @@ DEFAULT_MODEL = "smollm2-135m-instruct"
 SCRIPTED = "scripted"
 KEPT = 2
 PACKS = {"cpu": 1024, "cuda": 8192}  # tokens at once
+PRODUCTS = {"cpu": (512, 576, 1536), "cuda": (8192, 4096, 4096)}  # rows, width and outputs of the product that is timed
 _kept: OrderedDict[tuple[str, str, RunSettings], CausalModel] = OrderedDict()
 _lock = threading.Lock()
 
@@ -149,19 +150,29 @@ def recommended_settings() -> RunSettings:
     return RunSettings(dtype="bfloat16" if pays else "float32", threads=physical_cores())
 
 
+def matrix_product(dtype: str, device: str = "cpu") -> float:
+    """Return how many GFLOP a second a layer's matrix product reaches, the best of ten, remembered by the process.
+
+    Its shape is a layer's of the default model on a processor, and one that fills a GPU there.
+    """
+    return _timed_product(dtype, device)
+
+
 @cache
-def matrix_product(dtype: str) -> float:
-    """Return how many GFLOP a second a layer's matrix product reaches on the processor, the best of ten."""
+def _timed_product(dtype: str, device: str) -> float:
     import torch
 
     kind = getattr(torch, dtype)
-    rows, weight = torch.ones(512, 576, dtype=kind), torch.ones(1536, 576, dtype=kind)
+    count, width, out = PRODUCTS[device]
+    rows, weight = (torch.ones(size, width, dtype=kind, device=device) for size in (count, out))
     times = []
     for _ in range(12):
         began = time.perf_counter()
         torch.nn.functional.linear(rows, weight)
+        if device != "cpu":
+            torch.cuda.synchronize()
         times.append(time.perf_counter() - began)
-    return 2 * 512 * 576 * 1536 / min(times[2:]) / 1e9
+    return 2 * count * width * out / min(times[2:]) / 1e9
 
 
 def has_bfloat16() -> bool:

@@ -10,7 +10,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -27,11 +27,13 @@ from fedprompt.models.protocols import (
     GenerateQuery,
     LossGradient,
     ModelInfo,
+    PreparedObjective,
     RunSettings,
-    SoftObjective,
+    Tokens,
 )
 from fedprompt.models.vocabulary import By, Nearest
-from fedprompt.prompts.rendered import Rendered
+from fedprompt.models.work import unshared
+from fedprompt.prompts.rendered import SOFT, Rendered
 from fedprompt.prompts.soft import SoftPrompt
 
 __all__ = ["WIDTH", "ScriptedModel"]
@@ -136,7 +138,14 @@ class ScriptedModel:
             ModelError: a query is longer than the window, or has a soft slot and no soft prompt.
             ModelMismatch: a soft prompt was made for another model.
         """
-        return tuple(self._continue(place, query, decoding, hear) for place, query in enumerate(queries))
+        found = [self._continue(place, query, decoding, hear) for place, query in enumerate(queries)]
+        read = [_TOKEN.findall(query.rendered.text()) for query in queries]
+        names: dict[str, int] = {}
+        fresh = unshared([[names.setdefault(token, len(names)) for token in tokens] for tokens in read])
+        return tuple(
+            replace(text, read=len(tokens), computed=new + text.tokens)
+            for text, tokens, new in zip(found, read, fresh, strict=True)
+        )
 
     def length(self, rendered: Rendered, words: Sequence[str] = (), soft: int = 0) -> int:
         """Return how many tokens a prompt has with its longest word and ``soft`` soft tokens."""
@@ -169,7 +178,7 @@ class ScriptedModel:
         *,
         kind: Literal["labels", "vocabulary"] = "labels",
         folder: Path | None = None,
-    ) -> SoftObjective:
+    ) -> PreparedObjective:
         """Prepare cases for tuning ``tokens`` soft tokens; ``answers`` index each query's words.
 
         A query's ``soft`` is ignored. The words are the whole vocabulary, so that ``kind`` changes nothing, and nothing
@@ -184,7 +193,14 @@ class ScriptedModel:
                 raise ModelError(
                     f"a prompt and {tokens} soft tokens do not fit the window of {WINDOW}; shorten the text"
                 )
-        return _Objective(queries, answers)
+        return _Objective(queries, answers, [self._sizes(query, tokens) for query in queries])
+
+    def _sizes(self, query: ChoiceQuery, tokens: int) -> tuple[Tokens, int]:
+        """Return what a pass over a query takes, and how many tokens stand before its slot."""
+        before, _, after = query.rendered.text().partition(SOFT.value)
+        first, rest = len(_TOKEN.findall(before)), tokens + len(_TOKEN.findall(after))
+        words = sum(len(_TOKEN.findall(word)) - 1 for word in query.words)
+        return Tokens(len(query.words) * (first + rest) + words, rest + words), first
 
     def _tokens(self, rendered: Rendered, words: Sequence[str]) -> list[str]:
         if not words:
@@ -227,7 +243,9 @@ class ScriptedModel:
 class _Objective:
     """Prepared cases; a word scores ``u . (f + m) + s (u . d)(a . m)``, ``m`` being REACH times the mean."""
 
-    def __init__(self, queries: Sequence[ChoiceQuery], answers: Sequence[int]) -> None:
+    def __init__(
+        self, queries: Sequence[ChoiceQuery], answers: Sequence[int], sizes: Sequence[tuple[Tokens, int]]
+    ) -> None:
         if len(queries) != len(answers):
             raise ModelError(f"{len(queries)} queries came with {len(answers)} answers; they go in pairs")
         for query, answer in zip(queries, answers, strict=True):
@@ -236,11 +254,20 @@ class _Objective:
             if not 0 <= answer < len(query.words):
                 raise ModelError(f"the answer {answer} is not the index of one of {len(query.words)} words")
         self._cases = [(_context(query.rendered.text()), _words(query.words)) for query in queries]
-        self._answers = tuple(answers)
+        self._answers, self._sizes = tuple(answers), sizes
 
     def __len__(self) -> int:
         """How many cases there are."""
         return len(self._cases)
+
+    @property
+    def prepared(self) -> int:
+        """How many tokens stand before the slots."""
+        return sum(first for _, first in self._sizes)
+
+    def tokens(self, rows: Sequence[int], *, looking: bool = False) -> Tokens:
+        """Return what one pass over the cases ``rows`` takes; every pass takes all words."""
+        return Tokens(sum(self._sizes[row][0].asked for row in rows), sum(self._sizes[row][0].computed for row in rows))
 
     def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
         """Return the mean loss over the cases ``rows`` and its gradient by ``vectors`` ([tokens, width])."""
