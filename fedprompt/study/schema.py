@@ -143,7 +143,7 @@ class Rounds(Closed):
 
     ``update`` is how numbers of an update travel. A slow site may take as few as ``least_steps`` local steps; None
     asks the same steps of all. With ``patience``, rounds end early: after so many in a row without a better mean on
-    validation.
+    validation. With ``alone``, each site also tunes a prompt by itself, which the others score on test.
     """
 
     count: Annotated[int, Field(ge=1, le=1000)] = 4
@@ -156,6 +156,7 @@ class Rounds(Closed):
     groups: Annotated[Groups | None, Field(exclude_if=absent)] = None
     personal: Annotated[Personal | None, Field(exclude_if=absent)] = None
     keep_updates: Annotated[bool, Field(exclude_if=absent)] = False
+    alone: Annotated[bool, Field(exclude_if=absent)] = False
 
     @property
     def total(self) -> int:
@@ -250,9 +251,14 @@ class Study(Closed):
     def _shared(self) -> None:
         """Refuse groups and choices that there is nothing to make of."""
         groups, personal = self.rounds.groups, self.rounds.personal
-        for name, part in (("groups", groups), ("personal", personal)):
+        for name, part in (("groups", groups), ("personal", personal), ("alone", self.rounds.alone or None)):
             if part is not None and self.soft is None:
                 raise _misfit(("rounds", name), f"'{name}' is about soft prompts, and the study has no 'soft:' part")
+        if personal is not None and self.rounds.alone:
+            raise _misfit(
+                ("rounds", "alone"),
+                "with 'personal' a site's own prompt stays at the site, and with 'alone' the others score it; take one",
+            )
         if groups is not None and groups.by == "templates" and len(self.templates) < 3:
             raise _misfit(
                 ("rounds", "groups"),
@@ -300,8 +306,9 @@ class Study(Closed):
         return template.with_words(self.answer.labels)
 
     def alone(self) -> "Study":
-        """Return the study for rounds of a single site: no strategy for many, and no quorum."""
-        plain = {"strategy": Strategy(), "quorum": None, "groups": None, "personal": None}
+        """Return the study for rounds of a single site: no strategy for many, no quorum, nothing to liken."""
+        nobody = {"quorum": None, "groups": None, "personal": None, "keep_updates": False, "alone": False}
+        plain = {"strategy": Strategy(), **nobody}
         rounds = self.rounds.model_copy(update=plain)
         return self.model_copy(update={"rounds": rounds})
 

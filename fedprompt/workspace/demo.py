@@ -26,7 +26,6 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.local_steps import site_seed
-from fedprompt.site.personal import first_best
 from fedprompt.site.signing import site_identity
 from fedprompt.site.worker import Worker
 from fedprompt.study.files import parse_study
@@ -34,7 +33,7 @@ from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from fedprompt.tuning.pooled import PooledObjective
 from fedprompt.tuning.soft import tune_soft
-from fedprompt.workspace.demo_nominated import Nominated
+from fedprompt.workspace.alone import nominate, tune_alone
 from fedprompt.workspace.demo_result import demo_result
 from fedprompt.workspace.demo_text import SOURCES, draw_cases, read_source, write_cases
 from fedprompt.workspace.demo_time import demo_time
@@ -181,18 +180,12 @@ class _Demo:
             kept_round = best_round(records)
             federation.compare_on_validation([kept_round.prompt, manual])
         with clock.stage("alone", "each site tunes a soft prompt alone"):
-            alone = {site: self._alone(federation, site, start) for site in self.hub.sites}
+            alone = tune_alone(federation, self.ws.bank, self.study, start, self.settings.seed)
         with clock.stage("centralised", "one soft prompt is tuned on the pooled cases"):
             central = best_round(self._centralised(start, clock))
         with clock.stage("test", "the nominated prompts are evaluated on test, once"):
-            nominated = Nominated(
-                manual,
-                kept_round.prompt,
-                central.prompt,
-                {site: record.prompt for site, record in alone.items()},
-                {site: self._kept(site, scores[site][manual.id], alone[site], kept_round) for site in alone},
-            )
-            look = federation.look_at_test(nominated.prompts, nominated.pairs)
+            nominated = nominate(manual, kept_round, alone, scores, central.prompt)
+            look = federation.look_at_test(nominated.prompts, nominated.every_pair())
         result = demo_result(
             run=self.run_id,
             study=self.digest,
@@ -222,14 +215,6 @@ class _Demo:
                 "labels": labels,
             }
         self.ws.bank.record_stage(self.run_id, "sites", described)
-
-    def _alone(self, federation: FederationRun, site: str, start: SoftPrompt) -> RoundRecord:
-        """Run the same rounds with one site: tuned alone with equal steps, its round chosen on its own validation."""
-        run = f"{self.run_id}/alone/{site}"
-        self.ws.bank.start_run(run, kind="alone", study=self.digest, settings={"site": site})
-        hub = Hub(LocalTransport({site: self.workers[site].handle}), self.digest)
-        study, word, origin = self.study, f"{site} alone, step", f"local:{site}"
-        return best_round(federation.rounds(hub, run, start, self.settings.seed, study, origin, word))
 
     def _centralised(self, start: SoftPrompt, clock: Clock) -> Sequence[RoundRecord]:
         """Tune on all sites' cases at once, as many steps, each over as many cases as the sites take together."""
@@ -266,13 +251,3 @@ class _Demo:
         table = worker.objective("validation").loglikelihoods(prompt.soft.vectors)
         run = choice_run(prompt, table, true_labels(cases, self.study.answer))
         return to_score(run, cases, "validation", self.study.answer)
-
-    @staticmethod
-    def _kept(site: str, manual: Score, alone: RoundRecord, federated: RoundRecord) -> str:
-        """Return what a site would keep: the best on its own validation cases, its own prompt where they are equal."""
-        choices = {
-            "local_own": alone.by_site[site],
-            "federated": federated.by_site[site],
-            "manual": manual.total / manual.n,
-        }
-        return first_best(choices)

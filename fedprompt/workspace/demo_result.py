@@ -6,9 +6,10 @@ from typing import Any
 from fedprompt.federation.rounds import RoundRecord
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Score
-from fedprompt.workspace.demo_nominated import COMPARED, Nominated
+from fedprompt.workspace.alone import alone_result
 from fedprompt.workspace.federation_run import TestLook
-from fedprompt.workspace.result_table import average, difference, entry, gain_sentence, headline
+from fedprompt.workspace.nominated import Nominated
+from fedprompt.workspace.result_table import headline
 
 __all__ = ["demo_result"]
 
@@ -35,44 +36,14 @@ def demo_result(
         scores: site -> prompt id -> score on validation.
         records: the rounds of all together.
     """
-    seed, sites = settings["seed"], tuple(nominated.alone)
-    one = {
-        name: {site: look.scores[site][prompt.id] for site in sites}
-        for name, prompt in (
-            ("manual", nominated.manual),
-            ("centralised", nominated.centralised),
-            ("federated", nominated.federated),
-        )
-    }
-    homes = {home: {site: look.scores[site][p.id] for site in sites} for home, p in nominated.alone.items()}
-    own = {site: homes[site][site] for site in sites}
-    kept = {site: look.scores[site][nominated.kept_prompt(site).id] for site in sites}
-    everywhere = entry(average(list(homes.values())), seed)
-    by_home = {home: sum(s.total / s.n for s in found.values()) / len(sites) for home, found in homes.items()}
-    test = {
-        "manual": entry(one["manual"], seed),
-        "local_own": entry(own, seed),
-        "local_only": {**everywhere, "worst": min(by_home.values()), "by_site": by_home},
-        "centralised": entry(one["centralised"], seed),
-        "federated": entry(one["federated"], seed),
-        "kept": entry(kept, seed),
-    }
-    differences = {
-        f"{first}_vs_{second}": difference(
-            look,
-            {s: (nominated.named(first, s).id, nominated.named(second, s).id) for s in sites},
-            seed,
-        )
-        for first, second in COMPARED
-    }
-    gains = differences["kept_vs_local_own"]["by_site"]
+    found = alone_result(nominated, look, settings["seed"])
     return {
-        "seed": seed,
+        "seed": settings["seed"],
         "run": run,
         "study": study,
         "model": model,
         "settings": dict(settings),
-        "templates": _ranking(scores, templates, sites),
+        "templates": _ranking(scores, templates, tuple(nominated.alone)),
         "rounds": [
             {
                 "round": record.number,
@@ -85,13 +56,8 @@ def demo_result(
             }
             for record in records
         ],
-        "test": test,
-        "transfer": {home: {s: v.total / v.n for s, v in found.items()} for home, found in homes.items()},
-        "differences": differences,
-        "kept": dict(nominated.kept),
-        "prompts": nominated.ids(),
-        "sentences": [gain_sentence(site, nominated.kept[site], gains[site]) for site in sites],
-        "headline": headline(test, differences["federated_vs_manual"]),
+        **found,
+        "headline": headline(found["test"], found["differences"]["federated_vs_manual"]),
         "note": "centralised is tuned on the pooled cases, which only this demo may do: its texts are public",
         "seconds": {**seconds, "total": round(sum(seconds.values()), 3)},
     }

@@ -26,15 +26,17 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
+from fedprompt.workspace.alone import alone_result, nominate, tune_alone
 from fedprompt.workspace.federation_run import FederationRun, pooled_best, start_prompt
 from fedprompt.workspace.gathering_now import Teller
 from fedprompt.workspace.hub_folder import HubFolder
 from fedprompt.workspace.hub_run import running_hub
+from fedprompt.workspace.nominated import Nominated
 from fedprompt.workspace.orders import BankDesk
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.result_table import difference, entry, headline
 from fedprompt.workspace.scorer_resources import scorer_resources
-from fedprompt.workspace.shared_result import Shared, share
+from fedprompt.workspace.shared_result import Pair, Shared, share
 from fedprompt.workspace.sites import cases_of, contents_digest, make_worker
 from fedprompt.workspace.study_model import machine_settings, model_digest_of, shared_model
 from fedprompt.workspace.timing import Clock
@@ -69,7 +71,8 @@ def federate(
     Returns:
         ``templates``, ``rounds``, ``test`` (``manual`` and, where the study has a soft slot, ``federated``; ``grouped``
         and ``kept`` where it asks for groups and for each site's choice), ``groups`` and ``kept`` likewise,
-        ``differences``, ``sentences`` and the ids of the prompts.
+        ``differences``, ``sentences`` and the ids of the prompts. Where sites also tune alone, ``transfer`` and the
+        demo's rows of ``test``.
 
     Raises:
         FederationError: fewer than two sites, or a site refused.
@@ -181,7 +184,8 @@ def _federate(
     row = ws.bank.start_run(run, kind="federate", study=digest, settings={**settings, "machine": machine})
     if row.result is not None:
         return row.result
-    clock = Clock(report, {"score": 4.0, "federate": 4.0, "test": 1.0})
+    planned = {"score": 4.0, "federate": 4.0, **({"alone": 4.0} if parsed.rounds.alone else {}), "test": 1.0}
+    clock = Clock(report, planned)
     least = max(parsed.rounds.quorum or 0, parsed.rounds.strategy.least_sites)
     with Teller(ws.home, run) as teller:
         controls = Controls(BankDesk(ws.bank, run, digest, teller), transport.sites, least)
@@ -212,10 +216,16 @@ def _worked(
     nominated = [manual]
     records: tuple[RoundRecord, ...] = ()
     shared: Shared | None = None
+    alone: Nominated | None = None
     if start is not None:
         with clock.stage("federate", "the sites tune a soft prompt together"):
             records = federation.tune(start, seed)
-            nominated.append(best_round(records, federation.left_out).prompt)
+            best = best_round(records, federation.left_out)
+            nominated.append(best.prompt)
+        if parsed.rounds.alone:
+            with clock.stage("alone", "each site tunes a soft prompt alone, to compare"):
+                own = tune_alone(federation, ws.bank, parsed, start, seed)
+                alone = nominate(manual, best, own, scores)
         shared = share(federation, ws.bank, parsed, scores, records, start, seed, clock)
         federation.compare_on_validation([nominated[-1], manual, *shared.prompts], [p.id for p in shared.prompts])
     elif len(federation.templates) > 1:
@@ -224,7 +234,11 @@ def _worked(
         pairs = [(nominated[-1].id, manual.id)] if len(nominated) > 1 else []
         by_site = {site: pairs for site in hub.sites} if shared is None else shared.pairs(manual, hub.sites)
         beside = (shared.prompts, shared.kept) if shared is not None else ([], None)
-        look = federation.look_at_test([*nominated, *beside[0]], by_site, beside[1])
+        asked = [*nominated, *beside[0]]
+        if alone is not None:
+            by_site |= {site: _both(by_site[site], alone.pairs(site)) for site in alone.alone}
+            asked = list({prompt.id: prompt for prompt in (*asked, *alone.prompts)}.values())
+        look = federation.look_at_test(asked, by_site, beside[1])
     names = ("manual", "federated")[: len(nominated)]
     test = {
         name: entry({site: look.scores[site][prompt.id] for site in look.sites}, seed)
@@ -266,12 +280,21 @@ def _worked(
         "seconds": clock.seconds,
     }
     if shared is not None:
-        more = shared.result(look, manual, seed)
-        for name in ("test", "differences"):
-            result[name] = {**result[name], **more.pop(name)}
-        result["sentences"] += more.pop("sentences")
-        result |= more
-    return result
+        result = _joined(result, shared.result(look, manual, seed))
+    return result if alone is None else _joined(result, alone_result(alone, look, seed))
+
+
+def _joined(result: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a result with more in it: sentences after its own, rows beside its own, the rest as it is."""
+    found = {**result, **more}
+    for name in {"test", "differences", "prompts"} & set(more):
+        found[name] = {**more[name], **result[name]}
+    return {**found, "sentences": [*result["sentences"], *more.get("sentences", ())]}
+
+
+def _both(first: Sequence[Pair], second: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs of both, each two prompts once, whichever way round."""
+    return [*first, *(pair for pair in second if not {pair, pair[::-1]} & set(first))]
 
 
 def _described(

@@ -89,7 +89,7 @@ def forecast(
         seconds = seen.get(site)
         if seconds is None and cases and model is not None:  # a chat model's calls would cost money
             report(Progress("prepare", f"{site}: one step on a batch of its cases"))
-            seconds, measured = _measured(model, parsed, cases), True
+            seconds, measured = _measured(model, parsed, cases, len(sites)), True
         found[site] = {
             "cases": None if cases is None else len(cases),
             "seconds": None if seconds is None else round(seconds, 2),
@@ -187,6 +187,9 @@ def _bytes(study: Study, digest: str, width: int, sites: int) -> tuple[int, int]
         arrays = {"start": vectors, **{f"soft-{place}": vectors for place in range(len(soft))}}
         sent += len(pack_task(choose, arrays))
         received += len(_scores(study, 1))
+    if rounds.alone:  # rounds of its own, and on test every site's own prompt
+        sent += rounds.count * (tune + evaluate) + sites * vectors.nbytes
+        received += rounds.count * (update + len(_scores(study, 1))) + len(_scores(study, sites))
     return sent, received
 
 
@@ -213,7 +216,8 @@ def _earlier(ws: Workspace, digest: str) -> dict[str, float]:
         if run.study != digest or run.result is None:
             continue
         found: dict[str, float] = {}
-        for row in ws.bank.rounds(run.id):
+        alone = [f"{run.id}/alone/{site}" for site in run.result.get("transfer", ())]
+        for row in (row for one in (run.id, *alone) for row in ws.bank.rounds(one)):
             for took in row.body.get("seconds", {}).values():
                 for site, seconds in took.items():
                     found[site] = found.get(site, 0.0) + seconds
@@ -221,8 +225,8 @@ def _earlier(ws: Workspace, digest: str) -> dict[str, float]:
     return {}
 
 
-def _measured(model: CausalModel, study: Study, cases: Sequence[Case]) -> float:
-    """Return the seconds of a site's work, from a few of its cases."""
+def _measured(model: CausalModel, study: Study, cases: Sequence[Case], sites: int) -> float:
+    """Return the seconds of the work of one of so many sites, from a few of its cases."""
     few = cases[:SAMPLE]
     validation = study.splits.validation
     many = validation if validation > 1 else validation * len(cases)
@@ -246,6 +250,8 @@ def _measured(model: CausalModel, study: Study, cases: Sequence[Case]) -> float:
     look = (time.perf_counter() - began) / len(batch) * many
     rounds = study.rounds
     seconds += rounds.total * (study.tuning.steps * step + look)
+    if rounds.alone:
+        seconds += rounds.count * (study.tuning.steps * step + look) + sites * look
     if rounds.personal is None:
         return seconds
     mixtures = len(rounds.personal.mixtures) * (1 if rounds.groups is None else 2)

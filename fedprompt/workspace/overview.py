@@ -11,6 +11,7 @@ from fedprompt.workspace.federation_run import pooled_best
 from fedprompt.workspace.kinds import kind_named
 from fedprompt.workspace.leaderboard import REFERENCE, latest_study
 from fedprompt.workspace.ranking_page import ranking_page
+from fedprompt.workspace.result_table import gain_sentence, headline
 from fedprompt.workspace.views import GainView, LeaderRow, OverviewView, SiteView
 from fedprompt.workspace.workspace import Workspace
 
@@ -35,7 +36,7 @@ def overview(ws: Workspace) -> OverviewView:
         manual=_manual(ws, run),
         best=_best(ws, study) if study else (),
         gains=_gains(result) if result else (),
-        headline=str(result["headline"]) if result and "headline" in result else None,
+        headline=_headline(result) if result else None,
         transfer=result.get("transfer", {}) if result else {},
         federated=result["test"].get("federated", {}).get("by_site", {}) if result else {},
         result=result,
@@ -80,11 +81,18 @@ def _gains(result: Mapping[str, Any]) -> tuple[GainView, ...]:
     """Return what joining gained each site, for results that compared it with tuning alone."""
     found = result.get("differences", {}).get("kept_vs_local_own", {}).get("by_site", {})
     gains = []
-    for (site, gain), sentence in zip(sorted(found.items()), result["sentences"], strict=False):
+    for site, gain in sorted(found.items()):
         verdict = "not yet distinguishable"
         if gain["distinguishable"]:
             verdict = "better" if gain["difference"] > 0 else "worse"
         interval = Interval(100 * gain["low"], 100 * gain["high"])
         kept = result["kept"][site]
+        sentence = gain_sentence(site, kept, gain)
         gains.append(GainView(site, 100 * gain["difference"], interval, verdict, sentence, kept))
     return tuple(gains)
+
+
+def _headline(result: Mapping[str, Any]) -> str | None:
+    """Return a run's finding in a sentence; None where nothing was tuned together."""
+    against = result.get("differences", {}).get("federated_vs_manual")
+    return None if against is None else headline(result["test"], against)

@@ -16,7 +16,7 @@ from fedprompt.workspace.grouping import SiteGroup, group_sentences, run_groups
 from fedprompt.workspace.result_table import difference, entry, points
 from fedprompt.workspace.timing import Clock
 
-__all__ = ["Shared", "kept_sentence", "share"]
+__all__ = ["Pair", "Shared", "kept_sentence", "share"]
 
 Pair = tuple[str, str]
 

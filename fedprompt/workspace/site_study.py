@@ -91,6 +91,12 @@ def _described(study: Study, width: int, model: str) -> dict[str, Any]:
         leaves.append(f"the same in {study.rounds.groups.rounds} more rounds of the group that this site is put into")
     if study.rounds.personal is not None:
         leaves.append("which prompt this site keeps for itself and its score, never the prompt where it is its own")
+    if study.rounds.alone:
+        leaves += [
+            f"the same in {study.rounds.count} rounds of this site alone, to compare: a prompt of its own, which the "
+            "hub sends to the other sites",
+            "scores of the prompts that the other sites tuned alone",
+        ]
     if is_chat(study.model):
         leaves.append("to the chat model's server, every case that is scored, if models.toml allows that server's host")
     leaves.append("scores and paired comparisons of the nominated prompts on test, counted by this site")

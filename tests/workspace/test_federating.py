@@ -146,7 +146,7 @@ def test_the_overview_shows_the_federation(done: Done) -> None:
     best = next(row for row in found["templates"] if row["prompt"] == found["prompts"]["manual"])
     assert view.manual == pytest.approx(sum(best["by_site"].values()) / 3)
     assert view.federated == found["test"]["federated"]["by_site"]
-    assert view.gains == () and view.headline is None and not view.assets_ready
+    assert view.gains == () and view.headline == found["sentences"][0] and not view.assets_ready
     # Prompts with the same mean and worst site may stand either way round.
     ranked = ranking_page(ws, Filter(study=found["study"])).rows
     assert {row.id for row in view.best} == {row.id for row in ranked}
