@@ -23,7 +23,6 @@ from fedprompt.bank.rows import PromptRow, StudyRow
 from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
 from fedprompt.workspace.comparing import compare
 from fedprompt.workspace.home import find_home
-from fedprompt.workspace.leaderboard import latest_study
 from fedprompt.workspace.ledgers import LedgerView, ledger_files, read_ledger
 from fedprompt.workspace.map_points import MapView
 from fedprompt.workspace.map_points import map_view as map_of
@@ -61,7 +60,9 @@ __all__ = [
     "ranking_view",
     "recent_view",
     "role",
+    "scored_studies",
     "set_query_ids",
+    "show_study",
     "study_bests",
     "study_shown",
     "trial_folder",
@@ -109,9 +110,28 @@ def recent_view() -> Recent:
 
 
 def study_shown() -> StudyRow | None:
-    """Return the study that pages speak of: that of the newest demo or federation, else the newest."""
-    found = latest_study(workspace())
-    return None if found is None else workspace().bank.study(found)
+    """Return the study that pages speak of: the one that was chosen, else the one that was worked on last.
+
+    A choice comes by the address (``?study=s1:...``) or by :func:`show_study`, and holds on every page.
+    """
+    state, asked = st.session_state, st.query_params.get("study")
+    rows = {row.digest: row for row in scored_studies()}
+    if asked != state.get("session_linked"):
+        state["session_linked"] = asked
+        if asked in rows:
+            state["session_study"] = asked
+    return rows.get(state.get("session_study", "")) or next(iter(rows.values()), None)
+
+
+def show_study(digest: str) -> None:
+    """Have pages speak of a study from now on."""
+    st.session_state["session_study"] = digest
+
+
+def scored_studies() -> tuple[StudyRow, ...]:
+    """Return the studies that have scores, the one that was worked on last first."""
+    ws = workspace()
+    return _scored_studies(str(ws.home.path), _stamp(ws))
 
 
 def ranking_view(study: str, asked: Asked, page: int, size: int, coverage: Coverage, show_test: bool) -> RankingPage:
@@ -122,9 +142,8 @@ def ranking_view(study: str, asked: Asked, page: int, size: int, coverage: Cover
 
 def means_of(prompts: Sequence[str]) -> dict[str, float]:
     """Return prompt -> mean over the sites of the study that pages speak of, where all of them scored it."""
-    ws = workspace()
-    study = latest_study(ws)
-    return {} if study is None else _means(str(ws.home.path), _stamp(ws), study, tuple(prompts))
+    ws, study = workspace(), study_shown()
+    return {} if study is None else _means(str(ws.home.path), _stamp(ws), study.digest, tuple(prompts))
 
 
 def newest_prompts(limit: int, kind: str | None = None) -> tuple[PromptRow, ...]:
@@ -147,9 +166,10 @@ def bank_stamp() -> tuple[object, ...]:
 
 def full_row(prompt: str) -> LeaderRow | None:
     """Return what one prompt scored in the study that pages speak of, None where no site scored it."""
-    ws = workspace()
-    study = latest_study(ws)
-    return None if study is None else ranked_row(ws, study, prompt, _contenders(str(ws.home.path), _stamp(ws), study))
+    ws, study = workspace(), study_shown()
+    if study is None:
+        return None
+    return ranked_row(ws, study.digest, prompt, _contenders(str(ws.home.path), _stamp(ws), study.digest))
 
 
 def ledger_views() -> tuple[LedgerView, ...]:
@@ -185,9 +205,13 @@ def query_ids() -> tuple[str, ...]:
 
 
 def set_query_ids(prompts: Sequence[str]) -> None:
-    """Put prompt ids, and nothing else, into the address."""
-    if tuple(prompts) != tuple(st.query_params.get_all("p")):
-        st.query_params.from_dict({"p": list(prompts)} if prompts else {})
+    """Put prompt ids into the address; what else stands there stays."""
+    if tuple(prompts) == tuple(st.query_params.get_all("p")):
+        return
+    if prompts:
+        st.query_params["p"] = list(prompts)
+    else:
+        del st.query_params["p"]
 
 
 def guarded(draw: Callable[P, None]) -> Callable[P, None]:
@@ -242,6 +266,11 @@ def _open(home: str) -> Workspace:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _overview(home: str, stamp: tuple[tuple[int, int], ...]) -> OverviewView:
     return overview(_open(home))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _scored_studies(home: str, stamp: tuple[tuple[int, int], ...]) -> tuple[StudyRow, ...]:
+    return _open(home).bank.scored_studies()
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

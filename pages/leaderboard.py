@@ -6,7 +6,8 @@ from app.panels.plain import plain
 from app.panels.ranking import MORE, column_settings, heated, ranking_frame
 from app.panels.ranking_filters import Asked, ask_columns, ask_filters, ask_page, ask_test
 from app.panels.ranking_table import draw_table
-from app.session import guarded, ranking_view, study_shown
+from app.panels.study_choice import ask_study
+from app.session import guarded, ranking_view
 
 PAGE = 50
 
@@ -15,7 +16,7 @@ PAGE = 50
 def draw() -> None:
     """Draw the page."""
     st.title("Leaderboard")
-    study = study_shown()
+    study = ask_study("leaderboard")
     first = None if study is None else ranking_view(study.digest, Asked(), 0, PAGE, "any", False)
     if study is None or first is None or not first.total:
         st.info(

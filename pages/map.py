@@ -7,13 +7,13 @@ from app.panels.map_chosen import draw_chosen
 from app.panels.meaning import ask_meaning
 from app.panels.plain import percent, plain
 from app.panels.running import run_quick
+from app.panels.study_choice import ask_study
 from app.session import explain, guarded, map_view, prompt_titles, workspace
 from fedprompt.errors import AssetError
 from fedprompt.workspace.finding import can_search
-from fedprompt.workspace.map_points import MOST_POINTS, Box, MapView, map_studies
+from fedprompt.workspace.map_points import MOST_POINTS, Box, MapView
 from fedprompt.workspace.prompt_map import LEAST, MOST_TSNE, TEXTS, map_sizes
 
-MOST_PRIVATE = 200
 METHODS = {"pca": "PCA", "tsne": "t-SNE"}
 
 
@@ -45,19 +45,17 @@ def draw() -> None:
         )
         return
     draw_view(view, colour, study, near or {}, f"{space}_{method}")
-    draw_private(view)
 
 
 def ask(sizes: dict[str, int]) -> tuple[str, str, str, str | None]:
     """Draw what is asked; return the map, the method, the colour, and the study whose scores are shown."""
-    studies = map_studies(workspace())
     models = {model: f"soft prompts of model {model.removeprefix('sha256:')[:8]}" for model in sizes if model != TEXTS}
     spaces = {key: words for key, words in ({TEXTS: "templates"} | models).items() if sizes[key] >= LEAST}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         space = st.selectbox(
             "Of", list(spaces), format_func=lambda key: f"{spaces[key]} ({sizes[key]:,})", key="map_space", width=260
         )
-        study = st.selectbox("Scores of", list(studies), format_func=studies.__getitem__, key="map_study", width=180)
+        study = ask_study("map", "Scores of")
         colour = st.segmented_control(
             "Colour", list(COLOURS), format_func=COLOURS.__getitem__, default="score", key="map_colour", required=True
         )
@@ -72,7 +70,7 @@ def ask(sizes: dict[str, int]) -> tuple[str, str, str, str | None]:
             help=f"PCA is exact: far apart is different. t-SNE, up to {MOST_TSNE:,} prompts, keeps neighbours near; "
             "its distances between groups mean nothing.",
         )
-    return space, method if sizes[space] <= MOST_TSNE else "pca", colour, study
+    return space, method if sizes[space] <= MOST_TSNE else "pca", colour, study.digest if study else None
 
 
 def made(space: str, method: str, study: str | None) -> MapView | None:
@@ -116,35 +114,6 @@ def draw_view(view: MapView, colour: str, study: str | None, near: dict[str, flo
             words += " So many are counted in cells; the best are points, and all of a part once you zoom in."
         st.caption(words)
     draw_chosen(view, inside, near)
-
-
-def draw_private(view: MapView) -> None:
-    """Draw the templates that their sites keep to themselves: a score and no text, so no place on the map."""
-    if not view.private:
-        return
-    st.header("Kept at their sites")
-    st.caption(
-        f"{len(view.private):,} templates have scores here and no text, so they have no place on the map; each is a "
-        "point by its score."
-    )
-    shown = view.private[:MOST_PRIVATE]
-    rows = [{"mean": 100 * one.mean, "site": one.site, "name": one.id[:11]} for one in shown]
-    height = 90 + 34 * len({one.site for one in shown})
-    st.scatter_chart(
-        rows, x="mean", y="site", color="name" if len(rows) <= 8 else None, x_label="mean, %", height=height
-    )
-    for site in sorted({one.site for one in view.private}):
-        best = next(one for one in view.private if one.site == site)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"Best of **{plain(site)}**: `{best.id[:11]}` with {percent(best.mean)}", width="content")
-            with st.popover("Ask its site to publish", icon=":material/mail:", key=f"map_ask_{site}"):
-                st.caption(f"Only {plain(site)} knows its text and can publish it. Send its operator this:")
-                st.code(
-                    f"Please publish the template that scored as {best.id}:\n"
-                    "fedprompt site publish TEMPLATE --data FILE",
-                    language=None,
-                    wrap_lines=True,
-                )
 
 
 draw()

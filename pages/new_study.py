@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from app.panels.dropping import choose_set
 from app.panels.first_ranking import draw_first_ranking
 from app.panels.plain import plain
 from app.panels.steps import draw_steps
 from app.panels.study_form import ask_study, set_study, study_text
+from app.panels.travel import go
 from app.panels.work import active, draw_work, follow, newest_of
 from app.session import guarded, role, workspace
 from app.visitor import barred, require, submit
@@ -63,6 +63,7 @@ def draw_ranking() -> None:
         st.header("First ranking")
         st.caption(f"Of the study {plain(Path(str(job.arguments['study'])).stem)}, the last that was asked for.")
         draw_first_ranking(job.result)
+        study = workspace().bank.run(str(job.result["run"])).study
         with st.container(horizontal=True):
             for page, label, icon in (
                 ("leaderboard", "Leaderboard", "leaderboard"),
@@ -70,7 +71,7 @@ def draw_ranking() -> None:
                 ("federation", "Federation", "lan"),
             ):
                 if st.button(label, key=f"new_study_to_{page}", icon=f":material/{icon}:"):
-                    go(page)
+                    go(page, study=study if page == "leaderboard" else None)
 
 
 def draw_study(chosen: EvaluationSet) -> None:
@@ -131,14 +132,6 @@ def draw_hub() -> None:
         require("federate")
         path = keep_study(workspace().home, text)
         st.success(f"Kept as {plain(str(path))}. Send this file to the sites; Federation starts it.")
-
-
-def go(page: str) -> None:
-    """Open another page; where this page runs alone there is none."""
-    try:
-        st.switch_page(f"../pages/{page}.py")
-    except StreamlitAPIException:
-        st.caption(f"Open the page '{page}' for that.")
 
 
 draw()

@@ -1,12 +1,12 @@
 """Studies in the bank, by digest."""
 
 from pydantic import ValidationError
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from fedprompt.bank.database import Database
 from fedprompt.bank.inserting import insert_once
 from fedprompt.bank.rows import StudyRow
-from fedprompt.bank.schema import studies
+from fedprompt.bank.schema import boards, results, rounds, runs, studies
 from fedprompt.bank.texts import from_json, from_time, now, to_json
 from fedprompt.errors import BankError
 from fedprompt.study.schema import Study
@@ -54,6 +54,22 @@ class StudyShelf:
         if found is None:
             raise BankError(f"the bank holds no study {digest}")
         return _row(found)
+
+    def scored_studies(self, split: str = "validation") -> tuple[StudyRow, ...]:
+        """Return the studies with scores on a split: first the one of which a run began, went on or ended last."""
+        moves = (
+            select(runs.c.study, func.max(runs.c.created)),
+            select(runs.c.study, func.max(results.c.created)).join(results, results.c.run == runs.c.id),
+            select(runs.c.study, func.max(rounds.c.created)).join(rounds, rounds.c.run == runs.c.id),
+        )
+        last: dict[str, str] = {}
+        with self._database.read() as connection:
+            for query in moves:
+                for digest, at in connection.execute(query.group_by(runs.c.study)).all():
+                    last[digest] = max(at, last.get(digest, ""))
+            query = select(studies).join(boards, boards.c.study == studies.c.digest).where(boards.c.split == split)
+            found = connection.execute(query.order_by(studies.c.number)).all()
+        return tuple(_row(row) for row in sorted(found, key=lambda row: last.get(row.digest, ""), reverse=True))
 
     def find_study(self, reference: str) -> StudyRow:
         """Return the study of this digest, or the newest of this name.

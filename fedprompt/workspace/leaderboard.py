@@ -1,4 +1,4 @@
-"""What every ranking shares: the study that pages speak of, the origin that is a reference alone, a site's score."""
+"""What every ranking shares: the study that is spoken of, the origin that is a reference alone, a site's score."""
 
 from fedprompt.evaluation.statistics import effective_n, wilson
 from fedprompt.study.score import Score
@@ -11,12 +11,9 @@ REFERENCE = "centralised"  # tuned on pooled cases: a line to measure by, which 
 
 
 def latest_study(ws: Workspace) -> str | None:
-    """Return the study of the newest demo or federation, else the newest study, else None."""
-    for row in ws.bank.runs():
-        if row.kind in ("demo", "federate"):
-            return row.study
-    studies = ws.bank.studies()
-    return max(studies, key=lambda row: row.created).digest if studies else None
+    """Return the study that was scored and worked on last, else the newest study, else None."""
+    found = ws.bank.scored_studies()[:1] or sorted(ws.bank.studies(), key=lambda row: row.created)[-1:]
+    return found[0].digest if found else None
 
 
 def site_score(score: Score) -> SiteScore | None:

@@ -15,7 +15,7 @@ from fedprompt.bank.rows import PromptRow
 from fedprompt.workspace.prompt_map import load_map
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["MOST_POINTS", "Box", "MapView", "Outline", "PrivateScore", "map_studies", "map_view"]
+__all__ = ["MOST_POINTS", "Box", "MapView", "Outline", "map_view"]
 
 MOST_POINTS, BEST, CELLS = 5_000, 500, 48
 
@@ -53,15 +53,6 @@ class Outline:
 
 
 @dataclass(frozen=True)
-class PrivateScore:
-    """What is known of a template whose text stayed at its site: the name it goes by, its mean, and the site."""
-
-    id: str
-    mean: float
-    site: str
-
-
-@dataclass(frozen=True)
 class MapView:
     """Every prompt of a map that is not retired.
 
@@ -75,7 +66,6 @@ class MapView:
     families: NDArray[np.int64]
     shares: tuple[float, float] | None
     distinct: int
-    private: tuple[PrivateScore, ...]
 
     def inside(self, part: Box | Outline | None) -> NDArray[np.int64]:
         """Return [found] int64, which points lie in a part of the map; all where it is None."""
@@ -124,11 +114,6 @@ class MapView:
         return {row.id: row for row in ws.bank.rows_of([self.ids[place] for place in places])}
 
 
-def map_studies(ws: Workspace) -> dict[str, str]:
-    """Return what each study is called, by digest, the newest first."""
-    return {row.digest: row.name for row in reversed(ws.bank.studies())}
-
-
 def map_view(ws: Workspace, space: str, method: str, study: str | None) -> MapView | None:
     """Return what to draw, None where the map of the bank as it is now was not made yet.
 
@@ -146,9 +131,6 @@ def map_view(ws: Workspace, space: str, method: str, study: str | None) -> MapVi
     named = ws.bank.ids_of(found.numbers[kept].tolist())
     ids = tuple(named[number] for number in found.numbers[kept].tolist())
     means = {} if study is None else ws.bank.means(study)
-    # What a site has not published goes by a hash of another kind, and has no vector.
-    private = [id for id in means if not id.startswith("p1:")]
-    owners = ws.bank.best_sites(study, private) if study is not None and private else {}
     return MapView(
         ids,
         found.places[kept],
@@ -156,5 +138,4 @@ def map_view(ws: Workspace, space: str, method: str, study: str | None) -> MapVi
         found.families[kept],
         found.shares,
         found.distinct,
-        tuple(PrivateScore(id, means[id], owners[id]) for id in sorted(private, key=lambda id: (-means[id], id))),
     )

@@ -271,3 +271,19 @@ def test_the_stamp_changes_with_every_write_and_with_nothing_else(bank: Bank, pl
         bank.prompts()
         assert bank.stamp() == seen[-1]
     assert len(set(seen)) == len(seen)
+
+
+def test_studies_with_scores_come_in_the_order_they_were_worked_on_the_last_first(bank: Bank, study: Study) -> None:
+    made = {name: study.model_copy(update={"study": name}) for name in ("one", "two", "never scored")}
+    digests = {name: one.digest(MODEL) for name, one in made.items()}
+    for name, one in made.items():
+        bank.record_study(one, digests[name], MODEL)
+        bank.start_run(name, kind="score", study=digests[name], settings={})
+    for run in ("one", "two"):
+        bank.record_scores(run, "clinic", [_score("p1:" + "0" * 32)])
+    assert [row.name for row in bank.scored_studies()] == ["two", "one"]
+    assert bank.scored_studies("test") == ()
+    bank.finish_run("one", {})
+    assert [row.name for row in bank.scored_studies()] == ["one", "two"]
+    bank.record_round("two", 1, prompt="p1:" + "0" * 32, body={})
+    assert [row.name for row in bank.scored_studies()] == ["two", "one"]

@@ -1,5 +1,6 @@
 """A real browser: drop a file of 200 labelled lines, confirm how it is read, get a first ranking of four prompts."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,10 @@ def test_drop_a_file_get_a_first_ranking(browser: "Browser", fresh_home: Path, t
         page.locator("[data-testid=stVegaLiteChart]").filter(has=page.locator("svg, canvas")).first.wait_for()
         at_rest(page)
         assert "shop" not in page.url
+        page.locator(".st-key-new_study_to_leaderboard button").click()
+        page.wait_for_url(re.compile(r"/leaderboard\?study=s1(:|%3A)[0-9a-f]+$"))
+        page.get_by_role("heading", name="Leaderboard").wait_for()
+        at_rest(page)
         with open_workspace(fresh_home) as ws:
             assert [one.path.name for one in evaluation_sets(ws.home)] == ["shop.csv"]
             assert [job.state for job in ws.bank.jobs() if job.kind == "score"] == ["done"]

@@ -5,6 +5,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fedprompt.workspace.workspace import Workspace
+from tests.pages.many import add_many
 
 pytestmark = pytest.mark.whole
 
@@ -96,3 +97,40 @@ def test_a_new_score_is_seen_at_the_next_look(open_page: Open, ws: Workspace) ->
     assert not open_page("leaderboard").dataframe
     fill(ws, finished=False)
     assert open_page("leaderboard").dataframe
+
+
+def test_the_study_that_was_worked_on_last_is_shown_and_not_an_older_demo(
+    open_page: Open, ws: Workspace, demo_home: object
+) -> None:
+    digest, _ = add_many(ws, 3)
+    at = open_page("leaderboard")
+    assert at.selectbox(key="leaderboard_study").value == digest
+    assert list(ranking(at)["prompt"]) == ["try 2", "try 1", "try 0"]
+
+
+def test_a_study_is_chosen_for_every_page_and_stands_in_the_address(
+    open_page: Open, ws: Workspace, demo_home: object
+) -> None:
+    demo = ws.bank.studies()[0].digest
+    add_many(ws, 3)
+    at = open_page("leaderboard")
+    at.selectbox(key="leaderboard_study").set_value(demo).run()
+    assert at.query_params["study"] == demo
+    assert "tuned together, round 3" in set(ranking(at)["prompt"])
+    at.run()
+    assert at.selectbox(key="leaderboard_study").value == demo
+
+
+def test_a_link_names_the_study_and_one_that_is_not_there_is_ignored(
+    open_page: Open, ws: Workspace, demo_home: object
+) -> None:
+    demo = ws.bank.studies()[0].digest
+    digest, _ = add_many(ws, 3)
+    at = open_page("leaderboard")
+    at.query_params["study"] = demo
+    at.run()
+    assert at.selectbox(key="leaderboard_study").value == demo
+    at.query_params["study"] = "s1:" + "0" * 32
+    at.run()
+    assert at.selectbox(key="leaderboard_study").value == demo
+    assert at.query_params["study"] == demo != digest

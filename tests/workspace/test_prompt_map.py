@@ -104,7 +104,7 @@ def test_past_the_bound_only_the_best_are_points_and_cells_count_all() -> None:
     means[7] = np.nan
     ids = tuple(f"p1:{place}" for place in range(many))
     places = rng.normal(size=(many, 2)).astype(np.float32)
-    view = MapView(ids, places, means, np.zeros(many, np.int64), None, many, ())
+    view = MapView(ids, places, means, np.zeros(many, np.int64), None, many)
     best = np.argsort(-np.nan_to_num(means, nan=-1.0))[:BEST]
     assert view.shown(None).tolist() == np.sort(best).tolist()
     assert view.counts(None)[0].sum() == many
@@ -116,7 +116,7 @@ def test_past_the_bound_only_the_best_are_points_and_cells_count_all() -> None:
 
 def test_what_was_found_comes_first_the_nearest_ahead_and_only_from_the_part_that_is_shown() -> None:
     ids, means = tuple(f"p1:{place}" for place in range(5)), np.array([0.1, 0.9, np.nan, 0.5, 0.9])
-    view = MapView(ids, np.zeros((5, 2), np.float32), means, np.zeros(5, np.int64), None, 5, ())
+    view = MapView(ids, np.zeros((5, 2), np.float32), means, np.zeros(5, np.int64), None, 5)
     part = np.array([0, 2, 3, 4])
     assert view.among(part, ["p1:4", "p1:1", "p1:gone", "p1:0"]) == [4, 0]
     assert view.best(part, {"p1:0": 0.2, "p1:1": 0.9, "p1:2": 0.8}, 3) == [2, 0, 4]

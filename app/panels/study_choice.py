@@ -1,0 +1,37 @@
+"""The choice of the study that Leaderboard, Map and Bank speak of, once there are two; it stands in the address."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.session import scored_studies, show_study, study_shown
+from fedprompt.bank.rows import StudyRow
+
+__all__ = ["ask_study"]
+
+
+def ask_study(page: str, label: str = "Study") -> StudyRow | None:
+    """Draw a page's choice and return the study, None while none has scores.
+
+    The one that was worked on last comes first and is taken until another is chosen.
+    """
+    rows, chosen = scored_studies(), study_shown()
+    if chosen is None or len(rows) < 2:
+        return chosen
+    names, key = _names(rows), f"{page}_study"
+    st.session_state[key] = chosen.digest  # it may have been chosen on another page
+    st.selectbox(label, list(names), format_func=names.__getitem__, key=key, width=220, on_change=_show, args=(key,))
+    if st.query_params.get("study") != chosen.digest:
+        st.query_params["study"] = st.session_state["session_linked"] = chosen.digest
+    return chosen
+
+
+def _show(key: str) -> None:
+    show_study(str(st.session_state[key]))
+
+
+def _names(rows: Sequence[StudyRow]) -> dict[str, str]:
+    """Return what each study is called; those of one name carry the beginning of their digest."""
+    often = Counter(row.name for row in rows)
+    return {row.digest: row.name if often[row.name] == 1 else f"{row.name} ({row.digest[3:9]})" for row in rows}
