@@ -16,6 +16,7 @@ import numpy as np
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runner import PromptRun, choice_run, compare_runs, to_score
 from fedprompt.federation.rounds import RoundRecord
+from fedprompt.federation.strategies.strategy import Update
 from fedprompt.models.protocols import ModelInfo
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.ids import content_id
@@ -23,9 +24,12 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
+from fedprompt.workspace.alone import alone_result
 from fedprompt.workspace.demo import DemoSettings, demo_study
 from fedprompt.workspace.federation_run import BankWriter, TestLook
-from fedprompt.workspace.result_table import average, difference, entry, gain_sentence, headline
+from fedprompt.workspace.kept_updates import BankKeeper
+from fedprompt.workspace.nominated import Nominated
+from fedprompt.workspace.result_table import headline
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = ["CASES", "SITES", "fill"]
@@ -184,8 +188,11 @@ def _rounds(
     where: Sequence[str],
     rates: dict[str, Rates],
 ) -> list[RoundRecord]:
-    """Write rounds as the federation does; ``where`` are the sites that take part."""
+    """Write rounds as the federation does, with the common ones' updates; ``where`` are the sites that take part."""
     writer, records = BankWriter(ws.bank, run, digest, origin), []
+    keeper = BankKeeper(ws.bank, run, digest) if origin == "federated" else None
+    if keeper is not None:
+        keeper.begin(start)
     for number, shares in enumerate(steps, 1):
         moved = start.vectors + 0.05 * number * _rng(origin).normal(size=start.vectors.shape)
         prompt = Prompt(study.soft_template(), SoftPrompt(moved.astype(np.float32), model.digest))
@@ -193,6 +200,9 @@ def _rounds(
         scores = {site: sites.score(prompt, site, "validation", rates[prompt.id][site]) for site in where}
         loss = {site: 0.7 / number for site in where}
         heads = {site: sha256(f"{run} {number} {site}".encode()).hexdigest() for site in where}
+        if keeper is not None:
+            ways = {site: moved - start.vectors + 0.02 * _rng(site).normal(size=moved.shape) for site in where}
+            keeper.keep(number, prompt.id, [Update(s, way.astype(np.float32), 48) for s, way in ways.items()])
         record = RoundRecord(number, prompt, scores, loss, 18_000 * len(where), heads)
         writer.write(record)
         records.append(record)
@@ -227,29 +237,7 @@ def _result(
         ws.bank.record_scores(RUN, site, list(scores[site].values()))
     look = TestLook(scores, comparisons)
 
-    def named(name: str, site: str) -> str:
-        one = {"manual": manual, "federated": federated, "centralised": central, "local_own": homes[site]}
-        return one[kept[site] if name == "kept" else name].id
-
-    def each(name: str) -> dict[str, Score]:
-        return {site: scores[site][named(name, site)] for site in SITES}
-
-    found = {home: {site: scores[site][prompt.id] for site in SITES} for home, prompt in homes.items()}
-    by_home = {home: sum(s.total / s.n for s in row.values()) / len(SITES) for home, row in found.items()}
-    test = {name: entry(each(name), 0) for name in ("manual", "local_own", "centralised", "federated", "kept")}
-    everywhere = entry(average(list(found.values())), 0)
-    test["local_only"] = {**everywhere, "worst": min(by_home.values()), "by_site": by_home}
-    pairs = (
-        ("federated", "manual"),
-        ("federated", "local_own"),
-        ("federated", "centralised"),
-        ("kept", "local_own"),
-        ("kept", "manual"),
-    )
-    differences = {
-        f"{a}_vs_{b}": difference(look, {site: (named(a, site), named(b, site)) for site in SITES}, 0) for a, b in pairs
-    }
-    gains = differences["kept_vs_local_own"]["by_site"]
+    found = alone_result(Nominated(manual, federated, homes, kept, central), look, 0)
     return {
         "seed": 0,
         "run": RUN,
@@ -269,18 +257,8 @@ def _result(
             }
             for record in together
         ],
-        "test": test,
-        "transfer": {home: {site: s.total / s.n for site, s in row.items()} for home, row in found.items()},
-        "differences": differences,
-        "kept": dict(kept),
-        "prompts": {
-            "manual": manual.id,
-            "federated": federated.id,
-            "centralised": central.id,
-            "alone": {home: prompt.id for home, prompt in homes.items()},
-        },
-        "sentences": [gain_sentence(site, kept[site], gains[site]) for site in SITES],
-        "headline": headline(test, differences["federated_vs_manual"]),
+        **found,
+        "headline": headline(found["test"], found["differences"]["federated_vs_manual"]),
         "note": "centralised is tuned on the pooled cases, which only this demo may do: its texts are public",
         "seconds": {"score": 61.0, "federate": 48.0, "total": 190.0},
     }

@@ -58,7 +58,7 @@ def _ask_form(page: str, text: str, tuned: bool) -> str | None:
         with st.expander("Soft prompt and rounds", icon=":material/tune:"):
             if body["answer"]["type"] == "choice":
                 changes |= ask_soft(body, key)
-            changes |= ask_rounds(body, key)
+            changes |= ask_rounds(body, key, changes.get("soft") is not None)
     try:
         found = with_changes(base, changes)
         if found == with_changes(base, {}):

@@ -123,8 +123,12 @@ def ask_soft(body: Body, key: str) -> dict[str, Any]:
     return {"soft": {**given, "template": template, "tokens": int(tokens), "init": init}}
 
 
-def ask_rounds(body: Body, key: str) -> dict[str, Any]:
-    """Draw steps, rounds, waiting, strategy, privacy and the sizes of the parts."""
+def ask_rounds(body: Body, key: str, soft: bool) -> dict[str, Any]:
+    """Draw steps, rounds, waiting, strategy, privacy, what the hub keeps and what it compares with.
+
+    Args:
+        soft: whether a soft prompt is tuned; without one there are no updates and nothing to tune alone.
+    """
     tuning, rounds = body["tuning"], body["rounds"]
     grid = st.grid(3, min_column_width=150)
     with grid.cell():
@@ -164,6 +168,24 @@ def ask_rounds(body: Body, key: str) -> dict[str, Any]:
             key=f"{key}_min_cases",
             help="Nothing that was computed over fewer cases leaves a site.",
         )
+    keep = st.toggle(
+        "The hub keeps each site's changes",
+        value=bool(rounds.get("keep_updates")),
+        key=f"{key}_keep_updates",
+        disabled=not soft,
+        help="Then their lengths and directions are drawn round by round, and a site can be taken out later. The hub's "
+        "bank then holds what each site sent, and not only the sums.",
+    )
+    alone = st.toggle(
+        "Each site also tunes alone, to compare",
+        value=bool(rounds.get("alone")),
+        key=f"{key}_alone",
+        disabled=not soft or rounds.get("personal") is not None,
+        help="Shows what joining gained each site, and how its own prompt does elsewhere. It takes twice as long, "
+        "and each site's own prompt goes to the other sites."
+        if rounds.get("personal") is None
+        else "This study has each site keep its own prompt to itself ('personal'), so the others cannot score it.",
+    )
     return {
         "tuning": {**tuning, "steps": int(steps), "batch": int(batch), "lr": float(lr)},
         "rounds": {
@@ -172,6 +194,8 @@ def ask_rounds(body: Body, key: str) -> dict[str, Any]:
             "quorum": int(quorum) or None,
             "deadline": float(deadline) or "auto",
             "strategy": strategy,
+            "keep_updates": soft and keep,
+            "alone": soft and alone,
         },
         "privacy": {**body["privacy"], "min_cases": int(least)},
     }

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from app.panels.palette import finished, palette
+from app.panels.palette import dashes, finished, palette, shapes
 from app.panels.plain import plain
 from fedprompt.workspace.federation_view import UpdateRow
 
@@ -17,8 +17,8 @@ def draw_updates(rows: Sequence[UpdateRow], sites: Sequence[str]) -> None:
     """Draw norms and cosines by round; nothing where no update was kept."""
     if not rows:
         st.caption(
-            "Not measured: this study does not have the hub keep the sites' updates. Where a study says "
-            "keep_updates under rounds, their lengths and directions are drawn here."
+            "Not measured: the hub did not keep the sites' updates. Where a study has it keep them (Soft prompt and "
+            "rounds, in its form), their lengths and directions are drawn here."
         )
         return
     data = pd.DataFrame([vars(row) for row in rows])
@@ -44,12 +44,15 @@ def _draw(data: pd.DataFrame, column: str, sites: Sequence[str], rule: float | N
     colours = palette()
     x = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0, grid=False))
     y = alt.Y(f"{column}:Q", title=None, axis=alt.Axis(tickCount=5))
-    who = alt.Color("site:N", title=None, scale=colours.scale(sites), legend=alt.Legend(orient="bottom", columns=4))
+    legend = alt.Legend(orient="bottom", columns=4, symbolStrokeWidth=2, symbolSize=90)
+    who = alt.Color("site:N", title=None, scale=colours.scale(sites), legend=legend)
+    dash = alt.StrokeDash("site:N", title=None, scale=dashes(sites), legend=legend)
+    shape = alt.Shape("site:N", title=None, scale=shapes(sites), legend=legend)
     tips = [alt.Tooltip("site:N"), alt.Tooltip("round:O"), alt.Tooltip(f"{column}:Q", format=".3f")]
     base = alt.Chart(data).encode(x=x, y=y, tooltip=tips)
     layers: list[alt.Chart] = [
-        base.mark_line(strokeWidth=1.6, opacity=0.7).encode(color=who),
-        base.mark_circle(size=60, opacity=1).encode(color=who),
+        base.mark_line(strokeWidth=1.6).encode(color=who, strokeDash=dash),
+        base.mark_point(size=60, filled=True, opacity=1).encode(color=who, shape=shape),
         alt.Chart(data[data["outlier"]]).mark_point(size=240, strokeWidth=2, color=colours.worse).encode(x=x, y=y),
     ]
     if rule is not None:

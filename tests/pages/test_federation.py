@@ -194,7 +194,14 @@ def test_a_finished_demo_shows_rounds_transfer_and_roster(open_page: Open) -> No
     at = open_page("federation")
     assert list(at.dataframe[0].value["Site"]) == list(SITES)
     assert "A prompt tuned at one site reaches" in texts(at)
-    assert "Not measured: this study does not have the hub keep" in texts(at)
+    # The demo keeps the sites' updates, and is drawn with their lengths and directions.
+    assert "Not measured" not in texts(at)
+    assert "No update stands out" in texts(at) or "Round " in texts(at)
+
+
+def test_where_no_update_was_kept_it_says_how_to_have_them_kept(open_page: Open, ws: Workspace) -> None:
+    submit(ws, "federate", arguments(ws))
+    assert "Not measured: the hub did not keep the sites' updates" in texts(open_page("federation"))
 
 
 def test_a_federation_that_failed_says_why(open_page: Open, ws: Workspace) -> None:

@@ -114,6 +114,28 @@ def test_a_hub_writes_a_study_without_cases(open_page: Open, ws: Workspace, monk
     assert [one.name for one in kept_studies(ws.home)] == ["sentiment"]
 
 
+def test_the_form_asks_whether_updates_are_kept_and_sites_also_tune_alone(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    add_study(ws)
+    at = open_page("new_study")
+    at.selectbox(key="new_study_source").set_value("small").run()
+
+    def said(name: str) -> object:
+        return body_of(at.session_state["new_study_study"])["rounds"].get(name, False)
+
+    for name, label in (
+        ("keep_updates", "The hub keeps each site's changes"),
+        ("alone", "Each site also tunes alone, to compare"),
+    ):
+        assert not said(name)
+        toggle = next(one for one in at.toggle if one.label == label)
+        toggle.set_value(True).run()
+        assert said(name) is True
+    assert "keep_updates: true" in at.session_state["new_study_study"]
+    next(one for one in at.toggle if one.label == "Tune a soft prompt too").set_value(False).run()
+    assert not at.error and not said("keep_updates") and not said("alone")
+
+
 def test_form_and_yaml_are_one_study() -> None:
     text = study_yaml(STUDY)
     assert parse_study(text) == STUDY and study_yaml(parse_study(text)) == text
