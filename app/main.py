@@ -25,7 +25,7 @@ PAGES = {
             "compare",
             "Compare",
             "compare_arrows",
-            "Two to four prompts side by side: text, scores, and answers to your texts.",
+            "Two to six prompts side by side: text, scores, and answers to your texts.",
         ),
         ("models", "Models", "smart_toy", "What this machine runs, chat servers, and a server for this session."),
     ),

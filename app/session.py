@@ -19,7 +19,8 @@ from app.panels.plain import plain, sentence
 from app.panels.ranking_filters import Asked
 from app.panels.titles import titles
 from app.visitor import person, submit
-from fedprompt.bank.rows import PromptRow, StudyRow
+from fedprompt.bank.filters import Filter
+from fedprompt.bank.rows import PromptPage, PromptRow, StudyRow
 from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
 from fedprompt.workspace.comparing import compare
 from fedprompt.workspace.home import find_home
@@ -55,6 +56,7 @@ __all__ = [
     "newest_prompts",
     "overview_view",
     "prompt_titles",
+    "prompts_passing",
     "provenance_view",
     "query_ids",
     "ranking_view",
@@ -144,6 +146,12 @@ def means_of(prompts: Sequence[str]) -> dict[str, float]:
     """Return prompt -> mean over the sites of the study that pages speak of, where all of them scored it."""
     ws, study = workspace(), study_shown()
     return {} if study is None else _means(str(ws.home.path), _stamp(ws), study.digest, tuple(prompts))
+
+
+def prompts_passing(wanted: Filter, limit: int, offset: int = 0) -> PromptPage:
+    """Return a page of the prompts that a filter lets through, the newest first, read anew once the bank changed."""
+    ws = workspace()
+    return _prompts_passing(str(ws.home.path), _stamp(ws), wanted, limit, offset)
 
 
 def newest_prompts(limit: int, kind: str | None = None) -> tuple[PromptRow, ...]:
@@ -336,6 +344,13 @@ def _newest_prompts(
     home: str, stamp: tuple[tuple[int, int], ...], limit: int, kind: str | None
 ) -> tuple[PromptRow, ...]:
     return _open(home).bank.prompts(kind=kind, limit=limit, newest=True)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs={Filter: repr})
+def _prompts_passing(
+    home: str, stamp: tuple[tuple[int, int], ...], wanted: Filter, limit: int, offset: int
+) -> PromptPage:
+    return _open(home).bank.prompts_passing(wanted, limit=limit, offset=offset)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -8,12 +8,13 @@ from app.panels.asked import draw_waiting
 from app.panels.bringing import draw_bring
 from app.panels.exporting import draw_export
 from app.panels.prompt import draw_prompt
+from app.panels.ranking_table import LEAST_COMPARED, MOST_COMPARED
 from app.panels.shelf import choose
 from app.panels.standing import draw_standing
 from app.panels.travel import go
-from app.session import full_row, guarded, newest_prompts, prompt_titles, workspace
+from app.session import full_row, guarded, prompt_titles, workspace
 
-MOST, SHOWN = 500, 4
+SHOWN = 4
 
 
 @guarded
@@ -22,9 +23,8 @@ def draw() -> None:
     st.title("Bank")
     st.caption("Every prompt that was written, tuned or imported here. Choose some to read them or take them away.")
     draw_waiting()
-    rows = newest_prompts(MOST)
-    chosen = choose(rows) if rows else ()
-    if not rows:
+    chosen = choose() if workspace().bank.count_prompts() else None
+    if chosen is None:
         st.info(
             "Start the demo on the Overview page, or import a bundle below.",
             title="The bank is empty",
@@ -53,7 +53,7 @@ def draw_chosen(chosen: Sequence[str]) -> None:
             "Compare",
             key="bank_compare",
             icon=":material/compare_arrows:",
-            disabled=not 2 <= len(chosen) <= 4,
+            disabled=not LEAST_COMPARED <= len(chosen) <= MOST_COMPARED,
         ):
             go("compare", chosen)
     st.header("Take away")

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from app.panels.paging import ask_page
 from app.panels.plain import plain
 from app.panels.ranking import MORE, column_settings, heated, ranking_frame
-from app.panels.ranking_filters import Asked, ask_columns, ask_filters, ask_page, ask_test
+from app.panels.ranking_filters import Asked, ask_columns, ask_filters, ask_test
 from app.panels.ranking_table import draw_table
 from app.panels.study_choice import ask_study
 from app.session import guarded, ranking_view
@@ -36,7 +37,8 @@ def draw() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         more = ask_columns(MORE)
         test = ask_test(everything.looks)
-    place = ask_page(asked, ranking_view(study.digest, asked, 0, PAGE, "full", test).total, PAGE)
+    passing = ranking_view(study.digest, asked, 0, PAGE, "full", test).total
+    place = ask_page("leaderboard", (study.digest, asked), passing, PAGE)
     view = ranking_view(study.digest, asked, place, PAGE, "full", test)
     if not everything.total:
         st.info("No prompt has been scored at every site yet.", icon=":material/hourglass_empty:")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from fedprompt.workspace.ranking_page import Filter, Order
 
-__all__ = ["Asked", "ask_columns", "ask_filters", "ask_page", "ask_test"]
+__all__ = ["KINDS", "ORIGINS", "Asked", "ask_columns", "ask_filters", "ask_test"]
 
 ORDERS: dict[Order, str] = {"mean": "mean over sites", "worst": "worst site", "pooled": "mean over cases"}
 KINDS = {None: "any kind", "template": "templates", "soft": "tuned"}
@@ -111,21 +111,6 @@ def ask_filters(sites: tuple[str, ...]) -> Asked:
         float(least or 0),
         order,
     )
-
-
-def ask_page(asked: Asked, total: int, size: int) -> int:
-    """Draw the choice of a page where there is more than one, and return it, from 0."""
-    pages = -(-total // size)
-    if pages < 2:
-        return 0
-    # A page is one of these filters: with others, the first page comes again.
-    if st.session_state.get("leaderboard_paged") != asked:
-        st.session_state["leaderboard_paged"] = asked
-        st.session_state["leaderboard_page"] = 1
-    with st.container(horizontal=True, vertical_alignment="center"):
-        chosen = st.number_input("Page", 1, pages, key="leaderboard_page", width=150)
-        st.caption(f"of {pages:,} · {total:,} prompts pass, {size} on a page")
-    return int(chosen) - 1
 
 
 def ask_columns(more: Mapping[str, str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The table of the bank's prompts: found by a part of a name or by meaning, and chosen by a tick."""
+"""A page of the bank's prompts: found in the store by what is typed or by meaning, and chosen by a tick."""
 
 from collections.abc import Sequence
 
@@ -6,38 +6,72 @@ import pandas as pd
 import streamlit as st
 
 from app.panels.meaning import ask_meaning
-from app.panels.ranking import KINDS, table_key
+from app.panels.paging import ask_page
+from app.panels.ranking import KINDS as TITLES
+from app.panels.ranking import table_key
+from app.panels.ranking_filters import KINDS, ORIGINS
+from app.panels.study_choice import ask_study
 from app.panels.titles import origin_words, title
-from app.session import means_of, prompt_titles, query_ids, workspace
+from app.session import means_of, prompt_titles, prompts_passing, query_ids, workspace
+from fedprompt.bank.filters import Filter
 from fedprompt.bank.rows import PromptRow
+from fedprompt.workspace.looking_up import HOW, LONGEST, typed_filter
 
 __all__ = ["choose"]
 
+PAGE = 100
 
-def choose(rows: Sequence[PromptRow]) -> tuple[str, ...]:
-    """Draw the boxes to search with and the table of prompts, the newest first; return the ids of those chosen."""
+
+def choose() -> tuple[str, ...]:
+    """Draw what is searched for and a page of the prompts, the newest first; return the ids of those chosen.
+
+    What the address names stands first on every page.
+    """
+    near, wanted = _ask()
+    linked = query_ids()
+    if near is None:
+        place = ask_page("bank", wanted, prompts_passing(wanted, 1).total, PAGE)
+        found = prompts_passing(wanted, PAGE, place * PAGE).rows
+        shown = [*workspace().bank.rows_of(linked), *(row for row in found if row.id not in linked)]
+        if not found:
+            st.info("No prompt passes; type less, or choose any kind from anywhere.", icon=":material/filter_alt_off:")
+    else:
+        shown = sorted(workspace().bank.rows_of(list(near)), key=lambda row: -near[row.id])
+    return _draw(shown, near) if shown else ()
+
+
+def _ask() -> tuple[dict[str, float] | None, Filter]:
+    """Draw the boxes; return what was found by meaning (None where nothing is searched so) and the store's filter."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
-            "Find", key="bank_find", icon=":material/search:", placeholder="Part of a name", width=320, live=True
+            "Find",
+            key="bank_find",
+            icon=":material/search:",
+            placeholder="Words, p1:3f9c or @staging",
+            width=270,
+            live=True,
+            max_chars=LONGEST,
+            help=HOW,
         )
+        kind = st.selectbox("Kind", list(KINDS), format_func=KINDS.__getitem__, key="bank_kind", width=110)
+        origin = st.selectbox(
+            "Where from", list(ORIGINS), format_func=ORIGINS.__getitem__, key="bank_origin", width=170
+        )
+        ask_study("bank", "Means of")
         near = ask_meaning()
+    return near, typed_filter(text or "", Filter(kind=kind, origin=origin, retired=True))
+
+
+def _draw(shown: Sequence[PromptRow], near: dict[str, float] | None) -> tuple[str, ...]:
     names, asked = prompt_titles(), query_ids()
-    known = {row.id for row in rows}
-    linked_rows = workspace().bank.rows_of([id for id in asked if id not in known])
-    rows = [*rows, *linked_rows] if near is None else workspace().bank.rows_of(list(near))
-    shown = [row for row in rows if (text or "").lower() in names.get(row.id, row.name).lower()]
     means = means_of([row.id for row in shown])
-    if near is None:
-        shown.sort(key=lambda row: (row.id not in asked, -means.get(row.id, 0.0)))
-    else:
-        shown.sort(key=lambda row: -near[row.id])
     tags = _tags()
     frame = pd.DataFrame(
         [
             {
                 "prompt": names.get(row.id) or title(row),
                 "near": None if near is None else near[row.id],
-                "kind": KINDS.get(row.kind, row.kind),
+                "kind": TITLES.get(row.kind, row.kind),
                 "tags": ", ".join(tags.get(row.id, ())),
                 "from": origin_words(row.origin),
                 "mean": None if (mean := means.get(row.id)) is None else 100 * mean,

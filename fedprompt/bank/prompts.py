@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from fedprompt.bank.database import Database
+from fedprompt.bank.filters import Filter, conditions
 from fedprompt.bank.inserting import insert_once
 from fedprompt.bank.likeness import likeness_keys, prompt_text
-from fedprompt.bank.rows import JSON, PromptRow
+from fedprompt.bank.rows import JSON, PromptPage, PromptRow
 from fedprompt.bank.schema import likenesses, prompts, records, studies
 from fedprompt.bank.standings import describe
 from fedprompt.bank.tags import tagged
@@ -192,6 +193,22 @@ class PromptShelf:
         """Return how many prompts there are."""
         with self._database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(prompts)).scalar_one())
+
+    def prompts_passing(self, wanted: Filter, *, limit: int = 50, offset: int = 0) -> PromptPage:
+        """Return one page of the prompts that a filter lets through, the newest first.
+
+        Raises:
+            BankError: the filter's tag is none, or a page out of bounds.
+        """
+        if not 1 <= limit <= CHUNK or offset < 0:
+            raise BankError(f"a page has 1 to {CHUNK:,} rows and begins at 0 or later")
+        with self._database.read() as connection:
+            let_through = conditions(connection, wanted)
+            total = connection.execute(select(func.count()).select_from(prompts).where(*let_through)).scalar_one()
+            page = select(prompts.c.id).where(*let_through).order_by(prompts.c.number.desc())
+            ids = connection.execute(page.limit(limit).offset(offset)).scalars().all()
+            rows = {row.id: row for row in _rows(connection, [records.c.prompt.in_(ids)])}
+        return PromptPage(tuple(rows[id] for id in ids), int(total))
 
     def prompts(
         self,

@@ -22,6 +22,7 @@ __all__ = [
     "Leader",
     "LeaderPage",
     "Problem",
+    "PromptPage",
     "PromptRow",
     "RoundRow",
     "RunRow",
@@ -63,6 +64,14 @@ class PromptRow:
     model: str | None
     notes: Mapping[str, JSON]
     created: datetime
+
+
+@dataclass(frozen=True)
+class PromptPage:
+    """One page of prompts; ``total`` counts all pages."""
+
+    rows: tuple[PromptRow, ...]
+    total: int
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Studies in the bank, by digest."""
 
+from typing import Any
+
 from pydantic import ValidationError
 from sqlalchemy import Row, func, select
 
@@ -83,7 +85,7 @@ class StudyShelf:
         return found[-1]
 
 
-def _row(row: "Row[tuple[object, ...]]") -> StudyRow:
+def _row(row: "Row[Any]") -> StudyRow:
     try:
         study = Study.model_validate(from_json(row.body))
     except (ValidationError, ValueError) as error:

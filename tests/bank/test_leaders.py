@@ -220,3 +220,25 @@ def test_a_filter_of_study_and_score_does_not_look_up_every_id_with_every_number
         plan = " ".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}"))
     assert "prompts" in plan
     assert "rowid=?" not in plan
+
+
+def test_a_filter_by_the_beginning_of_an_id_ranks_and_finds_that_prompt_alone(
+    ranked: Bank, digest: str, prompts: dict[str, Prompt]
+) -> None:
+    for begins in (prompts["low"].id, prompts["low"].id[:12]):
+        assert _names(ranked, Filter(study=digest, begins=begins)) == ["low"]
+        assert [row.name for row in ranked.prompts_passing(Filter(begins=begins)).rows] == ["low"]
+    assert ranked.prompts_passing(Filter(begins="p1:")).total == ranked.count_prompts()
+
+
+def test_pages_of_prompts_begin_with_the_newest_and_hold_each_prompt_once(
+    ranked: Bank, digest: str, prompts: dict[str, Prompt]
+) -> None:
+    ranked.record_prompt(prompts["low"], study=None, origin="import")  # it comes again, and is no newer for it
+    everything = ranked.prompts_passing(Filter())
+    came = [row.id for row in ranked.prompts()]
+    assert [row.id for row in everything.rows] == came[::-1] and everything.total == len(came)
+    pages = [ranked.prompts_passing(Filter(), limit=2, offset=at).rows for at in range(0, len(came), 2)]
+    assert [row.id for page in pages for row in page] == came[::-1]
+    with pytest.raises(BankError, match="begins at 0"):
+        ranked.prompts_passing(Filter(), offset=-1)

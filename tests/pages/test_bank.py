@@ -3,6 +3,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -13,6 +14,7 @@ from fedprompt.workspace.exporting import export_prompts
 from fedprompt.workspace.home_key import home_signer
 from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.new_bank import new_workspace
+from tests.pages.many import add_many
 from tests.pages.visitors import let_in, write_people
 
 pytestmark = pytest.mark.whole
@@ -306,3 +308,63 @@ def test_without_sign_in_a_production_tag_records_that_it_was_confirmed(
     at.checkbox(key=f"bank_tag_{tuned}_sure").check().run()
     at.button(key=f"bank_tag_{tuned}_go").click().run()
     assert ws.bank.events(tuned)[0].body["confirmed"] is True
+
+
+def test_means_are_of_the_study_that_was_worked_on_last_until_another_is_chosen(
+    open_page: Open, ws: Workspace, tuned: str
+) -> None:
+    demo = ws.bank.studies()[0].digest
+    add_many(ws, 3)
+    at = open_page("bank", tuned)
+    table = at.dataframe[0].value.set_index("prompt")["mean"]
+    assert table.notna().sum() == 3 and pd.isna(table["tuned together, round 3"])
+    at.selectbox(key="bank_study").set_value(demo).run()
+    table = at.dataframe[0].value.set_index("prompt")["mean"]
+    assert table["tuned together, round 3"] > 85 and pd.isna(table["try 1"])
+
+
+def table(at: AppTest) -> pd.DataFrame:
+    found: pd.DataFrame = at.dataframe[0].value
+    return found
+
+
+def test_every_prompt_is_on_some_page_the_newest_first_and_old_ones_are_found(open_page: Open, ws: Workspace) -> None:
+    _, ids = add_many(ws, 230)
+    at = open_page("bank")
+    assert list(table(at)["prompt"])[:2] == ["try 229", "try 228"] and len(table(at)) == 100
+    at.number_input(key="bank_page").set_value(3).run()
+    assert list(table(at)["prompt"]) == [f"try {number}" for number in range(29, -1, -1)]
+    at.text_input(key="bank_find").set_value("try 7").run()  # words that begin so, of the name and of the text
+    assert list(table(at)["prompt"]) == [f"try {number}" for number in range(79, 69, -1)] + ["try 7"]
+    at.text_input(key="bank_find").set_value(ids[3][:14]).run()
+    assert list(table(at)["prompt"]) == ["try 3"]
+    at.text_input(key="bank_find").set_value("nobody says this").run()
+    assert not at.dataframe and "No prompt passes" in at.info[0].value
+
+
+def test_prompts_are_found_by_their_tag_kind_and_origin(open_page: Open, ws: Workspace, tuned: str) -> None:
+    ws.bank.tag_prompt(tuned, "mood@staging", by="", signer=home_signer(ws.home))
+    at = open_page("bank")
+    for typed in ("@staging", "mood@staging"):
+        at.text_input(key="bank_find").set_value(typed).run()
+        assert list(table(at)["prompt"]) == ["tuned together, round 3"]
+    at.text_input(key="bank_find").set_value("mood@").run()  # while it is typed, it is words
+    assert not at.dataframe and not at.error
+    at.text_input(key="bank_find").set_value("").run()
+    at.selectbox(key="bank_kind").set_value("soft").run()
+    at.selectbox(key="bank_origin").set_value("federated").run()
+    assert list(table(at)["prompt"]) == [f"tuned together, round {number}" for number in (4, 3, 2, 1)]
+
+
+def test_what_a_link_names_stands_first_whatever_is_searched(open_page: Open, ws: Workspace, demo_home: object) -> None:
+    _, ids = add_many(ws, 130)
+    at = open_page("bank", ids[0])
+    at.number_input(key="bank_page").set_value(2).run()
+    assert table(at)["prompt"].iloc[0] == "try 0" and (table(at)["prompt"] == "try 0").sum() == 1
+
+
+@pytest.mark.parametrize(("count", "offered"), [(2, True), (6, True), (7, False)])
+def test_two_to_six_prompts_can_be_sent_to_compare(open_page: Open, ws: Workspace, count: int, offered: bool) -> None:
+    _, ids = add_many(ws, 8)
+    at = open_page("bank", *ids[:count])
+    assert at.button(key="bank_compare").disabled is not offered
