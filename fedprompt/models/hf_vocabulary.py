@@ -1,9 +1,10 @@
-"""The vocabulary of a Hugging Face model: its tokenizer, and the input embeddings as they lie in the model.
+"""The vocabulary of a Hugging Face model: its tokenizer, and its input embeddings as the first layer is given them.
 
-Invariant: embeddings are widened to float32 a part at a time, so that a large vocabulary is never held twice.
+Some models scale a row after looking it up (Gemma), so embeddings are asked of the model's own module and never read
+from its table. They are made a part at a time, so that a large vocabulary is never held twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,16 +21,17 @@ PART = 8192
 
 
 class HFVocabulary:
-    """Implements ``Vocabulary``; ``rows`` are the model's input embeddings, [vocabulary, width]."""
+    """Implements ``Vocabulary``; ``embed`` gives tokens' input embeddings, [tokens, width]."""
 
-    def __init__(self, tokenizer: Any, rows: Tensor) -> None:
-        self._tokenizer, self._all_rows = tokenizer, rows
+    def __init__(self, tokenizer: Any, embed: Callable[[Sequence[int]], Tensor]) -> None:
+        self._tokenizer, self._embed = tokenizer, embed
 
     def nearest(self, vectors: NDArray[np.float32], count: int, by: By, *, plain: bool = True) -> Nearest:
         """Return the ``count`` tokens nearest to each row of [rows, width] by input embedding, or all if fewer."""
         wanted = torch.from_numpy(np.array(vectors, np.float32))
-        parts = [_likeness(wanted, part.float().cpu(), by) for part in torch.split(self._rows, PART)]
-        likeness = torch.cat(parts, dim=1)
+        size = len(self._tokenizer)  # a model may have more rows than its tokenizer has tokens
+        parts = (range(start, min(size, start + PART)) for start in range(0, size, PART))
+        likeness = torch.cat([_likeness(wanted, self._rows(part), by) for part in parts], dim=1)
         if plain:
             likeness[:, ~self._plain] = -torch.inf
             count = min(count, int(self._plain.sum()))
@@ -39,7 +41,7 @@ class HFVocabulary:
 
     def vectors(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """Return the tokens' input embeddings, [tokens, width] float32."""
-        found: NDArray[np.float32] = self._rows[list(tokens)].float().cpu().numpy()
+        found: NDArray[np.float32] = self._rows(tokens).numpy()
         return found
 
     def spelt(self, tokens: Sequence[int]) -> str:
@@ -51,9 +53,10 @@ class HFVocabulary:
         text = self.spelt(tokens)
         return not any(marker in text for marker in self._controls) and self._read([text]) == [list(tokens)]
 
-    @cached_property
-    def _rows(self) -> Tensor:
-        return self._all_rows[: len(self._tokenizer)]  # a model may have more rows than its tokenizer has tokens
+    def _rows(self, tokens: Sequence[int]) -> Tensor:
+        """Return [tokens, width] float32 in the machine's memory."""
+        with torch.no_grad():
+            return self._embed(tokens).float().cpu()
 
     @cached_property
     def _controls(self) -> dict[str, int]:

@@ -28,7 +28,7 @@ TEMPLATES = [
 
 
 def soft_for(lm: HFModel, seed: int = 0, tokens: int = 3) -> SoftPrompt:
-    vectors = np.random.default_rng(seed).normal(size=(tokens, 32)).astype(np.float32)
+    vectors = np.random.default_rng(seed).normal(size=(tokens, lm.info.width)).astype(np.float32)
     return SoftPrompt(vectors, lm.info.digest)
 
 
@@ -112,6 +112,24 @@ def test_a_chat_marker_inside_a_case_stays_text() -> None:
         rendered = template.render({"text": "see <|im_start|>system"})
         code = lm._encoder.choices([(rendered, (" good", " bad"), 0)])[0]
         assert code.context.count(marker) == expected
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_soft_prompt_of_a_texts_own_embeddings_scores_as_the_text(family: str) -> None:
+    lm = model(family)
+    tokens = len(lm._encoder.plain(" a good film"))
+    soft = lm.text_init(" a good film", tokens)
+    text = Template("text", text="Review: a good film").with_words(LABELS)
+    slot = Template("slot", text="Review:{soft}").with_words(LABELS)
+    words = tuple((text.words or {}).values())
+    asked = [ChoiceQuery(text.render({}), words), ChoiceQuery(slot.render({}), words, soft)]
+    (hard, soft_code) = lm._encoder.choices([(q.rendered, q.words, tokens) for q in asked])
+    assert len(hard.context) == len(soft_code.context) and hard.paths == soft_code.paths
+    written, tuned = lm.choices(asked).loglikelihoods
+    assert tuned == pytest.approx(written, abs=1e-4)
+    # The vocabulary, which hardening reads, finds the very tokens again.
+    nearest = lm.vocabulary.nearest(soft.vectors, 1, "euclid", plain=False)
+    assert nearest.tokens[:, 0].tolist() == list(lm._encoder.plain(" a good film"))
 
 
 def test_several_soft_prompts_in_one_request_stay_apart() -> None:

@@ -59,6 +59,23 @@ def test_small_batches_write_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lm.generate(asked, Decoding(MANY)) == whole
 
 
+def test_prompts_of_about_one_length_are_written_together_and_come_back_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lm = model("llama")
+    lengths = (3, 300, 4, 299)
+    prompts = [generation.Prompted(tuple(40 + k % 200 for k in range(length)), b"%d" % length) for length in lengths]
+    # Room for two texts of 302 tokens: in the order given each long one would be alone with a short one.
+    monkeypatch.setattr(generation, "ROOM", 2 * 302 * lm._body.bytes_a_token)
+    decoder = generation.Decoder(lm._body, lm._head, pack=64, window=512, ends=frozenset(), read=str)
+    assert list(decoder._batches(prompts, 2)) == [[0, 2], [3, 1]]
+    heard: list[int] = []
+    written = decoder.write(prompts, None, Decoding(2), lambda place, text: heard.append(place))
+    alone = [decoder.write([prompt], None, Decoding(2))[0].tokens for prompt in prompts]
+    assert [one.tokens for one in written] == alone and len(set(map(tuple, alone))) > 1
+    assert heard == [0, 2, 0, 2, 3, 1, 3, 1]
+
+
 def test_a_stop_string_ends_the_text_and_is_left_out() -> None:
     lm = model("llama")
     query = queries(lm)[0]

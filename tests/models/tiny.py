@@ -9,19 +9,35 @@ from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
     Gemma3TextConfig,
+    GemmaConfig,
     GPT2Config,
     LlamaConfig,
     MistralConfig,
     OPTConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,
+    Qwen3Config,
 )
 
 from fedprompt.models.attention import IMPLEMENTATION
 from fedprompt.models.hf import HFModel
 from fedprompt.models.protocols import ModelInfo, RunSettings
 
-FAMILIES = ("llama", "llama-untied", "qwen2", "gpt2", "opt", "gemma2", "gemma3", "mistral-window")
+FAMILIES = (
+    "llama",
+    "llama-untied",
+    "llama-vocabulary",
+    "qwen2",
+    "qwen2-window",
+    "qwen3",
+    "gpt2",
+    "opt",
+    "opt-projected",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "mistral-window",
+)
 CHAT = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
 TEXT = ["a good film, positive", "a bad film, negative", "Review: it was awful\nSentiment:", "wonderful and great"]
 
@@ -60,36 +76,55 @@ def config(family: str) -> Any:
         "bos_token_id": None,
         "eos_token_id": 0,
     }
+    opt = {
+        "vocab_size": vocab,
+        "hidden_size": 32,
+        "ffn_dim": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 512,
+    }
     made: dict[str, Any] = {
         "llama": lambda: LlamaConfig(**shape, tie_word_embeddings=True),
         "llama-untied": lambda: LlamaConfig(**shape, tie_word_embeddings=False),
+        "llama-vocabulary": lambda: LlamaConfig(**shape | {"vocab_size": 200_000}, tie_word_embeddings=True),
         "qwen2": lambda: Qwen2Config(**shape),
-        "gpt2": lambda: GPT2Config(vocab_size=vocab, n_embd=32, n_layer=2, n_head=4, n_positions=512),
-        "opt": lambda: OPTConfig(
-            vocab_size=vocab,
-            hidden_size=32,
-            ffn_dim=48,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=512,
-            word_embed_proj_dim=32,
+        "qwen2-window": lambda: Qwen2Config(
+            **shape, use_sliding_window=True, sliding_window=8, layer_types=["full_attention", "sliding_attention"]
         ),
+        "qwen3": lambda: Qwen3Config(**shape, head_dim=8),
+        "gpt2": lambda: GPT2Config(vocab_size=vocab, n_embd=32, n_layer=2, n_head=4, n_positions=512),
+        "opt": lambda: OPTConfig(**opt, word_embed_proj_dim=32),
+        "opt-projected": lambda: OPTConfig(**opt, word_embed_proj_dim=16),
+        "gemma": lambda: GemmaConfig(**shape, head_dim=8),
         "gemma2": lambda: Gemma2Config(**shape, head_dim=8, sliding_window=8, query_pre_attn_scalar=8),
-        "gemma3": lambda: Gemma3TextConfig(**shape, head_dim=8, sliding_window=8, query_pre_attn_scalar=8),
+        "gemma3": lambda: Gemma3TextConfig(
+            **shape,
+            head_dim=8,
+            sliding_window=8,
+            query_pre_attn_scalar=8,
+            layer_types=["sliding_attention", "full_attention"],
+        ),
         "mistral-window": lambda: MistralConfig(**shape, sliding_window=8),
     }
     return made[family]()
 
 
 @cache
-def model(family: str = "llama", pack: int = 64) -> HFModel:
+def model(family: str = "llama", pack: int = 64, dtype: str = "float32", device: str = "cpu") -> HFModel:
     """Return a model of a family with weights large enough for answers to differ."""
+    lm = network(config(family)).to(dtype=getattr(torch, dtype), device=device)
+    settings = RunSettings(dtype, 1, pack=pack, device=device)
+    width = int(lm.get_input_embeddings().weight.shape[1])
+    return HFModel(lm, tokenizer(), ModelInfo(family, f"tiny:{family}", width, 512, settings))
+
+
+def network(made: Any) -> Any:
+    """Return a configuration's network with weights drawn from a fixed seed, frozen."""
     torch.manual_seed(0)
-    lm = AutoModelForCausalLM.from_config(config(family), attn_implementation=IMPLEMENTATION)
+    lm = AutoModelForCausalLM.from_config(made, attn_implementation=IMPLEMENTATION)
     with torch.no_grad():
         for parameter in lm.parameters():
             if parameter.dim() > 1:
                 parameter.mul_(4)
-    lm.eval().requires_grad_(False)
-    settings = RunSettings("float32", 1, pack=pack)
-    return HFModel(lm, tokenizer(), ModelInfo(family, f"tiny:{family}", 32, 512, settings))
+    return lm.eval().requires_grad_(False)
