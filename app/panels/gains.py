@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.panels.palette import finished, palette
-from app.panels.plain import plain, sentence
+from app.panels.plain import plain, points, sentence
 from fedprompt.workspace.views import GainView
 
 __all__ = ["draw_gains"]
@@ -65,7 +65,7 @@ def draw_gains(gains: Sequence[GainView]) -> None:
     dots = alt.Chart(data).mark_circle(size=150, opacity=1).encode(y=y, x=x, color=colour, tooltip=tips)
     st.altair_chart(
         finished(alt.layer(zero, bars, dots).properties(height=44 * len(rows) + 30)),
-        alt="What joining gained each site in points: " + ", ".join(f"{g.site} {g.points:+.1f}" for g in gains),
+        alt="What joining gained each site in points: " + ", ".join(f"{g.site} {points(g.points)}" for g in gains),
     )
     icons = {
         "gained": ":green[:material/trending_up:]",

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.panels.plain import between, percent
+from app.panels.plain import between, percent, plain, points
 
 __all__ = ["draw_numbers"]
 
@@ -38,13 +38,14 @@ def draw_numbers(result: Mapping[str, Any]) -> None:
             worst = f"worst {percent(entry['worst'])}"
             against = (result.get("differences") or {}).get(f"{name}_vs_manual", {})
             compared = name != "manual" and manual is not None
+            gap = entry["mean"] - manual if compared else 0.0
             st.metric(
                 title,
                 percent(entry["mean"]),
-                delta=f"{100 * (entry['mean'] - manual):+.1f}" if compared else worst,
+                delta=points(100 * gap) if compared else worst,
                 # A colour would say "better", which is said only where the paired interval excludes zero.
-                delta_color="normal" if compared and against.get("distinguishable") else "off",
-                delta_arrow="auto" if compared else "off",
+                delta_color=("green" if gap > 0 else "red") if compared and against.get("distinguishable") else "off",
+                delta_arrow="up" if gap > 0 else "down" if gap < 0 else "off",
                 delta_description=worst if compared else None,
                 help=f"{about} {GREY}" if compared else about,
                 border=True,
@@ -67,6 +68,7 @@ def _table(test: Mapping[str, Any]) -> pd.DataFrame:
             "mean": percent(entry["mean"]),
             "95 % interval": between(entry["low"], entry["high"]),
             "worst site": percent(entry["worst"]),
-            **({} if name == "local_only" else {site: percent(v) for site, v in entry.get("by_site", {}).items()}),
         }
+        if name != "local_only":
+            lines[title] |= {plain(site): percent(value) for site, value in entry.get("by_site", {}).items()}
     return pd.DataFrame.from_dict(lines, orient="index")

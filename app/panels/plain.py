@@ -2,6 +2,8 @@
 
 import re
 
+from fedprompt.workspace.result_table import points as rate_points
+
 __all__ = ["between", "capital", "percent", "plain", "points", "seconds", "sentence"]
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-!|~<>$:&])")
@@ -38,7 +40,7 @@ def between(low: float, high: float) -> str:
 
 def points(value: float) -> str:
     """Return a difference in percentage points with its sign (a true minus)."""
-    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return rate_points(value / 100, signed=True)
 
 
 def seconds(left: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
-from app.panels.palette import Palette, palette
+from app.panels.palette import Palette, on, palette
 from app.panels.plain import plain, sentence
 from app.panels.titles import origin_words, title
 from app.panels.volume import volume
@@ -55,7 +55,7 @@ def graph(found: Provenance, colours: Palette) -> str:
             first.prompt.id,
             _label(first),
             f"style={_quoted('rounded,filled')} fillcolor={_quoted(colours.together)} "
-            f"color={_quoted(colours.together)} fontcolor={_quoted(colours.on_heat[1])}",
+            f"color={_quoted(colours.together)} fontcolor={_quoted(on(colours.together))}",
         )
     )
     oldest = [step for step in found.steps if not step.parents]

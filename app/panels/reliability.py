@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from app.panels.palette import PER_CENT, finished, palette
+from app.panels.palette import PER_CENT, dashes, finished, palette, shapes
 from fedprompt.evaluation.classification import calibration_error
 from fedprompt.workspace.views import CompareView
 
@@ -43,23 +43,20 @@ def draw_reliability(view: CompareView, names: Mapping[str, str]) -> None:
         .encode(x=alt.X("sure:Q", scale=scale), y=alt.Y("right:Q", scale=scale))
     )
     axis = alt.Axis(labelExpr=PER_CENT, tickCount=6)
-    lines = (
-        alt.Chart(pd.DataFrame(rows, columns=["prompt", "sure", "right", "answers"]))
-        .mark_line(point=alt.OverlayMarkDef(size=70), strokeWidth=2)
-        .encode(
-            x=alt.X("sure:Q", scale=scale, axis=axis, title="how sure the model was"),
-            y=alt.Y("right:Q", scale=scale, axis=axis, title="how often it was right"),
-            color=alt.Color(
-                "prompt:N",
-                title=None,
-                sort=order,
-                scale=colours.scale(order),
-                legend=alt.Legend(orient="top", columns=2, labelLimit=260),
-            ),
-            tooltip=tips,
-        )
+    legend = alt.Legend(orient="top", columns=2, labelLimit=260, symbolStrokeWidth=2, symbolSize=90)
+    base = alt.Chart(pd.DataFrame(rows, columns=["prompt", "sure", "right", "answers"])).encode(
+        x=alt.X("sure:Q", scale=scale, axis=axis, title="how sure the model was"),
+        y=alt.Y("right:Q", scale=scale, axis=axis, title="how often it was right"),
+        color=alt.Color("prompt:N", title=None, sort=order, scale=colours.scale(order), legend=legend),
+        tooltip=tips,
     )
-    st.altair_chart(finished(alt.layer(ideal, lines).properties(height=360)), alt="Calibration of each prompt")
+    lines = base.mark_line(strokeWidth=2).encode(
+        strokeDash=alt.StrokeDash("prompt:N", title=None, sort=order, scale=dashes(order), legend=legend)
+    )
+    dots = base.mark_point(size=70, filled=True, opacity=1).encode(
+        shape=alt.Shape("prompt:N", title=None, sort=order, scale=shapes(order), legend=legend)
+    )
+    st.altair_chart(finished(alt.layer(ideal, lines, dots).properties(height=360)), alt="Calibration of each prompt")
     frame = pd.DataFrame([{"prompt": name, "error": value} for name, value in errors.items()])
     frame["error"] = 100 * frame["error"].astype(float)
     st.dataframe(

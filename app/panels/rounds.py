@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from app.panels.palette import PER_CENT, finished, palette
+from app.panels.palette import PER_CENT, dashes, finished, palette, shapes
 from app.panels.plain import percent
 from fedprompt.bank.rows import RoundRow
 
@@ -37,28 +37,25 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
         scale=alt.Scale(domain=[low, high]),
         axis=alt.Axis(labelExpr=PER_CENT, tickCount=5),
     )
-    who = alt.Color(
-        "who:N",
-        title=None,
-        scale=alt.Scale(domain=[*order, MEAN], range=[colours.site(i) for i in range(len(order))] + [colours.together]),
-        legend=alt.Legend(orient="bottom", columns=3, symbolStrokeWidth=3),
-    )
+    legend = alt.Legend(orient="bottom", columns=3, symbolStrokeWidth=2, symbolSize=90)
+    named = [*order, MEAN]
+    tones = alt.Scale(domain=named, range=[*colours.scale(order).range, colours.together])
+    marks = alt.Scale(domain=named, range=[*shapes(order).range, "circle"])
+    who = alt.Color("who:N", title=None, scale=tones, legend=legend)
+    shape = alt.Shape("who:N", title=None, scale=marks, legend=legend)
     tips = [
         alt.Tooltip("who:N", title=" "),
         alt.Tooltip("round:O", title="round"),
         alt.Tooltip("accuracy:Q", title="accuracy", format=".1%"),
     ]
-    each = (
-        alt.Chart(pd.DataFrame(rows))
-        .mark_line(strokeWidth=1.6, opacity=0.75, point=alt.OverlayMarkDef(size=26))
-        .encode(x=x, y=y, color=who, tooltip=tips)
-    )
-    mean = (
-        alt.Chart(pd.DataFrame(means))
-        .mark_line(strokeWidth=3.5, point=alt.OverlayMarkDef(size=70))
-        .encode(x=x, y=y, color=who, tooltip=tips)
-    )
-    layers: list[alt.Chart] = [each, mean]
+    each = alt.Chart(pd.DataFrame(rows)).encode(x=x, y=y, color=who, tooltip=tips)
+    mean = alt.Chart(pd.DataFrame(means)).encode(x=x, y=y, color=who, tooltip=tips)
+    layers: list[alt.Chart] = [
+        each.mark_line(strokeWidth=1.6).encode(strokeDash=alt.StrokeDash("who:N", scale=dashes(order), legend=None)),
+        each.mark_point(size=60, filled=True, opacity=1).encode(shape=shape),
+        mean.mark_line(strokeWidth=3.5),
+        mean.mark_point(size=80, filled=True, opacity=1).encode(shape=shape),
+    ]
     if manual is not None:
         rule = alt.Chart(pd.DataFrame([{"accuracy": manual}])).encode(y=y)
         layers.append(rule.mark_rule(strokeDash=[5, 4], strokeWidth=1.5, color=colours.ink))
@@ -69,4 +66,4 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
     )
     if manual is not None:
         # Beside the chart, since within it there is always a round that it would cover.
-        st.caption(f"Dashed: the best template, untuned, {percent(manual)}. Validation cases.")
+        st.caption(f"The level line: the best template, untuned, {percent(manual)}. Validation cases.")

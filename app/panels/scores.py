@@ -6,7 +6,8 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from app.panels.palette import PER_CENT, finished, palette
+from app.panels.palette import PER_CENT, finished, palette, shapes
+from app.panels.plain import plain
 from fedprompt.workspace.views import SiteScore
 
 __all__ = ["draw_scores"]
@@ -48,13 +49,8 @@ def draw_scores(
     low, high = max(0.0, data["low"].min() - 0.02), min(1.0, data["high"].max() + 0.02)
     y = alt.Y("site:N", title=None, sort=list(sites), axis=alt.Axis(grid=False, labelFontSize=13))
     offset = alt.YOffset("prompt:N", sort=names, scale=alt.Scale(paddingOuter=0.35))
-    colour = alt.Color(
-        "prompt:N",
-        title=None,
-        sort=names,
-        scale=colours.scale(names),
-        legend=alt.Legend(orient="top", columns=2, labelLimit=240, symbolOpacity=1),
-    )
+    legend = alt.Legend(orient="top", columns=2, labelLimit=240, symbolOpacity=1)
+    colour = alt.Color("prompt:N", title=None, sort=names, scale=colours.scale(names), legend=legend)
     scale = alt.Scale(domain=[low, high], zero=False)
     tips = [
         alt.Tooltip("prompt:N"),
@@ -68,8 +64,9 @@ def draw_scores(
     bars = base.mark_rule(strokeWidth=3.5, opacity=0.4, strokeCap="round").encode(
         x=alt.X("low:Q", scale=scale, title="accuracy on validation cases, with 95 % intervals"), x2="high:Q"
     )
-    dots = base.mark_circle(size=110, opacity=1).encode(
-        x=alt.X("accuracy:Q", scale=scale, axis=alt.Axis(labelExpr=PER_CENT, tickCount=6), title=None)
+    dots = base.mark_point(size=110, filled=True, opacity=1).encode(
+        shape=alt.Shape("prompt:N", title=None, sort=names, scale=shapes(names), legend=legend),
+        x=alt.X("accuracy:Q", scale=scale, axis=alt.Axis(labelExpr=PER_CENT, tickCount=6), title=None),
     )
     height = max(160, len(sites) * (18 * len(titles) + 22))
     st.altair_chart(
@@ -77,4 +74,4 @@ def draw_scores(
         alt="Accuracy of the chosen prompts at each site",
     )
     if missing:
-        st.caption("Not measured: " + ", ".join(missing[:8]) + (" and more." if len(missing) > 8 else "."))
+        st.caption("Not measured: " + plain(", ".join(missing[:8])) + (" and more." if len(missing) > 8 else "."))

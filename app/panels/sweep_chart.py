@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from app.panels.palette import finished, palette
+from app.panels.palette import finished, palette, shaded
 from fedprompt.workspace.swept import MEASURES, Swept
 
 __all__ = ["draw_sweep"]
@@ -72,8 +72,7 @@ def _line(data: pd.DataFrame, swept: Swept, name: str) -> alt.LayerChart | alt.F
 
 
 def _heat(data: pd.DataFrame, swept: Swept, name: str) -> alt.LayerChart | alt.FacetChart:
-    colours = palette()
-    low, high = float(data["value"].min()), float(data["value"].max())
+    data = shaded(data, "value")
     columns = sorted(data["x"].unique(), key=float)
     rows = sorted(data["y"].unique(), key=float, reverse=True)
     base = alt.Chart(data).encode(
@@ -87,18 +86,9 @@ def _heat(data: pd.DataFrame, swept: Swept, name: str) -> alt.LayerChart | alt.F
         y=alt.Y("y:N", title=swept.axes[1], sort=rows, scale=alt.Scale(paddingInner=0.1), axis=alt.Axis(grid=False)),
         tooltip=_tips(swept, name),
     )
-    boxes = base.mark_rect(cornerRadius=5).encode(
-        color=alt.Color(
-            "value:Q", scale=alt.Scale(domain=[low, max(high, low + 1e-9)], range=list(colours.heat)), legend=None
-        )
-    )
+    boxes = base.mark_rect(cornerRadius=5).encode(color=alt.Color("colour:N", scale=None, legend=None))
     text = base.mark_text(fontSize=13).encode(
-        text=alt.Text("value:Q", format=FORMATS[name]),
-        color=alt.condition(
-            f"datum.value > {low + colours.turn * (high - low)}",
-            alt.value(colours.on_heat[1]),
-            alt.value(colours.on_heat[0]),
-        ),
+        text=alt.Text("value:Q", format=FORMATS[name]), color=alt.Color("ink:N", scale=None, legend=None)
     )
     return alt.layer(boxes, text).properties(height=44 * len(rows) + 50)
 

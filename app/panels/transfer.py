@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from app.panels.palette import finished, palette
+from app.panels.palette import finished, palette, shaded
 from app.panels.plain import percent
 
 __all__ = ["draw_transfer", "transfer_sentence"]
@@ -51,9 +51,7 @@ def draw_transfer(
     ]
     if not cells:
         return
-    data = pd.DataFrame(cells)
-    low, high = data["accuracy"].min(), data["accuracy"].max()
-    span = max(high - low, 0.02)
+    data = shaded(pd.DataFrame(cells), "accuracy", 0.02)
     x = alt.X(
         "site:N",
         title=None,
@@ -74,27 +72,13 @@ def draw_transfer(
         alt.Tooltip("accuracy:Q", format=".1%"),
     ]
     grid = alt.Chart(data).encode(x=x, y=y, tooltip=tips)
-    boxes = grid.mark_rect(cornerRadius=5).encode(
-        color=alt.Color(
-            "accuracy:Q",
-            scale=alt.Scale(domain=[low, high], range=list(colours.heat)),
-            legend=None,
-            title=None,
-        )
-    )
+    boxes = grid.mark_rect(cornerRadius=5).encode(color=alt.Color("colour:N", scale=None, legend=None))
     frames = (
         alt.Chart(data[data["home"]])
         .mark_rect(cornerRadius=5, filled=False, stroke=colours.ink, strokeWidth=1.6)
         .encode(x=x, y=y, tooltip=tips)
     )
-    text = grid.mark_text(fontSize=14).encode(
-        text="label:N",
-        color=alt.condition(
-            f"datum.accuracy > {low + colours.turn * span}",
-            alt.value(colours.on_heat[1]),
-            alt.value(colours.on_heat[0]),
-        ),
-    )
+    text = grid.mark_text(fontSize=14).encode(text="label:N", color=alt.Color("ink:N", scale=None, legend=None))
     st.altair_chart(
         finished(alt.layer(boxes, frames, text).properties(height=46 * len(rows) + 30)),
         alt="Accuracy of prompts tuned at each site and together, at every site",

@@ -92,10 +92,10 @@ def _paired(look: TestLook, site: str, first: str, second: str) -> Comparison:
     return turned(other)
 
 
-def points(value: float) -> str:
-    """Return a difference of rates in points, with its sign only where it is below zero."""
-    shown = f"{100 * value:.1f}"
-    return "0.0" if shown == "-0.0" else shown
+def points(value: float, *, signed: bool = False) -> str:
+    """Return a difference of rates in points with a true minus; with a plus above zero where ``signed``."""
+    shown = f"{100 * value:{'+' if signed else ''}.1f}"
+    return "0.0" if float(shown) == 0 else shown.replace("-", "\N{MINUS SIGN}")
 
 
 def gain_sentence(site: str, kept: str, gain: Mapping[str, Any]) -> str:

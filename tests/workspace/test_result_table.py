@@ -121,9 +121,17 @@ def gain(change: float, low: float, high: float) -> dict[str, object]:
     [
         ("local_own", gain(0, 0, 0), "x keeps the prompt it tuned alone: joining neither gained nor cost it anything"),
         ("federated", gain(0.031, 0.01, 0.05), "joining gained x 3.1 points (1.0 to 5.0): better than the prompt it "),
-        ("federated", gain(0.031, -0.01, 0.05), "joining gained x 3.1 points (-1.0 to 5.0): not yet distinguishable"),
+        (
+            "federated",
+            gain(0.031, -0.01, 0.05),
+            "joining gained x 3.1 points (\N{MINUS SIGN}1.0 to 5.0): not yet distinguishable",
+        ),
         ("manual", gain(-0.02, -0.03, -0.01), "joining cost x 2.0 points (1.0 to 3.0): worse than the prompt it "),
-        ("manual", gain(-0.02, -0.05, 0.01), "joining cost x 2.0 points (-1.0 to 5.0): not yet distinguishable"),
+        (
+            "manual",
+            gain(-0.02, -0.05, 0.01),
+            "joining cost x 2.0 points (\N{MINUS SIGN}1.0 to 5.0): not yet distinguishable",
+        ),
     ],
 )
 def test_what_joining_gained_is_said_with_its_interval(kept: str, found: dict[str, object], said: str) -> None:
@@ -138,4 +146,5 @@ def test_the_headline_claims_only_what_the_interval_shows() -> None:
 
 
 def test_no_points_have_no_sign() -> None:
-    assert [points(value) for value in (-0.0001, 0.0, 0.123, -0.05)] == ["0.0", "0.0", "12.3", "-5.0"]
+    assert [points(value) for value in (-0.0001, 0.0, 0.123, -0.05)] == ["0.0", "0.0", "12.3", "\N{MINUS SIGN}5.0"]
+    assert [points(value, signed=True) for value in (-0.0001, 0.123, -0.05)] == ["0.0", "+12.3", "\N{MINUS SIGN}5.0"]
