@@ -1,7 +1,5 @@
 """Compare: two to six prompts side by side."""
 
-from itertools import islice
-
 import streamlit as st
 
 from app.panels.answers import said
@@ -9,22 +7,28 @@ from app.panels.difference import marked_html, word_differences
 from app.panels.pair_table import draw_pairs
 from app.panels.pictures import draw_pictures
 from app.panels.plain import plain, sentence
-from app.panels.titles import title
-from app.panels.trial import PRIVATE, ask_rows, draw_answers, run_trial
+from app.panels.prompt_choice import ask_prompts
+from app.panels.trial import draw_trial, measured_of, shown_trial
 from app.session import compare_view, explain, guarded, prompt_titles, query_ids, set_query_ids, workspace
-from app.visitor import barred
+from fedprompt.bank.filters import Filter
 from fedprompt.errors import FedPromptError
+from fedprompt.workspace.bank_variants import bank_variant
 from fedprompt.workspace.views import CompareView, PairView, PromptView
 
 LEAST, MOST = 2, 6
-OFFERED = 1000  # the newest, to choose among; others come by a link, as from the Leaderboard
+
+ABOUT = (
+    "Put two to six prompts side by side: what differs in their texts, which is better on the sites' cases and how "
+    "sure that is, and what each answers on cases of your own."
+)
 
 
 @guarded
 def draw() -> None:
     """Draw the page."""
     st.title("Compare")
-    chosen = ask_prompts()
+    st.caption(ABOUT)
+    chosen = ask_chosen()
     if len(chosen) < LEAST:
         st.info(
             "Choose two to six prompts above. The Leaderboard can also send you here: tick some rows there.",
@@ -40,43 +44,31 @@ def draw() -> None:
         draw_pairs(view, names)
     st.header("Texts")
     draw_texts(view, names)
+    variants = [bank_variant(workspace(), prompt.id, names[prompt.id]) for prompt in view.prompts]
+    trial = shown_trial(variants)
     st.header("The scores")
-    draw_pictures(view, names)
+    draw_pictures(view, names, measured_of(trial, [prompt.id for prompt in view.prompts]))
     st.header("On your own cases")
-    draw_trial(view, names)
+    draw_trial(variants, trial)
 
 
-def ask_prompts() -> tuple[str, ...]:
+def ask_chosen() -> tuple[str, ...]:
     """Draw the choice of prompts; the address and the choice follow each other."""
-    names, linked = dict(islice(prompt_titles().items(), OFFERED)), []
+    linked = []
     for asked in query_ids():
         try:
-            row = workspace().bank.prompt_row(asked)
+            linked.append(workspace().bank.prompt_row(asked).id)
         except FedPromptError as error:
             explain(error)
-        else:
-            linked.append(row.id)
-            names.setdefault(row.id, prompt_titles().get(row.id) or title(row))
-    for chosen in st.session_state.get("compare_prompts", ()):
-        names.setdefault(chosen, prompt_titles().get(chosen, chosen[:11]))
     if st.session_state.get("compare_linked") != query_ids():
         st.session_state["compare_linked"] = query_ids()
         if linked:
             st.session_state["compare_prompts"] = linked[:MOST]
-    chosen = st.multiselect(
-        "Prompts",
-        list(names),
-        format_func=lambda key: names.get(key, key),
-        max_selections=MOST,
-        key="compare_prompts",
-        placeholder="Choose two to six",
-        persist_state="session",
-        label_visibility="collapsed",
-    )
-    if tuple(chosen) != query_ids() and (chosen or linked):
+    chosen = ask_prompts("Prompts", "compare_prompts", Filter(), most=MOST, placeholder="Choose two to six")
+    if chosen != query_ids() and (chosen or linked):
         set_query_ids(chosen)
-        st.session_state["compare_linked"] = tuple(chosen)
-    return tuple(chosen)
+        st.session_state["compare_linked"] = chosen
+    return chosen
 
 
 def retold(pair: PairView, view: CompareView, names: dict[str, str]) -> str:
@@ -104,21 +96,6 @@ def draw_texts(view: CompareView, names: dict[str, str]) -> None:
 def badge(prompt: PromptView) -> str:
     """Return the kind of a prompt as a badge."""
     return ":green-badge[tuned]" if prompt.kind == "soft" else ":gray-badge[template]"
-
-
-def draw_trial(view: CompareView, names: dict[str, str]) -> None:
-    """Draw the box for the visitor's own cases, and what the prompts answer on them."""
-    ws = workspace()
-    st.caption(PRIVATE)
-    prompts = {names[prompt.id]: ws.bank.prompt(prompt.id) for prompt in view.prompts}
-    fields = tuple(dict.fromkeys(field for prompt in view.prompts for field in prompt.variables))
-    cases = ask_rows(fields)
-    closed = barred("try") or not cases.rows
-    if st.button("Run", key="compare_run", type="primary", icon=":material/play_arrow:", disabled=closed):
-        st.session_state["compare_answers"] = (tuple(prompts), cases, run_trial(ws, prompts, cases.rows))
-    kept = st.session_state.get("compare_answers")
-    if kept is not None and kept[0] == tuple(prompts):
-        draw_answers(kept[1], kept[2])
 
 
 draw()

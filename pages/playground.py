@@ -2,23 +2,33 @@
 
 import streamlit as st
 
-from app.panels.cases import Cases, ask_cases, draw_sets
+from app.panels.cases import Cases, ask_cases
+from app.panels.cells import draw_cards
 from app.panels.checks import ask_checks
 from app.panels.following import draw_run
 from app.panels.further import draw_further
 from app.panels.history import draw_history
-from app.panels.live import run_at_ctrl_enter
+from app.panels.kept_sets import draw_sets
+from app.panels.matrix import draw_csv, draw_matrix
+from app.panels.plain import plain, sentence
+from app.panels.run_button import ask_run
 from app.panels.slots import open_slots
 from app.panels.source import follow_link
 from app.panels.sweep import ask_sweep
 from app.panels.variant_tabs import ask_variants
 from app.session import explain, guarded, trial_folder, workspace
-from app.visitor import barred, require
+from app.visitor import require
 from fedprompt.errors import FedPromptError, PromptError
+from fedprompt.workspace.swept import swept_of
 from fedprompt.workspace.trial_control import start_trial
-from fedprompt.workspace.trials import Check, TrialRequest
+from fedprompt.workspace.trial_files import KEPT_DAYS
+from fedprompt.workspace.trials import Check, Trial, TrialRequest
 from fedprompt.workspace.variants import Variant
 
+PAGE = "playground"
+MOST_CARDS = 6
+EXAMPLE = "What a wonderful film, I loved every minute of it."
+KEPT = f"for {KEPT_DAYS} days where you keep the run in the history, else for about an hour"
 ABOUT = (
     "Write prompts and try them on texts of your own, side by side. :material/lock: What you type goes to the model "
     "that each variant names, and into this machine's history if you keep it there; never into the bank or the address."
@@ -40,16 +50,16 @@ def draw() -> None:
         fields = tuple(dict.fromkeys(name for one in variants for name in one.made().variables))
         if not variants:
             st.caption(":material/edit: The inputs appear once every prompt is well formed.")
-        cases = ask_cases(fields, trial_folder()) if variants else Cases()
+        cases = ask_cases(PAGE, fields, trial_folder(), kept=KEPT, example=EXAMPLE) if variants else Cases()
         try:
             with st.expander("Judge the answers", icon=":material/rule:"):
-                checks = ask_checks()
+                checks = ask_checks(PAGE)
             with st.expander("Try many settings at once", icon=":material/grid_on:"):
                 asked = ask_sweep(variants) if variants else ()
         except FedPromptError as error:
             explain(error)
             asked = ()
-        ask_run(asked, cases, checks)
+        start(asked, cases, checks)
         run = st.query_params.get("run")
         beside = len(variants) < 2 and len(cases.rows) < 2
         if run is not None and beside:
@@ -60,11 +70,11 @@ def draw() -> None:
         with st.expander("Save as a template, or begin a study", icon=":material/bookmark_add:"):
             draw_further(variants, checks)
     with st.expander("Test sets and earlier runs", icon=":material/history:"):
-        draw_sets(trial_folder(), cases)
+        draw_sets(PAGE, trial_folder(), cases)
         draw_history(trial_folder(), show)
 
 
-def ask_run(variants: tuple[Variant, ...], cases: Cases, checks: tuple[Check, ...]) -> None:
+def start(variants: tuple[Variant, ...], cases: Cases, checks: tuple[Check, ...]) -> None:
     """Draw the button that runs everything, and what goes with it."""
     with st.container(horizontal=True):
         explained = st.toggle(
@@ -74,18 +84,8 @@ def ask_run(variants: tuple[Variant, ...], cases: Cases, checks: tuple[Check, ..
             help="Leaves each word out once, on models of this machine; a run takes a few times longer. For one row.",
         )
         kept = st.toggle("Keep in the history", True, key="playground_keep_run", persist_state="session")
-    closed = barred("try")
-    pressed = st.button(
-        "Run" if len(variants) < 2 else f"Run {len(variants)} variants",
-        key="playground_run",
-        type="primary",
-        icon=":material/play_arrow:",
-        disabled=closed or not (variants and cases.ready),
-        width="stretch",
-    )
-    st.caption(":material/keyboard: Ctrl+Enter runs it too.", text_alignment="center")
-    run_at_ctrl_enter("playground_run")
-    if not pressed:
+    lacking = cases.lacking if variants else "Mend what is wrong above first."
+    if not ask_run(PAGE, "Run" if len(variants) < 2 else f"Run {len(variants)} variants", lacking):
         return
     require("try")
     if any(not one.labels and not one.generate for one in variants):
@@ -111,9 +111,19 @@ def draw_results(run: str) -> None:
     """Draw what came of a run, or say that it is gone."""
     st.header("Answers")
     try:
-        draw_run(trial_folder(), run)
+        draw_run(PAGE, trial_folder(), run, draw_answers)
     except FedPromptError as error:
-        st.info(str(error), icon=":material/history_toggle_off:")
+        st.info(plain(sentence(str(error))), icon=":material/history_toggle_off:")
+
+
+def draw_answers(trial: Trial, active: bool) -> None:
+    """Draw one row as cards, and many, or the points of a sweep, as a table."""
+    if len(trial.request.rows) == 1 and len(trial.request.variants) <= MOST_CARDS and swept_of(trial) is None:
+        draw_cards(trial, 0)
+    else:
+        draw_matrix(PAGE, trial)
+    if trial.cells and not active:
+        draw_csv(PAGE, trial)
 
 
 draw()

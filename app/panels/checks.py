@@ -28,42 +28,50 @@ ABOUT = {
     "similarity": "nearness in meaning to the right answer, by the sentence encoder",
     "token-f1": "the words shared with the right answer",
 }
+JUDGE_READS = (
+    ":material/lock: The rubric goes, with each text and each answer, to the chat model that judges on this machine "
+    "(the one that FEDPROMPT\\_JUDGE names). It is kept as long as the run is."
+)
 GRADED = frozenset({"bleu", "chrf", "judge", "rouge-l", "similarity", "token-f1"})
 
 
-def ask_checks() -> tuple[Check, ...]:
-    """Draw the choice of scorers; return them with their options.
+def ask_checks(page: str) -> tuple[Check, ...]:
+    """Draw the choice of scorers; return them with their options. ``page`` begins the keys of what is drawn.
 
     Raises:
         PromptError: an option is missing or not well formed.
     """
-    st.session_state.setdefault("playground_scorers", ["exact"])
+    st.session_state.setdefault(f"{page}_scorers", ["exact"])
     names = st.multiselect(
         "Scorers",
         scorer_names(),
-        key="playground_scorers",
+        key=f"{page}_scorers",
         format_func=lambda name: f"{name}: {ABOUT[name]}" if name in ABOUT else name,
         max_selections=8,
         placeholder="none",
         persist_state="session",
         help="Each answer passes or fails by each scorer, with the reason beside it.",
     )
-    return tuple(_check(name) for name in names)
+    return tuple(_check(page, name) for name in names)
 
 
-def _check(name: str) -> Check:
+def _check(page: str, name: str) -> Check:
     options: dict[str, Any] = {}
-    with st.container(horizontal=True, vertical_alignment="bottom", key=f"playground_check_{name}"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key=f"{page}_check_{name}"):
         if name == "regex":
             options["pattern"] = st.text_input(
-                "regex: the pattern", key="playground_check_regex_pattern", max_chars=1000, persist_state="session"
+                "regex: the pattern", key=f"{page}_check_regex_pattern", max_chars=1000, persist_state="session"
             )
         elif name == "judge":
             options["rubric"] = st.text_area(
-                "judge: what a good answer is", key="playground_check_judge_rubric", height=80, persist_state="session"
+                "judge: what a good answer is",
+                key=f"{page}_check_judge_rubric",
+                height=80,
+                max_chars=20_000,
+                persist_state="session",
             )
         elif name == "json-schema":
-            options["schema"] = _schema()
+            options["schema"] = _schema(page)
         low = 0.5
         if name in GRADED:
             low = float(
@@ -73,17 +81,19 @@ def _check(name: str) -> Check:
                     1.0,
                     0.5,
                     step=0.05,
-                    key=f"playground_check_{name}_low",
+                    key=f"{page}_check_{name}_low",
                     persist_state="session",
                     width=180,
                 )
             )
         negate = st.toggle(
             f"{name}: must not",
-            key=f"playground_check_{name}_not",
+            key=f"{page}_check_{name}_not",
             persist_state="session",
             help="Turns pass and fail around.",
         )
+    if name == "judge":
+        st.caption(JUDGE_READS)
     if any(value in ("", None) for value in options.values()):
         raise PromptError(f"the scorer '{name}' needs its {next(iter(options))}; fill it in or take the scorer out")
     try:
@@ -93,10 +103,10 @@ def _check(name: str) -> Check:
     return Check(scorer=ScorerSpec(name=name, options=options), threshold=low, negate=negate)
 
 
-def _schema() -> Any:
+def _schema(page: str) -> Any:
     text = st.text_area(
         "json-schema: the schema",
-        key="playground_check_schema",
+        key=f"{page}_check_schema",
         height=80,
         max_chars=20_000,
         placeholder='{"type": "object", "required": ["label"]}',

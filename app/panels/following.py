@@ -1,9 +1,9 @@
-"""A run of the playground as it goes and when it has ended: progress, stop, go on, the answers, the CSV."""
+"""A run of the playground or of Compare as it goes and when it has ended: progress, stop, go on, the answers."""
+
+from collections.abc import Callable
 
 import streamlit as st
 
-from app.panels.cells import draw_cards
-from app.panels.matrix import all_frame, draw_matrix
 from app.panels.plain import plain, seconds, sentence
 from app.session import guarded, workspace
 from app.visitor import require, why_not
@@ -11,53 +11,49 @@ from fedprompt.bank.rows import JobRow
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.jobs import ENDED
 from fedprompt.workspace.liveness import is_alive
-from fedprompt.workspace.swept import swept_of
 from fedprompt.workspace.trial_control import go_on, stop_trial
 from fedprompt.workspace.trial_files import TrialFolder
 from fedprompt.workspace.trials import Trial, read_trial
 
 __all__ = ["draw_run"]
 
-MOST_CARDS = 6
+Answers = Callable[[Trial, bool], None]
 
 
-def draw_run(folder: TrialFolder, run: str) -> None:
-    """Draw a run; while it goes on, anew a few times a second."""
+def draw_run(page: str, folder: TrialFolder, run: str, draw_answers: Answers) -> None:
+    """Draw a run; while it goes on, anew a few times a second.
+
+    Args:
+        page: begins the keys of what is drawn.
+        folder: the visitor's runs.
+        run: its id.
+        draw_answers: draws what there is of the answers; told whether more are to come.
+
+    Raises:
+        JobError: the run is no longer kept.
+    """
     trial = read_trial(folder, run)
     job = _job(trial)
     active = job is not None and job.state not in ENDED
-    st.fragment(_follow, run_every="0.4s" if active else None)(folder, run, active)
+    st.fragment(_follow, run_every="0.4s" if active else None)(page, folder, run, draw_answers, active)
 
 
 @guarded
-def _follow(folder: TrialFolder, run: str, followed: bool) -> None:
+def _follow(page: str, folder: TrialFolder, run: str, draw_answers: Answers, followed: bool) -> None:
     trial = read_trial(folder, run)
     job = _job(trial)
     active = job is not None and job.state not in ENDED
     ended = (run, trial.job)
-    if not active and st.session_state.get("playground_ended") != ended:
-        st.session_state["playground_ended"] = ended
+    if not active and st.session_state.get(f"{page}_ended") != ended:
+        st.session_state[f"{page}_ended"] = ended
         st.rerun()
     if active and not followed:  # "Go on" was pressed: only the whole page can make this part draw itself again
         st.rerun()
     if active and job is not None:
-        _draw_progress(trial, job)
+        _draw_progress(page, trial, job)
     elif trial.missing or trial.failures:
-        _draw_unfinished(folder, trial, job)
-    if len(trial.request.rows) == 1 and len(trial.request.variants) <= MOST_CARDS and swept_of(trial) is None:
-        draw_cards(trial, 0)
-    else:
-        draw_matrix(trial)
-    if trial.cells and not active:
-        st.download_button(
-            "Download as CSV",
-            all_frame(trial).to_csv(index=False),
-            file_name="playground.csv",
-            mime="text/csv",
-            key="playground_csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        _draw_unfinished(page, folder, trial, job)
+    draw_answers(trial, active)
 
 
 def _job(trial: Trial) -> JobRow | None:
@@ -67,7 +63,7 @@ def _job(trial: Trial) -> JobRow | None:
         return None
 
 
-def _draw_progress(trial: Trial, job: JobRow) -> None:
+def _draw_progress(page: str, trial: Trial, job: JobRow) -> None:
     ws = workspace()
     told = job.progress or {}
     done, total = len(trial.cells), trial.total
@@ -82,7 +78,7 @@ def _draw_progress(trial: Trial, job: JobRow) -> None:
         st.progress(min(1.0, done / max(1, total)), text=text)
         st.button(
             "Stop",
-            key="playground_stop_run",
+            key=f"{page}_stop_run",
             icon=":material/stop_circle:",
             disabled=why_not("try") is not None,
             on_click=_stop,
@@ -90,7 +86,7 @@ def _draw_progress(trial: Trial, job: JobRow) -> None:
         )
 
 
-def _draw_unfinished(folder: TrialFolder, trial: Trial, job: JobRow | None) -> None:
+def _draw_unfinished(page: str, folder: TrialFolder, trial: Trial, job: JobRow | None) -> None:
     if job is not None and job.state == "failed":
         st.error(plain(sentence(job.error or "the run failed; the logs say why")), icon=":material/error:")
     parts = []
@@ -104,7 +100,7 @@ def _draw_unfinished(folder: TrialFolder, trial: Trial, job: JobRow | None) -> N
             st.markdown(f":material/info: {', '.join(parts)}. What has an answer is kept.", width="content")
         st.button(
             label,
-            key="playground_go_on",
+            key=f"{page}_go_on",
             icon=":material/refresh:",
             disabled=why_not("try") is not None,
             on_click=_go_on,

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.panels.palette import finished, palette
-from app.panels.plain import points
+from app.panels.plain import plain, points
 from fedprompt.workspace.views import PairView
 
 __all__ = ["draw_forest"]
@@ -61,10 +61,10 @@ def draw_forest(pair: PairView, first: str, second: str) -> None:
         finished(alt.layer(zero, bars, dots).properties(height=40 * len(rows) + 40)),
         alt=f"Difference in points at each site: {told}",
     )
-    said = f"Right of zero “{first}” is better, left of it “{second}”."
+    said = f"Right of zero “{plain(first)}” is better, left of it “{plain(second)}”."
     if pair.found.i2 is not None and effects is not None:
         said += (
             f" I squared is {100 * pair.found.i2:.0f} %: that share of the sites' spread is more than chance. A "
             f"further site like these may expect {points(100 * effects.value)} points."
         )
-    st.caption(said.replace("[", "(").replace("]", ")"))
+    st.caption(said)

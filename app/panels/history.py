@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from app.panels.cases import EARLIER
 from app.panels.plain import plain
 from app.panels.slots import MOST_VARIANTS, fill_variant
+from app.panels.typed_case import fill_fields
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.trial_files import KEPT_DAYS, MOST_RUNS, TrialFolder
 from fedprompt.workspace.trials import TrialRequest
@@ -20,7 +22,7 @@ def draw_history(folder: TrialFolder, show: Callable[[str], None]) -> None:
     """Draw the runs that are kept; ``show`` is called with the run that is opened."""
     st.caption(
         f":material/lock: Runs that you keep lie in a folder of this machine that its owner alone can read, for "
-        f"{KEPT_DAYS} days and {MOST_RUNS} at most; others go within the hour. They are never put into the bank."
+        f"{KEPT_DAYS} days and {MOST_RUNS} at most; others go after about an hour. They are never put into the bank."
     )
     kept = [(run, request) for run in folder.runs()[: 2 * SHOWN] if (request := _request(folder, run)) is not None]
     kept = [one for one in kept if one[1].keep][:SHOWN]
@@ -77,7 +79,8 @@ def _open(run: str, request: TrialRequest, show: Callable[[str], None]) -> None:
         fill_variant(number, variant)
     if len(request.rows) == 1:
         state["playground_how"] = "Type"
-        for name, text in request.rows[0].items():
-            state[f"playground_field_{name}"] = text
+        fill_fields("playground", request.rows[0])
         state["playground_right"] = request.expected[0] if request.expected else ""
+    else:
+        state["playground_how"], state["playground_rows_of"] = EARLIER, run
     show(run)

@@ -31,6 +31,7 @@ _RUN = """<script>
   window[mark] = true;
   document.addEventListener("keydown", (event) => {
     if (!event.isTrusted || event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    if (!document.querySelector(".st-key-KEY")) return;  // another page is shown
     // The box is sent first; the button may become enabled by what it holds.
     let left = 100;
     const press = () => {

@@ -9,44 +9,51 @@ import streamlit as st
 from app.panels.cells import draw_cards, money, title_of
 from app.panels.sweep_chart import draw_sweep
 from fedprompt.workspace.swept import swept_of
+from fedprompt.workspace.trial_totals import totals_of
 from fedprompt.workspace.trials import Trial, TrialCell
 
-__all__ = ["all_frame", "draw_matrix", "matrix_frame", "summary_frame"]
+__all__ = ["draw_csv", "draw_matrix"]
 
-SHOWN_ROWS = 60
+TOTALS = {
+    "passed": st.column_config.ProgressColumn(
+        "passed", format="%.1f %%", max_value=100, help="The share of the judged answers that passes by every scorer."
+    ),
+    "judged": st.column_config.NumberColumn(
+        help="Answers that a scorer could judge; most scorers need to know the right answer."
+    ),
+    "not answered": st.column_config.NumberColumn(help="Rows that ended with an error; tick one to read it."),
+    "seconds each": st.column_config.NumberColumn(
+        format="%.2f", help="Mean time of an answer, without loading the model."
+    ),
+    "tokens": st.column_config.NumberColumn(
+        help="What went through the model in all: the prompts, the answers to choose among, and the texts written."
+    ),
+}
 
 
-def summary_frame(trial: Trial) -> pd.DataFrame:
+def _summary(trial: Trial) -> pd.DataFrame:
     """Return one line a variant: what passed, what failed, the mean latency and the tokens of all its rows."""
     lines = []
     for number in range(len(trial.request.variants)):
-        cells = [cell for (of, _), cell in trial.cells.items() if of == number]
-        good = [cell for cell in cells if cell.error is None]
-        judged = [passed for cell in good if (passed := cell.passed) is not None]
+        found = totals_of(trial, number)
         lines.append(
             {
                 "variant": title_of(trial, number),
                 "model": trial.request.variants[number].model,
-                "passed": 100 * sum(judged) / len(judged) if judged else None,
-                "judged": len(judged),
-                "answered": len(good),
-                "not answered": len(cells) - len(good),
-                "seconds each": sum(cell.seconds for cell in good) / len(good) if good else None,
-                "tokens": sum(cell.tokens for cell in good),
-                "cost": _cost(cells),
+                "passed": None if found.passed is None else 100 * found.passed,
+                "judged": found.judged,
+                "answered": found.answered,
+                "not answered": found.failed,
+                "seconds each": found.seconds,
+                "tokens": found.tokens,
+                "cost": None if found.cost is None else money(found.cost, found.currency),
             }
         )
     frame = pd.DataFrame(lines)
     return frame if frame["cost"].notna().any() else frame.drop(columns="cost")
 
 
-def _cost(cells: Sequence[TrialCell]) -> str | None:
-    """Return what a variant's calls cost, None where no price is known; failed ones count, since they were paid."""
-    paid = [cell for cell in cells if cell.cost is not None]
-    return money(sum(cell.cost or 0.0 for cell in paid), paid[0].currency) if paid else None
-
-
-def matrix_frame(trial: Trial, rows: Sequence[int]) -> pd.DataFrame:
+def _matrix(trial: Trial, rows: Sequence[int]) -> pd.DataFrame:
     """Return one line a row: its fields, the right answer, and each variant's answer with its verdict."""
     return pd.DataFrame([_line(trial, row) for row in rows], index=list(rows))
 
@@ -78,7 +85,7 @@ def _said(cell: TrialCell) -> str:
     return mark + cell.answer + share + (f" \N{MIDDLE DOT} {cell.generated}" if cell.generated else "")
 
 
-def all_frame(trial: Trial) -> pd.DataFrame:
+def _everything(trial: Trial) -> pd.DataFrame:
     """Return one line a cell with all there is of it."""
     lines = []
     for (number, row), cell in sorted(trial.cells.items(), key=lambda item: (item[0][1], item[0][0])):
@@ -99,21 +106,35 @@ def all_frame(trial: Trial) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def draw_matrix(trial: Trial) -> None:
-    """Draw a sweep's chart, the totals, the table with its filters, and the row that is picked as cards."""
+def draw_csv(page: str, trial: Trial) -> None:
+    """Draw the button that downloads everything there is of the answers."""
+    st.download_button(
+        "Download as CSV",
+        _everything(trial).to_csv(index=False),
+        file_name=f"{page}.csv",
+        mime="text/csv",
+        key=f"{page}_csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> None:
+    """Draw a sweep's chart, the totals, the table with its filters, and the row that is picked as cards.
+
+    Args:
+        page: begins the keys of what is drawn.
+        trial: the run.
+        against_first: whether to offer the rows where the first variant passes and another does not.
+    """
     if (swept := swept_of(trial)) is not None:
         draw_sweep(swept)
     count, variants = len(trial.request.rows), range(len(trial.request.variants))
     st.dataframe(
-        summary_frame(trial),
+        _summary(trial),
         hide_index=True,
         placeholder="\N{EN DASH}",
-        column_config={
-            "passed": st.column_config.ProgressColumn(
-                "passed", format="%.1f %%", max_value=100, help="By every scorer that could judge"
-            ),
-            "seconds each": st.column_config.NumberColumn(format="%.2f"),
-        },
+        column_config=TOTALS,
         alt="Each variant's totals",
     )
     if count == 1:
@@ -126,23 +147,32 @@ def draw_matrix(trial: Trial) -> None:
         for row in range(count)
         if any((cell := trial.cells.get((v, row))) and (cell.error or cell.passed is False) for v in variants)
     ]
-    ways = {f"All ({count})": list(range(count))}
+    ways = {"all": ("All", list(range(count)))}
     if len(variants) > 1:
-        ways[f"Only where they differ ({len(differ)})"] = differ
-    ways[f"Only what fails ({len(fails)})"] = fails
-    names = list(ways)
-    place = st.segmented_control(
-        "Rows", range(len(names)), format_func=lambda n: names[n], default=0, key="playground_rows", required=True
+        ways["differ"] = ("Only where they differ", differ)
+    if against_first and any(cell.passed is not None for cell in trial.cells.values()):
+        worse = [row for row in range(count) if _got_worse(trial, row)]
+        ways["worse"] = ("Only where it got worse than the first", worse)
+    ways["fails"] = ("Only what fails", fails)
+    which = str(
+        st.segmented_control(
+            "Rows",
+            list(ways),
+            format_func=lambda key: f"{ways[key][0]} ({len(ways[key][1])})",
+            default="all",
+            key=f"{page}_rows",
+            required=True,
+        )
     )
-    rows = ways[names[min(int(place or 0), len(names) - 1)]]
-    frame = matrix_frame(trial, rows)
+    rows = ways.get(which, ways["all"])[1]
+    frame = _matrix(trial, rows)
     picked = st.dataframe(
         frame,
         hide_index=True,
         placeholder="",
         on_select="rerun",
         selection_mode="single-row",
-        key=f"playground_matrix_{trial.run[:8]}_{int(place or 0)}",
+        key=f"{page}_matrix_{trial.run[:8]}_{which}",
         height=min(35 * (len(rows) + 1) + 3, 35 * 14),
         alt="Each variant's answer on each row",
     )
@@ -152,6 +182,12 @@ def draw_matrix(trial: Trial) -> None:
         draw_cards(trial, chosen[0])
     else:
         st.caption("Tick a row to see its answers side by side.")
+
+
+def _got_worse(trial: Trial, row: int) -> bool:
+    """Return whether the first variant passes on a row and another that was run does not."""
+    first, *others = (trial.cells.get((number, row)) for number in range(len(trial.request.variants)))
+    return first is not None and first.passed is True and any(one is not None and not one.passed for one in others)
 
 
 def _draw_one(trial: Trial) -> None:

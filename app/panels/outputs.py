@@ -1,7 +1,6 @@
-"""What a model answered: label probabilities as bars for one text, a table for many."""
+"""What a model answered to one text: label probabilities as bars."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import altair as alt
 import pandas as pd
@@ -9,7 +8,7 @@ import streamlit as st
 
 from app.panels.palette import PER_CENT, finished, palette
 
-__all__ = ["draw_bars", "outputs_frame"]
+__all__ = ["draw_bars"]
 
 
 def draw_bars(probabilities: Mapping[str, Mapping[str, float]]) -> None:
@@ -47,18 +46,3 @@ def draw_bars(probabilities: Mapping[str, Mapping[str, float]]) -> None:
     text = base.mark_text(align="left", dx=6, fontSize=13, color=colours.ink).encode(text="said:N")
     height = len(labels) * (22 * len(names) + 16) + (40 if len(names) > 1 else 20)
     st.altair_chart(finished(alt.layer(bars, text).properties(height=height)), alt="Probability of each label")
-
-
-def outputs_frame(rows: Sequence[Mapping[str, str]], results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one line a row: its fields, the answer, each label's probability in per cent, the text."""
-    lines = []
-    for row, result in zip(rows, results, strict=True):
-        line: dict[str, Any] = {**row, "answer": result["answer"]}
-        for label, value in (result["probabilities"] or {}).items():
-            line[f"p({label})"] = 100 * value
-        if result["generated"] is not None:
-            line["written"] = result["generated"]
-        if result["error"] is not None:
-            line["problem"] = result["error"]
-        lines.append(line)
-    return pd.DataFrame(lines)

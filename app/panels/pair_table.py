@@ -27,8 +27,8 @@ def draw_pairs(view: CompareView, names: Mapping[str, str]) -> None:
         line["I\N{SUPERSCRIPT TWO}"] = NOT if found is None or found.i2 is None else f"{100 * found.i2:.0f} %"
         for site in view.sites:
             at = pair.by_site.get(site)
-            line[site] = NOT if at is None else _interval(at[0], at[1].low, at[1].high)
-        lines[title] = line
+            line[plain(site)] = NOT if at is None else _interval(at[0], at[1].low, at[1].high)
+        lines[plain(title)] = line
         if found is not None:
             power.append(f"{plain(title)}: {plain(sentence(found.power))}")
     st.table(pd.DataFrame.from_dict(lines, orient="index"))

@@ -10,6 +10,7 @@ from app.panels.pareto import draw_pareto
 from app.panels.plain import plain
 from app.panels.reliability import draw_reliability
 from app.panels.scores import draw_scores
+from fedprompt.workspace.trial_totals import Totals
 from fedprompt.workspace.views import CompareView
 
 __all__ = ["draw_pictures"]
@@ -19,12 +20,12 @@ PICTURES = {
     "forest": "Differences",
     "duel": "Head to head",
     "calibration": "Calibration",
-    "pareto": "Accuracy and length",
+    "pareto": "Accuracy and cost",
 }
 
 
-def draw_pictures(view: CompareView, names: Mapping[str, str]) -> None:
-    """Draw one picture of the scores, the one that is chosen."""
+def draw_pictures(view: CompareView, names: Mapping[str, str], measured: Mapping[str, Totals]) -> None:
+    """Draw one picture of the scores, the one that is chosen; ``measured`` is of the visitor's own cases."""
     which = st.segmented_control(
         "Picture",
         list(PICTURES),
@@ -53,4 +54,4 @@ def draw_pictures(view: CompareView, names: Mapping[str, str]) -> None:
     elif which == "calibration":
         draw_reliability(view, names)
     else:
-        draw_pareto(view, names)
+        draw_pareto(view, names, measured)

@@ -19,12 +19,15 @@ Duel = tuple[int, str, str]
 MOST = 2000
 
 
-def draw_rating(rows: Sequence[Mapping[str, str]], answers: Mapping[str, Sequence[str | None]]) -> None:
+def draw_rating(rows: Sequence[Mapping[str, str]], answers: Mapping[str, Sequence[str | None]]) -> bool:
     """Draw the next pair of answers that differ and, once there are ratings, the ranking.
 
     Args:
         rows: the visitor's own cases.
         answers: prompt -> what it answered to each case, None where it failed.
+
+    Returns:
+        Whether there is nothing left to rate.
     """
     # A rating is of these cases and answers; with others it begins anew.
     stamp = hash((tuple(answers), tuple(map(tuple, answers.values()))))
@@ -37,13 +40,14 @@ def draw_rating(rows: Sequence[Mapping[str, str]], answers: Mapping[str, Sequenc
     place = int(kept.get("place", 0))
     if not duels:
         st.caption("The prompts answer every case alike, so there is nothing to rate.")
-        return
+        return True
     if place < len(duels):
         _ask(rows, answers, duels[place], kept, f"{place + 1} of {len(duels)}")
     else:
         st.caption("All pairs that differ are rated.")
     if wins:
         _draw_ranking(list(answers), wins, place)
+    return place >= len(duels)
 
 
 def _duels(answers: Mapping[str, Sequence[str | None]], rng: np.random.Generator) -> list[Duel]:

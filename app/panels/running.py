@@ -58,7 +58,7 @@ def _abandon(ws: Workspace, job: str) -> None:
 def _draw(place: Any, told: Mapping[str, Any], label: str) -> None:
     total = float(told.get("total") or 0.0)
     share = min(1.0, float(told.get("done") or 0.0) / total) if total > 0 else 0.0
-    text = label
+    text = plain(label)
     if told.get("message"):
         text += f" · {plain(str(told['message']))}"
     if isinstance(told.get("seconds_left"), int | float) and share < 1:

@@ -19,7 +19,7 @@ from typing import Any
 from fedprompt.errors import FedPromptError, JobError
 from fedprompt.workspace.home import Home
 
-__all__ = ["KEPT_DAYS", "MOST_RUNS", "MOST_SETS", "TrialFolder", "owner_folder"]
+__all__ = ["KEPT_DAYS", "MOST_RUNS", "MOST_SETS", "TrialFolder", "owner_folder", "prune_runs"]
 
 KEPT_DAYS = 30
 MOST_RUNS = 50
@@ -33,6 +33,14 @@ def owner_folder(home: Home, who: str) -> "TrialFolder":
     """Return the folder of a visitor; ``who`` is empty where nobody signs in."""
     name = hashlib.blake2b(who.encode(), digest_size=16).hexdigest() if who else "local"
     return TrialFolder(home, name)
+
+
+def prune_runs(home: Home) -> None:
+    """Delete every visitor's runs that are no longer to be kept."""
+    with suppress(OSError):
+        for path in (home.path / "playground").iterdir():
+            if path.name == "local" or _ID.fullmatch(path.name):
+                TrialFolder(home, path.name).prune()
 
 
 class TrialFolder:

@@ -25,6 +25,7 @@ from fedprompt.workspace.jobs import JobStopped, put_back, run_job
 from fedprompt.workspace.liveness import announce, withdraw
 from fedprompt.workspace.queue import LANES, JobQueue
 from fedprompt.workspace.tether import die_with_parent
+from fedprompt.workspace.trial_files import prune_runs
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = ["main"]
@@ -32,6 +33,7 @@ __all__ = ["main"]
 LONG_NICE = 5
 IDLE_SECONDS = 0.05
 PATIENCE_SECONDS = 3.0
+TIDY_SECONDS = 300.0
 log = logging.getLogger(__name__)
 
 
@@ -86,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         threading.Thread(target=_beat, args=(ws, chosen.lane, stop), daemon=True).start()
         if chosen.lane == "quick":
             threading.Thread(target=_load_early, args=(ws, stop), daemon=True).start()
+            threading.Thread(target=_tidy, args=(ws, stop), daemon=True).start()
         log.info("the %s lane is served by process %d", chosen.lane, os.getpid())
         try:
             _serve(ws, chosen.lane, stop)
@@ -129,6 +132,13 @@ def _beat(ws: Workspace, lane: str, stop: _Stop) -> None:
         except OSError as error:
             log.warning("the process cannot say that it is alive: %s", error)
         time.sleep(1.0)
+
+
+def _tidy(ws: Workspace, stop: _Stop) -> None:
+    """Delete the playground's runs when their time is over, also while nobody starts another."""
+    while not stop():
+        prune_runs(ws.home)
+        time.sleep(TIDY_SECONDS)
 
 
 def _load_early(ws: Workspace, stop: _Stop) -> None:

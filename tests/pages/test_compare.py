@@ -1,13 +1,23 @@
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.panels.duel import own_points
 from app.panels.pareto import unbeaten
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
+from fedprompt.workspace.trial_files import owner_folder
+from fedprompt.workspace.trials import Trial, TrialCell, TrialRequest
+from fedprompt.workspace.variants import Variant
 from fedprompt.workspace.workspace import Workspace
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROOT = Path(__file__).parents[2]
 Open = Callable[..., AppTest]
 pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("demo_home")]
 
@@ -59,58 +69,188 @@ def test_texts_are_escaped_and_their_differences_marked(open_page: Open, ws: Wor
         Prompt(Template("b", "Say {text} <img src=x onerror=alert(1)>")), study=None, origin="import"
     )
     at = open_page("compare", plain, other)
-    first, second = (element.value for element in at.html[-2:])
+    first, second = (element.value for element in at.html if "Source Code Pro" in element.value)
     assert ">now</mark>" in first
     assert "<img" not in second
     assert "&lt;img" in second
 
 
+@pytest.fixture
+def two(open_page: Open, ws: Workspace, demo_home: object) -> AppTest:
+    """The page on two prompts of which the second calls good what the first calls bad."""
+    (study,) = ws.bank.studies()
+    ways = {"as it is": (" positive", " negative"), "the other way": (" negative", " positive")}
+    ids = [
+        ws.bank.record_prompt(
+            Prompt(Template(name, "{text}:", None, dict(zip(("positive", "negative"), words, strict=True)))),
+            study=study.digest,
+            origin="import",
+        )
+        for name, words in ways.items()
+    ]
+    return open_page("compare", *ids)
+
+
+def paste(at: AppTest, table: str) -> AppTest:
+    at.segmented_control(key="compare_how").set_value("From a table").run()
+    return at.text_area(key="compare_paste").set_value(table).run()
+
+
+def press(at: AppTest, key: str) -> AppTest:
+    at.button(key=key).click().run()
+    assert not at.exception and not at.error
+    return at
+
+
+def answers(at: AppTest) -> "pd.DataFrame":
+    """Return the table of answers, which stands below that of the totals."""
+    return at.dataframe[1].value
+
+
+FOUR = "text,answer\nI love it,positive\nawful and bad,negative\ngreat fun,positive\nso dull,negative"
+
+
+def test_the_page_says_what_it_is_for_and_why_it_cannot_be_run_yet(two: AppTest) -> None:
+    assert "Put two to six prompts side by side" in two.caption[0].value
+    assert two.button(key="compare_run").disabled
+    assert any("Type a text first" in caption.value for caption in two.caption)
+
+
 def test_the_prompts_answer_a_case_that_the_visitor_types(open_page: Open, ids: dict[str, str]) -> None:
     at = open_page("compare", ids["tuned"], ids["text first"])
-    assert at.button(key="compare_run").disabled
     at.text_area(key="compare_field_text").set_value("What a lovely, wonderful day").run()
+    at.text_input(key="compare_right").set_value("positive").run()
     before = len(at.get("vega_lite_chart"))
-    at.button(key="compare_run").click().run()
-    assert not at.error
-    assert len(at.get("vega_lite_chart")) == before + 1
+    press(at, "compare_run")
+    assert len(at.get("vega_lite_chart")) == before + 2
+    assert sum("passes" in element.value for element in at.markdown) == 2  # with its reason, a card each
+    assert sum(" s \N{MIDDLE DOT} read " in caption.value for caption in at.caption) == 2
 
 
-def test_a_table_shows_each_answer_and_can_be_narrowed_to_where_they_differ(
-    open_page: Open, ids: dict[str, str]
+def test_a_run_outlives_a_reload_goes_with_its_prompts_and_is_deleted(
+    two: AppTest, open_page: Open, ids: dict[str, str], ws: Workspace
 ) -> None:
-    at = open_page("compare", ids["text first"], ids["bad on purpose"])
-    at.segmented_control(key="compare_how").set_value("Many from a table").run()
-    at.text_area(key="compare_paste").set_value("text\nI love it\nawful and bad\ngreat fun\nso dull").run()
-    at.button(key="compare_run").click().run()
-    table = at.dataframe[0].value
+    press(paste(two, FOUR), "compare_run")
+    (run,) = owner_folder(ws.home, "").runs()
+    assert set(two.query_params) == {"p", "run"}
+    later = AppTest.from_file(str(ROOT / "pages" / "compare.py"), default_timeout=30)
+    later.query_params["p"], later.query_params["run"] = two.query_params["p"], run
+    later.run()
+    assert list(answers(later)["text"]) == ["I love it", "awful and bad", "great fun", "so dull"]
+    assert not owner_folder(ws.home, "").request(run)["keep"]
+    assert "awful" not in str(ws.bank.jobs())
+    press(later, "compare_forget")
+    assert "run" not in later.query_params and owner_folder(ws.home, "").runs() == ()
+
+
+def test_a_run_of_other_prompts_is_not_drawn_as_if_it_were_of_these(
+    two: AppTest, open_page: Open, ids: dict[str, str]
+) -> None:
+    press(paste(two, FOUR), "compare_run")
+    other = AppTest.from_file(str(ROOT / "pages" / "compare.py"), default_timeout=30)
+    other.query_params["p"] = [ids["terse"], ids["feeling"]]
+    other.query_params["run"] = two.query_params["run"]
+    other.run()
+    assert not other.exception and not other.dataframe
+
+
+def test_a_table_shows_each_answer_and_can_be_narrowed_to_where_they_differ(two: AppTest) -> None:
+    press(paste(two, "text\nI love it\nawful and bad\ngreat fun\nso dull"), "compare_run")
+    table = answers(two)
     assert list(table["text"]) == ["I love it", "awful and bad", "great fun", "so dull"]
-    differ = table["text first: answer"] != table["bad on purpose: answer"]
-    at.segmented_control(key="compare_which").set_value("differ").run()
-    assert list(at.dataframe[0].value["text"]) == list(table[differ]["text"])
+    one, other = ([said.split()[0] for said in table[name]] for name in table.columns[-2:])
+    differ = [text for text, a, b in zip(table["text"], one, other, strict=True) if a != b]
+    assert len(differ) == 4
+    two.segmented_control(key="compare_rows").set_value("differ").run()
+    assert list(answers(two)["text"]) == differ
+
+
+def test_the_playgrounds_test_sets_are_offered_here(two: AppTest, ws: Workspace) -> None:
+    kept = {"rows": [{"text": "kept one"}, {"text": "kept two"}], "expected": ["positive", "negative"]}
+    owner_folder(ws.home, "").save_set("mine", kept)
+    two.segmented_control(key="compare_how").set_value("Saved set").run()
+    press(two, "compare_run")
+    assert list(answers(two)["text"]) == ["kept one", "kept two"]
+    assert list(two.dataframe[0].value["judged"]) == [2, 2]
 
 
 def test_a_prompt_that_shows_a_sites_own_cases_says_why_it_cannot_be_run(open_page: Open, ids: dict[str, str]) -> None:
     at = open_page("compare", ids["two demonstrations"], ids["terse"])
     at.text_area(key="compare_field_text").set_value("fine").run()
     at.button(key="compare_run").click().run()
-    assert "site's own cases" in at.warning[0].value
+    assert "site's own cases" in at.error[0].value
 
 
-def test_with_the_right_answers_the_cases_where_another_got_worse_are_found(
+def test_with_the_right_answers_the_cases_where_another_got_worse_are_found(two: AppTest) -> None:
+    press(paste(two, FOUR), "compare_run")
+    table = answers(two)
+    first, other = ([said[0] == "\N{CHECK MARK}" for said in table[name]] for name in table.columns[-2:])
+    worse = [text for text, a, b in zip(table["text"], first, other, strict=True) if a and not b]
+    assert worse
+    two.segmented_control(key="compare_rows").set_value("worse").run()
+    assert list(answers(two)["text"]) == worse
+
+
+def test_while_answers_are_rated_blind_nothing_says_whose_they_are(two: AppTest) -> None:
+    two.toggle(key="compare_blind").set_value(True).run()
+    charts = len(two.get("vega_lite_chart"))
+    press(paste(two, FOUR), "compare_run")
+    assert any("You are not told whose it is" in caption.value for caption in two.caption)
+    assert not two.dataframe and len(two.get("vega_lite_chart")) == charts
+    assert not [button for button in two.get("download_button")]
+    press(two, "compare_unblind")
+    assert len(two.dataframe) == 2 and two.toggle(key="compare_blind").value is False
+
+
+def test_the_answers_follow_once_all_pairs_are_rated_blind(two: AppTest) -> None:
+    two.toggle(key="compare_blind").set_value(True).run()
+    press(paste(two, FOUR), "compare_run")
+    while any(button.key == "compare_rate_a" for button in two.button):
+        press(two, "compare_rate_a")
+    assert any("All pairs that differ are rated" in caption.value for caption in two.caption)
+    assert any("answered" in table.value.columns for table in two.dataframe)
+
+
+def test_own_cases_are_drawn_head_to_head_and_by_what_they_cost(two: AppTest) -> None:
+    press(paste(two, FOUR), "compare_run")
+    charts = len(two.get("vega_lite_chart"))
+    two.segmented_control(key="compare_own_picture").set_value("duel").run()
+    assert len(two.get("vega_lite_chart")) == charts + 1
+    assert any("the probability of the right answer" in caption.value for caption in two.caption)
+    two.segmented_control(key="compare_own_picture").set_value("pareto").run()
+    for cost in ("tokens", "seconds"):
+        two.segmented_control(key="compare_own_cost").set_value(cost).run()
+        assert len(two.get("vega_lite_chart")) == charts + 1 and not two.exception
+
+
+def test_seconds_against_the_sites_scores_are_those_of_the_visitors_own_cases(
     open_page: Open, ids: dict[str, str]
 ) -> None:
-    at = open_page("compare", ids["text first"], ids["bad on purpose"])
-    at.segmented_control(key="compare_how").set_value("Many from a table").run()
-    cases = "I love it,positive\nawful and bad,negative\ngreat fun,positive\nso dull,negative"
-    at.text_area(key="compare_paste").set_value(f"text,answer\n{cases}").run()
-    at.selectbox(key="compare_expected").set_value("answer").run()
-    at.button(key="compare_run").click().run()
-    table = at.dataframe[0].value
-    right = {name: table[f"{name}: answer"] == table["right answer"] for name in ("text first", "bad on purpose")}
-    worse = right["text first"] & ~right["bad on purpose"]
-    at.segmented_control(key="compare_which").set_value("worse").run()
-    shown = list(at.dataframe[0].value["text"]) if worse.any() else []
-    assert shown == list(table[worse]["text"])
+    two = open_page("compare", ids["text first"], ids["bad on purpose"])
+    two.segmented_control(key="compare_picture").set_value("pareto").run()
+    two.segmented_control(key="compare_cost").set_value("seconds").run()
+    assert any("Run the prompts on your own cases" in caption.value for caption in two.caption)
+    press(paste(two, FOUR), "compare_run")
+    assert any("Seconds are the mean of your own cases" in caption.value for caption in two.caption)
+    assert two.get("vega_lite_chart")
+
+
+def test_a_case_is_a_point_by_the_right_answers_probability_and_by_the_firsts_answer_where_none_is_known() -> None:
+    def cell(variant: int, row: int, positive: float) -> TrialCell:
+        shares = {"positive": positive, "negative": 1 - positive}
+        answer = "positive" if positive >= 0.5 else "negative"
+        return TrialCell(text="x", probabilities=shares, answer=answer, variant=variant, row=row)
+
+    variant = Variant(template=Template("a", "{text}").canonical(), labels=("positive", "negative"))
+    request = TrialRequest(variants=(variant, variant), rows=[{"text": "a"}, {"text": "b"}], expected=("negative", ""))
+    cells = {(0, 0): cell(0, 0, 0.8), (1, 0): cell(1, 0, 0.4), (0, 1): cell(0, 1, 0.9), (1, 1): cell(1, 1, 0.3)}
+    found = own_points(Trial("r", request, cells, {}, ""), ["one", "other"])
+    assert [(row["case"], row["prompt"]) for row in found] == [("1: a", "other"), ("2: b", "other")]
+    # Row 1 is of the right answer, negative: 0.2 and 0.6. Row 2 is of what the first answers, positive: 0.9 and 0.3.
+    assert [(row["first"], row["other"]) for row in found] == [
+        (pytest.approx(0.2), pytest.approx(0.6)),
+        (0.9, 0.3),
+    ]
 
 
 def test_a_blind_rating_ranks_the_prompts_once_a_pair_is_rated() -> None:

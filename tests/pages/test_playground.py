@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.panels.typed_case import REMEMBERED
 from fedprompt.models.chat_config import FILE
 from fedprompt.workspace.trial_files import owner_folder
 from fedprompt.workspace.trials import Trial, read_trial
@@ -289,6 +290,52 @@ def test_an_earlier_run_is_opened_with_its_boxes_and_deleted(at: AppTest, ws: Wo
     assert "no longer kept" in at.info[0].value
     press(at, "playground_forget_all")
     assert owner_folder(ws.home, "").runs() == ()
+
+
+@pytest.mark.slow
+def test_an_earlier_run_of_many_rows_brings_its_rows_and_their_answers_back(at: AppTest, ws: Workspace) -> None:
+    at.segmented_control(key="playground_how").set_value("From a table").run()
+    at.text_area(key="playground_paste").set_value("text,answer\ngood,positive\nbad,negative").run()
+    press(at, "playground_run")
+    first = shown_run(at)
+    at.segmented_control(key="playground_how").set_value("Type").run()
+    press(at, "playground_run")
+    press(at, f"playground_open_{first[:12]}")
+    assert at.segmented_control(key="playground_how").value == "Earlier run"
+    press(at, "playground_run")
+    request = ran(at, ws).request
+    assert request.rows == [{"text": "good"}, {"text": "bad"}] and request.expected == ("positive", "negative")
+    press(at, f"playground_forget_{first[:12]}")
+    assert "no longer kept" in at.error[0].value and at.button(key="playground_run").disabled
+
+
+@pytest.mark.slow
+def test_a_session_forgets_fields_that_were_in_a_prompt_long_ago(at: AppTest) -> None:
+    at.text_area(key="playground_field_text").set_value("still here").run()
+    for number in range(40):
+        at.text_area(key="playground_template").set_value(f"{{text}} {{name{number}}}").run()
+    names = ["text", *(f"name{number}" for number in range(40))]
+    assert sum(f"playground_field_{name}" in at.session_state for name in names) == REMEMBERED
+    assert at.text_area(key="playground_field_text").value == "still here"
+    at.text_area(key="playground_template").set_value("{name39} {name0}").run()
+    assert inputs(at) == ["name39", "name0"]
+
+
+def test_beside_each_way_to_give_texts_stands_where_they_go_and_how_long_they_are_kept(at: AppTest) -> None:
+    def told() -> bool:
+        return any("These texts go to" in one.value and "for 30 days" in one.value for one in at.caption)
+
+    assert told()
+    at.segmented_control(key="playground_how").set_value("From a table").run()
+    assert told()
+    at.multiselect(key="playground_scorers").set_value(["judge"]).run()
+    assert any("The rubric goes" in one.value and "kept as long as the run" in one.value for one in at.caption)
+
+
+def test_a_run_button_that_is_disabled_says_why(at: AppTest) -> None:
+    at.text_area(key="playground_field_text").set_value("  ").run()
+    assert at.button(key="playground_run").disabled
+    assert any("Type a text first" in one.value for one in at.caption)
 
 
 @pytest.mark.slow

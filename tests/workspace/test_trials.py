@@ -19,8 +19,9 @@ from fedprompt.workspace.home import Home
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.sweeps import read_numbers, settings_grid, word_sets
 from fedprompt.workspace.taken_further import study_of, study_with
-from fedprompt.workspace.trial_files import KEPT_DAYS, MOST_RUNS, TrialFolder, owner_folder
-from fedprompt.workspace.trials import Check, TrialRequest, read_trial, run_trial
+from fedprompt.workspace.trial_files import KEPT_DAYS, MOST_RUNS, TrialFolder, owner_folder, prune_runs
+from fedprompt.workspace.trial_totals import totals_of
+from fedprompt.workspace.trials import Check, Judged, Trial, TrialCell, TrialRequest, read_trial, run_trial
 from fedprompt.workspace.variants import Variant
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import ChatServer, serve, write_models
@@ -180,6 +181,31 @@ def test_old_loose_and_surplus_runs_are_deleted(tmp_path: Path) -> None:
         folder.add(f"{number:032x}", {"keep": True})
     folder.prune()
     assert len(folder.runs()) == MOST_RUNS
+
+
+def test_every_visitor_s_old_runs_are_deleted_while_nobody_starts_another(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    for who in ("", "someone@example.com"):
+        owner_folder(home, who).add(RUN, {"keep": False})
+    for path in (tmp_path / "playground").rglob("request.json"):
+        os.utime(path, (time.time() - 7200, time.time() - 7200))
+    prune_runs(home)
+    assert [owner_folder(home, who).runs() for who in ("", "someone@example.com")] == [(), ()]
+
+
+def test_totals_are_means_of_what_was_answered_and_of_what_was_judged() -> None:
+    def cell(row: int, seconds: float, passed: bool | None, error: str | None = None) -> TrialCell:
+        judged = () if passed is None else (Judged(scorer="exact", value=float(passed), passed=passed, reason="x"),)
+        return TrialCell(
+            text="x", variant=0, row=row, seconds=seconds, judged=judged, error=error, read=10, written=row, tokens=7
+        )
+
+    request = TrialRequest.parse({"variants": [variant()], "rows": [{"text": "x"}] * 4})
+    cells = [cell(0, 1.0, True), cell(1, 2.0, False), cell(2, 6.0, None), cell(3, 9.0, None, "broke")]
+    found = totals_of(Trial("r", request, {(0, one.row): one for one in cells}, {}, ""), 0)
+    assert (found.answered, found.failed, found.judged, found.passed) == (3, 1, 2, 0.5)
+    # (1 + 2 + 6) / 3 seconds, and (10 + 11 + 12) / 3 tokens read and written
+    assert (found.seconds, found.tokens_each, found.tokens) == (3.0, 11.0, 21)
 
 
 @pytest.mark.parametrize(
