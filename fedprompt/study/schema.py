@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -102,7 +104,11 @@ class Soft(Closed):
 
     template: Text
     tokens: Annotated[int, Field(ge=1, le=512)] = 8
-    init: Text | Init
+    # Told apart by form, so that what is wrong with a mapping is said of the mapping.
+    init: Annotated[
+        Annotated[Text, Tag("text")] | Annotated[Init, Tag("mapping")],
+        Discriminator(lambda given: "text" if isinstance(given, str) else "mapping"),
+    ]
     words: dict[str, str] | None = None
 
 
