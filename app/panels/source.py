@@ -2,8 +2,11 @@
 
 import streamlit as st
 
+from app.panels.plain import plain, sentence
+from app.panels.prompt_choice import ask_prompt
 from app.panels.slots import fill, key
-from app.session import prompt_titles, query_ids
+from app.session import query_ids
+from fedprompt.bank.filters import Filter
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.workspace import Workspace
 
@@ -12,23 +15,19 @@ __all__ = ["ask_source", "follow_link"]
 
 def ask_source(ws: Workspace, number: int) -> None:
     """Draw the choice; choosing a prompt fills the variant's boxes with its text, its answers and its model."""
-    names = prompt_titles()
-    if not names:
+    if not ws.bank.count_prompts():
         return
-    st.selectbox(
+    ask_prompt(
         "Start from a prompt of the bank",
-        list(names),
-        index=None,
-        format_func=lambda one: names.get(one, one),
-        key=key(number, "source"),
+        key(number, "source"),
+        Filter(),
         placeholder="or write your own below",
         on_change=_fill,
         args=(ws, number),
-        persist_state="session",
     )
     problem = st.session_state.pop(key(number, "problem"), None)
     if problem:
-        st.warning(problem, icon=":material/info:")
+        st.warning(plain(sentence(problem)), icon=":material/info:")
 
 
 def follow_link(ws: Workspace) -> None:

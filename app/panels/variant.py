@@ -9,12 +9,16 @@ from app.panels.answers import read_answers
 from app.panels.conversion import offer_conversion
 from app.panels.live import send_while_typing
 from app.panels.plain import plain
+from app.panels.prompt_choice import ask_prompt
 from app.panels.session_models import added_servers, goes_to
 from app.panels.slots import MOST_MESSAGES, key
 from app.panels.source import ask_source
-from app.session import explain, prompt_titles
+from app.session import explain
+from fedprompt.bank.filters import Filter
 from fedprompt.errors import FedPromptError, PromptError
+from fedprompt.models.chat_config import is_chat
 from fedprompt.prompts.template import Message, Template
+from fedprompt.workspace.study_model import digest_known
 from fedprompt.workspace.variants import Variant
 from fedprompt.workspace.workspace import Workspace
 
@@ -48,7 +52,7 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
     settings = _ask_settings(number)
     try:
         template = _template(name, texts, answers or "")
-        soft = _ask_soft(ws, number) if template.has_soft else None
+        soft = _ask_soft(ws, number, model) if template.has_soft else None
         added = added_servers().get(model)
         return Variant(
             name=(st.session_state.get(key(number, "name")) or name)[:80],
@@ -153,23 +157,22 @@ def _template(name: str, texts: tuple[Message, ...] | str, answers: str) -> Temp
     return Template(name, None, tuple(one for one in texts if one.content), words or None)
 
 
-def _ask_soft(ws: Workspace, number: int) -> str | None:
-    names = prompt_titles()
-    tuned = [row.id for row in ws.bank.prompts(limit=2000) if row.kind == "soft"]
-    place = key(number, "soft")
-    if st.session_state.get(place) not in tuned:
-        st.session_state[place] = None
-    found = st.selectbox(
+def _ask_soft(ws: Workspace, number: int, model: str) -> str | None:
+    if model in added_servers() or is_chat(model):
+        st.caption("A soft prompt goes into a model of this machine, not to a server: choose another model above.")
+        return None
+    digest = digest_known(ws, model)
+    found = ask_prompt(
         "Soft prompt in the slot",
-        tuned,
-        index=None,
-        format_func=lambda one: names.get(one, one),
-        key=place,
+        key(number, "soft"),
+        Filter(kind="soft", model=digest),
         placeholder="choose one of the bank",
-        persist_state="session",
-        help="Vectors that sites tuned; they stand where {soft} is and fit the model that they were tuned for.",
+        help="Vectors that sites tuned; they stand where {soft} is and fit the model that they were tuned for, so "
+        "those of the model above are offered.",
     )
-    return None if found is None else str(found)
+    if found is not None and digest not in (None, ws.bank.prompt_row(found).model):
+        st.caption(":material/warning: It was tuned for another model than the one above.")
+    return found
 
 
 def _ask_settings(number: int) -> dict[str, Any]:

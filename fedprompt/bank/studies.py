@@ -1,7 +1,5 @@
 """Studies in the bank, by digest."""
 
-from typing import Any
-
 from pydantic import ValidationError
 from sqlalchemy import Row, func, select
 
@@ -69,8 +67,8 @@ class StudyShelf:
             for query in moves:
                 for digest, at in connection.execute(query.group_by(runs.c.study)).all():
                     last[digest] = max(at, last.get(digest, ""))
-            query = select(studies).join(boards, boards.c.study == studies.c.digest).where(boards.c.split == split)
-            found = connection.execute(query.order_by(studies.c.number)).all()
+            scored = select(studies).join(boards, boards.c.study == studies.c.digest).where(boards.c.split == split)
+            found = connection.execute(scored.order_by(studies.c.number)).all()
         return tuple(_row(row) for row in sorted(found, key=lambda row: last.get(row.digest, ""), reverse=True))
 
     def find_study(self, reference: str) -> StudyRow:
@@ -85,7 +83,7 @@ class StudyShelf:
         return found[-1]
 
 
-def _row(row: "Row[Any]") -> StudyRow:
+def _row(row: "Row[tuple[object, ...]]") -> StudyRow:
     try:
         study = Study.model_validate(from_json(row.body))
     except (ValidationError, ValueError) as error:

@@ -10,8 +10,9 @@ from fedprompt.models.chat_langchain import LangChainChat, chat_info, load_chat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import load, settings_for
 from fedprompt.study.schema import Study
+from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["machine_settings", "model_digest_of", "shared_model"]
+__all__ = ["digest_known", "machine_settings", "model_digest_of", "shared_model"]
 
 
 def shared_model(study: Study, home: Path, cache_bytes: int | None = None) -> CausalModel | LangChainChat:
@@ -42,6 +43,11 @@ def model_digest_of(study: Study, home: Path) -> str:
         _refuse_tuning(study)
         return chat_info(study.model, chat_settings(study.model, read_machine(home))).digest
     return load(study.model, home).info.digest
+
+
+def digest_known(ws: Workspace, model: str) -> str | None:
+    """Return the digest that the newest study of a model names, without loading the model; None without a study."""
+    return next((row.model_digest for row in reversed(ws.bank.studies()) if row.study.model == model), None)
 
 
 def machine_settings(model: CausalModel | LangChainChat) -> dict[str, Any] | None:
