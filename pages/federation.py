@@ -7,9 +7,9 @@ import streamlit as st
 
 from app.panels.federation_parts import draw_member, draw_result, draw_rounds_of
 from app.panels.forecast import draw_forecast
-from app.panels.roster import draw_members, draw_roster
+from app.panels.members import draw_hub_members
+from app.panels.roster import draw_roster
 from app.panels.round_controls import draw_controls
-from app.panels.running import run_quick
 from app.panels.sites_chosen import ask_sites
 from app.panels.study_form import ask_study, set_study
 from app.panels.work import active, draw_work, follow, newest_of
@@ -30,7 +30,7 @@ def draw() -> None:
         draw_member(workspace().home)
         return
     if role() == "hub":
-        draw_hub()
+        draw_hub_members("federation")
     job = newest_of("federate", "federate-flare")
     # One may also run that a command began, which is no job of the app.
     at_work = st.session_state["federation_at_work"] = bool(runs_now(workspace().home))
@@ -70,22 +70,6 @@ def live() -> None:
         st.code(study_yaml(ws.bank.study(view.run.study).study), language="yaml")
 
 
-def draw_hub() -> None:
-    """Draw the members of this hub's federation, asked anew on demand."""
-    if not (HubFolder(workspace().home).path / "hub.json").exists():
-        st.info(
-            "This machine is no hub yet. Begin in a terminal: fedprompt hub init NAME, then hub invite SITE.",
-            icon=":material/hub:",
-        )
-        return
-    st.header("Members")
-    if st.button("Look again", key="federation_look", icon=":material/refresh:", type="tertiary"):
-        st.session_state.pop("federation_roster", None)
-    if "federation_roster" not in st.session_state:
-        st.session_state["federation_roster"] = dict(run_quick(workspace(), "roster", {}, "Asking the hub"))
-    draw_members(st.session_state["federation_roster"])
-
-
 def draw_start() -> None:
     """Draw the study, the sites and the buttons that begin a federation."""
     kept = {one.name: one for one in kept_studies(workspace().home) if one.study is not None}
@@ -104,7 +88,8 @@ def draw_start() -> None:
         sites = list(folder.sites()) if (folder.path / "hub.json").exists() else []
         arguments = {"sites": sites} if len(sites) > 1 else None
         kind = "federate-flare"
-        st.caption(f"{len(sites)} admitted sites take part. Each works only once its operator has accepted this study.")
+        many = "1 admitted site takes part" if len(sites) == 1 else f"{len(sites)} admitted sites take part"
+        st.caption(f"{many}; a federation needs two. Each works only once its operator has accepted this study.")
     else:
         arguments = ask_sites(chosen.study)
     seed = st.number_input("Seed", 0, 2**31, 0, key="federation_seed", width=200, help="The same seed, the same run.")

@@ -1,11 +1,15 @@
-"""Overview: what this is, what runs, what came of it."""
+"""Overview: what this is, what runs, what came of it; on a hub who is connected, on a site how it stands."""
+
+from collections.abc import Sequence
 
 import streamlit as st
 
-from app.panels.beginning import draw_empty, draw_plan
+from app.panels.beginning import draw_empty, draw_empty_hub, draw_empty_site, draw_plan
 from app.panels.best import draw_best
+from app.panels.federation_parts import draw_member
 from app.panels.gains import draw_gains
 from app.panels.job import LONG, active_jobs, draw_jobs, newest
+from app.panels.members import draw_hub_members
 from app.panels.numbers import draw_numbers
 from app.panels.plain import plain, sentence
 from app.panels.recent import draw_recent
@@ -14,11 +18,14 @@ from app.panels.sites import draw_sites
 from app.panels.study_best import draw_study_bests
 from app.panels.traffic import draw_traffic
 from app.panels.transfer import draw_transfer, transfer_sentence
-from app.session import guarded, overview_view, prompt_titles, recent_view, study_bests, workspace
+from app.panels.working import draw_working
+from app.session import guarded, overview_view, prompt_titles, recent_view, role, study_bests, workspace
 from app.visitor import cancel, require, submit
 from fedprompt.workspace.launch import first_jobs
 from fedprompt.workspace.views import OverviewView
+from fedprompt.workspace.working import Working, working_now
 
+BUSY, IDLE = "2s", "10s"  # how often is looked: a command may begin a federation while nothing runs here
 ABOUT = (
     "Several sites put the same language model to the same work, and none may show its labelled cases to "
     "anyone. Alone, each has too few of them to find a good prompt, and one that wins at home often loses "
@@ -29,11 +36,11 @@ ABOUT = (
 
 @guarded
 def start() -> None:
-    """Start the demo, or take it up again; the assets come first where they are missing."""
+    """Take up what broke off; on a machine that works alone also the demo, its assets first where they are missing."""
     require("tune")
     ws = workspace()
     last = newest(ws.bank.jobs())
-    if (last is None or last.kind in ("assets", "demo")) and first_jobs(ws):
+    if role() == "alone" and (last is None or last.kind in ("assets", "demo")) and first_jobs(ws):
         return
     submit(ws, last.kind if last else "demo", last.arguments if last else {})
 
@@ -44,21 +51,24 @@ def stop(job: str) -> None:
     cancel(workspace(), job)
 
 
-def state_of(view: OverviewView) -> tuple[object, ...]:
+def state_of(view: OverviewView, working: Sequence[Working]) -> tuple[object, ...]:
     """Return what the rest of the page depends on, so that it is drawn anew only when that has changed."""
     jobs = tuple((job.id, job.state) for job in view.jobs if job.kind in LONG)
-    return (jobs, len(view.rounds), len(view.best), len(view.sites), view.result is None, len(view.gains))
+    counts = (len(view.rounds), len(view.best), len(view.sites), len(view.gains))
+    return (jobs, tuple(one.run for one in working), view.result is None, *counts)
 
 
 @guarded
 def live() -> None:
-    """Draw the job and, while it runs, the rounds and the best prompts so far."""
+    """Draw what runs and, while it does, the rounds and the best prompts so far."""
     view = overview_view()
-    if st.session_state.get("overview_state") != state_of(view):
-        st.session_state["overview_state"] = state_of(view)
+    working = working_now(workspace(), view.jobs)
+    if st.session_state.get("overview_state") != state_of(view, working):
+        st.session_state["overview_state"] = state_of(view, working)
         st.rerun()
+    draw_working(working, watch=role() != "site")
     draw_jobs(view.jobs, stop, start)
-    if active_jobs(view.jobs) and view.result is None:
+    if (active_jobs(view.jobs) or working) and view.result is None:
         draw_progress(view)
 
 
@@ -81,14 +91,29 @@ def draw() -> None:
     st.title("Prompts found together")
     st.markdown(ABOUT, width=860)
     view = overview_view()
-    st.session_state["overview_state"] = state_of(view)
-    busy = bool(active_jobs(view.jobs))
-    st.fragment(live, run_every="2s" if busy else None)()
-    sites = [site.name for site in view.sites]
-    if not view.sites and not view.best and view.result is None and newest(view.jobs) is None:
+    working = working_now(workspace(), view.jobs)
+    st.session_state["overview_state"] = state_of(view, working)
+    busy = bool(active_jobs(view.jobs) or working)
+    st.fragment(live, run_every=BUSY if busy else IDLE)()
+    here = st.container() if role() == "hub" else None
+    if role() == "site":
+        st.header("This site")
+        draw_member(workspace().home)
+    if view.sites or view.best or view.result is not None or newest(view.jobs) is not None or working:
+        draw_found(view, busy=busy)
+    elif role() == "alone":
         draw_empty(start, assets_ready=view.assets_ready)
-        return
-    if busy and not view.sites:
+    else:
+        (draw_empty_hub if role() == "hub" else draw_empty_site)()
+    if here is not None:  # asked last, since the hub may take a moment to answer
+        with here:
+            draw_hub_members("overview")
+
+
+def draw_found(view: OverviewView, *, busy: bool) -> None:
+    """Draw what the newest federation and the bank tell."""
+    sites = [site.name for site in view.sites]
+    if busy and not view.sites and role() == "alone":
         draw_plan()
     if view.headline:
         tell = st.success if is_better(view) else st.info

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app.panels.travel import go
 from app.visitor import barred
 
-__all__ = ["draw_empty", "draw_plan"]
+__all__ = ["draw_empty", "draw_empty_hub", "draw_empty_site", "draw_plan"]
 
 PLAN = (
     ("rule", "Score", "Each of four sites scores a dozen prompt templates on its own cases."),
@@ -28,8 +29,9 @@ def draw_plan() -> None:
 
 def draw_empty(start: Callable[[], None], *, assets_ready: bool) -> None:
     """Say what to do on a machine where nothing was run yet; ``start`` starts the demo."""
-    with st.container(border=True, key="overview_empty"):
-        st.header("Nothing has been run here yet")
+    grid = st.grid(2, min_column_width=340, gap="medium")
+    with grid.container(border=True, height="stretch", key="overview_empty"):
+        st.header("See it run")
         first = "" if assets_ready else "It first fetches a small language model and the texts (about 100 MB, once). "
         st.markdown(
             "The demo sets up a federation of four sites on this machine, each with its own kind of text: "
@@ -44,4 +46,38 @@ def draw_empty(start: Callable[[], None], *, assets_ready: bool) -> None:
             disabled=barred("tune"),
             on_click=start,
         )
-        st.caption("For your own data, open New study, or fedprompt study new \\-\\-data mine.csv on the command line.")
+    with grid.container(border=True, height="stretch", key="overview_own"):
+        st.header("Use your own cases")
+        st.markdown(
+            "A file with a column of text and a column that says the right answer is enough: drop it, see whether it "
+            "can be used, and rank a first few prompts on it. It stays on this machine."
+        )
+        if st.button("Drop a file", key="overview_data", icon=":material/table_view:"):
+            go("data")
+
+
+def draw_empty_site() -> None:
+    """Say what a site's operator does first."""
+    with st.container(border=True, key="overview_empty"):
+        st.header("Nothing has been run here yet")
+        st.markdown(
+            "Drop your file of labelled cases and see whether it can be used. Trust then rehearses on it what would "
+            "leave this site, to the byte, before anything does."
+        )
+        if st.button("Drop a file", key="overview_data", type="primary", icon=":material/table_view:"):
+            go("data")
+
+
+def draw_empty_hub() -> None:
+    """Say what a hub's operator does first."""
+    with st.container(border=True, key="overview_empty"):
+        st.header("No federation has been run here yet")
+        st.markdown(
+            "Write the study that the sites are to work on together and send it to them; once their operators have "
+            "accepted it, start the rounds."
+        )
+        with st.container(horizontal=True):
+            if st.button("Write a study", key="overview_study", type="primary", icon=":material/edit_note:"):
+                go("new_study")
+            if st.button("Open Federation", key="overview_federation", icon=":material/lan:"):
+                go("federation")

@@ -104,9 +104,8 @@ def draw_member(home: Home) -> None:
                 st.caption("No study was accepted yet: fedprompt site study show FILE, then accept.")
             ledger = found["ledger"]
             if ledger["ok"]:
-                st.caption(
-                    f"{ledger['sent']:,} replies left, {ledger['refused']:,} were refused, {ledger['bytes']:,} bytes "
-                    "in all; Trust shows each."
-                )
+                left = "1 reply left" if ledger["sent"] == 1 else f"{ledger['sent']:,} replies left"
+                refused = "1 was" if ledger["refused"] == 1 else f"{ledger['refused']:,} were"
+                st.caption(f"{left}, {refused} refused, {ledger['bytes']:,} bytes in all; Trust shows each.")
             else:
                 st.error(plain(sentence(str(ledger["problem"]))), icon=":material/gpp_bad:")

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from app.panels.plain import capital, plain, seconds, sentence
+from app.session import role
 from app.visitor import why_not_job
 from fedprompt.bank.rows import JobRow
 
-__all__ = ["LONG", "active_jobs", "draw_jobs", "draw_running", "newest"]
+__all__ = ["LONG", "active_jobs", "controlled", "draw_jobs", "draw_running", "newest"]
 
 LONG = {
     "assets": "Fetching the model and the texts",
@@ -29,6 +30,7 @@ STAGES = {
     "centralised": "4 of 5, tuned on all cases in one place, to compare",
     "test": "5 of 5, the test",
 }
+FEDERATIONS = ("demo", "federate", "federate-flare")
 WATCHED = tuple(kind for kind in LONG if kind != "export")
 
 
@@ -41,6 +43,11 @@ def active_jobs(jobs: Sequence[JobRow]) -> tuple[JobRow, ...]:
 def newest(jobs: Sequence[JobRow]) -> JobRow | None:
     """Return the long job that was asked for last."""
     return next((job for job in jobs if job.kind in WATCHED), None)
+
+
+def controlled(kind: str) -> bool:
+    """Return whether this machine's app has controls of such a job: a site's has none of a federation."""
+    return role() != "site" or kind not in FEDERATIONS
 
 
 def draw_jobs(jobs: Sequence[JobRow], stop: Callable[[str], None], again: Callable[[], None]) -> None:
@@ -68,6 +75,8 @@ def draw_jobs(jobs: Sequence[JobRow], stop: Callable[[str], None], again: Callab
     else:
         st.info("What was done so far is kept.", title=f"{what} was stopped", icon=":material/pause_circle:")
         icon, label = "play_arrow", "Go on"
+    if not controlled(last.kind):
+        return
     st.button(
         label,
         key="overview_again",
@@ -93,16 +102,17 @@ def draw_running(job: JobRow, stop: Callable[[str], None], *, page: str = "overv
             state = "waiting" if job.state == "queued" else "running"
             badge = ":gray-badge[waiting]" if state == "waiting" else ":green-badge[:material/sync: running]"
             st.markdown(f"**{LONG[job.kind]}** {badge}", width="content")
-            st.button(
-                word,
-                key=f"{page}_stop",
-                type="tertiary",
-                icon=":material/pause_circle:" if word == "Pause" else ":material/stop_circle:",
-                disabled=why is not None,
-                help=why,
-                on_click=stop,
-                args=(job.id,),
-            )
+            if controlled(job.kind):
+                st.button(
+                    word,
+                    key=f"{page}_stop",
+                    type="tertiary",
+                    icon=":material/pause_circle:" if word == "Pause" else ":material/stop_circle:",
+                    disabled=why is not None,
+                    help=why,
+                    on_click=stop,
+                    args=(job.id,),
+                )
         total = float(told.get("total") or 0.0)
         share = min(1.0, max(0.0, float(told.get("done") or 0.0) / total)) if total > 0 else 0.0
         left = told.get("seconds_left")

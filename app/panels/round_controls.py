@@ -10,7 +10,7 @@ from fedprompt.workspace.federation_view import FederationView
 from fedprompt.workspace.gathering_now import StepNow
 from fedprompt.workspace.orders import GivenOrder, What, give_order
 
-__all__ = ["draw_controls"]
+__all__ = ["STEPS", "draw_controls"]
 
 MOST_ORDERS = 6
 STEPS = {"tune": "the sites tune", "evaluate": "the sites score the round's prompt"}

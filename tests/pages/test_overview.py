@@ -22,7 +22,7 @@ def test_an_empty_home_says_what_to_do_and_its_button_starts_the_demo(
 ) -> None:
     monkeypatch.delenv("FEDPROMPT_JOBS")  # jobs wait in the queue, where nobody takes them here
     at = open_page("overview")
-    assert "Nothing has been run here yet" in texts(at)
+    assert "See it run" in texts(at)
     at.button(key="overview_start").click().run()
     assert [(job.kind, job.state) for job in reversed(ws.bank.jobs())] == [
         ("assets", "queued"),

@@ -1,0 +1,180 @@
+"""Overview and Federation on a hub, on a site and on a machine that works alone: what each shows and controls."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fedprompt.site.folder import SiteFolder
+from fedprompt.site.ledger import Ledger
+from fedprompt.workspace.federation_view import federations
+from fedprompt.workspace.gathering_now import Teller
+from fedprompt.workspace.hub_folder import HubFolder, write_json
+from fedprompt.workspace.jobs import submit
+from fedprompt.workspace.site_study import site_study_accept
+from fedprompt.workspace.workspace import Workspace
+from tests.pages.evaluation import add_set, add_study
+
+pytestmark = pytest.mark.whole
+
+Open = Callable[..., AppTest]
+FINGERPRINT = "SHA256:" + ":".join(["AB"] * 32)
+STEP = {
+    "token": "0123456789abcdef",
+    "round": 2,
+    "step": "tune",
+    "quorum": 2,
+    "answered": 1,
+    "seconds": 90.0,
+    "asked": {},
+    "waiting": ["ward"],
+    "came": ["clinic"],
+    "missing": {},
+}
+
+
+def texts(at: AppTest) -> str:
+    kinds = (at.markdown, at.caption, at.header, at.error, at.success, at.info, at.warning)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def keys(at: AppTest) -> set[str]:
+    return {str(button.key) for button in at.button}
+
+
+def begin(ws: Workspace) -> str:
+    """Begin a federation of two sites, as a command does, and stop it after a round; return its run."""
+    sites = {name: str(add_set(ws, name, f"{name}.csv").path) for name in ("clinic", "ward")}
+    mapping = {"text": "text", "answer": "answer"}
+    submit(ws, "federate", {"study": add_study(ws), "sites": sites, "mapping": mapping, "pause_after": 1})
+    ws.bank.forget_job(ws.bank.jobs()[0].id)
+    return federations(ws)[0].id
+
+
+@pytest.fixture
+def hub(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> HubFolder:
+    """A hub with one site admitted and one invited, whose engine does not run."""
+    monkeypatch.setenv("FEDPROMPT_ROLE", "hub")
+    folder = HubFolder(ws.home)
+    about = {"federation": "meadow", "host": "hub.example.org", "port": 8002, "admin_port": 8003}
+    write_json(folder.path / "hub.json", {**about, "authority": FINGERPRINT})
+    folder.set_member("ant", state="admitted", org="![x](http://a.example)", fingerprint=FINGERPRINT)
+    folder.set_member("bee", state="invited")
+    return folder
+
+
+@pytest.fixture
+def site(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An enrolled site with an accepted study; return its folder."""
+    monkeypatch.setenv("FEDPROMPT_ROLE", "site")
+    SiteFolder(ws.home.sites / "ant").prepare(b"a" * 32)
+    about = {"site": "ant", "org": "ant", "federation": "meadow", "host": "hub.example.org", "port": 8002}
+    write_json(ws.home.sites / "ant" / "site.json", {**about, "admin_port": 8003, "authority": FINGERPRINT})
+    site_study_accept(ws.home, Path(add_study(ws)))
+    return ws.home.sites / "ant"
+
+
+def test_a_federation_that_a_command_began_is_shown_as_running(open_page: Open, ws: Workspace) -> None:
+    run = begin(ws)
+    assert "running" not in texts(open_page("overview"))
+    with Teller(ws.home, run) as teller:
+        at = open_page("overview")
+        assert "**A federation on “small”** :green-badge[:material/sync: running]" in texts(at)
+        assert (at.progress[0].value, at.progress[0].text) == (50, "1 of 2 rounds are finished")
+        assert "Begun by a command at " in texts(at) and "Round by round" in texts(at)
+        teller.tell(STEP)
+        at = open_page("overview")
+        assert at.progress[0].text == "Round 2 of 2\\: the sites tune, 1 of 2 have answered"
+
+
+def test_a_federation_that_a_job_of_the_app_runs_is_shown_once(open_page: Open, ws: Workspace) -> None:
+    run = begin(ws)
+    ws.bank.add_job("j-1", "federate", {})
+    ws.bank.claim_job("j-1", os.getpid())
+    with Teller(ws.home, run):
+        at = open_page("overview")
+    assert len(at.progress) == 1 and "Begun by a command" not in texts(at)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_hubs_overview_shows_members_and_connections_and_offers_no_demo(open_page: Open) -> None:
+    at = open_page("overview")
+    members = at.dataframe[0].value
+    assert list(members["Site"]) == ["ant", "bee"] and list(members["State"]) == ["admitted", "invited"]
+    assert list(members["Connected"]) == ["not known", "not known"]
+    assert "The hub does not run" in at.warning[0].value
+    assert "overview_start" not in keys(at) and {"overview_study", "overview_federation"} <= keys(at)
+
+
+def test_a_hubs_members_are_asked_anew_on_demand(open_page: Open, hub: HubFolder) -> None:
+    at = open_page("overview")
+    hub.set_member("cat", state="invited")
+    assert len(at.run().dataframe[0].value) == 2
+    assert len(at.button(key="overview_look").click().run().dataframe[0].value) == 3
+
+
+def test_a_hubs_federation_page_lists_its_members(open_page: Open, ws: Workspace, hub: HubFolder) -> None:
+    add_study(ws)
+    at = open_page("federation")
+    members = at.dataframe[0].value
+    assert list(members["Site"]) == ["ant", "bee"] and members["Fingerprint"][0] == FINGERPRINT[:24]
+    assert "1 admitted site takes part" in texts(at) and at.button(key="federation_start").disabled
+    hub.set_member("bee", state="admitted")
+    at = open_page("federation")
+    assert "2 admitted sites take part" in texts(at) and not at.button(key="federation_start").disabled
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_hub_nobody_was_invited_to_says_how(open_page: Open, ws: Workspace) -> None:
+    (HubFolder(ws.home).path / "members.json").unlink()
+    assert "No site was invited yet" in texts(open_page("federation"))
+
+
+@pytest.mark.usefixtures("site")
+def test_a_sites_overview_shows_how_the_site_stands_and_offers_no_demo(open_page: Open) -> None:
+    at = open_page("overview")
+    shown = texts(at)
+    assert "**ant** in meadow :gray-badge[does not run]" in shown and "Accepted **small**" in shown
+    assert keys(at) == {"overview_data"}
+
+
+def test_a_sites_federation_page_shows_how_it_stands(open_page: Open, ws: Workspace, site: Path) -> None:
+    ledger = Ledger(SiteFolder(site).ledger.path)
+    study = "s1:" + "0" * 32
+    ledger.append(decision="sent", study=study, message={"verb": "describe"}, arrays={}, data=b"x" * 321)
+    shown = texts(open_page("federation"))
+    assert "**ant** in meadow" in shown and "Its hub is hub.example.org\\:8002" in shown
+    assert "1 reply left, 0 were refused, 321 bytes in all" in shown
+    SiteFolder(site).pause.touch()
+    assert "**ant** in meadow :orange-badge[paused]" in texts(open_page("federation"))
+    SiteFolder(site).ledger.path.write_text("{}\n")
+    assert open_page("federation").error
+
+
+@pytest.mark.parametrize("kind", ["demo", "federate", "federate-flare"])
+@pytest.mark.usefixtures("site")
+def test_a_sites_overview_neither_stops_nor_resumes_a_federation(open_page: Open, ws: Workspace, kind: str) -> None:
+    ws.bank.add_job("j-1", kind, {"sites": []})
+    ws.bank.claim_job("j-1", os.getpid())
+    at = open_page("overview")
+    assert at.progress and not {"overview_stop", "overview_again", "overview_start"} & keys(at)
+    ws.bank.end_job("j-1", "cancelled", None, None)
+    assert not {"overview_stop", "overview_again", "overview_start"} & keys(open_page("overview"))
+
+
+@pytest.mark.usefixtures("site")
+def test_a_sites_overview_stops_work_of_its_own(open_page: Open, ws: Workspace) -> None:
+    ws.bank.add_job("j-1", "tune", {})
+    ws.bank.claim_job("j-1", os.getpid())
+    at = open_page("overview")
+    at.button(key="overview_stop").click().run()
+    assert ws.bank.is_cancelled("j-1")
+
+
+def test_an_empty_overview_leads_straight_to_the_file(open_page: Open) -> None:
+    at = open_page("overview")
+    assert {"overview_start", "overview_data"} <= keys(at)
+    at.button(key="overview_data").click().run()
+    assert "Open the page 'data' for that." in texts(at)  # a page that runs alone can lead nowhere
