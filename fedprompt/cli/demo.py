@@ -9,7 +9,7 @@ from fedprompt.cli.options import Home, Json, Seed
 from fedprompt.cli.showing import emit, line, number, percent, table
 from fedprompt.cli.telling import Teller
 
-__all__ = ["demo", "show_rounds", "show_templates", "show_test"]
+__all__ = ["demo", "show_rounds", "show_templates", "show_test", "show_work"]
 
 NAMES = {
     "manual": "best template",
@@ -50,8 +50,25 @@ def demo(
     for sentence in (found.get("headline"), *found.get("sentences", ()), found.get("note")):
         if sentence:
             line(str(sentence))
+    show_work(found)
     if seconds := found.get("seconds"):
         line("seconds: " + ", ".join(f"{stage} {value:.0f}" for stage, value in seconds.items()))
+
+
+def show_work(found: Mapping[str, Any]) -> None:
+    """Print what a run took of the model, and how many cases were too long for it."""
+    from fedprompt.workspace.shown_work import told_work
+
+    if (told := told_work(found)) is not None:
+        line(told)
+    clipped = found.get("clipped") or 0
+    by_site = clipped if isinstance(clipped, Mapping) else {}
+    if count := sum(by_site.values()) if by_site else clipped:
+        where = ", ".join(f"{site} {cases:,}" for site, cases in by_site.items() if cases)
+        line(
+            f"{count:,} cases were too long for the model and lost the end of their longest fields"
+            + (f" ({where})" if where else "")
+        )
 
 
 def show_templates(templates: Any) -> None:

@@ -1,7 +1,8 @@
 """``fedprompt doctor``: what this machine has and what it lacks."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,7 +43,8 @@ def doctor(
             ),
             ("models run in", f"{settings['dtype']}, {settings['threads']} threads, on {settings.get('device', '-')}"),
             ("bfloat16 in hardware", "yes" if processor["bfloat16"] else "no"),
-            ("matrix product", _rates(found["product"])),
+            (f"matrix product on {settings.get('device', '-')}", _rates(found["product"])),
+            ("reached of it", _reached((found["bank"] or {}).get("reached"))),
             ("GPU", found["gpu"] or "none"),
             ("memory", "unknown" if memory is None else f"{memory / 1024**3:.1f} GiB"),
             (
@@ -85,6 +87,13 @@ def _hub(address: str, home: Path | None, json: bool) -> None:
         line(f"{where} can be reached" if found["ok"] else f"{where} cannot be reached: {found['failed']}")
     if not found["ok"]:
         raise typer.Exit(1)
+
+
+def _reached(run: Mapping[str, Any] | None) -> str:
+    if run is None:
+        return "no run says it yet"
+    rate = f"{run['tokens_per_second']:,.0f} tokens a second"
+    return f"{100 * run['part_of_product']:.0f} % by the newest {run['kind']}, at {rate}"
 
 
 def _rates(product: dict[str, float] | None) -> str:

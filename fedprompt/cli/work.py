@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 
-from fedprompt.cli.demo import show_rounds, show_test
+from fedprompt.cli.demo import show_rounds, show_test, show_work
 from fedprompt.cli.options import Group, Home, Json, Map, Seed, StudyFile, pairs, sites
 from fedprompt.cli.showing import emit, line, number, percent, table
 from fedprompt.cli.telling import Teller
@@ -83,14 +83,10 @@ def score(
     if "calls" in found:
         _say_chat(found)
         return
-    line(
-        f"{found['tokens']:,} tokens, of which {100 * found['share_ratio']:.0f} % were computed, "
-        f"in {found['seconds']:.1f} s"
-    )
+    show_work(found)
+    line(f"{found['seconds']:.1f} s in all")
     if found["cached"]:
         line(f"{found['cached']:,} scores of single cases were known from an earlier run")
-    if found["clipped"]:
-        line(f"{found['clipped']:,} cases were too long for the model and lost the end of their longest field")
 
 
 def _dry_run(
@@ -176,6 +172,7 @@ def tune(
     for split in ("validation", "test"):
         entry = found.get(split) or {}
         line(f"{split}: {percent(entry.get('value'))} {number(entry)}".rstrip())
+    show_work(found)
 
 
 def federate(
@@ -234,6 +231,7 @@ def federate(
     show_test(found.get("test", {}))
     for sentence in found.get("sentences", ()):
         line(str(sentence))
+    show_work(found)
 
 
 def _forecast(

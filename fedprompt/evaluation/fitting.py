@@ -1,7 +1,8 @@
-"""A case whose prompt is longer than the model's window loses the end of its longest field, and is counted.
+"""A case whose prompt is longer than the model's window loses the end of its longest fields, and is counted.
 
-The instruction, the demonstrations and the answer's words are never cut: where they alone do not fit, the model refuses
-the prompt. A field is cut at a character, as late as the window allows.
+All fields are cut to one length in characters, as large as the window allows: shorter fields stay whole, and only where
+the longest, cut down to the next, is still too long does that one lose its end too. The instruction, the demonstrations
+and the answer's words are never cut: where they alone do not fit, the model refuses the prompt.
 """
 
 from collections.abc import Callable
@@ -36,18 +37,13 @@ def fit(
         most = len(query.rendered.text().encode()) + max((len(w.encode()) for w in words), default=0) + tokens
         return most + MARKERS <= window or model.length(query.rendered, words, tokens) <= window
 
-    query = make(case)
-    if fits(query):
-        return query, False
-    name = max(case.fields, key=lambda field: len(case.fields[field]))
-    text = case.fields[name]
-
     def cut(size: int) -> Query:
-        return make(replace(case, fields={**case.fields, name: text[:size]}))
+        return make(replace(case, fields={name: text[:size] for name, text in case.fields.items()}))
 
-    low, high = 0, len(text)  # low fits, high does not
-    if not fits(cut(0)):
+    query = make(case)
+    if fits(query) or not fits(cut(0)):
         return query, False
+    low, high = 0, max(map(len, case.fields.values()))  # low fits, high does not
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(cut(middle)) else (low, middle)

@@ -34,12 +34,14 @@ Shown = Sequence[tuple[Mapping[str, str], str]]
 class Judged:
     """``values``: [cases, prompts] float64; ``reasons``: for each prompt, scorer -> reason -> cases.
 
-    ``cached`` values were known before; ``clipped`` cases were too long for some prompt and lost their end.
+    ``tokens`` were read or written, ``distinct`` of them computed here. ``cached`` values were known before;
+    ``clipped`` cases were too long for some prompt and lost their end.
     """
 
     values: NDArray[np.float64]
     reasons: tuple[Mapping[str, Mapping[str, int]], ...]
     tokens: int
+    distinct: int
     seconds: float
     cached: int = 0
     clipped: int = 0
@@ -104,7 +106,8 @@ class _Run:
         self._decoding = Decoding(answer.max_tokens, answer.stop, answer.temperature, answer.top_p, answer.seed)
         self._values = np.full((len(cases), len(prompts)), np.nan)
         self._reasons = [{scorer.label: Counter[str]() for scorer in self._scorers} for _ in prompts]
-        self._tokens, self._seconds, self._cached, self._clipped = 0, 0.0, 0, set[int]()
+        self._tokens, self._distinct, self._seconds = 0, 0, 0.0
+        self._cached, self._clipped = 0, set[int]()
 
     def chunk(self, spots: Sequence[tuple[int, int]]) -> None:
         """Judge the texts of some (case, prompt) pairs, writing those that are not known."""
@@ -128,15 +131,17 @@ class _Run:
 
     def judged(self) -> Judged:
         """Return what there is."""
-        reasons = tuple(self._reasons)
-        return Judged(self._values, reasons, self._tokens, self._seconds, self._cached, len(self._clipped))
+        reasons, seconds = tuple(self._reasons), self._seconds
+        clipped = len(self._clipped)
+        return Judged(self._values, reasons, self._tokens, self._distinct, seconds, self._cached, clipped)
 
     def _judge(self, queries: Sequence[GenerateQuery], spots: Sequence[tuple[int, int]]) -> list[Judgement | None]:
         """Return what the scorers say of each text, None where the model gave none."""
         began = time.perf_counter()
         made = self._model.generate(queries, self._decoding)
         self._seconds += time.perf_counter() - began
-        self._tokens += sum(each.tokens for each in made)
+        self._tokens += sum(each.read + each.tokens for each in made)
+        self._distinct += sum(each.computed for each in made)
         judged: list[Judgement | None] = [None] * len(spots)
         written = [place for place, each in enumerate(made) if each.failure is None]
         asked = [(made[place].text, self._cases[spots[place][0]]) for place in written]

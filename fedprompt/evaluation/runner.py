@@ -20,6 +20,7 @@ from fedprompt.evaluation.likelihoods import adjusted, premises
 from fedprompt.evaluation.score_cache import ScoreCache
 from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.models.protocols import CausalModel, ChoiceQuery
+from fedprompt.models.work import Work
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer
@@ -81,9 +82,9 @@ class RunCost:
     clipped: int = 0
 
     @property
-    def share_ratio(self) -> float:
-        """Distinct tokens over all tokens."""
-        return self.distinct / self.tokens if self.tokens else 1.0
+    def work(self) -> Work:
+        """What the model did."""
+        return Work(self.tokens, self.distinct, self.seconds, self.distinct)
 
 
 def choose_demonstrations(template: Template, tune: Sequence[Case]) -> tuple[tuple[Mapping[str, str], str], ...]:
@@ -153,7 +154,7 @@ def run_prompts(
             PromptRun(prompt, judged.values[:, place], reasons=judged.reasons[place])
             for place, prompt in enumerate(prompts)
         )
-        return made, RunCost(judged.tokens, judged.tokens, judged.seconds, judged.cached, judged.clipped)
+        return made, RunCost(judged.tokens, judged.distinct, judged.seconds, judged.cached, judged.clipped)
     labels, true = list(answer.labels), true_labels(cases, answer)
     fitted = [[fit(model, partial(_asked, prompt, labels, tune), case) for prompt in prompts] for case in cases]
     table = [[asked for asked, _ in row] for row in fitted]

@@ -7,13 +7,13 @@ Loaded models are kept, a few at most, by folder and settings.
 import json
 import os
 import threading
-import time
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
 
 from fedprompt.errors import ModelError, did_you_mean
 from fedprompt.models.chat_config import is_chat
+from fedprompt.models.matrix_product import matrix_product
 from fedprompt.models.protocols import CausalModel, RunSettings
 from fedprompt.models.scripted import ScriptedModel
 
@@ -23,7 +23,6 @@ __all__ = [
     "find_model_folder",
     "has_bfloat16",
     "load",
-    "matrix_product",
     "physical_cores",
     "recommended_settings",
     "settings_for",
@@ -33,7 +32,6 @@ DEFAULT_MODEL = "smollm2-135m-instruct"
 SCRIPTED = "scripted"
 KEPT = 2
 PACKS = {"cpu": 1024, "cuda": 8192}  # tokens at once
-PRODUCTS = {"cpu": (512, 576, 1536), "cuda": (8192, 4096, 4096)}  # rows, width and outputs of the product that is timed
 _kept: OrderedDict[tuple[str, str, RunSettings], CausalModel] = OrderedDict()
 _lock = threading.Lock()
 
@@ -148,31 +146,6 @@ def recommended_settings() -> RunSettings:
         return RunSettings(dtype=dtype, threads=physical_cores(), device="cuda", pack=PACKS["cuda"])
     pays = has_bfloat16() and matrix_product("bfloat16") > 1.2 * matrix_product("float32")
     return RunSettings(dtype="bfloat16" if pays else "float32", threads=physical_cores())
-
-
-def matrix_product(dtype: str, device: str = "cpu") -> float:
-    """Return how many GFLOP a second a layer's matrix product reaches, the best of ten, remembered by the process.
-
-    Its shape is a layer's of the default model on a processor, and one that fills a GPU there.
-    """
-    return _timed_product(dtype, device)
-
-
-@cache
-def _timed_product(dtype: str, device: str) -> float:
-    import torch
-
-    kind = getattr(torch, dtype)
-    count, width, out = PRODUCTS[device]
-    rows, weight = (torch.ones(size, width, dtype=kind, device=device) for size in (count, out))
-    times = []
-    for _ in range(12):
-        began = time.perf_counter()
-        torch.nn.functional.linear(rows, weight)
-        if device != "cpu":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - began)
-    return 2 * count * width * out / min(times[2:]) / 1e9
 
 
 def has_bfloat16() -> bool:

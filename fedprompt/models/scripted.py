@@ -189,7 +189,8 @@ class ScriptedModel:
                 a word.
         """
         for query in queries:
-            if len(self._tokens(query.rendered, query.words)) + tokens > WINDOW:
+            self._tokens(query.rendered, query.words)
+            if self.length(query.rendered, query.words, tokens) > WINDOW:
                 raise ModelError(
                     f"a prompt and {tokens} soft tokens do not fit the window of {WINDOW}; shorten the text"
                 )

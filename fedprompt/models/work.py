@@ -1,6 +1,6 @@
 """What was asked of a model and what it computed: counts that add up, and how near they come to the machine's bound.
 
-The bound is the matrix product that ``registry.matrix_product`` measures. Counted against it are the products of the
+The bound is the matrix product that ``matrix_product`` measures. Counted against it are the products of the
 layers alone; attention, norms and the head are the model's to pay. A backward pass has one product for each of the
 forward pass's, since weights are frozen.
 """
@@ -8,6 +8,7 @@ forward pass's, since weights are frozen.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fedprompt.models.matrix_product import matrix_product
 from fedprompt.models.protocols import ModelInfo
 
 __all__ = ["Work", "unshared"]
@@ -44,8 +45,6 @@ class Work:
         """Return which part of the machine's matrix product was reached; None where nothing was computed or counted."""
         if info.products is None or not (self.passed and self.seconds):
             return None
-        from fedprompt.models.registry import matrix_product
-
         reached = 2 * info.products * self.passed / self.seconds / 1e9
         return reached / matrix_product(info.settings.dtype, info.settings.device)
 

@@ -11,15 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, ModelError, PromptError, TuningError
+from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, ModelError, TuningError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.chat_runner import ChatRun, score_chat
-from fedprompt.evaluation.fitting import fit
 from fedprompt.evaluation.runner import (
     PromptRun,
     choice_run,
     compare_runs,
-    query,
     run_prompts,
     to_score,
     true_labels,
@@ -29,11 +27,11 @@ from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.evaluation.splits import Splits
 from fedprompt.models.chat_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel, SoftObjective
+from fedprompt.models.work import Work
 from fedprompt.privacy.egress import Parcel, unpack_task
 from fedprompt.privacy.quantise import with_feedback
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.prompts.template import Template
 from fedprompt.site.admission import contents_of, looks_at, not_now, question_of
 from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.folder import SiteFolder
@@ -59,6 +57,7 @@ from fedprompt.study.messages import (
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Method, Score, SplitName
 from fedprompt.study.versions import OWN, misfit
+from fedprompt.tuning.metered import MeteredObjective, prepare
 
 __all__ = ["Worker"]
 
@@ -97,11 +96,12 @@ class Worker:
         self._one = threading.Lock()  # one task at a time, whatever the transport
         self._cache = folder.scores
         self._templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
-        self._objectives: dict[str, SoftObjective] = {}
+        self._objectives: dict[str, MeteredObjective] = {}
+        self._work = Work()  # without the objectives' own
         # Values of single cases, so that a comparison asked for later computes nothing; they never leave this process.
         self._runs: dict[tuple[str, str], PromptRun] = {}
         self._steps = LocalSteps(name, folder, study)
-        self._clipped: dict[str, int] = {}  # split -> cases that were too long for some prompt
+        self._clipped: dict[SplitName, int] = {}  # split -> cases that were too long for some prompt
         self.failure: FedPromptError | None = None  # the last one
         self.on_progress: Progress | None = None
         self.on_step: Callable[[int, int, float], None] | None = None  # hears (round, local step, loss); stays here
@@ -274,26 +274,30 @@ class Worker:
     def objective(self, split: SplitName) -> SoftObjective:
         """Return a split prepared for the study's soft template, kept from one round to the next."""
         if split not in self._objectives:
-            template: Template = self._study.soft_template()
-            if self._study.soft is None:
-                raise PromptError("the study has no soft slot")
-            slot = Prompt(template, SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
-            cases, labels = self.splits.cases(split), self._study.answer.labels
-            tokens = self._study.soft.tokens
-            fitted = [fit(self._model, lambda c: query(slot, c, labels, ()), case, soft=tokens) for case in cases]
-            queries = [asked for asked, _ in fitted]
-            self._clipped[split] = max(self._clipped.get(split, 0), sum(cut for _, cut in fitted))
-            answers = true_labels(cases, self._study.answer).tolist()
-            self._objectives[split] = self._model.objective(
-                queries,
-                answers,
-                tokens,
-                kind=self._study.tuning.objective if split == "tune" else "labels",
-                folder=self._folder.path,
-            )
+            kind = self._study.tuning.objective if split == "tune" else "labels"
+            cases, folder = self.splits.cases(split), self._folder.path
+            made = self._objectives[split] = prepare(self._model, self._study, cases, kind=kind, folder=folder)
+            self._clipped[split] = max(self._clipped.get(split, 0), made.clipped)
         return self._objectives[split]
 
+    @property
+    def work(self) -> Work:
+        """What the model did for this worker's answers since it started; it never leaves."""
+        return sum((made.work for made in self._objectives.values()), self._work)
+
+    @property
+    def clipped(self) -> Mapping[SplitName, int]:
+        """Split -> cases that were too long for some prompt, of the splits that were looked at since it started."""
+        return dict(self._clipped)
+
     def _run(self, prompts: Sequence[Prompt], split: SplitName) -> dict[str, PromptRun]:
+        """Return the runs of these prompts, those that are known not computed again.
+
+        A soft prompt alone on validation, as a round asks for it, goes through the split's objective and past the score
+        cache. Keys and values of what stands before the slot are kept there, so that a look computes the slot and what
+        follows; and a round's prompt is new, so that the cache would never know it. The numbers are the cached way's to
+        1e-4, not to the bit: tokens are packed otherwise. What a process that is killed can lose is one look.
+        """
         missing = [prompt for prompt in prompts if (split, prompt.id) not in self._runs]
         cases, answer = self.splits.cases(split), self._study.answer
         if self._chat is not None:
@@ -310,6 +314,7 @@ class Worker:
                 self._model, missing, cases, answer, self.splits.tune, self._tell, self._cache, self._resources
             )
             self._clipped[split] = max(self._clipped.get(split, 0), cost.clipped)
+            self._work += cost.work
         self._runs.update({(split, run.prompt.id): run for run in runs})
         return {prompt.id: self._runs[split, prompt.id] for prompt in prompts}
 

@@ -21,6 +21,7 @@ from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.models.assets import asset_folder
 from fedprompt.models.protocols import CausalModel, RunSettings
 from fedprompt.models.registry import load, settings_for
+from fedprompt.models.work import Work
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
@@ -44,6 +45,7 @@ from fedprompt.workspace.federation_run import (
     start_prompt,
 )
 from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.shown_work import shown_work
 from fedprompt.workspace.sites import cases_of, make_worker
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
@@ -192,6 +194,8 @@ class _Demo:
             model=self.model.info.name,
             settings={**asdict(settings), "machine": asdict(self.model.info.settings)},
             seconds=clock.seconds,
+            work=shown_work(sum((worker.work for worker in self.workers.values()), Work()), self.model.info),
+            clipped={site: federation.clipped.of(site) for site in self.workers},
             templates=list(federation.templates.values()),
             scores=scores,
             records=records,

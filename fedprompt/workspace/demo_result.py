@@ -21,6 +21,8 @@ def demo_result(
     model: str,
     settings: Mapping[str, Any],
     seconds: Mapping[str, float],
+    work: Mapping[str, Any],
+    clipped: Mapping[str, int],
     templates: Sequence[Prompt],
     scores: Mapping[str, Mapping[str, Score]],
     records: Sequence[RoundRecord],
@@ -33,6 +35,8 @@ def demo_result(
         study: the study's digest.
         settings: the demo's and the machine's, the ``seed`` among them.
         seconds: stage -> how long it took.
+        work: what all of it took of the model.
+        clipped: site -> cases that were too long for the model's window.
         scores: site -> prompt id -> score on validation.
         records: the rounds of all together.
     """
@@ -59,6 +63,8 @@ def demo_result(
         **found,
         "headline": headline(found["test"], found["differences"]["federated_vs_manual"]),
         "note": "centralised is tuned on the pooled cases, which only this demo may do: its texts are public",
+        **work,
+        "clipped": dict(clipped),
         "seconds": {**seconds, "total": round(sum(seconds.values()), 3)},
     }
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import fedprompt
 from fedprompt.errors import FedPromptError
-from fedprompt.models.registry import has_bfloat16, matrix_product, physical_cores, settings_for
+from fedprompt.models.matrix_product import matrix_product
+from fedprompt.models.registry import has_bfloat16, physical_cores, settings_for
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.liveness import is_alive
 from fedprompt.workspace.queue import LANES
-from fedprompt.workspace.workspace import open_workspace
+from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = ["doctor"]
 
@@ -42,7 +43,7 @@ def doctor(home: Path | None = None) -> dict[str, Any]:
         "packages": versions,
         "processor": _processor(),
         "settings": _attempt(lambda: asdict(settings_for(find_home(home).path)), missing),
-        "product": _attempt(_product, missing),
+        "product": _attempt(lambda: _product(find_home(home).path), missing),
         "gpu": _attempt(_gpu, missing),
         "memory_bytes": _memory(),
     }
@@ -86,9 +87,10 @@ def _processor() -> dict[str, Any]:
     }
 
 
-def _product() -> dict[str, float]:
-    """Return what a matrix product reaches in each dtype, GFLOP a second: the bound of scoring and tuning."""
-    return {dtype: round(matrix_product(dtype), 1) for dtype in ("float32", "bfloat16")}
+def _product(home: Path) -> dict[str, float]:
+    """Return what a matrix product reaches in each dtype where models run, GFLOP a second: the bound of all work."""
+    device = settings_for(home).device
+    return {dtype: round(matrix_product(dtype, device), 1) for dtype in ("float32", "bfloat16")}
 
 
 def _gpu() -> str | None:
@@ -152,4 +154,14 @@ def _bank(home: Path | None, missing: list[str]) -> dict[str, Any]:
     with open_workspace(home) as ws:
         problems = [f"{problem.where}: {problem.what}" for problem in ws.bank.verify()]
         missing.extend(f"the bank has a damaged entry: {problem}" for problem in problems)
-        return {"path": str(ws.home.bank), "prompts": len(ws.bank.prompts()), "problems": problems}
+        reached = _reached(ws)
+        return {"path": str(ws.home.bank), "prompts": len(ws.bank.prompts()), "problems": problems, "reached": reached}
+
+
+def _reached(ws: Workspace) -> dict[str, Any] | None:
+    """Return the newest run that says which part of the matrix product it reached, None where none does."""
+    for run in ws.bank.runs():
+        found = run.result or {}
+        if found.get("part_of_product") is not None:
+            return {"kind": run.kind, **{name: found[name] for name in ("run", "tokens_per_second", "part_of_product")}}
+    return None

@@ -3,7 +3,7 @@
 The rounds are the same, and so are the bytes: only what carries them differs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Transport
 from fedprompt.models.chat_langchain import LangChainChat
 from fedprompt.models.registry import load
+from fedprompt.models.work import Work
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
@@ -37,6 +38,7 @@ from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.result_table import difference, entry, headline
 from fedprompt.workspace.scorer_resources import scorer_resources
 from fedprompt.workspace.shared_result import Pair, Shared, share
+from fedprompt.workspace.shown_work import shown_work
 from fedprompt.workspace.sites import cases_of, contents_digest, make_worker
 from fedprompt.workspace.study_model import machine_settings, model_digest_of, shared_model
 from fedprompt.workspace.timing import Clock
@@ -105,7 +107,12 @@ def federate(
     sources = {name: path.name for name, path in sites.items()}
     machine = machine_settings(model)
     start = None if parsed.soft is None or isinstance(model, LangChainChat) else start_prompt(model, parsed, ws.bank)
-    return _federate(ws, parsed, start, digest, transport, settings, sources, seed, resume, report, machine)
+    info = None if isinstance(model, LangChainChat) else model.info
+
+    def took() -> dict[str, Any]:
+        return shown_work(sum((worker.work for worker in workers.values()), Work()), info)
+
+    return _federate(ws, parsed, start, digest, transport, settings, sources, seed, resume, report, machine, took)
 
 
 def federate_flare(
@@ -172,6 +179,7 @@ def _federate(
     resume: bool,
     report: Report,
     machine: Mapping[str, Any] | None = None,
+    took: Callable[[], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     check_sites(parsed.rounds, transport.sites)
     run = content_id("r1", canonical_json({"kind": "federate", "study": digest, "settings": settings}))
@@ -194,6 +202,8 @@ def _federate(
             hub.heads.update(earlier.body.get("heads", {}))
         federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls)
         result = _worked(ws, federation, parsed, start, sources, seed, clock)
+    # What a site on its own machine computes for its answers stays there.
+    result |= {**(shown_work(Work(), None) if took is None else took()), "settings": machine}
     ws.bank.finish_run(run, result)
     return result
 
@@ -273,6 +283,7 @@ def _worked(
             for r in records
         ],
         "missing": federation.missing,
+        "clipped": {site: federation.clipped.of(site) for site in sorted(scores)},
         "test": test,
         "differences": differences,
         "prompts": {name: prompt.id for name, prompt in zip(names, nominated, strict=True)},

@@ -23,6 +23,7 @@ from fedprompt.study.messages import Choice, ScoreReply
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
 from fedprompt.workspace.bank_writer import BankWriter
+from fedprompt.workspace.clipped_cases import ClippedCases
 from fedprompt.workspace.kept_updates import BankJournal, BankKeeper
 from fedprompt.workspace.methods import how_judged, told_how
 from fedprompt.workspace.timing import Clock
@@ -79,6 +80,7 @@ class FederationRun:
         self.templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
         for prompt in self.templates.values():
             bank.record_prompt(prompt, study=digest, origin="study")
+        self.clipped = ClippedCases(bank, run)
 
     @property
     def left_out(self) -> Mapping[str, str]:
@@ -127,7 +129,9 @@ class FederationRun:
                 names = self.templates[group[0]].name + (f" and {len(group) - 1} more" if len(group) > 1 else "")
                 done = (sites.index(site) + place / len(groups)) / len(sites)
                 self._clock.tell(f"{site} scores {names}", done, site=site)
-                scores = self.hub.score(site, group).scores
+                reply = self.hub.score(site, group)
+                scores = reply.scores
+                self.clipped.note(site, "validation", reply.clipped)
                 self._agree(site, scores)
                 self._bank.record_scores(self.id, site, scores)
 
@@ -213,6 +217,7 @@ class FederationRun:
         def ask(site: str) -> None:
             if site not in known:
                 reply = self.hub.evaluate(site, asked, "validation", pairs)
+                self.clipped.note(site, "validation", reply.clipped)
                 self._bank.record_scores(self.id, site, [one for one in reply.scores if one.prompt in scored])
                 self._bank.record_comparisons(self.id, site, reply.comparisons)
 
@@ -242,6 +247,7 @@ class FederationRun:
             if all(prompt in known.get(site, {}) for prompt in ids):
                 return
             reply: ScoreReply = self.hub.evaluate(site, wanted[site], "test", pairs[site], hidden.get(site))
+            self.clipped.note(site, "test", reply.clipped)
             # Comparisons first: a run that stops between the two asks again rather than lacking them.
             self._bank.record_comparisons(self.id, site, reply.comparisons)
             self._bank.record_scores(self.id, site, reply.scores)

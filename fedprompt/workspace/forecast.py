@@ -7,6 +7,7 @@ earlier rounds where the bank holds some; else, where a site's file lies here, f
 """
 
 import math
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fedprompt.evaluation.cases import Case
-from fedprompt.evaluation.runner import query, run_prompts, true_labels
+from fedprompt.evaluation.runner import run_prompts
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.evaluation.splits import SplitSizes, assign, load_assignment
 from fedprompt.federation.rounds import check_sites
@@ -25,12 +26,12 @@ from fedprompt.models.registry import load
 from fedprompt.privacy.egress import pack_reply, pack_task
 from fedprompt.privacy.quantise import quantise
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import KEY_BYTES, SiteFolder
 from fedprompt.study.files import read_study
 from fedprompt.study.messages import EvaluateTask, ScoreReply, ScoreTask, TuneReply, TuneTask
 from fedprompt.study.schema import Study
 from fedprompt.study.score import BINS, CalibrationBin, Score
+from fedprompt.tuning.metered import prepare
 from fedprompt.workspace.chat_bill import ChatBill, chat_bill, judges_note
 from fedprompt.workspace.federation_run import start_prompt
 from fedprompt.workspace.progress import Progress, Report, quiet
@@ -89,7 +90,7 @@ def forecast(
         seconds = seen.get(site)
         if seconds is None and cases and model is not None:  # a chat model's calls would cost money
             report(Progress("prepare", f"{site}: one step on a batch of its cases"))
-            seconds, measured = _measured(model, parsed, cases, len(sites)), True
+            seconds, measured = _measured(model, parsed, cases, len(sites), ws.home.path), True
         found[site] = {
             "cases": None if cases is None else len(cases),
             "seconds": None if seconds is None else round(seconds, 2),
@@ -225,8 +226,8 @@ def _earlier(ws: Workspace, digest: str) -> dict[str, float]:
     return {}
 
 
-def _measured(model: CausalModel, study: Study, cases: Sequence[Case], sites: int) -> float:
-    """Return the seconds of the work of one of so many sites, from a few of its cases."""
+def _measured(model: CausalModel, study: Study, cases: Sequence[Case], sites: int, home: Path) -> float:
+    """Return the seconds of the work of one of so many sites, from a few of its cases, prepared as it prepares them."""
     few = cases[:SAMPLE]
     validation = study.splits.validation
     many = validation if validation > 1 else validation * len(cases)
@@ -235,19 +236,18 @@ def _measured(model: CausalModel, study: Study, cases: Sequence[Case], sites: in
     seconds = (time.perf_counter() - began) / len(few) * many
     if study.soft is None or study.answer.type != "choice":
         return seconds
-    slot = Prompt(study.soft_template(), SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
     batch = cases[: study.tuning.batch]
-    queries = [query(slot, case, study.answer.labels, ()) for case in batch]
-    objective = model.objective(queries, true_labels(batch, study.answer).tolist(), study.soft.tokens)
     start = start_prompt(model, study).vectors
     rows = range(len(batch))
-    objective.loss_and_gradient(start, rows)  # the first fills what the next ones use
-    began = time.perf_counter()
-    objective.loss_and_gradient(start, rows)
-    step = time.perf_counter() - began
-    began = time.perf_counter()
-    objective.loglikelihoods(start)
-    look = (time.perf_counter() - began) / len(batch) * many
+    with tempfile.TemporaryDirectory(dir=home) as folder:  # for what exceeds the memory, as the site's own folder is
+        objective = prepare(model, study, batch, kind=study.tuning.objective, folder=Path(folder))
+        objective.loss_and_gradient(start, rows)  # the first fills what the next ones use
+        began = time.perf_counter()
+        objective.loss_and_gradient(start, rows)
+        step = time.perf_counter() - began
+        began = time.perf_counter()
+        objective.loglikelihoods(start)
+        look = (time.perf_counter() - began) / len(batch) * many
     rounds = study.rounds
     seconds += rounds.total * (study.tuning.steps * step + look)
     if rounds.alone:

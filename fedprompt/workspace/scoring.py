@@ -24,6 +24,7 @@ from fedprompt.workspace.own_cases import OWN_SITE, own_cases
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.scorer_resources import scorer_resources
 from fedprompt.workspace.shown import method_of, shown_score
+from fedprompt.workspace.shown_work import shown_work
 from fedprompt.workspace.told_apart import all_pairs, told_apart
 from fedprompt.workspace.workspace import Workspace
 
@@ -125,12 +126,10 @@ def score(
             for prompt, found, one in zip(prompts, scores, runs, strict=True)
         ],
         **told_apart(runs, chosen, split, seed),
-        "share_ratio": cost.share_ratio,
-        "tokens": cost.tokens,
+        **shown_work(cost.work, loaded.info),
         "cached": cost.cached,
         "clipped": cost.clipped,
         "settings": machine,
-        "tokens_per_second": cost.distinct / cost.seconds if cost.seconds else None,
         "seconds": round(time.monotonic() - began, 3),
         "run": run,
     }

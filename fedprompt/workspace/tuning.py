@@ -19,6 +19,7 @@ from fedprompt.study.schema import Study
 from fedprompt.workspace.federation_run import FederationRun, start_prompt
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.scoring import OWN_SITE, open_study, shown_score
+from fedprompt.workspace.shown_work import shown_work
 from fedprompt.workspace.sites import cases_of, contents_digest, make_worker
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
@@ -73,8 +74,10 @@ def tune(
         # One site: what it tuned is the next prompt, whatever strategy the study has for many.
         records = federation.rounds(hub, run, start, seed, parsed.alone(), "tuned", "part")
         kept = best_round(records)
+    _note_clipped(federation, worker)
     with clock.stage("test", "one look at test"):
         look = federation.look_at_test([kept.prompt], {OWN_SITE: []})
+    _note_clipped(federation, worker)
     result = {
         "prompt": kept.prompt.id,
         "steps": len(records) * parsed.tuning.steps,
@@ -82,11 +85,19 @@ def tune(
         "loss": [record.loss[OWN_SITE] for record in records],
         "validation": shown_score(kept.scores[OWN_SITE]),
         "test": shown_score(look.scores[OWN_SITE][kept.prompt.id]),
+        **shown_work(worker.work, model.info),
+        "clipped": federation.clipped.of(OWN_SITE),
+        "settings": machine,
         "seconds": round(time.monotonic() - began, 3),
         "run": run,
     }
     ws.bank.finish_run(run, result)
     return result
+
+
+def _note_clipped(federation: FederationRun, worker: Worker) -> None:
+    for split, cases in worker.clipped.items():
+        federation.clipped.note(OWN_SITE, split, cases)
 
 
 class _Steps:

@@ -1,8 +1,9 @@
 """How long tuning will take on this machine: ten steps of the very study on its own cases, timed; nothing is kept.
 
 The estimate is the sum of what ``tune`` does: load, prepare both splits, steps, a look at validation after each part,
-one look at test. Each is measured here, the looks by one over a few cases. The timed steps start from the study's own
-start and are thrown away.
+one look at test. Each is measured here, the looks by one over a few cases. Cases are prepared as ``tune`` prepares
+them: cut to the model's window, for the study's objective, and with what exceeds the memory in the site's folder. The
+timed steps start from the study's own start and are thrown away.
 """
 
 import time
@@ -14,11 +15,7 @@ from typing import Any
 import numpy as np
 
 from fedprompt.errors import DataError
-from fedprompt.evaluation.runner import query, true_labels
-from fedprompt.models.protocols import CausalModel, SoftObjective
-from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.study.schema import Study
+from fedprompt.tuning.metered import prepare
 from fedprompt.tuning.soft import tune_soft
 from fedprompt.workspace.federation_run import start_prompt
 from fedprompt.workspace.own_cases import own_cases
@@ -59,9 +56,10 @@ def time_tuning(
     load = time.perf_counter() - began
     report(Progress("prepare", f"preparing {len(own.chosen)} cases", 1.0, 4.0))
     began = time.perf_counter()
-    objective = _objective(model, parsed, own.splits.tune)
+    folder = own.folder.path
+    objective = prepare(model, parsed, own.splits.tune, kind=parsed.tuning.objective, folder=folder)
     start = start_prompt(model, parsed, ws.bank)
-    prepare = time.perf_counter() - began
+    prepared = time.perf_counter() - began
     took: list[float] = []
     last = time.perf_counter()
 
@@ -89,29 +87,22 @@ def time_tuning(
     report(Progress("time", "one look at validation cases", 3.0, 4.0))
     few = own.splits.validation[:LOOKED_AT]
     began = time.perf_counter()
-    looked = _objective(model, parsed, few)
+    looked = prepare(model, parsed, few, folder=folder)
     prepare_look = (time.perf_counter() - began) / len(few)
     began = time.perf_counter()
     looked.loglikelihoods(start.vectors)
     look = (time.perf_counter() - began) / len(few)
     validation, test, parts = len(own.splits.validation), len(own.splits.test), parsed.rounds.count
-    prepare += prepare_look * validation
+    prepared += prepare_look * validation
     return {
         "seconds": round(
-            load + prepare + parts * (tuning.steps * step + look * validation) + test * (look + prepare_look), 2
+            load + prepared + parts * (tuning.steps * step + look * validation) + test * (look + prepare_look), 2
         ),
         "step": round(step, 4),
         "timed": len(took),
-        "prepare": round(prepare, 3),
+        "prepare": round(prepared, 3),
         "look": round(look * validation, 3),
         "load": round(load, 2),
         "steps": parts * tuning.steps,
         "parts": parts,
     }
-
-
-def _objective(model: CausalModel, study: Study, cases: Any) -> SoftObjective:
-    assert study.soft is not None
-    slot = Prompt(study.soft_template(), SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
-    queries = [query(slot, case, study.answer.labels, ()) for case in cases]
-    return model.objective(queries, true_labels(cases, study.answer).tolist(), study.soft.tokens)

@@ -56,3 +56,19 @@ def test_clipped_cases_are_counted_once_whatever_the_prompts() -> None:
     other = Prompt(Template("o", text="{text} {title}").with_words(LABELS))
     _, cost = run_prompts(MODEL, [PROMPT, other], cases, Answer(type="choice", labels=LABELS))
     assert cost.clipped == 1
+
+
+def test_two_long_fields_are_cut_to_one_length_and_a_short_one_stays_whole() -> None:
+    both = Prompt(Template("t", text="{title}|{text}|{note}|").with_words(LABELS))
+    case = Case({"title": "word " * WINDOW, "text": "word " * (2 * WINDOW), "note": "short"}, "positive")
+    cut, clipped = fit(MODEL, lambda one: query(both, one, LABELS, ()), case)
+    title, text, note, _ = cut.rendered.text().split("|")
+    assert clipped and len(title) == len(text) and note == "short"
+    assert WINDOW - 2 <= MODEL.length(cut.rendered, cut.words) <= WINDOW
+
+
+def test_a_field_that_the_template_does_not_show_takes_no_room_from_those_it_shows() -> None:
+    only = Prompt(Template("t", text="{title}").with_words(LABELS))
+    case = Case({"title": "word " * WINDOW, "text": "word " * (2 * WINDOW)}, "positive")
+    cut, clipped = fit(MODEL, lambda one: query(only, one, LABELS, ()), case)
+    assert clipped and MODEL.length(cut.rendered, cut.words) == WINDOW

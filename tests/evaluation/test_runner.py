@@ -113,12 +113,12 @@ def test_runs_come_in_the_order_of_prompts_whatever_their_company() -> None:
     assert [run.prompt for run in both] == [ONE, TWO]
     assert both[1].confidence is not None and alone.confidence is not None
     assert both[1].confidence.tolist() == alone.confidence.tolist()
-    assert 0 < cost.share_ratio < 1 and cost.distinct < cost.tokens
+    assert 0 < cost.work.share_ratio < 1 and cost.distinct < cost.tokens
 
 
 def test_over_nothing_nothing_is_run() -> None:
     assert run_prompts(ScriptedModel(), [ONE], [], ANSWER)[0] == ()
-    assert run_prompts(ScriptedModel(), [], CASES, ANSWER)[1].share_ratio == 1.0
+    assert run_prompts(ScriptedModel(), [], CASES, ANSWER)[1].work.share_ratio == 1.0
 
 
 def test_an_answer_that_is_no_label_names_its_line_and_not_its_text() -> None:
@@ -141,6 +141,7 @@ def test_generated_text_is_scored_by_the_mean_of_its_scorers() -> None:
     (run,), cost = run_prompts(model, [prompt], cases, answer, progress=lambda *at: told.append(at))
     # The whole text is exact and contained; a part of it is contained alone; the last is neither.
     assert run.values.tolist() == [1.0, 0.5, 0.0]
-    assert told == [(3, 3)] and cost.tokens == 3 * made.tokens
+    # Each text is three tokens after the same two, which are read once.
+    assert told == [(3, 3)] and (cost.tokens, cost.distinct) == (3 * (2 + made.tokens), 2 + 3 * made.tokens)
     found = to_score(run, cases, "test", answer)
     assert (found.metric, found.total, found.squares, found.confusion) == ("score", 1.5, 1.25, ())

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fedprompt.models.hf import layer_products
+from fedprompt.models.matrix_product import matrix_product
 from fedprompt.models.protocols import ChoiceQuery, Decoding, GenerateQuery, ModelInfo, RunSettings
-from fedprompt.models.registry import matrix_product
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.models.work import Work, unshared
 from fedprompt.prompts.template import Template

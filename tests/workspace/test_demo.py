@@ -15,6 +15,7 @@ from fedprompt.workspace.demo_text import SOURCES, Source, draw_cases, read_sour
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.overview import overview
 from fedprompt.workspace.progress import Progress
+from fedprompt.workspace.shown_work import WORK
 from fedprompt.workspace.workspace import open_workspace
 from tests.new_bank import new_workspace
 
@@ -47,7 +48,7 @@ def make_home(path: Path) -> Path:
 
 
 def timeless(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key != "seconds"}
+    return {key: value for key, value in result.items() if key not in ("seconds", *WORK)}
 
 
 @pytest.fixture(scope="module")

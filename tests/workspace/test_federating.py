@@ -14,6 +14,7 @@ from fedprompt.workspace.overview import overview
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.ranking_page import Filter, ranking_page
 from fedprompt.workspace.scoring import score
+from fedprompt.workspace.shown_work import WORK
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases, write_study
@@ -49,6 +50,13 @@ def test_the_result_names_templates_rounds_and_test(done: Done) -> None:
         assert entry["worst"] == min(entry["by_site"].values())
     gap = found["differences"]["federated_vs_manual"]["difference"]
     assert gap == pytest.approx(found["test"]["federated"]["mean"] - found["test"]["manual"]["mean"])
+
+
+def test_the_result_says_what_was_asked_and_computed_and_what_was_cut(done: Done) -> None:
+    _, found, _ = done
+    assert 0 < found["share_ratio"] < 1 and found["tokens"] > 0 and found["tokens_per_second"] > 0
+    assert found["clipped"] == dict.fromkeys(SITES, 0)
+    assert found["part_of_product"] is None and found["settings"]["dtype"] in ("float32", "bfloat16")
 
 
 def test_the_best_template_and_round_are_chosen_on_validation(done: Done) -> None:
@@ -201,7 +209,9 @@ def test_a_federation_that_stopped_at_each_message_ends_with_what_its_bank_holds
                 SiteFolder(ws.home.sites / name).prepare(name.encode().ljust(32))
             while True:
                 try:
-                    results.append({k: v for k, v in federate(ws, path, data, report=report).items() if k != "seconds"})
+                    found = federate(ws, path, data, report=report)
+                    # What was computed is this process's own.
+                    results.append({k: v for k, v in found.items() if k not in ("seconds", *WORK)})
                     break
                 except KeyboardInterrupt:
                     continue

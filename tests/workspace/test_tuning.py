@@ -22,6 +22,10 @@ def test_the_json_that_scripts_read(tmp_path: Path) -> None:
         assert found["validation"]["n"] == found["test"]["n"] == 20
         best = max(row.body["mean"] for row in ws.bank.rounds(found["run"]))
         assert found["validation"]["value"] == best
+        # A step computes what follows the slot alone, while prompts are asked for whole.
+        assert 0 < found["share_ratio"] < 1 and found["tokens"] > 0 and found["tokens_per_second"] > 0
+        assert found["clipped"] == 0 and found["settings"]["dtype"] == "float32"
+        assert found["part_of_product"] is None  # the fake multiplies nothing that counts
         assert ws.bank.prompt(found["prompt"]).kind == "soft"
         assert ws.bank.verify() == ()
         # The same study, cases and seed are the same run.

@@ -1,0 +1,84 @@
+"""A site's cases prepared for the study's soft template, cut to the model's window, with a count of what tuning takes.
+
+Whoever tunes, or says beforehand how long tuning takes, asks here, so that both do the same work.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.errors import PromptError
+from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.fitting import fit
+from fedprompt.evaluation.runner import query, true_labels
+from fedprompt.models.protocols import CausalModel, LossGradient, PreparedObjective
+from fedprompt.models.work import Work
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.study.schema import Study
+
+__all__ = ["MeteredObjective", "prepare"]
+
+T = TypeVar("T")
+
+
+class MeteredObjective:
+    """Implements ``SoftObjective``; ``work`` is all that was done so far, ``clipped`` how many cases were too long."""
+
+    def __init__(self, objective: PreparedObjective, seconds: float = 0.0, clipped: int = 0) -> None:
+        self._objective, self.clipped = objective, clipped
+        self.work = Work(0, objective.prepared, seconds, objective.prepared)
+
+    def __len__(self) -> int:
+        return len(self._objective)
+
+    def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
+        """Return the mean loss over the cases ``rows`` and its gradient."""
+        return self._timed(lambda: self._objective.loss_and_gradient(vectors, rows), rows, looking=False)
+
+    def loglikelihoods(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return [cases, labels] log-likelihoods of every case."""
+        return self._timed(lambda: self._objective.loglikelihoods(vectors), range(len(self)), looking=True)
+
+    def _timed(self, ask: Callable[[], T], rows: Sequence[int], *, looking: bool) -> T:
+        began = time.perf_counter()
+        found = ask()
+        seconds = time.perf_counter() - began
+        took = self._objective.tokens(rows, looking=looking)
+        # A step goes back through all that it went forward through.
+        self.work += Work(took.asked, took.computed, seconds, took.computed * (1 if looking else 2))
+        return found
+
+
+def prepare(
+    model: CausalModel,
+    study: Study,
+    cases: Sequence[Case],
+    *,
+    kind: Literal["labels", "vocabulary"] = "labels",
+    folder: Path | None = None,
+) -> MeteredObjective:
+    """Return cases prepared for the study's soft template.
+
+    Args:
+        kind: over what the answer's likelihood is normalised; ``labels`` where validation is looked at.
+        folder: private; takes the keys and values that do not fit the memory allowed.
+
+    Raises:
+        PromptError: the study has no soft slot.
+        ModelError: the template alone does not fit the model's window.
+        TuningError: ``folder`` cannot take what is over the memory.
+    """
+    if study.soft is None:
+        raise PromptError(f"the study '{study.study}' has no soft slot")
+    slot = Prompt(study.soft_template(), SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
+    labels, tokens = study.answer.labels, study.soft.tokens
+    fitted = [fit(model, lambda one: query(slot, one, labels, ()), case, soft=tokens) for case in cases]
+    answers = true_labels(cases, study.answer).tolist()
+    began = time.perf_counter()
+    objective = model.objective([asked for asked, _ in fitted], answers, tokens, kind=kind, folder=folder)
+    return MeteredObjective(objective, time.perf_counter() - began, sum(cut for _, cut in fitted))
