@@ -1,16 +1,18 @@
 """From a rendered template to tokens: whole runs of text, split only where a control token or a soft slot stands.
 
-Rules. A soft slot is a hard boundary. A chat marker is a control token only where the model's own chat template put
-it; the same characters inside a case or a template stay text (special tokens are split there). A run of text and the
-label word after it are tokenised as one, then divided at the longest common *token* prefix. A tokenizer that begins
-every text with a token of its own (BOS) does so here, after a soft slot at the very start, as PEFT lays it out.
+Rules. A soft slot is a hard boundary: each side of it is read as a text of its own. A chat marker is a control token
+only where the model's own chat template put it; the same characters inside a case or a template stay text. A run of
+text and the label word after it are tokenised as one, then divided at the longest common *token* prefix. A tokenizer
+that begins every text with a token of its own (BOS) does so here, after a soft slot at the very start, as PEFT lays it
+out.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fedprompt.errors import ModelError
+from fedprompt.models.plain_reader import PlainReader
 from fedprompt.prompts.rendered import SOFT, Rendered, SoftSlot
 
 __all__ = ["Encoded", "Encoder"]
@@ -24,7 +26,26 @@ class _Control:
     id: int
 
 
-_Segment = str | _Control | SoftSlot
+class _Run(NamedTuple):
+    """A run of text; ``later`` where a control token of the chat format stands before it."""
+
+    text: str
+    later: bool = False
+
+
+_Segment = _Run | _Control | SoftSlot
+
+
+class _Layout(NamedTuple):
+    """A prompt's segments; ``tail`` is its last run of text, empty after a control token or a soft slot."""
+
+    head: tuple[_Segment, ...]
+    tail: _Run
+
+    def runs(self, words: Sequence[str]) -> list[_Run]:
+        """Return every run of text, and the tail with each of the words."""
+        found = [segment for segment in self.head if isinstance(segment, _Run)]
+        return [*found, self.tail, *(_with(self.tail, word) for word in words)]
 
 
 @dataclass(frozen=True)
@@ -42,7 +63,7 @@ class Encoder:
         self._tokenizer = tokenizer
         self._window = window
         self._formats: dict[tuple[str, ...], list[tuple[str, int | None]]] = {}
-        self._controls = {str(t): int(i) for t, i in tokenizer.get_added_vocab().items()}
+        self._reader = PlainReader(tokenizer)
         opening = tokenizer("", add_special_tokens=True)["input_ids"]
         self._opening = tuple(int(i) for i in opening if i == tokenizer.bos_token_id)
 
@@ -52,15 +73,14 @@ class Encoder:
         Raises:
             ModelError: a prompt is longer than the model's window, or is empty.
         """
-        layouts = [self._segments(rendered) for rendered, _, _ in items]
+        layouts = [self._layout(rendered) for rendered, _, _ in items]
         runs = self._tokenise(
-            text for segments, (_, words, _) in zip(layouts, items, strict=True) for text in _texts(segments, words)
+            run for layout, (_, words, _) in zip(layouts, items, strict=True) for run in layout.runs(words)
         )
         encoded = []
-        for segments, (_, words, soft) in zip(layouts, items, strict=True):
-            head, tail = _split_tail(segments)
+        for (head, tail), (_, words, soft) in zip(layouts, items, strict=True):
             before = self._flatten(head, runs, soft)
-            plain, whole = runs[tail], [runs[tail + word] for word in words]
+            plain, whole = runs[tail], [runs[_with(tail, word)] for word in words]
             common = min(_common(plain, ids) for ids in whole)
             common = min(common, min(len(ids) for ids in whole) - 1)
             context = before + plain[:common]
@@ -77,8 +97,8 @@ class Encoder:
         Raises:
             ModelError: it is longer than the window, or empty.
         """
-        segments = self._segments(rendered)
-        ids = self._flatten(segments, self._tokenise(_texts(segments, ())), soft)
+        layout = self._layout(rendered)
+        ids = self._flatten((*layout.head, layout.tail), self._tokenise(layout.runs(())), soft)
         if not ids:
             raise ModelError("a prompt is empty: this model needs at least one token to continue")
         self._check(len(ids))
@@ -86,14 +106,18 @@ class Encoder:
 
     def length(self, rendered: Rendered, words: Sequence[str], soft: int) -> int:
         """Return how many tokens a prompt has with the longest of the words."""
-        segments = self._segments(rendered)
-        runs = self._tokenise(_texts(segments, words))
-        head, tail = _split_tail(segments)
-        return len(self._flatten(head, runs, soft)) + max(len(runs[tail + word]) for word in (words or ("",)))
+        layout = self._layout(rendered)
+        runs = self._tokenise(layout.runs(words))
+        ends = [len(runs[_with(layout.tail, word)]) for word in (words or ("",))]
+        return len(self._flatten(layout.head, runs, soft)) + max(ends)
 
     def plain(self, text: str) -> tuple[int, ...]:
         """Tokenise text alone, control tokens split."""
-        return self._tokenise([text])[text]
+        return self.plain_batch([text])[0]
+
+    def plain_batch(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        """Tokenise each text alone, control tokens split."""
+        return self._reader.read(texts)
 
     def _check(self, length: int) -> None:
         if length > self._window:
@@ -102,8 +126,8 @@ class Encoder:
                 "shorten the case, the template or its demonstrations"
             )
 
-    def _segments(self, rendered: Rendered) -> tuple[_Segment, ...]:
-        found: list[_Segment] = []
+    def _layout(self, rendered: Rendered) -> _Layout:
+        found: list[str | _Control | SoftSlot] = []
         if rendered.is_chat:
             for literal, turn in self._chat(rendered):
                 found.extend(self._split_controls(literal))
@@ -113,14 +137,15 @@ class Encoder:
             found.extend(rendered.turns[0].pieces)
             opening = [_Control(i) for i in self._opening]
             found[1 if found and found[0] is SOFT else 0 : 0] = opening
-        merged: list[_Segment] = []
+        head: list[_Segment] = []
+        tail = _Run("")
         for segment in found:
-            last = merged[-1] if merged else None
-            if isinstance(segment, str) and isinstance(last, str):
-                merged[-1] = last + segment
-            elif segment != "":
-                merged.append(segment)
-        return tuple(merged)
+            if isinstance(segment, str):
+                tail = _with(tail, segment)
+            else:
+                head += [tail, segment]
+                tail = _Run("", rendered.is_chat and isinstance(segment, _Control))
+        return _Layout(tuple(head), tail)
 
     def _chat(self, rendered: Rendered) -> list[tuple[str, int | None]]:
         """Return the chat format around the messages: literals, each with the number of the message after it."""
@@ -153,28 +178,29 @@ class Encoder:
             parts.append((literal, int(number)))
         return [*parts, (text, None)]
 
-    def _split_controls(self, literal: str) -> Iterable[_Segment]:
+    def _split_controls(self, literal: str) -> Iterable[str | _Control]:
+        markers = self._reader.markers
         while literal:
-            hits = [(literal.find(token), -len(token), token) for token in self._controls if token in literal]
+            hits = [(literal.find(token), -len(token), token) for token in markers if token in literal]
             if not hits:
                 yield literal
                 return
             at, _, token = min(hits)
-            if at:
-                yield literal[:at]
-            yield _Control(self._controls[token])
-            literal = literal[at + len(token) :]
+            marker, before, literal = markers[token], literal[:at], literal[at + len(token) :]
+            yield before.rstrip() if marker.takes_before else before
+            yield _Control(marker.id)
+            literal = literal.lstrip() if marker.takes_after else literal
 
-    def _tokenise(self, texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
-        wanted = [text for text in dict.fromkeys(texts) if text]
-        runs: dict[str, tuple[int, ...]] = {"": ()}
-        if wanted:
-            ids = self._tokenizer(wanted, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-            runs.update(zip(wanted, map(tuple, ids), strict=True))
-        return runs
+    def _tokenise(self, runs: Iterable[_Run]) -> dict[_Run, tuple[int, ...]]:
+        wanted = dict.fromkeys(runs, ())
+        found: dict[_Run, tuple[int, ...]] = {**wanted}
+        for later in (False, True):
+            group = [run for run in wanted if run.text and run.later is later]
+            found.update(zip(group, self._reader.read([run.text for run in group], later=later), strict=True))
+        return found
 
     @staticmethod
-    def _flatten(segments: Sequence[_Segment], runs: dict[str, tuple[int, ...]], soft: int) -> tuple[int, ...]:
+    def _flatten(segments: Sequence[_Segment], runs: dict[_Run, tuple[int, ...]], soft: int) -> tuple[int, ...]:
         ids: list[int] = []
         for segment in segments:
             if isinstance(segment, SoftSlot):
@@ -186,15 +212,8 @@ class Encoder:
         return tuple(ids)
 
 
-def _split_tail(segments: Sequence[_Segment]) -> tuple[Sequence[_Segment], str]:
-    """Return what stands before the last run of text, and that run (empty after a control token or a soft slot)."""
-    last = segments[-1] if segments else None
-    return (segments[:-1], last) if isinstance(last, str) else (segments, "")
-
-
-def _texts(segments: Sequence[_Segment], words: Sequence[str]) -> list[str]:
-    _, tail = _split_tail(segments)
-    return [s for s in segments if isinstance(s, str)] + [tail + word for word in words]
+def _with(run: _Run, more: str) -> _Run:
+    return _Run(run.text + more, run.later)
 
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:

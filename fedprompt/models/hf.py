@@ -50,7 +50,7 @@ class HFModel:
         known = [*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id]
         self._ends = frozenset(int(end) for end in known if end is not None)
         self._lock = threading.RLock()
-        self.vocabulary = HFVocabulary(tokenizer, lambda ids: self._body.embed(ids, None))
+        self.vocabulary = HFVocabulary(tokenizer, self._encoder.plain_batch, lambda ids: self._body.embed(ids, None))
 
     @classmethod
     def load(cls, folder: Path, *, name: str, settings: RunSettings) -> "HFModel":

@@ -21,10 +21,18 @@ PART = 8192
 
 
 class HFVocabulary:
-    """Implements ``Vocabulary``; ``embed`` gives tokens' input embeddings, [tokens, width]."""
+    """Implements ``Vocabulary``.
 
-    def __init__(self, tokenizer: Any, embed: Callable[[Sequence[int]], Tensor]) -> None:
-        self._tokenizer, self._embed = tokenizer, embed
+    ``read`` gives texts' tokens, control tokens' markers read as text; ``embed`` tokens' embeddings, [tokens, width].
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        read: Callable[[Sequence[str]], list[tuple[int, ...]]],
+        embed: Callable[[Sequence[int]], Tensor],
+    ) -> None:
+        self._tokenizer, self._read, self._embed = tokenizer, read, embed
 
     def nearest(self, vectors: NDArray[np.float32], count: int, by: By, *, plain: bool = True) -> Nearest:
         """Return the ``count`` tokens nearest to each row of [rows, width] by input embedding, or all if fewer."""
@@ -51,7 +59,7 @@ class HFVocabulary:
     def reads_back(self, tokens: Sequence[int]) -> bool:
         """Return whether the tokens' text is read as these very tokens, and spells no control token."""
         text = self.spelt(tokens)
-        return not any(marker in text for marker in self._controls) and self._read([text]) == [list(tokens)]
+        return not any(marker in text for marker in self._controls) and self._read([text]) == [tuple(tokens)]
 
     def _rows(self, tokens: Sequence[int]) -> Tensor:
         """Return [tokens, width] float32 in the machine's memory."""
@@ -69,17 +77,10 @@ class HFVocabulary:
         texts = [self.spelt([token]) for token in range(len(self._tokenizer))]
         controls = set(self._controls.values())
         kept = [
-            token not in controls and text.replace("\n", "").isprintable() and bool(text) and ids == [token]
+            token not in controls and text.replace("\n", "").isprintable() and bool(text) and ids == (token,)
             for token, (text, ids) in enumerate(zip(texts, self._read(texts), strict=True))
         ]
         return torch.tensor(kept)
-
-    def _read(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return each text's tokens, with control tokens' markers read as text."""
-        found: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)[
-            "input_ids"
-        ]
-        return found
 
 
 def _likeness(wanted: Tensor, rows: Tensor, by: By) -> Tensor:
