@@ -15,6 +15,7 @@ from zlib import crc32
 
 import streamlit as st
 
+from app.panels.addressed import follow_address
 from app.panels.plain import plain, sentence
 from app.panels.ranking_filters import Asked
 from app.panels.titles import titles
@@ -45,6 +46,7 @@ from fedprompt.workspace.views import CompareView, LeaderRow, OverviewView
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = [
+    "STUDY",
     "bank_stamp",
     "compare_view",
     "explain",
@@ -72,6 +74,7 @@ __all__ = [
 ]
 
 MAX_IDS = 8
+STUDY = "session_study"
 MAX_TITLES = 5000
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -116,18 +119,14 @@ def study_shown() -> StudyRow | None:
 
     A choice comes by the address (``?study=s1:...``) or by :func:`show_study`, and holds on every page.
     """
-    state, asked = st.session_state, st.query_params.get("study")
     rows = {row.digest: row for row in scored_studies()}
-    if asked != state.get("session_linked"):
-        state["session_linked"] = asked
-        if asked in rows:
-            state["session_study"] = asked
-    return rows.get(state.get("session_study", "")) or next(iter(rows.values()), None)
+    follow_address("study", STUDY, list(rows))
+    return rows.get(st.session_state.get(STUDY, "")) or next(iter(rows.values()), None)
 
 
 def show_study(digest: str) -> None:
     """Have pages speak of a study from now on."""
-    st.session_state["session_study"] = digest
+    st.session_state[STUDY] = digest
 
 
 def scored_studies() -> tuple[StudyRow, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.panels.addressed import follow_address, keep_address
 from app.panels.federation_parts import draw_member, draw_result, draw_rounds_of
 from app.panels.forecast import draw_forecast
 from app.panels.members import draw_hub_members
@@ -12,6 +13,7 @@ from app.panels.roster import draw_roster
 from app.panels.round_controls import draw_controls
 from app.panels.sites_chosen import ask_sites
 from app.panels.study_form import ask_study, set_study
+from app.panels.titles import apart
 from app.panels.work import active, draw_work, follow, newest_of
 from app.session import guarded, role, workspace
 from app.visitor import barred, require, submit
@@ -53,13 +55,17 @@ def live() -> None:
     if not runs:
         return
     states = {"running": "not finished", "done": "finished"}
-    names = {
-        run.id: f"{ws.bank.study(run.study).study.study}, {run.created:%d %b %H:%M}, {states[run.state]}"
-        for run in runs
-    }
+    names = apart(
+        {
+            run.id: f"{ws.bank.study(run.study).study.study}, {run.created:%d %b %H:%M}, {states[run.state]}"
+            for run in runs
+        }
+    )
     shown = next(iter(names))
     if len(runs) > 1 and not active(job):
+        follow_address("run", "federation_run", list(names))
         shown = str(st.selectbox("Run", list(names), format_func=lambda one: names[one], key="federation_run"))
+        keep_address("run", "federation_run", shown)
     view = federation_view(ws, shown)
     st.header("The sites")
     draw_roster(view, job)

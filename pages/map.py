@@ -53,11 +53,17 @@ def ask(sizes: dict[str, int]) -> tuple[str, str, str, str | None]:
     spaces = {key: words for key, words in ({TEXTS: "templates"} | models).items() if sizes[key] >= LEAST}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         space = st.selectbox(
-            "Of", list(spaces), format_func=lambda key: f"{spaces[key]} ({sizes[key]:,})", key="map_space", width=260
+            "Of", list(spaces), format_func=spaces.__getitem__, key="map_space", width=260, bind="query-params"
         )
         study = ask_study("map", "Scores of")
         colour = st.segmented_control(
-            "Colour", list(COLOURS), format_func=COLOURS.__getitem__, default="score", key="map_colour", required=True
+            "Colour",
+            list(COLOURS),
+            format_func=COLOURS.__getitem__,
+            default="score",
+            key="map_colour",
+            required=True,
+            bind="query-params",
         )
         method = st.segmented_control(
             "Layout",
@@ -66,6 +72,7 @@ def ask(sizes: dict[str, int]) -> tuple[str, str, str, str | None]:
             default="pca",
             key="map_method",
             required=True,
+            bind="query-params",
             disabled=sizes[space] > MOST_TSNE,
             help=f"PCA is exact: far apart is different. t-SNE, up to {MOST_TSNE:,} prompts, keeps neighbours near; "
             "its distances between groups mean nothing.",
@@ -107,7 +114,8 @@ def draw_view(view: MapView, colour: str, study: str | None, near: dict[str, flo
         if st.button("Whole map", key="map_out", icon=":material/zoom_out_map:", disabled=zoom is None):
             del st.session_state["map_zoom"]
             st.rerun()
-        words = "Draw a line around prompts, or a box, or click one." if drawn is None else f"{len(inside):,} chosen."
+        told = f"{len(shown):,} prompts; draw a line around some, or a box, or click one."
+        words = told if drawn is None else f"{len(inside):,} of {len(shown):,} prompts chosen."
         if view.shares is not None:
             words += f" The two directions show {percent(sum(view.shares))} of what differs."
         if len(shown) > MOST_POINTS:

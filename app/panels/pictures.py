@@ -33,6 +33,7 @@ def draw_pictures(view: CompareView, names: Mapping[str, str], measured: Mapping
         format_func=lambda key: PICTURES[key],
         key="compare_picture",
         required=True,
+        bind="query-params",
         label_visibility="collapsed",
     )
     if which == "sites":

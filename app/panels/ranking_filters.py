@@ -64,6 +64,7 @@ def ask_filters(sites: tuple[str, ...]) -> Asked:
             format_func=lambda one: KINDS[one],
             key="leaderboard_kind",
             width=110,
+            bind="query-params",
             persist_state="session",
         )
         origin = st.selectbox(
@@ -72,6 +73,7 @@ def ask_filters(sites: tuple[str, ...]) -> Asked:
             format_func=lambda one: ORIGINS.get(one) or f"tuned at {str(one).partition(':')[2]}",
             key="leaderboard_origin",
             width=150,
+            bind="query-params",
             persist_state="session",
         )
         tag = st.text_input(
@@ -82,7 +84,9 @@ def ask_filters(sites: tuple[str, ...]) -> Asked:
             help="A tag, or name@tag, as given on the Bank page.",
             persist_state="session",
         )
-        site = st.selectbox("At least", [ANY, *sites], key="leaderboard_site", width=110, persist_state="session")
+        site = st.selectbox(
+            "At least", [ANY, *sites], key="leaderboard_site", width=110, bind="query-params", persist_state="session"
+        )
         least = st.number_input(
             "reaches (%)",
             0,
@@ -92,6 +96,7 @@ def ask_filters(sites: tuple[str, ...]) -> Asked:
             key="leaderboard_least",
             width=110,
             disabled=site == ANY,
+            bind="query-params",
             persist_state="session",
         )
         order = st.selectbox(
@@ -100,6 +105,7 @@ def ask_filters(sites: tuple[str, ...]) -> Asked:
             format_func=lambda one: ORDERS[one],
             key="leaderboard_order",
             width=150,
+            bind="query-params",
             persist_state="session",
         )
     return Asked(
@@ -122,6 +128,7 @@ def ask_columns(more: Mapping[str, str]) -> list[str]:
         selection_mode="multi",
         key="leaderboard_columns",
         label_visibility="collapsed",
+        bind="query-params",
         persist_state="session",
     )
     return [str(one) for one in chosen]

@@ -53,9 +53,16 @@ def _ask() -> tuple[dict[str, float] | None, Filter]:
             max_chars=LONGEST,
             help=HOW,
         )
-        kind = st.selectbox("Kind", list(KINDS), format_func=KINDS.__getitem__, key="bank_kind", width=110)
+        kind = st.selectbox(
+            "Kind", list(KINDS), format_func=KINDS.__getitem__, key="bank_kind", width=110, bind="query-params"
+        )
         origin = st.selectbox(
-            "Where from", list(ORIGINS), format_func=ORIGINS.__getitem__, key="bank_origin", width=170
+            "Where from",
+            list(ORIGINS),
+            format_func=ORIGINS.__getitem__,
+            key="bank_origin",
+            width=170,
+            bind="query-params",
         )
         ask_study("bank", "Means of")
         near = ask_meaning()

@@ -1,11 +1,10 @@
 """The choice of the study that Leaderboard, Map and Bank speak of, once there are two; it stands in the address."""
 
-from collections import Counter
-from collections.abc import Sequence
-
 import streamlit as st
 
-from app.session import scored_studies, show_study, study_shown
+from app.panels.addressed import keep_address
+from app.panels.titles import apart
+from app.session import STUDY, scored_studies, show_study, study_shown
 from fedprompt.bank.rows import StudyRow
 
 __all__ = ["ask_study"]
@@ -19,19 +18,12 @@ def ask_study(page: str, label: str = "Study") -> StudyRow | None:
     rows, chosen = scored_studies(), study_shown()
     if chosen is None or len(rows) < 2:
         return chosen
-    names, key = _names(rows), f"{page}_study"
+    names, key = apart({row.digest: row.name for row in rows}), f"{page}_study"
     st.session_state[key] = chosen.digest  # it may have been chosen on another page
     st.selectbox(label, list(names), format_func=names.__getitem__, key=key, width=220, on_change=_show, args=(key,))
-    if st.query_params.get("study") != chosen.digest:
-        st.query_params["study"] = st.session_state["session_linked"] = chosen.digest
+    keep_address("study", STUDY, chosen.digest)
     return chosen
 
 
 def _show(key: str) -> None:
     show_study(str(st.session_state[key]))
-
-
-def _names(rows: Sequence[StudyRow]) -> dict[str, str]:
-    """Return what each study is called; those of one name carry the beginning of their digest."""
-    often = Counter(row.name for row in rows)
-    return {row.digest: row.name if often[row.name] == 1 else f"{row.name} ({row.digest[3:9]})" for row in rows}

@@ -1,11 +1,11 @@
 """What a prompt is called: a template by its name, a tuned one by who tuned it and in which round."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fedprompt.bank.rows import PromptRow
 
-__all__ = ["origin_words", "title", "titles"]
+__all__ = ["apart", "origin_words", "title", "titles"]
 
 TUNED = ("federated", "local", "group", "recomputed", "centralised")
 
@@ -35,6 +35,10 @@ def title(row: PromptRow) -> str:
 
 def titles(rows: Sequence[PromptRow]) -> dict[str, str]:
     """Return a title for each prompt by id; those that would be alike carry the beginning of their id."""
-    plain = {row.id: title(row) for row in rows}
-    often = Counter(plain.values())
-    return {key: name if often[name] == 1 else f"{name} ({key[3:9]})" for key, name in plain.items()}
+    return apart({row.id: title(row) for row in rows})
+
+
+def apart(names: Mapping[str, str]) -> dict[str, str]:
+    """Return names by id; those that are alike carry the beginning of their id, so that each can be chosen."""
+    often = Counter(names.values())
+    return {key: name if often[name] == 1 else f"{name} ({key[3:9]})" for key, name in names.items()}
