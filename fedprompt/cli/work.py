@@ -64,20 +64,7 @@ def score(
     if json:
         emit(found)
         return
-    table(
-        (
-            "template",
-            "cases",
-            found["results"][0]["metric"] if found["results"] else "score",
-            "95 %",
-            "prompt",
-        ),
-        [
-            (entry["name"], entry["n"], percent(entry["value"]), number(entry), entry["prompt"])
-            for entry in sorted(found["results"], key=lambda entry: -(entry["value"] or 0.0))
-        ],
-        title=f"{found['study']} on {found['split']} with {found['model']}",
-    )
+    _show_scores(found)
     if found["power"] is not None and not any(row["p_adjusted"] < SURE for row in found["against_best"][:1]):
         line(f"the best two: {found['power']}")
     if "calls" in found:
@@ -87,6 +74,40 @@ def score(
     line(f"{found['seconds']:.1f} s in all")
     if found["cached"]:
         line(f"{found['cached']:,} scores of single cases were known from an earlier run")
+
+
+def _show_scores(found: dict[str, Any]) -> None:
+    """Print the templates, the best first, and why free texts got what they got."""
+    rows = sorted(found["results"], key=lambda entry: -(entry["value"] or 0.0))
+    more = {"macro_f1": "macro F1", "balanced_accuracy": "balanced", "calibration_error": "calibration error"}
+    shown = [name for name in more if any(entry.get(name) is not None for entry in rows)]
+    table(
+        (
+            *("template", "cases", rows[0]["metric"] if rows else "score", "95 %"),
+            *(more[name] for name in shown),
+            "prompt",
+        ),
+        [
+            (
+                *(entry["name"], entry["n"], percent(entry["value"]), number(entry)),
+                *(percent(entry[name]) for name in shown),
+                entry["prompt"],
+            )
+            for entry in rows
+        ],
+        title=f"{found['study']} on {found['split']} with {found['model']}",
+    )
+    why = [
+        (entry["name"], label, reason, cases)
+        for entry in rows
+        for label, counts in entry["reasons"].items()
+        for reason, cases in counts.items()
+    ]
+    if why:
+        table(("template", "scorer", "reason", "cases"), why)
+    for entry in rows:
+        if entry["unscored"]:
+            line(f"{entry['name']}: {entry['unscored']:,} cases could not be judged and are in no score")
 
 
 def _dry_run(

@@ -27,7 +27,7 @@ from fedprompt.study.score import SplitName
 from fedprompt.workspace.own_cases import OWN_SITE, own_cases
 from fedprompt.workspace.progress import Progress, Report
 from fedprompt.workspace.scorer_resources import scorer_resources
-from fedprompt.workspace.shown import method_of, shown_score
+from fedprompt.workspace.shown import method_of, shown_run
 from fedprompt.workspace.told_apart import all_pairs, told_apart
 from fedprompt.workspace.workspace import Workspace
 
@@ -97,8 +97,7 @@ def score_with_chat(
                 "name": prompt.name,
                 "method": method_of(score),
                 "judged_by": score.judged_by,
-                **shown_score(score),
-                "unscored": one.run.unscored,
+                **shown_run(score, one.run, own.chosen, seed),
                 "failed": _failed(one.run.reasons),
                 "unparsed": len(one.unparsed),
             }

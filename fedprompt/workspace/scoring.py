@@ -23,12 +23,12 @@ from fedprompt.study.score import SplitName
 from fedprompt.workspace.own_cases import OWN_SITE, own_cases
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.scorer_resources import scorer_resources
-from fedprompt.workspace.shown import method_of, shown_score
+from fedprompt.workspace.shown import method_of, shown_run
 from fedprompt.workspace.shown_work import shown_work
 from fedprompt.workspace.told_apart import all_pairs, told_apart
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["OWN_SITE", "open_study", "score", "shown_score"]
+__all__ = ["OWN_SITE", "open_study", "score"]
 
 
 def open_study(
@@ -120,8 +120,7 @@ def score(
                 "name": prompt.name,
                 "method": method_of(found),
                 "judged_by": found.judged_by,
-                **shown_score(found),
-                "unscored": one.unscored,
+                **shown_run(found, one, chosen, seed),
             }
             for prompt, found, one in zip(prompts, scores, runs, strict=True)
         ],

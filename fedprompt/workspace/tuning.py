@@ -18,7 +18,8 @@ from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
 from fedprompt.workspace.federation_run import FederationRun, start_prompt
 from fedprompt.workspace.progress import Report, quiet
-from fedprompt.workspace.scoring import OWN_SITE, open_study, shown_score
+from fedprompt.workspace.scoring import OWN_SITE, open_study
+from fedprompt.workspace.shown import shown_score
 from fedprompt.workspace.shown_work import shown_work
 from fedprompt.workspace.sites import cases_of, contents_digest, make_worker
 from fedprompt.workspace.timing import Clock

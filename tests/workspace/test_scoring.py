@@ -8,9 +8,8 @@ import pytest
 from fedprompt.cli.main import main
 from fedprompt.errors import DataError
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.study.score import Score
 from fedprompt.workspace.progress import Progress
-from fedprompt.workspace.scoring import OWN_SITE, score, shown_score
+from fedprompt.workspace.scoring import OWN_SITE, score
 from tests.new_bank import new_workspace
 from tests.scripted_sites import STUDY, write_cases, write_study
 
@@ -29,6 +28,10 @@ def test_every_template_is_scored_and_kept(tmp_path: Path) -> None:
     for entry, row in zip(found["results"], rows, strict=True):
         assert {"prompt", "name", "metric", "n", "value", "low", "high"} <= set(entry)
         assert entry["n"] == 20 and entry["low"] < entry["value"] < entry["high"]
+        assert entry["interval"] == "wilson" and entry["reasons"] == {}
+        # Ten cases of each label, so that the mean recall is the accuracy.
+        assert entry["balanced_accuracy"] == pytest.approx(entry["value"]) and 0 < entry["macro_f1"] < 1
+        assert 0 <= entry["calibration_error"] <= 1
         assert (row.site, row.score.prompt, row.score.value) == (OWN_SITE, entry["prompt"], entry["value"])
     assert 0 < found["share_ratio"] < 1
     assert told[0].message == "loading scripted" and told[-1].done == told[-1].total > 0
@@ -87,8 +90,36 @@ def test_compare_tells_the_test_and_how_many_cases_it_takes(tmp_path: Path, caps
     assert main(["compare", prompts[0], "--home", home]) == 2
 
 
-def test_no_cases_have_no_score() -> None:
-    none = Score(
-        prompt="p1:" + "0" * 32, split="test", metric="accuracy", n=0, total=0, squares=0, groups=0, group_squares=0
-    )
-    assert shown_score(none) == {"metric": "accuracy", "n": 0, "value": None, "low": None, "high": None}
+FREE = """\
+study: free
+model: scripted
+fields: [text]
+answer: {type: generate, scorers: [token-f1, contains], max_tokens: 4}
+metric: score
+templates: [{name: plain, text: "{text}:"}]
+privacy: {min_cases: 4}
+splits: {tune: 30, validation: 20, test: 20}
+"""
+
+
+def test_free_text_says_what_was_shared_why_values_came_and_how_far_they_spread(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, path, data = tmp_path / "home", tmp_path / "s.yaml", write_cases(tmp_path / "a.csv", "a")
+    path.write_text(FREE, encoding="utf-8")
+    # The fake says " good positive great" or the like, of which the answer is one word.
+    with new_workspace(home) as ws:
+        found = score(ws, path, data)
+    (entry,) = found["results"]
+    assert entry["interval"] == "bootstrap" and entry["low"] <= entry["value"] <= entry["high"]
+    assert "macro_f1" not in entry and entry["unscored"] == 0
+    assert {label: sum(counts.values()) for label, counts in entry["reasons"].items()} == {
+        "token-f1": 20,
+        "contains": 20,
+    }
+    assert 0 < found["share_ratio"] <= 1 and found["tokens_per_second"] > 0
+    assert found["tokens"] > 20 * 4  # prompts are read, too
+    assert "quixotry" not in json.dumps(found) and "zymurgy" not in json.dumps(found)
+    assert main(["score", "-S", str(path), "--data", str(data), "--home", str(home)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "reason" in said and "the output holds the answer" in said
