@@ -14,6 +14,7 @@ from app.panels.round_controls import draw_controls
 from app.panels.sites_chosen import ask_sites
 from app.panels.study_form import ask_study, set_study
 from app.panels.titles import apart
+from app.panels.travel import go
 from app.panels.work import active, draw_work, follow, newest_of
 from app.session import guarded, role, workspace
 from app.visitor import barred, require, submit
@@ -23,11 +24,22 @@ from fedprompt.workspace.gathering_now import runs_now
 from fedprompt.workspace.hub_folder import HubFolder
 from fedprompt.workspace.study_draft import KeptStudy, keep_study, kept_studies, study_yaml
 
+ROUNDS = (
+    "In rounds, each site tunes the shared prompt on its own cases and sends back the change; the hub joins the "
+    "changes into the next prompt, and the sites score it. Cases never travel."
+)
+ABOUT = {
+    "alone": f"{ROUNDS} Here every site is a file on this machine, with a key, a cut and a ledger of its own.",
+    "hub": f"{ROUNDS} This machine is the hub: it starts the rounds and joins what comes.",
+    "site": f"{ROUNDS} This machine is a site: it answers the hub of its federation, and starts nothing.",
+}
+
 
 @guarded
 def draw() -> None:
     """Draw the page."""
     st.title("Federation")
+    st.markdown(ABOUT[role()], width=860)
     if role() == "site":
         draw_member(workspace().home)
         return
@@ -71,7 +83,7 @@ def live() -> None:
     draw_roster(view, job)
     draw_controls(view)
     draw_rounds_of(view)
-    draw_result(view)
+    draw_result(view, newest=shown == runs[0].id)
     with st.expander(f"The study {view.run.study[:11]} of this run", icon=":material/article:"):
         st.code(study_yaml(ws.bank.study(view.run.study).study), language="yaml")
 
@@ -82,7 +94,9 @@ def draw_start() -> None:
     st.header("Start a federation")
     if not kept:
         with st.container(border=True):
-            st.markdown("**It needs a study first:** what the sites are to work on together. New study makes one.")
+            st.markdown("**It needs a study first:** what the sites are to work on together.")
+            if st.button("Write a study", key="federation_study", type="primary", icon=":material/edit_note:"):
+                go("new_study")
         return
     chosen = kept[str(st.selectbox("Study", list(kept), key="federation_which", persist_state="session"))]
     with st.expander("Read or change the study", icon=":material/edit_note:"):

@@ -81,7 +81,7 @@ def draw_progress(view: OverviewView) -> None:
         st.header("Round by round")
         draw_rounds(view.rounds, view.manual, [site.name for site in view.sites])
     with grid.cell():
-        st.header("The best prompts")
+        st.header("The best prompts", help="The first of this study's ranking on validation cases.")
         draw_best(view.best, prompt_titles())
 
 

@@ -34,11 +34,20 @@ def draw_best(best: Sequence[LeaderRow], titles: Mapping[str, str]) -> None:
         placeholder="not measured",
         column_config={
             "prompt": config.TextColumn("Prompt", width=192),
-            "mean": config.ProgressColumn("Mean", format="%.1f %%", min_value=0, max_value=100, width=105),
-            "worst site": config.NumberColumn("Worst site", format="%.1f %%", width=85),
+            "mean": config.ProgressColumn(
+                "Mean",
+                format="%.1f %%",
+                min_value=0,
+                max_value=100,
+                width=105,
+                help="Right answers at each site, averaged: a large site counts no more than a small one.",
+            ),
+            "worst site": config.NumberColumn(
+                "Worst site", format="%.1f %%", width=85, help="Right answers at the site where the prompt does worst."
+            ),
         },
         alt="The best prompts by their mean over the sites",
     )
     measured = len(best[0].sites)
     where = "the first site" if measured == 1 else f"{measured} sites, each site counted once"
-    st.caption(f"Accuracy on the validation cases of {where}.")
+    st.caption(f"Right answers on the validation cases of {where}; Leaderboard ranks all, with intervals.")

@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.panels.numbers import draw_numbers
-from app.panels.plain import percent, plain, sentence
+from app.panels.plain import between, plain, sentence
 from app.panels.rounds import draw_rounds
 from app.panels.traffic import draw_traffic
 from app.panels.transfer import draw_transfer, transfer_sentence
+from app.panels.travel import go
 from app.panels.updates import draw_updates
 from app.session import workspace
 from fedprompt.workspace.federation_view import FederationView, transfer_of, updates_of
@@ -31,49 +31,67 @@ def draw_rounds_of(view: FederationView) -> None:
     if not view.rounds:
         st.caption("Before the first round the sites score the study's prompts.")
         return
-    result = view.run.result or {}
-    manual = (result.get("test") or {}).get("manual")
-    draw_rounds(view.rounds, None, names)
-    if manual:
-        st.caption(f"The best prompt without tuning reaches {percent(manual['mean'])} on the test cases.")
+    draw_rounds(view.rounds, view.manual, names)
     st.markdown("**How alike the sites' changes were**")
     draw_updates(updates_of(workspace(), view), names)
     st.markdown("**What travelled**")
     draw_traffic(view.rounds, names)
 
 
-def draw_result(view: FederationView) -> None:
-    """Draw what a finished federation came to."""
+def draw_result(view: FederationView, *, newest: bool) -> None:
+    """Draw what a finished federation came to; of the ``newest`` Overview tells what joining gained each site."""
     result = view.run.result
     if result is None:
         return
     st.header("What came of it")
-    for told in [result.get("headline"), *result.get("sentences", ())][:6]:
-        if told:
-            st.markdown(f":green[:material/hub:] {plain(sentence(str(told)))}")
-    if {"manual", "local_own", "federated"} <= set(result.get("test") or {}):
-        draw_numbers(result)
+    finding = result.get("headline") or next(iter(result.get("sentences", ())), None)
+    if finding:
+        st.markdown(f":green[:material/hub:] {plain(sentence(str(finding)))}")
     transfer, together = transfer_of(view)
     names = [row.site for row in view.sites]
+    if result.get("test"):
+        _draw_test(result["test"], names)
     if transfer:
         st.markdown("**At home and elsewhere**")
         st.caption(transfer_sentence(transfer, together))
         draw_transfer(transfer, together, names)
-    elif result.get("test"):
-        _draw_test(result["test"], names)
+    if newest and st.button("What joining gained each site", key="federation_overview", icon=":material/monitoring:"):
+        go("overview")
+    if not newest and result.get("sentences"):
+        with st.expander("Site by site"):
+            for told in result["sentences"]:
+                st.markdown(plain(sentence(str(told))))
+
+
+WORDS = {
+    "manual": "best template, untuned",
+    "local_own": "each site's own, at home",
+    "federated": "tuned together",
+    "grouped": "tuned in groups of like sites",
+    "kept": "what each site keeps",
+}
 
 
 def _draw_test(test: Mapping[str, Mapping[str, Any]], names: list[str]) -> None:
-    words = {"manual": "best prompt, untuned", "federated": "tuned together", "kept": "what each site keeps"}
     rows = [
-        {"Prompt": words.get(name, name), **{site: entry["by_site"].get(site) for site in names}, "mean": entry["mean"]}
-        for name, entry in test.items()
+        {
+            "Prompt": words,
+            "mean": 100 * test[name]["mean"],
+            "95 %": between(test[name]["low"], test[name]["high"]),
+            **{site: 100 * value for site, value in test[name]["by_site"].items() if site in names},
+        }
+        for name, words in WORDS.items()
+        if name in test
     ]
-    share = st.column_config.NumberColumn(format="percent")
+    share = st.column_config.NumberColumn(format="%.1f %%")
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
-        column_config={column: share for column in (*names, "mean")},
+        column_config={
+            **{site: share for site in names},
+            "mean": st.column_config.NumberColumn("Mean", format="%.1f %%", help="Each site counts once."),
+            "95 %": st.column_config.TextColumn("95 % interval", help="Of the mean, in per cent."),
+        },
         placeholder="not measured",
         alt="Accuracy on test by site",
     )

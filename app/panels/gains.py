@@ -12,6 +12,8 @@ from fedprompt.workspace.views import GainView
 
 __all__ = ["draw_gains"]
 
+SAME = "keeps its own prompt"
+
 
 def draw_gains(gains: Sequence[GainView]) -> None:
     """Draw each site's gain with its 95 % interval; an interval that includes zero is drawn grey."""
@@ -25,8 +27,11 @@ def draw_gains(gains: Sequence[GainView]) -> None:
             "said": _said(gain),
         }
         for gain in gains
+        if not _same(gain)
     ]
-    data = pd.DataFrame(rows)
+    columns = ["site", "points", "low", "high", "said"]
+    data = pd.DataFrame(rows, columns=columns)
+    same = pd.DataFrame([{"site": gain.site, "points": 0.0, "told": SAME} for gain in gains if _same(gain)])
     reach = 1.08 * max(1.0, *(abs(end) for gain in gains for end in (gain.interval.low, gain.interval.high)))
     colour = alt.Color(
         "said:N",
@@ -63,8 +68,12 @@ def draw_gains(gains: Sequence[GainView]) -> None:
         )
     )
     dots = alt.Chart(data).mark_circle(size=150, opacity=1).encode(y=y, x=x, color=colour, tooltip=tips)
+    layers: list[alt.Chart] = [zero, bars, dots]
+    if not same.empty:  # a dot without an interval would look as if it were exactly known
+        told = alt.Chart(same).mark_text(align="left", dx=8, fontSize=12, color=colours.muted)
+        layers.append(told.encode(y=y, x=x, text="told:N"))
     st.altair_chart(
-        finished(alt.layer(zero, bars, dots).properties(height=44 * len(rows) + 30)),
+        finished(alt.layer(*layers).properties(height=44 * len(gains) + 30)),
         alt="What joining gained each site in points: " + ", ".join(f"{g.site} {points(g.points)}" for g in gains),
     )
     icons = {
@@ -75,6 +84,11 @@ def draw_gains(gains: Sequence[GainView]) -> None:
     with st.container(gap="xsmall"):
         for gain in gains:
             st.markdown(f"{icons[_said(gain)]} {plain(sentence(gain.sentence))}")
+
+
+def _same(gain: GainView) -> bool:
+    """Return whether a site is left with the prompt that it had alone, so that there is no difference to estimate."""
+    return gain.points == gain.interval.low == gain.interval.high == 0
 
 
 def _said(gain: GainView) -> str:

@@ -33,11 +33,11 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
     x = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0, grid=False))
     y = alt.Y(
         "accuracy:Q",
-        title=None,
+        title="right on validation cases",
         scale=alt.Scale(domain=[low, high]),
         axis=alt.Axis(labelExpr=PER_CENT, tickCount=5),
     )
-    legend = alt.Legend(orient="bottom", columns=3, symbolStrokeWidth=2, symbolSize=90)
+    legend = alt.Legend(orient="top", columns=3, symbolStrokeWidth=2, symbolSize=90)
     named = [*order, MEAN]
     tones = alt.Scale(domain=named, range=[*colours.scale(order).range, colours.together])
     marks = alt.Scale(domain=named, range=[*shapes(order).range, "circle"])
@@ -66,4 +66,4 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
     )
     if manual is not None:
         # Beside the chart, since within it there is always a round that it would cover.
-        st.caption(f"The level line: the best template, untuned, {percent(manual)}. Validation cases.")
+        st.caption(f"The level line: the best template, untuned, {percent(manual)} on the same validation cases.")

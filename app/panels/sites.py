@@ -21,10 +21,8 @@ def draw_sites(sites: Sequence[SiteView]) -> None:
             with grid.container(border=True, height="stretch", gap="xsmall"):
                 st.markdown(f':color[●]{{foreground="{colours.site(index)}"}} **{plain(site.name)}**')
                 st.caption(plain(site.source))
-                st.markdown(
-                    f":small[**{site.tune:,}** to tune on · **{site.validation:,}** to choose by · "
-                    f"**{site.test:,}** to test on]"
-                )
+                for count, what in ((site.tune, "tune on"), (site.validation, "choose by"), (site.test, "test on")):
+                    st.markdown(f":small[**{count:,}** cases to {what}]")
                 if site.labels:
                     _draw_balance(site, colours.site(index))
 
@@ -53,4 +51,4 @@ def _draw_balance(site: SiteView, colour: str) -> None:
         .configure_view(stroke=None)
     )
     st.altair_chart(bar, alt=f"Label balance of {site.name}")
-    st.caption(" · ".join(f"{share:.0%} {plain(label)}".replace("%", " %") for label, share in shares[:4]))
+    st.caption(", ".join(f"{share:.0%} {plain(label)}".replace("%", " %") for label, share in shares[:4]))

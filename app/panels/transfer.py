@@ -1,5 +1,6 @@
 """The transfer matrix: prompts tuned at each site and the one tuned together, on every site's test cases."""
 
+import json
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
@@ -7,12 +8,14 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from app.panels.palette import finished, palette, shaded
+from app.panels.palette import finished, shaded
 from app.panels.plain import percent
 
 __all__ = ["draw_transfer", "transfer_sentence"]
 
 TOGETHER = "tuned together"
+HOME = "\N{HOUSE} "
+TALL, APART = 0.9, 0.35  # of a row: a box, and what parts the last one from the others
 
 
 def transfer_sentence(transfer: Mapping[str, Mapping[str, float]], federated: Mapping[str, float]) -> str:
@@ -31,19 +34,22 @@ def transfer_sentence(transfer: Mapping[str, Mapping[str, float]], federated: Ma
 def draw_transfer(
     transfer: Mapping[str, Mapping[str, float]], federated: Mapping[str, float], sites: Sequence[str]
 ) -> None:
-    """Draw the matrix; values are accuracies in [0, 1]. A frame marks where a prompt is at home."""
-    colours = palette()
+    """Draw the matrix; values are accuracies in [0, 1]. Numbers at home are marked, the prompt of all stands apart."""
     columns = [site for site in sites if any(site in row for row in (*transfer.values(), federated))]
     rows = {f"tuned at {site}": (site, transfer[site]) for site in sites if site in transfer}
+    places = {name: float(place) for place, name in enumerate(rows)}
     if federated:
         rows[TOGETHER] = ("", federated)
+        places[TOGETHER] = len(places) + (APART if places else 0.0)
     cells = [
         {
             "prompt": name,
             "site": site,
             "accuracy": values[site],
-            "label": f"{100 * values[site]:.1f} %",
-            "home": home == site,
+            "label": f"{HOME if home == site else ''}{100 * values[site]:.1f} %",
+            "top": places[name],
+            "middle": places[name] + TALL / 2,
+            "end": places[name] + TALL,
         }
         for name, (home, values) in rows.items()
         for site in columns
@@ -52,6 +58,7 @@ def draw_transfer(
     if not cells:
         return
     data = shaded(pd.DataFrame(cells), "accuracy", 0.02)
+    total = max(places.values()) + TALL
     x = alt.X(
         "site:N",
         title=None,
@@ -59,27 +66,37 @@ def draw_transfer(
         scale=alt.Scale(paddingInner=0.05),
         axis=alt.Axis(orient="top", labelAngle=0, labelFontSize=13),
     )
-    y = alt.Y(
-        "prompt:N",
-        title=None,
-        sort=list(rows),
-        scale=alt.Scale(paddingInner=0.1),
-        axis=alt.Axis(labelFontSize=13, labelLimit=220),
+    scale = alt.Scale(domain=[0, total], nice=False, zero=False, reverse=True)
+    named = {f"{place + TALL / 2:.2f}": name for name, place in places.items()}
+    axis = alt.Axis(
+        values=[float(middle) for middle in named],
+        labelExpr=f"{json.dumps(named)}[format(datum.value, '.2f')]",
+        labelFontSize=13,
+        labelLimit=220,
+        grid=False,
     )
     tips = [
         alt.Tooltip("prompt:N"),
         alt.Tooltip("site:N", title="tested at"),
         alt.Tooltip("accuracy:Q", format=".1%"),
     ]
-    grid = alt.Chart(data).encode(x=x, y=y, tooltip=tips)
-    boxes = grid.mark_rect(cornerRadius=5).encode(color=alt.Color("colour:N", scale=None, legend=None))
-    frames = (
-        alt.Chart(data[data["home"]])
-        .mark_rect(cornerRadius=5, filled=False, stroke=colours.ink, strokeWidth=1.6)
-        .encode(x=x, y=y, tooltip=tips)
+    grid = alt.Chart(data).encode(x=x, tooltip=tips)
+    boxes = grid.mark_rect(cornerRadius=5).encode(
+        y=alt.Y("top:Q", title=None, scale=scale, axis=axis),
+        y2="end:Q",
+        color=alt.Color("colour:N", scale=None, legend=None),
     )
-    text = grid.mark_text(fontSize=14).encode(text="label:N", color=alt.Color("ink:N", scale=None, legend=None))
+    text = grid.mark_text(fontSize=14).encode(
+        y=alt.Y("middle:Q", scale=scale),
+        text="label:N",
+        color=alt.Color("ink:N", scale=None, legend=None),
+    )
     st.altair_chart(
-        finished(alt.layer(boxes, frames, text).properties(height=46 * len(rows) + 30)),
+        finished(alt.layer(boxes, text).properties(height=round(44 * total) + 30)),
         alt="Accuracy of prompts tuned at each site and together, at every site",
+    )
+    low, high = percent(data["accuracy"].min()), percent(data["accuracy"].max())
+    st.caption(
+        f"{HOME}at home. The stronger the green, the more right answers, from {low} to {high}. On test cases: kept "
+        "aside, and looked at once after everything was chosen."
     )

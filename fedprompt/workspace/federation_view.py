@@ -17,6 +17,7 @@ from fedprompt.bank.rows import RoundRow, RunRow
 from fedprompt.errors import BankError, FederationError
 from fedprompt.federation.clustering import cosines
 from fedprompt.federation.pacing import pace
+from fedprompt.workspace.federation_run import pooled_best
 from fedprompt.workspace.gathering_now import RunNow, run_now
 from fedprompt.workspace.kept_updates import BankKeeper
 from fedprompt.workspace.orders import GivenOrder, left_out_of, orders_of
@@ -27,6 +28,7 @@ __all__ = [
     "FederationView",
     "RosterRow",
     "UpdateRow",
+    "best_template",
     "federation_view",
     "federations",
     "likened",
@@ -88,7 +90,10 @@ class UpdateRow:
 
 @dataclass(frozen=True)
 class FederationView:
-    """One run. ``count`` is how many rounds its study has; ``left_out`` whom the operator left out, and by whom."""
+    """One run. ``count`` is how many rounds its study has; ``left_out`` whom the operator left out, and by whom.
+
+    ``manual`` is the best template's mean on validation, None until every template is scored at every site.
+    """
 
     run: RunRow
     study: str
@@ -100,6 +105,7 @@ class FederationView:
     now: RunNow | None
     left_out: Mapping[str, str]
     orders: tuple[GivenOrder, ...]
+    manual: float | None = None
 
 
 def federations(ws: Workspace) -> tuple[RunRow, ...]:
@@ -145,7 +151,25 @@ def federation_view(ws: Workspace, run: str) -> FederationView:
         now=now,
         left_out={site: order.by for site, order in left_out.items()},
         orders=orders_of(ws, run),
+        manual=best_template(ws, row),
     )
+
+
+def best_template(ws: Workspace, run: RunRow) -> float | None:
+    """Return the best template's mean on validation, once every template is scored at every site of the run."""
+    study = ws.bank.study(run.study).study
+    by_site: dict[str, dict[str, Any]] = {}
+    for row in ws.bank.scores(run=run.id, split="validation"):
+        if row.round is None and row.score.n:
+            by_site.setdefault(row.site, {})[row.score.prompt] = row.score
+    asked = ws.bank.stages(run.id).get("sites", {})
+    if not asked or set(by_site) != set(asked):
+        return None
+    full = set.intersection(*(set(found) for found in by_site.values()))
+    if len(full) < len(study.templates):
+        return None
+    best = pooled_best(by_site, sorted(full))
+    return float(sum(found[best].total / found[best].n for found in by_site.values()) / len(by_site))
 
 
 def updates_of(ws: Workspace, view: FederationView) -> tuple[UpdateRow, ...]:

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from fedprompt.bank.filters import Filter
-from fedprompt.bank.rows import RunRow
 from fedprompt.evaluation.intervals import Interval
 from fedprompt.workspace.assets import assets_ready
-from fedprompt.workspace.federation_run import pooled_best
+from fedprompt.workspace.federation_view import best_template
 from fedprompt.workspace.kinds import kind_named
 from fedprompt.workspace.leaderboard import REFERENCE, latest_study
 from fedprompt.workspace.ranking_page import ranking_page
@@ -33,7 +32,7 @@ def overview(ws: Workspace) -> OverviewView:
         jobs=tuple(job for job in ws.bank.jobs(limit=SEEN) if kind_named(job.kind).lane == "long")[:JOBS],
         sites=tuple(_site(name, body) for name, body in sorted(stages.get("sites", {}).items())),
         rounds=ws.bank.rounds(run.id) if run else (),
-        manual=_manual(ws, run),
+        manual=best_template(ws, run) if run else None,
         best=_best(ws, study) if study else (),
         gains=_gains(result) if result else (),
         headline=_headline(result) if result else None,
@@ -56,25 +55,6 @@ def _site(name: str, body: Mapping[str, Any]) -> SiteView:
     total = sum(body["labels"].values()) or 1
     shares = {label: count / total for label, count in body["labels"].items()}
     return SiteView(name, body["source"], body["tune"], body["validation"], body["test"], shares)
-
-
-def _manual(ws: Workspace, run: RunRow | None) -> float | None:
-    """Return the best template's mean on validation, once every template is scored at every site of the run."""
-    if run is None:
-        return None
-    study = ws.bank.study(run.study).study
-    by_site: dict[str, dict[str, Any]] = {}
-    for row in ws.bank.scores(run=run.id, split="validation"):
-        if row.round is None and row.score.n:
-            by_site.setdefault(row.site, {})[row.score.prompt] = row.score
-    asked = ws.bank.stages(run.id).get("sites", {})
-    if not asked or set(by_site) != set(asked):
-        return None
-    full = set.intersection(*(set(found) for found in by_site.values()))
-    if len(full) < len(study.templates):
-        return None
-    best = pooled_best(by_site, sorted(full))
-    return float(sum(found[best].total / found[best].n for found in by_site.values()) / len(by_site))
 
 
 def _gains(result: Mapping[str, Any]) -> tuple[GainView, ...]:

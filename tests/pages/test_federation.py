@@ -47,7 +47,10 @@ def arguments(ws: Workspace, text: str = TEXT) -> dict[str, object]:
 
 
 def test_an_empty_home_says_that_a_study_comes_first(open_page: Open) -> None:
-    assert "It needs a study first" in texts(open_page("federation"))
+    at = open_page("federation")
+    assert "It needs a study first" in texts(at) and "Cases never travel." in texts(at)
+    at.button(key="federation_study").click().run()
+    assert "Open the page 'new_study' for that." in texts(at)  # a page that runs alone can lead nowhere
 
 
 def test_two_dropped_files_make_a_federation(open_page: Open, ws: Workspace) -> None:
@@ -194,6 +197,10 @@ def test_a_finished_demo_shows_rounds_transfer_and_roster(open_page: Open) -> No
     at = open_page("federation")
     assert list(at.dataframe[0].value["Site"]) == list(SITES)
     assert "A prompt tuned at one site reaches" in texts(at)
+    # The rounds and the level line are of the same cases, and the numbers stand on Overview, not here again.
+    assert "The level line: the best template, untuned," in texts(at) and "on the same validation cases" in texts(at)
+    assert "right on validation cases" in at.get("vega_lite_chart")[0].proto.spec
+    assert not at.metric and at.button(key="federation_overview").label == "What joining gained each site"
     # The demo keeps the sites' updates, and is drawn with their lengths and directions.
     assert "Not measured" not in texts(at)
     assert "No update stands out" in texts(at) or "Round " in texts(at)

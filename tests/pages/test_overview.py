@@ -1,9 +1,13 @@
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.panels.study_best import best_sentences
+from fedprompt.bank.rows import Leader
+from fedprompt.workspace.study_best import StudyBest
 from fedprompt.workspace.workspace import Workspace
 from tests.demo_bank import SITES, fill
 
@@ -122,10 +126,55 @@ def test_playground_jobs_do_not_count_as_the_job_of_the_overview(open_page: Open
 
 @pytest.mark.usefixtures("demo_home")
 def test_each_studys_best_prompt_is_told_with_its_gain_over_the_template_and_each_site_alone(open_page: Open) -> None:
+    at = open_page("overview")
+    lines = texts(at).splitlines()
+    place = next(n for n, line in enumerate(lines) if ":material/trophy:" in line)
+    first, over, alone = lines[place : place + 3]
+    assert "“tuned together, round 3” leads the study" in first and "on average over 4 sites" in first
+    assert over.startswith("On test cases it is ") and over.endswith(" the best template.")
+    assert alone.startswith("Against the prompt that each site tuned alone, at home, it is ")
+    assert all(site in alone for site in SITES) and "(" not in alone
+    # The numbers are behind the sentence.
+    by_site = next(one.value for one in at.table if "Points against its own prompt" in one.value)
+    assert list(by_site["Site"]) == list(SITES)
+
+
+def test_a_gain_whose_interval_holds_zero_is_called_no_gain() -> None:
+    def gain(difference: float, low: float, high: float) -> dict[str, object]:
+        return {"difference": difference, "low": low, "high": high, "distinguishable": low > 0 or high < 0}
+
+    best = Leader("p1:a", "soft", "soft", "federated", None, 3, 300, 0.9, 0.8, 0.9, None)
+    found = StudyBest(
+        "s1:a",
+        "triage",
+        best,
+        None,
+        gain(-0.02, -0.03, -0.01),
+        {"a": gain(0.02, 0.01, 0.03), "b": gain(-0.02, -0.03, -0.01), "c": gain(0.01, -0.01, 0.03)},
+    )
+    assert best_sentences(found, {})[1:] == [
+        "On test cases it is 2.0 points worse (1.0 to 3.0) than the best template.",
+        "Against the prompt that each site tuned alone, at home, it is "
+        "better at a, worse at b, not distinguishable at c.",
+    ]
+    unsure = replace(found, over_template=gain(0.02, -0.01, 0.05), over_alone=None)
+    assert best_sentences(unsure, {})[1:] == [
+        "On test cases it is not distinguishable (+2.0 points, \N{MINUS SIGN}1.0 to +5.0) from the best template."
+    ]
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_a_site_that_keeps_its_own_prompt_is_no_dot_without_an_interval(open_page: Open) -> None:
+    charts = [chart.proto.spec for chart in open_page("overview").get("vega_lite_chart")]
+    (gains,) = [spec for spec in charts if "gained by joining" in spec]
+    assert '"text": {"field": "told"' in gains
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_the_matrix_says_what_its_colours_and_its_mark_mean(open_page: Open) -> None:
     shown = texts(open_page("overview"))
-    (line,) = [line for line in shown.splitlines() if ":material/trophy:" in line]
-    assert "tuned together, round 3" in line and "against the best template" in line
-    assert all(site in line for site in SITES)
+    assert "at home. The stronger the green, the more right answers, from 73.3" in shown
+    assert "kept aside, and looked at once" in shown
 
 
 @pytest.mark.usefixtures("demo_home")
