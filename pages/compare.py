@@ -8,8 +8,9 @@ from app.panels.pair_table import draw_pairs
 from app.panels.pictures import draw_pictures
 from app.panels.plain import plain, sentence
 from app.panels.prompt_choice import ask_prompts
+from app.panels.titles import titles
 from app.panels.trial import draw_trial, measured_of, shown_trial
-from app.session import compare_view, explain, guarded, prompt_titles, query_ids, set_query_ids, workspace
+from app.session import compare_view, explain, guarded, query_ids, set_query_ids, workspace
 from fedprompt.bank.filters import Filter
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.bank_variants import bank_variant
@@ -37,7 +38,8 @@ def draw() -> None:
         )
         return
     view = compare_view(chosen)
-    names = {prompt.id: prompt_titles().get(prompt.id, prompt.name) for prompt in view.prompts}
+    found = titles(workspace().bank.rows_of(chosen))
+    names = {prompt.id: found[prompt.id] for prompt in view.prompts}
     for pair in view.pairs:
         st.markdown(f":green[:material/balance:] {plain(sentence(retold(pair, view, names)))}")
     with st.expander("Details: the numbers behind these sentences"):

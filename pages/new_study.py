@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.panels.dropping import choose_set
 from app.panels.first_ranking import draw_first_ranking
+from app.panels.live import run_at_ctrl_enter
 from app.panels.plain import plain
 from app.panels.steps import draw_steps
 from app.panels.study_form import ask_study, set_study, study_text
@@ -109,6 +110,7 @@ def draw_study(chosen: EvaluationSet) -> None:
                 icon=":material/download:",
                 on_click="ignore",
             )
+    run_at_ctrl_enter("new_study_rank")
     st.caption(":material/lock: The prompts run on this machine. The study is kept in its home; no case is in it.")
 
 

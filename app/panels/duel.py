@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from app.panels.palette import PER_CENT, finished, palette
+from app.panels.palette import PER_CENT, finished, palette, shapes
 from fedprompt.workspace.trials import Trial, TrialCell
 from fedprompt.workspace.views import CompareView
 
@@ -50,7 +50,7 @@ def draw_own_duel(trial: Trial, names: Sequence[str]) -> None:
             "judged by a scorer."
         )
         return
-    _draw(rows, names, "case", (0.0, 1.0), 60)
+    _draw(rows, names, "case", (0.0, 1.0), 70, alt.Shape("prompt:N", title=None, scale=shapes(names[1:])))
     known = any(trial.request.expected)
     what = "the probability of the right answer" if known else "the probability of what the first prompt answers"
     st.caption(
@@ -90,9 +90,9 @@ def _draw(
     point: str,
     ends: tuple[float, float],
     size: int,
-    shape: alt.Shape | None = None,
+    shape: alt.Shape,
 ) -> None:
-    """Draw points with the line on which both are alike; ``point`` is what a row is called."""
+    """Draw points, told apart by ``shape``, with the line on which both are alike; ``point`` is what one is called."""
     colours, others = palette(), list(names[1:])
     scale = alt.Scale(domain=list(ends), zero=False)
     axis = alt.Axis(labelExpr=PER_CENT, tickCount=6)
@@ -103,7 +103,7 @@ def _draw(
     )
     dots = (
         alt.Chart(pd.DataFrame(list(rows)))
-        .mark_point(filled=True, size=size, opacity=1 if shape is not None else 0.65)
+        .mark_point(filled=True, size=size, opacity=0.8)
         .encode(
             x=alt.X("first:Q", scale=scale, axis=axis, title=f"{names[0]} (the first)"),
             y=alt.Y("other:Q", scale=scale, axis=axis, title="another"),
@@ -122,8 +122,7 @@ def _draw(
             ],
         )
     )
-    if shape is not None:
-        dots = dots.encode(shape=shape)
+    dots = dots.encode(shape=shape)
     st.altair_chart(
         finished(alt.layer(line, dots).properties(height=380)),
         alt=f"Each {point} by the first prompt and by another",

@@ -115,8 +115,10 @@ def _draw(places: Places, cost: str, cost_title: str, gain_title: str) -> None:
         axis=alt.Axis(labelExpr=PER_CENT, tickCount=5),
     )
     x = alt.X(f"{cost}:Q", title=cost_title, scale=alt.Scale(zero=False, padding=60), axis=alt.Axis(tickCount=6))
+    # The front goes on to the dearest prompt, since paying more gives nothing better.
+    end = pd.DataFrame([{cost: data[cost].max(), "accuracy": max(gains)}])
     steps = (
-        alt.Chart(data[data["front"]])
+        alt.Chart(pd.concat([data[data["front"]], end]))
         .mark_line(interpolate="step-after", color=colours.muted, strokeDash=[5, 4], strokeWidth=1.2)
         .encode(x=x, y=y)
     )

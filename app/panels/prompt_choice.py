@@ -73,7 +73,6 @@ def ask_prompts(label: str, key: str, wanted: Filter, *, most: int, placeholder:
         key=key,
         placeholder=placeholder,
         persist_state="session",
-        label_visibility="collapsed",
     )
     return tuple(str(one) for one in found)
 

@@ -102,18 +102,25 @@ def draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
 
 
 def _draw_answers(trial: Trial, active: bool) -> None:
-    if not st.session_state.get("compare_blind"):
+    state = st.session_state
+    if not state.get("compare_blind") or state.get("compare_unblinded") == trial.run:
         _draw_open(trial, active)
     elif active:
         st.caption("The answers are shown for rating once all are there.")
     elif _rate(trial):
         _draw_open(trial, active)
-    elif st.button("Show the answers now", key="compare_unblind", icon=":material/visibility:", on_click=_unblind):
-        st.rerun()  # the whole page, whose switch is off now
+    else:
+        st.button(
+            "Show the answers now",
+            key="compare_unblind",
+            icon=":material/visibility:",
+            on_click=_unblind,
+            args=(trial.run,),
+        )
 
 
-def _unblind() -> None:
-    st.session_state["compare_blind"] = False
+def _unblind(run: str) -> None:
+    st.session_state["compare_unblinded"] = run
 
 
 def _forget(run: str) -> None:

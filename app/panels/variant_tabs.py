@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.panels.cross import ask_cross
 from app.panels.session_models import model_names
 from app.panels.slots import MOST_VARIANTS, add, letter, open_slots, remove
 from app.panels.variant import ask_variant
@@ -32,6 +33,7 @@ def ask_variants(ws: Workspace) -> tuple[Variant, ...]:
                     on_click=remove,
                     args=(number,),
                 )
+    crossing = st.container()
     if len(numbers) == 1:
         found = [ask_variant(ws, numbers[0], letter(0), models)]
     else:
@@ -40,4 +42,7 @@ def ask_variants(ws: Workspace) -> tuple[Variant, ...]:
         for place, (tab, number) in enumerate(zip(tabs, numbers, strict=True)):
             with tab:
                 found.append(ask_variant(ws, number, letter(place), models))
-    return tuple(one for one in found if one is not None) if None not in found else ()
+    variants = tuple(one for one in found if one is not None) if None not in found else ()
+    with crossing:
+        ask_cross(ws, models, variants)
+    return variants

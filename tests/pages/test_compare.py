@@ -114,6 +114,8 @@ def test_the_page_says_what_it_is_for_and_why_it_cannot_be_run_yet(two: AppTest)
     assert "Put two to six prompts side by side" in two.caption[0].value
     assert two.button(key="compare_run").disabled
     assert any("Type a text first" in caption.value for caption in two.caption)
+    assert two.multiselect(key="compare_prompts").proto.label_visibility.value == 0  # its label can be seen
+    assert any("fedprompt_run_compare_run" in element.value for element in two.html)  # Ctrl+Enter
 
 
 def test_the_prompts_answer_a_case_that_the_visitor_types(open_page: Open, ids: dict[str, str]) -> None:
@@ -199,7 +201,9 @@ def test_while_answers_are_rated_blind_nothing_says_whose_they_are(two: AppTest)
     assert not two.dataframe and len(two.get("vega_lite_chart")) == charts
     assert not [button for button in two.get("download_button")]
     press(two, "compare_unblind")
-    assert len(two.dataframe) == 2 and two.toggle(key="compare_blind").value is False
+    assert len(two.dataframe) == 2
+    press(two, "compare_run")  # the next run is blind again
+    assert not two.dataframe
 
 
 def test_the_answers_follow_once_all_pairs_are_rated_blind(two: AppTest) -> None:

@@ -45,6 +45,7 @@ def test_the_prompts_are_ranked_by_a_job_and_the_sentence_comes_first(open_page:
     add_set(ws)
     at = open_page("new_study")
     field(at, "Model").set_value("scripted").run()  # type: ignore[attr-defined]
+    assert any("fedprompt_run_new_study_rank" in element.value for element in at.html)  # Ctrl+Enter
     at.button(key="new_study_rank").click().run()
     assert [(job.kind, job.state) for job in ws.bank.jobs()] == [("score", "done")]
     assert "is ahead with" in at.success[0].value or "are level at" in at.success[0].value

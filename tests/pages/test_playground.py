@@ -310,6 +310,28 @@ def test_an_earlier_run_of_many_rows_brings_its_rows_and_their_answers_back(at: 
 
 
 @pytest.mark.slow
+def test_chosen_prompts_are_put_on_chosen_models_and_what_is_over_is_said(
+    demo_home: object, at: AppTest, ws: Workspace
+) -> None:
+    chosen = [row.id for row in ws.bank.prompts() if row.name in ("terse", "feeling")]
+    assert at.button(key="playground_cross").disabled
+    at.pills(key="playground_cross_own").set_value(["A"])
+    at.multiselect(key="playground_cross_prompts").set_value(chosen)
+    at.multiselect(key="playground_cross_models").set_value(["scripted", "smollm2-135m-instruct"]).run()
+    assert any("3 \N{MULTIPLICATION SIGN} 2 = 6 variants" in one.value for one in at.caption)
+    press(at, "playground_cross")
+    press(at, "playground_run")
+    variants = ran(at, ws).request.variants
+    assert [one.model for one in variants] == ["scripted", "smollm2-135m-instruct"] * 3
+    assert [one.name for one in variants[2:]] == ["feeling", "feeling", "terse", "terse"]
+    at.pills(key="playground_cross_own").set_value(["A", "B"])
+    at.multiselect(key="playground_cross_prompts").set_value(chosen)
+    at.multiselect(key="playground_cross_models").set_value(["scripted", "smollm2-135m-instruct"]).run()
+    assert any("2 of them are over the 6 that there is room for" in one.value for one in at.caption)
+    assert at.button(key="playground_cross").label == "Make 6 variants"
+
+
+@pytest.mark.slow
 def test_a_session_forgets_fields_that_were_in_a_prompt_long_ago(at: AppTest) -> None:
     at.text_area(key="playground_field_text").set_value("still here").run()
     for number in range(40):
