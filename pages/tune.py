@@ -11,11 +11,11 @@ from app.panels.travel import go
 from app.panels.tuning_end import draw_end, draw_estimate
 from app.panels.work import active, draw_work, follow, newest_of
 from app.session import guarded, role, workspace
-from app.visitor import barred, submit
+from app.visitor import barred, cancel, submit
 from fedprompt.bank.rows import JobRow
 from fedprompt.workspace.evaluation_sets import evaluation_sets
 from fedprompt.workspace.study_draft import KeptStudy, kept_studies, used_by
-from fedprompt.workspace.tuning_job import estimate_for, tuning_view
+from fedprompt.workspace.tuning_job import estimate_for, same_work, tuning_view
 
 ABOUT = (
     "A soft prompt is a few vectors that stand in the prompt where words would. Tuning moves them so that the model "
@@ -24,6 +24,11 @@ ABOUT = (
 HERE = (
     ":material/lock: Everything happens on this machine. The tuned prompt goes into its bank; no case does, though a "
     "prompt tuned without noise can carry traces of the cases it was tuned on."
+)
+
+FIRST = (
+    "The first click times ten steps here, which takes some seconds and keeps nothing. You then see how long it will "
+    "take, and start it."
 )
 
 
@@ -55,7 +60,7 @@ def live() -> None:
     if newest_of("tune") is None:
         return
     view = tuning_view(workspace())
-    draw_work(view.job, "tune", word="Pause")
+    draw_work(view.job, "tune", word="Pause", stop=True)
     if view.active and view.estimate is not None:
         draw_estimate(view.estimate)
     draw_end(view)
@@ -71,7 +76,7 @@ def live() -> None:
 
 
 def draw_start() -> None:
-    """Draw what is to be tuned on what, and the buttons that time it and start it."""
+    """Draw what is to be tuned on what, and the button that times it and starts it."""
     studies = {one.name: one for one in kept_studies(workspace().home) if one.study and one.study.soft}
     sets = [one for one in evaluation_sets(workspace().home) if one.reading is not None]
     st.header("Tune one" if newest_of("tune") is None else "Tune another")
@@ -99,30 +104,53 @@ def draw_start() -> None:
 
 
 def draw_buttons(chosen: KeptStudy, arguments: dict[str, Any], seed: int) -> None:
-    """Draw how long it will take, and the two buttons."""
-    found = estimate_for(workspace(), arguments)
-    if found is not None:
-        draw_estimate(found)
-    busy = barred("tune") or active(newest_of("tune-time")) or active(newest_of("tune"))
-    with st.container(horizontal=True):
+    """Draw the button that times it at the first click and starts it at the next, and beside it how long it will take.
+
+    While it is timed nobody has to wait: the same button then starts it untimed.
+    """
+    ws = workspace()
+    found, timing = estimate_for(ws, arguments), newest_of("tune-time")
+    times = active(timing)
+    untimed = found is None and not times and not tried(timing, arguments)
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Time ten steps" if found is None else "Time it again",
-            key="tune_measure",
-            icon=":material/timer:",
-            type="primary" if found is None else "secondary",
-            disabled=busy,
-            on_click=ask,
-            args=("tune-time", arguments),
-        )
-        st.button(
-            "Start tuning",
+            "Start now, without the time" if times else "Start tuning",
             key="tune_start",
             icon=":material/play_arrow:",
-            type="secondary" if found is None else "primary",
-            disabled=busy,
-            on_click=ask,
-            args=("tune", {**arguments, "seed": seed}),
+            type="secondary" if times else "primary",
+            disabled=barred("tune") or active(newest_of("tune")),
+            help=FIRST if untimed else None,
+            on_click=ask if untimed else begin,
+            args=("tune-time", arguments) if untimed else ({**arguments, "seed": seed},),
         )
+        if found is not None:
+            st.button(
+                "Time it again",
+                key="tune_measure",
+                icon=":material/timer:",
+                type="tertiary",
+                disabled=barred("tune") or times,
+                on_click=ask,
+                args=("tune-time", arguments),
+            )
+    if untimed:
+        st.caption(f":material/timer: {FIRST}")
+    elif found is not None:
+        draw_estimate(found)
+
+
+def tried(timing: JobRow | None, arguments: dict[str, Any]) -> bool:
+    """Return whether timing this very work broke off, so that it may be started without."""
+    return timing is not None and timing.state in ("failed", "cancelled") and same_work(timing.arguments, arguments)
+
+
+@guarded
+def begin(arguments: dict[str, Any]) -> None:
+    """Queue the tuning; what times it, if anything does, makes room for it."""
+    timing = newest_of("tune-time")
+    if timing is not None and active(timing):
+        cancel(workspace(), timing.id)
+    submit(workspace(), "tune", arguments)
 
 
 @guarded

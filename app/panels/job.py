@@ -88,13 +88,21 @@ def draw_jobs(jobs: Sequence[JobRow], stop: Callable[[str], None], again: Callab
     )
 
 
-def draw_running(job: JobRow, stop: Callable[[str], None], *, page: str = "overview", word: str = "Stop") -> None:
-    """Draw one job that runs or waits: what it does, how far it is, and a button that ends it.
+def draw_running(
+    job: JobRow,
+    stop: Callable[[str], None],
+    *,
+    page: str = "overview",
+    word: str = "Stop",
+    end: Callable[[str], None] | None = None,
+) -> None:
+    """Draw one job that runs or waits: what it does, how far it is, and a button that breaks it off.
 
     Args:
         stop: called with the job's id.
         page: begins the keys of what is drawn.
         word: what the button says.
+        end: called with the job's id where it is to end for good; without it there is no button for that.
     """
     told, why = job.progress or {}, why_not_job(job.kind)
     with st.container(border=True, key=f"{page}_job"):
@@ -103,16 +111,28 @@ def draw_running(job: JobRow, stop: Callable[[str], None], *, page: str = "overv
             badge = ":gray-badge[waiting]" if state == "waiting" else ":green-badge[:material/sync: running]"
             st.markdown(f"**{LONG[job.kind]}** {badge}", width="content")
             if controlled(job.kind):
-                st.button(
-                    word,
-                    key=f"{page}_stop",
-                    type="tertiary",
-                    icon=":material/pause_circle:" if word == "Pause" else ":material/stop_circle:",
-                    disabled=why is not None,
-                    help=why,
-                    on_click=stop,
-                    args=(job.id,),
-                )
+                with st.container(horizontal=True, width="content"):
+                    st.button(
+                        word,
+                        key=f"{page}_stop",
+                        type="tertiary",
+                        icon=":material/pause_circle:" if word == "Pause" else ":material/stop_circle:",
+                        disabled=why is not None,
+                        help=why,
+                        on_click=stop,
+                        args=(job.id,),
+                    )
+                    if end is not None:
+                        st.button(
+                            "Stop",
+                            key=f"{page}_end",
+                            type="tertiary",
+                            icon=":material/stop_circle:",
+                            disabled=why is not None,
+                            help=why or "Ends it for good. What was done so far stays in the bank.",
+                            on_click=end,
+                            args=(job.id,),
+                        )
         total = float(told.get("total") or 0.0)
         share = min(1.0, max(0.0, float(told.get("done") or 0.0) / total)) if total > 0 else 0.0
         left = told.get("seconds_left")

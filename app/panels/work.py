@@ -4,6 +4,7 @@ What it draws is read out of the bank, so it is the same after a reload of the b
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -51,19 +52,31 @@ def follow(
     st.fragment(live, run_every=REFRESH if busy else None)()
 
 
-def draw_work(job: JobRow | None, page: str, *, word: str = "Stop", again: Callable[[], None] | None = None) -> None:
+def draw_work(
+    job: JobRow | None,
+    page: str,
+    *,
+    word: str = "Stop",
+    again: Callable[[], None] | None = None,
+    stop: bool = False,
+) -> None:
     """Draw a job; nothing where it is done.
 
     Args:
         page: begins the keys.
         word: what the button that breaks it off says.
         again: called when it is to go on; by default the same work is asked for once more.
+        stop: whether there is a button that ends it for good, beside the one that breaks it off.
     """
     if job is None or job.state == "done":
         return
     if active(job):
-        draw_running(job, _stop, page=page, word=word)
+        draw_running(job, _stop, page=page, word=word, end=partial(_end, page) if stop else None)
         return
+    if st.session_state.get(f"{page}_ending") == job.id:  # it was to end for good, and has come to its end
+        del st.session_state[f"{page}_ending"]
+        _give_up(job.id)
+        st.rerun()
     what = LONG.get(job.kind, job.kind)
     if job.state == "failed":
         reason = sentence(job.error or "the logs folder under the home says why")
@@ -89,7 +102,7 @@ def draw_work(job: JobRow | None, page: str, *, word: str = "Stop", again: Calla
             args=() if again else (job,),
         )
         st.button(
-            "Start something else",
+            "Stop" if stop and job.state != "failed" else "Start something else",
             key=f"{page}_give_up",
             type="tertiary",
             disabled=why is not None,
@@ -110,6 +123,12 @@ def duration(seconds: float) -> str:
 
 @guarded
 def _stop(job: str) -> None:
+    cancel(workspace(), job)
+
+
+@guarded
+def _end(page: str, job: str) -> None:
+    st.session_state[f"{page}_ending"] = job
     cancel(workspace(), job)
 
 

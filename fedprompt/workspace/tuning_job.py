@@ -12,7 +12,7 @@ from fedprompt.workspace.jobs import newest_job
 from fedprompt.workspace.own_cases import OWN_SITE
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["TuningView", "estimate_for", "tuning_view"]
+__all__ = ["TuningView", "estimate_for", "same_work", "tuning_view"]
 
 SEEN = 500
 
@@ -56,7 +56,7 @@ def tuning_view(ws: Workspace) -> TuningView:
 def estimate_for(ws: Workspace, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return what the newest timing of this very work found, or None."""
     timings = [one for one in ws.bank.jobs(limit=SEEN) if one.kind == "tune-time"]
-    return next((one.result for one in timings if one.state == "done" and _same(one.arguments, arguments)), None)
+    return next((one.result for one in timings if one.state == "done" and same_work(one.arguments, arguments)), None)
 
 
 def _estimate(timings: list[JobRow], job: JobRow | None) -> Mapping[str, Any] | None:
@@ -64,10 +64,11 @@ def _estimate(timings: list[JobRow], job: JobRow | None) -> Mapping[str, Any] | 
         return None
     # The one that was known when the tuning began, not one that was measured afterwards.
     known = (one for one in timings if one.state == "done" and one.created <= job.created)
-    return next((one.result for one in known if _same(one.arguments, job.arguments)), None)
+    return next((one.result for one in known if same_work(one.arguments, job.arguments)), None)
 
 
-def _same(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+def same_work(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Return whether the arguments of two jobs ask for the same tuning, whatever the seed."""
     return all(first.get(key) == second.get(key) for key in ("study", "data", "mapping", "group"))
 
 

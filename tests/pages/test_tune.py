@@ -34,13 +34,34 @@ def test_without_a_file_or_a_study_it_says_what_is_needed(open_page: Open, ws: W
 def test_ten_steps_are_timed_before_tuning_begins(open_page: Open, ws: Workspace) -> None:
     arguments(ws)
     at = open_page("tune")
-    at.button(key="tune_measure").click().run()
-    job = ws.bank.jobs()[0]
+    assert "The first click times ten steps here" in texts(at)
+    at.button(key="tune_start").click().run()
+    (job,) = ws.bank.jobs()
     assert (job.kind, job.state) == ("tune-time", "done") and job.result is not None
     # The small study has 2 rounds of 2 steps.
     assert (job.result["timed"], job.result["steps"], job.result["parts"]) == (10, 4, 2)
     assert "Tuning will take about" in texts(at) and "Measured over 10 steps" in texts(at)
     assert ws.bank.runs(kind="tune") == ()
+    at.button(key="tune_measure").click().run()
+    assert [job.kind for job in ws.bank.jobs()] == ["tune-time", "tune-time"]
+
+
+def test_nobody_has_to_wait_for_the_time(open_page: Open, ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments(ws)
+    monkeypatch.delenv("FEDPROMPT_JOBS")  # jobs wait in the queue, where nobody takes them here
+    at = open_page("tune")
+    at.button(key="tune_start").click().run()
+    assert at.button(key="tune_start").label == "Start now, without the time"
+    at.button(key="tune_start").click().run()
+    assert [(job.kind, job.state) for job in ws.bank.jobs()] == [("tune", "queued"), ("tune-time", "cancelled")]
+
+
+def test_where_it_could_not_be_timed_the_next_click_starts_it(open_page: Open, ws: Workspace) -> None:
+    given = arguments(ws)
+    ws.bank.add_job("j-1", "tune-time", given)
+    ws.bank.end_job("j-1", "failed", None, "the machine is busy")
+    open_page("tune").button(key="tune_start").click().run()
+    assert [(job.kind, job.state) for job in ws.bank.jobs()] == [("tune", "done"), ("tune-time", "failed")]
 
 
 def test_tuning_ends_with_its_numbers_its_curves_and_its_time_beside_what_was_said(
@@ -48,7 +69,7 @@ def test_tuning_ends_with_its_numbers_its_curves_and_its_time_beside_what_was_sa
 ) -> None:
     arguments(ws)
     at = open_page("tune")
-    at.button(key="tune_measure").click().run()
+    at.button(key="tune_start").click().run()
     at.button(key="tune_start").click().run()
     assert [metric.label for metric in at.metric] == ["On validation cases", "On test cases", "Time it took", "Kept"]
     assert "was said" in texts(at)
@@ -72,6 +93,18 @@ def test_a_tuning_that_runs_is_shown_after_a_reload_and_pauses(open_page: Open, 
     assert ws.bank.is_cancelled("j-1")
 
 
+def test_a_stopped_tuning_ends_for_good(open_page: Open, ws: Workspace) -> None:
+    ws.bank.add_job("j-1", "tune", arguments(ws))
+    ws.bank.claim_job("j-1", os.getpid())
+    at = open_page("tune")
+    at.button(key="tune_end").click().run()
+    assert ws.bank.is_cancelled("j-1")
+    ws.bank.end_job("j-1", "cancelled", None, None)  # as its process does when it next tells how far it is
+    at.run()
+    keys = {button.key for button in at.button}
+    assert "tune_start" in keys and not {"tune_again", "tune_give_up"} & keys
+
+
 def test_a_paused_tuning_goes_on_as_the_same_run_or_makes_room(
     open_page: Open, ws: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +119,7 @@ def test_a_paused_tuning_goes_on_as_the_same_run_or_makes_room(
     monkeypatch.delenv("FEDPROMPT_JOBS")
     cancel(ws, submit(ws, "tune", {**given, "seed": 1}))
     at = open_page("tune")
+    assert (at.button(key="tune_again").label, at.button(key="tune_give_up").label) == ("Resume", "Stop")
     at.button(key="tune_give_up").click().run()
     assert not [one for one in at.button if one.key == "tune_again"]
 
