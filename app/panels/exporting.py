@@ -1,12 +1,16 @@
-"""An export from the choice of a format to the file: the job that writes it, followed until it has ended."""
+"""An export from the choice of a format to the file: what it would hold, and the job that writes it, followed."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
-from app.panels.taking import draw_download, draw_formats
-from app.session import guarded, workspace
+from app.panels.running import run_quick
+from app.panels.taking import draw_contents, draw_download, draw_formats
+from app.panels.titles import title
+from app.session import bank_stamp, guarded, workspace
 from app.visitor import barred, require, submit
 from fedprompt.workspace.exporting import formats
 from fedprompt.workspace.jobs import ENDED
@@ -14,34 +18,66 @@ from fedprompt.workspace.jobs import ENDED
 __all__ = ["draw_export"]
 
 KEPT_EXPORTS = 6
+REMEMBERED = 8
 ONE_FILE = {"card": ".md", "csv": ".csv", "langchain": ".json", "langfuse": ".json", "parquet": ".parquet"}
 A_FILE_A_PROMPT = {"dotprompt": ".prompt", "hf-templates": ".yaml", "prompty": ".prompty"}
 
 
 def draw_export(chosen: tuple[str, ...]) -> None:
-    """Draw the formats, and below them the export that was asked for last."""
+    """Draw the formats, what the one that was chosen would hold, and the export that was asked for last."""
     ws = workspace()
     kept: tuple[str, tuple[str, ...]] | None = st.session_state.get("bank_export")
     job = ws.bank.job(kept[0]) if kept is not None and kept[1] == chosen else None
     busy = job is not None and job.state not in ENDED
+    looked: tuple[str, tuple[str, ...]] | None = st.session_state.get("bank_format")
+    views = formats(ws, chosen)
+    allowed = {view.name for view in views if view.allowed}
+    format = looked[0] if looked is not None and looked[1] == chosen and looked[0] in allowed else None
 
-    @guarded
-    def write(name: str) -> None:
-        require("exchange")
-        make_room(ws.home.exports)
-        slug = re.sub(r"[^a-z0-9]+", "-", ws.bank.prompt_row(chosen[0]).name.lower()).strip("-")[:40] or "prompt"
-        many = f"-and-{len(chosen) - 1}-more" if len(chosen) > 1 else ""
-        ending = ONE_FILE.get(name) or (A_FILE_A_PROMPT.get(name) if not many else None) or ".zip"
-        arguments = {
-            "prompts": list(chosen),
-            "format": name,
-            "destination": str(ws.home.exports / f"{slug}{many}-{chosen[0][3:9]}-{name}{ending}"),
-        }
-        st.session_state["bank_export"] = (submit(ws, "export", arguments), chosen)
+    def choose(name: str) -> None:
+        st.session_state["bank_format"] = (name, chosen)
 
-    draw_formats(formats(ws, chosen), barred("exchange") or busy, write)
+    names = {view.prompt: title(ws.bank.prompt_row(view.prompt)) for view in views if view.prompt is not None}
+    draw_formats(views, names, format, choose)
+    if format is None:
+        st.caption("Choose a format to see its files and how to use them. Nothing is written yet.")
+    else:
+        name = _file_name(chosen, format)
+        draw_contents(
+            _look(chosen, format, name), name, barred("exchange") or busy, lambda: _write(chosen, format, name)
+        )
     if job is not None:
         st.fragment(follow, run_every="1s" if busy else None)(job.id)
+
+
+def _file_name(chosen: tuple[str, ...], format: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", workspace().bank.prompt_row(chosen[0]).name.lower()).strip("-")[:40] or "prompt"
+    many = f"-and-{len(chosen) - 1}-more" if len(chosen) > 1 else ""
+    ending = ONE_FILE.get(format) or (A_FILE_A_PROMPT.get(format) if not many else None) or ".zip"
+    return f"{slug}{many}-{chosen[0][3:9]}-{format}{ending}"
+
+
+def _look(chosen: tuple[str, ...], format: str, name: str) -> Mapping[str, Any]:
+    """Return what an export would hold; the last looks of this visitor are remembered until the bank changes."""
+    seen: dict[Any, Mapping[str, Any]] = st.session_state.setdefault("bank_looks", {})
+    key = (bank_stamp(), chosen, format)
+    if key not in seen:
+        arguments = {"prompts": list(chosen), "format": format, "name": name}
+        found = run_quick(workspace(), "export-preview", arguments, f"Looking into {name}")
+        while len(seen) >= REMEMBERED:
+            seen.pop(next(iter(seen)))
+        seen[key] = found
+    return seen[key]
+
+
+@guarded
+def _write(chosen: tuple[str, ...], format: str, name: str) -> None:
+    """Start the job that writes an export."""
+    require("exchange")
+    ws = workspace()
+    make_room(ws.home.exports)
+    arguments = {"prompts": list(chosen), "format": format, "destination": str(ws.home.exports / name)}
+    st.session_state["bank_export"] = (submit(ws, "export", arguments), chosen)
 
 
 @guarded

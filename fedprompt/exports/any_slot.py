@@ -24,11 +24,12 @@ from typing import Any
 
 from fedprompt.errors import ExportError
 from fedprompt.exports.card import card
+from fedprompt.exports.documents import fields_of
 from fedprompt.exports.identity import MAX_IDENTITY_BYTES, identity_of, prompt_of
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.reading import dropped_normalising, reading_body
 from fedprompt.exports.slot import Sides, only_one, refuse_unheld, sides
-from fedprompt.exports.widening import check_rows, embedding_rows, load_model, new_tokens, widen
+from fedprompt.exports.widening import check_rows, embedding_rows, load_model, new_tokens, save_shapes, widen
 from fedprompt.exports.writing import check_space, publishing, write_text
 
 __all__ = ["AnySlot"]
@@ -54,6 +55,20 @@ class AnySlot:
         """Return why a model folder cannot hold a prompt, or None if it can."""
         return refuse_unheld(item)
 
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that run the prompt with plain transformers."""
+        lines = [
+            "import json, pathlib, torch, transformers as t",
+            f'folder, case = ".", {json.dumps(fields_of(items[0]))}',
+            "tokenizer = t.AutoTokenizer.from_pretrained(folder)",
+            "model = t.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)",
+            'p = json.loads(pathlib.Path(folder, "prompt.json").read_text("utf-8"))',
+            "encode = lambda s: tokenizer(s, add_special_tokens=False, split_special_tokens=True).input_ids",
+            'start = p["opening"] + encode(p["before"].format(**case)) + p["slot"]',
+            *(_CHOICE if items[0].reading.words else _GENERATE),
+        ]
+        return Snippet("python", "\n".join(lines), _NOTE)
+
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write one prompt with its model; takes about twice the model's size in memory, four bytes a weight.
 
@@ -68,23 +83,27 @@ class AnySlot:
                 "this machine; 'fedprompt assets pull' fetches the default one"
             )
         soft.check_model(context.model_digest, context.model_name, _width(context.model_folder, soft.width))
-        weights = _float32_bytes(context.model_folder)
-        copies = 2 if destination.suffix.lower() == ".zip" else 1
-        check_space(destination, weights * copies + SPARE_BYTES)
-        tokenizer, model = load_model(context.model_folder)
+        if context.weights:
+            copies = 2 if destination.suffix.lower() == ".zip" else 1
+            check_space(destination, _float32_bytes(context.model_folder) * copies + SPARE_BYTES)
+        tokenizer, model = load_model(context.model_folder, weights=context.weights)
         tokens = new_tokens(tokenizer, soft.tokens)
         vocabulary = widen(model, tokenizer, tokens, soft.vectors)
         prompt = _describe(item, tokenizer, tokens, vocabulary)
+        text = card("A model that knows a soft prompt", self.use([item], ""), [item], context)
         with publishing(destination) as folder:
-            model.save_pretrained(folder)
+            if context.weights:
+                model.save_pretrained(folder)
+                check_rows(folder, tokens, soft.vectors)
+            else:
+                save_shapes(model, folder)
             tokenizer.save_pretrained(folder)
-            check_rows(folder, tokens, soft.vectors)
             _scrub(folder, context.model_folder)
             write_text(
                 folder / "prompt.json",
                 json.dumps(prompt, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
             )
-            write_text(folder / "README.md", card("A model that knows a soft prompt", _use(item), [item], context))
+            write_text(folder / "README.md", text)
         return destination
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:
@@ -178,28 +197,6 @@ def _scrub(folder: Path, source: Path) -> None:
             raise ExportError(f"the model's {file.name} names a path of this machine; it is not written")
 
 
-def _use(item: Exported) -> str:
-    fields = json.dumps({name: "..." for name in item.prompt.template.variables})
-    lines = [
-        "import json, pathlib, torch, transformers as t",
-        f'folder, case = ".", {fields}',
-        "tokenizer = t.AutoTokenizer.from_pretrained(folder)",
-        "model = t.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)",
-        'p = json.loads(pathlib.Path(folder, "prompt.json").read_text("utf-8"))',
-        "encode = lambda s: tokenizer(s, add_special_tokens=False, split_special_tokens=True).input_ids",
-        'start = p["opening"] + encode(p["before"].format(**case)) + p["slot"]',
-        *(_CHOICE if item.reading.words else _GENERATE),
-    ]
-    return (
-        "Plain transformers runs it, anywhere in a text:\n\n```python\n" + "\n".join(lines) + "\n```\n\n"
-        "Set `folder` and `case`. The fields are encoded with `split_special_tokens=True` and the ids are "
-        "joined, so that `<fp-0>` typed by a user stays text. The texts before and after the soft slot are "
-        "tokenised apart, and each label word together with the text before it. The new tokens are never "
-        "generated: `suppress_tokens` forbids it, and their output rows are the mean of all others. "
-        "`vocabulary` is the size of the model's own vocabulary, over which fedprompt takes log-likelihoods."
-    )
-
-
 _CHOICE = (
     'ends = {label: encode(p["after"].format(**case) + word) for label, word in p["words"].items()}',
     'logs = lambda end: model(torch.tensor([start + end])).logits[0, len(start) - 1 : -1, : p["vocabulary"]]'
@@ -212,3 +209,10 @@ _GENERATE = (
     "text = tokenizer.decode(model.generate(ids, **more)[0, ids.shape[1] :], skip_special_tokens=True)",
     'print(min((text.split(mark)[0] for mark in p["stop"]), key=len, default=text))',
 )
+_NOTE = """
+Plain transformers runs it, anywhere in a text. Set `folder` and `case`. The fields are encoded with
+`split_special_tokens=True` and the ids are joined, so that `<fp-0>` typed by a user stays text. The texts before and
+after the soft slot are tokenised apart, and each label word together with the text before it. The new tokens are
+never generated: `suppress_tokens` forbids it, and their output rows are the mean of all others. `vocabulary` is the
+size of the model's own vocabulary, over which fedprompt takes log-likelihoods.
+"""

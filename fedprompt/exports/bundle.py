@@ -29,7 +29,7 @@ from fedprompt.exports.bundle_schema import (
     Signature,
 )
 from fedprompt.exports.card import card
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Reading, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Reading, Refusal, Snippet
 from fedprompt.exports.tensors import load_tensor, save_tensor
 from fedprompt.exports.writing import json_text, publishing, write_text
 from fedprompt.prompts.prompt import Prompt
@@ -60,6 +60,10 @@ class Bundle:
     def refuses(self, item: Exported) -> Refusal | None:
         """Return None: a bundle holds every prompt."""
         return None
+
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that read the bundle into a bank."""
+        return Snippet("bash", f"fedprompt import {name or '.'}", _NOTE, inside=not name)
 
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write a bundle; the same prompts in any order give the same bytes.
@@ -101,7 +105,7 @@ def write_bundle(folder: Path, items: Sequence[Exported], context: ExportContext
         raise ExportError(f"a bundle cannot hold this ({_first(error)})") from error
     files = {
         "bank.json": json_text(body.model_dump(mode="json")).encode(),
-        "README.md": card("A bundle of prompts", _USE, ordered, context).encode(),
+        "README.md": card("A bundle of prompts", Bundle().use(ordered, ""), ordered, context).encode(),
     }
     for item in ordered:
         if item.prompt.soft is not None:
@@ -264,9 +268,9 @@ def _first(error: ValidationError) -> str:
     return f"{field}: {first['msg']}"
 
 
-_USE = """
-`fedprompt import FILE` reads this folder or zip into a bank: each file must have the SHA-256 in
-`hashes.json`, and each prompt's id is derived anew from its content. `bank.json` holds the prompts, `soft/`
-their vectors (safetensors, one tensor `vectors` of [tokens, width] float32). `signature.json`, where there is
-one, is an Ed25519 signature of `hashes.json`; without it nobody vouches for the bundle.
+_NOTE = """
+It reads the folder or zip into a bank: each file must have the SHA-256 in `hashes.json`, and each prompt's id is
+derived anew from its content. `bank.json` holds the prompts, `soft/` their vectors (safetensors, one tensor
+`vectors` of [tokens, width] float32). `signature.json`, where there is one, is an Ed25519 signature of
+`hashes.json`; without it nobody vouches for the bundle.
 """

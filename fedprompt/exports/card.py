@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from fedprompt.exports.protocol import ExportContext, Exported
+from fedprompt.exports.protocol import ExportContext, Exported, Snippet, fence_for
 from fedprompt.exports.reading import score_sentence
 
 __all__ = ["card", "public_model_name"]
@@ -30,12 +30,12 @@ def public_model_name(name: str) -> str:
     return re.split(r"[/\\]", name.rstrip("/\\"))[-1] if _PATH.search(name) else name
 
 
-def card(title: str, use: str, items: Sequence[Exported], context: ExportContext) -> str:
+def card(title: str, use: Snippet, items: Sequence[Exported], context: ExportContext) -> str:
     """Return the Markdown text.
 
     Args:
         title: the format, in words.
-        use: Markdown that says how to load it.
+        use: the lines that load it.
         items: the prompts in it.
         context: the model they run on.
     """
@@ -43,7 +43,7 @@ def card(title: str, use: str, items: Sequence[Exported], context: ExportContext
     block = "\n".join(
         ["---", "library_name: fedprompt", "tags:", *(f"- {tag}" for tag in ["fedprompt", *kinds]), "---"]
     )
-    parts = [block, f"# {title}", "Written by fedprompt.", "## How to load it", use.strip()]
+    parts = [block, f"# {title}", "Written by fedprompt.", "## How to load it", use.markdown]
     parts += [part for item in items for part in _prompt(item, context)]
     return "\n\n".join(parts) + "\n"
 
@@ -151,8 +151,7 @@ def _model(item: Exported, context: ExportContext) -> str:
 
 
 def _fenced(text: str) -> str:
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
+    fence = fence_for(text)
     return f"{fence}text\n{text}\n{fence}"
 
 

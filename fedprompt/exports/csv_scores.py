@@ -12,7 +12,7 @@ from typing import Any
 
 from fedprompt.errors import ExportError
 from fedprompt.exports.card import card
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.score_table import COLUMNS, score_rows
 from fedprompt.exports.writing import publishing, write_one, write_text
 
@@ -44,6 +44,10 @@ class CsvScores:
         """Return why there is nothing to write, or None if there is."""
         return None if item.lines else Refusal("no score of it is known", "bundle")
 
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that read the table."""
+        return Snippet("python", _CODE.format(file=name if name.lower().endswith(self.suffix) else FILE), _NOTE)
+
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write one ``.csv`` file, or a folder or zip with it and the model card.
 
@@ -63,7 +67,7 @@ class CsvScores:
             return destination
         with publishing(destination) as folder:
             write_text(folder / FILE, text.getvalue())
-            write_text(folder / "README.md", card("Scores of prompts", _USE, items, context))
+            write_text(folder / "README.md", card("Scores of prompts", self.use(items, ""), items, context))
         return destination
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:
@@ -90,4 +94,10 @@ def _cell(value: Any) -> str:
     return "'" + text if isinstance(value, str) and text.startswith(_FORMULA) else text
 
 
-_USE = "`scores.csv` opens in every spreadsheet; `value` is `total / n`, `squares` the sum of squares."
+_CODE = """
+import csv, pathlib
+
+for row in csv.DictReader(pathlib.Path("{file}").read_text("utf-8").splitlines()):
+    print(row["name"], row["site"], row["split"], row["value"])
+"""
+_NOTE = "It opens in every spreadsheet; `value` is `total / n`, `squares` the sum of squares."

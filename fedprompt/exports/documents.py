@@ -18,7 +18,7 @@ from fedprompt.errors import ExportError, PromptError
 from fedprompt.exports.archive import open_archive
 from fedprompt.exports.card import card, public_model_name
 from fedprompt.exports.identity import identity_of, prompt_of
-from fedprompt.exports.protocol import ExportContext, Exported, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, Imported, Refusal, Snippet
 from fedprompt.exports.reading import reading_body
 from fedprompt.exports.writing import publishing, write_one, write_text
 from fedprompt.prompts.prompt import Prompt
@@ -30,6 +30,8 @@ __all__ = [
     "Document",
     "carried",
     "dropped_demonstrations",
+    "fields_of",
+    "file_of",
     "parse_json",
     "parse_yaml",
     "peek",
@@ -84,6 +86,21 @@ def carried(item: Exported, context: ExportContext) -> dict[str, Any]:
     }
 
 
+def document_name(item: Exported, suffix: str) -> str:
+    """Return what a prompt's file is called in a folder of several."""
+    return f"{item.prompt.id.replace(':', '-')}{suffix}"
+
+
+def file_of(items: Sequence[Exported], name: str, suffix: str) -> str:
+    """Return the file to load: the destination where it is one file, else the first prompt's in the folder."""
+    return name if name.lower().endswith(suffix) else document_name(items[0], suffix)
+
+
+def fields_of(item: Exported) -> dict[str, str]:
+    """Return the fields of a prompt with a text to fill in, for lines that run it."""
+    return dict.fromkeys(item.prompt.template.variables, "...")
+
+
 def write_documents(
     items: Sequence[Exported],
     destination: Path,
@@ -91,7 +108,7 @@ def write_documents(
     *,
     title: str,
     suffixes: Sequence[str],
-    use: str,
+    use: Callable[[Sequence[Exported], str], Snippet],
     refuses: Callable[[Exported], Refusal | None],
     text: Callable[[Sequence[Exported]], str],
     one_file: str | None = None,
@@ -104,7 +121,7 @@ def write_documents(
         context: the model they run on.
         title: the format, in words.
         suffixes: of a single file, in small letters.
-        use: Markdown that says how to load it.
+        use: the lines that load it, of the prompts and a destination's name.
         refuses: why a prompt cannot be held.
         text: the text of a file with these prompts.
         one_file: the name of the one file in a folder that holds all prompts; None where each has its own.
@@ -132,8 +149,8 @@ def write_documents(
             write_text(folder / one_file, text(items))
         else:
             for item in items:
-                write_text(folder / f"{item.prompt.id.replace(':', '-')}{suffixes[0]}", text([item]))
-        write_text(folder / "README.md", card(f"Prompts as {title}", use, items, context))
+                write_text(folder / document_name(item, suffixes[0]), text([item]))
+        write_text(folder / "README.md", card(f"Prompts as {title}", use(items, ""), items, context))
     return destination
 
 

@@ -5,6 +5,7 @@ Handlebars has no quoted text, so braces and a last space that it would take awa
 that its score does not hold there. On the way in no helper, block or partial is read.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from fedprompt.exports.documents import (
     KEY,
     carried,
     dropped_demonstrations,
+    fields_of,
+    file_of,
     read_documents,
     refuse_soft,
     revive,
@@ -22,7 +25,7 @@ from fedprompt.exports.documents import (
     write_documents,
     yaml_text,
 )
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.syntax import HANDLEBARS_PREFIX, Variable, f_string, handlebars, parts_of, read_braces
 from fedprompt.prompts.template import Message
 
@@ -71,6 +74,11 @@ class Dotprompt:
             )
         return None
 
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that fill in the first prompt."""
+        code = _CODE.format(file=file_of(items, name, SUFFIXES[0]), fields=json.dumps(fields_of(items[0])))
+        return Snippet("python", code, _NOTE)
+
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write one ``.prompt`` file, or a folder or zip with one a prompt and the model card.
 
@@ -83,7 +91,7 @@ class Dotprompt:
             context,
             title=TITLE,
             suffixes=SUFFIXES,
-            use=_USE,
+            use=self.use,
             refuses=self.refuses,
             text=lambda some: _text(some[0], context),
         )
@@ -162,15 +170,13 @@ def _revive(front: Mapping[str, Any], body: str, where: str, stem: str) -> Impor
     return revive(metadata, None, tuple(messages), where, name, dropped)
 
 
-_USE = """
-```python
+_CODE = """
 import asyncio, pathlib
 from dotpromptz import Dotprompt
 from dotpromptz.typing import DataArgument
 
-source = pathlib.Path("FILE.prompt").read_text("utf-8")
-filled = asyncio.run(Dotprompt().render(source, DataArgument(input={"FIELD": "..."})))
-```
-
-`metadata.fedprompt.reading` in the file holds the label words and how to read the answer.
+source = pathlib.Path("{file}").read_text("utf-8")
+filled = asyncio.run(Dotprompt().render(source, DataArgument(input={fields})))
+print(filled.messages)
 """
+_NOTE = "`metadata.fedprompt.reading` in the file holds the label words and how to read the answer."

@@ -13,6 +13,8 @@ from fedprompt.exports.documents import (
     KEY,
     carried,
     dropped_demonstrations,
+    fields_of,
+    file_of,
     parse_yaml,
     peek,
     read_documents,
@@ -21,7 +23,7 @@ from fedprompt.exports.documents import (
     write_documents,
     yaml_text,
 )
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.syntax import Variable, f_string, jinja, parts_of, read_braces
 from fedprompt.prompts.template import Message
 
@@ -50,6 +52,13 @@ class HFTemplates:
         """Return why it cannot hold a prompt, or None if it can."""
         return refuse_soft(item, "the format")
 
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that fill in the first prompt."""
+        kind = "Text" if items[0].prompt.template.messages is None else "Chat"
+        fields = ", ".join(f'{field}="..."' for field in fields_of(items[0]))
+        code = _CODE.format(kind=kind, file=file_of(items, name, SUFFIXES[0]), fields=fields)
+        return Snippet("python", code, _NOTE)
+
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write one ``.yaml`` file, or a folder or zip with one a prompt and the model card.
 
@@ -62,7 +71,7 @@ class HFTemplates:
             context,
             title=TITLE,
             suffixes=SUFFIXES,
-            use=_USE,
+            use=self.use,
             refuses=self.refuses,
             text=lambda some: yaml_text(_body(some[0], context)),
         )
@@ -129,13 +138,10 @@ def _revive(value: Any, where: str, stem: str) -> Imported:
     return revive(metadata, None, tuple(messages), where, name, dropped)
 
 
-_USE = """
-```python
-from prompt_templates import TextPromptTemplate  # or ChatPromptTemplate
+_CODE = """
+from prompt_templates import {kind}PromptTemplate
 
-prompt = TextPromptTemplate.load_from_local("FILE.yaml")
-print(prompt.populate(FIELD="..."))
-```
-
-`metadata.fedprompt.reading` in the file holds the label words and how to read the answer.
+prompt = {kind}PromptTemplate.load_from_local("{file}")
+print(prompt.populate({fields}))
 """
+_NOTE = "`metadata.fedprompt.reading` in the file holds the label words and how to read the answer."

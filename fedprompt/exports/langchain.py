@@ -18,13 +18,15 @@ from fedprompt.exports.documents import (
     KEY,
     carried,
     dropped_demonstrations,
+    fields_of,
+    file_of,
     parse_json,
     read_documents,
     refuse_soft,
     revive,
     write_documents,
 )
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.prompts.template import Message
 
 __all__ = ["LangChain"]
@@ -53,6 +55,14 @@ class LangChain:
         """Return why LangChain cannot hold a prompt, or None if it can."""
         return refuse_soft(item, "LangChain")
 
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that fill in the first prompt."""
+        many = len(items) > 1 and name.lower().endswith(SUFFIXES)
+        code = _CODE.format(
+            file=file_of(items, name, SUFFIXES[0]), first="[0]" if many else "", fields=json.dumps(fields_of(items[0]))
+        )
+        return Snippet("python", code, _NOTE)
+
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write prompts as one ``.json`` file, or as a folder or zip with a file each and the model card.
 
@@ -66,7 +76,7 @@ class LangChain:
             context,
             title=TITLE,
             suffixes=SUFFIXES,
-            use=_USE,
+            use=self.use,
             refuses=self.refuses,
             text=lambda some: _text(some, context),
             one_file=FILE if single else None,
@@ -198,17 +208,14 @@ def _text(items: Sequence[Exported], context: ExportContext) -> str:
     return json.dumps(dumped[0] if len(dumped) == 1 else dumped, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-_USE = """
-```python
+_CODE = """
 import json, pathlib
 from langchain_core import prompts as p
 from langchain_core.load import load
 
 kinds = [p.PromptTemplate, p.ChatPromptTemplate, p.SystemMessagePromptTemplate]
 kinds += [p.HumanMessagePromptTemplate, p.AIMessagePromptTemplate]
-prompt = load(json.loads(pathlib.Path("FILE.json").read_text("utf-8")), allowed_objects=kinds)
-print(prompt.invoke({"FIELD": "..."}).to_string())
-```
-
-`prompt.metadata["fedprompt"]["reading"]` holds the label words and how to read the answer.
+prompt = load(json.loads(pathlib.Path("{file}").read_text("utf-8")), allowed_objects=kinds){first}
+print(prompt.invoke({fields}).to_string())
 """
+_NOTE = """`prompt.metadata["fedprompt"]["reading"]` holds the label words and how to read the answer."""

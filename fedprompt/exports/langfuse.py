@@ -21,7 +21,7 @@ from fedprompt.exports.documents import (
     revive,
     write_documents,
 )
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.syntax import f_string, parts_of, plain, read_braces
 from fedprompt.exports.writing import json_text
 from fedprompt.prompts.template import Message
@@ -61,6 +61,10 @@ class Langfuse:
             return Refusal("its text holds a mark that Langfuse would follow to another prompt or file", "langchain")
         return None
 
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that put the prompts into Langfuse."""
+        return Snippet("python", _CODE.format(file=name if name.lower().endswith(SUFFIXES) else FILE), _NOTE)
+
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write one ``.json`` file with all prompts, or a folder or zip with it and the model card.
 
@@ -73,7 +77,7 @@ class Langfuse:
             context,
             title=TITLE,
             suffixes=SUFFIXES,
-            use=_USE,
+            use=self.use,
             refuses=self.refuses,
             text=lambda some: json_text([_body(item, context) for item in some]),
             one_file=FILE,
@@ -150,15 +154,12 @@ def _revive(entry: Any, where: str) -> Imported:
     return revive(config, None, tuple(messages), where, name, dropped)
 
 
-_USE = """
-```python
+_CODE = """
 import json, pathlib
 from langfuse import get_client
 
-for entry in json.loads(pathlib.Path("langfuse.json").read_text("utf-8")):
+for entry in json.loads(pathlib.Path("{file}").read_text("utf-8")):
     entry["commit_message"] = entry.pop("commitMessage")
     get_client().create_prompt(**entry)
-```
-
-`config["fedprompt"]["reading"]` of each prompt holds the label words and how to read the answer.
 """
+_NOTE = """`config["fedprompt"]["reading"]` of each prompt holds the label words and how to read the answer."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fedprompt.errors import ExportError
 from fedprompt.exports.card import card
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.writing import publishing, write_one, write_text
 
 __all__ = ["Markdown"]
@@ -31,6 +31,11 @@ class Markdown:
         """Return None: a page tells of every prompt."""
         return None
 
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that write what the page is about."""
+        prompt = items[0].prompt.id if items else "ID"
+        return Snippet("bash", f"fedprompt export {prompt} --format bundle --out prompts.zip", _NOTE)
+
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write one ``.md`` file, or a folder or zip with it as README.md.
 
@@ -39,7 +44,7 @@ class Markdown:
         """
         if not items:
             raise ExportError(f"{destination}: there is no prompt to write")
-        text = card(items[0].name if len(items) == 1 else "Prompts", _USE, items, context)
+        text = card(items[0].name if len(items) == 1 else "Prompts", self.use(items, ""), items, context)
         if destination.suffix.lower() == self.suffix:
             write_one(destination, text.encode())
             return destination
@@ -60,4 +65,4 @@ class Markdown:
         raise ExportError(f"{path}: a model card is for people to read; import the bundle that it tells of")
 
 
-_USE = "This page goes with an export: `fedprompt export ID --format bundle --out prompts.zip` writes one."
+_NOTE = "This page is for people to read; a bundle holds what it is about."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fedprompt.errors import ExportError
 from fedprompt.exports.card import card
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.reading import reading_body
 from fedprompt.exports.score_table import COLUMNS, score_rows
 from fedprompt.exports.writing import publishing, write_one, write_text
@@ -35,6 +35,10 @@ class ParquetScores:
         """Return why there is nothing to write, or None if there is."""
         return None if item.lines else Refusal("no score of it is known", "bundle")
 
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that read the table."""
+        return Snippet("python", _CODE.format(file=name if name.lower().endswith(self.suffix) else FILE), _NOTE)
+
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write one ``.parquet`` file, or a folder or zip with it and the model card.
 
@@ -48,7 +52,7 @@ class ParquetScores:
         if not rows:
             raise ExportError(f"{destination}: no score of these prompts is known; score them first")
         kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
-        text = card("Scores of prompts", _USE, items, context)
+        text = card("Scores of prompts", self.use(items, ""), items, context)
         readings = {item.prompt.id: reading_body(item.reading) for item in items}
         schema = pa.schema(
             [(name, kinds[kind]) for name, kind in COLUMNS],
@@ -82,10 +86,10 @@ class ParquetScores:
         )
 
 
-_USE = """
-```python
+_CODE = """
 import pandas
 
-scores = pandas.read_parquet("scores.parquet")  # value is total / n, squares the sum of squares
-```
+scores = pandas.read_parquet("{file}")
+print(scores[["name", "site", "split", "value"]])
 """
+_NOTE = "`value` is `total / n`, `squares` the sum of squares. The model card is in the file's metadata."

@@ -17,8 +17,9 @@ from typing import Any
 from fedprompt.errors import ExportError, PromptError
 from fedprompt.exports.archive import open_archive
 from fedprompt.exports.card import card, public_model_name
+from fedprompt.exports.documents import fields_of
 from fedprompt.exports.identity import FILE, MAX_IDENTITY_BYTES, identity_of, prompt_of
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.reading import dropped_normalising
 from fedprompt.exports.slot import only_one, refuse_unheld, sides
 from fedprompt.exports.tensors import MAX_TENSOR_BYTES, load_tensor, save_tensor
@@ -61,6 +62,11 @@ class Peft:
             )
         return None
 
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that compute what follows the text."""
+        after = json.dumps(sides(items[0].prompt.template).after, ensure_ascii=False)
+        return Snippet("python", _CODE.format(after=after, fields=json.dumps(fields_of(items[0]))))
+
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write one prompt as a PEFT folder or a zip of one.
 
@@ -89,7 +95,7 @@ class Peft:
                 folder / FILE,
                 json.dumps(identity_of(item.prompt, item.name), indent=1, sort_keys=True) + "\n",
             )
-            write_text(folder / "README.md", card("A soft prompt for PEFT", _use(item), [item], context))
+            write_text(folder / "README.md", card("A soft prompt for PEFT", self.use([item], ""), [item], context))
         return destination
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:
@@ -165,17 +171,13 @@ def _sizes(folder: Path) -> dict[str, Any]:
     return {ours: config[theirs] for ours, theirs in wanted.items() if isinstance(config.get(theirs), int)}
 
 
-def _use(item: Exported) -> str:
-    after = json.dumps(sides(item.prompt.template).after, ensure_ascii=False)
-    return f"""
-```python
+_CODE = """
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-model = AutoModelForCausalLM.from_pretrained(BASE_MODEL)  # the model named below, with that digest
-model = PeftModel.from_pretrained(model, "this folder")
-text = {after}.format(...)  # the template after its soft slot, its fields filled in
+model = AutoModelForCausalLM.from_pretrained(BASE_MODEL)  # the model that the card names, with that digest
+model = PeftModel.from_pretrained(model, ".")
+text = {after}.format(**{fields})  # the template after its soft slot, its fields filled in
 ids = AutoTokenizer.from_pretrained(BASE_MODEL)(text, split_special_tokens=True, return_tensors="pt")
 logits = model(**ids).logits  # the soft prompt stands in front of all of it
-```
 """

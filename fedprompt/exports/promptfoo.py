@@ -19,7 +19,7 @@ from fedprompt.exports.archive import open_archive
 from fedprompt.exports.bundle import read_bundle, write_bundle
 from fedprompt.exports.card import card, public_model_name
 from fedprompt.exports.documents import MAX_DOCUMENT_BYTES, parse_yaml, peek, revive, yaml_text
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.reading import reading_body
 from fedprompt.exports.syntax import Part, Variable, f_string, jinja, parts_of, read_braces
 from fedprompt.exports.writing import json_text, publishing, write_text
@@ -55,6 +55,10 @@ class Promptfoo:
             return Refusal("it shows demonstrations, which are a site's own and never leave it", "bundle")
         return None
 
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that run the prompts over the tests."""
+        return Snippet("bash", _CODE, _NOTE)
+
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write a folder or zip.
 
@@ -78,7 +82,7 @@ class Promptfoo:
             write_text(folder / FILE, yaml_text(_config(ordered, context)))
             write_text(folder / SCRIPT, PROVIDER)
             write_text(folder / READINGS, json_text({item.prompt.id: reading_body(item.reading) for item in ordered}))
-            write_text(folder / "README.md", card("Prompts for promptfoo", _USE, ordered, context))
+            write_text(folder / "README.md", card("Prompts for promptfoo", self.use(ordered, ""), ordered, context))
         return destination
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:
@@ -228,14 +232,14 @@ def call_api(prompt, options, context):
     }
 '''
 
-_USE = """
-```bash
+
+_CODE = """
 pip install fedprompt
 fedprompt assets pull
 PROMPTFOO_PYTHON=python PROMPTFOO_DISABLE_TELEMETRY=1 npx promptfoo eval
-```
-
+"""
+_NOTE = """
 Put your own cases under `tests` of `promptfooconfig.yaml`. `provider.py` answers with the prompts in `bundle/`, soft
-ones too; what promptfoo shows as the prompt is only for people. `readings.json` holds the label words and how
-an answer is read.
+ones too; what promptfoo shows as the prompt is only for people. `readings.json` holds the label words and how an
+answer is read.
 """

@@ -5,6 +5,7 @@ hold there. Prompty takes away line breaks at either end of a message and finds 
 that this would change are refused. On the way in nothing is looked up: ``${env:}`` and ``${file:}`` are refused.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from fedprompt.exports.documents import (
     KEY,
     carried,
     dropped_demonstrations,
+    fields_of,
+    file_of,
     read_documents,
     refuse_soft,
     revive,
@@ -24,7 +27,7 @@ from fedprompt.exports.documents import (
     write_documents,
     yaml_text,
 )
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.syntax import Variable, f_string, jinja, parts_of, read_braces
 from fedprompt.prompts.template import Message
 
@@ -74,6 +77,11 @@ class Prompty:
                 return Refusal("a line of its text looks like one of Prompty's roles", "langchain")
         return None
 
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that fill in the first prompt."""
+        code = _CODE.format(file=file_of(items, name, SUFFIXES[0]), fields=json.dumps(fields_of(items[0])))
+        return Snippet("python", code, _NOTE)
+
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write one ``.prompty`` file, or a folder or zip with one a prompt and the model card.
 
@@ -86,7 +94,7 @@ class Prompty:
             context,
             title=TITLE,
             suffixes=SUFFIXES,
-            use=_USE,
+            use=self.use,
             refuses=self.refuses,
             text=lambda some: _text(some[0], context),
         )
@@ -188,13 +196,10 @@ def _refuse_references(value: Any, where: str) -> None:
         _refuse_references(inner, where)
 
 
-_USE = """
-```python
+_CODE = """
 import prompty
 
-agent = prompty.load("FILE.prompty")
-messages = prompty.prepare(agent, {"FIELD": "..."})
-```
-
-`agent.metadata["fedprompt"]["reading"]` holds the label words and how to read the answer.
+agent = prompty.load("{file}")
+print(prompty.prepare(agent, {fields}))
 """
+_NOTE = """`agent.metadata["fedprompt"]["reading"]` holds the label words and how to read the answer."""

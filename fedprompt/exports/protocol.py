@@ -4,6 +4,7 @@ Invariant: a format either holds a prompt so that it answers the same elsewhere,
 and the name of the format to take.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ __all__ = [
     "Reading",
     "Refusal",
     "ScoreLine",
+    "Snippet",
+    "fence_for",
 ]
 
 
@@ -111,13 +114,15 @@ class Exported:
 class ExportContext:
     """The model that the prompts run on: its folder if it is on this machine, its name and its digest.
 
-    ``signer`` holds the home's key and signs what the format can sign; None leaves it unsigned.
+    ``signer`` holds the home's key and signs what the format can sign; None leaves it unsigned. Without ``weights``
+    nothing is written of a copied model's weights but a hole of their size: for a look at what an export holds.
     """
 
     model_folder: Path | None
     model_name: str
     model_digest: str
     signer: Signer | None = None
+    weights: bool = True
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,31 @@ class Refusal:
 
     reason: str
     instead: str
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """Lines that use an export, in ``language``, and a ``note`` on them in Markdown that is fedprompt's own.
+
+    They run in the folder that holds the one file, or ``inside`` the folder that was written.
+    """
+
+    language: str
+    code: str
+    note: str = ""
+    inside: bool = True
+
+    @property
+    def markdown(self) -> str:
+        """The lines and the note as Markdown, for a model card."""
+        fence = fence_for(self.code)
+        lines = f"{fence}{self.language}\n{self.code.strip()}\n{fence}" if self.code else ""
+        return f"{lines}\n\n{self.note.strip()}".strip()
+
+
+def fence_for(text: str) -> str:
+    """Return a fence that no line of a text ends."""
+    return "`" * (max((len(run) for run in re.findall(r"`{3,}", text)), default=2) + 1)
 
 
 @dataclass(frozen=True)
@@ -165,6 +195,10 @@ class Format(Protocol):
 
     def refuses(self, item: Exported) -> Refusal | None:
         """Return why this format cannot hold a prompt, or None if it can."""
+        ...
+
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that use what is written to a destination of this name."""
         ...
 
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:

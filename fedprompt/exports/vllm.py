@@ -11,7 +11,7 @@ from fedprompt.errors import ExportError
 from fedprompt.exports.archive import open_archive
 from fedprompt.exports.bundle import read_bundle, write_bundle
 from fedprompt.exports.card import card, public_model_name
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.reading import dropped_normalising, reading_body
 from fedprompt.exports.slot import only_one, refuse_unheld, sides
 from fedprompt.exports.tensors import load_tensor, save_tensor
@@ -41,6 +41,11 @@ class Vllm:
         """Return why the script cannot run a prompt, or None if it can."""
         return refuse_unheld(item)
 
+    def use(self, items: Sequence[Exported], name: str) -> Snippet:
+        """Return lines that start a server and ask it."""
+        fields = " ".join(f'--field {field}="..."' for field in items[0].prompt.template.variables)
+        return Snippet("bash", _CODE.format(fields=fields), _NOTE)
+
     def write(self, items: Sequence[Exported], destination: Path, context: ExportContext) -> Path:
         """Write a folder or zip with one prompt.
 
@@ -68,7 +73,7 @@ class Vllm:
             write_text(folder / SCRIPT, SEND)
             (folder / BUNDLE).mkdir()
             write_bundle(folder / BUNDLE, [item], context)
-            write_text(folder / "README.md", card("A soft prompt for vLLM", _USE, [item], context))
+            write_text(folder / "README.md", card("A soft prompt for vLLM", self.use([item], ""), [item], context))
         return destination
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:
@@ -90,14 +95,13 @@ class Vllm:
         return found
 
 
-_USE = """
-```bash
+_CODE = """
 pip install torch transformers safetensors
 vllm serve MODEL --enable-prompt-embeds
-python send.py --model MODEL --field text="..."
-```
-
-MODEL is the folder of the model named below, with that digest: the server and the script must have the same. The
-script looks up the text's embeddings, puts the vectors into the slot and sends `prompt_embeds`; label words are
+python send.py --model MODEL {fields}
+"""
+_NOTE = """
+MODEL is the folder of the model that the card names, with that digest: the server and the script must have the same.
+The script looks up the text's embeddings, puts the vectors into the slot and sends `prompt_embeds`; label words are
 compared by the log-likelihoods of their tokens, a request each (`allowed_token_ids`, `logprobs`).
 """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import ExportError
 
-__all__ = ["check_rows", "embedding_rows", "load_model", "new_tokens", "widen"]
+__all__ = ["check_rows", "embedding_rows", "load_model", "new_tokens", "save_shapes", "widen"]
 
 EMBEDDINGS = (
     "embed_tokens.weight",
@@ -21,18 +21,27 @@ EMBEDDINGS = (
 )
 
 
-def load_model(folder: Path) -> tuple[Any, Any]:
-    """Return a folder's tokenizer and its causal language model in float32.
+def load_model(folder: Path, *, weights: bool = True) -> tuple[Any, Any]:
+    """Return a folder's tokenizer and its causal language model in float32; without ``weights`` their shapes alone.
 
     Raises:
         ExportError: it cannot be loaded.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="float32", use_safetensors=True, **safe)
+        model: Any
+        if weights:
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32", use_safetensors=True, **safe)
+        else:
+            build: Any = AutoModelForCausalLM.from_config
+            with torch.device("meta"):
+                model = build(AutoConfig.from_pretrained(folder, **safe), dtype="float32")
+            if (folder / "generation_config.json").is_file():
+                model.generation_config = GenerationConfig.from_pretrained(folder, **safe)
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ExportError(f"the model cannot be loaded ({reason.replace(str(folder), folder.name)})") from error
@@ -110,11 +119,21 @@ def widen(model: Any, tokenizer: Any, tokens: Sequence[int], vectors: NDArray[np
         model.vocab_size = rows
     suppressed = list(model.generation_config.suppress_tokens or [])
     model.generation_config.suppress_tokens = suppressed + list(tokens)
+    if inputs.weight.is_meta:
+        return own
     with torch.no_grad():
         seen = inputs(torch.tensor(list(tokens))).numpy()
     if not np.array_equal(seen, vectors):
         raise ExportError("this model changes its embeddings after looking them up; take the bundle instead")
     return own
+
+
+def save_shapes(model: Any, folder: Path) -> None:
+    """Write what a model's ``save_pretrained`` does, the weights as a hole of their size that takes no disk."""
+    model.config.save_pretrained(folder)
+    model.generation_config.save_pretrained(folder)
+    with (folder / "model.safetensors").open("wb") as hole:
+        hole.truncate(sum(part.numel() * part.element_size() for part in model.parameters()))
 
 
 def embedding_rows(folder: Path, tokens: Sequence[int]) -> NDArray[np.float32]:

@@ -23,14 +23,26 @@ from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.readings import reading_of
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["ExportView", "FormatView", "ImportView", "export_prompts", "formats", "gathered", "import_file"]
+__all__ = [
+    "ExportView",
+    "FormatView",
+    "ImportView",
+    "context_of",
+    "export_prompts",
+    "formats",
+    "gathered",
+    "import_file",
+]
 
 _ID = re.compile(r"p1:[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class FormatView:
-    """A format and whether it can hold the chosen prompts; if not, why, and the name of the one to take."""
+    """A format and whether it can hold the chosen prompts; if not, why, and the name of the one to take.
+
+    ``prompt`` is the id of the one among several that it cannot hold.
+    """
 
     name: str
     title: str
@@ -38,6 +50,7 @@ class FormatView:
     allowed: bool
     reason: str | None
     instead: str | None
+    prompt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +107,7 @@ def export_prompts(
         raise ExportError("no prompt was chosen; give at least one id, as 'fedprompt bank list' shows them")
     items = gathered(ws, prompt_ids, report)
     destination = destination.expanduser()
-    context = _context(ws, chosen, items)
+    context = context_of(ws, chosen, items)
     report(Progress("write", f"writing {destination.name}", 0, 1))
     path = chosen.write(items, destination, context)
     report(Progress("write", f"wrote {path.name}", 1, 1, 0.0))
@@ -164,19 +177,19 @@ def _line(row: ScoreRow, studies: Mapping[str, Study]) -> ScoreLine:
 
 
 def _view(ws: Workspace, known: Format, items: Sequence[Exported]) -> FormatView:
-    reason, instead = None, None
+    reason, instead, prompt = None, None, None
     if not known.many and len(items) > 1:
         reason, instead = f"it holds one prompt at a time, and {len(items)} are chosen", "bundle"
     for item in items if reason is None else ():
         refusal = known.refuses(item)
         if refusal is not None:
-            prefix = f"'{item.name}': " if len(items) > 1 else ""
-            reason, instead = prefix + refusal.reason, refusal.instead
+            reason, instead = refusal.reason, refusal.instead
+            prompt = item.prompt.id if len(items) > 1 else None
             break
     if reason is None and known.needs_model and items:
         reason = _model_missing(ws, items[0])
         instead = "bundle" if reason else None
-    return FormatView(known.name, known.title, known.description, reason is None, reason, instead)
+    return FormatView(known.name, known.title, known.description, reason is None, reason, instead, prompt)
 
 
 def _model_missing(ws: Workspace, item: Exported) -> str | None:
@@ -189,7 +202,7 @@ def _model_missing(ws: Workspace, item: Exported) -> str | None:
     return None
 
 
-def _context(ws: Workspace, chosen: Format, items: Sequence[Exported]) -> ExportContext:
+def context_of(ws: Workspace, chosen: Format, items: Sequence[Exported]) -> ExportContext:
     """Return the model of the first soft prompt, or of the first prompt."""
     item = next((one for one in items if one.prompt.soft is not None), items[0])
     name = model_name_of(ws, item.prompt, item.study)

@@ -150,9 +150,11 @@ def _export(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str,
 
 
 def _export_preview(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
-    from fedprompt.workspace.exporting import formats
+    from fedprompt.workspace.preview import preview_export
 
-    return {"formats": [asdict(view) for view in formats(ws, tuple(arguments["prompts"]))]}
+    return asdict(
+        preview_export(ws, tuple(arguments["prompts"]), str(arguments["format"]), str(arguments["name"]), report)
+    )
 
 
 def _playground(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
@@ -187,6 +189,12 @@ def _harden(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str,
     return harden(ws, str(rest.pop("prompt")), Path(rest.pop("data")), report=report, **{**_COLUMNS, **rest})
 
 
+def _ranking_csv(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.ranking_csv import run_ranking_csv
+
+    return run_ranking_csv(ws, arguments, report)
+
+
 def _map(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.prompt_map import run_map
 
@@ -216,6 +224,7 @@ _KINDS: dict[str, Kind] = {
         Kind("nearest-words", "quick", _nearest_words),
         Kind("playground", "quick", _playground),
         Kind("forecast", "quick", _forecast),
+        Kind("ranking-csv", "quick", _ranking_csv),
         Kind("rehearse", "long", _rehearse),
         Kind("roster", "quick", _roster),
         Kind("score", "long", _score),

@@ -133,11 +133,8 @@ def compare_two(page: "Page", app: App) -> None:
     page.get_by_text("“tuned together, round 1”").first.wait_for()
     page.get_by_role("heading", name="The scores").wait_for()
     page.locator(".st-key-compare_field_text textarea").fill("What a wonderful, lovely day.")
-    page.keyboard.press("Control+Enter")
-    charts = page.locator("[data-testid=stVegaLiteChart]")
-    before = charts.count()
-    page.locator(".st-key-compare_run button:enabled").click()
-    charts.nth(before).wait_for(timeout=120_000)
+    page.keyboard.press("Control+Enter")  # runs it
+    page.get_by_text("The model answers").nth(1).wait_for(timeout=120_000)
     at_rest(page)
 
 
@@ -160,7 +157,8 @@ def run_the_playground(page: "Page", app: App) -> None:
 
 def take_one_away(page: "Page", app: App, prompt: str, folder: Path) -> None:
     page.goto(f"{app.address}/bank?p={prompt}")
-    page.locator(".st-key-bank_write_bundle button:enabled").click()
+    page.locator(".st-key-bank_look_bundle button:enabled").click()
+    page.locator(".st-key-bank_write button:enabled").click()
     with page.expect_download(timeout=120_000) as waiting:
         page.locator(".st-key-bank_download button").click(timeout=120_000)
     waiting.value.save_as(folder / "taken.zip")

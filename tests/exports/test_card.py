@@ -10,7 +10,7 @@ from fedprompt.exports.any_slot import AnySlot
 from fedprompt.exports.card import card, public_model_name
 from fedprompt.exports.markdown import Markdown
 from fedprompt.exports.peft import Peft
-from fedprompt.exports.protocol import ExportContext, Exported, Format
+from fedprompt.exports.protocol import ExportContext, Exported, Format, Snippet
 from fedprompt.exports.reading import how_to_read
 from fedprompt.exports.vllm import Vllm
 from fedprompt.models.protocols import Decoding
@@ -22,7 +22,12 @@ Make = Callable[..., Exported]
 def test_the_card_says_for_what_on_whom_how_well_how_private_and_how_to_load(exported: Make) -> None:
     item = exported("{text}{soft}:", "sha256:m", name="tuned")
     reading = replace(item.reading, cases={"tweets": 120, "movies": 90})
-    text = card("A title", "Load it so.", [replace(item, reading=reading, origin="federated")], _context("sha256:m"))
+    text = card(
+        "A title",
+        Snippet("bash", "load it", "Load it so."),
+        [replace(item, reading=reading, origin="federated")],
+        _context("sha256:m"),
+    )
     for wanted in (
         "Load it so.",
         '"negative": " rather bad"',
@@ -44,7 +49,7 @@ def test_the_card_says_for_what_on_whom_how_well_how_private_and_how_to_load(exp
 
 def test_the_default_models_card_warns_of_its_weights_and_says_how_to_fetch_them(exported: Make) -> None:
     context = ExportContext(None, "smollm2-135m-instruct", "sha256:m")
-    text = card("x", "x", [exported("{text}{soft}:", "sha256:m")], context)
+    text = card("x", Snippet("bash", "x"), [exported("{text}{soft}:", "sha256:m")], context)
     assert "Q4_1" in text
     assert "`fedprompt assets pull` fetches and converts them" in text
     assert "not promised on the original weights" in text

@@ -1,9 +1,6 @@
 """LangChain itself loads what is written, and nothing but plain f-string prompts is read."""
 
-import contextlib
-import io
 import json
-import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -85,20 +82,6 @@ def test_what_was_written_comes_back_as_the_same_prompts(
     found = LangChain().read(path, HERE)
     assert {one.prompt.id: one.prompt.name for one in found} == {i.prompt.id: i.name for i in items}
     assert {one.prompt.id: one.prompt for one in found} == {i.prompt.id: i.prompt for i in items}
-
-
-def test_the_readmes_lines_run(exported: Make, nowhere: ExportContext, tmp_path: Path) -> None:
-    for item in (exported(), exported(None, messages=CHAT)):
-        path = LangChain().write([item], tmp_path / item.prompt.id[3:], nowhere)
-        text = (path / "README.md").read_text()
-        assert "### Label words" in text
-        (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
-        (file,) = path.glob("*.json")
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            exec(code.replace("FILE.json", str(file)).replace("FIELD", "text").replace("...", "fine"), {})
-        assert "fine" in printed.getvalue()
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

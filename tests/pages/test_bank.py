@@ -27,6 +27,12 @@ def tuned(ws: Workspace, demo_home: Path) -> str:
     return [row.id for row in ws.bank.prompts() if row.origin == "federated"][2]
 
 
+def write(at: AppTest, format: str) -> None:
+    """Look into a format and write it."""
+    at.button(key=f"bank_look_{format}").click().run()
+    at.button(key="bank_write").click().run()
+
+
 def test_an_empty_bank_says_what_to_do(open_page: Open) -> None:
     assert "import a bundle below" in open_page("bank").info[0].value
 
@@ -52,8 +58,8 @@ def test_a_format_that_cannot_hold_the_prompt_is_greyed_with_the_reason_and_the_
     open_page: Open, tuned: str
 ) -> None:
     at = open_page("bank", tuned)
-    assert not at.button(key="bank_write_bundle").disabled
-    assert at.button(key="bank_write_langchain").disabled
+    assert not at.button(key="bank_look_bundle").disabled
+    assert at.button(key="bank_look_langchain").disabled
     reasons = [element.value for element in at.caption if ":material/block:" in element.value]
     assert any("holds only text" in reason and "instead." in reason for reason in reasons)
 
@@ -62,7 +68,7 @@ def test_a_bundle_is_written_offered_for_download_and_comes_back_as_the_same_pro
     open_page: Open, home: Path, tuned: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = open_page("bank", tuned)
-    at.button(key="bank_write_bundle").click().run()
+    write(at, "bundle")
     assert not at.error
     written = list((home / "exports").iterdir())
     assert [path.suffix for path in written] == [".zip"]
@@ -74,6 +80,35 @@ def test_a_bundle_is_written_offered_for_download_and_comes_back_as_the_same_pro
     assert "1 prompt came in" in other.success[0].value
     with open_workspace(tmp_path / "elsewhere") as elsewhere:
         assert [row.id for row in elsewhere.bank.prompts()] == [tuned]
+
+
+def test_before_anything_is_written_a_format_shows_its_files_their_first_lines_and_lines_that_use_it(
+    open_page: Open, ws: Workspace, home: Path, demo_home: Path
+) -> None:
+    template = next(row.id for row in ws.bank.prompts() if row.name == "terse")
+    at = open_page("bank", template)
+    assert not any(button.key == "bank_write" for button in at.button)
+    at.button(key="bank_look_langchain").click().run()
+    name = f"terse-{template[3:9]}-langchain.json"
+    assert list(at.dataframe[-1].value["File"]) == [name]
+    head, use = at.code[-2].value, at.code[-1].value
+    if "pathlib" in head:
+        head, use = use, head
+    assert "PromptTemplate" in head and f'pathlib.Path("{name}")' in use and '{"text": "..."}' in use
+    assert not (home / "exports").exists()
+    at.button(key="bank_look_bundle").click().run()
+    assert set(at.dataframe[-1].value["File"]) >= {"bank.json", "hashes.json", "README.md", "signature.json"}
+    assert not list(home.glob("preview-*"))
+
+
+def test_a_refusal_names_the_prompt_as_the_page_does(open_page: Open, ws: Workspace, tuned: str) -> None:
+    template = next(row.id for row in ws.bank.prompts() if row.name == "terse")
+    at = open_page("bank", template, tuned)
+    reasons = [element.value for element in at.caption if ":material/block:" in element.value]
+    assert any(
+        "“tuned together, round 3”: its soft prompt is vectors" in reason.replace("\\", "") for reason in reasons
+    )
+    assert not any("soft prompt'" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"{"])
@@ -103,8 +138,8 @@ def test_a_bundle_that_climbs_out_of_its_folder_is_refused(
 
 def test_thirteen_formats_stand_in_groups_each_with_an_icon_of_its_own(open_page: Open, tuned: str) -> None:
     at = open_page("bank", tuned)
-    written = [button.key for button in at.button if str(button.key).startswith("bank_write_")]
-    assert len(written) == 13
+    offered = [button.key for button in at.button if str(button.key).startswith("bank_look_")]
+    assert len(offered) == 13
     shown = [element.value for element in at.markdown]
     groups = [one.split("**")[1] for one in shown if one.startswith(("**Run", "**Share", "**Scores"))]
     assert groups == ["Run it", "Share it", "Scores"]
@@ -115,7 +150,7 @@ def test_a_signed_bundle_tells_its_key_after_export_and_after_import(
     open_page: Open, ws: Workspace, tuned: str
 ) -> None:
     at = open_page("bank", tuned)
-    at.button(key="bank_write_bundle").click().run()
+    write(at, "bundle")
     key = home_signer(ws.home).fingerprint
     assert any("Signed by this home's key" in one.value and key in one.value for one in at.caption)
     content = next(ws.home.exports.iterdir()).read_bytes()
@@ -131,10 +166,10 @@ def test_a_written_template_tells_what_was_dropped_and_that_nobody_signed_a_plai
     template = next(row.id for row in ws.bank.prompts() if row.name == "terse")
     expected = export_prompts(ws, [template], name, tmp_path / "aside.zip").dropped
     at = open_page("bank", template)
-    at.button(key=f"bank_write_{name}").click().run()
+    write(at, name)
     assert not at.error
-    assert any("Nothing was left out" in one.value for one in at.caption) is not bool(expected)
-    assert any("could not hold" in str(one.proto) for one in at.info) is bool(expected)
+    assert any("Nothing is left out" in one.value for one in at.caption) is not bool(expected)
+    assert any("cannot hold" in str(one.proto) for one in at.info) is bool(expected)
     assert any("Not signed" in one.value for one in at.caption) is (name != "promptfoo")
 
 
@@ -226,7 +261,7 @@ def test_old_exports_make_room_for_new_ones(open_page: Open, home: Path, tuned: 
     for number in range(9):
         (home / "exports" / f"old-{number}.zip").write_bytes(b"x")
     at = open_page("bank", tuned)
-    at.button(key="bank_write_bundle").click().run()
+    write(at, "bundle")
     assert len(list((home / "exports").iterdir())) == 6
 
 
@@ -262,9 +297,10 @@ def test_production_is_asked_for_and_an_operator_who_is_another_approves(
 def test_a_viewer_reads_everything_and_changes_nothing(open_page: Open, ws: Workspace, home: Path, tuned: str) -> None:
     write_people(home)
     at = let_in(open_page("bank", tuned), "Vic")
+    at.button(key="bank_look_bundle").click().run()
     assert "8 tuned vectors" in at.html[0].value
-    acts = [one for one in at.button if str(one.key).startswith(("bank_write_", "bank_tag_", "bank_retire_"))]
-    assert len(acts) > 10 and all(one.disabled for one in acts)
+    acts = [one for one in at.button if str(one.key).startswith(("bank_write", "bank_tag_", "bank_retire_"))]
+    assert len(acts) > 2 and all(one.disabled for one in acts)
     assert at.file_uploader(key="bank_file").disabled
     reasons = " ".join(one.value for one in at.caption)
     for what in ("Tagging prompts", "Retiring prompts", "Importing and exporting"):
@@ -276,10 +312,11 @@ def test_what_was_drawn_before_a_role_was_taken_away_writes_nothing(
 ) -> None:
     write_people(home)
     at = let_in(open_page("bank", tuned), "Ada", "ops")
+    at.button(key="bank_look_bundle").click().run()
     at.checkbox(key=f"bank_retire_{tuned}_sure").check()
     at.checkbox(key=f"bank_tag_{tuned}_sure").check().run()
     write_people(home, "")
-    for key in ("bank_write_bundle", f"bank_tag_{tuned}_go", f"bank_retire_{tuned}_go"):
+    for key in ("bank_write", f"bank_tag_{tuned}_go", f"bank_retire_{tuned}_go"):
         at.button(key=key).click()
     at.run()
     assert len(at.error) == 3 and all("needs the role" in one.value for one in at.error)
@@ -292,7 +329,8 @@ def test_an_engineer_tags_and_exports_and_retires_nothing(
 ) -> None:
     write_people(home)
     at = let_in(open_page("bank", tuned), "Eve", "eng")
-    assert not at.button(key="bank_write_bundle").disabled
+    at.button(key="bank_look_bundle").click().run()
+    assert not at.button(key="bank_write").disabled
     assert at.checkbox(key=f"bank_retire_{tuned}_sure").disabled
     at.checkbox(key=f"bank_tag_{tuned}_sure").check().run()
     at.button(key=f"bank_tag_{tuned}_go").click().run()

@@ -1,6 +1,7 @@
 """Prompts leave the bank in every format with their score, and come back with the same ids."""
 
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fedprompt.study.schema import Answer, Study, TemplateSpec
 from fedprompt.study.score import Score
 from fedprompt.workspace.exporting import export_prompts, formats, import_file
 from fedprompt.workspace.home_key import home_signer
+from fedprompt.workspace.preview import preview_export
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.readings import reading_of
 from fedprompt.workspace.workspace import Workspace
@@ -145,7 +147,8 @@ def test_formats_say_what_they_can_hold_and_what_to_take_instead(ws: Workspace, 
     both = _allowed(ws, ids["plain"], ids["front"])
     assert (both["bundle"], both["peft"], both["langchain"]) == (None, "bundle", "any-slot")
     views = {view.name: view for view in formats(ws, [ids["plain"], ids["front"]])}
-    assert views["langchain"].reason == "'tuned': its soft prompt is vectors, and LangChain holds only text"
+    assert views["langchain"].reason == "its soft prompt is vectors, and LangChain holds only text"
+    assert views["langchain"].prompt == ids["front"]
     assert views["peft"].reason == "it holds one prompt at a time, and 2 are chosen"
 
 
@@ -177,6 +180,37 @@ def test_what_is_in_the_bank_in_another_order_is_told_and_kept_apart(ws: Workspa
     view = import_file(ws, path)
     assert view.prompts == (id,) and view.alike == {id: (here,)}
     assert {here, id} <= {row.id for row in ws.bank.prompts()}
+
+
+@pytest.mark.parametrize("name", ["out.zip", "out.json"])
+def test_a_look_lists_the_files_that_are_then_written(
+    ws: Workspace, ids: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    format = "bundle" if name == "out.zip" else "langchain"
+    found = preview_export(ws, [ids["plain"]], format, name)
+    path = export_prompts(ws, [ids["plain"]], format, tmp_path / name).path
+    if format == "bundle":
+        with zipfile.ZipFile(path) as archive:
+            written = {one.filename: archive.read(one) for one in archive.infolist()}
+    else:
+        written = {name: path.read_bytes()}
+    assert {one.name: one.size for one in found.files} == {key: len(value) for key, value in written.items()}
+    assert (found.left_out, found.size) == (0, sum(map(len, written.values())))
+    for one in found.files:
+        assert one.head is not None
+        lines = written[one.name].decode().splitlines()
+        shown = one.head.splitlines()
+        assert [line[:160] for line in shown] == [line[:160] for line in lines[: len(shown)]]
+        assert one.more is (len(lines) > len(shown))
+    assert name in found.snippet.code
+    assert [path for path in ws.home.path.iterdir() if path.name.startswith("preview-")] == []
+
+
+def test_a_look_shows_no_vectors_as_text_and_cuts_long_lines(ws: Workspace, ids: dict[str, str]) -> None:
+    found = {one.name: one for one in preview_export(ws, [ids["front"]], "bundle", "b.zip").files}
+    (vectors,) = (one for name, one in found.items() if name.startswith("soft/"))
+    assert vectors.head is None
+    assert all(len(line) <= 161 for one in found.values() for line in (one.head or "").splitlines())
 
 
 def test_a_readme_tells_the_score_and_no_path(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
