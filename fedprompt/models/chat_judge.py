@@ -1,6 +1,7 @@
 """A chat model as a judge: one prompt in, its text out. A judge is named like any chat model of this machine.
 
-A judge asks at temperature 0, so a site that keeps what it said need not ask it the same twice.
+A judge asks at temperature 0, so a site that keeps what it said need not ask it the same twice. Many prompts are asked
+side by side, as many as the machine's configuration of the model allows.
 """
 
 from collections.abc import Sequence
@@ -12,13 +13,15 @@ from fedprompt.models.chat_config import chat_settings, read_machine
 from fedprompt.models.chat_langchain import LangChainChat, chat_info, load_chat
 from fedprompt.models.chat_replies import ChatReplies, KeptChat
 
-__all__ = ["ChatJudge", "judge_digest", "load_judge"]
+__all__ = ["JUDGE_TOKENS", "ChatJudge", "judge_digest", "load_judge"]
+
+JUDGE_TOKENS = 256  # the most that a judge writes
 
 
 class ChatJudge:
     """Asks a chat model at temperature 0; ``replies`` are the calls so far, for what they cost."""
 
-    def __init__(self, model: ChatModel, max_tokens: int = 256) -> None:
+    def __init__(self, model: ChatModel, max_tokens: int = JUDGE_TOKENS) -> None:
         self.model, self.replies = model, list[ChatReply]()
         self._max_tokens, self._options = max_tokens, Options(max_tokens=max_tokens)
 
@@ -46,19 +49,25 @@ class ChatJudge:
         Raises:
             ModelError: the call failed for good; names the kind of failure, never the prompt.
         """
-        return self.ask_all([prompt])[0]
+        (found,) = self.ask_each([prompt])
+        if isinstance(found, ModelError):
+            raise found
+        return found
 
-    def ask_all(self, prompts: Sequence[str]) -> tuple[str, ...]:
-        """Return an answer a prompt, asked side by side.
+    def ask_each(self, prompts: Sequence[str]) -> tuple[str | ModelError, ...]:
+        """Return an answer a prompt, or why its call failed for good.
 
         Raises:
-            ModelError: a call failed for good.
+            ModelError: no call at all can succeed.
         """
         replies = self.model.ask([(ChatTurn("user", prompt),) for prompt in prompts], self._options)
         self.replies += replies
-        if failed := [reply.failure for reply in replies if reply.failure is not None]:
-            raise ModelError(f"the judge '{self.name}' gave no answer ({failed[0]}); run again, or check the server")
-        return tuple(reply.text for reply in replies)
+        return tuple(self._said(reply) for reply in replies)
+
+    def _said(self, reply: ChatReply) -> str | ModelError:
+        if reply.failure is None:
+            return reply.text
+        return ModelError(f"the judge '{self.name}' gave no answer ({reply.failure}); run again, or check the server")
 
     def close(self) -> None:
         """Close the connections."""
@@ -74,7 +83,7 @@ def judge_digest(name: str, home: Path) -> str:
     return chat_info(name, chat_settings(name, read_machine(home))).digest
 
 
-def load_judge(name: str, home: Path, max_tokens: int = 256) -> ChatJudge:
+def load_judge(name: str, home: Path, max_tokens: int = JUDGE_TOKENS) -> ChatJudge:
     """Return the judge called ``name``, ``provider:model`` or ``chat:NAME``.
 
     Raises:

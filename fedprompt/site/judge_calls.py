@@ -7,9 +7,11 @@ Invariant: no text goes to a judge elsewhere without an entry on disk; where the
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 from fedprompt.errors import ModelError
 from fedprompt.evaluation.scorers.scorer import Judge, Resources
+from fedprompt.models.chat import ChatReply
 from fedprompt.models.chat_judge import ChatJudge
 from fedprompt.models.chat_replies import ChatReplies
 from fedprompt.site.calls import record_calls
@@ -20,6 +22,8 @@ __all__ = ["only_here", "recorded"]
 
 def recorded(resources: Resources | None, ledger: Ledger, study: str, replies: ChatReplies | None = None) -> Resources:
     """Return the resources with every batch of questions to a judge elsewhere written into the ledger first.
+
+    They have one judge, whoever asks for it, and ``judged`` returns what it answered so far.
 
     Args:
         ledger: the site's.
@@ -32,12 +36,18 @@ def recorded(resources: Resources | None, ledger: Ledger, study: str, replies: C
         if isinstance(judge, ChatJudge) and judge.model.info.remote and (asked := judge.to_ask(prompts)):
             record_calls(ledger, study=study, host=judge.model.info.host, cases=len(asked), conversations=asked)
 
+    @cache
     def judge() -> Judge:
         assert given.judge is not None
         found = given.judge()
-        return found.kept_in(replies) if replies is not None and isinstance(found, ChatJudge) else found
+        made.append(found.kept_in(replies) if replies is not None and isinstance(found, ChatJudge) else found)
+        return made[0]
 
-    return replace(given, before_judge=before, judge=None if given.judge is None else judge)
+    def judged() -> Sequence[ChatReply]:
+        return [reply for one in made if isinstance(one, ChatJudge) for reply in one.replies]
+
+    made: list[Judge] = []
+    return replace(given, before_judge=before, judge=None if given.judge is None else judge, judged=judged)
 
 
 def only_here(judge: Judge, prompts: Sequence[str]) -> None:

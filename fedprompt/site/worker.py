@@ -87,8 +87,8 @@ class Worker:
         self._local = None if isinstance(model, LangChainChat) else model
         self._chat = ChatAtSite(model, folder, study.answer, splits.tune) if isinstance(model, LangChainChat) else None
         self.digest = study.digest(model.info.digest)
-        self._resources = recorded(resources, folder.ledger, self.digest, folder.chat_replies)
-        self._judged_by = judged_by(study.answer, self._resources)
+        self.resources = recorded(resources, folder.ledger, self.digest, folder.chat_replies)
+        self._judged_by = judged_by(study.answer, self.resources)
         budget = min(study.privacy.replies, folder.policy.replies)
         self._ledger = folder.ledger  # one object, which remembers what it checked
         self._gate = Gate(self._ledger, folder.replies, study=self.digest, budget=budget)
@@ -302,7 +302,7 @@ class Worker:
         cases, answer = self.splits.cases(split), self._study.answer
         if self._chat is not None:
             method = self._method(cases)
-            asked = self._chat.run(self.digest, missing, cases, method, self._tell, self._resources).runs
+            asked = self._chat.run(self.digest, missing, cases, method, self._tell, self.resources).runs
             self._runs.update({(split, one.run.prompt.id): one.run for one in asked})
             return {prompt.id: self._runs[split, prompt.id] for prompt in prompts}
         plain = answer.normalise == answer.prior == "none"
@@ -311,7 +311,7 @@ class Worker:
             runs: tuple[PromptRun, ...] = (choice_run(missing[0], table, true_labels(cases, answer)),)
         else:
             runs, cost = run_prompts(
-                self._model, missing, cases, answer, self.splits.tune, self._tell, self._cache, self._resources
+                self._model, missing, cases, answer, self.splits.tune, self._tell, self._cache, self.resources
             )
             self._clipped[split] = max(self._clipped.get(split, 0), cost.clipped)
             self._work += cost.work

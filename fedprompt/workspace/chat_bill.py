@@ -20,13 +20,12 @@ from fedprompt.models.chat_replies import ChatReplies
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Method
-from fedprompt.workspace.chat_scoring import priced
+from fedprompt.workspace.paid import UNPRICED, priced
 
-__all__ = ["NOTE", "ChatBill", "chat_bill", "judges_note"]
+__all__ = ["NOTE", "ChatBill", "chat_bill"]
 
 PROBE_TOKENS = 20
 NOTE = "input tokens are estimated from bytes, and answers counted at their longest"
-UNPRICED = "the cost is not known: models.toml names no price for this model"
 Sent = list[tuple[tuple[ChatTurn, ...], Options]]
 
 
@@ -112,14 +111,6 @@ def chat_bill(
         probes=probes,
         sure=method is None,
     )
-
-
-def judges_note(study: Study, answers: int) -> list[str]:
-    """Return a note where judges would be asked about so many answers, whose tokens nobody can count yet."""
-    judges = sum(spec.name == "judge" for spec in study.answer.scorers)
-    if not judges:
-        return []
-    return [f"the judge's {judges * answers:,} calls are not counted here: they read what is yet to be written"]
 
 
 def _known(every: Sent, info: ChatInfo, settings: ChatSettings, replies: ChatReplies | None) -> list[bool]:

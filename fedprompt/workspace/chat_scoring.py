@@ -6,17 +6,13 @@ returned to whoever ran it and kept nowhere.
 """
 
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fedprompt.evaluation.chat_runner import score_chat
 from fedprompt.evaluation.scorers import complete_scorers, judged_by
-from fedprompt.models.chat import ChatReply
 from fedprompt.models.chat_choice import digest_with
-from fedprompt.models.chat_config import ChatSettings
-from fedprompt.models.chat_cost import Cost, spent
 from fedprompt.models.chat_langchain import load_chat
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
@@ -24,14 +20,16 @@ from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.judge_calls import recorded
 from fedprompt.study.files import read_study
 from fedprompt.study.score import SplitName
+from fedprompt.workspace.judge_bill import judge_paid
 from fedprompt.workspace.own_cases import OWN_SITE, own_cases
+from fedprompt.workspace.paid import paid
 from fedprompt.workspace.progress import Progress, Report
 from fedprompt.workspace.scorer_resources import scorer_resources
 from fedprompt.workspace.shown import method_of, shown_run
 from fedprompt.workspace.told_apart import all_pairs, told_apart
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["priced", "score_with_chat"]
+__all__ = ["score_with_chat"]
 
 
 def score_with_chat(
@@ -105,7 +103,8 @@ def score_with_chat(
         ],
         **told_apart(runs, own.chosen, split, seed),
         "share_ratio": 1.0,
-        **_bill(replies, settings),
+        **paid(replies, settings.price),
+        "judge": judge_paid(ws.home.path, parsed, [resources]),
         "tokens_per_second": None,
         "seconds": round(time.monotonic() - began, 3),
         "run": run,
@@ -119,36 +118,5 @@ def score_with_chat(
     return {**result, "unparsed_lines": places}
 
 
-def priced(cost: Cost | None) -> dict[str, Any] | None:
-    """Return an amount as JSON, None where it is not known."""
-    return None if cost is None else {"amount": round(cost.amount, 6), "currency": cost.currency}
-
-
 def _failed(reasons: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     return {reason: count for reason, count in reasons.get("model", {}).items() if count}
-
-
-def _bill(replies: Sequence[ChatReply], settings: ChatSettings) -> dict[str, Any]:
-    """Return calls made now, tokens as the server counted them, and the cost, with a sentence where one is not known.
-
-    ``cached`` answers were known from an earlier run.
-    """
-    found = spent(replies)
-    cost, failed = found.cost(settings.price), Counter(one.failure for one in replies if one.failure is not None)
-    notes = []
-    if settings.price is None:
-        notes.append("the cost is not known: models.toml names no price for this model")
-    elif found.uncounted:
-        notes.append(f"the cost is not known: the server did not count the tokens of {found.uncounted:,} calls")
-    if failed:
-        told = ", ".join(f"{reason} {count:,}" for reason, count in sorted(failed.items()))
-        notes.append(f"calls that failed for good are in no score, and what they cost is not known ({told})")
-    return {
-        "tokens": found.usage.input + found.usage.output,
-        "calls": sum(not one.kept for one in replies),
-        "cached": sum(one.kept for one in replies),
-        "input_tokens": found.usage.input,
-        "output_tokens": found.usage.output,
-        "cost": priced(cost),
-        "notes": notes,
-    }

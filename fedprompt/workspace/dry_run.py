@@ -1,7 +1,7 @@
 """What a scoring run would take, before it is spent: calls, tokens and money on a chat model, else seconds.
 
 No call is made and nothing is kept. A chat model's tokens are estimated from bytes, its answers counted at their
-longest; a local model runs a few cases, and the others are taken to cost the same.
+longest; a local model runs a few cases, and the others are taken to cost the same. A judge is counted at the most.
 """
 
 import math
@@ -18,7 +18,8 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import ScorerSpec, Study
 from fedprompt.study.score import SplitName
-from fedprompt.workspace.chat_bill import chat_bill, judges_note
+from fedprompt.workspace.chat_bill import chat_bill
+from fedprompt.workspace.judge_bill import judge_bill
 from fedprompt.workspace.own_cases import OwnCases, own_cases
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.workspace import Workspace
@@ -50,7 +51,8 @@ def dry_run(
     own = own_cases(ws, parsed, study, data, mapping, group, split)
     prompts = [Prompt(template) for template in parsed.candidates()]
     found = _chat(ws, parsed, own, prompts) if is_chat(parsed.model) else _local(ws, parsed, own, prompts, report)
-    found["notes"] += judges_note(parsed, len(own.chosen) * len(prompts))
+    judge = judge_bill(ws.home.path, parsed, [(len(prompts), own.chosen)])
+    found["notes"] += [] if judge is None else judge["notes"]
     return {
         "dry_run": True,
         "study": parsed.study,
@@ -59,6 +61,7 @@ def dry_run(
         "templates": len(prompts),
         "cases": len(own.chosen),
         **found,
+        "judge": judge,
     }
 
 

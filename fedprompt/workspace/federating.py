@@ -32,6 +32,7 @@ from fedprompt.workspace.federation_run import FederationRun, pooled_best, start
 from fedprompt.workspace.gathering_now import Teller
 from fedprompt.workspace.hub_folder import HubFolder
 from fedprompt.workspace.hub_run import running_hub
+from fedprompt.workspace.judge_bill import judge_paid
 from fedprompt.workspace.nominated import Nominated
 from fedprompt.workspace.orders import BankDesk
 from fedprompt.workspace.progress import Progress, Report, quiet
@@ -110,7 +111,8 @@ def federate(
     info = None if isinstance(model, LangChainChat) else model.info
 
     def took() -> dict[str, Any]:
-        return shown_work(sum((worker.work for worker in workers.values()), Work()), info)
+        judge = judge_paid(ws.home.path, parsed, [worker.resources for worker in workers.values()])
+        return {**shown_work(sum((worker.work for worker in workers.values()), Work()), info), "judge": judge}
 
     return _federate(ws, parsed, start, digest, transport, settings, sources, seed, resume, report, machine, took)
 
@@ -203,7 +205,8 @@ def _federate(
         federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls)
         result = _worked(ws, federation, parsed, start, sources, seed, clock)
     # What a site on its own machine computes for its answers stays there.
-    result |= {**(shown_work(Work(), None) if took is None else took()), "settings": machine}
+    elsewhere = {**shown_work(Work(), None), "judge": None}
+    result |= {**(elsewhere if took is None else took()), "settings": machine}
     ws.bank.finish_run(run, result)
     return result
 

@@ -18,7 +18,7 @@ import numpy as np
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runner import run_prompts
 from fedprompt.evaluation.scorers import complete_scorers
-from fedprompt.evaluation.splits import SplitSizes, assign, load_assignment
+from fedprompt.evaluation.splits import Splits, SplitSizes, assign, load_assignment
 from fedprompt.federation.rounds import check_sites
 from fedprompt.models.chat_config import is_chat
 from fedprompt.models.protocols import CausalModel
@@ -32,8 +32,9 @@ from fedprompt.study.messages import EvaluateTask, ScoreReply, ScoreTask, TuneRe
 from fedprompt.study.schema import Study
 from fedprompt.study.score import BINS, CalibrationBin, Score
 from fedprompt.tuning.metered import prepare
-from fedprompt.workspace.chat_bill import ChatBill, chat_bill, judges_note
+from fedprompt.workspace.chat_bill import ChatBill, chat_bill
 from fedprompt.workspace.federation_run import start_prompt
+from fedprompt.workspace.judge_bill import has_judge, judge_bill
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.sites import cases_of
 from fedprompt.workspace.study_model import model_digest_of
@@ -66,7 +67,8 @@ def forecast(
         where it cannot be known), ``seconds`` (of all, one after the other), ``sent`` and ``received`` (bytes, as the
         hub sees them), ``basis``: ``earlier rounds``, ``measured`` or ``not known``, and ``notes``. Of a study on a
         chat model also, by site and of all, ``calls``, ``cached``, ``tokens``, ``input_tokens``, ``output_tokens`` and
-        ``cost``, as ``score --dry-run`` tells them, None where the file lies elsewhere.
+        ``cost``, as ``score --dry-run`` tells them, None where the file lies elsewhere. Of a study with a judge also,
+        by site and of all, ``judge``: the most that judging may take.
 
     Raises:
         FederationError: the study's strategy needs more sites.
@@ -101,6 +103,10 @@ def forecast(
             told, said = _bill(ws, parsed, site, cases)
             found[site] |= told
             notes += said
+        if has_judge(parsed):
+            judge = None if cases is None else _judge(ws, parsed, site, cases)
+            found[site]["judge"] = judge
+            notes += [] if judge is None else judge["notes"]
     all_seconds = [one["seconds"] for one in found.values()]
     return {
         "study": digest,
@@ -112,6 +118,7 @@ def forecast(
         "basis": "measured" if measured else "earlier rounds" if seen else "not known",
         "notes": list(dict.fromkeys(notes)),
         **({} if model is not None else _together(list(found.values()))),
+        **({"judge": _judges([one["judge"] for one in found.values()])} if has_judge(parsed) else {}),
     }
 
 
@@ -119,26 +126,50 @@ def _bill(ws: Workspace, study: Study, site: str, cases: Sequence[Case] | None) 
     """Return what a site's calls would take: all templates on validation, and the dearest of them on test."""
     if cases is None:
         return dict.fromkeys(COUNTED), ["a site whose file lies elsewhere is not counted; its own machine knows"]
-    folder = SiteFolder(ws.home.sites / site)
-    there = folder.path.exists()
-    splits = assign(
-        cases,
-        folder.key if there else bytes(KEY_BYTES),  # a site that is not there yet cuts other cases, as many
-        SplitSizes(study.splits.tune, study.splits.validation, study.splits.test),
-        load_assignment(folder.assignment(study.study)) if there else None,
-        fields=study.fields,
-        stratified=study.answer.type == "choice",
-    )
-    prompts, replies = [Prompt(template) for template in study.candidates()], folder.chat_replies if there else None
+    folder, splits = SiteFolder(ws.home.sites / site), _splits(ws, study, site, cases)
+    replies = folder.chat_replies if folder.path.exists() else None
+    prompts = [Prompt(template) for template in study.candidates()]
 
     def bill(looks: Sequence[tuple[Sequence[Prompt], Sequence[Case]]]) -> ChatBill:
         return chat_bill(ws.home.path, study, looks, splits.tune, replies)
 
     dearest = max(prompts, key=lambda prompt: (one := bill([([prompt], splits.test)])).read + one.written)
     made = bill([(prompts, splits.validation), ([dearest], splits.test)])
-    judged = judges_note(study, len(prompts) * len(splits.validation) + len(splits.test))
     body = made.body()
-    return {name: body[name] for name in COUNTED}, [*made.notes(), DEAREST, *(f"{site}: {one}" for one in judged)]
+    return {name: body[name] for name in COUNTED}, [*made.notes(), DEAREST]
+
+
+def _splits(ws: Workspace, study: Study, site: str, cases: Sequence[Case]) -> Splits:
+    """Return a site's split; one that is not there yet will cut other cases, as many."""
+    folder = SiteFolder(ws.home.sites / site)
+    there = folder.path.exists()
+    return assign(
+        cases,
+        folder.key if there else bytes(KEY_BYTES),
+        SplitSizes(study.splits.tune, study.splits.validation, study.splits.test),
+        load_assignment(folder.assignment(study.study)) if there else None,
+        fields=study.fields,
+        stratified=study.answer.type == "choice",
+    )
+
+
+def _judge(ws: Workspace, study: Study, site: str, cases: Sequence[Case]) -> dict[str, Any] | None:
+    """Return the most that a site's judging may take: all templates on validation, one on test."""
+    splits = _splits(ws, study, site, cases)
+    return judge_bill(ws.home.path, study, [(len(study.templates), splits.validation), (1, splits.test)])
+
+
+def _judges(sites: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+    """Return the sums over sites, None where one is not known."""
+    bills = [one for one in sites if one is not None]
+    if not bills or len(bills) < len(sites):
+        return None
+    names = ("calls", "tokens", "input_tokens", "output_tokens")
+    return {
+        "model": bills[0]["model"],
+        **{name: sum(one[name] for one in bills) for name in names},
+        "cost": _costs(bills),
+    }
 
 
 def _together(sites: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -147,12 +178,15 @@ def _together(sites: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for name in COUNTED[:-1]:
         values = [one[name] for one in sites]
         found[name] = None if None in values else sum(values)
-    costs = [one["cost"] for one in sites]
-    known = None not in costs
-    found["cost"] = (
-        {"amount": round(sum(cost["amount"] for cost in costs), 6), "currency": costs[0]["currency"]} if known else None
-    )
+    found["cost"] = _costs(sites)
     return found
+
+
+def _costs(bills: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    costs = [one["cost"] for one in bills]
+    if None in costs:
+        return None
+    return {"amount": round(sum(cost["amount"] for cost in costs), 6), "currency": costs[0]["currency"]}
 
 
 def _bytes(study: Study, digest: str, width: int, sites: int) -> tuple[int, int]:

@@ -8,12 +8,23 @@ import os
 from pathlib import Path
 
 from fedprompt.evaluation.scorers.scorer import Judge, Resources
+from fedprompt.models.chat_config import ChatSettings, chat_settings, read_machine
 from fedprompt.models.protocols import Encoder
 from fedprompt.site.judge_calls import only_here
 
-__all__ = ["JUDGE", "scorer_resources"]
+__all__ = ["JUDGE", "judge_settings", "scorer_resources"]
 
 JUDGE = "FEDPROMPT_JUDGE"
+
+
+def judge_settings(home: Path) -> tuple[str, ChatSettings] | None:
+    """Return the judge's name and what this machine says of it, None where the environment names none.
+
+    Raises:
+        ModelError: there is no such chat model on this machine.
+    """
+    name = os.environ.get(JUDGE, "")
+    return (name, chat_settings(name, read_machine(home))) if name else None
 
 
 def scorer_resources(home: Path) -> Resources:

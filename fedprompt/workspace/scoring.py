@@ -20,6 +20,7 @@ from fedprompt.site.judge_calls import recorded
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
+from fedprompt.workspace.judge_bill import judge_paid
 from fedprompt.workspace.own_cases import OWN_SITE, own_cases
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.scorer_resources import scorer_resources
@@ -126,6 +127,7 @@ def score(
         ],
         **told_apart(runs, chosen, split, seed),
         **shown_work(cost.work, loaded.info),
+        "judge": judge_paid(ws.home.path, parsed, [resources]),
         "cached": cost.cached,
         "clipped": cost.clipped,
         "settings": machine,

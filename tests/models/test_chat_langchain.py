@@ -290,3 +290,16 @@ def test_a_judge_answers_a_prompt_and_counts_its_calls(tmp_path: Path, server: C
         judge.ask(SECRET_TEXT)
     assert SECRET_TEXT not in str(caught.value) and len(judge.replies) == 2
     judge.close()
+
+
+def test_a_judge_is_asked_side_by_side_as_the_machine_allows_and_a_failure_is_its_own(
+    tmp_path: Path, server: ChatServer
+) -> None:
+    server.answer, server.pause = lambda body: "Score: 4", 0.05
+    server.trouble = lambda number, body: 400 if number == 2 else None
+    write_models(tmp_path, server.url, "concurrency = 2")
+    judge = load_judge("chat:local", tmp_path)
+    found = judge.ask_each([f"grade {n}" for n in range(8)])
+    assert sum(isinstance(one, ModelError) for one in found) == 1 and found.count("Score: 4") == 7
+    assert server.most_at_once == 2
+    judge.close()

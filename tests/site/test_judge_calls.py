@@ -59,6 +59,20 @@ def test_a_judge_on_this_machine_leaves_no_entry(tmp_path: Path) -> None:
     assert server.asked == 2 and list(ledger.entries()) == []
 
 
+def test_one_judge_answers_all_who_ask_and_what_it_answered_is_counted(tmp_path: Path) -> None:
+    server, made = Server(remote=False), list[ChatJudge]()
+
+    def judge() -> ChatJudge:
+        made.append(ChatJudge(server))
+        return made[-1]
+
+    resources = recorded(Resources(judge=judge), Ledger(tmp_path / "ledger.jsonl"), STUDY)
+    assert resources.judged is not None and resources.judged() == []
+    for _ in range(2):
+        scorer(resources).score_all(SAMPLES)
+    assert len(made) == 1 and len(resources.judged()) == server.asked == 4
+
+
 def test_without_a_ledger_a_judge_elsewhere_is_not_asked() -> None:
     server = Server(remote=True)
     with pytest.raises(ModelError, match="runs on another machine"):

@@ -17,6 +17,7 @@ from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.comparing import compare_scores
 from fedprompt.workspace.doctor import doctor
 from fedprompt.workspace.dry_run import dry_run
+from fedprompt.workspace.judge_bill import MOST
 from fedprompt.workspace.own_cases import OWN_SITE
 from fedprompt.workspace.playground import RunRequest, run_playground
 from fedprompt.workspace.progress import Progress
@@ -304,8 +305,17 @@ def test_a_judge_elsewhere_is_in_the_ledger_before_it_is_asked(
     monkeypatch.setenv("FEDPROMPT_JUDGE", "chat:local")
     ledger = SiteFolder(ws.home.sites / OWN_SITE).ledger
     told = dry_run(ws, *paths, model="scripted")
-    assert server.sent == [] and "the judge's 20 calls" in told["notes"][1]
-    assert score(ws, *paths, model="scripted")["results"][0]["value"] == pytest.approx(0.8)  # 4 of 5 points
+    most = told["judge"]
+    assert server.sent == [] and MOST in told["notes"] and (most["model"], most["calls"]) == ("chat:local", 20)
+    # Each reads a text of at most 5 tokens and writes at most 256.
+    assert most["output_tokens"] == 20 * 256 and most["input_tokens"] > 20 * 5
+    assert most["cost"]["amount"] == pytest.approx((most["input_tokens"] * 100 + most["output_tokens"] * 1000) / 1e6)
+    first = score(ws, *paths, model="scripted")
+    assert first["results"][0]["value"] == pytest.approx(0.8)  # 4 of 5 points
+    # What was asked is paid for, and no more than was foretold.
+    spent = first["judge"]
+    assert (spent["model"], spent["calls"]) == ("chat:local", len(server.sent)) and spent["cost"]["currency"] == "EUR"
+    assert 0 < spent["tokens"] <= most["tokens"] and 0 < spent["cost"]["amount"] <= most["cost"]["amount"]
     # The same question is asked once: the shipped model writes some texts several times.
     asked = {sent.text for sent in server.sent}
     assert ledger.entries() == () and 1 < len(asked) == len(server.sent) <= 20
@@ -314,7 +324,8 @@ def test_a_judge_elsewhere_is_in_the_ledger_before_it_is_asked(
     with pytest.raises(ModelError, match="may not be sent there"):
         score(ws, *paths, model="scripted")
     write_models(ws.home.path, "http://judge.example/v1", f'key = "{KEY}"', 'allow = ["http://judge.example"]')
-    assert score(ws, *paths, model="scripted")["cached"] == 20 and ledger.entries() == ()
+    again = score(ws, *paths, model="scripted")
+    assert again["cached"] == 20 and again["judge"]["calls"] == 0 and ledger.entries() == ()
     score(ws, *paths, model="scripted", anew=True)
     entries = ledger.entries()
     assert {(entry.decision, entry.message["host"]) for entry in entries} == {("call", "judge.example")}

@@ -8,14 +8,13 @@ What the judge sees leaves this process if the judge does: the output, the answe
 import hashlib
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from fedprompt.errors import ModelError
-from fedprompt.evaluation.scorers.scorer import Judge, Resources, Sample, Scored, Scorer
+from fedprompt.evaluation.scorers.scorer import Judge, ManyJudge, Resources, Sample, Scored, Scorer
 
 __all__ = ["Judge", "RubricJudge"]
 
@@ -99,8 +98,11 @@ class _Asking:
         distinct = list(dict.fromkeys(prompts))  # the same question is asked once
         if distinct and self.resources.before_judge is not None:
             self.resources.before_judge(self.judge, distinct)
-        with ThreadPoolExecutor(max(1, self.resources.judge_threads)) as pool:
-            said = dict(zip(distinct, pool.map(self._ask, distinct), strict=True))
+        answers = self.judge.ask_each(distinct) if isinstance(self.judge, ManyJudge) else map(self._ask, distinct)
+        said = {
+            prompt: answer if isinstance(answer, ModelError) else self.rubric.read(answer)
+            for prompt, answer in zip(distinct, answers, strict=True)
+        }
         found = [said[prompt] for prompt in prompts]
         failed = [each for each in found if isinstance(each, ModelError)]
         if samples and len(failed) == len(samples):
@@ -108,8 +110,8 @@ class _Asking:
         none = Scored(None, "the judge gave no answer", passing=True)
         return tuple(none if isinstance(each, ModelError) else each for each in found)
 
-    def _ask(self, prompt: str) -> Scored | ModelError:
+    def _ask(self, prompt: str) -> str | ModelError:
         try:
-            return self.rubric.read(self.judge.ask(prompt))
+            return self.judge.ask(prompt)
         except ModelError as error:
             return error

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from fedprompt.errors import ModelError
+from fedprompt.models.chat import ChatReply
 from fedprompt.models.protocols import Encoder
 
-__all__ = ["BatchScorer", "Judge", "PreparedScorer", "Resources", "Sample", "Scored", "Scorer"]
+__all__ = ["BatchScorer", "Judge", "ManyJudge", "PreparedScorer", "Resources", "Sample", "Scored", "Scorer"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,18 @@ class Judge(Protocol):
         """
 
 
+@runtime_checkable
+class ManyJudge(Protocol):
+    """A judge that answers many prompts, as many at once as its machine allows."""
+
+    def ask_each(self, prompts: Sequence[str]) -> tuple[str | ModelError, ...]:
+        """Return an answer a prompt, or why there was none.
+
+        Raises:
+            ModelError: it cannot be asked at all.
+        """
+
+
 @dataclass(frozen=True)
 class Resources:
     """What the machine gives to scorers; a study never names any of it.
@@ -52,16 +66,16 @@ class Resources:
     Attributes:
         encoder: returns the sentence encoder, loading it where needed; None if there is none.
         judge: returns the chat model that judges, connecting where needed; None if there is none.
-        judge_threads: how many questions may be with the judge at once.
         before_judge: hears what the judge is about to be asked, and may refuse by raising.
         judge_digest: returns what names the judge's model, without connecting; None if there is no judge.
+        judged: returns all that the judge answered so far, for what it cost; None if nobody counts it.
     """
 
     encoder: Callable[[], Encoder] | None = None
     judge: Callable[[], Judge] | None = None
-    judge_threads: int = 4
     before_judge: Callable[[Judge, Sequence[str]], None] | None = None
     judge_digest: Callable[[], str] | None = None
+    judged: Callable[[], Sequence[ChatReply]] | None = None
 
 
 class Scorer(Protocol):
