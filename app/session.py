@@ -20,12 +20,12 @@ from app.panels.plain import plain, sentence
 from app.panels.ranking_filters import Asked
 from app.panels.titles import titles
 from app.visitor import person, submit
-from fedprompt.bank.filters import Filter
 from fedprompt.bank.rows import PromptPage, PromptRow, StudyRow
 from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
 from fedprompt.workspace.comparing import compare
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.ledgers import LedgerView, ledger_files, read_ledger
+from fedprompt.workspace.looking_up import Filter
 from fedprompt.workspace.map_points import MapView
 from fedprompt.workspace.map_points import map_view as map_of
 from fedprompt.workspace.overview import overview

@@ -11,9 +11,9 @@ from app.panels.prompt_choice import ask_prompts
 from app.panels.titles import titles
 from app.panels.trial import draw_trial, measured_of, shown_trial
 from app.session import compare_view, explain, guarded, query_ids, set_query_ids, workspace
-from fedprompt.bank.filters import Filter
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.bank_variants import bank_variant
+from fedprompt.workspace.looking_up import Filter
 from fedprompt.workspace.views import CompareView, PairView, PromptView
 
 LEAST, MOST = 2, 6

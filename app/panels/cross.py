@@ -9,9 +9,9 @@ from app.panels.plain import plain, sentence
 from app.panels.prompt_choice import ask_prompts
 from app.panels.slots import MOST_VARIANTS, fill, fill_variant, key, letter, open_slots
 from app.panels.titles import titles
-from fedprompt.bank.filters import Filter
 from fedprompt.errors import FedPromptError
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.workspace.looking_up import Filter
 from fedprompt.workspace.variants import Variant
 from fedprompt.workspace.workspace import Workspace
 

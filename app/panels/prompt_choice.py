@@ -11,8 +11,7 @@ import streamlit as st
 
 from app.panels.titles import titles
 from app.session import prompts_passing, workspace
-from fedprompt.bank.filters import Filter
-from fedprompt.workspace.looking_up import HOW, LONGEST, typed_filter
+from fedprompt.workspace.looking_up import HOW, LONGEST, Filter, typed_filter
 
 __all__ = ["SHOWN", "ask_prompt", "ask_prompts"]
 

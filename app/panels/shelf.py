@@ -13,9 +13,8 @@ from app.panels.ranking_filters import KINDS, ORIGINS
 from app.panels.study_choice import ask_study
 from app.panels.titles import origin_words, title
 from app.session import means_of, prompt_titles, prompts_passing, query_ids, workspace
-from fedprompt.bank.filters import Filter
 from fedprompt.bank.rows import PromptRow
-from fedprompt.workspace.looking_up import HOW, LONGEST, typed_filter
+from fedprompt.workspace.looking_up import HOW, LONGEST, Filter, typed_filter
 
 __all__ = ["choose"]
 

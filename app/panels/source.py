@@ -6,8 +6,8 @@ from app.panels.plain import plain, sentence
 from app.panels.prompt_choice import ask_prompt
 from app.panels.slots import fill, key
 from app.session import query_ids
-from fedprompt.bank.filters import Filter
 from fedprompt.errors import FedPromptError
+from fedprompt.workspace.looking_up import Filter
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["ask_source", "follow_link"]

@@ -14,10 +14,10 @@ from app.panels.session_models import added_servers, goes_to
 from app.panels.slots import MOST_MESSAGES, key
 from app.panels.source import ask_source
 from app.session import explain
-from fedprompt.bank.filters import Filter
 from fedprompt.errors import FedPromptError, PromptError
 from fedprompt.models.chat_config import is_chat
 from fedprompt.prompts.template import Message, Template
+from fedprompt.workspace.looking_up import Filter
 from fedprompt.workspace.study_model import digest_known
 from fedprompt.workspace.variants import Variant
 from fedprompt.workspace.workspace import Workspace

@@ -7,7 +7,7 @@ from fedprompt.bank.filters import Filter
 from fedprompt.bank.tags import split_tag
 from fedprompt.errors import BankError
 
-__all__ = ["HOW", "LONGEST", "typed_filter"]
+__all__ = ["HOW", "LONGEST", "Filter", "typed_filter"]
 
 LONGEST = 200
 HOW = "Words of its name or text, the beginning of its id (p1:3f9c), or a tag (sentiment@staging, or @staging)."
