@@ -5,13 +5,16 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.panels.asked import draw_waiting
+from app.panels.beside import draw_beside
 from app.panels.bringing import draw_bring
 from app.panels.exporting import draw_export
 from app.panels.prompt import draw_prompt
 from app.panels.ranking_table import LEAST_COMPARED, MOST_COMPARED
 from app.panels.shelf import choose
 from app.panels.standing import draw_standing
+from app.panels.titles import title
 from app.panels.travel import go
+from app.panels.versions import draw_versions
 from app.session import full_row, guarded, prompt_titles, workspace
 
 SHOWN = 4
@@ -44,8 +47,13 @@ def draw_chosen(chosen: Sequence[str]) -> None:
         parents = {parent: prompt_titles().get(parent, parent[:11]) for parent in row.parents}
         draw_prompt(ws.bank.prompt(one), row, parents, full_row(one))
         draw_standing(row)
+        draw_versions(row)
     if len(chosen) > SHOWN:
         st.caption(f"and {len(chosen) - SHOWN} more, which are exported with these")
+    if len(chosen) > 1:
+        st.header("What differs")
+        shown = chosen[:SHOWN]
+        draw_beside([ws.bank.prompt(one) for one in shown], [title(ws.bank.prompt_row(one)) for one in shown])
     with st.container(horizontal=True):
         if st.button("Try in the playground", key="bank_try", icon=":material/experiment:", disabled=len(chosen) > 1):
             go("playground", chosen[:1])

@@ -12,7 +12,7 @@ from fedprompt.bank.rows import PromptRow
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.workspace.views import LeaderRow
 
-__all__ = ["draw_prompt"]
+__all__ = ["draw_prompt", "text_of"]
 
 
 def draw_prompt(prompt: Prompt, row: PromptRow, parents: Mapping[str, str], score: LeaderRow | None) -> None:
@@ -26,7 +26,7 @@ def draw_prompt(prompt: Prompt, row: PromptRow, parents: Mapping[str, str], scor
         grid = st.grid(2, min_column_width=330, gap="medium")
         with grid.cell():
             tokens = None if prompt.soft is None else prompt.soft.tokens
-            st.html(marked_html(word_differences([_text(prompt)])[0], first=True, tokens=tokens))
+            st.html(marked_html(word_differences([text_of(prompt)])[0], first=True, tokens=tokens))
         with grid.cell():
             facts = {
                 "Answers": plain(said(prompt.template.words or {})),
@@ -45,7 +45,8 @@ def draw_prompt(prompt: Prompt, row: PromptRow, parents: Mapping[str, str], scor
             st.table({name: value for name, value in facts.items() if value}, border="horizontal")
 
 
-def _text(prompt: Prompt) -> str:
+def text_of(prompt: Prompt) -> str:
+    """Return a prompt's text, or its messages with their roles."""
     if prompt.template.messages is None:
         return prompt.template.text or ""
     return "\n".join(f"[{message.role}] {message.content}" for message in prompt.template.messages)

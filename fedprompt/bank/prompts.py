@@ -189,6 +189,14 @@ class PromptShelf:
         with self._database.read() as connection:
             return _rows(connection, [named])
 
+    def prompts_named(self, like: PromptRow, limit: int) -> tuple[PromptRow, ...]:
+        """Return the newest prompts of a prompt's very name, the newest first; tuned ones of its study and origin."""
+        wanted: list[ColumnElement[bool]] = [records.c.name == like.name, prompts.c.kind == like.kind]
+        if like.kind == "soft":  # they all bear the name of the study's template
+            wanted += [records.c.study == like.study, records.c.origin == like.origin]
+        with self._database.read() as connection:
+            return _rows(connection, wanted, limit, newest=True)
+
     def count_prompts(self) -> int:
         """Return how many prompts there are."""
         with self._database.read() as connection:

@@ -101,6 +101,33 @@ def test_before_anything_is_written_a_format_shows_its_files_their_first_lines_a
     assert not list(home.glob("preview-*"))
 
 
+def test_versions_of_a_name_stand_by_time_each_beside_the_one_before(
+    open_page: Open, ws: Workspace, tuned: str
+) -> None:
+    for text in ("Is {text} good?", "Is {text} bad?"):
+        last = ws.bank.record_prompt(Prompt(Template("mood", text=text)), study=None, origin="playground")
+    at = open_page("bank", last)
+    assert [one.label for one in at.expander] == ["Versions"]
+    shown = [one.value for one in at.html[-2:]]
+    assert ["good</mark>" in shown[0], "bad</mark>" in shown[1]] == [True, True]
+    assert any("this one" in one.value for one in at.markdown)
+    # The rounds of what was tuned together are its versions; their words are the same, their vectors are not.
+    at = open_page("bank", tuned)
+    told = " ".join(one.value for one in at.caption)
+    assert "The words are the same." in told and "of the first's length away" in told
+    assert not open_page("bank", next(row.id for row in ws.bank.prompts() if row.name == "terse")).expander
+
+
+def test_two_chosen_prompts_stand_side_by_side_with_their_words_marked(
+    open_page: Open, ws: Workspace, tuned: str
+) -> None:
+    terse = next(row.id for row in ws.bank.prompts() if row.name == "terse")
+    assert "What differs" not in [one.value for one in open_page("bank", terse).header]
+    at = open_page("bank", terse, tuned)
+    assert "What differs" in [one.value for one in at.header]
+    assert any("<mark" in one.value for one in at.html)
+
+
 def test_a_refusal_names_the_prompt_as_the_page_does(open_page: Open, ws: Workspace, tuned: str) -> None:
     template = next(row.id for row in ws.bank.prompts() if row.name == "terse")
     at = open_page("bank", template, tuned)
