@@ -36,10 +36,11 @@ __all__ = [
 ]
 
 # What jobs do that are not for everyone; a kind that stands nowhere needs the highest role.
-READING = ("data", "export-preview", "map", "nearest-words", "roster", "search")
+READING = ("data", "export-preview", "map", "nearest-words", "ranking-csv", "roster", "search")
 JOBS: Mapping[str, Deed] = {
     "assets": "tune",
     "demo": "tune",
+    "dry-run": "tune",
     "export": "exchange",
     "federate": "federate",
     "federate-flare": "federate",

@@ -1,19 +1,24 @@
 """New study: prompts to try on one's own cases, and their first ranking."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import streamlit as st
 
+from app.panels.bill import draw_bill, said_where
 from app.panels.dropping import choose_set
 from app.panels.first_ranking import draw_first_ranking
 from app.panels.live import run_at_ctrl_enter
 from app.panels.plain import plain
+from app.panels.running import run_quick
 from app.panels.steps import draw_steps
 from app.panels.study_form import ask_study, set_study, study_text
 from app.panels.travel import go
 from app.panels.work import active, draw_work, follow, newest_of
-from app.session import guarded, role, workspace
+from app.session import explain, guarded, role, workspace
 from app.visitor import barred, require, submit
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace.asked import Asked, asked_by
 from fedprompt.workspace.evaluation_sets import EvaluationSet, evaluation_sets
 from fedprompt.workspace.study_draft import draft_of, keep_study, kept_studies
 
@@ -89,16 +94,35 @@ def draw_study(chosen: EvaluationSet) -> None:
         first = draft_of(chosen.reading, stem) if source == NEW else kept[str(source)].path.read_text(encoding="utf-8")
         set_study("new_study", first)
     text = ask_study("new_study")
+    asked = Asked()
+    if text is not None:
+        try:
+            asked = asked_by(workspace(), text)
+        except FedPromptError as error:
+            explain(error)
+            text = None
+    draw_rank(chosen, text, asked)
+
+
+def draw_rank(chosen: EvaluationSet, text: str | None, asked: Asked) -> None:
+    """Draw the button that ranks the prompts; where that costs money, it says first how much."""
+    wanted = (chosen.id, chosen.changed, sha256((text or "").encode()).hexdigest())
+    kept = st.session_state.get("new_study_bill")
+    bill = kept[1] if kept is not None and kept[0] == wanted else None
+    first = asked.costs and bill is None
+    key = "new_study_cost" if first else "new_study_rank"
+    if bill is not None:
+        draw_bill(bill)
     busy = barred("tune") or active(newest_of("score"))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Rank them on my cases",
-            key="new_study_rank",
+        pressed = st.button(
+            "What will it cost?" if first else "Ask and rank" if bill is not None else "Rank them on my cases",
+            key=key,
             type="primary",
-            icon=":material/play_arrow:",
+            icon=":material/receipt_long:" if first else ":material/play_arrow:",
             disabled=text is None or busy,
-            on_click=rank,
-            args=(chosen, text),
+            on_click=None if first else rank,
+            args=None if first else (chosen, text),
         )
         if text is not None:
             st.download_button(
@@ -110,8 +134,14 @@ def draw_study(chosen: EvaluationSet) -> None:
                 icon=":material/download:",
                 on_click="ignore",
             )
-    run_at_ctrl_enter("new_study_rank")
-    st.caption(":material/lock: The prompts run on this machine. The study is kept in its home; no case is in it.")
+    run_at_ctrl_enter(key)
+    st.caption(said_where(asked))
+    if first and pressed and text is not None:
+        path = keep_study(workspace().home, text)
+        arguments = {"study": str(path), **chosen.arguments}
+        found = run_quick(workspace(), "dry-run", arguments, "Counting what it would cost; nothing is sent")
+        st.session_state["new_study_bill"] = (wanted, dict(found))
+        st.rerun()
 
 
 @guarded
@@ -120,6 +150,7 @@ def rank(chosen: EvaluationSet, text: str) -> None:
     require("tune")
     ws = workspace()
     path = keep_study(ws.home, text)
+    st.session_state.pop("new_study_bill", None)  # once the answers are known, the next run costs something else
     submit(ws, "score", {"study": str(path), **chosen.arguments})
 
 

@@ -64,6 +64,13 @@ def _score(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, 
     return {key: value for key, value in found.items() if key != "unparsed_lines"}
 
 
+def _dry_run(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.dry_run import dry_run
+
+    mapping, group = arguments.get("mapping"), arguments.get("group")
+    return dry_run(ws, Path(arguments["study"]), Path(arguments["data"]), mapping=mapping, group=group, report=report)
+
+
 def _tune(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.tuning import tune
 
@@ -214,6 +221,7 @@ _KINDS: dict[str, Kind] = {
         Kind("assets", "long", _assets),
         Kind("data", "quick", _data),
         Kind("demo", "long", _demo),
+        Kind("dry-run", "quick", _dry_run),
         Kind("export", "long", _export),
         Kind("export-preview", "quick", _export_preview),
         Kind("federate", "long", _federate),

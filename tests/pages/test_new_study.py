@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from fedprompt.study.files import parse_study
 from fedprompt.workspace.study_draft import body_of, draft_of, kept_studies, study_yaml, with_changes
 from fedprompt.workspace.workspace import Workspace
+from tests.chat_server import serve, write_models
 from tests.pages.evaluation import add_set, add_study
 from tests.scripted_sites import STUDY, TEXT
 
@@ -105,6 +106,65 @@ def test_a_ranking_that_failed_says_why_and_can_be_tried_again(open_page: Open, 
     assert at.error[0].value == r"The model is \[odd\]."
     at.button(key="new_study_again").click().run()
     assert ws.bank.jobs()[0].state == "done" and at.success
+
+
+PRICE = 'price = {input = 2.0, output = 8.0, currency = "EUR"}'
+
+
+def on_a_server(model: str = "chat:local") -> str:
+    body = yaml.safe_load(TEXT)
+    return yaml.safe_dump({**{k: v for k, v in body.items() if k != "soft"}, "model": model})
+
+
+def open_chat(open_page: Open, ws: Workspace, model: str = "chat:local") -> AppTest:
+    add_set(ws)
+    add_study(ws, on_a_server(model))
+    at = open_page("new_study")
+    return at.selectbox(key="new_study_source").set_value("small").run()
+
+
+def test_what_a_paid_model_costs_is_said_before_it_is_asked(open_page: Open, ws: Workspace) -> None:
+    with serve() as server:
+        write_models(ws.home.path, server.url, PRICE)
+        at = open_chat(open_page, ws)
+        at.button(key="new_study_cost").click().run()
+        assert [job.kind for job in ws.bank.jobs()] == ["dry-run"] and not server.sent
+        # 3 templates on 20 validation cases, of which a few more calls ask what the server can do.
+        assert "3 prompts on 20 validation cases take " in at.info[0].value and " EUR" in at.info[0].value
+        assert at.button(key="new_study_rank").label == "Ask and rank"
+        next(one for one in at.text_area if "Sentiment" in str(one.value)).set_value("Text: {text}\nMood:").run()
+        at.button(key="new_study_cost").click().run()  # what was counted was of another study
+        at.button(key="new_study_rank").click().run()
+        # What is known now costs nothing, which is counted anew.
+        assert at.button(key="new_study_cost").label == "What will it cost?"
+        assert ws.bank.jobs()[0].kind == "score" and ws.bank.jobs()[0].state == "done" and server.sent
+
+
+def test_a_server_of_this_machine_that_costs_nothing_is_asked_at_once(open_page: Open, ws: Workspace) -> None:
+    with serve() as server:
+        write_models(ws.home.path, server.url)
+        at = open_chat(open_page, ws)
+        assert at.button(key="new_study_rank").label == "Rank them on my cases"
+        assert "are sent to the server at 127.0.0.1 on this machine" in texts(at)
+
+
+def test_a_server_elsewhere_is_named_before_a_case_goes_there(open_page: Open, ws: Workspace) -> None:
+    far = '[chat.far]\nmodel = "openai:big"\nbase_url = "https://far.example/v1"'
+    write_models(ws.home.path, "http://127.0.0.1:9", far, 'allow = ["far.example"]')
+    at = open_chat(open_page, ws, "chat:far")
+    assert "**The validation cases are sent to far.example**, which is not this machine" in texts(at)
+    at.button(key="new_study_cost").click().run()
+    assert "at a cost that nobody told this machine" in at.info[0].value
+
+
+def test_a_server_that_the_machine_does_not_know_is_a_sentence(open_page: Open, ws: Workspace) -> None:
+    at = open_chat(open_page, ws, "chat:nowhere")
+    assert "unknown chat model" in at.error[0].value.lower() and at.button(key="new_study_rank").disabled
+
+
+def test_a_model_of_this_machine_says_so(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    assert "The prompts run on this machine." in texts(open_page("new_study"))
 
 
 def test_a_hub_writes_a_study_without_cases(open_page: Open, ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
