@@ -40,13 +40,13 @@ def draw() -> None:
     passing = ranking_view(study.digest, asked, 0, PAGE, "full", test).total
     place = ask_page("leaderboard", (study.digest, asked), passing, PAGE)
     view = ranking_view(study.digest, asked, place, PAGE, "full", test)
+    rest = ranking_view(study.digest, asked, 0, PAGE, "partial", False)
     if not everything.total:
         st.info("No prompt has been scored at every site yet.", icon=":material/hourglass_empty:")
     elif not view.total:
         st.info("No prompt passes these filters; loosen one of them.", icon=":material/filter_alt_off:")
     else:
-        draw_table(study.digest, asked, view, place * PAGE, test=test, more=more)
-    rest = ranking_view(study.digest, asked, 0, PAGE, "partial", False)
+        draw_table(study.digest, asked, view, place * PAGE, test=test, more=more, total=view.total + rest.total)
     if rest.total:
         st.header("Not measured at every site")
         first_of = f" The first {PAGE} of {rest.total:,}." if rest.total > PAGE else ""

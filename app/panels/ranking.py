@@ -13,13 +13,19 @@ from app.panels.plain import between, plain
 from app.panels.titles import title
 from app.session import workspace
 from fedprompt.evaluation.intervals import Interval
-from fedprompt.workspace.leaderboard import REFERENCE
-from fedprompt.workspace.ranking_page import RankingPage
+from fedprompt.workspace.ranking_page import RankingPage, standing_of
 from fedprompt.workspace.views import LeaderRow
 
 __all__ = ["KINDS", "MORE", "column_order", "column_settings", "heated", "ranking_frame", "table_key"]
 
 KINDS = {"template": "template", "soft": "tuned"}
+STANDINGS = {
+    "reference": "reference",
+    "other way": "other way",
+    "best": "best",
+    "below": "below",
+    "not told apart": "\N{ALMOST EQUAL TO} best",
+}
 # Columns that are shown on request: with all of them the table is wider than a screen.
 MORE = {"best with": "Is best", "short id": "Id", "kind": "Kind", "tags": "Tags"}
 
@@ -51,7 +57,7 @@ def _row(
         "mean": _hundred(row.mean),
         "interval": _interval(row.interval),
         "worst site": _hundred(row.worst),
-        "standing": _standing(row, view.best),
+        "standing": STANDINGS.get(standing_of(row, view.best) or ""),
         "best with": _hundred(row.probability_best),
     }
     for site in view.sites:
@@ -65,20 +71,6 @@ def _row(
     cells["kind"] = KINDS.get(row.kind, row.kind)
     cells["id"] = row.id
     return cells
-
-
-def _standing(row: LeaderRow, best: str | None) -> str | None:
-    if row.origin == REFERENCE:
-        return "reference"
-    if row.otherwise:
-        return "other way"
-    if row.mean is None:
-        return None
-    if row.id == best:
-        return "best"
-    if row.distinguishable is None:
-        return None
-    return "below" if row.distinguishable else "\N{ALMOST EQUAL TO} best"
 
 
 def table_key(page: str, ids: Sequence[str]) -> str:

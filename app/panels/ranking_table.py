@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.panels.ranking import column_order, column_settings, heated, ranking_frame, table_key
+from app.panels.ranking_file import draw_file
 from app.panels.ranking_filters import Asked
 from app.panels.travel import go
-from app.session import workspace
-from fedprompt.workspace.ranking_page import MOST_IN_FILE, RankingPage, ranking_csv
+from fedprompt.workspace.ranking_csv import RankingFile
+from fedprompt.workspace.ranking_page import RankingPage
 
 __all__ = ["LEAST_COMPARED", "MOST_COMPARED", "draw_table"]
 
@@ -16,9 +17,19 @@ LEAST_COMPARED, MOST_COMPARED = 2, 6
 
 
 def draw_table(
-    study: str, asked: Asked, view: RankingPage, before: int, *, test: bool, more: Sequence[str] = ()
+    study: str, asked: Asked, view: RankingPage, before: int, *, test: bool, more: Sequence[str], total: int
 ) -> None:
-    """Draw the page; ``before`` is how many rows the pages before it have, ``more`` which further columns to show."""
+    """Draw the page of a ranking.
+
+    Args:
+        study: its study, a digest.
+        asked: its filters.
+        view: the page.
+        before: how many rows the pages before it have.
+        test: with the test scores of nominated prompts.
+        more: which further columns to show.
+        total: how many prompts pass the filters, those that are not ranked, too.
+    """
     ids = [row.id for row in view.rows]
     frame = ranking_frame(view, before, test=test)
     event = st.dataframe(
@@ -34,7 +45,6 @@ def draw_table(
         alt="Prompts, ranked by their mean over the sites",
     )
     chosen = [ids[place] for place in event.selection.rows if place < len(ids)]
-    ws = workspace()
     with st.container(horizontal=True, vertical_alignment="center"):
         enough = LEAST_COMPARED <= len(chosen) <= MOST_COMPARED
         if st.button(
@@ -47,16 +57,7 @@ def draw_table(
             go("compare", chosen)
         if st.button("Open in the bank", key="leaderboard_bank", icon=":material/inventory_2:", disabled=not chosen):
             go("bank", chosen[:MOST_COMPARED])
-        st.download_button(
-            "Download as CSV",
-            lambda: ranking_csv(ws, asked.filter(study), order=asked.order),
-            file_name="leaderboard.csv",
-            mime="text/csv",
-            key="leaderboard_csv",
-            icon=":material/download:",
-            on_click="ignore",
-            help=f"Every prompt that passes the filters, in this order, at most {MOST_IN_FILE:,} rows.",
-        )
+        draw_file(RankingFile(asked.filter(study), asked.order, test), total)
         if not enough:
             st.caption("Tick two to six rows to compare them.")
     st.caption(

@@ -56,7 +56,7 @@ class LeaderShelf:
             raise BankError(f"a page has 1 to {MOST:,} rows and begins at 0 or later")
         with self._database.read() as connection:
             board = _board(connection, wanted.study, wanted.split)
-            sites = _sites(connection, board)
+            sites = len(_sites(connection, board))
             table, ranked = _ranked(order)
             found = [
                 table.c.board == board,
@@ -72,6 +72,11 @@ class LeaderShelf:
             rows = _rows(connection, board, places, wanted.site)
             about = first_records(connection, wanted.study, [row.prompt for row in rows])
         return LeaderPage(tuple(_leader(row, about) for row in rows), total, sites)
+
+    def scored_at(self, study: str, split: str = "validation") -> tuple[str, ...]:
+        """Return the sites that scored a study on a split, by name."""
+        with self._database.read() as connection:
+            return _sites(connection, _board(connection, study, split))
 
     def means(self, study: str, split: str = "validation") -> dict[str, float]:
         """Return prompt -> mean over sites, of every prompt that a site of the study scored on the split."""
@@ -151,15 +156,15 @@ def _board(connection: Connection, study: str, split: str) -> int:
     return int(connection.execute(query).scalar() or 0)
 
 
-def _sites(connection: Connection, board: int) -> int:
-    """Return how many sites scored on a board: one step of the index a site, however many scores there are."""
-    count, last = 0, ""
+def _sites(connection: Connection, board: int) -> tuple[str, ...]:
+    """Return the sites that scored on a board: one step of the index a site, however many scores there are."""
+    found: list[str] = []
     while True:
-        here = (marks.c.board == board, marks.c.site > last)
-        found = connection.execute(select(func.min(marks.c.site)).where(*here)).scalar()
-        if found is None:
-            return count
-        count, last = count + 1, found
+        here = (marks.c.board == board, marks.c.site > (found[-1] if found else ""))
+        site = connection.execute(select(func.min(marks.c.site)).where(*here)).scalar()
+        if site is None:
+            return tuple(found)
+        found.append(str(site))
 
 
 def _leader(row: Any, about: Mapping[str, Any]) -> Leader:

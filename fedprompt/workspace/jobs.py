@@ -31,7 +31,7 @@ GRACE_SECONDS = 1.0
 ENDED = frozenset({"done", "failed", "cancelled"})
 # What people type into the playground or a search is theirs, and so are a file's labels: once the answer is read,
 # none of it stays in the bank.
-FORGOTTEN = frozenset({"data", "model-test", "playground", "search"})
+FORGOTTEN = frozenset({"data", "model-test", "playground", "ranking-csv", "search"})
 log = logging.getLogger(__name__)
 
 

@@ -1,16 +1,14 @@
 """One page of a study's ranking, paged in the store, so that a page of 100,000 prompts costs what a page of 50 does.
 
-It ranks by each site's newest score, whatever the run, as ``fedprompt bank leaders`` does. Intervals and the
-probability of being best come from Beta draws of the page's prompts and of the contenders, the first of the whole
-ranking.
-Invariants: scores got in different ways never share a ranking, so a prompt that was scored in another way than the
-contenders has neither mean nor standing; a prompt tuned on pooled cases, which no real federation could have, is a
-reference: it is ranked, never a contender.
+It ranks by each site's newest score, whatever the run, as ``fedprompt bank leaders`` does. Contenders are the first of
+the whole ranking: their intervals and their probability of being best come from the same Beta draws. The intervals of
+others are in closed form.
+Invariants: what is said of a prompt does not depend on which page or file it stands in; scores got in different ways
+never share a ranking, so a prompt that was scored in another way than the contenders has neither mean nor standing; a
+prompt tuned on pooled cases, which no real federation could have, is a reference: it is ranked, never a contender.
 """
 
-import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,7 +18,8 @@ from fedprompt.bank.filters import Filter
 from fedprompt.bank.leaders import MOST as MOST_ROWS
 from fedprompt.bank.leaders import Order
 from fedprompt.bank.rows import Leader
-from fedprompt.evaluation.intervals import Interval
+from fedprompt.evaluation.beta_means import beta_means
+from fedprompt.evaluation.intervals import Estimate, Interval
 from fedprompt.evaluation.ranking import BetaSummary
 from fedprompt.evaluation.statistics import beta_summary, effective_n, mean_over_sites
 from fedprompt.study.score import Score
@@ -30,26 +29,25 @@ from fedprompt.workspace.views import LeaderRow
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = [
-    "MOST_IN_FILE",
     "Contenders",
     "Coverage",
     "Filter",
     "Order",
     "RankingPage",
+    "Standing",
     "contenders",
     "means_of_prompts",
     "ranked_row",
-    "ranking_csv",
     "ranking_page",
+    "standing_of",
 ]
 
 PAGE = 50
 SEED = 0
 CONTENDERS = 50
 DRAWS = 2000
-MOST_IN_FILE = 20_000
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 Coverage = Literal["full", "partial", "any"]
+Standing = Literal["reference", "other way", "best", "below", "not told apart"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,14 @@ class Contenders:
     scores: Mapping[str, Mapping[str, Score]]
     drawn: Mapping[str, BetaSummary]
     ruling: Way | None
+
+
+@dataclass(frozen=True)
+class _Stand:
+    """A prompt's mean over all sites, and the probability that it is the highest."""
+
+    mean: Estimate
+    best: float
 
 
 def contenders(ws: Workspace, study: str, split: str = "validation") -> Contenders:
@@ -162,6 +168,17 @@ def ranked_row(ws: Workspace, study: str, prompt: str, rivals: Contenders | None
     return None
 
 
+def standing_of(row: LeaderRow, best: str | None) -> Standing | None:
+    """Return where a prompt stands against ``best``, the id of the best contender; None where that is not known."""
+    if row.origin == REFERENCE:
+        return "reference"
+    if row.otherwise:
+        return "other way"
+    if row.mean is None or (row.distinguishable is None and row.id != best):
+        return None
+    return "best" if row.id == best else "below" if row.distinguishable else "not told apart"
+
+
 def means_of_prompts(ws: Workspace, study: str, prompts: Sequence[str]) -> dict[str, float]:
     """Return prompt -> mean over the study's sites, of those that every site scored.
 
@@ -174,34 +191,10 @@ def means_of_prompts(ws: Workspace, study: str, prompts: Sequence[str]) -> dict[
     return {row.id: row.mean for row in found.rows}
 
 
-def ranking_csv(ws: Workspace, wanted: Filter, *, order: Order = "mean", most: int = MOST_IN_FILE) -> bytes:
-    """Return the ranking as CSV (RFC 4180, UTF-8), read from the store page by page, at most ``most`` rows.
-
-    Raises:
-        BankError: no study, or an order by site without a site.
-    """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(["place", "name", "kind", "origin", "mean", "worst_site", "pooled", "sites", "cases", "id"])
-    for place, row in enumerate(_leaders(ws, wanted, order, most), 1):
-        name = f"'{row.name}" if row.name.startswith(FORMULA) else row.name
-        numbers = [f"{value:.6f}" for value in (row.mean, row.worst, row.pooled)]
-        writer.writerow([place, name, row.kind, row.origin, *numbers, row.sites, row.n, row.id])
-    return text.getvalue().encode()
-
-
-def _leaders(ws: Workspace, wanted: Filter, order: Order, most: int) -> Iterator[Leader]:
-    for offset in range(0, most, MOST_ROWS):
-        found = ws.bank.leaders(wanted, order=order, limit=min(MOST_ROWS, most - offset), offset=offset)
-        yield from found.rows
-        if offset + MOST_ROWS >= found.total:
-            return
-
-
 def _row(
     row: Leader,
-    drawn: BetaSummary | None,
-    top: BetaSummary | None,
+    drawn: _Stand | None,
+    top: _Stand | None,
     here: Mapping[str, Score],
     sites: tuple[str, ...],
     coverage: Coverage,
@@ -224,6 +217,8 @@ def _row(
         nominated=False,
         test_mean=None,
         test_interval=None,
+        pooled=row.pooled if measured else None,
+        cases=row.n,
     )
 
 
@@ -235,16 +230,14 @@ def _with_test(row: LeaderRow, test: Mapping[str, Score], show: bool) -> LeaderR
     return replace(row, nominated=True, test_mean=found.value, test_interval=Interval(found.low, found.high))
 
 
-def _summaries(rivals: Contenders, others: Mapping[str, Mapping[str, Score]]) -> dict[str, BetaSummary]:
-    """Return prompt -> what Beta draws say of it, the probability of being best among the contenders.
-
-    One that is no contender has its mean's interval, and 0 for that probability.
-    """
+def _summaries(rivals: Contenders, others: Mapping[str, Mapping[str, Score]]) -> dict[str, _Stand]:
+    """Return prompt -> where it stands; one that is no contender is said to be the best with probability 0."""
     sites = {site for by_site in rivals.scores.values() for site in by_site}
-    alike = _alike(others, rivals.ruling, sites)
-    # Below fifty contenders the chance of being best is smaller than theirs: it is not drawn, and said as 0.
-    below = beta_summary(alike, np.random.default_rng(SEED), draws=DRAWS)
-    return {**{id: replace(one, best=0.0) for id, one in below.items()}, **rivals.drawn}
+    below = beta_means(_alike(others, rivals.ruling, sites))
+    return {
+        **{id: _Stand(mean, 0.0) for id, mean in below.items()},
+        **{id: _Stand(one.mean, one.best) for id, one in rivals.drawn.items()},
+    }
 
 
 def _alike(

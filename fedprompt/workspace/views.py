@@ -46,7 +46,8 @@ class SiteScore:
 class LeaderRow:
     """A prompt in the ranking; ``sites`` holds None where it was not measured.
 
-    ``otherwise``: its scores were got in another way than the ranking's, so that it has neither mean nor standing.
+    ``pooled`` is the mean by case, over ``cases`` cases. ``otherwise``: its scores were got in another way than the
+    ranking's, so that it has neither mean nor standing.
     """
 
     id: str
@@ -63,6 +64,8 @@ class LeaderRow:
     test_mean: float | None
     test_interval: Interval | None
     otherwise: bool = False
+    pooled: float | None = None
+    cases: int = 0
 
 
 @dataclass(frozen=True)

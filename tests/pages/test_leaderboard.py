@@ -134,3 +134,68 @@ def test_a_link_names_the_study_and_one_that_is_not_there_is_ignored(
     at.run()
     assert at.selectbox(key="leaderboard_study").value == demo
     assert at.query_params["study"] == demo != digest
+
+
+def tick(at: AppTest, rows: list[int]) -> AppTest:
+    """Tick rows of the first table, as a visitor does."""
+    at.session_state[at.dataframe[0].key] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    at.run()
+    return at
+
+
+def test_the_second_page_goes_on_where_the_first_ends_and_ticks_stay_with_theirs(
+    open_page: Open, ws: Workspace
+) -> None:
+    add_many(ws, 70)
+    at = tick(open_page("leaderboard"), [0])
+    first = ranking(at)
+    assert list(first["prompt"]) == [f"try {number}" for number in range(69, 19, -1)]
+    at.number_input(key="leaderboard_page").set_value(2).run()
+    assert list(ranking(at)["prompt"]) == [f"try {number}" for number in range(19, -1, -1)]
+    assert list(ranking(at)["place"]) == list(range(51, 71))
+    assert at.button(key="leaderboard_bank").disabled  # nothing is ticked here
+    assert any("70 prompts pass, 50 on a page" in one.value for one in at.caption)
+
+
+@pytest.mark.parametrize(("rows", "label"), [([2], None), ([0, 3], "Compare 2 prompts"), ([*range(7)], None)])
+@pytest.mark.usefixtures("demo_home")
+def test_two_to_six_ticked_rows_go_to_compare(open_page: Open, rows: list[int], label: str | None) -> None:
+    at = tick(open_page("leaderboard"), rows)
+    button = at.button(key="leaderboard_compare")
+    assert button.disabled is (label is None) and button.label == (label or "Compare")
+    if label:
+        button.click().run()
+        assert any("Open the page 'compare'" in one.value for one in at.caption)  # alone, a page cannot go there
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_further_columns_are_shown_on_request(open_page: Open) -> None:
+    at = open_page("leaderboard")
+
+    def shown() -> list[str]:
+        return list(at.dataframe[0].proto.column_order)
+
+    assert shown()[:6] == ["place", "prompt", "mean", "interval", "worst site", "standing"]
+    assert "best with" not in shown() and "kind" not in shown()
+    at.pills(key="leaderboard_columns").set_value(["best with", "kind"]).run()
+    assert shown()[6:8] == ["best with", "kind"]
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_a_short_ranking_is_taken_away_at_a_click(open_page: Open) -> None:
+    at = open_page("leaderboard")
+    assert [one.label for one in at.get("download_button")] == ["Download as CSV"]
+    assert "leaderboard_write" not in [one.key for one in at.button]
+
+
+def test_a_long_ranking_is_written_by_a_job_and_then_taken_away_whole(open_page: Open, ws: Workspace) -> None:
+    add_many(ws, 1_001)
+    at = open_page("leaderboard")
+    assert not at.get("download_button")
+    at.button(key="leaderboard_write").click().run()
+    assert not at.error
+    assert [one.label for one in at.get("download_button")] == ["Download 1,001 rows"]
+    (file,) = ws.home.exports.iterdir()
+    assert len(file.read_text("utf-8").splitlines()) == 1_002
+    at.text_input(key="leaderboard_text").set_value("way 1").run()  # another question, another file
+    assert [one.label for one in at.get("download_button")] == ["Download as CSV"]

@@ -1,7 +1,5 @@
-"""A page of the ranking, its file, and what the overview says of each study: on a finished demo."""
+"""A page of the ranking, and what the overview says of each study: on a finished demo."""
 
-import csv
-import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +9,7 @@ from fedprompt.bank.filters import Filter
 from fedprompt.errors import BankError
 from fedprompt.workspace.leaderboard import latest_study
 from fedprompt.workspace.overview import overview
-from fedprompt.workspace.ranking_page import ranking_csv, ranking_page
+from fedprompt.workspace.ranking_page import ranking_page
 from fedprompt.workspace.recent import recent
 from fedprompt.workspace.study_best import bests_of_studies
 from fedprompt.workspace.workspace import Workspace, open_workspace
@@ -78,14 +76,6 @@ def test_partly_measured_prompts_have_no_mean(ws: Workspace, wanted: Filter) -> 
 def test_a_ranking_names_its_study(ws: Workspace) -> None:
     with pytest.raises(BankError, match="of one study"):
         ranking_page(ws, Filter())
-
-
-def test_the_file_holds_every_prompt_that_passes_and_no_more_than_is_asked(ws: Workspace, wanted: Filter) -> None:
-    rows = list(csv.DictReader(io.StringIO(ranking_csv(ws, wanted).decode())))
-    page = ranking_page(ws, wanted, size=1000)
-    assert [row["id"] for row in rows] == [row.id for row in page.rows]
-    assert float(rows[0]["mean"]) == pytest.approx(page.rows[0].mean, abs=1e-6)
-    assert len(ranking_csv(ws, wanted, most=5).splitlines()) == 6
 
 
 def test_the_best_of_a_study_has_the_gains_its_run_measured(ws: Workspace, wanted: Filter) -> None:
