@@ -32,6 +32,7 @@ from fedprompt.models.protocols import (
     RunSettings,
 )
 from fedprompt.models.runner import Body, Head, Rows, Visit, run_tree
+from fedprompt.models.self_check import architecture_of, check_model, refusal, refusing
 from fedprompt.models.trie import Node, Trie
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
@@ -54,12 +55,13 @@ class HFModel:
 
     @classmethod
     def load(cls, folder: Path, *, name: str, settings: RunSettings) -> "HFModel":
-        """Load the model in a folder.
+        """Load the model in a folder, and show that packed prompts get the numbers of its plain forward pass.
 
         Raises:
-            ModelError: no such folder, no safetensors, code of its own, or not a causal language model.
+            ModelError: no such folder, no safetensors, code of its own, not a causal language model, or one of an
+                architecture that is not served.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
         if not folder.is_dir():
@@ -68,9 +70,11 @@ class HFModel:
         torch.set_num_threads(settings.threads)
         digest = model_digest(folder)
         try:
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             lm: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
+                config=config,
                 dtype=getattr(torch, settings.dtype),
                 attn_implementation=IMPLEMENTATION,
                 local_files_only=True,
@@ -78,12 +82,16 @@ class HFModel:
                 use_safetensors=True,
             )
         except (OSError, ValueError, KeyError) as error:
+            if isinstance(error, KeyError) and error.args == (IMPLEMENTATION,):  # it chooses among classes of its own
+                raise refusal(architecture_of(config), "it does not use transformers' attention interface") from error
             raise ModelError(f"{folder}: not a causal language model that can be loaded ({error})") from error
         lm.to(settings.device).eval().requires_grad_(False)
-        config = lm.config.get_text_config()
-        window = int(getattr(config, "max_position_embeddings", 0) or 1_000_000)
-        width = int(lm.get_input_embeddings().weight.shape[1])
-        return cls(lm, tokenizer, ModelInfo(name, digest, width, window, settings, layer_products(lm)))
+        with refusing(architecture_of(config)):
+            window = int(getattr(config.get_text_config(), "max_position_embeddings", 0) or 1_000_000)
+            width = int(lm.get_input_embeddings().weight.shape[1])
+            model = cls(lm, tokenizer, ModelInfo(name, digest, width, window, settings, layer_products(lm)))
+            check_model(lm, model._body, model._head)
+        return model
 
     @property
     def info(self) -> ModelInfo:
