@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -312,3 +313,28 @@ def test_a_forest_plot_tells_what_a_further_site_may_expect() -> None:
     assert not at.exception and at.get("vega_lite_chart")
     # Two sites that say the same do not differ, and a further one may expect what they say: 15 - 5 of 100.
     assert "I squared is 0 %" in at.caption[0].value and "may expect +10.0 points" in at.caption[0].value
+
+
+def test_a_run_that_goes_on_tells_how_far_it_is_and_is_stopped(two: AppTest, ws: Workspace) -> None:
+    press(paste(two, FOUR), "compare_run")
+    folder = owner_folder(ws.home, "")
+    (run,) = folder.runs()
+    cells = folder.cells(run)
+    (ws.home.path / "playground" / "local" / "runs" / run / "cells.jsonl").unlink()
+    for cell in cells[:3]:
+        folder.append(run, cell)
+    ws.bank.add_job("j-1", "trial", {"owner": "local", "run": run})
+    folder.add(run, {**folder.request(run), "job": "j-1"})
+    two.run()
+    assert "3 of 8 answers" in two.get("progress")[0].proto.text
+    press(two, "compare_stop_run")
+    assert ws.bank.job("j-1").state == "cancelled"
+    assert any("5 of 8 were not run" in element.value for element in two.markdown)
+    press(two, "compare_go_on")
+    assert len(folder.cells(run)) == 8 and "not run" not in str([element.value for element in two.markdown])
+
+
+def test_numbers_that_are_not_obvious_have_a_sentence_of_help(two: AppTest) -> None:
+    press(paste(two, FOUR), "compare_run")
+    columns = json.loads(two.dataframe[0].proto.columns)
+    assert "a scorer could judge" in columns["judged"]["help"] and "went through the model" in columns["tokens"]["help"]
