@@ -33,6 +33,8 @@ _START: Mapping[str, Any] = {
     "chat": "Text",
     "messages": 1,
     "answers": "positive\nnegative",
+    "normalise": "none",
+    "prior": "none",
     "generate": False,
     "tokens": 32,
     "temperature": 0.0,
@@ -106,6 +108,8 @@ def fill_variant(number: int, variant: Variant) -> None:
     fill(number, variant.made(), variant.soft)
     state[key(number, "name")] = "" if len(variant.name) == 1 else variant.name
     for what, value in {
+        "normalise": variant.normalise,
+        "prior": variant.prior,
         "generate": variant.generate,
         "tokens": min(variant.max_tokens, 512),
         "temperature": min(variant.temperature, 2.0),

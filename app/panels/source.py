@@ -48,8 +48,11 @@ def _fill(ws: Workspace, number: int) -> None:
     try:
         prompt = ws.bank.prompt(chosen)
         row = ws.bank.prompt_row(chosen)
-        if row.study is not None:
-            state[key(number, "model")] = ws.bank.study(row.study).study.model
+        study = None if row.study is None else ws.bank.study(row.study).study
+        if study is not None:
+            state[key(number, "model")] = study.model
+        for what in ("normalise", "prior"):
+            state[key(number, what)] = "none" if study is None else getattr(study.answer, what)
     except FedPromptError as error:
         state[key(number, "problem")] = str(error)
         return

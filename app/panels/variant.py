@@ -49,6 +49,7 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
         help="Each answer's probability is read off the model. Write 'positive = good' to have it look for another "
         "word. Leave it empty for text only.",
     )
+    reading = _reading(number)
     settings = _ask_settings(number)
     try:
         template = _template(name, texts, answers or "")
@@ -61,11 +62,25 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
             soft=soft,
             model=model if added is None else added.server.model,
             server=None if added is None else added.server,
+            **reading,
             **settings,
         )
     except FedPromptError as error:
         explain(error)
         return None
+
+
+def _reading(number: int) -> dict[str, Any]:
+    """Return how answers are compared, said where the prompt's study says it."""
+    found = {what: st.session_state.get(key(number, what), "none") for what in ("normalise", "prior")}
+    told = []
+    if found["normalise"] != "none":
+        told.append(f"divided by their length in {found['normalise']}")
+    if found["prior"] != "none":
+        told.append(f"freed of what the prompt alone makes likely ({found['prior']})")
+    if told:
+        st.caption(f"As the prompt's study says, answers' likelihoods are {' and '.join(told)}.")
+    return found
 
 
 def _ask_model(ws: Workspace, number: int, models: Mapping[str, str]) -> str:

@@ -7,25 +7,39 @@ et al. 2021, arXiv 2104.08315, eq. 3, the domain premise being the template with
 """
 
 from collections.abc import Sequence
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
-from fedprompt.study.schema import Answer
+__all__ = ["LabelReading", "Normalise", "Prior", "adjusted", "premises"]
 
-__all__ = ["adjusted", "premises"]
+Normalise = Literal["none", "tokens", "characters"]
+Prior = Literal["none", "pmi", "contextual"]
 
 CONTENT_FREE = ("N/A", "", "[MASK]")  # the three of Zhao et al.
 
 
-def premises(answer: Answer) -> tuple[str, ...]:
+class LabelReading(Protocol):
+    """How label likelihoods are read, as a study's answer says it."""
+
+    @property
+    def normalise(self) -> Normalise:
+        """What a log-likelihood is divided by."""
+
+    @property
+    def prior(self) -> Prior:
+        """What is taken off it."""
+
+
+def premises(answer: LabelReading) -> tuple[str, ...]:
     """Return the texts that stand in every field where the prior is measured; none where it is not."""
     return {"none": (), "pmi": ("",), "contextual": CONTENT_FREE}[answer.prior]
 
 
 def adjusted(
-    answer: Answer,
+    answer: LabelReading,
     values: NDArray[np.float64],
     lengths: NDArray[np.float64],
     words: Sequence[Sequence[str]],

@@ -1,19 +1,21 @@
 """One prompt, one case, one answer on the local model: the likeliest label with its probability, or the text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fedprompt.errors import PromptError
-from fedprompt.evaluation.likelihoods import adjusted, premises
+from fedprompt.evaluation.likelihoods import LabelReading, adjusted, premises
 from fedprompt.models.protocols import CausalModel, ChoiceQuery, Decoding, GenerateQuery
 from fedprompt.models.registry import DEFAULT_MODEL, load
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer, Study
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["Given", "LocalPrompt", "answer_case", "default_answer", "local_prompt", "model_name_of"]
+__all__ = ["Given", "LocalPrompt", "answer_case", "choose_label", "default_answer", "local_prompt", "model_name_of"]
 
 
 @dataclass(frozen=True)
@@ -96,20 +98,40 @@ def answer_case(
     """
     if prompt.template.demonstrations is not None:
         raise PromptError(f"prompt '{prompt.name}' shows a site's own demonstrations, and there are none here")
-    rendered = prompt.template.render(fields)
     if answer.type == "generate":
+        rendered = prompt.template.render(fields)
         own = Decoding(answer.max_tokens, answer.stop, answer.temperature, answer.top_p, answer.seed)
         (written,) = model.generate([GenerateQuery(rendered, prompt.soft)], decoding or own)
         return Given(written.text, None, written.tokens)
-    template = prompt.template.with_words(answer.labels)
+    return choose_label(model, prompt.template.with_words(answer.labels), prompt.soft, fields, answer.labels, answer)
+
+
+def choose_label(
+    model: CausalModel,
+    template: Template,
+    soft: SoftPrompt | None,
+    fields: Mapping[str, str],
+    labels: Sequence[str],
+    reading: LabelReading,
+) -> Given:
+    """Return the likeliest label of one case, the first of equals, and every label's share.
+
+    Args:
+        template: with a word for each label.
+        reading: how label likelihoods are compared.
+
+    Raises:
+        PromptError: a field is missing.
+        ModelError: it does not fit the model's window, or the soft prompt is for another model.
+    """
     held = template.words or {}
-    words = tuple(held[label] for label in answer.labels)
-    neutral = [template.render(dict.fromkeys(template.variables, text)) for text in premises(answer)]
-    found = model.choices([ChoiceQuery(one, words, prompt.soft) for one in (rendered, *neutral)])
+    words = tuple(held[label] for label in labels)
+    neutral = [template.render(dict.fromkeys(template.variables, text)) for text in premises(reading)]
+    found = model.choices([ChoiceQuery(one, words, soft) for one in (template.render(fields), *neutral)])
     sums = np.array(found.loglikelihoods)[:, None, :]
     lengths = np.array(found.lengths, dtype=np.float64)[:1, None, :]
-    scores = adjusted(answer, sums[:1], lengths, [words], sums[1:] if neutral else None)[0, 0]
+    scores = adjusted(reading, sums[:1], lengths, [words], sums[1:] if neutral else None)[0, 0]
     shares = np.exp(scores - scores.max())
     shares = shares / shares.sum()
-    probabilities = {label: float(share) for label, share in zip(answer.labels, shares, strict=True)}
-    return Given(answer.labels[int(np.argmax(shares))], probabilities, found.tokens)
+    probabilities = {label: float(share) for label, share in zip(labels, shares, strict=True)}
+    return Given(labels[int(np.argmax(shares))], probabilities, found.tokens)

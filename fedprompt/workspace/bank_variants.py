@@ -21,7 +21,9 @@ def bank_variant(ws: Workspace, prompt: str, name: str) -> Variant:
     study = None if row.study is None else ws.bank.study(row.study).study
     labels = tuple(found.template.words or {})
     writing: dict[str, Any] = {"generate": not labels}
-    if study is not None and not labels:
+    if study is not None and labels:
+        writing |= {"normalise": study.answer.normalise, "prior": study.answer.prior}
+    elif study is not None:
         answer = study.answer
         writing |= {
             "max_tokens": min(answer.max_tokens, MOST_TOKENS),

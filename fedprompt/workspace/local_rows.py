@@ -1,5 +1,7 @@
 """Rows that a visitor typed, answered by a model of this machine, with how much each word spoke for the answer.
 
+Labels are compared as ``serve`` and ``Prompt.run`` compare them, length and prior taken off where the variant says so.
+
 Invariant: each row goes through the model alone, so that its numbers do not depend on its neighbours.
 """
 
@@ -7,14 +9,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fedprompt.errors import FedPromptError, JobError
-from fedprompt.models.protocols import CausalModel, ChoiceQuery, GenerateQuery
+from fedprompt.models.protocols import CausalModel, GenerateQuery
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.workspace.answering import choose_label
 from fedprompt.workspace.contributions import contributions
 from fedprompt.workspace.variants import Heard, RowResult, Variant, Writing
 
@@ -51,12 +51,9 @@ class LocalVariant:
             found["read"] = self._model.length(rendered, soft=soft.tokens if soft else 0)
             tokens = 0
             if variant.labels and self._template.words is not None:
-                words = tuple(self._template.words[label] for label in variant.labels)
-                result = self._model.choices([ChoiceQuery(rendered, words, soft)])
-                shares = _shares(result.loglikelihoods[0])
-                found["probabilities"] = dict(zip(variant.labels, shares, strict=True))
-                found["answer"] = variant.labels[int(np.argmax(shares))]
-                tokens += result.tokens
+                given = choose_label(self._model, self._template, soft, row, variant.labels, variant)
+                found |= {"probabilities": given.probabilities, "answer": given.text}
+                tokens += given.tokens
             if variant.generate:
                 (written,) = self._model.generate([GenerateQuery(rendered, soft)], variant.decoding, told)
                 found |= {"generated": written.text, "written": written.tokens}
@@ -84,8 +81,3 @@ def _rendered(template: Template, row: Mapping[str, str]) -> Rendered:
     if template.demonstrations is not None:
         raise JobError("a template with {demonstrations} shows a site's own cases; write the examples out here")
     return template.render(row)
-
-
-def _shares(loglikelihoods: NDArray[np.float64]) -> list[float]:
-    weights = np.exp(loglikelihoods - loglikelihoods.max())
-    return [float(share) for share in weights / weights.sum()]

@@ -37,12 +37,17 @@ def ready(ws: Workspace, variant: Variant, open_: ExitStack) -> Ready:
 
     Raises:
         PromptError: the template is not well formed.
-        JobError: it has a slot and no soft prompt is chosen, or a soft prompt is put to a chat model.
+        JobError: it has a slot and no soft prompt is chosen, or a chat model is asked for what it cannot give.
         BankError: the soft prompt is not in the bank.
         ModelError: the model cannot be loaded, or the soft prompt was tuned for another one.
     """
     template = variant.made()
     if variant.server is not None or is_chat(variant.model):
+        if variant.labels and (variant.normalise, variant.prior) != ("none", "none"):
+            raise JobError(
+                "the study takes length or prior off label likelihoods, which no chat model gives whole; choose a "
+                "model of this machine"
+            )
         if template.has_soft:
             raise JobError("a soft prompt is vectors, which a chat model cannot take; choose a model of this machine")
         home = ws.home.path

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import Field, StringConstraints
 
+from fedprompt.evaluation.likelihoods import Normalise, Prior
 from fedprompt.models.protocols import Decoding
 from fedprompt.models.registry import DEFAULT_MODEL
 from fedprompt.prompts.template import Template
@@ -25,7 +26,8 @@ Writing = Callable[[int, str], None]
 class Variant(Closed):
     """A template's canonical JSON and its name, the model, and how an answer is got.
 
-    ``labels`` empty asks for no probabilities. ``soft`` is the id of a prompt in the bank whose soft prompt is to
+    ``labels`` empty asks for no probabilities; ``normalise`` and ``prior`` say how their likelihoods are compared, as a
+    study does. ``soft`` is the id of a prompt in the bank whose soft prompt is to
     stand in the template's slot. ``server`` is where a chat model of this session alone is asked.
     """
 
@@ -35,6 +37,8 @@ class Variant(Closed):
     soft: str | None = None
     model: Annotated[str, StringConstraints(min_length=1, max_length=300)] = DEFAULT_MODEL
     server: SessionServer | None = None
+    normalise: Normalise = "none"
+    prior: Prior = "none"
     generate: bool = False
     max_tokens: Annotated[int, Field(ge=1, le=1024)] = 64
     stop: Annotated[

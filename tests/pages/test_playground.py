@@ -5,10 +5,15 @@ from streamlit.testing.v1 import AppTest
 
 from app.panels.typed_case import REMEMBERED
 from fedprompt.models.chat_config import FILE
+from fedprompt.models.scripted import ScriptedModel
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.schema import Study
+from fedprompt.workspace.answering import answer_case
 from fedprompt.workspace.trial_files import owner_folder
 from fedprompt.workspace.trials import Trial, read_trial
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import serve
+from tests.scripted_sites import STUDY
 
 pytestmark = pytest.mark.whole
 
@@ -407,3 +412,18 @@ def test_a_chat_server_of_this_session_is_asked_and_its_key_stays_in_memory(at: 
     files = [path for path in ws.home.path.rglob("*") if path.is_file()]
     assert not any(b"sk-only-in-memory" in path.read_bytes() for path in files)
     assert "sk-only" not in str(at.query_params)
+
+
+def test_a_prompt_brings_its_studys_way_of_comparing_answers_and_says_it(at: AppTest, ws: Workspace) -> None:
+    answer = {"type": "choice", "labels": ["positive", "negative"], "prior": "contextual", "normalise": "tokens"}
+    study = Study.model_validate({**STUDY.model_dump(mode="json"), "answer": answer})
+    digest, prompt = study.digest("sha256:0"), Prompt(study.candidates()[0])
+    ws.bank.record_study(study, digest, "sha256:0")
+    ws.bank.record_prompt(prompt, study=digest, origin="study")
+    at.run()
+    at.selectbox(key="playground_source").select(prompt.id).run()
+    assert any("length in tokens and freed" in caption.value for caption in at.caption)
+    at.text_area(key="playground_field_text").set_value("a good day").run()
+    press(at, "playground_run")
+    wanted = answer_case(ScriptedModel(), prompt, {"text": "a good day"}, study.answer)
+    assert ran(at, ws).cells[0, 0].probabilities == pytest.approx(wanted.probabilities)

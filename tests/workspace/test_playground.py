@@ -10,9 +10,13 @@ from fedprompt.errors import JobError, ModelError, PromptError
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
+from fedprompt.study.schema import Answer, Study
+from fedprompt.workspace.answering import answer_case
+from fedprompt.workspace.bank_variants import bank_variant
 from fedprompt.workspace.playground import RunRequest, run_playground
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
+from tests.scripted_sites import STUDY
 
 
 @pytest.fixture
@@ -41,6 +45,35 @@ def test_probabilities_sum_to_one_and_name_the_answer(ws: Workspace) -> None:
     assert row.answer == max(row.probabilities, key=lambda label: (row.probabilities or {})[label]) == "positive"
     assert row.text == "a wonderful, lovely film\nMood:"
     assert row.generated is None
+
+
+@pytest.mark.parametrize("prior", ["none", "pmi", "contextual"])
+@pytest.mark.parametrize("normalise", ["none", "tokens", "characters"])
+def test_labels_are_compared_as_python_and_serve_compare_them(ws: Workspace, prior: str, normalise: str) -> None:
+    words = {"positive": " good indeed", "negative": " bad"}
+    template = Template("worded", text="{text}\nMood:", words=words)
+    how = {"normalise": normalise, "prior": prior}
+    (row,) = run_playground(ws, request(template, "a good day", **how)).rows
+    answer = Answer.model_validate({"type": "choice", "labels": tuple(words), **how})
+    wanted = answer_case(ScriptedModel(), Prompt(template), {"text": "a good day"}, answer)
+    assert row.probabilities == wanted.probabilities and row.answer == wanted.text
+    plain = run_playground(ws, request(template, "a good day")).rows[0]
+    assert (row.probabilities == plain.probabilities) == (how == {"normalise": "none", "prior": "none"})
+
+
+def test_a_chat_model_is_not_asked_for_likelihoods_that_it_does_not_give(ws: Workspace) -> None:
+    with pytest.raises(JobError, match="length or prior"):
+        run_playground(ws, request(PLAIN, "a good day", model="openai:x", prior="pmi"))
+
+
+def test_a_prompt_of_the_bank_brings_its_studys_way_of_comparing_labels(ws: Workspace) -> None:
+    answer = {"type": "choice", "labels": ["positive", "negative"], "prior": "pmi", "normalise": "tokens"}
+    study = Study.model_validate({**STUDY.model_dump(mode="json"), "answer": answer})
+    digest, prompt = study.digest("sha256:0"), Prompt(study.candidates()[0])
+    ws.bank.record_study(study, digest, "sha256:0")
+    ws.bank.record_prompt(prompt, study=digest, origin="study")
+    variant = bank_variant(ws, prompt.id, "a")
+    assert (variant.normalise, variant.prior) == ("tokens", "pmi")
 
 
 def test_a_row_does_not_depend_on_its_neighbours(ws: Workspace) -> None:
