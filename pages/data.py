@@ -25,9 +25,11 @@ def draw() -> None:
     if role() == "hub":
         st.info("A hub holds no site's cases, so there is nothing to drop here.", icon=":material/hub:")
         return
+    steps = st.container()  # what is dropped below moves them on
     drop_file(barred("tune"))
     sets = evaluation_sets(workspace().home)
-    draw_steps(2 if sets else 1)
+    with steps:
+        draw_steps(2 if sets else 1)
     chosen = choose_set(sets, "data")
     if chosen is None:
         with st.container(border=True):

@@ -21,7 +21,7 @@ def draw() -> None:
     barred("try")  # what is disabled below has its reason here
     st.header("On this machine")
     draw_local()
-    st.header("Chat servers of models.toml")
+    st.header("Chat servers set up on this machine")
     draw_configured()
     st.header("Servers that run here")
     draw_found()

@@ -32,7 +32,9 @@ def draw_ledger(view: LedgerView, key: str) -> None:
         f":green-badge[:material/verified: verified] {len(view.lines):,} entries, {volume(left)} left. "
         f":small[:gray[Newest hash {view.head[:16]}]]",
         help="Each entry holds the hash of the one before it; all agree, so none was changed, removed or moved. "
-        "Entries cut off at the end do not show in a chain: compare the newest hash with the one that the hub noted.",
+        "Entries cut off at the end do not show in a chain: compare the newest hash with the one that the hub noted. "
+        "n is how many cases went into what left; a change is as many vectors as the soft prompt has, each as wide as "
+        "the model's embeddings.",
     )
     kinds = st.pills(
         "Show",

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,10 @@ from fedprompt.workspace.map_points import Box, MapView, Outline
 
 __all__ = ["COLOURS", "Chosen", "chosen_of", "draw_map"]
 
-COLOURS = {"score": "Score", "site": "Best site", "family": "Family", "time": "Time"}
+COLOURS = {"score": "Score", "site": "Best site", "family": "Cluster", "time": "Time"}
 HEIGHT, LONGEST = 540, 80
 NOT = "not measured"
+SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "x", "star")
 # What only moves the picture in the browser is left out: "Zoom in" asks the store for the part that was chosen.
 CONFIG = {
     "displaylogo": False,
@@ -152,11 +154,11 @@ def _coloured(
     if colour in ("site", "family"):
         kinds: dict[str, list[_Point]] = {}
         for point in points:
-            kinds.setdefault(point.site if colour == "site" else f"family {point.family + 1}", []).append(point)
+            kinds.setdefault(point.site if colour == "site" else f"cluster {point.family + 1}", []).append(point)
         unknown = kinds.pop(NOT, [])
         traces = [
-            _trace(kinds[kind], {**plain, "color": colours.site(place)}, view, kind, legend=True)
-            for place, kind in enumerate(sorted(kinds))
+            _trace(kinds[kind], {**plain, "color": colours.site(place), "symbol": symbol}, view, kind, legend=True)
+            for place, (kind, symbol) in enumerate(zip(sorted(kinds), cycle(SYMBOLS), strict=False))
         ]
         return [
             *traces,
@@ -213,7 +215,7 @@ def _tip(point: _Point) -> str:
     mean = NOT if point.mean is None else percent(point.mean)
     return (
         f"<b>{escape(name)}</b><br>{escape(point.origin)}<br>mean over sites: {mean}<br>scores best at: "
-        f"{escape(point.site)}<br>family {point.family + 1}, came {point.came:%d %b %Y, %H:%M} UTC"
+        f"{escape(point.site)}<br>cluster {point.family + 1}, came {point.came:%d %b %Y, %H:%M} UTC"
     )
 
 

@@ -49,7 +49,9 @@ def draw_chosen(view: MapView, places: NDArray[np.int64], found: Mapping[str, fl
             "prompt": config.TextColumn("Prompt", width=240),
             "near": config.NumberColumn("Near", format="%.2f", width=80, help="1 is the same, 0 unrelated (cosine)."),
             "mean": config.NumberColumn("Mean", format="%.1f %%", width=110, help="Over sites, on validation cases."),
-            "family": config.NumberColumn("Family", width=80),
+            "family": config.NumberColumn(
+                "Cluster", width=80, help="Points that lie near each other, found by k-means; 1 is the largest."
+            ),
             "from": config.TextColumn("Where from"),
             "came": config.DatetimeColumn("Came", format="D MMM YYYY, HH:mm", width=160),
         },

@@ -92,7 +92,7 @@ def draw_configured() -> None:
 
 def draw_found() -> None:
     """Draw the servers that answer on loopback; they are looked for when a person asks."""
-    st.caption("Ollama, LM Studio, vLLM, llama.cpp and others in OpenAI's likeness, looked for on 127.0.0.1 alone.")
+    st.caption("Ollama, LM Studio, vLLM, llama.cpp and others that are asked as OpenAI is; looked for on 127.0.0.1.")
     why = why_not("try")
     if st.button("Look for servers", key="models_look", icon=":material/search:", disabled=why is not None, help=why):
         st.session_state["models_found"] = find_on_loopback()

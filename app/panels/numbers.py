@@ -12,8 +12,8 @@ __all__ = ["draw_numbers"]
 
 CARDS = (
     ("manual", "Best template", "The best hand-written template by pooled validation cases, untuned, at every site."),
-    ("local_only", "Alone, everywhere", "Each site's own prompt at every site; the worst is one site's prompt."),
-    ("local_own", "Alone, at home", "Each site's own prompt, on its own test cases."),
+    ("local_only", "Own prompts, every site", "Each site's own prompt at every site; the worst is one site's prompt."),
+    ("local_own", "Own prompts, at home", "Each site's own prompt, on its own test cases."),
     ("federated", "Tuned together", "One prompt that all sites tuned together, at every site."),
 )
 GREY = "The number with the sign is points above the best template, grey where they are not distinguishable."

@@ -15,6 +15,7 @@ __all__ = ["draw_provenance", "graph"]
 
 NAMED_SITES = 8
 LONGEST = 30
+IN_A_ROW = 2
 FONT = "Source Sans, sans-serif"
 
 
@@ -23,7 +24,7 @@ def draw_provenance(found: Provenance) -> None:
     first = found.steps[0]
     if found.study is None and not first.parents and not first.sites and not found.children:
         st.caption("It was made from nothing else in this bank, and nothing was made from it.")
-    st.graphviz_chart(graph(found, palette()), width="stretch", alt=_told(found))
+    st.graphviz_chart(graph(found, palette()), width="content", alt=_told(found))
     if found.further:
         st.caption(f"{found.further:,} steps further back are not drawn; fedprompt bank lineage shows them.")
     if found.more:
@@ -37,15 +38,17 @@ def draw_provenance(found: Provenance) -> None:
 
 
 def graph(found: Provenance, colours: Palette) -> str:
-    """Return the graph in Graphviz's language: time runs from left to right, the prompt in question is filled.
+    """Return the graph in Graphviz's language: time runs downwards, the prompt in question is filled.
+
+    It is no wider than a narrow page, where it is drawn at its own size so that its text can be read.
 
     Every name in it is quoted, and none is read as markup.
     """
     first, *before = found.steps
     lines = [
         "digraph {",
-        "rankdir=LR; bgcolor=transparent; nodesep=0.18; ranksep=0.42;",
-        f"node [shape=box style=rounded fontname={_quoted(FONT)} fontsize=12 height=0.42 margin={_quoted('0.16,0.09')} "
+        "bgcolor=transparent; nodesep=0.12; ranksep=0.3;",
+        f"node [shape=box style=rounded fontname={_quoted(FONT)} fontsize=11 height=0.36 margin={_quoted('0.12,0.06')} "
         f"color={_quoted(colours.muted)} fontcolor={_quoted(colours.ink)}];",
         f"edge [color={_quoted(colours.muted)} arrowsize=0.6];",
     ]
@@ -77,6 +80,8 @@ def _sites(step: Step, colours: Palette) -> list[str]:
         key = f"site {place}"
         look = f"shape=ellipse style={_quoted('')} color={_quoted(colours.site(place))}"
         lines += [_node(key, [site], look), f"{_quoted(key)} -> {_quoted(step.prompt.id)} [style=dashed];"]
+        if place >= IN_A_ROW:
+            lines.append(f"{_quoted(f'site {place - IN_A_ROW}')} -> {_quoted(key)} [style=invis];")
     return lines
 
 

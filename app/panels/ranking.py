@@ -120,8 +120,15 @@ def column_settings(sites: Sequence[str], *, narrow: bool = True) -> dict[str, A
             width=115,
             help="Mean over the sites, each counted once.",
         ),
-        "interval": config.TextColumn("95 % interval", width=100),
-        "worst site": config.NumberColumn("Worst site", format=share, width=84),
+        "interval": config.TextColumn(
+            "95 % interval",
+            width=100,
+            help="Of the mean: where it would lie, 19 times of 20, on all cases like those of the sites. The fewer "
+            "cases, the wider.",
+        ),
+        "worst site": config.NumberColumn(
+            "Worst site", format=share, width=84, help="The lowest of the sites' values: where it does worst."
+        ),
         "standing": config.TextColumn(
             "Standing",
             width=90,

@@ -65,7 +65,7 @@ def _ask() -> tuple[dict[str, float] | None, Filter]:
         )
         ask_study("bank", "Means of")
         near = ask_meaning()
-    return near, typed_filter(text or "", Filter(kind=kind, origin=origin, retired=True))
+    return near, typed_filter(text or "", Filter(kind=kind or None, origin=origin or None, retired=True))
 
 
 def _draw(shown: Sequence[PromptRow], near: dict[str, float] | None) -> tuple[str, ...]:
@@ -111,7 +111,13 @@ def _draw(shown: Sequence[PromptRow], near: dict[str, float] | None) -> tuple[st
             "kind": config.TextColumn("Kind", width=90),
             "tags": config.TextColumn("Tags", width=180),
             "from": config.TextColumn("Where from"),
-            "mean": config.NumberColumn("Mean", format="%.1f %%", width=110),
+            "mean": config.NumberColumn(
+                "Mean",
+                format="%.1f %%",
+                width=110,
+                help="Accuracy on validation cases: the mean over the sites of the study chosen above, or of the one "
+                "that was worked on last; not measured where not every site scored it.",
+            ),
             "made on": config.DatetimeColumn("Made on", format="D MMM YYYY, HH:mm", width=160),
             "id": config.TextColumn("Id", width=120),
         },

@@ -1,5 +1,6 @@
 """The ledgers of the sites whose folders lie under this home, checked, in sentences that a person can read."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,10 +53,19 @@ class LedgerView:
 
 
 def ledger_files(home: Home) -> tuple[tuple[str, Path], ...]:
-    """Return each site's name and its ledger, by name; a demo's site is named with the demo's folder."""
+    """Return each site's name and its ledger, by name; a demo's site is named with its demo's settings."""
     found = [(path.parent.name, path) for path in home.sites.glob(f"*/{FILE}")]
-    demos = [(f"{path.parent.name} ({path.parts[-3]})", path) for path in home.sites.glob(f"*/*/{FILE}")]
+    demos = [(f"{path.parent.name}, {_demo(path.parts[-3])}", path) for path in home.sites.glob(f"*/*/{FILE}")]
     return (*sorted(found), *sorted(demos))
+
+
+def _demo(folder: str) -> str:
+    """Return in words which demo a folder is of."""
+    found = re.fullmatch(r"demo-seed(\d+)-cases(\d+)-held(\d+)", folder)
+    if found is None:
+        return folder
+    seed, cases, held = found.groups()
+    return f"demo of seed {seed}: {cases} cases to tune on, {held} held out twice"
 
 
 def read_ledger(site: str, path: Path) -> LedgerView:

@@ -76,8 +76,8 @@ def test_a_finished_demo_tells_its_finding_and_what_joining_gained_each_site(ope
     assert at.success[0].value.startswith("The prompt tuned together scores ")
     assert [metric.label for metric in at.metric] == [
         "Best template",
-        "Alone, everywhere",
-        "Alone, at home",
+        "Own prompts, every site",
+        "Own prompts, at home",
         "Tuned together",
     ]
     shown = texts(at)

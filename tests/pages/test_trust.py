@@ -92,6 +92,22 @@ def test_a_long_ledger_is_shown_page_by_page_newest_first(open_page: Open, ledge
     assert "in round 104" not in texts(at)
 
 
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("demo-seed0-cases48-held150", "movies, demo of seed 0: 48 cases to tune on, 150 held out twice"),
+        ("federation-3c", "movies, federation-3c"),
+    ],
+)
+def test_a_demos_site_is_named_with_its_demos_settings_in_words(
+    open_page: Open, ws: Workspace, folder: str, said: str
+) -> None:
+    site = SiteFolder(ws.home.sites / folder / "movies")
+    site.prepare()
+    site.ledger.append(decision="refused", study=STUDY, message={"code": "failed"}, arrays={}, data=b"x")
+    assert open_page("trust").selectbox(key="trust_site").options == [said]
+
+
 def test_a_file_that_is_no_ledger_is_a_problem_not_a_traceback(tmp_path: Path) -> None:
     assert read_ledger("movies", tmp_path / "none.jsonl").lines == ()
     (tmp_path / "ledger.jsonl").write_text("{}\n")
@@ -170,7 +186,8 @@ def test_where_a_prompt_comes_from_is_a_graph_and_sentences(open_page: Open, ws:
     at = open_page("trust", tuned[2].id)
     assert at.selectbox(key="trust_prompt").value == tuned[2].id
     dot = at.get("graphviz_chart")[0].proto.spec
-    assert dot.count(" -> ") == 1 + 2 + 4 + 1, "the study, two rounds back, four sites, one round that came after"
+    drawn = dot.count(" -> ") - dot.count("style=invis")
+    assert drawn == 1 + 2 + 4 + 1, "the study, two rounds back, four sites, one round that came after"
     shown = texts(at)
     assert "made of the changes of 4 sites, editorials, movies, products and tweets; 72 kB came." in shown
     assert "The sites' ledgers then stood at" in shown
