@@ -9,6 +9,7 @@ from app.panels.addressed import follow_address, keep_address
 from app.panels.federation_parts import draw_member, draw_result, draw_rounds_of
 from app.panels.forecast import draw_forecast
 from app.panels.members import draw_hub_members
+from app.panels.plain import plain
 from app.panels.roster import draw_roster
 from app.panels.round_controls import draw_controls
 from app.panels.sites_chosen import ask_sites
@@ -138,6 +139,11 @@ def draw_editor(chosen: KeptStudy) -> None:
         st.session_state["federation_of"] = (chosen.path, chosen.changed)
         set_study("federation", chosen.path.read_text(encoding="utf-8"))
     text = ask_study("federation")
+    shown = "the sites' operators see all of it before they accept it" if role() == "hub" else "it is sent nowhere"
+    st.caption(
+        f":material/lock: What you write stays in this session until you keep it. It is then written to "
+        f"{plain(str(chosen.path.parent))} on this machine, readable by you alone, until you delete it there; {shown}."
+    )
     changed = text is not None and text != chosen.path.read_text(encoding="utf-8")
     st.button(
         "Keep the change",

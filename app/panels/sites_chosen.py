@@ -71,7 +71,10 @@ def _drop() -> None:
         f":material/lock: Each file is written to a folder of its own under {folder}, readable by you alone, until you "
         "remove it on the Data page. Nothing is sent anywhere."
     )
-    seen: set[str] = st.session_state.setdefault("federation_kept", set())
+    here = {file.file_id for file in files}
+    # No more ids than files that the box shows, however often it is emptied and filled.
+    seen: set[str] = st.session_state.get("federation_kept", set()) & here
+    st.session_state["federation_kept"] = seen
     fresh = [file for file in files if file.file_id not in seen]
     for file in fresh:
         site = "".join(c if NAME.fullmatch(c) or c in "-_" else "-" for c in Path(file.name).stem).strip("-_")[:60]

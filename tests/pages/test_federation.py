@@ -70,6 +70,26 @@ def test_two_dropped_files_make_a_federation(open_page: Open, ws: Workspace) -> 
     assert (ws.home.sites / "ward" / "data" / "ward.csv").read_bytes() == table("ward")
 
 
+def test_ids_of_dropped_files_are_kept_only_while_the_box_shows_them(open_page: Open, ws: Workspace) -> None:
+    add_study(ws)
+    at = open_page("federation")
+    for number in range(3):
+        at.file_uploader[0].set_value((f"s{number}.csv", table("clinic"), "text/csv")).run()
+        assert len(at.session_state["federation_kept"]) == 1
+    assert at.multiselect(key="federation_sites").value == ["s0 / s0.csv", "s1 / s1.csv", "s2 / s2.csv"]
+
+
+def test_beside_the_studys_editor_stands_where_it_goes_and_how_long_it_is_kept(
+    open_page: Open, ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_study(ws)
+    shown = texts(open_page("federation")).replace("\\", "")
+    assert f"written to {ws.home.path / 'studies'} on this machine, readable by you alone" in shown
+    assert "it is sent nowhere" in shown
+    monkeypatch.setenv("FEDPROMPT_ROLE", "hub")
+    assert "the sites' operators see all of it" in texts(open_page("federation")).replace("\\", "")
+
+
 def test_a_federation_goes_on_round_by_round(open_page: Open, ws: Workspace) -> None:
     given = arguments(ws)
     submit(ws, "federate", {**given, "pause_after": 1})
