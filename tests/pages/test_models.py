@@ -1,12 +1,17 @@
 """The Models page: what is here, what is asked when a person asks, and keys that are shown and kept nowhere."""
 
-from collections.abc import Callable
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
+from fedprompt.workspace.found_servers import FoundServer
 from fedprompt.workspace.session_servers import ring
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import serve, write_models
@@ -103,6 +108,75 @@ def test_a_server_of_this_session_is_listed_added_and_forgotten_with_its_key(
     assert added.held.handle not in ring()._held
     assert not any(KEY.encode() in path.read_bytes() for path in home.rglob("*") if path.is_file())
     assert KEY not in str(ws.bank.jobs()) + str(at.query_params) + shown(at)
+
+
+@contextmanager
+def listing(models: list[str], *, code: int = 200) -> Iterator[str]:
+    """Serve a list of models on loopback as Ollama does; return where, as OLLAMA_HOST names it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            body = json.dumps({"data": [{"id": name} for name in models]}).encode()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def found_at(at: AppTest, where: str) -> FoundServer | None:
+    """Return what was found at an address, whatever else answers on this machine."""
+    return next((one for one in at.session_state["models_found"] if where in one.base_url), None)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_server_of_this_machine_is_found_and_used_in_this_session(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listing(["tiny", "large"]) as where:
+        monkeypatch.setenv("OLLAMA_HOST", where)
+        at = press(open_page("models"), "Look for servers")
+        found = found_at(at, where)
+        assert found is not None and found.models == ("large", "tiny") and "**Ollama**" in shown(at)
+        at.selectbox(key=f"models_found_{found.base_url}").set_value("tiny").run()
+        at.button(key=f"models_use_{found.base_url}").click().run()
+    assert list(at.session_state["models_added"]) == [f"session:tiny@{where}"]
+    assert "this machine, without a key; it is forgotten when this session ends" in shown(at)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_found_server_without_a_model_or_that_wants_a_key_says_so(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listing([]) as where:
+        monkeypatch.setenv("OLLAMA_HOST", where)
+        assert "It has no model yet." in shown(press(open_page("models"), "Look for servers"))
+    with listing([], code=401) as where:
+        monkeypatch.setenv("OLLAMA_HOST", where)
+        assert "It wants a key" in shown(press(open_page("models"), "Look for servers"))
+
+
+@pytest.mark.usefixtures("home")
+def test_where_no_server_answers_it_says_how_to_start_one(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    with listing(["tiny"]) as where:
+        pass  # nobody listens there any more
+    monkeypatch.setenv("OLLAMA_HOST", where)
+    at = press(open_page("models"), "Look for servers")
+    assert found_at(at, where) is None
+    if not at.session_state["models_found"]:  # else another server of this machine answers on a usual port
+        assert "ollama serve" in at.info[0].value
 
 
 @pytest.mark.usefixtures("home")
