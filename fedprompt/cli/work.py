@@ -192,7 +192,7 @@ def tune(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Tune the study's soft prompt on one site's cases."""
+    """Tune the study's soft prompt on one site's cases; with rounds.patience, until validation no longer gains."""
     from fedprompt.workspace.tuning import tune as run
     from fedprompt.workspace.workspace import open_workspace
 

@@ -19,7 +19,7 @@ from fedprompt.errors import TuningError
 
 __all__ = ["Checkpoint", "Progressed"]
 
-ARRAYS = ("vectors", "first", "second", "best")
+ARRAYS = ("vectors", "first", "second")
 LIMIT = 1 << 28  # bytes of the file
 
 
@@ -33,8 +33,6 @@ class Progressed(BaseModel):
     losses: tuple[float, ...]
     queue: tuple[int, ...]
     generator: dict[str, object]
-    checks: tuple[float, ...] = ()
-    best_step: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 Invariant: the same objective, start, settings and random generator give the same vectors, in one go or resumed;
 nothing global is seeded. Cases are drawn in epochs without replacement, so that a small split is used evenly.
+
+All steps are taken: validation is looked at between calls, by whoever runs the rounds (``rounds.patience``).
 """
 
 import math
@@ -18,29 +20,15 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.tuning.checkpoint import Checkpoint, Progressed
 from fedprompt.tuning.schedule import Schedule
 
-__all__ = ["EarlyStop", "Tuned", "tune_soft"]
+__all__ = ["Tuned", "tune_soft"]
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The tuned prompt, the mean loss (nats) of each step, what each check found, and the step that was kept."""
+    """The tuned prompt, and the mean loss (nats) of each step."""
 
     soft: SoftPrompt
     loss: tuple[float, ...]
-    checks: tuple[float, ...] = ()
-    kept: int = 0
-
-
-@dataclass(frozen=True)
-class EarlyStop:
-    """Every ``every`` steps ``score`` judges the vectors ([tokens, width] float32; higher is better).
-
-    Tuning ends where ``patience`` checks in a row bring nothing better, and the best vectors are kept.
-    """
-
-    score: Callable[[NDArray[np.float32]], float]
-    every: int = 1
-    patience: int = 3
 
 
 @dataclass
@@ -49,9 +37,6 @@ class _State:
     optimiser: Any
     queue: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
-    checks: list[float] = field(default_factory=list)
-    best: NDArray[np.float32] | None = None
-    best_step: int = 0
 
     @property
     def step(self) -> int:
@@ -76,7 +61,6 @@ def tune_soft(
     schedule: Schedule | None = None,
     accumulate: int = 1,
     proximal: float = 0.0,
-    early: EarlyStop | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> Tuned:
@@ -90,7 +74,6 @@ def tune_soft(
         schedule: how the rate goes by step; constant if None.
         accumulate: parts that a batch is cut into, one after the other, so that a large one fits into memory.
         proximal: FedProx's mu (Li et al. 2020, arXiv 1812.06127, eq. 2): adds mu / 2 |w - start|^2 to the loss.
-        early: ends tuning where validation no longer gains.
         checkpoint: where the state is kept after each step; a run of the same key goes on from it.
         progress: hears (step, loss), steps counted from 1.
 
@@ -102,7 +85,7 @@ def tune_soft(
         raise TuningError("there are no cases to tune on")
     state = _resumed(start, lr, rng, checkpoint)
     plan = schedule or Schedule()
-    while state.step < steps and not (early is not None and _tired(state, early)):
+    while state.step < steps:
         step = state.step + 1
         rows = _draw(state, objective, batch, rng)
         for group in state.optimiser.param_groups:
@@ -111,23 +94,11 @@ def tune_soft(
         gradient = found.gradient + np.float32(proximal) * (state.now - start.vectors) if proximal else found.gradient
         _advance(state, gradient)
         state.losses.append(found.loss)
-        if early is not None and (step % early.every == 0 or step == steps):
-            state.checks.append(early.score(state.now.copy()))
-            if state.checks[-1] > max(state.checks[:-1], default=-math.inf):
-                state.best, state.best_step = state.now.copy(), step
         if checkpoint is not None:
             _save(state, rng, checkpoint)
         if progress is not None:
             progress(step, found.loss)
-    kept = state.now if state.best is None else state.best
-    return Tuned(
-        SoftPrompt(kept, start.model), tuple(state.losses), tuple(state.checks), state.best_step or len(state.losses)
-    )
-
-
-def _tired(state: _State, early: EarlyStop) -> bool:
-    best = state.checks.index(max(state.checks)) if state.checks else 0
-    return len(state.checks) - 1 - best >= early.patience
+    return Tuned(SoftPrompt(state.now, start.model), tuple(state.losses))
 
 
 def _draw(state: _State, objective: SoftObjective, batch: int, rng: np.random.Generator) -> list[int]:
@@ -187,9 +158,7 @@ def _resumed(start: SoftPrompt, lr: float, rng: np.random.Generator, checkpoint:
         "exp_avg_sq": torch.from_numpy(arrays["second"].copy()),
     }
     rng.bit_generator.state = held.generator
-    state.queue, state.losses, state.checks = list(held.queue), list(held.losses), list(held.checks)
-    if held.best_step:
-        state.best, state.best_step = arrays["best"].copy(), held.best_step
+    state.queue, state.losses = list(held.queue), list(held.losses)
     return state
 
 
@@ -202,13 +171,10 @@ def _save(state: _State, rng: np.random.Generator, checkpoint: Checkpoint) -> No
             losses=tuple(state.losses),
             queue=tuple(state.queue),
             generator=dict(rng.bit_generator.state),
-            checks=tuple(state.checks),
-            best_step=state.best_step,
         ),
         {
             "vectors": state.now,
             "first": moments["exp_avg"].numpy(),
             "second": moments["exp_avg_sq"].numpy(),
-            "best": state.now if state.best is None else state.best,
         },
     )
