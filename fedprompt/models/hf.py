@@ -51,7 +51,9 @@ class HFModel:
         known = [*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id]
         self._ends = frozenset(int(end) for end in known if end is not None)
         self._lock = threading.RLock()
-        self.vocabulary = HFVocabulary(tokenizer, self._encoder.plain_batch, lambda ids: self._body.embed(ids, None))
+        self.vocabulary = HFVocabulary(
+            tokenizer, self._encoder.plain_batch, lambda ids: self._body.embed(ids, None), len(self._body.rows)
+        )
 
     @classmethod
     def load(cls, folder: Path, *, name: str, settings: RunSettings) -> "HFModel":
@@ -84,6 +86,11 @@ class HFModel:
         except (OSError, ValueError, KeyError) as error:
             if isinstance(error, KeyError) and error.args == (IMPLEMENTATION,):  # it chooses among classes of its own
                 raise refusal(architecture_of(config), "it does not use transformers' attention interface") from error
+            if "trust_remote_code" in str(error):  # what transformers advises is never done here
+                raise ModelError(
+                    f"{folder}: it needs code of its own, which is never run here; choose a model that transformers "
+                    "knows without"
+                ) from error
             raise ModelError(f"{folder}: not a causal language model that can be loaded ({error})") from error
         lm.to(settings.device).eval().requires_grad_(False)
         with refusing(architecture_of(config)):
@@ -232,7 +239,7 @@ class HFModel:
         As Lester et al. 2021 (arXiv 2104.08691, section 3.1), but from the whole vocabulary.
         """
         controls = set(self._tokenizer.get_added_vocab().values())
-        plain = [token for token in range(len(self._tokenizer)) if token not in controls]
+        plain = [token for token in range(min(len(self._tokenizer), len(self._body.rows))) if token not in controls]
         wanted = [plain[int(i)] for i in rng.choice(len(plain), size=tokens, replace=tokens > len(plain))]
         return SoftPrompt(self.vocabulary.vectors(wanted), self._info.digest)
 

@@ -23,7 +23,8 @@ PART = 8192
 class HFVocabulary:
     """Implements ``Vocabulary``.
 
-    ``read`` gives texts' tokens, control tokens' markers read as text; ``embed`` tokens' embeddings, [tokens, width].
+    ``read`` gives texts' tokens, control tokens' markers read as text; ``embed`` tokens' embeddings, [tokens, width];
+    ``rows`` is how many of these there are.
     """
 
     def __init__(
@@ -31,14 +32,16 @@ class HFVocabulary:
         tokenizer: Any,
         read: Callable[[Sequence[str]], list[tuple[int, ...]]],
         embed: Callable[[Sequence[int]], Tensor],
+        rows: int,
     ) -> None:
         self._tokenizer, self._read, self._embed = tokenizer, read, embed
+        # A model may have more rows than its tokenizer has tokens, and a tokenizer tokens without a row.
+        self._size = min(len(tokenizer), rows)
 
     def nearest(self, vectors: NDArray[np.float32], count: int, by: By, *, plain: bool = True) -> Nearest:
         """Return the ``count`` tokens nearest to each row of [rows, width] by input embedding, or all if fewer."""
         wanted = torch.from_numpy(np.array(vectors, np.float32))
-        size = len(self._tokenizer)  # a model may have more rows than its tokenizer has tokens
-        parts = (range(start, min(size, start + PART)) for start in range(0, size, PART))
+        parts = (range(start, min(self._size, start + PART)) for start in range(0, self._size, PART))
         likeness = torch.cat([_likeness(wanted, self._rows(part), by) for part in parts], dim=1)
         if plain:
             likeness[:, ~self._plain] = -torch.inf
@@ -74,7 +77,7 @@ class HFVocabulary:
     @cached_property
     def _plain(self) -> Tensor:
         """Which tokens are plain text, [vocabulary] bool."""
-        texts = [self.spelt([token]) for token in range(len(self._tokenizer))]
+        texts = [self.spelt([token]) for token in range(self._size)]
         controls = set(self._controls.values())
         kept = [
             token not in controls and text.replace("\n", "").isprintable() and bool(text) and ids == (token,)

@@ -1,4 +1,7 @@
-"""A hub's model is fetched once, safetensors alone; the hub is a real server on loopback, the client the real one."""
+"""A hub's model is fetched once, safetensors alone; the hub is a real server on loopback, the client the real one.
+
+A GGUF file is converted once into the very same network, and code that lies beside a model is never run.
+"""
 
 import hashlib
 import http.server
@@ -15,7 +18,12 @@ import pytest
 
 from fedprompt.errors import AssetError, ModelError
 from fedprompt.models.fetched import is_hub_id
-from fedprompt.models.registry import find_model_folder
+from fedprompt.models.hf import HFModel
+from fedprompt.models.protocols import ChoiceQuery, RunSettings
+from fedprompt.models.registry import find_model_folder, load
+from fedprompt.prompts.template import Template
+from tests.models.tiny import config, model, network, tokenizer
+from tests.models.tiny_gguf import write_gguf
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {
@@ -136,3 +144,52 @@ def test_a_file_that_is_no_gguf_is_refused_and_leaves_nothing(tmp_path: Path) ->
     with pytest.raises(AssetError, match=r"'bad.gguf' could not be converted"):
         find_model_folder(str(file), tmp_path)
     assert os.listdir(tmp_path / "models") == []
+
+
+@pytest.mark.slow
+def test_a_gguf_file_becomes_the_very_network_once(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.gguf"
+    write_gguf(network(config("llama-untied")), file)
+    found = load(str(file), tmp_path, RunSettings("float32", 1))
+    assert isinstance(found, HFModel)
+    (folder,) = (tmp_path / "models").iterdir()
+    assert folder.name == "gguf-" + hashlib.sha256(file.read_bytes()).hexdigest()[:32]
+    assert find_model_folder(str(file), tmp_path) == folder
+    template = Template("t", text="Review: {text}\nSentiment:").with_words(["positive", "negative"])
+    words = tuple((template.words or {}).values())
+    asked = [ChoiceQuery(template.render({"text": text}), words) for text in ("a good film", "<|im_end|> bad")]
+    expected = model("llama-untied").choices(asked).loglikelihoods
+    for one, other in zip(found.choices(asked).loglikelihoods, expected, strict=True):
+        assert one == pytest.approx(other, abs=1e-5)
+    # The conversion adds a token of its own, which has no row: nobody looks one up for it.
+    vectors = found.vocabulary.vectors([40, 41])
+    assert found.vocabulary.nearest(vectors, 1, "euclid", plain=False).tokens.tolist() == [[40], [41]]
+    assert set(found.vocabulary.nearest(vectors, 1, "cosine").tokens.ravel()) <= set(range(len(tokenizer())))
+
+
+OWN_CODE = """
+import pathlib
+from transformers import LlamaConfig, LlamaForCausalLM
+pathlib.Path({proof!r}).write_text("run")
+class OwnConfig(LlamaConfig):
+    model_type = "own"
+class OwnModel(LlamaForCausalLM):
+    config_class = OwnConfig
+"""
+
+
+@pytest.mark.parametrize("kind", ["own", "llama"])
+def test_code_beside_a_model_is_never_run(kind: str, tmp_path: Path) -> None:
+    folder, proof = tmp_path / "model", tmp_path / "proof"
+    network(config("llama")).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    (folder / "own.py").write_text(OWN_CODE.format(proof=str(proof)))
+    body = json.loads((folder / "config.json").read_text())
+    names = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    (folder / "config.json").write_text(json.dumps({**body, "model_type": kind, "auto_map": names}))
+    if kind == "own":  # nothing but its own code knows it
+        with pytest.raises(ModelError, match="needs code of its own, which is never run here; choose"):
+            load(str(folder), tmp_path, RunSettings("float32", 1))
+    else:  # transformers knows it without
+        assert load(str(folder), tmp_path, RunSettings("float32", 1)).info.width == 32
+    assert not proof.exists()
