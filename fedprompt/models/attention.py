@@ -19,24 +19,38 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-__all__ = ["IMPLEMENTATION", "Attending", "Branch", "KeyValues", "Plan", "packed", "rows_of"]
+__all__ = ["IMPLEMENTATION", "Attending", "Branch", "KeyValues", "Plan", "Run", "packed", "rows_of"]
 
 IMPLEMENTATION = "fedprompt"
 WASTE = 1.5
 
 
 @dataclass(frozen=True)
-class Branch:
-    """A run of new tokens: where it lies in the pack, its first position, and what it sees before itself.
+class Run:
+    """Tokens that follow one another: how many, the position of the first, and the branch's row before it or -1."""
 
-    ``stored`` are rows of the store of keys and values, ``fresh`` rows of the pack, both in order of position.
+    length: int
+    position: int
+    parent: int
+
+
+@dataclass(frozen=True)
+class Branch:
+    """New tokens that lie side by side in the pack below the same ancestors: where they begin, and their tree of runs.
+
+    The ancestors are ``stored``, rows of the store of keys and values, and ``fresh``, rows of the pack, in order of
+    position and without gaps. A run sees them, the runs it descends from and itself.
     """
 
     first: int
-    length: int
-    position: int
+    runs: Sequence[Run]
     stored: Sequence[int]
     fresh: Sequence[int]
+
+    @property
+    def length(self) -> int:
+        """The number of new tokens."""
+        return sum(run.length for run in self.runs)
 
 
 class KeyValues:
@@ -92,12 +106,21 @@ class _Group:
 class Plan:
     """Which token of a pack sees which; made once a pack, used by every layer."""
 
-    def __init__(self, branches: Sequence[Branch], store: KeyValues, *, record: bool, device: torch.device) -> None:
+    def __init__(
+        self,
+        branches: Sequence[Branch],
+        store: KeyValues,
+        *,
+        record: bool,
+        device: torch.device,
+        most: int | None = None,
+    ) -> None:
+        """Lay out who sees whom; ``most`` bounds the keys that are read at once, more than one branch's."""
         self.store = store
         self.record = record
         self.recorded = KeyValues(len(store.keys))
         rows = sum(branch.length for branch in branches)
-        self.groups = [_group(part, rows, device) for part in _alike(branches)]
+        self.groups = [_group(part, rows, device) for part in _alike(branches, most)]
         # The groups' rows one after the other, and where each of the pack's rows is among them.
         flat = torch.cat([g.query.flatten() if g.real is None else g.query[g.real] for g in self.groups])
         whole = len(self.groups) == 1 and torch.equal(flat, torch.arange(rows, device=device))
@@ -151,9 +174,14 @@ def rows_of(values: Tensor, index: Tensor) -> Tensor:
     return found.view(*index.shape, *values.shape[1:])
 
 
-def _alike(branches: Sequence[Branch]) -> list[list[Branch]]:
-    """Put branches of about the same shape together, so that padding stays under ``WASTE`` of the real area."""
-    if len({(b.length, len(b.fresh)) for b in branches}) == 1 and not branches[0].fresh:
+def _alike(branches: Sequence[Branch], most: int | None) -> list[list[Branch]]:
+    """Put branches of about the same shape together, so that padding stays under ``WASTE`` of the real area.
+
+    ``most`` bounds the keys that a group reads, where it has more than one branch.
+    """
+    widest = max(len(b.stored) + b.length for b in branches)
+    even = len({(b.length, len(b.fresh)) for b in branches}) == 1 and not branches[0].fresh
+    if even and (most is None or len(branches) * widest <= most):
         return [list(branches)]
     groups: list[list[Branch]] = []
     area = 0
@@ -163,7 +191,8 @@ def _alike(branches: Sequence[Branch]) -> list[list[Branch]]:
             group = groups[-1]
             widest = max(seen, *(len(b.stored) + len(b.fresh) + b.length for b in group))
             padded = (len(group) + 1) * branch.length * widest
-            if padded <= WASTE * (area + branch.length * seen):
+            fits = most is None or (len(group) + 1) * widest <= most
+            if fits and padded <= WASTE * (area + branch.length * seen):
                 group.append(branch)
                 area += branch.length * seen
                 continue
@@ -191,12 +220,19 @@ def _group(branches: list[Branch], rows: int, device: torch.device) -> _Group:
         fresh[i, before : before + b.length] = own
         allowed[i, :, : len(b.stored)] = True
         allowed[i, :, ls : ls + before] = True
-        allowed[i, : b.length, ls + before : ls + before + b.length] = torch.ones(b.length, b.length).tril().bool()
-        allowed[i, b.length :, ls + before] = True
-        query_at[i, : b.length] = torch.arange(b.position, b.position + b.length)
-        query_at[i, b.length :] = b.position
+        mine, row = allowed[i, :, ls + before :], 0
+        for run in b.runs:
+            end = row + run.length
+            if run.parent >= 0:
+                mine[row:end, :row] = mine[run.parent, :row]
+            mine[row:end, row:end] = torch.ones(run.length, run.length).tril().bool()
+            query_at[i, row:end] = torch.arange(run.position, run.position + run.length)
+            row = end
+        mine[row:, 0] = True
+        query_at[i, row:] = b.runs[0].position
         key_at[i, : len(b.stored)] = torch.arange(len(b.stored))
-        key_at[i, ls : ls + before + b.length] = torch.arange(len(b.stored), b.position + b.length)
+        key_at[i, ls : ls + before] = torch.arange(len(b.stored), len(b.stored) + before)
+        key_at[i, ls + before : ls + before + row] = query_at[i, :row]
     distance = query_at[:, :, None] - key_at[:, None, :]
     return _Group(
         query.to(device),

@@ -1,10 +1,10 @@
 """The decoder layers of Llama, Mistral and Qwen 2 with few passes over memory, for models whose weights are frozen.
 
-One product makes queries, keys and values, one makes gate and up; residual sums ride on the products; the backward
+One product makes queries, keys and values; activation, gate and residual sums ride on the products; the backward
 passes of norm, rotation and gate are written out, so that nothing else is kept for them. In the last layer only the
-rows that are asked for go on after their keys and values. The modules' own weights become views of the joined ones, so
-memory is not doubled. Results differ from the modules' by the order of summation alone. Other models keep their own
-forward pass: ``fused_layers`` returns None.
+rows that are asked for go on after their keys and values. The modules' own weights become views of the joined ones, and
+models of up to ``PACKED`` bytes keep a packed copy besides. Results differ from the modules' by the order of summation
+alone. Other models keep their own forward pass: ``fused_layers`` returns None.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fedprompt.models.attention import Attending, rows_of
+from fedprompt.models.product import PACKED, Weight, can_pack
 
 __all__ = ["FusedLayers", "fused_layers"]
 
@@ -30,11 +31,10 @@ class _Layer:
     before: Tensor  # weights of the norms, [width]
     after: Tensor
     epsilon: float
-    qkv: Tensor  # [(heads + 2 key heads) x head width, width]
-    qkv_bias: Tensor | None
-    out: Tensor
-    gate_up: Tensor  # [2 x inner, width]
-    down: Tensor
+    qkv: Weight  # [(heads + 2 key heads) x head width, width]
+    out: Weight
+    inner: "_Inner"
+    down: Weight
 
 
 class FusedLayers:
@@ -63,16 +63,15 @@ class FusedLayers:
         self, layer: _Layer, x: Tensor, cos: Tensor, sin: Tensor, plan: Attending, wanted: Tensor | None
     ) -> Tensor:
         width = cos.shape[-1]
-        qkv = functional.linear(_norm(x, layer.before, layer.epsilon), layer.qkv, layer.qkv_bias)
+        qkv = layer.qkv(_norm(x, layer.before, layer.epsilon))
         turned, v = _turn(qkv.view(x.shape[0], -1, width), cos, sin, self._heads + self._kv)
         q, k = turned[:, : self._heads], turned[:, self._heads :]
         q, k, v = (part.transpose(0, 1).unsqueeze(0) for part in (q, k, v))
         seen = plan.attend(layer.attention, q, k, v, layer.scaling, {"sliding_window": layer.window})[0].flatten(1)
         if wanted is not None:
             seen, x = rows_of(seen, wanted), rows_of(x, wanted)
-        x = torch.addmm(x, seen, layer.out.T)
-        gate_up = functional.linear(_norm(x, layer.after, layer.epsilon), layer.gate_up)
-        return torch.addmm(x, _gated(gate_up), layer.down.T)
+        x = layer.out(seen, x)
+        return layer.down(layer.inner(_norm(x, layer.after, layer.epsilon)), x)
 
 
 def fused_layers(inner: Any) -> FusedLayers | None:
@@ -88,10 +87,13 @@ def fused_layers(inner: Any) -> FusedLayers | None:
     ):
         return None
     heads = int(config.num_attention_heads)
-    return FusedLayers(inner, [_joined(layer, config) for layer in layers], heads, int(config.num_key_value_heads))
+    size = sum(p.nbytes for p in layers.parameters())
+    pack = size <= PACKED and can_pack(layers[0].mlp.down_proj.weight)
+    joined = [_joined(layer, config, pack) for layer in layers]
+    return FusedLayers(inner, joined, heads, int(config.num_key_value_heads))
 
 
-def _joined(layer: Any, config: Any) -> _Layer:
+def _joined(layer: Any, config: Any, pack: bool) -> _Layer:
     attention = layer.self_attn
     three = (attention.q_proj, attention.k_proj, attention.v_proj)
     biases = [m.bias for m in three]
@@ -104,11 +106,10 @@ def _joined(layer: Any, config: Any) -> _Layer:
         layer.input_layernorm.weight,
         layer.post_attention_layernorm.weight,
         float(layer.input_layernorm.variance_epsilon),
-        _join(three),
-        None if any(bias is None for bias in biases) else torch.cat(biases),
-        attention.o_proj.weight,
-        _join(_gates(layer)),
-        layer.mlp.down_proj.weight,
+        Weight(_join(three), None if any(bias is None for bias in biases) else torch.cat(biases), pack=pack),
+        Weight(attention.o_proj.weight, pack=pack),
+        _Inner(_join(_gates(layer)), pack),
+        Weight(layer.mlp.down_proj.weight, pack=pack),
     )
 
 
@@ -171,28 +172,49 @@ class _Turn(torch.autograd.Function):
         return slope, None, None, None
 
 
-class _Gated(torch.autograd.Function):
-    """SwiGLU (Shazeer 2020, arXiv 2002.05202, eq. 6) of [rows, gate and up]."""
+class _Inner:
+    """SwiGLU (Shazeer 2020, arXiv 2002.05202, eq. 6) with its two products; ``joined`` is gate above up."""
 
+    def __init__(self, joined: Tensor, pack: bool) -> None:
+        gate, up = joined.chunk(2)
+        self.joined, self.gate, self.up = (Weight(part, pack=pack) for part in (joined, gate, up))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return [rows, inner]; without a gradient the activation and the gate ride on the products."""
+        if self.joined.packs and not (torch.is_grad_enabled() and x.requires_grad):
+            return self.up.joined(x, self.gate.product(x, "swish"), "mul")
+        found: Tensor = _Gated.apply(x, self)  # type: ignore[no-untyped-call]
+        return found
+
+    def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gate and up before the activation."""
+        if not self.joined.packs:
+            gate, up = self.joined.product(x).chunk(2, dim=-1)
+            return gate, up
+        return self.gate.product(x), self.up.product(x)
+
+
+class _Gated(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, gate_up: Tensor) -> Tensor:
-        ctx.save_for_backward(gate_up)
-        gate, up = gate_up.chunk(2, dim=-1)
+    def forward(ctx: Any, x: Tensor, inner: _Inner) -> Tensor:
+        gate, up = inner.both(x)
+        ctx.inner = inner
+        ctx.save_for_backward(gate, up)
         found: Tensor = functional.silu(gate).mul_(up)
         return found
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> Tensor:
-        (gate_up,) = ctx.saved_tensors
-        gate, up = gate_up.chunk(2, dim=-1)
-        found = torch.empty_like(gate_up)
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+        gate, up = ctx.saved_tensors
+        width = gate.shape[1]
+        found = torch.empty(gate.shape[0], 2 * width, dtype=gate.dtype, device=gate.device)
         share = torch.sigmoid(gate)
         active = gate * share
-        torch.mul(slope, active, out=found[:, gate.shape[1] :])
+        torch.mul(slope, active, out=found[:, width:])
         # d silu(g) = s + g s (1 - s) = s + silu (1 - s)
         active.addcmul_(active, share, value=-1).add_(share).mul_(up)
-        torch.mul(slope, active, out=found[:, : gate.shape[1]])
-        return found
+        torch.mul(slope, active, out=found[:, :width])
+        return ctx.inner.joined.back(found), None
 
 
 def _norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
@@ -202,9 +224,4 @@ def _norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
 
 def _turn(qkv: Tensor, cos: Tensor, sin: Tensor, heads: int) -> tuple[Tensor, Tensor]:
     found: tuple[Tensor, Tensor] = _Turn.apply(qkv, cos, sin, heads)  # type: ignore[no-untyped-call]
-    return found
-
-
-def _gated(gate_up: Tensor) -> Tensor:
-    found: Tensor = _Gated.apply(gate_up)  # type: ignore[no-untyped-call]
     return found

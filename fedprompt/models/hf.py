@@ -138,7 +138,17 @@ class HFModel:
                 progress(done, distinct)
 
         with self._lock, torch.no_grad():
-            run_tree(self._body, trie, self._info.settings.pack, stacked, visit=visit, rows=rows, progress=advance)
+            settings = self._info.settings
+            run_tree(
+                self._body,
+                trie,
+                settings.pack,
+                stacked,
+                visit=visit,
+                rows=rows,
+                progress=advance,
+                budget=settings.cache_bytes,
+            )
         lengths = tuple(np.array([len(path) for path in code.paths]) for code in encoded)
         return ChoiceResult(tuple(sums), lengths, tokens, distinct, time.perf_counter() - started)
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fedprompt.errors import TuningError
-from fedprompt.models.attention import Attending, Branch, KeyValues, Plan, rows_of
+from fedprompt.models.attention import Attending, Branch, KeyValues, Plan, Run, rows_of
 from fedprompt.models.encoding import Encoded
 from fedprompt.models.prefix_store import PrefixStore
 from fedprompt.models.protocols import LossGradient, PerCase, Tokens
@@ -228,7 +228,7 @@ class CachedObjective:
                 width = 0 if prefixes is None else prefixes.blocks.shape[4]
                 length = 0 if prefixes is None else prefixes.lengths[case]
                 stored = range(case * width, case * width + length)
-                branches.extend(_branches(tail, first, stored))
+                branches.append(Branch(first, _runs(tail), stored, ()))
                 first += len(tail)
             plan = Plan(branches, values, record=False, device=soft.device)
         return self._body(self._body.embed(batch.tokens, soft), batch.positions, plan, batch.asked)
@@ -253,12 +253,8 @@ class CachedObjective:
         return flat.gather(1, own)
 
 
-def _branches(tail: Sequence[tuple[int, int]], first: int, stored: range) -> list[Branch]:
+def _runs(tail: Sequence[tuple[int, int]]) -> list[Run]:
     """Cut a tail into runs in which each token follows the one before it."""
     starts = [row for row, (_, parent) in enumerate(tail) if parent != row - 1 or row == 0]
-    found = []
-    for start, stop in zip(starts, [*starts[1:], len(tail)], strict=True):
-        # A word's tokens follow the context, which begins the tail, and see all of it.
-        seen = range(first, first + tail[start][1] + 1) if start else ()
-        found.append(Branch(first + start, stop - start, tail[start][0], stored, seen))
-    return found
+    ends = [*starts[1:], len(tail)]
+    return [Run(stop - start, *tail[start]) for start, stop in zip(starts, ends, strict=True)]

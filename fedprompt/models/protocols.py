@@ -40,7 +40,7 @@ class RunSettings:
     """What moves a log-likelihood in its last digits; recorded with every run, never derived from load.
 
     ``dtype`` is ``bfloat16`` or ``float32``; ``pack`` is how many distinct tokens go through the model at once;
-    ``cache_bytes`` bounds what the tuner keeps of keys and values.
+    ``cache_bytes`` bounds what the tuner keeps of keys and values, and what attention copies of them in scoring.
     """
 
     dtype: str

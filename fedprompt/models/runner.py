@@ -7,14 +7,17 @@ never by free memory, so that the same request gives the same numbers.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fedprompt.models.attention import Attending, Branch, KeyValues, Plan, packed, rows_of
+from fedprompt.models.attention import Attending, KeyValues, Plan, packed, rows_of
+from fedprompt.models.branching import ancestors, branches_of
 from fedprompt.models.fused import fused_layers
+from fedprompt.models.product import PACKED, Weight, can_pack
 from fedprompt.models.trie import Node, Trie
 
 __all__ = ["Body", "Head", "Keep", "Rows", "TreeStore", "Visit", "packs", "run_tree"]
@@ -71,6 +74,9 @@ class Head:
     def __init__(self, lm: Any) -> None:
         self._lm = lm
         self._head = lm.get_output_embeddings()
+        weight, bias = self._head.weight, getattr(self._head, "bias", None)
+        frozen = not weight.requires_grad and (bias is None or not bias.requires_grad)
+        self._product = Weight(weight, bias, pack=frozen and weight.nbytes <= PACKED and can_pack(weight))
         config = lm.config.get_text_config()
         self._cap = getattr(config, "final_logit_softcapping", None)
         scales = (getattr(config, name, None) for name in ("logit_scale", "logits_scaling"))
@@ -88,7 +94,7 @@ class Head:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return float32 logits [rows, vocabulary]."""
-        logits: Tensor = self._head(hidden).float()
+        logits = self._product(hidden).float()
         if self._cap is not None:
             logits = torch.tanh(logits / self._cap) * self._cap
         if self._scale is not None:
@@ -118,7 +124,7 @@ class TreeStore:
 
     def keep(self, nodes: Sequence[Node], recorded: KeyValues, following: Node | None) -> None:
         """After a pack: keep what the next pack sees. ``following`` is the next node in preorder."""
-        path = [] if following is None else _ancestors(following)
+        path = [] if following is None else ancestors(following)
         fresh, at = {}, 0
         for node in nodes:
             fresh[node.number] = range(at, at + len(node.tokens))
@@ -168,10 +174,13 @@ def run_tree(
     rows: Rows | None = None,
     keep: Keep | None = None,
     progress: Callable[[int], None] | None = None,
+    budget: int | None = None,
 ) -> None:
     """Compute every node once.
 
     Args:
+        budget: bytes of a layer's keys and values that attention may copy out of the path at once; a branch of the
+            tree that needs more goes alone.
         soft: [rows, width] float32 stacked soft prompts that negative tokens name, or None.
         visit: hears each pack's nodes, the row where each begins, and the pack's hidden states [tokens, width].
         rows: says of a pack's nodes and the row where each begins which rows ``visit`` hears; all of them if None.
@@ -179,11 +188,12 @@ def run_tree(
         progress: hears the number of tokens of each pack.
     """
     store = TreeStore(KeyValues(body.layers), {})
+    most = None if budget is None else budget * body.layers // body.bytes_a_token
     pending: list[Node] | None = None
     with torch.no_grad():
         for following in (*packs(trie, pack), None):
             if pending is not None:
-                recorded, begins = _run_pack(body, pending, store, soft, visit, rows)
+                recorded, begins = _run_pack(body, pending, store, soft, visit, rows, most)
                 if keep is not None:
                     keep(pending, begins, recorded)
                 store.keep(pending, recorded, following[0] if following else None)
@@ -199,38 +209,15 @@ def _run_pack(
     soft: Tensor | None,
     visit: Visit | None,
     rows: Rows | None,
+    most: int | None,
 ) -> tuple[KeyValues, list[int]]:
-    here: dict[int, range] = {}
-    branches: list[Branch] = []
-    tokens: list[int] = []
-    positions: list[int] = []
-    for node in nodes:
-        first = len(tokens)
-        here[node.number] = range(first, first + len(node.tokens))
-        stored: list[int] = []
-        fresh: list[int] = []
-        for ancestor in _ancestors(node):
-            if ancestor.number in here:
-                fresh.extend(here[ancestor.number])
-            else:
-                stored.extend(store.rows[ancestor.number])
-        branches.append(Branch(first, len(node.tokens), node.start, stored, fresh))
-        tokens.extend(node.tokens)
-        positions.extend(range(node.start, node.end))
-    plan = Plan(branches, store.values, record=True, device=body.rows.device)
-    begins = [here[node.number].start for node in nodes]
+    tokens = [token for node in nodes for token in node.tokens]
+    positions = [position for node in nodes for position in range(node.start, node.end)]
+    branches = branches_of(nodes, store.rows)
+    plan = Plan(branches, store.values, record=True, device=body.rows.device, most=most)
+    begins = [0, *accumulate(len(node.tokens) for node in nodes[:-1])]
     wanted = [] if visit is None else None if rows is None else rows(nodes, begins)
     hidden = body(body.embed(tokens, soft), positions, plan, wanted)
     if visit is not None:
         visit(nodes, begins, hidden)
     return plan.recorded, begins
-
-
-def _ancestors(node: Node) -> list[Node]:
-    """Return a node's ancestors from the root down, the empty root left out."""
-    found = []
-    parent = node.parent
-    while parent is not None and parent.parent is not None:
-        found.append(parent)
-        parent = parent.parent
-    return found[::-1]

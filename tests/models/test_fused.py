@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fedprompt.models.attention import Branch, KeyValues, Plan
+from fedprompt.models.attention import Branch, KeyValues, Plan, Run
 from fedprompt.models.hf import HFModel
 from fedprompt.models.runner import Body
 from tests.models.tiny import model
@@ -17,7 +17,7 @@ def run(lm: HFModel, *, fused: bool, wanted: list[int] | None) -> tuple[torch.Te
     if not fused:
         body._fused = None
     rows = torch.randn(7, 32, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
-    plan = Plan([Branch(0, 7, 0, (), ())], KeyValues(body.layers), record=False, device=rows.device)
+    plan = Plan([Branch(0, [Run(7, 0, -1)], (), ())], KeyValues(body.layers), record=False, device=rows.device)
     hidden = body(rows, range(7), plan, wanted)
     (hidden * torch.arange(1.0, hidden.numel() + 1).view_as(hidden)).sum().backward()
     assert rows.grad is not None
@@ -36,7 +36,7 @@ def test_joined_layers_give_the_modules_states_and_slopes(family: str, wanted: l
 def test_the_modules_weights_are_views_of_the_joined_ones() -> None:
     body = Body(model("llama")._lm)
     assert body._fused is not None
-    joined = body._fused._layers[0].qkv
+    joined = body._fused._layers[0].qkv.plain
     assert body._inner.layers[0].self_attn.q_proj.weight.data_ptr() == joined.data_ptr()
     assert body._inner.layers[0].self_attn.v_proj.weight.untyped_storage().data_ptr() == joined.data_ptr()
 
