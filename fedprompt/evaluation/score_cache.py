@@ -25,7 +25,7 @@ from fedprompt.prompts.soft import SoftPrompt
 
 __all__ = ["Judgement", "ScoreCache"]
 
-VERSION = 1
+VERSION = 2  # raised when the same prompt may get other numbers: 2 reads markers and chats of some tokenizers anew
 Judgement = Mapping[str, Scored]  # scorer -> what it said of one text
 
 
