@@ -17,7 +17,9 @@ PAGE = 50
 def draw() -> None:
     """Draw the page."""
     st.title("Leaderboard")
-    study = ask_study("leaderboard")
+    top = st.container(horizontal=True, vertical_alignment="bottom")
+    with top:
+        study = ask_study("leaderboard")
     first = None if study is None else ranking_view(study.digest, Asked(), 0, PAGE, "any", False)
     if study is None or first is None or not first.total:
         st.info(
@@ -29,7 +31,7 @@ def draw() -> None:
         return
     everything = ranking_view(study.digest, Asked(), 0, PAGE, "full", False)
     sites = everything.sites or first.sites
-    st.caption(
+    top.caption(
         f"{plain(study.name)} · {everything.total:,} prompts scored at all {len(sites)} sites · ranked on validation "
         "cases by each site's newest score"
     )

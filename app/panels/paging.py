@@ -23,7 +23,7 @@ def ask_page(page: str, asked: Hashable, total: int, size: int) -> int:
         st.session_state[f"{page}_paged"], st.session_state[key] = asked, 1
     if st.session_state.get(key, 1) > pages:
         st.session_state[key] = pages
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.number_input("Page", 1, pages, key=key, width=150, bind="query-params", persist_state="session")
         st.caption(f"of {pages:,} \N{MIDDLE DOT} {total:,} prompts pass, {size} on a page")
     return int(chosen) - 1

@@ -69,6 +69,7 @@ def ask_prompts(label: str, key: str, wanted: Filter, *, most: int, placeholder:
         list(names),
         format_func=lambda one: names.get(one, one),
         max_selections=most,
+        select_all=False,
         key=key,
         placeholder=placeholder,
         persist_state="session",
@@ -84,7 +85,7 @@ def _offered(key: str, wanted: Filter, chosen: Sequence[str]) -> dict[str, str]:
             "Find a prompt",
             key=f"{key}_find",
             icon=":material/search:",
-            placeholder=f"Words, p1:3f9c or @staging, among {every.total:,}",
+            placeholder=f"Words, p1:3f9c or @staging, to find any of {every.total:,}",
             live=True,
             max_chars=LONGEST,
             help=HOW,
@@ -92,7 +93,7 @@ def _offered(key: str, wanted: Filter, chosen: Sequence[str]) -> dict[str, str]:
         found = prompts_passing(typed_filter(text or "", wanted), SHOWN)
         if not found.total:
             st.caption("No prompt is found by that; type less.")
-        elif found.total > SHOWN:
-            st.caption(f"Below are the {SHOWN} newest of {found.total:,}; type to find others.")
+        elif text and found.total > SHOWN:
+            st.caption(f"Below are the {SHOWN} newest of {found.total:,} found; type more to find others.")
     rows = {row.id: row for row in (*workspace().bank.rows_of(chosen), *found.rows)}
     return titles(list(rows.values()))

@@ -10,9 +10,9 @@ from fedprompt.workspace.ranking_page import Filter, Order
 __all__ = ["KINDS", "ORIGINS", "Asked", "ask_columns", "ask_filters", "ask_test"]
 
 ORDERS: dict[Order, str] = {"mean": "mean over sites", "worst": "worst site", "pooled": "mean over cases"}
-KINDS = {None: "any kind", "template": "templates", "soft": "tuned"}
+KINDS = {"": "any kind", "template": "templates", "soft": "tuned"}
 ORIGINS = {
-    None: "anywhere",
+    "": "anywhere",
     "study": "written for the study",
     "federated": "tuned together",
     "centralised": "tuned on pooled cases",
@@ -110,8 +110,8 @@ def ask_filters(sites: tuple[str, ...]) -> Asked:
         )
     return Asked(
         (words or "").strip()[:200],
-        kind,
-        origin,
+        kind or None,
+        origin or None,
         (tag or "").strip()[:100],
         None if site == ANY else site,
         float(least or 0),

@@ -73,9 +73,9 @@ def test_the_maps_settings_come_from_the_address(ws: Workspace) -> None:
     make_map(ws, TEXTS, encoder=Letters())
     model = ws.bank.studies()[0].model_digest
     name = f"soft prompts of model {model.removeprefix('sha256:')[:8]}"
-    at = linked("map", map_space=name, map_colour="Family", map_method="t-SNE")
+    at = linked("map", map_space=name, map_colour="Best site", map_method="t-SNE")
     assert at.selectbox(key="map_space").value == model
-    assert at.segmented_control(key="map_colour").value == "family"
+    assert at.segmented_control(key="map_colour").value == "site"
     assert at.segmented_control(key="map_method").value == "tsne"
     make_map(ws, TEXTS, encoder=Letters())
     at = linked("map", map_space="gone", map_colour="Taste")

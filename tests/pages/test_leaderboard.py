@@ -48,7 +48,7 @@ def test_filters_are_asked_of_the_store_and_places_begin_anew(open_page: Open) -
     found = ranking(at)
     assert set(found["prompt"]) == {f"tuned together, round {n}" for n in (1, 2, 3, 4)}
     assert list(found["place"]) == [1, 2, 3, 4]
-    at.selectbox(key="leaderboard_origin").select(None).run()
+    at.selectbox(key="leaderboard_origin").select("").run()
     at.text_input(key="leaderboard_text").set_value("terse").run()
     assert "terse" in set(ranking(at)["prompt"])
     at.text_input(key="leaderboard_text").set_value("").run()
