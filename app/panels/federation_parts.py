@@ -1,6 +1,7 @@
 """A federation's rounds and result, and on a site's own machine how that site stands."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -116,14 +117,15 @@ def draw_member(home: Home) -> None:
             st.markdown(f"**{plain(name)}** in {plain(str(found['federation']))} :{colour}-badge[{state}]")
             st.caption(f"Its hub is {plain(str(found['hub']))}. The hub's operator starts rounds; nothing here does.")
             for study in found["studies"]:
-                accepted = plain(str(study["accepted"]))
-                st.markdown(f":material/task_alt: Accepted **{plain(str(study['study']))}** on {accepted}")
+                accepted = f"{datetime.fromisoformat(str(study['accepted'])):%d %b %Y %H:%M} UTC"
+                st.markdown(f":material/task_alt: Accepted **{plain(str(study['study']))}** on {plain(accepted)}")
             if not found["studies"]:
                 st.caption("No study was accepted yet: fedprompt site study show FILE, then accept.")
             ledger = found["ledger"]
             if ledger["ok"]:
-                left = "1 reply left" if ledger["sent"] == 1 else f"{ledger['sent']:,} replies left"
+                many = "1 reply has" if ledger["sent"] == 1 else f"{ledger['sent']:,} replies have"
                 refused = "1 was" if ledger["refused"] == 1 else f"{ledger['refused']:,} were"
-                st.caption(f"{left}, {refused} refused, {ledger['bytes']:,} bytes in all; Trust shows each.")
+                told = f"{many} left this site, {refused} refused, {ledger['bytes']:,} bytes in all; Trust shows each."
+                st.caption(told if ledger["entries"] else "Nothing has left this site yet.")
             else:
                 st.error(plain(sentence(str(ledger["problem"]))), icon=":material/gpp_bad:")

@@ -44,7 +44,7 @@ def _draw(data: pd.DataFrame, column: str, sites: Sequence[str], rule: float | N
     colours = palette()
     x = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0, grid=False))
     y = alt.Y(f"{column}:Q", title=None, axis=alt.Axis(tickCount=5))
-    legend = alt.Legend(orient="bottom", columns=4, symbolStrokeWidth=2, symbolSize=90)
+    legend = alt.Legend(orient="top", columns=4, symbolStrokeWidth=2, symbolSize=90)
     who = alt.Color("site:N", title=None, scale=colours.scale(sites), legend=legend)
     dash = alt.StrokeDash("site:N", title=None, scale=dashes(sites), legend=legend)
     shape = alt.Shape("site:N", title=None, scale=shapes(sites), legend=legend)

@@ -136,17 +136,19 @@ def test_a_hub_nobody_was_invited_to_says_how(open_page: Open, ws: Workspace) ->
 def test_a_sites_overview_shows_how_the_site_stands_and_offers_no_demo(open_page: Open) -> None:
     at = open_page("overview")
     shown = texts(at)
-    assert "**ant** in meadow :gray-badge[does not run]" in shown and "Accepted **small**" in shown
+    assert "**ant** in meadow :gray-badge[does not run]" in shown and "Accepted **small** on " in shown
+    assert "T" not in shown.split("Accepted **small** on ")[1].split(" UTC")[0]  # a date as people write it
     assert keys(at) == {"overview_data"}
 
 
 def test_a_sites_federation_page_shows_how_it_stands(open_page: Open, ws: Workspace, site: Path) -> None:
+    assert "Nothing has left this site yet." in texts(open_page("federation"))
     ledger = Ledger(SiteFolder(site).ledger.path)
     study = "s1:" + "0" * 32
     ledger.append(decision="sent", study=study, message={"verb": "describe"}, arrays={}, data=b"x" * 321)
     shown = texts(open_page("federation"))
     assert "**ant** in meadow" in shown and "Its hub is hub.example.org\\:8002" in shown
-    assert "1 reply left, 0 were refused, 321 bytes in all" in shown
+    assert "1 reply has left this site, 0 were refused, 321 bytes in all" in shown
     SiteFolder(site).pause.touch()
     assert "**ant** in meadow :orange-badge[paused]" in texts(open_page("federation"))
     SiteFolder(site).ledger.path.write_text("{}\n")
