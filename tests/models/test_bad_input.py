@@ -68,6 +68,9 @@ class Padless:
     def __getattr__(self, name: str) -> Any:
         return getattr(tokenizer(), name)
 
+    def __len__(self) -> int:
+        return len(tokenizer())
+
     def __call__(self, *given: Any, **more: Any) -> Any:
         assert not more.get("padding")
         return tokenizer()(*given, **more)
