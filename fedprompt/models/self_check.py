@@ -81,6 +81,12 @@ def check_model(lm: Any, body: Body, head: Head) -> None:
             raise refusal(architecture, reason)
         tuned = _through_tuning(body, head, texts, slot)
         plain, soft = _plainly(lm, body, texts, slot)
+    if not bool(torch.isfinite(plain).all()):
+        dtype = str(body.rows.dtype).removeprefix("torch.")
+        raise ModelError(
+            f"{architecture}: its own forward pass gives what is no number, so its weights are damaged or do not fit into "
+            f"{dtype}; fetch them again, or take float32"
+        )
     after = slice(BEGIN + SLOT, None)
     apart = max(
         *(_apart(found[after], expected[after]) for found, expected in zip(tree, plain, strict=True)),

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import transformers as t
 from transformers import AutoModelForCausalLM
 
@@ -131,6 +132,13 @@ def test_a_layer_whose_window_is_not_the_configurations_is_refused() -> None:
     lm.config.sliding_window = 9  # as if the layers told the interface another window than the masks are made of
     with pytest.raises(ModelError, match=r"MistralForCausalLM .* its layer 0 sees back 8 tokens, .* says 9;"):
         check_model(lm, body, head)
+
+
+def test_weights_that_are_no_numbers_are_refused_for_what_they_are() -> None:
+    lm = network(config("llama"))
+    lm.model.norm.weight.fill_(torch.nan)
+    with pytest.raises(ModelError, match=r"own forward pass gives what is no number, .*damaged.*; fetch them again"):
+        check_model(lm, Body(lm), Head(lm))
 
 
 def test_a_saved_family_loads(tmp_path: Path) -> None:

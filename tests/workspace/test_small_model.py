@@ -36,14 +36,12 @@ splits: {{tune: 8, validation: 8, test: 8}}
 
 
 def files(path: Path, broken: bool = False) -> tuple[Path, Path]:
-    """Save the small model, a study and its cases; a broken model has weights that are no numbers."""
-    lm = model("llama")._lm
+    """Save the small model, a study and its cases; of a broken model one word's embedding is no number."""
+    lm = model("llama-untied")._lm
     folder = path / "model"
-    weights = lm.state_dict()
-    if broken:
-        weights = {
-            name: torch.full_like(tensor, torch.nan) if "norm" in name else tensor for name, tensor in weights.items()
-        }
+    weights = {name: tensor.clone() for name, tensor in lm.state_dict().items()}
+    if broken:  # a word of every prompt, so that it loads and fails in use
+        weights["model.embed_tokens.weight"][tokenizer()("Review")["input_ids"][0]] = torch.nan
     lm.save_pretrained(folder, state_dict=weights)
     tokenizer().save_pretrained(folder)
     study, data = path / "s.yaml", path / "cases.csv"
