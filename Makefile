@@ -48,11 +48,7 @@ screenshots: .venv/.tests ## pictures of every page into docs/screenshots (HOME_
 	@$(BIN)/python -m scripts.screenshots --home "$(or $(HOME_FOLDER),$(HOME)/.fedprompt)"
 
 bench: .venv/.tests ## run every benchmark, one after the other; each prints one JSON object
-	@set -e; for file in benchmarks/[a-z]*.py; do \
-	  test -e "$$file" || { echo "there are no benchmarks yet"; exit 0; }; \
-	  grep -q __main__ "$$file" || continue; \
-	  $(BIN)/python -m "benchmarks.$$(basename "$$file" .py)" --json; \
-	done
+	@$(BIN)/python -m benchmarks.every
 
 wheel: .venv/.tests ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .

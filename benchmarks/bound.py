@@ -1,6 +1,6 @@
 """How much of the machine's matrix product scoring and tuning reach.
 
-    python -m benchmarks.bound --home DIR [--dtype float32] [--repeats 5] [--json]
+    python -m benchmarks.bound [--home DIR] [--dtype float32] [--repeats 5] [--json]
 
 The bound is the time of bare matrix products of the shapes of the model's linear layers, for the distinct tokens in
 packs of the same size, in the same run and dtype; twice that for a step of tuning, whose backward pass has one product
@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.report import Row, report, show
 from fedprompt.models.threads import spin_briefly
+from fedprompt.workspace.home import find_home
 
 MODEL, TEXT = "smollm2-135m-instruct", "vader-text"
 
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    options.home = find_home(options.home).path
     spin_briefly(os.environ)
     import torch
 
@@ -81,7 +83,8 @@ def main() -> None:
     slot = Prompt(study.soft_template(), start)
     tuned = [query(slot, case, study.answer.labels, ()) for case in cases]
     objective = model.objective(tuned, [0] * len(tuned), start.tokens)
-    rows, tokens = list(range(16)), 16 * start.tokens
+    rows = list(range(min(16, len(tuned))))
+    tokens = len(rows) * start.tokens
     objective.loss_and_gradient(start.vectors, rows)
     steps, least = [], []
     for _ in range(3 * options.repeats):
@@ -99,7 +102,7 @@ def main() -> None:
     shift = 1e-4 if options.dtype == "float32" else None
     table = [
         _row("scoring", scoring, bounds, result.distinct),
-        _row("a tuning step of 16 cases and 8 soft tokens", steps, least, tokens),
+        _row(f"a tuning step of {len(rows)} cases and 8 soft tokens", steps, least, tokens),
     ]
     for name, values in moved.items():
         gap = float(np.abs(values - known[: len(values)]).max())

@@ -3,16 +3,20 @@
 import json
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Row", "report", "show"]
+__all__ = ["SKIPPED", "Row", "need", "report", "show"]
+
+SKIPPED = 77  # the exit code of a benchmark that lacks its peer
 
 PACKAGES = ("fedprompt", "torch", "transformers", "numpy")
 
@@ -28,6 +32,13 @@ class Row:
     ratio: float | None = None
     target: float | None = None
     met: bool | None = None
+
+
+def need(module: str, install: str) -> None:
+    """End the process, with one line, where the peer that a benchmark compares with is not installed."""
+    if find_spec(module) is None:
+        print(f"{module} is not installed, so there is nothing to compare with; run '{install}'", file=sys.stderr)
+        raise SystemExit(SKIPPED)
 
 
 def report(name: str, rows: Sequence[Row], **more: Any) -> dict[str, Any]:
@@ -49,7 +60,8 @@ def show(found: dict[str, Any], *, as_json: bool) -> None:
         return
     for row in found["rows"]:
         target = "" if row["target"] is None else f"  target {row['target']:g}: {'met' if row['met'] else 'MISSED'}"
-        peer = "" if row["peer"] is None else f"  peer {row['peer']:.4g}  ratio {row['ratio']:.2f}"
+        peer = "" if row["peer"] is None else f"  peer {row['peer']:.4g}"
+        peer += "" if row["ratio"] is None else f"  ratio {row['ratio']:.2f}"
         ours = "-" if row["ours"] is None else f"{row['ours']:.4g}"
         print(f"{row['name']}: {ours} {row['unit']}{peer}{target}")
 

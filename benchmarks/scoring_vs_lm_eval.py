@@ -1,7 +1,7 @@
 """Label scoring against lm-evaluation-harness on the same model, prompts and label words.
 
     pip install lm_eval==0.4.13
-    python -m benchmarks.scoring_vs_lm_eval --home DIR [--cases 300] [--repeats 5] [--dtype float32] [--json]
+    python -m benchmarks.scoring_vs_lm_eval [--home DIR] [--cases 300] [--repeats 5] [--dtype float32] [--json]
 
 24 templates (12 with the text first, 12 with the instruction first, 4 of these with two demonstrations) over the demo's
 cases, 2 to 4 label words each, in half of the templates of one token. The harness runs its Hugging Face model, its
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report import Row, report, show
+from benchmarks.report import Row, need, report, show
 from fedprompt.models.threads import spin_briefly
 from fedprompt.workspace.home import find_home
 
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    need("lm_eval", "pip install lm_eval==0.4.13")
     options.home = find_home(options.home).path
     spin_briefly(os.environ)
     os.environ["HF_HUB_OFFLINE"] = "1"

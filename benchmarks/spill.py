@@ -1,6 +1,6 @@
 """Tuning where nine tenths of the cached keys and values lie on disk, against all of them in memory.
 
-    python -m benchmarks.spill --home DIR [--cases 400] [--tokens 500] [--cache-mib 512] [--steps 5] [--json]
+    python -m benchmarks.spill [--home DIR] [--cases 400] [--tokens 500] [--cache-mib 512] [--steps 5] [--json]
 
 The demo's movie reviews are joined until they have about ``--tokens`` tokens; a step is 16 cases and 16 soft tokens
 behind the text, AdamW left out. Each side runs in a process of its own, so that the peak of its memory is its own; the
@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks.report import Row, report, show
 from benchmarks.tuning_vs_peft import BATCH, BEFORE, INIT, MODEL, TOKENS, WORDS, joined_texts
 from fedprompt.models.threads import spin_briefly
+from fedprompt.workspace.home import find_home
 
 GIB, SLOWER = 4096.0, 2.0
 
@@ -29,7 +30,7 @@ GIB, SLOWER = 4096.0, 2.0
 def main() -> None:
     """Run both sides."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--home", type=Path)
     parser.add_argument("--cases", type=int, default=400)
     parser.add_argument("--tokens", type=int, default=500)
     parser.add_argument("--cache-mib", type=int, default=512)
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--side", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.home = find_home(options.home).path
     if options.side:
         print(json.dumps(_measure(options)))
         return

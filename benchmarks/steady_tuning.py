@@ -1,6 +1,6 @@
 """Tunes a soft prompt on one thread for some seconds and prints the steps a second, as JSON.
 
-    python -m benchmarks.steady_tuning --home DIR --seconds 60
+    python -m benchmarks.steady_tuning [--home DIR] --seconds 60
 
 What a tuning job asks of a machine, without its beginning and end: steps of 16 movie reviews with 8 soft tokens.
 """
@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from fedprompt.workspace.home import find_home
 
 CASES, TOKENS, BATCH = 64, 8, 16
 TEXT, INIT = "Review: {text}{soft}", "Overall, the feeling expressed here is clearly"
@@ -23,6 +25,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path)
     parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
+    home = find_home(options.home).path
     import torch
 
     from benchmarks.tuning_vs_peft import MODEL, joined_texts
@@ -32,9 +35,9 @@ def main() -> None:
     from fedprompt.tuning.soft import tune_soft
 
     torch.set_num_threads(1)
-    model = load(MODEL, options.home, RunSettings("float32", 1, "cpu"))
+    model = load(MODEL, home, RunSettings("float32", 1, "cpu"))
     template = Template("steady", text=TEXT, words=WORDS)
-    texts = joined_texts(options.home, model._tokenizer, 0, CASES)  # type: ignore[attr-defined]
+    texts = joined_texts(home, model._tokenizer, 0, CASES)  # type: ignore[attr-defined]
     asked = [ChoiceQuery(template.render({"text": text}), tuple(WORDS.values())) for text, _ in texts]
     objective = model.objective(asked, [list(WORDS).index(label) for _, label in texts], TOKENS, kind="labels")
     ticks: list[float] = []

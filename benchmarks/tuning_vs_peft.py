@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report import Row, report, show
+from benchmarks.report import Row, need, report, show
 from fedprompt.models.threads import spin_briefly
+from fedprompt.workspace.home import find_home
 
 TOKENS, BATCH, RATE = 16, 16, 0.01
 MODEL, TEXT = "smollm2-135m-instruct", "vader-text"
@@ -58,6 +59,8 @@ def main() -> None:
     parser.add_argument("--side", choices=("peft", "suffix", "prefix"), help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    need("peft", "pip install peft")
+    options.home = find_home(options.home).path
     if options.side:
         found = _accuracy(options) if options.accuracy else _steps(options)
         print(json.dumps(found))
@@ -112,16 +115,13 @@ def _run(options: argparse.Namespace, side: str, dtype: str, length: int, *more:
     return found
 
 
-def joined_texts(home: Path | None, tokenizer: Any, length: int, wanted: int) -> list[tuple[str, str]]:
+def joined_texts(home: Path, tokenizer: Any, length: int, wanted: int) -> list[tuple[str, str]]:
     """Return (text, label): reviews joined until they have about ``length`` tokens; one review each for 0."""
     from fedprompt.models.assets import asset_folder
     from fedprompt.workspace.demo_text import SOURCES, draw_cases, read_source
-    from fedprompt.workspace.home import find_home
 
     source = next(source for source in SOURCES if source.site == "movies")
-    cases = draw_cases(
-        read_source(asset_folder(find_home(home).path, TEXT), source), 9000, np.random.SeedSequence([0, 1])
-    )
+    cases = draw_cases(read_source(asset_folder(home, TEXT), source), 9000, np.random.SeedSequence([0, 1]))
     found: list[tuple[str, str]] = []
     held: list[str] = []
     for case in cases:
