@@ -84,8 +84,8 @@ def check_model(lm: Any, body: Body, head: Head) -> None:
     if not bool(torch.isfinite(plain).all()):
         dtype = str(body.rows.dtype).removeprefix("torch.")
         raise ModelError(
-            f"{architecture}: its own forward pass gives what is no number, so its weights are damaged or do not fit into "
-            f"{dtype}; fetch them again, or take float32"
+            f"{architecture}: its own forward pass gives what is no number, so its weights are damaged or do not fit "
+            f"into {dtype}; fetch them again, or take float32"
         )
     after = slice(BEGIN + SLOT, None)
     apart = max(
