@@ -119,7 +119,6 @@ def draw_buttons(chosen: KeptStudy, arguments: dict[str, Any], seed: int) -> Non
             icon=":material/play_arrow:",
             type="secondary" if times else "primary",
             disabled=barred("tune") or active(newest_of("tune")),
-            help=FIRST if untimed else None,
             on_click=ask if untimed else begin,
             args=("tune-time", arguments) if untimed else ({**arguments, "seed": seed},),
         )
