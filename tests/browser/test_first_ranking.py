@@ -40,6 +40,16 @@ def test_drop_a_file_get_a_first_ranking(browser: "Browser", fresh_home: Path, t
         page.wait_for_url(re.compile(r"/leaderboard\?study=s1(:|%3A)[0-9a-f]+$"))
         page.get_by_role("heading", name="Leaderboard").wait_for()
         at_rest(page)
+        page.locator(".st-key-leaderboard_text input").fill("review")
+        page.keyboard.press("Enter")
+        page.locator(".st-key-leaderboard_order input").click()
+        page.get_by_role("option", name="worst site").click()
+        page.wait_for_url(re.compile(r"leaderboard_order=worst"))
+        page.reload()  # what was chosen is still there, and what was typed is not in the address
+        page.locator(".st-key-leaderboard_order").get_by_text("worst site").or_(
+            page.locator(".st-key-leaderboard_order input[value='worst site']")
+        ).first.wait_for()
+        assert "leaderboard_order=worst" in page.url and "review" not in page.url
         with open_workspace(fresh_home) as ws:
             assert [one.path.name for one in evaluation_sets(ws.home)] == ["shop.csv"]
             assert [job.state for job in ws.bank.jobs() if job.kind == "score"] == ["done"]
