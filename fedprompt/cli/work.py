@@ -80,7 +80,7 @@ def score(
 def _show_scores(found: dict[str, Any]) -> None:
     """Print the templates, the best first, and why free texts got what they got."""
     rows = sorted(found["results"], key=lambda entry: -(entry["value"] or 0.0))
-    more = {"macro_f1": "macro F1", "balanced_accuracy": "balanced", "calibration_error": "calibration error"}
+    more = {"macro_f1": "macro F1", "balanced_accuracy": "balanced"}
     shown = [name for name in more if any(entry.get(name) is not None for entry in rows)]
     table(
         (
