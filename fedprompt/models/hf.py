@@ -17,6 +17,7 @@ from torch import Tensor
 
 from fedprompt.errors import ModelError
 from fedprompt.models.attention import IMPLEMENTATION
+from fedprompt.models.checked import check_once
 from fedprompt.models.digest import model_digest
 from fedprompt.models.encoding import Encoded, Encoder
 from fedprompt.models.generation import Decoder, Prompted
@@ -56,8 +57,10 @@ class HFModel:
         )
 
     @classmethod
-    def load(cls, folder: Path, *, name: str, settings: RunSettings) -> "HFModel":
+    def load(cls, folder: Path, *, name: str, settings: RunSettings, checked: Path | None = None) -> "HFModel":
         """Load the model in a folder, and show that packed prompts get the numbers of its plain forward pass.
+
+        ``checked`` is the folder that keeps which models have passed; None shows it each time.
 
         Raises:
             ModelError: no such folder, no safetensors, code of its own, not a causal language model, or one of an
@@ -97,7 +100,7 @@ class HFModel:
             window = int(getattr(config.get_text_config(), "max_position_embeddings", 0) or 1_000_000)
             width = int(lm.get_input_embeddings().weight.shape[1])
             model = cls(lm, tokenizer, ModelInfo(name, digest, width, window, settings, layer_products(lm)))
-            check_model(lm, model._body, model._head)
+            check_once(model.info, checked, lambda: check_model(lm, model._body, model._head))
         return model
 
     @property

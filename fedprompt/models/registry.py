@@ -65,7 +65,7 @@ def load(name: str, home: Path, settings: RunSettings | None = None) -> CausalMo
             return _kept[key]
         from fedprompt.models.hf import HFModel
 
-        model = HFModel.load(folder, name=name, settings=chosen)
+        model = HFModel.load(folder, name=name, settings=chosen, checked=home / "checked")
         _kept[key] = model
         while len(_kept) > KEPT:
             _kept.popitem(last=False)

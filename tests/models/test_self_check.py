@@ -1,5 +1,6 @@
 """A model is served only if packs and cached prefixes give its own numbers; every other architecture is named."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from transformers import AutoModelForCausalLM
 from fedprompt.errors import ModelError
 from fedprompt.models import self_check
 from fedprompt.models.attention import IMPLEMENTATION
+from fedprompt.models.checked import check_once
 from fedprompt.models.hf import HFModel
 from fedprompt.models.protocols import RunSettings
+from fedprompt.models.registry import load
 from fedprompt.models.runner import Body, Head
 from fedprompt.models.self_check import check_model
 from tests.models.tiny import FAMILIES, config, model, network, tokenizer
@@ -141,6 +144,36 @@ def test_weights_that_are_no_numbers_are_refused_for_what_they_are() -> None:
         check_model(lm, Body(lm), Head(lm))
 
 
-def test_a_saved_family_loads(tmp_path: Path) -> None:
+def test_a_saved_family_loads_and_its_pass_is_kept_by_weights_and_dtype(tmp_path: Path) -> None:
     folder = saved(config("gemma3"), tmp_path / "model")
-    assert HFModel.load(folder, name="tiny", settings=RunSettings("float32", 1)).info.width == 32
+    names = []
+    for dtype in ("float32", "bfloat16"):
+        settings = RunSettings(dtype, 1)
+        assert load(str(folder), tmp_path / "home", settings).info.width == 32
+        names.append({path.name for path in (tmp_path / "home" / "checked").iterdir()})
+    assert len(names[0]) == 1 and len(names[1]) == 2 and names[0] < names[1]
+
+
+def test_a_check_is_made_once_and_a_failure_each_time(tmp_path: Path) -> None:
+    info, made = model("llama").info, []
+    for folder in (tmp_path / "kept", tmp_path / "kept", None, None):
+        check_once(info, folder, lambda: made.append("passed"))
+    assert made == ["passed"] * 3
+    other = replace(info, digest="sha256:other")
+
+    def fail() -> None:
+        made.append("failed")
+        raise ModelError("no")
+
+    for _ in range(2):
+        with pytest.raises(ModelError, match="no"):
+            check_once(other, tmp_path / "kept", fail)
+    assert made[3:] == ["failed"] * 2
+
+
+def test_a_home_that_cannot_be_written_to_is_checked_again(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    made: list[int] = []
+    for _ in range(2):
+        check_once(model("llama").info, tmp_path / "file" / "checked", lambda: made.append(1))
+    assert made == [1, 1]
