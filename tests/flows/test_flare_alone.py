@@ -1,0 +1,42 @@
+"""Sites on their own machines also tune alone where the study asks for it: the same matrix as in one process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.loopback import Loopback
+from fedprompt.workspace.federating import federate
+from fedprompt.workspace.workspace import open_workspace
+from tests.scripted_sites import TEXT, write_cases
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+SITES = ("ant", "bee")
+
+
+def test_what_each_site_tunes_alone_is_scored_at_the_others(tmp_path: Path) -> None:
+    study = tmp_path / "study.yaml"
+    study.write_text(TEXT.replace("rounds: {count: 2}", "rounds: {count: 2, alone: true}"), encoding="utf-8")
+    files = {site: write_cases(tmp_path / f"{site}.csv", site) for site in SITES}
+    with open_workspace(tmp_path / "local") as ws:
+        local = federate(ws, study, files, seed=3)
+    keys = {site: (tmp_path / "local" / "sites" / site / "site.key").read_bytes() for site in SITES}
+    with Loopback(tmp_path) as loopback:
+        loopback.enrol(SITES, study, keys)
+        loopback.start_hub()
+        for site in SITES:
+            loopback.launch_site(site, files[site])
+        words = ["federate", "-S", str(study), "--transport", "flare", "--seed", "3", "--json"]
+        run = subprocess.run(
+            [sys.executable, "-m", "fedprompt.cli", *words, "--home", str(loopback.hub.path)],
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )
+    assert run.returncode == 0, run.stderr[-3000:]
+    found = json.loads(run.stdout)
+    assert set(found["transfer"]) == set(SITES)
+    for part in ("transfer", "kept", "test", "differences", "prompts", "sentences"):
+        assert found[part] == local[part]
