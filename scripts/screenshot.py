@@ -16,7 +16,7 @@ __all__ = ["chromium", "main", "settle", "show", "take"]
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "images" / "overview.png"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-MOST_PIXELS = 4000
+MOST_PIXELS = 9000
 SETTLE_MILLISECONDS = 2500  # charts draw themselves with a short animation
 
 
