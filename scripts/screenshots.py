@@ -9,6 +9,7 @@ import argparse
 import csv
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -204,15 +205,14 @@ def _cases() -> bytes:
 def _take(camera: Camera, pages: Sequence[str]) -> None:
     asked = _prompts(camera.home)
     with camera.app():
-        _rank(camera, pages)
-        for theme, width in LOOKS:
-            page = camera.page(theme)
-            for name in pages:
-                camera.open(page, name, width, f"?{asked}" if name in ADDRESSED else "")
-                if name == "playground":
-                    _run(page)
-                camera.save(page, f"{name}-{theme}-{width}", width)
+        # A ranking makes its study the one that pages speak of, so it comes after those that show the demo's.
+        _look(camera, [name for name in pages if name != "new_study"], asked)
         _take_more(camera, pages, asked)
+        if "new_study" in pages:
+            _rank(camera)
+            _look(camera, ["new_study"], asked)
+        if "tune" in pages or "overview" in pages:
+            _tune(camera, pages)
     for role, shown in (("hub", ("overview", "federation")), ("site", ("overview", "trust"))):
         with camera.app(role):
             for name in [one for one in shown if one in pages]:
@@ -221,10 +221,18 @@ def _take(camera: Camera, pages: Sequence[str]) -> None:
                 camera.save(page, f"{name}-{role}", 1440)
 
 
-def _rank(camera: Camera, pages: Sequence[str]) -> None:
+def _look(camera: Camera, names: Sequence[str], asked: str) -> None:
+    for theme, width in LOOKS:
+        page = camera.page(theme)
+        for name in names:
+            camera.open(page, name, width, f"?{asked}" if name in ADDRESSED else "")
+            if name == "playground":
+                _run(page)
+            camera.save(page, f"{name}-{theme}-{width}", width)
+
+
+def _rank(camera: Camera) -> None:
     """Rank the draft's prompts on the file, so that New study has something to show."""
-    if {"new_study", "overview"}.isdisjoint(pages):
-        return
     page = camera.page()
     camera.open(page, "new_study", 1440)
     page.locator(".st-key-new_study_rank button:enabled").first.click()
@@ -250,18 +258,22 @@ def _take_more(camera: Camera, pages: Sequence[str], asked: str) -> None:
         page.locator(WAITS).wait_for()
         _run(page, answers=2)
         camera.save(page, "playground-two", 1440)
-    if "tune" in pages or "overview" in pages:
-        camera.open(page, "tune", 1440)
-        start = page.locator(".st-key-tune_start button:enabled").first
-        start.click()  # the first click times it; on a busy machine it starts untimed
-        with suppress(TimeoutError):
-            page.locator(".st-key-tune_measure button:enabled").first.wait_for(timeout=PATIENCE)
-        start.click()
-        page.locator("[data-testid=stVegaLiteChart]").first.wait_for(timeout=SECONDS)
-        settle(page)
-        camera.save(page, "tune-running", 1440)
-        camera.open(page, "overview", 1440)
-        camera.save(page, "overview-running", 1440)
+
+
+def _tune(camera: Camera, pages: Sequence[str]) -> None:
+    page = camera.page()
+    camera.open(page, "tune", 1440)
+    start = page.locator(".st-key-tune_start button:enabled").first
+    start.click()  # the first click times it; on a busy machine it starts untimed
+    with suppress(TimeoutError):
+        page.locator(".st-key-tune_measure button:enabled").first.wait_for(timeout=PATIENCE)
+    start.click()
+    page.get_by_text(re.compile(r"Step ([6-9]|\d\d) of")).first.wait_for(timeout=SECONDS)
+    settle(page)
+    for name in [one for one in ("tune", "overview") if one in pages]:
+        if name != "tune":
+            camera.open(page, name, 1440)
+        camera.save(page, f"{name}-running", 1440)
 
 
 def _take_empty(camera: Camera, pages: Sequence[str]) -> None:
