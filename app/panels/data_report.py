@@ -117,7 +117,7 @@ def _draw_splits(view: Mapping[str, Any]) -> None:
         )
     )
     parts = ", ".join(f"{n} {SPLITS[split]}" for split, n in view["splits"].items())
-    st.altair_chart(finished(alt.layer(bars).properties(height=150)), alt=f"Cases by part and label: {parts}")
+    st.altair_chart(finished(alt.layer(bars).properties(height=210)), alt=f"Cases by part and label: {parts}")
 
 
 def _draw_lengths(lengths: Mapping[str, Any]) -> None:
@@ -133,6 +133,7 @@ def _draw_lengths(lengths: Mapping[str, Any]) -> None:
             x=alt.X("from:Q", title="characters", axis=alt.Axis(grid=False, tickCount=6, format="d")),
             x2="to:Q",
             y=alt.Y("cases:Q", title="cases", axis=alt.Axis(tickCount=4, format="d")),
+            y2=alt.datum(0),  # with an x2 a bar does not begin at zero by itself
             tooltip=[alt.Tooltip("from:Q", format=".0f"), alt.Tooltip("to:Q", format=".0f"), "cases:Q"],
         )
     )
