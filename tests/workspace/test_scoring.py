@@ -27,10 +27,11 @@ def test_every_template_is_scored_and_kept(tmp_path: Path) -> None:
     assert [entry["prompt"] for entry in found["results"]] == [Prompt(t).id for t in STUDY.candidates()]
     for entry, row in zip(found["results"], rows, strict=True):
         assert {"prompt", "name", "metric", "n", "value", "low", "high"} <= set(entry)
-        assert entry["n"] == 20 and entry["low"] < entry["value"] < entry["high"]
+        # The site's key is new at every run, and with it which cases these are; all 20 may be right.
+        assert entry["n"] == 20 and entry["low"] < entry["value"] <= entry["high"]
         assert entry["interval"] == "wilson" and entry["reasons"] == {}
         # Ten cases of each label, so that the mean recall is the accuracy.
-        assert entry["balanced_accuracy"] == pytest.approx(entry["value"]) and 0 < entry["macro_f1"] < 1
+        assert entry["balanced_accuracy"] == pytest.approx(entry["value"]) and 0 < entry["macro_f1"] <= 1
         assert 0 <= entry["calibration_error"] <= 1
         assert (row.site, row.score.prompt, row.score.value) == (OWN_SITE, entry["prompt"], entry["value"])
     assert 0 < found["share_ratio"] < 1
