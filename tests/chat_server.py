@@ -92,6 +92,12 @@ def serve(answer: Callable[[Mapping[str, Any]], str] = by_lexicon, **more: Any) 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
+        def do_GET(self) -> None:
+            known = self.path == "/v1/models"
+            self._write(
+                200 if known else 404, json.dumps({"object": "list", "data": [{"id": "tiny"}]} if known else {})
+            )
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             number = state.enter(dict(self.headers), body)
