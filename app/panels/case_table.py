@@ -9,7 +9,7 @@ import streamlit as st
 from fedprompt.errors import DataError
 from fedprompt.evaluation.tables.delimited import delimited_table
 from fedprompt.evaluation.tables.table import ReadLimits, as_text
-from fedprompt.workspace.playground import MAX_ROWS
+from fedprompt.workspace.trials import MAX_ROWS
 
 __all__ = ["MAX_TABLE_MEGABYTES", "ask_table", "match_columns", "parse_rows", "read_table"]
 

@@ -19,14 +19,15 @@ from fedprompt.workspace.doctor import doctor
 from fedprompt.workspace.dry_run import dry_run
 from fedprompt.workspace.judge_bill import MOST
 from fedprompt.workspace.own_cases import OWN_SITE
-from fedprompt.workspace.playground import RunRequest, run_playground
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.ranking_page import Filter, ranking_page
 from fedprompt.workspace.scoring import score
+from fedprompt.workspace.trials import TrialCell
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import KEY, ChatServer, serve, write_models
 from tests.new_bank import new_workspace
 from tests.scripted_sites import write_cases
+from tests.workspace.answered import answered
 
 pytestmark = pytest.mark.whole
 
@@ -248,33 +249,28 @@ def test_tuning_names_a_model_of_this_machine(ws: Workspace, tmp_path: Path) -> 
         tune(ws, *files(tmp_path))
 
 
-def request(**more: Any) -> RunRequest:
-    body: dict[str, Any] = {
-        "template": {"text": "{text}\nMood:", "messages": None, "words": None, "demonstrations": None},
-        "rows": [{"text": "a good film"}, {"text": "an awful film"}, {"note": "x"}],
-        "labels": ["positive", "negative"],
-        "model": "chat:local",
-    }
-    return RunRequest.parse(body | more)
+def rows_answered(ws: Workspace, **more: Any) -> list[TrialCell]:
+    template = {"text": "{text}\nMood:", "messages": None, "words": None, "demonstrations": None}
+    variant = {"template": template, "labels": ["positive", "negative"], "model": "chat:local", **more}
+    return answered(ws, variant, [{"text": "a good film"}, {"text": "an awful film"}, {"note": "x"}])
 
 
 def test_the_playground_answers_row_by_row(ws: Workspace, server: ChatServer) -> None:
-    result = run_playground(ws, request(generate=True))
-    good, bad, none = result.rows
+    good, bad, none = rows_answered(ws, generate=True)
     assert (good.answer, bad.answer, none.answer) == ("positive", "negative", None)
     assert good.probabilities is not None and sum(good.probabilities.values()) == pytest.approx(1.0)
     assert good.generated == "Positive" and "'text'" in (none.error or "")
-    assert result.tokens == sum(row.tokens for row in result.rows) > 0
+    assert good.tokens > 0 and bad.tokens > 0
     server.logprobs = False
     server.answer = lambda body: "Who knows"
-    row = run_playground(ws, request()).rows[0]
+    row = rows_answered(ws)[0]
     assert (row.probabilities, row.answer, row.generated) == (None, None, "Who knows")
     assert "none of the answers" in (row.error or "")
 
 
 def test_a_row_that_the_server_does_not_answer_says_why(ws: Workspace, server: ChatServer) -> None:
     server.trouble = lambda number, body: 400 if "awful" in body["messages"][-1]["content"] else None
-    rows = run_playground(ws, request(labels=[], generate=True)).rows
+    rows = rows_answered(ws, labels=[], generate=True)
     assert rows[0].error is None and rows[1].error == "the server gave no answer (request refused)"
 
 
