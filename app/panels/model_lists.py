@@ -8,12 +8,11 @@ from app.panels.model_try import ask_try
 from app.panels.plain import capital, plain, sentence
 from app.panels.session_models import add_folder, add_server, added_servers, drop_server
 from app.session import explain, guarded, workspace
-from app.visitor import submit, why_not
+from app.visitor import require, submit, why_not
 from fedprompt.errors import FedPromptError, ModelError
 from fedprompt.models.assets import ASSETS, MODELS, installed
 from fedprompt.models.chat_config import FILE, is_chat
 from fedprompt.workspace.found_servers import FoundServer, configured_servers, find_on_loopback
-from fedprompt.workspace.session_servers import SessionServer
 
 __all__ = ["draw_added", "draw_configured", "draw_found", "draw_local"]
 
@@ -125,8 +124,10 @@ def draw_found() -> None:
                 )
 
 
+@guarded
 def _use(base_url: str, model: str) -> None:
-    add_server(SessionServer(model=f"openai:{model}", base_url=base_url), base_url.split("/")[2], False, None)
+    require("try")
+    add_server(model, base_url, base_url.split("/")[2], False, None)
 
 
 def draw_added() -> None:
