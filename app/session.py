@@ -50,6 +50,7 @@ __all__ = [
     "bank_stamp",
     "compare_view",
     "explain",
+    "fetch_assets",
     "full_row",
     "guarded",
     "ledger_views",
@@ -250,13 +251,14 @@ def explain(error: Exception) -> None:
     key = f"error_{crc32(str(error).encode()):08x}"
     # A job's error reaches the page as words alone.
     if isinstance(error, AssetError) or "assets pull" in str(error):
-        st.button("Fetch the model and the texts", key=key, icon=":material/download:", on_click=_fetch_assets)
+        st.button("Fetch the model and the texts", key=key, icon=":material/download:", on_click=fetch_assets)
     elif isinstance(error, BankError | JobError):
         st.button("Try again", key=key, icon=":material/refresh:")
 
 
 @guarded
-def _fetch_assets() -> None:
+def fetch_assets() -> None:
+    """Fetch the model and the texts in a job."""
     submit(workspace(), "assets", {})
 
 

@@ -47,7 +47,6 @@ JOBS: Mapping[str, Deed] = {
     "forecast": "tune",
     "harden": "tune",
     "model-test": "try",
-    "playground": "try",
     "rehearse": "tune",
     "score": "tune",
     "trial": "try",

@@ -112,7 +112,7 @@ def main() -> None:
             Row(f"scores moved by {name}", "nats", gap, target=shift, met=None if shift is None else gap <= shift)
         )
         table.append(Row(f"answers flipped by {name}", f"of {len(pairs)}", float(flips)))
-    table.append(Row("distinct over all tokens", "ratio", result.share_ratio))
+    table.append(Row("distinct over all tokens", "ratio", result.distinct / result.tokens))
     assert isinstance(asked[0], ChoiceQuery)
     show(report("bound", table, dtype=options.dtype, threads=options.threads), as_json=options.json)
 

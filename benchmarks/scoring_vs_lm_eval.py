@@ -134,7 +134,7 @@ class _Ours:
         asked = [ChoiceQuery(Rendered((Turn(None, (text,)),)), words) for text, words in prompts]
         result = self._model.choices(asked)
         self.found = [values.tolist() for values in result.loglikelihoods]
-        self.share, self.distinct = result.share_ratio, float(result.distinct)
+        self.share, self.distinct = result.distinct / result.tokens, float(result.distinct)
 
 
 class _LmEval:

@@ -1,5 +1,6 @@
 """Data: drop a file of labelled cases, say how it is read, see whether it can be used."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,12 @@ import streamlit as st
 from app.panels.columns import ask_reading
 from app.panels.data_report import draw_counts, draw_refused, draw_verdict
 from app.panels.dropping import choose_set, draw_removal, drop_file
-from app.panels.running import run_quick
+from app.panels.running import run_once
 from app.panels.steps import draw_steps
 from app.session import guarded, role, workspace
 from app.visitor import barred, require, why_not
 from fedprompt.workspace.data_view import without_refused
 from fedprompt.workspace.evaluation_sets import EvaluationSet, Reading, evaluation_sets, keep_reading
-
-REMEMBERED = 8
 
 
 @guarded
@@ -44,7 +43,7 @@ def draw() -> None:
             draw_report(chosen, reading, view)
 
 
-def ask(chosen: EvaluationSet) -> tuple[Reading | None, dict[str, Any] | None]:
+def ask(chosen: EvaluationSet) -> tuple[Reading | None, Mapping[str, Any] | None]:
     """Draw the choices; return what is chosen and what is then in the file, None while a choice is missing."""
     first = look(chosen, chosen.reading)
     guess = None if first["reading"] is None else Reading.model_validate(first["reading"])
@@ -89,21 +88,14 @@ def go_on() -> None:
         st.caption("Open the page New study for that.")
 
 
-def look(chosen: EvaluationSet, reading: Reading | None) -> dict[str, Any]:
+def look(chosen: EvaluationSet, reading: Reading | None) -> Mapping[str, Any]:
     """Return what is in the file; the last looks of this visitor are remembered."""
-    seen: dict[Any, dict[str, Any]] = st.session_state.setdefault("data_seen", {})
     key = (chosen.id, chosen.changed, None if reading is None else reading.model_dump_json())
-    if key not in seen:
-        given = None if reading is None else reading.model_dump(mode="json")
-        arguments = {"data": str(chosen.path), "reading": given}
-        found = dict(run_quick(workspace(), "data", arguments, f"Reading {chosen.path.name}"))
-        while len(seen) >= REMEMBERED:
-            seen.pop(next(iter(seen)))
-        seen[key] = found
-    return seen[key]
+    arguments = {"data": str(chosen.path), "reading": None if reading is None else reading.model_dump(mode="json")}
+    return run_once("data_seen", key, workspace(), "data", arguments, f"Reading {chosen.path.name}")
 
 
-def draw_report(chosen: EvaluationSet, reading: Reading | None, view: dict[str, Any]) -> None:
+def draw_report(chosen: EvaluationSet, reading: Reading | None, view: Mapping[str, Any]) -> None:
     """Draw what is in the file, and what to do about lines that would be refused."""
     draw_verdict(view)
     draw_refused(view)

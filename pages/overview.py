@@ -20,7 +20,7 @@ from app.panels.traffic import draw_traffic
 from app.panels.transfer import draw_transfer, transfer_sentence
 from app.panels.working import draw_working
 from app.session import guarded, overview_view, prompt_titles, recent_view, role, study_bests, workspace
-from app.visitor import cancel, require, submit
+from app.visitor import require, submit
 from fedprompt.workspace.launch import first_jobs
 from fedprompt.workspace.views import OverviewView
 from fedprompt.workspace.working import Working, working_now
@@ -45,12 +45,6 @@ def start() -> None:
     submit(ws, last.kind if last else "demo", last.arguments if last else {})
 
 
-@guarded
-def stop(job: str) -> None:
-    """Stop a job."""
-    cancel(workspace(), job)
-
-
 def state_of(view: OverviewView, working: Sequence[Working]) -> tuple[object, ...]:
     """Return what the rest of the page depends on, so that it is drawn anew only when that has changed."""
     jobs = tuple((job.id, job.state) for job in view.jobs if job.kind in LONG)
@@ -67,7 +61,7 @@ def live() -> None:
         st.session_state["overview_state"] = state_of(view, working)
         st.rerun()
     draw_working(working, watch=role() != "site")
-    draw_jobs(view.jobs, stop, start)
+    draw_jobs(view.jobs, start)
     if (active_jobs(view.jobs) or working) and view.result is None:
         draw_progress(view)
 

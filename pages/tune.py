@@ -14,7 +14,7 @@ from app.session import guarded, role, workspace
 from app.visitor import barred, cancel, submit
 from fedprompt.bank.rows import JobRow
 from fedprompt.workspace.evaluation_sets import evaluation_sets
-from fedprompt.workspace.study_draft import KeptStudy, kept_studies, used_by
+from fedprompt.workspace.study_draft import kept_studies, used_by
 from fedprompt.workspace.tuning_job import estimate_for, same_work, tuning_view
 
 ABOUT = (
@@ -99,11 +99,11 @@ def draw_start() -> None:
     if problem := used_by(chosen.study, data.reading):
         st.warning(plain(sentence(problem)), icon=":material/warning:")
         return
-    draw_buttons(chosen, {"study": str(chosen.path), **data.arguments}, int(seed))
+    draw_buttons({"study": str(chosen.path), **data.arguments}, int(seed))
     st.caption(HERE)
 
 
-def draw_buttons(chosen: KeptStudy, arguments: dict[str, Any], seed: int) -> None:
+def draw_buttons(arguments: dict[str, Any], seed: int) -> None:
     """Draw the button that times it at the first click and starts it at the next, and beside it how long it will take.
 
     While it is timed nobody has to wait: the same button then starts it untimed.

@@ -6,10 +6,9 @@ import streamlit as st
 
 from app.panels.plain import plain
 from app.panels.titles import title
-from app.session import explain, set_query_ids, workspace
+from app.session import guarded, set_query_ids, workspace
 from app.visitor import person
 from fedprompt.bank.rows import EventRow
-from fedprompt.errors import FedPromptError
 from fedprompt.workspace.approving import approve_tag, decline_tag, waiting, why_not_approve
 
 __all__ = ["draw_asked", "draw_waiting"]
@@ -71,11 +70,9 @@ def _draw(asked: EventRow) -> None:
             )
 
 
+@guarded
 def _answer(act: Callable[[], EventRow]) -> None:
-    try:
-        act()
-    except FedPromptError as error:
-        explain(error)
+    act()
 
 
 def _tag(asked: EventRow) -> str:

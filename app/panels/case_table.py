@@ -9,23 +9,13 @@ import streamlit as st
 from fedprompt.errors import DataError
 from fedprompt.evaluation.tables.delimited import delimited_table
 from fedprompt.evaluation.tables.table import ReadLimits, as_text
-from fedprompt.workspace.playground import MAX_ROWS
+from fedprompt.workspace.trials import MAX_ROWS
 
-__all__ = ["MAX_TABLE_MEGABYTES", "ask_table", "match_columns", "parse_rows", "read_table"]
+__all__ = ["MAX_TABLE_MEGABYTES", "match_columns", "parse_rows", "read_table"]
 
 MAX_TABLE_MEGABYTES = 4
 LIMITS = ReadLimits(max_line_bytes=256 * 1024, max_file_bytes=MAX_TABLE_MEGABYTES * 1024 * 1024, max_cases=MAX_ROWS)
 Rows = tuple[dict[str, str], ...]
-
-
-def ask_table(key: str, fields: Sequence[str]) -> Rows:
-    """Draw a box to paste into and a place to drop a file; return the rows, under the prompt's field names.
-
-    Raises:
-        DataError: the table cannot be read; names the line.
-    """
-    rows = read_table(key, fields)
-    return match_columns(rows, fields, key) if rows else ()
 
 
 def read_table(key: str, fields: Sequence[str]) -> Rows:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.panels.running import run_quick
+from app.panels.running import run_once
 from app.panels.taking import draw_contents, draw_download, draw_formats
 from app.panels.titles import title
 from app.session import bank_stamp, guarded, workspace
@@ -18,7 +18,6 @@ from fedprompt.workspace.jobs import ENDED
 __all__ = ["draw_export"]
 
 KEPT_EXPORTS = 6
-REMEMBERED = 8
 ONE_FILE = {"card": ".md", "csv": ".csv", "langchain": ".json", "langfuse": ".json", "parquet": ".parquet"}
 A_FILE_A_PROMPT = {"dotprompt": ".prompt", "hf-templates": ".yaml", "prompty": ".prompty"}
 
@@ -59,15 +58,9 @@ def _file_name(chosen: tuple[str, ...], format: str) -> str:
 
 def _look(chosen: tuple[str, ...], format: str, name: str) -> Mapping[str, Any]:
     """Return what an export would hold; the last looks of this visitor are remembered until the bank changes."""
-    seen: dict[Any, Mapping[str, Any]] = st.session_state.setdefault("bank_looks", {})
     key = (bank_stamp(), chosen, format)
-    if key not in seen:
-        arguments = {"prompts": list(chosen), "format": format, "name": name}
-        found = run_quick(workspace(), "export-preview", arguments, f"Looking into {name}")
-        while len(seen) >= REMEMBERED:
-            seen.pop(next(iter(seen)))
-        seen[key] = found
-    return seen[key]
+    arguments = {"prompts": list(chosen), "format": format, "name": name}
+    return run_once("bank_looks", key, workspace(), "export-preview", arguments, f"Looking into {name}")
 
 
 @guarded

@@ -56,7 +56,7 @@ def draw_forest(pair: PairView, first: str, second: str) -> None:
         x=alt.X("points:Q", scale=scale),
         shape=alt.Shape("of:N", legend=None, scale=alt.Scale(domain=["site", "pooled"], range=["circle", "diamond"])),
     )
-    told = ", ".join(f"{row['site']} {row['points']:+.1f}" for row in rows)
+    told = ", ".join(f"{row['site']} {points(row['points'])}" for row in rows)
     st.altair_chart(
         finished(alt.layer(zero, bars, dots).properties(height=40 * len(rows) + 40)),
         alt=f"Difference in points at each site: {told}",

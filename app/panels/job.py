@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from app.panels.plain import capital, plain, seconds, sentence
-from app.session import role
-from app.visitor import why_not_job
+from app.session import guarded, role, workspace
+from app.visitor import cancel, why_not_job
 from fedprompt.bank.rows import JobRow
 
 __all__ = ["LONG", "active_jobs", "controlled", "draw_jobs", "draw_running", "newest"]
@@ -50,17 +50,16 @@ def controlled(kind: str) -> bool:
     return role() != "site" or kind not in FEDERATIONS
 
 
-def draw_jobs(jobs: Sequence[JobRow], stop: Callable[[str], None], again: Callable[[], None]) -> None:
+def draw_jobs(jobs: Sequence[JobRow], again: Callable[[], None]) -> None:
     """Draw the job that runs and those that wait; if there is none, what became of the last one.
 
     Args:
         jobs: newest first.
-        stop: called with a job's id when the visitor stops it.
         again: called when the visitor wants a failed or stopped job to be tried again.
     """
     active = active_jobs(jobs)
     if active:
-        draw_running(active[0], stop)
+        draw_running(active[0])
         if len(active) > 1:
             st.caption("Next: " + ", then ".join(LONG[job.kind].lower() for job in active[1:]) + ".")
         return
@@ -90,7 +89,6 @@ def draw_jobs(jobs: Sequence[JobRow], stop: Callable[[str], None], again: Callab
 
 def draw_running(
     job: JobRow,
-    stop: Callable[[str], None],
     *,
     page: str = "overview",
     word: str = "Stop",
@@ -99,7 +97,6 @@ def draw_running(
     """Draw one job that runs or waits: what it does, how far it is, and a button that breaks it off.
 
     Args:
-        stop: called with the job's id.
         page: begins the keys of what is drawn.
         word: what the button says.
         end: called with the job's id where it is to end for good; without it there is no button for that.
@@ -119,7 +116,7 @@ def draw_running(
                         icon=":material/pause_circle:" if word == "Pause" else ":material/stop_circle:",
                         disabled=why is not None,
                         help=why,
-                        on_click=stop,
+                        on_click=_stop,
                         args=(job.id,),
                     )
                     if end is not None:
@@ -147,3 +144,8 @@ def draw_running(
             parts.append("taken up again where it stopped")
         if parts:
             st.caption(" · ".join(parts))
+
+
+@guarded
+def _stop(job: str) -> None:
+    cancel(workspace(), job)

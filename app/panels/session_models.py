@@ -7,7 +7,7 @@ bank; the job process is handed it by a handle that is taken back with the serve
 from dataclasses import dataclass
 
 import streamlit as st
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from fedprompt.errors import ModelError
 from fedprompt.models.chat_config import chat_settings, configured, is_chat, read_machine
@@ -46,23 +46,24 @@ def added_servers() -> dict[str, Added]:
     return found
 
 
-def add_server(server: SessionServer, host: str, remote: bool, key: SecretStr | None) -> str:
-    """Add a server and return its name.
+def add_server(model: str, base_url: str, host: str, remote: bool, key: SecretStr | None) -> None:
+    """Add a model of a server, or put it in the place of the one of the same name.
 
     Raises:
-        ModelError: there are too many.
+        ModelError: there are too many, or the name is none that a server can be asked for.
     """
-    added = added_servers()
-    if len(added) >= MOST_SERVERS:
+    try:
+        server = SessionServer(model=f"openai:{model}", base_url=base_url)
+    except ValidationError:
+        raise ModelError("a model's name has no spaces and 200 characters at most") from None
+    added, name = added_servers(), f"session:{model}@{host}"
+    if name not in added and len(added) >= MOST_SERVERS:
         raise ModelError(f"there are {MOST_SERVERS} servers in this session already; take one away first")
     held = None if key is None else ring().hold(key)
     if held is not None:
         server = server.model_copy(update={"ring": held.ring, "handle": held.handle})
-    name = f"session:{server.model.split(':', 1)[1]}@{host}"
-    if name in added:
-        drop_server(name)
-    added[name] = Added(f"{server.model.split(':', 1)[1]} at {host} (this session)", server, host, remote, held)
-    return name
+    drop_server(name)
+    added[name] = Added(f"{model} at {host} (this session)", server, host, remote, held)
 
 
 def drop_server(name: str) -> None:

@@ -11,10 +11,9 @@ from app.panels.asked import draw_asked
 from app.panels.plain import plain
 from app.panels.titles import title
 from app.panels.travel import go
-from app.session import explain, workspace
+from app.session import guarded, workspace
 from app.visitor import barred, person, require
 from fedprompt.bank.rows import EventRow, PromptRow
-from fedprompt.errors import FedPromptError
 from fedprompt.workspace.approving import PRODUCTION, drop_tag, give_tag
 from fedprompt.workspace.keeping import lineage, retire
 
@@ -128,11 +127,9 @@ def _act(act: Callable[[], EventRow], box: str) -> None:
     _say(act)
 
 
+@guarded
 def _say(act: Callable[[], EventRow]) -> None:
-    try:
-        act()
-    except FedPromptError as error:
-        explain(error)
+    act()
 
 
 def _untagging(held: str) -> Callable[[], EventRow]:

@@ -71,7 +71,7 @@ def draw_work(
     if job is None or job.state == "done":
         return
     if active(job):
-        draw_running(job, _stop, page=page, word=word, end=partial(_end, page) if stop else None)
+        draw_running(job, page=page, word=word, end=partial(_end, page) if stop else None)
         return
     if st.session_state.get(f"{page}_ending") == job.id:  # it was to end for good, and has come to its end
         del st.session_state[f"{page}_ending"]
@@ -119,11 +119,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-@guarded
-def _stop(job: str) -> None:
-    cancel(workspace(), job)
 
 
 @guarded

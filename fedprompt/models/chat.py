@@ -6,12 +6,12 @@ which may quote a case or a key.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol
 
 from fedprompt.errors import ModelError
 from fedprompt.prompts.rendered import Rendered
 
-__all__ = ["CHAT", "FAILURES", "ChatInfo", "ChatModel", "ChatReply", "ChatTurn", "Failure", "Options", "Usage", "turns"]
+__all__ = ["CHAT", "ChatInfo", "ChatModel", "ChatReply", "ChatTurn", "Failure", "Options", "Usage", "turns"]
 
 CHAT = "chat"  # the prefix of names that stand in models.toml
 Failure = Literal[
@@ -25,7 +25,6 @@ Failure = Literal[
     "malformed answer",
     "answer withheld",
 ]
-FAILURES: tuple[Failure, ...] = get_args(Failure)
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,6 @@ class ChoiceResult:
     distinct: int
     seconds: float
 
-    @property
-    def share_ratio(self) -> float:
-        """Distinct tokens over all tokens; the lower, the more was shared."""
-        return self.distinct / self.tokens if self.tokens else 1.0
-
 
 @dataclass(frozen=True)
 class Decoding:

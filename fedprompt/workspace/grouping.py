@@ -21,6 +21,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from fedprompt.workspace.federation_run import FederationRun
+from fedprompt.workspace.result_table import points
 from fedprompt.workspace.timing import Clock
 
 __all__ = ["SiteGroup", "group_sentences", "run_groups"]
@@ -188,9 +189,9 @@ def group_sentences(groups: Sequence[SiteGroup], weighed: Mapping[str, Any]) -> 
     found = []
     for group in groups:
         who = ", ".join(group.sites)
-        gain = 100 * (group.value - group.common)
+        gain = group.value - group.common
         what = "keeps the common prompt, which none of its own rounds was better than"
         if gain > 0:
-            what = f"has a prompt of its own, {gain:.1f} points above the common one on its validation cases"
+            what = f"has a prompt of its own, {points(gain)} points above the common one on its validation cases"
         found.append(f"group {group.number} ({who}) {what}")
     return found

@@ -16,7 +16,7 @@ from typing import Any
 from fedprompt.bank.rows import JobRow
 from fedprompt.errors import JobError
 from fedprompt.workspace.failure import sentence_of
-from fedprompt.workspace.kinds import kind_named
+from fedprompt.workspace.kinds import kind_named, kinds
 from fedprompt.workspace.liveness import is_alive, is_running
 from fedprompt.workspace.progress import Paused, Progress
 from fedprompt.workspace.queue import JobQueue
@@ -29,9 +29,9 @@ WRITES_A_SECOND = 4
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 1.0
 ENDED = frozenset({"done", "failed", "cancelled"})
-# What people type into the playground or a search is theirs, and so are a file's labels: once the answer is read,
-# none of it stays in the bank.
-FORGOTTEN = frozenset({"data", "model-test", "playground", "ranking-csv", "search"})
+# What people type into a search is theirs, and so are a file's labels: once the answer is read, none of it stays in
+# the bank.
+FORGOTTEN = frozenset({"data", "model-test", "ranking-csv", "search"})
 log = logging.getLogger(__name__)
 
 
@@ -69,7 +69,7 @@ def submit(ws: Workspace, kind: str, arguments: Mapping[str, Any]) -> str:
 def wait(ws: Workspace, job: str, timeout: float) -> JobRow:
     """Return the job once it is done, at most ``timeout`` seconds from now.
 
-    What a playground job was given and what it answered is wiped from the bank once it is returned.
+    What a job of a ``FORGOTTEN`` kind was given and what it answered is wiped from the bank once it is returned.
 
     Raises:
         JobError: it failed, was cancelled or took longer, or no job process is there to run it.
@@ -127,12 +127,20 @@ def newest_job(ws: Workspace, *kinds: str) -> JobRow | None:
 def resume(ws: Workspace) -> tuple[str, ...]:
     """Queue again what a dead process left, and what never reached the queue; return the ids of those jobs.
 
-    A job that broke off ``ATTEMPTS`` times has failed.
+    A job that broke off ``ATTEMPTS`` times has failed, and so has one of a kind that this version no longer has.
     """
     resumed = []
+    known = {kind.name for kind in kinds()}
     waiting = {job for lane in ("long", "quick") for job in _waiting(ws, lane)}
     for row in reversed(ws.bank.jobs(limit=1000)):
-        if row.state == "running" and (row.pid is None or not is_running(row.pid)):
+        dead = row.state == "running" and (row.pid is None or not is_running(row.pid))
+        if row.kind not in known:
+            if dead or row.state == "queued":
+                gone = f"this version of fedprompt runs no {row.kind} jobs; start the work again from its page"
+                ws.bank.end_job(row.id, "failed", None, gone)
+                ws.bank.forget_job(row.id)
+            continue
+        if dead:
             attempts = int((row.progress or {}).get("attempt", 1))
             if attempts >= ATTEMPTS:
                 often = f"the {row.kind} job's process ended {attempts} times"

@@ -164,12 +164,6 @@ def _export_preview(ws: Workspace, arguments: Arguments, report: Report) -> Mapp
     )
 
 
-def _playground(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
-    from fedprompt.workspace.playground import RunRequest, run_playground
-
-    return run_playground(ws, RunRequest.parse(arguments), report).model_dump(mode="json")
-
-
 def _trial(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.trial_files import TrialFolder
     from fedprompt.workspace.trials import run_trial
@@ -230,7 +224,6 @@ _KINDS: dict[str, Kind] = {
         Kind("map", "quick", _map),
         Kind("model-test", "quick", _model_test),
         Kind("nearest-words", "quick", _nearest_words),
-        Kind("playground", "quick", _playground),
         Kind("forecast", "quick", _forecast),
         Kind("ranking-csv", "quick", _ranking_csv),
         Kind("rehearse", "long", _rehearse),

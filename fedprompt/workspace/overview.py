@@ -7,7 +7,7 @@ from fedprompt.bank.filters import Filter
 from fedprompt.evaluation.intervals import Interval
 from fedprompt.workspace.assets import assets_ready
 from fedprompt.workspace.federation_view import best_template
-from fedprompt.workspace.kinds import kind_named
+from fedprompt.workspace.kinds import kinds
 from fedprompt.workspace.leaderboard import REFERENCE, latest_study
 from fedprompt.workspace.ranking_page import ranking_page
 from fedprompt.workspace.result_table import gain_sentence, headline
@@ -27,9 +27,10 @@ def overview(ws: Workspace) -> OverviewView:
     study = run.study if run else latest_study(ws)
     stages = ws.bank.stages(run.id) if run else {}
     result = run.result if run else None
+    long = {kind.name for kind in kinds() if kind.lane == "long"}
     return OverviewView(
         # What the playground runs is not news, and must not push a running demo off the page.
-        jobs=tuple(job for job in ws.bank.jobs(limit=SEEN) if kind_named(job.kind).lane == "long")[:JOBS],
+        jobs=tuple(job for job in ws.bank.jobs(limit=SEEN) if job.kind in long)[:JOBS],
         sites=tuple(_site(name, body) for name, body in sorted(stages.get("sites", {}).items())),
         rounds=ws.bank.rounds(run.id) if run else (),
         manual=best_template(ws, run) if run else None,
@@ -41,7 +42,6 @@ def overview(ws: Workspace) -> OverviewView:
         result=result,
         assets_ready=assets_ready(ws.home),
         study=study,
-        run_state=run.state if run else None,
     )
 
 

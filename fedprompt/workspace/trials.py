@@ -16,7 +16,6 @@ from pydantic import Field, StringConstraints, ValidationError
 from fedprompt.errors import FedPromptError, JobError
 from fedprompt.evaluation.scorers import Configured, Sample, configure
 from fedprompt.study.schema import Closed, ScorerSpec
-from fedprompt.workspace.playground import MAX_ROWS, Row, misfit
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.readying import ready
 from fedprompt.workspace.scorer_resources import scorer_resources
@@ -25,6 +24,7 @@ from fedprompt.workspace.variants import RowResult, Variant
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = [
+    "MAX_ROWS",
     "MAX_VARIANTS",
     "Check",
     "Judged",
@@ -35,8 +35,10 @@ __all__ = [
     "run_trial",
 ]
 
+MAX_ROWS = 1000
 MAX_VARIANTS = 64
 TOLD_A_SECOND = 8.0
+Row = dict[str, Annotated[str, StringConstraints(max_length=200_000)]]
 
 
 class Check(Closed):
@@ -80,7 +82,17 @@ class TrialRequest(Closed):
         try:
             return cls.model_validate(dict(body))
         except ValidationError as error:
-            raise JobError(misfit(error)) from error
+            raise JobError(_misfit(error)) from error
+
+
+def _misfit(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "request"
+    if first["loc"] == ("rows",) and first["type"] == "too_long":
+        return f"the playground runs {MAX_ROWS:,} rows at once at most; paste fewer"
+    if first["loc"] == ("rows",) and first["type"] == "too_short":
+        return "there is no row to run; type or paste at least one text"
+    return f"the playground's request is not well formed: {field}: {first['msg']}"
 
 
 class TrialCell(RowResult):

@@ -96,7 +96,6 @@ class OverviewView:
     result: Mapping[str, Any] | None
     assets_ready: bool
     study: str | None
-    run_state: str | None
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,6 @@ def test_shared_prefixes_are_counted_once() -> None:
     same = query("a b c")
     result = ScriptedModel().choices([same, same])
     assert result.distinct * 2 == result.tokens
-    assert result.share_ratio == 0.5
 
 
 def test_gradient_agrees_with_finite_differences() -> None:

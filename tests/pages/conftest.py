@@ -61,6 +61,12 @@ def ws(home: Path, request: pytest.FixtureRequest) -> Iterator[Workspace]:
 
 
 @pytest.fixture
+def tuned(ws: Workspace, demo_home: Path) -> str:
+    """The demo's prompt of the third round together."""
+    return [row.id for row in ws.bank.prompts() if row.origin == "federated"][2]
+
+
+@pytest.fixture
 def open_page(home: Path) -> Open:
     """Run a page by itself and return it; ``p`` are the prompt ids of a deep link."""
 

@@ -11,8 +11,9 @@ import pytest
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
+from app.panels.session_models import MOST_SERVERS, Added
 from fedprompt.workspace.found_servers import FoundServer
-from fedprompt.workspace.session_servers import ring
+from fedprompt.workspace.session_servers import SessionServer, ring
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import serve, write_models
 
@@ -154,6 +155,38 @@ def test_a_server_of_this_machine_is_found_and_used_in_this_session(
         at.button(key=f"models_use_{found.base_url}").click().run()
     assert list(at.session_state["models_added"]) == [f"session:tiny@{where}"]
     assert "this machine, without a key; it is forgotten when this session ends" in shown(at)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_server_more_than_a_session_holds_is_refused_in_a_sentence_and_one_it_has_is_not(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listing(["tiny"]) as where:
+        monkeypatch.setenv("OLLAMA_HOST", where)
+        at = press(open_page("models"), "Look for servers")
+        url = f"http://{where}/v1"
+        one = Added("tiny", SessionServer(model="openai:tiny", base_url=url), where, False)
+        names = [f"session:tiny@{where}", *(f"session:other{number}@{where}" for number in range(MOST_SERVERS - 1))]
+        at.session_state["models_added"] = dict.fromkeys(names, one)
+        at.button(key=f"models_use_{url}").click().run()
+        assert not at.exception and not at.error
+        del at.session_state["models_added"][names[0]]
+        at.session_state["models_added"]["session:large@elsewhere"] = one
+        at.button(key=f"models_use_{url}").click().run()
+        assert not at.exception
+        assert "There are 20 servers in this session already; take one away first" in at.error[0].value
+        assert len(at.session_state["models_added"]) == MOST_SERVERS
+
+
+@pytest.mark.usefixtures("home")
+def test_a_models_name_with_a_space_is_refused_in_a_sentence(open_page: Open) -> None:
+    at = open_page("models")
+    at.text_input(key="models_url").set_value("http://127.0.0.1:9/v1").run()
+    at.session_state["models_listed"] = ("http://127.0.0.1:9/v1", ("a b",))
+    at.run()
+    at.selectbox(key="models_model").select("a b").run()
+    press(at, "Use in this session")
+    assert "A model's name has no spaces and 200 characters at most" in at.error[0].value
 
 
 @pytest.mark.usefixtures("home")

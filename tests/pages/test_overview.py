@@ -118,8 +118,9 @@ def test_a_federation_whose_bytes_were_not_counted_by_site_says_so(open_page: Op
 
 
 @pytest.mark.usefixtures("demo_home")
-def test_playground_jobs_do_not_count_as_the_job_of_the_overview(open_page: Open, ws: Workspace) -> None:
-    ws.bank.add_job("j-1", "playground", {})
+@pytest.mark.parametrize("kind", ["trial", "a kind of an earlier version"])
+def test_playground_jobs_do_not_count_as_the_job_of_the_overview(open_page: Open, ws: Workspace, kind: str) -> None:
+    ws.bank.add_job("j-1", kind, {})
     at = open_page("overview")
     assert not at.progress
 

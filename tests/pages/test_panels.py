@@ -125,7 +125,7 @@ def test_the_running_job_comes_first_and_quick_ones_are_left_out() -> None:
     def job(key: str, kind: str, state: str) -> JobRow:
         return JobRow(key, kind, {}, state, None, None, None, os.getpid(), NOW, NOW)  # type: ignore[arg-type]
 
-    newest_first = [job("3", "playground", "running"), job("2", "demo", "running"), job("1", "assets", "queued")]
+    newest_first = [job("3", "trial", "running"), job("2", "demo", "running"), job("1", "assets", "queued")]
     assert [found.id for found in active_jobs(newest_first)] == ["2", "1"]
 
 

@@ -1,10 +1,7 @@
-"""``score`` with a chat model over a real connection: numbers, money, what leaves and what is kept."""
+"""``score`` with a chat model over a real connection: numbers, money, what leaves and what is told."""
 
 import io
 import json
-import re
-import stat
-from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -17,64 +14,20 @@ from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.comparing import compare_scores
 from fedprompt.workspace.doctor import doctor
 from fedprompt.workspace.dry_run import dry_run
-from fedprompt.workspace.judge_bill import MOST
 from fedprompt.workspace.own_cases import OWN_SITE
-from fedprompt.workspace.playground import RunRequest, run_playground
-from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.ranking_page import Filter, ranking_page
 from fedprompt.workspace.scoring import score
+from fedprompt.workspace.trials import TrialCell
 from fedprompt.workspace.workspace import Workspace
-from tests.chat_server import KEY, ChatServer, serve, write_models
-from tests.new_bank import new_workspace
+from tests.chat_server import KEY, ChatServer, write_models
 from tests.scripted_sites import write_cases
+from tests.workspace import chat_study
+from tests.workspace.answered import answered
+from tests.workspace.chat_study import GENERATE, files, number
 
 pytestmark = pytest.mark.whole
 
-PRICE = "price = {input = 100.0, output = 1000.0, currency = 'EUR'}"
-CHOICE = """\
-study: mood
-model: chat:local
-fields: [text]
-answer: {type: choice, labels: [positive, negative]}
-templates:
-  - {name: plain, text: "Review: {text}\\nSentiment:"}
-  - {name: chat, messages: [{role: system, content: You label.}, {role: user, content: "{text}"}]}
-splits: {tune: 30, validation: 20, test: 20}
-"""
-GENERATE = """\
-study: copy
-model: chat:local
-fields: [text]
-answer: {type: generate, scorers: [exact], max_tokens: 5}
-metric: score
-templates: [{name: plain, text: "Say: {text}"}]
-splits: {tune: 10, validation: 20, test: 20}
-"""
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    with serve() as state:
-        yield state
-
-
-@pytest.fixture
-def ws(tmp_path: Path, server: ChatServer) -> Iterator[Workspace]:
-    write_models(tmp_path / "home", server.url, PRICE)
-    SiteFolder(tmp_path / "home" / "sites" / OWN_SITE).prepare(b"k" * 32)  # the same split every time
-    with new_workspace(tmp_path / "home") as workspace:
-        yield workspace
-
-
-def files(folder: Path, text: str = CHOICE) -> tuple[Path, Path]:
-    (folder / "s.yaml").write_text(text, encoding="utf-8")
-    return folder / "s.yaml", write_cases(folder / "a.csv", "a")
-
-
-def number(body: Mapping[str, Any]) -> int:
-    """Return the number of the case in a request; 0 for the question that holds none."""
-    found = re.findall(r"quixotry-a-(\d+)", body["messages"][-1]["content"])
-    return int(found[-1]) if found else 0
+server, ws = chat_study.server, chat_study.ws
 
 
 def test_a_choice_by_likelihood_is_scored_counted_and_priced(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
@@ -248,33 +201,28 @@ def test_tuning_names_a_model_of_this_machine(ws: Workspace, tmp_path: Path) -> 
         tune(ws, *files(tmp_path))
 
 
-def request(**more: Any) -> RunRequest:
-    body: dict[str, Any] = {
-        "template": {"text": "{text}\nMood:", "messages": None, "words": None, "demonstrations": None},
-        "rows": [{"text": "a good film"}, {"text": "an awful film"}, {"note": "x"}],
-        "labels": ["positive", "negative"],
-        "model": "chat:local",
-    }
-    return RunRequest.parse(body | more)
+def rows_answered(ws: Workspace, **more: Any) -> list[TrialCell]:
+    template = {"text": "{text}\nMood:", "messages": None, "words": None, "demonstrations": None}
+    variant = {"template": template, "labels": ["positive", "negative"], "model": "chat:local", **more}
+    return answered(ws, variant, [{"text": "a good film"}, {"text": "an awful film"}, {"note": "x"}])
 
 
 def test_the_playground_answers_row_by_row(ws: Workspace, server: ChatServer) -> None:
-    result = run_playground(ws, request(generate=True))
-    good, bad, none = result.rows
+    good, bad, none = rows_answered(ws, generate=True)
     assert (good.answer, bad.answer, none.answer) == ("positive", "negative", None)
     assert good.probabilities is not None and sum(good.probabilities.values()) == pytest.approx(1.0)
     assert good.generated == "Positive" and "'text'" in (none.error or "")
-    assert result.tokens == sum(row.tokens for row in result.rows) > 0
+    assert good.tokens > 0 and bad.tokens > 0
     server.logprobs = False
     server.answer = lambda body: "Who knows"
-    row = run_playground(ws, request()).rows[0]
+    row = rows_answered(ws)[0]
     assert (row.probabilities, row.answer, row.generated) == (None, None, "Who knows")
     assert "none of the answers" in (row.error or "")
 
 
 def test_a_row_that_the_server_does_not_answer_says_why(ws: Workspace, server: ChatServer) -> None:
     server.trouble = lambda number, body: 400 if "awful" in body["messages"][-1]["content"] else None
-    rows = run_playground(ws, request(labels=[], generate=True)).rows
+    rows = rows_answered(ws, labels=[], generate=True)
     assert rows[0].error is None and rows[1].error == "the server gave no answer (request refused)"
 
 
@@ -294,127 +242,3 @@ def test_the_command_tells_method_money_and_what_was_no_label(
     told = capsys.readouterr().out
     assert "answered by constrained answers" in told and "EUR" in told
     assert "1 answers were no label and count as wrong (lines 14)" in told
-
-
-def test_a_judge_elsewhere_is_in_the_ledger_before_it_is_asked(
-    ws: Workspace, server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    judged = GENERATE.replace("scorers: [exact]", "scorers: [{name: judge, rubric: Polite}]")
-    paths = files(tmp_path, judged)
-    server.answer = lambda body: "Fine.\nScore: 4"
-    monkeypatch.setenv("FEDPROMPT_JUDGE", "chat:local")
-    ledger = SiteFolder(ws.home.sites / OWN_SITE).ledger
-    told = dry_run(ws, *paths, model="scripted")
-    most = told["judge"]
-    assert server.sent == [] and MOST in told["notes"] and (most["model"], most["calls"]) == ("chat:local", 20)
-    # Each reads a text of at most 5 tokens and writes at most 256.
-    assert most["output_tokens"] == 20 * 256 and most["input_tokens"] > 20 * 5
-    assert most["cost"]["amount"] == pytest.approx((most["input_tokens"] * 100 + most["output_tokens"] * 1000) / 1e6)
-    first = score(ws, *paths, model="scripted")
-    assert first["results"][0]["value"] == pytest.approx(0.8)  # 4 of 5 points
-    # What was asked is paid for, and no more than was foretold.
-    spent = first["judge"]
-    assert (spent["model"], spent["calls"]) == ("chat:local", len(server.sent)) and spent["cost"]["currency"] == "EUR"
-    assert 0 < spent["tokens"] <= most["tokens"] and 0 < spent["cost"]["amount"] <= most["cost"]["amount"]
-    # The same question is asked once: the shipped model writes some texts several times.
-    asked = {sent.text for sent in server.sent}
-    assert ledger.entries() == () and 1 < len(asked) == len(server.sent) <= 20
-    monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
-    write_models(ws.home.path, "http://judge.example/v1", f'key = "{KEY}"')
-    with pytest.raises(ModelError, match="may not be sent there"):
-        score(ws, *paths, model="scripted")
-    write_models(ws.home.path, "http://judge.example/v1", f'key = "{KEY}"', 'allow = ["http://judge.example"]')
-    again = score(ws, *paths, model="scripted")
-    assert again["cached"] == 20 and again["judge"]["calls"] == 0 and ledger.entries() == ()
-    score(ws, *paths, model="scripted", anew=True)
-    entries = ledger.entries()
-    assert {(entry.decision, entry.message["host"]) for entry in entries} == {("call", "judge.example")}
-    assert sum(entry.message["calls"] for entry in entries) == len(server.sent) - len(asked) == len(asked)
-
-
-def test_a_second_run_of_a_chat_study_calls_nobody_and_pays_nothing(
-    ws: Workspace, server: ChatServer, tmp_path: Path
-) -> None:
-    paths = files(tmp_path)
-    first = score(ws, *paths)
-    asked = len(server.sent)
-    told = dry_run(ws, *paths)
-    assert (told["calls"], told["cached"], told["cost"]["amount"]) == (0, 40, 0.0)
-    server.trouble = lambda number, body: 500  # nobody is there
-    again = score(ws, *paths)
-    assert len(server.sent) == asked and (again["calls"], again["cached"], again["tokens"]) == (0, 41, 0)
-    assert again["cost"] == {"amount": 0.0, "currency": "EUR"}
-    assert [entry["value"] for entry in again["results"]] == [entry["value"] for entry in first["results"]]
-    assert ws.bank.run(first["run"]).study == ws.bank.run(again["run"]).study
-    server.trouble = lambda number, body: None
-    anew = score(ws, *paths, anew=True)
-    assert (anew["calls"], anew["cached"]) == (41, 0)
-
-
-def test_a_run_that_was_stopped_goes_on_with_the_calls_that_it_lacks(
-    ws: Workspace, server: ChatServer, tmp_path: Path
-) -> None:
-    paths = files(tmp_path)
-
-    def stop(told: Progress) -> None:
-        if told.stage == "score" and (told.done or 0) >= 12:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        score(ws, *paths, report=stop)
-    before = len(server.sent)
-    assert 13 <= before <= 13 + 2 * 4  # four calls at once may be on their way
-    found = score(ws, *paths)
-    # The question what the server can do is asked once more, since it is to be asked for more.
-    assert len(server.sent) == 41 + 1 and found["calls"] == 42 - before
-    cases = [sent.text for sent in server.sent if number(sent.body) or "quixotry" in sent.text]
-    assert len(cases) == len(set(cases)) == 40
-
-
-def test_another_model_server_or_wording_is_asked_anew(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
-    paths = files(tmp_path, GENERATE)
-    score(ws, *paths)
-    assert len(server.sent) == 20
-    files(tmp_path, GENERATE.replace("max_tokens: 5", "max_tokens: 6"))
-    assert score(ws, *paths)["calls"] == 20
-    files(tmp_path, GENERATE.replace("Say: {text}", "Tell: {text}"))
-    assert score(ws, *paths)["calls"] == 20
-    with serve() as other:
-        write_models(ws.home.path, other.url)
-        assert score(ws, *paths)["calls"] == len(other.sent) == 20
-    write_models(ws.home.path, server.url)
-    assert score(ws, *paths)["calls"] == 0
-
-
-def test_answers_are_kept_in_the_sites_folder_for_its_owner_alone(
-    ws: Workspace, server: ChatServer, tmp_path: Path
-) -> None:
-    server.answer = lambda body: "hippocampus"
-    score(ws, *files(tmp_path, GENERATE))
-    kept = ws.home.sites / OWN_SITE / "chat-replies.db"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    held = b"".join(path.read_bytes() for path in kept.parent.glob("chat-replies.db*"))
-    # What was answered is there; what was asked, and the key, are not.
-    assert b"hippocampus" in held and b"quixotry" not in held and b"127.0.0.1" not in held
-    assert b"hippocampus" not in b"".join(path.read_bytes() for path in ws.home.path.glob("bank*"))
-
-
-def test_a_judge_is_part_of_a_score_and_another_judge_is_never_compared_with_it(
-    ws: Workspace, server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    two = "templates: [{name: a, text: 'Say: {text}'}, {name: b, text: 'Tell: {text}'}]"
-    rubric = GENERATE.replace("scorers: [exact]", "scorers: [{name: judge, rubric: Polite}]")
-    paths = files(tmp_path, rubric.replace('templates: [{name: plain, text: "Say: {text}"}]', two))
-    server.answer = lambda body: "Fine.\nScore: 4" if body["model"] == "tiny" else "Poor.\nScore: 1"
-    write_models(ws.home.path, server.url, f'[chat.strict]\nmodel = "openai:strict"\nbase_url = "{server.url}"')
-    monkeypatch.setenv("FEDPROMPT_JUDGE", "chat:local")
-    mild = score(ws, *paths, model="scripted")
-    a, b = (entry["prompt"] for entry in mild["results"])
-    monkeypatch.setenv("FEDPROMPT_JUDGE", "chat:strict")
-    strict = score(ws, *paths, model="scripted")
-    assert [one["results"][0]["value"] for one in (mild, strict)] == [pytest.approx(0.8), pytest.approx(0.2)]
-    ids = {one["results"][0]["judged_by"] for one in (mild, strict)}
-    assert len(ids) == 2 and all(str(id).startswith("j1:") for id in ids)
-    # One study holds both; the ways tie, so the first by name is shown, whole and unmixed.
-    shown = [prompt["by_site"][OWN_SITE]["value"] for prompt in compare_scores(ws, a, b)["prompts"]]
-    assert shown in ([pytest.approx(0.8)] * 2, [pytest.approx(0.2)] * 2)

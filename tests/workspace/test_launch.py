@@ -13,7 +13,6 @@ import pytest
 
 from fedprompt.cli.main import main
 from fedprompt.errors import JobError
-from fedprompt.prompts.template import Template
 from fedprompt.workspace.jobs import submit, wait
 from fedprompt.workspace.launch import check_address, first_jobs, free_port, launch, web_root
 from fedprompt.workspace.liveness import is_alive
@@ -111,14 +110,8 @@ def test_the_app_answers_and_ctrl_c_ends_every_process(tmp_path: Path) -> None:
     with taken() as held:
         port = held.getsockname()[1]
     home = tmp_path / "home"
-    request = {
-        "template": Template("t", text="{text}\nMood:").canonical(),
-        "rows": [{"text": "good"}],
-        "labels": ["positive", "negative"],
-        "model": "scripted",
-    }
     with open_workspace(home) as ws:
-        job = submit(ws, "playground", request)
+        job = submit(ws, "model-test", {"model": "scripted"})
     command = [
         sys.executable,
         "-m",

@@ -214,6 +214,7 @@ def test_totals_are_means_of_what_was_answered_and_of_what_was_judged() -> None:
         ({"rows": []}, "no row to run"),
         ({"rows": [{"text": "x"}] * 1001}, "1,000 rows"),
         ({"colour": "red"}, "colour"),
+        ({"variants": [variant(max_tokens=0)]}, "max_tokens"),
     ],
 )
 def test_a_malformed_request_is_refused(more: dict[str, Any], words: str) -> None:

@@ -1,4 +1,4 @@
-"""The playground runs each row by itself and says of each what is wrong with it."""
+"""A variant answers each row by itself and says of each what is wrong with it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from fedprompt.errors import JobError, ModelError, PromptError
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer, Study
 from fedprompt.workspace.answering import answer_case
 from fedprompt.workspace.bank_variants import bank_variant
-from fedprompt.workspace.playground import RunRequest, run_playground
+from fedprompt.workspace.trials import TrialCell
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 from tests.scripted_sites import STUDY
+from tests.workspace.answered import answered
 
 
 @pytest.fixture
@@ -25,21 +25,19 @@ def ws(tmp_path: Path) -> Iterator[Workspace]:
         yield workspace
 
 
-def request(shown: Template, *texts: str, **more: Any) -> RunRequest:
-    body = {
-        "template": shown.canonical(),
-        "rows": [{"text": text} for text in texts],
-        "labels": ["positive", "negative"],
-        "model": "scripted",
-    }
-    return RunRequest.parse(body | more)
+def answers(ws: Workspace, shown: Template, *texts: str, **more: Any) -> list[TrialCell]:
+    return answered(ws, variant(shown) | more, [{"text": text} for text in texts])
+
+
+def variant(shown: Template) -> dict[str, Any]:
+    return {"template": shown.canonical(), "labels": ["positive", "negative"], "model": "scripted"}
 
 
 PLAIN = Template("plain", text="{text}\nMood:")
 
 
 def test_probabilities_sum_to_one_and_name_the_answer(ws: Workspace) -> None:
-    (row,) = run_playground(ws, request(PLAIN, "a wonderful, lovely film")).rows
+    (row,) = answers(ws, PLAIN, "a wonderful, lovely film")
     assert row.probabilities is not None
     assert sum(row.probabilities.values()) == pytest.approx(1.0)
     assert row.answer == max(row.probabilities, key=lambda label: (row.probabilities or {})[label]) == "positive"
@@ -53,17 +51,17 @@ def test_labels_are_compared_as_python_and_serve_compare_them(ws: Workspace, pri
     words = {"positive": " good indeed", "negative": " bad"}
     template = Template("worded", text="{text}\nMood:", words=words)
     how = {"normalise": normalise, "prior": prior}
-    (row,) = run_playground(ws, request(template, "a good day", **how)).rows
+    (row,) = answers(ws, template, "a good day", **how)
     answer = Answer.model_validate({"type": "choice", "labels": tuple(words), **how})
     wanted = answer_case(ScriptedModel(), Prompt(template), {"text": "a good day"}, answer)
     assert row.probabilities == wanted.probabilities and row.answer == wanted.text
-    plain = run_playground(ws, request(template, "a good day")).rows[0]
+    (plain,) = answers(ws, template, "a good day")
     assert (row.probabilities == plain.probabilities) == (how == {"normalise": "none", "prior": "none"})
 
 
 def test_a_chat_model_is_not_asked_for_likelihoods_that_it_does_not_give(ws: Workspace) -> None:
-    with pytest.raises(JobError, match="length or prior"):
-        run_playground(ws, request(PLAIN, "a good day", model="openai:x", prior="pmi"))
+    (row,) = answers(ws, PLAIN, "a good day", model="openai:x", prior="pmi")
+    assert "length or prior" in (row.error or "")
 
 
 def test_a_prompt_of_the_bank_brings_its_studys_way_of_comparing_labels(ws: Workspace) -> None:
@@ -72,66 +70,51 @@ def test_a_prompt_of_the_bank_brings_its_studys_way_of_comparing_labels(ws: Work
     digest, prompt = study.digest("sha256:0"), Prompt(study.candidates()[0])
     ws.bank.record_study(study, digest, "sha256:0")
     ws.bank.record_prompt(prompt, study=digest, origin="study")
-    variant = bank_variant(ws, prompt.id, "a")
-    assert (variant.normalise, variant.prior) == ("tokens", "pmi")
+    found = bank_variant(ws, prompt.id, "a")
+    assert (found.normalise, found.prior) == ("tokens", "pmi")
 
 
 def test_a_row_does_not_depend_on_its_neighbours(ws: Workspace) -> None:
-    alone = run_playground(ws, request(PLAIN, "a bad film")).rows[0]
-    among = run_playground(ws, request(PLAIN, "good", "a bad film", "fine")).rows[1]
-    assert alone == among
+    (alone,) = answers(ws, PLAIN, "a bad film")
+    among = answers(ws, PLAIN, "good", "a bad film", "fine")[1]
+    assert alone.model_copy(update={"row": 1, "seconds": among.seconds}) == among
 
 
 def test_text_is_generated_when_asked(ws: Workspace) -> None:
-    result = run_playground(ws, request(PLAIN, "a good film", generate=True, max_tokens=2, labels=[]))
-    assert result.rows[0].generated
-    assert result.rows[0].probabilities is None
-    assert result.tokens == result.rows[0].tokens == 2
+    (row,) = answers(ws, PLAIN, "a good film", generate=True, max_tokens=2, labels=[])
+    assert row.generated
+    assert row.probabilities is None
+    assert row.tokens == 2
 
 
 def test_one_bad_row_does_not_stop_the_others(ws: Workspace) -> None:
-    rows = [{"text": "good"}, {"note": "good"}, {"text": "good " * 9000}]
-    result = run_playground(ws, request(PLAIN, rows=rows))
-    assert [row.error is None for row in result.rows] == [True, False, False]
-    assert "'text'" in (result.rows[1].error or "")
-    assert "window" in (result.rows[2].error or "")
+    good, other, long = answered(ws, variant(PLAIN), [{"text": "good"}, {"note": "good"}, {"text": "good " * 9000}])
+    assert good.error is None
+    assert "'text'" in (other.error or "")
+    assert "window" in (long.error or "")
 
 
 def test_a_soft_prompt_from_the_bank_stands_in_the_slot(ws: Workspace) -> None:
     template = Template("soft", text="{text}{soft}\nMood:").with_words(["positive", "negative"])
     prompt = Prompt(template, ScriptedModel().text_init("terrible bad awful", 4))
     identity = ws.bank.record_prompt(prompt, study=None, origin="playground")
-    with_soft = run_playground(ws, request(template, "a film", soft=identity)).rows[0]
-    without = run_playground(ws, request(Template("plain", text="{text}\nMood:"), "a film")).rows[0]
+    (with_soft,) = answers(ws, template, "a film", soft=identity)
+    (without,) = answers(ws, PLAIN, "a film")
     assert with_soft.error is None
     assert with_soft.probabilities != without.probabilities
 
 
 def test_a_slot_without_a_soft_prompt_says_what_to_do(ws: Workspace) -> None:
-    with pytest.raises(JobError, match="choose a soft prompt"):
-        run_playground(ws, request(Template("soft", text="{text}{soft}:"), "a film"))
+    (row,) = answers(ws, Template("soft", text="{text}{soft}:"), "a film")
+    assert "choose a soft prompt" in (row.error or "")
 
 
 def test_braces_that_do_not_match_are_a_sentence(ws: Workspace) -> None:
     body = PLAIN.canonical() | {"text": "{text"}
-    with pytest.raises(PromptError, match="braces"):
-        run_playground(ws, request(PLAIN, "x", template=body))
+    (row,) = answers(ws, PLAIN, "x", template=body)
+    assert "braces" in (row.error or "")
 
 
 def test_an_unknown_model_names_the_nearest(ws: Workspace) -> None:
-    with pytest.raises(ModelError, match="did you mean 'scripted'"):
-        run_playground(ws, request(PLAIN, "x", model="scriptted"))
-
-
-@pytest.mark.parametrize(
-    ("more", "words"),
-    [
-        ({"rows": []}, "no row to run"),
-        ({"rows": [{"text": "x"}] * 1001}, "1,000 rows"),
-        ({"colour": "red"}, "colour"),
-        ({"max_tokens": 0}, "max_tokens"),
-    ],
-)
-def test_a_malformed_request_is_refused(more: dict[str, Any], words: str) -> None:
-    with pytest.raises(JobError, match=words):
-        request(PLAIN, "x", **more)
+    (row,) = answers(ws, PLAIN, "x", model="scriptted")
+    assert "did you mean 'scripted'" in (row.error or "")

@@ -1,0 +1,183 @@
+"""The Bank page's files: formats to choose from, what is written, and what comes in."""
+
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.panels.plain import plain
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.template import Template
+from fedprompt.workspace.exporting import export_prompts
+from fedprompt.workspace.home_key import home_signer
+from fedprompt.workspace.workspace import Workspace, open_workspace
+from tests.new_bank import new_workspace
+
+pytestmark = pytest.mark.whole
+
+Open = Callable[..., AppTest]
+
+
+def write(at: AppTest, format: str) -> None:
+    """Look into a format and write it."""
+    at.button(key=f"bank_look_{format}").click().run()
+    at.button(key="bank_write").click().run()
+
+
+def test_a_format_that_cannot_hold_the_prompt_is_greyed_with_the_reason_and_the_one_to_take(
+    open_page: Open, tuned: str
+) -> None:
+    at = open_page("bank", tuned)
+    assert not at.button(key="bank_look_bundle").disabled
+    assert at.button(key="bank_look_langchain").disabled
+    reasons = [element.value for element in at.caption if ":material/block:" in element.value]
+    assert any("holds only text" in reason and "instead." in reason for reason in reasons)
+
+
+def test_a_bundle_is_written_offered_for_download_and_comes_back_as_the_same_prompt(
+    open_page: Open, home: Path, tuned: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = open_page("bank", tuned)
+    write(at, "bundle")
+    assert not at.error
+    written = list((home / "exports").iterdir())
+    assert [path.suffix for path in written] == [".zip"]
+    assert at.get("download_button")
+    monkeypatch.setenv("FEDPROMPT_HOME", str(tmp_path / "elsewhere"))
+    other = open_page("bank")
+    other.file_uploader(key="bank_file").upload("taken.zip", written[0].read_bytes()).run()
+    other.button(key="bank_import").click().run()
+    assert "1 prompt came in" in other.success[0].value
+    with open_workspace(tmp_path / "elsewhere") as elsewhere:
+        assert [row.id for row in elsewhere.bank.prompts()] == [tuned]
+
+
+def test_before_anything_is_written_a_format_shows_its_files_their_first_lines_and_lines_that_use_it(
+    open_page: Open, ws: Workspace, home: Path, demo_home: Path
+) -> None:
+    template = next(row.id for row in ws.bank.prompts() if row.name == "terse")
+    at = open_page("bank", template)
+    assert not any(button.key == "bank_write" for button in at.button)
+    at.button(key="bank_look_langchain").click().run()
+    name = f"terse-{template[3:9]}-langchain.json"
+    assert list(at.dataframe[-1].value["File"]) == [name]
+    head, use = at.code[-2].value, at.code[-1].value
+    if "pathlib" in head:
+        head, use = use, head
+    assert "PromptTemplate" in head and f'pathlib.Path("{name}")' in use and '{"text": "..."}' in use
+    assert not (home / "exports").exists()
+    at.button(key="bank_look_bundle").click().run()
+    assert set(at.dataframe[-1].value["File"]) >= {"bank.json", "hashes.json", "README.md", "signature.json"}
+    assert not list(home.glob("preview-*"))
+
+
+def test_a_refusal_names_the_prompt_as_the_page_does(open_page: Open, ws: Workspace, tuned: str) -> None:
+    template = next(row.id for row in ws.bank.prompts() if row.name == "terse")
+    at = open_page("bank", template, tuned)
+    reasons = [element.value for element in at.caption if ":material/block:" in element.value]
+    assert any(
+        "“tuned together, round 3”: its soft prompt is vectors" in reason.replace("\\", "") for reason in reasons
+    )
+    assert not any("soft prompt'" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"{"])
+def test_a_damaged_file_is_told_in_a_sentence_that_names_it(open_page: Open, ws: Workspace, content: bytes) -> None:
+    at = open_page("bank")
+    at.file_uploader(key="bank_file").upload("odd.zip", content).run()
+    at.button(key="bank_import").click().run()
+    assert "odd.zip" in at.error[0].value.replace("\\", "")
+    assert ws.bank.prompts() == ()
+
+
+def test_a_bundle_that_climbs_out_of_its_folder_is_refused(
+    open_page: Open, ws: Workspace, home: Path, tuned: str, tmp_path: Path
+) -> None:
+    good = export_prompts(ws, [tuned], "bundle", tmp_path / "good.zip").path
+    buffer = BytesIO(good.read_bytes())
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("../../climbed.txt", "x")
+    before = len(ws.bank.prompts())
+    at = open_page("bank")
+    at.file_uploader(key="bank_file").upload("bad.zip", buffer.getvalue()).run()
+    at.button(key="bank_import").click().run()
+    assert at.error
+    assert len(ws.bank.prompts()) == before
+    assert not list(tmp_path.rglob("climbed.txt"))
+
+
+def test_thirteen_formats_stand_in_groups_each_with_an_icon_of_its_own(open_page: Open, tuned: str) -> None:
+    at = open_page("bank", tuned)
+    offered = [button.key for button in at.button if str(button.key).startswith("bank_look_")]
+    assert len(offered) == 13
+    shown = [element.value for element in at.markdown]
+    groups = [one.split("**")[1] for one in shown if one.startswith(("**Run", "**Share", "**Scores"))]
+    assert groups == ["Run it", "Share it", "Scores"]
+    assert not any(":material/draft:" in one for one in shown)
+
+
+def test_a_signed_bundle_tells_its_key_after_export_and_after_import(
+    open_page: Open, ws: Workspace, tuned: str
+) -> None:
+    at = open_page("bank", tuned)
+    write(at, "bundle")
+    key = home_signer(ws.home).fingerprint
+    assert any("Signed by this home's key" in one.value and key in one.value for one in at.caption)
+    content = next(ws.home.exports.iterdir()).read_bytes()
+    at.file_uploader(key="bank_file").upload("taken.zip", content).run()
+    at.button(key="bank_import").click().run()
+    assert any(f"Signed by `{key}`" in one.value for one in at.caption)
+
+
+@pytest.mark.parametrize("name", ["csv", "card", "promptfoo", "prompty", "hf-templates"])
+def test_a_written_template_tells_what_was_dropped_and_that_nobody_signed_a_plain_file(
+    open_page: Open, ws: Workspace, demo_home: Path, tmp_path: Path, name: str
+) -> None:
+    template = next(row.id for row in ws.bank.prompts() if row.name == "terse")
+    expected = export_prompts(ws, [template], name, tmp_path / "aside.zip").dropped
+    at = open_page("bank", template)
+    write(at, name)
+    assert not at.error
+    assert any("Nothing is left out" in one.value for one in at.caption) is not bool(expected)
+    assert any("cannot hold" in str(one.proto) for one in at.info) is bool(expected)
+    assert any("Not signed" in one.value for one in at.caption) is (name != "promptfoo")
+
+
+def test_a_prompt_that_is_here_in_another_order_is_told_at_its_coming_and_beside_it(
+    open_page: Open, ws: Workspace, tmp_path: Path
+) -> None:
+    here = Prompt(Template("a [link](x)", text="Mood of {text}: good or bad?"))
+    ws.bank.record_prompt(here, study=None, origin="typed")
+    with new_workspace(tmp_path / "other") as other:
+        there = Prompt(Template("b", text="good or bad? Mood of {text}:"))
+        id = other.bank.record_prompt(there, study=None, origin="typed")
+        bundle = export_prompts(other, [id], "bundle", tmp_path / "b.zip").path
+    at = open_page("bank")
+    at.file_uploader(key="bank_file").upload("b.zip", bundle.read_bytes()).run()
+    at.button(key="bank_import").click().run()
+    (told,) = (one.value for one in at.caption if "has the same words or vectors" in one.value)
+    assert plain("a [link](x)") in told and "[link](" not in told
+    at = open_page("bank", id)
+    assert any("The same words in another order" in one.value for one in at.caption)
+
+
+def test_a_prompty_file_comes_in_under_its_own_name_and_says_that_nobody_signed_it(open_page: Open) -> None:
+    at = open_page("bank")
+    text = "---\nmodel:\n  api: chat\n---\nuser:\nIs this kind? {{text}}\n"
+    at.file_uploader(key="bank_file").upload("Kind words.prompty", text.encode()).run()
+    at.button(key="bank_import").click().run()
+    assert not at.error
+    assert "Kind words" in at.success[0].value
+    assert any("Nobody signed it" in one.value for one in at.caption)
+
+
+def test_old_exports_make_room_for_new_ones(open_page: Open, home: Path, tuned: str) -> None:
+    (home / "exports").mkdir()
+    for number in range(9):
+        (home / "exports" / f"old-{number}.zip").write_bytes(b"x")
+    at = open_page("bank", tuned)
+    write(at, "bundle")
+    assert len(list((home / "exports").iterdir())) == 6
