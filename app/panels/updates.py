@@ -53,8 +53,10 @@ def _draw(data: pd.DataFrame, column: str, sites: Sequence[str], rule: float | N
     layers: list[alt.Chart] = [
         base.mark_line(strokeWidth=1.6).encode(color=who, strokeDash=dash),
         base.mark_point(size=60, filled=True, opacity=1).encode(color=who, shape=shape),
-        alt.Chart(data[data["outlier"]]).mark_point(size=240, strokeWidth=2, color=colours.worse).encode(x=x, y=y),
     ]
+    if bool(data["outlier"].any()):  # a layer without marks would be a picture without a name to a screen reader
+        odd = alt.Chart(data[data["outlier"]])
+        layers.append(odd.mark_point(size=240, strokeWidth=2, color=colours.worse).encode(x=x, y=y))
     if rule is not None:
         zero = pd.DataFrame([{column: rule}])
         layers.append(alt.Chart(zero).mark_rule(strokeDash=[4, 4], color=colours.muted).encode(y=f"{column}:Q"))
