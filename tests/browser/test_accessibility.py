@@ -1,12 +1,13 @@
-"""Every page, light and dark, against axe's rules; and no page asks anything of another machine.
+"""Every page, light and dark, full, empty and narrow, against axe's rules; no page asks anything of another machine.
 
 What stands in ``STREAMLITS_OWN`` is drawn by Streamlit and cannot be mended by a page; docs/accessibility.md says so to
 whoever needs it. A rule that no longer finds anything there fails, so that the list shrinks as Streamlit is mended.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.browser.test_paths import App, running
 from tests.demo_bank import fill
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 # Rule -> (what of the page it is about, why no page of ours can mend it).
@@ -31,6 +32,9 @@ STREAMLITS_OWN = {
         "whose own words are white, and in dark no colour is far enough from both",
     ),
 }
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+MOST_VISITED = ("overview", "leaderboard", "bank", "playground")
+SERIOUS = ("serious", "critical")
 INSIDE = """
 ([selectors, own]) => selectors.every((one) => {
   const element = document.querySelector(one);
@@ -39,12 +43,27 @@ INSIDE = """
 """
 
 
+@dataclass(frozen=True)
+class Broken:
+    """A rule that a page breaks, how badly, and by which element."""
+
+    page: str
+    impact: str
+    what: str
+
+
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     home = tmp_path_factory.mktemp("accessible")
     with open_workspace(home) as ws:
         fill(ws)
     with running(home, "--no-demo") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with running(tmp_path_factory.mktemp("empty"), "--no-demo") as started:
         yield started
 
 
@@ -60,34 +79,58 @@ def named(app: App) -> str:
 @pytest.fixture(scope="module")
 def walked(browser: "Browser", app: App, named: str) -> dict[str, Any]:
     """What axe found on every page in both themes, and every address that a page asked."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found: list[tuple[str, str, str, str]] = []
+    found: list[Broken] = []
     own: set[str] = set()
     asked: list[str] = []
-    for theme in ("light", "dark"):
-        context = browser.new_context(color_scheme=theme, viewport={"width": 1440, "height": 1000})
-        page = context.new_page()
+    for theme in THEMES:
+        page = browser.new_context(color_scheme=theme, viewport={"width": 1440, "height": 1000}).new_page()
         page.on("request", lambda request: asked.append(request.url))
         for name in PAGES:
             query = f"?{named}" if name in ADDRESSED else ""
-            page.goto(f"{app.address}/{'' if name == 'overview' else name}{query}")
-            page.locator("h1").first.wait_for(timeout=60_000)
-            settle(page)
-            for rule in Axe().run(page).response["violations"]:
-                selector = STREAMLITS_OWN.get(rule["id"], ("", ""))[0]
-                for node in rule["nodes"]:
-                    if selector and page.evaluate(INSIDE, [node["target"], selector]):
-                        own.add(rule["id"])
-                    else:
-                        what = f"{rule['id']} ({rule['impact']}): {node['html'][:160]}"
-                        found.append((theme, name, str(rule["impact"]), what))
-        context.close()
+            broken, known = looked_at(page, app, name, f"{theme} {name}", query)
+            found, own = [*found, *broken], own | known
+        page.context.close()
     return {"found": found, "own": own, "asked": asked}
 
 
+def looked_at(page: "Page", app: App, name: str, what: str, query: str = "") -> tuple[list[Broken], set[str]]:
+    """Open a page; return which rules it breaks, and the rules that only what is Streamlit's own breaks."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.goto(f"{app.address}/{'' if name == 'overview' else name}{query}")
+    page.locator("h1").first.wait_for(timeout=60_000)
+    settle(page)
+    found, own = [], set()
+    for rule in Axe().run(page).response["violations"]:
+        selector = STREAMLITS_OWN.get(rule["id"], ("", ""))[0]
+        for node in rule["nodes"]:
+            if selector and page.evaluate(INSIDE, [node["target"], selector]):
+                own.add(str(rule["id"]))
+            else:
+                found.append(Broken(what, str(rule["impact"]), f"{rule['id']}: {node['html'][:160]}"))
+    return found, own
+
+
 def test_no_page_breaks_a_rule_of_accessibility_seriously(walked: dict[str, Any]) -> None:
-    assert [one for one in walked["found"] if one[2] in ("serious", "critical")] == []
+    assert [one for one in walked["found"] if one.impact in SERIOUS] == []
+
+
+@pytest.mark.parametrize("width", [1440, 800])
+def test_no_page_of_an_empty_home_does_either(browser: "Browser", empty: App, width: int) -> None:
+    assert serious(browser, empty, width) == []
+
+
+def test_no_page_that_is_800_pixels_wide_does_either(browser: "Browser", app: App) -> None:
+    assert serious(browser, app, 800) == []
+
+
+def serious(browser: "Browser", app: App, width: int) -> list[Broken]:
+    """Return what the pages that are visited most break in a window of a width; wide and narrow differ in theme."""
+    theme = THEMES[width < 1000]
+    page = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 1000}).new_page()
+    found = [one for name in MOST_VISITED for one in looked_at(page, app, name, f"{theme} {name} {width}")[0]]
+    page.context.close()
+    return [one for one in found if one.impact in SERIOUS]
 
 
 def test_what_is_said_to_be_streamlits_own_is_still_there(walked: dict[str, Any]) -> None:
