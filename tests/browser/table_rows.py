@@ -13,6 +13,5 @@ ROW, TICK = 35, 16  # pixels: a row's and the heading's height, and how far in t
 def tick(page: "Page", table: "Locator", *places: int) -> None:
     """Tick rows by their places on the screen, from 0, and wait until the page has answered each."""
     for place in places:
-        table.scroll_into_view_if_needed()
         table.click(position={"x": TICK, "y": ROW * (place + 1) + ROW // 2})
         page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()

@@ -95,7 +95,7 @@ def test_a_pasted_table_is_judged_kept_as_a_test_set_and_run_again(page: "Page",
     at_rest(page)
     page.get_by_text("Only what fails (1)").click()
     at_rest(page)
-    tick(page, page.locator("[class*=st-key-playground_matrix_]"), 0)
+    tick(page, page.locator("[class*=st-key-playground_matrix_][class*=_fails]"), 0)
     page.get_by_text(re.compile("fails exact: .*the output is not the answer", re.IGNORECASE)).wait_for()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download as CSV", exact=True).click()
