@@ -106,10 +106,10 @@ def _joined(layer: Any, config: Any, pack: bool) -> _Layer:
         layer.input_layernorm.weight,
         layer.post_attention_layernorm.weight,
         float(layer.input_layernorm.variance_epsilon),
-        Weight(_join(three), None if any(bias is None for bias in biases) else torch.cat(biases), pack=pack),
-        Weight(attention.o_proj.weight, pack=pack),
+        Weight(_join(three), None if any(bias is None for bias in biases) else torch.cat(biases), pack=pack, turn=pack),
+        Weight(attention.o_proj.weight, pack=pack, turn=pack),
         _Inner(_join(_gates(layer)), pack),
-        Weight(layer.mlp.down_proj.weight, pack=pack),
+        Weight(layer.mlp.down_proj.weight, pack=pack, turn=pack),
     )
 
 
@@ -177,18 +177,19 @@ class _Inner:
 
     def __init__(self, joined: Tensor, pack: bool) -> None:
         gate, up = joined.chunk(2)
-        self.joined, self.gate, self.up = (Weight(part, pack=pack) for part in (joined, gate, up))
+        self.joined = Weight(joined, pack=False, turn=pack)
+        self.gate, self.up = Weight(gate, pack=pack), Weight(up, pack=pack)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return [rows, inner]; without a gradient the activation and the gate ride on the products."""
-        if self.joined.packs and not (torch.is_grad_enabled() and x.requires_grad):
+        if self.gate.packed is not None and not (torch.is_grad_enabled() and x.requires_grad):
             return self.up.joined(x, self.gate.product(x, "swish"), "mul")
         found: Tensor = _Gated.apply(x, self)  # type: ignore[no-untyped-call]
         return found
 
     def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return gate and up before the activation."""
-        if not self.joined.packs:
+        if self.gate.packed is None:
             gate, up = self.joined.product(x).chunk(2, dim=-1)
             return gate, up
         return self.gate.product(x), self.up.product(x)

@@ -21,7 +21,7 @@ def both(
     plain, offset, x, other = (
         torch.randn(*s, generator=rng).to(dtype) for s in ((24, 16), (24,), (rows, 16), (rows, 24))
     )
-    first, second = (Weight(plain, offset if bias else None, pack=pack) for pack in (False, PACKS))
+    first, second = (Weight(plain, offset if bias else None, pack=pack, turn=pack) for pack in (False, PACKS))
     return first, second, x, other
 
 
@@ -60,11 +60,11 @@ def test_bfloat16_stays_within_a_rounding_of_float32() -> None:
 def test_a_model_whose_weights_are_many_keeps_no_second_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     lm = model("llama")._lm
     packed = Body(lm)._fused
-    assert packed is not None and packed._layers[0].down.packs == PACKS and Head(lm)._product.packs == PACKS
+    assert packed is not None and (packed._layers[0].down.packed is not None) == PACKS
     for module in (fused, runner):
         monkeypatch.setattr(module, "PACKED", 0)
     plain = Body(lm)._fused
-    assert plain is not None and not plain._layers[0].down.packs and not Head(lm)._product.packs
+    assert plain is not None and plain._layers[0].down.packed is None and Head(lm)._product.packed is None
 
 
 def test_weights_off_the_processor_are_not_packed() -> None:
