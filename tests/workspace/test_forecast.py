@@ -22,7 +22,8 @@ def test_a_forecast_sends_nothing_and_foretells_the_bytes(tmp_path: Path) -> Non
     with new_workspace(tmp_path / "home") as ws:
         found = forecast(ws, study, dict(files))
         assert tuple(found["sites"]) == SITES and found["rounds"] == 2 and found["basis"] == "measured"
-        assert all(one["cases"] == 80 and one["seconds"] > 0 for one in found["sites"].values())
+        # The scripted model may take less than the hundredth of a second that is told.
+        assert all(one["cases"] == 80 and one["seconds"] is not None for one in found["sites"].values())
         assert not ws.bank.runs() and not list(ws.home.sites.glob("*"))
         federate(ws, study, files)
         for name in SITES:
