@@ -41,6 +41,7 @@ def main() -> None:
 
     from benchmarks.scoring_vs_lm_eval import _texts
     from fedprompt.evaluation.cases import Case
+    from fedprompt.evaluation.demonstrations import Shown
     from fedprompt.evaluation.runner import query
     from fedprompt.models.protocols import ChoiceQuery, RunSettings
     from fedprompt.models.registry import load
@@ -52,9 +53,9 @@ def main() -> None:
     model = load(MODEL, options.home, settings)
     study = demo_study(DemoSettings())
     cases = [Case({"text": text}, "positive") for text in _texts(options)]
-    shown = [Case({"text": "fine"}, label) for label in ("positive", "negative") * 2]
-    prompts = [Prompt(template) for template in study.candidates()]
-    asked = [query(prompt, case, study.answer.labels, shown) for case in cases for prompt in prompts]
+    tune = [Case({"text": "fine"}, label) for label in ("positive", "negative") * 2]
+    asking = [(Prompt(template), Shown(template, tune)) for template in study.candidates()]
+    asked = [query(prompt, case, study.answer.labels, shown.to(case)) for case in cases for prompt, shown in asking]
 
     def bare(tokens: int, pack: int, times: int = 1) -> float:
         """Return the seconds that the linear layers' products take."""

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import ModelError, StudyError
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.demonstrations import Shown
 from fedprompt.evaluation.generating import generate_and_judge
-from fedprompt.evaluation.runner import PromptRun, choose_demonstrations, to_score, true_labels
+from fedprompt.evaluation.runner import PromptRun, to_score, true_labels
 from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.models.chat import ChatModel, ChatReply, ChatTurn, Options, turns
 from fedprompt.models.chat_choice import ChatAnswer, ChatQuery, asked_with, choose
@@ -96,7 +97,7 @@ def run_chat(
     """
     if answer.type == "generate":
         writer = ChatWriter(model)
-        shown = [choose_demonstrations(prompt.template, tune) for prompt in prompts]
+        shown = [Shown(prompt.template, tune) for prompt in prompts]
         judged = generate_and_judge(writer, prompts, cases, answer, shown, progress, resources)
         found = [
             PromptRun(prompt, judged.values[:, place], reasons=judged.reasons[place])
@@ -137,10 +138,10 @@ def score_chat(
 
 
 def _rendered(prompts: Sequence[Prompt], cases: Sequence[Case], tune: Sequence[Case]) -> Iterator[Rendered]:
-    shown = [choose_demonstrations(prompt.template, tune) for prompt in prompts]
+    shown = [Shown(prompt.template, tune) for prompt in prompts]
     for case in cases:
         for prompt, own in zip(prompts, shown, strict=True):
-            yield prompt.template.render(case.fields, own)
+            yield prompt.template.render(case.fields, own.to(case))
 
 
 def _queries(prompts: Sequence[Prompt], cases: Sequence[Case], answer: Answer, tune: Sequence[Case]) -> list[ChatQuery]:

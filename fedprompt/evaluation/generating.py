@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.demonstrations import Shown
 from fedprompt.evaluation.fitting import fit
 from fedprompt.evaluation.score_cache import Judgement, ScoreCache
 from fedprompt.evaluation.scorers.configured import configure, weighted_mean
@@ -27,7 +28,6 @@ from fedprompt.study.schema import Answer
 __all__ = ["CHUNK", "Judged", "Local", "generate_and_judge"]
 
 CHUNK = 64
-Shown = Sequence[tuple[Mapping[str, str], str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ def generate_and_judge(
     """Write a text for every case and prompt, and judge it by the study's scorers.
 
     Args:
-        shown: the demonstrations of each prompt.
+        shown: what each prompt's template shows.
         progress: hears (texts done, texts in all).
         resources: the encoder and the judge that scorers may need.
         local: ``model`` once more where it runs here, so that cases are cut to its window and judgements are kept.
@@ -156,9 +156,10 @@ class _Run:
         return judged
 
     def _query(self, case: int, prompt: int) -> GenerateQuery:
+        own, shown = self._prompts[prompt], self._shown[prompt].to(self._cases[case])
+
         def make(one: Case) -> GenerateQuery:
-            own = self._prompts[prompt]
-            return GenerateQuery(own.template.render(one.fields, self._shown[prompt]), own.soft)
+            return GenerateQuery(own.template.render(one.fields, shown), own.soft)
 
         if self._local is None:
             return make(self._cases[case])

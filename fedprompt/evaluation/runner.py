@@ -6,7 +6,6 @@ A case that could not be judged has no value (NaN) there, and is neither a zero 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.choices import ask
+from fedprompt.evaluation.demonstrations import Demonstrated, Shown
 from fedprompt.evaluation.fitting import fit
 from fedprompt.evaluation.generating import Local, generate_and_judge
 from fedprompt.evaluation.likelihoods import adjusted, premises
@@ -22,7 +22,6 @@ from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.models.protocols import CausalModel, ChoiceQuery
 from fedprompt.models.work import Work
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer
 from fedprompt.study.score import BINS, CalibrationBin, Comparison, Score, SplitName
 
@@ -30,8 +29,8 @@ __all__ = [
     "PromptRun",
     "RunCost",
     "choice_run",
-    "choose_demonstrations",
     "compare_runs",
+    "fitted_query",
     "query",
     "run_prompts",
     "to_score",
@@ -87,37 +86,24 @@ class RunCost:
         return Work(self.tokens, self.distinct, self.seconds, self.distinct)
 
 
-def choose_demonstrations(template: Template, tune: Sequence[Case]) -> tuple[tuple[Mapping[str, str], str], ...]:
-    """Return the tune cases that a template shows, labels in turn, in the split's own (keyed) order.
-
-    Raises:
-        DataError: the tune split has too few cases.
-    """
-    if template.demonstrations is None:
-        return ()
-    wanted = template.demonstrations.count
-    if len(tune) < wanted:
-        raise DataError(f"template '{template.name}' shows {wanted} cases and the tune split has {len(tune)}")
-    queues: dict[str, list[Case]] = {}
-    for case in tune:
-        queues.setdefault(case.answer, []).append(case)
-    chosen: list[Case] = []
-    while len(chosen) < wanted:
-        for label in sorted(queues):
-            if queues[label] and len(chosen) < wanted:
-                chosen.append(queues[label].pop(0))
-    return tuple((case.fields, case.answer) for case in chosen)
-
-
-def query(prompt: Prompt, case: Case, labels: Sequence[str], tune: Sequence[Case]) -> ChoiceQuery:
-    """Return what to ask the model about one case."""
+def query(prompt: Prompt, case: Case, labels: Sequence[str], shown: Demonstrated) -> ChoiceQuery:
+    """Return what to ask the model about one case, after the cases that are shown to it."""
     words = prompt.template.words or {}
-    rendered = prompt.template.render(case.fields, choose_demonstrations(prompt.template, tune))
+    rendered = prompt.template.render(case.fields, shown)
     return ChoiceQuery(rendered, tuple(words[label] for label in labels), prompt.soft)
 
 
-def _asked(prompt: Prompt, labels: Sequence[str], tune: Sequence[Case], case: Case) -> ChoiceQuery:
-    return query(prompt, case, labels, tune)
+def fitted_query(
+    model: CausalModel, prompt: Prompt, case: Case, labels: Sequence[str], shown: Shown, *, soft: int | None = None
+) -> tuple[ChoiceQuery, bool]:
+    """Return what to ask the model about one case, cut to its window, and whether it was cut.
+
+    Args:
+        shown: what the prompt's template shows.
+        soft: how many soft tokens stand in the slot; those of the prompt's own soft prompt if None.
+    """
+    own = shown.to(case)  # of the whole case: cut, it would not be known for one that is shown
+    return fit(model, lambda one: query(prompt, one, labels, own), case, soft=soft)
 
 
 def run_prompts(
@@ -146,8 +132,8 @@ def run_prompts(
     """
     if not cases or not prompts:
         return (), RunCost(0, 0, 0.0)
+    shown = [Shown(prompt.template, tune) for prompt in prompts]
     if answer.type == "generate":
-        shown = [choose_demonstrations(prompt.template, tune) for prompt in prompts]
         here = Local(model, cache)
         judged = generate_and_judge(model, prompts, cases, answer, shown, progress, resources, here)
         made = tuple(
@@ -156,13 +142,15 @@ def run_prompts(
         )
         return made, RunCost(judged.tokens, judged.distinct, judged.seconds, judged.cached, judged.clipped)
     labels, true = list(answer.labels), true_labels(cases, answer)
-    fitted = [[fit(model, partial(_asked, prompt, labels, tune), case) for prompt in prompts] for case in cases]
+    asking = list(zip(prompts, shown, strict=True))
+    fitted = [[fitted_query(model, prompt, case, labels, own) for prompt, own in asking] for case in cases]
     table = [[asked for asked, _ in row] for row in fitted]
     clipped = sum(any(cut for _, cut in row) for row in fitted)
     found, prior, cost = ask(model, table, cache, progress), None, RunCost(0, 0, 0.0)
     if texts := premises(answer):
         empty = [Case(dict.fromkeys(cases[0].fields, text), answer.labels[0]) for text in texts]
-        before = ask(model, [[query(prompt, case, labels, tune) for prompt in prompts] for case in empty], cache)
+        rows = [[query(prompt, case, labels, own.to(case)) for prompt, own in asking] for case in empty]
+        before = ask(model, rows, cache)
         prior, cost = before.values, RunCost(before.tokens, before.distinct, before.seconds, before.cached)
     scores = adjusted(answer, found.values, found.lengths, [asked.words for asked in table[0]], prior)
     runs = tuple(choice_run(prompt, scores[:, place], true) for place, prompt in enumerate(prompts))

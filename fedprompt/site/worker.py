@@ -275,8 +275,9 @@ class Worker:
         """Return a split prepared for the study's soft template, kept from one round to the next."""
         if split not in self._objectives:
             kind = self._study.tuning.objective if split == "tune" else "labels"
-            cases, folder = self.splits.cases(split), self._folder.path
-            made = self._objectives[split] = prepare(self._model, self._study, cases, kind=kind, folder=folder)
+            cases, tune, folder = self.splits.cases(split), self.splits.tune, self._folder.path
+            made = prepare(self._model, self._study, cases, tune=tune, kind=kind, folder=folder)
+            self._objectives[split] = made
             self._clipped[split] = max(self._clipped.get(split, 0), made.clipped)
         return self._objectives[split]
 

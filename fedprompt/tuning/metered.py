@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import PromptError
 from fedprompt.evaluation.cases import Case
-from fedprompt.evaluation.fitting import fit
-from fedprompt.evaluation.runner import query, true_labels
+from fedprompt.evaluation.demonstrations import Shown
+from fedprompt.evaluation.runner import fitted_query, true_labels
 from fedprompt.models.protocols import CausalModel, LossGradient, PreparedObjective
 from fedprompt.models.work import Work
 from fedprompt.prompts.prompt import Prompt
@@ -59,25 +59,29 @@ def prepare(
     study: Study,
     cases: Sequence[Case],
     *,
+    tune: Sequence[Case] = (),
     kind: Literal["labels", "vocabulary"] = "labels",
     folder: Path | None = None,
 ) -> MeteredObjective:
     """Return cases prepared for the study's soft template.
 
     Args:
+        tune: the site's tune split, for demonstrations.
         kind: over what the answer's likelihood is normalised; ``labels`` where validation is looked at.
         folder: private; takes the keys and values that do not fit the memory allowed.
 
     Raises:
         PromptError: the study has no soft slot.
-        ModelError: the template alone does not fit the model's window.
+        ModelError: the template alone does not fit the model's window, or the model has no format for its messages.
+        DataError: too few cases for demonstrations.
         TuningError: ``folder`` cannot take what is over the memory.
     """
     if study.soft is None:
         raise PromptError(f"the study '{study.study}' has no soft slot")
     slot = Prompt(study.soft_template(), SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
     labels, tokens = study.answer.labels, study.soft.tokens
-    fitted = [fit(model, lambda one: query(slot, one, labels, ()), case, soft=tokens) for case in cases]
+    shown = Shown(slot.template, tune)
+    fitted = [fitted_query(model, slot, case, labels, shown, soft=tokens) for case in cases]
     answers = true_labels(cases, study.answer).tolist()
     began = time.perf_counter()
     objective = model.objective([asked for asked, _ in fitted], answers, tokens, kind=kind, folder=folder)

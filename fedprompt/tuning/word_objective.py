@@ -12,8 +12,8 @@ import numpy as np
 
 from fedprompt.errors import TuningError
 from fedprompt.evaluation.cases import Case
-from fedprompt.evaluation.fitting import fit
-from fedprompt.evaluation.runner import query, true_labels
+from fedprompt.evaluation.demonstrations import Shown
+from fedprompt.evaluation.runner import fitted_query, true_labels
 from fedprompt.models.protocols import CausalModel, ChoiceQuery, SoftObjective
 from fedprompt.models.vocabulary import Vocabulary
 from fedprompt.prompts.prompt import Prompt
@@ -69,14 +69,15 @@ class WordObjective:
 
         Raises:
             TuningError: no slot, no cases, or a weight below 0.
-            DataError: an answer is no label.
+            DataError: an answer is no label, or too few cases for demonstrations.
         """
         if not template.has_soft or not cases:
             raise TuningError("to look for words there must be a template with a {soft} slot, and cases to measure on")
         if not (np.isfinite(fluency) and fluency >= 0):
             raise TuningError(f"the fluency weight is a number from 0 up, not {fluency}")
         self._model, self._vocabulary, self._template, self._cases = model, vocabulary, template, tuple(cases)
-        self._labels, self._tune, self._fluency, self._tokens = list(answer.labels), tune, fluency, tokens
+        self._labels, self._fluency, self._tokens = list(answer.labels), fluency, tokens
+        self._shown = Shown(template, tune)
         self._true = true_labels(cases, answer)
         slot = Prompt(template, SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
         self._open = [self._query(slot, case, tokens) for case in self._cases]
@@ -119,7 +120,7 @@ class WordObjective:
         return self._model.objective(self._open, answers, tokens)
 
     def _query(self, prompt: Prompt, case: Case, soft: int = 0) -> ChoiceQuery:
-        return fit(self._model, lambda one: query(prompt, one, self._labels, self._tune), case, soft=soft)[0]
+        return fitted_query(self._model, prompt, case, self._labels, self._shown, soft=soft)[0]
 
 
 def with_words(template: Template, words: str, name: str) -> Template:

@@ -3,6 +3,7 @@
 import time
 
 from fedprompt.bank.store import Bank
+from fedprompt.evaluation.demonstrations import Shown
 from fedprompt.evaluation.runner import query, run_prompts
 from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.prompt import Prompt
@@ -35,7 +36,8 @@ def demo_time(
     slot = Prompt(study.soft_template(), start_prompt(model, study, bank))
     assert slot.soft is not None and study.soft is not None
     began = time.perf_counter()
-    queries = [query(slot, case, answer.labels, ()) for case in cases]
+    shown = Shown(slot.template, worker.splits.tune)
+    queries = [query(slot, case, answer.labels, shown.to(case)) for case in cases]
     objective = model.objective(queries, [0] * len(cases), study.soft.tokens)
     prefill = (time.perf_counter() - began) / len(cases)
     batch = [row % len(cases) for row in range(tuning.batch)]

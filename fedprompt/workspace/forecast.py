@@ -92,7 +92,8 @@ def forecast(
         seconds = seen.get(site)
         if seconds is None and cases and model is not None:  # a chat model's calls would cost money
             report(Progress("prepare", f"{site}: one step on a batch of its cases"))
-            seconds, measured = _measured(model, parsed, cases, len(sites), ws.home.path), True
+            tune = _splits(ws, parsed, site, cases).tune
+            seconds, measured = _measured(model, parsed, cases, tune, len(sites), ws.home.path), True
         found[site] = {
             "cases": None if cases is None else len(cases),
             "seconds": None if seconds is None else round(seconds, 2),
@@ -260,13 +261,15 @@ def _earlier(ws: Workspace, digest: str) -> dict[str, float]:
     return {}
 
 
-def _measured(model: CausalModel, study: Study, cases: Sequence[Case], sites: int, home: Path) -> float:
+def _measured(
+    model: CausalModel, study: Study, cases: Sequence[Case], tune: Sequence[Case], sites: int, home: Path
+) -> float:
     """Return the seconds of the work of one of so many sites, from a few of its cases, prepared as it prepares them."""
     few = cases[:SAMPLE]
     validation = study.splits.validation
     many = validation if validation > 1 else validation * len(cases)
     began = time.perf_counter()
-    run_prompts(model, [Prompt(template) for template in study.candidates()], few, study.answer, cases[-SAMPLE:])
+    run_prompts(model, [Prompt(template) for template in study.candidates()], few, study.answer, tune)
     seconds = (time.perf_counter() - began) / len(few) * many
     if study.soft is None or study.answer.type != "choice":
         return seconds
@@ -274,7 +277,7 @@ def _measured(model: CausalModel, study: Study, cases: Sequence[Case], sites: in
     start = start_prompt(model, study).vectors
     rows = range(len(batch))
     with tempfile.TemporaryDirectory(dir=home) as folder:  # for what exceeds the memory, as the site's own folder is
-        objective = prepare(model, study, batch, kind=study.tuning.objective, folder=Path(folder))
+        objective = prepare(model, study, batch, tune=tune, kind=study.tuning.objective, folder=Path(folder))
         objective.loss_and_gradient(start, rows)  # the first fills what the next ones use
         began = time.perf_counter()
         objective.loss_and_gradient(start, rows)

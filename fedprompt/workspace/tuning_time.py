@@ -57,7 +57,8 @@ def time_tuning(
     report(Progress("prepare", f"preparing {len(own.chosen)} cases", 1.0, 4.0))
     began = time.perf_counter()
     folder = own.folder.path
-    objective = prepare(model, parsed, own.splits.tune, kind=parsed.tuning.objective, folder=folder)
+    tune = own.splits.tune
+    objective = prepare(model, parsed, tune, tune=tune, kind=parsed.tuning.objective, folder=folder)
     start = start_prompt(model, parsed, ws.bank)
     prepared = time.perf_counter() - began
     took: list[float] = []
@@ -87,7 +88,7 @@ def time_tuning(
     report(Progress("time", "one look at validation cases", 3.0, 4.0))
     few = own.splits.validation[:LOOKED_AT]
     began = time.perf_counter()
-    looked = prepare(model, parsed, few, folder=folder)
+    looked = prepare(model, parsed, few, tune=tune, folder=folder)
     prepare_look = (time.perf_counter() - began) / len(few)
     began = time.perf_counter()
     looked.loglikelihoods(start.vectors)

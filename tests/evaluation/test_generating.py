@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.demonstrations import Shown
 from fedprompt.evaluation.generating import CHUNK, generate_and_judge
 from fedprompt.evaluation.runner import compare_runs, run_prompts, to_score
 from fedprompt.models.protocols import Decoding, Generated, GenerateQuery
@@ -32,6 +33,9 @@ class Echo(ScriptedModel):
         return tuple(Generated(text if verb == "say" else text.upper(), 2) for verb, text in texts)
 
 
+NOTHING = Shown(SAY.template, ())
+
+
 def case(text: str, answer: str, group: str | None = None) -> Case:
     return Case({"text": text}, answer, group)
 
@@ -40,7 +44,7 @@ def test_every_prompt_and_case_meet_once_in_chunks_of_a_fixed_size() -> None:
     model = Echo()
     cases = [case(f"t{n}", f"t{n}" if n % 2 else f"T{n}") for n in range(50)]
     told: list[tuple[int, int]] = []
-    found = generate_and_judge(model, [SAY, SHOUT], cases, EXACT, [(), ()], lambda *at: told.append(at))
+    found = generate_and_judge(model, [SAY, SHOUT], cases, EXACT, [NOTHING, NOTHING], lambda *at: told.append(at))
     assert [size for size, _ in model.chunks] == [CHUNK, 100 - CHUNK]
     assert told == [(CHUNK, 100), (100, 100)]
     assert found.values[:, 0].tolist() == [float(n % 2) for n in range(50)]

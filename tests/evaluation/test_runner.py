@@ -5,10 +5,10 @@ import pytest
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.demonstrations import Shown
 from fedprompt.evaluation.runner import (
     PromptRun,
     choice_run,
-    choose_demonstrations,
     compare_runs,
     query,
     run_prompts,
@@ -83,25 +83,11 @@ def test_a_comparisons_sums_by_hand() -> None:
     assert (same.total, same.squares, same.better, same.worse) == (0.0, 0.0, 0, 0)
 
 
-def test_demonstrations_are_the_tune_splits_first_of_each_label_in_turn() -> None:
-    tune = [case("no", text="n1"), case("no", text="n2"), case("yes", text="y1"), case("no", text="n3")]
-
-    def shown(count: int) -> list[tuple[str, str]]:
-        template = Template("d", text="{demonstrations}{text}", demonstrations=Demonstrations(count))
-        return [(fields["text"], label) for fields, label in choose_demonstrations(template, tune)]
-
-    assert shown(2) == [("n1", "no"), ("y1", "yes")]
-    # Where a label is used up, the others go on.
-    assert shown(4) == [("n1", "no"), ("y1", "yes"), ("n2", "no"), ("n3", "no")]
-    with pytest.raises(DataError, match="shows 5 cases and the tune split has 4"):
-        shown(5)
-    assert choose_demonstrations(Template("t", text="{text}"), []) == ()
-
-
 def test_a_query_shows_tune_cases_alone() -> None:
     template = Template("d", text="{demonstrations}Q: {text} A:", demonstrations=Demonstrations(2))
     tune = [case("yes", text="t1"), case("no", text="t2")]
-    asked = query(Prompt(template.with_words(ANSWER.labels)), case("yes", text="v1"), ANSWER.labels, tune)
+    one = case("yes", text="v1")
+    asked = query(Prompt(template.with_words(ANSWER.labels)), one, ANSWER.labels, Shown(template, tune).to(one))
     assert asked.rendered.text() == "Q: t2 A: no\n\nQ: t1 A: yes\n\nQ: v1 A:"
     assert asked.words == (" yes", " no")
 
