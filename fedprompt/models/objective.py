@@ -104,9 +104,8 @@ class CachedObjective:
         for row in rows:
             case, start = self._cases[row], len(self._prefixes[row])
             paths = case.paths if looking or self._kind == "labels" else [case.paths[self._answers[row]]]
-            words = sum(len(path) - 1 for path in paths)
-            asked += len(paths) * len(case.context) + words
-            computed += len(case.context) - start + words
+            asked += len(paths) * len(case.context) + sum(len(path) - 1 for path in paths)
+            computed += len(case.context) - start + _beyond(paths)
         return Tokens(asked, computed)
 
     def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
@@ -145,9 +144,9 @@ class CachedObjective:
         return [rows[start:stop] for start, stop in pairwise(cuts)]
 
     def _tail(self, row: int) -> int:
-        """Return how many tokens a case has from the slot on, its words' included."""
+        """Return how many tokens a case has from the slot on, its words' included, what they share once."""
         case = self._cases[row]
-        return len(case.context) - len(self._prefixes[row]) + sum(len(path) - 1 for path in case.paths)
+        return len(case.context) - len(self._prefixes[row]) + _beyond(case.paths)
 
     def loglikelihoods(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return [cases, labels]; batches are cut in the order of the cases, by ``pack``."""
@@ -188,7 +187,7 @@ class CachedObjective:
         return [*cuts, (start, len(self._cases))] if self._cases else []
 
     def _layout(self, rows: Sequence[int], words: Sequence[Sequence[int]]) -> _Batch:
-        """Lay out the tails of some cases, each followed by the words asked for as branches."""
+        """Lay out the tails of some cases, each followed by the words asked for as a tree, what they share once."""
         batch, soft = _Batch([], [], [], []), 0
         for row, asked in zip(rows, words, strict=True):
             case, start, first = self._cases[row], len(self._prefixes[row]), len(batch.tokens)
@@ -197,14 +196,16 @@ class CachedObjective:
                 batch.tokens.append(-1 - soft if token < 0 else token)
                 soft += token < 0
             tail = [(start + k, k - 1) for k in range(len(context))]
-            spots = []
+            spots, places = [], dict[tuple[int, int], int]()  # row of the token before it, token -> its row
             for path in (case.paths[word] for word in asked):
                 parent = len(context) - 1
                 found = [(first + parent, path[0])]
                 for token, target in pairwise(path):
-                    tail.append((tail[parent][0] + 1, parent))
-                    parent = len(tail) - 1
-                    batch.tokens.append(token)
+                    if (parent, token) not in places:
+                        places[parent, token] = len(tail)
+                        tail.append((tail[parent][0] + 1, parent))
+                        batch.tokens.append(token)
+                    parent = places[parent, token]
                     found.append((first + parent, target))
                 spots.append(found)
             batch.positions.extend(position for position, _ in tail)
@@ -251,6 +252,11 @@ class CachedObjective:
         flat = self._head.columns(picked, targets.flatten())
         own = torch.arange(targets.numel(), device=picked.device).view_as(targets)
         return flat.gather(1, own)
+
+
+def _beyond(paths: Sequence[tuple[int, ...]]) -> int:
+    """Return how many tokens lead to the words' last ones, what they share counted once."""
+    return sum(unshared([path[:-1] for path in paths]))
 
 
 def _runs(tail: Sequence[tuple[int, int]]) -> list[Run]:
