@@ -56,6 +56,9 @@ class MessageSpec(Closed):
     content: Text
 
 
+Messages = Annotated[tuple[MessageSpec, ...], Field(min_length=1, max_length=64)]
+
+
 class DemonstrationsSpec(Closed):
     """How many of the site's own tune cases are shown."""
 
@@ -68,21 +71,13 @@ class TemplateSpec(Closed):
 
     name: Name
     text: Text | None = None
-    messages: Annotated[tuple[MessageSpec, ...], Field(min_length=1, max_length=64)] | None = None
+    messages: Messages | None = None
     words: dict[str, str] | None = None
     demonstrations: DemonstrationsSpec | None = None
 
     def template(self) -> Template:
         """Return the value that this describes."""
-        return Template(
-            name=self.name,
-            text=self.text,
-            messages=None if self.messages is None else tuple(Message(m.role, m.content) for m in self.messages),
-            words=self.words,
-            demonstrations=None
-            if self.demonstrations is None
-            else Demonstrations(self.demonstrations.count, self.demonstrations.separator),
-        )
+        return _template(self.name, self.text, self)
 
 
 class Init(Closed):
@@ -100,9 +95,14 @@ class Init(Closed):
 
 
 class Soft(Closed):
-    """The template with the slot, how many soft tokens stand there, and the text (or other source) they start from."""
+    """The template with the slot, how many soft tokens stand there, and the text (or other source) they start from.
 
-    template: Text
+    ``template`` is one text; ``messages``, in its place, are a chat with the slot in one of them.
+    """
+
+    template: Annotated[Text | None, Field(exclude_if=absent)] = None
+    messages: Annotated[Messages | None, Field(exclude_if=absent)] = None
+    demonstrations: Annotated[DemonstrationsSpec | None, Field(exclude_if=absent)] = None
     tokens: Annotated[int, Field(ge=1, le=512)] = 8
     # Told apart by form, so that what is wrong with a mapping is said of the mapping.
     init: Annotated[
@@ -110,6 +110,13 @@ class Soft(Closed):
         Discriminator(lambda given: "text" if isinstance(given, str) else "mapping"),
     ]
     words: dict[str, str] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Soft":
+        if (self.template is None) == (self.messages is None):
+            given = "neither is" if self.template is None else "both are"
+            raise ValueError(f"'soft' has 'template' (one text) or 'messages' (a chat), and {given} given; take one")
+        return self
 
 
 class Tuning(Closed):
@@ -244,7 +251,8 @@ class Study(Closed):
                 "'answer: {type: choice, labels: [...]}'",
             )
         if self.soft is not None and not self._checked(("soft",), self.soft_template).has_soft:
-            raise _misfit(("soft",), "soft.template has no {soft} slot")
+            lacks = "soft.template has no" if self.soft.messages is None else "none of soft.messages has a"
+            raise _misfit(("soft",), f"{lacks} {{soft}} slot")
         if self.rounds.least_steps is not None and self.rounds.least_steps > self.tuning.steps:
             raise _misfit(
                 ("rounds", "least_steps"),
@@ -308,8 +316,7 @@ class Study(Closed):
         """
         if self.soft is None:
             raise PromptError(f"the study '{self.study}' has no 'soft:' part, so there is nothing to tune")
-        template = Template("soft prompt", text=self.soft.template, words=self.soft.words)
-        return template.with_words(self.answer.labels)
+        return _template("soft prompt", self.soft.template, self.soft).with_words(self.answer.labels)
 
     def alone(self) -> "Study":
         """Return the study for rounds of a single site: no strategy for many, no quorum, nothing to liken."""
@@ -321,6 +328,17 @@ class Study(Closed):
     def digest(self, model: str) -> str:
         """Return the study's id, ``s1:`` and a digest over canonical JSON and the model's digest."""
         return study_digest(self.model_dump(mode="json"), model)
+
+
+def _template(name: str, text: str | None, spec: TemplateSpec | Soft) -> Template:
+    messages, shots = spec.messages, spec.demonstrations
+    return Template(
+        name=name,
+        text=text,
+        messages=None if messages is None else tuple(Message(m.role, m.content) for m in messages),
+        words=spec.words,
+        demonstrations=None if shots is None else Demonstrations(shots.count, shots.separator),
+    )
 
 
 def study_digest(content: Mapping[str, Any], model: str) -> str:

@@ -19,6 +19,7 @@ from fedprompt.federation.strategies.fedbuff import FedBuff
 from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.template import Template
 from fedprompt.study.messages import Choice, ScoreReply
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
@@ -343,11 +344,12 @@ def start_prompt(model: CausalModel, study: Study, bank: Bank | None = None) -> 
     Without a bank, as in a site's rehearsal, drawn words stand for the bank's prompt.
 
     Raises:
-        ModelError: the text has no tokens.
+        ModelError: the text has no tokens, or the model has no format for the messages that the slot stands in.
         PromptError: the bank's prompt has no soft prompt, or one of another size or model.
         BankError: the bank lacks it.
     """
     assert study.soft is not None
+    _check_read(model, study.soft_template(), study.soft.tokens)
     init, tokens = study.soft.init, study.soft.tokens
     if isinstance(init, str):
         return model.text_init(init, tokens)
@@ -359,3 +361,11 @@ def start_prompt(model: CausalModel, study: Study, bank: Bank | None = None) -> 
         raise PromptError(f"soft.init names {init.prompt}, which has {held}; the study's has {tokens} tokens")
     soft.check_model(model.info.digest, model.info.name, model.info.width)
     return soft
+
+
+def _check_read(model: CausalModel, template: Template, tokens: int) -> None:
+    """Lay the template out once, empty, so that a model that cannot read it says so before any site is asked."""
+    empty = dict.fromkeys(template.variables, "")
+    shown = 0 if template.demonstrations is None else template.demonstrations.count
+    label = next(iter(template.words or {""}))
+    model.length(template.render(empty, [(empty, label)] * shown), (), tokens)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.demonstrations import Shown
 from fedprompt.evaluation.readers import read_cases
 from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.evaluation.splits import Splits, SplitSizes, assign, load_assignment, save_assignment
@@ -65,7 +66,8 @@ def make_worker(
         resources: what the machine gives to scorers of free text.
 
     Raises:
-        DataError: a split is smaller than the study's ``min_cases``; says how many cases are missing.
+        DataError: a split is smaller than the study's ``min_cases``, or the tune split has fewer cases than a template
+            shows; says how many there are.
     """
     splits = split_cases(folder, study, cases)
     if short := splits.shortfalls(study.privacy.min_cases):
@@ -74,4 +76,17 @@ def make_worker(
             f"{where}: site '{name}' has too few distinct cases ({told}; privacy.min_cases is "
             f"{study.privacy.min_cases}); add cases, change 'splits:', or lower min_cases in the study"
         )
+    _check_shown(study, splits, f"{where}: site '{name}'")
     return Worker(name=name, folder=folder, study=study, model=model, splits=splits, resources=resources)
+
+
+def _check_shown(study: Study, splits: Splits, where: str) -> None:
+    try:
+        for template in study.candidates():
+            Shown(template, splits.tune)
+        if study.soft is not None:
+            slot = Shown(study.soft_template(), splits.tune)
+            for case in splits.tune:  # each is tuned on, and shown others
+                slot.to(case)
+    except DataError as error:
+        raise DataError(f"{where}: {error}; add cases, or lower the count of 'demonstrations' in the study") from error

@@ -7,10 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fedprompt.errors import FederationError, TuningError
+from fedprompt.errors import FederationError
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.rounds import best_round
 from fedprompt.federation.transports.local import LocalTransport
+from fedprompt.models.protocols import CacheDtype
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.signing import site_identity
@@ -39,6 +40,7 @@ def tune(
     group: str | None = None,
     seed: int = 0,
     cache_bytes: int | None = None,
+    cache_dtype: CacheDtype | None = None,
     report: Report = quiet,
 ) -> dict[str, Any]:
     """Tune the study's soft prompt for ``rounds.count`` times ``tuning.steps`` steps and keep the best on validation.
@@ -52,7 +54,7 @@ def tune(
     Raises:
         StudyError, DataError, ModelError, TuningError: says where and what to do.
     """
-    parsed, model, digest = open_study(ws, study, None, report, cache_bytes=cache_bytes)
+    parsed, model, digest = open_study(ws, study, None, report, cache_bytes=cache_bytes, cache_dtype=cache_dtype)
     parsed.soft_template()
     cases = cases_of(data, parsed, mapping, group)
     folder = SiteFolder(ws.home.sites / OWN_SITE)
@@ -132,6 +134,6 @@ def _own_words(worker: Worker) -> Iterator[None]:
     try:
         yield
     except FederationError as error:
-        if isinstance(worker.failure, TuningError):
+        if worker.failure is not None:
             raise worker.failure from error
         raise

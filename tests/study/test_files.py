@@ -8,6 +8,7 @@ from fedprompt.errors import StudyError
 from fedprompt.study.files import MAX_STUDY_BYTES, parse_study, read_study
 
 HEAD = "study: s\nfields: [text]\nanswer: {type: choice, labels: [good, bad]}\n"  # three lines
+TALK = 'init: x, messages: [{role: system, content: Say.}, {role: user, content: "%s"}]'
 ONE = 'templates:\n  - {name: one, text: "{text}:"}\n'
 
 
@@ -91,6 +92,13 @@ def test_a_template_that_is_wrong_is_told_with_its_own_line(line: str, said: str
         ('soft: {template: "{text}", init: x}\n', "no {soft} slot"),
         ('soft: {template: "{note}{soft}", init: x}\n', "names the field 'note'"),
         ('soft: {template: "{text}{soft}", init: x, words: {ugly: " u"}}\n', "'ugly', which is not a label"),
+        ('soft: {template: "{soft}{text}{soft}", init: x}\n', "has 2 soft slots; one is the most"),
+        ("soft: {init: x}\n", "'template' (one text) or 'messages' (a chat), and neither is given"),
+        (f'soft: {{template: "{{text}}{{soft}}", {TALK % "{soft}{text}"}}}\n', "and both are given"),
+        (f"soft: {{{TALK % '{text}'}}}\n", "none of soft.messages has a {soft} slot"),
+        (f"soft: {{{TALK % '{text}{soft}{soft}'}}}\n", "has 2 soft slots; one is the most"),
+        (f"soft: {{{TALK % '{text}{soft}'}, demonstrations: {{count: 2}}}}\n", "needs both a {demonstrations} slot"),
+        ('soft: {template: "{demonstrations}{text}{soft}", init: x}\n', "needs both a {demonstrations} slot"),
     ],
 )
 def test_a_soft_part_that_is_wrong_is_told_with_its_own_line(soft: str, said: str) -> None:

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from fedprompt.errors import PromptError
+from fedprompt.prompts.template import Demonstrations
 from fedprompt.study.files import parse_study
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
@@ -38,6 +39,7 @@ def test_comments_layout_and_order_of_keys_change_nothing() -> None:
         "splits: {tune: 0.5}",
         "model: scripted",
         'soft: {template: "{text}{soft}", init: x}',
+        'soft: {messages: [{role: user, content: "{text}{soft}"}], init: x}',
     ],
 )
 def test_whatever_changes_the_work_changes_the_digest(change: str) -> None:
@@ -69,6 +71,32 @@ def test_a_study_without_a_slot_has_nothing_to_tune() -> None:
 def test_a_study_comes_back_from_its_json() -> None:
     study = parse_study(SHORT + 'soft: {template: "{text}{soft}", init: x}')
     assert Study.model_validate_json(study.model_dump_json()) == study
+
+
+CHAT = 'soft: {init: x, messages: [{role: system, content: "{soft}"}, {role: user, content: "%s{text}"}]%s}'
+SHOWN = CHAT % ("{demonstrations}", ", demonstrations: {count: 2}")
+
+
+def test_a_soft_part_of_one_text_has_the_digest_that_it_had_before_there_were_messages() -> None:
+    study = parse_study(SHORT + 'soft: {template: "{text}{soft}", init: x}')
+    assert study.model_dump(mode="json")["soft"] == {
+        "template": "{text}{soft}",
+        "tokens": 8,
+        "init": "x",
+        "words": None,
+    }
+    # As version 0.1.0 computed it on 2026-11-29, before the change.
+    assert study.digest(MODEL) == "s1:69bcae8350598c4257b8441779e53e6f"
+
+
+def test_a_slot_may_stand_in_a_message_with_demonstrations_beside_it() -> None:
+    study = parse_study(SHORT + SHOWN)
+    template = study.soft_template()
+    assert template.is_chat and template.has_soft and template.demonstrations == Demonstrations(2)
+    assert template.words == {"a": "a", "b": "b"}  # a turn of its own: no space before the word
+    assert Study.model_validate_json(study.model_dump_json()) == study
+    assert "template" not in study.model_dump(mode="json")["soft"]
+    assert study.digest(MODEL) != parse_study(SHORT + CHAT % ("", "")).digest(MODEL)
 
 
 def score(**changes: object) -> Score:
