@@ -9,7 +9,6 @@ grouped-query heads and sliding windows. Outside a pack it is transformers' own 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -19,38 +18,14 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-__all__ = ["IMPLEMENTATION", "Attending", "Branch", "KeyValues", "Plan", "Run", "packed", "rows_of"]
+from fedprompt.models.blocked import Room, attend_in_blocks
+from fedprompt.models.branch_groups import Branch, Group, Lines, group_branches, lines_of
+from fedprompt.models.picking import pick, put
+
+__all__ = ["IMPLEMENTATION", "Attending", "KeyValues", "Plan", "packed"]
 
 IMPLEMENTATION = "fedprompt"
-WASTE = 1.5
-
-
-@dataclass(frozen=True)
-class Run:
-    """Tokens that follow one another: how many, the position of the first, and the branch's row before it or -1."""
-
-    length: int
-    position: int
-    parent: int
-
-
-@dataclass(frozen=True)
-class Branch:
-    """New tokens that lie side by side in the pack below the same ancestors: where they begin, and their tree of runs.
-
-    The ancestors are ``stored``, rows of the store of keys and values, and ``fresh``, rows of the pack, in order of
-    position and without gaps. A run sees them, the runs it descends from and itself.
-    """
-
-    first: int
-    runs: Sequence[Run]
-    stored: Sequence[int]
-    fresh: Sequence[int]
-
-    @property
-    def length(self) -> int:
-        """The number of new tokens."""
-        return sum(run.length for run in self.runs)
+BLOCK = 48  # queries that are multiplied at once on a processor
 
 
 class KeyValues:
@@ -79,30 +54,6 @@ class Attending(Protocol):
         ...
 
 
-@dataclass
-class _Group:
-    """Branches of about the same shape, padded to one another for attention only."""
-
-    query: Tensor  # [branches, longest query] rows of the pack
-    stored: Tensor  # [branches, longest stored] rows of the store
-    fresh: Tensor  # [branches, longest fresh] rows of the pack; ancestors in the pack, then the branch itself
-    allowed: Tensor  # [branches, 1, query, stored + fresh] bool
-    distance: Tensor  # query position minus key position, same shape
-    real: Tensor | None  # [branches, longest query] bool, None where nothing is padded
-    whole: bool  # the branches are the whole pack, in order, without ancestors in it: nothing need be gathered
-    masks: dict[tuple[int | None, int, torch.dtype], Tensor] = field(default_factory=dict)
-
-    def mask(self, window: int | None, repeat: int, dtype: torch.dtype) -> Tensor:
-        """Return the additive mask [branches, 1, repeat x query, keys]."""
-        key = (window, repeat, dtype)
-        if key not in self.masks:
-            allowed = self.allowed if window is None else self.allowed & (self.distance < window)
-            bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
-            bias.masked_fill_(~allowed, torch.finfo(dtype).min)
-            self.masks[key] = bias.repeat(1, 1, repeat, 1)
-        return self.masks[key]
-
-
 class Plan:
     """Which token of a pack sees which; made once a pack, used by every layer."""
 
@@ -119,130 +70,58 @@ class Plan:
         self.store = store
         self.record = record
         self.recorded = KeyValues(len(store.keys))
-        rows = sum(branch.length for branch in branches)
-        self.groups = [_group(part, rows, device) for part in _alike(branches, most)]
-        # The groups' rows one after the other, and where each of the pack's rows is among them.
-        flat = torch.cat([g.query.flatten() if g.real is None else g.query[g.real] for g in self.groups])
-        whole = len(self.groups) == 1 and torch.equal(flat, torch.arange(rows, device=device))
-        self._order = None if whole else torch.argsort(flat)
+        held = 0 if store.keys[0] is None else len(store.keys[0])
+        self.groups = group_branches(branches, held, device, most)
+        self._held = held
+        self._room = Room()
+        self._lines: dict[int, Lines] = {}
 
     def attend(self, module: Any, query: Tensor, key: Tensor, value: Tensor, scaling: float, extra: Any) -> Tensor:
         """Return [1, tokens, heads, head width] for query [1, heads, tokens, width] and keys of fewer heads."""
         layer = int(module.layer_idx)
-        q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))
-        if self.record:
-            self.recorded.replace(layer, k.detach(), v.detach())
-        heads, kv_heads = q.shape[1], k.shape[1]
+        (heads, tokens), kv_heads = query.shape[1:3], key.shape[1]
         repeat = heads // kv_heads
-        window, cap = extra.get("sliding_window"), extra.get("softcap")
-        parts: list[Tensor] = []
+        if self.record:
+            self.recorded.replace(layer, *(new[0].transpose(0, 1).detach() for new in (key, value)))
+        # Heads that share keys become further rows of one query, so keys are read once.
+        q = query[0].reshape(kv_heads, repeat, tokens, -1).transpose(1, 2).reshape(kv_heads, tokens, -1)
+        lines = self._of(kv_heads, tokens)
+        q = pick(q, None, lines.query, lines.back)
+        k = pick(key[0], self.store.keys[layer], lines.keys, lines.own)
+        v = pick(value[0], self.store.values[layer], lines.keys, lines.own)
+        parts = []
+        asked = read = 0
         for group in self.groups:
-            keys = _gather(self.store.keys[layer], k, group)
-            values = _gather(self.store.values[layer], v, group)
-            n, lq = group.query.shape
-            # Heads that share keys become further rows of one query, so keys are read once.
-            rows = (q if group.whole else rows_of(q, group.query)).reshape(n, lq, kv_heads, repeat, -1)
-            rows = rows.permute(0, 2, 3, 1, 4).reshape(n, kv_heads, repeat * lq, -1)
-            mask = group.mask(window, repeat, q.dtype)
-            if cap is None:
-                seen = functional.scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=scaling)
-            else:
-                weights = rows @ keys.transpose(-1, -2) * scaling
-                weights = torch.tanh(weights / cap) * cap + mask
-                seen = torch.softmax(weights.float(), dim=-1).to(values.dtype) @ values
-            seen = seen.view(n, kv_heads, repeat, lq, -1).permute(0, 3, 1, 2, 4).reshape(n, lq, heads, -1)
-            parts.append(seen.flatten(0, 1) if group.real is None else seen[group.real])
-        if self._order is None:
-            return parts[0].unsqueeze(0)
-        return rows_of(torch.cat(parts), self._order).unsqueeze(0)
+            (n, lq), lk = group.query.shape, group.keys.shape[1]
+            own = q[asked : asked + kv_heads * n * lq].view(kv_heads, n, lq, repeat, -1)
+            keys, values = (held[read : read + kv_heads * n * lk].view(kv_heads, n, lk, -1) for held in (k, v))
+            parts.append(self._seen(group, own, keys, values, scaling, extra).view(kv_heads * n * lq, -1))
+            asked, read = asked + kv_heads * n * lq, read + kv_heads * n * lk
+        if lines.back is None:
+            seen = parts[0].view(kv_heads, tokens, -1).transpose(0, 1)
+        else:
+            seen = put(torch.cat(parts), lines.back.view(kv_heads, tokens).T.flatten())
+        return seen.reshape(1, tokens, heads, -1)
 
+    def _seen(self, group: Group, q: Tensor, k: Tensor, v: Tensor, scaling: float, extra: Any) -> Tensor:
+        """Return [key heads, branches, queries, heads that share keys, width] for q of that shape."""
+        window, cap = extra.get("sliding_window"), extra.get("softcap")
+        if q.device.type == "cpu" and cap is None:
+            return attend_in_blocks(q, k, v, group.blocks(window, q.shape[3], q.dtype, BLOCK), scaling, self._room)
+        (block,) = group.blocks(window, q.shape[3], q.dtype, None)
+        rows = q.flatten(2, 3)
+        if cap is None:
+            mask = block.mask.unsqueeze(0)
+            seen = functional.scaled_dot_product_attention(rows, k, v, attn_mask=mask, scale=scaling)
+        else:
+            weights = torch.tanh(rows @ k.transpose(-1, -2) * scaling / cap) * cap + block.mask
+            seen = torch.softmax(weights.float(), dim=-1).to(v.dtype) @ v
+        return seen.view(*q.shape[:4], -1)
 
-def _gather(stored: Tensor | None, fresh: Tensor, group: _Group) -> Tensor:
-    n = group.query.shape[0]
-    if group.whole:
-        new = fresh.reshape(n, -1, *fresh.shape[1:])
-    else:
-        new = rows_of(fresh, group.fresh)
-    if stored is not None and group.stored.shape[1]:
-        new = torch.cat([stored[group.stored], new], dim=1)
-    return new.transpose(1, 2)
-
-
-def rows_of(values: Tensor, index: Tensor) -> Tensor:
-    """Return ``values[index]``, with a backward pass that adds up in one order whatever the threads do."""
-    found = functional.embedding(index, values.reshape(values.shape[0], -1))
-    return found.view(*index.shape, *values.shape[1:])
-
-
-def _alike(branches: Sequence[Branch], most: int | None) -> list[list[Branch]]:
-    """Put branches of about the same shape together, so that padding stays under ``WASTE`` of the real area.
-
-    ``most`` bounds the keys that a group reads, where it has more than one branch.
-    """
-    widest = max(len(b.stored) + b.length for b in branches)
-    even = len({(b.length, len(b.fresh)) for b in branches}) == 1 and not branches[0].fresh
-    if even and (most is None or len(branches) * widest <= most):
-        return [list(branches)]
-    groups: list[list[Branch]] = []
-    area = 0
-    for branch in sorted(branches, key=lambda b: (b.length, len(b.stored) + len(b.fresh), b.first)):
-        seen = len(branch.stored) + len(branch.fresh) + branch.length
-        if groups:
-            group = groups[-1]
-            widest = max(seen, *(len(b.stored) + len(b.fresh) + b.length for b in group))
-            padded = (len(group) + 1) * branch.length * widest
-            fits = most is None or (len(group) + 1) * widest <= most
-            if fits and padded <= WASTE * (area + branch.length * seen):
-                group.append(branch)
-                area += branch.length * seen
-                continue
-        groups.append([branch])
-        area = branch.length * seen
-    return groups
-
-
-def _group(branches: list[Branch], rows: int, device: torch.device) -> _Group:
-    n = len(branches)
-    lq, ls = max(b.length for b in branches), max(len(b.stored) for b in branches)
-    lf = max(len(b.fresh) + b.length for b in branches)
-    query, fresh = torch.zeros(n, lq, dtype=torch.long), torch.zeros(n, lf, dtype=torch.long)
-    stored = torch.zeros(n, ls, dtype=torch.long)
-    allowed = torch.zeros(n, lq, ls + lf, dtype=torch.bool)
-    key_at = torch.zeros(n, ls + lf, dtype=torch.long)
-    query_at = torch.zeros(n, lq, dtype=torch.long)
-    real = torch.zeros(n, lq, dtype=torch.bool)
-    for i, b in enumerate(branches):
-        own, before = torch.arange(b.first, b.first + b.length), len(b.fresh)
-        query[i, : b.length], real[i, : b.length] = own, True
-        query[i, b.length :] = b.first
-        stored[i, : len(b.stored)] = torch.as_tensor(b.stored, dtype=torch.long)
-        fresh[i, :before] = torch.as_tensor(b.fresh, dtype=torch.long)
-        fresh[i, before : before + b.length] = own
-        allowed[i, :, : len(b.stored)] = True
-        allowed[i, :, ls : ls + before] = True
-        mine, row = allowed[i, :, ls + before :], 0
-        for run in b.runs:
-            end = row + run.length
-            if run.parent >= 0:
-                mine[row:end, :row] = mine[run.parent, :row]
-            mine[row:end, row:end] = torch.ones(run.length, run.length).tril().bool()
-            query_at[i, row:end] = torch.arange(run.position, run.position + run.length)
-            row = end
-        mine[row:, 0] = True
-        query_at[i, row:] = b.runs[0].position
-        key_at[i, : len(b.stored)] = torch.arange(len(b.stored))
-        key_at[i, ls : ls + before] = torch.arange(len(b.stored), len(b.stored) + before)
-        key_at[i, ls + before : ls + before + row] = query_at[i, :row]
-    distance = query_at[:, :, None] - key_at[:, None, :]
-    return _Group(
-        query.to(device),
-        stored.to(device),
-        fresh.to(device),
-        allowed.unsqueeze(1).to(device),
-        distance.unsqueeze(1).to(device),
-        None if bool(real.all()) else real.to(device),
-        fresh.shape == query.shape and torch.equal(query.flatten(), torch.arange(rows)),
-    )
+    def _of(self, heads: int, tokens: int) -> Lines:
+        if heads not in self._lines:
+            self._lines[heads] = lines_of(self.groups, heads, self._held, tokens)
+        return self._lines[heads]
 
 
 _plan: ContextVar[Attending | None] = ContextVar("fedprompt_attention_plan", default=None)

@@ -7,7 +7,7 @@ by the shape of the tree alone, so that the same request is cut in the same way 
 
 from collections.abc import Mapping, Sequence
 
-from fedprompt.models.attention import Branch, Run
+from fedprompt.models.branch_groups import Branch, Run
 from fedprompt.models.trie import Node
 
 __all__ = ["ancestors", "branches_of"]

@@ -15,7 +15,7 @@ from fedprompt.prompts.ids import canonical_json, content_id
 __all__ = ["check_once"]
 
 log = logging.getLogger(__name__)
-VERSION = 1  # raised when the check, or what it is a check of, changes between releases
+VERSION = 2  # raised when the check, or what it is a check of, changes between releases
 
 
 def check_once(info: ModelInfo, folder: Path | None, check: Callable[[], None]) -> None:

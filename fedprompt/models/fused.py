@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fedprompt.models.attention import Attending, rows_of
+from fedprompt.models.attention import Attending
+from fedprompt.models.picking import rows_of
 from fedprompt.models.product import PACKED, Weight, can_pack
 
 __all__ = ["FusedLayers", "fused_layers"]
@@ -209,12 +210,8 @@ class _Gated(torch.autograd.Function):
         gate, up = ctx.saved_tensors
         width = gate.shape[1]
         found = torch.empty(gate.shape[0], 2 * width, dtype=gate.dtype, device=gate.device)
-        share = torch.sigmoid(gate)
-        active = gate * share
-        torch.mul(slope, active, out=found[:, width:])
-        # d silu(g) = s + g s (1 - s) = s + silu (1 - s)
-        active.addcmul_(active, share, value=-1).add_(share).mul_(up)
-        torch.mul(slope, active, out=found[:, :width])
+        torch.ops.aten.silu_backward.grad_input(slope * up, gate, grad_input=found[:, :width])
+        torch.mul(functional.silu(gate), slope, out=found[:, width:])
         return ctx.inner.joined.back(found), None
 
 

@@ -17,8 +17,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from fedprompt.errors import TuningError
-from fedprompt.models.attention import Attending, Branch, KeyValues, Plan, Run, rows_of
+from fedprompt.models.attention import Attending, KeyValues, Plan
+from fedprompt.models.branch_groups import Branch, Run
 from fedprompt.models.encoding import Encoded
+from fedprompt.models.picking import rows_of
 from fedprompt.models.prefix_store import PrefixStore
 from fedprompt.models.protocols import LossGradient, PerCase, Tokens
 from fedprompt.models.runner import Body, Head

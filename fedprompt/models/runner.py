@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fedprompt.models.attention import Attending, KeyValues, Plan, packed, rows_of
+from fedprompt.models.attention import Attending, KeyValues, Plan, packed
 from fedprompt.models.branching import ancestors, branches_of
 from fedprompt.models.fused import fused_layers
+from fedprompt.models.picking import rows_of
 from fedprompt.models.product import PACKED, Weight, can_pack
 from fedprompt.models.trie import Node, Trie
 

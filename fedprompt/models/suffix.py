@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedprompt.models.attention import rows_of
+from fedprompt.models.picking import rows_of
 from fedprompt.models.prefix_store import Padded
 
 __all__ = ["SuffixPlan", "Tail"]

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedprompt.models.attention import Branch, KeyValues, Plan, Run
+from fedprompt.models.attention import KeyValues, Plan
+from fedprompt.models.branch_groups import Branch, Run
 from fedprompt.models.branching import branches_of
 from fedprompt.models.hf import HFModel
 from fedprompt.models.protocols import ChoiceQuery
@@ -81,7 +82,7 @@ def test_no_more_keys_are_read_at_once_than_the_budget_allows(most: int) -> None
     branches = [Branch(5 * k, [Run(5, 0, -1)], (), ()) for k in range(9)]
     plan = Plan(branches, KeyValues(1), record=False, device=torch.device("cpu"), most=most)
     assert sum(len(group.query) for group in plan.groups) == 9
-    assert all(len(group.query) == 1 or group.fresh.numel() <= most for group in plan.groups)
+    assert all(len(group.query) == 1 or group.keys.numel() <= most for group in plan.groups)
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma2"])

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from fedprompt.models.attention import Branch, KeyValues, Plan, Run
+from fedprompt.models.attention import KeyValues, Plan
+from fedprompt.models.branch_groups import Branch, Run
 from fedprompt.models.hf import HFModel
 from fedprompt.models.runner import Body
 from tests.models.tiny import model
