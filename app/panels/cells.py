@@ -9,9 +9,10 @@ from app.panels.outputs import draw_bars
 from app.panels.plain import plain, sentence
 from app.session import explain
 from fedprompt.errors import AssetError, PromptError
+from fedprompt.models.chat_cost import Tally
 from fedprompt.workspace.trials import Judged, Trial, TrialCell
 
-__all__ = ["draw_cards", "money", "title_of"]
+__all__ = ["draw_cards", "money", "said_judging", "title_of"]
 
 
 def title_of(trial: Trial, number: int) -> str:
@@ -67,6 +68,8 @@ def _draw_cell(cell: TrialCell, expected: str) -> None:
         draw_contributed(cell.contributions, label=cell.answer is not None)
     if cell.error is None:
         st.caption(measure_of(cell))
+    for judge, took in cell.judging.items():
+        st.caption(plain(said_judging(judge, took)))
 
 
 def measure_of(cell: TrialCell) -> str:
@@ -74,6 +77,14 @@ def measure_of(cell: TrialCell) -> str:
     wrote = f", wrote {cell.written:,}" if cell.written else ""
     cost = "" if cell.cost is None else f" \N{MIDDLE DOT} {money(cell.cost, cell.currency)}"
     return f"{cell.seconds:.2f} s \N{MIDDLE DOT} read {cell.read:,} tokens{wrote}{cost}"
+
+
+def said_judging(judge: str, took: Tally) -> str:
+    """Return what a chat model took to judge, in words."""
+    calls = "1 call" if took.calls == 1 else f"{took.calls:,} calls"
+    failed = f", {sum(took.failed.values()):,} without an answer" if took.failed else ""
+    cost = "cost not known" if took.cost is None else money(took.cost.amount, took.cost.currency)
+    return f"Judged by {judge}: {calls}{failed}, {took.tokens:,} tokens, {cost}"
 
 
 def money(amount: float, currency: str) -> str:

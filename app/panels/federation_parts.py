@@ -16,6 +16,7 @@ from app.panels.updates import draw_updates
 from app.session import workspace
 from fedprompt.workspace.federation_view import FederationView, transfer_of, updates_of
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.judge_bill import told_judge
 from fedprompt.workspace.site_folder import enrolled_sites
 from fedprompt.workspace.site_pause import site_status
 
@@ -119,6 +120,8 @@ def draw_member(home: Home) -> None:
             for study in found["studies"]:
                 accepted = f"{datetime.fromisoformat(str(study['accepted'])):%d %b %Y %H:%M} UTC"
                 st.markdown(f":material/task_alt: Accepted **{plain(str(study['study']))}** on {plain(accepted)}")
+                for judge in study["judges"]:
+                    st.caption(plain(sentence(told_judge(judge))))
             if not found["studies"]:
                 st.caption("No study was accepted yet: fedprompt site study show FILE, then accept.")
             ledger = found["ledger"]

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.panels.cells import draw_cards, money, title_of
+from app.panels.cells import draw_cards, money, said_judging, title_of
+from app.panels.plain import plain
 from app.panels.sweep_chart import draw_sweep
 from fedprompt.workspace.swept import swept_of
 from fedprompt.workspace.trial_totals import totals_of
@@ -101,6 +102,10 @@ def _everything(trial: Trial) -> pd.DataFrame:
             line |= {"cost": cell.cost, "currency": cell.currency}
         for one in cell.judged:
             line |= {f"{one.scorer}": one.value, f"{one.scorer} passes": one.passed, f"{one.scorer} why": one.reason}
+        for took in cell.judging.values():
+            line |= {"judge calls": took.calls, "judge tokens": took.tokens}
+            if took.cost is not None:
+                line |= {"judge cost": took.cost.amount, "judge currency": took.cost.currency}
         line["problem"] = cell.error
         lines.append(line)
     return pd.DataFrame(lines)
@@ -137,6 +142,8 @@ def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> None
         column_config=TOTALS,
         alt="Each variant's totals",
     )
+    for judge, took in trial.judging.items():
+        st.caption(plain(said_judging(judge, took)))
     if count == 1:
         _draw_one(trial)
         return

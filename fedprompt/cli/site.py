@@ -167,6 +167,7 @@ def pause(
 def status(site: Site = None, home: Home = None, json: Json = False) -> None:
     """Say whether the site has joined, runs or is paused, what it accepted, and what left."""
     from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.judge_bill import told_judge
     from fedprompt.workspace.site_pause import site_status
 
     found = site_status(find_home(home), site=site)
@@ -179,6 +180,8 @@ def status(site: Site = None, home: Home = None, json: Json = False) -> None:
     line(f"'{found['site']}' of '{found['federation']}' ({found['hub']}): {state}, {running}{paused}")
     for one in found["studies"]:
         line(f"accepted: {one['study']} {one['digest']} ({one['accepted']})")
+        for judge in one["judges"]:
+            line(f"  {told_judge(judge)}")
     kept = found["ledger"]
     if kept["ok"]:
         counts = f"{kept['sent']} sent, {kept['resent']} resent, {kept['refused']} refused"
@@ -199,6 +202,7 @@ def rehearse(
 ) -> None:
     """Answer every verb on the real file and print what would leave; nothing is sent."""
     from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.judge_bill import told_judge
     from fedprompt.workspace.site_rehearse import site_rehearse
 
     with Teller() as tell:
@@ -213,6 +217,8 @@ def rehearse(
         line(f"{what}: {row['bytes']:,} bytes in {row['seconds']:.1f} s, arrays {arrays}")
         line(f"  {row['message']}")
     line(f"{found['bytes']:,} bytes would have left; nothing did")
+    if found["judge"] is not None:
+        line(told_judge(found["judge"]))
     for sentence in found["not_rehearsed"]:
         line(f"not rehearsed: {sentence}")
 
@@ -280,6 +286,7 @@ def pull(
     json: Json = False,
 ) -> None:
     """Take the federation's result, check who signed it, and score it on your own validation cases."""
+    from fedprompt.workspace.judge_bill import told_judge
     from fedprompt.workspace.site_pull import site_pull
     from fedprompt.workspace.workspace import open_workspace
 
@@ -295,6 +302,8 @@ def pull(
         title=f"{found['study']}, released {found['released']} by {found['signer']}",
     )  # fmt: skip
     line(found["sentence"])
+    if found["judge"] is not None:
+        line(told_judge(found["judge"]))
 
 
 @app.command()

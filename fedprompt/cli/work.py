@@ -170,9 +170,9 @@ def _say_judge(judge: dict[str, Any] | None, most: str = "") -> None:
     """Say what the judge took, or may take at most."""
     if judge is None:
         return
-    cost = _money(judge["cost"])
-    name = judge["model"] or "no model yet"
-    line(f"the judge ({name}): {most}{judge['calls']:,} calls, {most}{judge['tokens']:,} tokens, cost {most}{cost}")
+    from fedprompt.workspace.judge_bill import told_judge
+
+    line(told_judge(judge, most))
     if not most:  # before a run its notes are among the run's
         for note in judge["notes"]:
             line(f"the judge: {note}")

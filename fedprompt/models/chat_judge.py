@@ -4,26 +4,38 @@ A judge asks at temperature 0, so a site that keeps what it said need not ask it
 side by side, as many as the machine's configuration of the model allows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fedprompt.errors import ModelError
 from fedprompt.models.chat import ChatModel, ChatReply, ChatTurn, Options
 from fedprompt.models.chat_config import chat_settings, read_machine
+from fedprompt.models.chat_cost import Price, Tally, tallied
 from fedprompt.models.chat_langchain import LangChainChat, chat_info, load_chat
 from fedprompt.models.chat_replies import ChatReplies, KeptChat
 
-__all__ = ["JUDGE_TOKENS", "ChatJudge", "judge_digest", "load_judge"]
+__all__ = ["JUDGE_TOKENS", "ChatJudge", "Hear", "judge_digest", "load_judge"]
 
 JUDGE_TOKENS = 256  # the most that a judge writes
+Hear = Callable[[str, Tally], None]
 
 
 class ChatJudge:
-    """Asks a chat model at temperature 0; ``replies`` are the calls so far, for what they cost."""
+    """Asks a chat model at temperature 0; ``replies`` are the calls so far, for what they cost by ``price``.
 
-    def __init__(self, model: ChatModel, max_tokens: int = JUDGE_TOKENS) -> None:
+    ``hear`` is told the model's name and what each batch of questions took, as soon as it ends, however it ends.
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        max_tokens: int = JUDGE_TOKENS,
+        price: Price | None = None,
+        hear: Hear | None = None,
+    ) -> None:
         self.model, self.replies = model, list[ChatReply]()
         self._max_tokens, self._options = max_tokens, Options(max_tokens=max_tokens)
+        self._price, self._hear = price, hear
 
     @property
     def name(self) -> str:
@@ -33,7 +45,11 @@ class ChatJudge:
     def kept_in(self, replies: ChatReplies) -> "ChatJudge":
         """Return the judge that asks only what ``replies`` do not hold."""
         server = self.model.settings.url() if isinstance(self.model, LangChainChat) else ""
-        return ChatJudge(KeptChat(self.model, replies, server), self._max_tokens)
+        return ChatJudge(KeptChat(self.model, replies, server), self._max_tokens, self._price, self._hear)
+
+    def heard_by(self, hear: Hear) -> "ChatJudge":
+        """Return the judge that tells what each batch took."""
+        return ChatJudge(self.model, self._max_tokens, self._price, hear)
 
     def to_ask(self, prompts: Sequence[str]) -> tuple[tuple[ChatTurn, ...], ...]:
         """Return the conversations that asking these prompts takes; none for what is known."""
@@ -60,8 +76,18 @@ class ChatJudge:
         Raises:
             ModelError: no call at all can succeed.
         """
-        replies = self.model.ask([(ChatTurn("user", prompt),) for prompt in prompts], self._options)
-        self.replies += replies
+        came: list[ChatReply] = []  # what is paid for, should the batch break off
+        try:
+            replies = self.model.ask(
+                [(ChatTurn("user", prompt),) for prompt in prompts],
+                self._options,
+                heard=lambda _, reply: came.append(reply),
+            )
+            came = list(replies)
+        finally:
+            self.replies += came
+            if self._hear is not None:
+                self._hear(self.name, tallied(came, self._price))
         return tuple(self._said(reply) for reply in replies)
 
     def _said(self, reply: ChatReply) -> str | ModelError:
@@ -89,4 +115,5 @@ def load_judge(name: str, home: Path, max_tokens: int = JUDGE_TOKENS) -> ChatJud
     Raises:
         ModelError: there is no such chat model on this machine, or cases may not be sent to its host.
     """
-    return ChatJudge(load_chat(name, home), max_tokens)
+    chat = load_chat(name, home)
+    return ChatJudge(chat, max_tokens, chat.settings.price)

@@ -14,6 +14,7 @@ from fedprompt.site.replies import ReplyStore
 if TYPE_CHECKING:  # every command opens a folder, few compute
     from fedprompt.evaluation.score_cache import ScoreCache
     from fedprompt.models.chat_replies import ChatReplies
+    from fedprompt.site.judge_bill import JudgeBill
 
 __all__ = ["KEY_BYTES", "SiteFolder"]
 
@@ -99,6 +100,13 @@ class SiteFolder:
         from fedprompt.models.chat_replies import ChatReplies
 
         return ChatReplies(self.path / "chat-replies.db", self.key)
+
+    @property
+    def judge_bill(self) -> "JudgeBill":
+        """What the judge took here, study by study."""
+        from fedprompt.site.judge_bill import JudgeBill
+
+        return JudgeBill(self.path / "judge.jsonl")
 
     @property
     def pause(self) -> Path:

@@ -7,6 +7,7 @@ checked. What a worker logs names codes and counts, never a case.
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,8 @@ class Worker:
         self._local = None if isinstance(model, LangChainChat) else model
         self._chat = ChatAtSite(model, folder, study.answer, splits.tune) if isinstance(model, LangChainChat) else None
         self.digest = study.digest(model.info.digest)
-        self.resources = recorded(resources, folder.ledger, self.digest, folder.chat_replies)
+        bill = partial(folder.judge_bill.add, self.digest)
+        self.resources = recorded(resources, folder.ledger, self.digest, folder.chat_replies, bill)
         self._judged_by = judged_by(study.answer, self.resources)
         budget = min(study.privacy.replies, folder.policy.replies)
         self._ledger = folder.ledger  # one object, which remembers what it checked

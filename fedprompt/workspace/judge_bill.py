@@ -4,7 +4,7 @@ Before a run nobody knows what the judge will read: every text is counted at its
 as known from an earlier run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from fedprompt.study.schema import Study
 from fedprompt.workspace.paid import UNPRICED, paid, priced
 from fedprompt.workspace.scorer_resources import JUDGE, judge_settings
 
-__all__ = ["MOST", "has_judge", "judge_bill", "judge_paid"]
+__all__ = ["MOST", "has_judge", "judge_bill", "judge_paid", "told_judge"]
 
 MOST = "the judge is counted at the most: every text and every answer at its longest, none known from before"
 NOBODY = f"this machine names no judge; set {JUDGE} to a chat model before the run"
@@ -40,6 +40,16 @@ def judge_paid(home: Path, study: Study, resources: Sequence[Resources]) -> dict
     replies: list[ChatReply] = [reply for one in resources if one.judged is not None for reply in one.judged()]
     name, settings = named
     return {"model": name, **paid(replies, settings.price)}
+
+
+def told_judge(found: Mapping[str, Any], most: str = "") -> str:
+    """Return what a judge took in a sentence; ``most`` stands before each number."""
+    cost = found["cost"]
+    money = "not known" if cost is None else f"{cost['amount']:,.4f} {cost['currency']}"
+    return (
+        f"the judge ({found['model'] or 'no model yet'}): {most}{found['calls']:,} calls, {most}{found['tokens']:,} "
+        f"tokens, cost {most}{money}"
+    )
 
 
 def judge_bill(home: Path, study: Study, looks: Sequence[tuple[int, Sequence[Case]]]) -> dict[str, Any] | None:

@@ -1,13 +1,12 @@
 """What calls to a chat model took: how many, their tokens as the server counted them, and the money."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from fedprompt.models.chat import ChatReply
-from fedprompt.models.chat_cost import Cost, Price, spent
+from fedprompt.models.chat_cost import Cost, Price, Tally, tallied
 
-__all__ = ["UNPRICED", "paid", "priced"]
+__all__ = ["UNPRICED", "paid", "priced", "shown_tally"]
 
 UNPRICED = "the cost is not known: models.toml names no price for this model"
 
@@ -22,22 +21,28 @@ def paid(replies: Sequence[ChatReply], price: Price | None) -> dict[str, Any]:
 
     ``cached`` answers were known from an earlier run.
     """
-    found = spent(replies)
-    cost, failed = found.cost(price), Counter(one.failure for one in replies if one.failure is not None)
+    return shown_tally(tallied(replies, price))
+
+
+def shown_tally(found: Tally) -> dict[str, Any]:
+    """Return the same of what was counted before."""
     notes = []
-    if price is None:
+    if found.unpriced:
         notes.append(UNPRICED)
     elif found.uncounted:
         notes.append(f"the cost is not known: the server did not count the tokens of {found.uncounted:,} calls")
-    if failed:
-        told = ", ".join(f"{reason} {count:,}" for reason, count in sorted(failed.items()))
+    elif len(found.amounts) > 1:
+        told = " and ".join(f"{amount:,.4f} {currency}" for currency, amount in sorted(found.amounts.items()))
+        notes.append(f"prices were in several currencies: {told}")
+    if found.failed:
+        told = ", ".join(f"{reason} {count:,}" for reason, count in sorted(found.failed.items()))
         notes.append(f"calls that failed for good are in no score, and what they cost is not known ({told})")
     return {
-        "tokens": found.usage.input + found.usage.output,
-        "calls": sum(not one.kept for one in replies),
-        "cached": sum(one.kept for one in replies),
-        "input_tokens": found.usage.input,
-        "output_tokens": found.usage.output,
-        "cost": priced(cost),
+        "tokens": found.tokens,
+        "calls": found.calls,
+        "cached": found.cached,
+        "input_tokens": found.input_tokens,
+        "output_tokens": found.output_tokens,
+        "cost": priced(found.cost),
         "notes": notes,
     }

@@ -5,6 +5,7 @@ from typing import Any
 from fedprompt.errors import LedgerError
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.hub_folder import now, write_json
+from fedprompt.workspace.paid import shown_tally
 from fedprompt.workspace.site_folder import enrolled
 
 __all__ = ["site_pause", "site_status"]
@@ -22,6 +23,8 @@ def site_pause(home: Home, *, on: bool, site: str | None = None) -> dict[str, An
 
 def site_status(home: Home, *, site: str | None = None) -> dict[str, Any]:
     """Return where a site stands: joined, running, paused, accepted studies, replies sent, the ledger's head.
+
+    Each of ``studies`` has ``judges``: what judging its texts took here so far, a row a judge.
 
     Raises:
         FederationError: this home has no such site.
@@ -42,6 +45,7 @@ def site_status(home: Home, *, site: str | None = None) -> dict[str, Any]:
         }
     except LedgerError as error:
         ledger = {"ok": False, "problem": str(error)}
+    bills = chosen.folder.judge_bill.read()
     return {
         "site": chosen.name,
         "federation": about["federation"],
@@ -49,7 +53,17 @@ def site_status(home: Home, *, site: str | None = None) -> dict[str, Any]:
         "joined": chosen.kit.exists(),
         "running": None if running is None else running["pid"],
         "paused": chosen.folder.pause.exists(),
-        "studies": [{"digest": a.digest, "study": a.study.study, "accepted": a.accepted} for a in chosen.accepted()],
+        "studies": [
+            {
+                "digest": a.digest,
+                "study": a.study.study,
+                "accepted": a.accepted,
+                "judges": [
+                    {"model": name, **shown_tally(took)} for name, took in sorted(bills.get(a.digest, {}).items())
+                ],
+            }
+            for a in chosen.accepted()
+        ],
         "policy": chosen.folder.policy.model_dump(mode="json"),
         "ledger": ledger,
     }

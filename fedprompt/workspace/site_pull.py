@@ -7,6 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.judge_calls import recorded
 from fedprompt.site.signing import site_identity
 from fedprompt.study.score import Comparison
+from fedprompt.workspace.judge_bill import judge_paid
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.release import MAX_RELEASE_BYTES, Opened, read_release
 from fedprompt.workspace.result_table import points
@@ -79,7 +81,8 @@ def site_pull(
     Returns:
         ``site``, ``federation``, ``study``, ``digest``, ``run``, ``released`` (when), ``signer``, ``prompts``,
         ``results`` (``prompt``, ``name``, ``n``, ``value``), ``best`` (the best template here), ``difference`` (of the
-        released prompt and it, with ``low`` and ``high``; null where they are one) and ``sentence``.
+        released prompt and it, with ``low`` and ``high``; null where they are one), ``judge`` (what the judge took, or
+        null) and ``sentence``.
 
     Raises:
         FederationError: no release came, or it is of another federation or signed by somebody else.
@@ -105,7 +108,8 @@ def site_pull(
     def tell(done: int, total: int) -> None:
         report(Progress("score", f"{len(prompts)} prompts on {len(cases)} cases", done, total))
 
-    resources = recorded(scorer_resources(ws.home.path), chosen.folder.ledger, accepted.digest)
+    bill = partial(chosen.folder.judge_bill.add, accepted.digest)
+    resources = recorded(scorer_resources(ws.home.path), chosen.folder.ledger, accepted.digest, hear=bill)
     runs, _ = run_prompts(model, prompts, cases, study.answer, splits.tune, tell, resources=resources)
     scores = {run.prompt.id: to_score(run, cases, "validation", study.answer) for run in runs}
     values = {id: score.value for id, score in scores.items()}
@@ -137,6 +141,7 @@ def site_pull(
         ],
         "best": best.id,
         "difference": None if pair is None else _difference(pair, study.metric),
+        "judge": judge_paid(ws.home.path, study, [resources]),
     }
     result["sentence"] = _sentence(result, nominated, best, len(cases))
     ws.bank.finish_run(run, result)

@@ -24,6 +24,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.federation_run import start_prompt
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.judge_bill import judge_paid
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.site_folder import EnrolledSite, enrolled
 from fedprompt.workspace.site_run import open_worker
@@ -117,6 +118,7 @@ def site_rehearse(
             worker.on_progress = partial(_within, report, name, done, len(steps))
             worker.on_progress(0.0, 1.0)
             run()
+        judge = judge_paid(home.path, accepted.study, [worker.resources])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return {
@@ -126,5 +128,6 @@ def site_rehearse(
         "sent": 0,
         "would_leave": rows,
         "bytes": sum(row["bytes"] for row in rows),
+        "judge": judge,
         "not_rehearsed": ["evaluate on test: a look at test is for the nominated prompts", "propose: not supported"],
     }

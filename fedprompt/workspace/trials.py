@@ -6,7 +6,7 @@ process and trying failures again are one thing.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,7 +15,10 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from fedprompt.errors import FedPromptError, JobError
 from fedprompt.evaluation.scorers import Configured, Sample, configure
+from fedprompt.models.chat_cost import Tally
+from fedprompt.site.judge_calls import counted
 from fedprompt.study.schema import Closed, ScorerSpec
+from fedprompt.workspace.paid import shown_tally
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.readying import ready
 from fedprompt.workspace.scorer_resources import scorer_resources
@@ -31,6 +34,7 @@ __all__ = [
     "Trial",
     "TrialCell",
     "TrialRequest",
+    "added",
     "read_trial",
     "run_trial",
 ]
@@ -96,12 +100,16 @@ def _misfit(error: ValidationError) -> str:
 
 
 class TrialCell(RowResult):
-    """One variant on one row: its result, how long it took in seconds, and what the scorers say."""
+    """One variant on one row: its result, how long it took in seconds, and what the scorers say.
+
+    ``judging``: the name of the chat model that judged -> what that took.
+    """
 
     variant: int
     row: int
     seconds: float = 0.0
     judged: tuple[Judged, ...] = ()
+    judging: dict[str, Tally] = Field(default_factory=dict)
 
     @property
     def output(self) -> str:
@@ -140,6 +148,20 @@ class Trial:
         """How many cells were not run."""
         return self.total - len(self.cells)
 
+    @property
+    def judging(self) -> Mapping[str, Tally]:
+        """What judging took so far, by the chat model that judged; it is no part of a variant's own cost."""
+        return added([cell.judging for cell in self.cells.values()])
+
+
+def added(bills: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:
+    """Return the sum of bills, judge by judge."""
+    found: dict[str, Tally] = {}
+    for bill in bills:
+        for name, took in bill.items():
+            found[name] = found.get(name, Tally()) + took
+    return found
+
 
 def read_trial(folder: TrialFolder, run: str) -> Trial:
     """Return a run as far as it is.
@@ -165,13 +187,24 @@ def read_trial(folder: TrialFolder, run: str) -> Trial:
 def run_trial(ws: Workspace, folder: TrialFolder, run: str, report: Report = quiet) -> Mapping[str, Any]:
     """Compute the cells of a run that have no good result, and write each down as it ends.
 
+    Returns:
+        ``run``, ``cells`` (how many were computed now) and ``judges``: a row for each chat model that judged, with
+        ``model`` and what it took.
+
     Raises:
         JobError: the run is no longer kept.
     """
     trial = read_trial(folder, run)
     request = trial.request
     good = {key for key, cell in trial.cells.items() if cell.error is None}
-    checks = configure([check.scorer for check in request.checks], scorer_resources(ws.home.path))
+    asked_now: list[dict[str, Tally]] = []  # what judging the present cell took
+
+    def hear(judge: str, took: Tally) -> None:
+        asked_now.append({judge: took})
+
+    resources = counted(scorer_resources(ws.home.path), hear=hear)
+    checks = configure([check.scorer for check in request.checks], resources)
+    bills: list[dict[str, Tally]] = []
     start, done, told = time.perf_counter(), 0, 0.0
     todo = [(v, r) for v in range(len(request.variants)) for r in range(len(request.rows)) if (v, r) not in good]
 
@@ -183,8 +216,10 @@ def run_trial(ws: Workspace, folder: TrialFolder, run: str, report: Report = qui
         nonlocal done
         cell = TrialCell(**dict(result), variant=variant, row=row, seconds=seconds)
         expected = request.expected[row] if row < len(request.expected) else ""
+        asked_now.clear()
         judged = _judge(cell, request.checks, checks, expected, request.rows[row])
-        folder.append(run, cell.model_copy(update={"judged": judged}).model_dump(mode="json"))
+        bills.append(added(asked_now))
+        folder.append(run, cell.model_copy(update={"judged": judged, "judging": bills[-1]}).model_dump(mode="json"))
         done += 1
         step(f"{done} of {len(todo)} answers")
 
@@ -222,7 +257,8 @@ def run_trial(ws: Workspace, folder: TrialFolder, run: str, report: Report = qui
                 run_variant(number, variant, places)
     finally:
         folder.tell(run, None)
-    return {"run": run, "cells": done}
+    judges = [{"model": name, **shown_tally(took)} for name, took in added(bills).items()]
+    return {"run": run, "cells": done, "judges": judges}
 
 
 def _judge(

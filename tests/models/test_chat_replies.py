@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fedprompt.models.chat import ChatInfo, ChatReply, ChatTurn, Options, Usage
-from fedprompt.models.chat_cost import spent
+from fedprompt.models.chat_cost import tallied
 from fedprompt.models.chat_replies import ChatReplies, KeptChat
 
 FIRST = (("yes", -0.1), (" no", -2.5))
@@ -62,14 +62,15 @@ def test_what_was_answered_is_answered_again_without_a_call(tmp_path: Path) -> N
     assert model.asked == ["a", "b", "c"] and told == [(3, 3)]
     assert [reply.text for reply in again] == ["B", "C", "A"] and [reply.kept for reply in again] == [True, False, True]
     assert again[2].first == first[0].first == FIRST and again[2].usage == Usage(3, 1)
-    assert (spent(again).calls, spent(again).usage) == (1, Usage(3, 1))
+    took = tallied(again, None)
+    assert (took.calls, took.cached, took.input_tokens, took.output_tokens) == (1, 2, 3, 1)
 
 
 def test_the_same_question_in_one_run_is_one_call(tmp_path: Path) -> None:
     model = Model()
     found = kept(tmp_path, model).ask(talk("a", "b", "a", "a"), Options())
     assert model.asked == ["a", "b"] and [reply.text for reply in found] == ["A", "B", "A", "A"]
-    assert spent(found).calls == 2
+    assert tallied(found, None).calls == 2
     assert kept(tmp_path, model).known(talk("c", "c", "a"), [Options()] * 3) == [False, True, True]
 
 

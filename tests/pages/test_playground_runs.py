@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.panels.plain import plain
 from fedprompt.models.chat_config import FILE
 from fedprompt.workspace.trial_files import owner_folder
 from fedprompt.workspace.workspace import Workspace
-from tests.chat_server import serve
+from tests.chat_server import serve, write_models
 from tests.pages import playground
 from tests.pages.playground import press, ran, shown_run
 
@@ -99,6 +100,28 @@ def test_scorers_pass_or_fail_each_answer_with_a_reason(at: AppTest) -> None:
     at.text_input(key="playground_check_regex_pattern").set_value("posit").run()
     press(at, "playground_run")
     assert any("passes" in one.value and "The pattern is found" in one.value for one in at.markdown)
+
+
+@pytest.mark.slow
+def test_what_a_judge_took_stands_below_the_answer_and_below_the_table(
+    at: AppTest, ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEDPROMPT_JUDGE", "chat:local")
+    with serve(lambda body: "Fine.\nScore: 4") as server:
+        write_models(ws.home.path, server.url, "price = {input = 100.0, output = 1000.0, currency = 'EUR'}")
+        at.multiselect(key="playground_scorers").set_value(["judge"]).run()
+        at.text_area(key="playground_check_judge_rubric").set_value("Is it civil?").run()
+        press(at, "playground_run")
+        took = ran(at, ws).judging["chat:local"]
+        assert took.cost is not None and (took.calls, took.output_tokens) == (1, 3)
+        told = f"Judged by chat:local: 1 call, {took.tokens} tokens, {took.cost.amount:.2g} EUR"
+        assert [one.value for one in at.caption].count(plain(told)) == 1
+        at.segmented_control(key="playground_how").set_value("From a table").run()
+        at.text_area(key="playground_paste").set_value("text\ngood\nbad").run()
+        press(at, "playground_run")
+        both = ran(at, ws).judging["chat:local"]
+        told = plain(f"Judged by chat:local: 2 calls, {both.tokens} tokens")
+        assert any(one.value.startswith(told) for one in at.caption)
 
 
 @pytest.mark.slow

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.panels.plain import plain
+from fedprompt.models.chat_cost import Tally
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Ledger
 from fedprompt.workspace.federation_view import federations
 from fedprompt.workspace.gathering_now import Teller
 from fedprompt.workspace.hub_folder import HubFolder, write_json
 from fedprompt.workspace.jobs import submit
+from fedprompt.workspace.site_folder import enrolled
 from fedprompt.workspace.site_study import site_study_accept
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.evaluation import add_set, add_study
@@ -149,6 +152,11 @@ def test_a_sites_federation_page_shows_how_it_stands(open_page: Open, ws: Worksp
     shown = texts(open_page("federation"))
     assert "**ant** in meadow" in shown and "Its hub is hub.example.org\\:8002" in shown
     assert "1 reply has left this site, 0 were refused, 321 bytes in all" in shown
+    (accepted,) = enrolled(ws.home, None).accepted()
+    took = Tally(calls=2, input_tokens=60, output_tokens=10, amounts={"EUR": 0.016})
+    SiteFolder(site).judge_bill.add(accepted.digest, "chat:local", took)
+    told = "The judge (chat:local): 2 calls, 70 tokens, cost 0.0160 EUR."
+    assert plain(told) in texts(open_page("federation"))
     SiteFolder(site).pause.touch()
     assert "**ant** in meadow :orange-badge[paused]" in texts(open_page("federation"))
     SiteFolder(site).ledger.path.write_text("{}\n")

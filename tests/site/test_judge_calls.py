@@ -8,12 +8,15 @@ import pytest
 from fedprompt.errors import ModelError
 from fedprompt.evaluation.scorers import Resources, RubricJudge, Sample
 from fedprompt.evaluation.scorers.scorer import BatchScorer
-from fedprompt.models.chat import ChatInfo, ChatReply, ChatTurn, Options
+from fedprompt.models.chat import ChatInfo, ChatReply, ChatTurn, Options, Usage
+from fedprompt.models.chat_cost import Price, Tally
 from fedprompt.models.chat_judge import ChatJudge
-from fedprompt.site.judge_calls import only_here, recorded
+from fedprompt.models.chat_replies import ChatReplies
+from fedprompt.site.judge_calls import counted, only_here, recorded
 from fedprompt.site.ledger import Ledger
 
 STUDY = "s1:" + "0" * 32
+SAID = ChatReply("Score: 5", Usage(30, 2))
 SAMPLES = [Sample("zymurgy one", "two"), Sample("zymurgy three", "four")]
 
 
@@ -24,16 +27,21 @@ class Server:
         self.info = ChatInfo(
             name="chat:x", digest="d", host="judge.example", remote=remote, logprobs=False, schema=False
         )
-        self.asked = 0
+        self.asked, self.breaks = 0, False
 
     def ask(
         self,
         conversations: Sequence[Sequence[ChatTurn]],
         options: Options,
         progress: Callable[[int, int], None] | None = None,
+        heard: Callable[[int, ChatReply], None] | None = None,
     ) -> tuple[ChatReply, ...]:
         self.asked += len(conversations)
-        return tuple(ChatReply("Score: 5") for _ in conversations)
+        if heard is not None:
+            heard(0, SAID)
+        if self.breaks:
+            raise KeyboardInterrupt
+        return tuple(SAID for _ in conversations)
 
 
 def scorer(resources: Resources) -> BatchScorer:
@@ -71,6 +79,22 @@ def test_one_judge_answers_all_who_ask_and_what_it_answered_is_counted(tmp_path:
     for _ in range(2):
         scorer(resources).score_all(SAMPLES)
     assert len(made) == 1 and len(resources.judged()) == server.asked == 4
+
+
+def test_what_each_batch_took_is_told_with_its_price_also_of_one_that_breaks_off(tmp_path: Path) -> None:
+    server, told = Server(remote=False), list[tuple[str, Tally]]()
+    price = Price(input=100.0, output=1000.0, currency="EUR")
+    replies = ChatReplies(tmp_path / "replies.db", b"k" * 32)
+    resources = counted(
+        Resources(judge=lambda: ChatJudge(server, price=price)), replies, lambda *batch: told.append(batch)
+    )
+    server.breaks = True
+    with pytest.raises(KeyboardInterrupt):
+        scorer(resources).score_all(SAMPLES)
+    # One answer came before the end: 30 read and 2 written, 30 x 100 and 2 x 1000 millionths.
+    ((name, took),) = told
+    assert (name, took.calls, took.tokens, took.amounts) == ("chat:x", 1, 32, {"EUR": pytest.approx(0.005)})
+    assert resources.judged is not None and len(resources.judged()) == 1
 
 
 def test_without_a_ledger_a_judge_elsewhere_is_not_asked() -> None:
