@@ -1,6 +1,7 @@
 """One row's answers side by side, a card a variant: the answer, its bars, what was written, what scorers say."""
 
 from collections.abc import Sequence
+from math import floor, log10
 
 import streamlit as st
 
@@ -88,8 +89,9 @@ def said_judging(judge: str, took: Tally) -> str:
 
 
 def money(amount: float, currency: str) -> str:
-    """Return an amount that may be a small part of a unit, in words."""
-    return f"{amount:,.2f} {currency}" if amount >= 1 else f"{amount:.2g} {currency}"
+    """Return an amount that may be a small part of a unit, in words: two places, or as many as show two digits."""
+    places = 1 - floor(log10(amount)) if 0 < amount < 0.1 else 2
+    return f"{amount:,.{places}f} {currency}"
 
 
 def _draw_judged(judged: Sequence[Judged]) -> None:

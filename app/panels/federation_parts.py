@@ -121,7 +121,7 @@ def draw_member(home: Home) -> None:
                 accepted = f"{datetime.fromisoformat(str(study['accepted'])):%d %b %Y %H:%M} UTC"
                 st.markdown(f":material/task_alt: Accepted **{plain(str(study['study']))}** on {plain(accepted)}")
                 for judge in study["judges"]:
-                    st.caption(plain(sentence(told_judge(judge))))
+                    st.caption(plain(" ".join(map(sentence, (told_judge(judge), *judge["notes"])))))
             if not found["studies"]:
                 st.caption("No study was accepted yet: fedprompt site study show FILE, then accept.")
             ledger = found["ledger"]

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["clean", "emit", "line", "number", "percent", "table"]
+__all__ = ["clean", "emit", "line", "number", "percent", "show_judge", "table"]
 
 WIDE = 120
 
@@ -57,3 +57,15 @@ def number(entry: Mapping[str, Any]) -> str:
 
 def _like_number(text: str) -> bool:
     return not text or text == "-" or text.lstrip("(+-")[:1].isdigit()
+
+
+def show_judge(judge: Mapping[str, Any] | None, most: str = "") -> None:
+    """Say what a judge took, or with ``most`` before each number may take; nothing where there is none."""
+    from fedprompt.workspace.judge_bill import told_judge
+
+    if judge is None:
+        return
+    line(told_judge(judge, most))
+    if not most:  # before a run its notes are among the run's
+        for note in judge["notes"]:
+            line(f"the judge: {note}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fedprompt.cli.options import Group, Home, Json, Map, pairs
-from fedprompt.cli.showing import emit, line, table
+from fedprompt.cli.showing import emit, line, show_judge, table
 from fedprompt.cli.stopping import stopping
 from fedprompt.cli.telling import Teller
 
@@ -167,7 +167,6 @@ def pause(
 def status(site: Site = None, home: Home = None, json: Json = False) -> None:
     """Say whether the site has joined, runs or is paused, what it accepted, and what left."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.judge_bill import told_judge
     from fedprompt.workspace.site_pause import site_status
 
     found = site_status(find_home(home), site=site)
@@ -181,7 +180,7 @@ def status(site: Site = None, home: Home = None, json: Json = False) -> None:
     for one in found["studies"]:
         line(f"accepted: {one['study']} {one['digest']} ({one['accepted']})")
         for judge in one["judges"]:
-            line(f"  {told_judge(judge)}")
+            show_judge(judge)
     kept = found["ledger"]
     if kept["ok"]:
         counts = f"{kept['sent']} sent, {kept['resent']} resent, {kept['refused']} refused"
@@ -202,7 +201,6 @@ def rehearse(
 ) -> None:
     """Answer every verb on the real file and print what would leave; nothing is sent."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.judge_bill import told_judge
     from fedprompt.workspace.site_rehearse import site_rehearse
 
     with Teller() as tell:
@@ -217,8 +215,7 @@ def rehearse(
         line(f"{what}: {row['bytes']:,} bytes in {row['seconds']:.1f} s, arrays {arrays}")
         line(f"  {row['message']}")
     line(f"{found['bytes']:,} bytes would have left; nothing did")
-    if found["judge"] is not None:
-        line(told_judge(found["judge"]))
+    show_judge(found["judge"])
     for sentence in found["not_rehearsed"]:
         line(f"not rehearsed: {sentence}")
 
@@ -286,7 +283,6 @@ def pull(
     json: Json = False,
 ) -> None:
     """Take the federation's result, check who signed it, and score it on your own validation cases."""
-    from fedprompt.workspace.judge_bill import told_judge
     from fedprompt.workspace.site_pull import site_pull
     from fedprompt.workspace.workspace import open_workspace
 
@@ -302,8 +298,7 @@ def pull(
         title=f"{found['study']}, released {found['released']} by {found['signer']}",
     )  # fmt: skip
     line(found["sentence"])
-    if found["judge"] is not None:
-        line(told_judge(found["judge"]))
+    show_judge(found["judge"])
 
 
 @app.command()

@@ -8,7 +8,7 @@ import typer
 
 from fedprompt.cli.demo import show_rounds, show_test, show_work
 from fedprompt.cli.options import Group, Home, Json, Map, Seed, StudyFile, pairs, sites
-from fedprompt.cli.showing import emit, line, number, percent, table
+from fedprompt.cli.showing import emit, line, number, percent, show_judge, table
 from fedprompt.cli.telling import Teller
 
 __all__ = ["compare", "federate", "score", "tune"]
@@ -67,7 +67,7 @@ def score(
     _show_scores(found)
     if found["power"] is not None and not any(row["p_adjusted"] < SURE for row in found["against_best"][:1]):
         line(f"the best two: {found['power']}")
-    _say_judge(found["judge"])
+    show_judge(found["judge"])
     if "calls" in found:
         _say_chat(found)
         return
@@ -139,7 +139,7 @@ def _dry_run(
         line(f"about {found['tokens']:,} tokens")
     if found["seconds"] is not None:
         line(f"about {found['seconds']:.1f} s")
-    _say_judge(found["judge"], "at most ")
+    show_judge(found["judge"], "at most ")
     for note in found["notes"]:
         line(note)
 
@@ -164,18 +164,6 @@ def _say_chat(found: dict[str, Any]) -> None:
     )
     for note in found["notes"]:
         line(note)
-
-
-def _say_judge(judge: dict[str, Any] | None, most: str = "") -> None:
-    """Say what the judge took, or may take at most."""
-    if judge is None:
-        return
-    from fedprompt.workspace.judge_bill import told_judge
-
-    line(told_judge(judge, most))
-    if not most:  # before a run its notes are among the run's
-        for note in judge["notes"]:
-            line(f"the judge: {note}")
 
 
 def _money(cost: dict[str, Any] | None) -> str:
@@ -267,7 +255,7 @@ def federate(
     for sentence in found.get("sentences", ()):
         line(str(sentence))
     show_work(found)
-    _say_judge(found.get("judge"))
+    show_judge(found.get("judge"))
 
 
 def _forecast(
@@ -297,7 +285,7 @@ def _forecast(
     if chat:
         cost = _money(found["cost"])
         line(f"all sites: {_count(found['calls'])} calls, at most {_count(found['tokens'])} tokens, cost {cost}")
-    _say_judge(found.get("judge"), "at most ")
+    show_judge(found.get("judge"), "at most ")
     line(f"nothing was sent; seconds: {found['basis']}")
     for note in found["notes"]:
         line(note)

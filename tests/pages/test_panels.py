@@ -7,6 +7,7 @@ import pytest
 
 from app.panels.answers import read_answers, said, write_answers
 from app.panels.case_table import parse_rows
+from app.panels.cells import money
 from app.panels.difference import marked_html, word_differences
 from app.panels.job import active_jobs
 from app.panels.plain import percent, plain, points, seconds, sentence
@@ -61,6 +62,14 @@ def test_numbers_read_as_people_write_them() -> None:
     assert percent(None) == "not measured"
     assert points(-1.25) == "\N{MINUS SIGN}1.2"
     assert (seconds(4), seconds(54), seconds(190)) == ("a few seconds left", "about 50 s left", "about 3 min left")
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [(0.0, "0.00"), (0.000046, "0.000046"), (0.0092, "0.0092"), (0.5, "0.50"), (1234.5, "1,234.50")],
+)
+def test_an_amount_is_told_in_digits_however_small(amount: float, told: str) -> None:
+    assert money(amount, "EUR") == f"{told} EUR"
 
 
 def test_answers_survive_being_written_and_read() -> None:

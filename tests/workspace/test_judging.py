@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fedprompt.cli.main import main
 from fedprompt.privacy.egress import pack_task
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
@@ -131,7 +132,7 @@ def answer(home: Home, data: Path) -> bytes:
 
 
 def test_a_site_knows_what_judging_for_a_hub_took_and_the_hub_does_not(
-    site: Home, server: ChatServer, tmp_path: Path
+    site: Home, server: ChatServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_cases(tmp_path / "a.csv", "a")
     left = answer(site, data)
@@ -149,6 +150,10 @@ def test_a_site_knows_what_judging_for_a_hub_took_and_the_hub_does_not(
     bill = (site.sites / "ant" / "judge.jsonl").read_text(encoding="utf-8")
     assert not any(word in bill for word in ("quixotry", "zymurgy", "civil", "Polite", server.url))
     assert b"EUR" not in left and b"chat:local" not in left
+    assert main(["site", "status", "--home", str(site.path)]) == 0
+    assert f"the judge (chat:local): {asked} calls, {judge['tokens']:,} tokens, cost {cost:,.4f} EUR" in (
+        capsys.readouterr().out
+    )
 
 
 def test_a_rehearsal_tells_what_its_judging_took(site: Home, server: ChatServer, tmp_path: Path) -> None:
