@@ -1,6 +1,7 @@
 """Tuning where nine tenths of the cached keys and values lie on disk, against all of them in memory.
 
-    python -m benchmarks.spill [--home DIR] [--cases 400] [--tokens 500] [--cache-mib 512] [--steps 5] [--json]
+    python -m benchmarks.spill [--home DIR] [--cases 400] [--tokens 500] [--cache-mib 512] [--steps 5]
+        [--dtype float32] [--cache-dtype model|bfloat16] [--json]
 
 The demo's movie reviews are joined until they have about ``--tokens`` tokens; a step is 16 cases and 16 soft tokens
 behind the text, AdamW left out. Each side runs in a process of its own, so that the peak of its memory is its own; the
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--cache-mib", type=int, default=512)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--cache-dtype", choices=("model", "bfloat16"), default="model")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", action="store_true")
@@ -55,13 +57,15 @@ def main() -> None:
         Row("loss apart", "nats", abs(spilled["loss"] - held["loss"]), target=0.0, met=spilled["loss"] == held["loss"]),
         Row("preparing, spilled and held", "s", spilled["prepared"], held["prepared"]),
     ]
-    show(report("spill", rows, threads=options.threads, cases=options.cases), as_json=options.json)
+    kept = options.dtype if options.cache_dtype == "model" else options.cache_dtype
+    more = {"threads": options.threads, "cases": options.cases, "dtype": options.dtype, "cache_dtype": kept}
+    show(report("spill", rows, **more), as_json=options.json)
 
 
 def _run(options: argparse.Namespace, mib: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.spill", "--side", "--home", str(options.home)]
-    for name in ("cases", "tokens", "steps", "dtype", "threads", "device"):
-        command += [f"--{name}", str(getattr(options, name))]
+    for name in ("cases", "tokens", "steps", "dtype", "threads", "device", "cache-dtype"):
+        command += [f"--{name}", str(getattr(options, name.replace("-", "_")))]
     environment = dict(os.environ)
     spin_briefly(environment)
     done = subprocess.run([*command, "--cache-mib", str(mib)], capture_output=True, text=True, env=environment)
@@ -77,7 +81,8 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     from fedprompt.models.registry import load
     from fedprompt.prompts.template import Template
 
-    settings = RunSettings(options.dtype, options.threads, options.device, cache_bytes=options.cache_mib << 20)
+    memory = {"cache_bytes": options.cache_mib << 20, "cache_dtype": options.cache_dtype}
+    settings = RunSettings(options.dtype, options.threads, options.device, **memory)
     model: Any = load(MODEL, options.home, settings)
     texts = joined_texts(options.home, model._tokenizer, options.tokens, options.cases)
     template = Template("suffix", text=BEFORE + "{text}{soft}", words=WORDS)

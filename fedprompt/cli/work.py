@@ -14,10 +14,15 @@ from fedprompt.cli.telling import Teller
 __all__ = ["compare", "federate", "score", "tune"]
 
 SplitName = Literal["tune", "validation", "test"]
+KeptIn = Literal["model", "bfloat16"]
 Data = Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")]
 CacheBytes = Annotated[
     int | None,
     typer.Option("--cache-bytes", min=0, help="Keys and values to keep in memory; the rest goes to the disk."),
+]
+CacheDtype = Annotated[
+    str | None,
+    typer.Option("--cache-dtype", help="What they are kept in: model (its own dtype) or bfloat16, in half the room."),
 ]
 SURE = 0.05
 Split = Annotated[str, typer.Option("--split", help="tune, validation or test.")]
@@ -177,15 +182,27 @@ def tune(
     group: Group = None,
     seed: Seed = 0,
     cache_bytes: CacheBytes = None,
+    cache_dtype: CacheDtype = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Tune the study's soft prompt on one site's cases; with rounds.patience, until validation no longer gains."""
+    kept_in = _kept_in(cache_dtype)
     from fedprompt.workspace.tuning import tune as run
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
-        found = run(ws, study, data, mapping=pairs(map_), group=group, seed=seed, cache_bytes=cache_bytes, report=tell)
+        found = run(
+            ws,
+            study,
+            data,
+            mapping=pairs(map_),
+            group=group,
+            seed=seed,
+            cache_bytes=cache_bytes,
+            cache_dtype=kept_in,
+            report=tell,
+        )
     if json:
         emit(found)
         return
@@ -213,14 +230,17 @@ def federate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take, site by site.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that stopped; begin none.")] = False,
     cache_bytes: CacheBytes = None,
+    cache_dtype: CacheDtype = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Run a whole federation: score, tune in rounds, report on test."""
     if transport not in ("local", "flare"):
         raise typer.BadParameter(f"'{transport}' is neither local nor flare", param_hint="--transport")
-    if transport == "flare" and cache_bytes is not None:
-        raise typer.BadParameter("over flare each site has its own memory", param_hint="--cache-bytes")
+    kept_in = _kept_in(cache_dtype)
+    for option, value in (("--cache-bytes", cache_bytes), ("--cache-dtype", kept_in)):
+        if transport == "flare" and value is not None:
+            raise typer.BadParameter("over flare each site has its own memory", param_hint=option)
     if transport == "flare" and (map_ or group or any("=" in one for one in site or ())):
         said = "over flare each site names its own file and columns; give names alone"
         raise typer.BadParameter(said, param_hint="--site")
@@ -245,6 +265,7 @@ def federate(
                 seed=seed,
                 resume=resume,
                 cache_bytes=cache_bytes,
+                cache_dtype=kept_in,
                 report=tell,
             )
     if json:
@@ -348,3 +369,9 @@ def _split(name: str) -> SplitName:
     if name not in get_args(SplitName):
         raise typer.BadParameter(f"'{name}' is not one of tune, validation, test", param_hint="--split")
     return cast(SplitName, name)
+
+
+def _kept_in(name: str | None) -> KeptIn | None:
+    if name is not None and name not in get_args(KeptIn):
+        raise typer.BadParameter(f"'{name}' is neither model nor bfloat16", param_hint="--cache-dtype")
+    return cast(KeptIn | None, name)

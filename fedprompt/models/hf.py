@@ -281,7 +281,7 @@ class HFModel:
 
         Raises:
             ModelError: a prompt does not fit the window.
-            TuningError: no soft slot, or ``folder`` cannot take what is over the cache budget.
+            TuningError: no soft slot.
         """
         encoded = self._encoder.choices([(q.rendered, q.words, tokens) for q in queries])
         settings = self._info.settings
@@ -295,6 +295,7 @@ class HFModel:
                 budget=settings.cache_bytes,
                 kind=kind,
                 folder=folder,
+                dtype=torch.bfloat16 if settings.cache_dtype == "bfloat16" else None,
             )
 
 

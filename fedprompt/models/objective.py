@@ -73,6 +73,7 @@ class CachedObjective:
         budget: int,
         kind: Kind = "labels",
         folder: Path | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         """Prepare the cases.
 
@@ -80,16 +81,17 @@ class CachedObjective:
             pack: most tokens at once where no gradient is asked for.
             budget: bytes of keys and values to keep in memory.
             folder: where those over the budget may lie; None computes them again.
+            dtype: what they are kept in; the model's own if None.
 
         Raises:
-            TuningError: a case has no soft slot, or the file in ``folder`` cannot be written.
+            TuningError: a case has no soft slot.
         """
         if any(-1 not in case.context for case in cases):
             raise TuningError("the template to tune has no {soft} slot or no soft tokens, so there is nothing to tune")
         self._body, self._head, self._pack, self._kind = body, head, pack, kind
         self._cases, self._answers = cases, list(answers)
         self._prefixes = [case.context[: case.context.index(-1)] for case in cases]
-        self.store = PrefixStore(body, self._prefixes, pack=pack, budget=budget, folder=folder)
+        self.store = PrefixStore(body, self._prefixes, pack=pack, budget=budget, folder=folder, dtype=dtype)
         self._single = all(len(path) == 1 for case in cases for path in case.paths) and head.plain
 
     def __len__(self) -> int:

@@ -17,6 +17,7 @@ from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
 
 __all__ = [
+    "CacheDtype",
     "CausalModel",
     "ChoiceQuery",
     "ChoiceResult",
@@ -35,12 +36,16 @@ __all__ = [
 ]
 
 
+CacheDtype = Literal["model", "bfloat16"]
+
+
 @dataclass(frozen=True)
 class RunSettings:
     """What moves a log-likelihood in its last digits; recorded with every run, never derived from load.
 
     ``dtype`` is ``bfloat16`` or ``float32``; ``pack`` is how many distinct tokens go through the model at once;
-    ``cache_bytes`` bounds what the tuner keeps of keys and values, and what attention copies of them in scoring.
+    ``cache_bytes`` bounds what the tuner keeps of keys and values, and what attention copies of them in scoring;
+    ``cache_dtype`` is what the tuner keeps them in, the model's own dtype or bfloat16.
     """
 
     dtype: str
@@ -48,6 +53,7 @@ class RunSettings:
     device: str = "cpu"
     pack: int = 1024
     cache_bytes: int = 2 * 1024**3
+    cache_dtype: CacheDtype = "model"
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,21 @@ import json
 import os
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from fedprompt.errors import ModelError, did_you_mean
 from fedprompt.models.chat_config import is_chat
 from fedprompt.models.matrix_product import matrix_product
-from fedprompt.models.protocols import CausalModel, RunSettings
+from fedprompt.models.protocols import CacheDtype, CausalModel, RunSettings
 from fedprompt.models.scripted import ScriptedModel
 
 __all__ = [
     "DEFAULT_MODEL",
     "SCRIPTED",
+    "chosen_settings",
     "find_model_folder",
     "has_bfloat16",
     "load",
@@ -125,6 +128,15 @@ def settings_for(home: Path) -> RunSettings:
     finally:
         temporary.unlink(missing_ok=True)
     return chosen
+
+
+def chosen_settings(
+    home: Path, cache_bytes: int | None = None, cache_dtype: CacheDtype | None = None
+) -> RunSettings | None:
+    """Return this machine's settings with what a run chooses in their place; None where it chooses nothing."""
+    asked: dict[str, Any] = {"cache_bytes": cache_bytes, "cache_dtype": cache_dtype}
+    chosen = {name: value for name, value in asked.items() if value is not None}
+    return replace(settings_for(home), **chosen) if chosen else None
 
 
 def _read_settings(path: Path) -> RunSettings | None:

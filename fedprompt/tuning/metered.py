@@ -74,7 +74,6 @@ def prepare(
         PromptError: the study has no soft slot.
         ModelError: the template alone does not fit the model's window, or the model has no format for its messages.
         DataError: too few cases for demonstrations.
-        TuningError: ``folder`` cannot take what is over the memory.
     """
     if study.soft is None:
         raise PromptError(f"the study '{study.study}' has no soft slot")

@@ -20,6 +20,7 @@ from fedprompt.federation.rounds import RoundRecord, best_round, check_sites
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Transport
 from fedprompt.models.chat_langchain import LangChainChat
+from fedprompt.models.protocols import CacheDtype
 from fedprompt.models.registry import load
 from fedprompt.models.work import Work
 from fedprompt.prompts.ids import canonical_json, content_id
@@ -61,6 +62,7 @@ def federate(
     seed: int = 0,
     resume: bool = False,
     cache_bytes: int | None = None,
+    cache_dtype: CacheDtype | None = None,
     report: Report = quiet,
 ) -> dict[str, Any]:
     """Score the templates at every site, tune in rounds, and evaluate the best template and the tuned prompt on test.
@@ -70,6 +72,7 @@ def federate(
     Args:
         resume: refuse to begin a new run.
         cache_bytes: keys and values that a site may hold in memory; the machine's own setting if None.
+        cache_dtype: what they are kept in; the model's own dtype if None.
 
     Returns:
         ``templates``, ``rounds``, ``test`` (``manual`` and, where the study has a soft slot, ``federated``; ``grouped``
@@ -85,7 +88,7 @@ def federate(
         raise FederationError("a federation needs two sites or more: --site a=a.csv --site b=b.csv")
     parsed = read_study(study, complete_scorers)
     report(Progress("prepare", f"loading {parsed.model}"))
-    model = shared_model(parsed, ws.home.path, cache_bytes)
+    model = shared_model(parsed, ws.home.path, cache_bytes, cache_dtype)
     digest = parsed.digest(model.info.digest)
     ws.bank.record_study(parsed, digest, model.info.digest)
     workers, contents = {}, {}

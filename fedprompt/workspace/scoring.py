@@ -5,15 +5,15 @@ What was computed before is not computed again: it lies in the site's folder.
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fedprompt.evaluation.runner import run_prompts, to_score
 from fedprompt.evaluation.scorers import complete_scorers, judged_by
 from fedprompt.models.chat_config import is_chat
-from fedprompt.models.protocols import CausalModel
-from fedprompt.models.registry import load, settings_for
+from fedprompt.models.protocols import CacheDtype, CausalModel
+from fedprompt.models.registry import chosen_settings, load
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.judge_calls import recorded
@@ -33,13 +33,20 @@ __all__ = ["OWN_SITE", "open_study", "score"]
 
 
 def open_study(
-    ws: Workspace, path: Path, model: str | None, report: Report = quiet, *, cache_bytes: int | None = None
+    ws: Workspace,
+    path: Path,
+    model: str | None,
+    report: Report = quiet,
+    *,
+    cache_bytes: int | None = None,
+    cache_dtype: CacheDtype | None = None,
 ) -> tuple[Study, CausalModel, str]:
     """Return a study, its model and its digest, and record it.
 
     Args:
         model: to use instead of the study's, or None.
         cache_bytes: keys and values that tuning may keep in memory; the machine's own setting if None.
+        cache_dtype: what they are kept in; the model's own dtype if None.
 
     Raises:
         StudyError: the file is not a study.
@@ -49,8 +56,7 @@ def open_study(
     if model is not None:
         study = study.model_copy(update={"model": model})
     report(Progress("prepare", f"loading {study.model}"))
-    chosen = None if cache_bytes is None else replace(settings_for(ws.home.path), cache_bytes=cache_bytes)
-    loaded = load(study.model, ws.home.path, chosen)
+    loaded = load(study.model, ws.home.path, chosen_settings(ws.home.path, cache_bytes, cache_dtype))
     digest = study.digest(loaded.info.digest)
     ws.bank.record_study(study, digest, loaded.info.digest)
     return study, loaded, digest

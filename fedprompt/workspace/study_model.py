@@ -1,25 +1,28 @@
 """The model of a study that sites share: one of this machine, or a chat model, which can be scored but not tuned."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import ModelError
 from fedprompt.models.chat_config import chat_settings, is_chat, read_machine
 from fedprompt.models.chat_langchain import LangChainChat, chat_info, load_chat
-from fedprompt.models.protocols import CausalModel
-from fedprompt.models.registry import load, settings_for
+from fedprompt.models.protocols import CacheDtype, CausalModel
+from fedprompt.models.registry import chosen_settings, load
 from fedprompt.study.schema import Study
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["digest_known", "machine_settings", "model_digest_of", "shared_model"]
 
 
-def shared_model(study: Study, home: Path, cache_bytes: int | None = None) -> CausalModel | LangChainChat:
+def shared_model(
+    study: Study, home: Path, cache_bytes: int | None = None, cache_dtype: CacheDtype | None = None
+) -> CausalModel | LangChainChat:
     """Return the model that a site answers a study with.
 
     Args:
         cache_bytes: keys and values that may be held in memory; the machine's own setting if None.
+        cache_dtype: what they are kept in; the model's own dtype if None.
 
     Raises:
         ModelError: it cannot be loaded, its host is not allowed, or the study would tune a chat model.
@@ -27,8 +30,7 @@ def shared_model(study: Study, home: Path, cache_bytes: int | None = None) -> Ca
     if is_chat(study.model):
         _refuse_tuning(study)
         return load_chat(study.model, home)
-    settings = None if cache_bytes is None else replace(settings_for(home), cache_bytes=cache_bytes)
-    return load(study.model, home, settings)
+    return load(study.model, home, chosen_settings(home, cache_bytes, cache_dtype))
 
 
 def model_digest_of(study: Study, home: Path) -> str:

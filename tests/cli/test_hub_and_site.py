@@ -30,9 +30,14 @@ def test_what_is_missing_is_said_and_how_to_make_it(
         ["--transport", "pigeon", "--site", "a=a.csv"],
         ["--transport", "flare", "--site", "a=a.csv"],
         ["--transport", "flare", "--map", "text=note"],
+        ["--transport", "flare", "--cache-bytes", "1000"],
+        ["--transport", "flare", "--cache-dtype", "bfloat16"],
+        ["--cache-dtype", "int4", "--site", "a=a.csv"],
     ],
 )
-def test_a_transport_that_is_none_or_files_over_flare_are_wrong_use(words: list[str], tmp_path: Path) -> None:
+def test_a_transport_that_is_none_or_a_sites_own_choices_over_flare_are_wrong_use(
+    words: list[str], tmp_path: Path
+) -> None:
     assert main(["federate", "-S", "study.yaml", *words, "--home", str(tmp_path)]) == 2
 
 

@@ -1,6 +1,7 @@
 """The tuner's objective: one loss wherever the cached prefixes lie, each case's own gradient, transformers' loss."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from fedprompt.errors import TuningError
-from fedprompt.models import prefix_store
+from fedprompt.models import spill
 from fedprompt.models.attention import IMPLEMENTATION
 from fedprompt.models.hf import HFModel
 from fedprompt.models.objective import CachedObjective, Kind
@@ -20,6 +21,7 @@ from tests.models.tiny import config, model, tokenizer
 
 SLOTS = [t for t in TEMPLATES if t.has_soft]
 INFIX = Template("infix", text="Review: {text} {soft}\nSentiment:").with_words(LABELS)
+ANSWERS = [0, 1, 0, 1, 1]
 FIRST = next(t for t in SLOTS if t.name == "prefix slot")
 
 
@@ -28,7 +30,7 @@ def objective(
 ) -> CachedObjective:
     words = tuple((template.words or {}).values())
     coded = lm._encoder.choices([(template.render({"text": text}), words, 3) for text in TEXTS])
-    return CachedObjective(lm._body, lm._head, coded, [0, 1, 0, 1, 1], pack=64, budget=budget, kind=kind, folder=folder)
+    return CachedObjective(lm._body, lm._head, coded, ANSWERS, pack=64, budget=budget, kind=kind, folder=folder)
 
 
 def test_prefixes_on_disk_give_the_bits_that_prefixes_in_memory_give(tmp_path: Path) -> None:
@@ -43,6 +45,22 @@ def test_prefixes_on_disk_give_the_bits_that_prefixes_in_memory_give(tmp_path: P
     assert np.array_equal(one.gradient, other.gradient)
 
 
+def test_a_cache_in_bfloat16_takes_half_the_room_and_moves_the_loss_a_little(tmp_path: Path) -> None:
+    lm = model("llama")
+    settings = replace(lm.info.settings, cache_dtype="bfloat16", cache_bytes=2_000)
+    asked = [ChoiceQuery(INFIX.render({"text": text}), tuple((INFIX.words or {}).values())) for text in TEXTS]
+    found = [
+        HFModel(lm._lm, lm._tokenizer, replace(lm.info, settings=one)).objective(asked, ANSWERS, 3, folder=tmp_path)
+        for one in (lm.info.settings, settings)
+    ]
+    whole, half = (one.store.memory + one.store.disk for one in found)
+    assert half == whole / 2 and found[1].store.disk > 0
+    one, other = (o.loss_and_gradient(soft_for(lm).vectors, range(5)) for o in found)
+    # Keys and values move by at most their 256th part, and what attention makes of them by about as much.
+    assert 0 < abs(one.loss - other.loss) < 1 / 64
+    assert 0 < np.linalg.norm(one.gradient - other.gradient) < np.linalg.norm(one.gradient) / 16
+
+
 def test_the_file_of_prefixes_has_no_name(tmp_path: Path) -> None:
     objective(model("llama"), budget=0, folder=tmp_path)
     assert os.listdir(tmp_path) == []
@@ -50,7 +68,7 @@ def test_the_file_of_prefixes_has_no_name(tmp_path: Path) -> None:
 
 def test_without_room_on_the_disk_prefixes_are_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lm = model("llama")
-    monkeypatch.setattr(prefix_store, "SPARE", 1 << 60)
+    monkeypatch.setattr(spill, "SPARE", 1 << 60)
     poor = objective(lm, budget=2_000, folder=tmp_path)
     assert poor.store.disk == 0 < poor.store.memory
     vectors, rows = soft_for(lm).vectors, [0, 1, 3, 4]
@@ -94,7 +112,7 @@ def test_the_vocabulary_objective_is_the_loss_of_transformers(family: str, templ
     soft = soft_for(lm)
     found = objective(lm, template, kind="vocabulary")
     words = tuple((template.words or {}).values())
-    for row, answer in enumerate([0, 1, 0, 1, 1]):
+    for row, answer in enumerate(ANSWERS):
         code = lm._encoder.choices([(template.render({"text": TEXTS[row]}), words, 3)])[0]
         ids = [*code.context, *code.paths[answer]]
         vectors = torch.tensor(soft.vectors, requires_grad=True)

@@ -7,7 +7,14 @@ import pytest
 
 from fedprompt.errors import AssetError, ModelError
 from fedprompt.models.protocols import RunSettings
-from fedprompt.models.registry import DEFAULT_MODEL, find_model_folder, load, physical_cores, settings_for
+from fedprompt.models.registry import (
+    DEFAULT_MODEL,
+    chosen_settings,
+    find_model_folder,
+    load,
+    physical_cores,
+    settings_for,
+)
 
 
 def test_the_fake_needs_nothing_on_the_disk(tmp_path: Path) -> None:
@@ -36,6 +43,15 @@ def test_a_folder_without_a_model_is_refused_in_a_sentence(tmp_path: Path) -> No
 
 def test_settings_are_kept_as_they_were_first_measured(tmp_path: Path) -> None:
     (tmp_path / "machine.json").write_text('{"dtype": "float32", "threads": 7}')
+    assert settings_for(tmp_path) == RunSettings("float32", 7)
+
+
+def test_what_a_run_chooses_stands_in_the_machines_settings_for_that_run_alone(tmp_path: Path) -> None:
+    (tmp_path / "machine.json").write_text('{"dtype": "float32", "threads": 7}')
+    assert chosen_settings(tmp_path) is None
+    found = chosen_settings(tmp_path, cache_dtype="bfloat16")
+    assert found == RunSettings("float32", 7, cache_dtype="bfloat16")
+    assert chosen_settings(tmp_path, 0) == RunSettings("float32", 7, cache_bytes=0)
     assert settings_for(tmp_path) == RunSettings("float32", 7)
 
 

@@ -186,6 +186,12 @@ def test_a_study_without_a_slot_scores_templates_alone(tmp_path: Path) -> None:
     assert found["rounds"] == [] and found["differences"] == {} and found["sentences"] == []
 
 
+def test_what_keys_and_values_are_kept_in_is_recorded(tmp_path: Path) -> None:
+    with new_workspace(tmp_path / "home") as ws:
+        found = federate(ws, write_study(tmp_path / "s.yaml"), files(tmp_path), cache_dtype="bfloat16")
+    assert found["settings"]["cache_dtype"] == "bfloat16"
+
+
 def test_one_site_is_no_federation(tmp_path: Path) -> None:
     with new_workspace(tmp_path / "home") as ws, pytest.raises(FederationError, match="two sites or more"):
         federate(ws, write_study(tmp_path / "s.yaml"), {"a": write_cases(tmp_path / "a.csv", "a")})

@@ -1,12 +1,15 @@
 """``tune`` keeps the best on validation, looks at test once, goes on where it stopped, and knows a changed file."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from fedprompt.cli.main import main
 from fedprompt.errors import PromptError
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.tuning import tune
+from fedprompt.workspace.workspace import open_workspace
 from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases, write_study
 
@@ -42,6 +45,20 @@ def test_patience_ends_tuning_early_and_tells_the_steps_taken(tmp_path: Path) ->
     with new_workspace(tmp_path / "home") as ws:
         found = tune(ws, path, data)
     assert (found["steps"], found["kept_after"], len(found["loss"])) == (6, 2, 3)
+
+
+def test_where_and_how_keys_and_values_are_kept_is_recorded_and_the_run_is_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
+    words = ["tune", "-S", str(path), "--data", str(data), "--home", str(tmp_path / "home"), "--json"]
+    assert main([*words, "--cache-bytes", "1000", "--cache-dtype", "bfloat16"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["settings"]["cache_bytes"], found["settings"]["cache_dtype"]) == (1000, "bfloat16")
+    assert main(words) == 0 and json.loads(capsys.readouterr().out) == found
+    with open_workspace(tmp_path / "home") as ws:
+        assert ws.bank.run(found["run"]).settings["machine"] == found["settings"]
+    assert main([*words, "--cache-dtype", "int4"]) == 2
 
 
 def test_a_changed_file_is_another_run(tmp_path: Path) -> None:
