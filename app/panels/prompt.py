@@ -28,8 +28,10 @@ def draw_prompt(prompt: Prompt, row: PromptRow, parents: Mapping[str, str], scor
             tokens = None if prompt.soft is None else prompt.soft.tokens
             st.html(marked_html(word_differences([text_of(prompt)])[0], first=True, tokens=tokens))
         with grid.cell():
+            shots = prompt.template.demonstrations
             facts = {
                 "Answers": plain(said(prompt.template.words or {})),
+                "Examples": "" if shots is None else f"{shots.count} of each site's own cases",
                 "From": ", ".join(plain(name) for name in list(parents.values())[:6]),
                 "Vectors": "" if prompt.soft is None else f"{prompt.soft.tokens} of width {prompt.soft.width}",
                 "Model": "" if row.model is None else f"`{row.model[:19]}`",

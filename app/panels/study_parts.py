@@ -106,21 +106,58 @@ def ask_soft(body: Body, key: str) -> dict[str, Any]:
     given = soft or {"template": f"{{{first}}}{{soft}}\nAnswer:", "tokens": 8, "init": "Overall, the answer is"}
     if not st.toggle("Tune a soft prompt too", value=soft is not None, key=f"{key}_soft"):
         return {"soft": None}
-    template = st.text_area(
+    found = {**given, **_ask_slot(given, f"{key}_soft")}
+    grid = st.grid(3, min_column_width=180)
+    with grid.cell():
+        found["tokens"] = int(st.number_input("Soft tokens", 1, 512, int(given["tokens"]), key=f"{key}_soft_tokens"))
+    with grid.cell():
+        if isinstance(given["init"], str):
+            found["init"] = st.text_input(
+                "It starts from the words", value=given["init"], key=f"{key}_soft_init", max_chars=2000
+            )
+    with grid.cell():
+        shots = given.get("demonstrations")
+        count = st.number_input(
+            "Examples shown to it",
+            0,
+            64,
+            0 if shots is None else int(shots["count"]),
+            key=f"{key}_soft_shots",
+            help="So many of each site's own cases, which never leave it; {demonstrations} is their place. "
+            "They take time: the model reads them with every case.",
+        )
+    found["demonstrations"] = {**(shots or {}), "count": int(count)} if count else None
+    return {"soft": found}
+
+
+def _ask_slot(given: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Draw the text or the messages that the slot stands in; a longer conversation is edited in YAML."""
+    messages = given.get("messages")
+    place = "{soft} is the place of the tuned vectors. After the text is fastest."
+    sent = st.segmented_control(
         "Where it stands",
-        value=given["template"],
-        key=f"{key}_soft_template",
-        height=90,
-        help="{soft} is the place of the tuned vectors. After the text is fastest.",
+        ["Text", "Chat"],
+        default="Text" if messages is None else "Chat",
+        key=f"{key}_sent",
+        required=True,
+        help="Text: the model continues it. Chat: messages, sent in the model's own chat format.",
     )
-    grid = st.grid(2, min_column_width=200)
-    with grid.cell():
-        tokens = st.number_input("Soft tokens", 1, 512, int(given["tokens"]), key=f"{key}_soft_tokens")
-    init = given["init"]
-    with grid.cell():
-        if isinstance(init, str):
-            init = st.text_input("It starts from the words", value=init, key=f"{key}_soft_init", max_chars=2000)
-    return {"soft": {**given, "template": template, "tokens": int(tokens), "init": init}}
+    if sent == "Text":
+        text = given.get("template") or "\n".join(one["content"] for one in messages or ())
+        text = st.text_area("Text with the slot", value=text, key=f"{key}_template", height=90, help=place)
+        return {"template": text, "messages": None}
+    roles = tuple(one["role"] for one in messages or ())
+    if roles not in ((), ("user",), ("system", "user")):
+        st.caption("A conversation of several messages; edit it as YAML.")
+        return {"template": None, "messages": messages}
+    before = messages[0]["content"] if messages and len(messages) == 2 else ""
+    asked = messages[-1]["content"] if messages else given.get("template")
+    system = st.text_area(
+        "System message", value=before, key=f"{key}_system", height=90, help=f"May be left empty. {place}"
+    )
+    user = st.text_area("User's message", value=asked, key=f"{key}_user", height=90, help=place)
+    told = [{"role": "system", "content": system}] if system else []
+    return {"template": None, "messages": [*told, {"role": "user", "content": user}]}
 
 
 def ask_rounds(body: Body, key: str, soft: bool) -> dict[str, Any]:

@@ -78,6 +78,7 @@ def show(
         if template.messages is None
         else [{"role": message.role, "content": message.content} for message in template.messages],
         "words": None if template.words is None else dict(template.words),
+        "demonstrations": None if template.demonstrations is None else template.demonstrations.count,
         "tokens": None if value.soft is None else value.soft.tokens,
         "scores": [
             {"run": s.run, "site": s.site, "split": s.score.split, "n": s.score.n, "value": s.score.value}
@@ -96,6 +97,8 @@ def show(
     line()
     if template.words:
         line("label words: " + ", ".join(f"{label} = {word!r}" for label, word in template.words.items()))
+    if template.demonstrations is not None:
+        line(f"shows: {template.demonstrations.count} of each site's own cases in place of {{demonstrations}}")
     if value.soft is not None:
         size = f"{value.soft.tokens} tokens of width {value.soft.width}"
         line(f"soft prompt: {size} for the model {value.soft.model}")

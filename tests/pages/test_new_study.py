@@ -210,3 +210,27 @@ def test_a_draft_for_two_columns_of_text_names_both(ws: Workspace) -> None:
     body = yaml.safe_load(draft_of(reading.model_copy(update={"fields": {"text": "a", "title": "b"}}), "mine"))
     assert body["fields"] == ["text", "title"]
     assert body["templates"][0]["text"] == "Title: {title}\nText: {text}\nAnswer:"
+
+
+def test_the_slot_is_put_into_a_chat_with_examples_and_back_in_the_form(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    at = open_page("new_study")
+
+    def soft() -> dict[str, object]:
+        return parse_study(at.session_state["new_study_study"]).model_dump(mode="json")["soft"]
+
+    first = soft()
+    sent = next(one for one in at.segmented_control if one.label == "Where it stands")
+    sent.set_value("Chat").run()
+    assert soft()["messages"] == [{"role": "user", "content": first["template"]}] and "template" not in soft()
+    field(at, "System message").set_value("Say which.").run()  # type: ignore[attr-defined]
+    assert [one["role"] for one in soft()["messages"]] == ["system", "user"]  # type: ignore[attr-defined]
+    field(at, "Examples shown to it").set_value(2).run()  # type: ignore[attr-defined]
+    assert "needs both a" in at.error[0].value
+    user = field(at, "User's message")
+    user.set_value("{demonstrations}" + str(first["template"])).run()  # type: ignore[attr-defined]
+    assert not at.error and soft()["demonstrations"] == {"count": 2, "separator": "\n\n"}
+    field(at, "Examples shown to it").set_value(0).run()  # type: ignore[attr-defined]
+    assert "needs both" in at.error[0].value
+    next(one for one in at.segmented_control if one.label == "Where it stands").set_value("Text").run()
+    assert not at.error and soft() == first
