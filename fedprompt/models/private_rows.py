@@ -7,6 +7,7 @@ a row is on disk before ``put`` returns. A damaged file is put aside and begun a
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from fedprompt.errors import DataError
@@ -62,8 +63,9 @@ class PrivateRows:
             self.put_aside()
 
     def put_aside(self) -> None:
-        """Rename the file, so that the next row begins another."""
-        self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
+        """Rename the file, so that the next row begins another; another process may have done so first."""
+        with suppress(FileNotFoundError):
+            self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
         for end in ("-wal", "-shm"):
             self.path.with_name(self.path.name + end).unlink(missing_ok=True)
 

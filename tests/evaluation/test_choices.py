@@ -11,6 +11,7 @@ from fedprompt.evaluation.choices import GROUP, ask
 from fedprompt.evaluation.likelihoods import adjusted
 from fedprompt.evaluation.runner import query, run_prompts
 from fedprompt.evaluation.score_cache import ScoreCache
+from fedprompt.models.private_rows import PrivateRows
 from fedprompt.models.protocols import ChoiceQuery, ChoiceResult
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.prompt import Prompt
@@ -111,6 +112,15 @@ def test_a_damaged_file_is_put_aside_and_begun_anew(tmp_path: Path) -> None:
         run_prompts(model, [ONE], CASES[:9], ANSWER, cache=held)
     assert model.asked[-1] == 9 and len(model.asked) <= 2
     assert (tmp_path / "scores.db.damaged").exists()
+
+
+def test_a_damaged_file_that_another_process_put_aside_first_stops_nobody(tmp_path: Path) -> None:
+    rows = PrivateRows(tmp_path / "scores.db", "likelihoods")
+    rows.path.write_bytes(b"this is no database, whatever its name says" * 40)
+    for _ in range(2):
+        rows.put_aside()
+    rows.put({b"name": b"body"})
+    assert rows.get([b"name"]) == {b"name": b"body"}
 
 
 def test_progress_goes_from_group_to_group() -> None:
