@@ -120,8 +120,11 @@ def draw_member(home: Home) -> None:
             for study in found["studies"]:
                 accepted = f"{datetime.fromisoformat(str(study['accepted'])):%d %b %Y %H:%M} UTC"
                 st.markdown(f":material/task_alt: Accepted **{plain(str(study['study']))}** on {plain(accepted)}")
-                for judge in study["judges"]:
-                    st.caption(plain(" ".join(map(sentence, (told_judge(judge), *judge["notes"])))))
+                for who, row in [("model", row) for row in study["models"]] + [
+                    ("judge", row) for row in study["judges"]
+                ]:
+                    told = told_judge(row, who=f"the {who}")
+                    st.caption(plain(" ".join(map(sentence, (told, *row["notes"])))))
             if not found["studies"]:
                 st.caption("No study was accepted yet: fedprompt site study show FILE, then accept.")
             ledger = found["ledger"]

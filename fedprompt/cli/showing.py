@@ -59,13 +59,13 @@ def _like_number(text: str) -> bool:
     return not text or text == "-" or text.lstrip("(+-")[:1].isdigit()
 
 
-def show_judge(judge: Mapping[str, Any] | None, most: str = "") -> None:
-    """Say what a judge took, or with ``most`` before each number may take; nothing where there is none."""
+def show_judge(judge: Mapping[str, Any] | None, most: str = "", who: str = "the judge") -> None:
+    """Say what a judge (or ``who``) took, or with ``most`` before each number may take; nothing where there is none."""
     from fedprompt.workspace.judge_bill import told_judge
 
     if judge is None:
         return
-    line(told_judge(judge, most))
+    line(told_judge(judge, most, who))
     if not most:  # before a run its notes are among the run's
         for note in judge["notes"]:
-            line(f"the judge: {note}")
+            line(f"{who}: {note}")

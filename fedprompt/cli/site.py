@@ -179,6 +179,8 @@ def status(site: Site = None, home: Home = None, json: Json = False) -> None:
     line(f"'{found['site']}' of '{found['federation']}' ({found['hub']}): {state}, {running}{paused}")
     for one in found["studies"]:
         line(f"accepted: {one['study']} {one['digest']} ({one['accepted']})")
+        for model in one["models"]:
+            show_judge(model, who="the model")
         for judge in one["judges"]:
             show_judge(judge)
     kept = found["ledger"]

@@ -87,10 +87,19 @@ class KeptChat:
         replies: where answers are kept.
         server: the address that answers, so that two servers of one model stay apart.
         anew: ask whatever is known, and keep the new answers in its place.
+        paid: hears each call's reply as it comes, also one that failed.
     """
 
-    def __init__(self, model: ChatModel, replies: ChatReplies, server: str = "", *, anew: bool = False) -> None:
-        self._model, self._replies, self._server, self._anew = model, replies, server, anew
+    def __init__(
+        self,
+        model: ChatModel,
+        replies: ChatReplies,
+        server: str = "",
+        *,
+        anew: bool = False,
+        paid: Callable[[ChatReply], None] | None = None,
+    ) -> None:
+        self._model, self._replies, self._server, self._anew, self._paid = model, replies, server, anew, paid
 
     @property
     def info(self) -> ChatInfo:
@@ -126,6 +135,8 @@ class KeptChat:
         def keep(at: int, reply: ChatReply) -> None:
             name, place = asked[at]
             came[place] = reply
+            if self._paid is not None:
+                self._paid(reply)
             if reply.failure is None:
                 self._replies.put(name, reply)
             if heard is not None:

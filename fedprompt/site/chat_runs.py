@@ -12,6 +12,8 @@ from fedprompt.evaluation.chat_runner import ChatRun, conversations, run_chat
 from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.models.chat import ChatReply
 from fedprompt.models.chat_choice import Probe, find_method
+from fedprompt.models.chat_cost import tallied
+from fedprompt.models.chat_judge import Hear
 from fedprompt.models.chat_langchain import LangChainChat
 from fedprompt.models.chat_replies import KeptChat
 from fedprompt.prompts.prompt import Prompt
@@ -40,12 +42,20 @@ class ChatAtSite:
         answer: the study's.
         tune: the site's tune split, for demonstrations.
         anew: ask again what is known.
+        hear: told the model's name and what each call took, as it ends.
     """
 
     def __init__(
-        self, model: LangChainChat, folder: SiteFolder, answer: Answer, tune: Sequence[Case], *, anew: bool = False
+        self,
+        model: LangChainChat,
+        folder: SiteFolder,
+        answer: Answer,
+        tune: Sequence[Case],
+        *,
+        anew: bool = False,
+        hear: Hear | None = None,
     ) -> None:
-        self._live, self._folder, self._answer, self._tune = model, folder, answer, tune
+        self._live, self._folder, self._answer, self._tune, self._hear = model, folder, answer, tune, hear
         self._kept = self._asking(anew=anew)
         self._probes: dict[tuple[tuple[str, ...], ...], Probe] = {}
 
@@ -101,7 +111,11 @@ class ChatAtSite:
         return ChatRuns(runs, replies)
 
     def _asking(self, *, anew: bool) -> KeptChat:
-        return KeptChat(self._live, self._folder.chat_replies, self._live.settings.url(), anew=anew)
+        return KeptChat(self._live, self._folder.chat_replies, self._live.settings.url(), anew=anew, paid=self._paid)
+
+    def _paid(self, reply: ChatReply) -> None:
+        if self._hear is not None:
+            self._hear(self._live.info.name, tallied([reply], self._live.settings.price))
 
     def _record(self, study: str, prompts: Sequence[Prompt], cases: Sequence[Case], method: Method | None) -> None:
         sent = conversations(prompts, cases, self._answer, self._tune, method)

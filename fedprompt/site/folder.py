@@ -14,7 +14,7 @@ from fedprompt.site.replies import ReplyStore
 if TYPE_CHECKING:  # every command opens a folder, few compute
     from fedprompt.evaluation.score_cache import ScoreCache
     from fedprompt.models.chat_replies import ChatReplies
-    from fedprompt.site.judge_bill import JudgeBill
+    from fedprompt.site.call_bill import CallBill
 
 __all__ = ["KEY_BYTES", "SiteFolder"]
 
@@ -102,11 +102,11 @@ class SiteFolder:
         return ChatReplies(self.path / "chat-replies.db", self.key)
 
     @property
-    def judge_bill(self) -> "JudgeBill":
-        """What the judge took here, study by study."""
-        from fedprompt.site.judge_bill import JudgeBill
+    def bill(self) -> "CallBill":
+        """What chat models and judges took here, study by study."""
+        from fedprompt.site.call_bill import CallBill
 
-        return JudgeBill(self.path / "judge.jsonl")
+        return CallBill(self.path / "calls.jsonl")
 
     @property
     def pause(self) -> Path:

@@ -86,10 +86,14 @@ class Worker:
         self.name, self.splits, self._version = name, splits, version
         self._study, self._folder = study, folder
         self._local = None if isinstance(model, LangChainChat) else model
-        self._chat = ChatAtSite(model, folder, study.answer, splits.tune) if isinstance(model, LangChainChat) else None
         self.digest = study.digest(model.info.digest)
-        bill = partial(folder.judge_bill.add, self.digest)
-        self.resources = recorded(resources, folder.ledger, self.digest, folder.chat_replies, bill)
+        billed, judged = (partial(folder.bill.add, self.digest, role) for role in ("model", "judge"))
+        self._chat = (
+            ChatAtSite(model, folder, study.answer, splits.tune, hear=billed)
+            if isinstance(model, LangChainChat)
+            else None
+        )
+        self.resources = recorded(resources, folder.ledger, self.digest, folder.chat_replies, judged)
         self._judged_by = judged_by(study.answer, self.resources)
         budget = min(study.privacy.replies, folder.policy.replies)
         self._ledger = folder.ledger  # one object, which remembers what it checked

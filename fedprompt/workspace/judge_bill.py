@@ -42,12 +42,12 @@ def judge_paid(home: Path, study: Study, resources: Sequence[Resources]) -> dict
     return {"model": name, **paid(replies, settings.price)}
 
 
-def told_judge(found: Mapping[str, Any], most: str = "") -> str:
-    """Return what a judge took in a sentence; ``most`` stands before each number."""
+def told_judge(found: Mapping[str, Any], most: str = "", who: str = "the judge") -> str:
+    """Return what a judge took, or a chat model by another ``who``, in a sentence; ``most`` is before each number."""
     cost = found["cost"]
     money = "not known" if cost is None else f"{cost['amount']:,.4f} {cost['currency']}"
     return (
-        f"the judge ({found['model'] or 'no model yet'}): {most}{found['calls']:,} calls, {most}{found['tokens']:,} "
+        f"{who} ({found['model'] or 'no model yet'}): {most}{found['calls']:,} calls, {most}{found['tokens']:,} "
         f"tokens, cost {most}{money}"
     )
 

@@ -1,8 +1,11 @@
 """``site pause`` and ``site status``: stop answering without ending the worker, and say how things stand."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fedprompt.errors import LedgerError
+from fedprompt.models.chat_cost import Tally
+from fedprompt.site.call_bill import Role
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.hub_folder import now, write_json
 from fedprompt.workspace.paid import shown_tally
@@ -24,7 +27,8 @@ def site_pause(home: Home, *, on: bool, site: str | None = None) -> dict[str, An
 def site_status(home: Home, *, site: str | None = None) -> dict[str, Any]:
     """Return where a site stands: joined, running, paused, accepted studies, replies sent, the ledger's head.
 
-    Each of ``studies`` has ``judges``: what judging its texts took here so far, a row a judge.
+    Each of ``studies`` has ``models`` and ``judges``: what calls of chat models and of judges took here so far, a row a
+    model.
 
     Raises:
         FederationError: this home has no such site.
@@ -45,7 +49,7 @@ def site_status(home: Home, *, site: str | None = None) -> dict[str, Any]:
         }
     except LedgerError as error:
         ledger = {"ok": False, "problem": str(error)}
-    bills = chosen.folder.judge_bill.read()
+    bills = chosen.folder.bill.read()
     return {
         "site": chosen.name,
         "federation": about["federation"],
@@ -58,12 +62,15 @@ def site_status(home: Home, *, site: str | None = None) -> dict[str, Any]:
                 "digest": a.digest,
                 "study": a.study.study,
                 "accepted": a.accepted,
-                "judges": [
-                    {"model": name, **shown_tally(took)} for name, took in sorted(bills.get(a.digest, {}).items())
-                ],
+                "models": _took(bills.get(a.digest, {}), "model"),
+                "judges": _took(bills.get(a.digest, {}), "judge"),
             }
             for a in chosen.accepted()
         ],
         "policy": chosen.folder.policy.model_dump(mode="json"),
         "ledger": ledger,
     }
+
+
+def _took(bill: Mapping[tuple[Role, str], Tally], role: Role) -> list[dict[str, Any]]:
+    return [{"model": name, **shown_tally(took)} for (own, name), took in sorted(bill.items()) if own == role]

@@ -108,7 +108,7 @@ def site_pull(
     def tell(done: int, total: int) -> None:
         report(Progress("score", f"{len(prompts)} prompts on {len(cases)} cases", done, total))
 
-    bill = partial(chosen.folder.judge_bill.add, accepted.digest)
+    bill = partial(chosen.folder.bill.add, accepted.digest, "judge")
     resources = recorded(scorer_resources(ws.home.path), chosen.folder.ledger, accepted.digest, hear=bill)
     runs, _ = run_prompts(model, prompts, cases, study.answer, splits.tune, tell, resources=resources)
     scores = {run.prompt.id: to_score(run, cases, "validation", study.answer) for run in runs}

@@ -157,3 +157,11 @@ def test_the_file_is_its_owners_alone_and_a_damaged_one_is_begun_anew(tmp_path: 
     path.write_bytes(b"no database" * 100)
     kept(tmp_path, model).ask(talk("hippocampus?"), Options())
     assert model.asked == ["hippocampus?"] * 3 and path.with_name("replies.db.damaged").exists()
+
+
+def test_each_call_is_heard_once_as_paid_and_what_is_known_is_not(tmp_path: Path) -> None:
+    paid: list[ChatReply] = []
+    chat = KeptChat(Model(), ChatReplies(tmp_path / "replies.db", b"k" * 32), paid=paid.append)
+    chat.ask(talk("a", "b", "a"), Options())
+    chat.ask(talk("b", "c"), Options())
+    assert [reply.text for reply in paid] == ["A", "B", "C"] and not any(reply.kept for reply in paid)

@@ -154,9 +154,11 @@ def test_a_sites_federation_page_shows_how_it_stands(open_page: Open, ws: Worksp
     assert "1 reply has left this site, 0 were refused, 321 bytes in all" in shown
     (accepted,) = enrolled(ws.home, None).accepted()
     took = Tally(calls=2, input_tokens=60, output_tokens=10, amounts={"EUR": 0.016})
-    SiteFolder(site).judge_bill.add(accepted.digest, "chat:local", took)
-    told = "The judge (chat:local): 2 calls, 70 tokens, cost 0.0160 EUR."
-    assert plain(told) in texts(open_page("federation"))
+    for role in ("model", "judge"):
+        SiteFolder(site).bill.add(accepted.digest, role, "chat:local", took)
+    shown = texts(open_page("federation"))
+    for role in ("model", "judge"):
+        assert plain(f"The {role} (chat:local): 2 calls, 70 tokens, cost 0.0160 EUR.") in shown
     SiteFolder(site).pause.touch()
     assert "**ant** in meadow :orange-badge[paused]" in texts(open_page("federation"))
     SiteFolder(site).ledger.path.write_text("{}\n")

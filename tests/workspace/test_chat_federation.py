@@ -81,6 +81,10 @@ def test_a_run_that_is_begun_anew_pays_for_nothing_twice(ws: Workspace, server: 
     before = len(server.sent)
     federate(ws, study, sites, seed=1)  # another run of the same questions
     assert len(server.sent) == before
+    # Each site's own bill has its 2 x 12 + 12 calls and the question what the server can do, and no more.
+    bills = [SiteFolder(ws.home.sites / site).bill.read() for site in sites]
+    took = [bill for found in bills for study in found.values() for bill in study.items()]
+    assert [(who, one.calls, one.cached) for who, one in took] == [(("model", "chat:local"), before // 2, 0)] * 2
 
 
 def test_a_host_elsewhere_needs_leave_and_each_sites_ledger_has_the_calls(

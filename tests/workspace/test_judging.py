@@ -147,7 +147,7 @@ def test_a_site_knows_what_judging_for_a_hub_took_and_the_hub_does_not(
     answer(site, data)
     (after,) = site_status(site)["studies"][0]["judges"]
     assert len(server.sent) == asked and (after["calls"], after["cost"]) == (asked, judge["cost"])
-    bill = (site.sites / "ant" / "judge.jsonl").read_text(encoding="utf-8")
+    bill = (site.sites / "ant" / "calls.jsonl").read_text(encoding="utf-8")
     assert not any(word in bill for word in ("quixotry", "zymurgy", "civil", "Polite", server.url))
     assert b"EUR" not in left and b"chat:local" not in left
     assert main(["site", "status", "--home", str(site.path)]) == 0
