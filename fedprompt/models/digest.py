@@ -1,13 +1,15 @@
-"""A model's digest: SHA-256 over its weights' names, shapes, dtypes and bytes in sorted order, and its tokenizer.
+"""A model's digest: SHA-256 over its weights' names, shapes, dtypes and bytes in sorted order, its tokenizer and chat.
 
 Sorted by name and not by file, so that re-sharded copies of the same weights agree.
 """
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import ModelError
+from fedprompt.prompts.ids import canonical_json
 
 __all__ = ["model_digest"]
 
@@ -42,4 +44,22 @@ def model_digest(folder: Path) -> str:
     for name in TOKENIZER_FILES:
         if (folder / name).is_file():
             total.update(name.encode() + b"\0" + hashlib.sha256((folder / name).read_bytes()).digest())
+    if (chat := _older_chat(folder)) is not None:
+        total.update(b"chat_template\0" + hashlib.sha256(chat).digest())
     return f"sha256:{total.hexdigest()}"
+
+
+def _older_chat(folder: Path) -> bytes | None:
+    """Return the chat format of a folder that has it in ``tokenizer_config.json``, where no file of its own goes first.
+
+    Raises:
+        ModelError: the file is no JSON object.
+    """
+    path = folder / "tokenizer_config.json"
+    if (folder / TOKENIZER_FILES[0]).is_file() or not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_bytes()).get("chat_template")
+        return None if found is None else canonical_json(found)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path}: the tokenizer's settings cannot be read; fetch the model again") from error
