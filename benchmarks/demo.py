@@ -3,17 +3,20 @@
     python -m benchmarks.demo --home DIR [--seeds 0 1 2] [--sizes 48] [--json]
 
 The peers are in the same run: the best manual template, each site's own prompt, and one tuned on the pooled cases. The
-home must hold the assets (``fedprompt assets pull``).
+home must hold the assets (``fedprompt assets pull``); each run has a new home with nothing but these, where nothing is
+known yet.
 """
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.report import Row, report, show
 from fedprompt.workspace.demo import DemoSettings, demo
+from fedprompt.workspace.home import find_home
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import open_workspace
 
@@ -27,16 +30,16 @@ def main() -> None:
     parser.add_argument("--home", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sizes", type=int, nargs="+", default=[48])
-    parser.add_argument("--again", action="store_true", help="run anew what the bank already holds")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    assets = (find_home(options.home).path / "assets").resolve()
     found: dict[int, list[dict[str, Any]]] = {}
-    with open_workspace(options.home) as ws:
-        for size in options.sizes:
-            for seed in options.seeds:
-                found.setdefault(size, []).append(
-                    demo(ws, DemoSettings(seed=seed, cases=size, again=options.again), _tell)
-                )
+    for size in options.sizes:
+        for seed in options.seeds:
+            with tempfile.TemporaryDirectory() as home:
+                (Path(home) / assets.name).symlink_to(assets)
+                with open_workspace(Path(home)) as ws:
+                    found.setdefault(size, []).append(demo(ws, DemoSettings(seed=seed, cases=size), _tell))
     rows = [row for size, results in found.items() for row in _rows(size, results)]
     show(report("demo", rows, results=[_brief(r) for rs in found.values() for r in rs]), as_json=options.json)
 
