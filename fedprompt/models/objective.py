@@ -1,7 +1,8 @@
 """A soft prompt's loss and gradient, with everything before the slot computed once.
 
 With causal attention the keys and values of what stands before the soft slot do not depend on the soft prompt. They
-are computed once a case and kept, and a step runs the model over the soft tokens and what follows them.
+are computed once a case and kept, and a step runs the model over the soft tokens and what follows them. Where the cases
+of a pass have the same before the slot, or nothing, the slot and what is alike behind it are computed once for all.
 """
 
 from collections.abc import Sequence
@@ -110,7 +111,8 @@ class CachedObjective:
             paths = case.paths if looking or self._kind == "labels" else [case.paths[self._answers[row]]]
             asked += len(paths) * len(case.context) + sum(len(path) - 1 for path in paths)
             computed += len(case.context) - start + _beyond(paths)
-        return Tokens(asked, computed)
+        parts = self._cut(rows) if looking else self._passes(rows)
+        return Tokens(asked, computed - sum((len(part) - 1) * self._alike(part) for part in parts))
 
     def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
         """Return the mean loss over the cases ``rows`` and its gradient; ``vectors`` is [tokens, width] float32.
@@ -118,32 +120,41 @@ class CachedObjective:
         Raises:
             TuningError: the loss is not a finite number.
         """
-        found = self.per_case(vectors, rows)
-        gradient = found.gradients.mean(axis=0, dtype=np.float64).astype(np.float32)
-        return LossGradient(float(found.losses.mean()), gradient)
+        losses, total = [], np.zeros(vectors.shape)
+        for part in self._passes(rows):
+            found, slopes = self._slopes(vectors, part, self._alike(part))
+            losses.append(found)
+            total += slopes.sum(axis=0, dtype=np.float64)
+        return LossGradient(float(np.concatenate(losses).mean()), (total / len(rows)).astype(np.float32))
 
     def per_case(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> PerCase:
-        """Return every case's own loss and gradient, at the price of the mean's: each case has its copy of the vectors.
+        """Return every case's own loss and gradient: each case has its copy of the vectors, so that none is shared.
 
         Raises:
             TuningError: a loss is not a finite number.
         """
-        parts = [self._backward(vectors, part) for part in self._passes(rows)]
-        return PerCase(np.concatenate([part.losses for part in parts]), np.concatenate([p.gradients for p in parts]))
+        losses, gradients = zip(
+            *(self._slopes(vectors, part, 0) for part in self._passes(rows, apart=True)), strict=True
+        )
+        return PerCase(np.concatenate(losses), np.concatenate(gradients))
 
-    def _backward(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> PerCase:
-        own = torch.tensor(vectors, device=self._body.rows.device).repeat(len(rows), 1).requires_grad_(True)
-        losses = self._losses(own, rows)
+    def _slopes(
+        self, vectors: NDArray[np.float32], rows: Sequence[int], shared: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Return the losses [rows] and their slopes [rows, tokens, width], or the slopes' sum as one row if shared."""
+        copies = 1 if shared else len(rows)
+        own = torch.tensor(vectors, device=self._body.rows.device).repeat(copies, 1).requires_grad_(True)
+        losses = self._losses(own, rows, shared)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         if own.grad is None or not torch.isfinite(losses).all() or not torch.isfinite(own.grad).all():
             raise TuningError("the loss is not a finite number; lower the learning rate or start from other text")
-        gradients = own.grad.view(len(rows), *vectors.shape)
-        return PerCase(losses.detach().double().cpu().numpy(), gradients.cpu().numpy())
+        return losses.detach().double().cpu().numpy(), own.grad.view(copies, *vectors.shape).cpu().numpy()
 
-    def _passes(self, rows: Sequence[int]) -> list[Sequence[int]]:
+    def _passes(self, rows: Sequence[int], *, apart: bool = False) -> list[Sequence[int]]:
         """Cut a batch into parts of about as many cases, each of about ``PASS`` tokens at most."""
-        tokens = sum(map(self._tail, rows))
-        parts = max(1, min(len(rows), -(-tokens // PASS)))
+        shared = 0 if apart else self._alike(rows)
+        tokens = sum(self._tail(row) - shared for row in rows)
+        parts = max(1, min(len(rows), -(-tokens // _room(PASS, shared))))
         cuts = [len(rows) * part // parts for part in range(parts + 1)]
         return [rows[start:stop] for start, stop in pairwise(cuts)]
 
@@ -157,44 +168,68 @@ class CachedObjective:
         soft = torch.tensor(vectors, device=self._body.rows.device)
         found = []
         with torch.no_grad():
-            for start, stop in self._batches():
-                rows = range(start, stop)
-                found.append(self._scores(soft.repeat(len(rows), 1), rows).double().cpu().numpy())
+            for rows in self._cut(range(len(self._cases))):
+                shared = self._alike(rows)
+                own = soft if shared else soft.repeat(len(rows), 1)
+                found.append(self._scores(own, rows, shared).double().cpu().numpy())
         return np.concatenate(found) if found else np.zeros((0, 0))
 
-    def _losses(self, soft: Tensor, rows: Sequence[int]) -> Tensor:
-        """Return [rows] float32."""
+    def _losses(self, soft: Tensor, rows: Sequence[int], shared: int = 0) -> Tensor:
+        """Return [rows] float32; ``soft`` is [rows x tokens, width], or [tokens, width] where ``shared`` holds them."""
         answers = [self._answers[row] for row in rows]
         if self._kind == "labels":
             targets = torch.tensor(answers, device=soft.device)
-            return functional.cross_entropy(self._scores(soft, rows), targets, reduction="none")
-        batch = self._layout(rows, [[answer] for answer in answers])
-        parts = self._log_probabilities(self._hidden(batch, soft, rows), batch)
+            return functional.cross_entropy(self._scores(soft, rows, shared), targets, reduction="none")
+        batch = self._layout(rows, [[answer] for answer in answers], shared)
+        parts = self._log_probabilities(self._hidden(batch, soft, rows, shared), batch)
         return torch.stack([-part.mean() for part in parts])
 
-    def _scores(self, soft: Tensor, rows: Sequence[int]) -> Tensor:
+    def _scores(self, soft: Tensor, rows: Sequence[int], shared: int = 0) -> Tensor:
         """Return [rows, labels] float32: logits of one-token words, else log-likelihoods."""
-        batch = self._layout(rows, [range(len(self._cases[row].paths)) for row in rows])
-        hidden = self._hidden(batch, soft, rows)
+        batch = self._layout(rows, [range(len(self._cases[row].paths)) for row in rows], shared)
+        hidden = self._hidden(batch, soft, rows, shared)
         if self._single:
             return self._columns(hidden, batch)
         return torch.stack([part.sum() for part in self._log_probabilities(hidden, batch)]).view(len(rows), -1)
 
-    def _batches(self) -> list[tuple[int, int]]:
-        cuts, start, size = [], 0, 0
-        for i in range(len(self._cases)):
-            length = self._tail(i)
-            if i > start and size + length > self._pack:
-                cuts.append((start, i))
-                start, size = i, 0
+    def _cut(self, rows: Sequence[int]) -> list[Sequence[int]]:
+        """Cut cases into parts of at most ``pack`` tokens, or of one case."""
+        shared, cuts, size = self._alike(rows), [0], 0
+        for place, row in enumerate(rows):
+            length = self._tail(row) - shared
+            if place > cuts[-1] and size + length > _room(self._pack, shared):
+                cuts.append(place)
+                size = 0
             size += length
-        return [*cuts, (start, len(self._cases))] if self._cases else []
+        return [rows[start:stop] for start, stop in pairwise([*cuts, len(rows)])] if rows else []
 
-    def _layout(self, rows: Sequence[int], words: Sequence[Sequence[int]]) -> _Batch:
-        """Lay out the tails of some cases, each followed by the words asked for as a tree, what they share once."""
+    def _alike(self, rows: Sequence[int]) -> int:
+        """Return how many tokens from the slot on, the soft ones at least, cases have alike behind the same prefix.
+
+        At least one token of each is left; 0 where there are no such tokens.
+        """
+        one, *others = rows
+        if not others or any(self._prefixes[row] != self._prefixes[one] for row in others):
+            return 0
+        start = len(self._prefixes[one])
+        tails = [self._cases[row].context[start:] for row in rows]
+        most = min(map(len, tails)) - 1
+        shared = next((k for k in range(most) if any(tail[k] != tails[0][k] for tail in tails)), most)
+        return shared if shared >= tails[0].count(-1) else 0
+
+    def _layout(self, rows: Sequence[int], words: Sequence[Sequence[int]], shared: int = 0) -> _Batch:
+        """Lay out the tails of some cases, each followed by the words asked for as a tree, what they share once.
+
+        The first ``shared`` tokens of the tails, which are the same, stand before them and not in them.
+        """
         batch, soft = _Batch([], [], [], []), 0
+        begin = len(self._prefixes[rows[0]])
+        for position, token in enumerate(self._cases[rows[0]].context[begin : begin + shared], begin):
+            batch.tokens.append(-1 - soft if token < 0 else token)
+            batch.positions.append(position)
+            soft += token < 0
         for row, asked in zip(rows, words, strict=True):
-            case, start, first = self._cases[row], len(self._prefixes[row]), len(batch.tokens)
+            case, start, first = self._cases[row], len(self._prefixes[row]) + shared, len(batch.tokens)
             context = case.context[start:]
             for token in context:
                 batch.tokens.append(-1 - soft if token < 0 else token)
@@ -217,23 +252,27 @@ class CachedObjective:
             batch.wanted.append(spots)
         return batch
 
-    def _hidden(self, batch: _Batch, soft: Tensor, rows: Sequence[int]) -> Tensor:
+    def _hidden(self, batch: _Batch, soft: Tensor, rows: Sequence[int], shared: int) -> Tensor:
         """Return the last hidden states of the rows ``batch.asked``, in that order."""
-        prefixes = self.store.batch(rows)
+        prefixes = self.store.batch(rows[:1] if shared else rows)
         plan: Attending
-        if prefixes is not None and max(map(len, batch.tails)) <= SHORT:
+        if not shared and prefixes is not None and max(map(len, batch.tails)) <= SHORT:
             plan = SuffixPlan(batch.tails, prefixes, soft.device)
         else:
-            # Long tails go through the fused attention, which keeps no weights for the backward pass.
-            values, first, branches = KeyValues(self._body.layers), 0, []
+            # Long tails go through attention that keeps no weights for the backward pass.
+            values, first, branches = KeyValues(self._body.layers), shared, list[Branch]()
             if prefixes is not None:
                 for layer, block in enumerate(prefixes.blocks):
                     values.replace(layer, *(part.transpose(1, 2).flatten(0, 1) for part in block))
-            for case, tail in enumerate(batch.tails):
+            if shared:
+                before = range(len(self._prefixes[rows[0]]))
+                branches.append(Branch(0, [Run(shared, len(before), -1)], before, ()))
+            for place, tail in enumerate(batch.tails):
+                case = 0 if shared else place
                 width = 0 if prefixes is None else prefixes.blocks.shape[4]
                 length = 0 if prefixes is None else prefixes.lengths[case]
                 stored = range(case * width, case * width + length)
-                branches.append(Branch(first, _runs(tail), stored, ()))
+                branches.append(Branch(first, _runs(tail), stored, range(shared)))
                 first += len(tail)
             plan = Plan(branches, values, record=False, device=soft.device)
         return self._body(self._body.embed(batch.tokens, soft), batch.positions, plan, batch.asked)
@@ -256,6 +295,11 @@ class CachedObjective:
         flat = self._head.columns(picked, targets.flatten())
         own = torch.arange(targets.numel(), device=picked.device).view_as(targets)
         return flat.gather(1, own)
+
+
+def _room(most: int, shared: int) -> int:
+    """Return how many of ``most`` tokens are left beside the shared ones: half, however many these are."""
+    return max(most - shared, -(-most // 2))
 
 
 def _beyond(paths: Sequence[tuple[int, ...]]) -> int:

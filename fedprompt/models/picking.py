@@ -19,7 +19,7 @@ def pick(new: Tensor, stored: Tensor | None, lines: Tensor | None, back: Tensor 
     """Return the ``lines`` of stored [rows, heads, width] with new [heads, rows, width] behind it, as [lines, width].
 
     All lines of ``new``, in order, if ``lines`` is None. ``back`` says for each row of ``new``, head by head, where
-    among the lines the one place is that a slope can come from; without it there is no way back.
+    among the lines the one place is that a slope can come from; without it slopes are added up, in one order.
     """
     if lines is None:
         return new.reshape(-1, new.shape[-1])
@@ -36,14 +36,19 @@ def put(values: Tensor, lines: Tensor) -> Tensor:
 class _Picked(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, new: Tensor, stored: Tensor | None, lines: Tensor, back: Tensor | None) -> Tensor:
-        ctx.back, ctx.shape = back, new.shape
+        ctx.lines, ctx.back, ctx.shape = lines, back, new.shape
         if stored is not None and len(stored):
             new = torch.cat([stored.transpose(0, 1), new], dim=1)
+        ctx.whole = new.shape
         return functional.embedding(lines, new.reshape(-1, new.shape[-1]))
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
-        return functional.embedding(ctx.back, slope).view(ctx.shape), None, None, None
+        if ctx.back is not None:
+            return functional.embedding(ctx.back, slope).view(ctx.shape), None, None, None
+        heads, rows, width = ctx.whole
+        added = torch.ops.aten.embedding_dense_backward(slope, ctx.lines, heads * rows, -1, False)
+        return added.view(heads, rows, width)[:, rows - ctx.shape[1] :], None, None, None
 
 
 class _Put(torch.autograd.Function):

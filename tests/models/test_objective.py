@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 from fedprompt.errors import TuningError
 from fedprompt.models import spill
 from fedprompt.models.attention import IMPLEMENTATION
+from fedprompt.models.encoding import Encoded
 from fedprompt.models.hf import HFModel
 from fedprompt.models.objective import CachedObjective, Kind
 from fedprompt.models.protocols import ChoiceQuery, ModelInfo, RunSettings
@@ -26,11 +27,19 @@ FIRST = next(t for t in SLOTS if t.name == "prefix slot")
 
 
 def objective(
-    lm: HFModel, template: Template = INFIX, *, budget: int = 10**9, folder: Path | None = None, kind: Kind = "labels"
+    lm: HFModel,
+    template: Template = INFIX,
+    *,
+    budget: int = 10**9,
+    folder: Path | None = None,
+    kind: Kind = "labels",
+    only: int | None = None,
 ) -> CachedObjective:
     words = tuple((template.words or {}).values())
-    coded = lm._encoder.choices([(template.render({"text": text}), words, 3) for text in TEXTS])
-    return CachedObjective(lm._body, lm._head, coded, ANSWERS, pack=64, budget=budget, kind=kind, folder=folder)
+    rows = range(len(TEXTS)) if only is None else [only]
+    coded = lm._encoder.choices([(template.render({"text": TEXTS[row]}), words, 3) for row in rows])
+    answers = [ANSWERS[row] for row in rows]
+    return CachedObjective(lm._body, lm._head, coded, answers, pack=64, budget=budget, kind=kind, folder=folder)
 
 
 def test_prefixes_on_disk_give_the_bits_that_prefixes_in_memory_give(tmp_path: Path) -> None:
@@ -165,3 +174,56 @@ def test_soft_tokens_can_start_from_drawn_words_of_the_vocabulary() -> None:
     for vector in one.vectors:
         (at,) = np.flatnonzero((rows == vector).all(axis=1))
         assert int(at) not in controls
+
+
+ALIKE = Template("alike", text="Judge.{soft} Text: fine\nAnswer: good\n\nText: {text}\nAnswer:").with_words(LABELS)
+
+
+@pytest.mark.parametrize("kind", ["labels", "vocabulary"])
+@pytest.mark.parametrize("template", [FIRST, ALIKE], ids=lambda t: t.name)
+@pytest.mark.parametrize("family", ["llama", "gemma2", "qwen2-window", "gpt2"])
+def test_what_all_cases_begin_with_is_computed_once_a_pass_and_changes_no_mean(
+    family: str, template: Template, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = model(family)
+    found, vectors, rows = objective(lm, template, kind=kind), soft_for(lm).vectors, [4, 0, 1, 3]
+    assert found._alike(rows) >= 3
+    own = found.per_case(vectors, rows)
+    for most in (10**6, 60, 1):
+        monkeypatch.setattr("fedprompt.models.objective.PASS", most)
+        mean = found.loss_and_gradient(vectors, rows)
+        assert mean.loss == pytest.approx(own.losses.mean(), abs=1e-5)
+        assert mean.gradient == pytest.approx(own.gradients.mean(axis=0), abs=1e-5, rel=1e-3)
+        again = found.loss_and_gradient(vectors, rows)
+        assert again.loss == mean.loss and np.array_equal(again.gradient, mean.gradient)
+    alone = [objective(lm, template, kind=kind, only=row).loglikelihoods(vectors)[0] for row in range(5)]
+    assert found.loglikelihoods(vectors) == pytest.approx(np.array(alone), abs=1e-5)
+
+
+def test_the_count_has_what_cases_share_once_a_pass() -> None:
+    lm = model("llama")
+    # Two soft tokens and 7 are alike; behind them 2 and 1 tokens, and one more each that leads to a word's end.
+    cases = [Encoded((5, -1, -1, 7, *rest), ((11,), (12, 13))) for rest in ((8, 9), (6,))]
+    found = CachedObjective(lm._body, lm._head, cases, [0, 1], pack=64, budget=10**9)
+    assert found._alike([0, 1]) == 3 and found.tokens([0, 1]).computed == 3 + 2 + 1 + 2
+    assert found.tokens([0, 1], looking=True) == found.tokens([0, 1])
+    assert found.tokens([0]).computed == 3 + 2 + 1
+    laid = found._layout([0, 1], [range(2)] * 2, 3)
+    assert len(laid.tokens) == 8 and laid.tokens[:4] == [-1, -2, 7, 8] and laid.positions == [1, 2, 3, 4, 5, 6, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("contexts", "shared"),
+    [
+        (((5, -1, 7), (5, -1, 7)), 1),  # a token is left to each
+        (((5, -1, 7, 8), (6, -1, 7, 8)), 0),  # not the same before the slot
+        (((-1, -1, 7), (-1, -1, 8)), 2),
+        (((-1, -1), (-1, -1, 8)), 0),  # one case ends with the slot
+        (((-1, 7, 8),), 0),  # one case shares with nobody
+    ],
+)
+def test_cases_share_from_the_slot_on_what_is_alike_in_all(contexts: tuple[tuple[int, ...], ...], shared: int) -> None:
+    lm = model("llama")
+    cases = [Encoded(context, ((11,), (12,))) for context in contexts]
+    found = CachedObjective(lm._body, lm._head, cases, [0] * len(cases), pack=64, budget=10**9)
+    assert found._alike(range(len(cases))) == shared

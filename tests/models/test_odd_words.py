@@ -67,10 +67,14 @@ def test_losses_and_gradients_are_those_of_a_plain_pass(
     lm = model(family)
     vectors, asked = soft_for(lm).vectors, queries(slot, words)
     answers = [place % len(words) for place in (1, 3, 2)]
-    found = lm.objective(asked, answers, len(vectors), kind=kind).per_case(vectors, range(len(asked)))
+    objective = lm.objective(asked, answers, len(vectors), kind=kind)
+    found, mean = (ask(vectors, range(len(asked))) for ask in (objective.per_case, objective.loss_and_gradient))
     coded = lm._encoder.choices([(query.rendered, query.words, len(vectors)) for query in asked])
-    for place, (code, answer) in enumerate(zip(coded, answers, strict=True)):
-        loss, gradient = plain(code, answer, lm, vectors, kind)
+    known = [plain(code, answer, lm, vectors, kind) for code, answer in zip(coded, answers, strict=True)]
+    assert mean.loss == pytest.approx(np.mean([loss for loss, _ in known]), abs=1e-5, rel=1e-5)
+    middle = torch.stack([gradient for _, gradient in known]).mean(0).numpy()
+    assert mean.gradient == pytest.approx(middle, abs=1e-5, rel=1e-3)
+    for place, (loss, gradient) in enumerate(known):
         assert found.losses[place] == pytest.approx(loss, abs=1e-5, rel=1e-5)
         assert found.gradients[place] == pytest.approx(gradient.numpy(), abs=1e-5, rel=1e-3)
 
