@@ -133,9 +133,8 @@ class CachedObjective:
         Raises:
             TuningError: a loss is not a finite number.
         """
-        losses, gradients = zip(
-            *(self._slopes(vectors, part, 0) for part in self._passes(rows, apart=True)), strict=True
-        )
+        parts = [self._slopes(vectors, part, 0) for part in self._passes(rows, apart=True)]
+        losses, gradients = zip(*parts, strict=True)
         return PerCase(np.concatenate(losses), np.concatenate(gradients))
 
     def _slopes(
