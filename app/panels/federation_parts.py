@@ -16,7 +16,7 @@ from app.panels.updates import draw_updates
 from app.session import workspace
 from fedprompt.workspace.federation_view import FederationView, transfer_of, updates_of
 from fedprompt.workspace.home import Home
-from fedprompt.workspace.judge_bill import told_judge
+from fedprompt.workspace.judge_bill import told_calls
 from fedprompt.workspace.site_folder import enrolled_sites
 from fedprompt.workspace.site_pause import site_status
 
@@ -120,11 +120,10 @@ def draw_member(home: Home) -> None:
             for study in found["studies"]:
                 accepted = f"{datetime.fromisoformat(str(study['accepted'])):%d %b %Y %H:%M} UTC"
                 st.markdown(f":material/task_alt: Accepted **{plain(str(study['study']))}** on {plain(accepted)}")
-                for who, row in [("model", row) for row in study["models"]] + [
-                    ("judge", row) for row in study["judges"]
-                ]:
-                    told = told_judge(row, who=f"the {who}")
-                    st.caption(plain(" ".join(map(sentence, (told, *row["notes"])))))
+                for who in ("model", "judge"):
+                    for row in study[f"{who}s"]:
+                        told = told_calls(row, who=f"the {who}")
+                        st.caption(plain(" ".join(map(sentence, (told, *row["notes"])))))
             if not found["studies"]:
                 st.caption("No study was accepted yet: fedprompt site study show FILE, then accept.")
             ledger = found["ledger"]

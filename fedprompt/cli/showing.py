@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["clean", "emit", "line", "number", "percent", "show_judge", "table"]
+__all__ = ["clean", "emit", "line", "number", "percent", "show_calls", "table"]
 
 WIDE = 120
 
@@ -59,13 +59,13 @@ def _like_number(text: str) -> bool:
     return not text or text == "-" or text.lstrip("(+-")[:1].isdigit()
 
 
-def show_judge(judge: Mapping[str, Any] | None, most: str = "", who: str = "the judge") -> None:
+def show_calls(judge: Mapping[str, Any] | None, most: str = "", who: str = "the judge") -> None:
     """Say what a judge (or ``who``) took, or with ``most`` before each number may take; nothing where there is none."""
-    from fedprompt.workspace.judge_bill import told_judge
+    from fedprompt.workspace.judge_bill import told_calls
 
     if judge is None:
         return
-    line(told_judge(judge, most, who))
+    line(told_calls(judge, most, who))
     if not most:  # before a run its notes are among the run's
         for note in judge["notes"]:
             line(f"{who}: {note}")

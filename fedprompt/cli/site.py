@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fedprompt.cli.options import Group, Home, Json, Map, pairs
-from fedprompt.cli.showing import emit, line, show_judge, table
+from fedprompt.cli.showing import emit, line, show_calls, table
 from fedprompt.cli.stopping import stopping
 from fedprompt.cli.telling import Teller
 
@@ -179,10 +179,9 @@ def status(site: Site = None, home: Home = None, json: Json = False) -> None:
     line(f"'{found['site']}' of '{found['federation']}' ({found['hub']}): {state}, {running}{paused}")
     for one in found["studies"]:
         line(f"accepted: {one['study']} {one['digest']} ({one['accepted']})")
-        for model in one["models"]:
-            show_judge(model, who="the model")
-        for judge in one["judges"]:
-            show_judge(judge)
+        for who in ("model", "judge"):
+            for took in one[f"{who}s"]:
+                show_calls(took, who=f"the {who}")
     kept = found["ledger"]
     if kept["ok"]:
         counts = f"{kept['sent']} sent, {kept['resent']} resent, {kept['refused']} refused"
@@ -217,7 +216,7 @@ def rehearse(
         line(f"{what}: {row['bytes']:,} bytes in {row['seconds']:.1f} s, arrays {arrays}")
         line(f"  {row['message']}")
     line(f"{found['bytes']:,} bytes would have left; nothing did")
-    show_judge(found["judge"])
+    show_calls(found["judge"])
     for sentence in found["not_rehearsed"]:
         line(f"not rehearsed: {sentence}")
 
@@ -300,7 +299,7 @@ def pull(
         title=f"{found['study']}, released {found['released']} by {found['signer']}",
     )  # fmt: skip
     line(found["sentence"])
-    show_judge(found["judge"])
+    show_calls(found["judge"])
 
 
 @app.command()

@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 import typer
 
 from fedprompt.cli.demo import show_rounds, show_test, show_work
 from fedprompt.cli.options import Group, Home, Json, Map, Seed, StudyFile, pairs, sites
-from fedprompt.cli.showing import emit, line, number, percent, show_judge, table
+from fedprompt.cli.showing import emit, line, number, percent, show_calls, table
 from fedprompt.cli.telling import Teller
+
+if TYPE_CHECKING:
+    from fedprompt.models.protocols import CacheDtype as KeptIn
 
 __all__ = ["compare", "federate", "score", "tune"]
 
 SplitName = Literal["tune", "validation", "test"]
-KeptIn = Literal["model", "bfloat16"]
 Data = Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")]
 CacheBytes = Annotated[
     int | None,
@@ -72,7 +74,7 @@ def score(
     _show_scores(found)
     if found["power"] is not None and not any(row["p_adjusted"] < SURE for row in found["against_best"][:1]):
         line(f"the best two: {found['power']}")
-    show_judge(found["judge"])
+    show_calls(found["judge"])
     if "calls" in found:
         _say_chat(found)
         return
@@ -144,7 +146,7 @@ def _dry_run(
         line(f"about {found['tokens']:,} tokens")
     if found["seconds"] is not None:
         line(f"about {found['seconds']:.1f} s")
-    show_judge(found["judge"], "at most ")
+    show_calls(found["judge"], "at most ")
     for note in found["notes"]:
         line(note)
 
@@ -276,7 +278,7 @@ def federate(
     for sentence in found.get("sentences", ()):
         line(str(sentence))
     show_work(found)
-    show_judge(found.get("judge"))
+    show_calls(found.get("judge"))
 
 
 def _forecast(
@@ -306,7 +308,7 @@ def _forecast(
     if chat:
         cost = _money(found["cost"])
         line(f"all sites: {_count(found['calls'])} calls, at most {_count(found['tokens'])} tokens, cost {cost}")
-    show_judge(found.get("judge"), "at most ")
+    show_calls(found.get("judge"), "at most ")
     line(f"nothing was sent; seconds: {found['basis']}")
     for note in found["notes"]:
         line(note)
@@ -371,7 +373,11 @@ def _split(name: str) -> SplitName:
     return cast(SplitName, name)
 
 
-def _kept_in(name: str | None) -> KeptIn | None:
-    if name is not None and name not in get_args(KeptIn):
+def _kept_in(name: str | None) -> "KeptIn | None":
+    if name is None:
+        return None
+    from fedprompt.models.protocols import CacheDtype as KeptIn
+
+    if name not in get_args(KeptIn):
         raise typer.BadParameter(f"'{name}' is neither model nor bfloat16", param_hint="--cache-dtype")
-    return cast(KeptIn | None, name)
+    return cast("KeptIn", name)

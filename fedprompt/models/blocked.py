@@ -6,6 +6,7 @@ the caches, keys that no query of the block sees are left out, and the backward 
 keeping them. A softmax over all keys of a query at once needs no running maximum.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,9 +42,7 @@ class Room:
 
     def take(self, name: str, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """Return a tensor whose content is anything; what was taken before under the name is overwritten."""
-        size = 1
-        for length in shape:
-            size *= length
+        size = math.prod(shape)
         held = self.held.get((name, dtype))
         if held is None or held.numel() < size:
             held = self.held[name, dtype] = torch.empty(size, dtype=dtype)

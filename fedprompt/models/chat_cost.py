@@ -5,7 +5,7 @@ for four bytes of UTF-8, since a server's tokenizer is its own.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints
 from fedprompt.models.chat import ChatReply, ChatTurn, Failure, Usage
 from fedprompt.study.schema import Closed
 
-__all__ = ["Cost", "Price", "Tally", "estimated_tokens", "tallied"]
+__all__ = ["Cost", "Hear", "Price", "Tally", "estimated_tokens", "tallied"]
 
 BYTES_A_TOKEN = 4
 TOKENS_A_MESSAGE = 4
@@ -87,6 +87,9 @@ class Tally(Closed):
             return None
         ((currency, amount),) = self.amounts.items()
         return Cost(amount, currency)
+
+
+Hear = Callable[[str, Tally], None]  # told a model's name and what calls of it took
 
 
 def tallied(replies: Sequence[ChatReply], price: Price | None) -> Tally:

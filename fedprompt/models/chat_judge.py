@@ -4,20 +4,19 @@ A judge asks at temperature 0, so a site that keeps what it said need not ask it
 side by side, as many as the machine's configuration of the model allows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from fedprompt.errors import ModelError
 from fedprompt.models.chat import ChatModel, ChatReply, ChatTurn, Options
 from fedprompt.models.chat_config import chat_settings, read_machine
-from fedprompt.models.chat_cost import Price, Tally, tallied
+from fedprompt.models.chat_cost import Hear, Price, tallied
 from fedprompt.models.chat_langchain import LangChainChat, chat_info, load_chat
 from fedprompt.models.chat_replies import ChatReplies, KeptChat
 
-__all__ = ["JUDGE_TOKENS", "ChatJudge", "Hear", "judge_digest", "load_judge"]
+__all__ = ["JUDGE_TOKENS", "ChatJudge", "judge_digest", "load_judge"]
 
 JUDGE_TOKENS = 256  # the most that a judge writes
-Hear = Callable[[str, Tally], None]
 
 
 class ChatJudge:

@@ -12,8 +12,7 @@ from fedprompt.evaluation.chat_runner import ChatRun, conversations, run_chat
 from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.models.chat import ChatReply
 from fedprompt.models.chat_choice import Probe, find_method
-from fedprompt.models.chat_cost import tallied
-from fedprompt.models.chat_judge import Hear
+from fedprompt.models.chat_cost import Hear, tallied
 from fedprompt.models.chat_langchain import LangChainChat
 from fedprompt.models.chat_replies import KeptChat
 from fedprompt.prompts.prompt import Prompt

@@ -18,7 +18,7 @@ from fedprompt.study.schema import Study
 from fedprompt.workspace.paid import UNPRICED, paid, priced
 from fedprompt.workspace.scorer_resources import JUDGE, judge_settings
 
-__all__ = ["MOST", "has_judge", "judge_bill", "judge_paid", "told_judge"]
+__all__ = ["MOST", "has_judge", "judge_bill", "judge_paid", "told_calls"]
 
 MOST = "the judge is counted at the most: every text and every answer at its longest, none known from before"
 NOBODY = f"this machine names no judge; set {JUDGE} to a chat model before the run"
@@ -42,7 +42,7 @@ def judge_paid(home: Path, study: Study, resources: Sequence[Resources]) -> dict
     return {"model": name, **paid(replies, settings.price)}
 
 
-def told_judge(found: Mapping[str, Any], most: str = "", who: str = "the judge") -> str:
+def told_calls(found: Mapping[str, Any], most: str = "", who: str = "the judge") -> str:
     """Return what a judge took, or a chat model by another ``who``, in a sentence; ``most`` is before each number."""
     cost = found["cost"]
     money = "not known" if cost is None else f"{cost['amount']:,.4f} {cost['currency']}"

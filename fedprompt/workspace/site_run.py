@@ -20,7 +20,7 @@ from fedprompt.site.worker import Worker
 from fedprompt.workspace.engine_process import EngineProcess
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.hub_folder import now, write_json
-from fedprompt.workspace.judge_bill import judge_paid, told_judge
+from fedprompt.workspace.judge_bill import judge_paid, told_calls
 from fedprompt.workspace.scorer_resources import scorer_resources
 from fedprompt.workspace.site_folder import Accepted, EnrolledSite, enrolled
 from fedprompt.workspace.site_pull import keep_release
@@ -134,7 +134,7 @@ def site_run(
                     clean_finished(chosen.kit)
                     cleaned = time.monotonic()
         if (judge := judge_paid(home.path, accepted.study, [worker.resources])) is not None:
-            say(f"{told_judge(judge)} since this process began; 'fedprompt site status' has the sum")
+            say(f"{told_calls(judge)} since this process began; 'fedprompt site status' has the sum")
     finally:
         running.unlink(missing_ok=True)
         shutil.rmtree(sockets, ignore_errors=True)
