@@ -1,11 +1,14 @@
 """Demonstrations are the tune split's first of each label in turn, and never the case that they are shown to."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.demonstrations import Demonstrated, Shown
 from fedprompt.evaluation.runner import fitted_query, run_prompts
+from fedprompt.models.protocols import ChoiceQuery, ChoiceResult
 from fedprompt.models.scripted import WINDOW, ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Demonstrations, Template
@@ -72,7 +75,9 @@ def test_scoring_the_tune_split_shows_no_case_its_own_answer() -> None:
     asked: list[str] = []
 
     class Listening(ScriptedModel):
-        def choices(self, queries, progress=None):  # type: ignore[no-untyped-def]
+        def choices(
+            self, queries: Sequence[ChoiceQuery], progress: Callable[[int, int], None] | None = None
+        ) -> ChoiceResult:
             asked.extend(query.rendered.text() for query in queries)
             return super().choices(queries, progress)
 

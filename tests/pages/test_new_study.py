@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import yaml
@@ -24,7 +25,7 @@ def texts(at: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
-def field(at: AppTest, label: str) -> object:
+def field(at: AppTest, label: str) -> Any:
     return next(one for kind in (at.text_input, at.text_area, at.number_input) for one in kind if one.label == label)
 
 
@@ -45,7 +46,7 @@ def test_a_draft_has_four_prompts_for_the_files_columns(open_page: Open, ws: Wor
 def test_the_prompts_are_ranked_by_a_job_and_the_sentence_comes_first(open_page: Open, ws: Workspace) -> None:
     add_set(ws)
     at = open_page("new_study")
-    field(at, "Model").set_value("scripted").run()  # type: ignore[attr-defined]
+    field(at, "Model").set_value("scripted").run()
     assert any("fedprompt_run_new_study_rank" in element.value for element in at.html)  # Ctrl+Enter
     at.button(key="new_study_rank").click().run()
     assert [(job.kind, job.state) for job in ws.bank.jobs()] == [("score", "done")]
@@ -216,21 +217,22 @@ def test_the_slot_is_put_into_a_chat_with_examples_and_back_in_the_form(open_pag
     add_set(ws)
     at = open_page("new_study")
 
-    def soft() -> dict[str, object]:
-        return parse_study(at.session_state["new_study_study"]).model_dump(mode="json")["soft"]
+    def soft() -> dict[str, Any]:
+        found: dict[str, Any] = parse_study(at.session_state["new_study_study"]).model_dump(mode="json")["soft"]
+        return found
 
     first = soft()
     sent = next(one for one in at.segmented_control if one.label == "Where it stands")
     sent.set_value("Chat").run()
     assert soft()["messages"] == [{"role": "user", "content": first["template"]}] and "template" not in soft()
-    field(at, "System message").set_value("Say which.").run()  # type: ignore[attr-defined]
-    assert [one["role"] for one in soft()["messages"]] == ["system", "user"]  # type: ignore[attr-defined]
-    field(at, "Examples shown to it").set_value(2).run()  # type: ignore[attr-defined]
+    field(at, "System message").set_value("Say which.").run()
+    assert [one["role"] for one in soft()["messages"]] == ["system", "user"]
+    field(at, "Examples shown to it").set_value(2).run()
     assert "needs both a" in at.error[0].value
     user = field(at, "User's message")
-    user.set_value("{demonstrations}" + str(first["template"])).run()  # type: ignore[attr-defined]
+    user.set_value("{demonstrations}" + first["template"]).run()
     assert not at.error and soft()["demonstrations"] == {"count": 2, "separator": "\n\n"}
-    field(at, "Examples shown to it").set_value(0).run()  # type: ignore[attr-defined]
+    field(at, "Examples shown to it").set_value(0).run()
     assert "needs both" in at.error[0].value
     next(one for one in at.segmented_control if one.label == "Where it stands").set_value("Text").run()
     assert not at.error and soft() == first
