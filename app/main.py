@@ -4,8 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.panels.sidebar import draw_sidebar
-from app.panels.sign_in import let_in
+from app.panels.front.sidebar import draw_sidebar
+from app.panels.front.sign_in import let_in
 from app.session import role
 from fedprompt.workspace.home import find_home
 

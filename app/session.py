@@ -15,22 +15,18 @@ from zlib import crc32
 
 import streamlit as st
 
-from app.panels.addressed import follow_address
-from app.panels.plain import plain, sentence
-from app.panels.ranking_filters import Asked
-from app.panels.titles import titles
+from app.display.addressed import follow_address
+from app.display.plain import plain, sentence
+from app.display.titles import titles
+from app.panels.ranking.ranking_filters import Asked
 from app.visitor import person, submit
 from fedprompt.bank.rows import PromptPage, PromptRow, StudyRow
 from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
-from fedprompt.workspace.comparing import compare
+from fedprompt.workspace.front.overview import overview
 from fedprompt.workspace.home import find_home
-from fedprompt.workspace.ledgers import LedgerView, ledger_files, read_ledger
-from fedprompt.workspace.looking_up import Filter
-from fedprompt.workspace.map_points import MapView
-from fedprompt.workspace.map_points import map_view as map_of
-from fedprompt.workspace.overview import overview
-from fedprompt.workspace.provenance import Provenance, provenance
-from fedprompt.workspace.ranking_page import (
+from fedprompt.workspace.playground.trial_files import TrialFolder, owner_folder
+from fedprompt.workspace.ranking.comparing import compare
+from fedprompt.workspace.ranking.ranking_page import (
     Contenders,
     Coverage,
     RankingPage,
@@ -39,10 +35,14 @@ from fedprompt.workspace.ranking_page import (
     ranked_row,
     ranking_page,
 )
-from fedprompt.workspace.recent import Recent, recent
-from fedprompt.workspace.study_best import StudyBest, bests_of_studies
-from fedprompt.workspace.trial_files import TrialFolder, owner_folder
-from fedprompt.workspace.views import CompareView, LeaderRow, OverviewView
+from fedprompt.workspace.ranking.study_best import StudyBest, bests_of_studies
+from fedprompt.workspace.results.views import CompareView, LeaderRow, OverviewView
+from fedprompt.workspace.search.looking_up import Filter
+from fedprompt.workspace.search.map_points import MapView
+from fedprompt.workspace.search.map_points import map_view as map_of
+from fedprompt.workspace.shelf.provenance import Provenance, provenance
+from fedprompt.workspace.shelf.recent import Recent, recent
+from fedprompt.workspace.site.ledgers import LedgerView, ledger_files, read_ledger
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = [

@@ -12,13 +12,13 @@ from typing import Any
 
 import streamlit as st
 
-from app.panels.plain import plain
+from app.display.plain import plain
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace import jobs
 from fedprompt.workspace.home import Home, find_home
+from fedprompt.workspace.jobs import jobs
+from fedprompt.workspace.machine.sign_in import FILE, SignIn, is_loopback, sign_in_of
 from fedprompt.workspace.people import FILE as PEOPLE
 from fedprompt.workspace.people import Deed, Person, Rules, is_fresh, machine_person, person_of, read_rules
-from fedprompt.workspace.sign_in import FILE, SignIn, is_loopback, sign_in_of
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = [
@@ -134,7 +134,7 @@ def require(deed: Deed) -> None:
 
 
 def submit(ws: Workspace, kind: str, arguments: Mapping[str, Any]) -> str:
-    """Queue a job, as ``fedprompt.workspace.jobs.submit`` does, if this visitor may.
+    """Queue a job, as ``fedprompt.workspace.jobs.jobs.submit`` does, if this visitor may.
 
     Raises:
         FedPromptError: they may not.

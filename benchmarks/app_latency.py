@@ -32,12 +32,12 @@ from benchmarks.browser_clock import CLOCK, Drawn, at_rest, first_content, opene
 from benchmarks.report import Row, report, show
 from fedprompt.bank.filters import Filter
 from fedprompt.models.sentence_encoder import ENCODER
-from fedprompt.workspace.finding import can_search
 from fedprompt.workspace.home import find_home
-from fedprompt.workspace.index import index_of_texts
 from fedprompt.workspace.progress import quiet
-from fedprompt.workspace.prompt_map import TEXTS, load_map, make_map
-from fedprompt.workspace.searching import FOLDER, search
+from fedprompt.workspace.search.finding import can_search
+from fedprompt.workspace.search.index import index_of_texts
+from fedprompt.workspace.search.prompt_map import TEXTS, load_map, make_map
+from fedprompt.workspace.search.searching import FOLDER, search
 from fedprompt.workspace.workspace import open_workspace
 
 if TYPE_CHECKING:

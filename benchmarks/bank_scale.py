@@ -44,8 +44,8 @@ from fedprompt.bank.store import Bank
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.site.signing import Signer
-from fedprompt.workspace.exporting import export_prompts, import_file
-from fedprompt.workspace.searching import search
+from fedprompt.workspace.exchange.exporting import export_prompts, import_file
+from fedprompt.workspace.search.searching import search
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 REPEATS, QUERIES = 7, 50
@@ -133,8 +133,8 @@ def _rankings(bank: Bank, where: str) -> list[Row]:
 
 
 def _search(ws: Workspace, count: int) -> list[Row]:
-    from fedprompt.workspace.index import index_of_texts
     from fedprompt.workspace.progress import quiet
+    from fedprompt.workspace.search.index import index_of_texts
 
     encoder = StandInEncoder()
     began = time.perf_counter()

@@ -41,13 +41,13 @@ def main() -> None:
 
     from benchmarks.scoring_vs_lm_eval import _texts
     from fedprompt.evaluation.cases import Case
-    from fedprompt.evaluation.demonstrations import Shown
-    from fedprompt.evaluation.runner import query
+    from fedprompt.evaluation.runs.demonstrations import Shown
+    from fedprompt.evaluation.runs.runner import query
     from fedprompt.models.protocols import ChoiceQuery, RunSettings
     from fedprompt.models.registry import load
     from fedprompt.prompts.prompt import Prompt
-    from fedprompt.workspace.demo import DemoSettings, demo_study
-    from fedprompt.workspace.federation_run import start_prompt
+    from fedprompt.workspace.demo.run import DemoSettings, demo_study
+    from fedprompt.workspace.rounds.federation_run import start_prompt
 
     settings = RunSettings(options.dtype, options.threads, options.device)
     model = load(MODEL, options.home, settings)

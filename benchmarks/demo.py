@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.report import Row, report, show
-from fedprompt.workspace.demo import DemoSettings, demo
+from fedprompt.workspace.demo.run import DemoSettings, demo
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import open_workspace

@@ -20,11 +20,11 @@ import yaml
 
 from benchmarks.loopback import Loopback
 from benchmarks.report import Row, report, show
-from fedprompt.models.assets import asset_folder
-from fedprompt.workspace.demo import DemoSettings, demo_study
-from fedprompt.workspace.demo_text import SOURCES, draw_cases, read_source, write_cases
-from fedprompt.workspace.federating import federate, federate_flare
+from fedprompt.models.assets.catalogue import asset_folder
+from fedprompt.workspace.demo.run import DemoSettings, demo_study
+from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source, write_cases
 from fedprompt.workspace.home import find_home
+from fedprompt.workspace.rounds.federating import federate, federate_flare
 from fedprompt.workspace.workspace import open_workspace
 
 SITES = tuple(source.site for source in SOURCES)

@@ -19,13 +19,13 @@ from itertools import chain, islice
 from pathlib import Path
 
 from benchmarks.report import Row, report, show
-from fedprompt.models.assets import asset_folder
-from fedprompt.workspace.data_view import look_at
-from fedprompt.workspace.demo_text import SOURCES, read_source, write_cases
-from fedprompt.workspace.evaluation_sets import Reading, evaluation_sets, keep_file, keep_reading, own_site
+from fedprompt.models.assets.catalogue import asset_folder
+from fedprompt.workspace.cases.data_view import look_at
+from fedprompt.workspace.cases.evaluation_sets import Reading, evaluation_sets, keep_file, keep_reading, own_site
+from fedprompt.workspace.cases.study_draft import draft_of, keep_study
+from fedprompt.workspace.demo.text import SOURCES, read_source, write_cases
 from fedprompt.workspace.home import find_home
-from fedprompt.workspace.scoring import score
-from fedprompt.workspace.study_draft import draft_of, keep_study
+from fedprompt.workspace.local.scoring import score
 from fedprompt.workspace.workspace import open_workspace
 
 MOST_SECONDS = 180.0

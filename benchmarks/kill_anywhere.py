@@ -34,9 +34,9 @@ from benchmarks.loopback import Loopback, children
 from benchmarks.report import Row, report, show
 from benchmarks.transport_overhead import STUDY, cases_file
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.federating import federate
-from fedprompt.workspace.hub_folder import HubFolder
-from fedprompt.workspace.site_folder import enrolled
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
+from fedprompt.workspace.enrolled.site_folder import enrolled
+from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.workspace import open_workspace
 
 SITES = ("ant", "bee", "cat", "dog")

@@ -12,15 +12,15 @@ from typing import Any
 
 from fedprompt.errors import FedPromptError
 from fedprompt.site.folder import SiteFolder
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
+from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home, find_home
-from fedprompt.workspace.hub_admit import hub_admit
-from fedprompt.workspace.hub_folder import HubFolder
-from fedprompt.workspace.hub_init import hub_init
-from fedprompt.workspace.hub_invite import hub_invite
-from fedprompt.workspace.site_folder import enrolled
-from fedprompt.workspace.site_init import site_init
-from fedprompt.workspace.site_join import site_join
-from fedprompt.workspace.site_study import site_study_accept
+from fedprompt.workspace.hub.admit import hub_admit
+from fedprompt.workspace.hub.init import hub_init
+from fedprompt.workspace.hub.invite import hub_invite
+from fedprompt.workspace.site.init import site_init
+from fedprompt.workspace.site.join import site_join
+from fedprompt.workspace.site.study import site_study_accept
 
 __all__ = ["Loopback", "children"]
 

@@ -94,7 +94,7 @@ def _full(config: dict[str, Any]) -> int:
 
 
 def _config(home: Path | None) -> Path:
-    from fedprompt.models.assets import asset_folder
+    from fedprompt.models.assets.catalogue import asset_folder
     from fedprompt.workspace.home import find_home
 
     return asset_folder(find_home(home).path, MODEL) / "config.json"
@@ -102,11 +102,11 @@ def _config(home: Path | None) -> Path:
 
 def _federated(home: Path | None, precision: str, seed: int) -> dict[str, Any]:
     """Return the test accuracy of the demo's sites' common prompt, its updates sent in a precision."""
-    from fedprompt.models.assets import asset_folder
-    from fedprompt.workspace.demo import DemoSettings, demo_study
-    from fedprompt.workspace.demo_text import SOURCES, draw_cases, read_source, write_cases
-    from fedprompt.workspace.federating import federate
+    from fedprompt.models.assets.catalogue import asset_folder
+    from fedprompt.workspace.demo.run import DemoSettings, demo_study
+    from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source, write_cases
     from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.rounds.federating import federate
     from fedprompt.workspace.workspace import open_workspace
 
     where = find_home(home).path

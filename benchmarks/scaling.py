@@ -26,7 +26,7 @@ from fedprompt.federation.simulation import Population, SimulatedSites
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Study
-from fedprompt.workspace.federation_run import BankWriter
+from fedprompt.workspace.rounds.federation_run import BankWriter
 from fedprompt.workspace.workspace import open_workspace
 
 MODEL = "sha256:" + "0" * 64

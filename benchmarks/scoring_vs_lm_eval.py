@@ -96,8 +96,8 @@ def _templates() -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _texts(options: argparse.Namespace) -> list[str]:
-    from fedprompt.models.assets import asset_folder
-    from fedprompt.workspace.demo_text import SOURCES, draw_cases, read_source
+    from fedprompt.models.assets.catalogue import asset_folder
+    from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source
 
     found: list[str] = []
     folder = asset_folder(options.home, TEXT)

@@ -26,11 +26,11 @@ from fedprompt.federation.transports.transport import Transport
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
-from fedprompt.workspace.federation_run import start_prompt
+from fedprompt.workspace.enrolled.hub_engine import running_hub
+from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import find_home
-from fedprompt.workspace.hub_run import running_hub
-from fedprompt.workspace.site_folder import enrolled
-from fedprompt.workspace.site_run import open_worker
+from fedprompt.workspace.rounds.federation_run import start_prompt
+from fedprompt.workspace.site.run import open_worker
 
 SITES = ("ant", "bee", "cat", "dog")
 TARGET_SECONDS = 1.0

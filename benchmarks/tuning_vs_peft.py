@@ -117,8 +117,8 @@ def _run(options: argparse.Namespace, side: str, dtype: str, length: int, *more:
 
 def joined_texts(home: Path, tokenizer: Any, length: int, wanted: int) -> list[tuple[str, str]]:
     """Return (text, label): reviews joined until they have about ``length`` tokens; one review each for 0."""
-    from fedprompt.models.assets import asset_folder
-    from fedprompt.workspace.demo_text import SOURCES, draw_cases, read_source
+    from fedprompt.models.assets.catalogue import asset_folder
+    from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source
 
     source = next(source for source in SOURCES if source.site == "movies")
     cases = draw_cases(read_source(asset_folder(home, TEXT), source), 9000, np.random.SeedSequence([0, 1]))

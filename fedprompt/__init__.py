@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fedprompt.workspace.opened import PromptBank
+    from fedprompt.workspace.serve.opened import PromptBank
 
 __version__ = "0.1.0"
 
@@ -24,6 +24,6 @@ def open(home: "Path | str | None" = None) -> "PromptBank":
     Raises:
         BankError: there is no bank, or it cannot be opened.
     """
-    from fedprompt.workspace.opened import open_bank
+    from fedprompt.workspace.serve.opened import open_bank
 
     return open_bank(home)

@@ -23,7 +23,7 @@ from fedprompt.errors import PromptError
 from fedprompt.models.protocols import CausalModel, Decoding, GenerateQuery
 from fedprompt.models.registry import DEFAULT_MODEL, load
 from fedprompt.prompts.rendered import Rendered, Turn
-from fedprompt.workspace.answering import LocalPrompt, local_prompt
+from fedprompt.workspace.answers.answering import LocalPrompt, local_prompt
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.workspace import open_workspace
 

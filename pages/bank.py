@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.panels.asked import draw_waiting
-from app.panels.beside import draw_beside
-from app.panels.bringing import draw_bring
-from app.panels.exporting import draw_export
-from app.panels.prompt import draw_prompt
-from app.panels.ranking_table import LEAST_COMPARED, MOST_COMPARED
-from app.panels.shelf import choose
-from app.panels.standing import draw_standing
-from app.panels.titles import title
-from app.panels.travel import go
-from app.panels.versions import draw_versions
+from app.display.titles import title
+from app.display.travel import go
+from app.panels.exchange.bringing import draw_bring
+from app.panels.exchange.exporting import draw_export
+from app.panels.prompts.beside import draw_beside
+from app.panels.prompts.prompt import draw_prompt
+from app.panels.prompts.versions import draw_versions
+from app.panels.ranking.ranking_table import LEAST_COMPARED, MOST_COMPARED
+from app.panels.shelf.asked import draw_waiting
+from app.panels.shelf.shelf import choose
+from app.panels.shelf.standing import draw_standing
 from app.session import full_row, guarded, prompt_titles, workspace
 
 SHOWN = 4

@@ -2,19 +2,19 @@
 
 import streamlit as st
 
-from app.panels.answers import said
-from app.panels.difference import marked_html, word_differences
-from app.panels.pair_table import draw_pairs
-from app.panels.pictures import draw_pictures
-from app.panels.plain import plain, sentence
-from app.panels.prompt_choice import ask_prompts
-from app.panels.titles import titles
-from app.panels.trial import draw_trial, measured_of, shown_trial
+from app.display.plain import plain, sentence
+from app.display.titles import titles
+from app.panels.prompts.answers import said
+from app.panels.prompts.difference import marked_html, word_differences
+from app.panels.prompts.prompt_choice import ask_prompts
+from app.panels.scores.pair_table import draw_pairs
+from app.panels.scores.pictures import draw_pictures
+from app.panels.trials.trial import draw_trial, measured_of, shown_trial
 from app.session import compare_view, explain, guarded, query_ids, set_query_ids, workspace
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.bank_variants import bank_variant
-from fedprompt.workspace.looking_up import Filter
-from fedprompt.workspace.views import CompareView, PairView, PromptView
+from fedprompt.workspace.answers.bank_variants import bank_variant
+from fedprompt.workspace.results.views import CompareView, PairView, PromptView
+from fedprompt.workspace.search.looking_up import Filter
 
 LEAST, MOST = 2, 6
 

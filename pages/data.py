@@ -6,15 +6,15 @@ from typing import Any
 
 import streamlit as st
 
-from app.panels.columns import ask_reading
-from app.panels.data_report import draw_counts, draw_refused, draw_verdict
-from app.panels.dropping import choose_set, draw_removal, drop_file
-from app.panels.running import run_once
-from app.panels.steps import draw_steps
+from app.panels.runs.running import run_once
+from app.panels.studies.columns import ask_reading
+from app.panels.studies.data_report import draw_counts, draw_refused, draw_verdict
+from app.panels.studies.dropping import choose_set, draw_removal, drop_file
+from app.panels.studies.steps import draw_steps
 from app.session import guarded, role, workspace
 from app.visitor import barred, require, why_not
-from fedprompt.workspace.data_view import without_refused
-from fedprompt.workspace.evaluation_sets import EvaluationSet, Reading, evaluation_sets, keep_reading
+from fedprompt.workspace.cases.data_view import without_refused
+from fedprompt.workspace.cases.evaluation_sets import EvaluationSet, Reading, evaluation_sets, keep_reading
 
 
 @guarded

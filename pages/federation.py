@@ -5,25 +5,25 @@ from typing import Any
 
 import streamlit as st
 
-from app.panels.addressed import follow_address, keep_address
-from app.panels.federation_parts import draw_member, draw_result, draw_rounds_of
-from app.panels.forecast import draw_forecast
-from app.panels.members import draw_hub_members
-from app.panels.plain import plain
-from app.panels.roster import draw_roster
-from app.panels.round_controls import draw_controls
-from app.panels.sites_chosen import ask_sites
-from app.panels.study_form import ask_study, set_study
-from app.panels.titles import apart
-from app.panels.travel import go
-from app.panels.work import active, draw_work, follow, newest_of
+from app.display.addressed import follow_address, keep_address
+from app.display.plain import plain
+from app.display.titles import apart
+from app.display.travel import go
+from app.panels.federation.federation_parts import draw_member, draw_result, draw_rounds_of
+from app.panels.federation.forecast import draw_forecast
+from app.panels.federation.members import draw_hub_members
+from app.panels.federation.roster import draw_roster
+from app.panels.federation.round_controls import draw_controls
+from app.panels.federation.sites_chosen import ask_sites
+from app.panels.runs.work import active, draw_work, follow, newest_of
+from app.panels.studies.study_form import ask_study, set_study
 from app.session import guarded, role, workspace
 from app.visitor import barred, require, submit
 from fedprompt.bank.rows import JobRow
-from fedprompt.workspace.federation_view import federation_view, federations
-from fedprompt.workspace.gathering_now import runs_now
-from fedprompt.workspace.hub_folder import HubFolder
-from fedprompt.workspace.study_draft import KeptStudy, keep_study, kept_studies, study_yaml
+from fedprompt.workspace.cases.study_draft import KeptStudy, keep_study, kept_studies, study_yaml
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
+from fedprompt.workspace.rounds.federation_view import federation_view, federations
+from fedprompt.workspace.rounds.gathering_now import runs_now
 
 ROUNDS = (
     "In rounds, each site tunes the shared prompt on its own cases and sends back the change; the hub joins the "

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from app.panels.paging import ask_page
-from app.panels.plain import plain
-from app.panels.ranking import MORE, column_settings, heated, ranking_frame
-from app.panels.ranking_filters import Asked, ask_columns, ask_filters, ask_test
-from app.panels.ranking_table import draw_table
-from app.panels.study_choice import ask_study
+from app.display.plain import plain
+from app.panels.ranking.paging import ask_page
+from app.panels.ranking.ranking import MORE, column_settings, heated, ranking_frame
+from app.panels.ranking.ranking_filters import Asked, ask_columns, ask_filters, ask_test
+from app.panels.ranking.ranking_table import draw_table
+from app.panels.studies.study_choice import ask_study
 from app.session import guarded, ranking_view
 
 PAGE = 50

@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from app.panels.map_chart import COLOURS, draw_map
-from app.panels.map_chosen import draw_chosen
-from app.panels.meaning import ask_meaning
-from app.panels.plain import percent, plain
-from app.panels.running import run_quick
-from app.panels.study_choice import ask_study
+from app.display.plain import percent, plain
+from app.panels.map.map_chart import COLOURS, draw_map
+from app.panels.map.map_chosen import draw_chosen
+from app.panels.ranking.meaning import ask_meaning
+from app.panels.runs.running import run_quick
+from app.panels.studies.study_choice import ask_study
 from app.session import explain, guarded, map_view, prompt_titles, workspace
 from fedprompt.errors import AssetError
-from fedprompt.workspace.finding import can_search
-from fedprompt.workspace.map_points import MOST_POINTS, Box, MapView
-from fedprompt.workspace.prompt_map import LEAST, MOST_TSNE, TEXTS, map_sizes
+from fedprompt.workspace.search.finding import can_search
+from fedprompt.workspace.search.map_points import MOST_POINTS, Box, MapView
+from fedprompt.workspace.search.prompt_map import LEAST, MOST_TSNE, TEXTS, map_sizes
 
 METHODS = {"pca": "PCA", "tsne": "t-SNE"}
 

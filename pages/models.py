@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from app.panels.model_lists import draw_added, draw_configured, draw_found, draw_local
-from app.panels.new_server import draw_new
+from app.panels.models.model_lists import draw_added, draw_configured, draw_found, draw_local
+from app.panels.models.new_server import draw_new
 from app.session import guarded
 from app.visitor import barred
 

@@ -5,22 +5,22 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.panels.bill import draw_bill, said_where
-from app.panels.dropping import choose_set
-from app.panels.first_ranking import draw_first_ranking
-from app.panels.live import run_at_ctrl_enter
-from app.panels.plain import plain
-from app.panels.running import run_quick
-from app.panels.steps import draw_steps
-from app.panels.study_form import ask_study, set_study, study_text
-from app.panels.travel import go
-from app.panels.work import active, draw_work, follow, newest_of
+from app.display.plain import plain
+from app.display.travel import go
+from app.panels.runs.live import run_at_ctrl_enter
+from app.panels.runs.running import run_quick
+from app.panels.runs.work import active, draw_work, follow, newest_of
+from app.panels.studies.bill import draw_bill, said_where
+from app.panels.studies.dropping import choose_set
+from app.panels.studies.first_ranking import draw_first_ranking
+from app.panels.studies.steps import draw_steps
+from app.panels.studies.study_form import ask_study, set_study, study_text
 from app.session import explain, guarded, role, workspace
 from app.visitor import barred, require, submit
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.asked import Asked, asked_by
-from fedprompt.workspace.evaluation_sets import EvaluationSet, evaluation_sets
-from fedprompt.workspace.study_draft import draft_of, keep_study, kept_studies
+from fedprompt.workspace.cases.evaluation_sets import EvaluationSet, evaluation_sets
+from fedprompt.workspace.cases.servers_asked import Asked, asked_by
+from fedprompt.workspace.cases.study_draft import draft_of, keep_study, kept_studies
 
 NEW = "a new draft"
 EXAMPLE = """\

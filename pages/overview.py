@@ -4,26 +4,26 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.panels.beginning import draw_empty, draw_empty_hub, draw_empty_site, draw_plan
-from app.panels.best import draw_best
-from app.panels.federation_parts import draw_member
-from app.panels.gains import draw_gains
-from app.panels.job import LONG, active_jobs, draw_jobs, newest
-from app.panels.members import draw_hub_members
-from app.panels.numbers import draw_numbers
-from app.panels.plain import plain, sentence
-from app.panels.recent import draw_recent
-from app.panels.rounds import draw_rounds
-from app.panels.sites import draw_sites
-from app.panels.study_best import draw_study_bests
-from app.panels.traffic import draw_traffic
-from app.panels.transfer import draw_transfer, transfer_sentence
-from app.panels.working import draw_working
+from app.display.plain import plain, sentence
+from app.panels.federation.federation_parts import draw_member
+from app.panels.federation.members import draw_hub_members
+from app.panels.federation.rounds import draw_rounds
+from app.panels.federation.sites import draw_sites
+from app.panels.federation.traffic import draw_traffic
+from app.panels.federation.transfer import draw_transfer, transfer_sentence
+from app.panels.front.beginning import draw_empty, draw_empty_hub, draw_empty_site, draw_plan
+from app.panels.front.gains import draw_gains
+from app.panels.front.numbers import draw_numbers
+from app.panels.front.recent import draw_recent
+from app.panels.front.study_best import draw_study_bests
+from app.panels.front.working import draw_working
+from app.panels.runs.job import LONG, active_jobs, draw_jobs, newest
+from app.panels.scores.best import draw_best
 from app.session import guarded, overview_view, prompt_titles, recent_view, role, study_bests, workspace
 from app.visitor import require, submit
-from fedprompt.workspace.launch import first_jobs
-from fedprompt.workspace.views import OverviewView
-from fedprompt.workspace.working import Working, working_now
+from fedprompt.workspace.front.working import Working, working_now
+from fedprompt.workspace.machine.launch import first_jobs
+from fedprompt.workspace.results.views import OverviewView
 
 BUSY, IDLE = "2s", "10s"  # how often is looked: a command may begin a federation while nothing runs here
 ABOUT = (

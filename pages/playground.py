@@ -2,28 +2,28 @@
 
 import streamlit as st
 
-from app.panels.cases import Cases, ask_cases
-from app.panels.cells import draw_cards
-from app.panels.checks import ask_checks
-from app.panels.following import draw_run
-from app.panels.further import draw_further
-from app.panels.history import draw_history
-from app.panels.kept_sets import draw_sets
-from app.panels.matrix import draw_csv, draw_matrix
-from app.panels.plain import plain, sentence
-from app.panels.run_button import ask_run
-from app.panels.slots import open_slots
-from app.panels.source import follow_link
-from app.panels.sweep import ask_sweep
-from app.panels.variant_tabs import ask_variants
+from app.display.plain import plain, sentence
+from app.panels.runs.run_button import ask_run
+from app.panels.trials.cases import Cases, ask_cases
+from app.panels.trials.cells import draw_cards
+from app.panels.trials.checks import ask_checks
+from app.panels.trials.following import draw_run
+from app.panels.trials.further import draw_further
+from app.panels.trials.history import draw_history
+from app.panels.trials.kept_sets import draw_sets
+from app.panels.trials.matrix import draw_csv, draw_matrix
+from app.panels.variants.slots import open_slots
+from app.panels.variants.source import follow_link
+from app.panels.variants.sweep import ask_sweep
+from app.panels.variants.variant_tabs import ask_variants
 from app.session import explain, guarded, trial_folder, workspace
 from app.visitor import require
 from fedprompt.errors import FedPromptError, PromptError
-from fedprompt.workspace.swept import swept_of
-from fedprompt.workspace.trial_control import start_trial
-from fedprompt.workspace.trial_files import KEPT_DAYS
-from fedprompt.workspace.trials import Check, Trial, TrialRequest
-from fedprompt.workspace.variants import Variant
+from fedprompt.workspace.answers.variants import Variant
+from fedprompt.workspace.jobs.trial_control import start_trial
+from fedprompt.workspace.playground.swept import swept_of
+from fedprompt.workspace.playground.trial_files import KEPT_DAYS
+from fedprompt.workspace.playground.trials import Check, Trial, TrialRequest
 
 PAGE = "playground"
 MOST_CARDS = 6

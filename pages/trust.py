@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from app.panels.ledger import draw_ledger
-from app.panels.own_site import draw_own_site
-from app.panels.plain import plain
-from app.panels.provenance import draw_provenance
+from app.display.plain import plain
+from app.panels.federation.ledger import draw_ledger
+from app.panels.federation.own_site import draw_own_site
+from app.panels.shelf.provenance import draw_provenance
 from app.session import (
     guarded,
     ledger_views,

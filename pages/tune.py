@@ -4,18 +4,18 @@ from typing import Any
 
 import streamlit as st
 
-from app.panels.curves import draw_curves
-from app.panels.dropping import choose_set
-from app.panels.plain import plain, sentence
-from app.panels.travel import go
-from app.panels.tuning_end import draw_end, draw_estimate
-from app.panels.work import active, draw_work, follow, newest_of
+from app.display.plain import plain, sentence
+from app.display.travel import go
+from app.panels.runs.work import active, draw_work, follow, newest_of
+from app.panels.studies.curves import draw_curves
+from app.panels.studies.dropping import choose_set
+from app.panels.studies.tuning_end import draw_end, draw_estimate
 from app.session import guarded, role, workspace
 from app.visitor import barred, cancel, submit
 from fedprompt.bank.rows import JobRow
-from fedprompt.workspace.evaluation_sets import evaluation_sets
-from fedprompt.workspace.study_draft import kept_studies, used_by
-from fedprompt.workspace.tuning_job import estimate_for, same_work, tuning_view
+from fedprompt.workspace.cases.evaluation_sets import evaluation_sets
+from fedprompt.workspace.cases.study_draft import kept_studies, used_by
+from fedprompt.workspace.jobs.tuning_job import estimate_for, same_work, tuning_view
 
 ABOUT = (
     "A soft prompt is a few vectors that stand in the prompt where words would. Tuning moves them so that the model "

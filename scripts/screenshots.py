@@ -26,9 +26,9 @@ from urllib.request import urlopen
 from PIL import Image
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
-from fedprompt.workspace.data_view import look_at
-from fedprompt.workspace.evaluation_sets import Reading, evaluation_sets, keep_file, keep_reading, own_site
-from fedprompt.workspace.study_draft import draft_of, keep_study
+from fedprompt.workspace.cases.data_view import look_at
+from fedprompt.workspace.cases.evaluation_sets import Reading, evaluation_sets, keep_file, keep_reading, own_site
+from fedprompt.workspace.cases.study_draft import draft_of, keep_study
 from fedprompt.workspace.workspace import open_workspace
 from scripts.screenshot import chromium, settle, show, take
 from scripts.small_png import shrunk

@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 
 from fedprompt.evaluation.cases import Case
-from fedprompt.evaluation.runner import PromptRun, choice_run, compare_runs, to_score
+from fedprompt.evaluation.runs.runner import PromptRun, choice_run, compare_runs, to_score
 from fedprompt.federation.rounds import RoundRecord
 from fedprompt.federation.strategies.strategy import Update
 from fedprompt.models.protocols import ModelInfo
@@ -24,12 +24,12 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
-from fedprompt.workspace.alone import alone_result
-from fedprompt.workspace.demo import DemoSettings, demo_study
-from fedprompt.workspace.federation_run import BankWriter, TestLook
-from fedprompt.workspace.kept_updates import BankKeeper
-from fedprompt.workspace.nominated import Nominated
-from fedprompt.workspace.result_table import headline
+from fedprompt.workspace.demo.run import DemoSettings, demo_study
+from fedprompt.workspace.rounds.alone import alone_result
+from fedprompt.workspace.rounds.federation_run import BankWriter, TestLook
+from fedprompt.workspace.rounds.kept_updates import BankKeeper
+from fedprompt.workspace.rounds.nominated import Nominated
+from fedprompt.workspace.rounds.result_table import headline
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = ["CASES", "SITES", "fill"]

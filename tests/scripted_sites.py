@@ -9,7 +9,7 @@ from fedprompt.models.scripted import ScriptedModel
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
-from fedprompt.workspace.sites import make_worker, split_cases
+from fedprompt.workspace.cases.site_of_file import make_worker, split_cases
 
 __all__ = ["LABELS", "MODEL", "STUDY", "cases", "short_worker", "study", "worker", "write_cases", "write_study"]
 

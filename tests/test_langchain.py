@@ -15,7 +15,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer, Study, TemplateSpec
-from fedprompt.workspace.answering import local_prompt
+from fedprompt.workspace.answers.answering import local_prompt
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 

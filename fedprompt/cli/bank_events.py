@@ -24,7 +24,7 @@ def tag(
 ) -> None:
     """Make name@tag stand for a prompt from now on; what it stood for stays in the log."""
     from fedprompt.errors import BankError
-    from fedprompt.workspace import keeping
+    from fedprompt.workspace.shelf import keeping
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -65,7 +65,7 @@ def tags(home: Home = None, json: Json = False) -> None:
 
 def approve(prompt: Prompt, note: Note = "", by: By = None, home: Home = None, json: Json = False) -> None:
     """Say that a prompt may be used; the log keeps who said so."""
-    from fedprompt.workspace import keeping
+    from fedprompt.workspace.shelf import keeping
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -82,7 +82,7 @@ def retire(
     json: Json = False,
 ) -> None:
     """Take a prompt out of rankings and searches; nothing is deleted."""
-    from fedprompt.workspace import keeping
+    from fedprompt.workspace.shelf import keeping
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -113,7 +113,7 @@ def log(
 
 def lineage(prompt: Prompt, home: Home = None, json: Json = False) -> None:
     """Show what a prompt was made from, generation by generation, and what was made from it."""
-    from fedprompt.workspace import keeping
+    from fedprompt.workspace.shelf import keeping
     from fedprompt.workspace.workspace import open_workspace
 
     def brief(row: Any) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def search(
 ) -> None:
     """Find prompts by what a text means, or like another prompt, nearest first."""
     from fedprompt.cli.telling import Teller
-    from fedprompt.workspace.searching import search as find
+    from fedprompt.workspace.search.searching import search as find
     from fedprompt.workspace.workspace import open_workspace
 
     if (text is None) == (like is None):
@@ -96,7 +96,7 @@ def families(
     import numpy as np
 
     from fedprompt.cli.telling import Teller
-    from fedprompt.workspace.searching import families as group
+    from fedprompt.workspace.search.searching import families as group
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:

@@ -29,7 +29,7 @@ def check(
 ) -> None:
     """Say what is in a file of cases, how it will be split, and how many cases are missing."""
     from fedprompt.errors import DataError
-    from fedprompt.workspace.data import check_data
+    from fedprompt.workspace.cases.check import check_data
 
     with Teller() as tell:
         found = check_data(file, study, pairs(map_), group, tell)

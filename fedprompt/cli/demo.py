@@ -31,8 +31,8 @@ def demo(
 ) -> None:
     """Run the demo federation; a run that was broken off goes on, one that is done is shown."""
     from fedprompt.workspace.assets import assets_ready, pull_assets
-    from fedprompt.workspace.demo import DemoSettings
-    from fedprompt.workspace.demo import demo as run
+    from fedprompt.workspace.demo.run import DemoSettings
+    from fedprompt.workspace.demo.run import demo as run
     from fedprompt.workspace.workspace import open_workspace
 
     given: dict[str, Any] = {"seed": seed, "again": again}
@@ -57,7 +57,7 @@ def demo(
 
 def show_work(found: Mapping[str, Any]) -> None:
     """Print what a run took of the model, and how many cases were too long for it."""
-    from fedprompt.workspace.shown_work import told_work
+    from fedprompt.workspace.results.shown_work import told_work
 
     if (told := told_work(found)) is not None:
         line(told)

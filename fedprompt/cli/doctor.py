@@ -23,7 +23,7 @@ def doctor(
     if hub is not None:
         _hub(hub, home, json)
         return
-    from fedprompt.workspace.doctor import doctor as look
+    from fedprompt.workspace.machine.doctor import doctor as look
 
     found = look(home)
     if json:
@@ -76,7 +76,7 @@ def doctor(
 
 def _hub(address: str, home: Path | None, json: bool) -> None:
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.hub_check import check_hub
+    from fedprompt.workspace.machine.hub_check import check_hub
 
     found = check_hub(find_home(home), address)
     if json:

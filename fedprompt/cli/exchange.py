@@ -27,7 +27,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Write prompts in a format that other tools read."""
-    from fedprompt.workspace.exporting import export_prompts
+    from fedprompt.workspace.exchange.exporting import export_prompts
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
@@ -57,7 +57,7 @@ def import_(
     json: Json = False,
 ) -> None:
     """Read prompts of an exported file into the bank."""
-    from fedprompt.workspace.exporting import import_file
+    from fedprompt.workspace.exchange.exporting import import_file
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:

@@ -34,7 +34,7 @@ def harden(
     json: Json = False,
 ) -> None:
     """Make a soft prompt into words, and say what of its accuracy they keep."""
-    from fedprompt.workspace.hardening import harden as run
+    from fedprompt.workspace.local.hardening import harden as run
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:

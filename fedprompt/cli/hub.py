@@ -30,7 +30,7 @@ def init(
 ) -> None:
     """Make this home the hub of a federation: its authority, its certificates, a hardened policy."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.hub_init import hub_init
+    from fedprompt.workspace.hub.init import hub_init
 
     found = hub_init(find_home(home), name, host=host, port=port, admin_port=admin_port)
     if json:
@@ -51,7 +51,7 @@ def invite(
 ) -> None:
     """Write a file that tells a site where the hub is and how to know it."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.hub_invite import hub_invite
+    from fedprompt.workspace.hub.invite import hub_invite
 
     found = hub_invite(find_home(home), site, org=org, out=out)
     if json:
@@ -73,7 +73,7 @@ def admit(
 ) -> None:
     """Compare a request's fingerprint with what the site's operator reads, and sign it."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.hub_admit import hub_admit
+    from fedprompt.workspace.hub.admit import hub_admit
 
     def confirm(site: str, found: str) -> bool | str:
         if fingerprint is not None:
@@ -92,8 +92,8 @@ def admit(
 @app.command()
 def run(home: Home = None) -> None:
     """Keep the transport's server running; Ctrl-C ends it. Rounds are started by 'federate --transport flare'."""
+    from fedprompt.workspace.enrolled.hub_engine import hub_run
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.hub_run import hub_run
 
     with stopping() as stop:
         hub_run(find_home(home), stop, typer.echo)
@@ -102,7 +102,7 @@ def run(home: Home = None) -> None:
 @app.command()
 def status(home: Home = None, json: Json = False) -> None:
     """Say who was invited, admitted or sent away, and who is connected."""
-    from fedprompt.workspace.hub_status import hub_status
+    from fedprompt.workspace.hub.status import hub_status
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -123,7 +123,7 @@ def status(home: Home = None, json: Json = False) -> None:
 def revoke(site: Site, home: Home = None, json: Json = False) -> None:
     """Send a site away for good: it is asked no more, and its certificate opens nothing."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.hub_leave import hub_leave
+    from fedprompt.workspace.hub.leave import hub_leave
 
     found = hub_leave(find_home(home), site, "revoked")
     if json:
@@ -142,7 +142,7 @@ def remove(
     json: Json = False,
 ) -> None:
     """Note that a site left: as 'revoke', under another word. Its scores count on, unless --recompute."""
-    from fedprompt.workspace.hub_remove import hub_remove
+    from fedprompt.workspace.hub.remove import hub_remove
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -165,7 +165,7 @@ def release(
     json: Json = False,
 ) -> None:
     """Sign the result of a federation, for the sites to pull."""
-    from fedprompt.workspace.hub_release import hub_release
+    from fedprompt.workspace.hub.release import hub_release
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -189,7 +189,7 @@ def take(
     json: Json = False,
 ) -> None:
     """Take a template that a site published into the bank."""
-    from fedprompt.workspace.hub_take import hub_take
+    from fedprompt.workspace.hub.take import hub_take
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:

@@ -24,7 +24,7 @@ def serve(
     home: Home = None,
 ) -> None:
     """Answer OpenAI clients with a tuned prompt on the local model, until Ctrl-C."""
-    from fedprompt.workspace.serving import serving, token_of
+    from fedprompt.workspace.serve.serving import serving, token_of
 
     if not _loopback(host) and token_file is None:
         raise typer.BadParameter(

@@ -61,7 +61,7 @@ def _like_number(text: str) -> bool:
 
 def show_calls(judge: Mapping[str, Any] | None, most: str = "", who: str = "the judge") -> None:
     """Say what a judge (or ``who``) took, or with ``most`` before each number may take; nothing where there is none."""
-    from fedprompt.workspace.judge_bill import told_calls
+    from fedprompt.workspace.bills.judge_bill import told_calls
 
     if judge is None:
         return

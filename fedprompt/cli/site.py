@@ -48,7 +48,7 @@ def init(
 ) -> None:
     """Make the site's key, which stays here, and a request for the hub to sign."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site_init import site_init
+    from fedprompt.workspace.site.init import site_init
 
     found = site_init(find_home(home), invite, out=out)
     if json:
@@ -67,7 +67,7 @@ def join(
 ) -> None:
     """Join the federation with the hub's kit."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site_join import site_join
+    from fedprompt.workspace.site.join import site_join
 
     found = site_join(find_home(home), kit, site=site)
     if json:
@@ -81,7 +81,7 @@ def join(
 def show(file: File, home: Home = None, json: Json = False) -> None:
     """Show what a study asks and what would leave; nothing is accepted."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site_study import site_study_show
+    from fedprompt.workspace.site.study import site_study_show
 
     found = site_study_show(find_home(home), file)
     if json:
@@ -100,7 +100,7 @@ def accept(
 ) -> None:
     """Accept a study; its digest is pinned, so that a study that is altered is another one."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site_study import site_study_accept
+    from fedprompt.workspace.site.study import site_study_accept
 
     found = site_study_accept(find_home(home), file, digest=digest, site=site)
     if json:
@@ -119,7 +119,7 @@ def decline(
 ) -> None:
     """Take back the word on a study."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site_study import site_study_decline
+    from fedprompt.workspace.site.study import site_study_decline
 
     found = site_study_decline(find_home(home), wanted, site=site)
     if json:
@@ -139,7 +139,7 @@ def run(
 ) -> None:
     """Answer an accepted study's tasks until Ctrl-C; one process holds the model and the cases."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site_run import site_run
+    from fedprompt.workspace.site.run import site_run
 
     with stopping() as stop:
         site_run(find_home(home), data, stop, typer.echo, mapping=pairs(map_), group=group, site=site, study=study)
@@ -154,7 +154,7 @@ def pause(
 ) -> None:
     """Refuse every task from now on; a running worker heeds it at its next task."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site_pause import site_pause
+    from fedprompt.workspace.site.pause import site_pause
 
     found = site_pause(find_home(home), on=not off, site=site)
     if json:
@@ -167,7 +167,7 @@ def pause(
 def status(site: Site = None, home: Home = None, json: Json = False) -> None:
     """Say whether the site has joined, runs or is paused, what it accepted, and what left."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site_pause import site_status
+    from fedprompt.workspace.site.pause import site_status
 
     found = site_status(find_home(home), site=site)
     if json:
@@ -202,7 +202,7 @@ def rehearse(
 ) -> None:
     """Answer every verb on the real file and print what would leave; nothing is sent."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site_rehearse import site_rehearse
+    from fedprompt.workspace.site.rehearse import site_rehearse
 
     with Teller() as tell:
         found = site_rehearse(
@@ -230,7 +230,7 @@ def report(
 ) -> None:
     """One page for a security officer: what left, to whom, policy, ports, packages, and what is not protected."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site_report import site_report
+    from fedprompt.workspace.site.report import site_report
 
     found = site_report(find_home(home), site=site)
     if json:
@@ -255,7 +255,7 @@ def publish(
     json: Json = False,
 ) -> None:
     """Let the text of one of your templates leave, after you have read it."""
-    from fedprompt.workspace.site_publish import WORDS, Shown, site_publish
+    from fedprompt.workspace.site.publish import WORDS, Shown, site_publish
     from fedprompt.workspace.workspace import open_workspace
 
     def confirm(shown: Shown) -> bool:
@@ -284,7 +284,7 @@ def pull(
     json: Json = False,
 ) -> None:
     """Take the federation's result, check who signed it, and score it on your own validation cases."""
-    from fedprompt.workspace.site_pull import site_pull
+    from fedprompt.workspace.site.pull import site_pull
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
@@ -313,7 +313,7 @@ def ledger(
 ) -> None:
     """List what left, check it, or print the bytes of one entry."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site_ledger import site_ledger, site_ledger_show
+    from fedprompt.workspace.site.ledger import site_ledger, site_ledger_show
 
     where = find_home(home)
     if show is not None:
@@ -355,7 +355,7 @@ def policy(
 ) -> None:
     """Show what this site allows, or change it; a running worker heeds it at its next task."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site_policy import site_policy
+    from fedprompt.workspace.site.policy import site_policy
 
     given: dict[str, Any] = {"tasks_a_day": tasks_a_day, "replies": replies, "min_cases": min_cases}
     given["verbs"] = None if verbs is None else [word.strip() for word in verbs.split(",") if word.strip()]

@@ -25,7 +25,7 @@ def ui(
     home: Home = None,
 ) -> None:
     """Start the app, on this machine alone unless told otherwise; Ctrl-C ends everything that it started."""
-    from fedprompt.workspace.launch import ROLES, launch
+    from fedprompt.workspace.machine.launch import ROLES, launch
 
     if role not in ROLES:
         raise typer.BadParameter(f"'{role}' is not one of {', '.join(ROLES)}", param_hint="--role")

@@ -51,7 +51,7 @@ def score(
     if dry_run:
         _dry_run(study, data, pairs(map_), group, chosen, model, home, json)
         return
-    from fedprompt.workspace.scoring import score as run
+    from fedprompt.workspace.local.scoring import score as run
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
@@ -128,7 +128,7 @@ def _dry_run(
     home: Path | None,
     json: bool,
 ) -> None:
-    from fedprompt.workspace.dry_run import dry_run
+    from fedprompt.workspace.local.dry_run import dry_run
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
@@ -190,7 +190,7 @@ def tune(
 ) -> None:
     """Tune the study's soft prompt on one site's cases; with rounds.patience, until validation no longer gains."""
     kept_in = _kept_in(cache_dtype)
-    from fedprompt.workspace.tuning import tune as run
+    from fedprompt.workspace.local.tuning import tune as run
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
@@ -246,8 +246,8 @@ def federate(
     if transport == "flare" and (map_ or group or any("=" in one for one in site or ())):
         said = "over flare each site names its own file and columns; give names alone"
         raise typer.BadParameter(said, param_hint="--site")
-    from fedprompt.workspace.federating import federate as run
-    from fedprompt.workspace.federating import federate_flare
+    from fedprompt.workspace.rounds.federating import federate as run
+    from fedprompt.workspace.rounds.federating import federate_flare
     from fedprompt.workspace.workspace import open_workspace
 
     files = sites(site or ()) if transport == "local" else {}
@@ -289,7 +289,7 @@ def _forecast(
     home: Path | None,
     json: bool,
 ) -> None:
-    from fedprompt.workspace.forecast import forecast
+    from fedprompt.workspace.rounds.forecast import forecast
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
@@ -328,7 +328,7 @@ def compare(
 ) -> None:
     """Compare a prompt of the bank with one to three others over the cases that both were scored on."""
     chosen = _split(split)
-    from fedprompt.workspace.comparing import compare_scores
+    from fedprompt.workspace.ranking.comparing import compare_scores
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:

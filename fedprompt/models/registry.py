@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import ModelError, did_you_mean
-from fedprompt.models.chat_config import is_chat
+from fedprompt.models.chat.config import is_chat
 from fedprompt.models.matrix_product import matrix_product
 from fedprompt.models.protocols import CacheDtype, CausalModel, RunSettings
 from fedprompt.models.scripted import ScriptedModel
@@ -66,7 +66,7 @@ def load(name: str, home: Path, settings: RunSettings | None = None) -> CausalMo
         if key in _kept:
             _kept.move_to_end(key)
             return _kept[key]
-        from fedprompt.models.hf import HFModel
+        from fedprompt.models.hf.model import HFModel
 
         model = HFModel.load(folder, name=name, settings=chosen, checked=home / "checked")
         _kept[key] = model
@@ -82,8 +82,8 @@ def find_model_folder(name: str, home: Path) -> Path:
         ModelError: none of these, or it cannot be fetched; the message gives the nearest name.
         AssetError: the asset is not there yet or is damaged, or a GGUF file cannot be converted.
     """
-    from fedprompt.models.assets import MODELS, asset_folder
-    from fedprompt.models.fetched import converted_gguf, fetched_model, is_hub_id
+    from fedprompt.models.assets.catalogue import MODELS, asset_folder
+    from fedprompt.models.assets.fetched import converted_gguf, fetched_model, is_hub_id
 
     if name in MODELS:
         return asset_folder(home, name)

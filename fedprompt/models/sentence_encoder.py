@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import ModelError
-from fedprompt.models.assets import asset_folder
+from fedprompt.models.assets.catalogue import asset_folder
 
 __all__ = ["ENCODER", "SentenceEncoder", "load_encoder"]
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import StringConstraints, ValidationError
 
 from fedprompt.errors import DataError
-from fedprompt.models.chat_cost import Tally
+from fedprompt.models.chat.cost import Tally
 from fedprompt.study.schema import Closed
 
 __all__ = ["CallBill"]

@@ -7,7 +7,7 @@ retry sends again is not counted again.
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from fedprompt.models.chat import ChatTurn
+from fedprompt.models.chat.protocol import ChatTurn
 from fedprompt.site.ledger import Entry, Ledger, Sent
 
 __all__ = ["record_calls"]

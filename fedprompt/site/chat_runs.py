@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fedprompt.evaluation.cases import Case
-from fedprompt.evaluation.chat_runner import ChatRun, conversations, run_chat
+from fedprompt.evaluation.runs.chat_runner import ChatRun, conversations, run_chat
 from fedprompt.evaluation.scorers.scorer import Resources
-from fedprompt.models.chat import ChatReply
-from fedprompt.models.chat_choice import Probe, find_method
-from fedprompt.models.chat_cost import Hear, tallied
-from fedprompt.models.chat_langchain import LangChainChat
-from fedprompt.models.chat_replies import KeptChat
+from fedprompt.models.chat.choice import Probe, find_method
+from fedprompt.models.chat.cost import Hear, tallied
+from fedprompt.models.chat.protocol import ChatReply
+from fedprompt.models.chat.replies import KeptChat
+from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.calls import record_calls
 from fedprompt.site.folder import SiteFolder
@@ -102,7 +102,7 @@ class ChatAtSite:
         Raises:
             ModelError: the model cannot be asked at all.
             LedgerError: the ledger cannot be written, so nothing was sent.
-            DataError, StudyError: as :func:`~fedprompt.evaluation.chat_runner.run_chat`.
+            DataError, StudyError: as :func:`~fedprompt.evaluation.runs.chat_runner.run_chat`.
         """
         if self._live.info.remote:
             self._record(study, prompts, cases, method)

@@ -12,8 +12,8 @@ from fedprompt.site.policy import Policy, read_policy
 from fedprompt.site.replies import ReplyStore
 
 if TYPE_CHECKING:  # every command opens a folder, few compute
-    from fedprompt.evaluation.score_cache import ScoreCache
-    from fedprompt.models.chat_replies import ChatReplies
+    from fedprompt.evaluation.runs.score_cache import ScoreCache
+    from fedprompt.models.chat.replies import ChatReplies
     from fedprompt.site.call_bill import CallBill
 
 __all__ = ["KEY_BYTES", "SiteFolder"]
@@ -90,14 +90,14 @@ class SiteFolder:
     @property
     def scores(self) -> "ScoreCache":
         """What was computed of single cases; nothing in it can be read back into text."""
-        from fedprompt.evaluation.score_cache import ScoreCache
+        from fedprompt.evaluation.runs.score_cache import ScoreCache
 
         return ScoreCache(self.path / "scores.db", self.key)
 
     @property
     def chat_replies(self) -> "ChatReplies":
         """What chat models and judges answered, so that it is not paid for twice."""
-        from fedprompt.models.chat_replies import ChatReplies
+        from fedprompt.models.chat.replies import ChatReplies
 
         return ChatReplies(self.path / "chat-replies.db", self.key)
 

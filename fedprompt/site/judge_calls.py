@@ -12,10 +12,10 @@ from functools import cache
 
 from fedprompt.errors import ModelError
 from fedprompt.evaluation.scorers.scorer import Judge, Resources
-from fedprompt.models.chat import ChatReply
-from fedprompt.models.chat_cost import Hear
-from fedprompt.models.chat_judge import ChatJudge
-from fedprompt.models.chat_replies import ChatReplies
+from fedprompt.models.chat.cost import Hear
+from fedprompt.models.chat.judge import ChatJudge
+from fedprompt.models.chat.protocol import ChatReply
+from fedprompt.models.chat.replies import ChatReplies
 from fedprompt.site.calls import record_calls
 from fedprompt.site.ledger import Ledger
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, ModelError, TuningError
 from fedprompt.evaluation.cases import Case
-from fedprompt.evaluation.chat_runner import ChatRun, score_chat
-from fedprompt.evaluation.runner import (
+from fedprompt.evaluation.runs.chat_runner import ChatRun, score_chat
+from fedprompt.evaluation.runs.runner import (
     PromptRun,
     choice_run,
     compare_runs,
@@ -25,8 +25,8 @@ from fedprompt.evaluation.runner import (
 )
 from fedprompt.evaluation.scorers import judged_by
 from fedprompt.evaluation.scorers.scorer import Resources
-from fedprompt.evaluation.splits import Splits
-from fedprompt.models.chat_langchain import LangChainChat
+from fedprompt.evaluation.splits.cutting import Splits
+from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel, SoftObjective
 from fedprompt.models.work import Work
 from fedprompt.privacy.egress import Parcel, unpack_task

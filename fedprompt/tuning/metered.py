@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import PromptError
 from fedprompt.evaluation.cases import Case
-from fedprompt.evaluation.demonstrations import Shown
-from fedprompt.evaluation.runner import fitted_query, true_labels
+from fedprompt.evaluation.runs.demonstrations import Shown
+from fedprompt.evaluation.runs.runner import fitted_query, true_labels
 from fedprompt.models.protocols import CausalModel, LossGradient, PreparedObjective
 from fedprompt.models.work import Work
 from fedprompt.prompts.prompt import Prompt

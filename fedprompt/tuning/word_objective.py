@@ -12,8 +12,8 @@ import numpy as np
 
 from fedprompt.errors import TuningError
 from fedprompt.evaluation.cases import Case
-from fedprompt.evaluation.demonstrations import Shown
-from fedprompt.evaluation.runner import fitted_query, true_labels
+from fedprompt.evaluation.runs.demonstrations import Shown
+from fedprompt.evaluation.runs.runner import fitted_query, true_labels
 from fedprompt.models.protocols import CausalModel, ChoiceQuery, SoftObjective
 from fedprompt.models.vocabulary import Vocabulary
 from fedprompt.prompts.prompt import Prompt

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fedprompt.models.assets import ASSETS, PullProgress, installed, pull
+from fedprompt.models.assets.catalogue import ASSETS, PullProgress, installed, pull
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.progress import Progress, Report, quiet
 

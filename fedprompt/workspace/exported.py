@@ -12,7 +12,7 @@ from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import load
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Answer
-from fedprompt.workspace.answering import Given, answer_case, default_answer
+from fedprompt.workspace.answers.answering import Given, answer_case, default_answer
 from fedprompt.workspace.home import find_home
 
 __all__ = ["ExportedPrompts"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fedprompt.workspace.evaluation_sets import evaluation_sets
+from fedprompt.workspace.cases.evaluation_sets import evaluation_sets
 from fedprompt.workspace.workspace import open_workspace
 from tests.browser.test_paths import at_rest, running
 from tests.scripted_sites import cases

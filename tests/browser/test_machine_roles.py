@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fedprompt.site.folder import SiteFolder
-from fedprompt.workspace.hub_folder import HubFolder, write_json
-from fedprompt.workspace.site_study import site_study_accept
+from fedprompt.workspace.enrolled.hub_folder import HubFolder, write_json
+from fedprompt.workspace.site.study import site_study_accept
 from fedprompt.workspace.workspace import open_workspace
 from tests.browser.test_paths import App, at_rest, running
 from tests.pages.evaluation import add_set, add_study

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fedprompt.workspace.federation_view import federations
+from fedprompt.workspace.rounds.federation_view import federations
 from fedprompt.workspace.workspace import open_workspace
 from tests.browser.test_paths import App, at_rest, running
 from tests.pages.evaluation import add_set, add_study

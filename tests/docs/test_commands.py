@@ -14,9 +14,9 @@ import typer
 
 from fedprompt.cli.main import app, main
 from fedprompt.site.folder import SiteFolder
-from fedprompt.workspace.gathering_now import Teller
+from fedprompt.workspace.enrolled.hub_folder import write_json
 from fedprompt.workspace.home import find_home
-from fedprompt.workspace.hub_folder import write_json
+from fedprompt.workspace.rounds.gathering_now import Teller
 from fedprompt.workspace.workspace import open_workspace
 
 pytestmark = pytest.mark.whole

@@ -12,8 +12,8 @@ import pytest
 from fedprompt.exports.any_slot import AnySlot
 from fedprompt.exports.protocol import ExportContext, Exported, Reading
 from fedprompt.exports.reading import HOW_CHOICE
-from fedprompt.models.digest import model_digest
-from fedprompt.models.hf import HFModel
+from fedprompt.models.hf.digest import model_digest
+from fedprompt.models.hf.model import HFModel
 from fedprompt.models.protocols import ChoiceQuery, RunSettings
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt

@@ -8,7 +8,7 @@ import pytest
 
 from fedprompt.exports.protocol import ExportContext, Exported, Reading
 from fedprompt.exports.reading import HOW_CHOICE, HOW_GENERATE
-from fedprompt.models.digest import model_digest
+from fedprompt.models.hf.digest import model_digest
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Demonstrations, Message, Template

@@ -16,8 +16,8 @@ from fedprompt.errors import ExportError, ModelMismatch
 from fedprompt.exports.any_slot import AnySlot
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext
 from fedprompt.exports.registry import format_of
-from fedprompt.models.digest import model_digest
-from fedprompt.models.hf import HFModel
+from fedprompt.models.hf.digest import model_digest
+from fedprompt.models.hf.model import HFModel
 from fedprompt.models.protocols import ChoiceQuery, RunSettings
 from fedprompt.prompts.template import Demonstrations, Message
 

@@ -20,7 +20,7 @@ from fedprompt.exports.registry import format_of
 from fedprompt.models.registry import load
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.template import Demonstrations, Message
-from fedprompt.workspace.answering import answer_case, default_answer
+from fedprompt.workspace.answers.answering import answer_case, default_answer
 
 HERE = ImportContext()
 Make = Callable[..., Exported]

@@ -29,19 +29,19 @@ from fedprompt.site.ledger import Ledger
 from fedprompt.site.signing import site_identity
 from fedprompt.study.messages import Refusal
 from fedprompt.study.versions import OWN
-from fedprompt.workspace.engine_process import EngineProcess
-from fedprompt.workspace.federating import federate
-from fedprompt.workspace.hub_admit import hub_admit
-from fedprompt.workspace.hub_folder import write_json
-from fedprompt.workspace.hub_leave import hub_leave
-from fedprompt.workspace.hub_release import hub_release
-from fedprompt.workspace.hub_run import running_hub
-from fedprompt.workspace.hub_status import hub_status
+from fedprompt.workspace.enrolled.engine_process import EngineProcess
+from fedprompt.workspace.enrolled.hub_engine import running_hub
+from fedprompt.workspace.enrolled.hub_folder import write_json
+from fedprompt.workspace.enrolled.site_folder import enrolled
+from fedprompt.workspace.hub.admit import hub_admit
+from fedprompt.workspace.hub.leave import hub_leave
+from fedprompt.workspace.hub.release import hub_release
+from fedprompt.workspace.hub.status import hub_status
 from fedprompt.workspace.liveness import is_running
-from fedprompt.workspace.site_folder import enrolled
-from fedprompt.workspace.site_init import site_init
-from fedprompt.workspace.site_ledger import site_ledger, site_ledger_show
-from fedprompt.workspace.site_pull import site_pull
+from fedprompt.workspace.rounds.federating import federate
+from fedprompt.workspace.site.init import site_init
+from fedprompt.workspace.site.ledger import site_ledger, site_ledger_show
+from fedprompt.workspace.site.pull import site_pull
 from fedprompt.workspace.workspace import open_workspace
 from tests.docs.test_commands import documented_keys
 from tests.scripted_sites import MODEL, STUDY, write_cases, write_study

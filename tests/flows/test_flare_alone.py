@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.loopback import Loopback
-from fedprompt.workspace.federating import federate
+from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.workspace import open_workspace
 from tests.scripted_sites import TEXT, write_cases
 

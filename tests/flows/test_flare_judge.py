@@ -12,7 +12,7 @@ from benchmarks.loopback import Loopback
 from fedprompt.workspace.home import Home
 from tests.chat_server import serve, write_models
 from tests.scripted_sites import write_cases
-from tests.workspace.test_judging import PRICE, SAID, STUDY
+from tests.workspace.site.test_judging import PRICE, SAID, STUDY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SITES = ("ant", "bee")

@@ -18,8 +18,8 @@ from fedprompt.evaluation.readers import read_cases
 from fedprompt.models.protocols import ChoiceQuery
 from fedprompt.models.registry import load, settings_for
 from fedprompt.site.ledger import Ledger
-from fedprompt.workspace.demo import DemoSettings, demo
-from fedprompt.workspace.exporting import export_prompts
+from fedprompt.workspace.demo.run import DemoSettings, demo
+from fedprompt.workspace.exchange.exporting import export_prompts
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import open_workspace
 

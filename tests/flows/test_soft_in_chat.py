@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedprompt.evaluation.demonstrations import Shown
-from fedprompt.evaluation.runner import query
-from fedprompt.models.hf import HFModel
+from fedprompt.evaluation.runs.demonstrations import Shown
+from fedprompt.evaluation.runs.runner import query
+from fedprompt.models.hf.model import HFModel
 from fedprompt.models.registry import load
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.files import read_study
-from fedprompt.workspace.federating import federate
-from fedprompt.workspace.sites import cases_of, split_cases
+from fedprompt.workspace.cases.site_of_file import cases_of, split_cases
+from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.workspace import open_workspace
 
 pytestmark = pytest.mark.model

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fedprompt.models.hf import layer_products
+from fedprompt.models.hf.model import layer_products
 from fedprompt.models.matrix_product import matrix_product
 from fedprompt.models.protocols import ChoiceQuery, Decoding, GenerateQuery, ModelInfo, RunSettings
 from fedprompt.models.scripted import ScriptedModel

@@ -19,8 +19,8 @@ from transformers import (
     Qwen3Config,
 )
 
-from fedprompt.models.attention import IMPLEMENTATION
-from fedprompt.models.hf import HFModel
+from fedprompt.models.hf.attention import IMPLEMENTATION
+from fedprompt.models.hf.model import HFModel
 from fedprompt.models.protocols import ModelInfo, RunSettings
 
 FAMILIES = (

@@ -117,7 +117,7 @@ def test_the_command_runs_from_another_folder(python: Path, tmp_path: Path) -> N
 
 def test_the_installed_program_finds_its_own_pages_and_its_study(python: Path, tmp_path: Path) -> None:
     code = (
-        "from importlib.resources import files; from fedprompt.workspace.launch import web_root; "
+        "from importlib.resources import files; from fedprompt.workspace.machine.launch import web_root; "
         "print(web_root()); print(files('fedprompt.workspace').joinpath('demo_study.yaml').is_file())"
     )
     done = run(python, "-c", code, cwd=tmp_path)

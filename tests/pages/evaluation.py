@@ -1,7 +1,7 @@
 """Evaluation sets and studies put into a home, for tests of the pages that work on them."""
 
-from fedprompt.workspace.evaluation_sets import EvaluationSet, Reading, evaluation_sets, keep_file, keep_reading
-from fedprompt.workspace.study_draft import keep_study
+from fedprompt.workspace.cases.evaluation_sets import EvaluationSet, Reading, evaluation_sets, keep_file, keep_reading
+from fedprompt.workspace.cases.study_draft import keep_study
 from fedprompt.workspace.workspace import Workspace
 from tests.scripted_sites import LABELS, TEXT, cases
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fedprompt.workspace.trial_files import owner_folder
-from fedprompt.workspace.trials import Trial, read_trial
+from fedprompt.workspace.playground.trial_files import owner_folder
+from fedprompt.workspace.playground.trials import Trial, read_trial
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["at", "inputs", "press", "ran", "shown_run"]

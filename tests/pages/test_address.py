@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fedprompt.workspace.prompt_map import TEXTS, make_map
+from fedprompt.workspace.search.prompt_map import TEXTS, make_map
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.many import add_many
 from tests.pages.test_map import Letters

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
-from fedprompt.workspace.home_key import home_signer
+from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.many import add_many
 from tests.pages.visitors import let_in, write_people

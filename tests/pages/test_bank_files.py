@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.panels.plain import plain
+from app.display.plain import plain
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
-from fedprompt.workspace.exporting import export_prompts
-from fedprompt.workspace.home_key import home_signer
+from fedprompt.workspace.exchange.exporting import export_prompts
+from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.new_bank import new_workspace
 

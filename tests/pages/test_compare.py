@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.panels.duel import own_points
-from app.panels.pareto import unbeaten
+from app.panels.scores.duel import own_points
+from app.panels.scores.pareto import unbeaten
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
-from fedprompt.workspace.trial_files import owner_folder
-from fedprompt.workspace.trials import Trial, TrialCell, TrialRequest
-from fedprompt.workspace.variants import Variant
+from fedprompt.workspace.answers.variants import Variant
+from fedprompt.workspace.playground.trial_files import owner_folder
+from fedprompt.workspace.playground.trials import Trial, TrialCell, TrialRequest
 from fedprompt.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ def test_a_case_is_a_point_by_the_right_answers_probability_and_by_the_firsts_an
 
 def test_a_blind_rating_ranks_the_prompts_once_a_pair_is_rated() -> None:
     def page() -> None:
-        from app.panels.rating import draw_rating
+        from app.panels.trials.rating import draw_rating
 
         draw_rating([{"text": "fine"}, {"text": "dull"}], {"one": ["yes", "no"], "other": ["no", "no"]})
 
@@ -295,11 +295,11 @@ def test_no_prompt_beats_one_that_is_shorter_or_better() -> None:
 
 def test_a_forest_plot_tells_what_a_further_site_may_expect() -> None:
     def page() -> None:
-        from app.panels.forest import draw_forest
-        from fedprompt.evaluation.intervals import Interval
-        from fedprompt.evaluation.pooled_pairs import pool_pairs
+        from app.panels.scores.forest import draw_forest
+        from fedprompt.evaluation.statistics.intervals import Interval
+        from fedprompt.evaluation.statistics.pooled_pairs import pool_pairs
         from fedprompt.study.score import Comparison
-        from fedprompt.workspace.views import PairView
+        from fedprompt.workspace.results.views import PairView
 
         a, b = "p1:" + "a" * 32, "p1:" + "b" * 32
         body = {"first": a, "second": b, "split": "validation", "n": 100, "groups": 100, "group_squares": 20.0}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fedprompt.workspace.evaluation_sets import evaluation_sets, keep_file
+from fedprompt.workspace.cases.evaluation_sets import evaluation_sets, keep_file
 from fedprompt.workspace.workspace import Workspace
 from tests.scripted_sites import cases
 

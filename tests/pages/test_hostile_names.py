@@ -10,8 +10,8 @@ from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Demonstrations, Template
 from fedprompt.study.score import Comparison, Score
-from fedprompt.workspace.demo import DemoSettings, demo_study
-from fedprompt.workspace.trial_files import owner_folder
+from fedprompt.workspace.demo.run import DemoSettings, demo_study
+from fedprompt.workspace.playground.trial_files import owner_folder
 from fedprompt.workspace.workspace import Workspace
 
 pytestmark = pytest.mark.whole
@@ -105,8 +105,8 @@ def test_the_test_s_numbers_and_a_wait_draw_sites_and_files_as_text() -> None:
     def page() -> None:
         import streamlit as st
 
-        from app.panels.numbers import draw_numbers
-        from app.panels.running import _draw
+        from app.panels.front.numbers import draw_numbers
+        from app.panels.runs.running import _draw
 
         names = ("[x](http://evil)", "http://evil", "<b>bold</b>", ":red[x]", "$x$", "www.evil.org")
         entry = {"mean": 0.5, "low": 0.4, "high": 0.6, "worst": 0.5, "by_site": dict.fromkeys(names, 0.5)}

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
-from fedprompt.workspace.prompt_map import TEXTS, load_map, make_map
+from fedprompt.workspace.search.prompt_map import TEXTS, load_map, make_map
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 Open = Callable[..., AppTest]

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fedprompt.workspace.map_points import MapView, map_view
-from fedprompt.workspace.prompt_map import TEXTS, make_map
+from fedprompt.workspace.search.map_points import MapView, map_view
+from fedprompt.workspace.search.prompt_map import TEXTS, make_map
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.test_map import Letters
 

@@ -11,9 +11,9 @@ import pytest
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
-from app.panels.session_models import MOST_SERVERS, Added
-from fedprompt.workspace.found_servers import FoundServer
-from fedprompt.workspace.session_servers import SessionServer, ring
+from app.panels.models.session_models import MOST_SERVERS, Added
+from fedprompt.workspace.bills.found_servers import FoundServer
+from fedprompt.workspace.bills.session_servers import SessionServer, ring
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import serve, write_models
 

@@ -9,7 +9,7 @@ import yaml
 from streamlit.testing.v1 import AppTest
 
 from fedprompt.study.files import parse_study
-from fedprompt.workspace.study_draft import body_of, draft_of, kept_studies, study_yaml, with_changes
+from fedprompt.workspace.cases.study_draft import body_of, draft_of, kept_studies, study_yaml, with_changes
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import serve, write_models
 from tests.pages.evaluation import add_set, add_study

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.panels.study_best import best_sentences
+from app.panels.front.study_best import best_sentences
 from fedprompt.bank.rows import Leader
-from fedprompt.workspace.study_best import StudyBest
+from fedprompt.workspace.ranking.study_best import StudyBest
 from fedprompt.workspace.workspace import Workspace
 from tests.demo_bank import SITES, fill
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from app.panels.palette import THEMES, Palette, contrast, dashes, on, shaded, shapes
+from app.display.palette import THEMES, Palette, contrast, dashes, on, shaded, shapes
 
 # Machado, Oliveira and Fernandes (2009), A Physiologically-based Model for Simulation of Color Vision Deficiency, IEEE
 # TVCG 15(6), the matrices of severity 1.0 for linear RGB; everyone else's is the identity.

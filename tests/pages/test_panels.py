@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from app.panels.answers import read_answers, said, write_answers
-from app.panels.case_table import parse_rows
-from app.panels.cells import money
-from app.panels.difference import marked_html, word_differences
-from app.panels.job import active_jobs
-from app.panels.plain import percent, plain, points, seconds, sentence
-from app.panels.ranking import table_key
-from app.panels.titles import titles
-from app.panels.transfer import transfer_sentence
+from app.display.plain import percent, plain, points, seconds, sentence
+from app.display.titles import titles
+from app.panels.federation.transfer import transfer_sentence
+from app.panels.prompts.answers import read_answers, said, write_answers
+from app.panels.prompts.difference import marked_html, word_differences
+from app.panels.ranking.ranking import table_key
+from app.panels.runs.job import active_jobs
+from app.panels.trials.case_table import parse_rows
+from app.panels.trials.cells import money
 from fedprompt.bank.rows import JobRow, PromptRow
 from fedprompt.errors import DataError, PromptError
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.panels.typed_case import REMEMBERED
+from app.panels.trials.typed_case import REMEMBERED
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study
-from fedprompt.workspace.answering import answer_case
-from fedprompt.workspace.trial_files import owner_folder
+from fedprompt.workspace.answers.answering import answer_case
+from fedprompt.workspace.playground.trial_files import owner_folder
 from fedprompt.workspace.workspace import Workspace
 from tests.pages import playground
 from tests.pages.playground import inputs, press, ran

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.panels.plain import plain
-from fedprompt.models.chat_config import FILE
-from fedprompt.workspace.trial_files import owner_folder
+from app.display.plain import plain
+from fedprompt.models.chat.config import FILE
+from fedprompt.workspace.playground.trial_files import owner_folder
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import serve, write_models
 from tests.pages import playground
@@ -212,8 +212,8 @@ def test_a_run_that_is_not_to_be_kept_is_not_in_the_history(at: AppTest) -> None
 def test_a_chat_server_of_this_session_is_asked_and_its_key_stays_in_memory(at: AppTest, ws: Workspace) -> None:
     from pydantic import SecretStr
 
-    from app.panels.session_models import Added
-    from fedprompt.workspace.session_servers import SessionServer, ring
+    from app.panels.models.session_models import Added
+    from fedprompt.workspace.bills.session_servers import SessionServer, ring
 
     with serve() as server:
         held = ring().hold(SecretStr("sk-only-in-memory"))

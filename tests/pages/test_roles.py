@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.panels.plain import plain
-from fedprompt.models.chat_cost import Tally
+from app.display.plain import plain
+from fedprompt.models.chat.cost import Tally
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Ledger
-from fedprompt.workspace.federation_view import federations
-from fedprompt.workspace.gathering_now import Teller
-from fedprompt.workspace.hub_folder import HubFolder, write_json
-from fedprompt.workspace.jobs import submit
-from fedprompt.workspace.site_folder import enrolled
-from fedprompt.workspace.site_study import site_study_accept
+from fedprompt.workspace.enrolled.hub_folder import HubFolder, write_json
+from fedprompt.workspace.enrolled.site_folder import enrolled
+from fedprompt.workspace.jobs.jobs import submit
+from fedprompt.workspace.rounds.federation_view import federations
+from fedprompt.workspace.rounds.gathering_now import Teller
+from fedprompt.workspace.site.study import site_study_accept
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.evaluation import add_set, add_study
 

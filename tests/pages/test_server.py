@@ -9,7 +9,7 @@ pytestmark = pytest.mark.whole
 LOOK = """
 import gc, sys
 import streamlit.web.cli
-read = lambda: "app.panels.ranking" in sys.modules
+read = lambda: "app.panels.ranking.ranking" in sys.modules
 streamlit.web.cli.main = lambda: print(gc.get_freeze_count(), len(gc.get_objects()), read())
 from app.server import main
 main()

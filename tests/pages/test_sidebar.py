@@ -18,7 +18,7 @@ def foot(home: str) -> None:
     """Draw the sidebar alone."""
     from pathlib import Path
 
-    from app.panels.sidebar import draw_sidebar
+    from app.panels.front.sidebar import draw_sidebar
     from fedprompt.workspace.people import machine_person
 
     draw_sidebar(Path(home), "alone", machine_person())

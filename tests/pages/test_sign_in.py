@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 def small() -> None:
     import streamlit as st
 
-    from app.panels.sidebar import draw_sidebar
-    from app.panels.sign_in import let_in
+    from app.panels.front.sidebar import draw_sidebar
+    from app.panels.front.sign_in import let_in
     from fedprompt.workspace.home import find_home
 
     person = let_in()
@@ -205,7 +205,7 @@ def test_a_kind_of_job_that_nobody_thought_of_is_for_operators(deeds: AppTest) -
 
 def test_every_kind_of_job_has_its_role() -> None:
     from app.visitor import JOBS, READING
-    from fedprompt.workspace.kinds import kinds
+    from fedprompt.workspace.jobs.kinds import kinds
 
     assert {kind.name for kind in kinds()} == {*JOBS, *READING}
 

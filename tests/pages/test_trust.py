@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.panels.palette import palette
-from app.panels.provenance import graph
+from app.display.palette import palette
+from app.panels.shelf.provenance import graph
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Ledger
-from fedprompt.workspace.hub_folder import write_json
-from fedprompt.workspace.ledgers import read_ledger
-from fedprompt.workspace.provenance import provenance
-from fedprompt.workspace.site_study import site_study_accept
+from fedprompt.workspace.enrolled.hub_folder import write_json
+from fedprompt.workspace.shelf.provenance import provenance
+from fedprompt.workspace.site.ledgers import read_ledger
+from fedprompt.workspace.site.study import site_study_accept
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.evaluation import add_set, add_study
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fedprompt.workspace.jobs import cancel, submit
-from fedprompt.workspace.tuning_job import tuning_view
+from fedprompt.workspace.jobs.jobs import cancel, submit
+from fedprompt.workspace.jobs.tuning_job import tuning_view
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.evaluation import add_set, add_study
 

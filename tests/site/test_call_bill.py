@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fedprompt.errors import DataError
-from fedprompt.models.chat_cost import Tally
+from fedprompt.models.chat.cost import Tally
 from fedprompt.site.call_bill import CallBill, Role
 from fedprompt.site.folder import SiteFolder
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fedprompt.models.chat import ChatTurn
+from fedprompt.models.chat.protocol import ChatTurn
 from fedprompt.site.calls import record_calls
 from fedprompt.site.ledger import Ledger
 

@@ -8,10 +8,10 @@ import pytest
 from fedprompt.errors import ModelError
 from fedprompt.evaluation.scorers import Resources, RubricJudge, Sample
 from fedprompt.evaluation.scorers.scorer import BatchScorer
-from fedprompt.models.chat import ChatInfo, ChatReply, ChatTurn, Options, Usage
-from fedprompt.models.chat_cost import Price, Tally
-from fedprompt.models.chat_judge import ChatJudge
-from fedprompt.models.chat_replies import ChatReplies
+from fedprompt.models.chat.cost import Price, Tally
+from fedprompt.models.chat.judge import ChatJudge
+from fedprompt.models.chat.protocol import ChatInfo, ChatReply, ChatTurn, Options, Usage
+from fedprompt.models.chat.replies import ChatReplies
 from fedprompt.site.judge_calls import counted, only_here, recorded
 from fedprompt.site.ledger import Ledger
 

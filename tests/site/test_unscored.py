@@ -10,7 +10,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.messages import Refusal, ScoreReply, ScoreTask
 from fedprompt.study.schema import Study
-from fedprompt.workspace.sites import make_worker
+from fedprompt.workspace.cases.site_of_file import make_worker
 from tests.scripted_sites import MODEL, TEXT
 
 BODY = {key: value for key, value in yaml.safe_load(TEXT).items() if key not in ("soft", "templates")}

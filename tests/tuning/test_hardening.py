@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import TuningError
 from fedprompt.evaluation.cases import Case
-from fedprompt.evaluation.runner import run_prompts
+from fedprompt.evaluation.runs.runner import run_prompts
 from fedprompt.models.protocols import ChoiceQuery, ChoiceResult, LossGradient, ModelInfo, RunSettings, SoftObjective
 from fedprompt.models.vocabulary import By, Nearest
 from fedprompt.prompts.prompt import Prompt

@@ -4,8 +4,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fedprompt.workspace.trial_files import owner_folder
-from fedprompt.workspace.trials import TrialCell, TrialRequest, read_trial, run_trial
+from fedprompt.workspace.playground.trial_files import owner_folder
+from fedprompt.workspace.playground.trials import TrialCell, TrialRequest, read_trial, run_trial
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["answered"]

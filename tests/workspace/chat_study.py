@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fedprompt.site.folder import SiteFolder
-from fedprompt.workspace.own_cases import OWN_SITE
+from fedprompt.workspace.cases.own_cases import OWN_SITE
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import ChatServer, serve, write_models
 from tests.new_bank import new_workspace

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fedprompt.workspace.serving import serving, token_of
+from fedprompt.workspace.serve.serving import serving, token_of
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 from tests.workspace.tagged_prompt import record

@@ -6,7 +6,7 @@ from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer, Study, TemplateSpec
-from fedprompt.workspace.home_key import home_signer
+from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["WORDS", "record"]

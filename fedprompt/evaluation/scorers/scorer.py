@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from fedprompt.errors import ModelError
-from fedprompt.models.chat import ChatReply
+from fedprompt.models.chat.protocol import ChatReply
 from fedprompt.models.protocols import Encoder
 
 __all__ = ["BatchScorer", "Judge", "ManyJudge", "PreparedScorer", "Resources", "Sample", "Scored", "Scorer"]

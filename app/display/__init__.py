@@ -1,0 +1,1 @@
+"""Words, colours, numbers and addresses: what the session and every panel show things with."""

@@ -1,0 +1,75 @@
+"""Bringing prompts in: a file of any format that can be read, and what came of it in sentences."""
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import streamlit as st
+
+from app.display.plain import plain, sentence
+from app.session import explain, workspace
+from app.visitor import barred, require
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace.exchange.exporting import import_file
+
+__all__ = ["draw_bring"]
+
+MAX_MEGABYTES = 64
+MOST_ALIKE = 8
+READABLE = ("zip", "json", "yaml", "yml", "prompty", "prompt")
+ABOUT = (
+    "A bundle that fedprompt wrote, here or elsewhere, or prompts of LangChain, Langfuse, promptfoo, PEFT, vLLM, "
+    "Prompty, Dotprompt, or Hugging Face's prompt templates. A file is checked before anything of it is kept, and "
+    "stays on this machine."
+)
+
+
+def draw_bring() -> None:
+    """Draw the import: a file, a button, and what came of it."""
+    st.caption(ABOUT)
+    closed = barred("exchange")
+    file = st.file_uploader(
+        "A file to import",
+        disabled=closed,
+        type=list(READABLE),
+        key="bank_file",
+        max_upload_size=MAX_MEGABYTES,
+        label_visibility="collapsed",
+    )
+    if file is None:
+        return
+    if st.button("Import", key="bank_import", type="primary", icon=":material/input:", disabled=closed):
+        require("exchange")
+        _bring(file.name, file.getvalue())
+
+
+def _bring(name: str, content: bytes) -> None:
+    ws = workspace()
+    # A prompt without a name is called after its file.
+    stem = re.sub(r"[^\w -]+", "-", Path(name).stem).strip("-. ")[:80] or "upload"
+    with TemporaryDirectory(dir=ws.home.path, prefix="import-") as folder:
+        path = Path(folder) / f"{stem}{Path(name).suffix.lower()}"
+        path.write_bytes(content)
+        try:
+            found = import_file(ws, path)
+        except FedPromptError as error:
+            explain(type(error)(str(error).replace(str(path), name)))
+            return
+    names = [ws.bank.prompt_row(one).name for one in found.prompts]
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    st.success(
+        plain(f"{len(names)} prompt{'' if len(names) == 1 else 's'} came in: {', '.join(names[:8])}{more}."),
+        icon=":material/check_circle:",
+    )
+    if found.signer is None:
+        st.caption(":material/key_off: Nobody signed it: nothing says who wrote it.")
+    else:
+        st.caption(f":material/key: Signed by `{found.signer}`. Ask its sender whether that is their key.")
+    for id, others in list(found.alike.items())[:MOST_ALIKE]:
+        told = ", ".join(ws.bank.prompt_row(one).name for one in others[:3])
+        st.caption(
+            f":material/content_copy: {plain(ws.bank.prompt_row(id).name)} has the same words or vectors, in another "
+            f"order, as {plain(told)}. Both stay."
+        )
+    for dropped in found.dropped[:20]:
+        st.warning(plain(sentence(dropped)), icon=":material/content_cut:")

@@ -1,0 +1,92 @@
+"""An export from the choice of a format to the file: what it would hold, and the job that writes it, followed."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.display.titles import title
+from app.panels.exchange.taking import draw_contents, draw_download, draw_formats
+from app.panels.runs.running import run_once
+from app.session import bank_stamp, guarded, workspace
+from app.visitor import barred, require, submit
+from fedprompt.workspace.exchange.exporting import formats
+from fedprompt.workspace.jobs.jobs import ENDED
+
+__all__ = ["draw_export"]
+
+KEPT_EXPORTS = 6
+ONE_FILE = {"card": ".md", "csv": ".csv", "langchain": ".json", "langfuse": ".json", "parquet": ".parquet"}
+A_FILE_A_PROMPT = {"dotprompt": ".prompt", "hf-templates": ".yaml", "prompty": ".prompty"}
+
+
+def draw_export(chosen: tuple[str, ...]) -> None:
+    """Draw the formats, what the one that was chosen would hold, and the export that was asked for last."""
+    ws = workspace()
+    kept: tuple[str, tuple[str, ...]] | None = st.session_state.get("bank_export")
+    job = ws.bank.job(kept[0]) if kept is not None and kept[1] == chosen else None
+    busy = job is not None and job.state not in ENDED
+    looked: tuple[str, tuple[str, ...]] | None = st.session_state.get("bank_format")
+    views = formats(ws, chosen)
+    allowed = {view.name for view in views if view.allowed}
+    format = looked[0] if looked is not None and looked[1] == chosen and looked[0] in allowed else None
+
+    def choose(name: str) -> None:
+        st.session_state["bank_format"] = (name, chosen)
+
+    names = {view.prompt: title(ws.bank.prompt_row(view.prompt)) for view in views if view.prompt is not None}
+    draw_formats(views, names, format, choose)
+    if format is None:
+        st.caption("Choose a format to see its files and how to use them. Nothing is written yet.")
+    else:
+        name = _file_name(chosen, format)
+        draw_contents(
+            _look(chosen, format, name), name, barred("exchange") or busy, lambda: _write(chosen, format, name)
+        )
+    if job is not None:
+        st.fragment(follow, run_every="1s" if busy else None)(job.id)
+
+
+def _file_name(chosen: tuple[str, ...], format: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", workspace().bank.prompt_row(chosen[0]).name.lower()).strip("-")[:40] or "prompt"
+    many = f"-and-{len(chosen) - 1}-more" if len(chosen) > 1 else ""
+    ending = ONE_FILE.get(format) or (A_FILE_A_PROMPT.get(format) if not many else None) or ".zip"
+    return f"{slug}{many}-{chosen[0][3:9]}-{format}{ending}"
+
+
+def _look(chosen: tuple[str, ...], format: str, name: str) -> Mapping[str, Any]:
+    """Return what an export would hold; the last looks of this visitor are remembered until the bank changes."""
+    key = (bank_stamp(), chosen, format)
+    arguments = {"prompts": list(chosen), "format": format, "name": name}
+    return run_once("bank_looks", key, workspace(), "export-preview", arguments, f"Looking into {name}")
+
+
+@guarded
+def _write(chosen: tuple[str, ...], format: str, name: str) -> None:
+    """Start the job that writes an export."""
+    require("exchange")
+    ws = workspace()
+    make_room(ws.home.exports)
+    arguments = {"prompts": list(chosen), "format": format, "destination": str(ws.home.exports / name)}
+    st.session_state["bank_export"] = (submit(ws, "export", arguments), chosen)
+
+
+@guarded
+def follow(job: str) -> None:
+    """Draw an export until it is there; the page is drawn anew once it has ended."""
+    row = workspace().bank.job(job)
+    ended = st.session_state.get("bank_ended") == job
+    if row.state in ENDED and not ended:
+        st.session_state["bank_ended"] = job
+        st.rerun()
+    draw_download(row)
+
+
+def make_room(folder: Path) -> None:
+    """Keep the newest exports only, so that the folder does not grow without bound."""
+    if folder.is_dir():
+        old = sorted((path for path in folder.iterdir() if path.is_file()), key=lambda path: path.stat().st_mtime)
+        for path in old[: max(0, len(old) - KEPT_EXPORTS + 1)]:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,182 @@
+"""Taking prompts away: the formats, which of them can hold the choice, what one would hold, and the file written."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import pandas as pd
+import streamlit as st
+
+from app.display.plain import plain, seconds, sentence
+from app.display.volume import volume
+from fedprompt.bank.rows import JobRow
+from fedprompt.workspace.exchange.exporting import FormatView
+from fedprompt.workspace.exchange.signed_by import signed_by
+
+__all__ = ["draw_contents", "draw_download", "draw_formats"]
+
+ICONS = {
+    "any-slot": "deployed_code",
+    "bundle": "package_2",
+    "card": "article",
+    "csv": "table",
+    "dotprompt": "terminal",
+    "hf-templates": "dataset",
+    "langchain": "link",
+    "langfuse": "list_alt",
+    "parquet": "view_column",
+    "peft": "extension",
+    "promptfoo": "science",
+    "prompty": "chat",
+    "vllm": "dns",
+}
+GROUPS = (
+    ("Run it", "In another program, with the model.", ("peft", "any-slot", "vllm", "langchain", "promptfoo")),
+    ("Share it", "With people, and with stores of prompts.", ()),
+    ("Scores", "What was measured, and on what.", ("csv", "parquet", "card")),
+)
+IN_NO_OTHER = "Share it"
+MOST_DROPPED = 6
+
+
+def draw_formats(
+    formats: Sequence[FormatView], names: Mapping[str, str], chosen: str | None, choose: Callable[[str], None]
+) -> None:
+    """Draw one card a format, in groups; ``names`` are prompts' titles, ``choose`` is called with a format's name."""
+    titles = {view.name: view.title for view in formats}
+    grouped = {name for _, _, members in GROUPS for name in members}
+    for group, about, members in GROUPS:
+        shown = [
+            view for view in formats if view.name in members or (group == IN_NO_OTHER and view.name not in grouped)
+        ]
+        if not shown:
+            continue
+        st.markdown(f"**{group}** :small[:gray[{about}]]")
+        with st.grid(5, min_column_width=175) as grid:
+            for view in sorted(shown, key=lambda view: not view.allowed):
+                with grid.container(border=True, height="stretch", gap="xsmall"):
+                    _draw_format(view, titles, names, chosen, choose)
+
+
+def _draw_format(
+    view: FormatView,
+    titles: Mapping[str, str],
+    names: Mapping[str, str],
+    chosen: str | None,
+    choose: Callable[[str], None],
+) -> None:
+    tone = "green" if view.allowed else "gray"
+    st.markdown(f":{tone}[:material/{ICONS.get(view.name, 'draft')}:] **{plain(view.title)}**")
+    st.caption(plain(view.description))
+    if not view.allowed:
+        instead = titles.get(view.instead or "", view.instead or "")
+        of = "" if view.prompt is None else f"“{names.get(view.prompt, view.prompt[:11])}”: "
+        reason = plain(sentence(of + (view.reason or "it cannot hold this choice")))
+        st.caption(f":orange[:material/block:] {reason}" + (f" Take **{plain(instead)}** instead." if instead else ""))
+    st.space("stretch")
+    here = view.name == chosen
+    st.button(
+        "Shown below" if here else "Look inside",
+        key=f"bank_look_{view.name}",
+        icon=":material/check:" if here else ":material/visibility:",
+        width="stretch",
+        disabled=here or not view.allowed,
+        on_click=choose,
+        args=(view.name,),
+    )
+
+
+def draw_contents(found: Mapping[str, Any], name: str, closed: bool, write: Callable[[], None]) -> None:
+    """Draw what an export named ``name`` would hold, lines that use it, and the button that writes it."""
+    files = found["files"]
+    count = len(files) + found["left_out"]
+    with st.container(border=True, key="bank_contents"):
+        packed = f", {count} file{'' if count == 1 else 's'}" if name.endswith(".zip") else ""
+        st.markdown(f"**{plain(name)}** :small[:gray[{volume(found['size'])}{packed}]]")
+        grid = st.grid(2, min_column_width=340, gap="large")
+        with grid.cell():
+            _draw_files(files, found["left_out"])
+        with grid.cell():
+            _draw_snippet(found["snippet"], name)
+        _draw_dropped(found["dropped"])
+        st.button(
+            "Write it",
+            key="bank_write",
+            type="primary",
+            icon=":material/output:",
+            disabled=closed,
+            on_click=write,
+        )
+
+
+def _draw_files(files: Sequence[Mapping[str, Any]], left_out: int) -> None:
+    st.dataframe(
+        pd.DataFrame([{"File": one["name"], "Size": volume(one["size"])} for one in files]),
+        hide_index=True,
+        height=min(38 + 35 * len(files), 220),
+        alt="The files of this export",
+    )
+    if left_out:
+        st.caption(f"and {left_out:,} more files")
+    texts = {one["name"]: one for one in files if one["head"] is not None}
+    if not texts:
+        return
+    chosen = st.selectbox("First lines of", list(texts), key=f"bank_head_{crc32(''.join(texts).encode()):08x}")
+    shown = texts[chosen]
+    st.code(shown["head"] + ("\n\N{HORIZONTAL ELLIPSIS}" if shown["more"] else ""), language=None, height=220)
+
+
+def _draw_snippet(snippet: Mapping[str, Any], name: str) -> None:
+    zipped = snippet["inside"] and name.endswith(".zip")
+    st.markdown(
+        f"**Use it** :small[:gray[{'Unpack it first; run this in its folder.' if zipped else 'Run this beside it.'}]]"
+    )
+    st.code(snippet["code"].strip(), language=snippet["language"])
+    if snippet["note"]:
+        st.caption(snippet["note"])
+
+
+def _draw_dropped(dropped: Sequence[str]) -> None:
+    """Say what a format cannot hold of these prompts."""
+    if not dropped:
+        st.caption("Nothing is left out that the prompt needs to answer the same.")
+        return
+    lines = "\n".join(f"- {plain(sentence(str(one)))}" for one in dropped[:MOST_DROPPED])
+    more = f"\n- and {len(dropped) - MOST_DROPPED} more" if len(dropped) > MOST_DROPPED else ""
+    st.info(f"{lines}{more}", title="What this format cannot hold", icon=":material/content_cut:")
+
+
+def draw_download(job: JobRow) -> None:
+    """Draw an export on its way: its progress, its failure in a sentence, or the button that downloads it."""
+    if job.state in ("queued", "running"):
+        told = job.progress or {}
+        total = float(told.get("total") or 0.0)
+        share = min(1.0, float(told.get("done") or 0.0) / total) if total > 0 else 0.0
+        waiting = "it waits until the job before it is done" if job.state == "queued" else "it begins"
+        text = plain(str(told.get("message") or waiting))
+        left = told.get("seconds_left")
+        st.progress(share, text=f"Writing the export: {text}" + (f" · {seconds(left)}" if left else ""))
+        return
+    if job.state != "done" or job.result is None:
+        st.error(plain(sentence(job.error or "the export was stopped; write it again")), icon=":material/error:")
+        return
+    path = Path(str(job.result["path"]))
+    if not path.is_file():
+        st.info("This export was taken away from the exports folder; write it again.", icon=":material/info:")
+        return
+    size = path.stat().st_size
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            f"Download {path.name} ({volume(size)})".replace("_", "\\_"),
+            path.read_bytes if size < 32 * 1024 * 1024 else (lambda: path.open("rb", buffering=0)),
+            file_name=path.name,
+            mime="application/zip" if path.suffix == ".zip" else "application/octet-stream",
+            key="bank_download",
+            type="primary",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        signer = signed_by(path)
+        signed = "Not signed" if signer is None else f"Signed by this home's key `{signer}`"
+        st.caption(f":material/check_circle: Written. {signed}.")

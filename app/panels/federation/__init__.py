@@ -1,0 +1,1 @@
+"""A federation: who takes part, its rounds, its traffic and its orders."""

@@ -1,0 +1,136 @@
+"""A federation's rounds and result, and on a site's own machine how that site stands."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.display.plain import between, plain, sentence
+from app.display.travel import go
+from app.panels.federation.rounds import draw_rounds
+from app.panels.federation.traffic import draw_traffic
+from app.panels.federation.transfer import draw_transfer, transfer_sentence
+from app.panels.federation.updates import draw_updates
+from app.session import workspace
+from fedprompt.workspace.bills.judge_bill import told_calls
+from fedprompt.workspace.enrolled.site_folder import enrolled_sites
+from fedprompt.workspace.home import Home
+from fedprompt.workspace.rounds.federation_view import FederationView, transfer_of, updates_of
+from fedprompt.workspace.site.pause import site_status
+
+__all__ = ["draw_member", "draw_result", "draw_rounds_of"]
+
+
+def draw_rounds_of(view: FederationView) -> None:
+    """Draw the rounds so far: accuracy, how alike the updates were, and bytes."""
+    names = [row.site for row in view.sites]
+    if view.count == 0:
+        st.caption("This study has no soft prompt, so there are no rounds: the sites score its prompts.")
+        return
+    st.header(f"Rounds: {len(view.rounds)} of {view.count}")
+    if not view.rounds:
+        st.caption("Before the first round the sites score the study's prompts.")
+        return
+    draw_rounds(view.rounds, view.manual, names)
+    st.markdown("**How alike the sites' changes were**")
+    draw_updates(updates_of(workspace(), view), names)
+    st.markdown("**What travelled**")
+    draw_traffic(view.rounds, names)
+
+
+def draw_result(view: FederationView, *, newest: bool) -> None:
+    """Draw what a finished federation came to; of the ``newest`` Overview tells what joining gained each site."""
+    result = view.run.result
+    if result is None:
+        return
+    st.header("What came of it")
+    finding = result.get("headline") or next(iter(result.get("sentences", ())), None)
+    if finding:
+        st.markdown(f":green[:material/hub:] {plain(sentence(str(finding)))}")
+    transfer, together = transfer_of(view)
+    names = [row.site for row in view.sites]
+    if result.get("test"):
+        _draw_test(result["test"], names)
+    if transfer:
+        st.markdown("**At home and elsewhere**")
+        st.caption(transfer_sentence(transfer, together))
+        draw_transfer(transfer, together, names)
+    if newest and st.button("What joining gained each site", key="federation_overview", icon=":material/monitoring:"):
+        go("overview")
+    if not newest and result.get("sentences"):
+        with st.expander("Site by site"):
+            for told in result["sentences"]:
+                st.markdown(plain(sentence(str(told))))
+
+
+WORDS = {
+    "manual": "best template, untuned",
+    "local_own": "each site's own, at home",
+    "federated": "tuned together",
+    "grouped": "tuned in groups of like sites",
+    "kept": "what each site keeps",
+}
+
+
+def _draw_test(test: Mapping[str, Mapping[str, Any]], names: list[str]) -> None:
+    rows = [
+        {
+            "Prompt": words,
+            "mean": 100 * test[name]["mean"],
+            "95 %": between(test[name]["low"], test[name]["high"]),
+            **{site: 100 * value for site, value in test[name]["by_site"].items() if site in names},
+        }
+        for name, words in WORDS.items()
+        if name in test
+    ]
+    share = st.column_config.NumberColumn(format="%.1f %%")
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={
+            **{site: share for site in names},
+            "mean": st.column_config.NumberColumn("Mean", format="%.1f %%", help="Each site counts once."),
+            "95 %": st.column_config.TextColumn("95 % interval", help="Of the mean, in per cent."),
+        },
+        placeholder="not measured",
+        alt="Accuracy on test by site",
+    )
+    st.caption("On test cases, looked at once after the choice was made.")
+
+
+def draw_member(home: Home) -> None:
+    """Draw how this machine's site stands in its federation. A site's machine controls no federation."""
+    names = enrolled_sites(home)
+    if not names:
+        st.info(
+            "This site has not joined a federation yet. In a terminal, with the hub's file: fedprompt site init INVITE",
+            icon=":material/lan:",
+        )
+        return
+    for name in names:
+        found = site_status(home, site=name)
+        with st.container(border=True):
+            running = found["running"] is not None
+            state = "paused" if found["paused"] else "answers tasks" if running else "does not run"
+            colour = "orange" if found["paused"] else "green" if running else "gray"
+            st.markdown(f"**{plain(name)}** in {plain(str(found['federation']))} :{colour}-badge[{state}]")
+            st.caption(f"Its hub is {plain(str(found['hub']))}. The hub's operator starts rounds; nothing here does.")
+            for study in found["studies"]:
+                accepted = f"{datetime.fromisoformat(str(study['accepted'])):%d %b %Y %H:%M} UTC"
+                st.markdown(f":material/task_alt: Accepted **{plain(str(study['study']))}** on {plain(accepted)}")
+                for who in ("model", "judge"):
+                    for row in study[f"{who}s"]:
+                        told = told_calls(row, who=f"the {who}")
+                        st.caption(plain(" ".join(map(sentence, (told, *row["notes"])))))
+            if not found["studies"]:
+                st.caption("No study was accepted yet: fedprompt site study show FILE, then accept.")
+            ledger = found["ledger"]
+            if ledger["ok"]:
+                many = "1 reply has" if ledger["sent"] == 1 else f"{ledger['sent']:,} replies have"
+                refused = "1 was" if ledger["refused"] == 1 else f"{ledger['refused']:,} were"
+                told = f"{many} left this site, {refused} refused, {ledger['bytes']:,} bytes in all; Trust shows each."
+                st.caption(told if ledger["entries"] else "Nothing has left this site yet.")
+            else:
+                st.error(plain(sentence(str(ledger["problem"]))), icon=":material/gpp_bad:")

@@ -1,0 +1,62 @@
+"""What a federation would take, asked for before it is begun: time and bytes, site by site."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.display.plain import sentence
+from app.display.volume import volume
+from app.panels.runs.running import run_quick
+from app.panels.runs.work import duration
+from app.session import workspace
+
+__all__ = ["draw_forecast"]
+
+BASIS = {
+    "measured": "Time is from one step here on a batch of each site's cases, one site after the other",
+    "earlier rounds": "Time is what earlier rounds of this study took",
+    "not known": "Time is not known: the sites' files lie elsewhere and no round of this study was run yet",
+}
+WANTED = ("study", "sites", "mapping", "group")
+
+
+def draw_forecast(arguments: Mapping[str, Any] | None) -> None:
+    """Draw the button, and what was found for just these arguments (``study``, ``sites``, ``mapping``, ``group``)."""
+    asked = (
+        None if arguments is None else {name: arguments.get(name) for name in ("study", "sites", "mapping", "group")}
+    )
+    if st.button(
+        "What will it take?",
+        key="federation_forecast_ask",
+        icon=":material/timer:",
+        disabled=asked is None,
+        help="Nothing is sent to a site: messages are made up to the study's shapes and counted.",
+    ):
+        found = run_quick(workspace(), "forecast", asked or {}, "Counting what it would take")
+        st.session_state["federation_forecast"] = (asked, dict(found))
+    kept = st.session_state.get("federation_forecast")
+    if kept is None or kept[0] != asked:
+        return
+    _draw(kept[1])
+
+
+def _draw(found: Mapping[str, Any]) -> None:
+    rows = [
+        {
+            "Site": site,
+            "Cases": one["cases"],
+            "Time": "not known" if one["seconds"] is None else duration(one["seconds"]),
+            "Receives": volume(one["sent"]),  # the hub's "sent" is what a site receives
+            "Sends": volume(one["received"]),
+        }
+        for site, one in found["sites"].items()
+    ]
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, placeholder="not told", alt="What it would take, site by site", width=620
+    )
+    total = "" if found["seconds"] is None else f"{duration(found['seconds'])} in all; "
+    travels = f"{volume(found['sent'])} to the sites and {volume(found['received'])} from them"
+    rounds = f"{found['rounds']} rounds" if found["rounds"] else "no rounds, since the study has no soft prompt"
+    st.caption(f"{total}{travels}, {rounds}. {sentence(BASIS[found['basis']])}")

@@ -1,0 +1,63 @@
+"""One site's ledger: whether its chain is whole, and what left, page by page."""
+
+import streamlit as st
+
+from app.display.plain import plain, sentence
+from app.display.volume import volume
+from fedprompt.workspace.site.ledgers import LedgerLine, LedgerView
+
+__all__ = ["draw_ledger"]
+
+PAGE = 15
+KINDS = {
+    "What left": ("sent", "resent"),
+    "Refusals": ("refused",),
+    "Calls to other machines": ("call",),
+}
+ICONS = {"sent": "north_east", "resent": "replay", "refused": "block", "call": "call_made"}
+TONES = {"sent": "green", "resent": "gray", "refused": "orange", "call": "violet"}
+
+
+def draw_ledger(view: LedgerView, key: str) -> None:
+    """Draw a ledger; ``key`` begins the keys of its widgets."""
+    if view.problem is not None:
+        st.error(plain(sentence(view.problem)), title="This ledger is not verified", icon=":material/gpp_bad:")
+        return
+    if not view.lines:
+        st.caption("Nothing has left this site yet.")
+        return
+    counts = {kind: sum(line.decision in of for line in view.lines) for kind, of in KINDS.items()}
+    left = sum(line.size for line in view.lines if line.decision != "call")
+    st.markdown(
+        f":green-badge[:material/verified: verified] {len(view.lines):,} entries, {volume(left)} left. "
+        f":small[:gray[Newest hash {view.head[:16]}]]",
+        help="Each entry holds the hash of the one before it; all agree, so none was changed, removed or moved. "
+        "Entries cut off at the end do not show in a chain: compare the newest hash with the one that the hub noted. "
+        "n is how many cases went into what left; a change is as many vectors as the soft prompt has, each as wide as "
+        "the model's embeddings.",
+    )
+    kinds = st.pills(
+        "Show",
+        list(KINDS),
+        selection_mode="multi",
+        default=list(KINDS),
+        format_func=lambda kind: f"{kind} ({counts[kind]:,})",
+        key=f"{key}_kinds",
+        label_visibility="collapsed",
+    )
+    wanted = {decision for kind in kinds or () for decision in KINDS[str(kind)]}
+    lines = [line for line in view.lines if line.decision in wanted]
+    if not lines:
+        st.caption("No entry of the kinds that are chosen.")
+        return
+    pages = -(-len(lines) // PAGE)
+    place = st.container()
+    page = min(st.pagination(pages, key=f"{key}_page_{pages}"), pages) if pages > 1 else 1
+    with place.container(gap="xsmall"):
+        for line in lines[(page - 1) * PAGE : page * PAGE]:
+            st.markdown(_shown(line))
+
+
+def _shown(line: LedgerLine) -> str:
+    tone, icon = TONES.get(line.decision, "gray"), ICONS.get(line.decision, "help")
+    return f":{tone}[:material/{icon}:] {plain(line.sentence)} :small[:gray[no. {line.number}]]"

@@ -1,0 +1,121 @@
+"""Who takes part: when each site last answered, how fast it is, in how many rounds, and why it was missing."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.display.plain import plain
+from app.panels.runs.work import duration
+from fedprompt.bank.rows import JobRow
+from fedprompt.workspace.rounds.federation_view import AtWork, FederationView
+
+__all__ = ["draw_members", "draw_roster", "said_ago", "said_now"]
+
+NOT_TOLD = "not told"
+
+
+def draw_roster(view: FederationView, job: JobRow | None) -> None:
+    """Draw one line a site; ``job`` says which of them is asked now, where no round gathers."""
+    detail = ((job.progress if job and job.state == "running" else None) or {}).get("detail") or {}
+    asked, message = detail.get("site"), str((job.progress or {}).get("message", "")) if job else ""
+    rows = [
+        {
+            "Site": row.site,
+            "Now": said_now(row.now, view) or (message if row.site == asked else ""),
+            "Last answered": "not yet" if row.seen is None else said_ago(row.seen),
+            "A step": "not measured" if row.pace is None else duration(row.pace),
+            "Rounds": f"{row.answered} of {row.asked}",
+            "Cases": row.cases,
+            "Study": NOT_TOLD if row.study is None else row.study[:11],
+            "Version": row.version or NOT_TOLD,
+            "Last missing because": row.missing or "",
+        }
+        for row in view.sites
+    ]
+    if not rows:
+        st.caption("No site has answered yet.")
+        return
+    frame = pd.DataFrame(rows)
+    # Columns that say nothing of any site are left out.
+    empty = [column for column in ("Now", "Last missing because") if not frame[column].any()]
+    if view.run.kind == "demo":  # all of it is this one program
+        empty.append("Version")
+    st.dataframe(
+        frame.drop(columns=empty),
+        hide_index=True,
+        placeholder="",
+        column_config={
+            "A step": st.column_config.TextColumn(help="What one step of tuning takes there, as last measured."),
+            "Study": st.column_config.TextColumn(help="The digest that the site accepted and answers to."),
+            "Version": st.column_config.TextColumn(help="Its fedprompt. One minor version apart from the hub's works."),
+            "Now": st.column_config.TextColumn(
+                help="Sites tell nothing while they work: what is left is counted from the round before."
+            ),
+        },
+        alt="The sites of this federation",
+    )
+    if (view.now is None or view.now.step is None) and view.deadlines and job is not None and job.state == "running":
+        waits = ", ".join(
+            f"{duration(float(seconds))} {'to tune' if step == 'tune' else 'to score'}"
+            for step, seconds in view.deadlines.items()
+        )
+        st.caption(f"In this round each site has {waits}; past that the round goes on once enough have answered.")
+
+
+def said_now(now: AtWork | None, view: FederationView) -> str:
+    """Return what a site does in the step that gathers now, as people say it."""
+    if now is None or now.state == "left out":
+        return "" if now is None else "left out"
+    if now.state != "at work":
+        return now.state
+    step = None if view.now is None else view.now.step
+    verb = "tunes" if step is not None and step.step == "tune" else "scores"
+    left = NOT_TOLD if now.left is None else f"about {duration(now.left)}" if now.left >= 1 else "longer than before"
+    return f"{verb} for {duration(now.since or 0.0)}, time left: {left}"
+
+
+def draw_members(found: Mapping[str, Any]) -> None:
+    """Draw who was invited, admitted or sent away, and who is connected now, as ``hub status`` says."""
+    sites: Sequence[Mapping[str, Any]] = found["sites"]
+    where = f"{found['host']}:{found['port']}"
+    if found["running"]:
+        st.caption(f":green[:material/lan:] The hub of {plain(str(found['federation']))} listens at {plain(where)}.")
+    else:
+        st.warning(
+            "The hub does not run. Start it in a terminal or as a service: fedprompt hub run",
+            icon=":material/lan:",
+        )
+    if not sites:
+        st.caption("No site was invited yet: fedprompt hub invite NAME")
+        return
+    connected = {True: "yes", False: "no", None: "not known"}
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {
+                    "Site": one["site"],
+                    "State": one["state"],
+                    "Connected": connected[one["connected"]],
+                    "Organisation": one["org"] or "",
+                    "Since": said_ago(datetime.fromisoformat(str(one["since"]))),
+                    "Fingerprint": str(one["fingerprint"] or "")[:24],
+                }
+                for one in sites
+            ]
+        ),
+        hide_index=True,
+        alt="The members of this federation",
+    )
+
+
+def said_ago(when: datetime) -> str:
+    """Return how long ago something was, as people say it."""
+    seconds = max(0.0, (datetime.now(UTC) - when).total_seconds())
+    for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return "just now"

@@ -1,0 +1,124 @@
+"""What the operator of a federation may order while it runs: wait longer, close now, leave a site out, take it back."""
+
+import streamlit as st
+
+from app.display.plain import plain, sentence
+from app.panels.runs.work import duration
+from app.session import guarded, workspace
+from app.visitor import barred, person, require
+from fedprompt.workspace.rounds.federation_view import FederationView
+from fedprompt.workspace.rounds.gathering_now import StepNow
+from fedprompt.workspace.rounds.orders import GivenOrder, What, give_order
+
+__all__ = ["STEPS", "draw_controls"]
+
+MOST_ORDERS = 6
+STEPS = {"tune": "the sites tune", "evaluate": "the sites score the round's prompt"}
+WORDS = {"wait": "wait longer", "close": "close now", "leave-out": "leave out", "take-back": "take back"}
+MARKS = {True: ":green[:material/check:]", False: ":orange[:material/block:]", None: ":material/schedule:"}
+
+
+def draw_controls(view: FederationView) -> None:
+    """Draw the controls of a run, those of a round only while one gathers; of a finished run, what was ordered."""
+    if view.run.kind != "federate":
+        return
+    if view.run.result is not None:
+        _draw_orders(view.orders)
+        return
+    with st.container(border=True, key="federation_controls"):
+        step = None if view.now is None else view.now.step
+        if step is not None:
+            _draw_step(step)
+        closed = barred("federate")
+        if step is not None:
+            _draw_time(view.run.id, step, closed)
+        _draw_sites(view, closed)
+    _draw_orders(view.orders)
+
+
+def _draw_step(step: StepNow) -> None:
+    had = "as long as it takes" if step.seconds is None else duration(step.seconds)
+    st.markdown(
+        f"**Round {step.round}: {STEPS[step.step]}.** {step.answered} of {step.taking_part} have answered, "
+        f"{step.quorum} are needed; each has {had}.",
+        help="Past that time the round goes on as soon as enough have answered. Where all are needed, each is waited "
+        "for until it has had its time.",
+    )
+
+
+def _draw_time(run: str, step: StepNow, closed: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        minutes = st.number_input(
+            "Minutes more",
+            1,
+            7 * 24 * 60,
+            max(1, min(30, round((step.seconds or 300.0) / 60))),
+            key="federation_minutes",
+            width=150,
+            disabled=closed,
+        )
+        st.button(
+            "Wait longer",
+            key="federation_wait",
+            icon=":material/more_time:",
+            disabled=closed or step.seconds is None,
+            help="This step waits for every site as long as it takes." if step.seconds is None else None,
+            on_click=_order,
+            args=(run, "wait", None, 60.0 * minutes),
+        )
+        why = step.why_not_close
+        st.button(
+            "Close now",
+            key="federation_close",
+            icon=":material/door_front:",
+            disabled=closed or why is not None,
+            help="The step goes on with who has answered; the others are listed as missing."
+            if why is None
+            else plain(sentence(why)),
+            on_click=_order,
+            args=(run, "close", None, None),
+        )
+
+
+def _draw_sites(view: FederationView, closed: bool) -> None:
+    asked = [row.site for row in view.sites if row.site not in view.left_out]
+    out = () if view.now is None or view.now.step is None else view.now.step.waiting
+    asked.sort(key=lambda site: site not in out)  # whose answer is out first: they are whom it is about
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        site = st.selectbox("Site", asked, key="federation_site", width=220, disabled=closed)
+        st.button(
+            "Leave out",
+            key="federation_leave_out",
+            icon=":material/person_off:",
+            disabled=closed or site is None,
+            help="It is asked no more and counts for no quorum until it is taken back. What it answered before counts.",
+            on_click=_order,
+            args=(view.run.id, "leave-out", site, None),
+        )
+    for number, (name, by) in enumerate(view.left_out.items()):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{plain(name)}** is left out{f' by {plain(by)}' if by else ''}.", width="content")
+            st.button(
+                "Take back",
+                key=f"federation_take_back_{number}",
+                icon=":material/person_add:",
+                type="tertiary",
+                disabled=closed,
+                on_click=_order,
+                args=(view.run.id, "take-back", name, None),
+            )
+
+
+def _draw_orders(orders: tuple[GivenOrder, ...]) -> None:
+    for one in reversed(orders[-MOST_ORDERS:]):
+        of = one.order
+        who = f"{plain(of.by)}: " if of.by else ""
+        what = f"{WORDS[of.what]} {plain(of.site or '')}".rstrip()
+        st.caption(f"{MARKS[one.done]} {of.at[11:16]} UTC, {who}**{what}**. {plain(sentence(one.said))}")
+
+
+@guarded
+def _order(run: str, what: What, site: str | None, seconds: float | None) -> None:
+    """Give an order."""
+    require("federate")
+    give_order(workspace(), what, run=run, site=site, seconds=seconds, by=person().label)

@@ -1,0 +1,63 @@
+"""How long each site's update was and how much it went the way of the others', outliers marked."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from app.display.palette import dashes, finished, palette, shapes
+from app.display.plain import plain
+from fedprompt.workspace.rounds.federation_view import UpdateRow
+
+__all__ = ["draw_updates"]
+
+
+def draw_updates(rows: Sequence[UpdateRow], sites: Sequence[str]) -> None:
+    """Draw norms and cosines by round; nothing where no update was kept."""
+    if not rows:
+        st.caption(
+            "Not measured: the hub did not keep the sites' updates. Where a study has it keep them (Soft prompt and "
+            "rounds, in its form), their lengths and directions are drawn here."
+        )
+        return
+    data = pd.DataFrame([vars(row) for row in rows])
+    grid = st.grid(2, min_column_width=320, gap="large")
+    with grid.cell():
+        st.markdown("**Length**", help="How far a site moved the prompt in a round (Euclidean norm).")
+        _draw(data, "norm", sites, None)
+    with grid.cell():
+        st.markdown(
+            "**Direction**",
+            help="Cosine with what the other sites did together: 1 the same way, 0 unrelated, below 0 against them.",
+        )
+        _draw(data.dropna(subset=["cosine"]), "cosine", sites, 0.0)
+    odd = [row for row in rows if row.outlier]
+    for row in odd[:8]:
+        why = "went against the others" if row.cosine is not None and row.cosine < 0 else "was far longer than most"
+        st.markdown(f":orange[:material/warning:] Round {row.round}: the update of **{plain(row.site)}** {why}.")
+    if not odd:
+        st.caption(":material/check_circle: No update stands out.")
+
+
+def _draw(data: pd.DataFrame, column: str, sites: Sequence[str], rule: float | None) -> None:
+    colours = palette()
+    x = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0, grid=False))
+    y = alt.Y(f"{column}:Q", title=None, axis=alt.Axis(tickCount=5))
+    legend = alt.Legend(orient="top", columns=4, symbolStrokeWidth=2, symbolSize=90)
+    who = alt.Color("site:N", title=None, scale=colours.scale(sites), legend=legend)
+    dash = alt.StrokeDash("site:N", title=None, scale=dashes(sites), legend=legend)
+    shape = alt.Shape("site:N", title=None, scale=shapes(sites), legend=legend)
+    tips = [alt.Tooltip("site:N"), alt.Tooltip("round:O"), alt.Tooltip(f"{column}:Q", format=".3f")]
+    base = alt.Chart(data).encode(x=x, y=y, tooltip=tips)
+    layers: list[alt.Chart] = [
+        base.mark_line(strokeWidth=1.6).encode(color=who, strokeDash=dash),
+        base.mark_point(size=60, filled=True, opacity=1).encode(color=who, shape=shape),
+    ]
+    if bool(data["outlier"].any()):  # a layer without marks would be a picture without a name to a screen reader
+        odd = alt.Chart(data[data["outlier"]])
+        layers.append(odd.mark_point(size=240, strokeWidth=2, color=colours.worse).encode(x=x, y=y))
+    if rule is not None:
+        zero = pd.DataFrame([{column: rule}])
+        layers.append(alt.Chart(zero).mark_rule(strokeDash=[4, 4], color=colours.muted).encode(y=f"{column}:Q"))
+    st.altair_chart(finished(alt.layer(*layers).properties(height=220)), alt=f"{column.capitalize()} of updates")

@@ -1,0 +1,74 @@
+"""A finished run in four numbers, with all of them a click away. Test cases, read once at the end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.display.plain import between, percent, plain, points
+
+__all__ = ["draw_numbers"]
+
+CARDS = (
+    ("manual", "Best template", "The best hand-written template by pooled validation cases, untuned, at every site."),
+    ("local_only", "Own prompts, every site", "Each site's own prompt at every site; the worst is one site's prompt."),
+    ("local_own", "Own prompts, at home", "Each site's own prompt, on its own test cases."),
+    ("federated", "Tuned together", "One prompt that all sites tuned together, at every site."),
+)
+GREY = "The number with the sign is points above the best template, grey where they are not distinguishable."
+ROWS = (
+    *CARDS,
+    ("grouped", "Tuned in groups of like sites", "Each site's group tuned one prompt together, tested at that site."),
+    ("kept", "What each site keeps", "The best of these on the site's own validation cases."),
+    ("centralised", "Reference: tuned on all cases in one place", "Only the demo may do that; sites could not."),
+)
+
+
+def draw_numbers(result: Mapping[str, Any]) -> None:
+    """Draw the numbers of a run's ``test`` part; an entry that is not there is left out."""
+    test = result.get("test") or {}
+    cards = [(name, title, about) for name, title, about in CARDS if name in test]
+    if not cards:
+        return
+    manual = test.get("manual", {}).get("mean")
+    with st.grid(len(cards), min_column_width=170):
+        for name, title, about in cards:
+            entry = test[name]
+            worst = f"worst {percent(entry['worst'])}"
+            against = (result.get("differences") or {}).get(f"{name}_vs_manual", {})
+            compared = name != "manual" and manual is not None
+            gap = entry["mean"] - manual if compared else 0.0
+            st.metric(
+                title,
+                percent(entry["mean"]),
+                delta=points(100 * gap) if compared else worst,
+                # A colour would say "better", which is said only where the paired interval excludes zero.
+                delta_color=("green" if gap > 0 else "red") if compared and against.get("distinguishable") else "off",
+                delta_arrow="up" if gap > 0 else "down" if gap < 0 else "off",
+                delta_description=worst if compared else None,
+                help=f"{about} {GREY}" if compared else about,
+                border=True,
+            )
+    with st.expander("All numbers of the test, with 95 % intervals"):
+        st.table(_table(test))
+        st.caption("Cases were resampled within sites. Test cases were read once, after everything was chosen.")
+        for name, title, about in ROWS[len(CARDS) :]:
+            if name in test:
+                st.caption(f"{title}: {about}")
+
+
+def _table(test: Mapping[str, Any]) -> pd.DataFrame:
+    lines = {}
+    for name, title, _ in ROWS:
+        if name not in test:
+            continue
+        entry = test[name]
+        lines[title] = {
+            "mean": percent(entry["mean"]),
+            "95 % interval": between(entry["low"], entry["high"]),
+            "worst site": percent(entry["worst"]),
+        }
+        if name != "local_only":
+            lines[title] |= {plain(site): percent(value) for site, value in entry.get("by_site", {}).items()}
+    return pd.DataFrame.from_dict(lines, orient="index")

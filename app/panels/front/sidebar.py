@@ -1,0 +1,54 @@
+"""The foot of the sidebar: who this is, which machine it is, where it keeps things, what it is in a federation."""
+
+import socket
+from pathlib import Path
+
+import streamlit as st
+
+from app.display.plain import plain
+from app.panels.front.sign_in import draw_person
+from app.panels.models.session_models import added_servers
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace.bills.found_servers import configured_servers
+from fedprompt.workspace.people import Person
+
+__all__ = ["draw_sidebar"]
+
+MOST_HOSTS = 3
+ROLES = {
+    "alone": ("Works alone", "All sites are on this machine."),
+    "hub": ("Hub", "Joins what the sites send; holds no site's cases."),
+    "site": ("Site", "Holds private cases; only what its gate lets through leaves."),
+}
+
+
+def draw_sidebar(home: Path, role: str, person: Person) -> None:
+    """Draw the visitor, and the machine's name, its home folder and its role."""
+    title, meaning = ROLES[role]
+    with st.sidebar.container(key="sidebar_person", gap="xsmall"):
+        draw_person(person)
+    with st.sidebar.container(key="sidebar_machine", gap="xsmall"):
+        st.markdown(f":material/computer: **{plain(socket.gethostname())}**")
+        st.markdown(f":green-badge[{title}]")
+        st.caption(f"{meaning} {_travels(home)}")
+        st.caption(f":material/folder: {plain(_short(home))}")
+
+
+def _travels(home: Path) -> str:
+    """Return which other machines texts may go to, going by the chat servers that are set up here."""
+    try:
+        hosts = {one.host for one in configured_servers(home) if one.remote and one.host}
+    except FedPromptError:
+        return "Which chat servers it may ask cannot be read: see Models."
+    hosts |= {one.host for one in added_servers().values() if one.remote}
+    if not hosts:
+        return "No chat server elsewhere is set up."
+    named = ", ".join(sorted(hosts)[:MOST_HOSTS]) + (" and others" if len(hosts) > MOST_HOSTS else "")
+    return f"Texts that are run on its chat models go to {plain(named)}."
+
+
+def _short(home: Path) -> str:
+    try:
+        return f"~/{home.relative_to(Path.home())}"
+    except ValueError:
+        return str(home)

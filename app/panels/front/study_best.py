@@ -1,0 +1,88 @@
+"""The best prompt of each study in sentences: its mean, its gain over the best template and over each site alone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from app.display.plain import percent, plain, points
+from fedprompt.workspace.ranking.study_best import StudyBest
+
+__all__ = ["best_sentences", "draw_study_bests"]
+
+
+def draw_study_bests(bests: Sequence[StudyBest], titles: Mapping[str, str]) -> None:
+    """Draw a study's best prompt in a few sentences, the numbers by site behind them; ``titles`` is by prompt id."""
+    if not bests:
+        return
+    st.header(
+        "The best prompt of each study" if len(bests) > 1 else "The best prompt",
+        help="The first of the ranking on validation cases that sites could have. Gains are of test cases, the same "
+        "for both prompts, with 95 % intervals.",
+    )
+    for one in bests:
+        with st.container(gap="xsmall"):
+            first, *more = best_sentences(one, titles)
+            st.markdown(f":green[:material/trophy:] {plain(first)}")
+            for told in more:
+                st.markdown(plain(told))
+            if one.over_alone:
+                with st.expander("Site by site"):
+                    st.table(_by_site(one.over_alone), border="horizontal", hide_index=True)
+
+
+def best_sentences(found: StudyBest, titles: Mapping[str, str]) -> list[str]:
+    """Return what is said of a study's best prompt; a difference whose interval holds zero is called no gain."""
+    best = found.best
+    name = titles.get(best.id, best.name)
+    many = "at the one site" if best.sites == 1 else f"on average over {best.sites} sites"
+    said = [f"“{name}” leads the study “{found.title}” with {percent(best.mean)} of validation cases right {many}."]
+    if best.kind == "template":
+        return [*said, "No tuned prompt does better."]
+    if found.over_template is None:
+        if found.template is None:
+            return said
+        gap = points(100 * (best.mean - found.template.mean))
+        other = titles.get(found.template.id, found.template.name)
+        return [*said, f"That is {gap} points against the best template, “{other}”; how sure that is was not tested."]
+    said.append(f"On test cases it is {_against(found.over_template)} the best template.")
+    if found.over_alone:
+        said.append(_alone(found.over_alone))
+    return said
+
+
+def _against(gain: Mapping[str, Any]) -> str:
+    """Return how much better or worse, or that it cannot be told."""
+    low, high = 100 * gain["low"], 100 * gain["high"]
+    change = 100 * gain["difference"]
+    if not gain.get("distinguishable"):
+        return f"not distinguishable ({points(change)} points, {points(low)} to {points(high)}) from"
+    if change < 0:
+        return f"{-change:.1f} points worse ({-high:.1f} to {-low:.1f}) than"
+    return f"{change:.1f} points better ({low:.1f} to {high:.1f}) than"
+
+
+def _alone(gains: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return where it beats what a site tuned alone, where it loses, and where that cannot be told."""
+    told: dict[str, list[str]] = {"better at": [], "worse at": [], "not distinguishable at": []}
+    for site, gain in sorted(gains.items()):
+        sure, ahead = gain.get("distinguishable"), gain["difference"] > 0
+        told["not distinguishable at" if not sure else "better at" if ahead else "worse at"].append(site)
+    parts = [f"{how} {_named(sites)}" for how, sites in told.items() if sites]
+    return f"Against the prompt that each site tuned alone, at home, it is {', '.join(parts)}."
+
+
+def _named(sites: Sequence[str]) -> str:
+    return sites[0] if len(sites) == 1 else f"{', '.join(sites[:-1])} and {sites[-1]}"
+
+
+def _by_site(gains: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    return [
+        {
+            "Site": plain(site),
+            "Points against its own prompt": points(100 * gain["difference"]),
+            "95 % interval": f"{points(100 * gain['low'])} to {points(100 * gain['high'])}",
+            "": "" if gain.get("distinguishable") else "not distinguishable",
+        }
+        for site, gain in sorted(gains.items())
+    ]

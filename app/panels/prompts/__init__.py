@@ -1,0 +1,1 @@
+"""One prompt or several: their texts, answers, differences and versions, and the choice of them."""

@@ -1,0 +1,54 @@
+"""One prompt in full: text, answers, where it comes from, and what it scored."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from app.display.plain import percent, plain
+from app.display.titles import origin_words, title
+from app.panels.prompts.answers import said
+from app.panels.prompts.difference import marked_html, word_differences
+from fedprompt.bank.rows import PromptRow
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.workspace.results.views import LeaderRow
+
+__all__ = ["draw_prompt", "text_of"]
+
+
+def draw_prompt(prompt: Prompt, row: PromptRow, parents: Mapping[str, str], score: LeaderRow | None) -> None:
+    """Draw a prompt; ``parents`` is id -> name of what it was made from."""
+    with st.container(border=True):
+        kind = ":green-badge[tuned]" if prompt.soft is not None else ":gray-badge[template]"
+        origin = (
+            "" if title(row).startswith(origin_words(row.origin)) else f":gray-badge[{plain(origin_words(row.origin))}]"
+        )
+        st.markdown(f"**{plain(title(row))}** {kind} {origin}")
+        grid = st.grid(2, min_column_width=330, gap="medium")
+        with grid.cell():
+            tokens = None if prompt.soft is None else prompt.soft.tokens
+            st.html(marked_html(word_differences([text_of(prompt)])[0], first=True, tokens=tokens))
+        with grid.cell():
+            shots = prompt.template.demonstrations
+            facts = {
+                "Answers": plain(said(prompt.template.words or {})),
+                "Examples": "" if shots is None else f"{shots.count} of each site's own cases",
+                "From": ", ".join(plain(name) for name in list(parents.values())[:6]),
+                "Vectors": "" if prompt.soft is None else f"{prompt.soft.tokens} of width {prompt.soft.width}",
+                "Model": "" if row.model is None else f"`{row.model[:19]}`",
+                "Mean": "" if score is None or score.mean is None else f"**{percent(score.mean)}** on validation cases",
+                "Sites": ""
+                if score is None
+                else ", ".join(
+                    f"{plain(site)} {percent(value.value)}" for site, value in score.sites.items() if value is not None
+                ),
+                "Made": row.created.strftime("%Y\\-%m\\-%d %H:%M UTC"),
+                "Id": f"`{row.id}`",
+            }
+            st.table({name: value for name, value in facts.items() if value}, border="horizontal")
+
+
+def text_of(prompt: Prompt) -> str:
+    """Return a prompt's text, or its messages with their roles."""
+    if prompt.template.messages is None:
+        return prompt.template.text or ""
+    return "\n".join(f"[{message.role}] {message.content}" for message in prompt.template.messages)

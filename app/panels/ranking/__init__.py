@@ -1,0 +1,1 @@
+"""The ranking, its filters and its file."""

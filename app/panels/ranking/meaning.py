@@ -1,0 +1,52 @@
+"""Searching prompts by what they mean: a box where the encoder is on this machine, a sentence where it is not."""
+
+import streamlit as st
+
+from app.display.plain import plain
+from app.panels.runs.running import run_quick
+from app.session import explain, workspace
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace.search.finding import LONGEST_QUERY, can_search
+
+__all__ = ["ask_meaning"]
+
+MOST = 20
+
+
+def ask_meaning(page: str = "bank") -> dict[str, float] | None:
+    """Draw a page's box; return id -> likeness of what was found, nearest first, or None where nothing is searched."""
+    ws = workspace()
+    if not can_search(ws.home):
+        st.caption(
+            "Search by meaning needs the sentence encoder, which is not on this machine yet; the demo on the Overview "
+            "page fetches it, and so does: fedprompt assets pull"
+        )
+        return None
+    text = (
+        st.text_input(
+            "Find by meaning",
+            key=f"{page}_meaning",
+            icon=":material/manage_search:",
+            placeholder="Is the writer content?",
+            max_chars=LONGEST_QUERY,
+            width=420,
+            help=f"The {MOST} prompts whose text means most nearly this, found on this machine. What you type is kept "
+            "in this browser session alone.",
+        )
+        or ""
+    ).strip()
+    if not text:
+        st.session_state.pop(f"{page}_found", None)
+        return None
+    kept: tuple[str, dict[str, float]] | None = st.session_state.get(f"{page}_found")
+    if kept is None or kept[0] != text:
+        try:
+            result = run_quick(ws, "search", {"text": text, "limit": MOST}, "Searching by meaning")
+        except FedPromptError as error:
+            explain(error)
+            return None
+        kept = (text, {str(one["id"]): float(one["similarity"]) for one in result["found"]})
+        st.session_state[f"{page}_found"] = kept
+    if not kept[1]:
+        st.caption(f"No prompt was found for {plain(text)}.")
+    return kept[1]

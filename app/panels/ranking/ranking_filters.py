@@ -1,0 +1,147 @@
+"""What is asked of the ranking: which prompts, in which order, which page. The store answers, never the page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from fedprompt.workspace.ranking.ranking_page import Filter, Order
+
+__all__ = ["KINDS", "ORIGINS", "Asked", "ask_columns", "ask_filters", "ask_test"]
+
+ORDERS: dict[Order, str] = {"mean": "mean over sites", "worst": "worst site", "pooled": "mean over cases"}
+KINDS = {"": "any kind", "template": "templates", "soft": "tuned"}
+ORIGINS = {
+    "": "anywhere",
+    "study": "written for the study",
+    "federated": "tuned together",
+    "centralised": "tuned on pooled cases",
+    "import": "imported",
+    "playground": "the playground",
+}
+ANY = "any site"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The filters as the visitor set them; ``least`` in per cent."""
+
+    words: str = ""
+    kind: str | None = None
+    origin: str | None = None
+    tag: str = ""
+    site: str | None = None
+    least: float = 0.0
+    order: Order = "mean"
+
+    def filter(self, study: str) -> Filter:
+        """Return what the store is asked."""
+        return Filter(
+            study=study,
+            kind=self.kind,
+            origin=self.origin,
+            tag=self.tag or None,
+            site=self.site,
+            minimum=self.least / 100 if self.site and self.least else None,
+            words=self.words or None,
+        )
+
+
+def ask_filters(sites: tuple[str, ...]) -> Asked:
+    """Draw the filters in one row and return what they say."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="leaderboard_filters"):
+        words = st.text_input(
+            "Words",
+            key="leaderboard_text",
+            help="Each begins a word of the prompt's name or text.",
+            icon=":material/search:",
+            width=150,
+            persist_state="session",
+        )
+        kind = st.selectbox(
+            "Kind",
+            list(KINDS),
+            format_func=lambda one: KINDS[one],
+            key="leaderboard_kind",
+            width=110,
+            bind="query-params",
+            persist_state="session",
+        )
+        origin = st.selectbox(
+            "Where from",
+            [*ORIGINS, *(f"local:{site}" for site in sites)],
+            format_func=lambda one: ORIGINS.get(one) or f"tuned at {str(one).partition(':')[2]}",
+            key="leaderboard_origin",
+            width=150,
+            bind="query-params",
+            persist_state="session",
+        )
+        tag = st.text_input(
+            "Tag",
+            key="leaderboard_tag",
+            placeholder="staging",
+            width=95,
+            help="A tag, or name@tag, as given on the Bank page.",
+            persist_state="session",
+        )
+        site = st.selectbox(
+            "At least", [ANY, *sites], key="leaderboard_site", width=110, bind="query-params", persist_state="session"
+        )
+        least = st.number_input(
+            "reaches (%)",
+            0,
+            100,
+            0,
+            step=5,
+            key="leaderboard_least",
+            width=110,
+            disabled=site == ANY,
+            bind="query-params",
+            persist_state="session",
+        )
+        order = st.selectbox(
+            "Ranked by",
+            list(ORDERS),
+            format_func=lambda one: ORDERS[one],
+            key="leaderboard_order",
+            width=150,
+            bind="query-params",
+            persist_state="session",
+        )
+    return Asked(
+        (words or "").strip()[:200],
+        kind or None,
+        origin or None,
+        (tag or "").strip()[:100],
+        None if site == ANY else site,
+        float(least or 0),
+        order,
+    )
+
+
+def ask_columns(more: Mapping[str, str]) -> list[str]:
+    """Draw the choice of further columns (name -> title) and return the names of those chosen."""
+    chosen = st.pills(
+        "More columns",
+        list(more),
+        format_func=lambda one: more[one],
+        selection_mode="multi",
+        key="leaderboard_columns",
+        label_visibility="collapsed",
+        bind="query-params",
+        persist_state="session",
+    )
+    return [str(one) for one in chosen]
+
+
+def ask_test(looks: int) -> bool:
+    """Draw the switch for test cases, which tells how often they were looked at."""
+    looked = {0: "nobody has looked at them yet", 1: "they were looked at once"}.get(
+        looks, f"they were looked at {looks} times"
+    )
+    return st.toggle(
+        f"Show test cases, for nominated prompts only ({looked})",
+        key="leaderboard_test",
+        help="Prompts are chosen on validation cases. The more often one looks at test cases while choosing, "
+        "the less they say; so only prompts that were nominated before are shown.",
+    )

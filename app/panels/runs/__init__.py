@@ -1,0 +1,1 @@
+"""Work in progress: buttons that start it, jobs that are followed."""

@@ -1,0 +1,151 @@
+"""A long job as a visitor follows it: what it does, how far it is, how long it takes, what if it failed."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from app.display.plain import capital, plain, seconds, sentence
+from app.session import guarded, role, workspace
+from app.visitor import cancel, why_not_job
+from fedprompt.bank.rows import JobRow
+
+__all__ = ["LONG", "active_jobs", "controlled", "draw_jobs", "draw_running", "newest"]
+
+LONG = {
+    "assets": "Fetching the model and the texts",
+    "demo": "The demo federation",
+    "federate": "A federation",
+    "federate-flare": "A federation of sites on their own machines",
+    "score": "Scoring prompts",
+    "tune": "Tuning a soft prompt",
+    "tune-time": "Timing ten steps of tuning",
+    "rehearse": "Rehearsing what would leave this site",
+    "export": "Writing an export",
+}
+STAGES = {
+    "prepare": "getting ready",
+    "score": "1 of 5, the sites score templates",
+    "federate": "2 of 5, the sites tune together",
+    "alone": "3 of 5, each site tunes alone, to compare",
+    "centralised": "4 of 5, tuned on all cases in one place, to compare",
+    "test": "5 of 5, the test",
+}
+FEDERATIONS = ("demo", "federate", "federate-flare")
+WATCHED = tuple(kind for kind in LONG if kind != "export")
+
+
+def active_jobs(jobs: Sequence[JobRow]) -> tuple[JobRow, ...]:
+    """Return the long jobs that run or wait, the running one first, then in the order they will run."""
+    waiting = [job for job in reversed(jobs) if job.kind in WATCHED and job.state in ("queued", "running")]
+    return tuple(sorted(waiting, key=lambda job: job.state != "running"))
+
+
+def newest(jobs: Sequence[JobRow]) -> JobRow | None:
+    """Return the long job that was asked for last."""
+    return next((job for job in jobs if job.kind in WATCHED), None)
+
+
+def controlled(kind: str) -> bool:
+    """Return whether this machine's app has controls of such a job: a site's has none of a federation."""
+    return role() != "site" or kind not in FEDERATIONS
+
+
+def draw_jobs(jobs: Sequence[JobRow], again: Callable[[], None]) -> None:
+    """Draw the job that runs and those that wait; if there is none, what became of the last one.
+
+    Args:
+        jobs: newest first.
+        again: called when the visitor wants a failed or stopped job to be tried again.
+    """
+    active = active_jobs(jobs)
+    if active:
+        draw_running(active[0])
+        if len(active) > 1:
+            st.caption("Next: " + ", then ".join(LONG[job.kind].lower() for job in active[1:]) + ".")
+        return
+    last = newest(jobs)
+    if last is None or last.state == "done":
+        return
+    what, why = LONG[last.kind], why_not_job(last.kind)
+    if last.state == "failed":
+        reason = sentence(last.error or "the logs folder under the home says why")
+        st.error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
+        icon, label = "refresh", "Try again"
+    else:
+        st.info("What was done so far is kept.", title=f"{what} was stopped", icon=":material/pause_circle:")
+        icon, label = "play_arrow", "Go on"
+    if not controlled(last.kind):
+        return
+    st.button(
+        label,
+        key="overview_again",
+        icon=f":material/{icon}:",
+        type="primary",
+        disabled=why is not None,
+        help=why,
+        on_click=again,
+    )
+
+
+def draw_running(
+    job: JobRow,
+    *,
+    page: str = "overview",
+    word: str = "Stop",
+    end: Callable[[str], None] | None = None,
+) -> None:
+    """Draw one job that runs or waits: what it does, how far it is, and a button that breaks it off.
+
+    Args:
+        page: begins the keys of what is drawn.
+        word: what the button says.
+        end: called with the job's id where it is to end for good; without it there is no button for that.
+    """
+    told, why = job.progress or {}, why_not_job(job.kind)
+    with st.container(border=True, key=f"{page}_job"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            state = "waiting" if job.state == "queued" else "running"
+            badge = ":gray-badge[waiting]" if state == "waiting" else ":green-badge[:material/sync: running]"
+            st.markdown(f"**{LONG[job.kind]}** {badge}", width="content")
+            if controlled(job.kind):
+                with st.container(horizontal=True, width="content"):
+                    st.button(
+                        word,
+                        key=f"{page}_stop",
+                        type="tertiary",
+                        icon=":material/pause_circle:" if word == "Pause" else ":material/stop_circle:",
+                        disabled=why is not None,
+                        help=why,
+                        on_click=_stop,
+                        args=(job.id,),
+                    )
+                    if end is not None:
+                        st.button(
+                            "Stop",
+                            key=f"{page}_end",
+                            type="tertiary",
+                            icon=":material/stop_circle:",
+                            disabled=why is not None,
+                            help=why or "Ends it for good. What was done so far stays in the bank.",
+                            on_click=end,
+                            args=(job.id,),
+                        )
+        total = float(told.get("total") or 0.0)
+        share = min(1.0, max(0.0, float(told.get("done") or 0.0) / total)) if total > 0 else 0.0
+        left = told.get("seconds_left")
+        first = "it begins" if job.state == "running" else "it begins as soon as the job process is free"
+        message = plain(str(told.get("message") or first))
+        st.progress(share, text=capital(message))
+        stage = STAGES.get(str(told.get("stage"))) if job.kind == "demo" else None
+        parts = [f"Step {stage}" if stage[0].isdigit() else stage.capitalize()] if stage else []
+        if isinstance(left, int | float):
+            parts.append(seconds(float(left)))
+        if told.get("resumed"):
+            parts.append("taken up again where it stopped")
+        if parts:
+            st.caption(" · ".join(parts))
+
+
+@guarded
+def _stop(job: str) -> None:
+    cancel(workspace(), job)

@@ -1,0 +1,137 @@
+"""The job of one page: while it runs, its bar and a button; when it broke off, why, and a button that goes on.
+
+What it draws is read out of the bank, so it is the same after a reload of the browser and after a new start of the app.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from app.display.plain import plain, sentence
+from app.panels.runs.job import LONG, draw_running
+from app.session import guarded, workspace
+from app.visitor import cancel, forget, submit, why_not_job
+from fedprompt.bank.rows import JobRow
+from fedprompt.workspace.jobs.jobs import newest_job
+
+__all__ = ["active", "draw_work", "duration", "follow", "newest_of"]
+
+REFRESH = "2s"
+
+
+def newest_of(*kinds: str) -> JobRow | None:
+    """Return the job of these kinds that was asked for last; one that was given up counts for nothing."""
+    return newest_job(workspace(), *kinds)
+
+
+def active(job: JobRow | None) -> bool:
+    """Return whether a job runs or waits."""
+    return job is not None and job.state in ("queued", "running")
+
+
+def follow(
+    page: str, jobs: Callable[[], tuple[JobRow | None, ...]], draw: Callable[[], None], *, busy: bool = False
+) -> None:
+    """Draw a part of a page that follows jobs: anew every two seconds while one runs, the whole page when one ends.
+
+    ``busy``: also while something runs that is no job of the app.
+    """
+
+    def live() -> None:
+        found = jobs()
+        state = tuple((job.id, job.state) for job in found if job is not None)
+        before = st.session_state.get(f"{page}_followed")
+        st.session_state[f"{page}_followed"] = state
+        if before is not None and before != state:
+            st.rerun()
+        draw()
+
+    busy = busy or any(active(job) for job in jobs())
+    st.session_state.pop(f"{page}_followed", None)
+    st.fragment(live, run_every=REFRESH if busy else None)()
+
+
+def draw_work(
+    job: JobRow | None,
+    page: str,
+    *,
+    word: str = "Stop",
+    again: Callable[[], None] | None = None,
+    stop: bool = False,
+) -> None:
+    """Draw a job; nothing where it is done.
+
+    Args:
+        page: begins the keys.
+        word: what the button that breaks it off says.
+        again: called when it is to go on; by default the same work is asked for once more.
+        stop: whether there is a button that ends it for good, beside the one that breaks it off.
+    """
+    if job is None or job.state == "done":
+        return
+    if active(job):
+        draw_running(job, page=page, word=word, end=partial(_end, page) if stop else None)
+        return
+    if st.session_state.get(f"{page}_ending") == job.id:  # it was to end for good, and has come to its end
+        del st.session_state[f"{page}_ending"]
+        _give_up(job.id)
+        st.rerun()
+    what = LONG.get(job.kind, job.kind)
+    if job.state == "failed":
+        reason = sentence(job.error or "the logs folder under the home says why")
+        st.error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
+    else:
+        message = plain(str((job.progress or {}).get("message") or "it had not begun"))
+        st.info(
+            f"It had come to: {message}. What was done so far is kept.",
+            title=f"{what} was {'paused' if word == 'Pause' else 'stopped'}",
+            icon=":material/pause_circle:",
+        )
+    why = why_not_job(job.kind)
+    label, icon = ("Try again", "refresh") if job.state == "failed" else ("Resume", "play_arrow")
+    with st.container(horizontal=True):
+        st.button(
+            label,
+            key=f"{page}_again",
+            icon=f":material/{icon}:",
+            type="primary",
+            disabled=why is not None,
+            help=why,
+            on_click=again or _again,
+            args=() if again else (job,),
+        )
+        st.button(
+            "Stop" if stop and job.state != "failed" else "Start something else",
+            key=f"{page}_give_up",
+            type="tertiary",
+            disabled=why is not None,
+            on_click=_give_up,
+            args=(job.id,),
+        )
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    if seconds < 0.95:
+        return f"{1000 * seconds:.0f} ms" if seconds >= 0.001 else "under 1 ms"
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+@guarded
+def _end(page: str, job: str) -> None:
+    st.session_state[f"{page}_ending"] = job
+    cancel(workspace(), job)
+
+
+@guarded
+def _again(job: JobRow) -> None:
+    submit(workspace(), job.kind, job.arguments)
+
+
+@guarded
+def _give_up(job: str) -> None:
+    forget(workspace(), job)

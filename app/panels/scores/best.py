@@ -1,0 +1,53 @@
+"""The best prompts in short: name, mean, worst site."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from fedprompt.workspace.results.views import LeaderRow
+
+__all__ = ["draw_best"]
+
+SHOWN = 6
+
+
+def draw_best(best: Sequence[LeaderRow], titles: Mapping[str, str]) -> None:
+    """Draw the first few prompts of the ranking; ``titles`` is by id."""
+    if not best:
+        st.caption("No prompt has been scored at every site yet.")
+        return
+    frame = pd.DataFrame(
+        [
+            {
+                "prompt": titles.get(row.id, row.name),
+                "mean": None if row.mean is None else 100 * row.mean,
+                "worst site": None if row.worst is None else 100 * row.worst,
+            }
+            for row in best[:SHOWN]
+        ]
+    )
+    config = st.column_config
+    st.dataframe(
+        frame,
+        hide_index=True,
+        placeholder="not measured",
+        column_config={
+            "prompt": config.TextColumn("Prompt", width=192),
+            "mean": config.ProgressColumn(
+                "Mean",
+                format="%.1f %%",
+                min_value=0,
+                max_value=100,
+                width=105,
+                help="Right answers at each site, averaged: a large site counts no more than a small one.",
+            ),
+            "worst site": config.NumberColumn(
+                "Worst site", format="%.1f %%", width=85, help="Right answers at the site where the prompt does worst."
+            ),
+        },
+        alt="The best prompts by their mean over the sites",
+    )
+    measured = len(best[0].sites)
+    where = "the first site" if measured == 1 else f"{measured} sites, each site counted once"
+    st.caption(f"Right answers on the validation cases of {where}; Leaderboard ranks all, with intervals.")

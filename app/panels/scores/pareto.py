@@ -1,0 +1,138 @@
+"""What a prompt costs against what it gives: tokens or seconds against accuracy, with the prompts none other beats.
+
+Scores hold no time, so seconds are those of the visitor's own cases, on the machine that ran them.
+"""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from app.display.palette import PER_CENT, finished, palette
+from app.session import workspace
+from fedprompt.workspace.answers.prompt_length import prompt_tokens
+from fedprompt.workspace.playground.trial_totals import Totals
+from fedprompt.workspace.results.views import CompareView
+
+__all__ = ["draw_own_pareto", "draw_pareto", "unbeaten"]
+
+COSTS = {"tokens": "Tokens", "seconds": "Seconds"}
+Places = Mapping[str, tuple[float, float]]
+
+
+def unbeaten(places: Places) -> tuple[str, ...]:
+    """Return who no other beats, by (cost, gain): none is as cheap and as good, and better in one."""
+    return tuple(
+        name
+        for name, (cost, gain) in places.items()
+        if not any(c <= cost and g >= gain and (c, g) != (cost, gain) for c, g in places.values())
+    )
+
+
+def draw_pareto(view: CompareView, names: Mapping[str, str], measured: Mapping[str, Totals]) -> None:
+    """Draw the chosen prompts that were scored at every site here.
+
+    Args:
+        view: the comparison.
+        names: prompt id -> title.
+        measured: prompt id -> what it came to on the visitor's own cases, nothing before they ran.
+    """
+    means = {}
+    for prompt in view.prompts:
+        scores = [view.scores[prompt.id].get(site) for site in view.sites]
+        values = [score.value for score in scores if score is not None]
+        if values and len(values) == len(scores):
+            means[prompt.id] = fmean(values)
+    gain = "mean over sites"
+    if _ask_cost("compare_cost") == "seconds":
+        places = {
+            names[id]: (seconds, mean)
+            for id, mean in means.items()
+            if id in measured and (seconds := measured[id].seconds) is not None
+        }
+        if not places:
+            st.caption("Run the prompts on your own cases below: how long each takes on them then stands here.")
+            return
+        _draw(places, "seconds", "seconds an answer on your own cases", gain)
+        st.caption(
+            f"{_front('faster')} Seconds are the mean of your own cases on this machine, without loading the model."
+        )
+        return
+    ws, places = workspace(), {}
+    for id, mean in means.items():
+        if (tokens := prompt_tokens(ws, ws.bank.prompt(id))) is not None:
+            places[names[id]] = (float(tokens), mean)
+    if not places:
+        st.caption("No chosen prompt was scored at every site with a model whose tokenizer is on this machine.")
+        return
+    _draw(places, "tokens", "tokens of the prompt, beside the case", gain)
+    st.caption(
+        f"{_front('shorter')} A tuned prompt's vectors count as tokens; a site's own demonstrations are not known here "
+        "and not counted."
+    )
+
+
+def draw_own_pareto(names: Sequence[str], measured: Sequence[Totals]) -> None:
+    """Draw what prompts came to on the visitor's own cases; ``names`` and ``measured`` are in one order."""
+    which = _ask_cost("compare_own_cost")
+    places = {}
+    for name, found in zip(names, measured, strict=True):
+        cost = found.seconds if which == "seconds" else found.tokens_each
+        if cost is not None and found.passed is not None:
+            places[name] = (cost, found.passed)
+    if not places:
+        st.caption("No answer was judged. Say what the right answers are, or judge by a scorer that needs none.")
+        return
+    what = "seconds an answer" if which == "seconds" else "tokens read and written for an answer"
+    _draw(places, which, what, "share of your cases that passes")
+    st.caption(f"{_front('faster' if which == 'seconds' else 'shorter')} Means of your own cases, on this machine.")
+
+
+def _ask_cost(key: str) -> str:
+    return str(
+        st.segmented_control(
+            "Against", list(COSTS), format_func=COSTS.__getitem__, default="tokens", key=key, required=True
+        )
+    )
+
+
+def _front(how: str) -> str:
+    return f"The dashed steps join the prompts that no other beats by being {how} and at least as good."
+
+
+def _draw(places: Places, cost: str, cost_title: str, gain_title: str) -> None:
+    colours, front, order = palette(), unbeaten(places), list(places)
+    data = pd.DataFrame(
+        [{"prompt": name, cost: c, "accuracy": g, "front": name in front} for name, (c, g) in places.items()]
+    )
+    gains = [gain for _, gain in places.values()]
+    y = alt.Y(
+        "accuracy:Q",
+        title=gain_title,
+        scale=alt.Scale(domain=[max(0.0, min(gains) - 0.03), min(1.0, max(gains) + 0.03)], padding=16),
+        axis=alt.Axis(labelExpr=PER_CENT, tickCount=5),
+    )
+    x = alt.X(f"{cost}:Q", title=cost_title, scale=alt.Scale(zero=False, padding=60), axis=alt.Axis(tickCount=6))
+    # The front goes on to the dearest prompt, since paying more gives nothing better.
+    end = pd.DataFrame([{cost: data[cost].max(), "accuracy": max(gains)}])
+    steps = (
+        alt.Chart(pd.concat([data[data["front"]], end]))
+        .mark_line(interpolate="step-after", color=colours.muted, strokeDash=[5, 4], strokeWidth=1.2)
+        .encode(x=x, y=y)
+    )
+    tips = [
+        alt.Tooltip("prompt:N"),
+        alt.Tooltip(f"{cost}:Q", format=".3~f"),
+        alt.Tooltip("accuracy:Q", format=".1%"),
+    ]
+    base = alt.Chart(data).encode(x=x, y=y, tooltip=tips)
+    dots = base.mark_circle(size=170, opacity=1).encode(
+        color=alt.Color("prompt:N", sort=order, scale=colours.scale(order), legend=None)
+    )
+    text = base.mark_text(dy=-15, color=colours.ink, fontSize=12, limit=220).encode(text="prompt:N")
+    told = ", ".join(f"{name} {c:.3g} {cost} and {100 * g:.0f} %" for name, (c, g) in places.items())
+    st.altair_chart(
+        finished(alt.layer(steps, dots, text).properties(height=340)), alt=f"Accuracy against {cost}: {told}"
+    )

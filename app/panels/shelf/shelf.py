@@ -1,0 +1,136 @@
+"""A page of the bank's prompts: found in the store by what is typed or by meaning, and chosen by a tick."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from app.display.titles import origin_words, title
+from app.panels.ranking.meaning import ask_meaning
+from app.panels.ranking.paging import ask_page
+from app.panels.ranking.ranking import KINDS as TITLES
+from app.panels.ranking.ranking import table_key
+from app.panels.ranking.ranking_filters import KINDS, ORIGINS
+from app.panels.studies.study_choice import ask_study
+from app.session import means_of, prompt_titles, prompts_passing, query_ids, workspace
+from fedprompt.bank.rows import PromptRow
+from fedprompt.workspace.search.looking_up import HOW, LONGEST, Filter, typed_filter
+
+__all__ = ["choose"]
+
+PAGE = 100
+
+
+def choose() -> tuple[str, ...]:
+    """Draw what is searched for and a page of the prompts, the newest first; return the ids of those chosen.
+
+    What the address names stands first on every page.
+    """
+    near, wanted = _ask()
+    linked = query_ids()
+    if near is None:
+        place = ask_page("bank", wanted, prompts_passing(wanted, 1).total, PAGE)
+        found = prompts_passing(wanted, PAGE, place * PAGE).rows
+        shown = [*workspace().bank.rows_of(linked), *(row for row in found if row.id not in linked)]
+        if not found:
+            st.info("No prompt passes; type less, or choose any kind from anywhere.", icon=":material/filter_alt_off:")
+    else:
+        shown = sorted(workspace().bank.rows_of(list(near)), key=lambda row: -near[row.id])
+    return _draw(shown, near) if shown else ()
+
+
+def _ask() -> tuple[dict[str, float] | None, Filter]:
+    """Draw the boxes; return what was found by meaning (None where nothing is searched so) and the store's filter."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Find",
+            key="bank_find",
+            icon=":material/search:",
+            placeholder="Words, p1:3f9c or @staging",
+            width=270,
+            live=True,
+            max_chars=LONGEST,
+            help=HOW,
+        )
+        kind = st.selectbox(
+            "Kind", list(KINDS), format_func=KINDS.__getitem__, key="bank_kind", width=110, bind="query-params"
+        )
+        origin = st.selectbox(
+            "Where from",
+            list(ORIGINS),
+            format_func=ORIGINS.__getitem__,
+            key="bank_origin",
+            width=170,
+            bind="query-params",
+        )
+        ask_study("bank", "Means of")
+        near = ask_meaning()
+    return near, typed_filter(text or "", Filter(kind=kind or None, origin=origin or None, retired=True))
+
+
+def _draw(shown: Sequence[PromptRow], near: dict[str, float] | None) -> tuple[str, ...]:
+    names, asked = prompt_titles(), query_ids()
+    means = means_of([row.id for row in shown])
+    tags = _tags()
+    frame = pd.DataFrame(
+        [
+            {
+                "prompt": names.get(row.id) or title(row),
+                "near": None if near is None else near[row.id],
+                "kind": TITLES.get(row.kind, row.kind),
+                "tags": ", ".join(tags.get(row.id, ())),
+                "from": origin_words(row.origin),
+                "mean": None if (mean := means.get(row.id)) is None else 100 * mean,
+                "made on": row.created,
+                "id": row.id[:11],
+            }
+            for row in shown
+        ],
+        columns=["prompt", "near", "kind", "tags", "from", "mean", "made on", "id"],
+    )
+    if near is None:
+        frame = frame.drop(columns="near")
+    if not any(frame["tags"]):
+        frame = frame.drop(columns="tags")
+    linked = [place for place, row in enumerate(shown) if row.id in asked]
+    config = st.column_config
+    event = st.dataframe(
+        frame,
+        hide_index=True,
+        key=table_key("bank", [row.id for row in shown]),
+        on_select="rerun",
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": linked}} if linked else None,
+        placeholder="not measured",
+        height=min(38 + 35 * max(1, len(frame)), 420),
+        column_config={
+            "prompt": config.TextColumn("Prompt", width=230),
+            "near": config.NumberColumn(
+                "Near", format="%.2f", width=80, help="How alike the meaning is: 1 is the same, 0 unrelated (cosine)."
+            ),
+            "kind": config.TextColumn("Kind", width=90),
+            "tags": config.TextColumn("Tags", width=180),
+            "from": config.TextColumn("Where from"),
+            "mean": config.NumberColumn(
+                "Mean",
+                format="%.1f %%",
+                width=110,
+                help="Accuracy on validation cases: the mean over the sites of the study chosen above, or of the one "
+                "that was worked on last; not measured where not every site scored it.",
+            ),
+            "made on": config.DatetimeColumn("Made on", format="D MMM YYYY, HH:mm", width=160),
+            "id": config.TextColumn("Id", width=120),
+        },
+        alt="The prompts of the bank",
+    )
+    chosen = tuple(shown[place].id for place in event.selection.rows if place < len(shown))
+    if not chosen:
+        st.caption("Tick a row to see the prompt in full, tag it, and export it.")
+    return chosen
+
+
+def _tags() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in workspace().bank.tags():
+        found.setdefault(one.prompt, []).append(one.tag)
+    return found

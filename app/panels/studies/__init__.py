@@ -1,0 +1,1 @@
+"""From a file of cases to a study, its first ranking and its tuning."""

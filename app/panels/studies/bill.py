@@ -1,0 +1,48 @@
+"""Where a ranking's cases go, and what it costs, said before anything is asked or spent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app.display.plain import plain, sentence
+from app.panels.trials.cells import money
+from fedprompt.workspace.cases.servers_asked import Asked
+
+__all__ = ["draw_bill", "said_bill", "said_where"]
+
+
+def said_where(asked: Asked) -> str:
+    """Return where the cases go and how long they are kept there."""
+    kept = "The study is kept in this machine's home; no case is in it."
+    if asked.elsewhere:
+        where = plain(" and ".join(asked.elsewhere))
+        return (
+            f":material/cloud_upload: **The validation cases are sent to {where}**, which is not this machine; how "
+            f"long they are kept there is up to whoever runs it. {kept}"
+        )
+    if asked.here:
+        where = plain(" and ".join(asked.here))
+        return f":material/lock: The validation cases are sent to the server at {where} on this machine. {kept}"
+    return f":material/lock: The prompts run on this machine. {kept}"
+
+
+def draw_bill(found: Mapping[str, Any]) -> None:
+    """Draw what a dry run counted."""
+    st.info(plain(said_bill(found)), icon=":material/receipt_long:")
+    for note in found["notes"]:
+        st.caption(plain(sentence(str(note))))
+
+
+def said_bill(found: Mapping[str, Any]) -> str:
+    """Return it in a sentence or two."""
+    prompts, cases = found["templates"], found["cases"]
+    told = f"{prompts:,} prompts on {cases:,} validation cases take {_calls(found)}."
+    judge = found.get("judge")
+    return told if judge is None else f"{told} Judging them takes {_calls(judge)}, at the most."
+
+
+def _calls(found: Mapping[str, Any]) -> str:
+    cost = found["cost"]
+    price = "at a cost that nobody told this machine" if cost is None else f"about {money(**cost)}"
+    return f"{found['calls']:,} calls and {found['tokens']:,} tokens, {price}"

@@ -1,0 +1,141 @@
+"""What is in a file of cases: verdict, balance and splits, lengths, repeats, and the lines that would be refused."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from app.display.palette import finished, palette
+from app.display.plain import plain, sentence
+
+__all__ = ["draw_counts", "draw_refused", "draw_verdict"]
+
+SPLITS = {"tune": "to tune on", "validation": "to choose by", "test": "to test on"}
+SHOWN_LINES = 12
+MOST_LABELS = 12
+
+
+def draw_verdict(view: Mapping[str, Any]) -> None:
+    """Say in one sentence whether the file can be used."""
+    if view["problem"]:
+        st.error(plain(sentence(str(view["problem"]))), icon=":material/block:")
+    elif view["missing"]:
+        split, missing = next(iter(view["missing"].items()))
+        st.warning(
+            f"Enough for a first ranking here. For a federation each part needs {view['min_cases']} independent cases, "
+            f"and the part {SPLITS[split]} lacks {missing}: about {view['more']:,} more cases are needed.",
+            icon=":material/warning:",
+        )
+    else:
+        st.success(
+            f"Fit for use: {view['cases']:,} cases, enough in every part (at least {view['min_cases']}).",
+            icon=":material/check_circle:",
+        )
+
+
+def draw_refused(view: Mapping[str, Any]) -> None:
+    """List the lines that would be refused, and why."""
+    refused = view.get("refused")
+    if not refused or not refused["count"]:
+        return
+    unit = str(view["unit"])
+    st.dataframe(
+        pd.DataFrame(refused["lines"], columns=["line", "field", "reason"]).rename(
+            columns={"line": unit, "reason": "why it would be refused"}
+        ),
+        hide_index=True,
+        height=min(320, 38 + 35 * len(refused["lines"])),
+        alt="Lines that would be refused",
+    )
+    if refused["count"] > len(refused["lines"]):
+        st.caption(f"The first {len(refused['lines'])} of {refused['count']:,} are shown.")
+
+
+def draw_counts(view: Mapping[str, Any]) -> None:
+    """Draw the numbers, the balance in each part, the lengths, and what repeats."""
+    with st.grid(4, min_column_width=120) as grid:
+        for label, value, about in (
+            ("Cases", view["cases"], "Lines that are used; exact repeats are left out."),
+            ("Distinct inputs", view["inputs"], "Different texts, upper and lower case and spaces apart."),
+            ("Repeats", view["duplicates"]["count"], "The same text with the same answer; counted once."),
+            (
+                "Contradictions",
+                view["contradictions"]["count"],
+                "The same text with different answers; kept, and always in the same part.",
+            ),
+        ):
+            grid.metric(label, f"{value:,}", help=about)
+    if view["groups"] is not None:
+        st.caption(f":material/groups: {view['groups']:,} groups; a group is never cut apart.")
+    grid = st.grid(2, min_column_width=300, gap="large")
+    with grid.cell():
+        st.markdown(
+            "**How the cases are cut**", help="Once, under the site's own key; later cases move no earlier one."
+        )
+        _draw_splits(view)
+    with grid.cell():
+        st.markdown("**How long the texts are**", help="In characters, all fields of a case together.")
+        _draw_lengths(view["lengths"])
+    unit = str(view["unit"])
+    for key, what in (("duplicates", "Repeats"), ("contradictions", "Contradictions")):
+        found = view[key]
+        if found["count"]:
+            st.caption(f"{what}: {_lines(found['lines'], unit)}{' …' if found['count'] > SHOWN_LINES else ''}")
+
+
+def _lines(lines: Sequence[int | Sequence[int]], unit: str) -> str:
+    shown = [" and ".join(map(str, one)) if isinstance(one, Sequence) else str(one) for one in lines[:SHOWN_LINES]]
+    return f"{unit}{'s' if len(lines) > 1 else ''} " + ("; " if isinstance(lines[0], Sequence) else ", ").join(shown)
+
+
+def _draw_splits(view: Mapping[str, Any]) -> None:
+    colours = palette()
+    labels = list(view["by_answer"])[:MOST_LABELS]
+    rows = [
+        {"part": SPLITS[split], "label": label, "cases": counts.get(label, 0), "order": place}
+        for split, counts in view["answers_by_split"].items()
+        for place, label in enumerate(labels)
+    ] or [{"part": SPLITS[split], "label": "cases", "cases": n, "order": 0} for split, n in view["splits"].items()]
+    names = labels or ["cases"]
+    data = pd.DataFrame(rows)
+    bars = (
+        alt.Chart(data)
+        .mark_bar(height=24)
+        .encode(
+            y=alt.Y("part:N", title=None, sort=list(SPLITS.values()), axis=alt.Axis(grid=False, labelFontSize=13)),
+            x=alt.X("sum(cases):Q", title="cases", axis=alt.Axis(tickCount=5, format="d")),
+            color=alt.Color(
+                "label:N",
+                title=None,
+                scale=colours.scale(names),
+                legend=alt.Legend(orient="bottom", columns=3) if labels else None,
+            ),
+            order="order:O",
+            tooltip=["part:N", "label:N", "cases:Q"],
+        )
+    )
+    parts = ", ".join(f"{n} {SPLITS[split]}" for split, n in view["splits"].items())
+    st.altair_chart(finished(alt.layer(bars).properties(height=210)), alt=f"Cases by part and label: {parts}")
+
+
+def _draw_lengths(lengths: Mapping[str, Any]) -> None:
+    colours = palette()
+    edges = lengths["edges"]
+    data = pd.DataFrame(
+        [{"from": a, "to": b, "cases": n} for a, b, n in zip(edges, edges[1:], lengths["counts"], strict=False)]
+    )
+    bars = (
+        alt.Chart(data)
+        .mark_bar(color=colours.together, opacity=0.85)
+        .encode(
+            x=alt.X("from:Q", title="characters", axis=alt.Axis(grid=False, tickCount=6, format="d")),
+            x2="to:Q",
+            y=alt.Y("cases:Q", title="cases", axis=alt.Axis(tickCount=4, format="d")),
+            y2=alt.datum(0),  # with an x2 a bar does not begin at zero by itself
+            tooltip=[alt.Tooltip("from:Q", format=".0f"), alt.Tooltip("to:Q", format=".0f"), "cases:Q"],
+        )
+    )
+    st.altair_chart(finished(alt.layer(bars).properties(height=150)), alt=f"Lengths, median {lengths['median']}")
+    st.caption(f"Half are shorter than {lengths['median']:,} characters; the longest has {lengths['longest']:,}.")

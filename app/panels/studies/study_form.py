@@ -1,0 +1,90 @@
+"""A study as a form and as YAML: one value in two shapes, checked as it is typed, errors naming the field.
+
+Invariant: what the form shows is what the YAML says. A change in one is in the other at once, and neither is taken
+over while it is no study.
+"""
+
+from typing import Any
+
+import streamlit as st
+
+from app.panels.runs.live import send_while_typing
+from app.panels.studies.study_parts import ask_rounds, ask_soft, ask_templates, ask_what
+from app.session import explain
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace.cases.study_draft import body_of, with_changes
+
+__all__ = ["ask_study", "set_study", "study_text"]
+
+WAYS = ("Form", "YAML")
+LONGEST = 400_000
+
+
+def set_study(page: str, text: str) -> None:
+    """Put a study's YAML into the form of a page; what stood there is gone."""
+    st.session_state[f"{page}_study"] = st.session_state[f"{page}_base"] = text
+    st.session_state[f"{page}_generation"] = int(st.session_state.get(f"{page}_generation", 0)) + 1
+
+
+def study_text(page: str) -> str | None:
+    """Return the YAML that a page's form holds, None where it has none yet."""
+    text = st.session_state.get(f"{page}_study")
+    return None if text is None else str(text)
+
+
+def ask_study(page: str, *, tuned: bool = True) -> str | None:
+    """Draw the study; return its YAML, or None while it is none.
+
+    Args:
+        page: begins the keys.
+        tuned: whether the parts about tuning and rounds are drawn too.
+    """
+    text = study_text(page)
+    if text is None:
+        return None
+    way = st.segmented_control(
+        "Write it as", list(WAYS), default=WAYS[0], key=f"{page}_way", required=True, label_visibility="collapsed"
+    )
+    return _ask_yaml(page, text) if way == "YAML" else _ask_form(page, text, tuned)
+
+
+def _ask_form(page: str, text: str, tuned: bool) -> str | None:
+    base = str(st.session_state[f"{page}_base"])
+    body = body_of(base)
+    key = f"{page}_{st.session_state.get(f'{page}_generation', 0)}"
+    changes: dict[str, Any] = ask_what(body, key)
+    changes |= ask_templates(body, key, lambda templates: set_study(page, with_changes(text, {"templates": templates})))
+    if tuned:
+        with st.expander("Soft prompt and rounds", icon=":material/tune:"):
+            if body["answer"]["type"] == "choice":
+                changes |= ask_soft(body, key)
+            changes |= ask_rounds(body, key, changes.get("soft") is not None)
+    try:
+        found = with_changes(base, changes)
+        if found == with_changes(base, {}):
+            found = base  # nothing was changed, so its comments stay
+    except FedPromptError as error:
+        explain(error)
+        return None
+    st.session_state[f"{page}_study"] = found
+    return found
+
+
+def _ask_yaml(page: str, text: str) -> str | None:
+    key = f"{page}_yaml"
+    if st.session_state.get(f"{page}_typed") != text:
+        st.session_state[key] = st.session_state[f"{page}_typed"] = text
+    typed = st.text_area(
+        "The study", key=key, height=460, max_chars=LONGEST, label_visibility="collapsed", help="Checked as you type."
+    )
+    send_while_typing(key)
+    try:
+        body_of(typed or "")
+    except FedPromptError as error:
+        explain(error)
+        return None
+    if typed != text:
+        set_study(page, typed or "")  # the form is made anew out of this text
+        st.session_state[f"{page}_typed"] = typed
+    st.caption(":material/check_circle: Well formed.")
+    return typed

@@ -1,0 +1,1 @@
+"""Rows, and what variants answer to them."""

@@ -1,0 +1,183 @@
+"""The rows that the playground and Compare run: typed, of a table, public text, kept as a test set, or of a run.
+
+Beside each way to give texts stands where they go and how long they are kept.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from app.display.plain import plain
+from app.panels.trials.case_table import match_columns, read_table
+from app.panels.trials.typed_case import ask_fields
+from app.session import explain, workspace
+from fedprompt.errors import AssetError, FedPromptError
+from fedprompt.models.assets.catalogue import asset_folder
+from fedprompt.workspace.demo.text import SOURCES, read_source
+from fedprompt.workspace.playground.trial_files import TrialFolder
+
+__all__ = ["EARLIER", "Cases", "ask_cases"]
+
+EARLIER = "Earlier run"  # a way there is once a run of many rows was opened
+WAYS = ("Type", "From a table", "Public text", "Saved set")
+Rows = tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Rows under the prompts' field names, and the answer each should get, empty where nobody said."""
+
+    rows: Rows = ()
+    expected: tuple[str, ...] = ()
+
+    @property
+    def lacking(self) -> str | None:
+        """What is still missing before these can be run, None where nothing is."""
+        if not self.rows:
+            return "Give at least one text first."
+        empty = [place for place, row in enumerate(self.rows, 1) if row and not any(map(str.strip, row.values()))]
+        if not empty:
+            return None
+        return "Type a text first." if len(self.rows) == 1 else f"Row {empty[0]:,} is empty; fill it or take it out."
+
+
+def ask_cases(page: str, fields: Sequence[str], folder: TrialFolder, *, kept: str, example: str = "") -> Cases:
+    """Draw the inputs and return the rows to run.
+
+    Args:
+        page: begins the keys of what is drawn.
+        fields: what the prompts ask for.
+        folder: the visitor's test sets and runs.
+        kept: how long a run is kept, in words that follow a colon.
+        example: a text to begin with.
+    """
+    ways = [*WAYS, EARLIER] if f"{page}_rows_of" in st.session_state else list(WAYS)
+    how = st.segmented_control("Texts", ways, default="Type", key=f"{page}_how", required=True, persist_state="session")
+    where = (
+        ":material/lock: These texts go to the model of each prompt and, with the answers, into a file of this machine "
+        f"that its owner alone can read: {kept}. Never into the bank or the address."
+    )
+    asks: dict[str, Callable[[], Cases]] = {
+        "Type": lambda: _typed(page, fields, example, where),
+        "From a table": lambda: _table(page, fields, where),
+        "Public text": lambda: _public(page, fields),
+        "Saved set": lambda: _saved(page, fields, folder),
+        EARLIER: lambda: _earlier(page, fields, folder),
+    }
+    try:
+        return asks[str(how)]()
+    except FedPromptError as error:
+        explain(error)
+        return Cases()
+
+
+def _typed(page: str, fields: Sequence[str], example: str, where: str) -> Cases:
+    if not fields:
+        st.caption("This prompt has no variables; write {text} in it, in braces, to get an input here.")
+    row = ask_fields(page, fields, example)
+    right = st.text_input(
+        "The right answer, if you know it",
+        key=f"{page}_right",
+        max_chars=10_000,
+        persist_state="session",
+        help="Scorers compare the model's answer with it.",
+    )
+    st.caption(where)
+    return Cases((row,), (right or "",))
+
+
+def _table(page: str, fields: Sequence[str], where: str) -> Cases:
+    table = read_table(page, fields)
+    st.caption(where)
+    if not table:
+        return Cases()
+    rows = match_columns(table, fields, page) if fields else tuple({} for _ in table)
+    columns = list(table[0])
+    guess = next((name for name in columns if name.lower() in ("answer", "label", "expected", "target")), None)
+    right = st.selectbox(
+        "Which column holds the right answer?",
+        columns,
+        index=None if guess is None else columns.index(guess),
+        placeholder="none",
+        key=f"{page}_answer_column",
+        help="With it answers are judged, and you see which rows got worse.",
+    )
+    return _some(page, rows, tuple(row[right] if right else "" for row in table))
+
+
+def _some(page: str, rows: Rows, expected: tuple[str, ...]) -> Cases:
+    """Return all rows, or the one that is picked."""
+    if len(rows) == 1:
+        return Cases(rows, expected)
+    one = st.number_input(
+        f"Run one row alone (of {len(rows):,})",
+        1,
+        len(rows),
+        value=None,
+        key=f"{page}_row",
+        placeholder="empty: all rows",
+    )
+    if one is None:
+        return Cases(rows, expected)
+    st.caption(plain(" · ".join(rows[one - 1].values())[:300]))
+    return Cases((rows[one - 1],), (expected[one - 1],) if expected else ())
+
+
+def _public(page: str, fields: Sequence[str]) -> Cases:
+    try:
+        room = asset_folder(workspace().home.path, "vader-text")
+    except AssetError as error:
+        explain(error)
+        return Cases()
+    names = {source.title: source for source in SOURCES}
+    chosen = st.selectbox("Source", list(names), key=f"{page}_public", persist_state="session")
+    count = int(st.number_input("Sentences", 1, 200, 8, key=f"{page}_public_count", persist_state="session"))
+    seed = int(st.session_state.setdefault(f"{page}_public_seed", 0))
+
+    def draw_others() -> None:
+        st.session_state[f"{page}_public_seed"] = seed + 1
+
+    st.button("Draw others", key=f"{page}_public_again", icon=":material/casino:", on_click=draw_others)
+    st.caption("Rated sentences of Hutto and Gilbert 2014, called positive or negative by people's mean rating.")
+    if not fields:
+        return Cases()
+    field = fields[0] if len(fields) == 1 else st.selectbox("Which field is the text?", fields, key=f"{page}_public_f")
+    cases = random.Random(seed).sample(read_source(room, names[str(chosen)]), count)  # noqa: S311
+    rows = tuple({name: case.fields["text"] if name == field else "" for name in fields} for case in cases)
+    st.dataframe(
+        [{"right answer": case.answer, "text": case.fields["text"]} for case in cases],
+        height=180,
+        hide_index=True,
+        alt="The sentences that were drawn",
+    )
+    return Cases(rows, tuple(case.answer for case in cases))
+
+
+def _saved(page: str, fields: Sequence[str], folder: TrialFolder) -> Cases:
+    sets = folder.sets()
+    if not sets:
+        st.caption(
+            "No test set is kept yet. Choose rows another way, then keep them under *Test sets* below; the Playground "
+            "and Compare share them."
+        )
+        return Cases()
+    name = str(st.selectbox("Test set", list(sets), key=f"{page}_set", persist_state="session"))
+    return _given(page, fields, sets[name])
+
+
+def _earlier(page: str, fields: Sequence[str], folder: TrialFolder) -> Cases:
+    """Return the rows of the run that was opened from the history."""
+    return _given(page, fields, folder.request(str(st.session_state[f"{page}_rows_of"])))
+
+
+def _given(page: str, fields: Sequence[str], body: Mapping[str, Any]) -> Cases:
+    """Return rows that lie in a file, under the prompts' field names."""
+    rows = tuple({str(k): str(v) for k, v in row.items()} for row in body["rows"])
+    expected = tuple(str(one) for one in body["expected"])
+    if any(field not in rows[0] for field in fields) and rows[0]:
+        rows = match_columns(rows, fields, f"{page}_set")
+    st.caption(f"{len(rows):,} rows, {sum(map(bool, expected)):,} with the right answer.")
+    return _some(page, tuple({field: row.get(field, "") for field in fields} for row in rows), expected)

@@ -1,0 +1,105 @@
+"""What was tried, taken further: a template into the bank, or the draft of a study."""
+
+import re
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.display.plain import plain, sentence
+from app.panels.variants.slots import letter
+from app.session import explain, workspace
+from app.visitor import require, why_not
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace.answers.variants import Variant
+from fedprompt.workspace.cases.study_draft import keep_study, kept_studies
+from fedprompt.workspace.playground.taken_further import keep_variant, study_of, study_with
+from fedprompt.workspace.playground.trials import Check
+
+__all__ = ["draw_further"]
+
+
+def draw_further(variants: Sequence[Variant], checks: Sequence[Check]) -> None:
+    """Draw both ways."""
+    grid = st.grid(2, min_column_width=340, gap="large")
+    with grid.cell():
+        _draw_keep(variants)
+    with grid.cell():
+        _draw_study(variants, checks)
+
+
+def _draw_keep(variants: Sequence[Variant]) -> None:
+    st.markdown("**Save as a template**")
+    st.caption("Its text and its answers go into the bank of this machine, where everyone who uses it sees them.")
+    names = [letter(place) for place in range(len(variants))]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = names[0]
+        if len(names) > 1:
+            chosen = str(st.selectbox("Variant", names, key="playground_keep_which", width=110))
+        name = st.text_input("Name", key="playground_keep_name", max_chars=80, placeholder="short question") or ""
+        why = why_not("try")
+        if st.button(
+            "Save",
+            key="playground_keep",
+            icon=":material/inventory_2:",
+            disabled=why is not None or not name.strip(),
+            help=why,
+        ):
+            try:
+                require("try")
+                made = keep_variant(workspace(), variants[names.index(chosen)], name)
+                st.session_state["playground_kept"] = made
+            except FedPromptError as error:
+                explain(error)
+    if (kept := st.session_state.get("playground_kept")) is not None:
+        row = workspace().bank.prompt_row(kept)
+        already = "" if row.name == name.strip() else " already; the same text is kept once"
+        st.caption(f":material/check_circle: In the bank as “{plain(row.name)}” (`{row.id[:15]}`){already}.")
+
+
+def _draw_study(variants: Sequence[Variant], checks: Sequence[Check]) -> None:
+    st.markdown("**Begin a study, or add to one**")
+    st.caption(
+        "The prompts become candidate templates. A study that is kept here stands on the page New study; one that "
+        "candidates are added to is a new revision, which sites accept anew."
+    )
+    kept = {one.name: one.study for one in kept_studies(workspace().home) if one.study is not None}
+    chosen = None
+    if kept:
+        chosen = st.selectbox(
+            "Add to a study", list(kept), index=None, key="playground_study_of", placeholder="none: begin a new one"
+        )
+    try:
+        if chosen is not None:
+            slug, draft = str(chosen), study_with(kept[str(chosen)], variants)
+        else:
+            name = st.text_input("Name of the study", "my-study", key="playground_study_name", max_chars=80)
+            slug = re.sub(r"[^\w+-]+", "-", name or "").strip("-") or "study"
+            draft = study_of(slug, variants, checks)
+    except FedPromptError as error:
+        st.caption(plain(sentence(str(error))))
+        return
+    with st.container(horizontal=True):
+        if st.button(
+            "Keep it here" if chosen is None else "Add them",
+            key="playground_study_keep",
+            icon=":material/save:",
+            disabled=why_not("tune") is not None,
+            help=why_not("tune"),
+        ):
+            try:
+                require("tune")
+                path = keep_study(workspace().home, draft)
+                st.toast(f"Kept as {plain(path.name)}.", icon=":material/check_circle:")
+            except FedPromptError as error:
+                explain(error)
+        st.download_button(
+            "Download YAML",
+            draft,
+            file_name=f"{slug}.yaml",
+            mime="application/yaml",
+            key="playground_study",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+    with st.expander("Look at it"):
+        st.code(draft, language="yaml")

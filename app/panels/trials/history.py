@@ -1,0 +1,86 @@
+"""Earlier runs of the playground: opened again with their boxes filled, or deleted."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from app.display.plain import plain
+from app.panels.trials.cases import EARLIER
+from app.panels.trials.typed_case import fill_fields
+from app.panels.variants.slots import MOST_VARIANTS, fill_variant
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace.playground.trial_files import KEPT_DAYS, MOST_RUNS, TrialFolder
+from fedprompt.workspace.playground.trials import TrialRequest
+
+__all__ = ["draw_history"]
+
+SHOWN = 20
+
+
+def draw_history(folder: TrialFolder, show: Callable[[str], None]) -> None:
+    """Draw the runs that are kept; ``show`` is called with the run that is opened."""
+    st.caption(
+        f":material/lock: Runs that you keep lie in a folder of this machine that its owner alone can read, for "
+        f"{KEPT_DAYS} days and {MOST_RUNS} at most; others go after about an hour. They are never put into the bank."
+    )
+    kept = [(run, request) for run in folder.runs()[: 2 * SHOWN] if (request := _request(folder, run)) is not None]
+    kept = [one for one in kept if one[1].keep][:SHOWN]
+    if not kept:
+        st.caption("No run is kept yet.")
+        return
+    for run, request in kept:
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            when = datetime.fromtimestamp(request.made, UTC).astimezone().strftime("%d %b %H:%M")
+            size = f"{len(request.variants)} \N{MULTIPLICATION SIGN} {len(request.rows):,}"
+            st.markdown(f"{when} \N{MIDDLE DOT} {plain(request.name)} :gray-badge[{size}]", width="stretch")
+            st.button(
+                "Open",
+                key=f"playground_open_{run[:12]}",
+                icon=":material/history:",
+                on_click=_open,
+                args=(run, request, show),
+            )
+            st.button(
+                "Delete",
+                key=f"playground_forget_{run[:12]}",
+                icon=":material/delete:",
+                on_click=folder.forget,
+                args=(run,),
+            )
+    st.button(
+        "Delete all runs",
+        key="playground_forget_all",
+        icon=":material/delete_sweep:",
+        on_click=_forget_all,
+        args=(folder,),
+    )
+
+
+def _forget_all(folder: TrialFolder) -> None:
+    for run in folder.runs():
+        folder.forget(run)
+
+
+def _request(folder: TrialFolder, run: str) -> TrialRequest | None:
+    try:
+        body = dict(folder.request(run))
+        body.pop("job", None)
+        return TrialRequest.parse(body)
+    except FedPromptError:
+        return None  # of another version, or gone meanwhile
+
+
+def _open(run: str, request: TrialRequest, show: Callable[[str], None]) -> None:
+    state = st.session_state
+    chosen = request.variants[:MOST_VARIANTS] if len(request.variants) <= MOST_VARIANTS else request.variants[:1]
+    state["playground_variants"] = list(range(1, len(chosen) + 1))
+    for number, variant in enumerate(chosen, 1):
+        fill_variant(number, variant)
+    if len(request.rows) == 1:
+        state["playground_how"] = "Type"
+        fill_fields("playground", request.rows[0])
+        state["playground_right"] = request.expected[0] if request.expected else ""
+    else:
+        state["playground_how"], state["playground_rows_of"] = EARLIER, run
+    show(run)

@@ -1,0 +1,208 @@
+"""Many rows by several variants: a line a variant with its totals, a table of all answers, and a CSV of everything."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.display.plain import plain
+from app.panels.trials.cells import draw_cards, money, said_judging, title_of
+from app.panels.trials.sweep_chart import draw_sweep
+from fedprompt.workspace.playground.swept import swept_of
+from fedprompt.workspace.playground.trial_totals import totals_of
+from fedprompt.workspace.playground.trials import Trial, TrialCell
+
+__all__ = ["draw_csv", "draw_matrix"]
+
+TOTALS = {
+    "passed": st.column_config.ProgressColumn(
+        "passed", format="%.1f %%", max_value=100, help="The share of the judged answers that passes by every scorer."
+    ),
+    "judged": st.column_config.NumberColumn(
+        help="Answers that a scorer could judge; most scorers need to know the right answer."
+    ),
+    "not answered": st.column_config.NumberColumn(help="Rows that ended with an error; tick one to read it."),
+    "seconds each": st.column_config.NumberColumn(
+        format="%.2f", help="Mean time of an answer, without loading the model."
+    ),
+    "tokens": st.column_config.NumberColumn(
+        help="What went through the model in all: the prompts, the answers to choose among, and the texts written."
+    ),
+}
+
+
+def _summary(trial: Trial) -> pd.DataFrame:
+    """Return one line a variant: what passed, what failed, the mean latency and the tokens of all its rows."""
+    lines = []
+    for number in range(len(trial.request.variants)):
+        found = totals_of(trial, number)
+        lines.append(
+            {
+                "variant": title_of(trial, number),
+                "model": trial.request.variants[number].model,
+                "passed": None if found.passed is None else 100 * found.passed,
+                "judged": found.judged,
+                "answered": found.answered,
+                "not answered": found.failed,
+                "seconds each": found.seconds,
+                "tokens": found.tokens,
+                "cost": None if found.cost is None else money(found.cost, found.currency),
+            }
+        )
+    frame = pd.DataFrame(lines)
+    return frame if frame["cost"].notna().any() else frame.drop(columns="cost")
+
+
+def _matrix(trial: Trial, rows: Sequence[int]) -> pd.DataFrame:
+    """Return one line a row: its fields, the right answer, and each variant's answer with its verdict."""
+    return pd.DataFrame([_line(trial, row) for row in rows], index=list(rows))
+
+
+def _line(trial: Trial, row: int) -> dict[str, Any]:
+    line: dict[str, Any] = dict(trial.request.rows[row])
+    if any(trial.request.expected):
+        line["right answer"] = trial.request.expected[row] or None
+    for number in range(len(trial.request.variants)):
+        cell = trial.cells.get((number, row))
+        line[title_of(trial, number)] = _coming(trial, number, row) if cell is None else _said(cell)
+    return line
+
+
+def _coming(trial: Trial, number: int, row: int) -> str | None:
+    """Return what is written of an answer so far, None while nothing is."""
+    text = trial.live.get((number, row))
+    return f"{text} \N{LOWER HALF BLOCK}".lstrip() if text is not None else None
+
+
+def _said(cell: TrialCell) -> str:
+    if cell.error is not None:
+        return f"\N{WARNING SIGN} {cell.error}"
+    verdict = cell.passed
+    mark = "" if verdict is None else "\N{CHECK MARK} " if verdict else "\N{BALLOT X} "
+    share = f" ({100 * max(cell.probabilities.values()):.0f} %)" if cell.probabilities else ""
+    if cell.answer is None:
+        return mark + (cell.generated or "")
+    return mark + cell.answer + share + (f" \N{MIDDLE DOT} {cell.generated}" if cell.generated else "")
+
+
+def _everything(trial: Trial) -> pd.DataFrame:
+    """Return one line a cell with all there is of it."""
+    lines = []
+    for (number, row), cell in sorted(trial.cells.items(), key=lambda item: (item[0][1], item[0][0])):
+        line: dict[str, Any] = {"row": row + 1, **trial.request.rows[row]}
+        if any(trial.request.expected):
+            line["right answer"] = trial.request.expected[row]
+        line |= {"variant": title_of(trial, number), "model": trial.request.variants[number].model}
+        line["answer"] = cell.answer
+        line |= {f"p({label})": value for label, value in (cell.probabilities or {}).items()}
+        line |= {"written": cell.generated, "seconds": round(cell.seconds, 4)}
+        line |= {"tokens read": cell.read, "tokens written": cell.written}
+        if cell.cost is not None:
+            line |= {"cost": cell.cost, "currency": cell.currency}
+        for one in cell.judged:
+            line |= {f"{one.scorer}": one.value, f"{one.scorer} passes": one.passed, f"{one.scorer} why": one.reason}
+        for took in cell.judging.values():
+            line |= {"judge calls": took.calls, "judge tokens": took.tokens}
+            if took.cost is not None:
+                line |= {"judge cost": took.cost.amount, "judge currency": took.cost.currency}
+        line["problem"] = cell.error
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def draw_csv(page: str, trial: Trial) -> None:
+    """Draw the button that downloads everything there is of the answers."""
+    st.download_button(
+        "Download as CSV",
+        _everything(trial).to_csv(index=False),
+        file_name=f"{page}.csv",
+        mime="text/csv",
+        key=f"{page}_csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> None:
+    """Draw a sweep's chart, the totals, the table with its filters, and the row that is picked as cards.
+
+    Args:
+        page: begins the keys of what is drawn.
+        trial: the run.
+        against_first: whether to offer the rows where the first variant passes and another does not.
+    """
+    if (swept := swept_of(trial)) is not None:
+        draw_sweep(swept)
+    count, variants = len(trial.request.rows), range(len(trial.request.variants))
+    st.dataframe(
+        _summary(trial),
+        hide_index=True,
+        placeholder="\N{EN DASH}",
+        column_config=TOTALS,
+        alt="Each variant's totals",
+    )
+    for judge, took in trial.judging.items():
+        st.caption(plain(said_judging(judge, took)))
+    if count == 1:
+        _draw_one(trial)
+        return
+    outputs = {row: {cell.output for v in variants if (cell := trial.cells.get((v, row)))} for row in range(count)}
+    differ = [row for row in range(count) if len(outputs[row]) > 1]
+    fails = [
+        row
+        for row in range(count)
+        if any((cell := trial.cells.get((v, row))) and (cell.error or cell.passed is False) for v in variants)
+    ]
+    ways = {"all": ("All", list(range(count)))}
+    if len(variants) > 1:
+        ways["differ"] = ("Only where they differ", differ)
+    if against_first and any(cell.passed is not None for cell in trial.cells.values()):
+        worse = [row for row in range(count) if _got_worse(trial, row)]
+        ways["worse"] = ("Only where it got worse than the first", worse)
+    ways["fails"] = ("Only what fails", fails)
+    which = str(
+        st.segmented_control(
+            "Rows",
+            list(ways),
+            format_func=lambda key: f"{ways[key][0]} ({len(ways[key][1])})",
+            default="all",
+            key=f"{page}_rows",
+            required=True,
+        )
+    )
+    rows = ways.get(which, ways["all"])[1]
+    frame = _matrix(trial, rows)
+    picked = st.dataframe(
+        frame,
+        hide_index=True,
+        placeholder="",
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"{page}_matrix_{trial.run[:8]}_{which}",
+        height=min(35 * (len(rows) + 1) + 3, 35 * 14),
+        alt="Each variant's answer on each row",
+    )
+    chosen = [rows[one] for one in picked.selection.rows if one < len(rows)]
+    if chosen:
+        st.caption(f"Row {chosen[0] + 1}")
+        draw_cards(trial, chosen[0])
+    else:
+        st.caption("Tick a row to see its answers side by side.")
+
+
+def _got_worse(trial: Trial, row: int) -> bool:
+    """Return whether the first variant passes on a row and another that was run does not."""
+    first, *others = (trial.cells.get((number, row)) for number in range(len(trial.request.variants)))
+    return first is not None and first.passed is True and any(one is not None and not one.passed for one in others)
+
+
+def _draw_one(trial: Trial) -> None:
+    """Draw one row with more variants than cards are good for: a line a variant."""
+    lines = []
+    for number in range(len(trial.request.variants)):
+        cell = trial.cells.get((number, 0))
+        lines.append(
+            {"variant": title_of(trial, number), "answer": _coming(trial, number, 0) if cell is None else _said(cell)}
+        )
+    st.dataframe(pd.DataFrame(lines), hide_index=True, placeholder="not run yet", alt="What each variant answers")

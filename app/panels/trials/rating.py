@@ -1,0 +1,118 @@
+"""Blind rating: two answers to a case, without saying whose; what is preferred ranks the prompts (Bradley and Terry).
+
+Invariant: ratings stay in this session, and whose answers are shown is told only by the ranking.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from fedprompt.evaluation.statistics.bradley_terry import bradley_terry
+
+__all__ = ["draw_rating"]
+
+Duel = tuple[int, str, str]
+MOST = 2000
+
+
+def draw_rating(rows: Sequence[Mapping[str, str]], answers: Mapping[str, Sequence[str | None]]) -> bool:
+    """Draw the next pair of answers that differ and, once there are ratings, the ranking.
+
+    Args:
+        rows: the visitor's own cases.
+        answers: prompt -> what it answered to each case, None where it failed.
+
+    Returns:
+        Whether there is nothing left to rate.
+    """
+    # A rating is of these cases and answers; with others it begins anew.
+    stamp = hash((tuple(answers), tuple(map(tuple, answers.values()))))
+    kept: dict[str, Any] = st.session_state.setdefault("compare_rating", {})
+    if kept.get("stamp") != stamp:
+        kept.clear()
+        kept.update(stamp=stamp, duels=_duels(answers, np.random.default_rng(abs(stamp))), wins={})
+    duels: list[Duel] = kept["duels"]
+    wins: dict[tuple[str, str], float] = kept["wins"]
+    place = int(kept.get("place", 0))
+    if not duels:
+        st.caption("The prompts answer every case alike, so there is nothing to rate.")
+        return True
+    if place < len(duels):
+        _ask(rows, answers, duels[place], kept, f"{place + 1} of {len(duels)}")
+    else:
+        st.caption("All pairs that differ are rated.")
+    if wins:
+        _draw_ranking(list(answers), wins, place)
+    return place >= len(duels)
+
+
+def _duels(answers: Mapping[str, Sequence[str | None]], rng: np.random.Generator) -> list[Duel]:
+    """Return every two answers to one case that differ, shuffled, sides too."""
+    found: list[Duel] = []
+    for one, other in combinations(answers, 2):
+        for row, (left, right) in enumerate(zip(answers[one], answers[other], strict=True)):
+            if left is not None and right is not None and left != right:
+                found.append((row, one, other) if rng.random() < 0.5 else (row, other, one))
+    return [found[place] for place in rng.permutation(len(found))[:MOST]]
+
+
+def _ask(
+    rows: Sequence[Mapping[str, str]],
+    answers: Mapping[str, Sequence[str | None]],
+    duel: Duel,
+    kept: dict[str, Any],
+    where: str,
+) -> None:
+    row, left, right = duel
+    st.caption(f"Pair {where}. Which answer is better? You are not told whose it is.")
+    for text in rows[row].values():
+        st.code(text[:4000], language=None, wrap_lines=True)
+    grid = st.grid(2, min_column_width=240)
+    for side, who in (("A", left), ("B", right)):
+        with grid.container(border=True, height="stretch"):
+            st.markdown(f"**{side}**")
+            st.code(answers[who][row] or " ", language=None, wrap_lines=True)
+
+    def rate(share: float) -> None:
+        wins: dict[tuple[str, str], float] = kept["wins"]
+        wins[left, right] = wins.get((left, right), 0.0) + share
+        wins[right, left] = wins.get((right, left), 0.0) + 1 - share
+        kept["place"] = int(kept.get("place", 0)) + 1
+
+    with st.container(horizontal=True):
+        st.button("A is better", key="compare_rate_a", on_click=rate, args=(1.0,))
+        st.button("Alike", key="compare_rate_same", on_click=rate, args=(0.5,))
+        st.button("B is better", key="compare_rate_b", on_click=rate, args=(0.0,))
+
+
+def _draw_ranking(names: Sequence[str], wins: Mapping[tuple[str, str], float], rated: int) -> None:
+    table = np.array([[wins.get((one, other), 0.0) for other in names] for one in names])
+    strength = bradley_terry(table)
+    share = 1 / (1 + np.exp(-strength))
+    frame = pd.DataFrame(
+        {"prompt": names, "preferred": table.sum(axis=1), "rated": (table + table.T).sum(axis=1), "share": 100 * share}
+    ).sort_values("share", ascending=False)
+    with st.expander(f"The ranking after {rated} rating{'s' if rated != 1 else ''} (this shows which prompt is which)"):
+        st.dataframe(
+            frame,
+            hide_index=True,
+            column_config={
+                "prompt": st.column_config.TextColumn("Prompt"),
+                "preferred": st.column_config.NumberColumn("Preferred", format="%.1f", help="An 'alike' is half."),
+                "rated": st.column_config.NumberColumn("Rated", format="%d"),
+                "share": st.column_config.ProgressColumn(
+                    "Beats an average one",
+                    format="%.0f %%",
+                    min_value=0,
+                    max_value=100,
+                    help="By the model of Bradley and Terry: the chance that its answer is preferred to that of a "
+                    "prompt of average strength among these. Half a virtual win each way keeps it off 0 and 100.",
+                ),
+            },
+            alt="Prompts ranked by your ratings",
+        )
+        st.caption("Kept in this session only.")

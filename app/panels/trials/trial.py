@@ -1,0 +1,172 @@
+"""Several prompts on texts that the visitor gives: what each answers, where they differ, and a blind rating.
+
+Invariant: only what is typed or uploaded here is run, never a site's case; and while answers are rated blind, nothing
+says whose they are.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.display.plain import plain
+from app.panels.models.session_models import goes_to
+from app.panels.runs.run_button import ask_run
+from app.panels.scores.duel import draw_own_duel
+from app.panels.scores.pareto import draw_own_pareto
+from app.panels.trials.cases import ask_cases
+from app.panels.trials.cells import draw_cards
+from app.panels.trials.checks import ask_checks
+from app.panels.trials.following import draw_run
+from app.panels.trials.kept_sets import draw_sets
+from app.panels.trials.matrix import draw_csv, draw_matrix
+from app.panels.trials.rating import draw_rating
+from app.session import explain, trial_folder, workspace
+from app.visitor import require
+from fedprompt.errors import FedPromptError, JobError
+from fedprompt.workspace.answers.variants import Variant
+from fedprompt.workspace.jobs.trial_control import start_trial
+from fedprompt.workspace.playground.trial_totals import Totals, totals_of
+from fedprompt.workspace.playground.trials import Check, Trial, TrialRequest, read_trial
+
+__all__ = ["draw_trial", "measured_of", "shown_trial"]
+
+PAGE = "compare"
+KEPT = "for about an hour, or until you delete them"
+PICTURES = {"answers": "Answers", "duel": "Head to head", "pareto": "Accuracy and cost"}
+
+
+def shown_trial(variants: Sequence[Variant]) -> Trial | None:
+    """Return the run in the address, None where there is none of these prompts any more."""
+    run = st.query_params.get("run")
+    try:
+        found = None if run is None else read_trial(trial_folder(), run)
+    except JobError:
+        return None
+    return found if found is not None and found.request.variants == tuple(variants) else None
+
+
+def measured_of(trial: Trial | None, prompts: Sequence[str]) -> dict[str, Totals]:
+    """Return prompt -> what it came to in a run of these prompts, nothing without a run."""
+    return {} if trial is None else {prompt: totals_of(trial, number) for number, prompt in enumerate(prompts)}
+
+
+def draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
+    """Draw the inputs, the button that runs all prompts on them, and what came of it.
+
+    Args:
+        variants: the prompts, under the titles that the page gives them.
+        trial: the run to draw.
+    """
+    ws, folder = workspace(), trial_folder()
+    for told in dict.fromkeys(goes_to(ws, one.model) for one in variants):
+        st.caption(f":material/lock: {plain(told)} No site's private case is ever shown or run here.")
+    fields = tuple(dict.fromkeys(name for one in variants for name in one.made().variables))
+    cases = ask_cases(PAGE, fields, folder, kept=KEPT)
+    checks: tuple[Check, ...] | None = None
+    with st.expander("Judge the answers", icon=":material/rule:"):
+        try:
+            checks = ask_checks(PAGE)
+        except FedPromptError as error:
+            explain(error)
+    with st.expander("Test sets", icon=":material/bookmark:"):
+        draw_sets(PAGE, folder, cases)
+    st.toggle(
+        "Rate the answers blind first",
+        key="compare_blind",
+        persist_state="session",
+        help="Shows two answers at a time without saying whose they are, and everything else once all pairs are rated.",
+    )
+    pressed = ask_run(PAGE, "Run", cases.lacking if checks is not None else "Complete the scorers first.")
+    if pressed and checks is not None:
+        require("try")
+        request = TrialRequest(
+            name="compare",
+            keep=False,
+            variants=tuple(variants),
+            rows=list(cases.rows),
+            expected=cases.expected,
+            checks=checks,
+        )
+        st.query_params["run"] = start_trial(ws, folder, request)
+        st.rerun()
+    if trial is not None:
+        draw_run(PAGE, folder, trial.run, _draw_answers)
+        st.button(
+            "Delete these answers",
+            key="compare_forget",
+            icon=":material/delete:",
+            type="tertiary",
+            on_click=_forget,
+            args=(trial.run,),
+        )
+
+
+def _draw_answers(trial: Trial, active: bool) -> None:
+    state = st.session_state
+    if not state.get("compare_blind") or state.get("compare_unblinded") == trial.run:
+        _draw_open(trial, active)
+    elif active:
+        st.caption("The answers are shown for rating once all are there.")
+    elif _rate(trial):
+        _draw_open(trial, active)
+    else:
+        st.button(
+            "Show the answers now",
+            key="compare_unblind",
+            icon=":material/visibility:",
+            on_click=_unblind,
+            args=(trial.run,),
+        )
+
+
+def _unblind(run: str) -> None:
+    st.session_state["compare_unblinded"] = run
+
+
+def _forget(run: str) -> None:
+    trial_folder().forget(run)
+    st.query_params.pop("run", None)
+
+
+def _rate(trial: Trial) -> bool:
+    answers = {
+        name: [_output(trial, number, row) for row in range(len(trial.request.rows))]
+        for number, name in enumerate(_names(trial))
+    }
+    return draw_rating(trial.request.rows, answers)
+
+
+def _output(trial: Trial, variant: int, row: int) -> str | None:
+    cell = trial.cells.get((variant, row))
+    return None if cell is None or cell.error is not None else cell.output
+
+
+def _draw_open(trial: Trial, active: bool) -> None:
+    which = "answers"
+    if trial.cells and not active:
+        which = str(
+            st.segmented_control(
+                "What came of it",
+                list(PICTURES),
+                format_func=PICTURES.__getitem__,
+                default="answers",
+                key="compare_own_picture",
+                required=True,
+                label_visibility="collapsed",
+            )
+        )
+    if which == "duel":
+        draw_own_duel(trial, _names(trial))
+    elif which == "pareto":
+        draw_own_pareto(_names(trial), [totals_of(trial, number) for number in range(len(trial.request.variants))])
+    else:
+        if len(trial.request.rows) == 1:
+            draw_cards(trial, 0)
+        else:
+            draw_matrix(PAGE, trial, against_first=True)
+        if trial.cells and not active:
+            draw_csv(PAGE, trial)
+
+
+def _names(trial: Trial) -> list[str]:
+    return [one.name for one in trial.request.variants]

@@ -1,0 +1,63 @@
+"""What a variant starts from: the visitor's own text, or a prompt of the bank with its soft prompt."""
+
+import streamlit as st
+
+from app.display.plain import plain, sentence
+from app.panels.prompts.prompt_choice import ask_prompt
+from app.panels.variants.slots import fill, key
+from app.session import query_ids
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace.search.looking_up import Filter
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["ask_source", "follow_link"]
+
+
+def ask_source(ws: Workspace, number: int) -> None:
+    """Draw the choice; choosing a prompt fills the variant's boxes with its text, its answers and its model."""
+    if not ws.bank.count_prompts():
+        return
+    ask_prompt(
+        "Start from a prompt of the bank",
+        key(number, "source"),
+        Filter(),
+        placeholder="or write your own below",
+        on_change=_fill,
+        args=(ws, number),
+    )
+    problem = st.session_state.pop(key(number, "problem"), None)
+    if problem:
+        st.warning(plain(sentence(problem)), icon=":material/info:")
+
+
+def follow_link(ws: Workspace) -> None:
+    """Fill the first variant with the prompt that the address names, once."""
+    linked = query_ids()
+    if not linked or st.session_state.get("playground_linked") == linked:
+        return
+    st.session_state["playground_linked"] = linked
+    st.session_state["playground_source"] = ws.bank.prompt_row(linked[0]).id
+    _fill(ws, 1)
+
+
+def _fill(ws: Workspace, number: int) -> None:
+    state = st.session_state
+    chosen = state.get(key(number, "source"))
+    if chosen is None:
+        return
+    try:
+        prompt = ws.bank.prompt(chosen)
+        row = ws.bank.prompt_row(chosen)
+        study = None if row.study is None else ws.bank.study(row.study).study
+        if study is not None:
+            state[key(number, "model")] = study.model
+        for what in ("normalise", "prior"):
+            state[key(number, what)] = "none" if study is None else getattr(study.answer, what)
+    except FedPromptError as error:
+        state[key(number, "problem")] = str(error)
+        return
+    fill(number, prompt.template, prompt.id if prompt.soft is not None else None)
+    if prompt.template.demonstrations is not None:
+        state[key(number, "problem")] = (
+            "This prompt shows a site's own cases as examples. They never leave the site; write examples of your own."
+        )

@@ -1,0 +1,247 @@
+"""The boxes of one variant: where it starts from, its model, its text or messages, its answers, its settings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app.display.plain import plain
+from app.panels.models.session_models import added_servers, goes_to
+from app.panels.prompts.answers import read_answers
+from app.panels.prompts.prompt_choice import ask_prompt
+from app.panels.runs.live import send_while_typing
+from app.panels.variants.conversion import offer_conversion
+from app.panels.variants.slots import MOST_MESSAGES, key
+from app.panels.variants.source import ask_source
+from app.session import explain
+from fedprompt.errors import FedPromptError, PromptError
+from fedprompt.models.chat.config import is_chat
+from fedprompt.prompts.template import Message, Template
+from fedprompt.workspace.answers.study_model import digest_known
+from fedprompt.workspace.answers.variants import Variant
+from fedprompt.workspace.search.looking_up import Filter
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["ask_variant"]
+
+ROLES = ("system", "user", "assistant")
+
+
+def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]) -> Variant | None:
+    """Draw the boxes; return the variant, or None while it is wrong."""
+    ask_source(ws, number)
+    model = _ask_model(ws, number, models)
+    chat = st.segmented_control(
+        "Form",
+        ["Text", "Chat"],
+        key=key(number, "chat"),
+        required=True,
+        persist_state="session",
+        help="Text: the model continues what you write. Chat: messages, sent in the model's own chat format.",
+    )
+    texts = _ask_messages(number) if chat == "Chat" else _ask_text(number)
+    answers = st.text_area(
+        "Answers to choose among, one a line",
+        key=key(number, "answers"),
+        height=105,
+        max_chars=10_000,
+        persist_state="session",
+        help="Each answer's probability is read off the model. Write 'positive = good' to have it look for another "
+        "word. Leave it empty for text only.",
+    )
+    reading = _reading(number)
+    settings = _ask_settings(number)
+    try:
+        template = _template(name, texts, answers or "")
+        soft = _ask_soft(ws, number, model) if template.has_soft else None
+        added = added_servers().get(model)
+        return Variant(
+            name=(st.session_state.get(key(number, "name")) or name)[:80],
+            template=template.canonical(),
+            labels=tuple(template.words or {}),
+            soft=soft,
+            model=model if added is None else added.server.model,
+            server=None if added is None else added.server,
+            **reading,
+            **settings,
+        )
+    except FedPromptError as error:
+        explain(error)
+        return None
+
+
+def _reading(number: int) -> dict[str, Any]:
+    """Return how answers are compared, said where the prompt's study says it."""
+    found = {what: st.session_state.get(key(number, what), "none") for what in ("normalise", "prior")}
+    told = []
+    if found["normalise"] != "none":
+        told.append(f"divided by their length in {found['normalise']}")
+    if found["prior"] != "none":
+        told.append(f"freed of what the prompt alone makes likely ({found['prior']})")
+    if told:
+        st.caption(f"As the prompt's study says, answers' likelihoods are {' and '.join(told)}.")
+    return found
+
+
+def _ask_model(ws: Workspace, number: int, models: Mapping[str, str]) -> str:
+    place = key(number, "model")
+    if st.session_state.get(place) not in models:
+        st.session_state[place] = next(iter(models))
+    chosen = str(
+        st.selectbox(
+            "Model", list(models), format_func=lambda one: models.get(one, one), key=place, persist_state="session"
+        )
+    )
+    st.caption(f":material/lock: {plain(goes_to(ws, chosen))}")
+    return chosen
+
+
+def _ask_text(number: int) -> tuple[Message, ...] | str:
+    text = st.text_area(
+        "Prompt",
+        key=key(number, "template"),
+        height=170,
+        max_chars=100_000,
+        persist_state="session",
+        help="Write {name} where a text is to stand; an input for it appears at once. {soft} is the place of "
+        "a tuned prompt's vectors.",
+    )
+    send_while_typing(key(number, "template"))
+    offer_conversion(number, key(number, "template"), text or "")
+    return text or ""
+
+
+def _ask_messages(number: int) -> tuple[Message, ...] | str:
+    state = st.session_state
+    count = int(state[key(number, "messages")])
+    found = []
+    for place in range(count):
+        state.setdefault(key(number, f"role_{place}"), "user" if place % 2 == 0 else "assistant")
+        state.setdefault(key(number, f"message_{place}"), state[key(number, "template")] if place == 0 else "")
+        role = st.segmented_control(
+            f"Message {place + 1}",
+            ROLES,
+            key=key(number, f"role_{place}"),
+            required=True,
+            persist_state="session",
+        )
+        content = st.text_area(
+            f"Text of message {place + 1}",
+            key=key(number, f"message_{place}"),
+            height=90,
+            max_chars=100_000,
+            persist_state="session",
+            label_visibility="collapsed",
+        )
+        send_while_typing(key(number, f"message_{place}"))
+        if place == 0:
+            offer_conversion(number, key(number, "message_0"), content or "")
+        found.append(Message(str(role), content or ""))
+
+    def change(by: int) -> None:
+        state[key(number, "messages")] = min(MOST_MESSAGES, max(1, count + by))
+
+    with st.container(horizontal=True):
+        st.button(
+            "Add a message",
+            key=key(number, "more"),
+            icon=":material/add:",
+            on_click=change,
+            args=(1,),
+            disabled=count == MOST_MESSAGES,
+        )
+        st.button(
+            "Remove the last",
+            key=key(number, "fewer"),
+            icon=":material/remove:",
+            on_click=change,
+            args=(-1,),
+            disabled=count == 1,
+        )
+    return tuple(found)
+
+
+def _template(name: str, texts: tuple[Message, ...] | str, answers: str) -> Template:
+    chat = not isinstance(texts, str)
+    whole = "".join(one.content for one in texts) if not isinstance(texts, str) else texts
+    if not whole.strip():
+        raise PromptError("the prompt is empty; write something, for example: Review: {text}")
+    words = read_answers(answers, spaced=not chat and not whole[-1:].isspace())
+    if isinstance(texts, str):
+        return Template(name, texts, None, words or None)
+    return Template(name, None, tuple(one for one in texts if one.content), words or None)
+
+
+def _ask_soft(ws: Workspace, number: int, model: str) -> str | None:
+    if model in added_servers() or is_chat(model):
+        st.caption("A soft prompt goes into a model of this machine, not to a server: choose another model above.")
+        return None
+    digest = digest_known(ws, model)
+    found = ask_prompt(
+        "Soft prompt in the slot",
+        key(number, "soft"),
+        Filter(kind="soft", model=digest),
+        placeholder="choose one of the bank",
+        help="Vectors that sites tuned; they stand where {soft} is and fit the model that they were tuned for, so "
+        "those of the model above are offered.",
+    )
+    if found is not None and digest not in (None, ws.bank.prompt_row(found).model):
+        st.caption(":material/warning: It was tuned for another model than the one above.")
+    return found
+
+
+def _ask_settings(number: int) -> dict[str, Any]:
+    state = st.session_state
+    generate = st.toggle("Also write a continuation", key=key(number, "generate"), persist_state="session")
+    if not generate:
+        return {"generate": False}
+    with st.container(border=True, gap="small"):
+        grid = st.grid(2, min_column_width=150)
+        with grid.cell():
+            st.number_input("At most tokens", 1, 512, key=key(number, "tokens"), persist_state="session")
+        with grid.cell():
+            st.number_input(
+                "Temperature",
+                0.0,
+                2.0,
+                step=0.1,
+                key=key(number, "temperature"),
+                persist_state="session",
+                help="0 always takes the likeliest token; the higher, the more is left to chance.",
+            )
+        with grid.cell():
+            st.number_input(
+                "Top-p",
+                0.01,
+                1.0,
+                step=0.05,
+                key=key(number, "top_p"),
+                persist_state="session",
+                help="Draw only from the likeliest tokens that hold this share; counts above temperature 0.",
+            )
+        with grid.cell():
+            st.number_input(
+                "Seed",
+                0,
+                2**31 - 1,
+                key=key(number, "seed"),
+                persist_state="session",
+                help="The same seed draws the same text on this machine's models.",
+            )
+        st.text_area(
+            "Stop at, one a line",
+            key=key(number, "stop"),
+            height=70,
+            max_chars=1000,
+            persist_state="session",
+            help="The text ends before the first of these; write \\n for the end of a line.",
+        )
+    stops = [line.replace("\\n", "\n") for line in str(state[key(number, "stop")] or "").splitlines() if line]
+    return {
+        "generate": True,
+        "max_tokens": int(state[key(number, "tokens")]),
+        "temperature": float(state[key(number, "temperature")]),
+        "top_p": float(state[key(number, "top_p")]),
+        "seed": int(state[key(number, "seed")]),
+        "stop": tuple(stop[:80] for stop in stops[:16]),
+    }

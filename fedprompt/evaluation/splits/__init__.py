@@ -1,0 +1,1 @@
+"""A site's cases cut once into tune, validation and test."""

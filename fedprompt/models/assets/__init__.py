@@ -1,0 +1,1 @@
+"""Models, encoders and text that are fetched once and kept in the home."""

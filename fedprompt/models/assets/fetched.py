@@ -1,0 +1,103 @@
+"""Models from elsewhere, kept in the home: a hub's id fetched once, a GGUF file converted once.
+
+Only safetensors, JSON and a tokenizer's own files are fetched; pickled weights and code are left where they are. A
+folder appears under its name when it is whole.
+"""
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from fedprompt.errors import ModelError
+from fedprompt.models.assets.gguf_conversion import run_conversion
+
+__all__ = ["converted_gguf", "fetched_model", "is_hub_id"]
+
+log = logging.getLogger(__name__)
+ID = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@(?P<revision>[\w.-]{1,100}))?")
+WANTED = [
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "*.json",
+    "tokenizer.model",
+    "vocab.txt",
+    "merges.txt",
+    "*.jinja",
+]
+
+
+def is_hub_id(name: str) -> bool:
+    """Return whether a name has the form ``owner/name`` or ``owner/name@revision``."""
+    return ID.fullmatch(name) is not None and ".." not in name
+
+
+def fetched_model(name: str, home: Path) -> Path:
+    """Return the folder of a hub's model, fetched on first use unless ``HF_HUB_OFFLINE`` is set.
+
+    Raises:
+        ModelError: it is not here and cannot be fetched, or holds no safetensors.
+    """
+    found = ID.fullmatch(name)
+    if found is None:
+        raise ModelError(f"'{name}' is not the id of a model; write owner/name or owner/name@revision")
+    folder = home / "models" / name.replace("/", "--")
+    if folder.is_dir():
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".fetching-", dir=folder.parent))
+    log.info("fetching %s", name)
+    try:
+        snapshot_download(found["id"], revision=found["revision"], local_dir=temporary, allow_patterns=WANTED)
+        if not list(temporary.glob("*.safetensors")):
+            raise ModelError(f"'{name}' holds no safetensors, and no other weights are read; choose another model")
+        shutil.rmtree(temporary / ".cache", ignore_errors=True)
+        temporary.replace(folder)
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        if folder.is_dir():  # another process was faster
+            return folder
+        what = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"'{name}' is not on this machine and could not be fetched ({what}); fetch it on another machine and name "
+            "its folder"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def converted_gguf(file: Path, home: Path) -> Path:
+    """Return the folder of a GGUF file's model, de-quantised to float32 on first use.
+
+    Raises:
+        ModelError: the file or the home cannot be used.
+        AssetError: the conversion failed.
+    """
+    try:
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        folder = home / "models" / f"gguf-{digest[:32]}"
+        if folder.is_dir():
+            return folder
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+        log.info("converting %s", file.name)
+        try:
+            run_conversion(file.name, file, temporary, 4 * file.stat().st_size, lambda done, left: None, known=None)
+            temporary.replace(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.with_name(f"{temporary.name}.log").unlink(missing_ok=True)
+    except OSError as error:
+        if folder.is_dir():
+            return folder
+        raise ModelError(
+            f"{file}: cannot be converted ({error.strerror}); free some disk, or check the file"
+        ) from error
+    return folder

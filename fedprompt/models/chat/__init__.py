@@ -1,0 +1,1 @@
+"""Chat models behind a server, and what they cost."""

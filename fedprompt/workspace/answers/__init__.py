@@ -1,0 +1,1 @@
+"""One answer of any model to one case."""

@@ -1,0 +1,69 @@
+"""Asks a model one harmless question and says how long it took: what the Models page calls Test."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from fedprompt.errors import JobError, ModelError
+from fedprompt.models.chat.config import is_chat
+from fedprompt.models.chat.protocol import ChatTurn, Options
+from fedprompt.models.chat.through_langchain import load_chat
+from fedprompt.models.protocols import Decoding, GenerateQuery
+from fedprompt.prompts.template import Template
+from fedprompt.workspace.answers.readying import load_quick
+from fedprompt.workspace.bills.session_servers import SessionServer, load_session_chat
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["try_model"]
+
+QUESTION = "Is water wet? Answer with one word."
+TOKENS = 8
+
+
+def try_model(ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet) -> Mapping[str, Any]:
+    """Return ``load``, ``seconds`` (of the answer alone), ``tokens`` and the answer's ``text``.
+
+    Args:
+        ws: the workspace.
+        arguments: ``model``, a name; or ``server``, a session's.
+        report: hears that the model is being loaded.
+
+    Raises:
+        ModelError: there is no such model, or it does not answer; says why.
+        AssetError: it was not fetched yet.
+    """
+    name = str(arguments.get("model") or "")
+    report(Progress("load", "loading the model"))
+    start = time.perf_counter()
+    if arguments.get("server") is None and not is_chat(name):
+        model = load_quick(ws, name)
+        loaded = time.perf_counter()
+        rendered = Template("test", text=QUESTION).render({})
+        (written,) = model.generate([GenerateQuery(rendered)], Decoding(TOKENS))
+        return _told(start, loaded, written.tokens, written.text)
+    if arguments.get("server") is None:
+        chat = load_chat(name, ws.home.path)
+    else:
+        try:
+            server = SessionServer.model_validate(arguments["server"])
+        except ValidationError:
+            raise JobError("the session's server is not well formed; give it again on the Models page") from None
+        name, chat = server.model, load_session_chat(server, ws.home.path)
+    with chat:
+        loaded = time.perf_counter()
+        (reply,) = chat.ask([(ChatTurn("user", QUESTION),)], Options(TOKENS))
+        if reply.failure is not None:
+            raise ModelError(f"the chat model '{name}' did not answer ({reply.failure}); look at its server")
+        return _told(start, loaded, reply.usage.output if reply.usage else None, reply.text)
+
+
+def _told(start: float, loaded: float, tokens: int | None, text: str) -> Mapping[str, Any]:
+    return {
+        "load": loaded - start,
+        "seconds": time.perf_counter() - loaded,
+        "tokens": tokens,
+        "text": text[:200],
+    }

@@ -1,0 +1,71 @@
+"""A variant made ready once, its model loaded or its server found, to be run row by row."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+from fedprompt.errors import JobError
+from fedprompt.models.chat.config import is_chat
+from fedprompt.models.chat.through_langchain import load_chat
+from fedprompt.models.protocols import CausalModel
+from fedprompt.models.registry import SCRIPTED, find_model_folder, load, settings_for
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.template import Template
+from fedprompt.workspace.answers.chat_rows import ChatVariant
+from fedprompt.workspace.answers.local_rows import LocalVariant
+from fedprompt.workspace.answers.variants import Ready, Variant
+from fedprompt.workspace.bills.session_servers import load_session_chat
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["load_quick", "ready"]
+
+
+def load_quick(ws: Workspace, name: str) -> CausalModel:
+    """Return a model on one thread, as the playground uses it while a long job has the other cores.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be loaded.
+        AssetError: the asset is not there yet.
+    """
+    if name == SCRIPTED:
+        return load(name, ws.home.path)
+    find_model_folder(name, ws.home.path)  # before the machine is measured, which takes seconds the first time
+    return load(name, ws.home.path, replace(settings_for(ws.home.path), threads=1))
+
+
+def ready(ws: Workspace, variant: Variant, open_: ExitStack) -> Ready:
+    """Return a variant that can run; ``open_`` closes what it holds.
+
+    Raises:
+        PromptError: the template is not well formed.
+        JobError: it has a slot and no soft prompt is chosen, or a chat model is asked for what it cannot give.
+        BankError: the soft prompt is not in the bank.
+        ModelError: the model cannot be loaded, or the soft prompt was tuned for another one.
+    """
+    template = variant.made()
+    if variant.server is not None or is_chat(variant.model):
+        if variant.labels and (variant.normalise, variant.prior) != ("none", "none"):
+            raise JobError(
+                "the study takes length or prior off label likelihoods, which no chat model gives whole; choose a "
+                "model of this machine"
+            )
+        if template.has_soft:
+            raise JobError("a soft prompt is vectors, which a chat model cannot take; choose a model of this machine")
+        home = ws.home.path
+        chat = load_chat(variant.model, home) if variant.server is None else load_session_chat(variant.server, home)
+        return ChatVariant(open_.enter_context(chat), template, variant)
+    soft = _soft(ws, template, variant.soft)
+    model = load_quick(ws, variant.model)
+    if soft is not None:
+        soft.check_model(model.info.digest, model.info.name, model.info.width)
+    return LocalVariant(model, template, soft, variant)
+
+
+def _soft(ws: Workspace, template: Template, prompt: str | None) -> SoftPrompt | None:
+    if not template.has_soft:
+        return None
+    if prompt is None:
+        raise JobError(f"template '{template.name}' has a {{soft}} slot; choose a soft prompt or take the slot out")
+    soft = ws.bank.prompt(prompt).soft
+    if soft is None:
+        raise JobError(f"the prompt {prompt} has no soft prompt; choose one that was tuned")
+    return soft

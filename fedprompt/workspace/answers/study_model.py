@@ -1,0 +1,66 @@
+"""The model of a study that sites share: one of this machine, or a chat model, which can be scored but not tuned."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fedprompt.errors import ModelError
+from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
+from fedprompt.models.chat.through_langchain import LangChainChat, chat_info, load_chat
+from fedprompt.models.protocols import CacheDtype, CausalModel
+from fedprompt.models.registry import chosen_settings, load
+from fedprompt.study.schema import Study
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["digest_known", "machine_settings", "model_digest_of", "shared_model"]
+
+
+def shared_model(
+    study: Study, home: Path, cache_bytes: int | None = None, cache_dtype: CacheDtype | None = None
+) -> CausalModel | LangChainChat:
+    """Return the model that a site answers a study with.
+
+    Args:
+        cache_bytes: keys and values that may be held in memory; the machine's own setting if None.
+        cache_dtype: what they are kept in; the model's own dtype if None.
+
+    Raises:
+        ModelError: it cannot be loaded, its host is not allowed, or the study would tune a chat model.
+    """
+    if is_chat(study.model):
+        _refuse_tuning(study)
+        return load_chat(study.model, home)
+    return load(study.model, home, chosen_settings(home, cache_bytes, cache_dtype))
+
+
+def model_digest_of(study: Study, home: Path) -> str:
+    """Return the digest of a study's model; of a chat model without a key or a connection.
+
+    How a choice is asked is no part of it, since no server was asked yet: scores tell it, and are ranked apart.
+
+    Raises:
+        ModelError: as :func:`shared_model`.
+    """
+    if is_chat(study.model):
+        _refuse_tuning(study)
+        return chat_info(study.model, chat_settings(study.model, read_machine(home))).digest
+    return load(study.model, home).info.digest
+
+
+def digest_known(ws: Workspace, model: str) -> str | None:
+    """Return the digest that the newest study of a model names, without loading the model; None without a study."""
+    return next((row.model_digest for row in reversed(ws.bank.studies()) if row.study.model == model), None)
+
+
+def machine_settings(model: CausalModel | LangChainChat) -> dict[str, Any] | None:
+    """Return what a run records of the machine, None for a chat model, whose machine is not ours."""
+    return None if isinstance(model, LangChainChat) else asdict(model.info.settings)
+
+
+def _refuse_tuning(study: Study) -> None:
+    if study.soft is not None:
+        raise ModelError(
+            f"'{study.model}' is a chat model, which can be scored and tried; tuning and rounds need a model of this "
+            "machine, since a server takes words and gives no gradient: take 'soft:' out of the study, or name a model "
+            "such as 'smollm2-135m-instruct'"
+        )

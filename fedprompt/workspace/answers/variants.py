@@ -1,0 +1,97 @@
+"""One way of asking: a template, a model, a soft prompt and settings; and what came of one row.
+
+Invariant: a row that cannot be run says why and stops nobody.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Protocol
+
+from pydantic import Field, StringConstraints
+
+from fedprompt.evaluation.runs.likelihoods import Normalise, Prior
+from fedprompt.models.protocols import Decoding
+from fedprompt.models.registry import DEFAULT_MODEL
+from fedprompt.prompts.template import Template
+from fedprompt.study.schema import Closed
+from fedprompt.workspace.answers.contributions import Contribution
+from fedprompt.workspace.bills.session_servers import SessionServer
+
+__all__ = ["Heard", "Ready", "RowResult", "Variant", "Writing"]
+
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Heard = Callable[[int, "RowResult", float], None]
+Writing = Callable[[int, str], None]
+
+
+class Variant(Closed):
+    """A template's canonical JSON and its name, the model, and how an answer is got.
+
+    ``labels`` empty asks for no probabilities; ``normalise`` and ``prior`` say how their likelihoods are compared, as a
+    study does. ``soft`` is the id of a prompt in the bank whose soft prompt is to
+    stand in the template's slot. ``server`` is where a chat model of this session alone is asked.
+    """
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=80)] = "playground"
+    template: dict[str, Any]
+    labels: Annotated[tuple[Label, ...], Field(max_length=256)] = ()
+    soft: str | None = None
+    model: Annotated[str, StringConstraints(min_length=1, max_length=300)] = DEFAULT_MODEL
+    server: SessionServer | None = None
+    normalise: Normalise = "none"
+    prior: Prior = "none"
+    generate: bool = False
+    max_tokens: Annotated[int, Field(ge=1, le=1024)] = 64
+    stop: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=80)], ...], Field(max_length=16)
+    ] = ()
+    temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @property
+    def decoding(self) -> Decoding:
+        """How text is written."""
+        return Decoding(self.max_tokens, self.stop, self.temperature, self.top_p, self.seed)
+
+    def made(self) -> Template:
+        """Return the template, with a word for every label.
+
+        Raises:
+            PromptError: it is not well formed.
+        """
+        template = Template.from_canonical(self.name, self.template)
+        return template.with_words(self.labels) if self.labels else template
+
+
+class RowResult(Closed):
+    """One row: the text the model saw, the labels' probabilities (which sum to 1), and what it wrote.
+
+    ``tokens`` went through the model or were written; ``read`` is how long the prompt is, ``written`` how long the
+    text. ``cost`` in ``currency``: by this machine's price of a chat model, None without one.
+    ``contributions``: how much each word spoke for the answer.
+    """
+
+    text: str
+    probabilities: dict[str, float] | None = None
+    answer: str | None = None
+    generated: str | None = None
+    tokens: int = 0
+    read: int = 0
+    written: int = 0
+    cost: float | None = None
+    currency: str = ""
+    contributions: tuple[Contribution, ...] = ()
+    error: str | None = None
+
+
+class Ready(Protocol):
+    """A variant whose model is loaded."""
+
+    model_name: str
+
+    def run(self, rows: Sequence[Mapping[str, str]], heard: Heard, writing: Writing, *, explain: bool = False) -> None:
+        """Run rows. ``heard`` gets (row, result, seconds) as each ends, ``writing`` (row, text so far) meanwhile.
+
+        Both are called from the caller's thread, and what they raise ends the run.
+        """
+        ...

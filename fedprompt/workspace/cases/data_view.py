@@ -1,0 +1,210 @@
+"""What is in a file of cases, as a visitor reads it before anything runs: columns, splits, and what would be refused.
+
+Invariant: counts, lengths, line numbers, column names and labels; never the text of a case. A line that would be
+refused does not end the look: all are counted, the first are named.
+"""
+
+import json
+import os
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fedprompt.errors import DataError
+from fedprompt.evaluation.columns import Column, survey
+from fedprompt.evaluation.drafting import guess_columns
+from fedprompt.evaluation.readers import ANSWER, CaseFile, read_cases
+from fedprompt.evaluation.splits.cutting import SplitSizes, assign
+from fedprompt.evaluation.tables.opening import PARQUET, open_table
+from fedprompt.evaluation.tables.table import ReadLimits, Row, as_text
+from fedprompt.workspace.cases.check import ANY_KEY, more_units
+from fedprompt.workspace.cases.evaluation_sets import Reading
+from fedprompt.workspace.progress import Progress, Report, quiet
+
+__all__ = ["look_at", "without_refused"]
+
+SHOWN = 50
+BINS = 20
+RARE = 50
+
+
+def look_at(
+    path: Path,
+    reading: Reading | None = None,
+    *,
+    splits: SplitSizes | None = None,
+    min_cases: int = 30,
+    report: Report = quiet,
+) -> dict[str, Any]:
+    """Return what is in a file, as JSON.
+
+    Args:
+        reading: how its columns are read; guessed if None.
+
+    Returns:
+        ``columns`` (name, filled, mean_length, values or None), ``unit`` (line or row), ``reading``, ``problem`` (a
+        sentence, where the file cannot be used yet), ``rows``, ``refused`` (``count``, and ``lines`` of line, field and
+        reason) and, where it can be used, ``cases``, ``inputs``, ``groups``, ``by_answer``, ``duplicates``,
+        ``contradictions``, ``lengths``, ``splits``, ``answers_by_split``, ``missing``, ``more``.
+
+    Raises:
+        DataError: the file cannot be read at all; names file and line.
+    """
+    report(Progress("read", f"reading {path.name}", 0.0, 2.0))
+    columns = survey(path)
+    unit = "row" if path.suffix.lower() in PARQUET else "line"
+    found: dict[str, Any] = {
+        "columns": [_column(one) for one in columns],
+        "unit": unit,
+        "reading": None,
+        "problem": None,
+    }
+    try:
+        chosen = reading or _guessed(path, columns)
+    except DataError as error:
+        return {**found, "problem": str(error)}
+    found["reading"] = chosen.model_dump(mode="json")
+    refused = list(_refused(path, chosen))
+    found |= {
+        "refused": {
+            "count": len({line for line, _, _ in refused}),
+            "lines": [{"line": line, "field": field, "reason": why} for line, field, why in refused[:SHOWN]],
+        },
+        "rows": max((one.filled for one in columns), default=0),
+    }
+    if refused:
+        count = found["refused"]["count"]
+        return {**found, "problem": f"{path.name}: {count:,} {unit}{'' if count == 1 else 's'} would be refused"}
+    report(Progress("check", "duplicates, labels and splits", 1.0, 2.0))
+    try:
+        file = read_cases(
+            path,
+            fields=tuple(chosen.fields),
+            labels=chosen.labels or None,
+            mapping=chosen.mapping,
+            group=chosen.group,
+        )
+    except DataError as error:
+        return {**found, "problem": str(error)}
+    return {**found, **_counted(file, chosen, splits or SplitSizes(0.4, 0.3, 0.3), min_cases)}
+
+
+def without_refused(path: Path, reading: Reading) -> Path:
+    """Write the cases that would not be refused beside the file, under the study's own field names.
+
+    Returns:
+        The new file, JSON lines, mode 0600.
+
+    Raises:
+        DataError: every line would be refused, or the file cannot be written.
+    """
+    bad = {line for line, _, _ in _refused(path, reading)}
+    names = [*reading.fields, ANSWER, *(["group"] if reading.group else [])]
+    columns = [*reading.fields.values(), reading.answer, *([reading.group] if reading.group else [])]
+    target = path.with_name(f"{path.stem}.kept.jsonl")
+    temporary = path.with_name(f".{secrets.token_hex(8)}")
+    kept = 0
+    try:
+        with (
+            open_table(path, ReadLimits(), columns) as table,
+            os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out,
+        ):
+            for row in table.rows:
+                if row.line not in bad:
+                    values = {
+                        name: as_text(row.values.get(column)) for name, column in zip(names, columns, strict=True)
+                    }
+                    out.write(json.dumps(values, ensure_ascii=False) + "\n")
+                    kept += 1
+        if not kept:
+            raise DataError(f"{path.name}: every line would be refused, so nothing would be left; choose other columns")
+        os.replace(temporary, target)
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written ({error.strerror}); check the home folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def _column(one: Column) -> dict[str, Any]:
+    few = one.values is not None and one.filled >= 2 * len(one.values)
+    return {
+        "name": one.name,
+        "filled": one.filled,
+        "mean_length": round(one.mean_length, 1),
+        "values": dict(sorted(one.values.items())) if few and one.values else None,
+    }
+
+
+def _guessed(path: Path, columns: Sequence[Column]) -> Reading:
+    guess = guess_columns(path, columns)
+    counts = next(one.values for one in columns if one.name == guess.answer) or {}
+    labels = tuple(label for label in guess.labels if not _misspelt(label, counts))
+    return Reading(fields={guess.field: guess.text}, answer=guess.answer, labels=labels)
+
+
+def _misspelt(label: str, counts: Mapping[str, int]) -> bool:
+    """Return whether a label is rare and nearly one that is fifty times as frequent."""
+    often = [other for other, count in counts.items() if count >= RARE * counts.get(label, 0)]
+    return bool(get_close_matches(label.casefold(), [other.casefold() for other in often], cutoff=0.85))
+
+
+def _refused(path: Path, reading: Reading) -> Iterator[tuple[int, str, str]]:
+    """Give (line, field, reason) of every value that would be refused."""
+    wanted = {**reading.mapping, **({"group": reading.group} if reading.group else {})}
+    known = frozenset(reading.labels)
+    with open_table(path, ReadLimits(), list(wanted.values())) as table:
+        for row in table.rows:
+            yield from _wrong(row, wanted, known)
+
+
+def _wrong(row: Row, wanted: Mapping[str, str], known: frozenset[str]) -> Iterator[tuple[int, str, str]]:
+    for name, column in wanted.items():
+        try:
+            text = as_text(row.values.get(column))
+        except TypeError as error:
+            yield row.line, name, f"holds a {error}, not text"
+            continue
+        if text is None:
+            yield row.line, name, "no value"
+        elif name == ANSWER and known and text.strip() not in known:
+            yield row.line, name, "the label is not among those chosen"
+
+
+def _counted(file: CaseFile, reading: Reading, sizes: SplitSizes, min_cases: int) -> dict[str, Any]:
+    cut = assign(file.cases, ANY_KEY, sizes, fields=tuple(reading.fields), stratified=bool(reading.labels))
+    short = cut.shortfalls(min_cases)
+    lengths = np.array([sum(len(text) for text in case.fields.values()) for case in file.cases])
+    counts, edges = np.histogram(np.minimum(lengths, np.quantile(lengths, 0.99)), bins=BINS)
+    sizes_by_split = {
+        split: dict(sorted(Counter(case.answer for case in cut.cases(split)).items())) if reading.labels else {}
+        for split in ("tune", "validation", "test")
+    }
+    return {
+        "rows": file.rows,
+        "cases": len(file.cases),
+        "inputs": file.inputs,
+        "groups": None if reading.group is None else len({case.group for case in file.cases}),
+        "by_answer": dict(file.by_answer),
+        "duplicates": {"count": len(file.duplicates), "lines": list(file.duplicates[:SHOWN])},
+        "contradictions": {
+            "count": len(file.contradictions),
+            "lines": [list(one.lines) for one in file.contradictions[:SHOWN]],
+        },
+        "lengths": {
+            "counts": [int(n) for n in counts],
+            "edges": [round(float(edge), 1) for edge in edges],
+            "median": int(np.median(lengths)),
+            "longest": int(lengths.max()),
+        },
+        "splits": dict(cut.units),
+        "answers_by_split": sizes_by_split,
+        "min_cases": min_cases,
+        "missing": {one.split: one.missing for one in short},
+        "more": more_units(sizes, min_cases, sum(cut.units.values())) if short else 0,
+    }

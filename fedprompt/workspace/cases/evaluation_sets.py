@@ -1,0 +1,150 @@
+"""Evaluation sets of this machine: files in a site's own folder, and how each file's columns are read.
+
+Invariant: a file is written under ``sites/SITE/data`` of the home, mode 0600, and nowhere else; a name given by a
+visitor cannot lead out of that folder. The bank never holds a file's text.
+"""
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from fedprompt.errors import DataError
+from fedprompt.evaluation.tables.opening import ENDINGS
+from fedprompt.workspace.cases.own_cases import OWN_SITE
+from fedprompt.workspace.enrolled.hub_folder import NAME
+from fedprompt.workspace.enrolled.site_folder import enrolled_sites
+from fedprompt.workspace.home import Home
+
+__all__ = [
+    "MAX_UPLOAD_MEGABYTES",
+    "EvaluationSet",
+    "Reading",
+    "evaluation_sets",
+    "keep_file",
+    "keep_reading",
+    "own_site",
+    "remove_file",
+]
+
+MAX_UPLOAD_MEGABYTES = 200
+MAX_READING_BYTES = 256 * 1024
+READING = ".reading.json"
+Column = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class Reading(BaseModel):
+    """How a file is read: ``fields`` are study field -> column, ``answer`` and ``group`` columns.
+
+    ``labels`` is empty where the answer is free text.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fields: dict[Column, Column]
+    answer: Column
+    group: Column | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def mapping(self) -> dict[str, str]:
+        """Field or ``answer`` -> column, as the readers of cases take it."""
+        return {**self.fields, "answer": self.answer}
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """One file of a site; ``reading`` is None until its columns were chosen."""
+
+    site: str
+    path: Path
+    bytes: int
+    changed: int
+    reading: Reading | None
+
+    @property
+    def id(self) -> str:
+        """What it is called on the pages."""
+        return f"{self.site} / {self.path.name}"
+
+    @property
+    def arguments(self) -> dict[str, object]:
+        """What a job takes to read it."""
+        reading = self.reading
+        if reading is None:
+            raise DataError(f"{self.path.name}: its columns were not chosen yet; do that on the Data page")
+        return {"data": str(self.path), "mapping": reading.mapping, "group": reading.group}
+
+
+def own_site(home: Home) -> str:
+    """Return the site that files are kept for: the one that this machine joined as, else its own."""
+    names = enrolled_sites(home)
+    return names[0] if names else OWN_SITE
+
+
+def keep_file(home: Home, site: str, name: str, content: bytes) -> Path:
+    """Write a file into a site's folder and return where it lies; one of that name is replaced.
+
+    Raises:
+        DataError: the site's or the file's name cannot be used, or it is empty or too large.
+    """
+    if not NAME.fullmatch(site):
+        raise DataError(f"'{site[:60]}' is no site's name; use letters, digits, '-' and '_', at most 60")
+    plain = re.sub(r"[^\w .+-]", "-", Path(name.replace("\\", "/")).name).lstrip(".")[-100:]
+    if Path(plain).suffix.lower() not in ENDINGS or not Path(plain).stem:
+        raise DataError(f"{plain or 'the file'}: give a file that ends in one of {', '.join(ENDINGS)}")
+    if not content:
+        raise DataError(f"{plain}: the file is empty; give a file with one case a line")
+    if len(content) > MAX_UPLOAD_MEGABYTES * 1024 * 1024:
+        raise DataError(f"{plain}: more than {MAX_UPLOAD_MEGABYTES} MB; use 'fedprompt data check' on the file itself")
+    path = home.sites / site / "data" / plain
+    _write(path, content)
+    (path.parent / (path.name + READING)).unlink(missing_ok=True)
+    return path
+
+
+def keep_reading(found: EvaluationSet, reading: Reading) -> None:
+    """Keep how a file's columns are read, beside the file."""
+    _write(found.path.parent / (found.path.name + READING), reading.model_dump_json(indent=1).encode())
+
+
+def remove_file(found: EvaluationSet) -> None:
+    """Delete a file and what was chosen for it."""
+    found.path.unlink(missing_ok=True)
+    (found.path.parent / (found.path.name + READING)).unlink(missing_ok=True)
+
+
+def evaluation_sets(home: Home) -> tuple[EvaluationSet, ...]:
+    """Return the sets of all sites of this machine, the one that was changed last first."""
+    found = []
+    for path in home.sites.glob("*/data/*"):
+        if path.name.startswith(".") or path.suffix.lower() not in ENDINGS or not path.is_file():
+            continue
+        state = path.stat()
+        reading = _reading(path.parent / (path.name + READING))
+        found.append(EvaluationSet(path.parent.parent.name, path, state.st_size, state.st_mtime_ns, reading))
+    return tuple(sorted(found, key=lambda one: (-one.changed, one.id)))
+
+
+def _reading(path: Path) -> Reading | None:
+    try:
+        with path.open("rb") as file:
+            return Reading.model_validate_json(file.read(MAX_READING_BYTES))
+    except (OSError, ValidationError):
+        return None  # chosen anew on the Data page
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise DataError(f"{path}: cannot be written ({error.strerror}); check the home folder") from error

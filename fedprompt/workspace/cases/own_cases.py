@@ -1,0 +1,59 @@
+"""This site's own cases of a study: read, cut under the site's key, one split chosen. Nothing leaves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedprompt.errors import DataError
+from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.splits.cutting import Splits, SplitSizes
+from fedprompt.site.folder import SiteFolder
+from fedprompt.site.signing import site_identity
+from fedprompt.study.schema import Study
+from fedprompt.study.score import SplitName
+from fedprompt.workspace.cases.site_of_file import cases_of, split_cases
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["OWN_SITE", "OwnCases", "own_cases"]
+
+OWN_SITE = "this-site"
+
+
+@dataclass(frozen=True)
+class OwnCases:
+    """The chosen split's cases, all splits (``tune`` gives demonstrations), and the site's private folder."""
+
+    chosen: tuple[Case, ...]
+    splits: Splits
+    folder: SiteFolder
+
+
+def own_cases(
+    ws: Workspace,
+    parsed: Study,
+    study: Path,
+    data: Path,
+    mapping: Mapping[str, str] | None,
+    group: str | None,
+    split: SplitName,
+) -> OwnCases:
+    """Return the cases of a file that a study is scored on here.
+
+    Args:
+        parsed: the study, and ``study`` its file, for messages.
+
+    Raises:
+        DataError: the file cannot be used, or the split is empty; names file, line and field.
+    """
+    cases = cases_of(data, parsed, mapping, group)
+    folder = SiteFolder(ws.home.sites / OWN_SITE)
+    folder.prepare()
+    ws.bank.register_site(OWN_SITE, site_identity(folder.key))
+    splits = split_cases(folder, parsed, cases)
+    chosen = splits.cases(split)
+    if not chosen:
+        raise DataError(
+            f"{data}: the {split} split is empty; add cases or change 'splits:' in {study} "
+            f"(it asks for {SplitSizes(**parsed.splits.model_dump()).wanted})"
+        )
+    return OwnCases(tuple(chosen), splits, folder)

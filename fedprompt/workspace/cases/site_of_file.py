@@ -1,0 +1,92 @@
+"""Makes a site's worker out of a file or a list of cases: key, split, and a refusal where cases are too few."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fedprompt.errors import DataError
+from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.readers import read_cases
+from fedprompt.evaluation.runs.demonstrations import Shown
+from fedprompt.evaluation.scorers.scorer import Resources
+from fedprompt.evaluation.splits.cutting import Splits, SplitSizes, assign, load_assignment, save_assignment
+from fedprompt.models.chat.through_langchain import LangChainChat
+from fedprompt.models.protocols import CausalModel
+from fedprompt.prompts.ids import canonical_json
+from fedprompt.site.folder import SiteFolder
+from fedprompt.site.worker import Worker
+from fedprompt.study.schema import Study
+
+__all__ = ["cases_of", "contents_digest", "make_worker", "split_cases"]
+
+
+def cases_of(path: Path, study: Study, mapping: Mapping[str, str] | None, group: str | None) -> tuple[Case, ...]:
+    """Read a file of cases for a study.
+
+    Raises:
+        DataError: the file cannot be used; names file, line and field.
+    """
+    labels = study.answer.labels if study.answer.type == "choice" else None
+    return read_cases(path, fields=study.fields, labels=labels, mapping=mapping, group=group).cases
+
+
+def contents_digest(folder: SiteFolder, cases: Sequence[Case]) -> str:
+    """Return an HMAC under the site's key of all its cases, so that a changed file is another run."""
+    mac = hmac.new(folder.key, digestmod=hashlib.sha256)
+    for case in cases:
+        mac.update(canonical_json([dict(case.fields), case.answer, case.group]))
+    return mac.hexdigest()
+
+
+def split_cases(folder: SiteFolder, study: Study, cases: Sequence[Case]) -> Splits:
+    """Cut a site's cases under its key, never moving what was cut before, and store the cut."""
+    stored = folder.assignment(study.study)
+    earlier = load_assignment(stored)
+    sizes = SplitSizes(study.splits.tune, study.splits.validation, study.splits.test)
+    splits = assign(cases, folder.key, sizes, earlier, fields=study.fields, stratified=study.answer.type == "choice")
+    save_assignment(stored, splits.assignment)
+    return splits
+
+
+def make_worker(
+    *,
+    name: str,
+    folder: SiteFolder,
+    study: Study,
+    model: CausalModel | LangChainChat,
+    cases: Sequence[Case],
+    where: str,
+    resources: Resources | None = None,
+) -> Worker:
+    """Return the worker of one site.
+
+    Args:
+        where: the file, for messages.
+        resources: what the machine gives to scorers of free text.
+
+    Raises:
+        DataError: a split is smaller than the study's ``min_cases``, or the tune split has fewer cases than a template
+            shows; says how many there are.
+    """
+    splits = split_cases(folder, study, cases)
+    if short := splits.shortfalls(study.privacy.min_cases):
+        told = ", ".join(f"{s.split} has {s.have} and needs {s.need}" for s in short)
+        raise DataError(
+            f"{where}: site '{name}' has too few distinct cases ({told}; privacy.min_cases is "
+            f"{study.privacy.min_cases}); add cases, change 'splits:', or lower min_cases in the study"
+        )
+    _check_shown(study, splits, f"{where}: site '{name}'")
+    return Worker(name=name, folder=folder, study=study, model=model, splits=splits, resources=resources)
+
+
+def _check_shown(study: Study, splits: Splits, where: str) -> None:
+    try:
+        for template in study.candidates():
+            Shown(template, splits.tune)
+        if study.soft is not None:
+            slot = Shown(study.soft_template(), splits.tune)
+            for case in splits.tune:  # each is tuned on, and shown others
+                slot.to(case)
+    except DataError as error:
+        raise DataError(f"{where}: {error}; add cases, or lower the count of 'demonstrations' in the study") from error

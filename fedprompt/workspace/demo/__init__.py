@@ -1,0 +1,1 @@
+"""The demo: its text, its time, its run and its result."""

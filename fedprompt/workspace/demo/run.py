@@ -1,0 +1,257 @@
+"""The demo: a federation of four sites on real text, from candidate templates to a table that says what joining gave.
+
+It runs the same worker, gate, ledger, rounds and bank as any federation. Two things only a demo may do, since its
+cases are public and its sites made up: derive the sites' keys from a seed, and tune on the pooled cases
+(``centralised``) to show what sharing the cases themselves would have given.
+"""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from fedprompt.evaluation.runs.runner import choice_run, to_score, true_labels
+from fedprompt.federation.hub import Hub
+from fedprompt.federation.rounds import RoundRecord, best_round
+from fedprompt.federation.transports.local import LocalTransport
+from fedprompt.models.assets.catalogue import asset_folder
+from fedprompt.models.protocols import CausalModel, RunSettings
+from fedprompt.models.registry import load, settings_for
+from fedprompt.models.work import Work
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.site.folder import SiteFolder
+from fedprompt.site.local_steps import site_seed
+from fedprompt.site.signing import site_identity
+from fedprompt.site.worker import Worker
+from fedprompt.study.files import parse_study
+from fedprompt.study.schema import Study
+from fedprompt.study.score import Score
+from fedprompt.tuning.pooled import PooledObjective
+from fedprompt.tuning.soft import tune_soft
+from fedprompt.workspace.cases.site_of_file import cases_of, make_worker
+from fedprompt.workspace.demo.result import demo_result
+from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source, write_cases
+from fedprompt.workspace.demo.time import demo_time
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.results.shown_work import shown_work
+from fedprompt.workspace.rounds.alone import nominate, tune_alone
+from fedprompt.workspace.rounds.federation_run import (
+    BankWriter,
+    FederationRun,
+    pooled_best,
+    start_prompt,
+)
+from fedprompt.workspace.timing import Clock
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["DemoSettings", "demo", "demo_study"]
+
+DRAW, KEY = 1, 2  # streams of the demo's seed
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """``cases`` a site tunes on; ``held_out`` each for validation and for test.
+
+    ``dtype`` and ``threads`` are the machine's own if None; they are recorded, and a run resumes with its own.
+    """
+
+    rounds: int = 3
+    cases: int = 48
+    seed: int = 0
+    held_out: int = 150
+    again: bool = False
+    model: str | None = None
+    dtype: str | None = None
+    threads: int | None = None
+    templates: int | None = None
+
+
+def demo_study(settings: DemoSettings) -> Study:
+    """Return the demo's study with the settings filled in."""
+    text = files("fedprompt.workspace").joinpath("demo_study.yaml").read_text(encoding="utf-8")
+    study = parse_study(text, "demo_study.yaml")
+    body = study.model_dump()
+    body["rounds"]["count"] = settings.rounds
+    body["splits"] = {"tune": settings.cases, "validation": settings.held_out, "test": settings.held_out}
+    # Public text: the bound on cases gives way where fewer are asked for, which a study of private cases should not do.
+    body["privacy"]["min_cases"] = min(study.privacy.min_cases, settings.cases, settings.held_out)
+    body["model"] = settings.model or study.model
+    if settings.templates is not None:
+        body["templates"] = body["templates"][: settings.templates]
+    return Study.model_validate(body)
+
+
+def demo(ws: Workspace, settings: DemoSettings, report: Report = quiet) -> dict[str, Any]:
+    """Run the demo, or go on with it, or return what it found if it is done.
+
+    Returns:
+        The JSON that section 8 of the design describes, with ``gains``, ``differences``, ``sentences``, ``headline``.
+
+    Raises:
+        AssetError: the model or the text is not there.
+        FedPromptError: a step could not be done; what was finished is kept and the next call resumes.
+    """
+    study = demo_study(settings)
+    machine = _settings(ws, settings)
+    report(Progress("prepare", f"loading {study.model}", 0.0, 1.0))
+    model = load(study.model, ws.home.path, machine)
+    digest = study.digest(model.info.digest)
+    recorded = {
+        "seed": settings.seed,
+        "cases": settings.cases,
+        "rounds": settings.rounds,
+        "held_out": settings.held_out,
+        "machine": asdict(model.info.settings),
+        "sites": [source.site for source in SOURCES],
+    }
+    run = content_id("r1", canonical_json({"kind": "demo", "study": digest, "settings": recorded}))
+    if settings.again:
+        run = f"{run}-{time.time_ns()}"
+    ws.bank.record_study(study, digest, model.info.digest)
+    row = ws.bank.start_run(run, kind="demo", study=digest, settings=recorded)
+    if row.result is not None:
+        return row.result
+    return _Demo(ws, settings, study, digest, model, run, report).run()
+
+
+def _settings(ws: Workspace, settings: DemoSettings) -> RunSettings:
+    machine = settings_for(ws.home.path)
+    if settings.dtype is not None:
+        machine = replace(machine, dtype=settings.dtype)
+    return machine if settings.threads is None else replace(machine, threads=settings.threads)
+
+
+class _Demo:
+    """One run of the demo, stage by stage."""
+
+    def __init__(
+        self,
+        ws: Workspace,
+        settings: DemoSettings,
+        study: Study,
+        digest: str,
+        model: CausalModel,
+        run: str,
+        report: Report,
+    ) -> None:
+        self.ws, self.settings, self.study, self.digest = ws, settings, study, digest
+        self.model, self.run_id, self.report = model, run, report
+        self.workers = {source.site: self._worker(source.site) for source in SOURCES}
+        self.hub = Hub(LocalTransport({name: worker.handle for name, worker in self.workers.items()}), digest)
+
+    def _worker(self, site: str) -> Worker:
+        source = next(s for s in SOURCES if s.site == site)
+        settings, text = self.settings, asset_folder(self.ws.home.path, "vader-text")
+        path = self.ws.home.sites / f"demo-seed{settings.seed}-cases{settings.cases}-held{settings.held_out}" / site
+        folder = SiteFolder(path)
+        entropy = [settings.seed, site_seed(site)]
+        key = hashlib.blake2b(canonical_json([*entropy, KEY]), digest_size=32, person=b"fedprompt-demo").digest()
+        folder.prepare(key)
+        self.ws.bank.register_site(site, site_identity(folder.key))
+        file = path / "cases.csv"
+        if not file.exists():
+            wanted = settings.cases + 2 * settings.held_out
+            drawn = draw_cases(read_source(text, source), wanted, np.random.SeedSequence([*entropy, DRAW]))
+            write_cases(file, drawn)
+        cases = cases_of(file, self.study, None, None)
+        return make_worker(name=site, folder=folder, study=self.study, model=self.model, cases=cases, where=str(file))
+
+    def run(self) -> dict[str, Any]:
+        """Run every stage."""
+        worker, settings = next(iter(self.workers.values())), self.settings
+        planned = demo_time(
+            self.model, self.study, self.ws.bank, worker, tune=settings.cases, held_out=settings.held_out
+        )
+        clock = Clock(self.report, planned)
+        clock.tell(f"this will take about {max(1, round(clock.total / 60))} minutes on this machine", 0.0)
+        federation = FederationRun(self.ws.bank, self.run_id, self.study, self.digest, self.hub, clock)
+        self._describe()
+        start = start_prompt(self.model, self.study, self.ws.bank)
+        with clock.stage("score", "the sites score the candidate templates"):
+            scores = federation.score_templates()
+            manual = federation.templates[pooled_best(scores, list(federation.templates))]
+        with clock.stage("federate", "the sites tune a soft prompt together"):
+            records = federation.tune(start, self.settings.seed)
+            kept_round = best_round(records)
+            federation.compare_on_validation([kept_round.prompt, manual])
+        with clock.stage("alone", "each site tunes a soft prompt alone"):
+            alone = tune_alone(federation, self.ws.bank, self.study, start, self.settings.seed)
+        with clock.stage("centralised", "one soft prompt is tuned on the pooled cases"):
+            central = best_round(self._centralised(start, clock))
+        with clock.stage("test", "the nominated prompts are evaluated on test, once"):
+            nominated = nominate(manual, kept_round, alone, scores, central.prompt)
+            look = federation.look_at_test(nominated.prompts, nominated.every_pair())
+        result = demo_result(
+            run=self.run_id,
+            study=self.digest,
+            model=self.model.info.name,
+            settings={**asdict(settings), "machine": asdict(self.model.info.settings)},
+            seconds=clock.seconds,
+            work=shown_work(sum((worker.work for worker in self.workers.values()), Work()), self.model.info),
+            clipped={site: federation.clipped.of(site) for site in self.workers},
+            templates=list(federation.templates.values()),
+            scores=scores,
+            records=records,
+            nominated=nominated,
+            look=look,
+        )
+        self.ws.bank.finish_run(self.run_id, result)
+        clock.tell("done", 1.0)
+        return result
+
+    def _describe(self) -> None:
+        described = {}
+        for site in self.hub.sites:
+            reply = self.hub.describe(site)
+            labels = dict(zip(self.study.answer.labels, reply.labels, strict=True))
+            described[site] = {
+                "source": next(s.title for s in SOURCES if s.site == site),
+                "tune": reply.tune,
+                "validation": reply.validation,
+                "test": reply.test,
+                "labels": labels,
+            }
+        self.ws.bank.record_stage(self.run_id, "sites", described)
+
+    def _centralised(self, start: SoftPrompt, clock: Clock) -> Sequence[RoundRecord]:
+        """Tune on all sites' cases at once, as many steps, each over as many cases as the sites take together."""
+        run = f"{self.run_id}/centralised"
+        self.ws.bank.start_run(run, kind="centralised", study=self.digest, settings={})
+        writer = BankWriter(self.ws.bank, run, self.digest, "centralised")
+        records = list(writer.written())
+        soft = records[-1].prompt.soft if records else start
+        assert soft is not None
+        tuning, count = self.study.tuning, self.study.rounds.count
+        pooled = PooledObjective([worker.objective("tune") for worker in self.workers.values()])
+        for number in range(len(records) + 1, count + 1):
+            clock.tell(f"pooled cases, round {number} of {count}", (number - 1) / count, round=number)
+            tuned = tune_soft(
+                pooled,
+                soft,
+                steps=tuning.steps,
+                batch=tuning.batch * len(self.workers),
+                lr=tuning.lr,
+                rng=np.random.default_rng(
+                    np.random.SeedSequence([self.settings.seed, site_seed("centralised"), number])
+                ),
+            )
+            soft = tuned.soft
+            prompt = Prompt(self.study.soft_template(), soft)
+            scores = {site: self._validate(worker, prompt) for site, worker in self.workers.items()}
+            records.append(RoundRecord(number, prompt, scores, {"pooled": float(np.mean(tuned.loss))}, 0, {}))
+            writer.write(records[-1])
+        return records
+
+    def _validate(self, worker: Worker, prompt: Prompt) -> Score:
+        assert prompt.soft is not None
+        cases = worker.splits.validation
+        table = worker.objective("validation").loglikelihoods(prompt.soft.vectors)
+        run = choice_run(prompt, table, true_labels(cases, self.study.answer))
+        return to_score(run, cases, "validation", self.study.answer)

@@ -1,0 +1,1 @@
+"""Prompts out of the bank and into it, in the formats of other tools and as signed releases."""

@@ -1,0 +1,256 @@
+"""Takes prompts out of the bank in a format that other tools read, and brings prompts in from a file.
+
+Pages call :func:`formats` on every draw, so it opens no model and hashes nothing.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+
+from fedprompt.bank.rows import ScoreRow
+from fedprompt.errors import ExportError, FedPromptError
+from fedprompt.exports.protocol import ExportContext, Exported, Format, ImportContext, ScoreLine
+from fedprompt.exports.registry import format_named, format_of
+from fedprompt.exports.registry import formats as all_formats
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.schema import Study
+from fedprompt.workspace.answers.answering import model_name_of
+from fedprompt.workspace.exchange.readings import reading_of
+from fedprompt.workspace.keys import home_signer
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = [
+    "ExportView",
+    "FormatView",
+    "ImportView",
+    "context_of",
+    "export_prompts",
+    "formats",
+    "gathered",
+    "import_file",
+]
+
+_ID = re.compile(r"p1:[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class FormatView:
+    """A format and whether it can hold the chosen prompts; if not, why, and the name of the one to take.
+
+    ``prompt`` is the id of the one among several that it cannot hold.
+    """
+
+    name: str
+    title: str
+    description: str
+    allowed: bool
+    reason: str | None
+    instead: str | None
+    prompt: str | None = None
+
+
+@dataclass(frozen=True)
+class ExportView:
+    """``path``: what was written; ``prompts``: ids of what is in it; ``dropped``: a sentence for each thing lost."""
+
+    path: Path
+    prompts: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ImportView:
+    """``prompts``: ids of what came in; ``dropped``: a sentence for each thing that was left out.
+
+    ``signer``: the fingerprint of the key that signed the file, None where nobody did. ``alike``: id -> other prompts
+    of the bank with the same words, or the same vectors, in another order; they stay apart.
+    """
+
+    prompts: tuple[str, ...]
+    dropped: tuple[str, ...]
+    signer: str | None
+    alike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def formats(ws: Workspace, prompt_ids: Sequence[str]) -> tuple[FormatView, ...]:
+    """Return every format, and whether it can hold these prompts.
+
+    Raises:
+        BankError: a prompt is not in the bank.
+    """
+    items = gathered(ws, prompt_ids, scored=False)
+    return tuple(_view(ws, known, items) for known in all_formats())
+
+
+def export_prompts(
+    ws: Workspace, prompt_ids: Sequence[str], format: str, destination: Path, report: Report = quiet
+) -> ExportView:
+    """Write prompts; say where, and what the format could not hold. The same prompts give the same bytes.
+
+    Args:
+        ws: the workspace.
+        prompt_ids: which prompts: ids, unique beginnings of them, or ``name@tag``.
+        format: the name of a format, as :func:`formats` lists them.
+        destination: a folder to be made, or a file that ends in ``.zip`` or in the format's own suffix.
+        report: hears how far it is.
+
+    Raises:
+        BankError: a prompt is not in the bank.
+        ExportError: no such format, one that cannot hold a prompt, or a destination that cannot be written.
+    """
+    chosen = format_named(format)
+    if not prompt_ids:
+        raise ExportError("no prompt was chosen; give at least one id, as 'fedprompt bank list' shows them")
+    items = gathered(ws, prompt_ids, report)
+    destination = destination.expanduser()
+    context = context_of(ws, chosen, items)
+    report(Progress("write", f"writing {destination.name}", 0, 1))
+    path = chosen.write(items, destination, context)
+    report(Progress("write", f"wrote {path.name}", 1, 1, 0.0))
+    return ExportView(
+        path,
+        tuple(item.prompt.id for item in items),
+        tuple(sentence for item in items for sentence in chosen.drops(item)),
+    )
+
+
+def import_file(ws: Workspace, path: Path, format: str | None = None) -> ImportView:
+    """Read prompts from a file or folder into the bank, all of them or none.
+
+    Args:
+        ws: the workspace.
+        path: the file or folder.
+        format: the name of its format; found by what it looks like if None.
+
+    Raises:
+        ExportError: the file is none that can be read, is damaged, or is hostile.
+        BankError: the bank cannot be written.
+    """
+    path = path.expanduser()
+    found = format_of(path) if format is None else format_named(format)
+    # Each asks the bank and the disk; a file names few models, and many times.
+    imported = found.read(path, ImportContext(cache(partial(_digest_of, ws)), cache(partial(_width_of, ws))))
+    batch = [(one.prompt, {**one.notes, "format": found.name}) for one in imported]
+    ids = ws.bank.record_prompts(batch, study=None, origin="import")
+    signers = {(one.notes.get("signature") or {}).get("signer") for one in imported}
+    dropped = tuple(sentence for one in imported for sentence in one.dropped)
+    alike = {id: tuple(other for other, _ in found) for id, found in ws.bank.near_duplicates_of(ids).items()}
+    return ImportView(ids, dropped, signers.pop() if len(signers) == 1 else None, alike)
+
+
+def gathered(
+    ws: Workspace, references: Sequence[str], report: Report = quiet, *, scored: bool = True
+) -> list[Exported]:
+    """Return distinct prompts with their studies and scores; without ``scored`` no score is summed up.
+
+    Raises:
+        BankError: a prompt is not in the bank.
+    """
+    whole = ws.bank.prompts_of([one for one in references if _ID.fullmatch(one)])
+    prompts: dict[str, Prompt] = {}
+    for done, one in enumerate(dict.fromkeys(references)):
+        report(Progress("read", f"reading {one} from the bank", done, len(references)))
+        prompt = whole.get(one) or ws.bank.prompt(one)
+        prompts[prompt.id] = prompt
+    rows = {row.id: row for row in ws.bank.rows_of(list(prompts))}
+    found = {id: (prompt, rows[id]) for id, prompt in prompts.items()}
+    studies = {row.digest: row.study for row in ws.bank.studies()}
+    scores: dict[str, list[ScoreRow]] = {id: [] for id in found}
+    for score in ws.bank.scores(prompts=list(found)):
+        scores[score.score.prompt].append(score)
+    items = []
+    for id, (prompt, row) in found.items():
+        study = studies.get(row.study) if row.study is not None else None
+        reading = reading_of(prompt, study, scores[id] if scored else ())
+        lines = tuple(_line(one, studies) for one in scores[id])
+        items.append(Exported(prompt, row.name, study, reading, row.origin, lines))
+    return items
+
+
+def _line(row: ScoreRow, studies: Mapping[str, Study]) -> ScoreLine:
+    name = studies[row.study].study if row.study in studies else row.study
+    return ScoreLine(row.run, name, row.site, row.round, row.created.isoformat(), row.score)
+
+
+def _view(ws: Workspace, known: Format, items: Sequence[Exported]) -> FormatView:
+    reason, instead, prompt = None, None, None
+    if not known.many and len(items) > 1:
+        reason, instead = f"it holds one prompt at a time, and {len(items)} are chosen", "bundle"
+    for item in items if reason is None else ():
+        refusal = known.refuses(item)
+        if refusal is not None:
+            reason, instead = refusal.reason, refusal.instead
+            prompt = item.prompt.id if len(items) > 1 else None
+            break
+    if reason is None and known.needs_model and items:
+        reason = _model_missing(ws, items[0])
+        instead = "bundle" if reason else None
+    return FormatView(known.name, known.title, known.description, reason is None, reason, instead, prompt)
+
+
+def _model_missing(ws: Workspace, item: Exported) -> str | None:
+    from fedprompt.models.registry import find_model_folder
+
+    try:
+        find_model_folder(model_name_of(ws, item.prompt, item.study), ws.home.path)
+    except FedPromptError as error:
+        return f"it needs the model, which is not here ({error})"
+    return None
+
+
+def context_of(ws: Workspace, chosen: Format, items: Sequence[Exported]) -> ExportContext:
+    """Return the model of the first soft prompt, or of the first prompt."""
+    item = next((one for one in items if one.prompt.soft is not None), items[0])
+    name = model_name_of(ws, item.prompt, item.study)
+    folder = _folder(ws, name)
+    signer = home_signer(ws.home)
+    if chosen.needs_model and folder is not None:
+        from fedprompt.models.hf.digest import model_digest
+
+        return ExportContext(folder, name, model_digest(folder), signer)
+    study = ws.bank.prompt_row(item.prompt.id).study
+    if study is not None:
+        digest = ws.bank.study(study).model_digest
+    else:
+        known = {row.study.model: row.model_digest for row in ws.bank.studies()}
+        digest = known.get(name, "")
+    return ExportContext(folder, name, digest, signer)
+
+
+def _folder(ws: Workspace, name: str) -> Path | None:
+    from fedprompt.models.registry import find_model_folder
+
+    try:
+        return find_model_folder(name, ws.home.path)
+    except FedPromptError:
+        return None
+
+
+def _digest_of(ws: Workspace, name: str) -> str | None:
+    """Return the digest of a model by a name in an imported file; never of a folder that the file names."""
+    from fedprompt.models.assets.catalogue import MODELS
+    from fedprompt.models.hf.digest import model_digest
+
+    for row in ws.bank.studies():
+        if row.study.model == name:
+            return row.model_digest
+    if name not in MODELS:
+        return None
+    folder = _folder(ws, name)
+    return None if folder is None else model_digest(folder)
+
+
+def _width_of(ws: Workspace, name: str) -> int | None:
+    """Return the embedding width of a model of the home, None where it is not here or does not say."""
+    from fedprompt.models.assets.catalogue import MODELS
+
+    folder = _folder(ws, name) if name in MODELS else None
+    try:
+        found = None if folder is None else json.loads((folder / "config.json").read_bytes()).get("hidden_size")
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, int) else None

@@ -1,0 +1,1 @@
+"""What a hub's operator does, a file a command."""

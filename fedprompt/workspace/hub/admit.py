@@ -1,0 +1,55 @@
+"""``hub admit``: signs a site's request once its fingerprint was compared by voice, and writes the site's kit."""
+
+import hmac
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fedprompt.errors import FederationError
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
+from fedprompt.workspace.home import Home
+
+__all__ = ["hub_admit"]
+
+
+def hub_admit(
+    home: Home, request: Path, *, confirm: Callable[[str, str], bool | str], out: Path | None = None
+) -> dict[str, Any]:
+    """Admit the site that made a request and write ``SITE.kit.zip``.
+
+    Args:
+        confirm: hears the site's name and the fingerprint; returns whether it is the one that the site's operator
+            read aloud, or the text that they read.
+
+    Raises:
+        FederationError: no such invitation, another request was admitted under this name, or the fingerprint differs.
+    """
+    from fedprompt.federation.transports.flare.enrol import approve, fingerprint
+
+    folder = HubFolder(home)
+    federation = folder.about["federation"]
+    site, found = fingerprint(request)
+    member = folder.members.get(site)
+    if member is None:
+        raise FederationError(
+            f"{request}: '{site}' was not invited to '{federation}'; 'fedprompt hub invite {site}' does"
+        )
+    if member["state"] != "invited" and (member["state"] != "admitted" or member.get("fingerprint") != found):
+        raise FederationError(
+            f"{request}: a site '{site}' is {member['state']} already, with another key or for good; invite it "
+            "under another name"
+        )
+    said = confirm(site, found)
+    same = hmac.compare_digest(_plain(said), _plain(found)) if isinstance(said, str) else said
+    if not same:
+        raise FederationError(
+            f"{request}: not admitted, since the fingerprint is not the one that '{site}' read; ask for a new request"
+        )
+    path = out or Path(f"{site}.kit.zip")
+    approve(folder.path, request, path)
+    folder.set_member(site, state="admitted", fingerprint=found)
+    return {"site": site, "fingerprint": found, "kit": str(path)}
+
+
+def _plain(text: str) -> bytes:
+    return "".join(text.split()).lower().encode()

@@ -1,0 +1,46 @@
+"""``hub init``: makes a federation's authority and the hub's own certificates, and writes a hardened policy."""
+
+import os
+import shutil
+from typing import Any
+
+from fedprompt.errors import FederationError
+from fedprompt.workspace.enrolled.hub_folder import NAME, HubFolder, write_json
+from fedprompt.workspace.home import Home
+
+__all__ = ["hub_init"]
+
+
+def hub_init(
+    home: Home, name: str, *, host: str = "localhost", port: int = 8002, admin_port: int = 8003
+) -> dict[str, Any]:
+    """Make this home the hub of a federation.
+
+    Args:
+        host: the name by which sites reach this machine. ``localhost`` listens on this machine alone.
+
+    Returns:
+        ``federation``, ``host``, ``port``, ``admin_port`` and ``authority``, the fingerprint of the authority.
+
+    Raises:
+        FederationError: it is a hub already, a name cannot be used, or NVFLARE is not installed.
+    """
+    folder = HubFolder(home)
+    if (folder.path / "hub.json").exists():
+        raise FederationError(f"{folder.path}: this home is the hub of '{folder.about['federation']}' already")
+    if not NAME.fullmatch(name):
+        raise FederationError(f"'{name}' is no federation's name; use letters, digits, '-' and '_', at most 60")
+    from fedprompt.federation.transports.flare.enrol import authority
+
+    # Made aside and then renamed, so that an init that was broken off can be done again.
+    made = folder.path.with_name(f".hub.{os.getpid()}")
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(mode=0o700, parents=True)
+    try:
+        found = authority(made, federation=name, host=host, port=port, admin_port=admin_port, final=folder.path)
+        about = {"federation": name, "host": host, "port": port, "admin_port": admin_port, "authority": found}
+        write_json(made / "hub.json", about)
+        os.replace(made, folder.path)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return about

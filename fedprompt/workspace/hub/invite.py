@@ -1,0 +1,29 @@
+"""``hub invite``: a file that tells a site where the hub is and how to know it. There is no secret in it."""
+
+from pathlib import Path
+from typing import Any
+
+from fedprompt.errors import FederationError
+from fedprompt.workspace.enrolled.hub_folder import NAME, HubFolder, write_json
+from fedprompt.workspace.home import Home
+
+__all__ = ["hub_invite"]
+
+
+def hub_invite(home: Home, site: str, *, org: str | None = None, out: Path | None = None) -> dict[str, Any]:
+    """Invite a site and write its file, ``SITE.invite.json`` unless named otherwise.
+
+    Raises:
+        FederationError: this home is no hub, or a site of this name is there already.
+    """
+    folder = HubFolder(home)
+    about = folder.about
+    if not NAME.fullmatch(site):
+        raise FederationError(f"'{site}' is no site's name; use letters, digits, '-' and '_', at most 60")
+    state = folder.members.get(site, {}).get("state")
+    if state not in (None, "invited"):
+        raise FederationError(f"a site '{site}' is {state} already; names are not used twice, so choose another")
+    folder.set_member(site, state="invited", org=org or site.replace("-", "_"))
+    path = out or Path(f"{site}.invite.json")
+    write_json(path, {"fedprompt": "invite 1", "site": site, "org": folder.members[site]["org"], **about})
+    return {"site": site, "invite": str(path), "authority": about["authority"]}

@@ -1,0 +1,39 @@
+"""``hub revoke`` and ``hub remove``: a site is asked no more, and its certificate opens nothing any more."""
+
+import contextlib
+from typing import Any
+
+from fedprompt.errors import FederationError
+from fedprompt.workspace.enrolled.hub_engine import running_hub
+from fedprompt.workspace.enrolled.hub_folder import HubFolder, read_json, write_json
+from fedprompt.workspace.home import Home
+
+__all__ = ["hub_leave"]
+
+
+def hub_leave(home: Home, site: str, state: str) -> dict[str, Any]:
+    """Bar a site for good, under this name and key.
+
+    Args:
+        state: ``revoked`` (sent away) or ``removed`` (it left).
+
+    Raises:
+        FederationError: there is no such site.
+    """
+    folder = HubFolder(home)
+    members = folder.members
+    if site not in members:
+        raise FederationError(f"there is no site '{site}'; there are {', '.join(sorted(members)) or 'none'}")
+    folder.set_member(site, state=state)
+    # The engine reads this file when it starts, and is told now where it runs.
+    barred = sorted({*folder.sites("revoked"), *folder.sites("removed")})
+    path = folder.path / "kit-server" / "disabled_clients.json"
+    read_json(path)  # a damaged one is said, not written over
+    write_json(path, {"disabled_clients": barred})
+    if folder.running is not None:
+        from fedprompt.federation.transports.flare.link import LinkDown
+        from fedprompt.federation.transports.flare.transport import bar
+
+        with contextlib.suppress(LinkDown):
+            bar(running_hub(home), site)
+    return {"site": site, "state": state}

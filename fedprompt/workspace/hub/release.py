@@ -1,0 +1,102 @@
+"""``hub release``: signs the result of a federation for its sites, and hands it to those that are connected."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fedprompt.bank.rows import RunRow
+from fedprompt.errors import FederationError
+from fedprompt.exports.protocol import ExportContext, Exported
+from fedprompt.workspace.enrolled.hub_engine import running_hub
+from fedprompt.workspace.enrolled.hub_folder import HubFolder, now
+from fedprompt.workspace.exchange.exporting import gathered
+from fedprompt.workspace.exchange.release import vouched, write_release
+from fedprompt.workspace.keys import home_signer
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["hub_release"]
+
+DELIVERY_SECONDS = 60.0
+
+
+def hub_release(
+    ws: Workspace, *, run: str | None = None, out: Path | None = None, send: bool = False, sites: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Write a signed release of a finished run: its nominated prompts, and what they score.
+
+    Scores of single sites are in it only where the study's ``privacy.scores`` says ``sites``.
+
+    Args:
+        run: its id or the beginning of one; the newest finished federation if None.
+        out: the zip to write, ``STUDY.release.zip`` if None.
+        send: hand it to the sites that are connected now.
+        sites: to whom; everyone who was admitted if none is named.
+
+    Returns:
+        ``release`` (the file), ``federation``, ``study``, ``run``, ``prompts``, ``signer``, ``per_site`` (whether the
+        sites' own scores are in it) and ``sent`` (site -> "received", or why not).
+
+    Raises:
+        FederationError: this home is no hub, no such run is finished, or its engine does not run.
+        ExportError: the file cannot be written.
+    """
+    from fedprompt.federation.transports.flare.vouch import vouch
+
+    folder = HubFolder(ws.home)
+    about, chosen = folder.about, _finished(ws, run)
+    named = (chosen.result or {}).get("prompts")
+    study = ws.bank.study(chosen.study)
+    if not isinstance(named, dict) or not named:
+        raise FederationError(f"run {chosen.id} nominated no prompt, so there is nothing to release")
+    items = gathered(ws, list(dict.fromkeys(map(str, named.values()))))
+    shared = study.study.privacy.scores == "sites"
+    if not shared:
+        items = [_without_sites(item) for item in items]
+    signer = home_signer(ws.home)
+    path = out or Path(f"{study.study.study}.release.zip".replace(" ", "-"))
+    body = write_release(
+        path,
+        items,
+        ExportContext(None, study.study.model, study.model_digest, signer),
+        signer,
+        vouch(folder.path, vouched(about["federation"], signer.key)),
+        federation=about["federation"],
+        study=chosen.study,
+        run=chosen.id,
+        made=now(),
+        prompts=dict(named),
+    )
+    sent = _deliver(ws, path.read_bytes(), sites or folder.sites()) if send else {}
+    return {
+        "release": str(path),
+        "federation": body.federation,
+        "study": body.study,
+        "run": body.run,
+        "prompts": dict(body.prompts),
+        "signer": signer.fingerprint,
+        "per_site": shared,
+        "sent": sent,
+    }
+
+
+def _finished(ws: Workspace, wanted: str | None) -> RunRow:
+    done = [row for row in ws.bank.runs(kind="federate") if row.result is not None]
+    if wanted is not None:
+        done = [row for row in done if row.id.startswith(wanted) or row.id.startswith(f"r1:{wanted}")]
+    if not done:
+        told = "no federation is finished here" if wanted is None else f"no finished federation has the id {wanted}"
+        raise FederationError(f"{told}; 'fedprompt federate' runs one to its end")
+    return done[0]
+
+
+def _without_sites(item: Exported) -> Exported:
+    return replace(item, reading=replace(item.reading, scores={}, cases={}), lines=())
+
+
+def _deliver(ws: Workspace, data: bytes, sites: Sequence[str]) -> dict[str, str]:
+    from fedprompt.federation.transports.flare.transport import FlareTransport
+
+    with FlareTransport(partial(running_hub, ws.home), sites, deadline=DELIVERY_SECONDS) as transport:
+        return {site: transport.deliver(site, data) for site in transport.sites}

@@ -1,0 +1,68 @@
+"""``hub take``: a template that a site published comes into the hub's bank, once its signature says whose it is."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from fedprompt.errors import EgressRefused, FederationError, PromptError
+from fedprompt.privacy.egress import unpack_reply
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.messages import PublishReply
+from fedprompt.study.schema import Closed
+from fedprompt.workspace.enrolled.hub_folder import HubFolder, read_json
+from fedprompt.workspace.site.publish import FORM, SIGNED
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["hub_take"]
+
+Hex = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$", max_length=2_000_000)]
+
+
+class Published(Closed):
+    """What ``site publish`` wrote."""
+
+    fedprompt: Literal["published 1"]
+    federation: Annotated[str, StringConstraints(max_length=60)]
+    site: Annotated[str, StringConstraints(max_length=60)]
+    reply: Hex
+    certificate: Annotated[str, StringConstraints(max_length=64 * 1024)]
+    signature: Hex
+
+
+def hub_take(ws: Workspace, file: Path) -> dict[str, Any]:
+    """Take a published template into the bank.
+
+    Returns:
+        ``site``, ``prompt``, ``name`` and ``text``.
+
+    Raises:
+        FederationError: the file is none, or no site that takes part signed it.
+    """
+    from fedprompt.federation.transports.flare.vouch import member_that_signed
+
+    folder = HubFolder(ws.home)
+    about = folder.about
+    try:
+        found = Published.model_validate(read_json(file) or {})
+        data = bytes.fromhex(found.reply)
+        reply = unpack_reply(data).message
+    except (ValidationError, EgressRefused) as error:
+        raise FederationError(f"{file}: not a template that 'fedprompt site publish' wrote ({FORM})") from error
+    if found.federation != about["federation"] or not isinstance(reply, PublishReply):
+        raise FederationError(f"{file}: not a template that was published to '{about['federation']}'")
+    signed = member_that_signed(folder.path, found.certificate.encode(), SIGNED + data, bytes.fromhex(found.signature))
+    if signed is None or signed != found.site or signed not in folder.sites():
+        raise FederationError(
+            f"{file}: no site that takes part signed it as '{found.site}'; ask that site's operator for the file again"
+        )
+    try:
+        prompt = Prompt(reply.template.template())
+    except PromptError as error:
+        raise FederationError(f"{file}: {error}") from error
+    if prompt.id != reply.prompt:
+        raise FederationError(f"{file}: the template has another content than its id says")
+    ws.bank.record_prompt(prompt, study=None, origin=f"published:{signed}", notes={"federation": found.federation})
+    template = reply.template
+    text = template.text if template.text is not None else "\n".join(m.content for m in template.messages or ())
+    return {"site": signed, "prompt": prompt.id, "name": prompt.name, "text": text}

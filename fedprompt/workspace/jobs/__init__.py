@@ -1,0 +1,1 @@
+"""Work that a job process does while a page or a command waits and watches."""

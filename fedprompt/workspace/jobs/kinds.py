@@ -1,0 +1,237 @@
+"""What a job of each kind does, and the lane it runs in. A new kind is a function and a line in the table.
+
+A function takes the workspace, the job's JSON arguments and whom to tell, and returns a JSON object.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fedprompt.errors import JobError, did_you_mean
+from fedprompt.workspace.progress import Paused, Progress, Report
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["Kind", "kind_named", "kinds"]
+
+Arguments = Mapping[str, Any]
+Work = Callable[[Workspace, Arguments, Report], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of job."""
+
+    name: str
+    lane: str
+    work: Work
+
+
+def kinds() -> tuple[Kind, ...]:
+    """Return every kind."""
+    return tuple(_KINDS.values())
+
+
+def kind_named(name: str) -> Kind:
+    """Return one kind.
+
+    Raises:
+        JobError: there is no such kind.
+    """
+    if name not in _KINDS:
+        raise JobError(f"unknown kind of job '{name}'{did_you_mean(name, _KINDS)}")
+    return _KINDS[name]
+
+
+def _demo(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.demo.run import DemoSettings, demo
+
+    return demo(ws, DemoSettings(**arguments), report)
+
+
+def _assets(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.assets import pull_assets
+
+    return pull_assets(ws.home, report)
+
+
+def _score(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.local.scoring import score
+
+    rest = dict(arguments)
+    found = score(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, **{**_COLUMNS, **rest})
+    # Which cases they were is for whoever runs the command; the bank keeps counts.
+    return {key: value for key, value in found.items() if key != "unparsed_lines"}
+
+
+def _dry_run(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.local.dry_run import dry_run
+
+    mapping, group = arguments.get("mapping"), arguments.get("group")
+    return dry_run(ws, Path(arguments["study"]), Path(arguments["data"]), mapping=mapping, group=group, report=report)
+
+
+def _tune(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.local.tuning import tune
+
+    rest = dict(arguments)
+    return tune(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, **{**_COLUMNS, **rest})
+
+
+def _federate(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.rounds.federating import federate
+
+    rest = dict(arguments)
+    study = Path(rest.pop("study"))
+    sites = {str(name): Path(path) for name, path in rest.pop("sites").items()}
+    tell = _pausing(report, rest.pop("pause_after", None))
+    return federate(ws, study, sites, report=tell, **{**_COLUMNS, **rest})
+
+
+def _federate_flare(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.rounds.federating import federate_flare
+
+    rest = dict(arguments)
+    tell = _pausing(report, rest.pop("pause_after", None))
+    return federate_flare(ws, Path(rest["study"]), tuple(rest.get("sites", ())), seed=rest.get("seed", 0), report=tell)
+
+
+def _pausing(report: Report, last: int | None) -> Report:
+    """Return a report that pauses the work once a round after ``last`` begins."""
+
+    def tell(progress: Progress) -> None:
+        report(progress)
+        if last is not None and progress.stage == "federate" and progress.detail.get("round", 0) > last:
+            raise Paused(f"paused after round {last}")
+
+    return tell
+
+
+def _data(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.cases.data_view import look_at
+    from fedprompt.workspace.cases.evaluation_sets import Reading
+
+    given = arguments.get("reading")
+    reading = None if given is None else Reading.model_validate(given)
+    return look_at(Path(arguments["data"]), reading, min_cases=int(arguments.get("min_cases", 30)), report=report)
+
+
+def _tune_time(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.local.tuning_time import time_tuning
+
+    rest = dict(arguments)
+    study, data = Path(rest.pop("study")), Path(rest.pop("data"))
+    return time_tuning(ws, study, data, mapping=rest.get("mapping"), group=rest.get("group"), report=report)
+
+
+def _forecast(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.rounds.forecast import forecast
+
+    given = arguments["sites"]
+    named = given.items() if isinstance(given, Mapping) else ((site, None) for site in given)
+    sites = {str(name): None if path is None else Path(path) for name, path in named}
+    mapping, group = arguments.get("mapping"), arguments.get("group")
+    return forecast(ws, Path(arguments["study"]), sites, mapping=mapping, group=group, report=report)
+
+
+def _rehearse(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.site.rehearse import site_rehearse
+
+    rest = dict(arguments)
+    return site_rehearse(ws.home, Path(rest.pop("data")), report=report, **rest)
+
+
+def _roster(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.hub.status import hub_status
+
+    return hub_status(ws)
+
+
+def _export(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.exchange.exporting import export_prompts
+
+    found = export_prompts(
+        ws, tuple(arguments["prompts"]), str(arguments["format"]), Path(arguments["destination"]), report
+    )
+    return {"path": str(found.path), "dropped": list(found.dropped)}
+
+
+def _export_preview(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.exchange.preview import preview_export
+
+    return asdict(
+        preview_export(ws, tuple(arguments["prompts"]), str(arguments["format"]), str(arguments["name"]), report)
+    )
+
+
+def _trial(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.playground.trial_files import TrialFolder
+    from fedprompt.workspace.playground.trials import run_trial
+
+    return run_trial(ws, TrialFolder(ws.home, str(arguments["owner"])), str(arguments["run"]), report)
+
+
+def _model_test(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.answers.model_test import try_model
+
+    return try_model(ws, arguments, report)
+
+
+def _search(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.search.finding import run_search
+
+    return run_search(ws, arguments, report)
+
+
+def _harden(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.local.hardening import harden
+
+    rest = dict(arguments)
+    return harden(ws, str(rest.pop("prompt")), Path(rest.pop("data")), report=report, **{**_COLUMNS, **rest})
+
+
+def _ranking_csv(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.ranking.ranking_csv import run_ranking_csv
+
+    return run_ranking_csv(ws, arguments, report)
+
+
+def _map(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.search.prompt_map import run_map
+
+    return run_map(ws, arguments, report)
+
+
+def _nearest_words(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+    from fedprompt.workspace.answers.nearest_words import run_nearest_words
+
+    return run_nearest_words(ws, arguments, report)
+
+
+_COLUMNS: Mapping[str, Any] = {"mapping": None, "group": None, "seed": 0}
+_KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("assets", "long", _assets),
+        Kind("data", "quick", _data),
+        Kind("demo", "long", _demo),
+        Kind("dry-run", "quick", _dry_run),
+        Kind("export", "long", _export),
+        Kind("export-preview", "quick", _export_preview),
+        Kind("federate", "long", _federate),
+        Kind("federate-flare", "long", _federate_flare),
+        Kind("harden", "long", _harden),
+        Kind("map", "quick", _map),
+        Kind("model-test", "quick", _model_test),
+        Kind("nearest-words", "quick", _nearest_words),
+        Kind("forecast", "quick", _forecast),
+        Kind("ranking-csv", "quick", _ranking_csv),
+        Kind("rehearse", "long", _rehearse),
+        Kind("roster", "quick", _roster),
+        Kind("score", "long", _score),
+        Kind("search", "quick", _search),
+        Kind("trial", "quick", _trial),
+        Kind("tune", "long", _tune),
+        Kind("tune-time", "long", _tune_time),
+    )
+}

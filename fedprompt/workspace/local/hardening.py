@@ -1,0 +1,271 @@
+"""``harden``: a soft prompt made into words on this site's own cases, and what of its accuracy the words keep.
+
+Words are chosen on the ``tune`` split. What they keep is told on ``validation``, beside the soft prompt, its plain
+projections and the best template written by hand, each difference paired over the same cases. Nothing leaves.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fedprompt.bank.filters import Filter
+from fedprompt.errors import FedPromptError, ModelError
+from fedprompt.evaluation.runs.runner import PromptRun, run_prompts, to_score
+from fedprompt.evaluation.scorers import judged_by
+from fedprompt.evaluation.statistics.statistics import Compared, compare_with
+from fedprompt.models.protocols import CausalModel
+from fedprompt.models.registry import load
+from fedprompt.models.vocabulary import Worded
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.schema import Study
+from fedprompt.tuning.hardening import Searched, SearchSettings, project, search_words
+from fedprompt.tuning.word_objective import WordObjective, Words, with_words
+from fedprompt.workspace.cases.own_cases import OWN_SITE, OwnCases, own_cases
+from fedprompt.workspace.cases.site_of_file import contents_digest
+from fedprompt.workspace.progress import Report, quiet
+from fedprompt.workspace.results.shown_score import shown_score
+from fedprompt.workspace.results.told_apart import all_pairs
+from fedprompt.workspace.rounds.result_table import points
+from fedprompt.workspace.timing import Clock
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["CASES", "FLUENCY", "STEPS", "harden"]
+
+STEPS = 40
+FLUENCY = 0.01
+CASES = 64  # of the tune split, on which words are measured; the split's order is keyed, so the first are any
+POORLY, UNEVENLY = 7.0, 5.0  # nats a token; plain English is at 3 to 4
+
+
+def harden(
+    ws: Workspace,
+    prompt: str,
+    data: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    group: str | None = None,
+    steps: int = STEPS,
+    fluency: float = FLUENCY,
+    seed: int = 0,
+    report: Report = quiet,
+) -> dict[str, Any]:
+    """Make a soft prompt of the bank into words, and keep the template that they give.
+
+    A run that was stopped goes on at its step: the same prompt, data, settings and seed are the same run.
+
+    Args:
+        ws: the workspace.
+        prompt: its id, a unique beginning of it, or ``name@tag``.
+        data: this site's cases.
+        mapping: the file's columns for the study's fields.
+        group: the column whose equal values stay in one split.
+        steps: at most so many steps of the search; 0 keeps the better projection.
+        fluency: what a nat of the words' own surprise a token weighs against a nat of loss.
+        seed: of the search and of the intervals.
+        report: hears how far it is.
+
+    Returns:
+        ``prompt`` (of the words), ``from``, ``words``, ``template``, ``validation`` (a row each for ``soft``,
+        ``cosine``, ``euclid``, ``words`` and ``manual``, with value, interval and ``against_soft``), ``search``,
+        ``sentence``, ``seconds`` and ``run``.
+
+    Raises:
+        FedPromptError: no soft prompt, no study, or answers that are not a choice.
+        DataError, ModelError, TuningError: says where and what to do.
+    """
+    began = time.monotonic()
+    soft = ws.bank.prompt(prompt)
+    study, digest = _study_of(ws, soft)
+    clock = Clock(report, {"load": 3.0, "project": 5.0, "search": 3.0 * steps, "validation": 20.0})
+    with clock.stage("load", f"loading {study.model}"):
+        model = load(study.model, ws.home.path)
+    if not isinstance(model, Worded) or soft.soft is None:
+        raise ModelError(f"{study.model} has no vocabulary to look for words in; harden a prompt of a language model")
+    soft.soft.check_model(model.info.digest, model.info.name, model.info.width)
+    own = own_cases(ws, study, Path(study.study), data, mapping, group, "validation")
+    tune = own.splits.tune
+    objective = WordObjective(
+        model,
+        model.vocabulary,
+        soft.template,
+        tune[:CASES],
+        study.answer,
+        tokens=soft.soft.tokens,
+        fluency=fluency,
+        tune=tune,
+    )
+    search = SearchSettings(steps, seed)
+    settings = {"prompt": soft.id, "fluency": fluency, "search": asdict(search)}
+    settings["contents"] = contents_digest(own.folder, [*tune, *own.chosen])
+    run = content_id("r1", canonical_json({"kind": "harden", "study": digest, "settings": settings}))
+    machine = asdict(model.info.settings)
+    row = ws.bank.start_run(run, kind="harden", study=digest, settings={**settings, "machine": machine})
+    if row.result is not None:
+        return row.result
+    with clock.stage("project", "the words nearest to the vectors"):
+        cosine, euclid = (project(model.vocabulary, soft.soft.vectors, by) for by in ("cosine", "euclid"))
+        projected = objective.measure([cosine, euclid])
+    start = min(projected, key=lambda one: one.objective)
+    with clock.stage("search", "looking for better words"):
+        found = search_words(
+            model.vocabulary,
+            objective,
+            _resumed(ws, run, start),
+            search,
+            lambda here: _stepped(ws, run, clock, here, search),
+        )
+    name = f"{soft.name}, in words"
+    prompts = {
+        key: Prompt(with_words(soft.template, model.vocabulary.spelt(tokens), name))
+        for key, tokens in (("cosine", cosine), ("euclid", euclid), ("words", found.words.tokens))
+    }
+    with clock.stage("validation", f"{len(own.chosen)} validation cases"):
+        manual = [Prompt(template) for template in study.candidates()]
+        runs = _validated(model, study, own, [soft, *prompts.values(), *manual], clock)
+    best = max(manual, key=lambda one: float(np.nanmean(runs[one.id].values)), default=None)
+    rows = _rows(runs, {"soft": soft, **prompts, **({} if best is None else {"manual": best})}, study, own, seed)
+    hard = prompts["words"]
+    result = {
+        "prompt": hard.id,
+        "from": soft.id,
+        "study": study.study,
+        "model": study.model,
+        "words": model.vocabulary.spelt(found.words.tokens),
+        "template": hard.template.text or "\n".join(one.content for one in hard.template.messages or ()),
+        "validation": rows,
+        "search": {
+            "steps": found.step,
+            "cases": len(objective),
+            "start": _shown(start),
+            "end": _shown(found.words),
+        },
+        "sentence": _sentence(rows, found.words.surprise),
+        "seconds": round(time.monotonic() - began, 3),
+        "run": run,
+    }
+    notes = {"hardened_from": soft.id, "words": result["words"], "kept": result["sentence"]}
+    ws.bank.record_prompt(hard, study=digest, origin="hardened", parents=[soft.id], notes=notes)
+    for one in manual:
+        ws.bank.record_prompt(one, study=digest, origin="study")
+    _record(ws, run, digest, study, own, [runs[one.id] for one in (soft, hard, *manual)])
+    ws.bank.finish_run(run, result)
+    return result
+
+
+def _study_of(ws: Workspace, prompt: Prompt) -> tuple[Study, str]:
+    if prompt.soft is None:
+        raise FedPromptError(f"“{prompt.name}” is words already; choose a soft prompt to harden")
+    digest = ws.bank.prompt_row(prompt.id).study
+    if digest is None:
+        raise FedPromptError(
+            f"“{prompt.name}” came without a study, so neither its fields nor its labels are known here; harden it in "
+            "the bank that it was tuned in, or merge that bank ('fedprompt bank merge')"
+        )
+    study = ws.bank.study(digest).study
+    if study.answer.type != "choice":
+        raise FedPromptError(
+            f"the study “{study.study}” asks for free text; only a choice among labels can be hardened"
+        )
+    return study, digest
+
+
+def _resumed(ws: Workspace, run: str, start: Words) -> Searched:
+    """Return where the search stood when it was stopped, or its start."""
+    steps = [body for name, body in ws.bank.stages(run).items() if name.startswith("step ")]
+    if not steps:
+        return Searched(start)
+    last = max(steps, key=lambda body: int(body["step"]))
+    return Searched(
+        Words(**{**last["words"], "tokens": tuple(last["words"]["tokens"])}), last["step"], last["fruitless"]
+    )
+
+
+def _stepped(ws: Workspace, run: str, clock: Clock, here: Searched, search: SearchSettings) -> None:
+    body = {"step": here.step, "fruitless": here.fruitless, "words": asdict(here.words)}
+    ws.bank.record_stage(run, f"step {here.step}", body)
+    said = f"step {here.step} of at most {search.steps}: loss {here.words.loss:.3f}"
+    clock.tell(said, here.step / max(1, search.steps), run=run, step=here.step, objective=here.words.objective)
+
+
+def _validated(
+    model: CausalModel, study: Study, own: OwnCases, prompts: Sequence[Prompt], clock: Clock
+) -> dict[str, PromptRun]:
+    """Return each prompt's values on the validation cases, by its id."""
+    different = list({prompt.id: prompt for prompt in prompts}.values())
+
+    def tell(done: int, total: int) -> None:
+        clock.tell(f"{len(different)} prompts on {len(own.chosen)} validation cases", done / max(1, total))
+
+    found, _ = run_prompts(model, different, own.chosen, study.answer, own.splits.tune, tell, own.folder.scores)
+    return {one.prompt.id: one for one in found}
+
+
+def _rows(
+    runs: Mapping[str, PromptRun], prompts: Mapping[str, Prompt], study: Study, own: OwnCases, seed: int
+) -> dict[str, dict[str, Any]]:
+    reference, groups = prompts["soft"].id, [case.group for case in own.chosen]
+    others = {prompt.id: runs[prompt.id].values for prompt in prompts.values() if prompt.id != reference}
+    tests = compare_with(runs[reference].values, others, np.random.default_rng(seed), groups)
+    rows = {}
+    for key, prompt in prompts.items():
+        score = shown_score(to_score(runs[prompt.id], own.chosen, "validation", study.answer))
+        against = None if prompt.id == reference else _against(tests[prompt.id])
+        text = prompt.template.text or "\n".join(one.content for one in prompt.template.messages or ())
+        rows[key] = {"prompt": prompt.id, "name": prompt.name, "text": text, **score, "against_soft": against}
+    return rows
+
+
+def _against(test: Compared | None) -> dict[str, Any] | None:
+    if test is None:
+        return None
+    change = test.difference
+    return {
+        "n": test.n,
+        "difference": change.value,
+        "low": change.low,
+        "high": change.high,
+        "distinguishable": change.excludes_zero,
+        "test": test.test,
+        "p": test.pvalue,
+        "p_adjusted": test.adjusted,
+    }
+
+
+def _record(ws: Workspace, run: str, digest: str, study: Study, own: OwnCases, runs: Sequence[PromptRun]) -> None:
+    """Keep scores and comparisons, unless only other sites scored the study: this one would end their ranking."""
+    here = ws.bank.leaders(Filter(study=digest, site=OWN_SITE), coverage="any", limit=1)
+    if here.sites and not here.total:
+        return
+    kept = list({one.prompt.id: one for one in runs}.values())
+    by = judged_by(study.answer, None)
+    scores = [to_score(one, own.chosen, "validation", study.answer) for one in kept]
+    ws.bank.record_scores(run, OWN_SITE, [one.model_copy(update={"judged_by": by}) for one in scores])
+    ws.bank.record_comparisons(run, OWN_SITE, all_pairs(kept, own.chosen, "validation"))
+
+
+def _shown(words: Words) -> dict[str, float]:
+    return {"loss": words.loss, "surprise": words.surprise, "objective": words.objective}
+
+
+def _sentence(rows: Mapping[str, Mapping[str, Any]], surprise: float) -> str:
+    """Return in plain words what hardening kept."""
+    soft, words, manual = rows["soft"], rows["words"], rows.get("manual")
+    said = [f"keeps {words['value']:.2f} of {soft['value']:.2f} on {soft['n']:,} validation cases"]
+    against = words["against_soft"]
+    if against is not None:
+        span = f"{points(against['low'])} to {points(against['high'])}"
+        said[0] += f", a difference of {points(against['difference'])} points ({span})"
+        if not against["distinguishable"]:
+            said[0] += " that may be chance"
+    if manual is not None:
+        said.append(f"the best template written by hand has {manual['value']:.2f}")
+        if manual["value"] >= words["value"]:
+            said[-1] += ", so take that one"
+    read = "poorly" if surprise > POORLY else "unevenly" if surprise > UNEVENLY else "well"
+    said.append(f"the words read {read} ({surprise:.1f} nats a token)")
+    return "; ".join(said)

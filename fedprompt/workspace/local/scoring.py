@@ -1,0 +1,144 @@
+"""``score``: every template of a study on one site's own cases. Nothing leaves; the scores go into the bank.
+
+What was computed before is not computed again: it lies in the site's folder.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fedprompt.evaluation.runs.runner import run_prompts, to_score
+from fedprompt.evaluation.scorers import complete_scorers, judged_by
+from fedprompt.models.chat.config import is_chat
+from fedprompt.models.protocols import CacheDtype, CausalModel
+from fedprompt.models.registry import chosen_settings, load
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.site.judge_calls import recorded
+from fedprompt.study.files import read_study
+from fedprompt.study.schema import Study
+from fedprompt.study.score import SplitName
+from fedprompt.workspace.bills.judge_bill import judge_paid
+from fedprompt.workspace.bills.scorer_resources import scorer_resources
+from fedprompt.workspace.cases.own_cases import OWN_SITE, own_cases
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.results.shown_score import method_of, shown_run
+from fedprompt.workspace.results.shown_work import shown_work
+from fedprompt.workspace.results.told_apart import all_pairs, told_apart
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["OWN_SITE", "open_study", "score"]
+
+
+def open_study(
+    ws: Workspace,
+    path: Path,
+    model: str | None,
+    report: Report = quiet,
+    *,
+    cache_bytes: int | None = None,
+    cache_dtype: CacheDtype | None = None,
+) -> tuple[Study, CausalModel, str]:
+    """Return a study, its model and its digest, and record it.
+
+    Args:
+        model: to use instead of the study's, or None.
+        cache_bytes: keys and values that tuning may keep in memory; the machine's own setting if None.
+        cache_dtype: what they are kept in; the model's own dtype if None.
+
+    Raises:
+        StudyError: the file is not a study.
+        ModelError: its model cannot be loaded.
+    """
+    study = read_study(path, complete_scorers)
+    if model is not None:
+        study = study.model_copy(update={"model": model})
+    report(Progress("prepare", f"loading {study.model}"))
+    loaded = load(study.model, ws.home.path, chosen_settings(ws.home.path, cache_bytes, cache_dtype))
+    digest = study.digest(loaded.info.digest)
+    ws.bank.record_study(study, digest, loaded.info.digest)
+    return study, loaded, digest
+
+
+def score(
+    ws: Workspace,
+    study: Path,
+    data: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    group: str | None = None,
+    split: SplitName = "validation",
+    seed: int = 0,
+    model: str | None = None,
+    cache_bytes: int | None = None,
+    anew: bool = False,
+    report: Report = quiet,
+) -> dict[str, Any]:
+    """Score a study's templates on a split of a file's cases.
+
+    Args:
+        cache_bytes: keys and values that may be held in memory; the machine's own setting if None.
+        anew: compute, and with a chat model pay for, what is known from earlier runs.
+
+    Returns:
+        The JSON that section 8 of the design describes for ``fedprompt score --json``.
+
+    Raises:
+        StudyError, DataError, ModelError: a file or the model cannot be used; says where and what to do.
+    """
+    if is_chat(name := model or read_study(study).model):
+        from fedprompt.workspace.local.chat_scoring import score_with_chat
+
+        return score_with_chat(
+            ws, study, data, name, mapping=mapping, group=group, split=split, seed=seed, report=report, anew=anew
+        )
+    parsed, loaded, digest = open_study(ws, study, model, report, cache_bytes=cache_bytes)
+    own = own_cases(ws, parsed, study, data, mapping, group, split)
+    chosen, splits = own.chosen, own.splits
+    prompts = [Prompt(template) for template in parsed.candidates()]
+    run = content_id("r1", canonical_json({"kind": "score", "study": digest, "file": str(data), "at": time.time_ns()}))
+    machine = asdict(loaded.info.settings)
+    ws.bank.start_run(run, kind="score", study=digest, settings={"split": split, "seed": seed, "machine": machine})
+    began = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        left = (time.monotonic() - began) * (total - done) / max(1, done)
+        report(Progress("score", f"{len(prompts)} templates on {len(chosen)} cases", done, total, left))
+
+    kept = None if anew else own.folder.chat_replies
+    resources = recorded(scorer_resources(ws.home.path), own.folder.ledger, digest, kept)
+    cache = None if anew else own.folder.scores
+    runs, cost = run_prompts(loaded, prompts, chosen, parsed.answer, splits.tune, tell, cache, resources)
+    by = judged_by(parsed.answer, resources)
+    scores = [to_score(one, chosen, split, parsed.answer).model_copy(update={"judged_by": by}) for one in runs]
+    for prompt in prompts:
+        ws.bank.record_prompt(prompt, study=digest, origin="study")
+    ws.bank.record_scores(run, OWN_SITE, scores)
+    ws.bank.record_comparisons(run, OWN_SITE, all_pairs(runs, chosen, split))
+    result = {
+        "study": parsed.study,
+        "model": parsed.model,
+        "split": split,
+        "results": [
+            {
+                "prompt": prompt.id,
+                "name": prompt.name,
+                "method": method_of(found),
+                "judged_by": found.judged_by,
+                **shown_run(found, one, chosen, seed),
+            }
+            for prompt, found, one in zip(prompts, scores, runs, strict=True)
+        ],
+        **told_apart(runs, chosen, split, seed),
+        **shown_work(cost.work, loaded.info),
+        "judge": judge_paid(ws.home.path, parsed, [resources]),
+        "cached": cost.cached,
+        "clipped": cost.clipped,
+        "settings": machine,
+        "seconds": round(time.monotonic() - began, 3),
+        "run": run,
+    }
+    ws.bank.finish_run(run, result)
+    return result

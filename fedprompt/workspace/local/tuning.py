@@ -1,0 +1,139 @@
+"""``tune``: a soft prompt on one site's own cases, the step to keep chosen on validation, test looked at once."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fedprompt.errors import FederationError
+from fedprompt.federation.hub import Hub
+from fedprompt.federation.rounds import best_round
+from fedprompt.federation.transports.local import LocalTransport
+from fedprompt.models.protocols import CacheDtype
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.site.folder import SiteFolder
+from fedprompt.site.signing import site_identity
+from fedprompt.site.worker import Worker
+from fedprompt.study.schema import Study
+from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, make_worker
+from fedprompt.workspace.local.scoring import OWN_SITE, open_study
+from fedprompt.workspace.progress import Report, quiet
+from fedprompt.workspace.results.shown_score import shown_score
+from fedprompt.workspace.results.shown_work import shown_work
+from fedprompt.workspace.rounds.federation_run import FederationRun, start_prompt
+from fedprompt.workspace.timing import Clock
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["tune"]
+
+LONGEST = 1000  # losses that a progress report carries
+
+
+def tune(
+    ws: Workspace,
+    study: Path,
+    data: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    group: str | None = None,
+    seed: int = 0,
+    cache_bytes: int | None = None,
+    cache_dtype: CacheDtype | None = None,
+    report: Report = quiet,
+) -> dict[str, Any]:
+    """Tune the study's soft prompt for ``rounds.count`` times ``tuning.steps`` steps and keep the best on validation.
+
+    With ``rounds.patience`` tuning ends before that where validation no longer gains. A run that was stopped goes on:
+    the same study, data and seed are the same run.
+
+    Returns:
+        The JSON that section 8 of the design describes for ``fedprompt tune --json``.
+
+    Raises:
+        StudyError, DataError, ModelError, TuningError: says where and what to do.
+    """
+    parsed, model, digest = open_study(ws, study, None, report, cache_bytes=cache_bytes, cache_dtype=cache_dtype)
+    parsed.soft_template()
+    cases = cases_of(data, parsed, mapping, group)
+    folder = SiteFolder(ws.home.sites / OWN_SITE)
+    folder.prepare()
+    ws.bank.register_site(OWN_SITE, site_identity(folder.key))
+    worker = make_worker(name=OWN_SITE, folder=folder, study=parsed, model=model, cases=cases, where=str(data))
+    machine = asdict(model.info.settings)
+    settings = {"seed": seed, "cases": len(cases), "contents": contents_digest(folder, cases)}
+    run = content_id("r1", canonical_json({"kind": "tune", "study": digest, "settings": settings}))
+    row = ws.bank.start_run(run, kind="tune", study=digest, settings={**settings, "machine": machine})
+    if row.result is not None:
+        return row.result
+    clock = Clock(report, {"tune": 9.0, "test": 1.0})
+    began = time.monotonic()
+    worker.on_step = _Steps(ws, run, clock, parsed)
+    hub = Hub(LocalTransport({OWN_SITE: worker.handle}), digest)
+    federation = FederationRun(ws.bank, run, parsed, digest, hub, clock)
+    with clock.stage("tune", "tuning the soft prompt"), _own_words(worker):
+        start = start_prompt(model, parsed, ws.bank)
+        # One site: what it tuned is the next prompt, whatever strategy the study has for many.
+        records = federation.rounds(hub, run, start, seed, parsed.alone(), "tuned", "part")
+        kept = best_round(records)
+    _note_clipped(federation, worker)
+    with clock.stage("test", "one look at test"):
+        look = federation.look_at_test([kept.prompt], {OWN_SITE: []})
+    _note_clipped(federation, worker)
+    result = {
+        "prompt": kept.prompt.id,
+        "steps": len(records) * parsed.tuning.steps,
+        "kept_after": kept.number * parsed.tuning.steps,
+        "loss": [record.loss[OWN_SITE] for record in records],
+        "validation": shown_score(kept.scores[OWN_SITE]),
+        "test": shown_score(look.scores[OWN_SITE][kept.prompt.id]),
+        **shown_work(worker.work, model.info),
+        "clipped": federation.clipped.of(OWN_SITE),
+        "settings": machine,
+        "seconds": round(time.monotonic() - began, 3),
+        "run": run,
+    }
+    ws.bank.finish_run(run, result)
+    return result
+
+
+def _note_clipped(federation: FederationRun, worker: Worker) -> None:
+    for split, cases in worker.clipped.items():
+        federation.clipped.note(OWN_SITE, split, cases)
+
+
+class _Steps:
+    """Tells each step and its loss; a part's losses go into the bank with its last step."""
+
+    def __init__(self, ws: Workspace, run: str, clock: Clock, study: Study) -> None:
+        self._ws, self._run, self._clock = ws, run, clock
+        self._parts, self._steps = study.rounds.count, study.tuning.steps
+        self._first = 1  # past 1 where a part is taken up in its middle
+        self._losses: list[float] = []
+
+    def __call__(self, part: int, step: int, loss: float) -> None:
+        if step != self._first + len(self._losses):
+            self._first, self._losses = step, []
+        self._losses.append(loss)
+        if step == self._steps and len(self._losses) == self._steps:
+            self._ws.bank.record_stage(self._run, f"losses {part}", {"loss": self._losses})
+        self._clock.tell(
+            f"step {(part - 1) * self._steps + step} of {self._parts * self._steps}",
+            (part - 1 + 0.5 * step / self._steps) / self._parts,
+            run=self._run,
+            part=part,
+            first=max(self._first, step - LONGEST + 1),
+            losses=self._losses[-LONGEST:],
+        )
+
+
+@contextmanager
+def _own_words(worker: Worker) -> Iterator[None]:
+    """Say why tuning ended in the site's own words: here the hub and the site are one."""
+    try:
+        yield
+    except FederationError as error:
+        if worker.failure is not None:
+            raise worker.failure from error
+        raise

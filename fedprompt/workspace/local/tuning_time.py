@@ -1,0 +1,109 @@
+"""How long tuning will take on this machine: ten steps of the very study on its own cases, timed; nothing is kept.
+
+The estimate is the sum of what ``tune`` does: load, prepare both splits, steps, a look at validation after each part,
+one look at test. Each is measured here, the looks by one over a few cases. Cases are prepared as ``tune`` prepares
+them: cut to the model's window, for the study's objective, and with what exceeds the memory in the site's folder. The
+timed steps start from the study's own start and are thrown away.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from fedprompt.errors import DataError
+from fedprompt.tuning.metered import prepare
+from fedprompt.tuning.soft import tune_soft
+from fedprompt.workspace.cases.own_cases import own_cases
+from fedprompt.workspace.local.scoring import open_study
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.rounds.federation_run import start_prompt
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["STEPS", "time_tuning"]
+
+STEPS = 10
+LOOKED_AT = 16  # cases of validation
+
+
+def time_tuning(
+    ws: Workspace,
+    study: Path,
+    data: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    group: str | None = None,
+    report: Report = quiet,
+) -> dict[str, Any]:
+    """Return what ``tune`` with the same arguments would take here.
+
+    Returns:
+        ``seconds`` in all, ``step`` (the median of ``timed`` steps after the first), ``prepare``, ``look`` (one over
+        validation), ``load``, ``steps`` and ``parts``; all but the last two in seconds.
+
+    Raises:
+        StudyError, DataError, ModelError, TuningError: as ``tune`` would.
+    """
+    began = time.perf_counter()
+    parsed, model, _ = open_study(ws, study, None, report)
+    parsed.soft_template()
+    own = own_cases(ws, parsed, study, data, mapping, group, "tune")
+    if not own.splits.validation:
+        raise DataError(f"{data}: the validation split is empty; add cases or change 'splits:' in {study}")
+    load = time.perf_counter() - began
+    report(Progress("prepare", f"preparing {len(own.chosen)} cases", 1.0, 4.0))
+    began = time.perf_counter()
+    folder = own.folder.path
+    tune = own.splits.tune
+    objective = prepare(model, parsed, tune, tune=tune, kind=parsed.tuning.objective, folder=folder)
+    start = start_prompt(model, parsed, ws.bank)
+    prepared = time.perf_counter() - began
+    took: list[float] = []
+    last = time.perf_counter()
+
+    def stepped(step: int, _: float) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        took.append(now - last)
+        report(
+            Progress("time", f"timed step {step} of {STEPS}", 1.0 + 2.0 * step / STEPS, 4.0, (STEPS - step) * took[-1])
+        )
+        last = time.perf_counter()
+
+    tuning = parsed.tuning
+    tune_soft(
+        objective,
+        start,
+        steps=STEPS,
+        batch=tuning.batch,
+        lr=tuning.lr,
+        accumulate=tuning.accumulate,
+        rng=np.random.default_rng(0),
+        progress=stepped,
+    )
+    step = median(took[1:])
+    report(Progress("time", "one look at validation cases", 3.0, 4.0))
+    few = own.splits.validation[:LOOKED_AT]
+    began = time.perf_counter()
+    looked = prepare(model, parsed, few, tune=tune, folder=folder)
+    prepare_look = (time.perf_counter() - began) / len(few)
+    began = time.perf_counter()
+    looked.loglikelihoods(start.vectors)
+    look = (time.perf_counter() - began) / len(few)
+    validation, test, parts = len(own.splits.validation), len(own.splits.test), parsed.rounds.count
+    prepared += prepare_look * validation
+    return {
+        "seconds": round(
+            load + prepared + parts * (tuning.steps * step + look * validation) + test * (look + prepare_look), 2
+        ),
+        "step": round(step, 4),
+        "timed": len(took),
+        "prepare": round(prepared, 3),
+        "look": round(look * validation, 3),
+        "load": round(load, 2),
+        "steps": parts * tuning.steps,
+        "parts": parts,
+    }

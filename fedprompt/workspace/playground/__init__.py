@@ -1,0 +1,1 @@
+"""What visitors try: variants over rows, kept as runs and test sets."""

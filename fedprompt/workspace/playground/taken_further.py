@@ -1,0 +1,147 @@
+"""What was tried, taken further: a template kept in the bank, or candidates of a study, a new one or one kept here."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from fedprompt.errors import PromptError, StudyError
+from fedprompt.evaluation.drafting import dump_study
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.template import Template
+from fedprompt.study.schema import Study, TemplateSpec
+from fedprompt.workspace.answers.variants import Variant
+from fedprompt.workspace.cases.study_draft import study_yaml
+from fedprompt.workspace.playground.trials import Check
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["keep_variant", "study_of", "study_with"]
+
+
+def keep_variant(ws: Workspace, variant: Variant, name: str) -> str:
+    """Keep a variant's template, with its soft prompt if it has one, in the bank; return its id.
+
+    Raises:
+        PromptError: it has no name, or is not well formed.
+        BankError: its soft prompt is not in the bank.
+    """
+    if not name.strip() or len(name) > 80:
+        raise PromptError("give the template a name of at most 80 characters, so that it is found again")
+    made = variant.made()
+    template = Template(name.strip(), made.text, made.messages, made.words, made.demonstrations)
+    soft: SoftPrompt | None = None
+    parents: tuple[str, ...] = ()
+    if template.has_soft and variant.soft is not None:
+        row = ws.bank.prompt_row(variant.soft)
+        soft, parents = ws.bank.prompt(row.id).soft, (row.id,)
+    prompt = Prompt(template, soft)
+    kept = tuple(parent for parent in parents if parent != prompt.id)
+    return ws.bank.record_prompt(prompt, study=None, origin="playground", parents=kept)
+
+
+def study_of(name: str, variants: Sequence[Variant], checks: Sequence[Check]) -> str:
+    """Return the YAML of a study that has the variants' templates as candidates.
+
+    Labels make it a choice; without them the scorers judge what is written, ``exact`` where none was attached.
+
+    Raises:
+        StudyError: the variants do not make one study; says why.
+    """
+    first, labels = variants[0], variants[0].labels
+    templates: dict[str, dict[str, Any]] = {}
+    fields: dict[str, None] = {}
+    for variant in variants:
+        if set(variant.labels) != set(labels):
+            raise StudyError("the prompts choose among different answers, and a study has one set; make them the same")
+        made = variant.made()
+        if made.has_soft:
+            continue  # a tuned prompt is what a study ends with, not what it begins with
+        fields |= dict.fromkeys(made.variables)
+        called = _free(variant.name, templates)
+        templates[called] = {"name": called, **_text(made)}
+        if labels:
+            templates[called]["words"] = dict(made.words or {})
+    if not templates:
+        raise StudyError("every prompt has a soft slot; write one template without {soft} to begin a study with")
+    body = {
+        "study": name,
+        "model": first.model,
+        "fields": list(fields),
+        "answer": {"type": "choice", "labels": list(labels)} if labels else _written(first, checks),
+        "metric": "accuracy" if labels else "score",
+        "templates": list(templates.values()),
+    }
+    try:
+        Study.model_validate(body)
+    except ValidationError as error:
+        raise StudyError(_unfit(error)) from None
+    return dump_study(body)
+
+
+def study_with(study: Study, variants: Sequence[Variant]) -> str:
+    """Return the YAML of a study with the variants' templates added to its candidates; those it has stay as they are.
+
+    Raises:
+        StudyError: none is new, or one does not fit the study's fields or answers; says why.
+    """
+    labels = study.answer.labels if study.answer.type == "choice" else ()
+    there = {Prompt(one).id for one in study.candidates()}
+    names = {spec.name: None for spec in study.templates}
+    added: list[TemplateSpec] = []
+    for variant in variants:
+        if set(variant.labels) != set(labels):
+            wanted = ", ".join(labels) or "none, since it asks for free text"
+            raise StudyError(f"the study '{study.study}' has other answers than prompt '{variant.name}': {wanted}")
+        made = variant.made()
+        if made.has_soft or Prompt(made).id in there:
+            continue
+        there.add(Prompt(made).id)
+        called = _free(variant.name, names)
+        names[called] = None
+        words = {"words": dict(made.words or {})} if labels else {}
+        added.append(TemplateSpec.model_validate({"name": called, **_text(made), **words}))
+    if not added:
+        raise StudyError(f"the study '{study.study}' has these templates already; change one, or take {{soft}} out")
+    body = study.model_dump(mode="json")
+    body["templates"] += [spec.model_dump(mode="json") for spec in added]
+    try:
+        return study_yaml(Study.model_validate(body))
+    except ValidationError as error:
+        raise StudyError(_unfit(error)) from None
+
+
+def _unfit(error: ValidationError) -> str:
+    found = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part) for part in found["loc"]) or "study"
+    return f"this makes no study yet: {place}: {found['msg']}"
+
+
+def _text(template: Template) -> dict[str, Any]:
+    if template.messages is None:
+        return {"text": template.text}
+    return {"messages": [{"role": one.role, "content": one.content} for one in template.messages]}
+
+
+def _written(first: Variant, checks: Sequence[Check]) -> dict[str, Any]:
+    scorers: list[Any] = [_spec(check) for check in checks] or ["exact"]
+    answer: dict[str, Any] = {"type": "generate", "scorers": scorers, "max_tokens": first.max_tokens}
+    if first.temperature:
+        answer |= {"temperature": first.temperature, "top_p": first.top_p, "seed": first.seed}
+    if first.stop:
+        answer["stop"] = list(first.stop)
+    return answer
+
+
+def _spec(check: Check) -> Any:
+    more: dict[str, Any] = dict(check.scorer.options)
+    if check.negate:
+        more["negate"] = True
+    return {"name": check.scorer.name, **more} if more else check.scorer.name
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    plain = "".join(c if c.isalnum() or c in " _.+/:-" else "-" for c in name)[:70] or "template"
+    if plain not in taken:
+        return plain
+    return next(f"{plain} {n}" for n in range(2, 1000) if f"{plain} {n}" not in taken)

@@ -1,0 +1,278 @@
+"""The playground's runs: several variants over the same rows, each cell judged, stopped and taken up at will.
+
+A job holds nothing but a run's id; what was typed and what was answered stand in the visitor's own files. Invariant:
+running a run computes the cells that have no good result yet, so that going on after a stop, surviving the end of the
+process and trying failures again are one thing.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from fedprompt.errors import FedPromptError, JobError
+from fedprompt.evaluation.scorers import Configured, Sample, configure
+from fedprompt.models.chat.cost import Tally
+from fedprompt.site.judge_calls import counted
+from fedprompt.study.schema import Closed, ScorerSpec
+from fedprompt.workspace.answers.readying import ready
+from fedprompt.workspace.answers.variants import RowResult, Variant
+from fedprompt.workspace.bills.paid import shown_tally
+from fedprompt.workspace.bills.scorer_resources import scorer_resources
+from fedprompt.workspace.playground.trial_files import TrialFolder
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = [
+    "MAX_ROWS",
+    "MAX_VARIANTS",
+    "Check",
+    "Judged",
+    "Trial",
+    "TrialCell",
+    "TrialRequest",
+    "added",
+    "read_trial",
+    "run_trial",
+]
+
+MAX_ROWS = 1000
+MAX_VARIANTS = 64
+TOLD_A_SECOND = 8.0
+Row = dict[str, Annotated[str, StringConstraints(max_length=200_000)]]
+
+
+class Check(Closed):
+    """A scorer, and the least value with which a cell passes; ``negate`` turns pass and fail around."""
+
+    scorer: ScorerSpec
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
+    negate: bool = False
+
+
+class Judged(Closed):
+    """What a scorer says of a cell; ``passed`` is None where it could not judge."""
+
+    scorer: str
+    value: float | None
+    passed: bool | None
+    reason: str
+
+
+class TrialRequest(Closed):
+    """Variants, rows, and each row's expected answer (empty where there is none); ``keep`` puts it in the history."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=120)] = "run"
+    made: float = 0.0
+    keep: bool = True
+    variants: Annotated[tuple[Variant, ...], Field(min_length=1, max_length=MAX_VARIANTS)]
+    rows: Annotated[list[Row], Field(min_length=1, max_length=MAX_ROWS)]
+    expected: Annotated[
+        tuple[Annotated[str, StringConstraints(max_length=200_000)], ...], Field(max_length=MAX_ROWS)
+    ] = ()
+    checks: Annotated[tuple[Check, ...], Field(max_length=8)] = ()
+    explain: bool = False
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> "TrialRequest":
+        """Return the request in a JSON object.
+
+        Raises:
+            JobError: the object is no request; names the field.
+        """
+        try:
+            return cls.model_validate(dict(body))
+        except ValidationError as error:
+            raise JobError(_misfit(error)) from error
+
+
+def _misfit(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "request"
+    if first["loc"] == ("rows",) and first["type"] == "too_long":
+        return f"the playground runs {MAX_ROWS:,} rows at once at most; paste fewer"
+    if first["loc"] == ("rows",) and first["type"] == "too_short":
+        return "there is no row to run; type or paste at least one text"
+    return f"the playground's request is not well formed: {field}: {first['msg']}"
+
+
+class TrialCell(RowResult):
+    """One variant on one row: its result, how long it took in seconds, and what the scorers say.
+
+    ``judging``: the name of the chat model that judged -> what that took.
+    """
+
+    variant: int
+    row: int
+    seconds: float = 0.0
+    judged: tuple[Judged, ...] = ()
+    judging: dict[str, Tally] = Field(default_factory=dict)
+
+    @property
+    def output(self) -> str:
+        """What is judged: the label that was chosen, else the text that was written."""
+        return self.answer if self.answer is not None else self.generated or ""
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether it passes by every scorer that could judge it, None where none could."""
+        found = [one.passed for one in self.judged if one.passed is not None]
+        return all(found) if found else None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A run as far as it is. ``cells``: (variant, row) -> cell; ``live``: the same -> text so far."""
+
+    run: str
+    request: TrialRequest
+    cells: Mapping[tuple[int, int], TrialCell]
+    live: Mapping[tuple[int, int], str]
+    job: str
+
+    @property
+    def total(self) -> int:
+        """How many cells there are to be."""
+        return len(self.request.variants) * len(self.request.rows)
+
+    @property
+    def failures(self) -> int:
+        """How many cells ended with an error."""
+        return sum(cell.error is not None for cell in self.cells.values())
+
+    @property
+    def missing(self) -> int:
+        """How many cells were not run."""
+        return self.total - len(self.cells)
+
+    @property
+    def judging(self) -> Mapping[str, Tally]:
+        """What judging took so far, by the chat model that judged; it is no part of a variant's own cost."""
+        return added([cell.judging for cell in self.cells.values()])
+
+
+def added(bills: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:
+    """Return the sum of bills, judge by judge."""
+    found: dict[str, Tally] = {}
+    for bill in bills:
+        for name, took in bill.items():
+            found[name] = found.get(name, Tally()) + took
+    return found
+
+
+def read_trial(folder: TrialFolder, run: str) -> Trial:
+    """Return a run as far as it is.
+
+    Raises:
+        JobError: it is no longer kept.
+    """
+    body = dict(folder.request(run))
+    job = str(body.pop("job", ""))
+    request = TrialRequest.parse(body)
+    cells: dict[tuple[int, int], TrialCell] = {}
+    for line in folder.cells(run):
+        try:
+            cell = TrialCell.model_validate(line)
+        except ValidationError:
+            continue
+        cells[cell.variant, cell.row] = cell
+    told = folder.live(run)
+    live = {(int(told["variant"]), int(row)): str(text) for row, text in told.get("rows", {}).items()}
+    return Trial(run, request, cells, live, job)
+
+
+def run_trial(ws: Workspace, folder: TrialFolder, run: str, report: Report = quiet) -> Mapping[str, Any]:
+    """Compute the cells of a run that have no good result, and write each down as it ends.
+
+    Returns:
+        ``run``, ``cells`` (how many were computed now) and ``judges``: a row for each chat model that judged, with
+        ``model`` and what it took.
+
+    Raises:
+        JobError: the run is no longer kept.
+    """
+    trial = read_trial(folder, run)
+    request = trial.request
+    good = {key for key, cell in trial.cells.items() if cell.error is None}
+    asked_now: list[dict[str, Tally]] = []  # what judging the present cell took
+
+    def hear(judge: str, took: Tally) -> None:
+        asked_now.append({judge: took})
+
+    resources = counted(scorer_resources(ws.home.path), hear=hear)
+    checks = configure([check.scorer for check in request.checks], resources)
+    bills: list[dict[str, Tally]] = []
+    start, done, told = time.perf_counter(), 0, 0.0
+    todo = [(v, r) for v in range(len(request.variants)) for r in range(len(request.rows)) if (v, r) not in good]
+
+    def step(message: str) -> None:
+        left = (time.perf_counter() - start) / done * (len(todo) - done) if done else None
+        report(Progress("run", message, done, max(1, len(todo)), left))
+
+    def keep(variant: int, row: int, result: RowResult, seconds: float) -> None:
+        nonlocal done
+        cell = TrialCell(**dict(result), variant=variant, row=row, seconds=seconds)
+        expected = request.expected[row] if row < len(request.expected) else ""
+        asked_now.clear()
+        judged = _judge(cell, request.checks, checks, expected, request.rows[row])
+        bills.append(added(asked_now))
+        folder.append(run, cell.model_copy(update={"judged": judged, "judging": bills[-1]}).model_dump(mode="json"))
+        done += 1
+        step(f"{done} of {len(todo)} answers")
+
+    def run_variant(number: int, variant: Variant, places: Sequence[int]) -> None:
+        left = dict.fromkeys(places)
+        written: dict[int, str] = {}
+
+        def writing(place: int, text: str) -> None:
+            nonlocal told
+            written[places[place]] = text
+            if (now := time.monotonic()) - told >= 1 / TOLD_A_SECOND:
+                told = now
+                folder.tell(run, {"variant": number, "rows": written})
+                step("writing")
+
+        def heard(place: int, result: RowResult, seconds: float) -> None:
+            left.pop(places[place], None)
+            written.pop(places[place], None)
+            keep(number, places[place], result, seconds)
+
+        try:
+            with ExitStack() as stack:
+                one = ready(ws, variant, stack)
+                one.run([request.rows[row] for row in places], heard, writing, explain=request.explain)
+        except FedPromptError as error:
+            # It cannot run at all, or its server is gone midway: what is left of it says so, others go on.
+            for row in list(left):
+                keep(number, row, RowResult(text="", error=str(error)), 0.0)
+
+    try:
+        for number, variant in enumerate(request.variants):
+            places = [row for of, row in todo if of == number]
+            if places:
+                step(f"loading {variant.model}")
+                run_variant(number, variant, places)
+    finally:
+        folder.tell(run, None)
+    judges = [{"model": name, **shown_tally(took)} for name, took in added(bills).items()]
+    return {"run": run, "cells": done, "judges": judges}
+
+
+def _judge(
+    cell: TrialCell, checks: Sequence[Check], scorers: Sequence[Configured], expected: str, row: Mapping[str, str]
+) -> tuple[Judged, ...]:
+    if cell.error is not None:
+        return ()
+    found = []
+    for check, scorer in zip(checks, scorers, strict=True):
+        try:
+            (scored,) = scorer.score_all([Sample(cell.output, expected, row)])
+        except FedPromptError as error:
+            found.append(Judged(scorer=scorer.label, value=None, passed=None, reason=str(error)))
+            continue
+        passed = None if scored.value is None else (scored.value >= check.threshold) is not check.negate
+        found.append(Judged(scorer=scorer.label, value=scored.value, passed=passed, reason=scored.reason))
+    return tuple(found)

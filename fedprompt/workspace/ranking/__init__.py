@@ -1,0 +1,1 @@
+"""Prompts beside one another: rankings, comparisons, and the best of each study."""

@@ -1,0 +1,221 @@
+"""Two to six prompts side by side: their texts, their scores by site, and paired differences over the same cases.
+
+Invariant: "better" and "worse" are said only where the paired 95 % interval excludes zero and, of several pairs, where
+the p-value that Holm corrected for all of them is under 0.05 too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fedprompt.bank.rows import ComparisonRow
+from fedprompt.errors import FedPromptError
+from fedprompt.evaluation.statistics.holm import holm
+from fedprompt.evaluation.statistics.intervals import Estimate, Interval
+from fedprompt.evaluation.statistics.pooled_pairs import PairTest, PooledPair, pool_pairs, turned
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.score import BINS, CalibrationBin, Comparison, SplitName
+from fedprompt.workspace.ranking.leaderboard import site_score
+from fedprompt.workspace.results.methods import how_judged, ruling_way
+from fedprompt.workspace.results.views import CompareView, PairView, PromptView, SiteScore
+from fedprompt.workspace.rounds.result_table import points
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["compare", "compare_scores", "prompt_view"]
+
+MOST = 6
+SURE = 0.05
+
+
+def prompt_view(ws: Workspace, prompt: Prompt) -> PromptView:
+    """Return a prompt of the bank as a person reads it."""
+    row, template = ws.bank.prompt_row(prompt.id), prompt.template
+    if template.text is not None:
+        text = template.text
+    else:
+        text = "\n".join(f"[{message.role}] {message.content}" for message in template.messages or ())
+    return PromptView(
+        id=prompt.id,
+        name=row.name,
+        kind=prompt.kind,
+        origin=row.origin,
+        text=text,
+        words=dict(template.words or {}),
+        model=None if prompt.soft is None else prompt.soft.model,
+        tokens=None if prompt.soft is None else prompt.soft.tokens,
+        parents=row.parents,
+        variables=template.variables,
+    )
+
+
+def compare(ws: Workspace, prompts: Sequence[str], *, split: SplitName = "validation") -> CompareView:
+    """Put prompts side by side; the first is compared with each of the others.
+
+    Raises:
+        BankError: the bank has no such prompt.
+        FedPromptError: not two to six different prompts.
+    """
+    found = [ws.bank.prompt(id) for id in prompts]
+    ids = [prompt.id for prompt in found]
+    if not 2 <= len(ids) <= MOST or len(set(ids)) != len(ids):
+        raise FedPromptError(f"compare two to six different prompts; {len(set(ids))} were chosen")
+    views = tuple(prompt_view(ws, prompt) for prompt in found)
+    rows = sorted(ws.bank.scores(prompts=ids, split=split), key=lambda r: r.created)
+    models = {study: ws.bank.study(study).model_digest for study in {row.study for row in rows}}
+    # What another model or method gave, or another judge, is not comparable.
+    ways = [(models[row.study], how_judged(row.score)) for row in rows]
+    way = ruling_way(way for _, way in ways)
+    model = next((model for model, other in reversed(ways) if other == way), None)
+    kept = [row for row, (of, other) in zip(rows, ways, strict=True) if (of, other) == (model, way)]
+    scores: dict[str, dict[str, SiteScore | None]] = {id: {} for id in ids}
+    for row in kept:
+        scores[row.score.prompt][row.site] = site_score(row.score)
+    sites = tuple(sorted({site for by_site in scores.values() for site in by_site}))
+    table = {id: {site: scores[id].get(site) for site in sites} for id in ids}
+    runs = {row.run for row in kept}
+    asked = [row for row in ws.bank.comparisons(prompts=ids, split=split) if row.run in runs]
+    pairs = [_pair(views[0], other, table, asked) for other in views[1:]]
+    tested = [pair for pair in pairs if pair.p_value is not None]
+    adjusted = dict(zip([pair.second for pair in tested], holm([p.p_value or 0.0 for p in tested]), strict=True))
+    named = {view.id: view for view in views}
+    corrected = tuple(
+        replace(pair, p_adjusted=p, sentence=_told(views[0].name, named[pair.second].name, pair.found, p, len(tested)))
+        if pair.found is not None and (p := adjusted.get(pair.second)) is not None
+        else pair
+        for pair in pairs
+    )
+    bins: dict[str, dict[str, tuple[CalibrationBin, ...]]] = {id: {} for id in ids}
+    for row in kept:
+        bins[row.score.prompt][row.site] = row.score.bins
+    calibration = {id: summed for id, by_site in bins.items() if (summed := _summed(tuple(by_site.values())))}
+    return CompareView(views, sites, table, corrected, split, calibration)
+
+
+def _summed(by_site: Sequence[tuple[CalibrationBin, ...]]) -> tuple[CalibrationBin, ...]:
+    """Return calibration bins over all sites; nothing where a site sent none."""
+    if not by_site or any(len(bins) != BINS for bins in by_site):
+        return ()
+    return tuple(
+        CalibrationBin(n=sum(b.n for b in at), confidence=sum(b.confidence for b in at), right=sum(b.right for b in at))
+        for at in zip(*by_site, strict=True)
+    )
+
+
+def compare_scores(ws: Workspace, a: str, b: str, *more: str, split: SplitName = "validation") -> dict[str, Any]:
+    """Return the comparison of ``a`` with each of the others as JSON; what is said of ``b`` alone stands on top.
+
+    Raises:
+        BankError: the bank has no such prompt.
+        FedPromptError: not two to six different prompts.
+    """
+    view = compare(ws, [a, b, *more], split=split)
+
+    def shown(by_site: Mapping[str, SiteScore | None]) -> dict[str, Any]:
+        return {
+            site: None
+            if found is None
+            else {"value": found.value, "n": found.n, "low": found.interval.low, "high": found.interval.high}
+            for site, found in by_site.items()
+        }
+
+    pairs = [_shown(pair) for pair in view.pairs]
+    return {
+        "split": split,
+        "prompts": [{"prompt": p.id, "name": p.name, "by_site": shown(view.scores[p.id])} for p in view.prompts],
+        **{key: value for key, value in pairs[0].items() if key not in ("first", "second")},
+        "pairs": pairs,
+    }
+
+
+def _shown(pair: PairView) -> dict[str, Any]:
+    found = pair.found
+    by_site = {} if found is None else {site: _tested(test) for site, test in found.by_site.items()}
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        **({"difference": None, "low": None, "high": None, "n": 0, "test": None, "p": None} if found is None else {}),
+        **({} if found is None else _tested(found.whole)),
+        "p_adjusted": pair.p_adjusted,
+        "i2": None if found is None else found.i2,
+        "cases_needed": None if found is None else found.needed,
+        "power": None if found is None else found.power,
+        "sentence": pair.sentence,
+        "by_site": by_site,
+    }
+
+
+def _tested(test: PairTest) -> dict[str, Any]:
+    return {
+        "difference": test.difference.value,
+        "low": test.difference.low,
+        "high": test.difference.high,
+        "n": test.n,
+        "test": test.test,
+        "p": test.pvalue,
+    }
+
+
+def _pair(
+    first: PromptView,
+    second: PromptView,
+    scores: Mapping[str, Mapping[str, SiteScore | None]],
+    asked: Sequence[ComparisonRow],
+) -> PairView:
+    by_site: dict[str, Comparison] = {}
+    for row in asked:  # the newest word of a site counts
+        pair = row.comparison
+        if (pair.first, pair.second) == (first.id, second.id):
+            by_site[row.site] = pair
+        elif (pair.first, pair.second) == (second.id, first.id):
+            by_site[row.site] = turned(pair)
+    found = pool_pairs(by_site)
+    if found is None:
+        return PairView(first.id, second.id, None, None, None, _unpaired(first, second, scores), {})
+    whole = found.whole.difference
+    return PairView(
+        first.id,
+        second.id,
+        100 * whole.value,
+        Interval(100 * whole.low, 100 * whole.high),
+        found.whole.pvalue,
+        "",
+        {site: _in_points(test.difference) for site, test in found.by_site.items()},
+        found=found,
+    )
+
+
+def _told(first: str, second: str, found: PooledPair, adjusted: float, pairs: int) -> str:
+    """Return what two prompts' differences come to; ``adjusted`` is the p-value corrected for so many ``pairs``."""
+    whole = found.whole.difference
+    ahead = sum(test.difference.value > 0 for test in found.by_site.values())
+    at = f"at {ahead} of {len(found.by_site)} sites"
+    corrected = f", corrected for {pairs} pairs" if pairs > 1 else ""
+    change = f"the pooled difference is {points(whole.value)} points ({points(whole.low)} to {points(whole.high)})"
+    if not whole.excludes_zero or (pairs > 1 and adjusted >= SURE):
+        return f"“{first}” and “{second}” cannot be told apart yet{corrected}: {change}"
+    if whole.value > 0:
+        return f"“{first}” is better than “{second}” {at}{corrected}; {change}"
+    return f"“{first}” is worse than “{second}” (ahead {at}{corrected}); {change}"
+
+
+def _in_points(difference: Estimate) -> tuple[float, Interval]:
+    return 100 * difference.value, Interval(100 * difference.low, 100 * difference.high)
+
+
+def _unpaired(first: PromptView, second: PromptView, scores: Mapping[str, Mapping[str, SiteScore | None]]) -> str:
+    both = [
+        (a.value, b.value)
+        for site, a in scores[first.id].items()
+        if a is not None and (b := scores[second.id].get(site)) is not None
+    ]
+    if not both:
+        return (
+            f"“{first.name}” and “{second.name}” were not both scored on this split at any site, so nothing can be said"
+        )
+    change = sum(a - b for a, b in both) / len(both)
+    on = "at the one site that scored both" if len(both) == 1 else f"on average over {len(both)} sites"
+    return (
+        f"“{first.name}” scores {points(abs(change))} points {'more' if change >= 0 else 'less'} than “{second.name}” "
+        f"{on}; no site compared the two case by case, so whether that is chance is not "
+        "known"
+    )

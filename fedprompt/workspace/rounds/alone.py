@@ -1,0 +1,104 @@
+"""Each site also tunes a prompt alone: what joining is compared with, and how a prompt does away from home.
+
+The rounds are the federation's own, of one site, from the same start and with as many steps; the round that is best on
+the site's own validation cases is kept. The hub knows these prompts, and the other sites score them on test.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fedprompt.bank.store import Bank
+from fedprompt.federation.round_record import RoundRecord, best_round
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.site.personal import first_best
+from fedprompt.study.schema import Study
+from fedprompt.study.score import Score
+from fedprompt.workspace.rounds.federation_run import FederationRun, TestLook
+from fedprompt.workspace.rounds.nominated import Nominated
+from fedprompt.workspace.rounds.result_table import average, difference, entry, gain_sentence
+
+__all__ = ["alone_result", "nominate", "tune_alone"]
+
+BySite = Mapping[str, Mapping[str, Score]]  # site -> prompt -> score
+
+
+def tune_alone(
+    federation: FederationRun, bank: Bank, study: Study, start: SoftPrompt, seed: int
+) -> dict[str, RoundRecord]:
+    """Return site -> the best round of those that it tuned alone, of the sites that answered.
+
+    Raises:
+        FederationError: fewer than the quorum answered.
+    """
+    found: dict[str, RoundRecord] = {}
+
+    def ask(site: str) -> None:
+        run = f"{federation.id}/alone/{site}"
+        bank.start_run(run, kind="alone", study=federation.digest, settings={"site": site})
+        hub, origin, word = federation.hub.among([site]), f"local:{site}", f"{site} alone, step"
+        found[site] = best_round(federation.rounds(hub, run, start, seed, study.alone(), origin, word))
+
+    federation.each("alone", ask)
+    return found
+
+
+def nominate(
+    manual: Prompt,
+    federated: RoundRecord,
+    alone: Mapping[str, RoundRecord],
+    scores: BySite,
+    centralised: Prompt | None = None,
+) -> Nominated:
+    """Return what is looked at on test; a site keeps the best on its own validation cases, its own of equals.
+
+    Args:
+        manual: the best template.
+        federated: the best of the common rounds.
+        alone: site -> its best round alone.
+        scores: of the templates on validation.
+        centralised: what a demo tuned on all cases at once.
+    """
+    kept = {}
+    for site, own in alone.items():
+        values = {"local_own": own.by_site[site]}
+        if site in federated.by_site:
+            values["federated"] = federated.by_site[site]
+        if site in scores:
+            values["manual"] = scores[site][manual.id].total / scores[site][manual.id].n
+        kept[site] = first_best(values)
+    prompts = {site: record.prompt for site, record in alone.items()}
+    return Nominated(manual, federated.prompt, prompts, kept, centralised)
+
+
+def alone_result(nominated: Nominated, look: TestLook, seed: int) -> dict[str, Any]:
+    """Return ``test``, ``transfer``, ``differences``, ``kept``, ``prompts`` and ``sentences``, a sentence a site.
+
+    Of the sites that tuned alone and were looked at; nothing where there is none.
+    """
+    sites = [site for site in nominated.alone if site in look.sites]
+    if not sites:
+        return {}
+    homes = {home: {site: look.scores[site][p.id] for site in look.sites} for home, p in nominated.alone.items()}
+    by_home = {home: sum(s.total / s.n for s in found.values()) / len(found) for home, found in homes.items()}
+    rows = dict.fromkeys(name for pair in nominated.compared for name in pair)
+    test = {
+        name: entry({site: look.scores[site][nominated.named(name, site).id] for site in sites}, seed) for name in rows
+    }
+    everywhere = entry(average(list(homes.values())), seed)
+    test["local_only"] = {**everywhere, "worst": min(by_home.values()), "by_site": by_home}
+    differences = {
+        f"{first}_vs_{second}": difference(
+            look, {site: (nominated.named(first, site).id, nominated.named(second, site).id) for site in sites}, seed
+        )
+        for first, second in nominated.compared
+    }
+    gains = differences["kept_vs_local_own"]["by_site"]
+    return {
+        "test": test,
+        "transfer": {home: {s: v.total / v.n for s, v in found.items()} for home, found in homes.items()},
+        "differences": differences,
+        "kept": dict(nominated.kept),
+        "prompts": nominated.ids(),
+        "sentences": [gain_sentence(site, nominated.kept[site], gains[site]) for site in sites],
+    }

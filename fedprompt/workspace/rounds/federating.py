@@ -1,0 +1,336 @@
+"""``federate``: a whole federation, of a user's own files in one process or of sites on their own machines.
+
+The rounds are the same, and so are the bytes: only what carries them differs.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fedprompt.bank.store import Bank
+from fedprompt.errors import FederationError
+from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.federation.gathering import PATIENCE
+from fedprompt.federation.hub import Hub
+from fedprompt.federation.leaving import Leaving
+from fedprompt.federation.orders import Controls
+from fedprompt.federation.rounds import RoundRecord, best_round, check_sites
+from fedprompt.federation.transports.local import LocalTransport
+from fedprompt.federation.transports.transport import Transport
+from fedprompt.models.chat.through_langchain import LangChainChat
+from fedprompt.models.protocols import CacheDtype
+from fedprompt.models.registry import load
+from fedprompt.models.work import Work
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.site.folder import SiteFolder
+from fedprompt.study.files import read_study
+from fedprompt.study.schema import Study
+from fedprompt.workspace.answers.study_model import machine_settings, model_digest_of, shared_model
+from fedprompt.workspace.bills.judge_bill import judge_paid
+from fedprompt.workspace.bills.scorer_resources import scorer_resources
+from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, make_worker
+from fedprompt.workspace.enrolled.hub_engine import running_hub
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.results.shown_work import shown_work
+from fedprompt.workspace.rounds.alone import alone_result, nominate, tune_alone
+from fedprompt.workspace.rounds.federation_run import FederationRun, pooled_best, start_prompt
+from fedprompt.workspace.rounds.gathering_now import Teller
+from fedprompt.workspace.rounds.nominated import Nominated
+from fedprompt.workspace.rounds.orders import BankDesk
+from fedprompt.workspace.rounds.result_table import difference, entry, headline
+from fedprompt.workspace.rounds.shared_result import Pair, Shared, share
+from fedprompt.workspace.timing import Clock
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["federate", "federate_flare"]
+
+PATIENCE_SECONDS, QUORUM_PATIENCE_SECONDS = 60.0, 20.0
+LONGEST_SECONDS = 3600.0  # what a site may take for one answer where the study leaves the deadline to the rounds
+
+
+def federate(
+    ws: Workspace,
+    study: Path,
+    sites: Mapping[str, Path],
+    *,
+    mapping: Mapping[str, str] | None = None,
+    group: str | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    cache_bytes: int | None = None,
+    cache_dtype: CacheDtype | None = None,
+    report: Report = quiet,
+) -> dict[str, Any]:
+    """Score the templates at every site, tune in rounds, and evaluate the best template and the tuned prompt on test.
+
+    The same study, files and seed are the same run: stopped, it goes on; finished, it is shown.
+
+    Args:
+        resume: refuse to begin a new run.
+        cache_bytes: keys and values that a site may hold in memory; the machine's own setting if None.
+        cache_dtype: what they are kept in; the model's own dtype if None.
+
+    Returns:
+        ``templates``, ``rounds``, ``test`` (``manual`` and, where the study has a soft slot, ``federated``; ``grouped``
+        and ``kept`` where it asks for groups and for each site's choice), ``groups`` and ``kept`` likewise,
+        ``differences``, ``sentences`` and the ids of the prompts. Where sites also tune alone, ``transfer`` and the
+        demo's rows of ``test``.
+
+    Raises:
+        FederationError: fewer than two sites, or a site refused.
+        StudyError, DataError, ModelError: says where and what to do.
+    """
+    if len(sites) < 2:
+        raise FederationError("a federation needs two sites or more: --site a=a.csv --site b=b.csv")
+    parsed = read_study(study, complete_scorers)
+    report(Progress("prepare", f"loading {parsed.model}"))
+    model = shared_model(parsed, ws.home.path, cache_bytes, cache_dtype)
+    digest = parsed.digest(model.info.digest)
+    ws.bank.record_study(parsed, digest, model.info.digest)
+    workers, contents = {}, {}
+    for name, path in sorted(sites.items()):
+        folder = SiteFolder(ws.home.sites / name)
+        folder.prepare()
+        cases = cases_of(path, parsed, mapping, group)
+        contents[name] = contents_digest(folder, cases)
+        workers[name] = make_worker(
+            name=name,
+            folder=folder,
+            study=parsed,
+            model=model,
+            cases=cases,
+            where=str(path),
+            resources=scorer_resources(ws.home.path),
+        )
+    settings = {"seed": seed, "sites": contents}
+    transport = LocalTransport({name: worker.handle for name, worker in workers.items()})
+    sources = {name: path.name for name, path in sites.items()}
+    machine = machine_settings(model)
+    start = None if parsed.soft is None or isinstance(model, LangChainChat) else start_prompt(model, parsed, ws.bank)
+    info = None if isinstance(model, LangChainChat) else model.info
+
+    def took() -> dict[str, Any]:
+        judge = judge_paid(ws.home.path, parsed, [worker.resources for worker in workers.values()])
+        return {**shown_work(sum((worker.work for worker in workers.values()), Work()), info), "judge": judge}
+
+    return _federate(ws, parsed, start, digest, transport, settings, sources, seed, resume, report, machine, took)
+
+
+def federate_flare(
+    ws: Workspace,
+    study: Path,
+    sites: Sequence[str] = (),
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    report: Report = quiet,
+) -> dict[str, Any]:
+    """Run a study among sites on their own machines, through the engine that ``hub run`` keeps.
+
+    The same study, sites and seed are the same run: stopped, it goes on; finished, it is shown.
+
+    Args:
+        sites: who takes part; everyone who was admitted if none is named.
+        resume: refuse to begin a new run.
+
+    Returns:
+        What :func:`federate` returns.
+
+    Raises:
+        FederationError: the hub does not run, a site was not admitted, or too few answered.
+        StudyError, ModelError: says where and what to do.
+    """
+    from fedprompt.federation.transports.flare.transport import FlareTransport
+
+    folder = HubFolder(ws.home)
+    admitted = folder.sites()
+    if unknown := sorted(set(sites) - set(admitted)):
+        raise FederationError(f"'{unknown[0]}' was not admitted here; admitted are {', '.join(admitted) or 'none'}")
+    names = tuple(sorted(sites)) or admitted
+    if len(names) < 2:
+        raise FederationError(f"a federation needs two sites or more, and {len(names)} takes part")
+    running_hub(ws.home)  # says so now if it does not run
+    parsed = read_study(study, complete_scorers)
+    report(Progress("prepare", f"reading {parsed.model}"))
+    model_digest = model_digest_of(parsed, ws.home.path)
+    digest = parsed.digest(model_digest)
+    ws.bank.record_study(parsed, digest, model_digest)
+    start = None if parsed.soft is None else start_prompt(load(parsed.model, ws.home.path), parsed, ws.bank)
+    settings = {"seed": seed, "sites": list(names), "transport": "flare", "hub": folder.about["authority"]}
+    # A round's deadline is the hub's to keep: what carries the tasks must not give up before it.
+    wanted = parsed.rounds.deadline
+    longest = LONGEST_SECONDS if wanted == "auto" else max(LONGEST_SECONDS, PATIENCE * wanted)
+    # Where every site is needed, one that is away is waited for as long as a restart takes; else the others go on.
+    everyone = parsed.rounds.quorum is None or parsed.rounds.quorum >= len(names)
+    patience = PATIENCE_SECONDS if everyone else QUORUM_PATIENCE_SECONDS
+    with FlareTransport(partial(running_hub, ws.home), names, deadline=longest, patience=patience) as transport:
+        sources = dict.fromkeys(names, "")
+        return _federate(ws, parsed, start, digest, transport, settings, sources, seed, resume, report)
+
+
+def _federate(
+    ws: Workspace,
+    parsed: Study,
+    start: SoftPrompt | None,
+    digest: str,
+    transport: Transport,
+    settings: Mapping[str, Any],
+    sources: Mapping[str, str],
+    seed: int,
+    resume: bool,
+    report: Report,
+    machine: Mapping[str, Any] | None = None,
+    took: Callable[[], dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    check_sites(parsed.rounds, transport.sites)
+    run = content_id("r1", canonical_json({"kind": "federate", "study": digest, "settings": settings}))
+    if resume and run not in {row.id for row in ws.bank.runs(kind="federate")}:
+        raise FederationError(
+            "there is no run of this study with these sites, cases and seed to go on with; "
+            "leave --resume out to begin it"
+        )
+    # What the machine's settings are moves no number that counts, so that they are no part of the run's identity.
+    row = ws.bank.start_run(run, kind="federate", study=digest, settings={**settings, "machine": machine})
+    if row.result is not None:
+        return row.result
+    planned = {"score": 4.0, "federate": 4.0, **({"alone": 4.0} if parsed.rounds.alone else {}), "test": 1.0}
+    clock = Clock(report, planned)
+    least = max(parsed.rounds.quorum or 0, parsed.rounds.strategy.least_sites)
+    with Teller(ws.home, run) as teller:
+        controls = Controls(BankDesk(ws.bank, run, digest, teller), transport.sites, least)
+        hub = Hub(Leaving(transport, controls), digest)
+        for earlier in ws.bank.rounds(run):  # the ledgers that the sites show must go on from these
+            hub.heads.update(earlier.body.get("heads", {}))
+        federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls)
+        result = _worked(ws, federation, parsed, start, sources, seed, clock)
+    # What a site on its own machine computes for its answers stays there.
+    elsewhere = {**shown_work(Work(), None), "judge": None}
+    result |= {**(elsewhere if took is None else took()), "settings": machine}
+    ws.bank.finish_run(run, result)
+    return result
+
+
+def _worked(
+    ws: Workspace,
+    federation: FederationRun,
+    parsed: Study,
+    start: SoftPrompt | None,
+    sources: Mapping[str, str],
+    seed: int,
+    clock: Clock,
+) -> dict[str, Any]:
+    """Run the verbs of the study, one after the other, and return the result."""
+    run, digest, hub = federation.id, federation.digest, federation.hub
+    ws.bank.record_stage(run, "sites", _described(ws.bank, federation, parsed.answer.labels, sources))
+    with clock.stage("score", "the sites score the candidate templates"):
+        scores = federation.score_templates()
+        manual = federation.templates[pooled_best(scores, list(federation.templates))]
+    nominated = [manual]
+    records: tuple[RoundRecord, ...] = ()
+    shared: Shared | None = None
+    alone: Nominated | None = None
+    if start is not None:
+        with clock.stage("federate", "the sites tune a soft prompt together"):
+            records = federation.tune(start, seed)
+            best = best_round(records, federation.left_out)
+            nominated.append(best.prompt)
+        if parsed.rounds.alone:
+            with clock.stage("alone", "each site tunes a soft prompt alone, to compare"):
+                own = tune_alone(federation, ws.bank, parsed, start, seed)
+                alone = nominate(manual, best, own, scores)
+        shared = share(federation, ws.bank, parsed, scores, records, start, seed, clock)
+        federation.compare_on_validation([nominated[-1], manual, *shared.prompts], [p.id for p in shared.prompts])
+    elif len(federation.templates) > 1:
+        federation.compare_on_validation([manual])
+    with clock.stage("test", "the nominated prompts are evaluated on test, once"):
+        pairs = [(nominated[-1].id, manual.id)] if len(nominated) > 1 else []
+        by_site = {site: pairs for site in hub.sites} if shared is None else shared.pairs(manual, hub.sites)
+        beside = (shared.prompts, shared.kept) if shared is not None else ([], None)
+        asked = [*nominated, *beside[0]]
+        if alone is not None:
+            by_site |= {site: _both(by_site[site], alone.pairs(site)) for site in alone.alone}
+            asked = list({prompt.id: prompt for prompt in (*asked, *alone.prompts)}.values())
+        look = federation.look_at_test(asked, by_site, beside[1])
+    names = ("manual", "federated")[: len(nominated)]
+    test = {
+        name: entry({site: look.scores[site][prompt.id] for site in look.sites}, seed)
+        for name, prompt in zip(names, nominated, strict=True)
+    }
+    differences = {}
+    if pairs:
+        differences["federated_vs_manual"] = difference(look, {site: pairs[0] for site in look.sites}, seed)
+    result: dict[str, Any] = {
+        "seed": seed,
+        "run": run,
+        "study": digest,
+        "templates": [
+            {
+                "prompt": prompt.id,
+                "name": prompt.name,
+                "by_site": {s: scores[s][prompt.id].total / scores[s][prompt.id].n for s in sorted(scores)},
+            }
+            for prompt in federation.templates.values()
+        ],
+        "rounds": [
+            {
+                "round": r.number,
+                "by_site": r.by_site,
+                "mean": r.mean,
+                "bytes": r.bytes,
+                "prompt": r.prompt.id,
+                "received": dict(r.received),
+                "sent": dict(r.sent),
+                "missing": [asdict(one) for one in r.missing],
+            }
+            for r in records
+        ],
+        "missing": federation.missing,
+        "clipped": {site: federation.clipped.of(site) for site in sorted(scores)},
+        "test": test,
+        "differences": differences,
+        "prompts": {name: prompt.id for name, prompt in zip(names, nominated, strict=True)},
+        "sentences": [headline(test, differences["federated_vs_manual"])] if pairs else [],
+        "seconds": clock.seconds,
+    }
+    if shared is not None:
+        result = _joined(result, shared.result(look, manual, seed))
+    return result if alone is None else _joined(result, alone_result(alone, look, seed))
+
+
+def _joined(result: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a result with more in it: sentences after its own, rows beside its own, the rest as it is."""
+    found = {**result, **more}
+    for name in {"test", "differences", "prompts"} & set(more):
+        found[name] = {**more[name], **result[name]}
+    return {**found, "sentences": [*result["sentences"], *more.get("sentences", ())]}
+
+
+def _both(first: Sequence[Pair], second: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs of both, each two prompts once, whichever way round."""
+    return [*first, *(pair for pair in second if not {pair, pair[::-1]} & set(first))]
+
+
+def _described(
+    bank: Bank, federation: FederationRun, labels: tuple[str, ...], sources: Mapping[str, str]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    def ask(site: str) -> None:
+        reply = federation.hub.describe(site)
+        if reply.identity is not None:
+            bank.register_site(site, reply.identity)
+        found[site] = {
+            "source": sources[site],
+            "tune": reply.tune,
+            "validation": reply.validation,
+            "test": reply.test,
+            "labels": dict(zip(labels, reply.labels, strict=True)),
+            "version": reply.version,
+        }
+
+    federation.each("describe", ask)
+    return found

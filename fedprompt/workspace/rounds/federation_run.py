@@ -1,0 +1,371 @@
+"""One run of a federation over a bank: score templates, tune in rounds, look at test once. Every step resumes.
+
+What is in the bank is not asked for again, so a run that was stopped goes on where it was, and the numbers are those
+of a run that was not.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fedprompt.bank.store import Bank
+from fedprompt.errors import EgressRefused, FederationError, LedgerError, PromptError
+from fedprompt.federation.hub import Hub
+from fedprompt.federation.orders import Controls
+from fedprompt.federation.rounds import RoundRecord, run_rounds
+from fedprompt.federation.strategies.fedbuff import FedBuff
+from fedprompt.models.protocols import CausalModel
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.template import Template
+from fedprompt.study.messages import Choice, ScoreReply
+from fedprompt.study.schema import Study
+from fedprompt.study.score import Comparison, Score, SplitName
+from fedprompt.workspace.results.methods import how_judged, told_how
+from fedprompt.workspace.rounds.bank_writer import BankWriter
+from fedprompt.workspace.rounds.clipped_cases import ClippedCases
+from fedprompt.workspace.rounds.kept_updates import BankJournal, BankKeeper
+from fedprompt.workspace.timing import Clock
+
+__all__ = ["BankWriter", "FederationRun", "Kept", "TestLook", "families", "pooled_best", "start_prompt"]
+
+BySite = Mapping[str, Mapping[str, Score]]  # site -> prompt -> score
+
+
+class TestLook:
+    """What the sites said of test: scores and comparisons by site."""
+
+    __test__ = False  # not a test case, whatever its name begins with
+
+    def __init__(self, scores: BySite, comparisons: Mapping[str, Sequence[Comparison]]) -> None:
+        self.scores = scores
+        self._pairs = {site: {(c.first, c.second): c for c in found} for site, found in comparisons.items()}
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites that scored every nominated prompt."""
+        return tuple(sorted(self.scores))
+
+    def pair(self, site: str, first: str, second: str) -> Comparison | None:
+        """Return what a site said of two prompts, None where it was not asked or they are one."""
+        return self._pairs[site].get((first, second))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a site keeps: its choice, the prompt (None where the site alone has it), its value on validation there."""
+
+    choice: Choice
+    prompt: Prompt | None
+    value: float
+
+
+class FederationRun:
+    """Runs the verbs of one study at the hub's sites and keeps what they say in the bank."""
+
+    def __init__(
+        self,
+        bank: Bank,
+        run: str,
+        study: Study,
+        digest: str,
+        hub: Hub,
+        clock: Clock,
+        controls: Controls | None = None,
+    ) -> None:
+        self._bank, self.id, self._study, self.digest, self.hub, self._clock = bank, run, study, digest, hub, clock
+        self.controls = controls
+        self.missing: dict[str, dict[str, str]] = {}  # site -> step -> why it did not answer
+        self.templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
+        for prompt in self.templates.values():
+            bank.record_prompt(prompt, study=digest, origin="study")
+        self.clipped = ClippedCases(bank, run)
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Site -> why it is not asked, in a sentence: the operator left it out."""
+        return {} if self.controls is None else self.controls.left_out
+
+    def each(self, step: str, ask: Callable[[str], None]) -> None:
+        """Ask site after site; one that does not answer is in ``missing`` with the reason while the quorum answers.
+
+        Raises:
+            FederationError: fewer sites than the study's quorum answered.
+        """
+        sites, rounds = self.hub.sites, self._study.rounds
+        failed: dict[str, str] = {}
+        for site in sites:
+            if self.controls is not None:
+                self.controls.look(None)
+            if (why := self.left_out.get(site)) is not None:
+                self.missing.setdefault(site, {})[step] = why
+                continue
+            try:
+                ask(site)
+            except (EgressRefused, FederationError, LedgerError) as error:  # never the bank's: that is the hub's own
+                failed[site] = str(error)
+                self.missing.setdefault(site, {})[step] = str(error)
+                asked = [one for one in sites if one not in self.left_out]
+                quorum = min(rounds.quorum or len(asked), len(asked))
+                if sum(one not in failed for one in asked) < quorum:
+                    raise FederationError(
+                        f"{step}: {len(failed)} of {len(sites)} sites did not answer and {quorum} are needed ({error})"
+                    ) from error
+
+    def score_templates(self) -> BySite:
+        """Score every template at every site on validation, templates that begin alike together.
+
+        Returns:
+            The scores of the sites that scored them all.
+        """
+        groups, sites = families(list(self.templates.values())), self.hub.sites
+        known = self._known("validation")
+
+        def ask(site: str) -> None:
+            for place, group in enumerate(groups):
+                if all(prompt in known.get(site, {}) for prompt in group):
+                    continue
+                names = self.templates[group[0]].name + (f" and {len(group) - 1} more" if len(group) > 1 else "")
+                done = (sites.index(site) + place / len(groups)) / len(sites)
+                self._clock.tell(f"{site} scores {names}", done, site=site)
+                reply = self.hub.score(site, group)
+                scores = reply.scores
+                self.clipped.note(site, "validation", reply.clipped)
+                self._agree(site, scores)
+                self._bank.record_scores(self.id, site, scores)
+
+        self.each("score", ask)
+        return _whole(self._known("validation"), list(self.templates))
+
+    def _agree(self, site: str, scores: Sequence[Score]) -> None:
+        """Refuse scores got in another way than those that the run has: they would never be ranked together."""
+        before = next((row.score for row in self._bank.scores(run=self.id, split="validation")), scores[0])
+        if other := [score for score in scores if how_judged(score) != how_judged(before)]:
+            raise FederationError(
+                f"site '{site}' {told_how(other[0])}, and the scores before it {told_how(before)}; scores of different "
+                "methods are never ranked together, so its scores were left out: let the sites agree on 'method' in "
+                "models.toml and on the judge"
+            )
+
+    def tune(self, start: SoftPrompt, seed: int) -> tuple[RoundRecord, ...]:
+        """Run the rounds of the study."""
+        return self.rounds(self.hub, self.id, start, seed, self._study, "federated", "round")
+
+    def rounds(
+        self,
+        hub: Hub,
+        run: str,
+        start: SoftPrompt,
+        seed: int,
+        study: Study,
+        origin: str,
+        word: str,
+        *,
+        after: int = 0,
+        group: Mapping[str, Any] | None = None,
+        parent: str = "",
+    ) -> tuple[RoundRecord, ...]:
+        """Run rounds of ``study`` among the sites of ``hub`` and keep them under ``run``.
+
+        Args:
+            after: how many rounds led to ``start``; numbers go on from there.
+            group: what the record says of these sites, where they are not all.
+            parent: the id of the prompt that ``start`` is, where it is one of the bank.
+        """
+        count, sites = study.rounds.count, len(hub.sites)
+
+        def told(number: int, site: str, what: str) -> None:
+            place = hub.sites.index(site) + (sites if what == "evaluate" else 0)
+            verb = "tunes" if what == "tune" else "scores the new prompt"
+            fraction = (number - after - 1 + place / (2 * sites)) / count
+            said = f"{word} {number} of {after + count}: {site} {verb}"
+            self._clock.tell(said, fraction, round=number, site=site)
+
+        keeper = BankKeeper(self._bank, run, self.digest) if study.rounds.keep_updates else None
+        if keeper is not None:
+            keeper.begin(start)
+        buffered = study.rounds.strategy.name == FedBuff.name
+        return run_rounds(
+            hub,
+            study.soft_template(),
+            start,
+            rounds=study.rounds,
+            tuning=study.tuning,
+            seed=seed,
+            writer=BankWriter(self._bank, run, self.digest, origin, group, parent),
+            progress=told,
+            after=after,
+            keeper=keeper,
+            journal=BankJournal(self._bank, run, self.digest) if buffered else None,
+            controls=self.controls,
+        )
+
+    def compare_on_validation(self, first: Sequence[Prompt], scored: Sequence[str] = ()) -> None:
+        """Ask each site to compare these prompts with every template, case by case; what it computed before is kept.
+
+        Args:
+            first: the prompts.
+            scored: ids of those that not every site has scored yet, whose scores are kept.
+        """
+        others = list(self.templates.values())
+        asked = tuple({prompt.id: prompt for prompt in (*first, *others)}.values())
+        pairs = [(a.id, b.id) for a in first for b in others if a.id != b.id]
+        pairs = [pair for place, pair in enumerate(pairs) if pair[::-1] not in pairs[:place]]
+        known = {row.site for row in self._bank.comparisons(run=self.id, split="validation")}
+
+        def ask(site: str) -> None:
+            if site not in known:
+                reply = self.hub.evaluate(site, asked, "validation", pairs)
+                self.clipped.note(site, "validation", reply.clipped)
+                self._bank.record_scores(self.id, site, [one for one in reply.scores if one.prompt in scored])
+                self._bank.record_comparisons(self.id, site, reply.comparisons)
+
+        self.each("compare", ask)
+
+    def look_at_test(
+        self,
+        prompts: Sequence[Prompt],
+        pairs: Mapping[str, Sequence[tuple[str, str]]],
+        kept: Mapping[str, Kept] | None = None,
+    ) -> TestLook:
+        """Score the nominated prompts on test, once; a site that answered is not asked again.
+
+        Args:
+            prompts: the nominated.
+            pairs: site -> what to compare there.
+            kept: site -> what it keeps for itself, which is scored there too.
+        """
+        known, sites, own = self._known("test"), self.hub.sites, kept or {}
+        wanted = {site: [*prompts, *_more(own.get(site), prompts)] for site in sites}
+        hidden = {site: one.choice.prompt for site, one in own.items() if one.prompt is None}
+
+        def ask(site: str) -> None:
+            done = sites.index(site) / len(sites)
+            self._clock.tell(f"{site} evaluates the nominated prompts on test", done, site=site)
+            ids = [*(prompt.id for prompt in wanted[site]), *([hidden[site]] if site in hidden else [])]
+            if all(prompt in known.get(site, {}) for prompt in ids):
+                return
+            reply: ScoreReply = self.hub.evaluate(site, wanted[site], "test", pairs[site], hidden.get(site))
+            self.clipped.note(site, "test", reply.clipped)
+            # Comparisons first: a run that stops between the two asks again rather than lacking them.
+            self._bank.record_comparisons(self.id, site, reply.comparisons)
+            self._bank.record_scores(self.id, site, reply.scores)
+
+        self.each("test", ask)
+        comparisons: dict[str, list[Comparison]] = {site: [] for site in self.hub.sites}
+        for row in self._bank.comparisons(run=self.id, split="test"):
+            comparisons[row.site].append(row.comparison)
+        return TestLook(_whole(self._known("test"), [prompt.id for prompt in prompts]), comparisons)
+
+    def choose(self, common: Prompt, groups: Mapping[str, Prompt], start: SoftPrompt, seed: int) -> dict[str, Kept]:
+        """Ask each site what it keeps for itself; return it of those that answered.
+
+        Args:
+            common: the prompt of all sites.
+            groups: site -> its group's prompt.
+            start: what the sites' own prompts are tuned from.
+            seed: the run's.
+        """
+        found: dict[str, Kept] = {}
+        known = {**self.templates, **{prompt.id: prompt for prompt in (common, *groups.values())}}
+        sites = self.hub.sites
+
+        def ask(site: str) -> None:
+            told = f"{site} tunes a prompt of its own and chooses what it keeps"
+            self._clock.tell(told, sites.index(site) / len(sites), site=site)
+            soft = [common, *([groups[site]] if site in groups else [])]
+            choice, score = self.hub.choose(site, [*self.templates], soft, start.vectors, seed)
+            self._bank.record_scores(self.id, site, [score])
+            found[site] = Kept(choice, known.get(choice.prompt), score.total / score.n)
+
+        self.each("choose", ask)
+        body = {site: {**kept.choice.model_dump(mode="json"), "value": kept.value} for site, kept in found.items()}
+        self._bank.record_stage(self.id, "choices", body)
+        return found
+
+    def _known(self, split: SplitName) -> dict[str, dict[str, Score]]:
+        found: dict[str, dict[str, Score]] = {}
+        for row in self._bank.scores(run=self.id, split=split):
+            if row.round is None:
+                found.setdefault(row.site, {})[row.score.prompt] = row.score
+        return found
+
+
+def _more(kept: Kept | None, nominated: Sequence[Prompt]) -> list[Prompt]:
+    """Return what a site keeps where the hub knows it and it is not nominated anyway."""
+    if kept is None or kept.prompt is None or kept.prompt.id in {prompt.id for prompt in nominated}:
+        return []
+    return [kept.prompt]
+
+
+def _whole(scores: BySite, prompts: Sequence[str]) -> BySite:
+    """Return the scores of the sites that scored all of these prompts."""
+    return {site: found for site, found in scores.items() if all(prompt in found for prompt in prompts)}
+
+
+def families(prompts: Sequence[Prompt]) -> list[list[str]]:
+    """Group templates that begin with the same words, small groups first so that a score is seen early.
+
+    What two templates share is a common beginning, so nothing that can be computed once is computed twice, and a
+    family's scores can be shown before the next family is begun.
+    """
+    found: dict[str, list[str]] = {}
+    for prompt in prompts:
+        template = prompt.template
+        source = template.text if template.text is not None else "\0chat"
+        found.setdefault(source.split("{", 1)[0] if not source.startswith("{") else "{", []).append(prompt.id)
+    return sorted(found.values(), key=len)
+
+
+def pooled_best(scores: BySite, prompts: Sequence[str]) -> str:
+    """Return the prompt with the highest metric over all cases of all sites, the first of equals.
+
+    Raises:
+        FederationError: sites got their answers by different methods, so their scores cannot be ranked.
+    """
+    if len(ways := {how_judged(found[prompt]) for found in scores.values() for prompt in prompts}) > 1:
+        raise FederationError(
+            f"the sites' scores were got in {len(ways)} ways, and scores of different methods are never ranked "
+            "together; let all sites use one method and one judge"
+        )
+
+    def pooled(prompt: str) -> float:
+        found = [scores[site][prompt] for site in sorted(scores)]
+        return sum(score.total for score in found) / sum(score.n for score in found)
+
+    return max(prompts, key=lambda prompt: (pooled(prompt), -prompts.index(prompt)))
+
+
+def start_prompt(model: CausalModel, study: Study, bank: Bank | None = None) -> SoftPrompt:
+    """Return what tuning starts from: embeddings of the study's text or of drawn words, or a prompt of the bank.
+
+    Without a bank, as in a site's rehearsal, drawn words stand for the bank's prompt.
+
+    Raises:
+        ModelError: the text has no tokens, or the model has no format for the messages that the slot stands in.
+        PromptError: the bank's prompt has no soft prompt, or one of another size or model.
+        BankError: the bank lacks it.
+    """
+    assert study.soft is not None
+    _check_read(model, study.soft_template(), study.soft.tokens)
+    init, tokens = study.soft.init, study.soft.tokens
+    if isinstance(init, str):
+        return model.text_init(init, tokens)
+    if init.prompt is None or bank is None:
+        return model.vocabulary_init(tokens, np.random.default_rng(np.random.SeedSequence([init.seed, tokens])))
+    soft = bank.prompt(init.prompt).soft
+    if soft is None or soft.tokens != tokens:
+        held = "no soft prompt" if soft is None else f"a soft prompt of {soft.tokens} tokens"
+        raise PromptError(f"soft.init names {init.prompt}, which has {held}; the study's has {tokens} tokens")
+    soft.check_model(model.info.digest, model.info.name, model.info.width)
+    return soft
+
+
+def _check_read(model: CausalModel, template: Template, tokens: int) -> None:
+    """Lay the template out once, empty, so that a model that cannot read it says so before any site is asked."""
+    empty = dict.fromkeys(template.variables, "")
+    shown = 0 if template.demonstrations is None else template.demonstrations.count
+    label = next(iter(template.words or {""}))
+    model.length(template.render(empty, [(empty, label)] * shown), (), tokens)

@@ -1,0 +1,295 @@
+"""What a federation would take, by site, before it is begun: seconds, bytes and, on a chat model, money.
+
+Nothing is sent and nothing is kept.
+
+Bytes are those of messages made up to the study's shapes and packed as real ones are. Seconds come from this study's
+earlier rounds where the bank holds some; else, where a site's file lies here, from one step on a batch of its cases.
+"""
+
+import math
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.runs.runner import run_prompts
+from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.evaluation.splits.cutting import Splits, SplitSizes, assign, load_assignment
+from fedprompt.federation.rounds import check_sites
+from fedprompt.models.chat.config import is_chat
+from fedprompt.models.protocols import CausalModel
+from fedprompt.models.registry import load
+from fedprompt.privacy.egress import pack_reply, pack_task
+from fedprompt.privacy.quantise import quantise
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.site.folder import KEY_BYTES, SiteFolder
+from fedprompt.study.files import read_study
+from fedprompt.study.messages import EvaluateTask, ScoreReply, ScoreTask, TuneReply, TuneTask
+from fedprompt.study.schema import Study
+from fedprompt.study.score import BINS, CalibrationBin, Score
+from fedprompt.tuning.metered import prepare
+from fedprompt.workspace.answers.study_model import model_digest_of
+from fedprompt.workspace.bills.chat_bill import ChatBill, chat_bill
+from fedprompt.workspace.bills.judge_bill import has_judge, judge_bill
+from fedprompt.workspace.cases.site_of_file import cases_of
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.rounds.federation_run import start_prompt
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["forecast"]
+
+SAMPLE = 8
+COUNTED = ("calls", "cached", "tokens", "input_tokens", "output_tokens", "cost")
+DEAREST = "which template is best is not known yet: on test the dearest is counted"
+TASK, PROMPT = "t1:" + "0" * 32, "p1:" + "0" * 32
+
+
+def forecast(
+    ws: Workspace,
+    study: Path,
+    sites: Mapping[str, Path | None],
+    *,
+    mapping: Mapping[str, str] | None = None,
+    group: str | None = None,
+    report: Report = quiet,
+) -> dict[str, Any]:
+    """Return what ``federate`` with the same arguments would take.
+
+    Args:
+        sites: site -> its file, None where the file lies elsewhere.
+
+    Returns:
+        ``study``, ``rounds``, ``sites`` (site -> ``cases``, ``seconds``, ``sent``, ``received``, the second None
+        where it cannot be known), ``seconds`` (of all, one after the other), ``sent`` and ``received`` (bytes, as the
+        hub sees them), ``basis``: ``earlier rounds``, ``measured`` or ``not known``, and ``notes``. Of a study on a
+        chat model also, by site and of all, ``calls``, ``cached``, ``tokens``, ``input_tokens``, ``output_tokens`` and
+        ``cost``, as ``score --dry-run`` tells them, None where the file lies elsewhere. Of a study with a judge also,
+        by site and of all, ``judge``: the most that judging may take.
+
+    Raises:
+        FederationError: the study's strategy needs more sites.
+        StudyError, DataError, ModelError: as ``federate`` would.
+    """
+    parsed = read_study(study, complete_scorers)
+    check_sites(parsed.rounds, sorted(sites))
+    if is_chat(parsed.model):
+        model, digest, width = None, parsed.digest(model_digest_of(parsed, ws.home.path)), 0
+    else:
+        report(Progress("prepare", f"loading {parsed.model}"))
+        model = load(parsed.model, ws.home.path)
+        digest, width = parsed.digest(model.info.digest), model.info.width
+    sent, received = _bytes(parsed, digest, width, len(sites))
+    seen = _earlier(ws, digest)
+    found: dict[str, Any] = {}
+    notes: list[str] = []
+    measured = False
+    for site, path in sorted(sites.items()):
+        cases = None if path is None else cases_of(path, parsed, mapping, group)
+        seconds = seen.get(site)
+        if seconds is None and cases and model is not None:  # a chat model's calls would cost money
+            report(Progress("prepare", f"{site}: one step on a batch of its cases"))
+            tune = _splits(ws, parsed, site, cases).tune
+            seconds, measured = _measured(model, parsed, cases, tune, len(sites), ws.home.path), True
+        found[site] = {
+            "cases": None if cases is None else len(cases),
+            "seconds": None if seconds is None else round(seconds, 2),
+            "sent": sent,
+            "received": received,
+        }
+        if model is None:
+            told, said = _bill(ws, parsed, site, cases)
+            found[site] |= told
+            notes += said
+        if has_judge(parsed):
+            judge = None if cases is None else _judge(ws, parsed, site, cases)
+            found[site]["judge"] = judge
+            notes += [] if judge is None else judge["notes"]
+    all_seconds = [one["seconds"] for one in found.values()]
+    return {
+        "study": digest,
+        "rounds": parsed.rounds.count if parsed.soft is not None else 0,
+        "sites": found,
+        "seconds": None if None in all_seconds else round(sum(all_seconds), 2),
+        "sent": sent * len(found),
+        "received": received * len(found),
+        "basis": "measured" if measured else "earlier rounds" if seen else "not known",
+        "notes": list(dict.fromkeys(notes)),
+        **({} if model is not None else _together(list(found.values()))),
+        **({"judge": _judges([one["judge"] for one in found.values()])} if has_judge(parsed) else {}),
+    }
+
+
+def _bill(ws: Workspace, study: Study, site: str, cases: Sequence[Case] | None) -> tuple[dict[str, Any], list[str]]:
+    """Return what a site's calls would take: all templates on validation, and the dearest of them on test."""
+    if cases is None:
+        return dict.fromkeys(COUNTED), ["a site whose file lies elsewhere is not counted; its own machine knows"]
+    folder, splits = SiteFolder(ws.home.sites / site), _splits(ws, study, site, cases)
+    replies = folder.chat_replies if folder.path.exists() else None
+    prompts = [Prompt(template) for template in study.candidates()]
+
+    def bill(looks: Sequence[tuple[Sequence[Prompt], Sequence[Case]]]) -> ChatBill:
+        return chat_bill(ws.home.path, study, looks, splits.tune, replies)
+
+    dearest = max(prompts, key=lambda prompt: (one := bill([([prompt], splits.test)])).read + one.written)
+    made = bill([(prompts, splits.validation), ([dearest], splits.test)])
+    body = made.body()
+    return {name: body[name] for name in COUNTED}, [*made.notes(), DEAREST]
+
+
+def _splits(ws: Workspace, study: Study, site: str, cases: Sequence[Case]) -> Splits:
+    """Return a site's split; one that is not there yet will cut other cases, as many."""
+    folder = SiteFolder(ws.home.sites / site)
+    there = folder.path.exists()
+    return assign(
+        cases,
+        folder.key if there else bytes(KEY_BYTES),
+        SplitSizes(study.splits.tune, study.splits.validation, study.splits.test),
+        load_assignment(folder.assignment(study.study)) if there else None,
+        fields=study.fields,
+        stratified=study.answer.type == "choice",
+    )
+
+
+def _judge(ws: Workspace, study: Study, site: str, cases: Sequence[Case]) -> dict[str, Any] | None:
+    """Return the most that a site's judging may take: all templates on validation, one on test."""
+    splits = _splits(ws, study, site, cases)
+    return judge_bill(ws.home.path, study, [(len(study.templates), splits.validation), (1, splits.test)])
+
+
+def _judges(sites: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+    """Return the sums over sites, None where one is not known."""
+    bills = [one for one in sites if one is not None]
+    if not bills or len(bills) < len(sites):
+        return None
+    names = ("calls", "tokens", "input_tokens", "output_tokens")
+    return {
+        "model": bills[0]["model"],
+        **{name: sum(one[name] for one in bills) for name in names},
+        "cost": _costs(bills),
+    }
+
+
+def _together(sites: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sums over sites, None where one is not known."""
+    found: dict[str, Any] = {}
+    for name in COUNTED[:-1]:
+        values = [one[name] for one in sites]
+        found[name] = None if None in values else sum(values)
+    found["cost"] = _costs(sites)
+    return found
+
+
+def _costs(bills: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    costs = [one["cost"] for one in bills]
+    if None in costs:
+        return None
+    return {"amount": round(sum(cost["amount"] for cost in costs), 6), "currency": costs[0]["currency"]}
+
+
+def _bytes(study: Study, digest: str, width: int, sites: int) -> tuple[int, int]:
+    """Return the bytes to and from one site: templates on validation, the rounds, the best two prompts on test.
+
+    Rounds of groups are counted as if there were groups, a site's choice with its group's prompt. Where nobody waits, a
+    site is counted its share of the updates.
+    """
+    names = [Prompt(template).id for template in study.candidates()]
+    sent = len(pack_task(ScoreTask(task=TASK, study=digest, prompts=tuple(names)), {}))
+    received = len(_scores(study, len(names)))
+    if study.soft is None:
+        return sent, received
+    vectors = np.random.default_rng(0).normal(0, 0.1, (study.soft.tokens, width)).astype(np.float32)
+    task = TuneTask(task=TASK, study=digest, round=1, steps=study.tuning.steps, seed=0, known="0" * 64)
+    reply = TuneReply(task=TASK, round=1, cases=100, loss=1 / 3, precision=study.rounds.update)
+    look = EvaluateTask(task=TASK, study=digest, split="validation", soft=(PROMPT,), known="0" * 64)
+    evaluate = len(pack_task(look, {"soft-0": vectors}))
+    tune = len(pack_task(task, {"start": vectors}))
+    rounds, groups = study.rounds, study.rounds.groups
+    buffered = rounds.strategy.options.get("buffer")
+    # A round asks every site for one update; without rounds, a step takes so many updates of all sites together.
+    updates = rounds.total if buffered is None else math.ceil(rounds.total * buffered / sites)
+    again = 1 if groups is not None and groups.by == "updates" else 0  # the first update of a group is sent twice
+    sent += (updates + again) * tune + rounds.total * evaluate + 2 * evaluate
+    update = len(pack_reply(reply, quantise(vectors, study.rounds.update)))
+    received += (updates + again) * update + rounds.total * len(_scores(study, 1)) + 2 * len(_scores(study, 2))
+    if rounds.personal is not None:
+        soft = (PROMPT, PROMPT[:-1] + "1") if groups is not None else (PROMPT,)
+        choose = EvaluateTask(
+            task=TASK, study=digest, split="validation", templates=tuple(names), soft=soft, choose=0, known="0" * 64
+        )
+        arrays = {"start": vectors, **{f"soft-{place}": vectors for place in range(len(soft))}}
+        sent += len(pack_task(choose, arrays))
+        received += len(_scores(study, 1))
+    if rounds.alone:  # rounds of its own, and on test every site's own prompt
+        sent += rounds.count * (tune + evaluate) + sites * vectors.nbytes
+        received += rounds.count * (update + len(_scores(study, 1))) + len(_scores(study, sites))
+    return sent, received
+
+
+def _scores(study: Study, count: int) -> bytes:
+    labels = len(study.answer.labels)
+    score = Score(
+        prompt=PROMPT,
+        split="validation",
+        metric=study.metric,
+        n=100 * labels**2,
+        total=100.0,
+        squares=100.0,
+        groups=100,
+        group_squares=100 / 3,
+        confusion=((100,) * labels,) * labels,
+        bins=(CalibrationBin(n=10, confidence=100 / 3, right=10),) * BINS if labels else (),
+    )
+    return pack_reply(ScoreReply(verb="score", task=TASK, scores=(score,) * count), {})
+
+
+def _earlier(ws: Workspace, digest: str) -> dict[str, float]:
+    """Return site -> seconds of its rounds in the newest finished run of this study."""
+    for run in ws.bank.runs(kind="federate"):
+        if run.study != digest or run.result is None:
+            continue
+        found: dict[str, float] = {}
+        alone = [f"{run.id}/alone/{site}" for site in run.result.get("transfer", ())]
+        for row in (row for one in (run.id, *alone) for row in ws.bank.rounds(one)):
+            for took in row.body.get("seconds", {}).values():
+                for site, seconds in took.items():
+                    found[site] = found.get(site, 0.0) + seconds
+        return found
+    return {}
+
+
+def _measured(
+    model: CausalModel, study: Study, cases: Sequence[Case], tune: Sequence[Case], sites: int, home: Path
+) -> float:
+    """Return the seconds of the work of one of so many sites, from a few of its cases, prepared as it prepares them."""
+    few = cases[:SAMPLE]
+    validation = study.splits.validation
+    many = validation if validation > 1 else validation * len(cases)
+    began = time.perf_counter()
+    run_prompts(model, [Prompt(template) for template in study.candidates()], few, study.answer, tune)
+    seconds = (time.perf_counter() - began) / len(few) * many
+    if study.soft is None or study.answer.type != "choice":
+        return seconds
+    batch = cases[: study.tuning.batch]
+    start = start_prompt(model, study).vectors
+    rows = range(len(batch))
+    with tempfile.TemporaryDirectory(dir=home) as folder:  # for what exceeds the memory, as the site's own folder is
+        objective = prepare(model, study, batch, tune=tune, kind=study.tuning.objective, folder=Path(folder))
+        objective.loss_and_gradient(start, rows)  # the first fills what the next ones use
+        began = time.perf_counter()
+        objective.loss_and_gradient(start, rows)
+        step = time.perf_counter() - began
+        began = time.perf_counter()
+        objective.loglikelihoods(start)
+        look = (time.perf_counter() - began) / len(batch) * many
+    rounds = study.rounds
+    seconds += rounds.total * (study.tuning.steps * step + look)
+    if rounds.alone:
+        seconds += rounds.count * (study.tuning.steps * step + look) + sites * look
+    if rounds.personal is None:
+        return seconds
+    mixtures = len(rounds.personal.mixtures) * (1 if rounds.groups is None else 2)
+    return seconds + rounds.count * (study.tuning.steps * step + look) + mixtures * look

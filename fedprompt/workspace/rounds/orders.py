@@ -1,0 +1,216 @@
+"""The orders of a hub's operator, from a page or a command to the process that gathers, and its answers back.
+
+They lie in the bank, as stages of a run of its own beside the run (``RUN/orders``): each order once, each answer once,
+in their order. So every order is on record with its author and its time, and what was left out stays left out when the
+federation goes on in another process.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from fedprompt.bank.store import Bank
+from fedprompt.errors import BankError, FederationError
+from fedprompt.federation.orders import Order, Taken, What, said_left_out
+from fedprompt.workspace.enrolled.hub_folder import now
+from fedprompt.workspace.people import machine_person
+from fedprompt.workspace.rounds.gathering_now import RunNow, Teller, run_now, runs_now
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["BankDesk", "GivenOrder", "What", "await_answer", "give_order", "left_out_of", "orders_of", "round_shown"]
+
+MOST = 1000  # orders of one run
+POLL_SECONDS = 0.1
+ORDER, ANSWER = "order ", "answer "
+KIND = "orders"
+
+
+@dataclass(frozen=True)
+class GivenOrder:
+    """An order and what came of it: ``done`` is None while nobody has taken it."""
+
+    order: Order
+    done: bool | None
+    said: str
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        of = self.order
+        told = {"order": of.id, "what": of.what, "site": of.site, "seconds": of.seconds, "by": of.by, "at": of.at}
+        return {**told, "done": self.done, "said": self.said}
+
+
+class BankDesk:
+    """Fills ``federation.orders.Desk``."""
+
+    def __init__(self, bank: Bank, run: str, study: str, teller: Teller) -> None:
+        self._bank, self._run, self._teller = bank, f"{run}/orders", teller
+        bank.start_run(self._run, kind=KIND, study=study, settings={})
+
+    def new(self) -> Sequence[Order]:
+        """Return the orders without an answer."""
+        return [one.order for one in _read(self._bank, self._run) if one.done is None]
+
+    def left_out(self) -> Mapping[str, Order]:
+        """Return site -> the order by which it is left out."""
+        return _left_out(_read(self._bank, self._run))
+
+    def answer(self, taken: Taken) -> None:
+        """Keep what came of an order."""
+        body = {"done": taken.done, "said": taken.said, "at": now()}
+        self._bank.record_stage(self._run, ANSWER + taken.order.id, body)
+
+    def show(self, state: Mapping[str, Any] | None) -> None:
+        """Show what gathers now."""
+        self._teller.tell(state)
+
+
+def give_order(
+    ws: Workspace,
+    what: What,
+    *,
+    run: str | None = None,
+    site: str | None = None,
+    seconds: float | None = None,
+    by: str = "",
+) -> tuple[str, Order]:
+    """Give an order to a federation and return its run and the order; who gathers takes it at the next look.
+
+    Args:
+        ws: where the federation runs.
+        what: ``wait`` and ``close`` are for the step that gathers now, the others also for a run that is paused.
+        run: its id; the one that runs now if left out, or the newest that is not finished.
+        site: whom to leave out or to take back.
+        seconds: how much longer to wait; as long again as the sites have, if left out.
+        by: who orders it; this machine's user if left out.
+
+    Raises:
+        FederationError: nothing gathers now, there is no such run or site, or there were too many orders already.
+    """
+    chosen = _the_run(ws, run)
+    known = ws.bank.run(chosen)
+    live = run_now(ws.home, chosen)
+    sites = list(known.settings.get("sites") or ())
+    token = None
+    if what in ("wait", "close"):
+        if live is None or live.step is None:
+            raise FederationError("no step gathers answers now, so there is nothing to wait for or to close")
+        token = live.step.token
+        if what == "wait":
+            seconds = seconds or live.step.seconds or 600.0
+    elif site not in sites:
+        raise FederationError(f"there is no site '{site}' in this run; there are {', '.join(sites[:20])}")
+    orders = f"{chosen}/orders"
+    ws.bank.start_run(orders, kind=KIND, study=known.study, settings={})
+    if len(ws.bank.stages(orders)) >= 2 * MOST:
+        raise FederationError(f"this run has had {MOST} orders, which is all that it takes; begin another run")
+    try:
+        order = Order(
+            id=f"o-{uuid.uuid4().hex}",
+            what=what,
+            token=token,
+            site=site if what in ("leave-out", "take-back") else None,
+            seconds=seconds if what == "wait" else None,
+            by=(by or machine_person().label)[:200],
+            at=now(),
+        )
+    except ValidationError as error:
+        found = error.errors()[0]
+        where = ".".join(map(str, found["loc"])) or "the order"
+        raise FederationError(f"{where}: {found['msg']}") from error
+    ws.bank.record_stage(orders, ORDER + order.id, json.loads(order.model_dump_json()))
+    return chosen, order
+
+
+def await_answer(ws: Workspace, run: str, order: Order, timeout: float) -> GivenOrder:
+    """Return the order with its answer, or without one if none came in time; a step in one process may be long."""
+    end = time.monotonic() + timeout
+    while True:
+        found = next(one for one in orders_of(ws, run) if one.order.id == order.id)
+        if found.done is not None or time.monotonic() > end:
+            return found
+        time.sleep(POLL_SECONDS)
+
+
+def orders_of(ws: Workspace, run: str) -> tuple[GivenOrder, ...]:
+    """Return the orders that a run was given, the oldest first."""
+    return _read(ws.bank, f"{run}/orders")
+
+
+def left_out_of(ws: Workspace, run: str) -> Mapping[str, Order]:
+    """Return site -> the order by which it is left out of a run now."""
+    return _left_out(orders_of(ws, run))
+
+
+def round_shown(ws: Workspace, run: str | None = None) -> dict[str, Any]:
+    """Return ``run``, ``running``, ``step`` (what gathers now, or None), ``left_out`` and ``orders``, as JSON.
+
+    Raises:
+        FederationError: no federation runs here or is paused.
+    """
+    chosen = _the_run(ws, run)
+    live = run_now(ws.home, chosen)
+    step = None if live is None or live.step is None else live.step.model_dump(mode="json", exclude={"token"})
+    if step is not None:
+        asked = step.pop("asked")
+        passed = {site: round(max(0.0, time.time() - since), 1) for site, since in asked.items()}
+        step["waiting"] = {site: passed.get(site) for site in step["waiting"]}
+    return {
+        "run": chosen,
+        "running": live is not None,
+        "step": step,
+        "left_out": {site: said_left_out(order) for site, order in left_out_of(ws, chosen).items()},
+        "orders": [one.shown() for one in orders_of(ws, chosen)],
+    }
+
+
+def _read(bank: Bank, orders: str) -> tuple[GivenOrder, ...]:
+    stages = bank.stages(orders)
+    found = []
+    for name, body in stages.items():
+        if not name.startswith(ORDER):
+            continue
+        try:
+            order = Order.model_validate(body)
+        except ValidationError as error:
+            raise BankError(f"run '{orders}' holds an order that is none; restore the bank from a backup") from error
+        answer = stages.get(ANSWER + order.id)
+        waits = "not taken yet: it is at the next look between two answers, or when the federation goes on"
+        found.append(GivenOrder(order, *((None, waits) if answer is None else (answer["done"], str(answer["said"])))))
+    return tuple(found)
+
+
+def _left_out(orders: Sequence[GivenOrder]) -> dict[str, Order]:
+    found: dict[str, Order] = {}
+    for one in orders:
+        if one.done and one.order.site is not None:
+            if one.order.what == "leave-out":
+                found[one.order.site] = one.order
+            else:
+                found.pop(one.order.site, None)
+    return found
+
+
+def _the_run(ws: Workspace, run: str | None) -> str:
+    if run is not None:
+        if (found := ws.bank.run(run)).kind != "federate":
+            raise FederationError(f"'{run}' is a {found.kind} run; orders are for federations")
+        if found.result is not None:
+            raise FederationError(f"'{run}' is finished, so there is nothing to order")
+        return run
+    live: tuple[RunNow, ...] = runs_now(ws.home)
+    if len(live) > 1:
+        raise FederationError(
+            f"{len(live)} federations run here; say which with --run: {', '.join(o.run for o in live)}"
+        )
+    if live:
+        return live[0].run
+    waiting = next((one.id for one in ws.bank.runs(kind="federate") if one.result is None), None)
+    if waiting is None:
+        raise FederationError("no federation of this machine runs or is paused; 'fedprompt federate' begins one")
+    return waiting

@@ -1,0 +1,112 @@
+"""``hub remove SITE --recompute``: a finished run told again without a site, and the standings without its scores.
+
+Nothing in the bank is changed or taken away: what comes out is a run of its own beside the old one. No site is asked,
+so the prompts that come out have no scores until a federation evaluates them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fedprompt.bank.rows import RunRow
+from fedprompt.errors import FederationError
+from fedprompt.federation.replay import replay
+from fedprompt.federation.round_record import RoundRecord, best_round
+from fedprompt.study.schema import Rounds
+from fedprompt.workspace.rounds.federation_run import BankWriter
+from fedprompt.workspace.rounds.kept_updates import BankKeeper
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["recompute_without"]
+
+
+def recompute_without(ws: Workspace, site: str, *, run: str | None = None) -> dict[str, Any]:
+    """Replay a federation's rounds without a site's updates and keep the prompts that come out.
+
+    The same run and site give the same prompts; done before, what was found is returned.
+
+    Args:
+        site: who is left out.
+        run: which federation; the newest in which the site took part, if None.
+
+    Returns:
+        ``run`` (the new one), ``of``, ``site``, ``rounds`` (each with ``round``, ``before`` and ``prompt`` ids,
+        ``sites``, ``exact``), ``before`` and ``prompt`` (the prompts kept before and now), ``templates`` (each with
+        ``prompt``, ``name``, ``mean`` and ``worst`` over the sites that stay), and ``sentence``.
+
+    Raises:
+        FederationError: the site took part in no federation, its updates were not kept, or too few sites are left.
+        BankError: there is no such run.
+    """
+    row = _chosen(ws, site) if run is None else ws.bank.run(run)
+    study = ws.bank.study(row.study).study
+    keeper = BankKeeper(ws.bank, row.id, row.study)
+    start, records = keeper.start(), BankWriter(ws.bank, row.id, row.study, "federated").written()
+    if start is None or not records:
+        raise FederationError(
+            f"run {row.id} kept no updates, so '{site}' cannot be taken out of its prompts; 'rounds: {{keep_updates: "
+            "true}' in the study keeps those of later runs, and a new run without the site starts afresh"
+        )
+    name = f"{row.id}/without/{site}"
+    begun = ws.bank.start_run(name, kind="recomputed", study=row.study, settings={"of": row.id, "site": site})
+    if begun.result is not None:
+        return begun.result
+    told = replay(records, keeper, start, study.rounds.strategy, {site})
+    parents: list[str] = []
+    for one in told:
+        notes = {"round": one.number, "run": name, "without": site, "exact": one.exact}
+        ws.bank.record_prompt(one.prompt, study=row.study, origin="recomputed", parents=parents, notes=notes)
+        parents = [one.prompt.id]
+    left = [_left(record, site) for record in records]
+    best = best_round([record for record in left if record.scores]).number if any(r.scores for r in left) else None
+    chosen = told[-1] if best is None else next(one for one in told if one.number == best)
+    result = {
+        "run": name,
+        "of": row.id,
+        "site": site,
+        "rounds": [
+            {"round": o.number, "before": o.before, "prompt": o.prompt.id, "sites": list(o.sites), "exact": o.exact}
+            for o in told
+        ],
+        "before": best_round(records).prompt.id,
+        "prompt": chosen.prompt.id,
+        "templates": _standings(ws, row, site),
+        "sentence": _sentence(site, chosen.number, len(chosen.sites), chosen.exact, study.rounds),
+    }
+    ws.bank.finish_run(name, result)
+    return result
+
+
+def _chosen(ws: Workspace, site: str) -> RunRow:
+    for row in ws.bank.runs(kind="federate"):
+        if site in ws.bank.stages(row.id).get("sites", {}):
+            return row
+    raise FederationError(f"site '{site}' took part in no federation of this bank, so there is nothing to recompute")
+
+
+def _left(record: RoundRecord, site: str) -> RoundRecord:
+    """Return a round as those see it who stay: which one was the best is theirs to say."""
+    scores = {name: score for name, score in record.scores.items() if name != site}
+    return RoundRecord(record.number, record.prompt, scores, {}, 0, {})
+
+
+def _standings(ws: Workspace, row: RunRow, site: str) -> list[dict[str, Any]]:
+    """Return the templates' standings on validation over the sites that stay."""
+    found: dict[str, dict[str, float]] = {}
+    for one in ws.bank.scores(run=row.id, split="validation"):
+        if one.site != site and one.round is None and one.score.n:
+            found.setdefault(one.score.prompt, {})[one.site] = one.score.total / one.score.n
+    names = {prompt.id: prompt.name for prompt in ws.bank.prompts(study=row.study) if prompt.kind == "template"}
+    rows = [_standing(prompt, names[prompt], values) for prompt, values in found.items() if prompt in names]
+    return sorted(rows, key=lambda one: (-one["mean"], one["prompt"]))
+
+
+def _standing(prompt: str, name: str, values: Mapping[str, float]) -> dict[str, Any]:
+    mean = sum(value for _, value in sorted(values.items())) / len(values)
+    return {"prompt": prompt, "name": name, "mean": mean, "worst": min(values.values()), "sites": len(values)}
+
+
+def _sentence(site: str, number: int, sites: int, exact: bool, rounds: Rounds) -> str:
+    what = f"round {number} of {rounds.count} without {site}: a prompt of {sites} sites' updates"
+    if exact:
+        return f"{what}, exactly what it would have been"
+    return f"{what}; the others tuned from prompts that {site} had a share in, so it is an estimate until it is scored"

@@ -1,0 +1,137 @@
+"""The demo's last table: means over sites, worst site, 95 % intervals, and what joining gained each site in a sentence.
+
+Intervals resample cases within sites (sites are fixed); differences are paired, of the values themselves where they
+are graded or the cases belong together. "Better" is said only where the paired interval excludes zero.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from fedprompt.evaluation.statistics.intervals import Estimate
+from fedprompt.evaluation.statistics.pooled_pairs import PairTest, paired_test, turned
+from fedprompt.evaluation.statistics.site_means import mean_over_sites
+from fedprompt.study.score import Comparison, Score
+from fedprompt.workspace.rounds.federation_run import TestLook
+
+__all__ = ["average", "difference", "entry", "gain_sentence", "headline", "points"]
+
+DRAWS = 10_000
+
+
+def entry(by_site: Mapping[str, Score], seed: int) -> dict[str, Any]:
+    """Return mean, worst, interval and sites of one score a site."""
+    counted = all(score.metric == "accuracy" for score in by_site.values())
+    estimate = _counted(by_site, seed) if counted else _measured(by_site)
+    values = {site: score.total / score.n for site, score in by_site.items()}
+    return {
+        "mean": estimate.value,
+        "worst": min(values.values()),
+        "low": estimate.low,
+        "high": estimate.high,
+        "by_site": values,
+    }
+
+
+def _counted(by_site: Mapping[str, Score], seed: int) -> Estimate:
+    counts = [(round(score.total), score.n) for score in by_site.values()]
+    estimate = mean_over_sites(counts, np.random.default_rng(seed), draws=DRAWS)
+    assert estimate is not None
+    # An average of prompts has no whole count; its interval is the nearest count's, moved to where its mean is.
+    moved = sum(score.total / score.n - k / n for score, (k, n) in zip(by_site.values(), counts, strict=True))
+    if not moved:
+        return estimate
+    shift = moved / len(counts)
+    return Estimate(estimate.value + shift, max(0.0, estimate.low + shift), min(1.0, estimate.high + shift))
+
+
+def _measured(by_site: Mapping[str, Score]) -> Estimate:
+    """Return the mean of a metric that is no count, with a normal interval from the sites' variances."""
+    means = [score.total / score.n for score in by_site.values()]
+    variances = [
+        max(0.0, score.squares / score.n - mean * mean) / max(1, score.n - 1)
+        for score, mean in zip(by_site.values(), means, strict=True)
+    ]
+    value, half = sum(means) / len(means), -float(ndtri(0.025)) * sum(variances) ** 0.5 / len(means)
+    return Estimate(value, value - half, value + half)
+
+
+def difference(look: TestLook, pairs: Mapping[str, tuple[str, str]], seed: int) -> dict[str, Any]:
+    """Return the paired difference of (first, second) over the sites of ``pairs``, and by site."""
+    found = {site: _paired(look, site, *pair) for site, pair in pairs.items()}
+    whole = paired_test(list(found.values()), seed, DRAWS)
+    return {**_shown(whole), "by_site": {site: _site(pair, seed) for site, pair in found.items()}}
+
+
+def _site(pair: Comparison, seed: int) -> dict[str, Any]:
+    found = paired_test([pair], seed, DRAWS)
+    return {**_shown(found), "p": found.pvalue, "n": found.n}
+
+
+def _shown(test: PairTest) -> dict[str, Any]:
+    return {
+        "difference": test.difference.value,
+        "low": test.difference.low,
+        "high": test.difference.high,
+        "distinguishable": test.difference.excludes_zero,
+    }
+
+
+def _paired(look: TestLook, site: str, first: str, second: str) -> Comparison:
+    if first == second:
+        n = next(iter(look.scores[site].values())).n
+        nothing = {"total": 0.0, "squares": 0.0, "better": 0, "worse": 0, "groups": n, "group_squares": 0.0}
+        return Comparison.model_validate({"first": first, "second": second, "split": "test", "n": n, **nothing})
+    found = look.pair(site, first, second)
+    if found is not None:
+        return found
+    other = look.pair(site, second, first)
+    assert other is not None, "the comparison was not asked for"
+    return turned(other)
+
+
+def points(value: float, *, signed: bool = False) -> str:
+    """Return a difference of rates in points with a true minus; with a plus above zero where ``signed``."""
+    shown = f"{100 * value:{'+' if signed else ''}.1f}"
+    return "0.0" if float(shown) == 0 else shown.replace("-", "\N{MINUS SIGN}")
+
+
+def gain_sentence(site: str, kept: str, gain: Mapping[str, Any]) -> str:
+    """Return what joining gained a site, in one sentence."""
+    if kept == "local_own":
+        return f"{site} keeps the prompt it tuned alone: joining neither gained nor cost it anything"
+    span = f"{points(gain['low'])} to {points(gain['high'])}"
+    change = gain["difference"]
+    word = "gained" if change >= 0 else "cost"
+    told = f"joining {word} {site} {points(abs(change))} points"
+    if change < 0:
+        span = f"{points(-gain['high'])} to {points(-gain['low'])}"
+    if not gain["distinguishable"]:
+        return f"{told} ({span}): not yet distinguishable"
+    return f"{told} ({span}): {'better' if change > 0 else 'worse'} than the prompt it tuned alone"
+
+
+def headline(test: Mapping[str, Mapping[str, Any]], against_manual: Mapping[str, Any]) -> str:
+    """Return the run's finding in one sentence, whichever way it went."""
+    federated, manual = 100 * test["federated"]["mean"], 100 * test["manual"]["mean"]
+    span = f"{points(against_manual['low'])} to {points(against_manual['high'])}"
+    told = (
+        f"the prompt tuned together scores {federated:.1f} % on average over sites, the best manual template "
+        f"{manual:.1f} %: a difference of {points(against_manual['difference'])} points ({span})"
+    )
+    if not against_manual["distinguishable"]:
+        return f"{told}, not yet distinguishable"
+    return f"{told}, so it is {'better' if against_manual['difference'] > 0 else 'worse'}"
+
+
+def average(looks: Sequence[Mapping[str, Score]]) -> dict[str, Score]:
+    """Return, site by site, a score whose total is the mean over several prompts' totals."""
+    first = looks[0]
+    return {
+        site: first[site].model_copy(
+            update={"total": sum(look[site].total for look in looks) / len(looks), "confusion": (), "bins": ()}
+        )
+        for site in first
+    }

@@ -1,0 +1,142 @@
+"""What a federation finds beside one prompt for all: a prompt for each group, and what each site keeps for itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fedprompt.bank.store import Bank
+from fedprompt.federation.round_record import RoundRecord, best_round
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.study.messages import Choice
+from fedprompt.study.schema import Study
+from fedprompt.study.score import Score
+from fedprompt.workspace.rounds.federation_run import FederationRun, Kept, TestLook
+from fedprompt.workspace.rounds.grouping import SiteGroup, group_sentences, run_groups
+from fedprompt.workspace.rounds.result_table import difference, entry, points
+from fedprompt.workspace.timing import Clock
+
+__all__ = ["Pair", "Shared", "kept_sentence", "share"]
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The groups, and by site what it keeps; both empty where the study asks for neither."""
+
+    common: Prompt
+    groups: tuple[SiteGroup, ...] = ()
+    kept: Mapping[str, Kept] | None = None
+    weighed: Mapping[str, Any] | None = None
+
+    @property
+    def by_site(self) -> dict[str, Prompt]:
+        """Site -> its group's prompt, of the sites that are in a group."""
+        return {site: group.prompt for group in self.groups for site in group.sites}
+
+    @property
+    def prompts(self) -> list[Prompt]:
+        """The groups' prompts that are not the common one, each once."""
+        found = {group.prompt.id: group.prompt for group in self.groups}
+        return [prompt for name, prompt in found.items() if name != self.common.id]
+
+    def pairs(self, manual: Prompt, sites: Sequence[str]) -> dict[str, list[Pair]]:
+        """Return site -> what is to be compared there on test, each pair once."""
+        found: dict[str, list[Pair]] = {}
+        for site in sites:
+            ours = [self.common.id, self._grouped(site), self._kept(site, self.common.id)]
+            wanted = [(first, second) for first in ours for second in (manual.id, self.common.id) if first != second]
+            found[site] = [p for n, p in enumerate(wanted) if p not in wanted[:n] and p[::-1] not in wanted[:n]]
+        return found
+
+    def result(self, look: TestLook, manual: Prompt, seed: int) -> dict[str, Any]:
+        """Return ``test``, ``differences`` and ``sentences`` to add to a federation's, and ``groups`` and ``kept``."""
+        test: dict[str, Any] = {}
+        differences: dict[str, Any] = {}
+        found: dict[str, Any] = {"test": test, "differences": differences, "sentences": []}
+        if self.weighed is not None:
+            found["sentences"] += group_sentences(self.groups, self.weighed)
+            found["groups"] = {
+                **self.weighed,
+                "groups": [
+                    {"group": one.number, "sites": list(one.sites), "prompt": one.prompt.id, "round": one.round}
+                    for one in self.groups
+                ],
+            }
+        if self.groups:
+            self._compared("grouped", {site: self._grouped(site) for site in look.sites}, look, manual, seed, found)
+        if self.kept is not None:
+            ours = {site: self._kept(site, self.common.id) for site in look.sites}
+            self._compared("kept", ours, look, manual, seed, found)
+            found["kept"] = {
+                site: {**kept.choice.model_dump(mode="json"), "validation": kept.value}
+                for site, kept in sorted(self.kept.items())
+            }
+            gains = differences["kept_vs_manual"]["by_site"]
+            found["sentences"] += [
+                kept_sentence(s, self.kept[s].choice, gains[s]) for s in sorted(gains) if s in self.kept
+            ]
+        return found
+
+    def _compared(
+        self, name: str, ours: Mapping[str, str], look: TestLook, manual: Prompt, seed: int, found: dict[str, Any]
+    ) -> None:
+        found["test"][name] = entry({site: look.scores[site][prompt] for site, prompt in ours.items()}, seed)
+        for other, prompt in (("manual", manual), ("federated", self.common)):
+            pairs = {site: (own, prompt.id) for site, own in ours.items()}
+            found["differences"][f"{name}_vs_{other}"] = difference(look, pairs, seed)
+
+    def _grouped(self, site: str) -> str:
+        return self.by_site.get(site, self.common).id
+
+    def _kept(self, site: str, otherwise: str) -> str:
+        kept = (self.kept or {}).get(site)
+        return otherwise if kept is None else kept.choice.prompt
+
+
+def share(
+    federation: FederationRun,
+    bank: Bank,
+    study: Study,
+    scores: Mapping[str, Mapping[str, Score]],
+    records: Sequence[RoundRecord],
+    start: SoftPrompt,
+    seed: int,
+    clock: Clock,
+) -> Shared:
+    """Run what the study asks for beside the common rounds.
+
+    Raises:
+        FederationError: fewer than the quorum answered.
+    """
+    common, rounds = best_round(records, federation.left_out).prompt, study.rounds
+    groups: tuple[SiteGroup, ...] = ()
+    weighed = None
+    if rounds.groups is not None:
+        with clock.stage("groups", "sites that are alike tune a prompt together"):
+            groups = run_groups(federation, bank, study, scores, records, seed, clock)
+            weighed = bank.stages(federation.id)["groups"]
+    shared = Shared(common, groups, None, weighed)
+    if rounds.personal is None:
+        return shared
+    with clock.stage("choose", "each site chooses what it keeps"):
+        return Shared(common, groups, federation.choose(common, shared.by_site, start, seed), weighed)
+
+
+WORDS = {
+    "manual": "one of the study's templates",
+    "global": "the common prompt",
+    "group": "its group's prompt",
+    "own": "the prompt it tuned alone",
+    "mixture-global": "a mixture of its own prompt ({share}) and the common one",
+    "mixture-group": "a mixture of its own prompt ({share}) and its group's",
+}
+
+
+def kept_sentence(site: str, choice: Choice, gain: Mapping[str, Any]) -> str:
+    """Return what a site keeps and what that gives it over the best template, in one sentence."""
+    what = WORDS[choice.kind].format(share=f"{100 * (choice.share or 0):.0f} %")
+    value, span = gain["difference"], f"{points(gain['low'])} to {points(gain['high'])}"
+    told = f"{site} keeps {what}: {points(value)} points against the best common template ({span})"
+    return told if gain["distinguishable"] else f"{told}, not yet distinguishable"

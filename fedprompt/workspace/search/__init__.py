@@ -1,0 +1,1 @@
+"""Finding prompts: by words, by meaning, by likeness, and on a map."""

@@ -1,0 +1,1 @@
+"""Prompts for other programs: in Python, and behind OpenAI's HTTP interface."""

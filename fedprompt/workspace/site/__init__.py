@@ -1,0 +1,1 @@
+"""What a site's operator does, a file a command."""

@@ -1,0 +1,60 @@
+"""``site init``: makes a site's key where it will be used, and a request for the hub to sign. The key stays here."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from fedprompt.errors import FederationError
+from fedprompt.site.folder import SiteFolder
+from fedprompt.study.schema import Closed
+from fedprompt.workspace.enrolled.hub_folder import read_json, write_json
+from fedprompt.workspace.enrolled.site_folder import EnrolledSite
+from fedprompt.workspace.home import Home
+
+__all__ = ["Invitation", "site_init"]
+
+Plain = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$")]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class Invitation(Closed):
+    """What ``hub invite`` wrote."""
+
+    fedprompt: Literal["invite 1"]
+    site: Plain
+    org: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,60}$")]
+    federation: Plain
+    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$")]
+    port: Port
+    admin_port: Port
+    authority: Annotated[str, StringConstraints(pattern=r"^SHA256:([0-9A-F]{2}:){31}[0-9A-F]{2}$")]
+
+
+def site_init(home: Home, invite: Path, *, out: Path | None = None) -> dict[str, Any]:
+    """Make the site's folder and key and write its request, ``SITE.request.zip`` unless named otherwise.
+
+    Returns:
+        ``site``, ``federation``, ``host``, ``port``, ``request`` (the file) and ``fingerprint`` (to read aloud).
+
+    Raises:
+        FederationError: the file is no invitation, or the site has joined already.
+    """
+    try:
+        invitation = Invitation.model_validate(read_json(invite) or {})
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"])) or "file"
+        raise FederationError(f"{invite}, {field}: not an invitation that 'fedprompt hub invite' wrote") from error
+    from fedprompt.federation.transports.flare.enrol import fingerprint, request
+
+    site = EnrolledSite(invitation.site, SiteFolder(home.sites / invitation.site))
+    if site.kit.exists():
+        raise FederationError(f"{site.folder.path}: '{site.name}' has joined '{site.about['federation']}' already")
+    site.folder.prepare()
+    made = request(site.requested, federation=invitation.federation, site=site.name, org=invitation.org)
+    about = invitation.model_dump(mode="json", exclude={"fedprompt"})
+    write_json(site.folder.path / "site.json", about)
+    path = out or Path(f"{site.name}.request.zip")
+    path.write_bytes(made.read_bytes())
+    _, found = fingerprint(path)
+    return {**{k: about[k] for k in ("site", "federation", "host", "port")}, "request": str(path), "fingerprint": found}

@@ -1,0 +1,82 @@
+"""``site ledger``: what left, checked entry by entry; and the very bytes of one entry."""
+
+import hashlib
+from typing import Any
+
+from fedprompt.errors import LedgerError
+from fedprompt.privacy.egress import unpack_reply
+from fedprompt.workspace.enrolled.site_folder import enrolled
+from fedprompt.workspace.home import Home
+
+__all__ = ["site_ledger", "site_ledger_show"]
+
+
+def site_ledger(home: Home, *, site: str | None = None, head: str | None = None) -> dict[str, Any]:
+    """Check the chain of hashes and that the bytes of every entry are still those that left; list the entries.
+
+    Args:
+        head: a head that the hub recorded, which the ledger must hold.
+
+    Raises:
+        LedgerError: a line was changed, removed or moved, or the ledger does not hold ``head``; names the line.
+    """
+    chosen = enrolled(home, site)
+    ledger, replies = chosen.folder.ledger, chosen.folder.replies
+    entries = ledger.entries()
+    if head is not None and ledger.trail(head) is None:
+        raise LedgerError(
+            f"{ledger.path}: it does not hold the head {head[:16]}... that the hub recorded, so entries were "
+            "removed or rewritten; restore a backup"
+        )
+    rows = []
+    for entry in entries:
+        data = replies.data(entry.sha256)
+        if data is not None and hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise LedgerError(f"{replies.path}: the bytes of entry {entry.number} were changed; restore a backup")
+        rows.append(
+            {
+                "number": entry.number,
+                "time": entry.time,
+                "decision": entry.decision,
+                "study": entry.study,
+                "verb": entry.message.get("verb"),
+                "code": entry.message.get("code"),
+                "arrays": dict(entry.arrays),
+                "size": entry.size,
+                "sha256": entry.sha256,
+                "kept": data is not None,
+                "hash": entry.hash,
+            }
+        )
+    return {"site": chosen.name, "ok": True, "head": ledger.head, "entries": rows}
+
+
+def site_ledger_show(home: Home, number: int, *, site: str | None = None) -> dict[str, Any]:
+    """Return one entry, with exactly the bytes that left, and what they say.
+
+    Raises:
+        LedgerError: there is no such entry, or its bytes are not kept or were changed.
+    """
+    chosen = enrolled(home, site)
+    entries = chosen.folder.ledger.entries()
+    if not 1 <= number <= len(entries):
+        raise LedgerError(f"{chosen.folder.ledger.path}: there is no entry {number}; there are {len(entries)}")
+    entry = entries[number - 1]
+    data = chosen.folder.replies.data(entry.sha256)
+    if data is None or hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise LedgerError(f"{chosen.folder.replies.path}: the bytes of entry {number} are not kept, or were changed")
+    parcel = unpack_reply(data)
+    return {
+        "site": chosen.name,
+        "number": number,
+        "time": entry.time,
+        "decision": entry.decision,
+        "study": entry.study,
+        "size": entry.size,
+        "sha256": entry.sha256,
+        "before": entry.before,
+        "hash": entry.hash,
+        "message": parcel.message.model_dump(mode="json"),
+        "arrays": {name: array.tolist() for name, array in parcel.arrays.items()},
+        "bytes": data.hex(),
+    }

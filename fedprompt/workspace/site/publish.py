@@ -1,0 +1,169 @@
+"""``site publish``: the text of one of the site's templates leaves, once its operator has read it and said yes.
+
+It goes through the gate and into the ledger like every reply, and then into a file for the hub's operator, signed with
+the key of the site's certificate.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fedprompt.errors import FederationError
+from fedprompt.evaluation.cases import Case
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.template import Template
+from fedprompt.site.gate import Gate
+from fedprompt.study.messages import PublishReply
+from fedprompt.study.schema import DemonstrationsSpec, MessageSpec, TemplateSpec
+from fedprompt.workspace.cases.site_of_file import cases_of
+from fedprompt.workspace.enrolled.hub_folder import write_json
+from fedprompt.workspace.enrolled.site_folder import enrolled
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["FORM", "SIGNED", "WORDS", "Shown", "repeated", "site_publish"]
+
+FORM = "published 1"
+SIGNED = b"fedprompt published template 1\n"
+WORDS = 8
+_WORD = re.compile(r"\w+")
+_SLOT = re.compile(r"\{\w*\}")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the operator is asked about: the template, and which of its words stand in which private cases.
+
+    ``repeats``: words of the template, ``WORDS`` in a row -> the lines of the cases' file in which they stand.
+    """
+
+    name: str
+    text: str
+    repeats: Mapping[str, tuple[int, ...]]
+
+
+def site_publish(
+    ws: Workspace,
+    template: str,
+    data: Path,
+    *,
+    confirm: Callable[[Shown], bool],
+    mapping: Mapping[str, str] | None = None,
+    out: Path | None = None,
+    site: str | None = None,
+    study: str | None = None,
+) -> dict[str, Any]:
+    """Publish a template of the home's bank and write ``NAME.published.json``.
+
+    Args:
+        template: its id, the beginning of one, or ``name@tag``.
+        data: the site's file of cases; the template is compared with it here.
+        confirm: hears what would leave and says whether it may.
+
+    Returns:
+        ``site``, ``prompt``, ``name``, ``repeats`` (words -> lines), ``published`` (the file), ``entry`` (the number in
+        the ledger) and ``bytes``.
+
+    Raises:
+        FederationError: the site has not joined, the prompt is not a plain template, or the operator said no.
+        BankError: there is no such prompt.
+        LedgerError: nothing can be written to the ledger, so nothing leaves.
+    """
+    from fedprompt.federation.transports.flare.vouch import sign_as_member
+
+    chosen = enrolled(ws.home, site)
+    if not chosen.kit.exists():
+        raise FederationError(f"'{chosen.name}' has not joined yet, so there is no hub to publish to; join first")
+    accepted = chosen.the_study(study)
+    prompt = ws.bank.prompt(template)
+    if prompt.soft is not None:
+        raise FederationError(f"'{prompt.name}' has a soft prompt, and only the text of a template can be published")
+    shown = Shown(
+        prompt.name, _text(prompt.template), repeated(prompt.template, cases_of(data, accepted.study, mapping, None))
+    )
+    if not confirm(shown):
+        raise FederationError("nothing was published, since it was not confirmed")
+    folder = chosen.folder
+    budget = min(accepted.study.privacy.replies, folder.policy.replies)
+    gate = Gate(folder.ledger, folder.replies, study=accepted.digest, budget=budget)
+    task = content_id("t1", canonical_json(["publish", accepted.digest, prompt.id]))
+    question = task.removeprefix("t1:")
+    try:
+        reply = PublishReply(task=task, prompt=prompt.id, template=_spec(prompt))
+    except ValidationError as error:
+        raise FederationError(
+            f"'{prompt.name}' cannot travel ({error.errors()[0]['msg']}); keep it under a plainer name, or shorter"
+        ) from error
+    sent = gate.again(question) or gate.send(reply, question=question)
+    entry = folder.ledger.last()
+    assert entry is not None  # it is there before the bytes are handed on
+    if entry.message["verb"] != "publish":
+        raise FederationError(f"nothing was published: the gate refused it ({entry.message['code']})")
+    signature, certificate = sign_as_member(chosen.kit, SIGNED + sent.data)
+    path = out or Path(f"{re.sub(r'[^A-Za-z0-9_-]+', '-', prompt.name)[:60]}.published.json")
+    write_json(
+        path,
+        {
+            "fedprompt": FORM,
+            "federation": chosen.about["federation"],
+            "site": chosen.name,
+            "reply": sent.data.hex(),
+            "certificate": certificate.decode("ascii"),
+            "signature": signature.hex(),
+        },
+    )
+    return {
+        "site": chosen.name,
+        "prompt": prompt.id,
+        "name": prompt.name,
+        "repeats": {words: list(lines) for words, lines in shown.repeats.items()},
+        "published": str(path),
+        "entry": entry.number,
+        "bytes": len(sent.data),
+    }
+
+
+def repeated(template: Template, cases: Iterable[Case]) -> dict[str, tuple[int, ...]]:
+    """Return the template's words, ``WORDS`` in a row, that stand in a case too, with the lines of those cases."""
+    wanted = {run for part in _parts(template) for run in _runs(part)}
+    found: dict[tuple[str, ...], list[int]] = {}
+    if wanted:
+        for case in cases:
+            there = {run for text in case.fields.values() for run in _runs(text)}
+            for run in sorted(wanted & there):
+                found.setdefault(run, []).append(case.line)
+    return {" ".join(run): tuple(lines) for run, lines in sorted(found.items())}
+
+
+def _runs(text: str) -> Iterable[tuple[str, ...]]:
+    words = [word.casefold() for word in _WORD.findall(text)]
+    return zip(*(words[start:] for start in range(WORDS)), strict=False)
+
+
+def _parts(template: Template) -> list[str]:
+    texts = [template.text] if template.text is not None else [m.content for m in template.messages or ()]
+    return [part for text in [*texts, *(template.words or {}).values()] for part in _SLOT.split(text)]
+
+
+def _text(template: Template) -> str:
+    if template.text is not None:
+        return template.text
+    return "\n".join(f"{message.role}: {message.content}" for message in template.messages or ())
+
+
+def _spec(prompt: Prompt) -> TemplateSpec:
+    template = prompt.template
+    shots = template.demonstrations
+    return TemplateSpec(
+        name=template.name,
+        text=template.text,
+        messages=None
+        if template.messages is None
+        else tuple(MessageSpec.model_validate({"role": m.role, "content": m.content}) for m in template.messages),
+        words=None if template.words is None else dict(template.words),
+        demonstrations=None if shots is None else DemonstrationsSpec(count=shots.count, separator=shots.separator),
+    )

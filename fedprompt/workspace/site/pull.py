@@ -1,0 +1,203 @@
+"""``site pull``: takes a release, checks whose it is, scores it on the site's own cases, and keeps it for its own app.
+
+Nothing leaves: what is scored here stays in this home's bank.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from fedprompt.errors import ExportError, FederationError
+from fedprompt.evaluation.runs.runner import compare_runs, run_prompts, to_score
+from fedprompt.evaluation.statistics.clusters import cluster_variance
+from fedprompt.evaluation.statistics.pairs import PairCounts, paired_difference
+from fedprompt.models.registry import load
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.site.judge_calls import recorded
+from fedprompt.site.signing import site_identity
+from fedprompt.study.score import Comparison
+from fedprompt.workspace.bills.judge_bill import judge_paid
+from fedprompt.workspace.bills.scorer_resources import scorer_resources
+from fedprompt.workspace.cases.site_of_file import cases_of, split_cases
+from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
+from fedprompt.workspace.exchange.release import MAX_RELEASE_BYTES, Opened, read_release
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.rounds.result_table import points
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["keep_release", "site_pull"]
+
+MOST_KEPT = 20
+
+
+def keep_release(site: EnrolledSite, data: bytes) -> Path:
+    """Keep a release that the hub handed over, once it was checked; a file, mode 0600.
+
+    Raises:
+        FederationError, ExportError: it is not one of this site's federation; nothing is kept.
+    """
+    if len(data) > MAX_RELEASE_BYTES:
+        raise ExportError(f"a release larger than {MAX_RELEASE_BYTES:,} bytes came and was not kept")
+    folder = _received(site)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{hashlib.sha256(data).hexdigest()}.zip"
+    temporary = folder / f".{os.getpid()}.zip"
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+    try:
+        read_release(temporary, federation=site.about["federation"], kit=site.kit)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    for old in _newest(site)[MOST_KEPT:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def site_pull(
+    ws: Workspace,
+    data: Path,
+    *,
+    file: Path | None = None,
+    mapping: Mapping[str, str] | None = None,
+    group: str | None = None,
+    site: str | None = None,
+    report: Report = quiet,
+) -> dict[str, Any]:
+    """Check a release, score its prompts and the study's templates on this site's validation cases, and keep all.
+
+    Args:
+        data: the site's file of cases, as ``site run`` takes it.
+        file: the release; the newest one that the hub handed over if None.
+
+    Returns:
+        ``site``, ``federation``, ``study``, ``digest``, ``run``, ``released`` (when), ``signer``, ``prompts``,
+        ``results`` (``prompt``, ``name``, ``n``, ``value``), ``best`` (the best template here), ``difference`` (of the
+        released prompt and it, with ``low`` and ``high``; null where they are one), ``judge`` (what the judge took, or
+        null) and ``sentence``.
+
+    Raises:
+        FederationError: no release came, or it is of another federation or signed by somebody else.
+        StudyError: this site did not accept its study.
+        ExportError, DataError, ModelError: says where and what to do.
+    """
+    chosen = enrolled(ws.home, site)
+    if not chosen.kit.exists():
+        raise FederationError(f"'{chosen.name}' has not joined yet, so it cannot tell who signed a release; join first")
+    opened = read_release(file or _last(chosen), federation=chosen.about["federation"], kit=chosen.kit)
+    accepted = chosen.the_study(opened.release.study)
+    study = accepted.study
+    report(Progress("prepare", f"loading {study.model}"))
+    model = load(study.model, ws.home.path)
+    splits = split_cases(chosen.folder, study, cases_of(data, study, mapping, group))
+    cases = splits.cases("validation")
+    if not cases:
+        raise FederationError(f"{data}: the validation split is empty, so the release cannot be scored here")
+    templates = [Prompt(template) for template in study.candidates()]
+    released = [opened.prompts[id].prompt for id in dict.fromkeys(opened.release.prompts.values())]
+    prompts = list({prompt.id: prompt for prompt in (*released, *templates)}.values())
+
+    def tell(done: int, total: int) -> None:
+        report(Progress("score", f"{len(prompts)} prompts on {len(cases)} cases", done, total))
+
+    bill = partial(chosen.folder.bill.add, accepted.digest, "judge")
+    resources = recorded(scorer_resources(ws.home.path), chosen.folder.ledger, accepted.digest, hear=bill)
+    runs, _ = run_prompts(model, prompts, cases, study.answer, splits.tune, tell, resources=resources)
+    scores = {run.prompt.id: to_score(run, cases, "validation", study.answer) for run in runs}
+    values = {id: score.value for id, score in scores.items()}
+    best = max(templates, key=lambda one: (values[one.id] or 0.0, -templates.index(one)))
+    nominated = opened.release.prompts.get("federated", opened.release.prompts["manual"])
+    by_id = {run.prompt.id: run for run in runs}
+    pair = None if nominated == best.id else compare_runs(by_id[nominated], by_id[best.id], cases, "validation")
+    ws.bank.register_site(chosen.name, site_identity(chosen.folder.key))
+    ws.bank.record_study(study, accepted.digest, model.info.digest)
+    _record(ws, opened, templates, accepted.digest)
+    asked = [opened.release.run, opened.release.bundle, str(data), time.time_ns()]
+    run = content_id("r1", canonical_json({"kind": "pull", "study": accepted.digest, "of": asked}))
+    ws.bank.start_run(run, kind="pull", study=accepted.digest, settings={"release": opened.release.run})
+    ws.bank.record_scores(run, chosen.name, list(scores.values()))
+    if pair is not None:
+        ws.bank.record_comparisons(run, chosen.name, [pair])
+    result = {
+        "site": chosen.name,
+        "federation": opened.release.federation,
+        "study": study.study,
+        "digest": accepted.digest,
+        "run": run,
+        "released": opened.release.made,
+        "signer": opened.signer,
+        "prompts": dict(opened.release.prompts),
+        "results": [
+            {"prompt": p.id, "name": p.name, "n": scores[p.id].n, "value": values[p.id]}
+            for p in sorted(prompts, key=lambda one: -(values[one.id] or 0.0))
+        ],
+        "best": best.id,
+        "difference": None if pair is None else _difference(pair, study.metric),
+        "judge": judge_paid(ws.home.path, study, [resources]),
+    }
+    result["sentence"] = _sentence(result, nominated, best, len(cases))
+    ws.bank.finish_run(run, result)
+    return result
+
+
+def _difference(pair: Comparison, metric: str) -> dict[str, Any]:
+    if metric == "accuracy":
+        found = paired_difference([PairCounts(pair.n, pair.better, pair.worse)], np.random.default_rng(0))
+        assert found is not None
+        return {"value": found.value, "low": found.low, "high": found.high, "distinguishable": found.excludes_zero}
+    value = pair.total / pair.n
+    half = -float(ndtri(0.025)) * (cluster_variance(pair.n, pair.groups, pair.group_squares) or 0.0) ** 0.5
+    return {"value": value, "low": value - half, "high": value + half, "distinguishable": abs(value) > half}
+
+
+def _record(ws: Workspace, opened: Opened, templates: list[Prompt], digest: str) -> None:
+    for template in templates:
+        ws.bank.record_prompt(template, study=digest, origin="study")
+    release = opened.release
+    notes = {"release": {"federation": release.federation, "run": release.run, "made": release.made}}
+    for kind, id in release.prompts.items():
+        if kind == "federated":
+            found = opened.prompts[id]
+            ws.bank.record_prompt(found.prompt, study=digest, origin="federated", notes={**found.notes, **notes})
+
+
+def _sentence(found: Mapping[str, Any], nominated: str, best: Prompt, cases: int) -> str:
+    values = {row["prompt"]: row["value"] or 0.0 for row in found["results"]}
+    told = (
+        f"on {cases} validation cases of '{found['site']}' the released prompt scores {100 * values[nominated]:.1f} %"
+    )
+    difference = found["difference"]
+    if difference is None:
+        return f"{told}; it is the template that is best here"
+    told += f", the best template here ('{best.name}') {100 * values[best.id]:.1f} %"
+    change, span = points(difference["value"]), f"{points(difference['low'])} to {points(difference['high'])}"
+    if not difference["distinguishable"]:
+        return f"{told}: a difference of {change} points ({span}), not yet distinguishable"
+    word = "better" if difference["value"] > 0 else "worse"
+    return f"{told}: a difference of {change} points ({span}), so it is {word} here"
+
+
+def _received(site: EnrolledSite) -> Path:
+    return site.folder.path / "releases"
+
+
+def _newest(site: EnrolledSite) -> list[Path]:
+    return sorted(_received(site).glob("[0-9a-f]*.zip"), key=lambda path: -path.stat().st_mtime_ns)
+
+
+def _last(site: EnrolledSite) -> Path:
+    found = _newest(site)
+    if not found:
+        raise FederationError(
+            f"no release came to '{site.name}' yet; ask the hub's operator for the file, or for 'fedprompt hub release "
+            "--send' while 'fedprompt site run' runs here"
+        )
+    return found[0]

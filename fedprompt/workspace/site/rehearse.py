@@ -1,0 +1,133 @@
+"""``site rehearse``: every verb on the real file through the real gate, into a folder that is thrown away.
+
+Nothing is sent. The test split is left alone: a look at it is for the nominated prompts.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fedprompt.errors import FederationError
+from fedprompt.federation.hub import Hub
+from fedprompt.federation.transports.local import LocalTransport
+from fedprompt.federation.transports.transport import Delivered
+from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
+from fedprompt.models.registry import load
+from fedprompt.privacy.egress import unpack_reply
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.site.folder import SiteFolder
+from fedprompt.workspace.bills.judge_bill import judge_paid
+from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
+from fedprompt.workspace.home import Home
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.rounds.federation_run import start_prompt
+from fedprompt.workspace.site.run import open_worker
+
+__all__ = ["site_rehearse"]
+
+
+@dataclass
+class _Overheard:
+    """A transport that notes what would leave."""
+
+    inner: LocalTransport
+    rows: list[dict[str, Any]]
+    concurrent: bool = False
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        return self.inner.sites
+
+    def ask(self, site: str, task: bytes) -> Delivered:
+        began = time.monotonic()
+        found = self.inner.ask(site, task)
+        parcel = unpack_reply(found.data)
+        self.rows.append(
+            {
+                "message": parcel.message.model_dump(mode="json"),
+                "arrays": {name: list(array.shape) for name, array in parcel.arrays.items()},
+                "bytes": len(found.data),
+                "seconds": round(time.monotonic() - began, 3),
+            }
+        )
+        return found
+
+
+def _within(report: Report, name: str, step: int, steps: int, done: float, total: float) -> None:
+    report(Progress("rehearse", name, step + min(1.0, done / max(total, 1e-9)), steps))
+
+
+def site_rehearse(
+    home: Home,
+    data: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    group: str | None = None,
+    site: str | None = None,
+    study: str | None = None,
+    report: Report = quiet,
+) -> dict[str, Any]:
+    """Answer one task of every verb and return what would have left.
+
+    Raises:
+        FederationError: a verb would be refused; says why.
+        StudyError, DataError, ModelError: says where and what to do.
+    """
+    chosen = enrolled(home, site)
+    accepted = chosen.the_study(study)
+    if is_chat(accepted.study.model) and chat_settings(accepted.study.model, read_machine(home.path)).remote:
+        raise FederationError(
+            f"a rehearsal asks the model, and '{accepted.study.model}' runs on another machine, so that cases would "
+            "leave and calls be paid for; 'fedprompt score --dry-run' says what it would take"
+        )
+    folder = Path(tempfile.mkdtemp(prefix="fedprompt-"))
+    rows: list[dict[str, Any]] = []
+    try:
+        aside = SiteFolder(folder / "site")
+        aside.prepare(chosen.folder.key)
+        stored = chosen.folder.assignment(accepted.study.study)
+        if stored.exists():
+            shutil.copyfile(stored, aside.assignment(accepted.study.study))
+        report(Progress("prepare", f"loading {accepted.study.model}"))
+        worker = open_worker(home, EnrolledSite(chosen.name, aside), accepted, data, mapping, group)
+        hub = Hub(_Overheard(LocalTransport({chosen.name: worker.handle}), rows), accepted.digest)
+        templates = [Prompt(template).id for template in accepted.study.candidates()]
+        steps: list[tuple[str, Callable[[], Any]]] = [
+            ("describe", lambda: hub.describe(chosen.name)),
+            ("score", lambda: hub.score(chosen.name, templates)),
+        ]
+        if accepted.study.soft is not None:
+            start = start_prompt(load(accepted.study.model, home.path), accepted.study)
+
+            def tune_and_evaluate() -> None:
+                rounds, tuning = accepted.study.rounds, accepted.study.tuning
+                update, _ = hub.tune(
+                    chosen.name, start.vectors, round=1, steps=tuning.steps, seed=0, precision=rounds.update
+                )
+                tuned = SoftPrompt(start.vectors + update.delta, start.model)
+                hub.evaluate(chosen.name, [Prompt(accepted.study.soft_template(), tuned)], "validation")
+
+            steps.append(("tune and evaluate", tune_and_evaluate))
+        for done, (name, run) in enumerate(steps):
+            worker.on_progress = partial(_within, report, name, done, len(steps))
+            worker.on_progress(0.0, 1.0)
+            run()
+        judge = judge_paid(home.path, accepted.study, [worker.resources])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return {
+        "site": chosen.name,
+        "study": accepted.study.study,
+        "digest": accepted.digest,
+        "sent": 0,
+        "would_leave": rows,
+        "bytes": sum(row["bytes"] for row in rows),
+        "judge": judge,
+        "not_rehearsed": ["evaluate on test: a look at test is for the nominated prompts", "propose: not supported"],
+    }

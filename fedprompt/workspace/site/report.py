@@ -1,0 +1,143 @@
+"""``site report``: one page for a security officer, written from what is there and not from what is planned."""
+
+import importlib.metadata
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import fedprompt
+from fedprompt.workspace.enrolled.hub_folder import now
+from fedprompt.workspace.enrolled.site_folder import enrolled
+from fedprompt.workspace.home import Home
+
+__all__ = ["site_report"]
+
+NOT_PROTECTED = (
+    "Exact scores disclose something: someone who may choose many templates can learn about single cases. No noise is "
+    "added unless the study says so; the bounds are min_cases and the budget of replies.",
+    "A soft prompt tuned without noise can carry traces of the cases it was tuned on. Treat it as derived from them.",
+    "The hub learns how many cases each split and label has, when this site is online, and its network address.",
+    "Whoever can act as this user, or as root, on this machine can read the home folder and the cases.",
+    "A certificate that was revoked is refused by the hub's list of barred sites, not by a revocation list.",
+    "What single sites score is seen by the hub, and by the other sites where an accepted study says 'scores: sites'. "
+    "A mean over two sites tells each of them what the other scores.",
+    "The text of a template that was published cannot be taken back.",
+)
+
+
+def site_report(home: Home, *, site: str | None = None) -> dict[str, Any]:
+    """Return what left, to whom, under which policy, through which ports, by which packages, and what is not protected.
+
+    ``page`` holds the same as Markdown.
+
+    Raises:
+        FederationError: this home has no such site.
+        LedgerError: the ledger's chain is broken.
+    """
+    chosen = enrolled(home, site)
+    about = chosen.about
+    entries = chosen.folder.ledger.entries()
+    kinds = Counter((e.decision, str(e.message.get("verb")), e.study) for e in entries)
+    sizes: Counter[tuple[str, str, str]] = Counter()
+    for entry in entries:
+        sizes[entry.decision, str(entry.message.get("verb")), entry.study] += entry.size
+    found: dict[str, Any] = {
+        "site": chosen.name,
+        "made": now(),
+        "fedprompt": fedprompt.__version__,
+        "hub": {k: about[k] for k in ("federation", "host", "port", "admin_port", "authority")},
+        "network": {
+            "listens": "one port of the loopback interface and one socket file, for its own processes",
+            "dials": f"{about['host']}, TCP port {about['port']}, mutual TLS under the federation's own authority",
+        },
+        "left": [
+            {"decision": decision, "verb": verb, "study": study, "replies": n, "bytes": sizes[decision, verb, study]}
+            for (decision, verb, study), n in sorted(kinds.items())
+        ],
+        "first": entries[0].time if entries else None,
+        "last": entries[-1].time if entries else None,
+        "head": entries[-1].hash if entries else None,
+        "studies": [
+            {
+                "study": a.study.study,
+                "digest": a.digest,
+                "accepted": a.accepted,
+                "scores": a.study.privacy.scores,
+            }
+            for a in chosen.accepted()
+        ],
+        "policy": chosen.folder.policy.model_dump(mode="json"),
+        "packages": dict(_packages()),
+        "not_protected": list(NOT_PROTECTED),
+    }
+    found["page"] = _page(found)
+    return found
+
+
+@cache
+def _packages() -> Mapping[str, str]:
+    """Return the packages that fedprompt needs here, and their versions, from the metadata of what is installed."""
+    found: dict[str, str] = {}
+    waiting = ["fedprompt", "nvflare"]
+    while waiting:
+        name = waiting.pop()
+        try:
+            package = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        known = re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower()
+        if known in found:
+            continue
+        found[known] = package.version
+        for line in package.requires or ():
+            if "extra ==" not in line and (match := re.match(r"[\w.-]+", line)):
+                waiting.append(match.group())
+    return dict(sorted(found.items()))
+
+
+def _page(found: dict[str, Any]) -> str:
+    left = [
+        f"| {row['decision']} | {row['verb']} | {row['study']} | {row['replies']} | {row['bytes']:,} |"
+        for row in found["left"]
+    ] or ["| nothing | | | 0 | 0 |"]
+    seen = {"hub": "the hub alone", "sites": "the hub and the other sites"}
+    studies = [
+        f"- {s['study']}, `{s['digest']}`, accepted {s['accepted']}; its scores are seen by {seen[s['scores']]}"
+        for s in found["studies"]
+    ] or ["- none"]
+    return "\n".join(
+        [
+            f"# What site '{found['site']}' sends, and to whom",
+            "",
+            f"Made {found['made']} by fedprompt {found['fedprompt']}.",
+            "",
+            f"**To whom.** The hub of '{found['hub']['federation']}': {found['network']['dials']}. The authority's",
+            f"fingerprint is `{found['hub']['authority']}`. Here it listens on {found['network']['listens']}.",
+            "",
+            "**What left**, from the ledger, whose chain of hashes was checked just now "
+            f"(head `{found['head']}`, first entry {found['first']}, last {found['last']}):",
+            "",
+            "| decision | verb | study | replies | bytes |",
+            "|---|---|---|---|---|",
+            *left,
+            "",
+            "`fedprompt site ledger --show N` prints exactly the bytes of entry N. A reply is one of a closed list of",
+            "forms: numbers, bounded arrays, ids, words from a list. No text of a case, no value of a single case.",
+            "",
+            "**Accepted studies**, pinned by digest; a task of another one is refused:",
+            "",
+            *studies,
+            "",
+            f"**Policy.** `{json.dumps(found['policy'])}`",
+            "",
+            "**Not protected.**",
+            "",
+            *(f"- {sentence}" for sentence in found["not_protected"]),
+            "",
+            "**Packages.** " + ", ".join(f"{name} {version}" for name, version in found["packages"].items()),
+            "",
+        ]
+    )

@@ -1,0 +1,69 @@
+"""A machine gives scorers its encoder and the judge that its environment names, and loads neither unasked."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fedprompt.errors import AssetError, ModelError, StudyError
+from fedprompt.workspace.bills.scorer_resources import JUDGE, scorer_resources
+from fedprompt.workspace.local.scoring import score
+from fedprompt.workspace.workspace import Workspace
+from tests.new_bank import new_workspace
+
+STUDY = """\
+study: free
+model: scripted
+fields: [text]
+answer: {type: generate, scorers: [SCORER], max_tokens: 8}
+templates: [{name: t, text: "{text}:"}]
+privacy: {min_cases: 5}
+splits: {tune: 5, validation: 10, test: 5}
+"""
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Iterator[Workspace]:
+    with new_workspace(tmp_path / "home") as opened:
+        yield opened
+
+
+def write(folder: Path, scorer: str) -> tuple[Path, Path]:
+    study, data = folder / "study.yaml", folder / "cases.csv"
+    study.write_text(STUDY.replace("SCORER", scorer), encoding="utf-8")
+    rows = [f"a {'good' if n % 2 else 'bad'} film number {n},{'good' if n % 2 else '7'}" for n in range(20)]
+    data.write_text("\n".join(["text,answer", *rows]) + "\n", encoding="utf-8")
+    return study, data
+
+
+def test_nothing_is_loaded_before_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(JUDGE, raising=False)
+    found = scorer_resources(tmp_path)
+    assert found.judge is None and found.encoder is not None
+    with pytest.raises(AssetError, match="fedprompt assets pull"):
+        found.encoder()
+    monkeypatch.setenv(JUDGE, "chat:nobody")
+    named = scorer_resources(tmp_path)
+    assert named.judge is not None
+    with pytest.raises(ModelError, match="nobody"):
+        named.judge()
+
+
+def test_a_study_of_free_text_is_scored_and_what_was_not_judged_is_told(ws: Workspace, tmp_path: Path) -> None:
+    study, data = write(tmp_path, "{name: numeric, negate: true}")
+    (row,) = score(ws, study, data)["results"]
+    # Answers are a word or the number 7; the scripted model writes no number, so where it can be told, it is wrong.
+    assert row["n"] + row["unscored"] == 10 and 0 < row["unscored"] < 10
+    assert (row["metric"], row["value"]) == ("score", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("scorer", "said"),
+    [("judge", r"study\.yaml line 4, answer\.scorers\.0\.rubric: is missing"), ("exakt", "did you mean 'exact'")],
+)
+def test_what_is_wrong_with_a_scorer_is_told_before_a_word_is_written(
+    ws: Workspace, tmp_path: Path, scorer: str, said: str
+) -> None:
+    study, data = write(tmp_path, scorer)
+    with pytest.raises(StudyError, match=said):
+        score(ws, study, data)

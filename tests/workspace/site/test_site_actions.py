@@ -1,0 +1,194 @@
+"""What a site's operator does without a network: accept a study, rehearse it, read the ledger, set a policy, report."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fedprompt.errors import DataError, FederationError, LedgerError, StudyError
+from fedprompt.privacy.egress import pack_task
+from fedprompt.site.folder import SiteFolder
+from fedprompt.study.messages import DescribeTask
+from fedprompt.workspace.enrolled.hub_folder import write_json
+from fedprompt.workspace.enrolled.site_folder import enrolled
+from fedprompt.workspace.home import Home, find_home
+from fedprompt.workspace.site.init import site_init
+from fedprompt.workspace.site.ledger import site_ledger, site_ledger_show
+from fedprompt.workspace.site.pause import site_pause, site_status
+from fedprompt.workspace.site.policy import site_policy
+from fedprompt.workspace.site.rehearse import site_rehearse
+from fedprompt.workspace.site.report import site_report
+from fedprompt.workspace.site.run import open_worker
+from fedprompt.workspace.site.study import site_study_accept, site_study_decline, site_study_show
+from tests.scripted_sites import TEXT, write_cases, write_study
+
+ABOUT: dict[str, Any] = {
+    "site": "ant",
+    "org": "ant",
+    "federation": "meadow",
+    "host": "hub.example.org",
+    "port": 8002,
+    "admin_port": 8003,
+    "authority": "SHA256:" + ":".join(["AB"] * 32),
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Return a home whose site 'ant' was invited and has a key, but no kit."""
+    found = find_home(tmp_path / "home")
+    SiteFolder(found.sites / "ant").prepare(b"a" * 32)
+    write_json(found.sites / "ant" / "site.json", ABOUT)
+    return found
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return write_study(tmp_path / "study.yaml")
+
+
+def answer_one(home: Home, data: Path) -> None:
+    site = enrolled(home, None)
+    worker = open_worker(home, site, site.the_study(None), data, None, None)
+    worker.handle(pack_task(DescribeTask(task="t1:" + "0" * 32, study=worker.digest), {}))
+
+
+def test_a_study_says_what_leaves_before_it_is_accepted(home: Home, study: Path) -> None:
+    shown = site_study_show(home, study)
+    assert shown["rounds"] == 2 and shown["fields"] == ["text"]
+    assert any("3 x 16 numbers" in sentence for sentence in shown["leaves"])
+    assert enrolled(home, None).accepted() == ()
+    assert site_study_accept(home, study, digest=shown["digest"])["digest"] == shown["digest"]
+    (accepted,) = enrolled(home, None).accepted()
+    assert (accepted.digest, accepted.study.study) == (shown["digest"], "small")
+
+
+def test_another_digest_than_the_hub_told_is_not_accepted(home: Home, study: Path) -> None:
+    with pytest.raises(StudyError, match=r"its digest on this machine is s1:.*, not s1:0"):
+        site_study_accept(home, study, digest="s1:" + "0" * 32)
+    assert enrolled(home, None).accepted() == ()
+
+
+def test_a_study_that_was_altered_after_it_was_accepted_is_not_run(home: Home, study: Path) -> None:
+    digest = site_study_accept(home, study)["digest"]
+    path = enrolled(home, None).studies / f"{digest.replace(':', '-')}.json"
+    body = json.loads(path.read_text())
+    body["study"]["tuning"]["steps"] = 500
+    path.write_text(json.dumps(body))
+    site = enrolled(home, None)
+    with pytest.raises(StudyError, match="accept it again"):
+        open_worker(home, site, site.the_study(None), study, None, None)
+
+
+def test_a_declined_study_and_a_second_one_are_told_apart(home: Home, study: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(TEXT.replace("study: small", "study: large"))
+    with pytest.raises(StudyError, match="has accepted no study"):
+        enrolled(home, None).the_study(None)
+    site_study_accept(home, study)
+    site_study_accept(home, other)
+    with pytest.raises(StudyError, match=r"large .* small|small .* large"):
+        enrolled(home, None).the_study(None)
+    assert enrolled(home, None).the_study("large").study.study == "large"
+    site_study_decline(home, "large")
+    assert enrolled(home, None).the_study(None).study.study == "small"
+
+
+def test_rehearsing_answers_every_verb_and_leaves_no_trace(home: Home, study: Path, tmp_path: Path) -> None:
+    site_study_accept(home, study)
+    before = sorted(path.name for path in (home.sites / "ant").rglob("*"))
+    found = site_rehearse(home, write_cases(tmp_path / "cases.csv", "ant"))
+    assert [row["message"]["verb"] for row in found["would_leave"]] == ["describe", "score", "tune", "evaluate"]
+    assert found["would_leave"][2]["arrays"] == {"delta": [3, 16]}
+    assert found["sent"] == 0 and found["bytes"] == sum(row["bytes"] for row in found["would_leave"])
+    assert "quixotry" not in json.dumps(found)
+    assert sorted(path.name for path in (home.sites / "ant").rglob("*")) == before
+
+
+def test_the_ledger_shows_the_bytes_that_left_and_finds_what_was_changed(
+    home: Home, study: Path, tmp_path: Path
+) -> None:
+    site_study_accept(home, study)
+    answer_one(home, write_cases(tmp_path / "cases.csv", "ant"))
+    listed = site_ledger(home)
+    assert [(e["number"], e["verb"], e["kept"]) for e in listed["entries"]] == [(1, "describe", True)]
+    shown = site_ledger_show(home, 1)
+    assert len(bytes.fromhex(shown["bytes"])) == shown["size"] and shown["message"]["tune"] == 30
+    assert site_ledger(home, head=listed["head"])["ok"]
+    with pytest.raises(LedgerError, match="does not hold the head"):
+        site_ledger(home, head="b" * 64)
+    with pytest.raises(LedgerError, match="there is no entry 2; there are 1"):
+        site_ledger_show(home, 2)
+    path = enrolled(home, None).folder.ledger.path
+    path.write_bytes(path.read_bytes().replace(b'"tune":30', b'"tune":31'))
+    with pytest.raises(LedgerError, match="line 1"):
+        site_ledger(home)
+    assert site_status(home)["ledger"]["ok"] is False
+
+
+def test_the_bytes_that_are_kept_cannot_be_changed_unnoticed(home: Home, study: Path, tmp_path: Path) -> None:
+    import sqlite3
+
+    site_study_accept(home, study)
+    answer_one(home, write_cases(tmp_path / "cases.csv", "ant"))
+    with sqlite3.connect(home.sites / "ant" / "replies.db") as connection:
+        connection.execute("UPDATE sent SET data = x'00'")
+    connection.close()
+    with pytest.raises(LedgerError, match="bytes of entry 1 were changed"):
+        site_ledger(home)
+
+
+def test_pausing_and_status(home: Home) -> None:
+    assert site_pause(home, on=True)["paused"] and site_status(home)["paused"]
+    assert not site_pause(home, on=False)["paused"]
+    found = site_status(home)
+    assert (found["joined"], found["running"], found["paused"], found["hub"]) == (
+        False,
+        None,
+        False,
+        "hub.example.org:8002",
+    )
+
+
+def test_a_policy_is_changed_by_parts_and_refuses_what_is_none(home: Home) -> None:
+    site_policy(home, {"tasks_a_day": 5})
+    found = site_policy(home, {"quiet_hours": "22:00-06:00"})
+    assert (found["tasks_a_day"], found["quiet_hours"]) == (5, "22:00-06:00")
+    with pytest.raises(DataError, match="policy, verbs"):
+        site_policy(home, {"verbs": ["shell"]})
+    with pytest.raises(DataError, match=r"quiet_hours.*HH:MM"):
+        site_policy(home, {"quiet_hours": "at night"})
+    assert site_policy(home, {})["tasks_a_day"] == 5
+
+
+def test_the_report_says_to_whom_what_and_what_is_not_protected(home: Home, study: Path, tmp_path: Path) -> None:
+    site_study_accept(home, study)
+    answer_one(home, write_cases(tmp_path / "cases.csv", "ant"))
+    found = site_report(home)
+    assert [(row["verb"], row["replies"]) for row in found["left"]] == [("describe", 1)]
+    assert "hub.example.org, TCP port 8002" in found["page"] and found["head"] in found["page"]
+    assert all(sentence in found["page"] for sentence in found["not_protected"])
+    assert "numpy" in found["packages"] and "quixotry" not in found["page"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"port": 0}, "port"), ({"host": "a b"}, "host"), ({"site": "../x"}, "site"), ({"more": 1}, "more")],
+)
+def test_a_file_that_is_no_invitation_is_refused_by_its_field(
+    home: Home, tmp_path: Path, change: dict[str, Any], field: str
+) -> None:
+    invite = tmp_path / "invite.json"
+    write_json(invite, {"fedprompt": "invite 1", **ABOUT, **change})
+    with pytest.raises(FederationError, match=rf"{field}: not an invitation"):
+        site_init(home, invite)
+
+
+def test_a_home_with_no_or_several_sites_asks_which(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(FederationError, match="This home has none; begin with"):
+        enrolled(find_home(tmp_path / "empty"), None)
+    write_json(home.sites / "bee" / "site.json", {**ABOUT, "site": "bee"})
+    with pytest.raises(FederationError, match=r"This home has ant, bee \(say --site NAME\)"):
+        enrolled(home, None)
+    assert enrolled(home, "bee").name == "bee"
