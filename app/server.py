@@ -8,7 +8,7 @@ import inspect
 import socket
 from collections.abc import Callable
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import Any
 
 __all__ = ["main", "send_at_once"]
@@ -21,7 +21,7 @@ def main() -> None:
 
     import app.panels
 
-    for module in iter_modules(app.panels.__path__, "app.panels."):
+    for module in walk_packages(app.panels.__path__, "app.panels."):
         import_module(module.name)
     import_module("streamlit.web.bootstrap")
     send_at_once()

@@ -18,7 +18,6 @@ import streamlit as st
 from app.display.addressed import follow_address
 from app.display.plain import plain, sentence
 from app.display.titles import titles
-from app.panels.ranking.ranking_filters import Asked
 from app.visitor import person, submit
 from fedprompt.bank.rows import PromptPage, PromptRow, StudyRow
 from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
@@ -26,6 +25,7 @@ from fedprompt.workspace.front.overview import overview
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.playground.trial_files import TrialFolder, owner_folder
 from fedprompt.workspace.ranking.comparing import compare
+from fedprompt.workspace.ranking.filters import RankingFilters
 from fedprompt.workspace.ranking.ranking_page import (
     Contenders,
     Coverage,
@@ -136,7 +136,9 @@ def scored_studies() -> tuple[StudyRow, ...]:
     return _scored_studies(str(ws.home.path), _stamp(ws))
 
 
-def ranking_view(study: str, asked: Asked, page: int, size: int, coverage: Coverage, show_test: bool) -> RankingPage:
+def ranking_view(
+    study: str, asked: RankingFilters, page: int, size: int, coverage: Coverage, show_test: bool
+) -> RankingPage:
     """Return one page of the ranking, read anew once the bank has changed."""
     ws = workspace()
     return _ranking(str(ws.home.path), _stamp(ws), study, asked, page, size, coverage, show_test)
@@ -292,12 +294,12 @@ def _study_bests(home: str, stamp: tuple[tuple[int, int], ...]) -> tuple[StudyBe
     return bests_of_studies(_open(home))
 
 
-@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs={Asked: repr})
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs={RankingFilters: repr})
 def _ranking(
     home: str,
     stamp: tuple[tuple[int, int], ...],
     study: str,
-    asked: Asked,
+    asked: RankingFilters,
     page: int,
     size: int,
     coverage: Coverage,

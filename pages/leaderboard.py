@@ -5,10 +5,11 @@ import streamlit as st
 from app.display.plain import plain
 from app.panels.ranking.paging import ask_page
 from app.panels.ranking.ranking import MORE, column_settings, heated, ranking_frame
-from app.panels.ranking.ranking_filters import Asked, ask_columns, ask_filters, ask_test
+from app.panels.ranking.ranking_filters import ask_columns, ask_filters, ask_test
 from app.panels.ranking.ranking_table import draw_table
 from app.panels.studies.study_choice import ask_study
 from app.session import guarded, ranking_view
+from fedprompt.workspace.ranking.filters import RankingFilters
 
 PAGE = 50
 
@@ -20,7 +21,7 @@ def draw() -> None:
     top = st.container(horizontal=True, vertical_alignment="bottom")
     with top:
         study = ask_study("leaderboard")
-    first = None if study is None else ranking_view(study.digest, Asked(), 0, PAGE, "any", False)
+    first = None if study is None else ranking_view(study.digest, RankingFilters(), 0, PAGE, "any", False)
     if study is None or first is None or not first.total:
         st.info(
             "Prompts appear here as soon as sites have scored them. Start the demo on the Overview page, or "
@@ -29,7 +30,7 @@ def draw() -> None:
             icon=":material/hourglass_empty:",
         )
         return
-    everything = ranking_view(study.digest, Asked(), 0, PAGE, "full", False)
+    everything = ranking_view(study.digest, RankingFilters(), 0, PAGE, "full", False)
     sites = everything.sites or first.sites
     top.caption(
         f"{plain(study.name)} · {everything.total:,} prompts scored at all {len(sites)} sites · ranked on validation "

@@ -19,7 +19,7 @@ from app.session import explain, guarded, role, workspace
 from app.visitor import barred, require, submit
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.cases.evaluation_sets import EvaluationSet, evaluation_sets
-from fedprompt.workspace.cases.servers_asked import Asked, asked_by
+from fedprompt.workspace.cases.servers_asked import ServersAsked, asked_by
 from fedprompt.workspace.cases.study_draft import draft_of, keep_study, kept_studies
 
 NEW = "a new draft"
@@ -94,7 +94,7 @@ def draw_study(chosen: EvaluationSet) -> None:
         first = draft_of(chosen.reading, stem) if source == NEW else kept[str(source)].path.read_text(encoding="utf-8")
         set_study("new_study", first)
     text = ask_study("new_study")
-    asked = Asked()
+    asked = ServersAsked()
     if text is not None:
         try:
             asked = asked_by(workspace(), text)
@@ -104,7 +104,7 @@ def draw_study(chosen: EvaluationSet) -> None:
     draw_rank(chosen, text, asked)
 
 
-def draw_rank(chosen: EvaluationSet, text: str | None, asked: Asked) -> None:
+def draw_rank(chosen: EvaluationSet, text: str | None, asked: ServersAsked) -> None:
     """Draw the button that ranks the prompts; where that costs money, it says first how much."""
     wanted = (chosen.id, chosen.changed, sha256((text or "").encode()).hexdigest())
     kept = st.session_state.get("new_study_bill")

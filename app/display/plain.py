@@ -2,7 +2,7 @@
 
 import re
 
-from fedprompt.workspace.rounds.result_table import points as rate_points
+from fedprompt.workspace.results.points import points as rate_points
 
 __all__ = ["between", "capital", "percent", "plain", "points", "seconds", "sentence"]
 

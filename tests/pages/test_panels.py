@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.display.money import money
 from app.display.plain import percent, plain, points, seconds, sentence
 from app.display.titles import titles
 from app.panels.federation.transfer import transfer_sentence
@@ -13,7 +14,6 @@ from app.panels.prompts.difference import marked_html, word_differences
 from app.panels.ranking.ranking import table_key
 from app.panels.runs.job import active_jobs
 from app.panels.trials.case_table import parse_rows
-from app.panels.trials.cells import money
 from fedprompt.bank.rows import JobRow, PromptRow
 from fedprompt.errors import DataError, PromptError
 
@@ -153,5 +153,5 @@ def test_a_table_with_other_rows_is_another_table() -> None:
 
 
 def test_every_panel_says_what_it_exports() -> None:
-    for path in (Path(__file__).parents[2] / "app" / "panels").glob("[a-z]*.py"):
+    for path in (Path(__file__).parents[2] / "app" / "panels").rglob("[a-z]*.py"):
         assert "__all__" in path.read_text(encoding="utf-8"), path.name

@@ -1,13 +1,13 @@
 """What is asked of the ranking: which prompts, in which order, which page. The store answers, never the page."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import streamlit as st
 
-from fedprompt.workspace.ranking.ranking_page import Filter, Order
+from fedprompt.workspace.ranking.filters import RankingFilters
+from fedprompt.workspace.ranking.ranking_page import Order
 
-__all__ = ["KINDS", "ORIGINS", "Asked", "ask_columns", "ask_filters", "ask_test"]
+__all__ = ["KINDS", "ORIGINS", "ask_columns", "ask_filters", "ask_test"]
 
 ORDERS: dict[Order, str] = {"mean": "mean over sites", "worst": "worst site", "pooled": "mean over cases"}
 KINDS = {"": "any kind", "template": "templates", "soft": "tuned"}
@@ -22,32 +22,7 @@ ORIGINS = {
 ANY = "any site"
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The filters as the visitor set them; ``least`` in per cent."""
-
-    words: str = ""
-    kind: str | None = None
-    origin: str | None = None
-    tag: str = ""
-    site: str | None = None
-    least: float = 0.0
-    order: Order = "mean"
-
-    def filter(self, study: str) -> Filter:
-        """Return what the store is asked."""
-        return Filter(
-            study=study,
-            kind=self.kind,
-            origin=self.origin,
-            tag=self.tag or None,
-            site=self.site,
-            minimum=self.least / 100 if self.site and self.least else None,
-            words=self.words or None,
-        )
-
-
-def ask_filters(sites: tuple[str, ...]) -> Asked:
+def ask_filters(sites: tuple[str, ...]) -> RankingFilters:
     """Draw the filters in one row and return what they say."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="leaderboard_filters"):
         words = st.text_input(
@@ -108,7 +83,7 @@ def ask_filters(sites: tuple[str, ...]) -> Asked:
             bind="query-params",
             persist_state="session",
         )
-    return Asked(
+    return RankingFilters(
         (words or "").strip()[:200],
         kind or None,
         origin or None,

@@ -7,7 +7,7 @@ import streamlit as st
 from app.display.travel import go
 from app.panels.ranking.ranking import column_order, column_settings, heated, ranking_frame, table_key
 from app.panels.ranking.ranking_file import draw_file
-from app.panels.ranking.ranking_filters import Asked
+from fedprompt.workspace.ranking.filters import RankingFilters
 from fedprompt.workspace.ranking.ranking_csv import RankingFile
 from fedprompt.workspace.ranking.ranking_page import RankingPage
 
@@ -17,7 +17,7 @@ LEAST_COMPARED, MOST_COMPARED = 2, 6
 
 
 def draw_table(
-    study: str, asked: Asked, view: RankingPage, before: int, *, test: bool, more: Sequence[str], total: int
+    study: str, asked: RankingFilters, view: RankingPage, before: int, *, test: bool, more: Sequence[str], total: int
 ) -> None:
     """Draw the page of a ranking.
 

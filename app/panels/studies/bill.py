@@ -5,14 +5,14 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.money import money
 from app.display.plain import plain, sentence
-from app.panels.trials.cells import money
-from fedprompt.workspace.cases.servers_asked import Asked
+from fedprompt.workspace.cases.servers_asked import ServersAsked
 
 __all__ = ["draw_bill", "said_bill", "said_where"]
 
 
-def said_where(asked: Asked) -> str:
+def said_where(asked: ServersAsked) -> str:
     """Return where the cases go and how long they are kept there."""
     kept = "The study is kept in this machine's home; no case is in it."
     if asked.elsewhere:

@@ -1,10 +1,10 @@
 """One row's answers side by side, a card a variant: the answer, its bars, what was written, what scorers say."""
 
 from collections.abc import Sequence
-from math import floor, log10
 
 import streamlit as st
 
+from app.display.money import money
 from app.display.plain import plain, sentence
 from app.panels.trials.contributed import draw_contributed
 from app.panels.trials.outputs import draw_bars
@@ -13,7 +13,7 @@ from fedprompt.errors import AssetError, PromptError
 from fedprompt.models.chat.cost import Tally
 from fedprompt.workspace.playground.trials import Judged, Trial, TrialCell
 
-__all__ = ["draw_cards", "money", "said_judging", "title_of"]
+__all__ = ["draw_cards", "said_judging", "title_of"]
 
 
 def title_of(trial: Trial, number: int) -> str:
@@ -86,12 +86,6 @@ def said_judging(judge: str, took: Tally) -> str:
     failed = f", {sum(took.failed.values()):,} without an answer" if took.failed else ""
     cost = "cost not known" if took.cost is None else money(took.cost.amount, took.cost.currency)
     return f"Judged by {judge}: {calls}{failed}, {took.tokens:,} tokens, {cost}"
-
-
-def money(amount: float, currency: str) -> str:
-    """Return an amount that may be a small part of a unit, in words: two places, or as many as show two digits."""
-    places = 1 - floor(log10(amount)) if 0 < amount < 0.1 else 2
-    return f"{amount:,.{places}f} {currency}"
 
 
 def _draw_judged(judged: Sequence[Judged]) -> None:

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from fedprompt.evaluation.runs.score_cache import ScoreCache
 from fedprompt.models.protocols import CausalModel, ChoiceQuery
 
-__all__ = ["GROUP", "Asked", "ask"]
+__all__ = ["GROUP", "LabelNumbers", "ask"]
 
 GROUP = 64  # cases
 
 
 @dataclass(frozen=True)
-class Asked:
+class LabelNumbers:
     """``values`` and ``lengths`` [cases, prompts, words] float64: log-likelihoods, and the words' lengths in tokens.
 
     ``tokens`` were asked for and ``distinct`` were computed in ``seconds``; ``cached`` of the values were known.
@@ -38,7 +38,7 @@ def ask(
     table: Sequence[Sequence[ChoiceQuery]],
     cache: ScoreCache | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Asked:
+) -> LabelNumbers:
     """Return the log-likelihoods of a table of queries, a row a case and a column a prompt, all of as many words.
 
     Args:
@@ -79,4 +79,4 @@ def ask(
         numbers[rows.start : rows.stop, missing] = made
         if cache is not None:
             cache.put({own[p]: made[r, k] for r, own in enumerate(names) for k, p in enumerate(missing)})
-    return Asked(numbers[:, :, 0], numbers[:, :, 1], tokens, distinct, seconds, cached)
+    return LabelNumbers(numbers[:, :, 0], numbers[:, :, 1], tokens, distinct, seconds, cached)

@@ -8,11 +8,11 @@ from fedprompt.workspace.bills.scorer_resources import JUDGE
 from fedprompt.workspace.cases.study_draft import body_of
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["Asked", "asked_by"]
+__all__ = ["ServersAsked", "asked_by"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ServersAsked:
     """``here`` and ``elsewhere``: hosts that cases go to. ``costs``: one costs money, or it is not known."""
 
     here: tuple[str, ...] = ()
@@ -20,7 +20,7 @@ class Asked:
     costs: bool = False
 
 
-def asked_by(ws: Workspace, text: str) -> Asked:
+def asked_by(ws: Workspace, text: str) -> ServersAsked:
     """Return whom a study's YAML has this machine ask: the study's model, and the judge of its texts.
 
     Raises:
@@ -32,7 +32,7 @@ def asked_by(ws: Workspace, text: str) -> Asked:
     names = [body["model"], *([os.environ.get(JUDGE, "")] if judged else [])]
     machine = read_machine(ws.home.path)
     servers: list[ChatSettings] = [chat_settings(name, machine) for name in names if is_chat(name)]
-    return Asked(
+    return ServersAsked(
         tuple(dict.fromkeys(one.host for one in servers if not one.remote)),
         tuple(dict.fromkeys(one.host for one in servers if one.remote)),
         any(one.remote or one.price is not None for one in servers),

@@ -1,33 +1,19 @@
 """``hub take``: a template that a site published comes into the hub's bank, once its signature says whose it is."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
 from fedprompt.errors import EgressRefused, FederationError, PromptError
 from fedprompt.privacy.egress import unpack_reply
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.messages import PublishReply
-from fedprompt.study.schema import Closed
 from fedprompt.workspace.enrolled.hub_folder import HubFolder, read_json
-from fedprompt.workspace.site.publish import FORM, SIGNED
+from fedprompt.workspace.exchange.publication import SIGNED, Publication
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["hub_take"]
-
-Hex = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$", max_length=2_000_000)]
-
-
-class Published(Closed):
-    """What ``site publish`` wrote."""
-
-    fedprompt: Literal["published 1"]
-    federation: Annotated[str, StringConstraints(max_length=60)]
-    site: Annotated[str, StringConstraints(max_length=60)]
-    reply: Hex
-    certificate: Annotated[str, StringConstraints(max_length=64 * 1024)]
-    signature: Hex
 
 
 def hub_take(ws: Workspace, file: Path) -> dict[str, Any]:
@@ -44,11 +30,11 @@ def hub_take(ws: Workspace, file: Path) -> dict[str, Any]:
     folder = HubFolder(ws.home)
     about = folder.about
     try:
-        found = Published.model_validate(read_json(file) or {})
+        found = Publication.model_validate(read_json(file) or {})
         data = bytes.fromhex(found.reply)
         reply = unpack_reply(data).message
     except (ValidationError, EgressRefused) as error:
-        raise FederationError(f"{file}: not a template that 'fedprompt site publish' wrote ({FORM})") from error
+        raise FederationError(f"{file}: not a template that 'fedprompt site publish' wrote") from error
     if found.federation != about["federation"] or not isinstance(reply, PublishReply):
         raise FederationError(f"{file}: not a template that was published to '{about['federation']}'")
     signed = member_that_signed(folder.path, found.certificate.encode(), SIGNED + data, bytes.fromhex(found.signature))

@@ -17,8 +17,8 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import BINS, CalibrationBin, Comparison, SplitName
 from fedprompt.workspace.ranking.leaderboard import site_score
 from fedprompt.workspace.results.methods import how_judged, ruling_way
+from fedprompt.workspace.results.points import points
 from fedprompt.workspace.results.views import CompareView, PairView, PromptView, SiteScore
-from fedprompt.workspace.rounds.result_table import points
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["compare", "compare_scores", "prompt_view"]

@@ -20,8 +20,8 @@ from fedprompt.federation.strategies.strategy import Update
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
+from fedprompt.workspace.results.points import points
 from fedprompt.workspace.rounds.federation_run import FederationRun
-from fedprompt.workspace.rounds.result_table import points
 from fedprompt.workspace.timing import Clock
 
 __all__ = ["SiteGroup", "group_sentences", "run_groups"]

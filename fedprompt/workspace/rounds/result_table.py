@@ -14,9 +14,10 @@ from fedprompt.evaluation.statistics.intervals import Estimate
 from fedprompt.evaluation.statistics.pooled_pairs import PairTest, paired_test, turned
 from fedprompt.evaluation.statistics.site_means import mean_over_sites
 from fedprompt.study.score import Comparison, Score
+from fedprompt.workspace.results.points import points
 from fedprompt.workspace.rounds.federation_run import TestLook
 
-__all__ = ["average", "difference", "entry", "gain_sentence", "headline", "points"]
+__all__ = ["average", "difference", "entry", "gain_sentence", "headline"]
 
 DRAWS = 10_000
 
@@ -90,12 +91,6 @@ def _paired(look: TestLook, site: str, first: str, second: str) -> Comparison:
     other = look.pair(site, second, first)
     assert other is not None, "the comparison was not asked for"
     return turned(other)
-
-
-def points(value: float, *, signed: bool = False) -> str:
-    """Return a difference of rates in points with a true minus; with a plus above zero where ``signed``."""
-    shown = f"{100 * value:{'+' if signed else ''}.1f}"
-    return "0.0" if float(shown) == 0 else shown.replace("-", "\N{MINUS SIGN}")
 
 
 def gain_sentence(site: str, kept: str, gain: Mapping[str, Any]) -> str:

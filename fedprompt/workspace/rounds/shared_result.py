@@ -11,9 +11,10 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.messages import Choice
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
+from fedprompt.workspace.results.points import points
 from fedprompt.workspace.rounds.federation_run import FederationRun, Kept, TestLook
 from fedprompt.workspace.rounds.grouping import SiteGroup, group_sentences, run_groups
-from fedprompt.workspace.rounds.result_table import difference, entry, points
+from fedprompt.workspace.rounds.result_table import difference, entry
 from fedprompt.workspace.timing import Clock
 
 __all__ = ["Pair", "Shared", "kept_sentence", "share"]

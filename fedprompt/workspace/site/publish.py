@@ -23,12 +23,11 @@ from fedprompt.study.schema import DemonstrationsSpec, MessageSpec, TemplateSpec
 from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.enrolled.hub_folder import write_json
 from fedprompt.workspace.enrolled.site_folder import enrolled
+from fedprompt.workspace.exchange.publication import SIGNED, Publication
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["FORM", "SIGNED", "WORDS", "Shown", "repeated", "site_publish"]
+__all__ = ["WORDS", "Shown", "repeated", "site_publish"]
 
-FORM = "published 1"
-SIGNED = b"fedprompt published template 1\n"
 WORDS = 8
 _WORD = re.compile(r"\w+")
 _SLOT = re.compile(r"\{\w*\}")
@@ -105,17 +104,14 @@ def site_publish(
         raise FederationError(f"nothing was published: the gate refused it ({entry.message['code']})")
     signature, certificate = sign_as_member(chosen.kit, SIGNED + sent.data)
     path = out or Path(f"{re.sub(r'[^A-Za-z0-9_-]+', '-', prompt.name)[:60]}.published.json")
-    write_json(
-        path,
-        {
-            "fedprompt": FORM,
-            "federation": chosen.about["federation"],
-            "site": chosen.name,
-            "reply": sent.data.hex(),
-            "certificate": certificate.decode("ascii"),
-            "signature": signature.hex(),
-        },
+    publication = Publication(
+        federation=chosen.about["federation"],
+        site=chosen.name,
+        reply=sent.data.hex(),
+        certificate=certificate.decode("ascii"),
+        signature=signature.hex(),
     )
+    write_json(path, publication.model_dump())
     return {
         "site": chosen.name,
         "prompt": prompt.id,

@@ -30,7 +30,7 @@ from fedprompt.workspace.cases.site_of_file import cases_of, split_cases
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
 from fedprompt.workspace.exchange.release import MAX_RELEASE_BYTES, Opened, read_release
 from fedprompt.workspace.progress import Progress, Report, quiet
-from fedprompt.workspace.rounds.result_table import points
+from fedprompt.workspace.results.points import points
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["keep_release", "site_pull"]

@@ -3,8 +3,9 @@
 import pytest
 
 from fedprompt.study.score import Comparison, Score
+from fedprompt.workspace.results.points import points
 from fedprompt.workspace.rounds.federation_run import TestLook
-from fedprompt.workspace.rounds.result_table import average, difference, entry, gain_sentence, headline, points
+from fedprompt.workspace.rounds.result_table import average, difference, entry, gain_sentence, headline
 
 A, B = "p1:" + "a" * 32, "p1:" + "b" * 32
 
