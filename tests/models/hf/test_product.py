@@ -21,7 +21,7 @@ def both(
     plain, offset, x, other = (
         torch.randn(*s, generator=rng).to(dtype) for s in ((24, 16), (24,), (rows, 16), (rows, 24))
     )
-    first, second = (Weight(plain, offset if bias else None, pack=pack, turn=pack) for pack in (False, PACKS))
+    first, second = (Weight(plain, offset if bias else None, pack=pack, turn=pack) for pack in (False, can_pack(plain)))
     return first, second, x, other
 
 
