@@ -5,7 +5,6 @@ no index, and a new one is made. A segment is never changed; the manifest names 
 """
 
 import hashlib
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from fedprompt.errors import BankError
+from fedprompt.private_file import write_private
 from fedprompt.study.schema import Closed
 
 __all__ = ["IndexFiles", "Indexed"]
@@ -127,10 +127,7 @@ class IndexFiles:
             raise BankError(f"{self._folder}: the search index cannot be written ({error.strerror})") from error
 
     def _put(self, name: str, data: bytes) -> None:
-        temporary = self._folder / f".{name}.{os.getpid()}"
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-        os.replace(temporary, self._folder / name)
+        write_private(self._folder / name, data)
 
     def _manifest(self) -> Manifest | None:
         path = self._folder / MANIFEST

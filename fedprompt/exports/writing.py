@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import ExportError
+from fedprompt.private_file import write_private
 
 __all__ = ["check_space", "json_text", "publishing", "write_one", "write_text"]
 
@@ -91,19 +92,11 @@ def write_one(destination: Path, content: bytes) -> None:
     """
     if destination.is_dir():
         raise ExportError(f"{destination} is a folder; choose another name")
-    temporary: Path | None = None
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{destination.name}.", suffix=".part", dir=destination.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, destination)
+        write_private(destination, content)
     except OSError as error:
         raise ExportError(_sentence(destination, error)) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def _pack(content: Path, packed: Path) -> None:

@@ -18,6 +18,7 @@ from fedprompt.models.chat.config import is_chat
 from fedprompt.models.matrix_product import matrix_product
 from fedprompt.models.protocols import CacheDtype, CausalModel, RunSettings
 from fedprompt.models.scripted import ScriptedModel
+from fedprompt.private_file import write_first, write_private
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -112,21 +113,14 @@ def settings_for(home: Path) -> RunSettings:
     if found is not None:
         return found
     chosen = recommended_settings()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    kept = json.dumps({"dtype": chosen.dtype, "threads": chosen.threads, "device": chosen.device}).encode()
     try:
-        kept = {"dtype": chosen.dtype, "threads": chosen.threads, "device": chosen.device}
-        temporary.write_text(json.dumps(kept), encoding="utf-8")
         if path.exists():
-            os.replace(temporary, path)  # what was there could not be read
-        else:
-            os.link(temporary, path)
-    except FileExistsError:
-        # Another process was faster, and its measurement stands for both.
-        return _read_settings(path) or chosen
+            write_private(path, kept)  # what was there could not be read
+        elif not write_first(path, kept):
+            return _read_settings(path) or chosen  # another process was faster, and its measurement stands for both
     except OSError as error:
         raise ModelError(f"{path}: the machine's settings cannot be kept ({error.strerror}); check the home") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return chosen
 
 

@@ -1,12 +1,12 @@
 """A site's private folder: its key, its cases' split, its ledger. Readable by its owner alone."""
 
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedprompt.errors import DataError
+from fedprompt.private_file import write_private
 from fedprompt.site.ledger import Ledger
 from fedprompt.site.policy import Policy, read_policy
 from fedprompt.site.replies import ReplyStore
@@ -44,13 +44,7 @@ class SiteFolder:
                 if key is not None and self.key != key:
                     raise DataError(f"{self._key}: another key is there; move the folder away to start anew")
                 return
-            temporary = self._key.with_suffix(f".{os.getpid()}")
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(KEY_BYTES) if key is None else key)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self._key)
+            write_private(self._key, secrets.token_bytes(KEY_BYTES) if key is None else key)
         except OSError as error:
             raise DataError(f"{self.path}: the site's folder cannot be made ({error.strerror})") from error
 

@@ -9,7 +9,6 @@ never leave the site: only which was chosen, and its score.
 
 import hmac
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import DataError
 from fedprompt.models.protocols import SoftObjective
+from fedprompt.private_file import write_private
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.messages import ChoiceKind
@@ -130,14 +130,8 @@ class OwnPrompts:
         assert prompt.soft is not None
         of = json.dumps({"id": name, "model": prompt.soft.model}).encode()
         data = save({"vectors": np.array(prompt.soft.vectors), "of": np.frombuffer(of, dtype=np.uint8)})
-        temporary = self._path.with_suffix(f".{os.getpid()}")
         try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self._path)
+            write_private(self._path, data)
         except OSError as error:
             raise DataError(f"{self._path}: the chosen prompt cannot be kept ({error.strerror})") from error
 

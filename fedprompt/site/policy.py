@@ -1,6 +1,5 @@
 """What a site's operator allows beyond accepting a study: verbs, tasks a day, a floor for min_cases, quiet hours."""
 
-import os
 import re
 from datetime import datetime, time
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from fedprompt.errors import DataError
+from fedprompt.private_file import write_private
 from fedprompt.study.schema import Closed
 
 __all__ = ["Policy", "Verb", "read_policy", "write_policy"]
@@ -65,11 +65,5 @@ def read_policy(path: Path) -> Policy:
 
 
 def write_policy(path: Path, policy: Policy) -> None:
-    """Write a policy, mode 0600, all of it or nothing."""
-    temporary = path.with_suffix(f".{os.getpid()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(policy.model_dump_json(indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    """Write a policy as a private file."""
+    write_private(path, policy.model_dump_json(indent=2) + "\n")

@@ -5,7 +5,6 @@ process that is killed while writing leaves the one before.
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from fedprompt.errors import TuningError
+from fedprompt.private_file import write_private
 
 __all__ = ["Checkpoint", "Progressed"]
 
@@ -48,14 +48,9 @@ class Checkpoint:
         Raises:
             TuningError: it cannot be written.
         """
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(save(arrays, {"state": state.model_dump_json()}))
-            os.replace(temporary, self.path)
+            write_private(self.path, save(arrays, {"state": state.model_dump_json()}))
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise TuningError(f"{self.path}: the checkpoint cannot be written ({error.strerror})") from error
 
     def read(self) -> tuple[Progressed, dict[str, NDArray[np.float32]]] | None:

@@ -1,12 +1,11 @@
 """A secret in a file of its own, made at first use and readable by its owner alone."""
 
 import os
-import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from fedprompt.errors import FedPromptError
+from fedprompt.private_file import write_first
 
 __all__ = ["secret_in"]
 
@@ -25,15 +24,7 @@ def secret_in(path: Path, what: str, make: Callable[[], bytes], most: int = 4096
     """
     try:
         if not path.exists():
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(make())
-                file.flush()
-                os.fsync(file.fileno())
-            # A link, not a replacement: of two processes that make one at once, the first one's stays.
-            with suppress(FileExistsError):
-                os.link(temporary, path)
-            temporary.unlink()
+            write_first(path, make())
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
                 raise FedPromptError(f"{path} can be read by others; see who did, then 'chmod 600' it")

@@ -3,16 +3,14 @@
 It holds HMACs and the names of splits, so it tells nothing of a case to whoever lacks the site's key.
 """
 
-import contextlib
 import json
-import os
 import re
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
 from fedprompt.errors import DataError
+from fedprompt.private_file import write_private
 
 __all__ = ["SPLITS", "load_assignment", "save_assignment"]
 
@@ -23,26 +21,17 @@ HMAC = re.compile(r"[0-9a-f]{64}")
 
 
 def save_assignment(path: Path, assignment: Mapping[str, str]) -> None:
-    """Write the assignment with file mode 0600: under a temporary name first, then renamed.
+    """Write the assignment as a private file.
 
     Raises:
         DataError: it holds something else than HMACs and splits, or the file cannot be written.
     """
     _check(assignment, path)
     body = json.dumps({"format": FORMAT, "assignment": dict(sorted(assignment.items()))}, indent=0).encode()
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_private(path, body)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}); check the folder and free space") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def load_assignment(path: Path) -> dict[str, str] | None:

@@ -5,8 +5,6 @@ refused does not end the look: all are counted, the first are named.
 """
 
 import json
-import os
-import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -22,6 +20,7 @@ from fedprompt.evaluation.readers import ANSWER, CaseFile, read_cases
 from fedprompt.evaluation.splits.cutting import SplitSizes, assign
 from fedprompt.evaluation.tables.opening import PARQUET, open_table
 from fedprompt.evaluation.tables.table import ReadLimits, Row, as_text
+from fedprompt.private_file import private_file
 from fedprompt.workspace.cases.check import ANY_KEY, more_units
 from fedprompt.workspace.cases.evaluation_sets import Reading
 from fedprompt.workspace.progress import Progress, Report, quiet
@@ -107,27 +106,22 @@ def without_refused(path: Path, reading: Reading) -> Path:
     names = [*reading.fields, ANSWER, *(["group"] if reading.group else [])]
     columns = [*reading.fields.values(), reading.answer, *([reading.group] if reading.group else [])]
     target = path.with_name(f"{path.stem}.kept.jsonl")
-    temporary = path.with_name(f".{secrets.token_hex(8)}")
     kept = 0
     try:
-        with (
-            open_table(path, ReadLimits(), columns) as table,
-            os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out,
-        ):
+        with private_file(target) as out, open_table(path, ReadLimits(), columns) as table:
             for row in table.rows:
                 if row.line not in bad:
                     values = {
                         name: as_text(row.values.get(column)) for name, column in zip(names, columns, strict=True)
                     }
-                    out.write(json.dumps(values, ensure_ascii=False) + "\n")
+                    out.write(json.dumps(values, ensure_ascii=False).encode() + b"\n")
                     kept += 1
-        if not kept:
-            raise DataError(f"{path.name}: every line would be refused, so nothing would be left; choose other columns")
-        os.replace(temporary, target)
+            if not kept:
+                raise DataError(
+                    f"{path.name}: every line would be refused, so nothing would be left; choose other columns"
+                )
     except OSError as error:
         raise DataError(f"{target}: cannot be written ({error.strerror}); check the home folder") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return target
 
 

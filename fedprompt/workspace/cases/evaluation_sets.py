@@ -4,9 +4,7 @@ Invariant: a file is written under ``sites/SITE/data`` of the home, mode 0600, a
 visitor cannot lead out of that folder. The bank never holds a file's text.
 """
 
-import os
 import re
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.tables.opening import ENDINGS
+from fedprompt.private_file import write_private
 from fedprompt.workspace.cases.own_cases import OWN_SITE
 from fedprompt.workspace.enrolled.hub_folder import NAME
 from fedprompt.workspace.enrolled.site_folder import enrolled_sites
@@ -139,12 +138,8 @@ def _reading(path: Path) -> Reading | None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
+        write_private(path, content)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise DataError(f"{path}: cannot be written ({error.strerror}); check the home folder") from error

@@ -4,9 +4,7 @@ Invariant: a form's content, the study and its YAML are one value: what is writt
 nothing is kept that does not parse. ``studies/NAME.yaml`` is what the command line takes with ``--study``.
 """
 
-import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 from fedprompt.errors import StudyError
 from fedprompt.evaluation.drafting import dump_study, study_body
 from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.private_file import write_private
 from fedprompt.study.files import MAX_STUDY_BYTES, parse_study, read_study
 from fedprompt.study.schema import Study
 from fedprompt.workspace.cases.evaluation_sets import Reading
@@ -94,14 +93,10 @@ def keep_study(home: Home, text: str) -> Path:
         raise StudyError(f"{WHERE}: longer than {MAX_STUDY_BYTES:,} bytes; take templates out")
     study = parse_study(text, WHERE, complete_scorers)
     path = folder(home) / f"{re.sub(r'[^A-Za-z0-9_.+-]+', '-', study.study).strip('.-') or 'study'}.yaml"
-    temporary = path.with_name(f".{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
+        write_private(path, text)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StudyError(f"{path}: cannot be written ({error.strerror}); check the home folder") from error
     return path
 

@@ -6,7 +6,6 @@ A sentence whose mean human rating lies beyond +-0.8 is called positive or negat
 import csv
 import html
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from fedprompt.errors import AssetError
 from fedprompt.evaluation.cases import Case, normalise
+from fedprompt.private_file import write_private
 
 __all__ = ["SOURCES", "Source", "draw_cases", "read_source", "write_cases"]
 
@@ -81,8 +81,4 @@ def write_cases(path: Path, cases: tuple[Case, ...]) -> None:
     writer = csv.writer(buffer)
     writer.writerow(["text", "answer"])
     writer.writerows([case.fields["text"], case.answer] for case in cases)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-        file.write(buffer.getvalue())
-    os.replace(temporary, path)
+    write_private(path, buffer.getvalue())

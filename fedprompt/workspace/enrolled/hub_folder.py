@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import FederationError
+from fedprompt.private_file import write_private
 from fedprompt.workspace.home import Home
 
 __all__ = ["NAME", "HubFolder", "now", "pid_lives", "read_json", "write_json"]
@@ -105,9 +106,4 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write an object, mode 0600, all of it or nothing."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(dict(value), file, indent=1, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    write_private(path, json.dumps(dict(value), indent=1, ensure_ascii=False))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import FedPromptError, JobError
+from fedprompt.private_file import write_private
 from fedprompt.workspace.home import Home
 
 __all__ = ["KEPT_DAYS", "MOST_RUNS", "MOST_SETS", "TrialFolder", "owner_folder", "prune_runs"]
@@ -163,14 +164,11 @@ def _folders(path: Path) -> Iterator[tuple[float, Path]]:
 
 
 def _write(path: Path, body: Mapping[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     data = json.dumps(dict(body), ensure_ascii=False).encode()
     if len(data) > MAX_BYTES:
         raise JobError(f"this is more than {MAX_BYTES // 1024**2} MB; run it in parts")
     try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
+        write_private(path, data)
     except OSError as error:
         raise FedPromptError(f"{path}: cannot be written ({error.strerror}); check the home folder") from error
 

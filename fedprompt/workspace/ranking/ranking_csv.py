@@ -6,7 +6,6 @@ nominated prompts, and only where they are asked for, as on the page.
 
 import csv
 import io
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -16,6 +15,7 @@ from fedprompt.bank.filters import Filter
 from fedprompt.bank.leaders import MOST as PART
 from fedprompt.errors import BankError
 from fedprompt.evaluation.statistics.intervals import Interval
+from fedprompt.private_file import private_file
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.ranking.ranking_page import (
     Contenders,
@@ -89,17 +89,14 @@ def run_ranking_csv(ws: Workspace, arguments: Mapping[str, Any], report: Report 
     """
     asked = RankingFile(Filter(**arguments["wanted"]), arguments["order"], bool(arguments["show_test"]))
     path = ws.home.exports / f"leaderboard-{crc32(repr(asked).encode()):08x}.csv"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         ws.home.exports.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(place, "w", encoding="utf-8", newline="") as file:
-            prompts = write_ranking(ws, asked, file, report)
-        os.replace(temporary, path)
+        with private_file(path) as file:
+            text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+            prompts = write_ranking(ws, asked, text, report)
+            text.detach()
     except OSError as error:
         raise BankError(f"{path}: the ranking cannot be written ({error.strerror}); check the disk") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return {"path": str(path), "prompts": prompts}
 
 

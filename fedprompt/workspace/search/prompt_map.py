@@ -9,7 +9,6 @@ keeps neighbours together, and its distances mean nothing else.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from fedprompt.bank.filters import Filter
 from fedprompt.bank.vectors import cluster
 from fedprompt.errors import BankError, FedPromptError
 from fedprompt.models.protocols import Encoder
+from fedprompt.private_file import write_private
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.search.index import index_of_soft, index_of_texts
 from fedprompt.workspace.search.searching import FOLDER, encoder_of
@@ -193,11 +193,8 @@ def _keep(path: Path, found: PromptMap, state: str) -> None:
     about = json.dumps({"state": state, "shares": found.shares, "distinct": found.distinct})
     arrays = {"numbers": found.numbers, "places": found.places, "families": found.families}
     data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {"about": about})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
+        write_private(path, data)
     except OSError as error:
         raise BankError(f"{path}: the map cannot be written ({error.strerror}); check the disk") from error

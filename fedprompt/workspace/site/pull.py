@@ -19,6 +19,7 @@ from fedprompt.evaluation.runs.runner import compare_runs, run_prompts, to_score
 from fedprompt.evaluation.statistics.clusters import cluster_variance
 from fedprompt.evaluation.statistics.pairs import PairCounts, paired_difference
 from fedprompt.models.registry import load
+from fedprompt.private_file import write_private
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.judge_calls import recorded
@@ -50,8 +51,7 @@ def keep_release(site: EnrolledSite, data: bytes) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{hashlib.sha256(data).hexdigest()}.zip"
     temporary = folder / f".{os.getpid()}.zip"
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
+    write_private(temporary, data)
     try:
         read_release(temporary, federation=site.about["federation"], kit=site.kit)
         os.replace(temporary, path)

@@ -5,11 +5,11 @@ streamed to the hub past every filter, shell commands, stores of jobs under a te
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from fedprompt.federation.transports.flare.address import HUB_CLASS, LAUNCHERS, SITE_CLASS, SITE_FILTER
+from fedprompt.private_file import write_private
 
 __all__ = ["harden"]
 
@@ -74,8 +74,4 @@ def harden(kit: Path, kind: str, about: dict[str, str]) -> None:
 
 
 def _write(path: Path, value: Any) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1)
-    os.replace(temporary, path)
+    write_private(path, json.dumps(value, indent=1))
