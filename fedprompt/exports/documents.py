@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import yaml
@@ -20,13 +21,15 @@ from fedprompt.exports.card import card, public_model_name
 from fedprompt.exports.identity import identity_of, prompt_of
 from fedprompt.exports.protocol import ExportContext, Exported, Imported, Refusal, Snippet
 from fedprompt.exports.reading import reading_body
+from fedprompt.exports.syntax import Variable, f_string, field_name_for, parts_of
 from fedprompt.exports.writing import publishing, write_one, write_text
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.template import Message, Template
+from fedprompt.prompts.template import RESERVED, Message, Template
 
 __all__ = [
     "KEY",
     "MAX_DOCUMENT_BYTES",
+    "NO_WORDS",
     "Document",
     "carried",
     "dropped_demonstrations",
@@ -46,6 +49,7 @@ __all__ = [
 KEY = "fedprompt"
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 MAX_YAML_NODES = 100_000
+NO_WORDS = "no label words came along, so each label stands for itself until a study says more"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, faster, where PyYAML has it
 
 
@@ -206,40 +210,117 @@ def revive(
         if (text, messages) not in ((held.text, held.messages), (None, as_user)):
             raise ExportError(f"{where} was changed after fedprompt wrote it; take its '{KEY}' part out to import it")
         return Imported(prompt, {}, tuple(dropped))
-    told = f"'{name}' names no label words, so each label stands for itself until a study says more"
     try:
-        template = Template(name[:80] or "imported", text=text, messages=messages)
-        if template.has_soft:
-            raise ExportError(f"{where} has a variable named 'soft', which is kept for soft prompts; rename it")
-        return Imported(Prompt(template), {}, (*dropped, told))
+        text, messages, renamed = _as_fields(text, messages, where)
+        template = Template(_readable(name), text=text, messages=messages)
+        return Imported(Prompt(template), {}, (*dropped, *renamed, NO_WORDS))
     except PromptError as error:
         raise ExportError(f"{where}: {error}") from error
+
+
+def _as_fields(
+    text: str | None, messages: tuple[Message, ...] | None, where: str
+) -> tuple[str | None, tuple[Message, ...] | None, tuple[str, ...]]:
+    """Return the texts with variables that are fields' names, and a sentence for each that was renamed.
+
+    Raises:
+        ExportError: a variable has a name that fedprompt keeps for itself, or none that a field could have.
+    """
+    sources = [text or ""] if messages is None else [one.content for one in messages]
+    try:
+        parsed = [list(Formatter().parse(source)) for source in sources]
+    except ValueError:
+        return text, messages, ()  # the template says what is wrong with its braces
+    found = dict.fromkeys(name for source in parsed for _, name, _, _ in source if name is not None)
+    if kept := [name for name in found if name in RESERVED]:
+        what = "soft prompts" if kept[0] == "soft" else "cases that are shown"
+        raise ExportError(f"{where} has a variable named '{kept[0]}', which is kept for {what}; rename it")
+    if any(spec or conversion for source in parsed for _, _, spec, conversion in source):
+        return text, messages, ()
+    taken = {name for name in found if name.isidentifier()}
+    names: dict[str, str] = {}
+    for name in found:
+        if name in taken:
+            continue
+        wanted = field_name_for(name)
+        if not wanted:
+            raise ExportError(f"{where} has the variable {name[:60]!r}, whose name no field can have; rename it")
+        wanted = f"{wanted}_field" if wanted in RESERVED else wanted
+        while wanted in taken:
+            wanted += "_2"
+        taken.add(wanted)
+        names[name] = wanted
+    if not names:
+        return text, messages, ()
+    told = tuple(
+        f"{where}: the variable '{name}' became the field '{new}', since a field's name has only letters, digits and _"
+        for name, new in names.items()
+    )
+
+    def named(source: str) -> str:
+        parts = parts_of(source)
+        return f_string([Variable(names.get(p.name, p.name)) if isinstance(p, Variable) else p for p in parts])
+
+    if messages is None:
+        return named(text or ""), None, told
+    return None, tuple(Message(one.role, named(one.content)) for one in messages), told
+
+
+def _readable(name: str) -> str:
+    """Return a prompt's name on one line, in at most 80 characters that UTF-8 can hold."""
+    shown = "".join(one if one.isprintable() else " " for one in name[:500])
+    return " ".join(shown.split())[:80].strip() or "imported"
 
 
 def parse_json(document: Document) -> Any:
     """Return the JSON value of a file.
 
     Raises:
-        ExportError: it is not JSON.
+        ExportError: it is not JSON, or gives a key twice, of which a reader would keep the last alone.
     """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            seen: set[str] = set()
+            twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            raise ExportError(f"{document.where}: the key {twice[:60]!r} is given twice; keep one of the two")
+        return found
+
     try:
-        return json.loads(document.content)
+        return json.loads(document.content, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
-        raise ExportError(f"{document.where} is not JSON") from error
+        line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise ExportError(f"{document.where}{line} is not JSON") from error
 
 
-def parse_yaml(content: bytes | str, where: str) -> Any:
-    """Return the YAML value of a text; aliases, which can grow without bound, and tags are refused.
+def parse_yaml(content: bytes | str, where: str, *, aliases: bool = False) -> Any:
+    """Return the YAML value of a text; tags are refused, and aliases, which can grow, unless they are asked for.
+
+    Aliases count with all that they stand for, so that the bound holds for the value too.
 
     Raises:
         ExportError: it is not plain YAML.
     """
     nodes = 0
+    sizes: dict[str, int] = {}
+    begun: list[tuple[str | None, int]] = []
     try:
         for event in yaml.parse(content, Loader=_Loader):
             nodes += 1
-            if isinstance(event, yaml.AliasEvent):
-                raise ExportError(f"{where}: its YAML refers to itself with '*', which no prompt needs; refused")
+            if isinstance(event, yaml.CollectionStartEvent):
+                begun.append((event.anchor, nodes))
+                sizes.pop(event.anchor or "", None)  # what lies within must not refer to it
+            elif isinstance(event, yaml.CollectionEndEvent):
+                anchor, since = begun.pop()
+                if anchor is not None:
+                    sizes[anchor] = nodes - since
+            elif isinstance(event, yaml.ScalarEvent) and event.anchor is not None:
+                sizes[event.anchor] = 1
+            elif isinstance(event, yaml.AliasEvent):
+                if not aliases or event.anchor not in sizes:
+                    raise ExportError(f"{where}: its YAML refers to itself with '*', which no prompt needs; refused")
+                nodes += sizes[event.anchor]
             if nodes > MAX_YAML_NODES:
                 raise ExportError(f"{where}: its YAML has more than {MAX_YAML_NODES:,} parts; refused")
         return yaml.load(content, Loader=_Loader)  # noqa: S506

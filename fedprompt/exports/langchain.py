@@ -3,17 +3,17 @@
 The template's text is all that LangChain runs; label words, how to read the answer and what else the prompt's
 id is made of travel in the prompt's ``metadata``, which LangChain keeps. A destination that ends in ``.json``
 becomes one file (a list where there are several prompts), any other a folder or zip with a README. On the way
-in only plain prompt and message classes are allowed, and templates that are not f-strings are refused before
-LangChain sees them.
+in the JSON alone is read (``langchain_reading``), LangChain makes nothing of it.
 """
 
 import json
-import warnings
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import ExportError
+from fedprompt.exports.beside import Beside
 from fedprompt.exports.documents import (
     KEY,
     carried,
@@ -21,20 +21,23 @@ from fedprompt.exports.documents import (
     fields_of,
     file_of,
     parse_json,
+    parse_yaml,
+    peek,
     read_documents,
     refuse_soft,
-    revive,
     write_documents,
 )
+from fedprompt.exports.langchain_reading import read_value
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
-from fedprompt.prompts.template import Message
 
 __all__ = ["LangChain"]
 
 TITLE = "LangChain JSON"
 FILE = "langchain.json"
 SUFFIXES = (".json",)
-MAX_DEPTH = 40
+SAVED = (".yaml", ".yml")
+MAX_PROMPTS = 2000
+_SAVED = re.compile(rb"(?:\xef\xbb\xbf)?[\"']?(?:_type|template_path|input_variables)[\"']?\s*:")
 
 
 class LangChain:
@@ -83,19 +86,34 @@ class LangChain:
         )
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:
-        """Return whether it is a ``.json`` file, or holds such files and at most a README besides."""
+        """Return whether it is a ``.json`` file or an older YAML, or holds ``.json`` files and at most a README."""
+        if path.suffix.lower() in SAVED and not path.is_dir():
+            return any(_SAVED.match(line) for line in peek(path).splitlines())
         return all(name.endswith(SUFFIXES) for name in names - {"README.md"}) and bool(names - {"README.md"})
 
     def read(self, path: Path, context: ImportContext) -> tuple[Imported, ...]:
         """Read prompts from a ``.json`` file, or a folder or zip of them.
 
         Raises:
-            ExportError: not JSON, not a LangChain prompt, or a template that is not an f-string.
+            ExportError: not JSON, not a LangChain prompt, or a template that is more than plain variables.
         """
+        if path.suffix.lower() in SAVED and not path.is_dir():
+            (document,) = read_documents(path, SAVED)
+            value = parse_yaml(document.content, document.where)
+            return (read_value(value, document.where, document.stem, Beside(root=path.parent)),)
+        folder = path if path.is_dir() else path.parent if path.suffix.lower() in SUFFIXES else None
+        beside = None if folder is None else Beside(root=folder)
         found: list[Imported] = []
         for one in read_documents(path, SUFFIXES):
             value = parse_json(one)
-            found += [_revive(each, one.where, one.stem) for each in (value if isinstance(value, list) else [value])]
+            many = isinstance(value, list)
+            for number, each in enumerate(value if isinstance(value, list) else [value], 1):
+                where = f"{one.where}, prompt {number}" if many else one.where
+                found.append(read_value(each, where, f"{one.stem} {number}" if many else one.stem, beside))
+            if len(found) > MAX_PROMPTS:
+                raise ExportError(f"{one.where} holds more than {MAX_PROMPTS:,} prompts; import fewer at a time")
+        if not found:
+            raise ExportError(f"{path} holds no prompt; its list is empty")
         return tuple(found)
 
 
@@ -120,87 +138,6 @@ def _dump(item: Exported, context: ExportContext) -> Any:
     }
     messages = [kinds[message.role].from_template(message.content) for message in template.messages]
     return dumpd(ChatPromptTemplate(messages=messages, metadata=metadata))
-
-
-def _revive(value: Any, where: str, name: str) -> Imported:
-    from langchain_core.load import load
-    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
-    from langchain_core.prompts import (
-        AIMessagePromptTemplate,
-        ChatPromptTemplate,
-        HumanMessagePromptTemplate,
-        PromptTemplate,
-        SystemMessagePromptTemplate,
-    )
-
-    _check(value, where)
-    allowed: Any = [
-        AIMessage,
-        AIMessagePromptTemplate,
-        ChatPromptTemplate,
-        HumanMessage,
-        HumanMessagePromptTemplate,
-        PromptTemplate,
-        SystemMessage,
-        SystemMessagePromptTemplate,
-    ]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # load() is a beta interface and says so each time
-            revived = load(value, allowed_objects=allowed, secrets_from_env=False)
-    except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError, ImportError) as error:
-        reason = str(error).split("\n")[0][:200]
-        raise ExportError(f"{where} is not a LangChain prompt that can be read ({reason})") from error
-    if not isinstance(revived, PromptTemplate | ChatPromptTemplate):
-        raise ExportError(f"{where} is not a LangChain prompt; only text and chat prompts can be read")
-    text, messages = None, None
-    if isinstance(revived, PromptTemplate):
-        text = revived.template
-    else:
-        messages = tuple(_message(one, where) for one in revived.messages)
-    left = ("partial_variables", "output_parser")
-    dropped = [f"{where}: its {key} were left out" for key in left if getattr(revived, key)]
-    return revive(revived.metadata, text, messages, where, name, dropped)
-
-
-def _message(one: Any, where: str) -> Message:
-    from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-    from langchain_core.prompts import (
-        AIMessagePromptTemplate,
-        HumanMessagePromptTemplate,
-        PromptTemplate,
-        SystemMessagePromptTemplate,
-    )
-
-    roles = (
-        ("assistant", (AIMessage, AIMessagePromptTemplate)),
-        ("system", (SystemMessage, SystemMessagePromptTemplate)),
-        ("user", (HumanMessage, HumanMessagePromptTemplate)),
-    )
-    for role, kinds in roles:
-        if isinstance(one, kinds):
-            prompt = getattr(one, "prompt", None)
-            if isinstance(one, BaseMessage) and isinstance(one.content, str):
-                return Message(role, one.content.replace("{", "{{").replace("}", "}}"))
-            if isinstance(prompt, PromptTemplate):
-                return Message(role, prompt.template)
-    raise ExportError(f"{where} has a message of the kind {type(one).__name__}, which a template cannot hold")
-
-
-def _check(value: Any, where: str, depth: int = 0) -> None:
-    """Refuse other templates than f-strings, secrets, and endless nesting, before anything is revived."""
-    if depth > MAX_DEPTH:
-        raise ExportError(f"{where} is nested too deep for a prompt; refused")
-    if isinstance(value, dict):
-        if value.get("type") == "secret":
-            raise ExportError(f"{where} asks for a secret of this machine; refused")
-        syntax = value.get("template_format", "f-string")
-        if syntax != "f-string":
-            raise ExportError(
-                f"{where} is a {syntax} template; only f-string templates are read, since others run code"
-            )
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _check(inner, where, depth + 1)
 
 
 def _text(items: Sequence[Exported], context: ExportContext) -> str:

@@ -5,11 +5,13 @@ fills in ``{{name}}`` and has no way to escape braces, so a text whose own brace
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import ExportError
+from fedprompt.exports.chat import read_messages
 from fedprompt.exports.documents import (
     KEY,
     carried,
@@ -24,15 +26,22 @@ from fedprompt.exports.documents import (
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.syntax import f_string, parts_of, plain, read_braces
 from fedprompt.exports.writing import json_text
-from fedprompt.prompts.template import Message
 
 __all__ = ["Langfuse"]
 
 TITLE = "Langfuse JSON"
 FILE = "langfuse.json"
 SUFFIXES = (".json",)
-ROLES = ("system", "user", "assistant")
 MAX_NAME = 255
+MAX_PROMPTS = 2000
+_LEFT_OUT = ("config", "labels", "tags", "version", "commitMessage", "commit_message", "resolutionGraph")
+_MARKS = {
+    "@@@langfusePrompt:": (
+        "another prompt (@@@langfusePrompt), which is not looked up; export it resolved, as Langfuse's interface does "
+        "by default"
+    ),
+    "@@@langfuseMedia:": "a picture or another file (@@@langfuseMedia), and a template holds only texts; take it out",
+}
 
 
 class Langfuse:
@@ -84,15 +93,19 @@ class Langfuse:
         )
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:
-        """Return whether it holds ``langfuse.json``, or is a JSON list of prompts with a name."""
+        """Return whether it holds ``langfuse.json``, or is JSON with prompts that have a name, or a page of them."""
         if path.suffix.lower() != ".json" or path.is_dir():
             return FILE in names
         try:
             value = json.loads(peek(path) or b"null")
         except (ValueError, RecursionError):
             return False
+        page = value.get("data") if isinstance(value, dict) and "prompt" not in value else None
+        value = page if isinstance(page, list) else value
         first = value[0] if isinstance(value, list) and value else value
-        return isinstance(first, dict) and {"name", "prompt"} <= set(first) and "lc" not in first
+        if not isinstance(first, dict) or "name" not in first or "lc" in first:
+            return False
+        return "prompt" in first or "versions" in first
 
     def read(self, path: Path, context: ImportContext) -> tuple[Imported, ...]:
         """Read prompts back, ours or another's.
@@ -102,9 +115,10 @@ class Langfuse:
         """
         found: list[Imported] = []
         for one in read_documents(path, SUFFIXES):
-            value = parse_json(one)
-            entries = value if isinstance(value, list) else [value]
-            found += [_revive(entry, f"{one.where}, prompt {number}") for number, entry in enumerate(entries, 1)]
+            entries = _entries(parse_json(one), one.where)
+            names = Counter(str(entry.get("name")) for entry in entries if isinstance(entry, Mapping))
+            many = frozenset(name for name, count in names.items() if count > 1)
+            found += [_revive(entry, f"{one.where}, prompt {number}", many) for number, entry in enumerate(entries, 1)]
         return tuple(found)
 
 
@@ -130,28 +144,58 @@ def _body(item: Exported, context: ExportContext) -> dict[str, Any]:
     }
 
 
-def _revive(entry: Any, where: str) -> Imported:
+def _entries(value: Any, where: str) -> list[Any]:
+    """Return the prompts of a file: one, a list, or a page of Langfuse's interface.
+
+    Raises:
+        ExportError: it lists prompts without their texts.
+    """
+    if isinstance(value, Mapping) and isinstance(value.get("data"), list) and "prompt" not in value:
+        value = value["data"]
+    found = value if isinstance(value, list) else [value]
+    if not found:
+        raise ExportError(f"{where} holds no prompt; its list is empty")
+    if len(found) > MAX_PROMPTS:
+        raise ExportError(f"{where} holds more than {MAX_PROMPTS:,} prompts; import fewer at a time")
+    return found
+
+
+def _revive(entry: Any, where: str, many: frozenset[str]) -> Imported:
+    """Read one prompt; ``many`` are the names that several versions in the file share."""
     name = entry.get("name") if isinstance(entry, Mapping) else None
     if not isinstance(entry, Mapping) or not isinstance(name, str) or not name:
         raise ExportError(f"{where} is no Langfuse prompt: it has no name")
+    body, kind = entry.get("prompt"), entry.get("type")
+    if body is None and "versions" in entry:
+        raise ExportError(
+            f"{where} ('{name[:60]}') is only listed, without its text; fetch each prompt from "
+            "/api/public/v2/prompts/NAME and import that"
+        )
     config = entry.get("config") if isinstance(entry.get("config"), Mapping) else {}
     ours = isinstance(config, Mapping) and KEY in config
-    dropped = [] if ours else [f"{where}: its {key} were left out" for key in ("config", "labels") if entry.get(key)]
-    body = entry.get("prompt")
+    left = [] if ours else [key for key in _LEFT_OUT if entry.get(key)]
+    dropped = [f"{where}: its {', '.join(left)} were left out"] if left else []
+    version = entry.get("version")
+    if name in many and isinstance(version, int):
+        name = f"{name[:60]} (version {version})"
     if isinstance(body, str):
-        return revive(config, f_string(read_braces(body, where, quotes=False)), None, where, name, dropped)
-    if not isinstance(body, list) or not body:
+        if kind not in (None, "text"):
+            raise ExportError(f"{where} says that it is of the type {str(kind)[:40]!r}, but its prompt is a text")
+        return revive(config, _filled(body, where), None, where, name, dropped)
+    if not isinstance(body, list):
         raise ExportError(f"{where}: its prompt is neither a text nor a list of messages")
-    messages = []
-    for one in body:
-        role = one.get("role") if isinstance(one, Mapping) else None
-        content = one.get("content") if isinstance(one, Mapping) else None
-        if role not in ROLES or not isinstance(content, str):
-            raise ExportError(
-                f"{where}: a message needs a role among {', '.join(ROLES)} and a text; placeholders are not read"
-            )
-        messages.append(Message(str(role), f_string(read_braces(content, where, quotes=False))))
-    return revive(config, None, tuple(messages), where, name, dropped)
+    if kind not in (None, "chat"):
+        raise ExportError(
+            f"{where} says that it is of the type {str(kind)[:40]!r}, but its prompt is a list of messages"
+        )
+    return revive(config, None, read_messages(body, where, _filled, dropped), where, name, dropped)
+
+
+def _filled(text: str, where: str) -> str:
+    for mark, what in _MARKS.items():
+        if mark in text:
+            raise ExportError(f"{where}: its text refers to {what}")
+    return f_string(read_braces(text, where, quotes=False, loose=True))
 
 
 _CODE = """

@@ -2,7 +2,7 @@
 
 The provider answers from the bundle beside it (``bundle/``), so soft prompts run too, on the local model; promptfoo's
 own filled-in text is only what people see. Chat templates are JSON messages, variables Nunjucks. On the way in the
-bundle is read where there is one, and plain variables of anyone's configuration otherwise.
+bundle is read where there is one, and anyone's configuration otherwise (``promptfoo_reading``).
 
 promptfoo takes a prompt of one line that looks like a path for one, and runs ``exec:`` and scripts. Invariant: every
 text begins with a comment and a line feed, and nothing else of a prompt stands where promptfoo follows references.
@@ -16,20 +16,32 @@ from typing import Any
 
 from fedprompt.errors import ExportError
 from fedprompt.exports.archive import open_archive
+from fedprompt.exports.beside import Beside
 from fedprompt.exports.bundle import read_bundle, write_bundle
 from fedprompt.exports.card import card, public_model_name
-from fedprompt.exports.documents import MAX_DOCUMENT_BYTES, parse_yaml, peek, revive, yaml_text
+from fedprompt.exports.documents import (
+    MAX_DOCUMENT_BYTES,
+    Document,
+    parse_json,
+    parse_yaml,
+    peek,
+    read_documents,
+    yaml_text,
+)
+from fedprompt.exports.promptfoo_files import PROMPT_FILES
+from fedprompt.exports.promptfoo_reading import read_configuration, read_prompt_file
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.reading import reading_body
-from fedprompt.exports.syntax import Part, Variable, f_string, jinja, parts_of, read_braces
+from fedprompt.exports.syntax import Part, Variable, jinja, parts_of
 from fedprompt.exports.writing import json_text, publishing, write_text
-from fedprompt.prompts.template import Message, Template
+from fedprompt.prompts.template import Template
 
 __all__ = ["PROVIDER", "Promptfoo"]
 
-FILE, SCRIPT, BUNDLE, READINGS = "promptfooconfig.yaml", "provider.py", "bundle", "readings.json"
+FILES = ("promptfooconfig.yaml", "promptfooconfig.yml", "promptfooconfig.json")
+FILE, SCRIPT, BUNDLE, READINGS = FILES[0], "provider.py", "bundle", "readings.json"
 GUARD = "{# fedprompt -#}\n"  # the dash takes the line feed away again
-ROLES = ("system", "user", "assistant")
+_BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?[\"']?prompts[\"']?\s*:")
 _LABEL = re.compile(r"\((p1:[0-9a-f]{32})\)\Z")
 _UNSAFE = re.compile(r"[^\w .,+-]")  # outside this, a name or label might be a reference or a tag
 _MODEL = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -87,10 +99,15 @@ class Promptfoo:
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:
         """Return whether it holds ``promptfooconfig.yaml``, or is YAML with prompts and providers."""
-        if path.suffix.lower() in (".yaml", ".yml") and not path.is_dir():
-            lines = peek(path).split(b"\n")
-            return any(line.startswith(b"prompts:") for line in lines)
-        return FILE in names
+        suffix = path.suffix.lower()
+        if suffix in (".txt", ".j2", ".jsonl") and not path.is_dir():
+            return True
+        if suffix in (".yaml", ".yml") and not path.is_dir():
+            lines = peek(path).removeprefix(b"\xef\xbb\xbf").splitlines()
+            return any(_BEGINS.match(line) for line in lines)
+        if suffix == ".json" and not path.is_dir():
+            return _is_ours(peek(path))
+        return _config_in(names) is not None
 
     def read(self, path: Path, context: ImportContext) -> tuple[Imported, ...]:
         """Read prompts from the bundle, or from a configuration alone; no script is looked at.
@@ -98,13 +115,21 @@ class Promptfoo:
         Raises:
             ExportError: it is damaged or hostile, or a template is a program.
         """
-        if path.suffix.lower() in (".yaml", ".yml") and not path.is_dir():
-            return _foreign(parse_yaml(peek(path), str(path)), str(path), path.stem)
+        if path.suffix.lower() in PROMPT_FILES and not path.is_dir():
+            (document,) = read_documents(path, PROMPT_FILES)
+            value = _value_of(document, path)
+            if isinstance(value, Mapping):
+                return read_configuration(value, str(path), Beside(root=path.parent), path.stem)
+            return read_prompt_file(document, path.name)
         with open_archive(path) as archive:
-            config = parse_yaml(archive.read(FILE, MAX_DOCUMENT_BYTES), f"{path}: {FILE}")
+            file = _config_in(frozenset(archive.names)) or FILE
+            document = Document(f"{path}: {file}", path.stem, archive.read(file, MAX_DOCUMENT_BYTES))
+            config = _value_of(document, Path(file))
             bundled = archive.under(BUNDLE)
-            if not bundled.names:
-                return _foreign(config, f"{path}: {FILE}", path.stem)
+            if file != FILE or not bundled.names:
+                base = file[: len(file) - len(Path(file).name)]
+                beside = Beside(archive=archive, base=base)
+                return read_configuration(config, document.where, beside, path.stem)
             found = read_bundle(bundled)
         raws = _raws(config, f"{path}: {FILE}")
         for one in found:
@@ -170,30 +195,31 @@ def _raws(config: Any, where: str) -> list[tuple[str, str]]:
     return found
 
 
-def _foreign(config: Any, where: str, stem: str) -> tuple[Imported, ...]:
-    found = []
-    for number, (label, raw) in enumerate(_raws(config, where), 1):
-        at = f"{where}, prompt {number}"
-        if re.match(r"exec:|(file|https?|langfuse|helicone|portkey)://", raw):
-            raise ExportError(f"{at} stands in another place ({raw[:60]}); import that file itself")
-        dropped = [f"{where}: tests, providers and assertions were left out"] if number == 1 else []
-        name = _LABEL.sub("", label).strip() or stem
-        raw = raw.removeprefix(GUARD)
-        try:
-            value = json.loads(raw)
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, list):
-            found.append(revive(None, f_string(read_braces(raw, at)), None, at, name, dropped))
-            continue
-        messages = []
-        for one in value:
-            role, content = (one.get("role"), one.get("content")) if isinstance(one, Mapping) else (None, None)
-            if role not in ROLES or not isinstance(content, str):
-                raise ExportError(f"{at}: a message needs a role among {', '.join(ROLES)} and a text")
-            messages.append(Message(str(role), f_string(read_braces(content, at))))
-        found.append(revive(None, None, tuple(messages), at, name, dropped))
-    return tuple(found)
+def _config_in(names: frozenset[str]) -> str | None:
+    """Return the configuration among the names of a folder or zip, the one highest up."""
+    found = [name for name in names if Path(name).name in FILES]
+    return min(found, key=lambda name: (name.count("/"), FILES.index(Path(name).name), name), default=None)
+
+
+def _is_ours(content: bytes) -> bool:
+    """Whether JSON is a configuration, or a chat as promptfoo's prompt files hold it."""
+    try:
+        value = json.loads(content or b"null")
+    except (ValueError, RecursionError):
+        return False
+    if isinstance(value, Mapping):
+        return "prompts" in value and "lc" not in value
+    return isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) and "role" in one for one in value)
+
+
+def _value_of(document: Document, path: Path) -> Any:
+    """Return the value of a configuration; None of a file of prompts, whose own reader tells what is wrong with it."""
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        return parse_json(document)
+    if suffix in (".yaml", ".yml") and (path.name in FILES or any(map(_BEGINS.match, document.content.splitlines()))):
+        return parse_yaml(document.content, document.where, aliases=True)
+    return None
 
 
 PROVIDER = '''"""promptfoo's way to fedprompt: answers with the prompts in the folder 'bundle' beside this file.

@@ -39,7 +39,7 @@ _FORMATS: tuple[Format, ...] = (
     ParquetScores(),
     Markdown(),
 )
-_SINGLE = (".json", ".yaml", ".yml", ".prompty", ".prompt", ".csv", ".parquet", ".md")
+_SINGLE = (".json", ".yaml", ".yml", ".prompty", ".prompt", ".csv", ".parquet", ".md", ".txt", ".j2", ".jsonl")
 
 
 def formats() -> tuple[Format, ...]:

@@ -13,7 +13,17 @@ from string import Formatter
 
 from fedprompt.errors import ExportError
 
-__all__ = ["Part", "Variable", "f_string", "handlebars", "jinja", "parts_of", "plain", "read_braces"]
+__all__ = [
+    "Part",
+    "Variable",
+    "f_string",
+    "field_name_for",
+    "handlebars",
+    "jinja",
+    "parts_of",
+    "plain",
+    "read_braces",
+]
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,9 @@ class Variable:
 Part = str | Variable
 
 _TAG = re.compile(r"\{\{(.*?)\}\}|\{%.*?%\}|\{#.*?#\}", re.S)
-_NAME = re.compile(r"\s*([A-Za-z_]\w*)\s*")
+_NAME = re.compile(r"\s*([^\W\d]\w*(?:-\w+)*)\s*")  # a hyphen is told by documents.revive, which renames the field
+_LOOSE = re.compile(r"\s*(\w(?:[\w .-]*\w)?)\s*")
+_CONSTANTS = frozenset({"true", "false", "none", "null", "True", "False", "None"})
 _QUOTED = re.compile(r"\s*'((?:[^'\\]|\\.)*)'\s*|\s*\"((?:[^\"\\]|\\.)*)\"\s*", re.S)
 _ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t", "\\\\": "\\", "\\'": "'", '\\"': '"'}
 # What would be taken for a tag's brace or a comment's end, and a carriage return, which Jinja makes a line feed.
@@ -102,7 +114,12 @@ def plain(parts: Sequence[Part]) -> str | None:
 
 
 def read_braces(
-    text: str, where: str, *, quotes: bool = True, constant: Callable[[str], str | None] = lambda name: None
+    text: str,
+    where: str,
+    *,
+    quotes: bool = True,
+    constant: Callable[[str], str | None] = lambda name: None,
+    loose: bool = False,
 ) -> tuple[Part, ...]:
     """Read a text with ``{{name}}`` in it.
 
@@ -111,6 +128,7 @@ def read_braces(
         where: begins the message of an error.
         quotes: whether ``{{ 'text' }}`` is text, as in Jinja; otherwise ``{%`` and ``{#`` are plain text too.
         constant: the text that stands for a variable, None where it is a field.
+        loose: whether a name may hold spaces, dots and hyphens, as in Langfuse, where it is no expression.
 
     Raises:
         ExportError: a tag that is more than a variable.
@@ -122,7 +140,9 @@ def read_braces(
             continue
         _append(found, text[at : match.start()])
         at = match.end()
-        name = _NAME.fullmatch(match[1] or "")
+        name = (_LOOSE if loose else _NAME).fullmatch(match[1] or "")
+        if name is not None and quotes and name[1] in _CONSTANTS:
+            name = None
         quoted = _QUOTED.fullmatch(match[1] or "") if quotes else None
         if name is not None:
             fixed = constant(name[1])
@@ -134,12 +154,42 @@ def read_braces(
             inner = quoted[1] if quoted[1] is not None else quoted[2]
             _append(found, re.sub(r"\\.", lambda m: _ESCAPES.get(m[0], m[0]), inner, flags=re.S))
         else:
-            raise ExportError(
-                f"{where}: the tag {match[0][:60]!r} is more than a variable, and templates that run code are not "
-                "read; write it as text or a plain variable"
-            )
+            raise ExportError(f"{where}: {_why_not(match)}")
     _append(found, text[at:])
     return tuple(found)
+
+
+def _why_not(match: re.Match[str]) -> str:
+    """Return what a tag is that is no plain variable, and what to do about it."""
+    shown, inner = repr(match[0][:60]), (match[1] or "").strip(" \t\r\n-")
+    if match[0].startswith("{#"):
+        return f"{shown} is a comment of the template; take it out"
+    if match[0].startswith("{%"):
+        return (
+            f"the block {shown} is more than a variable, and templates that run code are not read; write the text out"
+        )
+    if inner.startswith("env."):
+        return (
+            f"the tag {shown} is more than a variable: it asks for this machine's environment; write its text in place"
+        )
+    if inner in _CONSTANTS:
+        return f"the tag {shown} is more than a variable: it is a constant; write its text in place"
+    if "|" in inner:
+        return (
+            f"the tag {shown} is more than a variable: its filter would change the case's text; write the variable "
+            "alone and prepare the field"
+        )
+    return (
+        f"the tag {shown} is more than a variable, and templates that run code are not read; write it as text or a "
+        "plain variable"
+    )
+
+
+def field_name_for(name: str) -> str:
+    """Return a field's name that is near another tool's variable: letters, digits and ``_``; empty if there is none."""
+    found = re.sub(r"\W+", "_", name.strip()).strip("_") or ""
+    found = f"field_{found}" if found[:1].isdigit() else found
+    return found if found.isidentifier() else ""
 
 
 def _append(found: list[Part], literal: str) -> None:

@@ -137,7 +137,7 @@ def import_file(ws: Workspace, path: Path, format: str | None = None) -> ImportV
     batch = [(one.prompt, {**one.notes, "format": found.name}) for one in imported]
     ids = ws.bank.record_prompts(batch, study=None, origin="import")
     signers = {(one.notes.get("signature") or {}).get("signer") for one in imported}
-    dropped = tuple(sentence for one in imported for sentence in one.dropped)
+    dropped = tuple(dict.fromkeys(sentence for one in imported for sentence in one.dropped))
     alike = {id: tuple(other for other, _ in found) for id, found in ws.bank.near_duplicates_of(ids).items()}
     return ImportView(ids, dropped, signers.pop() if len(signers) == 1 else None, alike)
 

@@ -1,0 +1,120 @@
+"""Chat messages as other tools write them: roles by several names, and texts whole or in parts.
+
+Invariant: each message comes out with all of its text, or the chat is refused by the name of what it holds besides:
+pictures, tool calls, placeholders for other messages. What changes no text is left out and told.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fedprompt.errors import ExportError
+from fedprompt.prompts.template import Message
+
+__all__ = ["joined", "read_messages", "role_of", "tell"]
+
+MAX_MESSAGES = 1000
+_ROLES = {
+    "system": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "ai": "assistant",
+    "developer": "system",
+}
+_CALLS = ("tool_calls", "tool_call_id", "function_call")
+
+
+def role_of(name: Any, where: str, dropped: list[str]) -> str:
+    """Return the role of a message; that a ``developer`` became ``system`` is told in ``dropped``.
+
+    Raises:
+        ExportError: a role that a template cannot hold.
+    """
+    role = _ROLES.get(name) if isinstance(name, str) else None
+    if role is None:
+        shown = f"the role {name[:40]!r}" if isinstance(name, str) and name else "no role"
+        raise ExportError(
+            f"{where}: a message needs a role among system, user, assistant and a text, and this one has {shown}; "
+            "change it, or take the message out"
+        )
+    if name == "developer":
+        tell(
+            dropped,
+            f"{where}: the role 'developer' became 'system', since a prompt has only system, user and assistant",
+        )
+    return role
+
+
+def read_messages(
+    value: Sequence[Any], where: str, read: Callable[[str, str], str], dropped: list[str]
+) -> tuple[Message, ...]:
+    """Read a list of ``{role, content}``.
+
+    Args:
+        value: the list.
+        where: begins the message of an error.
+        read: turns another tool's text, and the place it stands in, into an f-string.
+        dropped: takes a sentence for each thing that is left out.
+
+    Raises:
+        ExportError: a message that a template cannot hold, with what it holds.
+    """
+    if not value:
+        raise ExportError(f"{where}: its list of messages is empty; add a message")
+    if len(value) > MAX_MESSAGES:
+        raise ExportError(f"{where} has more than {MAX_MESSAGES:,} messages, which no prompt has")
+    return tuple(_message(one, f"{where}, message {number}", read, dropped) for number, one in enumerate(value, 1))
+
+
+def _message(one: Any, where: str, read: Callable[[str, str], str], dropped: list[str]) -> Message:
+    if not isinstance(one, Mapping):
+        raise ExportError(f"{where}: a message needs a role among system, user, assistant and a text")
+    if one.get("type") == "placeholder":
+        name = one.get("name")
+        shown = f" '{name[:60]}'" if isinstance(name, str) else ""
+        raise ExportError(
+            f"{where}: it is a placeholder{shown} for messages that a program puts in, and placeholders are not read, "
+            "since a case has only texts; take it out, or write the messages"
+        )
+    for key in _CALLS:
+        if one.get(key):
+            raise ExportError(f"{where}: it holds {key}, and a template holds only texts; take the message out")
+    role = role_of(one.get("role"), where, dropped)
+    left = [key for key in one if key not in ("role", "content", "type") and one[key] not in (None, "", [], {})]
+    if left:
+        tell(dropped, f"{where}: its {', '.join(str(key)[:40] for key in left[:8])} was left out")
+    content = one.get("content")
+    if isinstance(content, str):
+        return Message(role, read(content, where))
+    if not isinstance(content, list) or not content:
+        raise ExportError(f"{where}: a message needs a role among system, user, assistant and a text")
+    return Message(role, joined([read(_part(part, where, dropped), where) for part in content], where, dropped))
+
+
+def _part(part: Any, where: str, dropped: list[str]) -> str:
+    """Return the text of one part of a message's content."""
+    if isinstance(part, str):
+        return part
+    kind = part.get("type", "text") if isinstance(part, Mapping) else None
+    text = part.get("text") if isinstance(part, Mapping) else None
+    if kind not in ("text", "input_text", "output_text") or not isinstance(text, str):
+        shown = (
+            f"a part of the type {kind[:40]!r}" if isinstance(kind, str) and kind != "text" else "a part without text"
+        )
+        raise ExportError(f"{where}: it holds {shown}, and a template holds only texts; take that part out")
+    if left := [key for key in part if key not in ("type", "text") and part[key] not in (None, "", [], {})]:
+        tell(dropped, f"{where}: its {', '.join(str(key)[:40] for key in left[:8])} was left out")
+    return text
+
+
+def joined(texts: Sequence[str], where: str, dropped: list[str]) -> str:
+    """Return the one text of a message's parts; that several were joined is told in ``dropped``."""
+    if len(texts) > 1:
+        tell(dropped, f"{where}: its {len(texts)} parts of text were joined, with nothing between them")
+    return "".join(texts)
+
+
+def tell(dropped: list[str], sentence: str) -> None:
+    """Add a sentence once."""
+    if sentence not in dropped:
+        dropped.append(sentence)

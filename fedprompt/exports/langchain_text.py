@@ -1,0 +1,137 @@
+"""LangChain's template texts in each of its three syntaxes, read into parts; bound variables become text.
+
+Sources: ``prompts/string.py``, ``utils/mustache.py`` and ``utils/formatting.py`` of langchain-core 1.7. Nothing is
+rendered. Invariant: the parts, filled in, are what LangChain writes for the same case, or the text is refused by the
+name of what a field cannot do; where LangChain changes a case's text on the way, that is told.
+"""
+
+from collections.abc import Mapping
+from string import Formatter
+from typing import Any
+
+from fedprompt.errors import ExportError
+from fedprompt.exports.chat import tell
+from fedprompt.exports.syntax import Part, Variable, read_braces
+from fedprompt.prompts.template import MAX_TEMPLATE_CHARACTERS
+
+__all__ = ["bound_of", "read_text"]
+
+MAX_BOUND = 1000
+
+
+def bound_of(value: Any, where: str) -> dict[str, Any]:
+    """Return what ``partial_variables`` bind, which is asked to be text only where a template names it.
+
+    Raises:
+        ExportError: it is no mapping.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or len(value) > MAX_BOUND:
+        raise ExportError(f"{where}: its partial_variables are no mapping of names to texts")
+    return {str(name): one for name, one in value.items()}
+
+
+def _bound_text(bound: Mapping[str, Any], name: str, where: str) -> str:
+    """Return the text that a variable is bound to, as LangChain would write it."""
+    value = bound[name]
+    if isinstance(value, str | int | float) or value is None:
+        return str(value)
+    made = isinstance(value, Mapping) and value.get("type") == "not_implemented"
+    what = "a function, which no file holds" if made else "something that is no text"
+    raise ExportError(f"{where}: the variable {name[:60]!r} is bound to {what}; bind it to a text, or leave it open")
+
+
+def read_text(template: Any, syntax: Any, bound: Mapping[str, Any], where: str, dropped: list[str]) -> list[Part]:
+    """Return the parts of a template.
+
+    Args:
+        template: its text.
+        syntax: ``f-string``, ``mustache`` or ``jinja2``; None is the first.
+        bound: name -> what a variable is bound to.
+        where: begins the message of an error.
+        dropped: takes a sentence for what LangChain would do besides.
+
+    Raises:
+        ExportError: no text, or one that holds more than plain variables.
+    """
+    if not isinstance(template, str):
+        raise ExportError(f"{where} has no text where its template should be")
+    if len(template) > MAX_TEMPLATE_CHARACTERS:
+        raise ExportError(f"{where}: its template is longer than {MAX_TEMPLATE_CHARACTERS:,} characters")
+    if syntax in (None, "f-string"):
+        return _f_string(template, bound, where)
+    if syntax == "mustache":
+        return _mustache(template, bound, where, dropped)
+    if syntax == "jinja2":
+        plain = template.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")  # as Jinja does
+
+        def constant(name: str) -> str | None:
+            return _bound_text(bound, name, where) if name in bound else None
+
+        return list(read_braces(plain, where, constant=constant))
+    raise ExportError(
+        f"{where} is written in {str(syntax)[:40]!r}; only f-string, mustache and jinja2 templates are read"
+    )
+
+
+def _f_string(template: str, bound: Mapping[str, Any], where: str) -> list[Part]:
+    try:
+        parsed = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ExportError(
+            f"{where}: its braces do not match ({error}); write {{{{ and }}}} for plain braces"
+        ) from error
+    found: list[Part] = []
+    for literal, name, spec, conversion in parsed:
+        found.append(literal)
+        if name is None:
+            continue
+        written = "{" + name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "") + "}"
+        shown = repr(written[:60])
+        if conversion or spec:
+            kind = "a format" if spec else "a conversion"
+            raise ExportError(
+                f"{where}: {shown} has {kind}, and a field's text goes in as it is; write {{{name[:60]}}} and prepare "
+                "the field"
+            )
+        if "." in name or "[" in name or "]" in name:
+            raise ExportError(f"{where}: {shown} looks inside a value, and a field is one text; give that text a field")
+        if not name.strip() or name.isdigit():
+            raise ExportError(f"{where}: {shown} has a number or nothing for a name; give the variable a name")
+        found.append(_bound_text(bound, name, where) if name in bound else Variable(name))
+    return found
+
+
+def _mustache(template: str, bound: Mapping[str, Any], where: str, dropped: list[str]) -> list[Part]:
+    from langchain_core.utils import mustache
+
+    found: list[Part] = []
+    try:
+        tokens = list(mustache.tokenize(template))
+    except (mustache.ChevronError, ValueError, IndexError, KeyError, TypeError) as error:
+        reason = str(error).split("\n")[0][:100]
+        raise ExportError(f"{where} is a mustache template whose tags do not match ({reason})") from error
+    for kind, key in tokens:
+        if kind == "literal":
+            found.append(key)
+            continue
+        if kind not in ("variable", "no escape"):
+            raise ExportError(
+                f"{where}: its mustache tag {key[:40]!r} is a {kind}, which is more than a variable; write the text out"
+            )
+        if "." in key:
+            raise ExportError(
+                f"{where}: '{{{{{key[:40]}}}}}' looks inside a value, and a field is one text; name a field"
+            )
+        if key in bound:
+            found.append(mustache._html_escape(bound[key]) if kind == "variable" else bound[key])
+            continue
+        if kind == "variable":
+            tell(
+                dropped,
+                f"{where}: mustache writes &, <, > and quotes of a case as HTML (&amp; and so on); here they go in as "
+                "they are",
+            )
+        found.append(Variable(key))
+    return found
