@@ -35,6 +35,7 @@ __all__ = [
     "dropped_demonstrations",
     "fields_of",
     "file_of",
+    "json_value",
     "parse_json",
     "parse_yaml",
     "peek",
@@ -276,22 +277,32 @@ def parse_json(document: Document) -> Any:
     """Return the JSON value of a file.
 
     Raises:
-        ExportError: it is not JSON, or gives a key twice, of which a reader would keep the last alone.
+        ExportError: it is not JSON, or gives a key twice.
     """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            seen: set[str] = set()
-            twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-            raise ExportError(f"{document.where}: the key {twice[:60]!r} is given twice; keep one of the two")
-        return found
-
     try:
-        return json.loads(document.content, object_pairs_hook=once)
+        return json_value(document.content, document.where)
     except (ValueError, RecursionError) as error:
         line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise ExportError(f"{document.where}{line} is not JSON") from error
+
+
+def json_value(content: bytes | str, where: str) -> Any:
+    """Return the value of JSON.
+
+    Raises:
+        ExportError: a key is given twice, of which a reader would keep the last alone.
+        ValueError: it is not JSON.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise ExportError(f"{where}: the key {key[:60]!r} is given twice; keep one of the two")
+            found[key] = value
+        return found
+
+    return json.loads(content, object_pairs_hook=once)
 
 
 def parse_yaml(content: bytes | str, where: str, *, aliases: bool = False) -> Any:

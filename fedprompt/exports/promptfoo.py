@@ -28,7 +28,7 @@ from fedprompt.exports.documents import (
     read_documents,
     yaml_text,
 )
-from fedprompt.exports.promptfoo_files import PROMPT_FILES
+from fedprompt.exports.promptfoo_files import GUARD, PROMPT_FILES
 from fedprompt.exports.promptfoo_reading import read_configuration, read_prompt_file
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.reading import reading_body
@@ -40,7 +40,6 @@ __all__ = ["PROVIDER", "Promptfoo"]
 
 FILES = ("promptfooconfig.yaml", "promptfooconfig.yml", "promptfooconfig.json")
 FILE, SCRIPT, BUNDLE, READINGS = FILES[0], "provider.py", "bundle", "readings.json"
-GUARD = "{# fedprompt -#}\n"  # the dash takes the line feed away again
 _BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?[\"']?prompts[\"']?\s*:")
 _LABEL = re.compile(r"\((p1:[0-9a-f]{32})\)\Z")
 _UNSAFE = re.compile(r"[^\w .,+-]")  # outside this, a name or label might be a reference or a tag

@@ -13,16 +13,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.documents import Document, parse_json, parse_yaml
+from fedprompt.exports.documents import Document, json_value, parse_json, parse_yaml
 
-__all__ = ["PROMPT_FILES", "Raw", "prompts_in", "value_in"]
+__all__ = ["GUARD", "PROMPT_FILES", "Raw", "prompts_in", "value_in"]
 
+GUARD = "{# fedprompt -#}\n"  # begins the texts that fedprompt writes; the dash takes the line feed away again
 PROMPT_FILES = (".txt", ".md", ".j2", ".csv", ".json", ".jsonl", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)
 class Raw:
-    """One prompt as promptfoo holds it: its name, its text, whether the text is a file's, and where it stands."""
+    """One prompt as promptfoo holds it: its name, its text, and where it stands."""
 
     name: str
     text: str
@@ -55,12 +56,16 @@ def prompts_in(document: Document, name: str, label: str | None, dropped: list[s
 
 def value_in(document: Document, name: str) -> Any:
     """Return the value of a JSON or YAML file, None where its tags leave it none, as promptfoo allows."""
+    tagged = b"{{" in document.content or b"{%" in document.content
+    if name.lower().endswith(".json"):
+        try:
+            return json_value(document.content, document.where)
+        except (ValueError, RecursionError):
+            return None if tagged else parse_json(document)
     try:
-        if name.lower().endswith(".json"):
-            return parse_json(document)
         return parse_yaml(_text(document, []), document.where, aliases=True)
     except ExportError:
-        if b"{{" in document.content or b"{%" in document.content:
+        if tagged:
             return None
         raise
 
@@ -107,7 +112,7 @@ def _of_csv(document: Document, label: str | None) -> Iterator[Raw]:
     text = _text(document, [])
     try:
         rows = (
-            [row for row in csv.reader(io.StringIO(text, newline=""), skipinitialspace=True) if row]
+            [row for row in csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True) if row]
             if "," in text
             else []
         )

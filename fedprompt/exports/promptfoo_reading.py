@@ -6,7 +6,6 @@ configuration; nothing is run, fetched or looked up. Invariant: a prompt comes i
 refused by the name of what it is; what stands around the prompts is left out and told.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
@@ -14,11 +13,11 @@ from typing import Any
 
 from fedprompt.errors import ExportError
 from fedprompt.exports.beside import Beside
-from fedprompt.exports.chat import read_messages
-from fedprompt.exports.documents import Document, parse_yaml, revive
-from fedprompt.exports.promptfoo_files import PROMPT_FILES, Raw, prompts_in, value_in
+from fedprompt.exports.chat import read_messages, tell
+from fedprompt.exports.documents import Document, json_value, parse_yaml, revive
+from fedprompt.exports.promptfoo_files import GUARD, PROMPT_FILES, Raw, prompts_in, value_in
 from fedprompt.exports.protocol import Imported
-from fedprompt.exports.syntax import f_string, read_braces
+from fedprompt.exports.syntax import f_string, read_braces, tags_of
 
 __all__ = ["read_configuration", "read_prompt_file"]
 
@@ -50,7 +49,7 @@ _ELSEWHERE = {
 _LIKE_A_PATH = re.compile(r"[*/\\]|\..{2,3}\Z")
 _CHAT = re.compile(r"\s*-\s+role\s*:")
 _DUMP = re.compile(r"\{\{-?\s*([^\W\d]\w*(?:-\w+)*)\s*\|\s*dump\s*(?:\|\s*safe\s*)?-?\}\}")
-_TAG = re.compile(r"\{\{.*?\}\}", re.S)
+_TAG = re.compile(r"\{\{(?:(?!\{\{|\}\}).)*\}\}", re.S)
 _SHOWN = ("description", "prompts")
 _MARKS = ("\ue000", "\ue001")  # stand for a tag while YAML is read
 
@@ -236,31 +235,46 @@ def _suffix(name: str) -> str:
 def _imported(raw: Raw, before: list[str]) -> Imported:
     """Return a prompt: chat where the text is a list of messages, in JSON or YAML, and plain text otherwise."""
     dropped = list(before)
-    value = _structure(raw.text, raw.where)
+    own = raw.text.removeprefix(GUARD)
+    value = _structure(own, raw.where)
+
+    def filled(text: str, where: str) -> str:
+        if re.search(r"\{\{-?\s*_conversation\b", text):
+            raise ExportError(f"{where}: '_conversation' stands for earlier answers, which no case has; take it out")
+        if text.startswith("file://"):
+            raise ExportError(f"{where}: its text stands in the file {text[7:67]!r}; write it here")
+        return f_string(read_braces(_without_comments(text, where, dropped), where))
+
     if value is None:
-        text = _filled(raw.text, raw.where)
-        return revive(None, text, None, raw.where, raw.name, dropped)
+        return revive(None, filled(own, raw.where), None, raw.where, raw.name, dropped)
     if not isinstance(value, list):
         raise ExportError(
             f"{raw.where} is JSON or YAML, but no list of messages; write it as a list with a role and a content each"
         )
-    messages = read_messages(value, raw.where, _filled, dropped)
+    messages = read_messages(value, raw.where, filled, dropped)
     return revive(None, None, messages, raw.where, raw.name, dropped)
 
 
-def _filled(text: str, where: str) -> str:
-    if re.search(r"\{\{-?\s*_conversation\b", text):
-        raise ExportError(f"{where}: '_conversation' stands for earlier answers, which no case has; take it out")
-    if text.startswith("file://"):
-        raise ExportError(f"{where}: its text stands in the file {text[7:67]!r}; write it here")
-    return f_string(read_braces(text, where))
+def _without_comments(text: str, where: str, dropped: list[str]) -> str:
+    """Return a text without Nunjucks' comments, which never reach a model; that there were some is told."""
+    found, at = "", 0
+    for begin, end in tags_of(text):
+        if text[begin + 1] != "#":
+            continue
+        found += text[at:begin]
+        found = found.rstrip() if text[begin + 2] == "-" else found
+        at = end
+        while text[end - 3] == "-" and text[at : at + 1].isspace():
+            at += 1
+        tell(dropped, f"{where}: its template's comments were left out")
+    return found + text[at:]
 
 
 def _structure(text: str, where: str) -> Any:
     """Return the value of a text that is JSON or a chat in YAML, None where it is plain text."""
     begins = text.lstrip()
     if begins[:1] in ("{", "["):
-        value = _as_json(text)
+        value = _as_json(text, where)
         if value is not None:
             return value
         if re.search(r"[\"']role[\"']\s*:", text):
@@ -271,7 +285,7 @@ def _structure(text: str, where: str) -> Any:
         return None
     if _CHAT.match(text):
         return _as_yaml(text, where)
-    if re.search(r"^\s*-?\s*role\s*:", text, re.M) and re.search(r"^\s*-?\s*content\s*:", text, re.M):
+    if all(re.search(rf"^[ \t]*(?:-[ \t]+)?{key}[ \t]*:", text, re.M) for key in ("role", "content")):
         raise ExportError(
             f"{where} looks like a chat in YAML, and promptfoo takes for one only what begins with '- role:'; write "
             "the role first"
@@ -279,11 +293,11 @@ def _structure(text: str, where: str) -> Any:
     return None
 
 
-def _as_json(text: str) -> Any:
+def _as_json(text: str, where: str) -> Any:
     """Return the value of JSON, where ``{{name | dump}}`` may stand for a text; None where it is none."""
     for candidate in (text, _DUMP.sub(r'"{{ \1 }}"', text)):
         try:
-            value = json.loads(candidate)
+            value = json_value(candidate, where)
         except (ValueError, RecursionError):
             continue
         return value if isinstance(value, dict | list) else None

@@ -7,7 +7,7 @@ gives the same parts. On the way in only plain variables and quoted text are rea
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
@@ -23,6 +23,7 @@ __all__ = [
     "parts_of",
     "plain",
     "read_braces",
+    "tags_of",
 ]
 
 
@@ -35,7 +36,8 @@ class Variable:
 
 Part = str | Variable
 
-_TAG = re.compile(r"\{\{(.*?)\}\}|\{%.*?%\}|\{#.*?#\}", re.S)
+_OPENS = re.compile(r"\{[{%#]")
+_CLOSES = {"{{": "}}", "{%": "%}", "{#": "#}"}
 _NAME = re.compile(r"\s*([^\W\d]\w*(?:-\w+)*)\s*")  # a hyphen is told by documents.revive, which renames the field
 _LOOSE = re.compile(r"\s*(\w(?:[\w .-]*\w)?)\s*")
 _CONSTANTS = frozenset({"true", "false", "none", "null", "True", "False", "None"})
@@ -135,15 +137,18 @@ def read_braces(
     """
     found: list[Part] = []
     at = 0
-    for match in _TAG.finditer(text):
-        if match[1] is None and not quotes:
-            continue
-        _append(found, text[at : match.start()])
-        at = match.end()
-        name = (_LOOSE if loose else _NAME).fullmatch(match[1] or "")
+    for begin, end in tags_of(text):
+        inner = text[begin + 2 : end - 2]
+        if text[begin + 1] != "{":
+            if not quotes:
+                continue
+            raise ExportError(f"{where}: {_why_not(text[begin:end])}")
+        _append(found, text[at:begin])
+        at = end
+        name = (_LOOSE if loose else _NAME).fullmatch(inner)
         if name is not None and quotes and name[1] in _CONSTANTS:
             name = None
-        quoted = _QUOTED.fullmatch(match[1] or "") if quotes else None
+        quoted = _QUOTED.fullmatch(inner) if quotes else None
         if name is not None:
             fixed = constant(name[1])
             if fixed is None:
@@ -151,20 +156,33 @@ def read_braces(
             else:
                 _append(found, fixed)
         elif quoted is not None:
-            inner = quoted[1] if quoted[1] is not None else quoted[2]
-            _append(found, re.sub(r"\\.", lambda m: _ESCAPES.get(m[0], m[0]), inner, flags=re.S))
+            said = quoted[1] if quoted[1] is not None else quoted[2]
+            _append(found, re.sub(r"\\.", lambda m: _ESCAPES.get(m[0], m[0]), said, flags=re.S))
         else:
-            raise ExportError(f"{where}: {_why_not(match)}")
+            raise ExportError(f"{where}: {_why_not(text[begin:end])}")
     _append(found, text[at:])
     return tuple(found)
 
 
-def _why_not(match: re.Match[str]) -> str:
+def tags_of(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each ``{{ }}``, ``{% %}`` and ``{# #}`` begins and ends; one that never ends is text."""
+    at, endless = 0, set[str]()
+    while (opened := _OPENS.search(text, at)) is not None:
+        end = -1 if opened[0] in endless else text.find(_CLOSES[opened[0]], opened.end())
+        if end < 0:
+            endless.add(opened[0])
+            at = opened.start() + 1
+            continue
+        yield opened.start(), end + 2
+        at = end + 2
+
+
+def _why_not(tag: str) -> str:
     """Return what a tag is that is no plain variable, and what to do about it."""
-    shown, inner = repr(match[0][:60]), (match[1] or "").strip(" \t\r\n-")
-    if match[0].startswith("{#"):
+    shown, inner = repr(tag[:60]), tag[2:-2].strip(" \t\r\n-")
+    if tag.startswith("{#"):
         return f"{shown} is a comment of the template; take it out"
-    if match[0].startswith("{%"):
+    if tag.startswith("{%"):
         return (
             f"the block {shown} is more than a variable, and templates that run code are not read; write the text out"
         )

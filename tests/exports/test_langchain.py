@@ -1,4 +1,4 @@
-"""LangChain itself loads what is written, and nothing but plain f-string prompts is read."""
+"""LangChain itself loads what is written, and nothing but plain prompts is read."""
 
 import json
 import warnings
@@ -159,9 +159,9 @@ def _nested(depth: int) -> object:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (_prompt(template="{{ text }}", template_format="jinja2"), "jinja2 template; only f-string"),
-        (_prompt(template="{{text}}", template_format="mustache"), "mustache template; only f-string"),
-        (_prompt(template="{text.__class__}"), "theirs.json"),
+        (_prompt(template="{{ text.__class__ }}", template_format="jinja2"), "more than a variable"),
+        (_prompt(template="{{text.a}}", template_format="mustache"), "looks inside a value"),
+        (_prompt(template="{text.__class__}"), "looks inside a value"),
         (_prompt(template="{soft}"), "variable named 'soft'"),
         (_prompt(metadata={"x": {"lc": 1, "type": "secret", "id": ["HOME"]}}), "asks for a secret"),
         (_prompt(metadata={"x": _nested(50)}), "nested too deep"),

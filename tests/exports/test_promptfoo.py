@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.promptfoo import GUARD, Promptfoo
+from fedprompt.exports.promptfoo import Promptfoo
+from fedprompt.exports.promptfoo_files import GUARD
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext
 from fedprompt.exports.registry import format_of
 from fedprompt.models.registry import load
@@ -174,9 +175,9 @@ def test_anothers_configuration_comes_in_with_plain_variables(tmp_path: Path) ->
     first, second = Promptfoo().read(path, HERE)
     assert first.prompt.template.text == "Mood of {text}?"
     assert second.prompt.template.messages == (Message("user", "{text}"),)
-    assert "tests, providers and assertions were left out" in first.dropped[0]
+    assert "its providers were left out" in first.dropped[0]
     for raw, message in (
-        ("file://prompt.py", "stands in another place"),
+        ("file://prompt.py", "is made by the program"),
         ("{{ text | upper }}", "more than a variable"),
         ("{% include 'x' %}", "more than a variable"),
         ('[{"role": "tool", "content": "x"}]', "needs a role among"),

@@ -292,7 +292,7 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
             '[{"name": "x", "prompt": [{"type": "placeholder", "name": "history"}]}]',
             "placeholders are not read",
         ),
-        ("x.json", '[{"name": "x", "prompt": "{{a.b}}"}]', "more than a variable"),
+        ("x.json", '[{"name": "x", "prompt": "{{a | b}}"}]', "more than a variable"),
         ("x.json", '[{"name": "x", "prompt": 1}]', "neither a text nor a list"),
     ],
 )
