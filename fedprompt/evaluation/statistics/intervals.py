@@ -36,10 +36,6 @@ class Estimate:
         """Whether the interval lies wholly on one side of zero; only then is "better" or "worse" said."""
         return self.low > 0 or self.high < 0
 
-    def negated(self) -> "Estimate":
-        """Return the estimate of the opposite."""
-        return Estimate(-self.value, -self.high, -self.low)
-
 
 def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     """Return Wilson's score interval, without continuity correction.

@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 
 from fedprompt.evaluation.statistics.intervals import checked_level
 
-__all__ = ["RandomEffects", "random_effects", "smoothed_variance"]
+__all__ = ["RandomEffects", "random_effects"]
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,6 @@ class RandomEffects:
     high: float
     tau2: float
     i2: float
-
-
-def smoothed_variance(successes: float, n: float) -> float:
-    """Return p (1 - p) / n at p = (successes + 1/2) / (n + 1); never zero.
-
-    Raises:
-        ValueError: no cases, or successes outside [0, n].
-    """
-    if not n > 0 or not 0 <= successes <= n:
-        raise ValueError(f"{successes} of {n}: a variance needs at least one case and successes among them")
-    p = (successes + 0.5) / (n + 1)
-    return p * (1 - p) / n
 
 
 def random_effects(estimates: Sequence[float], variances: Sequence[float], level: float = 0.95) -> RandomEffects | None:

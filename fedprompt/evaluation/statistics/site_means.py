@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fedprompt.evaluation.statistics.intervals import Estimate, around
 
-__all__ = ["DRAWS", "mean_over_sites", "worst_site"]
+__all__ = ["DRAWS", "mean_over_sites"]
 
 DRAWS = 10_000
 Counts = Sequence[tuple[int, int]]
@@ -34,12 +34,6 @@ def mean_over_sites(
     """
     rates = _resampled(counts, rng, draws)
     return None if rates is None else around(_observed(counts).mean(), rates.mean(axis=1), level)
-
-
-def worst_site(counts: Counts, rng: np.random.Generator, draws: int = DRAWS, level: float = 0.95) -> Estimate | None:
-    """Return the least successes / n of any site; arguments and errors as for :func:`mean_over_sites`."""
-    rates = _resampled(counts, rng, draws)
-    return None if rates is None else around(float(_observed(counts).min()), rates.min(axis=1), level)
 
 
 def _observed(counts: Counts) -> NDArray[np.float64]:

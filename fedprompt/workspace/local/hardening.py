@@ -16,7 +16,7 @@ from fedprompt.bank.filters import Filter
 from fedprompt.errors import FedPromptError, ModelError
 from fedprompt.evaluation.runs.runner import PromptRun, run_prompts, to_score
 from fedprompt.evaluation.scorers import judged_by
-from fedprompt.evaluation.statistics.statistics import Compared, compare_with
+from fedprompt.evaluation.statistics.comparisons import Compared, compare_with
 from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import load
 from fedprompt.models.vocabulary import Worded

@@ -1,6 +1,7 @@
 """What every ranking shares: the study that is spoken of, the origin that is a reference alone, a site's score."""
 
-from fedprompt.evaluation.statistics.statistics import effective_n, wilson
+from fedprompt.evaluation.statistics.clusters import effective_n
+from fedprompt.evaluation.statistics.intervals import wilson
 from fedprompt.study.score import Score
 from fedprompt.workspace.results.views import SiteScore
 from fedprompt.workspace.workspace import Workspace

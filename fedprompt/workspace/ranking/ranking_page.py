@@ -19,9 +19,10 @@ from fedprompt.bank.leaders import MOST as MOST_ROWS
 from fedprompt.bank.leaders import Order
 from fedprompt.bank.rows import Leader
 from fedprompt.evaluation.statistics.beta_means import beta_means
+from fedprompt.evaluation.statistics.clusters import effective_n
 from fedprompt.evaluation.statistics.intervals import Estimate, Interval
-from fedprompt.evaluation.statistics.ranking import BetaSummary
-from fedprompt.evaluation.statistics.statistics import beta_summary, effective_n, mean_over_sites
+from fedprompt.evaluation.statistics.ranking import BetaSummary, beta_summary
+from fedprompt.evaluation.statistics.site_means import mean_over_sites
 from fedprompt.study.score import Score
 from fedprompt.workspace.ranking.leaderboard import REFERENCE, site_score
 from fedprompt.workspace.results.methods import Way, how_judged, ruling_way

@@ -13,14 +13,10 @@ import numpy as np
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.runner import PromptRun
 from fedprompt.evaluation.scorers.registry import is_shipped
-from fedprompt.evaluation.statistics.statistics import (
-    balanced_accuracy,
-    bootstrap_mean,
-    calibration_error,
-    effective_n,
-    macro_f1,
-    wilson,
-)
+from fedprompt.evaluation.statistics.bootstrap import bootstrap_mean
+from fedprompt.evaluation.statistics.classification import balanced_accuracy, calibration_error, macro_f1
+from fedprompt.evaluation.statistics.clusters import effective_n
+from fedprompt.evaluation.statistics.intervals import wilson
 from fedprompt.study.score import Score
 
 __all__ = ["method_of", "shown_reasons", "shown_run", "shown_score"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedprompt.evaluation.statistics.beta_means import beta_means
-from fedprompt.evaluation.statistics.statistics import beta_summary
+from fedprompt.evaluation.statistics.ranking import beta_summary
 
 
 def test_at_one_site_it_is_jeffreys_interval() -> None:

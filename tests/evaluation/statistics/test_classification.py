@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedprompt.evaluation.statistics.statistics import CalibrationCounts, balanced_accuracy, calibration_error, macro_f1
+from fedprompt.evaluation.statistics.classification import (
+    CalibrationCounts,
+    balanced_accuracy,
+    calibration_error,
+    macro_f1,
+)
 
 
 def test_macro_f1_and_balanced_accuracy_by_hand() -> None:

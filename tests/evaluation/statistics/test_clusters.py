@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedprompt.evaluation.statistics.statistics import cluster_variance, effective_n
+from fedprompt.evaluation.statistics.clusters import cluster_variance, effective_n
 
 
 def residual_squares(groups: list[list[int]]) -> tuple[int, float, float, int, float]:

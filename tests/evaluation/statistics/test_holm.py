@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from fedprompt.evaluation.statistics.statistics import holm
+from fedprompt.evaluation.statistics.holm import holm
 
 pytestmark = pytest.mark.whole
 

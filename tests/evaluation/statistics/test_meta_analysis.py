@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.meta_analysis import combine_effects
 
-from fedprompt.evaluation.statistics.statistics import random_effects, smoothed_variance
+from fedprompt.evaluation.statistics.meta_analysis import random_effects
 
 # Colditz et al. (1994), JAMA 271:698-702: tuberculosis in 13 trials of BCG vaccine;
 # (ill, well) of the vaccinated and of the others.
@@ -73,10 +73,3 @@ def test_random_effects_need_two_sites_and_a_positive_variance() -> None:
         random_effects([0.5, 0.6], [0.1, 0.0])
     with pytest.raises(ValueError, match="differ in length"):
         random_effects([0.5], [])
-
-
-def test_a_site_with_every_case_right_has_a_finite_weight() -> None:
-    # p = 10.5 / 11: 10.5 * 0.5 / 121 / 10.
-    assert smoothed_variance(10, 10) == pytest.approx(10.5 * 0.5 / 1210)
-    with pytest.raises(ValueError, match="at least one case"):
-        smoothed_variance(0, 0)

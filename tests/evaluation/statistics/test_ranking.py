@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedprompt.evaluation.statistics.statistics import beta_summary
+from fedprompt.evaluation.statistics.ranking import beta_summary
 
 DRAWS = 400
 
