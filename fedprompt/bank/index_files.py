@@ -8,14 +8,17 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import Field, StringConstraints
 
 from fedprompt.errors import BankError
 from fedprompt.private_file import write_private
+from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.schema import Closed
+from fedprompt.study.tensor_header import check_tensors
 
 __all__ = ["IndexFiles", "Indexed"]
 
@@ -23,25 +26,27 @@ MANIFEST = "manifest.json"
 VERSION = 1
 MOST_SEGMENTS = 16
 MAX_MANIFEST_BYTES = 1_000_000
+Short = Annotated[str, StringConstraints(max_length=500)]
+_MANIFEST = Bounds(MAX_MANIFEST_BYTES, values=1_000, nested=20, members=20, depth=3)
 
 
 class Segment(Closed):
     """One file of vectors and its blake2b-256."""
 
-    file: str
-    rows: int
-    digest: str
+    file: Short
+    rows: Annotated[int, Field(ge=0, le=2**40)]
+    digest: Short
 
 
 class Manifest(Closed):
     """``maker``: the encoder, or the model whose soft prompts these are; ``last``: the id of the newest prompt."""
 
-    version: int
-    bank: str
-    maker: str
-    width: int
-    last: str
-    segments: tuple[Segment, ...]
+    version: Annotated[int, Field(ge=0, le=1000)]
+    bank: Short
+    maker: Short
+    width: Annotated[int, Field(ge=1, le=1_000_000)]
+    last: Short
+    segments: Annotated[tuple[Segment, ...], Field(max_length=MOST_SEGMENTS)]
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class IndexFiles:
             if manifest is None:
                 return None
             parts = [self._segment(one) for one in manifest.segments]
-        except (OSError, ValueError, KeyError, ValidationError):
+        except (OSError, ValueError, KeyError):
             return None
         if any(part is None for part in parts):
             return None
@@ -83,7 +88,7 @@ class IndexFiles:
         """
         try:
             manifest = self._manifest()
-        except (OSError, ValueError, ValidationError):
+        except (OSError, ValueError):
             manifest = None
         segments = () if manifest is None else manifest.segments
         if len(segments) >= MOST_SEGMENTS and (whole := self.load()) is not None:
@@ -133,7 +138,7 @@ class IndexFiles:
         path = self._folder / MANIFEST
         if not path.is_file() or path.stat().st_size > MAX_MANIFEST_BYTES:
             return None
-        found = Manifest.model_validate_json(path.read_bytes())
+        found = checked_json(Manifest, path.read_bytes(), _MANIFEST)
         wanted = (VERSION, self._bank, self._maker, self._width)
         return found if (found.version, found.bank, found.maker, found.width) == wanted else None
 
@@ -147,8 +152,9 @@ class IndexFiles:
         if _digest(data) != segment.digest:
             return None
         try:
+            check_tensors(data)
             found = load(data)
-        except SafetensorError:
+        except (SafetensorError, Unfit):
             return None
         numbers, vectors = found["numbers"], found["vectors"]
         if numbers.shape != (segment.rows,) or vectors.shape != (segment.rows, self._width):

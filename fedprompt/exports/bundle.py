@@ -7,7 +7,6 @@ from what it read, or takes nothing.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -34,10 +33,16 @@ from fedprompt.exports.tensors import load_tensor, save_tensor
 from fedprompt.exports.writing import json_text, publishing, write_text
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.signing import fingerprint, is_signed
+from fedprompt.study.checked import Bounds, Unfit, checked_json, first_fault
+from fedprompt.study.json_bounds import measure
 
 __all__ = ["Bundle", "read_bundle", "write_bundle"]
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
+# 10,000 prompts of 13 lists and objects each, with words for 256 labels where they are few.
+_PROMPTS = Bounds(MAX_JSON_BYTES, values=2_000_000, nested=400_000, members=11_000, depth=12)
+_HASHES = Bounds(8 * 1024 * 1024, values=50_000, nested=4, members=21_000, depth=3)
+_SIGNATURE = Bounds(4096, values=10, nested=1, members=5, depth=1)
 TENSOR = "vectors"
 SIGNED = b"fedprompt bundle 1\n"  # what is signed says what it is, so that no other signature passes for it
 _FILES = frozenset({"bank.json", "hashes.json", "README.md", "signature.json"})
@@ -102,7 +107,7 @@ def write_bundle(folder: Path, items: Sequence[Exported], context: ExportContext
     try:
         body = BundleFile(format="fedprompt-bundle", version=1, prompts=tuple(map(_describe, ordered)))
     except ValidationError as error:
-        raise ExportError(f"a bundle cannot hold this ({_first(error)})") from error
+        raise ExportError(f"a bundle cannot hold this ({first_fault(error)})") from error
     files = {
         "bank.json": json_text(body.model_dump(mode="json")).encode(),
         "README.md": card("A bundle of prompts", Bundle().use(ordered, ""), ordered, context).encode(),
@@ -190,9 +195,9 @@ def _reading(reading: Reading) -> dict[str, Any]:
 
 def _check_hashes(archive: Archive) -> None:
     try:
-        hashes = Hashes.model_validate_json(archive.read("hashes.json", MAX_JSON_BYTES), strict=True)
-    except ValidationError as error:
-        raise ExportError(f"{archive.path}: hashes.json: {_first(error)}") from error
+        hashes = checked_json(Hashes, archive.read("hashes.json", MAX_JSON_BYTES), _HASHES, strict=True)
+    except Unfit as error:
+        raise ExportError(f"{archive.path}: hashes.json: {error}") from None
     there = set(archive.names) - {"hashes.json", "signature.json"}
     if missing := sorted(set(hashes.files) - there):
         raise ExportError(f"{archive.path}: the file {missing[0]} is missing; the bundle is cut off")
@@ -208,9 +213,9 @@ def _check_signature(archive: Archive) -> dict[str, Any]:
     if "signature.json" not in archive.names:
         return {"state": "unsigned", "signer": None}
     try:
-        signed = Signature.model_validate_json(archive.read("signature.json", 4096), strict=True)
-    except ValidationError as error:
-        raise ExportError(f"{archive.path}: signature.json: {_first(error)}") from error
+        signed = checked_json(Signature, archive.read("signature.json", 4096), _SIGNATURE, strict=True)
+    except Unfit as error:
+        raise ExportError(f"{archive.path}: signature.json: {error}") from None
     message = SIGNED + archive.read("hashes.json", MAX_JSON_BYTES)
     if not is_signed(signed.key, message, bytes.fromhex(signed.signature)):
         raise ExportError(f"{archive.path}: its signature is not that of the key it names; fetch the bundle again")
@@ -220,18 +225,15 @@ def _check_signature(archive: Archive) -> dict[str, Any]:
 def _parse(archive: Archive) -> BundleFile:
     raw = archive.read("bank.json", MAX_JSON_BYTES)
     try:
-        version = json.loads(raw).get("version")
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise ExportError(f"{archive.path}: bank.json is not a JSON object") from error
-    if isinstance(version, int) and version > VERSION:
-        raise ExportError(
-            f"{archive.path}: bank.json has version {version} and this fedprompt reads up to {VERSION}; "
-            "update fedprompt"
-        )
-    try:
-        return BundleFile.model_validate_json(raw, strict=True)
-    except ValidationError as error:
-        raise ExportError(f"{archive.path}: bank.json: {_first(error)}") from error
+        for version in measure(raw, _PROMPTS, "version"):
+            if version.isascii() and version.isdigit() and int(version) > VERSION:
+                raise ExportError(
+                    f"{archive.path}: bank.json has version {version} and this fedprompt reads up to {VERSION}; "
+                    "update fedprompt"
+                )
+        return checked_json(BundleFile, raw, _PROMPTS, strict=True)
+    except Unfit as error:
+        raise ExportError(f"{archive.path}: bank.json: {error}") from None
 
 
 def _rebuild(archive: Archive, described: BundlePrompt, signature: Mapping[str, Any]) -> Imported:
@@ -258,14 +260,6 @@ def _rebuild(archive: Archive, described: BundlePrompt, signature: Mapping[str, 
 
 def _soft_name(id: str) -> str:
     return f"soft/{id.replace(':', '-')}.safetensors"
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or "the whole"
-    if first["type"] == "extra_forbidden":
-        return f"{field} is not a field of it; refused"
-    return f"{field}: {first['msg']}"
 
 
 _NOTE = """

@@ -27,8 +27,12 @@ VERSION = 1
 MAX_PROMPTS = 10_000
 SOFT_FILE = re.compile(r"soft/p1-[0-9a-f]{32}\.safetensors")
 
+MOST_LABELS = 256
+MOST_SITES = 10_000
 Short = Annotated[str, StringConstraints(max_length=300)]
 Long = Annotated[str, StringConstraints(max_length=100_000)]
+Labels = Annotated[tuple[Short, ...], Field(max_length=MOST_LABELS)]
+Words = Annotated[dict[Short, Long], Field(max_length=MOST_LABELS)]
 PromptId = Annotated[str, Field(pattern=r"^p1:[0-9a-f]{32}$")]
 
 
@@ -50,8 +54,8 @@ class BundleTemplate(Closed):
     """A template's canonical JSON."""
 
     text: Long | None
-    messages: tuple[BundleMessage, ...] | None
-    words: dict[Short, Long] | None
+    messages: Annotated[tuple[BundleMessage, ...], Field(max_length=64)] | None
+    words: Words | None
     demonstrations: BundleDemonstrations | None
 
 
@@ -68,16 +72,16 @@ class BundleStudy(Closed):
     """What the prompt was made for."""
 
     name: Short
-    fields: tuple[Short, ...]
+    fields: Annotated[tuple[Short, ...], Field(max_length=64)]
     answer: Literal["choice", "generate"]
-    labels: tuple[Short, ...]
+    labels: Labels
 
 
 class BundleDecoding(Closed):
     """How free text is written."""
 
     max_tokens: Annotated[int, Field(ge=1, le=4096)] = 64
-    stop: tuple[Short, ...] = ()
+    stop: Annotated[tuple[Short, ...], Field(max_length=16)] = ()
     temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -86,15 +90,15 @@ class BundleDecoding(Closed):
 class BundleReading(Closed):
     """How its answers are read, and the score it gets that way."""
 
-    words: dict[Short, Long]
+    words: Words
     how: Long
     metric: Short
-    scores: dict[Short, float]
+    scores: Annotated[dict[Short, float], Field(max_length=MOST_SITES)]
     mean: float | None
     low: float | None
     high: float | None
     split: Short | None
-    cases: dict[Short, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    cases: dict[Short, Annotated[int, Field(ge=0, le=10**9)]] = Field(default_factory=dict, max_length=MOST_SITES)
     normalise: Literal["none", "tokens", "characters"] = "none"
     prior: Literal["none", "pmi", "contextual"] = "none"
     writing: BundleDecoding = BundleDecoding()
@@ -123,7 +127,7 @@ class Hashes(Closed):
     """``hashes.json``."""
 
     algorithm: Literal["sha256"]
-    files: dict[Short, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+    files: Annotated[dict[Short, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(max_length=20_000)]
 
 
 class Signature(Closed):

@@ -8,16 +8,18 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from fedprompt.errors import ExportError, PromptError
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.checked import Bounds, Unfit, checked_json, checked_value
 from fedprompt.study.schema import Closed
 
 __all__ = ["FILE", "MAX_IDENTITY_BYTES", "Identity", "identity_of", "prompt_of"]
 
 FILE = "fedprompt.json"
 MAX_IDENTITY_BYTES = 4 * 1024 * 1024
+_ONE_PROMPT = Bounds(MAX_IDENTITY_BYTES, values=2_000, nested=100, members=300, depth=8)
 
 
 class Identity(Closed):
@@ -42,11 +44,11 @@ def prompt_of(found: Mapping[str, Any] | bytes, vectors: NDArray[np.float32] | N
     """
     try:
         if isinstance(found, bytes):
-            identity = Identity.model_validate_json(found, strict=True)
+            identity = checked_json(Identity, found, _ONE_PROMPT, strict=True)
         else:
-            identity = Identity.model_validate(dict(found), strict=True)
-    except (ValidationError, RecursionError) as error:
-        raise ExportError(f"{where}: what it says of its prompt is not well formed; refused") from error
+            identity = checked_value(Identity, dict(found), _ONE_PROMPT, strict=True)
+    except Unfit as error:
+        raise ExportError(f"{where}: what it says of its prompt is not well formed ({error}); refused") from None
     try:
         prompt = Prompt.from_canonical(identity.name, identity.canonical, vectors)
     except (PromptError, KeyError, TypeError, ValueError, AttributeError) as error:

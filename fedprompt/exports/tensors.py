@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import ExportError
 from fedprompt.prompts.soft import MAX_TOKENS, MAX_WIDTH
+from fedprompt.study.tensor_header import check_tensors
 
 __all__ = ["MAX_TENSOR_BYTES", "load_tensor", "save_tensor"]
 
@@ -30,6 +31,7 @@ def load_tensor(blob: bytes, name: str, where: str) -> NDArray[np.float32]:
     if len(blob) > MAX_TENSOR_BYTES:
         raise ExportError(f"{where}: its vectors are larger than any soft prompt's")
     try:
+        check_tensors(blob)
         tensors = load(blob)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ExportError(f"{where}: its vectors are no safetensors file, or are damaged") from error

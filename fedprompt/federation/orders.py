@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
+
+from fedprompt.study.closed import Closed
 
 __all__ = ["LEFT_OUT", "Controls", "Desk", "Open", "Order", "Taken", "What", "said_left_out"]
 
@@ -19,10 +21,8 @@ LONGEST_SECONDS = 7 * 24 * 3600.0
 LEFT_OUT = "left out by the hub operator"
 
 
-class Order(BaseModel):
+class Order(Closed):
     """One order: what, of which step or site, who gave it (``by``) and when (``at``, ISO 8601 in UTC)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Annotated[str, StringConstraints(pattern=r"^o-[0-9a-f]{32}$")]
     what: What

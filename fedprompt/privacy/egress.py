@@ -5,26 +5,43 @@ the reply's kind allows. Anything else is refused: an unknown field, type or arr
 infinity, or too many bytes.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from fedprompt.errors import EgressRefused
 from fedprompt.privacy.quantise import ARRAYS
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.prompts.soft import MAX_TOKENS, MAX_WIDTH
+from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.messages import Reply, Task
+from fedprompt.study.tensor_header import check_tensors
 
 __all__ = ["MAX_REPLY_BYTES", "Parcel", "pack_reply", "pack_task", "unpack_reply", "unpack_task"]
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 MAX_JSON_BYTES = 16 * 1024 * 1024
+# By verb. A reply of scores has a confusion matrix for each, a task of pairs two ids for each; the rest is short.
+_SHORT = Bounds(64 * 1024, values=1_000, nested=8, members=300, depth=8)
+_SCORES = Bounds(MAX_JSON_BYTES, values=1_500_000, nested=150_000, members=100, depth=8)
+_LISTS = Bounds(4 * 1024 * 1024, values=40_000, nested=11_000, members=100, depth=8)
+_TEXTS = Bounds(MAX_JSON_BYTES, values=2_000, nested=100, members=300, depth=8)
+_BOUNDS: Mapping[str, Mapping[str, Bounds]] = {
+    "reply": {
+        "describe": _SHORT,
+        "tune": _SHORT,
+        "refuse": _SHORT,
+        "publish": _TEXTS,
+        "score": _SCORES,
+        "evaluate": _SCORES,
+    },
+    "task": {"describe": _SHORT, "tune": _SHORT, "propose": _SHORT, "score": _LISTS, "evaluate": _LISTS},
+}
 _reply: TypeAdapter[Reply] = TypeAdapter(Reply)
 _task: TypeAdapter[Task] = TypeAdapter(Task)
 Message = TypeVar("Message", bound=BaseModel)
@@ -101,8 +118,8 @@ def _pack(kind: str, adapter: TypeAdapter[Message], message: Message, arrays: Ar
     try:
         # All that the value holds is shown to the schema, and what is sent is what the schema made of it.
         shown = canonical_json(message.model_dump(mode="json", warnings=False))
-        body = canonical_json(adapter.dump_python(adapter.validate_json(shown), mode="json"))
-    except (ValidationError, ValueError, TypeError, PydanticSerializationError) as error:
+        body = canonical_json(adapter.dump_python(_checked(kind, adapter, shown), mode="json"))
+    except (ValueError, TypeError, PydanticSerializationError) as error:
         raise EgressRefused(f"a {kind} does not fit its schema and was not sent ({_where(error)})") from None
     if len(body) > MAX_JSON_BYTES:
         raise EgressRefused(f"a {kind}'s JSON of {len(body):,} bytes is above the bound of {MAX_JSON_BYTES:,}")
@@ -120,14 +137,20 @@ def _unpack(kind: str, adapter: TypeAdapter[Message], data: bytes) -> tuple[Mess
     if len(data) > MAX_REPLY_BYTES:
         raise EgressRefused(f"a {kind} of {len(data):,} bytes is above the bound of {MAX_REPLY_BYTES:,}")
     try:
+        check_tensors(data)
         found = load(data)
         body = found.pop(kind)
         if body.dtype != np.uint8 or body.ndim != 1 or body.size > MAX_JSON_BYTES:
             raise EgressRefused(f"a {kind}'s JSON part is not bytes")
-        message = adapter.validate_json(body.tobytes())
-    except (SafetensorError, KeyError, ValidationError, json.JSONDecodeError, ValueError) as error:
+        message = _checked(kind, adapter, body.tobytes())
+    except (SafetensorError, KeyError, ValueError) as error:
         raise EgressRefused(f"not a {kind} that is understood ({_where(error)})") from None
     return message, found
+
+
+def _checked(kind: str, adapter: TypeAdapter[Message], shown: bytes) -> Message:
+    bounds = _SCORES if kind == "reply" else _LISTS
+    return checked_json(adapter, shown, bounds, by=("verb", _BOUNDS[kind]))
 
 
 def _check_arrays(arrays: Arrays, allowed: Allowed) -> None:
@@ -149,6 +172,6 @@ def _check_array(name: str, array: NDArray[Any], dtype: type[np.generic]) -> Non
 
 
 def _where(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return ".".join(str(part) for part in error.errors()[0]["loc"]) or "wrong kind"
+    if isinstance(error, Unfit):  # a schema's own words may quote a value: its place alone is told
+        return error.field if error.kind else str(error)
     return type(error).__name__

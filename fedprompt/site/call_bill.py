@@ -10,15 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import StringConstraints
 
 from fedprompt.errors import DataError
 from fedprompt.models.chat.cost import Tally
+from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.schema import Closed
 
 __all__ = ["CallBill"]
 
 Role = Literal["model", "judge"]
+_LINE = Bounds(64 * 1024, values=200, nested=10, members=50, depth=4)
 Name = Annotated[str, StringConstraints(max_length=300)]
 
 
@@ -53,13 +55,13 @@ class CallBill:
         """Return study -> (role, name) -> what it took; a line that is not whole is left out."""
         found: dict[str, dict[tuple[Role, str], Tally]] = {}
         try:
-            text = self.path.read_text(encoding="utf-8")
+            held = self.path.read_bytes()
         except FileNotFoundError:
             return found
-        for line in text.splitlines():
+        for line in held.splitlines():
             try:
-                one = _Line.model_validate_json(line)
-            except ValidationError:
+                one = checked_json(_Line, line, _LINE)
+            except Unfit:
                 continue
             who, took = (one.role, one.model), found.setdefault(one.study, {})
             took[who] = took.get(who, Tally()) + one.took

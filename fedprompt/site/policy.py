@@ -5,16 +5,18 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from fedprompt.errors import DataError
 from fedprompt.private_file import write_private
+from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.schema import Closed
 
-__all__ = ["Policy", "Verb", "read_policy", "write_policy"]
+__all__ = ["BOUNDS", "Policy", "Verb", "read_policy", "write_policy"]
 
 Verb = Literal["describe", "score", "tune", "evaluate", "propose"]
 MAX_POLICY_BYTES = 64 * 1024
+BOUNDS = Bounds(MAX_POLICY_BYTES, values=100, nested=4, members=20, depth=3)
 _HOURS = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$")
 
 
@@ -25,11 +27,11 @@ class Policy(Closed):
     machine's ``models.toml``.
     """
 
-    verbs: tuple[Verb, ...] = ("describe", "score", "tune", "evaluate")
+    verbs: Annotated[tuple[Verb, ...], Field(max_length=16)] = ("describe", "score", "tune", "evaluate")
     tasks_a_day: Annotated[int, Field(ge=0, le=10**9)] = 10_000
     replies: Annotated[int, Field(ge=0, le=10**9)] = 10_000
     min_cases: Annotated[int, Field(ge=1, le=10**9)] = 1
-    quiet_hours: str | None = None
+    quiet_hours: Annotated[str, StringConstraints(max_length=20)] | None = None
 
     @model_validator(mode="after")
     def _readable(self) -> "Policy":
@@ -54,14 +56,14 @@ def read_policy(path: Path) -> Policy:
     """
     try:
         with path.open("rb") as file:
-            return Policy.model_validate_json(file.read(MAX_POLICY_BYTES))
+            return checked_json(Policy, file.read(MAX_POLICY_BYTES + 1), BOUNDS)
     except FileNotFoundError:
         return Policy()
     except OSError as error:
         raise DataError(f"{path}: the site's policy cannot be read ({error.strerror})") from error
-    except ValidationError as error:
-        field = ".".join(map(str, error.errors()[0]["loc"])) or "policy"
-        raise DataError(f"{path}, {field}: {error.errors()[0]['msg']}; set it with 'fedprompt site policy'") from error
+    except Unfit as error:
+        field = ".".join(map(str, error.place)) or "policy"
+        raise DataError(f"{path}, {field}: {error.reason}; set it with 'fedprompt site policy'") from None
 
 
 def write_policy(path: Path, policy: Policy) -> None:

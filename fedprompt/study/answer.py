@@ -3,21 +3,16 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from fedprompt.prompts.ids import canonical_json
+from fedprompt.study.closed import Closed
 
 __all__ = ["Answer", "Closed", "FieldName", "Name", "ScorerSpec"]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[\w .+/:-]+$")]
 FieldName = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[A-Za-z_]\w*$")]
 MAX_OPTIONS = 50_000
-
-
-class Closed(BaseModel):
-    """A frozen model that refuses fields it does not know, and NaN."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ScorerSpec(Closed):
@@ -31,7 +26,7 @@ class ScorerSpec(Closed):
     weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
     negate: bool = False
     threshold: Annotated[float, Field(gt=0, le=1)] | None = None
-    options: dict[FieldName, JsonValue] = {}
+    options: dict[FieldName, JsonValue] = Field(default_factory=dict, max_length=100)
 
     @model_validator(mode="before")
     @classmethod
@@ -64,7 +59,9 @@ class Answer(Closed):
     """
 
     type: Literal["choice", "generate"]
-    labels: tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...] = ()
+    labels: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...], Field(max_length=10_000)
+    ] = ()
     normalise: Literal["none", "tokens", "characters"] = "none"
     prior: Literal["none", "pmi", "contextual"] = "none"
     scorers: Annotated[tuple[ScorerSpec, ...], Field(max_length=16)] = ()

@@ -4,15 +4,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
 
 from fedprompt.errors import StudyError
+from fedprompt.study.checked import Bounds, Unfit, checked_value
 from fedprompt.study.schema import Study
 
 __all__ = ["MAX_STUDY_BYTES", "Complete", "Misfit", "parse_study", "read_study"]
 
 MAX_STUDY_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 32
+# 1000 templates of 64 messages each would be above it; a template has a word for each of 256 labels at most.
+STUDY = Bounds(MAX_STUDY_BYTES, values=300_000, nested=70_000, members=2_000, depth=MAX_DEPTH)
 Complete = Callable[[Study], Study]
 
 
@@ -71,22 +73,17 @@ def parse_study(text: str, where: str = "study", complete: Complete | None = Non
         raise StudyError(f"{where}: a study is a list of 'key: value' lines, beginning with 'study: NAME'")
     _refuse_twice(node, where)
     try:
-        study = Study.model_validate(body)
+        study = checked_value(Study, body, STUDY)
         return study if complete is None else complete(study)
     except Misfit as error:
         field = ".".join(str(part) for part in error.place)
         raise StudyError(f"{where} line {_line(node, error.place)}, {field}: {error.reason}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        # Of what does not fit together, the schema names the part to change.
-        path = list(first["loc"] or first.get("ctx", {}).get("place", ()))
-        field = ".".join(str(part) for part in path) or "study"
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
+    except Unfit as error:
+        field = ".".join(map(str, error.place)) or "study"
+        reason = error.reason
+        if error.kind == "extra_forbidden":
             reason = "is not a field of a study; check the spelling"
-        elif first["type"] == "missing":
-            reason = "is missing"
-        raise StudyError(f"{where} line {_line(node, path)}, {field}: {reason}") from error
+        raise StudyError(f"{where} line {_line(node, error.place)}, {field}: {reason}") from None
 
 
 def _refuse_unbounded(text: str, where: str) -> None:

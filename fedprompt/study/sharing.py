@@ -6,7 +6,9 @@ study leaves out is left out of its JSON too, so that the digest of a study that
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from fedprompt.study.closed import Closed
 
 __all__ = ["Groups", "Personal", "absent"]
 
@@ -18,11 +20,7 @@ def absent(value: object) -> bool:
     return value is None or value is False
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Groups(_Part):
+class Groups(Closed):
     """Sites whose likeness is below ``apart`` are tuned apart for ``rounds`` more rounds, after those of all together.
 
     ``by``: the likeness of their updates from the common prompt, or of their scores of the study's templates.
@@ -38,7 +36,7 @@ class Groups(_Part):
     rounds: Annotated[int, Field(ge=1, le=1000)] = 2
 
 
-class Personal(_Part):
+class Personal(Closed):
     """Each site chooses on its validation cases; ``mixtures`` are the shares of its own prompt in mixed ones."""
 
     mixtures: Annotated[tuple[Share, ...], Field(max_length=16)] = (0.25, 0.5, 0.75)

@@ -7,9 +7,11 @@ not listed here is refused when the study is read, before any site is asked for 
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from fedprompt.errors import did_you_mean
+from fedprompt.study.closed import Closed
+from fedprompt.study.unfit import first_fault
 
 __all__ = ["OPTIONS", "filled_options", "least_sites"]
 
@@ -18,10 +20,8 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, le=10)]
 
 
-class Options(BaseModel):
+class Options(Closed):
     """No options; any number of sites will do."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def least(self) -> int:
         """How many updates the strategy needs."""
@@ -130,12 +130,12 @@ def filled_options(name: str, given: Mapping[str, float]) -> dict[str, float]:
     try:
         found = OPTIONS[name].model_validate(dict(given))
     except ValidationError as error:
-        first = error.errors()[0]
-        option = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
+        fault = first_fault(error)
+        option = str(fault.place[0])
+        if fault.kind == "extra_forbidden":
             known = ", ".join(OPTIONS[name].model_fields) or "none"
             raise ValueError(f"{name} has no option '{option}'; its options: {known}") from None
-        raise ValueError(f"{name}'s option '{option}': {first['msg']}") from None
+        raise ValueError(f"{name}'s option '{option}': {fault.reason}") from None
     return {option: float(value) for option, value in found.model_dump().items()}
 
 

@@ -4,34 +4,35 @@ A run that goes on from it takes the steps, bit for bit, that it would have take
 process that is killed while writing leaves the one before.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, StringConstraints
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from fedprompt.errors import TuningError
 from fedprompt.private_file import write_private
+from fedprompt.study.checked import Bounds, Unfit, checked_json
+from fedprompt.study.closed import Closed
 
 __all__ = ["Checkpoint", "Progressed"]
 
 ARRAYS = ("vectors", "first", "second")
 LIMIT = 1 << 28  # bytes of the file
+_STATE = Bounds(LIMIT, values=12_000_000, nested=20, members=50, depth=4)
 
 
-class Progressed(BaseModel):
+class Progressed(Closed):
     """The numbers of a checkpoint; ``generator`` is the state of numpy's bit generator."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    key: str
-    step: int
-    losses: tuple[float, ...]
-    queue: tuple[int, ...]
+    key: Annotated[str, StringConstraints(max_length=2000)]
+    step: Annotated[int, Field(ge=0)]
+    losses: Annotated[tuple[float, ...], Field(max_length=1_000_000)]
+    queue: Annotated[tuple[int, ...], Field(max_length=10_000_000)]
     generator: dict[str, object]
 
 
@@ -59,9 +60,9 @@ class Checkpoint:
             if self.path.stat().st_size > LIMIT:
                 return None
             with safe_open(self.path, framework="numpy") as file:
-                state = Progressed.model_validate_json((file.metadata() or {}).get("state", ""))
+                state = checked_json(Progressed, (file.metadata() or {}).get("state", "").encode(), _STATE)
                 arrays = {name: file.get_tensor(name) for name in file.keys() if name in ARRAYS}  # noqa: SIM118
-        except (OSError, SafetensorError, ValidationError, json.JSONDecodeError):
+        except (OSError, SafetensorError, Unfit):
             return None
         return (state, arrays) if state.key == self.key and set(arrays) == set(ARRAYS) else None
 

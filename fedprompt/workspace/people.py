@@ -14,9 +14,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from fedprompt.errors import FedPromptError
+from fedprompt.study.checked import Bounds, Unfit, checked_value
+from fedprompt.study.closed import Closed
 from fedprompt.workspace.home import Home
 
 __all__ = [
@@ -49,6 +51,7 @@ DEEDS: Mapping[Deed, tuple[Role, str]] = {
 }
 FILE = "people.toml"
 MAX_BYTES = 256 * 1024
+_BOUNDS = Bounds(MAX_BYTES, values=40_000, nested=20, members=100, depth=4)
 LONGEST_NAME, LONGEST_EMAIL = 80, 100
 DEEPEST = 8
 SKEW = 300  # seconds that the clocks of a provider and of this machine may differ
@@ -98,10 +101,8 @@ class Person:
             raise FedPromptError(why)
 
 
-class Lists(BaseModel):
+class Lists(Closed):
     """Who has which role, by one kind of value."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     operator: Names = ()
     engineer: Names = ()
@@ -213,13 +214,11 @@ def read_rules(home: Home) -> Rules:
 
 def _rules(path: Path, content: bytes) -> Rules:
     try:
-        return Rules.model_validate(tomllib.loads(content.decode()))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        what = first["msg"].removeprefix("Value error, ")
+        return checked_value(Rules, tomllib.loads(content.decode()), _BOUNDS)
+    except Unfit as error:
+        where = ".".join(map(str, error.place))
         raise FedPromptError(
-            f"{path}{', ' + where if where else ''}: {what}; the guide on signing in says more"
+            f"{path}{', ' + where if where else ''}: {error.reason}; the guide on signing in says more"
         ) from None
     except (ValueError, RecursionError) as error:
         raise FedPromptError(f"{path} is not TOML ({error}); mend it, nobody can sign in until then") from error

@@ -150,7 +150,7 @@ def test_rules_are_read_from_the_home(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("operators = ['a']", "operators: Extra inputs"),
+        ("operators = ['a']", "operators: is not a field"),
         ("operator = ['a']", "no claim; add for example"),
         ("claim = 'email'", "may choose their email themselves"),
         ("claim = 'preferred_username'", "themselves"),

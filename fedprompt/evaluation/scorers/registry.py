@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fedprompt.errors import DataError, did_you_mean
 from fedprompt.evaluation.scorers.scorer import Scorer
+from fedprompt.study.unfit import first_fault
 
 __all__ = [
     "OptionError",
@@ -74,10 +75,9 @@ def scorer_with(name: str, options: Mapping[str, object]) -> Scorer:
     try:
         made: Scorer = _adapter(_class(found)).validate_python({**start, **options})
     except ValidationError as error:
-        first = error.errors()[0]
-        place = str(first["loc"][0]) if first["loc"] else "name"
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        if first["type"] == "missing":
+        fault = first_fault(error)
+        place, reason = str(fault.place[0]) if fault.place else "name", fault.reason
+        if fault.kind == "missing":
             reason = f"is missing; the scorer '{name}' needs it"
         raise OptionError(place, reason) from None
     return made

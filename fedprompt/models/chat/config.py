@@ -18,12 +18,14 @@ from pydantic import Field, SecretStr, StringConstraints, ValidationError, model
 from fedprompt.errors import ModelError, did_you_mean
 from fedprompt.models.chat.cost import Price
 from fedprompt.models.chat.protocol import CHAT
+from fedprompt.study.checked import Bounds, Unfit, checked_value
 from fedprompt.study.schema import Closed
 
 __all__ = ["FILE", "ChatSettings", "Machine", "chat_settings", "configured", "is_chat", "read_machine"]
 
 FILE = "models.toml"
 MAX_BYTES = 256 * 1024
+_BOUNDS = Bounds(MAX_BYTES, values=20_000, nested=3_000, members=1_000, depth=6)
 OPENAI = "https://api.openai.com/v1"
 # A drive letter or a scheme is no provider: two letters or more, and no slash after the colon.
 _PROVIDER = re.compile(r"[a-z][a-z0-9_]+:(?!/)\S")
@@ -48,7 +50,7 @@ class ChatSettings(Closed):
     timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
     method: Literal["likelihood", "constrained"] | None = None
     constrain: Literal["instruction", "json-schema"] = "instruction"
-    leave_out: tuple[Option, ...] = ()
+    leave_out: Annotated[tuple[Option, ...], Field(max_length=16)] = ()
     price: Price | None = None
 
     @model_validator(mode="after")
@@ -179,15 +181,14 @@ def read_machine(home: Path) -> Machine:
     if len(data) > MAX_BYTES:
         raise ModelError(f"{path}: larger than {MAX_BYTES:,} bytes; this is not a list of chat models")
     try:
-        return Machine.model_validate(tomllib.loads(data.decode("utf-8")))
+        return checked_value(Machine, tomllib.loads(data.decode("utf-8")), _BOUNDS)
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"at line \d+, column \d+", str(error))  # nothing of the line itself: it may hold a key
         raise ModelError(f"{path}: not valid TOML ({place[0] if place else 'at its end'})") from None
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "file"
-        raise ModelError(f"{path}: {field}: {first['msg']}") from None
-    except (UnicodeDecodeError, RecursionError) as error:
+    except Unfit as error:
+        field = ".".join(map(str, error.place)) or "file"
+        raise ModelError(f"{path}: {field}: {error.reason}") from None
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not UTF-8 TOML ({type(error).__name__})") from None
 
 

@@ -20,7 +20,7 @@ BYTES_A_TOKEN = 4
 TOKENS_A_MESSAGE = 4
 MILLION = 1_000_000
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
 
 
 class Price(Closed):

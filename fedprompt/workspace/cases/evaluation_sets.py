@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.tables.opening import ENDINGS
 from fedprompt.private_file import write_private
+from fedprompt.study.checked import Bounds, Unfit, checked_json
+from fedprompt.study.closed import Closed
 from fedprompt.workspace.cases.own_cases import OWN_SITE
 from fedprompt.workspace.enrolled.hub_folder import NAME
 from fedprompt.workspace.enrolled.site_folder import enrolled_sites
@@ -32,19 +34,18 @@ __all__ = [
 
 MAX_UPLOAD_MEGABYTES = 200
 MAX_READING_BYTES = 256 * 1024
+_READING = Bounds(MAX_READING_BYTES, values=20_000, nested=3, members=100, depth=2)
 READING = ".reading.json"
 Column = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
-class Reading(BaseModel):
+class Reading(Closed):
     """How a file is read: ``fields`` are study field -> column, ``answer`` and ``group`` columns.
 
     ``labels`` is empty where the answer is free text.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    fields: dict[Column, Column]
+    fields: Annotated[dict[Column, Column], Field(max_length=64)]
     answer: Column
     group: Column | None = None
     labels: tuple[str, ...] = ()
@@ -132,8 +133,8 @@ def evaluation_sets(home: Home) -> tuple[EvaluationSet, ...]:
 def _reading(path: Path) -> Reading | None:
     try:
         with path.open("rb") as file:
-            return Reading.model_validate_json(file.read(MAX_READING_BYTES))
-    except (OSError, ValidationError):
+            return checked_json(Reading, file.read(MAX_READING_BYTES), _READING)
+    except (OSError, Unfit):
         return None  # chosen anew on the Data page
 
 

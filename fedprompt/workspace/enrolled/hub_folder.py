@@ -12,12 +12,14 @@ from typing import Any
 
 from fedprompt.errors import FederationError
 from fedprompt.private_file import write_private
+from fedprompt.study.checked import Bounds, Unfit, plain_json
 from fedprompt.workspace.home import Home
 
 __all__ = ["NAME", "HubFolder", "now", "pid_lives", "read_json", "write_json"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 MAX_JSON_BYTES = 4 * 1024 * 1024
+_BOUNDS = Bounds(MAX_JSON_BYTES, values=200_000, nested=20_000, members=10_000)
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_JSON_BYTES + 1)
-        found = json.loads(data) if len(data) <= MAX_JSON_BYTES else None
+        found = plain_json(data, _BOUNDS)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise FederationError(f"{path}: cannot be read ({type(error).__name__}); restore a backup") from error
+    except OSError as error:
+        raise FederationError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    except Unfit as error:
+        raise FederationError(f"{path}: {error}; restore a backup") from None
     if not isinstance(found, dict):
         raise FederationError(f"{path}: not what fedprompt wrote there; restore a backup")
     return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from fedprompt.errors import ExportError, FederationError
 from fedprompt.exports.archive import open_archive
@@ -21,6 +21,7 @@ from fedprompt.exports.protocol import ExportContext, Exported, Imported
 from fedprompt.exports.writing import json_text, publishing, write_text
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.signing import Signer, fingerprint, is_signed
+from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.schema import Closed
 
 __all__ = ["Opened", "Release", "read_release", "write_release"]
@@ -29,6 +30,7 @@ SIGNED = b"fedprompt release 1\n"
 VOUCHED = b"fedprompt release key 1\n"
 MAX_RELEASE_BYTES = 64 * 1024 * 1024
 MAX_JSON_BYTES = 64 * 1024
+_RELEASE = Bounds(MAX_JSON_BYTES, values=50, nested=2, members=20, depth=2)
 PromptId = Annotated[str, Field(pattern=r"^p1:[0-9a-f]{32}$")]
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{2,2048}$")]
 
@@ -122,11 +124,9 @@ def read_release(path: Path, *, federation: str, kit: Path) -> Opened:
         if stray := [name for name in archive.names if name != "release.json" and not name.startswith("bundle/")]:
             raise ExportError(f"{path}: {stray[0]} is no file of a release; refused")
         try:
-            body = Release.model_validate_json(archive.read("release.json", MAX_JSON_BYTES), strict=True)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "the whole"
-            raise ExportError(f"{path}: release.json, {field}: {first['msg']}") from error
+            body = checked_json(Release, archive.read("release.json", MAX_JSON_BYTES), _RELEASE, strict=True)
+        except Unfit as error:
+            raise ExportError(f"{path}: release.json, {error}") from None
         if body.federation != federation:
             raise FederationError(f"{path}: a release of '{body.federation}', and this site joined '{federation}'")
         if not is_vouched(kit, body.vouched, _bytes(body.authority)):

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from fedprompt.errors import ExportError
 from fedprompt.exports.archive import open_archive
 from fedprompt.exports.bundle_schema import Signature
 from fedprompt.site.signing import fingerprint
+from fedprompt.study.checked import Bounds, Unfit, checked_json
 
 __all__ = ["signed_by"]
 
 FILE = "signature.json"
 MAX_BYTES = 4096
+_BOUNDS = Bounds(MAX_BYTES, values=10, nested=1, members=5, depth=1)
 
 
 def signed_by(path: Path) -> str | None:
@@ -30,6 +30,6 @@ def signed_by(path: Path) -> str | None:
             found = next((name for name in archive.names if name.rpartition("/")[2] == FILE), None)
             if found is None:
                 return None
-            return fingerprint(Signature.model_validate_json(archive.read(found, MAX_BYTES), strict=True).key)
-    except (ExportError, ValidationError):
+            return fingerprint(checked_json(Signature, archive.read(found, MAX_BYTES), _BOUNDS, strict=True).key)
+    except (ExportError, Unfit):
         return None

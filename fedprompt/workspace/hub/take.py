@@ -3,17 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from fedprompt.errors import EgressRefused, FederationError, PromptError
 from fedprompt.privacy.egress import unpack_reply
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.checked import Bounds, Unfit, checked_value
 from fedprompt.study.messages import PublishReply
 from fedprompt.workspace.enrolled.hub_folder import HubFolder, read_json
 from fedprompt.workspace.exchange.publication import SIGNED, Publication
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["hub_take"]
+
+_PUBLISHED = Bounds(4 * 1024 * 1024, values=50, nested=1, members=20, depth=1)
 
 
 def hub_take(ws: Workspace, file: Path) -> dict[str, Any]:
@@ -30,11 +31,11 @@ def hub_take(ws: Workspace, file: Path) -> dict[str, Any]:
     folder = HubFolder(ws.home)
     about = folder.about
     try:
-        found = Publication.model_validate(read_json(file) or {})
+        found = checked_value(Publication, read_json(file) or {}, _PUBLISHED)
         data = bytes.fromhex(found.reply)
         reply = unpack_reply(data).message
-    except (ValidationError, EgressRefused) as error:
-        raise FederationError(f"{file}: not a template that 'fedprompt site publish' wrote") from error
+    except (Unfit, EgressRefused):
+        raise FederationError(f"{file}: not a template that 'fedprompt site publish' wrote") from None
     if found.federation != about["federation"] or not isinstance(reply, PublishReply):
         raise FederationError(f"{file}: not a template that was published to '{about['federation']}'")
     signed = member_that_signed(folder.path, found.certificate.encode(), SIGNED + data, bytes.fromhex(found.signature))

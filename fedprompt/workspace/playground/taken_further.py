@@ -11,6 +11,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Study, TemplateSpec
+from fedprompt.study.unfit import first_fault
 from fedprompt.workspace.answers.variants import Variant
 from fedprompt.workspace.cases.study_draft import study_yaml
 from fedprompt.workspace.playground.trials import Check
@@ -112,9 +113,9 @@ def study_with(study: Study, variants: Sequence[Variant]) -> str:
 
 
 def _unfit(error: ValidationError) -> str:
-    found = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join(str(part) for part in found["loc"]) or "study"
-    return f"this makes no study yet: {place}: {found['msg']}"
+    fault = first_fault(error)
+    place = ".".join(map(str, fault.place)) or "study"
+    return f"this makes no study yet: {place}: {fault.reason}"
 
 
 def _text(template: Template) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from fedprompt.errors import FedPromptError, JobError
 from fedprompt.private_file import write_private
+from fedprompt.study.checked import Bounds, Unfit, plain_json
 from fedprompt.workspace.home import Home
 
 __all__ = ["KEPT_DAYS", "MOST_RUNS", "MOST_SETS", "TrialFolder", "owner_folder", "prune_runs"]
@@ -27,6 +28,7 @@ MOST_RUNS = 50
 MOST_SETS = 100
 LOOSE_SECONDS = 3600.0
 MAX_BYTES = 64 * 1024 * 1024
+_BOUNDS = Bounds(MAX_BYTES, values=500_000, nested=20_000, members=1_000)
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -175,7 +177,8 @@ def _write(path: Path, body: Mapping[str, Any]) -> None:
 
 def _read(path: Path) -> Mapping[str, Any] | None:
     try:
-        found = json.loads(path.read_bytes()[:MAX_BYTES])
-    except (OSError, ValueError, RecursionError):
+        with path.open("rb") as file:
+            found = plain_json(file.read(MAX_BYTES + 1), _BOUNDS)
+    except (OSError, Unfit):
         return None
     return found if isinstance(found, dict) else None

@@ -11,12 +11,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from fedprompt.errors import FedPromptError, JobError
 from fedprompt.evaluation.scorers import Configured, Sample, configure
 from fedprompt.models.chat.cost import Tally
 from fedprompt.site.judge_calls import counted
+from fedprompt.study.checked import Bounds, Unfit, checked_value
 from fedprompt.study.schema import Closed, ScorerSpec
 from fedprompt.workspace.answers.readying import ready
 from fedprompt.workspace.answers.variants import RowResult, Variant
@@ -42,6 +43,8 @@ __all__ = [
 MAX_ROWS = 1000
 MAX_VARIANTS = 64
 TOLD_A_SECOND = 8.0
+_REQUEST = Bounds(64 * 1024 * 1024, values=500_000, nested=20_000, members=1_000)
+_CELL = Bounds(64 * 1024 * 1024, values=500_000, nested=200_000, members=1_000)
 Row = dict[str, Annotated[str, StringConstraints(max_length=200_000)]]
 
 
@@ -84,19 +87,18 @@ class TrialRequest(Closed):
             JobError: the object is no request; names the field.
         """
         try:
-            return cls.model_validate(dict(body))
-        except ValidationError as error:
-            raise JobError(_misfit(error)) from error
+            return checked_value(cls, dict(body), _REQUEST)
+        except Unfit as error:
+            raise JobError(_misfit(error)) from None
 
 
-def _misfit(error: ValidationError) -> str:
-    first = error.errors(include_input=False, include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "request"
-    if first["loc"] == ("rows",) and first["type"] == "too_long":
+def _misfit(error: Unfit) -> str:
+    field = ".".join(map(str, error.place)) or "request"
+    if error.place == ("rows",) and error.kind == "too_long":
         return f"the playground runs {MAX_ROWS:,} rows at once at most; paste fewer"
-    if first["loc"] == ("rows",) and first["type"] == "too_short":
+    if error.place == ("rows",) and error.kind == "too_short":
         return "there is no row to run; type or paste at least one text"
-    return f"the playground's request is not well formed: {field}: {first['msg']}"
+    return f"the playground's request is not well formed: {field}: {error.reason}"
 
 
 class TrialCell(RowResult):
@@ -175,8 +177,8 @@ def read_trial(folder: TrialFolder, run: str) -> Trial:
     cells: dict[tuple[int, int], TrialCell] = {}
     for line in folder.cells(run):
         try:
-            cell = TrialCell.model_validate(line)
-        except ValidationError:
+            cell = checked_value(TrialCell, line, _CELL)
+        except Unfit:
             continue
         cells[cell.variant, cell.row] = cell
     told = folder.live(run)

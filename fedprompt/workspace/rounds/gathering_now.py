@@ -10,9 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from fedprompt.errors import FederationError
+from fedprompt.study.checked import Bounds, Unfit, checked_value
+from fedprompt.study.closed import Closed
 from fedprompt.workspace.enrolled.hub_folder import now, pid_lives, read_json, write_json
 from fedprompt.workspace.home import Home
 
@@ -21,13 +23,8 @@ __all__ = ["RunNow", "StepNow", "Teller", "run_now", "runs_now"]
 RUN = re.compile(r"r1:[0-9a-f]{32,64}")
 Site = Annotated[str, StringConstraints(max_length=100)]
 Said = Annotated[str, StringConstraints(max_length=4000)]
+_BOUNDS = Bounds(4 * 1024 * 1024, values=100_000, nested=50, members=10_000, depth=6)
 log = logging.getLogger(__name__)
-
-
-class Closed(BaseModel):
-    """Frozen, and nothing but what is named."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class StepNow(Closed):
@@ -102,9 +99,9 @@ def run_now(home: Home, run: str) -> RunNow | None:
     if body is None:
         return None
     try:
-        found = RunNow.model_validate(body)
-    except ValidationError as error:
-        raise FederationError(f"{path}: not what fedprompt wrote there; remove it, a run writes it anew") from error
+        found = checked_value(RunNow, body, _BOUNDS)
+    except Unfit:
+        raise FederationError(f"{path}: not what fedprompt wrote there; remove it, a run writes it anew") from None
     return found if pid_lives(found.pid) else None
 
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from fedprompt.bank.store import Bank
 from fedprompt.errors import BankError, FederationError
 from fedprompt.federation.orders import Order, Taken, What, said_left_out
+from fedprompt.study.checked import Bounds, Unfit, checked_value, first_fault
 from fedprompt.workspace.enrolled.hub_folder import now
 from fedprompt.workspace.people import machine_person
 from fedprompt.workspace.rounds.gathering_now import RunNow, Teller, run_now, runs_now
@@ -28,6 +29,7 @@ MOST = 1000  # orders of one run
 POLL_SECONDS = 0.1
 ORDER, ANSWER = "order ", "answer "
 KIND = "orders"
+_BOUNDS = Bounds(64 * 1024, values=50, nested=1, members=20, depth=1)
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,9 @@ def give_order(
             at=now(),
         )
     except ValidationError as error:
-        found = error.errors()[0]
-        where = ".".join(map(str, found["loc"])) or "the order"
-        raise FederationError(f"{where}: {found['msg']}") from error
+        fault = first_fault(error)
+        where = ".".join(map(str, fault.place)) or "the order"
+        raise FederationError(f"{where}: {fault.reason}") from None
     ws.bank.record_stage(orders, ORDER + order.id, json.loads(order.model_dump_json()))
     return chosen, order
 
@@ -176,8 +178,8 @@ def _read(bank: Bank, orders: str) -> tuple[GivenOrder, ...]:
         if not name.startswith(ORDER):
             continue
         try:
-            order = Order.model_validate(body)
-        except ValidationError as error:
+            order = checked_value(Order, body, _BOUNDS)
+        except Unfit as error:
             raise BankError(f"run '{orders}' holds an order that is none; restore the bank from a backup") from error
         answer = stages.get(ANSWER + order.id)
         waits = "not taken yet: it is at the next look between two answers, or when the federation goes on"

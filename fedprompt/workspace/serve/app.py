@@ -11,12 +11,14 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
 from fedprompt.errors import FedPromptError, ModelError, PromptError
+from fedprompt.study.checked import Unfit, checked_json
 from fedprompt.workspace.serve.opened import BankPrompt
 from fedprompt.workspace.serve.replies import Answered, error_body, model_list, reply, stream
 from fedprompt.workspace.serve.requests import (
+    REQUEST,
     ChatRequest,
     CompletionRequest,
     Refused,
@@ -34,6 +36,8 @@ __all__ = ["MOST_BYTES", "make_app"]
 MOST_BYTES = 1024 * 1024
 MOST_WAITING = 64
 BODY_SECONDS = 30.0
+CHAT: TypeAdapter[ChatRequest | CompletionRequest] = TypeAdapter(ChatRequest)
+COMPLETION: TypeAdapter[ChatRequest | CompletionRequest] = TypeAdapter(CompletionRequest)
 INVALID, SERVER = "invalid_request_error", "server_error"
 
 log = logging.getLogger(__name__)
@@ -81,7 +85,7 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
             raise Refused(f"no such model; this server has {known}", param="model", code="model_not_found", status=404)
 
     async def read(
-        received: Received, kind: type[ChatRequest] | type[CompletionRequest]
+        received: Received, kind: TypeAdapter[ChatRequest | CompletionRequest]
     ) -> ChatRequest | CompletionRequest:
         check(received)
         try:
@@ -90,8 +94,8 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
         except TimeoutError:
             raise Refused("the body took too long to arrive", status=408) from None
         try:
-            request = kind.model_validate_json(body)
-        except ValidationError as error:
+            request = checked_json(kind, body, REQUEST)
+        except Unfit as error:
             raise refusal(error) from None
         check_name(request.model)
         return request
@@ -106,7 +110,7 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
         # The answer is there before the first byte, so a refusal still has its status.
         return StreamingResponse(iter(list(stream(answered, usage))), media_type="text/event-stream")
 
-    async def handle(received: Received, kind: type[ChatRequest] | type[CompletionRequest]) -> Response:
+    async def handle(received: Received, kind: TypeAdapter[ChatRequest | CompletionRequest]) -> Response:
         try:
             return await answer(await read(received, kind))
         except FedPromptError:
@@ -132,11 +136,11 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
 
     @app.post("/v1/completions")
     async def completions(received: Received) -> Response:
-        return await handle(received, CompletionRequest)
+        return await handle(received, COMPLETION)
 
     @app.post("/v1/chat/completions")
     async def chat(received: Received) -> Response:
-        return await handle(received, ChatRequest)
+        return await handle(received, CHAT)
 
     @app.exception_handler(FedPromptError)
     async def refused(received: Received, error: Exception) -> Response:

@@ -8,19 +8,22 @@ The message's text is the prompt's one field; where a prompt has several, it is 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from fedprompt.errors import PromptError
 from fedprompt.models.protocols import Decoding
+from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.schema import Answer, Closed
 
-__all__ = ["ChatRequest", "CompletionRequest", "Refused", "Request", "decoding_of", "fields_of", "refusal"]
+__all__ = ["REQUEST", "ChatRequest", "CompletionRequest", "Refused", "Request", "decoding_of", "fields_of", "refusal"]
 
 MOST_STOPS = 16
 MOST_TOKENS = 4096
 
 Stop = Annotated[str, Field(min_length=1, max_length=80)]
 _OBJECT = TypeAdapter(dict[str, str])
+REQUEST = Bounds(1024 * 1024, values=5_000, nested=500, members=200, depth=16)
+_FIELDS = Bounds(1024 * 1024, values=300, nested=1, members=100, depth=1)
 
 
 class Refused(PromptError):
@@ -145,8 +148,8 @@ def fields_of(text: str, names: tuple[str, ...], param: str) -> Mapping[str, str
         return {names[0]: text}
     wanted = f"this prompt has the fields {', '.join(names)}; send a JSON object with a text for each"
     try:
-        found = _OBJECT.validate_json(text, strict=True)
-    except ValidationError:
+        found = checked_json(_OBJECT, text.encode("utf-8", "replace"), _FIELDS, strict=True)
+    except Unfit:
         raise Refused(wanted, param=param) from None  # the text itself stays out of the message
     if set(found) != set(names):
         raise Refused(wanted, param=param)
@@ -177,13 +180,14 @@ def decoding_of(request: Request, answer: Answer) -> Decoding | None:
     )
 
 
-def refusal(error: ValidationError) -> Refused:
+def refusal(error: Unfit) -> Refused:
     """Return what is wrong with a body, without a word of it but the parameter's name."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"][:4])[:80] or None
-    if first["type"] == "json_invalid":
+    where = ".".join(map(str, error.place[:4]))[:80] or None
+    if error.kind == "json_invalid":
         return Refused("the body is not JSON", code="invalid_json")
-    if first["type"] == "extra_forbidden":
+    if not error.kind:
+        return Refused(f"the body {error.reason}", code="request_too_large")
+    if error.kind == "extra_forbidden":
         return Refused(f"the parameter '{where}' is not supported", param=where, code="unsupported_parameter")
     if where is not None and where.startswith("messages"):
         return Refused(
@@ -191,4 +195,4 @@ def refusal(error: ValidationError) -> Refused:
             param=where,
             code="unsupported_value",
         )
-    return Refused(f"'{where}': {first['msg']}", param=where, code="unsupported_value")
+    return Refused(f"'{where}': {error.reason}", param=where, code="unsupported_value")

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from fedprompt.errors import FederationError
 from fedprompt.site.folder import SiteFolder
+from fedprompt.study.checked import Bounds, Unfit, checked_value
 from fedprompt.study.schema import Closed
 from fedprompt.workspace.enrolled.hub_folder import read_json, write_json
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite
@@ -15,6 +16,7 @@ from fedprompt.workspace.home import Home
 __all__ = ["Invitation", "site_init"]
 
 Plain = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$")]
+_INVITATION = Bounds(64 * 1024, values=50, nested=1, members=20, depth=1)
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -41,10 +43,9 @@ def site_init(home: Home, invite: Path, *, out: Path | None = None) -> dict[str,
         FederationError: the file is no invitation, or the site has joined already.
     """
     try:
-        invitation = Invitation.model_validate(read_json(invite) or {})
-    except ValidationError as error:
-        field = ".".join(map(str, error.errors()[0]["loc"])) or "file"
-        raise FederationError(f"{invite}, {field}: not an invitation that 'fedprompt hub invite' wrote") from error
+        invitation = checked_value(Invitation, read_json(invite) or {}, _INVITATION)
+    except Unfit as error:
+        raise FederationError(f"{invite}, {error.field}: not an invitation that 'fedprompt hub invite' wrote") from None
     from fedprompt.federation.transports.flare.enrol import fingerprint, request
 
     site = EnrolledSite(invitation.site, SiteFolder(home.sites / invitation.site))

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from pydantic import ValidationError
-
 from fedprompt.errors import DataError
 from fedprompt.models.chat.config import read_machine
-from fedprompt.site.policy import Policy, write_policy
+from fedprompt.site.policy import BOUNDS, Policy, write_policy
+from fedprompt.study.checked import Unfit, checked_value
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
 
@@ -25,11 +24,10 @@ def site_policy(home: Home, changes: dict[str, Any], *, site: str | None = None)
     policy = chosen.folder.policy
     if changes:
         try:
-            policy = Policy.model_validate({**policy.model_dump(mode="json"), **changes})
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "quiet_hours"
-            raise DataError(f"policy, {field}: {first['msg']}") from error
+            policy = checked_value(Policy, {**policy.model_dump(mode="json"), **changes}, BOUNDS)
+        except Unfit as error:
+            field = ".".join(map(str, error.place)) or "quiet_hours"
+            raise DataError(f"policy, {field}: {error.reason}") from None
         write_policy(chosen.folder.policy_file, policy)
     return {
         "site": chosen.name,

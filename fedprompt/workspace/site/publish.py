@@ -20,6 +20,7 @@ from fedprompt.prompts.template import Template
 from fedprompt.site.gate import Gate
 from fedprompt.study.messages import PublishReply
 from fedprompt.study.schema import DemonstrationsSpec, MessageSpec, TemplateSpec
+from fedprompt.study.unfit import first_fault
 from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.enrolled.hub_folder import write_json
 from fedprompt.workspace.enrolled.site_folder import enrolled
@@ -95,7 +96,7 @@ def site_publish(
         reply = PublishReply(task=task, prompt=prompt.id, template=_spec(prompt))
     except ValidationError as error:
         raise FederationError(
-            f"'{prompt.name}' cannot travel ({error.errors()[0]['msg']}); keep it under a plainer name, or shorter"
+            f"'{prompt.name}' cannot travel ({first_fault(error).reason}); keep it under a plainer name, or shorter"
         ) from error
     sent = gate.again(question) or gate.send(reply, question=question)
     entry = folder.ledger.last()
