@@ -56,7 +56,7 @@ def test_anything_else_for_several_fields_is_refused_and_not_quoted(post: Any, t
         ({"response_format": {"type": "json_object"}}, "response_format.type"),
         ({"tools": [{"type": "function"}]}, "tools"),
         ({"reasoning_effort": "high"}, "reasoning_effort"),
-        ({"messages": [{"role": "system", "content": "Be kind."}, *ASK]}, "messages"),
+        ({"messages": [{"role": "system", "content": "Be kind."}, *ASK]}, "messages.0.role"),
         ({"messages": [{"role": "system", "content": "Be kind."}]}, "messages.0.role"),
         ({"messages": []}, "messages"),
         ({"max_tokens": 0}, "max_tokens"),
