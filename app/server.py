@@ -11,6 +11,8 @@ from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
 
+from fedprompt.errors import FedPromptError
+
 __all__ = ["main", "send_at_once"]
 
 
@@ -20,11 +22,16 @@ def main() -> None:
     import pandas  # noqa: F401
 
     import app.panels
+    from app.door import put_doorway
 
     for module in walk_packages(app.panels.__path__, "app.panels."):
         import_module(module.name)
     import_module("streamlit.web.bootstrap")
     send_at_once()
+    try:
+        put_doorway()
+    except FedPromptError as error:
+        raise SystemExit(f"fedprompt: {error}") from error
     inspect.stack()  # Streamlit asks for it once, at its first element, and the answer takes 0.16 s the first time
     from streamlit.web.cli import main as streamlit
 

@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from app.display.plain import plain
+from app.door import stands
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.jobs import jobs
@@ -73,8 +74,12 @@ def check_server() -> None:
     """Let the server pass, or refuse it where strangers reach it and nobody signs in.
 
     Raises:
-        FedPromptError: it listens beyond this machine without sign-in, or it was started past the home's secrets.
+        FedPromptError: it listens beyond this machine without sign-in, or it was started past the home's secrets, or
+            without what looks at every request first.
     """
+    # A page that is tried without a browser has no headers, and no server that could have a doorway.
+    if not stands() and st.context.headers.to_dict():
+        raise FedPromptError("this server looks at nobody who comes; start it with 'fedprompt ui', which does")
     ours = find_home().path / FILE
     if ours.exists() and str(ours) not in st.get_option("secrets.files"):
         raise FedPromptError(f"this server was started without {ours}; start it with 'fedprompt ui', which reads it")

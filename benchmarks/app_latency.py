@@ -32,6 +32,7 @@ from benchmarks.browser_clock import CLOCK, Drawn, at_rest, first_content, opene
 from benchmarks.report import Row, report, show
 from fedprompt.bank.filters import Filter
 from fedprompt.models.sentence_encoder import ENCODER
+from fedprompt.workspace.entry_token import Entry, entry_of
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.progress import quiet
 from fedprompt.workspace.search.finding import can_search
@@ -71,6 +72,7 @@ class App:
     address: str
     process: subprocess.Popen[str]
     compared: tuple[str, ...]
+    entry: Entry
 
     def page(self, name: str) -> str:
         """Return a page's address; that of Compare names the prompts it shows."""
@@ -135,7 +137,7 @@ def _measure(home: Path, options: argparse.Namespace) -> list[Row]:
             rows += [*_empty_page(browser, options), *_cold_pages(browser, home, options)]
         if {"pages", "widgets", "search"} & set(options.only):
             with running(home) as app:
-                page = new_page(browser)
+                page = new_page(browser, app)
                 if "pages" in options.only:
                     rows += _warm_pages(page, app, options)
                 if "widgets" in options.only:
@@ -152,9 +154,11 @@ def _measure(home: Path, options: argparse.Namespace) -> list[Row]:
     return rows + (_imports(options) if "imports" in options.only else [])
 
 
-def new_page(browser: "Browser") -> "Page":
-    """Return a page of a browser that has seen nothing yet, with the clock in it."""
+def new_page(browser: "Browser", app: App | None = None) -> "Page":
+    """Return a page of a browser that has seen nothing yet, with the clock in it; an app has let it in before."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
+    if app is not None:
+        context.add_cookies([{"name": app.entry.cookie, "value": app.entry.value, "url": app.address}])
     context.set_default_timeout(60_000)
     context.add_init_script(CLOCK)
     return context.new_page()
@@ -174,7 +178,7 @@ def running(home: Path, *before: str) -> Iterator[App]:
     try:
         if process.stdout is None or not process.stdout.readline():
             raise SystemExit("the app did not start")
-        yield App(f"http://127.0.0.1:{port}", process, compared)
+        yield App(f"http://127.0.0.1:{port}", process, compared, entry_of(find_home(home), port))
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
@@ -224,7 +228,7 @@ def _cold_pages(browser: "Browser", home: Path, options: argparse.Namespace) -> 
         found = []
         for _ in range(options.colds):
             with running(home) as app:
-                page = new_page(browser)
+                page = new_page(browser, app)
                 found.append(opened(page, app.page(name)))
                 at_rest(page)
                 page.context.close()

@@ -93,10 +93,17 @@ class Visitor:
         return False
 
 
-async def connected(address: str) -> Visitor:
-    """Return a visitor of the app at ``http://...``."""
+async def connected(address: str, cookie: str) -> Visitor:
+    """Return a visitor of the app at ``http://...``, with the cookie of a browser that was let in."""
     from websockets.asyncio.client import connect
 
     where = address.replace("http://", "ws://") + "/_stcore/stream"
-    socket = await connect(where, subprotocols=["streamlit"], max_size=None, compression=None)  # type: ignore[list-item]
+    socket = await connect(
+        where,
+        subprotocols=["streamlit"],  # type: ignore[list-item]
+        origin=address,  # type: ignore[arg-type]
+        additional_headers={"Cookie": cookie},
+        max_size=None,
+        compression=None,
+    )
     return Visitor(socket)

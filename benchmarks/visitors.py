@@ -27,6 +27,8 @@ from benchmarks.visitor import Visitor, connected
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from benchmarks.app_latency import App
+
 __all__ = ["visit"]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,7 +61,7 @@ def visit(browser: "Browser", home: Path, options: argparse.Namespace) -> list[R
     tell(f"tuning alone: {alone.strip()}")
     before = os.sched_getaffinity(0)
     with running(home, "taskset", "--cpu-list", str(ours)) as app:
-        page = new_page(browser)
+        page = new_page(browser, app)
         opened(page, app.page("leaderboard"))  # the app's caches are filled, as they are on a working day
         at_rest(page)
         os.sched_setaffinity(0, {ours})
@@ -72,9 +74,7 @@ def visit(browser: "Browser", home: Path, options: argparse.Namespace) -> list[R
         watch = threading.Thread(target=_watch, args=(app.process.pid, memory, stop), daemon=True)
         watch.start()
         found: list[Visitor] = []
-        crowd = threading.Thread(
-            target=lambda: found.extend(asyncio.run(_crowd(app.address, app.compared, options.visitors, seconds)))
-        )
+        crowd = threading.Thread(target=lambda: found.extend(asyncio.run(_crowd(app, options.visitors, seconds))))
         crowd.start()
         drawn, errors = [], 0
         pages = ("leaderboard", "map", "compare", "overview")
@@ -153,27 +153,25 @@ def _rows(
     return rows
 
 
-async def _crowd(address: str, compared: tuple[str, ...], count: int, seconds: float) -> list[Visitor]:
-    visits = await asyncio.gather(
-        *(_visit(address, compared, number, seconds) for number in range(count)), return_exceptions=True
-    )
+async def _crowd(app: "App", count: int, seconds: float) -> list[Visitor]:
+    visits = await asyncio.gather(*(_visit(app, number, seconds) for number in range(count)), return_exceptions=True)
     for one in visits:
         if isinstance(one, BaseException):
             tell(f"a visitor was lost: {one!r}")
     return [one for one in visits if isinstance(one, Visitor)]
 
 
-async def _visit(address: str, compared: tuple[str, ...], number: int, seconds: float) -> Visitor:
+async def _visit(app: "App", number: int, seconds: float) -> Visitor:
     """Look at pages and change what is on them until the time is over."""
     rng = np.random.default_rng(number)
     until = time.monotonic() + seconds
     pause = partial(rng.uniform, LEAST, MOST)
     await asyncio.sleep(pause() * number / 10)
-    visitor = await connected(address)
+    visitor = await connected(app.address, f"{app.entry.cookie}={app.entry.value}")
     pages = list(CHANGES)
     while time.monotonic() < until:
         page = pages[int(rng.integers(len(pages)))]
-        await visitor.open(page, "&".join(f"p={one}" for one in compared) if page == "compare" else "")
+        await visitor.open(page, "&".join(f"p={one}" for one in app.compared) if page == "compare" else "")
         await asyncio.sleep(pause())
         for _ in range(3):
             if not CHANGES[page] or time.monotonic() > until:

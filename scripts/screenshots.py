@@ -29,6 +29,8 @@ from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 from fedprompt.workspace.cases.data_view import look_at
 from fedprompt.workspace.cases.evaluation_sets import Reading, evaluation_sets, keep_file, keep_reading, own_site
 from fedprompt.workspace.cases.study_draft import draft_of, keep_study
+from fedprompt.workspace.entry_token import entry_of
+from fedprompt.workspace.home import Home
 from fedprompt.workspace.workspace import open_workspace
 from scripts.screenshot import chromium, settle, show, take
 from scripts.small_png import shrunk
@@ -112,7 +114,8 @@ class Camera:
 
     def open(self, page: Page, name: str, width: int, query: str = "") -> None:
         """Open a page of the app."""
-        show(page, f"http://127.0.0.1:{PORT}/{'' if name == 'overview' else name}{query}", width)
+        path = f"/{'' if name == 'overview' else name}{query}"
+        show(page, entry_of(Home(self.home), PORT).address(f"http://127.0.0.1:{PORT}", path), width)
 
     def save(self, page: Page, name: str, width: int) -> None:
         """Save what is shown, small, with no trace of the mouse and of this machine's paths."""
@@ -145,7 +148,7 @@ def _await(app: "subprocess.Popen[str]") -> None:
     """Wait until the app answers."""
     for _ in range(120):
         try:
-            with urlopen(f"http://127.0.0.1:{PORT}", timeout=60):
+            with urlopen(f"http://127.0.0.1:{PORT}/_stcore/health", timeout=60):
                 return
         except URLError:
             if app.poll() is not None:

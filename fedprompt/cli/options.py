@@ -7,8 +7,16 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Group", "Home", "Json", "Map", "Seed", "StudyFile", "pairs", "sites"]
+__all__ = ["AllowOrigin", "Group", "Home", "Json", "Map", "Seed", "StudyFile", "pairs", "sites"]
 
+AllowOrigin = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-origin",
+        envvar="FEDPROMPT_ORIGINS",
+        help="A further address under which this server is seen, through a proxy or a forwarded port; repeatable.",
+    ),
+]
 Home = Annotated[
     Path | None, typer.Option("--home", help="The home folder; by default $FEDPROMPT_HOME or ~/.fedprompt.")
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fedprompt.cli.options import Home
+from fedprompt.cli.options import AllowOrigin, Home
 from fedprompt.cli.stopping import stopping
 from fedprompt.errors import FedPromptError
 
@@ -21,6 +21,7 @@ def serve(
         Path | None,
         typer.Option("--token-file", help="The token's file; by default serve.token in the home, made at first use."),
     ] = None,
+    allow_origin: AllowOrigin = None,
     home: Home = None,
 ) -> None:
     """Answer OpenAI clients with a tuned prompt on the local model, until Ctrl-C."""
@@ -32,7 +33,7 @@ def serve(
             param_hint="--host",
         )
     token = token_of(home, token_file)
-    with stopping() as stop, serving(reference, token, home, host, port) as served:
+    with stopping() as stop, serving(reference, token, home, host, port, allow_origin or ()) as served:
         # echo flushes, so that the address is seen also where stdout is a file.
         typer.echo(f"{served.prompt.name} ({served.prompt.id}) on {served.prompt.model}: {served.url}")
         typer.echo(f"new token, shown once: {token.text}" if token.new else "token: as kept")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fedprompt.cli.options import Home
+from fedprompt.cli.options import AllowOrigin, Home
 
 __all__ = ["ui"]
 
@@ -17,6 +17,7 @@ def ui(
         str,
         typer.Option("--address", help="What to listen on; one that other machines reach needs people to sign in."),
     ] = "127.0.0.1",
+    allow_origin: AllowOrigin = None,
     role: Annotated[
         str, typer.Option("--role", help="What this machine is: alone, site or hub; pages follow it.")
     ] = "alone",
@@ -32,4 +33,8 @@ def ui(
 
     # echo flushes, so that the address is seen also where stdout is a file.
     demo = role == "alone" and not no_demo
-    raise typer.Exit(launch(home, port, role, address=address, open_browser=open_, demo=demo, say=typer.echo))
+    raise typer.Exit(
+        launch(
+            home, port, role, address=address, origins=allow_origin or (), open_browser=open_, demo=demo, say=typer.echo
+        )
+    )

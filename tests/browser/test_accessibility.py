@@ -97,7 +97,7 @@ def looked_at(page: "Page", app: App, name: str, what: str, query: str = "") -> 
     """Open a page; return which rules it breaks, and the rules that only what is Streamlit's own breaks."""
     from axe_playwright_python.sync_playwright import Axe
 
-    page.goto(f"{app.address}/{'' if name == 'overview' else name}{query}")
+    page.goto(app.at(f"/{'' if name == 'overview' else name}{query}"))
     page.locator("h1").first.wait_for(timeout=60_000)
     settle(page)
     found, own = [], set()

@@ -34,7 +34,7 @@ def named(app: App, name: str) -> str:
 
 def test_a_prompt_is_found_by_its_words_and_comes_by_staging_into_production(page: "Page", app: App) -> None:
     terse = named(app, "terse")
-    page.goto(f"{app.address}/bank")
+    page.goto(app.at("/bank"))
     page.locator(".st-key-bank_find input").fill("terse")
     page.locator("[role=grid][aria-rowcount='2']").wait_for(state="attached")  # the heading and one row
     at_rest(page)
@@ -61,7 +61,7 @@ def test_a_prompt_is_found_by_its_words_and_comes_by_staging_into_production(pag
 
 def test_a_retired_prompt_says_so_and_is_taken_back(page: "Page", app: App) -> None:
     prompt = named(app, "bad on purpose")
-    page.goto(f"{app.address}/bank?p={prompt}")
+    page.goto(app.at(f"/bank?p={prompt}"))
     page.locator(f".st-key-bank_ends_{key(prompt)} button").click()
     page.locator(f".st-key-bank_retire_{key(prompt)}_note input").fill("it misleads")
     page.get_by_text("I want it out of use").click()
@@ -83,7 +83,7 @@ def test_an_export_is_looked_into_written_and_comes_back_as_the_same_prompt(
     page: "Page", app: App, tmp_path: Path
 ) -> None:
     prompt = named(app, "feeling")
-    page.goto(f"{app.address}/bank?p={prompt}")
+    page.goto(app.at(f"/bank?p={prompt}"))
     page.locator(".st-key-bank_look_langchain button:enabled").click()
     contents = page.locator(".st-key-bank_contents")
     name = f"feeling-{prompt[3:9]}-langchain.json"

@@ -32,7 +32,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def open_two(page: "Page", app: App, first: str, second: str) -> None:
     with open_workspace(app.home) as ws:
         ids = {row.name: row.id for row in ws.bank.prompts()}
-    page.goto(f"{app.address}/compare?p={ids[first]}&p={ids[second]}")
+    page.goto(app.at(f"/compare?p={ids[first]}&p={ids[second]}"))
     page.get_by_role("heading", name="On your own cases").wait_for()
     at_rest(page)
 

@@ -25,7 +25,7 @@ def test_drop_a_file_get_a_first_ranking(browser: "Browser", fresh_home: Path, t
     with running(fresh_home, "--no-demo") as app:
         page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
         page.set_default_timeout(60_000)
-        page.goto(f"{app.address}/data")
+        page.goto(app.at("/data"))
         page.locator("input[type=file]").first.set_input_files(file)
         page.locator(".st-key-data_confirm button:enabled").click()
         page.locator(".st-key-data_next button").click()

@@ -40,7 +40,7 @@ def studies(app: App) -> dict[str, str]:
 
 
 def open_ranking(page: "Page", app: App, study: str) -> None:
-    page.goto(f"{app.address}/leaderboard?study={study}")
+    page.goto(app.at(f"/leaderboard?study={study}"))
     page.locator("[data-testid=stDataFrame]").first.wait_for()
     at_rest(page)
 

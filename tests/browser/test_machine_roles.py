@@ -59,7 +59,7 @@ def pages(page: "Page") -> list[str]:
 
 
 def opened(page: "Page", app: App, name: str, heading: str) -> None:
-    page.goto(f"{app.address}/{name}")
+    page.goto(app.at(f"/{name}"))
     page.get_by_role("heading", name=heading, exact=True).first.wait_for()
     at_rest(page)
 

@@ -28,7 +28,7 @@ def app(home_with_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def test_a_box_on_the_map_chooses_prompts_and_can_be_looked_at_closely(page: "Page", app: App) -> None:
-    page.goto(f"{app.address}/map")
+    page.goto(app.at("/map"))
     plot = page.locator(".js-plotly-plot .nsewdrag").first
     plot.wait_for()
     at_rest(page)
@@ -47,7 +47,7 @@ def test_a_box_on_the_map_chooses_prompts_and_can_be_looked_at_closely(page: "Pa
 
 
 def test_what_is_searched_by_meaning_and_what_is_like_a_prompt_is_ringed(page: "Page", app: App) -> None:
-    page.goto(f"{app.address}/map")
+    page.goto(app.at("/map"))
     page.locator(".st-key-map_meaning input").fill("is the writer happy?")
     page.keyboard.press("Enter")
     found = page.locator("[role=grid] [role=columnheader]").filter(has_text="Near")

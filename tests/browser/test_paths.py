@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fedprompt.workspace.entry_token import entry_of
+from fedprompt.workspace.home import Home
 from fedprompt.workspace.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -35,11 +37,16 @@ class App:
     home: Path
     process: subprocess.Popen[bytes]
 
+    def at(self, path: str = "/") -> str:
+        """Return a page's address with the token in it, which lets a new browser in."""
+        return entry_of(Home(self.home), int(self.address.rpartition(":")[2])).address(self.address, path)
+
 
 @contextmanager
 def running(home: Path, *options: str) -> Iterator[App]:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", int(options[options.index("--port") + 1]) if "--port" in options else 0))
         port = probe.getsockname()[1]
     environment = {
         **os.environ,
@@ -109,7 +116,7 @@ def at_rest(page: "Page") -> None:
 
 
 def watch_the_demo_finish(page: "Page", app: App) -> None:
-    page.goto(app.address)
+    page.goto(app.at())
     page.get_by_role("heading", name="Prompts found together").wait_for()
     page.get_by_text("The demo federation").first.wait_for()
     page.get_by_role("progressbar").first.wait_for()
@@ -156,7 +163,7 @@ def run_the_playground(page: "Page", app: App) -> None:
 
 
 def take_one_away(page: "Page", app: App, prompt: str, folder: Path) -> None:
-    page.goto(f"{app.address}/bank?p={prompt}")
+    page.goto(app.at(f"/bank?p={prompt}"))
     page.locator(".st-key-bank_look_bundle button:enabled").click()
     page.locator(".st-key-bank_write button:enabled").click()
     with page.expect_download(timeout=120_000) as waiting:

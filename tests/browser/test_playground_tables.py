@@ -44,7 +44,7 @@ def typed(page: "Page", box: "Locator", text: str) -> None:
 
 def with_scripted(page: "Page", app: App) -> None:
     """Open the playground with the scripted model, which the Models page adds to the session."""
-    page.goto(f"{app.address}/models")
+    page.goto(app.at("/models"))
     page.locator(".st-key-models_folder input").fill("scripted")
     page.keyboard.press("Enter")
     page.locator(".st-key-models_folder_add button:enabled").click()
@@ -59,7 +59,7 @@ def test_a_server_on_loopback_lists_its_models_is_tested_and_is_offered_in_the_p
     page: "Page", app: App
 ) -> None:
     with serve() as server:
-        page.goto(f"{app.address}/models")
+        page.goto(app.at("/models"))
         page.locator(".st-key-models_url input").fill(server.url)
         page.keyboard.press("Enter")
         page.locator(".st-key-models_list button:enabled").click()
@@ -136,7 +136,7 @@ def open_from_the_history(page: "Page") -> None:
 
 
 def test_text_of_another_tool_is_converted_and_gets_its_input(page: "Page", app: App) -> None:
-    page.goto(f"{app.address}/playground")
+    page.goto(app.at("/playground"))
     page.get_by_role("heading", name="Playground").wait_for()
     at_rest(page)
     page.locator(".st-key-playground_template textarea").fill("Note: {{note}}\nIs it urgent?")

@@ -35,7 +35,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 def test_a_tuning_is_timed_started_paused_taken_up_again_and_stopped(page: "Page", app: App) -> None:
-    page.goto(f"{app.address}/tune")
+    page.goto(app.at("/tune"))
     page.locator(".st-key-tune_start button:enabled").click()
     page.get_by_text("Tuning will take about").wait_for()
     page.locator(".st-key-tune_start button:enabled").click()
@@ -60,7 +60,7 @@ def test_two_files_federate_round_by_round_and_the_ledger_tells_what_left(
     for site in ("harbour", "valley"):
         lines = [f"{case.fields['text']},{case.answer}" for case in cases(site, 80)]
         (folder / f"{site}.csv").write_text("\n".join(["text,answer", *lines]) + "\n", encoding="utf-8")
-    page.goto(f"{app.address}/federation")
+    page.goto(app.at("/federation"))
     at_rest(page)
     page.locator(".st-key-federation_files input[type=file]").set_input_files(list(folder.iterdir()))
     page.locator(".st-key-federation_start button:enabled").wait_for()

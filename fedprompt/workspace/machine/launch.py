@@ -14,6 +14,7 @@ import time
 import webbrowser
 from collections.abc import Callable, Sequence
 from functools import partial
+from html import escape
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,12 +23,14 @@ from urllib.parse import urlsplit
 import fedprompt
 from fedprompt.errors import FedPromptError, JobError
 from fedprompt.models.threads import SPIN
+from fedprompt.workspace.entry_token import Entry, entry_of
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.jobs.jobs import resume, submit
 from fedprompt.workspace.jobs.queue import LANES
 from fedprompt.workspace.liveness import announce, withdraw
 from fedprompt.workspace.machine.family import Child, Family
 from fedprompt.workspace.machine.sign_in import FILE, SignIn, is_loopback, read_sign_in, secrets_files
+from fedprompt.workspace.own_address import VARIABLE, addresses_of
 from fedprompt.workspace.people import read_rules
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
@@ -39,6 +42,7 @@ ROLES = ("alone", "site", "hub")
 RESTARTS = 3
 SERVER_SECONDS = 5.0
 FIRST_PAGE_SECONDS = 3.0
+OPENING = "open.html"
 Say = Callable[[str], None]
 
 
@@ -48,6 +52,7 @@ def launch(
     role: str = "alone",
     *,
     address: str = ADDRESS,
+    origins: Sequence[str] = (),
     open_browser: bool = False,
     demo: bool = True,
     say: Say = print,
@@ -59,13 +64,14 @@ def launch(
         port: the port; 8501 or the next free one if None.
         role: what the sidebar calls this machine: ``alone``, ``site`` or ``hub``.
         address: what to listen on; beyond this machine only where people sign in.
+        origins: further addresses under which browsers see the app, such as a forwarded port's.
         open_browser: open the address in the desktop's browser.
         demo: while the bank holds no finished run, fetch the assets and run the demo federation.
         say: hears the lines for people.
 
     Raises:
         FedPromptError: the home cannot be used, the pages are not installed, no port is free, the settings of signing
-            in cannot be used, or the address is beyond this machine and nobody has to sign in.
+            in or a further address cannot be used, or the address is beyond this machine and nobody has to sign in.
     """
     if role not in ROLES:
         raise JobError(f"unknown role '{role}'; choose one of {', '.join(ROLES)}")
@@ -73,12 +79,14 @@ def launch(
     secrets = secrets_files(find_home(home).path, root)
     sign_in = read_sign_in(secrets)
     check_address(address, sign_in)
+    further = addresses_of(origins).origins
     if sign_in is not None:
         read_rules(find_home(home))
     with open_workspace(home) as ws:
         chosen = free_port(port, say, address)
-        seen = _seen(address, chosen, sign_in)
-        family = Family(ws.home, _environment(ws.home, root, role))
+        entry = entry_of(ws.home, chosen) if sign_in is None else None
+        seen = [_entered(entry, one) for one in (_seen(address, chosen, sign_in), *sorted(further))]
+        family = Family(ws.home, {**_environment(ws.home, root, role), VARIABLE: " ".join(sorted(further))})
         asked: list[int] = []
 
         def ask(number: int, _: FrameType | None) -> None:
@@ -94,9 +102,11 @@ def launch(
             _await_server(server, address, chosen, asked)
             _greet(say, ws.home, seen, again, bool(first))
             ready = partial(_is_taken, address, chosen)
-            code = _watch(family, workers, asked, say, (seen, ready) if open_browser else None)
+            opening = _leading_to(ws.home, seen[0]) if open_browser else None
+            code = _watch(family, workers, asked, say, (opening, ready) if opening is not None else None)
         finally:
             family.end()
+            (ws.home.path / OPENING).unlink(missing_ok=True)
             for lane in LANES:
                 withdraw(ws.home, lane, os.getpid())
             for number, handler in before.items():
@@ -177,9 +187,23 @@ def _options(address: str, port: int, sign_in: SignIn | None, secrets: Sequence[
     for path in secrets:
         options += ["--secrets.files", str(path)]
     if sign_in is not None and (host := urlsplit(sign_in.origin.replace("{port}", str(port))).hostname):
-        # Under this name browsers see the app: sockets of pages under others are refused.
+        # Under this name browsers see the app. Streamlit looks at names alone; before it, app.door looks at all of it.
         options += ["--browser.serverAddress", host]
     return options
+
+
+def _entered(entry: Entry | None, origin: str) -> str:
+    """Return the address to open: with the token where there is one."""
+    return origin if entry is None else entry.address(origin)
+
+
+def _leading_to(home: Home, address: str) -> str:
+    """Return the address of a file that leads to the app: what a browser is started with, every user can see."""
+    path = home.path / OPENING
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(address, quote=True)}">\n')
+    return path.as_uri()
 
 
 def _seen(address: str, port: int, sign_in: SignIn | None) -> str:
@@ -196,6 +220,9 @@ def _children(home: Home, root: Path, options: Sequence[str]) -> tuple[Child, ..
             *(sys.executable, "-m", "app.server", "run", str(root / "app" / "main.py")),
             *("--server.headless", "true", "--browser.gatherUsageStats", "false"),
             *("--server.fileWatcherType", "none"),
+            # As they are by default, whatever the user's own settings of Streamlit say.
+            *("--server.enableXsrfProtection", "true", "--server.enableCORS", "true"),
+            *("--server.enableAgentApi", "false", "--server.enableStaticServing", "false"),
             *options,
         ],
         root,
@@ -226,8 +253,10 @@ def _environment(home: Home, root: Path, role: str) -> dict[str, str]:
     }
 
 
-def _greet(say: Say, home: Home, seen: str, again: int, first: bool) -> None:
-    say(f"fedprompt is at {seen} (home {home.path}); Ctrl-C ends it")
+def _greet(say: Say, home: Home, seen: Sequence[str], again: int, first: bool) -> None:
+    say(f"fedprompt is at {seen[0]} (home {home.path}); Ctrl-C ends it")
+    for further in seen[1:]:
+        say(f"and through a proxy or a forwarded port at {further}")
     beside = Path(sys.executable).with_name("fedprompt")
     command = str(beside) if beside.exists() else shutil.which("fedprompt") or f"{sys.executable} -m fedprompt.cli"
     say(f"the command line of this environment: {command} --help")

@@ -3,22 +3,27 @@
 Invariant: nobody is answered without the token, on loopback neither: web pages and other users reach it there.
 """
 
+import json
 import logging
 import re
 import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from fedprompt.errors import FedPromptError
+from fedprompt.workspace.doorway import Doorway
 from fedprompt.workspace.home import find_home
+from fedprompt.workspace.own_address import addresses_of
+from fedprompt.workspace.patience import patient_protocol
 from fedprompt.workspace.secret_file import secret_in
 from fedprompt.workspace.serve.app import make_app
 from fedprompt.workspace.serve.opened import BankPrompt, open_bank
+from fedprompt.workspace.serve.replies import error_body
 
 __all__ = ["DEFAULT_PORT", "Token", "serving", "token_of"]
 
@@ -80,7 +85,12 @@ def token_of(home: Path | None = None, path: Path | None = None) -> Token:
 
 @contextmanager
 def serving(
-    reference: str, token: Token, home: Path | None = None, host: str = "127.0.0.1", port: int = DEFAULT_PORT
+    reference: str,
+    token: Token,
+    home: Path | None = None,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    origins: Sequence[str] = (),
 ) -> Iterator[Served]:
     """Serve a prompt of the bank until the block ends; requests that are being answered then have five seconds.
 
@@ -90,10 +100,12 @@ def serving(
         home: the home folder.
         host: the address to bind to.
         port: the port, 0 for a free one.
+        origins: further addresses under which clients see the server, such as a proxy's.
 
     Raises:
         BankError, ModelError, AssetError, PromptError: the prompt cannot be run, or not by a server.
-        FedPromptError: a package is missing, the address cannot be taken, or the server does not start.
+        FedPromptError: a package is missing, the address cannot be taken, a further address is none, or the server does
+            not start.
     """
     try:
         import fastapi  # noqa: F401
@@ -102,9 +114,10 @@ def serving(
         raise FedPromptError(
             f"serving needs the package {error.name}; install it with: pip install 'fedprompt[serve]'"
         ) from error
+    addresses = addresses_of(origins)
     with open_bank(home) as bank:
         prompt = bank.get(reference)
-    app = make_app(prompt, reference, token.text)
+    app = Doorway(make_app(prompt, reference, token.text), addresses, say=_said)
     with _bound(host, port) as bound:
         config = uvicorn.Config(
             app,
@@ -113,7 +126,7 @@ def serving(
             log_level=logging.WARNING,
             ws="none",
             lifespan="off",
-            limit_concurrency=256,
+            http=patient_protocol(),
             timeout_graceful_shutdown=END_SECONDS,
             server_header=False,
             proxy_headers=False,
@@ -128,6 +141,10 @@ def serving(
         finally:
             server.should_exit = True
             thread.join(2 * END_SECONDS)
+
+
+def _said(why: str) -> tuple[str, str]:
+    return "application/json", json.dumps(error_body(why, "invalid_request_error", code="forbidden"))
 
 
 def _await_start(server: object, thread: threading.Thread) -> None:
