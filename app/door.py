@@ -8,12 +8,12 @@ import os
 from typing import Any
 
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.doorway import PAGES, Application, Doorway
-from fedprompt.workspace.entry_token import entry_of
+from fedprompt.workspace.door.doorway import PAGES, Application, Doorway
+from fedprompt.workspace.door.entry_token import entry_of
+from fedprompt.workspace.door.own_address import VARIABLE, addresses_of
+from fedprompt.workspace.door.patience import patient_protocol
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.machine.sign_in import SignIn, sign_in_of
-from fedprompt.workspace.own_address import VARIABLE, addresses_of
-from fedprompt.workspace.patience import patient_protocol
 
 __all__ = ["put_doorway", "stands"]
 
@@ -46,7 +46,7 @@ def put_doorway() -> None:
     def patient() -> dict[str, Any]:
         return {**settings(), "http": patient_protocol()}
 
-    starlette_server.create_starlette_app = guarded  # type: ignore[attr-defined]
+    starlette_server.create_starlette_app = guarded  # type: ignore[assignment, attr-defined]
     starlette_server._get_uvicorn_config_kwargs = patient
     # Streamlit would ask a machine on the internet for this one's address, to compare a page's with it.
     net_util.get_internal_ip = net_util.get_external_ip = lambda: None

@@ -32,7 +32,7 @@ from benchmarks.browser_clock import CLOCK, Drawn, at_rest, first_content, opene
 from benchmarks.report import Row, report, show
 from fedprompt.bank.filters import Filter
 from fedprompt.models.sentence_encoder import ENCODER
-from fedprompt.workspace.entry_token import Entry, entry_of
+from fedprompt.workspace.door.entry_token import Entry, entry_of
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.progress import quiet
 from fedprompt.workspace.search.finding import can_search

@@ -29,7 +29,7 @@ from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 from fedprompt.workspace.cases.data_view import look_at
 from fedprompt.workspace.cases.evaluation_sets import Reading, evaluation_sets, keep_file, keep_reading, own_site
 from fedprompt.workspace.cases.study_draft import draft_of, keep_study
-from fedprompt.workspace.entry_token import entry_of
+from fedprompt.workspace.door.entry_token import entry_of
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.workspace import open_workspace
 from scripts.screenshot import chromium, settle, show, take

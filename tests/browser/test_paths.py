@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fedprompt.workspace.entry_token import entry_of
+from fedprompt.workspace.door.entry_token import entry_of
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.workspace import open_workspace
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fedprompt.workspace.entry_token import Entry, entry_of
+from fedprompt.workspace.door.entry_token import Entry, entry_of
 from fedprompt.workspace.home import Home
 from tests.workspace.raw_http import ask, knock
 

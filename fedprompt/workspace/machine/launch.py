@@ -23,14 +23,14 @@ from urllib.parse import urlsplit
 import fedprompt
 from fedprompt.errors import FedPromptError, JobError
 from fedprompt.models.threads import SPIN
-from fedprompt.workspace.entry_token import Entry, entry_of
+from fedprompt.workspace.door.entry_token import Entry, entry_of
+from fedprompt.workspace.door.own_address import VARIABLE, addresses_of
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.jobs.jobs import resume, submit
 from fedprompt.workspace.jobs.queue import LANES
 from fedprompt.workspace.liveness import announce, withdraw
 from fedprompt.workspace.machine.family import Child, Family
 from fedprompt.workspace.machine.sign_in import FILE, SignIn, is_loopback, read_sign_in, secrets_files
-from fedprompt.workspace.own_address import VARIABLE, addresses_of
 from fedprompt.workspace.people import read_rules
 from fedprompt.workspace.workspace import Workspace, open_workspace
 

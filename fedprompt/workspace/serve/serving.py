@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.doorway import Doorway
+from fedprompt.workspace.door.doorway import Doorway
+from fedprompt.workspace.door.own_address import addresses_of
+from fedprompt.workspace.door.patience import patient_protocol
 from fedprompt.workspace.home import find_home
-from fedprompt.workspace.own_address import addresses_of
-from fedprompt.workspace.patience import patient_protocol
 from fedprompt.workspace.secret_file import secret_in
 from fedprompt.workspace.serve.app import make_app
 from fedprompt.workspace.serve.opened import BankPrompt, open_bank

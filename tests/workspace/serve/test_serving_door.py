@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.patience import MOST_WAITING, patient_protocol
+from fedprompt.workspace.door.patience import MOST_WAITING, patient_protocol
 from fedprompt.workspace.serve.serving import serving, token_of
 from fedprompt.workspace.workspace import Workspace
 from tests.workspace.raw_http import ask
@@ -87,7 +87,7 @@ def test_half_open_requests_give_way_and_others_are_answered_at_once(port: int, 
 
 
 def test_a_head_that_trickles_in_ends_at_its_time(home: Path, ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fedprompt.workspace.patience.HEAD_SECONDS", 0.5)
+    monkeypatch.setattr("fedprompt.workspace.door.patience.HEAD_SECONDS", 0.5)
     with serving(MOOD, token_of(home), home, port=0) as served:
         began = time.monotonic()
         with socket.create_connection(("127.0.0.1", urlsplit(served.url).port or 0), timeout=20) as made:

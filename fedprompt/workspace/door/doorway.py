@@ -13,8 +13,8 @@ from html import escape
 from typing import Any
 from urllib.parse import unquote_plus
 
-from fedprompt.workspace.entry_token import PARAMETER, Entry
-from fedprompt.workspace.own_address import Addresses
+from fedprompt.workspace.door.entry_token import PARAMETER, Entry
+from fedprompt.workspace.door.own_address import Addresses
 
 __all__ = ["PAGES", "PLAIN", "Doorway"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.entry_token import FILE, entry_of
+from fedprompt.workspace.door.entry_token import FILE, entry_of
 from fedprompt.workspace.home import Home
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.own_address import Addresses, addresses_of
+from fedprompt.workspace.door.own_address import Addresses, addresses_of
 
 HERE = ("127.0.0.1", 8501)
 NOBODY = Addresses()

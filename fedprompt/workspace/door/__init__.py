@@ -1,0 +1,1 @@
+"""What stands before every server of ours: addresses, the token that opens the app, and patience with slow clients."""
