@@ -5,7 +5,9 @@ rendered. Invariant: the parts, filled in, are what LangChain writes for the sam
 name of what a field cannot do; where LangChain changes a case's text on the way, that is told.
 """
 
-from collections.abc import Mapping
+import html
+import re
+from collections.abc import Iterator, Mapping
 from string import Formatter
 from typing import Any
 
@@ -17,6 +19,17 @@ from fedprompt.prompts.template import MAX_TEMPLATE_CHARACTERS
 __all__ = ["bound_of", "read_text"]
 
 MAX_BOUND = 1000
+_NAME = re.compile(r"\w(?:[\w -]*\w)?")
+_KINDS = {
+    "!": "comment",
+    "#": "section",
+    "^": "inverted section",
+    "/": "section's end",
+    ">": "partial",
+    "=": "change of delimiters",
+    "{": "variable",
+    "&": "variable",
+}
 
 
 def bound_of(value: Any, where: str) -> dict[str, Any]:
@@ -104,34 +117,61 @@ def _f_string(template: str, bound: Mapping[str, Any], where: str) -> list[Part]
 
 
 def _mustache(template: str, bound: Mapping[str, Any], where: str, dropped: list[str]) -> list[Part]:
-    from langchain_core.utils import mustache
-
     found: list[Part] = []
-    try:
-        tokens = list(mustache.tokenize(template))
-    except (mustache.ChevronError, ValueError, IndexError, KeyError, TypeError) as error:
-        reason = str(error).split("\n")[0][:100]
-        raise ExportError(f"{where} is a mustache template whose tags do not match ({reason})") from error
-    for kind, key in tokens:
+    for kind, key in _tokens(template, where):
         if kind == "literal":
             found.append(key)
-            continue
-        if kind not in ("variable", "no escape"):
+        elif kind not in ("", "&", "{"):
             raise ExportError(
-                f"{where}: its mustache tag {key[:40]!r} is a {kind}, which is more than a variable; write the text out"
+                f"{where}: its mustache tag {key[:40]!r} is a {_KINDS[kind]}, which is more than a variable; write the "
+                "text out"
             )
-        if "." in key:
+        elif "." in key:
             raise ExportError(
-                f"{where}: '{{{{{key[:40]}}}}}' looks inside a value, and a field is one text; name a field"
+                f"{where}: the mustache tag {key[:40]!r} looks inside a value, and a field is one text; name a field"
             )
-        if key in bound:
-            found.append(mustache._html_escape(bound[key]) if kind == "variable" else bound[key])
-            continue
-        if kind == "variable":
-            tell(
-                dropped,
-                f"{where}: mustache writes &, <, > and quotes of a case as HTML (&amp; and so on); here they go in as "
-                "they are",
-            )
-        found.append(Variable(key))
+        elif not _NAME.fullmatch(key):
+            raise ExportError(f"{where}: the mustache tag {key[:40]!r} is no variable's name; give the variable a name")
+        elif key in bound:
+            text = _bound_text(bound, key, where)
+            found.append(text if kind else html.escape(text, quote=False).replace('"', "&quot;"))
+        else:
+            found.append(Variable(key))
+            if not kind:
+                tell(
+                    dropped,
+                    f"{where}: mustache writes &, <, > and quotes of a case as HTML (&amp; and so on); here they go in "
+                    "as they are",
+                )
     return found
+
+
+def _tokens(template: str, where: str) -> Iterator[tuple[str, str]]:
+    """Yield literals and (sign, key) of tags; a comment is left out, with its line where it stands there alone."""
+    at, alone = 0, True
+    while (begin := template.find("{{", at)) >= 0:
+        literal = template[at:begin]
+        end = template.find("}}", begin + 2)
+        inner = template[begin + 2 : end] if end >= 0 else ""
+        if not inner:
+            line = template.count("\n", 0, begin) + 1
+            raise ExportError(f"{where}: a mustache tag in line {line} of its template has no name or no end; close it")
+        kind = inner[0] if inner[0] in _KINDS else ""
+        at = end + 2
+        if kind == "{":
+            if not template.startswith("}", at):
+                raise ExportError(f"{where}: its mustache tag {inner[:40]!r} opens three braces and closes two")
+            at += 1
+        before = literal.rsplit("\n", 1)[-1]
+        alone = ("\n" in literal or alone) and not before.strip() and kind not in ("", "&", "{")
+        rest = template.find("\n", at)
+        alone = alone and not template[at : rest if rest >= 0 else len(template)].strip()
+        if alone:
+            literal = literal.rstrip(" ")
+            at = rest + 1 if rest >= 0 else at
+        if literal:
+            yield "literal", literal
+        if kind != "!":
+            yield kind, (inner[1:] if kind else inner).strip()
+    if template[at:]:
+        yield "literal", template[at:]

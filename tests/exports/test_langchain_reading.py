@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from fedprompt.errors import ExportError
 from fedprompt.exports.langchain import LangChain
+from fedprompt.exports.langchain_text import read_text
 from fedprompt.exports.protocol import ImportContext, Imported
 from fedprompt.exports.registry import format_of
+from fedprompt.exports.syntax import Variable
 
 HERE = ImportContext()
 CASE = {"text": "fine", "my-name": "Ann", "tone": "kind", "lang": "Danish"}
@@ -294,3 +298,27 @@ def test_what_a_template_cannot_hold_is_refused_by_its_name(tmp_path: Path, name
     path = _written(tmp_path, make())
     with pytest.raises(ExportError, match=message):
         LangChain().read(path, HERE)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    template=st.lists(
+        st.sampled_from(
+            ["{{{text}}}", "{{& text }}", "{{! note }}", "{{!x\ny}}", "\n", " ", "  \n", "a", "{", "}", "b\n"]
+        ),
+        max_size=12,
+    ).map("".join)
+)
+def test_mustache_is_read_as_langchain_writes_it(template: str) -> None:
+    from langchain_core.utils import mustache
+
+    try:
+        wanted = mustache.render(template, {"text": "V"})
+    except mustache.ChevronError:
+        return
+    assume("{{{{" not in template)
+    try:
+        parts = read_text(template, "mustache", {}, "here", [])
+    except ExportError:
+        return
+    assert "".join("V" if isinstance(part, Variable) else part for part in parts) == wanted
