@@ -53,6 +53,11 @@ class SiteFolder:
         return self.path / "site.key"
 
     @property
+    def prepared(self) -> bool:
+        """Whether the key is there."""
+        return self._key.exists()
+
+    @property
     def key(self) -> bytes:
         """The site's secret, 32 bytes.
 

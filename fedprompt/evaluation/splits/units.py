@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case, input_key
 
-__all__ = ["KEY_BYTES", "Unit", "Units", "find_units"]
+__all__ = ["KEY_BYTES", "Unit", "Units", "find_units", "keys_of"]
 
 KEY_BYTES = 32
 
@@ -50,7 +50,7 @@ class Units:
 class _Keyed:
     case: Case
     input: str
-    group: str | None
+    group: str | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -73,14 +73,7 @@ def find_units(
     """
     if len(key) != KEY_BYTES:
         raise DataError(f"the site's key is {len(key)} bytes long, not {KEY_BYTES}; restore it from its backup")
-    keyed = [
-        _Keyed(
-            case,
-            _hmac(key, "input", input_key(case, fields)),
-            None if case.group is None else _hmac(key, "group", case.group),
-        )
-        for case in cases
-    ]
+    keyed = [_Keyed(case, *keys_of(case, key, fields)) for case in cases]
     units: list[Unit] = []
     left_out: list[Case] = []
     for part in _parts(keyed):
@@ -92,6 +85,12 @@ def find_units(
         left_out.extend(each.case for each in lost)
         units.extend(_unit(again, _split(again, earlier)) for again in _parts(kept))
     return Units(tuple(sorted(units, key=lambda unit: unit.order)), tuple(left_out))
+
+
+def keys_of(case: Case, key: bytes, fields: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the hexadecimal HMACs that a case is known by: of its input and, where it has one, of its group."""
+    found = (_hmac(key, "input", input_key(case, fields)),)
+    return found if case.group is None else (*found, _hmac(key, "group", case.group))
 
 
 def _hmac(key: bytes, kind: str, text: str) -> str:

@@ -16,9 +16,8 @@ from fedprompt.evaluation.tables.opening import ENDINGS
 from fedprompt.private_file import write_private
 from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.closed import Closed
-from fedprompt.workspace.cases.own_cases import OWN_SITE
+from fedprompt.workspace.cases.one_cut import own_site
 from fedprompt.workspace.enrolled.hub_folder import NAME
-from fedprompt.workspace.enrolled.site_folder import enrolled_sites
 from fedprompt.workspace.home import Home
 
 __all__ = [
@@ -78,12 +77,6 @@ class EvaluationSet:
         if reading is None:
             raise DataError(f"{self.path.name}: its columns were not chosen yet; do that on the Data page")
         return {"data": str(self.path), "mapping": reading.mapping, "group": reading.group}
-
-
-def own_site(home: Home) -> str:
-    """Return the site that files are kept for: the one that this machine joined as, else its own."""
-    names = enrolled_sites(home)
-    return names[0] if names else OWN_SITE
 
 
 def keep_file(home: Home, site: str, name: str, content: bytes) -> Path:

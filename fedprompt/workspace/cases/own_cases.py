@@ -1,4 +1,4 @@
-"""This site's own cases of a study: read, cut under the site's key, one split chosen. Nothing leaves."""
+"""This site's own cases of a study: read, cut as everywhere else, one split chosen. Nothing leaves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,11 @@ from fedprompt.site.folder import SiteFolder
 from fedprompt.site.signing import site_identity
 from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
-from fedprompt.workspace.cases.site_of_file import cases_of, split_cases
+from fedprompt.workspace.cases.one_cut import OWN_SITE, cutter_of
+from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["OWN_SITE", "OwnCases", "own_cases"]
-
-OWN_SITE = "this-site"
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,9 @@ def own_cases(
     folder = SiteFolder(ws.home.sites / OWN_SITE)
     folder.prepare()
     ws.bank.register_site(OWN_SITE, site_identity(folder.key))
-    splits = split_cases(folder, parsed, cases)
+    cutter = cutter_of(ws.home, data)
+    cutter.folder.prepare()
+    splits = cutter.cut(parsed, cases)
     chosen = splits.cases(split)
     if not chosen:
         raise DataError(

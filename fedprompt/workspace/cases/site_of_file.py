@@ -1,8 +1,12 @@
-"""Makes a site's worker out of a file or a list of cases: key, split, and a refusal where cases are too few."""
+"""Makes a site's worker out of a list of cases: key, split, and a refusal where cases are too few.
+
+Which site's key cuts a file's cases is said in one place, ``one_cut``.
+"""
 
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fedprompt.errors import DataError
@@ -10,11 +14,12 @@ from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.readers import read_cases
 from fedprompt.evaluation.runs.demonstrations import Shown
 from fedprompt.evaluation.scorers.scorer import Resources
+from fedprompt.evaluation.splits.adopting import Other, adopt
 from fedprompt.evaluation.splits.cutting import Splits, SplitSizes, assign, load_assignment, save_assignment
 from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.ids import canonical_json
-from fedprompt.site.folder import SiteFolder
+from fedprompt.site.folder import KEY_BYTES, SiteFolder
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
 
@@ -39,14 +44,25 @@ def contents_digest(folder: SiteFolder, cases: Sequence[Case]) -> str:
     return mac.hexdigest()
 
 
-def split_cases(folder: SiteFolder, study: Study, cases: Sequence[Case]) -> Splits:
-    """Cut a site's cases under its key, never moving what was cut before, and store the cut."""
+def split_cases(
+    folder: SiteFolder, study: Study, cases: Sequence[Case], others: Sequence[Other] = (), *, store: bool = True
+) -> Splits:
+    """Cut a site's cases under its key, never moving what was cut before, and store the cut.
+
+    Args:
+        others: cuts of the same cases under other names, which hold as well.
+        store: keep the cut; without it nothing is written, and a folder that is not there yet has a key of zeros.
+    """
     stored = folder.assignment(study.study)
-    earlier = load_assignment(stored)
+    key = folder.key if store or folder.prepared else bytes(KEY_BYTES)
+    found = adopt(cases, key, load_assignment(stored) or {}, others, study.fields)
     sizes = SplitSizes(study.splits.tune, study.splits.validation, study.splits.test)
-    splits = assign(cases, folder.key, sizes, earlier, fields=study.fields, stratified=study.answer.type == "choice")
-    save_assignment(stored, splits.assignment)
-    return splits
+    splits = assign(
+        found.cases, key, sizes, found.assignment, fields=study.fields, stratified=study.answer.type == "choice"
+    )
+    if store:
+        save_assignment(stored, splits.assignment)
+    return replace(splits, left_out=(*splits.left_out, *found.contested))
 
 
 def make_worker(
@@ -58,18 +74,21 @@ def make_worker(
     cases: Sequence[Case],
     where: str,
     resources: Resources | None = None,
+    splits: Splits | None = None,
 ) -> Worker:
     """Return the worker of one site.
 
     Args:
         where: the file, for messages.
+        splits: the cut cases; cut here under the folder's key if None.
         resources: what the machine gives to scorers of free text.
 
     Raises:
         DataError: a split is smaller than the study's ``min_cases``, or the tune split has fewer cases than a template
             shows; says how many there are.
     """
-    splits = split_cases(folder, study, cases)
+    if splits is None:
+        splits = split_cases(folder, study, cases)
     if short := splits.shortfalls(study.privacy.min_cases):
         told = ", ".join(f"{s.split} has {s.have} and needs {s.need}" for s in short)
         raise DataError(

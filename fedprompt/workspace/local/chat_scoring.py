@@ -106,6 +106,7 @@ def score_with_chat(
         **paid(replies, settings.price),
         "judge": judge_paid(ws.home.path, parsed, [resources]),
         "tokens_per_second": None,
+        "left_out": len(own.splits.left_out),
         "seconds": round(time.monotonic() - began, 3),
         "run": run,
     }

@@ -136,6 +136,7 @@ def score(
         "judge": judge_paid(ws.home.path, parsed, [resources]),
         "cached": cost.cached,
         "clipped": cost.clipped,
+        "left_out": len(splits.left_out),
         "settings": machine,
         "seconds": round(time.monotonic() - began, 3),
         "run": run,

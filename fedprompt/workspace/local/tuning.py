@@ -17,6 +17,7 @@ from fedprompt.site.folder import SiteFolder
 from fedprompt.site.signing import site_identity
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
+from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, make_worker
 from fedprompt.workspace.local.scoring import OWN_SITE, open_study
 from fedprompt.workspace.progress import Report, quiet
@@ -60,7 +61,12 @@ def tune(
     folder = SiteFolder(ws.home.sites / OWN_SITE)
     folder.prepare()
     ws.bank.register_site(OWN_SITE, site_identity(folder.key))
-    worker = make_worker(name=OWN_SITE, folder=folder, study=parsed, model=model, cases=cases, where=str(data))
+    cutter = cutter_of(ws.home, data)
+    cutter.folder.prepare()
+    splits = cutter.cut(parsed, cases)
+    worker = make_worker(
+        name=OWN_SITE, folder=folder, study=parsed, model=model, cases=cases, where=str(data), splits=splits
+    )
     machine = asdict(model.info.settings)
     settings = {"seed": seed, "cases": len(cases), "contents": contents_digest(folder, cases)}
     run = content_id("r1", canonical_json({"kind": "tune", "study": digest, "settings": settings}))
@@ -90,6 +96,7 @@ def tune(
         "test": shown_score(look.scores[OWN_SITE][kept.prompt.id]),
         **shown_work(worker.work, model.info),
         "clipped": federation.clipped.of(OWN_SITE),
+        "left_out": len(splits.left_out),
         "settings": machine,
         "seconds": round(time.monotonic() - began, 3),
         "run": run,

@@ -31,6 +31,7 @@ from fedprompt.study.schema import Study
 from fedprompt.workspace.answers.study_model import machine_settings, model_digest_of, shared_model
 from fedprompt.workspace.bills.judge_bill import judge_paid
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
+from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, make_worker
 from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
@@ -105,6 +106,7 @@ def federate(
             cases=cases,
             where=str(path),
             resources=scorer_resources(ws.home.path),
+            splits=cutter_of(ws.home, path, name, apart=sites).cut(parsed, cases),
         )
     settings = {"seed": seed, "sites": contents}
     transport = LocalTransport({name: worker.handle for name, worker in workers.items()})

@@ -18,7 +18,7 @@ import numpy as np
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.runner import run_prompts
 from fedprompt.evaluation.scorers import complete_scorers
-from fedprompt.evaluation.splits.cutting import Splits, SplitSizes, assign, load_assignment
+from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.federation.rounds import check_sites
 from fedprompt.models.chat.config import is_chat
 from fedprompt.models.protocols import CausalModel
@@ -26,7 +26,7 @@ from fedprompt.models.registry import load
 from fedprompt.privacy.egress import pack_reply, pack_task
 from fedprompt.privacy.quantise import quantise
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.site.folder import KEY_BYTES, SiteFolder
+from fedprompt.site.folder import SiteFolder
 from fedprompt.study.files import read_study
 from fedprompt.study.messages import EvaluateTask, ScoreReply, ScoreTask, TuneReply, TuneTask
 from fedprompt.study.schema import Study
@@ -35,6 +35,7 @@ from fedprompt.tuning.metered import prepare
 from fedprompt.workspace.answers.study_model import model_digest_of
 from fedprompt.workspace.bills.chat_bill import ChatBill, chat_bill
 from fedprompt.workspace.bills.judge_bill import has_judge, judge_bill
+from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.rounds.federation_run import start_prompt
@@ -87,12 +88,17 @@ def forecast(
     found: dict[str, Any] = {}
     notes: list[str] = []
     measured = False
+
+    def cut(site: str, cases: Sequence[Case]) -> Splits:
+        """Return a site's split; one that is not there yet will cut other cases, as many."""
+        return cutter_of(ws.home, None, site, apart=sites).cut(parsed, cases, store=False)
+
     for site, path in sorted(sites.items()):
         cases = None if path is None else cases_of(path, parsed, mapping, group)
         seconds = seen.get(site)
         if seconds is None and cases and model is not None:  # a chat model's calls would cost money
             report(Progress("prepare", f"{site}: one step on a batch of its cases"))
-            tune = _splits(ws, parsed, site, cases).tune
+            tune = cut(site, cases).tune
             seconds, measured = _measured(model, parsed, cases, tune, len(sites), ws.home.path), True
         found[site] = {
             "cases": None if cases is None else len(cases),
@@ -101,11 +107,11 @@ def forecast(
             "received": received,
         }
         if model is None:
-            told, said = _bill(ws, parsed, site, cases)
+            told, said = _bill(ws, parsed, site, None if cases is None else cut(site, cases))
             found[site] |= told
             notes += said
         if has_judge(parsed):
-            judge = None if cases is None else _judge(ws, parsed, site, cases)
+            judge = None if cases is None else _judge(ws, parsed, cut(site, cases))
             found[site]["judge"] = judge
             notes += [] if judge is None else judge["notes"]
     all_seconds = [one["seconds"] for one in found.values()]
@@ -123,11 +129,11 @@ def forecast(
     }
 
 
-def _bill(ws: Workspace, study: Study, site: str, cases: Sequence[Case] | None) -> tuple[dict[str, Any], list[str]]:
+def _bill(ws: Workspace, study: Study, site: str, splits: Splits | None) -> tuple[dict[str, Any], list[str]]:
     """Return what a site's calls would take: all templates on validation, and the dearest of them on test."""
-    if cases is None:
+    if splits is None:
         return dict.fromkeys(COUNTED), ["a site whose file lies elsewhere is not counted; its own machine knows"]
-    folder, splits = SiteFolder(ws.home.sites / site), _splits(ws, study, site, cases)
+    folder = SiteFolder(ws.home.sites / site)
     replies = folder.chat_replies if folder.path.exists() else None
     prompts = [Prompt(template) for template in study.candidates()]
 
@@ -140,23 +146,8 @@ def _bill(ws: Workspace, study: Study, site: str, cases: Sequence[Case] | None) 
     return {name: body[name] for name in COUNTED}, [*made.notes(), DEAREST]
 
 
-def _splits(ws: Workspace, study: Study, site: str, cases: Sequence[Case]) -> Splits:
-    """Return a site's split; one that is not there yet will cut other cases, as many."""
-    folder = SiteFolder(ws.home.sites / site)
-    there = folder.path.exists()
-    return assign(
-        cases,
-        folder.key if there else bytes(KEY_BYTES),
-        SplitSizes(study.splits.tune, study.splits.validation, study.splits.test),
-        load_assignment(folder.assignment(study.study)) if there else None,
-        fields=study.fields,
-        stratified=study.answer.type == "choice",
-    )
-
-
-def _judge(ws: Workspace, study: Study, site: str, cases: Sequence[Case]) -> dict[str, Any] | None:
+def _judge(ws: Workspace, study: Study, splits: Splits) -> dict[str, Any] | None:
     """Return the most that a site's judging may take: all templates on validation, one on test."""
-    splits = _splits(ws, study, site, cases)
     return judge_bill(ws.home.path, study, [(len(study.templates), splits.validation), (1, splits.test)])
 
 

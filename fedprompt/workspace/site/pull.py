@@ -27,7 +27,8 @@ from fedprompt.site.signing import site_identity
 from fedprompt.study.score import Comparison
 from fedprompt.workspace.bills.judge_bill import judge_paid
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
-from fedprompt.workspace.cases.site_of_file import cases_of, split_cases
+from fedprompt.workspace.cases.one_cut import cutter_of
+from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
 from fedprompt.workspace.exchange.release import MAX_RELEASE_BYTES, Opened, read_release
 from fedprompt.workspace.progress import Progress, Report, quiet
@@ -97,7 +98,7 @@ def site_pull(
     study = accepted.study
     report(Progress("prepare", f"loading {study.model}"))
     model = load(study.model, ws.home.path)
-    splits = split_cases(chosen.folder, study, cases_of(data, study, mapping, group))
+    splits = cutter_of(ws.home, data, chosen.name).cut(study, cases_of(data, study, mapping, group))
     cases = splits.cases("validation")
     if not cases:
         raise FederationError(f"{data}: the validation split is empty, so the release cannot be scored here")

@@ -20,6 +20,7 @@ from fedprompt.site.worker import Worker
 from fedprompt.workspace.answers.study_model import shared_model
 from fedprompt.workspace.bills.judge_bill import judge_paid, told_calls
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
+from fedprompt.workspace.cases.one_cut import Cutter, cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of, make_worker
 from fedprompt.workspace.enrolled.engine_process import EngineProcess
 from fedprompt.workspace.enrolled.hub_folder import now, write_json
@@ -53,12 +54,15 @@ def open_worker(
             f"'{accepted.study.study}' was accepted with another model, or by another version of fedprompt; look at it "
             "with 'fedprompt site study show FILE' and accept it again"
         )
+    cases = cases_of(data, accepted.study, mapping, group)
+    others = cutter_of(home, data, site.name).others
     return make_worker(
         name=site.name,
         folder=site.folder,
         study=accepted.study,
         model=model,
-        cases=cases_of(data, accepted.study, mapping, group),
+        cases=cases,
+        splits=Cutter(site.folder, others).cut(accepted.study, cases),
         where=str(data),
         resources=scorer_resources(home.path),
     )
