@@ -6,11 +6,11 @@ is written before it is used, and all else follows from the arrivals in their or
 the same numbers. Scores come at the end: each site scores every step's prompt on validation.
 """
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from queue import Empty, SimpleQueue
+from functools import partial
+from queue import Empty
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import FederationError, FedPromptError, SiteRefused
 from fedprompt.federation.arrivals import Arrival, Journal
+from fedprompt.federation.beside import Beside
 from fedprompt.federation.gathering import PATIENCE, POLL, Gathering, Missing
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.keeping import UpdateKeeper
@@ -170,8 +171,6 @@ def run_buffered(
     def ask(flight: _Flight) -> Arrival:
         if (why := left_out().get(flight.site)) is not None:
             return Arrival(flight.site, flight.turn, flight.version, 0.0, why="left-out", reason=why)
-        if progress is not None:
-            progress(min(after + flight.version + 1, after + rounds.count), flight.site, "tune")
         sent, received, began = hub.sent[flight.site], hub.received[flight.site], clock()
         try:
             update, loss = hub.tune(
@@ -200,8 +199,12 @@ def run_buffered(
         if controls is not None:
             controls.look(None)
 
+    def tell(flight: _Flight) -> None:
+        if progress is not None and flight.site not in left_out():
+            progress(min(after + flight.version + 1, after + rounds.count), flight.site, "tune")
+
     patience = PATIENCE * deadline_of(rounds, [], "tune")
-    source = _InTurn(ask) if not hub.concurrent else _AtOnce(ask, patience, look, POLL if controls else patience)
+    source = _AtOnce(ask, patience, look, tell) if hub.concurrent else _InTurn(ask, tell)
     while not server.finished:
         look()
         came = source.next(server.flights)
@@ -237,24 +240,33 @@ def simulated_speed(seed: int) -> Callable[[str, int], float]:
 class _InTurn:
     """One process: whoever is due first is asked, and answers at once."""
 
-    def __init__(self, ask: Callable[[_Flight], Arrival]) -> None:
-        self._ask = ask
+    def __init__(self, ask: Callable[[_Flight], Arrival], tell: Callable[[_Flight], None]) -> None:
+        self._ask, self._tell = ask, tell
 
     def next(self, flights: Mapping[str, _Flight]) -> Arrival | None:
         """Return the next arrival, None if nobody is at work."""
         if not flights:
             return None
-        return self._ask(min(flights.values(), key=lambda one: (one.due, one.site)))
+        first = min(flights.values(), key=lambda one: (one.due, one.site))
+        self._tell(first)
+        return self._ask(first)
 
 
 class _AtOnce:
-    """Sites on their own machines: each is asked in a thread of its own, and whoever answers first counts first."""
+    """Sites on their own machines: each is asked in a thread of its own, and whoever answers first counts first.
+
+    What is told is told by the thread that waits, again and again, so that whoever hears it can end the work.
+    """
 
     def __init__(
-        self, ask: Callable[[_Flight], Arrival], patience: float, look: Callable[[], None], every: float
+        self,
+        ask: Callable[[_Flight], Arrival],
+        patience: float,
+        look: Callable[[], None],
+        tell: Callable[[_Flight], None],
     ) -> None:
-        self._ask, self._patience, self._look, self._every = ask, patience, look, every
-        self._came: SimpleQueue[Arrival] = SimpleQueue()
+        self._ask, self._patience, self._look, self._tell = ask, patience, look, tell
+        self._came: Beside[Arrival] = Beside()
         self._asked: set[tuple[str, int]] = set()
 
     def next(self, flights: Mapping[str, _Flight]) -> Arrival | None:
@@ -262,22 +274,23 @@ class _AtOnce:
         for flight in flights.values():
             if (flight.site, flight.turn) not in self._asked:
                 self._asked.add((flight.site, flight.turn))
-                name = f"asks {flight.site}"
-                threading.Thread(target=self._work, args=(flight,), name=name, daemon=True).start()
+                self._tell(flight)
+                self._came.start(flight.site, partial(self._ask, flight))
         end = time.monotonic() + self._patience
         while flights and (left := end - time.monotonic()) > 0:
             try:
-                return self._came.get(timeout=min(left, self._every))
+                ended = self._came.next(min(left, POLL))
             except Empty:
                 self._look()
+                for flight in flights.values():
+                    self._tell(flight)
+                continue
+            if ended.error is None:
+                return ended.found
+            flight = flights[ended.site]
+            reason = f"site '{flight.site}' could not be asked ({type(ended.error).__name__})"
+            return Arrival(flight.site, flight.turn, flight.version, 0.0, reason=reason)
         return None
-
-    def _work(self, flight: _Flight) -> None:
-        try:
-            self._came.put(self._ask(flight))
-        except Exception as error:  # a thread's error would be lost, and its site waited for
-            reason = f"site '{flight.site}' could not be asked ({type(error).__name__})"
-            self._came.put(Arrival(flight.site, flight.turn, flight.version, 0.0, reason=reason))
 
 
 class _Forgetful:

@@ -7,14 +7,15 @@ the deadline last, so that sums depend on who answered and never on who came fir
 """
 
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from functools import partial
+from queue import Empty
 from typing import Any, Generic, Literal, TypeVar
 
 from fedprompt.errors import FederationError, FedPromptError, SiteRefused
+from fedprompt.federation.beside import Beside
 from fedprompt.federation.orders import LEFT_OUT, Controls
 
 __all__ = ["PATIENCE", "POLL", "Gathering", "Missing"]
@@ -175,24 +176,18 @@ class Gathering(Generic[T]):
             yield site, found
 
     def _at_once(self) -> Iterator[tuple[str, T]]:
-        came: SimpleQueue[tuple[str, T | None, FedPromptError | None]] = SimpleQueue()
+        came: Beside[T] = Beside()
         began = self._clock()
 
-        def work(site: str) -> None:
-            try:
-                found = self._ask(site)
-            except FedPromptError as error:
-                came.put((site, None, error))
-            except Exception as error:  # a thread's error would be lost, and its site waited for
-                came.put((site, None, FederationError(f"site '{site}' could not be asked ({type(error).__name__})")))
-            else:
-                # Also of one that comes when all is over: the next deadline is to admit it.
-                self.seconds[site] = self._clock() - began
-                came.put((site, found, None))
+        def work(site: str) -> T:
+            found = self._ask(site)
+            # Also of one that comes when all is over: the next deadline is to admit it.
+            self.seconds[site] = self._clock() - began
+            return found
 
         self._asked = dict.fromkeys(self._sites, time.time())
         for site in self._sites:
-            threading.Thread(target=work, args=(site,), name=f"asks {site}", daemon=True).start()
+            came.start(site, partial(work, site))
         early: dict[str, T] = {}
         late: dict[str, T] = {}
         order = iter(self._sites)
@@ -210,18 +205,19 @@ class Gathering(Generic[T]):
             if self._patience is not None and passed > self._patience:
                 break
             try:
-                site, found, error = came.get(timeout=self._left(passed, over))
+                ended = came.next(self._left(passed, over))
             except Empty:
                 continue
+            site = ended.site
             if site not in self._waiting:  # it was left out meanwhile
                 continue
-            if error is not None:
-                self._failed(site, error)
+            if ended.error is not None:
+                self._failed(site, _told(site, ended.error))
             else:
-                assert found is not None
+                assert ended.found is not None
                 del self._waiting[site]
                 self.answered += 1
-                (late if over else early)[site] = found
+                (late if over else early)[site] = ended.found
             while turn is not None and turn not in self._waiting and turn not in late:
                 if turn in early:
                     yield turn, early.pop(turn)
@@ -237,9 +233,8 @@ class Gathering(Generic[T]):
     def _left(self, passed: float, over: bool) -> float | None:
         until = self._patience if over or self._deadline is None else self._deadline
         left = None if until is None else max(0.0, until - passed) + 0.001
-        if self._controls is None:
-            return left
-        return POLL if left is None else min(POLL, left)
+        # Between two looks whoever is told may end the work, and the operator may give orders.
+        return left if self._controls is None and self._told is None else POLL if left is None else min(POLL, left)
 
     def _look(self, *, at_once: bool = False) -> None:
         """Take the operator's orders, now and then."""
@@ -292,3 +287,9 @@ class Gathering(Generic[T]):
 
     def _late(self, site: str, reason: str) -> None:
         self.missing.append(Missing(site, self._step, "late", f"site '{site}' was late: {reason}"))
+
+
+def _told(site: str, error: Exception) -> FedPromptError:
+    if isinstance(error, FedPromptError):
+        return error
+    return FederationError(f"site '{site}' could not be asked ({type(error).__name__})")

@@ -5,9 +5,11 @@ would hear the order that gives the site up. The question goes on in a thread of
 """
 
 import threading
-from queue import Empty, SimpleQueue
+from collections.abc import Callable
+from queue import Empty
 
 from fedprompt.errors import FederationError
+from fedprompt.federation.beside import Beside
 from fedprompt.federation.gathering import POLL
 from fedprompt.federation.orders import Controls
 from fedprompt.federation.transports.transport import Delivered, Transport
@@ -16,10 +18,14 @@ __all__ = ["Leaving"]
 
 
 class Leaving:
-    """``transport`` as it is, but for questions from the thread that made this, which takes orders while it waits."""
+    """``transport`` as it is, but for questions from the thread that made this, which takes orders while it waits.
 
-    def __init__(self, transport: Transport, controls: Controls) -> None:
-        self._transport, self._controls = transport, controls
+    Args:
+        again: tells again where the work is; what it raises ends the question.
+    """
+
+    def __init__(self, transport: Transport, controls: Controls, again: Callable[[], None] = lambda: None) -> None:
+        self._transport, self._controls, self._again = transport, controls, again
         self._own = threading.get_ident()
         self.concurrent = transport.concurrent
 
@@ -36,23 +42,18 @@ class Leaving:
         """
         if not self.concurrent or threading.get_ident() != self._own:
             return self._transport.ask(site, task)
-        came: SimpleQueue[Delivered | Exception] = SimpleQueue()
-
-        def work() -> None:
-            try:
-                came.put(self._transport.ask(site, task))
-            except Exception as error:  # raised again where it is waited for
-                came.put(error)
-
-        threading.Thread(target=work, name=f"asks {site}", daemon=True).start()
+        came: Beside[Delivered] = Beside()
+        came.start(site, lambda: self._transport.ask(site, task))
         while True:
             try:
-                found = came.get(timeout=POLL)
+                ended = came.next(POLL)
             except Empty:
                 self._controls.look(None)
+                self._again()
                 if (why := self._controls.left_out.get(site)) is not None:
                     raise FederationError(f"site '{site}' was {why}") from None
                 continue
-            if isinstance(found, Exception):
-                raise found
-            return found
+            if ended.error is not None:
+                raise ended.error
+            assert ended.found is not None
+            return ended.found

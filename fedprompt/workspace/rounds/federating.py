@@ -204,7 +204,7 @@ def _federate(
     least = max(parsed.rounds.quorum or 0, parsed.rounds.strategy.least_sites)
     with Teller(ws.home, run) as teller:
         controls = Controls(BankDesk(ws.bank, run, digest, teller), transport.sites, least)
-        hub = Hub(Leaving(transport, controls), digest)
+        hub = Hub(Leaving(transport, controls, clock.again), digest)
         for earlier in ws.bank.rounds(run):  # the ledgers that the sites show must go on from these
             hub.heads.update(earlier.body.get("heads", {}))
         federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls)

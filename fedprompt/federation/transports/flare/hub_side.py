@@ -5,6 +5,7 @@ answered with the site's bytes or with a word that says why there are none.
 """
 
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -20,7 +21,6 @@ from nvflare.apis.impl.controller import Controller
 from nvflare.apis.shareable import Shareable
 from nvflare.apis.signal import Signal
 
-from fedprompt.errors import EgressRefused
 from fedprompt.federation.transports.flare.address import HUB_SOCKETS, socket_of
 from fedprompt.federation.transports.flare.envelope import checked_reply
 from fedprompt.federation.transports.flare.link import Header, LinkServer
@@ -28,6 +28,7 @@ from fedprompt.federation.transports.flare.link import Header, LinkServer
 __all__ = ["HubRelay"]
 
 IDLE_SECONDS = 900.0
+log = logging.getLogger(__name__)
 
 
 class HubRelay(Controller):  # type: ignore[misc]
@@ -99,7 +100,8 @@ class HubRelay(Controller):  # type: ignore[misc]
             else:
                 try:
                     waiting.got = checked_reply(from_shareable(result).data)
-                except (EgressRefused, ValueError, TypeError, AttributeError):
+                except Exception:  # whatever a site sent, whoever asked is told now and does not wait
+                    log.exception("what a site sent cannot be read")
                     waiting.got = {"error": "malformed"}
             client_task.result = None
             waiting.over.set()

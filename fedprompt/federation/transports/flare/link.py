@@ -67,6 +67,8 @@ class _Request(socketserver.BaseRequestHandler):
                 connection.send_bytes(body)
         except (OSError, EOFError, ValueError) as error:
             log.warning("a question on the local socket was not understood or its asker went away: %s", error)
+        except Exception:  # the asker hears that nobody answers, and the log why
+            log.exception("a question on the local socket could not be answered")
 
 
 class LinkServer:

@@ -75,6 +75,7 @@ class FlareTransport:
         self._where, self._hub, self._sites = where, where(), tuple(sorted(sites))
         self._deadline, self._patience = deadline, patience
         self._lock = threading.Lock()
+        self._closed = threading.Event()
         self._job: str | None = None
         self._members: frozenset[str] = frozenset()
         self._looking = threading.Lock()
@@ -97,6 +98,7 @@ class FlareTransport:
         end = time.monotonic() + self._deadline
         give_up = time.monotonic() + self._patience
         while True:
+            self._go_on()
             job = self._open(site)
             left = max(1.0, end - time.monotonic())
             wait = min(left, WAIT_SECONDS)
@@ -148,7 +150,8 @@ class FlareTransport:
             time.sleep(0.3)
 
     def close(self) -> None:
-        """End the job."""
+        """End the job; threads that still ask give up, and none starts another job."""
+        self._closed.set()
         with self._lock:
             if self._job is not None:
                 with suppress(LinkDown):
@@ -212,6 +215,7 @@ class FlareTransport:
         last = end + 2 * RECONNECT_SECONDS
         wait_for_all = time.monotonic() + self._patience
         while True:
+            self._go_on()
             try:
                 self._hub = self._engine()
                 with _session(self._hub) as session:
@@ -239,6 +243,11 @@ class FlareTransport:
             self._members, self._started = members, time.monotonic()
             return job
 
+    def _go_on(self) -> None:
+        """Raise once the federation was ended here."""
+        if self._closed.is_set():
+            raise FederationError("the federation was ended at the hub")
+
     def _engine(self) -> RunningHub:
         try:
             return self._where()
@@ -254,6 +263,10 @@ class FlareTransport:
         began = looked = time.monotonic()
         answered: float | None = None
         while True:
+            if self._closed.is_set():
+                with suppress(LinkDown):  # it may not listen yet; without a question it ends by itself
+                    ask(socket_of(self._hub.sockets, job), {"stop": True}, timeout=5)
+                self._go_on()
             now = time.monotonic()
             try:
                 header, _ = ask(socket_of(self._hub.sockets, job), {"sites": True}, timeout=5)
