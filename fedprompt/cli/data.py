@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fedprompt.cli.options import Group, Json, Map, StudyFile, pairs
+from fedprompt.cli.options import Group, Header, Json, Map, StudyFile, pairs
 from fedprompt.cli.showing import emit, line, table
 from fedprompt.cli.telling import Teller
 
@@ -24,6 +24,7 @@ def check(
     file: Annotated[Path, typer.Argument(help="A CSV, JSONL or Parquet file of cases.")],
     study: StudyFile,
     map_: Map = None,
+    header: Header = None,
     group: Group = None,
     json: Json = False,
 ) -> None:
@@ -32,12 +33,13 @@ def check(
     from fedprompt.workspace.cases.check import check_data
 
     with Teller() as tell:
-        found = check_data(file, study, pairs(map_), group, tell)
+        found = check_data(file, study, pairs(map_, header), group, tell)
     if json:
         emit(found)
     else:
         inputs = f"{found['cases']} cases ({found['inputs']} distinct inputs)"
         line(f"{file}: {inputs} for the study '{found['study']}'")
+        line(f"read as: {found['read_as']['sentence']}")
         if found["by_answer"]:
             table(("answer", "cases"), list(found["by_answer"].items()))
         table(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fedprompt.cli.options import Group, Home, Json, Map, Seed, pairs
+from fedprompt.cli.options import Group, Header, Home, Json, Map, Seed, pairs
 from fedprompt.cli.showing import emit, line, number, percent, table
 from fedprompt.cli.telling import Teller
 
@@ -24,6 +24,7 @@ def harden(
     prompt: Annotated[str, typer.Argument(help="A soft prompt's id, the beginning of one, or name@tag.")],
     data: Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")],
     map_: Map = None,
+    header: Header = None,
     group: Group = None,
     steps: Annotated[int, typer.Option("--steps", min=0, help="Most steps of the search; 0 only projects.")] = 40,
     fluency: Annotated[
@@ -39,7 +40,15 @@ def harden(
 
     with open_workspace(home) as ws, Teller() as tell:
         found = run(
-            ws, prompt, data, mapping=pairs(map_), group=group, steps=steps, fluency=fluency, seed=seed, report=tell
+            ws,
+            prompt,
+            data,
+            mapping=pairs(map_, header),
+            group=group,
+            steps=steps,
+            fluency=fluency,
+            seed=seed,
+            report=tell,
         )
     if json:
         emit(found)

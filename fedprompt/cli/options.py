@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AllowOrigin", "Group", "Home", "Json", "Map", "Seed", "StudyFile", "pairs", "sites"]
+__all__ = ["AllowOrigin", "Group", "Header", "Home", "Json", "Map", "Seed", "StudyFile", "pairs", "sites"]
 
 AllowOrigin = Annotated[
     list[str] | None,
@@ -29,30 +29,35 @@ Group = Annotated[
 ]
 Map = Annotated[
     str | None,
-    typer.Option("--map", help="The file's columns for the study's fields: text=note,answer=label."),
+    typer.Option(
+        "--map", help="The file's columns for the study's fields: text=note,answer=label, or text=#2 by place."
+    ),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the file names its columns; without a header --map gives their places: text=#1,answer=#2.",
+    ),
 ]
 
 
 _SITE = re.compile(r"\w[\w.-]{0,59}")
 
 
-def pairs(text: str | None, option: str = "--map") -> dict[str, str] | None:
-    """Return ``a=b,c=d`` as a mapping, None where nothing was given.
+def pairs(text: str | None, header: bool | None = None) -> dict[str, str] | None:
+    """Return ``a=b,c=d`` as a mapping, with what was said of the header; None where nothing was given.
 
     Raises:
         typer.BadParameter: the text is not made of such pairs, or names something twice.
     """
-    if text is None:
-        return None
-    found: dict[str, str] = {}
-    for part in text.split(","):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not (name and equals and value):
-            raise typer.BadParameter(f"'{part}' is not name=column; write for example {option} text=note,answer=label")
-        if name in found:
-            raise typer.BadParameter(f"{option} names '{name}' twice; name it once")
-        found[name] = value
-    return found
+    from fedprompt.errors import DataError
+    from fedprompt.evaluation.column_map import read_map, with_header
+
+    try:
+        return with_header(None if text is None else read_map(text), header)
+    except DataError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def sites(given: Sequence[str]) -> dict[str, Path]:

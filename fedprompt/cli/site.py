@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fedprompt.cli.options import Group, Home, Json, Map, pairs
+from fedprompt.cli.options import Group, Header, Home, Json, Map, pairs
 from fedprompt.cli.showing import emit, line, show_calls, table
 from fedprompt.cli.stopping import stopping
 from fedprompt.cli.telling import Teller
@@ -132,6 +132,7 @@ def decline(
 def run(
     data: Data,
     map_: Map = None,
+    header: Header = None,
     group: Group = None,
     study: Which = None,
     site: Site = None,
@@ -142,7 +143,9 @@ def run(
     from fedprompt.workspace.site.run import site_run
 
     with stopping() as stop:
-        site_run(find_home(home), data, stop, typer.echo, mapping=pairs(map_), group=group, site=site, study=study)
+        site_run(
+            find_home(home), data, stop, typer.echo, mapping=pairs(map_, header), group=group, site=site, study=study
+        )
 
 
 @app.command()
@@ -194,6 +197,7 @@ def status(site: Site = None, home: Home = None, json: Json = False) -> None:
 def rehearse(
     data: Data,
     map_: Map = None,
+    header: Header = None,
     group: Group = None,
     study: Which = None,
     site: Site = None,
@@ -206,7 +210,7 @@ def rehearse(
 
     with Teller() as tell:
         found = site_rehearse(
-            find_home(home), data, mapping=pairs(map_), group=group, site=site, study=study, report=tell
+            find_home(home), data, mapping=pairs(map_, header), group=group, site=site, study=study, report=tell
         )
     if json:
         emit(found)
@@ -247,6 +251,7 @@ def publish(
     template: Annotated[str, typer.Argument(help="A template in this home's bank: its id, or name@tag.")],
     data: Data,
     map_: Map = None,
+    header: Header = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="The file; NAME.published.json by default.")] = None,
     study: Which = None,
@@ -266,7 +271,9 @@ def publish(
         return yes or typer.confirm("may this text leave?", err=True)
 
     with open_workspace(home) as ws:
-        found = site_publish(ws, template, data, confirm=confirm, mapping=pairs(map_), out=out, site=site, study=study)
+        found = site_publish(
+            ws, template, data, confirm=confirm, mapping=pairs(map_, header), out=out, site=site, study=study
+        )
     if json:
         emit(found)
     else:
@@ -278,6 +285,7 @@ def pull(
     data: Data,
     file: Annotated[Path | None, typer.Argument(help="A release; by default the newest that the hub sent.")] = None,
     map_: Map = None,
+    header: Header = None,
     group: Group = None,
     site: Site = None,
     home: Home = None,
@@ -288,7 +296,7 @@ def pull(
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
-        found = site_pull(ws, data, file=file, mapping=pairs(map_), group=group, site=site, report=tell)
+        found = site_pull(ws, data, file=file, mapping=pairs(map_, header), group=group, site=site, report=tell)
     if json:
         emit(found)
         return

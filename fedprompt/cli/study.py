@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fedprompt.cli.options import Json
+from fedprompt.cli.options import Header, Json
 from fedprompt.cli.showing import emit, line, table
 
 __all__ = ["app", "check", "new", "show"]
@@ -23,6 +23,7 @@ def new(
     name: Annotated[str | None, typer.Option("--name", help="The study's name; by default the file's.")] = None,
     answer: Annotated[str | None, typer.Option("--answer", help="The column with the answer; guessed.")] = None,
     text: Annotated[str | None, typer.Option("--text", help="The column with the text; guessed.")] = None,
+    header: Header = None,
     model: Annotated[str | None, typer.Option("--model", help="The study's model.")] = None,
 ) -> None:
     """Draft a study from a file of cases."""
@@ -33,7 +34,7 @@ def new(
 
     if out is not None and out.exists():
         raise StudyError(f"{out}: is there already; choose another name or take it away first")
-    draft = draft_study(data, name=name, model=model or DEFAULT_MODEL, answer=answer, text=text)
+    draft = draft_study(data, name=name, model=model or DEFAULT_MODEL, answer=answer, text=text, header=header)
     parse_study(draft, "the draft")
     if out is None:
         typer.echo(draft, nl=False)

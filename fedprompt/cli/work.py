@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 import typer
 
 from fedprompt.cli.demo import show_rounds, show_test, show_work
-from fedprompt.cli.options import Group, Home, Json, Map, Seed, StudyFile, pairs, sites
+from fedprompt.cli.options import Group, Header, Home, Json, Map, Seed, StudyFile, pairs, sites
 from fedprompt.cli.showing import emit, line, number, percent, show_calls, table
 from fedprompt.cli.telling import Teller
 
@@ -34,6 +34,7 @@ def score(
     study: StudyFile,
     data: Data,
     map_: Map = None,
+    header: Header = None,
     group: Group = None,
     split: Split = "validation",
     seed: Seed = 0,
@@ -49,7 +50,7 @@ def score(
     """Score every template of a study on one site's cases."""
     chosen = _split(split)
     if dry_run:
-        _dry_run(study, data, pairs(map_), group, chosen, model, home, json)
+        _dry_run(study, data, pairs(map_, header), group, chosen, model, home, json)
         return
     from fedprompt.workspace.local.scoring import score as run
     from fedprompt.workspace.workspace import open_workspace
@@ -59,7 +60,7 @@ def score(
             ws,
             study,
             data,
-            mapping=pairs(map_),
+            mapping=pairs(map_, header),
             group=group,
             split=chosen,
             seed=seed,
@@ -181,6 +182,7 @@ def tune(
     study: StudyFile,
     data: Data,
     map_: Map = None,
+    header: Header = None,
     group: Group = None,
     seed: Seed = 0,
     cache_bytes: CacheBytes = None,
@@ -198,7 +200,7 @@ def tune(
             ws,
             study,
             data,
-            mapping=pairs(map_),
+            mapping=pairs(map_, header),
             group=group,
             seed=seed,
             cache_bytes=cache_bytes,
@@ -227,6 +229,7 @@ def federate(
         str, typer.Option("--transport", help="local: all sites in this process; flare: sites on their own machines.")
     ] = "local",
     map_: Map = None,
+    header: Header = None,
     group: Group = None,
     seed: Seed = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take, site by site.")] = False,
@@ -252,7 +255,7 @@ def federate(
 
     files = sites(site or ()) if transport == "local" else {}
     if dry_run:
-        _forecast(study, files or dict.fromkeys(site or ()), pairs(map_), group, home, json)
+        _forecast(study, files or dict.fromkeys(site or ()), pairs(map_, header), group, home, json)
         return
     with open_workspace(home) as ws, Teller() as tell:
         if transport == "flare":
@@ -262,7 +265,7 @@ def federate(
                 ws,
                 study,
                 files,
-                mapping=pairs(map_),
+                mapping=pairs(map_, header),
                 group=group,
                 seed=seed,
                 resume=resume,

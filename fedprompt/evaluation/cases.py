@@ -10,7 +10,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Case", "input_key", "normalise"]
+__all__ = ["ANSWER", "Case", "input_key", "normalise"]
+
+ANSWER = "answer"  # what a file's answer is called beside a study's fields
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Drafts a study file from a file of cases: guesses columns, lists labels, writes candidate templates.
 
-Invariant: no case text is in the draft. Only values of the answer column appear, and only if they repeat
-(each twice on average) and are short, so that a wrong guess cannot spill texts.
+Invariant: no case text is in the draft. Only values of the answer column appear, and only if they repeat and have a
+label's form (``columns.labels_of``), so that a wrong guess cannot spill texts; a column's name appears only where it
+has a name's form.
 """
 
 import re
@@ -13,8 +14,10 @@ from typing import Any
 import yaml
 
 from fedprompt.errors import DataError, did_you_mean
-from fedprompt.evaluation.columns import MAX_LABELS, Column, survey
+from fedprompt.evaluation.column_map import map_option
+from fedprompt.evaluation.columns import MAX_LABELS, Column, Survey, labels_of, survey
 from fedprompt.evaluation.readers import ANSWER
+from fedprompt.evaluation.tables.names import at_place, place_of, plausible, same_name
 from fedprompt.evaluation.tables.table import ReadLimits
 
 __all__ = ["ColumnGuess", "draft_study", "dump_study", "field_name", "guess_columns", "study_body"]
@@ -33,7 +36,6 @@ ANSWER_NAMES = (
 )
 FREE_ANSWER_NAMES = ("answer", "summary", "response", "completion", "output", "target")
 RESERVED = frozenset({ANSWER, "soft", "demonstrations"})
-MAX_MEAN_LABEL = 40
 LISTED_LABELS = 8
 
 
@@ -66,15 +68,19 @@ def guess_columns(
     Raises:
         DataError: a named column is not there, or the columns cannot be guessed.
     """
-    for wanted in (answer, text):
-        if wanted is not None and wanted not in [column.name for column in columns]:
+    there = [_called(column) for column in columns]
+    known = {}
+    for what, wanted in (("answer", answer), ("text", text)):
+        known[what] = None if wanted is None else _named(columns, wanted)
+        if wanted is not None and known[what] is None:
+            shown = f"'{wanted}'" if plausible(wanted) else "of that name"
             raise DataError(
-                f"{path}: no column '{wanted}'{did_you_mean(wanted, [c.name for c in columns])}; "
-                f"the columns there are {', '.join(_shown(c.name) for c in columns[:20])}"
+                f"{path}: no column {shown}{did_you_mean(wanted, there)}; the columns there are {', '.join(there[:20])}"
             )
+    answer, text = known["answer"], known["text"]
     target = _answer(path, columns, answer, text)
     source = _source(path, columns, target, text)
-    return ColumnGuess(source.name, field_name(source.name), target.name, tuple(_labels(target)))
+    return ColumnGuess(source.name, field_name(source.name), target.name, labels_of(target))
 
 
 def draft_study(
@@ -85,6 +91,7 @@ def draft_study(
     answer: str | None = None,
     text: str | None = None,
     limits: ReadLimits | None = None,
+    header: bool | None = None,
 ) -> str:
     """Return the YAML text of a study for a file of cases.
 
@@ -95,15 +102,17 @@ def draft_study(
         answer: the column with the label or wanted text; guessed if None.
         text: the column with the input; guessed if None.
         limits: bounds on lines, bytes and cases.
+        header: whether the file has a header; None where nobody said.
 
     Raises:
         DataError: the file cannot be read, a named column is not there, or the columns cannot be guessed.
+        HeaderDoubt: ``header`` is None and its first line may be a case.
     """
     path = Path(path)
-    guess = guess_columns(path, survey(path, limits), answer=answer, text=text)
-    labels = list(guess.labels)
-    body = study_body(name or path.stem, (guess.field,), guess.answer, labels, model=model)
-    return _header(path, guess.text, guess.field, guess.answer, labels) + dump_study(body)
+    found = survey(path, limits, header)
+    guess = guess_columns(path, found.columns, answer=answer, text=text)
+    body = study_body(name or path.stem, (guess.field,), guess.answer, guess.labels, model=model)
+    return _header(path, guess, found, header) + dump_study(body)
 
 
 def study_body(
@@ -127,11 +136,20 @@ def dump_study(body: Mapping[str, Any]) -> str:
     )
 
 
+def _named(columns: Sequence[Column], wanted: str) -> str | None:
+    """Return the column that is meant, by name or by place."""
+    for column in columns:
+        if same_name(column.name, wanted):
+            return column.name
+    place = int(wanted) - 1 if wanted.isdecimal() else place_of(wanted)
+    return next((column.name for column in columns if column.place == place), None)
+
+
 def _answer(path: Path, columns: Sequence[Column], named: str | None, text: str | None) -> Column:
     if named is not None:
         return next(column for column in columns if column.name == named)
     free = [column for column in columns if column.name != text and column.filled]
-    choices = [column for column in free if _labels(column)]
+    choices = [column for column in free if labels_of(column)]
     if choices:
         return min(choices, key=lambda column: (_rank(column.name, ANSWER_NAMES), len(column.values or ())))
     worded = [c for c in free if _rank(c.name, FREE_ANSWER_NAMES) < len(FREE_ANSWER_NAMES) * 2]
@@ -140,7 +158,7 @@ def _answer(path: Path, columns: Sequence[Column], named: str | None, text: str 
     raise DataError(
         f"{path}: no column looks like an answer (2 to {MAX_LABELS} short values that repeat); the "
         "columns there are "
-        f"{', '.join(_shown(c.name) for c in columns[:20])}; name the answer's column, or call it 'answer'"
+        f"{', '.join(_called(c) for c in columns[:20])}; name the answer's column, or call it 'answer'"
     )
 
 
@@ -156,28 +174,21 @@ def _rank(name: str, words: Sequence[str]) -> int:
     return len(words) + min(held) if held else len(words) * 2
 
 
-def _labels(column: Column) -> list[str]:
-    """Return the sorted labels of a label-like column, else an empty list."""
-    values = column.values or {}
-    if not 2 <= len(values) <= MAX_LABELS or column.filled < 2 * len(values) or column.mean_length > MAX_MEAN_LABEL:
-        return []
-    return sorted(values)
-
-
 def _source(path: Path, columns: Sequence[Column], target: Column, named: str | None) -> Column:
     rest = [column for column in columns if column.name != target.name and column.filled]
     if named is not None:
         rest = [column for column in rest if column.name == named]
     if not rest:
         raise DataError(
-            f"{path}: no column with text beside the answer '{_shown(target.name)}'; "
-            "add one, or name another answer column"
+            f"{path}: no column with text beside the answer '{_called(target)}'; add one, or name another answer column"
         )
     return max(rest, key=lambda column: column.mean_length)
 
 
 def field_name(column: str) -> str:
-    """Return what a column's field may be called in a study."""
+    """Return what a column's field may be called in a study; ``text`` where its name may be a case's text."""
+    if not plausible(column) or place_of(column) is not None:
+        return "text"
     plain = re.sub(r"[^A-Za-z0-9_]+", "_", column).strip("_")[:80]
     return plain if re.match(r"[A-Za-z_]", plain) and plain not in RESERVED else "text"
 
@@ -185,6 +196,8 @@ def field_name(column: str) -> str:
 def _heading(column: str) -> str:
     """Return words for the answer: its column's name with spaces, if it is made of plain letters."""
     words = re.sub(r"[\s_-]+", " ", column).strip()
+    if not plausible(column):
+        return "Answer"
     return words.capitalize() if re.fullmatch(r"[A-Za-z ]{2,30}", words) else "Answer"
 
 
@@ -247,16 +260,31 @@ def _tuned(source: str, slot: str, heading: str, what: str) -> dict[str, Any]:
     }
 
 
-def _header(path: Path, source: str, field: str, target: str, labels: Sequence[str]) -> str:
-    pairs = [f"{own}={_shown(column)}" for own, column in ((field, source), (ANSWER, target)) if own != column]
+def _header(path: Path, guess: ColumnGuess, found: Survey, header: bool | None) -> str:
+    named = {column.name: _called(column) for column in found.columns}
+    pairs = {guess.field: guess.text, ANSWER: guess.answer}
+    said = {name: named[column] for name, column in pairs.items() if named[column] != name}
+    count = f"{len(guess.labels)} labels" if guess.labels else "free text"
     lines = [
         f"A study drafted from {_shown(path.name)}: read it, change what is not right, then check it.",
-        f"Input: column '{_shown(source)}'. Answer: column '{_shown(target)}'"
-        + (f", {len(labels)} labels." if labels else ", free text."),
+        f"Input: column '{named[guess.text]}'. Answer: column '{named[guess.answer]}', {count}.",
+        f"Read as: {found.assumed.sentence}.",
     ]
-    if pairs:
-        lines.append(f'Give this file with: --map "{",".join(pairs)}"')
+    values = next(column.values for column in found.columns if column.name == guess.answer) or {}
+    if guess.labels and len(values) > len(guess.labels):
+        left = len(values) - len(guess.labels)
+        lines.append(
+            f"{left} value{'' if left == 1 else 's'} of that column {'is' if left == 1 else 'are'} no label here: too "
+            "rare, or made like a sentence. 'fedprompt data check' names the lines."
+        )
+    flag = {None: [], True: ["--header"], False: ["--no-header"]}[header]
+    if said or flag:
+        lines.append("Give this file with: " + " ".join([*flag, *([map_option(said)] if said else [])]))
     return "".join(f"# {line}\n" for line in lines)
+
+
+def _called(column: Column) -> str:
+    return column.name if column.named else at_place(column.place)
 
 
 def _shown(text: str) -> str:

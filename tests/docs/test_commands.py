@@ -65,7 +65,8 @@ def test_every_command_has_a_section_and_every_section_a_command() -> None:
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_a_section_names_the_commands_options_and_no_others(name: str) -> None:
     text = sections()[name]
-    there = {word for parameter in COMMANDS[name].params for word in parameter.opts if word.startswith("-")}
+    words = [[*parameter.opts, *parameter.secondary_opts] for parameter in COMMANDS[name].params]
+    there = {word for given in words for word in given if word.startswith("-")}
     # A table's first column or the line of options; other mentions are examples.
     lines = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `-")]
     lines += re.findall(r"^Options: (.*?)(?:\n\n|\Z)", text, flags=re.M | re.S)
@@ -84,7 +85,7 @@ def test_a_section_says_that_there_are_arguments(name: str) -> None:
 
 
 def test_every_shared_option_is_explained() -> None:
-    shared = {"--home", "--json", "--study", "-S", "--map", "--group", "--seed"}
+    shared = {"--home", "--json", "--study", "-S", "--map", "--header", "--no-header", "--group", "--seed"}
     assert shared == set(re.findall(r"`(-[-\w]+)`", sections()["Options that several commands share"]))
 
 

@@ -38,7 +38,7 @@ def test_a_draft_is_a_valid_study_with_four_templates_and_a_soft_slot(tmp_path: 
 def test_the_draft_says_the_map_that_reads_the_file(tmp_path: Path) -> None:
     path = csv(tmp_path, "My note,Label", [f"{text},{'ab'[i % 2]}" for i, text in enumerate(TEXTS)])
     draft = draft_study(path, name="notes", model="some/model")
-    assert '--map "My_note=My note,answer=Label"' in draft
+    assert "--map 'My_note=My note,answer=Label'" in draft
     study = parse_study(draft)
     assert (study.study, study.model) == ("notes", "some/model")
     found = read_cases(

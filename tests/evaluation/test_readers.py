@@ -58,10 +58,16 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     assert len(read(write(tmp_path, "a.jsonl", line)).cases) == 2
 
 
-def test_jsonl_numbers_and_booleans_become_text(tmp_path: Path) -> None:
-    lines = '{"text": 12, "answer": 1}\n\n{"text": 2.5, "answer": 0.0}\n{"text": true, "answer": "1"}\n'
+def test_jsonl_numbers_and_booleans_become_the_text_that_stands_there(tmp_path: Path) -> None:
+    lines = '{"text": 12, "answer": 1}\n\n{"text": 2.50, "answer": 0}\n{"text": true, "answer": "1"}\n'
     found = read(write(tmp_path, "a.jsonl", lines), labels=("0", "1"))
-    assert pairs(found) == [("12", "1", 1), ("2.5", "0", 3), ("true", "1", 4)]
+    assert pairs(found) == [("12", "1", 1), ("2.50", "0", 3), ("true", "1", 4)]
+
+
+def test_a_number_that_is_a_label_in_another_form_is_refused_with_that_label(tmp_path: Path) -> None:
+    lines = '{"text": "fine", "answer": 1.0}\n{"text": "bad", "answer": 0.0}\n'
+    message = refusal(write(tmp_path, "a.jsonl", lines), labels=("0", "1"))
+    assert "line 1" in message and "unknown label '1.0', did you mean '1'?" in message
 
 
 def test_parquet_reads_the_same_cases_as_csv(tmp_path: Path) -> None:
@@ -166,7 +172,7 @@ def test_a_group_column_that_is_not_there_suggests_the_nearest(tmp_path: Path) -
         ("a.csv", "\n\n", "the file is empty"),
         ("a.jsonl", "\n \n", "the file is empty"),
         ("a.csv", "text,answer\n", "has a header but no cases"),
-        ("a.csv", "text,answer\nfine,positive\nbad\n", "line 3: 1 cells where the header has 2"),
+        ("a.csv", "text,answer\nfine,positive\nbad\n", "line 3: 1 cell where the header has 2"),
         (
             "a.csv",
             "text,answer\nfine,positive\nbad,very,negative\n",
@@ -196,7 +202,7 @@ def test_a_group_column_that_is_not_there_suggests_the_nearest(tmp_path: Path) -
         (
             "a.jsonl",
             '{"text": "fine", "answer": "positive"}\n{"text": "x"}\n',
-            "line 2, field 'answer': no value",
+            "line 2, field 'answer': this line lacks that key",
         ),
         (
             "a.jsonl",
@@ -205,7 +211,6 @@ def test_a_group_column_that_is_not_there_suggests_the_nearest(tmp_path: Path) -
         ),
         ("a.jsonl", '{"text": "\\ud83d", "answer": "positive"}\n', "line 1: an escape that is half"),
         ("a.jsonl", "[" * 100_000, "line 1: not usable JSON (RecursionError)"),
-        ("a.jsonl", '{"text": ' + "9" * 5000 + "}", "line 1: not usable JSON (ValueError)"),
         ("a.parquet", "not parquet at all", "not a Parquet file"),
         ("a.parquet", b"PAR1" + b"\xff" * 64 + b"PAR1", "not a Parquet file"),
         ("a.jsnl", GOOD, "the ending '.jsnl' is not known, did you mean '.jsonl'?"),
@@ -226,12 +231,12 @@ def test_a_one_class_file_is_refused(tmp_path: Path) -> None:
     assert "line 2 and all others, field 'answer' (column 'answer'): every case is labelled 'positive'" in message
 
 
-def test_an_unknown_label_suggests_the_nearest_and_is_cut(tmp_path: Path) -> None:
+def test_an_unknown_label_suggests_the_nearest_and_a_long_one_is_not_shown(tmp_path: Path) -> None:
     message = refusal(write(tmp_path, "a.csv", "text,answer\nfine,positive\nbad,Negative\n"))
     assert "line 3, field 'answer' (column 'answer'): unknown label 'Negative', did you mean 'negative'?" in message
     long = refusal(write(tmp_path, "b.csv", f"text,answer\nfine,{'x' * 500}\n"))
-    assert "x" * 40 + "..." in long
-    assert "x" * 41 not in long
+    assert "line 2, field 'answer' (column 'answer'): a text that is no label; the study's labels are" in long
+    assert "xx" not in long
 
 
 def test_no_message_shows_a_cases_text(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""How a file's columns are read: which hold the text, which the answer, which the group, and which labels there are."""
+"""How a file's columns are read: which hold the text, which the answer, which the group, and which labels there are.
+
+Invariant: a column whose name may be a case's text is called by its place.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,19 +13,49 @@ from fedprompt.errors import DataError
 from fedprompt.evaluation.drafting import field_name
 from fedprompt.workspace.cases.evaluation_sets import Reading
 
-__all__ = ["ask_reading"]
+__all__ = ["ask_header", "ask_reading"]
 
 NO_GROUP = "none"
 MANY = 12
+NAMES, CASE = "the names of its columns", "a case already"
 
 
-def ask_reading(columns: Sequence[Mapping[str, Any]], guess: Reading | None, key: str) -> Reading | None:
+def ask_header(asked: bool, header: bool | None, key: str, *, only_names: bool = False) -> bool | None:
+    """Draw what the file's first line is and return whether it holds names, None while nobody said.
+
+    Args:
+        asked: whether the file does not say by itself.
+        header: what was said before.
+        key: changes with the file.
+        only_names: the format always names its columns, and all that is asked is whether these are names.
+    """
+    if header is None:
+        told = None if asked else NAMES
+    else:
+        told = NAMES if header else CASE
+    chosen = st.segmented_control(
+        "What stands for names holds" if only_names else "The first line holds",
+        [NAMES] if only_names else [NAMES, CASE],
+        default=told,
+        key=f"{key}_header",
+        required=told is not None,
+        help="Without names, columns are called by their places, and the first line is used like all others.",
+    )
+    if chosen is None or (chosen == NAMES and header is None and not asked):
+        return header
+    return chosen == NAMES
+
+
+def ask_reading(
+    columns: Sequence[Mapping[str, Any]], guess: Reading | None, key: str, header: bool | None = None
+) -> Reading | None:
     """Draw the choices and return the reading, or None while one is missing.
 
     Args:
         columns: what ``look_at`` says of them.
         guess: what is chosen at first.
         key: changes with the file, so that another file's choices are not taken over.
+        header: what was said of the file's first line.
     """
     names = [str(one["name"]) for one in columns]
     about = {str(one["name"]): one for one in columns}
@@ -31,7 +64,7 @@ def ask_reading(columns: Sequence[Mapping[str, Any]], guess: Reading | None, key
         names,
         default=list(guess.fields.values()) if guess else None,
         key=f"{key}_texts",
-        format_func=lambda name: f"{name} (about {about[name]['mean_length']:.0f} characters)",
+        format_func=lambda name: f"{about[name]['shown']} (about {about[name]['mean_length']:.0f} characters)",
         help="Each becomes a field that prompts can name in braces.",
     )
     rest = [name for name in names if name not in texts]
@@ -43,6 +76,7 @@ def ask_reading(columns: Sequence[Mapping[str, Any]], guess: Reading | None, key
         rest,
         index=rest.index(guess.answer) if guess and guess.answer in rest else 0,
         key=f"{key}_answer",
+        format_func=lambda name: str(about[name]["shown"]),
     )
     groups = [NO_GROUP, *(name for name in rest if name != answer)]
     group = st.selectbox(
@@ -50,18 +84,23 @@ def ask_reading(columns: Sequence[Mapping[str, Any]], guess: Reading | None, key
         groups,
         index=groups.index(guess.group) if guess and guess.group in groups else 0,
         key=f"{key}_group",
+        format_func=lambda name: str(about[name]["shown"]) if name in about else str(name),
         help="A patient, a thread, an author: cases of one are never both tuned on and tested on.",
     )
     labels = _ask_labels(about[str(answer)], guess, key)
     try:
-        fields = _fields(texts)
+        fields = _fields(texts, about)
     except DataError as error:
         st.warning(plain(str(error)), icon=":material/warning:")
         return None
     if labels is None:
         return None
     return Reading(
-        fields=fields, answer=str(answer), group=None if group == NO_GROUP else str(group), labels=tuple(labels)
+        fields=fields,
+        answer=str(answer),
+        group=None if group == NO_GROUP else str(group),
+        labels=tuple(labels),
+        header=header,
     )
 
 
@@ -69,7 +108,7 @@ def _ask_labels(column: Mapping[str, Any], guess: Reading | None, key: str) -> l
     values: Mapping[str, int] | None = column["values"]
     if not values or len(values) < 2:
         st.caption(
-            f"{plain(str(column['name']))} holds free text: the model will write an answer, and it is compared with "
+            f"{plain(str(column['shown']))} holds free text: the model will write an answer, and it is compared with "
             "what stands there."
         )
         return []
@@ -90,11 +129,14 @@ def _ask_labels(column: Mapping[str, Any], guess: Reading | None, key: str) -> l
     return labels
 
 
-def _fields(texts: Sequence[str]) -> dict[str, str]:
+def _fields(texts: Sequence[str], about: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     fields: dict[str, str] = {}
     for column in texts:
         name = field_name(column)
+        if about[column]["shown"] != column:  # called by its place
+            name = next(one for one in ("text", *(f"text_{n}" for n in range(2, 10_000))) if one not in fields)
         if name in fields:
-            raise DataError(f"the columns '{fields[name]}' and '{column}' would both be the field '{name}'; rename one")
+            first, second = about[fields[name]]["shown"], about[column]["shown"]
+            raise DataError(f"the columns '{first}' and '{second}' would both be the field '{name}'; rename one")
         fields[name] = column
     return fields

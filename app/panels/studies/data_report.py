@@ -10,7 +10,7 @@ import streamlit as st
 from app.display.palette import finished, palette
 from app.display.plain import plain, sentence
 
-__all__ = ["draw_counts", "draw_refused", "draw_verdict"]
+__all__ = ["draw_counts", "draw_read_as", "draw_refused", "draw_verdict"]
 
 SPLITS = {"tune": "to tune on", "validation": "to choose by", "test": "to test on"}
 SHOWN_LINES = 12
@@ -33,6 +33,15 @@ def draw_verdict(view: Mapping[str, Any]) -> None:
             f"Fit for use: {view['cases']:,} cases, enough in every part (at least {view['min_cases']}).",
             icon=":material/check_circle:",
         )
+
+
+def draw_read_as(view: Mapping[str, Any]) -> None:
+    """Say what the file was taken for, and what looks odd in it."""
+    if not view["read_as"]:
+        return
+    st.caption(f":material/description: Read as {plain(str(view['read_as']['sentence']))}.")
+    for note in view.get("warnings") or view["read_as"]["notes"]:
+        st.caption(f":material/info: {plain(sentence(str(note)))}")
 
 
 def draw_refused(view: Mapping[str, Any]) -> None:

@@ -18,22 +18,28 @@ ENDINGS = CSV + JSONL + PARQUET
 
 
 @contextmanager
-def open_table(path: Path, limits: ReadLimits, wanted: Sequence[str] | None = None) -> Iterator[Table]:
+def open_table(
+    path: Path, limits: ReadLimits, wanted: Sequence[str] | None = None, header: bool | None = None
+) -> Iterator[Table]:
     """Open a CSV, JSONL or Parquet file and close it afterwards.
 
     Args:
         path: the file; its ending tells the format.
         limits: bounds.
         wanted: columns that are needed, all if None; Parquet reads no others.
+        header: whether the file names its columns; None where nobody said, so that names which look like a case are
+            refused.
 
     Raises:
         DataError: the file is missing, a folder, empty, too large, of an unknown ending, or not what its
             ending says.
+        HeaderDoubt: while rows are read, the names of the columns look like a case.
     """
     try:
         found = path.stat()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be opened ({error.strerror}); check the path and its permissions") from error
+    except (OSError, ValueError) as error:  # the latter for a path with a NUL character
+        why = error.strerror if isinstance(error, OSError) else "no such path"
+        raise DataError(f"{path}: cannot be opened ({why}); check the path and its permissions") from error
     if stat.S_ISDIR(found.st_mode):
         raise DataError(f"{path}: is a folder; give one file ({', '.join(ENDINGS)})")
     if not stat.S_ISREG(found.st_mode):
@@ -56,8 +62,8 @@ def open_table(path: Path, limits: ReadLimits, wanted: Sequence[str] | None = No
         raise DataError(f"{path}: cannot be opened ({error.strerror}); check its permissions") from error
     with file:
         if ending in PARQUET:
-            yield parquet_table(file, path, limits, wanted)
+            yield parquet_table(file, path, limits, wanted, header)
         elif ending in JSONL:
-            yield jsonl_table(file, path, limits)
+            yield jsonl_table(file, path, limits, wanted or (), header)
         else:
-            yield delimited_table(file, path, limits, wanted or ())
+            yield delimited_table(file, path, limits, wanted or (), header)

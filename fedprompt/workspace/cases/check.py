@@ -29,7 +29,7 @@ def check_data(
 
     ``splits`` counts independent units (distinct inputs, or groups); ``missing`` how many each split lacks to
     reach the study's ``min_cases``; ``more`` about how many units to add; ``ok`` whether the file can be used
-    as it is.
+    as it is; ``read_as`` what it was taken for.
 
     Raises:
         StudyError: the study cannot be used.
@@ -66,6 +66,7 @@ def check_data(
         "missing": {one.split: one.missing for one in short},
         "more": more_units(sizes, study.privacy.min_cases, units) if short else 0,
         "warnings": list(found.warnings),
+        "read_as": found.assumed.as_json(),
         "ok": not short,
     }
 

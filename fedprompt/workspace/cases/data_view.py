@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 
 from fedprompt.errors import DataError
-from fedprompt.evaluation.columns import Column, survey
+from fedprompt.evaluation.cases import ANSWER
+from fedprompt.evaluation.columns import Column, labels_of, survey
 from fedprompt.evaluation.drafting import guess_columns
-from fedprompt.evaluation.readers import ANSWER, CaseFile, read_cases
+from fedprompt.evaluation.readers import CaseFile, read_cases
 from fedprompt.evaluation.splits.cutting import SplitSizes, assign
+from fedprompt.evaluation.tables.header import HeaderDoubt
+from fedprompt.evaluation.tables.names import label_like
 from fedprompt.evaluation.tables.opening import PARQUET, open_table
-from fedprompt.evaluation.tables.table import ReadLimits, Row, as_text
+from fedprompt.evaluation.tables.table import ReadLimits, Row, as_text, column_of
 from fedprompt.private_file import private_file
 from fedprompt.workspace.cases.check import ANY_KEY, more_units
 from fedprompt.workspace.cases.evaluation_sets import Reading
@@ -36,6 +39,7 @@ def look_at(
     path: Path,
     reading: Reading | None = None,
     *,
+    header: bool | None = None,
     splits: SplitSizes | None = None,
     min_cases: int = 30,
     report: Report = quiet,
@@ -44,27 +48,38 @@ def look_at(
 
     Args:
         reading: how its columns are read; guessed if None.
+        header: what was said of its first line, where there is no reading yet.
 
     Returns:
-        ``columns`` (name, filled, mean_length, values or None), ``unit`` (line or row), ``reading``, ``problem`` (a
-        sentence, where the file cannot be used yet), ``rows``, ``refused`` (``count``, and ``lines`` of line, field and
-        reason) and, where it can be used, ``cases``, ``inputs``, ``groups``, ``by_answer``, ``duplicates``,
-        ``contradictions``, ``lengths``, ``splits``, ``answers_by_split``, ``missing``, ``more``.
+        ``columns`` (name, shown, filled, mean_length, values or None), ``unit`` (line or row), ``reading``, ``problem``
+        (a sentence, where the file cannot be used yet), ``ask_header`` (whether somebody has to say if the first line
+        names the columns; until then there are none), ``read_as`` (what the file was taken for), ``rows``, ``refused``
+        (``count``, and ``lines`` of line, field and reason) and, where it can be used, ``cases``, ``inputs``,
+        ``groups``, ``by_answer``, ``duplicates``, ``contradictions``, ``lengths``, ``splits``, ``answers_by_split``,
+        ``missing``, ``more``, ``warnings``.
 
     Raises:
         DataError: the file cannot be read at all; names file and line.
     """
     report(Progress("read", f"reading {path.name}", 0.0, 2.0))
-    columns = survey(path)
+    header = header if reading is None else reading.header
     unit = "row" if path.suffix.lower() in PARQUET else "line"
     found: dict[str, Any] = {
-        "columns": [_column(one) for one in columns],
+        "columns": [],
         "unit": unit,
         "reading": None,
         "problem": None,
+        "ask_header": False,
+        "read_as": None,
     }
     try:
-        chosen = reading or _guessed(path, columns)
+        seen = survey(path, header=header)
+    except HeaderDoubt as error:
+        return {**found, "problem": str(error), "ask_header": True}
+    columns = seen.columns
+    found |= {"columns": [_column(one) for one in columns], "read_as": seen.assumed.as_json()}
+    try:
+        chosen = reading or _guessed(path, columns, header)
     except DataError as error:
         return {**found, "problem": str(error)}
     found["reading"] = chosen.model_dump(mode="json")
@@ -74,7 +89,7 @@ def look_at(
             "count": len({line for line, _, _ in refused}),
             "lines": [{"line": line, "field": field, "reason": why} for line, field, why in refused[:SHOWN]],
         },
-        "rows": max((one.filled for one in columns), default=0),
+        "rows": seen.rows,
     }
     if refused:
         count = found["refused"]["count"]
@@ -108,12 +123,11 @@ def without_refused(path: Path, reading: Reading) -> Path:
     target = path.with_name(f"{path.stem}.kept.jsonl")
     kept = 0
     try:
-        with private_file(target) as out, open_table(path, ReadLimits(), columns) as table:
+        with private_file(target) as out, open_table(path, ReadLimits(), columns, reading.header) as table:
+            places = [column_of(table.columns, column) or column for column in columns]
             for row in table.rows:
                 if row.line not in bad:
-                    values = {
-                        name: as_text(row.values.get(column)) for name, column in zip(names, columns, strict=True)
-                    }
+                    values = {name: as_text(row.values.get(key)) for name, key in zip(names, places, strict=True)}
                     out.write(json.dumps(values, ensure_ascii=False).encode() + b"\n")
                     kept += 1
             if not kept:
@@ -126,20 +140,23 @@ def without_refused(path: Path, reading: Reading) -> Path:
 
 
 def _column(one: Column) -> dict[str, Any]:
-    few = one.values is not None and one.filled >= 2 * len(one.values)
+    labels = labels_of(one)
+    # Beside the labels, what may be one misspelt: rare values of a label's form, for whoever owns the file.
+    values = {text: count for text, count in sorted((one.values or {}).items()) if labels and label_like(text)}
     return {
         "name": one.name,
+        "shown": one.name if one.named else f"column {one.place + 1}",
         "filled": one.filled,
         "mean_length": round(one.mean_length, 1),
-        "values": dict(sorted(one.values.items())) if few and one.values else None,
+        "values": values or None,
     }
 
 
-def _guessed(path: Path, columns: Sequence[Column]) -> Reading:
+def _guessed(path: Path, columns: Sequence[Column], header: bool | None) -> Reading:
     guess = guess_columns(path, columns)
     counts = next(one.values for one in columns if one.name == guess.answer) or {}
     labels = tuple(label for label in guess.labels if not _misspelt(label, counts))
-    return Reading(fields={guess.field: guess.text}, answer=guess.answer, labels=labels)
+    return Reading(fields={guess.field: guess.text}, answer=guess.answer, labels=labels, header=header)
 
 
 def _misspelt(label: str, counts: Mapping[str, int]) -> bool:
@@ -150,11 +167,12 @@ def _misspelt(label: str, counts: Mapping[str, int]) -> bool:
 
 def _refused(path: Path, reading: Reading) -> Iterator[tuple[int, str, str]]:
     """Give (line, field, reason) of every value that would be refused."""
-    wanted = {**reading.mapping, **({"group": reading.group} if reading.group else {})}
+    wanted = {**reading.fields, ANSWER: reading.answer, **({"group": reading.group} if reading.group else {})}
     known = frozenset(reading.labels)
-    with open_table(path, ReadLimits(), list(wanted.values())) as table:
+    with open_table(path, ReadLimits(), list(wanted.values()), reading.header) as table:
+        places = {name: column_of(table.columns, column) or column for name, column in wanted.items()}
         for row in table.rows:
-            yield from _wrong(row, wanted, known)
+            yield from _wrong(row, places, known)
 
 
 def _wrong(row: Row, wanted: Mapping[str, str], known: frozenset[str]) -> Iterator[tuple[int, str, str]]:
@@ -162,7 +180,7 @@ def _wrong(row: Row, wanted: Mapping[str, str], known: frozenset[str]) -> Iterat
         try:
             text = as_text(row.values.get(column))
         except TypeError as error:
-            yield row.line, name, f"holds a {error}, not text"
+            yield row.line, name, f"holds {error}, not text"
             continue
         if text is None:
             yield row.line, name, "no value"
@@ -198,6 +216,7 @@ def _counted(file: CaseFile, reading: Reading, sizes: SplitSizes, min_cases: int
         },
         "splits": dict(cut.units),
         "answers_by_split": sizes_by_split,
+        "warnings": list(file.assumed.notes),
         "min_cases": min_cases,
         "missing": {one.split: one.missing for one in short},
         "more": more_units(sizes, min_cases, sum(cut.units.values())) if short else 0,

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from fedprompt.errors import DataError
+from fedprompt.evaluation.column_map import HEADER
 from fedprompt.evaluation.tables.opening import ENDINGS
 from fedprompt.private_file import write_private
 from fedprompt.study.checked import Bounds, Unfit, checked_json
@@ -41,18 +42,21 @@ Column = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 class Reading(Closed):
     """How a file is read: ``fields`` are study field -> column, ``answer`` and ``group`` columns.
 
-    ``labels`` is empty where the answer is free text.
+    ``labels`` is empty where the answer is free text. ``header`` is what was said of the file's first line: names, no
+    names (columns then go by place, ``#1``), or None where nobody had to say.
     """
 
     fields: Annotated[dict[Column, Column], Field(max_length=64)]
     answer: Column
     group: Column | None = None
     labels: tuple[str, ...] = ()
+    header: bool | None = None
 
     @property
     def mapping(self) -> dict[str, str]:
-        """Field or ``answer`` -> column, as the readers of cases take it."""
-        return {**self.fields, "answer": self.answer}
+        """Field or ``answer`` -> column, and what was said of the header, as the readers of cases take it."""
+        said = {} if self.header is None else {HEADER: "yes" if self.header else "no"}
+        return {**self.fields, "answer": self.answer, **said}
 
 
 @dataclass(frozen=True)

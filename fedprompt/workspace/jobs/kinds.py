@@ -113,7 +113,8 @@ def _data(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, A
 
     given = arguments.get("reading")
     reading = None if given is None else Reading.model_validate(given)
-    return look_at(Path(arguments["data"]), reading, min_cases=int(arguments.get("min_cases", 30)), report=report)
+    least, header = int(arguments.get("min_cases", 30)), arguments.get("header")
+    return look_at(Path(arguments["data"]), reading, header=header, min_cases=least, report=report)
 
 
 def _tune_time(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
