@@ -43,7 +43,7 @@ from fedprompt.bank.filters import Filter
 from fedprompt.bank.store import Bank
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
-from fedprompt.site.signing import Signer
+from fedprompt.trust.signing import Signer
 from fedprompt.workspace.exchange.exporting import export_prompts, import_file
 from fedprompt.workspace.search.searching import search
 from fedprompt.workspace.workspace import Workspace, open_workspace

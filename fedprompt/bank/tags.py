@@ -24,7 +24,7 @@ from fedprompt.bank.schema import events, prompts
 from fedprompt.bank.texts import from_json, from_time, now, plain, to_json
 from fedprompt.errors import BankError, did_you_mean
 from fedprompt.prompts.ids import canonical_json, content_id
-from fedprompt.site.signing import Signer, fingerprint
+from fedprompt.trust.signing import Signer, fingerprint
 
 __all__ = [
     "EVENTS",

@@ -39,9 +39,9 @@ from fedprompt.bank.verify_scores import REFILL, find_score_problems
 from fedprompt.bank.wording import words_of
 from fedprompt.errors import BankError
 from fedprompt.prompts.ids import content_id
-from fedprompt.site.signing import fingerprint, is_signed
 from fedprompt.study.schema import Study, study_digest
 from fedprompt.study.score import Comparison
+from fedprompt.trust.signing import fingerprint, is_signed
 
 __all__ = ["find_problems"]
 

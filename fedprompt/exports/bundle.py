@@ -32,9 +32,9 @@ from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, I
 from fedprompt.exports.tensors import load_tensor, save_tensor
 from fedprompt.exports.writing import json_text, publishing, write_text
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.site.signing import fingerprint, is_signed
 from fedprompt.study.checked import Bounds, Unfit, checked_json, first_fault
 from fedprompt.study.json_bounds import measure
+from fedprompt.trust.signing import fingerprint, is_signed
 
 __all__ = ["Bundle", "read_bundle", "write_bundle"]
 

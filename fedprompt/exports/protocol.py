@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 from fedprompt.models.protocols import Decoding
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.site.signing import Signer
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
+from fedprompt.trust.signing import Signer
 
 __all__ = [
     "ExportContext",

@@ -16,7 +16,6 @@ from fedprompt.privacy.egress import Parcel, pack_task, unpack_reply
 from fedprompt.privacy.quantise import restore
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.site.ledger import follow
 from fedprompt.study.messages import (
     Choice,
     DescribeReply,
@@ -33,6 +32,7 @@ from fedprompt.study.messages import (
 from fedprompt.study.schema import Precision
 from fedprompt.study.score import Score, SplitName
 from fedprompt.study.versions import OWN, misfit
+from fedprompt.trust.chain import follow
 
 __all__ = ["Hub"]
 

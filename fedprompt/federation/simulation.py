@@ -16,7 +16,6 @@ from fedprompt.errors import FederationError
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.privacy.egress import Parcel, pack_reply, unpack_task
 from fedprompt.privacy.quantise import quantise
-from fedprompt.site.ledger import follow
 from fedprompt.study.messages import (
     DescribeReply,
     DescribeTask,
@@ -29,6 +28,7 @@ from fedprompt.study.messages import (
 )
 from fedprompt.study.schema import Precision
 from fedprompt.study.score import Score
+from fedprompt.trust.chain import follow
 
 __all__ = ["Population", "SimulatedSites"]
 

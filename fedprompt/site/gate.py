@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import EgressRefused, LedgerError
 from fedprompt.privacy.egress import pack_reply, unpack_reply
-from fedprompt.site.ledger import MAX_TRAIL, Ledger
+from fedprompt.site.ledger import Ledger
 from fedprompt.site.replies import ReplyStore
 from fedprompt.study.messages import Refusal, Reply
+from fedprompt.trust.chain import MAX_TRAIL
 
 __all__ = ["ABOUT", "Gate", "Outgoing"]
 

@@ -2,15 +2,14 @@
 
 One JSON object a line, mode 0600. An entry is on disk (fsync) before the bytes that it describes are handed on. The
 hash of an entry is SHA-256 over the hash before and the digest of the entry's own canonical JSON, so a change, a
-missing or a moved line shows. And whoever knows an earlier hash can follow the chain from digests alone, without the
-entries.
+missing or a moved line shows (``trust.chain``).
 """
 
 import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +17,9 @@ from typing import Any
 
 from fedprompt.errors import LedgerError
 from fedprompt.prompts.ids import canonical_json
+from fedprompt.trust.chain import GENESIS, follow
 
-__all__ = ["GENESIS", "MAX_TRAIL", "Entry", "Ledger", "Sent", "follow"]
-
-GENESIS = "0" * 64
-MAX_TRAIL = 10_000
+__all__ = ["Entry", "Ledger", "Sent"]
 
 
 @dataclass(frozen=True)
@@ -192,13 +189,6 @@ class Ledger:
         """The hash of the last entry."""
         entries = self.entries()
         return entries[-1].hash if entries else GENESIS
-
-
-def follow(known: str, trail: Sequence[str]) -> str:
-    """Return the head that a ledger has after ``known`` and these entries' own digests."""
-    for own in trail:
-        known = hashlib.sha256(f"{known}{own}".encode()).hexdigest()
-    return known
 
 
 def _own(body: Mapping[str, Any]) -> str:

@@ -41,7 +41,6 @@ from fedprompt.site.judge_calls import recorded
 from fedprompt.site.local_steps import LocalSteps, site_seed
 from fedprompt.site.personal import OwnPrompts, candidates, first_best, hidden_id, tuned_alone
 from fedprompt.site.residual import pack_residual, residual_for
-from fedprompt.site.signing import site_identity
 from fedprompt.study.messages import (
     Choice,
     DescribeReply,
@@ -58,6 +57,7 @@ from fedprompt.study.messages import (
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Method, Score, SplitName
 from fedprompt.study.versions import OWN, misfit
+from fedprompt.trust.signing import site_identity
 from fedprompt.tuning.metered import MeteredObjective, prepare
 
 __all__ = ["Worker"]

@@ -3,7 +3,7 @@
 import secrets
 
 from fedprompt.errors import FedPromptError
-from fedprompt.site.signing import KEY_BYTES, Signer
+from fedprompt.trust.signing import KEY_BYTES, Signer
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.secret_file import secret_in
 

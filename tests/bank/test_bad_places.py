@@ -186,7 +186,7 @@ from pathlib import Path
 from fedprompt.bank.store import Bank
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
-from fedprompt.site.signing import Signer
+from fedprompt.trust.signing import Signer
 with Bank.open(Path(sys.argv[1]), sys.argv[3] or None) as bank:
     print("ready", flush=True)
     for number in range(10**6):

@@ -14,9 +14,9 @@ from fedprompt.errors import BankError
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
-from fedprompt.site.signing import Signer
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
+from fedprompt.trust.signing import Signer
 
 pytestmark = pytest.mark.whole
 

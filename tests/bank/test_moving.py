@@ -11,9 +11,9 @@ from fedprompt.bank.store import Bank
 from fedprompt.errors import BankError
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
-from fedprompt.site.signing import Signer
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
+from fedprompt.trust.signing import Signer
 from tests.new_bank import new_bank
 
 pytestmark = pytest.mark.whole

@@ -9,7 +9,7 @@ from fedprompt.bank.store import Bank
 from fedprompt.bank.tags import SAID_OF_TAGS, tag_body
 from fedprompt.errors import BankError
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.site.signing import Signer
+from fedprompt.trust.signing import Signer
 
 HOME = Signer(bytes(32))
 Tamper = Callable[[str], None]

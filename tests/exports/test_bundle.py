@@ -23,7 +23,7 @@ from fedprompt.exports.registry import format_of
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Demonstrations, Message, Template
-from fedprompt.site.signing import Signer
+from fedprompt.trust.signing import Signer
 
 HERE = ImportContext()
 MODEL = "sha256:" + "b" * 64

@@ -20,9 +20,9 @@ from fedprompt.federation.strategies.strategy import Update
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.privacy.egress import pack_reply, unpack_task
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.site.ledger import follow
 from fedprompt.study.messages import EvaluateTask, ScoreReply, TuneReply, TuneTask
 from fedprompt.study.score import Score
+from fedprompt.trust.chain import follow
 from tests.scripted_sites import STUDY, study
 
 DIGEST = "s1:" + "0" * 32

@@ -26,9 +26,9 @@ from fedprompt.models.scripted import WIDTH
 from fedprompt.privacy.egress import unpack_reply
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.ledger import Ledger
-from fedprompt.site.signing import site_identity
 from fedprompt.study.messages import Refusal
 from fedprompt.study.versions import OWN
+from fedprompt.trust.signing import site_identity
 from fedprompt.workspace.enrolled.engine_process import EngineProcess
 from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.hub_folder import write_json

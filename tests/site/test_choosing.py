@@ -12,9 +12,9 @@ from fedprompt.federation.transports.transport import Delivered
 from fedprompt.privacy.egress import pack_reply, unpack_reply, unpack_task
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.site.ledger import follow
 from fedprompt.study.messages import Choice, EvaluateTask, ScoreReply
 from fedprompt.study.schema import Study
+from fedprompt.trust.chain import follow
 from tests.scripted_sites import MODEL, STUDY, study, worker
 
 ASKED = study(rounds={"count": 1, "personal": {"mixtures": [0.5]}})

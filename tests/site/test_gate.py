@@ -12,9 +12,10 @@ import pytest
 from fedprompt.errors import LedgerError
 from fedprompt.privacy.egress import unpack_reply
 from fedprompt.site.gate import Gate, Outgoing
-from fedprompt.site.ledger import GENESIS, Ledger, follow
+from fedprompt.site.ledger import Ledger
 from fedprompt.site.replies import ReplyStore
 from fedprompt.study.messages import DescribeReply, Refusal, TuneReply
+from fedprompt.trust.chain import GENESIS, follow
 
 STUDY = "s1:" + "b" * 32
 TASK = "t1:" + "a" * 32

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from fedprompt.errors import LedgerError
-from fedprompt.site.ledger import GENESIS, Entry, Ledger
+from fedprompt.site.ledger import Entry, Ledger
+from fedprompt.trust.chain import GENESIS
 
 
 def append(ledger: Ledger, number: int) -> Entry:

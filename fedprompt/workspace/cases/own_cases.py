@@ -8,9 +8,9 @@ from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.splits.cutting import Splits, SplitSizes
 from fedprompt.site.folder import SiteFolder
-from fedprompt.site.signing import site_identity
 from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
+from fedprompt.trust.signing import site_identity
 from fedprompt.workspace.cases.one_cut import OWN_SITE, cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.workspace import Workspace

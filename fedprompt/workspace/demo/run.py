@@ -27,11 +27,11 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.local_steps import site_seed
-from fedprompt.site.signing import site_identity
 from fedprompt.site.worker import Worker
 from fedprompt.study.files import parse_study
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
+from fedprompt.trust.signing import site_identity
 from fedprompt.tuning.pooled import PooledObjective
 from fedprompt.tuning.soft import tune_soft
 from fedprompt.workspace.cases.site_of_file import cases_of, make_worker

@@ -20,9 +20,9 @@ from fedprompt.exports.bundle import read_bundle, write_bundle
 from fedprompt.exports.protocol import ExportContext, Exported, Imported
 from fedprompt.exports.writing import json_text, publishing, write_text
 from fedprompt.prompts.ids import canonical_json
-from fedprompt.site.signing import Signer, fingerprint, is_signed
 from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.schema import Closed
+from fedprompt.trust.signing import Signer, fingerprint, is_signed
 
 __all__ = ["Opened", "Release", "read_release", "write_release"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from fedprompt.errors import ExportError
 from fedprompt.exports.archive import open_archive
 from fedprompt.exports.bundle_schema import Signature
-from fedprompt.site.signing import fingerprint
 from fedprompt.study.checked import Bounds, Unfit, checked_json
+from fedprompt.trust.signing import fingerprint
 
 __all__ = ["signed_by"]
 

@@ -14,9 +14,9 @@ from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.models.protocols import CacheDtype
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.site.folder import SiteFolder
-from fedprompt.site.signing import site_identity
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
+from fedprompt.trust.signing import site_identity
 from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, make_worker
 from fedprompt.workspace.local.scoring import OWN_SITE, open_study

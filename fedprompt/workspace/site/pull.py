@@ -23,8 +23,8 @@ from fedprompt.private_file import write_private
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.judge_calls import recorded
-from fedprompt.site.signing import site_identity
 from fedprompt.study.score import Comparison
+from fedprompt.trust.signing import site_identity
 from fedprompt.workspace.bills.judge_bill import judge_paid
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
 from fedprompt.workspace.cases.one_cut import cutter_of

@@ -6,7 +6,7 @@ from typing import Any
 
 from fedprompt.errors import EgressRefused
 from fedprompt.privacy.egress import MAX_REPLY_BYTES
-from fedprompt.site.ledger import MAX_TRAIL
+from fedprompt.trust.chain import MAX_TRAIL
 
 __all__ = ["checked_reply"]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedprompt.site.signing import Signer, fingerprint, is_signed, site_identity
+from fedprompt.trust.signing import Signer, fingerprint, is_signed, site_identity
 
 # RFC 8032, section 7.1, test 2.
 PRIVATE = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
