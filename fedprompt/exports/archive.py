@@ -153,7 +153,10 @@ def _checked(path: Path, name: str) -> str:
     if climbs or not parts or len(name) > 200:
         raise ExportError(f"{path}: the name {name[:80]!r} climbs out of the export's folder; refused")
     if name.lower().endswith(_PICKLES):
-        raise ExportError(f"{path}: {name} may hold a pickle, which can run code; only safetensors are read")
+        raise ExportError(
+            f"{path}: {name} may hold a pickle, which can run code; only safetensors are read, so save it as "
+            "safetensors or take it out"
+        )
     return name
 
 

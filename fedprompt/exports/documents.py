@@ -31,11 +31,14 @@ __all__ = [
     "MAX_DOCUMENT_BYTES",
     "NO_WORDS",
     "Document",
+    "FrontMatter",
     "carried",
     "dropped_demonstrations",
     "fields_of",
     "file_of",
     "json_value",
+    "left_out",
+    "name_of",
     "parse_json",
     "parse_yaml",
     "peek",
@@ -43,6 +46,8 @@ __all__ = [
     "refuse_soft",
     "revive",
     "split_front_matter",
+    "text_of",
+    "texts_in",
     "write_documents",
     "yaml_text",
 ]
@@ -50,6 +55,7 @@ __all__ = [
 KEY = "fedprompt"
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 MAX_YAML_NODES = 100_000
+MAX_DEPTH = 100
 NO_WORDS = "no label words came along, so each label stands for itself until a study says more"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, faster, where PyYAML has it
 
@@ -61,6 +67,16 @@ class Document:
     where: str
     stem: str
     content: bytes
+
+
+@dataclass(frozen=True)
+class FrontMatter:
+    """``front``: what stands in YAML, empty if it is not ``given``; ``body``: the rest; ``line``: its first line."""
+
+    front: Mapping[str, Any]
+    body: str
+    line: int
+    given: bool
 
 
 def refuse_soft(item: Exported, what: str) -> Refusal | None:
@@ -214,6 +230,8 @@ def revive(
     try:
         text, messages, renamed = _as_fields(text, messages, where)
         template = Template(_readable(name), text=text, messages=messages)
+        if not template.variables:
+            renamed = (f"{where}: its text shows no field, so every case is asked the same; add one before use",)
         return Imported(Prompt(template), {}, (*dropped, *renamed, NO_WORDS))
     except PromptError as error:
         raise ExportError(f"{where}: {error}") from error
@@ -280,7 +298,7 @@ def parse_json(document: Document) -> Any:
         ExportError: it is not JSON, or gives a key twice.
     """
     try:
-        return json_value(document.content, document.where)
+        return json_value(text_of(document), document.where)
     except (ValueError, RecursionError) as error:
         line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise ExportError(f"{document.where}{line} is not JSON") from error
@@ -353,27 +371,70 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-def split_front_matter(document: Document) -> tuple[Mapping[str, Any], str]:
-    """Return the YAML between the first two ``---`` lines, and the text after them.
+def text_of(document: Document) -> str:
+    """Return a file's text, without a byte order mark and with the same line ends whatever system wrote it.
 
     Raises:
-        ExportError: not UTF-8, no front matter, or none that is a mapping.
+        ExportError: not UTF-8.
     """
     try:
-        text = document.content.decode("utf-8")
+        text = document.content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ExportError(f"{document.where} is not UTF-8 text") from error
-    lines = text.split("\n")
-    if lines[0].rstrip() != "---":
-        raise ExportError(f"{document.where} does not begin with a line '---' and its front matter")
-    try:
-        end = next(number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---")
-    except StopIteration as error:
-        raise ExportError(f"{document.where}: its front matter has no end; the file is cut off") from error
-    front = parse_yaml("\n".join(lines[1:end]), document.where)
-    if not isinstance(front, Mapping) or not all(isinstance(key, str) for key in front):
-        raise ExportError(f"{document.where}: its front matter is no mapping of names")
-    return front, "\n".join(lines[end + 1 :])
+        raise ExportError(f"{document.where} is not UTF-8 text; save it as UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def split_front_matter(document: Document, marks: Sequence[str] = ("---",)) -> FrontMatter:
+    """Return the YAML between two lines of ``marks``, and the text after them; both are there in a file of text only.
+
+    Lines that are blank or begin with ``#``, such as a licence, may stand before the first mark.
+
+    Raises:
+        ExportError: not UTF-8, a front matter without an end, or one that is no mapping.
+    """
+    lines = text_of(document).split("\n")
+    begin = next((at for at, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
+    if begin is None or lines[begin].strip() not in marks:
+        return FrontMatter({}, "\n".join(lines), 1, given=False)
+    end = next((at for at, line in enumerate(lines[begin + 1 :], begin + 1) if line.rstrip() in marks), None)
+    if end is None:
+        raise ExportError(
+            f"{document.where}, line {begin + 1}: its front matter has no end; the file is cut off, or a line "
+            f"'{marks[0]}' is missing after it"
+        )
+    # Line feeds stand for what comes before, so that an error names the line of the file.
+    front = parse_yaml("\n" * (begin + 1) + "\n".join(lines[begin + 1 : end]), document.where)
+    if front is not None and not (isinstance(front, Mapping) and all(isinstance(key, str) for key in front)):
+        raise ExportError(
+            f"{document.where}, line {begin + 2}: its front matter is no mapping of names; write lines such as "
+            "'name: mood', a name in quotes where YAML takes it for something else"
+        )
+    return FrontMatter(front or {}, "\n".join(lines[end + 1 :]), end + 2, given=True)
+
+
+def name_of(value: Any, stem: str) -> str:
+    """Return a prompt's name: what its file says, or else the file's own name."""
+    said = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    return _readable(said if said.strip() else stem)
+
+
+def texts_in(value: Any, depth: int = 0) -> list[str]:
+    """Return each text in a value of JSON or YAML, keys included, as deep as such a file goes."""
+    if isinstance(value, str):
+        return [value]
+    if depth > MAX_DEPTH:
+        return []
+    inner = [*value, *value.values()] if isinstance(value, Mapping) else value if isinstance(value, list) else []
+    return [text for one in inner for text in texts_in(one, depth + 1)]
+
+
+def left_out(where: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the sentence that tells which keys of a file were left out, if any were."""
+    if not names:
+        return ()
+    shown = [*names[:12], f"{len(names) - 12} more"] if len(names) > 12 else list(names)
+    listed = " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+    return (f"{where}: its {listed} {'was' if len(names) == 1 else 'were'} left out",)
 
 
 def _bounded(path: Path) -> bytes:

@@ -2,11 +2,10 @@
 
 Handlebars has no quoted text, so braces and a last space that it would take away are variables with a default value
 (``fp_7b`` is ``{``). Dotprompt knows only chat, so a bare completion is sent as one user message and the export says
-that its score does not hold there. On the way in no helper, block or partial is read.
+that its score does not hold there. On the way in no block, partial or helper but ``role`` is read.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,13 @@ from typing import Any
 from fedprompt.errors import ExportError
 from fedprompt.exports.documents import (
     KEY,
+    Document,
     carried,
     dropped_demonstrations,
     fields_of,
     file_of,
+    left_out,
+    name_of,
     read_documents,
     refuse_soft,
     revive,
@@ -25,18 +27,19 @@ from fedprompt.exports.documents import (
     write_documents,
     yaml_text,
 )
+from fedprompt.exports.handlebars_reading import Role, read_handlebars
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
-from fedprompt.exports.syntax import HANDLEBARS_PREFIX, Variable, f_string, handlebars, parts_of, read_braces
+from fedprompt.exports.syntax import HANDLEBARS_PREFIX, Part, Variable, f_string, handlebars, parts_of
 from fedprompt.prompts.template import Message
 
 __all__ = ["Dotprompt"]
 
 TITLE = "Dotprompt"
 SUFFIXES = (".prompt",)
-_ROLE = re.compile(r"""\{\{\s*role\s+["'](\w+)["']\s*\}\}""")
 _THEIRS = {"user": "user", "system": "system", "assistant": "model"}
 _OURS = {theirs: ours for ours, theirs in _THEIRS.items()}
-_LEFT_OUT = ("model", "config", "tools", "output")
+_READ = frozenset({"name", "input"})
+_MARKERS = ("<<<dotprompt:role:", "<<<dotprompt:history", "<<<dotprompt:media:", "<<<dotprompt:section")
 
 
 class Dotprompt:
@@ -104,13 +107,9 @@ class Dotprompt:
         """Read prompts back, ours or another's with plain variables.
 
         Raises:
-            ExportError: no front matter, or a template that is a program.
+            ExportError: a template that is a program, or that shows what is no text.
         """
-        found = []
-        for one in read_documents(path, SUFFIXES):
-            front, body = split_front_matter(one)
-            found.append(_revive(front, body, one.where, one.stem))
-        return tuple(found)
+        return tuple(_revive(one) for one in read_documents(path, SUFFIXES))
 
 
 def _turns(item: Exported) -> list[tuple[str, str]]:
@@ -138,36 +137,80 @@ def _text(item: Exported, context: ExportContext) -> str:
     return f"---\n{yaml_text(front)}---\n{body}\n"
 
 
-def _revive(front: Mapping[str, Any], body: str, where: str, stem: str) -> Imported:
+def _revive(document: Document) -> Imported:
+    found, where = split_front_matter(document), document.where
+    front = found.front
     metadata = front.get("metadata")
     ours = isinstance(metadata, Mapping) and KEY in metadata
-    named = front.get("name")
-    name = named if isinstance(named, str) and named else stem
-    dropped = [] if ours else [f"{where}: its {key} was left out" for key in _LEFT_OUT if front.get(key)]
     given = front.get("input")
     defaults = given.get("default") if isinstance(given, Mapping) else None
+    defaults = defaults if isinstance(defaults, Mapping) else {}
     fixed = {
         key: value
-        for key, value in (defaults.items() if isinstance(defaults, Mapping) else ())
+        for key, value in defaults.items()
         if isinstance(key, str) and key.startswith(HANDLEBARS_PREFIX) and isinstance(value, str) and len(value) == 1
     }
-    if isinstance(defaults, Mapping) and len(defaults) > len(fixed):
-        dropped.append(f"{where}: the default values of its fields were left out")
-    pieces = _ROLE.split(body.strip())
-    turns = [("user", pieces[0]), *zip(pieces[1::2], pieces[2::2], strict=True)]
+    # Dotprompt strips a text under a front matter; the line break at the end of a file without one is its editor's.
+    body = found.body.strip()
+    line = found.line + found.body[: found.body.index(body)].count("\n")
+    parts, comments = read_handlebars(body, where, line=line, constant=fixed.get)
+    told = [] if ours else list(left_out(where, [key for key in sorted(front) if key not in _READ and front[key]]))
+    if comments:
+        told.append(f"{where}: the comments in its template were left out")
+    valued = sorted(str(key)[:60] for key in defaults if key not in fixed)
+    if valued and not ours:
+        shown = ", ".join(f"'{name}'" for name in valued[:5]) + (" and others" if len(valued) > 5 else "")
+        told.append(f"{where}: the default values of its fields ({shown}) were left out: a case must give each")
+    used = {part.name for part in parts if isinstance(part, Variable)}
+    if not ours and (other := sorted(used & _no_texts(given.get("schema") if isinstance(given, Mapping) else None))):
+        shown = ", ".join(f"'{name}'" for name in other[:5])
+        told.append(f"{where}: {shown} is declared as something else than text, and is a text here")
+    messages = _messages(parts, where)
+    return revive(metadata, None, messages, where, name_of(front.get("name"), document.stem), told)
+
+
+def _messages(parts: Sequence[Part | Role], where: str) -> tuple[Message, ...]:
+    turns: list[tuple[str, list[Part]]] = [("user", [])]
+    for part in parts:
+        if isinstance(part, Role):
+            turns.append((part.name, []))
+        else:
+            turns[-1][1].append(part)
     messages = []
-    for role, content in turns:
+    for role, pieces in turns:
+        content = f_string(pieces)
         if not content.strip():
             continue
         if role not in _OURS:
-            raise ExportError(f"{where}: a message of the role '{role[:40]}' cannot be held")
-        if "\\{{" in content:
-            raise ExportError(f"{where}: an escaped tag cannot be read; write plain text")
-        parts = read_braces(content, where, quotes=False, constant=fixed.get)
-        messages.append(Message(_OURS[role], f_string(parts)))
+            raise ExportError(
+                f"{where}: a message of the role '{role[:40]}' cannot be held; Dotprompt's roles are "
+                f"{', '.join(sorted(_OURS))}, so write one of them, or take the message out"
+            )
+        if any(marker in content for marker in _MARKERS):
+            raise ExportError(f"{where}: its text holds one of Dotprompt's own markers, '<<<dotprompt:'; take it out")
+        messages.append(Message(_OURS[role], content))
     if not messages:
-        raise ExportError(f"{where} has no message")
-    return revive(metadata, None, tuple(messages), where, name, dropped)
+        raise ExportError(f"{where} has no message; write a text below its front matter")
+    return tuple(messages)
+
+
+def _no_texts(schema: Any) -> set[str]:
+    """Return the names that a Picoschema or a JSON schema declares as something else than text."""
+    if not isinstance(schema, Mapping):
+        return set()
+    properties = schema.get("properties")
+    if isinstance(properties, Mapping):
+        kinds = {key: one.get("type") if isinstance(one, Mapping) else None for key, one in properties.items()}
+        return {str(key) for key, kind in kinds.items() if kind not in (None, "string")}
+    found = set()
+    for key, value in schema.items():
+        name, _, form = str(key).partition("(")
+        kind = str(value).partition(",")[0].strip() if isinstance(value, str) else "object"
+        if form.startswith(("array", "object")) or (
+            not form and kind in ("integer", "number", "boolean", "object", "null")
+        ):
+            found.add(name.removesuffix("?"))
+    return found
 
 
 _CODE = """

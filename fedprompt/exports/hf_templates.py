@@ -1,37 +1,36 @@
 """Hugging Face prompt-templates: YAML with the key ``prompt`` over ``template``, ``template_variables``, ``metadata``.
 
 The library's default reader fills in Jinja with ``trim_blocks`` and ``lstrip_blocks``, which plain variables do not
-meet. Source: the standard in the documents of ``prompt-templates`` 0.0.16.
+meet. Source: the standard in the documents of ``prompt-templates`` 0.0.16. The way in is
+:mod:`fedprompt.exports.hf_templates_reading`.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fedprompt.errors import ExportError
 from fedprompt.exports.documents import (
     KEY,
     carried,
     dropped_demonstrations,
     fields_of,
     file_of,
-    parse_yaml,
     peek,
     read_documents,
     refuse_soft,
-    revive,
     write_documents,
     yaml_text,
 )
+from fedprompt.exports.hf_templates_reading import READ_SUFFIXES, is_templates_json, read_templates
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
-from fedprompt.exports.syntax import Variable, f_string, jinja, parts_of, read_braces
-from fedprompt.prompts.template import Message
+from fedprompt.exports.syntax import Variable, jinja, parts_of
 
 __all__ = ["HFTemplates"]
 
 TITLE = "Hugging Face prompt-templates YAML"
 SUFFIXES = (".yaml", ".yml")
-ROLES = ("system", "user", "assistant")
+_PROMPT = re.compile(rb"(?:\A|\xef\xbb\xbf|[\r\n])[\"']?prompt[\"']?[ ]*:[ \t]*(?:[#{][^\r\n]*)?[\r\n]")
 
 
 class HFTemplates:
@@ -77,9 +76,11 @@ class HFTemplates:
         )
 
     def recognises(self, path: Path, names: frozenset[str]) -> bool:
-        """Return whether it is a YAML file with the key ``prompt``, or holds such files only."""
+        """Return whether it is a YAML or JSON file with the key ``prompt``, or holds such YAML files only."""
         if path.suffix.lower() in SUFFIXES and not path.is_dir():
-            return any(line.rstrip() == b"prompt:" for line in peek(path).split(b"\n"))
+            return _PROMPT.search(peek(path)) is not None
+        if path.suffix.lower() == ".json" and not path.is_dir():
+            return is_templates_json(peek(path))
         files = names - {"README.md"}
         return bool(files) and all(name.endswith(SUFFIXES) for name in files) and "promptfooconfig.yaml" not in files
 
@@ -87,11 +88,9 @@ class HFTemplates:
         """Read prompts back, ours or another tool's with plain variables.
 
         Raises:
-            ExportError: not such YAML, or a template that is a program.
+            ExportError: not such YAML or JSON, or a template that is a program.
         """
-        return tuple(
-            _revive(parse_yaml(one.content, one.where), one.where, one.stem) for one in read_documents(path, SUFFIXES)
-        )
+        return tuple(found for one in read_documents(path, READ_SUFFIXES) for found in read_templates(one))
 
 
 def _body(item: Exported, context: ExportContext) -> dict[str, Any]:
@@ -110,32 +109,6 @@ def _body(item: Exported, context: ExportContext) -> dict[str, Any]:
     if not item.reading.words:
         prompt["client_parameters"] = {"temperature": 0, "max_tokens": decoding["max_tokens"]}
     return {"prompt": prompt}
-
-
-def _revive(value: Any, where: str, stem: str) -> Imported:
-    prompt = value.get("prompt") if isinstance(value, Mapping) else None
-    if not isinstance(prompt, Mapping):
-        raise ExportError(f"{where} has no key 'prompt' at its top, so it is no prompt-templates file")
-    metadata = prompt.get("metadata") or {}
-    body = prompt.get("template", prompt.get("messages"))
-    dropped = [
-        f"{where}: its {key} were left out"
-        for key in ("client_parameters", "custom_data")
-        if prompt.get(key) and not (isinstance(metadata, Mapping) and KEY in metadata)
-    ]
-    named = metadata.get("name") if isinstance(metadata, Mapping) else None
-    name = named if isinstance(named, str) and named else stem
-    if isinstance(body, str):
-        return revive(metadata, f_string(read_braces(body, where)), None, where, name, dropped)
-    if not isinstance(body, list) or not all(isinstance(one, Mapping) for one in body):
-        raise ExportError(f"{where}: its template is neither a text nor a list of messages")
-    messages = []
-    for one in body:
-        role, content = one.get("role"), one.get("content")
-        if role not in ROLES or not isinstance(content, str):
-            raise ExportError(f"{where}: a message needs a role among {', '.join(ROLES)} and a text")
-        messages.append(Message(role, f_string(read_braces(content, where))))
-    return revive(metadata, None, tuple(messages), where, name, dropped)
 
 
 _CODE = """

@@ -2,8 +2,8 @@
 
 PEFT knows only vectors in front of everything, the beginning-of-text token included, so a prompt fits only if
 its soft slot is the very first thing in its text. The template travels in the README and in
-``fedprompt.json``, which PEFT does not read. On the way in nothing of the configuration is acted on: no text
-initialisation, no tokenizer path, no code.
+``fedprompt.json``, which PEFT does not read. On the way in (:mod:`fedprompt.exports.peft_config`) nothing of the
+configuration is acted on: no text initialisation, no tokenizer path, no code.
 
 Method: Lester, Al-Rfou and Constant (2021), The Power of Scale for Parameter-Efficient Prompt Tuning,
 arXiv 2104.08691.
@@ -17,8 +17,16 @@ from typing import Any
 from fedprompt.errors import ExportError, PromptError
 from fedprompt.exports.archive import open_archive
 from fedprompt.exports.card import card, public_model_name
-from fedprompt.exports.documents import fields_of
+from fedprompt.exports.documents import fields_of, name_of
 from fedprompt.exports.identity import FILE, MAX_IDENTITY_BYTES, identity_of, prompt_of
+from fedprompt.exports.peft_config import (
+    CONFIG,
+    MAX_CONFIG_BYTES,
+    base_of,
+    check_shape,
+    not_honoured,
+    read_config,
+)
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.reading import dropped_normalising
 from fedprompt.exports.slot import only_one, refuse_unheld, sides
@@ -30,11 +38,8 @@ from fedprompt.prompts.template import Template
 
 __all__ = ["Peft"]
 
-CONFIG, WEIGHTS, TENSOR = "adapter_config.json", "adapter_model.safetensors", "prompt_embeddings"
-MAX_CONFIG_BYTES = 1024 * 1024
+WEIGHTS, TENSOR = "adapter_model.safetensors", "prompt_embeddings"
 FOREIGN_TEMPLATE = "{soft}{text}"
-_NEVER_HONOURED = ("prompt_tuning_init", "prompt_tuning_init_text", "revision")
-_ASKS = {"tokenizer_name_or_path": "a tokenizer", "tokenizer_kwargs": "a tokenizer", "auto_mapping": "code of its own"}
 
 
 class Peft:
@@ -105,60 +110,30 @@ class Peft:
     def read(self, path: Path, context: ImportContext) -> tuple[Imported, ...]:
         """Read one prompt from a PEFT folder, one of ours or another's.
 
-        Another's has no template, so ``{soft}{text}`` is taken; it is bound to the model that it names, which
-        must be on this machine.
+        Another's has no template, so ``{soft}{text}`` is taken; it is bound to the model that it names, by a name or
+        by a folder, which must be on this machine.
 
         Raises:
             ExportError: no prompt tuning, no safetensors, shapes that disagree, or a model that is not here.
         """
         with open_archive(path) as archive:
-            config = _config(archive.read(CONFIG, MAX_CONFIG_BYTES), path)
+            config = read_config(archive.read(CONFIG, MAX_CONFIG_BYTES), path)
             vectors = load_tensor(archive.read(WEIGHTS, MAX_TENSOR_BYTES), TENSOR, str(path))
             ours = archive.read(FILE, MAX_IDENTITY_BYTES) if FILE in archive.names else None
-        said = (config.get("num_virtual_tokens"), config.get("token_dim"))
-        if said != vectors.shape and said != (vectors.shape[0], None):
-            raise ExportError(f"{path}: {CONFIG} says {said} for tokens and width, its vectors are {vectors.shape}")
+        check_shape(config, vectors.shape, path)
         if ours is not None:
             return (Imported(prompt_of(ours, vectors, str(path))),)
-        base = config.get("base_model_name_or_path")
-        digest = context.digest_of(base) if isinstance(base, str) and base == public_model_name(base) else None
-        if digest is None:
-            told = public_model_name(base) if isinstance(base, str) else "no model"
-            raise ExportError(
-                f"{path}: it names {told} as its base model, which is not on this machine, so its vectors "
-                "have no model to be bound to; fetch that model first"
-            )
-        width = context.width_of(str(base))
-        if width is not None and width != vectors.shape[1]:
-            raise ExportError(
-                f"{path}: its vectors are {vectors.shape[1]} wide and {base} takes {width}, "
-                "so they are another model's; refused"
-            )
-        dropped = [
+        base = base_of(config, vectors.shape[1], context, path)
+        told = (
             f"{path.name} holds no template and no label words, so '{FOREIGN_TEMPLATE}' was taken",
-            *(f"{key} of {CONFIG} was not honoured" for key in _NEVER_HONOURED if config.get(key)),
-        ]
+            *base.told,
+            *not_honoured(config),
+        )
         try:
-            prompt = Prompt(Template(path.stem[:80], text=FOREIGN_TEMPLATE), SoftPrompt(vectors, digest))
+            template = Template(name_of(None, path.stem)[:80], text=FOREIGN_TEMPLATE)
+            return (Imported(Prompt(template, SoftPrompt(vectors, base.digest)), {}, told),)
         except PromptError as error:
             raise ExportError(f"{path}: {error}") from error
-        return (Imported(prompt, {}, tuple(dropped)),)
-
-
-def _config(raw: bytes, path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise ExportError(f"{path}: {CONFIG} is not JSON") from error
-    if not isinstance(config, dict) or config.get("peft_type") != "PROMPT_TUNING":
-        kind = config.get("peft_type") if isinstance(config, dict) else None
-        raise ExportError(f"{path}: {CONFIG} is of the kind {kind!r}; only PROMPT_TUNING can be read")
-    for key, what in _ASKS.items():
-        if config.get(key):
-            raise ExportError(f"{path}: {key} of {CONFIG} asks to load {what}, which no import does; take it out")
-    if "trust_remote_code" in raw.decode("utf-8", "replace"):
-        raise ExportError(f"{path}: {CONFIG} asks to run remote code, which no import does; take it out")
-    return config
 
 
 def _sizes(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Prompty knows only chat, so a bare completion is sent as one user message and the export says that its score does not
 hold there. Prompty takes away line breaks at either end of a message and finds roles by looking at lines, so texts
-that this would change are refused. On the way in nothing is looked up: ``${env:}`` and ``${file:}`` are refused.
+that this would change are refused. The way in is :mod:`fedprompt.exports.prompty_reading`.
 """
 
 import json
@@ -13,7 +13,6 @@ from typing import Any
 
 import yaml
 
-from fedprompt.errors import ExportError
 from fedprompt.exports.documents import (
     KEY,
     carried,
@@ -22,23 +21,19 @@ from fedprompt.exports.documents import (
     file_of,
     read_documents,
     refuse_soft,
-    revive,
-    split_front_matter,
     write_documents,
     yaml_text,
 )
+from fedprompt.exports.prompty_reading import REFERENCE, read_prompty
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
-from fedprompt.exports.syntax import Variable, f_string, jinja, parts_of, read_braces
-from fedprompt.prompts.template import Message
+from fedprompt.exports.syntax import Variable, jinja, parts_of
 
 __all__ = ["Prompty"]
 
 TITLE = "Prompty"
 SUFFIXES = (".prompty",)
-_ROLE = re.compile(r"^\s*#?\s*(system|user|assistant|developer|tool)\s*(\[[^\]]*\])?\s*:\s*$", re.I)
-_REFERENCE = re.compile(r"\$\{(\w+):")
+_ROLE = re.compile(r"^\s*#?\s*(system|user|assistant|developer|tools?|function)\s*(\[[^\]]*\])?\s*:\s*$", re.I)
 _OTHER_BREAKS = re.compile("[\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\r]")
-_LEFT_OUT = ("model", "tools", "outputs", "sample")
 
 
 class Prompty:
@@ -66,7 +61,7 @@ class Prompty:
         if refusal := refuse_soft(item, "Prompty"):
             return refusal
         told = (item.name, *item.reading.words, *item.reading.words.values())
-        if any(_REFERENCE.search(text) for text in told):
+        if any(REFERENCE.search(text) for text in told):
             return Refusal("its name or a label word looks like a reference that Prompty would follow", "langchain")
         for _, content in _turns(item):
             if not content or content.strip("\n") != content:
@@ -107,13 +102,9 @@ class Prompty:
         """Read prompts back, ours or another's with plain variables.
 
         Raises:
-            ExportError: no front matter, a reference to the environment or a file, or a template that is a program.
+            ExportError: a reference to the environment or a file in what is read, or a template that is a program.
         """
-        found = []
-        for one in read_documents(path, SUFFIXES):
-            front, body = split_front_matter(one)
-            found.append(_revive(front, body, one.where, one.stem))
-        return tuple(found)
+        return tuple(read_prompty(one) for one in read_documents(path, SUFFIXES))
 
 
 def _turns(item: Exported) -> list[tuple[str, str]]:
@@ -149,51 +140,6 @@ def _unmarked(front: Mapping[str, Any]) -> str:
         return text
     quoted = yaml.safe_dump(dict(front), sort_keys=True, allow_unicode=True, width=2**31, default_style='"')
     return str(quoted).replace("---", r"\x2d\x2d\x2d").replace("+++", r"\x2b\x2b\x2b")
-
-
-def _revive(front: Mapping[str, Any], body: str, where: str, stem: str) -> Imported:
-    _refuse_references(front, where)
-    metadata = front.get("metadata")
-    ours = isinstance(metadata, Mapping) and KEY in metadata
-    named = front.get("name")
-    name = named if isinstance(named, str) and named else stem
-    dropped = [] if ours else [f"{where}: its {key} was left out" for key in _LEFT_OUT if front.get(key)]
-    template = front.get("template")
-    kind = template.get("format") if isinstance(template, Mapping) else template
-    kind = kind.get("kind") if isinstance(kind, Mapping) else kind
-    if kind not in (None, "jinja2"):
-        raise ExportError(
-            f"{where}: its template is written in {str(kind)[:40]!r}; only jinja2 with plain variables is read"
-        )
-    turns: list[tuple[str, list[str]]] = []
-    for line in body.split("\n"):
-        if match := _ROLE.match(line):
-            turns.append((match[1].lower(), []))
-        else:
-            if not turns:
-                turns.append(("system", []))
-            turns[-1][1].append(line)
-    messages = []
-    for role, lines in turns:
-        content = "\n".join(lines).strip("\n")
-        if not content:
-            continue
-        if role not in ("system", "user", "assistant"):
-            raise ExportError(f"{where}: a message of the role '{role}' cannot be held")
-        messages.append(Message(role, f_string(read_braces(content, where))))
-    if not messages:
-        raise ExportError(f"{where} has no message")
-    return revive(metadata, None, tuple(messages), where, name, dropped)
-
-
-def _refuse_references(value: Any, where: str) -> None:
-    if isinstance(value, str) and (match := _REFERENCE.search(value)):
-        raise ExportError(
-            f"{where} refers to ${{{match[1]}:...}}, and nothing of this machine is looked up for a prompt; "
-            "take the reference out"
-        )
-    for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
-        _refuse_references(inner, where)
 
 
 _CODE = """

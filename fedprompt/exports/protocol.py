@@ -169,10 +169,15 @@ class Imported:
 
 @dataclass(frozen=True)
 class ImportContext:
-    """``digest_of`` and ``width_of``: a model's digest and embedding width by name, None where they are not known."""
+    """What is known of the models of this machine.
+
+    ``digest_of`` and ``width_of``: a model's digest and embedding width by its name or folder, None where they are not
+    known; ``models``: the names of those that are known.
+    """
 
     digest_of: Callable[[str], str | None] = lambda name: None
     width_of: Callable[[str], int | None] = lambda name: None
+    models: Callable[[], tuple[str, ...]] = lambda: ()
 
 
 class Format(Protocol):

@@ -78,7 +78,7 @@ def format_of(path: Path) -> Format:
     else:
         with open_archive(path) as archive:
             names = frozenset(archive.names)
-    for known in _FORMATS:
+    for known in sorted(_FORMATS, key=lambda one: one.name == "langchain"):  # which takes any JSON, so it is asked last
         if known.recognises(path, names):
             return known
     titles = ", ".join(known.title for known in _FORMATS)

@@ -7,19 +7,22 @@ gives the same parts. On the way in only plain variables and quoted text are rea
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from string import Formatter
+from typing import Any
 
 from fedprompt.errors import ExportError
 
 __all__ = [
     "Part",
     "Variable",
+    "append",
     "f_string",
     "field_name_for",
     "handlebars",
     "jinja",
+    "offered_name",
     "parts_of",
     "plain",
     "read_braces",
@@ -41,13 +44,14 @@ _CLOSES = {"{{": "}}", "{%": "%}", "{#": "#}"}
 _NAME = re.compile(r"\s*([^\W\d]\w*(?:-\w+)*)\s*")  # a hyphen is told by documents.revive, which renames the field
 _LOOSE = re.compile(r"\s*(\w(?:[\w .-]*\w)?)\s*")
 _CONSTANTS = frozenset({"true", "false", "none", "null", "True", "False", "None"})
+_NAMELIKE = re.compile(r"[\w\s.\-/\[\]'\"$]+")
 _QUOTED = re.compile(r"\s*'((?:[^'\\]|\\.)*)'\s*|\s*\"((?:[^\"\\]|\\.)*)\"\s*", re.S)
 _ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t", "\\\\": "\\", "\\'": "'", '\\"': '"'}
 # What would be taken for a tag's brace or a comment's end, and a carriage return, which Jinja makes a line feed.
 _JINJA = re.compile(r"\{(?=[{%#\r]|\Z)|\A\}|#(?=\})|\r")
 _JINJA_LAST = re.compile(r"\{(?=\n\Z)|" + _JINJA.pattern + r"|\n\Z")  # and a last line feed, which it takes away
-# Every brace, a backslash before a tag, and a last space, which Dotprompt takes away.
-_HANDLEBARS = re.compile(r"[{}]|\\(?=\\*(?:[{}]|\Z))")
+# Every brace and carriage return, a backslash before a tag, and a last space, which Dotprompt takes away.
+_HANDLEBARS = re.compile(r"[{}\r]|\\(?=\\*(?:[{}]|\Z))")
 _HANDLEBARS_LAST = re.compile(r"\\(?=\\*\s\Z)|" + _HANDLEBARS.pattern + r"|\s\Z")
 HANDLEBARS_PREFIX = "fp_"
 
@@ -56,7 +60,7 @@ def parts_of(text: str) -> tuple[Part, ...]:
     """Return the parts of an f-string text whose braces match."""
     found: list[Part] = []
     for literal, name, _, _ in Formatter().parse(text):
-        _append(found, literal)
+        append(found, literal)
         if name is not None:
             found.append(Variable(name))
     return tuple(found)
@@ -109,7 +113,7 @@ def plain(parts: Sequence[Part]) -> str | None:
     merged: list[Part] = []
     for part in (*found, text[at:]):
         if isinstance(part, str):
-            _append(merged, part)
+            append(merged, part)
         else:
             merged.append(part)
     return text if merged == list(parts) else None
@@ -120,7 +124,6 @@ def read_braces(
     where: str,
     *,
     quotes: bool = True,
-    constant: Callable[[str], str | None] = lambda name: None,
     loose: bool = False,
 ) -> tuple[Part, ...]:
     """Read a text with ``{{name}}`` in it.
@@ -129,7 +132,6 @@ def read_braces(
         text: what to read.
         where: begins the message of an error.
         quotes: whether ``{{ 'text' }}`` is text, as in Jinja; otherwise ``{%`` and ``{#`` are plain text too.
-        constant: the text that stands for a variable, None where it is a field.
         loose: whether a name may hold spaces, dots and hyphens, as in Langfuse, where it is no expression.
 
     Raises:
@@ -143,24 +145,20 @@ def read_braces(
             if not quotes:
                 continue
             raise ExportError(f"{where}: {_why_not(text[begin:end])}")
-        _append(found, text[at:begin])
+        append(found, text[at:begin])
         at = end
         name = (_LOOSE if loose else _NAME).fullmatch(inner)
         if name is not None and quotes and name[1] in _CONSTANTS:
             name = None
         quoted = _QUOTED.fullmatch(inner) if quotes else None
         if name is not None:
-            fixed = constant(name[1])
-            if fixed is None:
-                found.append(Variable(name[1]))
-            else:
-                _append(found, fixed)
+            found.append(Variable(name[1]))
         elif quoted is not None:
             said = quoted[1] if quoted[1] is not None else quoted[2]
-            _append(found, re.sub(r"\\.", lambda m: _ESCAPES.get(m[0], m[0]), said, flags=re.S))
+            append(found, re.sub(r"\\.", lambda m: _ESCAPES.get(m[0], m[0]), said, flags=re.S))
         else:
             raise ExportError(f"{where}: {_why_not(text[begin:end])}")
-    _append(found, text[at:])
+    append(found, text[at:])
     return tuple(found)
 
 
@@ -210,7 +208,14 @@ def field_name_for(name: str) -> str:
     return found if found.isidentifier() else ""
 
 
-def _append(found: list[Part], literal: str) -> None:
+def offered_name(tag: str) -> str:
+    """Return the name of a field to offer for a tag that is a name of another tool (``user.name``); empty if it is none."""
+    found = field_name_for(tag) if _NAMELIKE.fullmatch(tag) else ""
+    return found if len(found) <= 60 else ""
+
+
+def append(found: list[Any], literal: str) -> None:
+    """Add literal text to a list of parts, so that no two texts stand beside each other and none is empty."""
     if not literal:
         return
     if found and isinstance(found[-1], str):

@@ -147,8 +147,7 @@ def test_another_tools_folder_is_bound_to_its_model_and_its_instructions_are_not
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"tokenizer_name_or_path": "org/tokenizer"}, "tokenizer_name_or_path of .* asks to load a tokenizer"),
-        ({"tokenizer_kwargs": {"use_fast": True}}, "tokenizer_kwargs of .* asks to load a tokenizer"),
+        ({"tokenizer_kwargs": {"trust_remote_code": True}}, "asks to run remote code"),
         ({"auto_mapping": {"parent_library": "theirs"}}, "auto_mapping of .* asks to load code of its own"),
         ({"extra": {"trust_remote_code": True}}, "asks to run remote code"),
     ],
@@ -160,12 +159,116 @@ def test_a_configuration_that_asks_to_load_something_is_refused(
         Peft().read(_foreign(tmp_path / "x", **asked), ImportContext(lambda name: "sha256:known"))
 
 
-def test_vectors_for_an_unknown_model_or_for_a_path_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="it names org/model as its base model, which is not on this machine"):
-        Peft().read(_foreign(tmp_path / "a"), HERE)
-    folder = _foreign(tmp_path / "b", base_model_name_or_path="/home/someone/model")
-    with pytest.raises(ExportError, match="it names model as its base model"):
-        Peft().read(folder, ImportContext(lambda name: "sha256:anything"))
+@pytest.mark.parametrize(
+    ("base", "looked"),
+    [
+        ("org/model", "Looked for: a model called 'org/model'; known here: 'tiny'"),
+        ("/home/someone/model", "a model called 'model', and a folder /home/someone/model with the digest of a known"),
+        ("C:\\\\Users\\\\someone\\\\model", "a model called 'model', and a folder"),
+        ("~/model", "a model called 'model', and a folder ~/model"),
+    ],
+)
+def test_vectors_for_an_unknown_model_are_refused_with_what_was_looked_for(
+    tmp_path: Path, base: str, looked: str
+) -> None:
+    context = ImportContext(models=lambda: ("tiny",))
+    with pytest.raises(ExportError, match=f"model as its base model, which is not on this machine.*{looked}"):
+        Peft().read(_foreign(tmp_path / "a", base_model_name_or_path=base), context)
+
+
+@pytest.mark.parametrize("base", [None, "", " ", 7, ["tiny"]])
+def test_vectors_that_name_no_model_are_refused(tmp_path: Path, base: object) -> None:
+    with pytest.raises(ExportError, match="it names no model as its base model; write its name into"):
+        Peft().read(_foreign(tmp_path / "a", base_model_name_or_path=base), HERE)
+
+
+@pytest.mark.parametrize("base", ["/home/someone/tiny", "/home/someone/tiny/", "..\\models\\tiny", "~/models/tiny"])
+def test_a_folder_that_was_moved_is_taken_for_the_model_of_its_name_and_width_and_told(
+    tmp_path: Path, base: str
+) -> None:
+    known = ImportContext({"tiny": "sha256:tiny"}.get, {"tiny": 16}.get)
+    (found,) = Peft().read(_foreign(tmp_path / "a", base_model_name_or_path=base), known)
+    assert found.prompt.soft is not None
+    assert found.prompt.soft.model == "sha256:tiny"
+    assert "was taken for the model 'tiny'" in found.dropped[1]
+    assert "make sure that it is the same model" in found.dropped[1]
+
+
+def test_a_folder_that_is_here_is_never_taken_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "models" / "tiny").mkdir(parents=True)  # another model than the home's, under the same name
+    known = ImportContext({"tiny": "sha256:tiny"}.get, {"tiny": 16}.get)
+    with pytest.raises(ExportError, match="which is not on this machine"):
+        Peft().read(_foreign(tmp_path / "a", base_model_name_or_path=str(tmp_path / "models" / "tiny")), known)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"peft_type": "LORA"}, "LORA"),
+        ({"peft_type": "PREFIX_TUNING"}, "prefix tuning"),
+        ({"peft_type": "P_TUNING"}, "p-tuning"),
+        ({"peft_type": None}, "None"),
+        ({"task_type": "SEQ_CLS"}, "SEQ_CLS"),
+        ({"task_type": "SEQ_2_SEQ_LM", "num_transformer_submodules": 2}, "SEQ_2_SEQ_LM"),
+        ({"modules_to_save": ["score"]}, "score"),
+    ],
+)
+def test_what_is_no_prompt_tuning_of_a_causal_model_is_refused_by_its_name(
+    tmp_path: Path, changes: dict[str, object], kind: str
+) -> None:
+    with pytest.raises(ExportError, match=kind):
+        Peft().read(_foreign(tmp_path / "x", **changes), ImportContext(lambda name: "sha256:known"))
+
+
+def test_an_adapter_as_peft_itself_writes_it_from_a_text_comes_in(tmp_path: Path) -> None:
+    from peft import PromptTuningConfig
+
+    PromptTuningConfig(
+        task_type="CAUSAL_LM",
+        num_virtual_tokens=2,
+        token_dim=16,
+        prompt_tuning_init="TEXT",
+        prompt_tuning_init_text="classify",
+        tokenizer_name_or_path="/home/someone/tiny",
+        tokenizer_kwargs={"trust_remote_code": False},
+        base_model_name_or_path="tiny",
+    ).save_pretrained(str(tmp_path / "config"))
+    folder = _foreign(tmp_path / "x")
+    (tmp_path / "config" / "adapter_config.json").replace(folder / "adapter_config.json")
+    (found,) = Peft().read(folder, ImportContext({"tiny": "sha256:tiny"}.get))
+    assert {sentence.split()[0] for sentence in found.dropped[1:]} == {
+        "prompt_tuning_init",
+        "prompt_tuning_init_text",
+        "tokenizer_kwargs",
+        "tokenizer_name_or_path",
+    }
+
+
+def _raw(dtype: str, shape: tuple[int, ...], data: bytes) -> bytes:
+    header = json.dumps(
+        {"prompt_embeddings": {"dtype": dtype, "shape": shape, "data_offsets": [0, len(data)]}}
+    ).encode()
+    return len(header).to_bytes(8, "little") + header + data
+
+
+def test_half_precision_is_widened_without_a_change(tmp_path: Path) -> None:
+    # bfloat16 1.0 is 0x3F80, -2.5 is 0xC020; float16 1.0 is 0x3C00, -2.5 is 0xC100
+    for dtype, one, other in (("BF16", b"\x80\x3f", b"\x20\xc0"), ("F16", b"\x00\x3c", b"\x00\xc1")):
+        folder = _foreign(tmp_path / dtype)
+        (folder / "adapter_model.safetensors").write_bytes(_raw(dtype, (2, 16), (one + other) * 16))
+        (found,) = Peft().read(folder, ImportContext(lambda name: "sha256:known"))
+        assert found.prompt.soft is not None
+        assert np.array_equal(found.prompt.soft.vectors, np.array([[1.0, -2.5] * 8] * 2, np.float32))
+
+
+def test_vectors_of_another_precision_or_beside_other_weights_are_refused_by_name(tmp_path: Path) -> None:
+    folder = _foreign(tmp_path / "double")
+    (folder / "adapter_model.safetensors").write_bytes(_raw("F64", (2, 16), bytes(256)))
+    with pytest.raises(ExportError, match=r"is F64 of shape \(2, 16\).*save it in float32"):
+        Peft().read(folder, HERE)
+    beside = {"prompt_embeddings": np.ones((2, 16), np.float32), "score.weight": np.ones((2, 2), np.float32)}
+    with pytest.raises(ExportError, match=r"also holds 'score\.weight'"):
+        Peft().read(_foreign(tmp_path / "beside", beside), HERE)
 
 
 @pytest.mark.parametrize(

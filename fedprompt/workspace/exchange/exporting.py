@@ -3,21 +3,20 @@
 Pages call :func:`formats` on every draw, so it opens no model and hashes nothing.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
 from pathlib import Path
 
 from fedprompt.bank.rows import ScoreRow
 from fedprompt.errors import ExportError, FedPromptError
-from fedprompt.exports.protocol import ExportContext, Exported, Format, ImportContext, ScoreLine
+from fedprompt.exports.protocol import ExportContext, Exported, Format, ScoreLine
 from fedprompt.exports.registry import format_named, format_of
 from fedprompt.exports.registry import formats as all_formats
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study
 from fedprompt.workspace.answers.answering import model_name_of
+from fedprompt.workspace.exchange.known_models import import_context
 from fedprompt.workspace.exchange.readings import reading_of
 from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.progress import Progress, Report, quiet
@@ -132,8 +131,7 @@ def import_file(ws: Workspace, path: Path, format: str | None = None) -> ImportV
     """
     path = path.expanduser()
     found = format_of(path) if format is None else format_named(format)
-    # Each asks the bank and the disk; a file names few models, and many times.
-    imported = found.read(path, ImportContext(cache(partial(_digest_of, ws)), cache(partial(_width_of, ws))))
+    imported = found.read(path, import_context(ws))
     batch = [(one.prompt, {**one.notes, "format": found.name}) for one in imported]
     ids = ws.bank.record_prompts(batch, study=None, origin="import")
     signers = {(one.notes.get("signature") or {}).get("signer") for one in imported}
@@ -228,29 +226,3 @@ def _folder(ws: Workspace, name: str) -> Path | None:
         return find_model_folder(name, ws.home.path)
     except FedPromptError:
         return None
-
-
-def _digest_of(ws: Workspace, name: str) -> str | None:
-    """Return the digest of a model by a name in an imported file; never of a folder that the file names."""
-    from fedprompt.models.assets.catalogue import MODELS
-    from fedprompt.models.hf.digest import model_digest
-
-    for row in ws.bank.studies():
-        if row.study.model == name:
-            return row.model_digest
-    if name not in MODELS:
-        return None
-    folder = _folder(ws, name)
-    return None if folder is None else model_digest(folder)
-
-
-def _width_of(ws: Workspace, name: str) -> int | None:
-    """Return the embedding width of a model of the home, None where it is not here or does not say."""
-    from fedprompt.models.assets.catalogue import MODELS
-
-    folder = _folder(ws, name) if name in MODELS else None
-    try:
-        found = None if folder is None else json.loads((folder / "config.json").read_bytes()).get("hidden_size")
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, int) else None
