@@ -7,7 +7,7 @@ gives the same parts. On the way in only plain variables and quoted text are rea
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any
@@ -124,6 +124,7 @@ def read_braces(
     where: str,
     *,
     quotes: bool = True,
+    constant: Callable[[str], str | None] = lambda name: None,
     loose: bool = False,
 ) -> tuple[Part, ...]:
     """Read a text with ``{{name}}`` in it.
@@ -132,6 +133,7 @@ def read_braces(
         text: what to read.
         where: begins the message of an error.
         quotes: whether ``{{ 'text' }}`` is text, as in Jinja; otherwise ``{%`` and ``{#`` are plain text too.
+        constant: the text that stands for a variable, None where it is a field.
         loose: whether a name may hold spaces, dots and hyphens, as in Langfuse, where it is no expression.
 
     Raises:
@@ -152,7 +154,11 @@ def read_braces(
             name = None
         quoted = _QUOTED.fullmatch(inner) if quotes else None
         if name is not None:
-            found.append(Variable(name[1]))
+            fixed = constant(name[1])
+            if fixed is None:
+                found.append(Variable(name[1]))
+            else:
+                append(found, fixed)
         elif quoted is not None:
             said = quoted[1] if quoted[1] is not None else quoted[2]
             append(found, re.sub(r"\\.", lambda m: _ESCAPES.get(m[0], m[0]), said, flags=re.S))
@@ -209,7 +215,7 @@ def field_name_for(name: str) -> str:
 
 
 def offered_name(tag: str) -> str:
-    """Return the name of a field to offer for a tag that is a name of another tool (``user.name``); empty if it is none."""
+    """Return the name of a field to offer where a tag is another tool's name (``user.name``), else an empty text."""
     found = field_name_for(tag) if _NAMELIKE.fullmatch(tag) else ""
     return found if len(found) <= 60 else ""
 

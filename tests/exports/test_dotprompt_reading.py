@@ -190,9 +190,9 @@ def test_whatever_is_read_dotprompt_fills_in_alike(tmp_path_factory: Any, pieces
         (found,) = Dotprompt().read(path, ImportContext())
     except ExportError:
         return
-    rendered = found.prompt.template.render({"text": "A <b> & 'c'"})
+    rendered = found.prompt.template.render({"text": "A <b> & 'c'", "x": "y"})
     ours = [(str(turn.role), "".join(map(str, turn.pieces))) for turn in rendered.turns]
-    theirs = asyncio.run(Library().render(source, DataArgument(input={"text": "A <b> & 'c'"})))
+    theirs = asyncio.run(Library().render(source, DataArgument(input={"text": "A <b> & 'c'", "x": "y"})))
     roles = {"user": "user", "system": "system", "model": "assistant"}
     assert ours == [
         (roles[one.role.value], text) for one in theirs.messages if (text := "".join(part.text for part in one.content))

@@ -197,7 +197,7 @@ def test_text_that_was_changed_does_not_pass_for_the_prompt_it_was(
 def test_what_is_not_json_or_too_large_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     path.write_bytes(b"{\n7")
-    with pytest.raises(ExportError, match="line 2: it is not JSON"):
+    with pytest.raises(ExportError, match="line 2 is not JSON"):
         LangChain().read(path, HERE)
     path.write_bytes(b" " * (4 * 1024 * 1024 + 1))
     with pytest.raises(ExportError, match="larger than"):
