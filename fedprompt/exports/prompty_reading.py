@@ -104,7 +104,8 @@ def _marked(body: str, where: str, second: bool, told: list[str]) -> tuple[str, 
     """
     if _MARK in body:
         raise ExportError(f"{where}: its text holds a NUL character; take it out")
-    lines, roles = [], []
+    lines: list[str] = []
+    roles: list[str] = []
     for line in body.splitlines(keepends=True):
         match = _ROLE.match(line.strip())
         if match is None or (second and match[1].lower() in _FIRST_ROLES):
