@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import ModelError
+from fedprompt.models.closing import Closing
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
 
@@ -73,7 +74,10 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class ChoiceQuery:
-    """How likely is each word as the continuation of a rendered template?"""
+    """How likely is each word as the continuation of a rendered template?
+
+    Where one word's tokens begin another's, how likely is each with what closes them (``models.closing``).
+    """
 
     rendered: Rendered
     words: tuple[str, ...]
@@ -82,7 +86,7 @@ class ChoiceQuery:
 
 @dataclass(frozen=True)
 class ChoiceResult:
-    """``loglikelihoods``: one float64 array [words] a query; ``lengths``: of each word in tokens, [words] int64.
+    """``loglikelihoods``: one float64 array [words] a query; ``lengths``: in tokens, endings included, [words] int64.
 
     ``tokens`` were asked for, ``distinct`` were computed.
     """
@@ -240,6 +244,10 @@ class CausalModel(Protocol):
 
     def length(self, rendered: Rendered, words: Sequence[str] = (), soft: int = 0) -> int:
         """Return how many tokens a prompt has with its longest word and ``soft`` soft tokens."""
+        ...
+
+    def closing(self, rendered: Rendered, words: Sequence[str]) -> Closing:
+        """Return which words begin one another after a prompt, and what closes them all."""
         ...
 
     def text_init(self, text: str, tokens: int) -> SoftPrompt:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedprompt.errors import ModelError
+from fedprompt.models.closing import Closing
 from fedprompt.models.hf.attention import IMPLEMENTATION
 from fedprompt.models.hf.checked import check_once
 from fedprompt.models.hf.digest import model_digest
@@ -114,7 +115,7 @@ class HFModel:
         """Return the log-likelihoods of every query's words, each distinct token computed once.
 
         Raises:
-            ModelError: a prompt does not fit the window.
+            ModelError: a prompt does not fit the window, or two words of it are the same tokens.
             ModelMismatch: a soft prompt was tuned for another model.
         """
         started = time.perf_counter()
@@ -245,6 +246,10 @@ class HFModel:
     def length(self, rendered: Rendered, words: Sequence[str] = (), soft: int = 0) -> int:
         """Return how many tokens a prompt has with its longest word and ``soft`` soft tokens."""
         return self._encoder.length(rendered, words, soft)
+
+    def closing(self, rendered: Rendered, words: Sequence[str]) -> Closing:
+        """Return which words begin one another after a prompt, and what closes them all."""
+        return self._encoder.closing(rendered, words)
 
     def vocabulary_init(self, tokens: int, rng: np.random.Generator) -> SoftPrompt:
         """Return the input embeddings of ``tokens`` tokens drawn from the vocabulary, control tokens left out.
