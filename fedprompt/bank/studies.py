@@ -9,6 +9,7 @@ from fedprompt.bank.rows import StudyRow
 from fedprompt.bank.schema import boards, results, rounds, runs, studies
 from fedprompt.bank.texts import from_json, from_time, now, to_json
 from fedprompt.errors import BankError
+from fedprompt.study.labels import KEPT
 from fedprompt.study.schema import Study
 
 __all__ = ["StudyShelf"]
@@ -85,7 +86,7 @@ class StudyShelf:
 
 def _row(row: "Row[tuple[object, ...]]") -> StudyRow:
     try:
-        study = Study.model_validate(from_json(row.body))
+        study = Study.model_validate(from_json(row.body), context=KEPT)
     except (ValidationError, ValueError) as error:
         raise BankError(f"study {row.digest} is damaged; 'fedprompt bank verify' lists what is") from error
     return StudyRow(row.digest, row.name, study, row.model_digest, from_time(row.created))

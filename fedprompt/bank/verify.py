@@ -39,6 +39,7 @@ from fedprompt.bank.verify_scores import REFILL, find_score_problems
 from fedprompt.bank.wording import words_of
 from fedprompt.errors import BankError
 from fedprompt.prompts.ids import content_id
+from fedprompt.study.labels import KEPT
 from fedprompt.study.schema import Study, study_digest
 from fedprompt.study.score import Comparison
 from fedprompt.trust.signing import fingerprint, is_signed
@@ -102,7 +103,7 @@ def _place_of(table: Table) -> Any:
 def _studies(connection: Connection) -> Iterator[Problem]:
     for row in _stream(connection, select(studies)):
         try:
-            Study.model_validate_json(row.body)
+            Study.model_validate_json(row.body, context=KEPT)
             digest = study_digest(json.loads(row.body), row.model_digest)  # as written: a later version adds defaults
         except (ValidationError, ValueError):
             yield Problem(f"study {row.digest}", "its content is not a study")

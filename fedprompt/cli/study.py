@@ -2,12 +2,13 @@
 
 import os
 import secrets
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fedprompt.cli.options import Header, Json
+from fedprompt.cli.options import Header, Home, Json
 from fedprompt.cli.showing import emit, line, table
 
 __all__ = ["app", "check", "new", "show"]
@@ -49,12 +50,15 @@ def new(
 
 
 @app.command()
-def check(file: StudyArgument, json: Json = False) -> None:
-    """Say whether a study file can be used."""
+def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
+    """Say whether a study file can be used, and which labels begin one another to the model's tokenizer."""
+    from fedprompt.evaluation.runs.label_pairs import told
     from fedprompt.evaluation.scorers import complete_scorers
     from fedprompt.study.files import read_study
+    from fedprompt.workspace.cases.label_check import labels_checked
 
     study = read_study(file, complete_scorers)
+    pairs = labels_checked(study, home)
     found = {
         "ok": True,
         "study": study.study,
@@ -64,6 +68,7 @@ def check(file: StudyArgument, json: Json = False) -> None:
         "templates": [template.name for template in study.candidates()],
         "soft": study.soft is not None,
         "min_cases": study.privacy.min_cases,
+        "label_pairs": None if pairs is None else [asdict(pair) for pair in pairs],
     }
     if json:
         emit(found)
@@ -71,6 +76,12 @@ def check(file: StudyArgument, json: Json = False) -> None:
         soft = "with" if study.soft else "without"
         parts = f"{len(study.templates)} templates, {soft} a soft slot"
         line(f"{file}: the study '{study.study}' is well formed: {parts}")
+        for pair in pairs or ():
+            line(told(pair))
+        if pairs is None and study.answer.type == "choice":
+            line(
+                f"its labels were not read with the tokenizer of '{study.model}', which is not a model on this machine"
+            )
 
 
 @app.command()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import ModelError
-from fedprompt.models.closing import Closing
+from fedprompt.models.nested import Nested
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
 
@@ -76,7 +76,7 @@ class ModelInfo:
 class ChoiceQuery:
     """How likely is each word as the continuation of a rendered template?
 
-    Where one word's tokens begin another's, how likely is each with what closes them (``models.closing``).
+    A word whose tokens begin another's stands for the texts in which that one does not follow (``models.nested``).
     """
 
     rendered: Rendered
@@ -86,7 +86,7 @@ class ChoiceQuery:
 
 @dataclass(frozen=True)
 class ChoiceResult:
-    """``loglikelihoods``: one float64 array [words] a query; ``lengths``: in tokens, endings included, [words] int64.
+    """``loglikelihoods``: one float64 array [words] a query; ``lengths``: of each word in tokens, [words] int64.
 
     ``tokens`` were asked for, ``distinct`` were computed.
     """
@@ -246,8 +246,8 @@ class CausalModel(Protocol):
         """Return how many tokens a prompt has with its longest word and ``soft`` soft tokens."""
         ...
 
-    def closing(self, rendered: Rendered, words: Sequence[str]) -> Closing:
-        """Return which words begin one another after a prompt, and what closes them all."""
+    def nested(self, rendered: Rendered, words: Sequence[str]) -> Nested:
+        """Return which words' tokens begin others' after a prompt."""
         ...
 
     def text_init(self, text: str, tokens: int) -> SoftPrompt:

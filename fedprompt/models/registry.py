@@ -11,14 +11,17 @@ from collections import OrderedDict
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fedprompt.errors import ModelError, did_you_mean
+from fedprompt.errors import AssetError, ModelError, did_you_mean
 from fedprompt.models.chat.config import is_chat
 from fedprompt.models.matrix_product import matrix_product
 from fedprompt.models.protocols import CacheDtype, CausalModel, RunSettings
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.private_file import write_first, write_private
+
+if TYPE_CHECKING:
+    from fedprompt.models.hf.encoding import Encoder
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -30,6 +33,7 @@ __all__ = [
     "physical_cores",
     "recommended_settings",
     "settings_for",
+    "word_reader",
 ]
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
@@ -100,6 +104,42 @@ def find_model_folder(name: str, home: Path) -> Path:
         f"unknown model '{name}'{did_you_mean(name, known)}; it is neither a folder, a GGUF file, an id such as "
         f"owner/name, nor one of {', '.join(known)}"
     )
+
+
+def word_reader(name: str, home: Path) -> "Encoder | ScriptedModel | None":
+    """Return what reads words as a model does, its tokenizer alone; None of a chat model or one that is not here.
+
+    Nothing is fetched or converted for it.
+
+    Raises:
+        ModelError: the model's folder holds no tokenizer that can be loaded.
+    """
+    from fedprompt.models.assets.catalogue import MODELS
+    from fedprompt.models.assets.fetched import is_hub_id
+
+    if name == SCRIPTED:
+        return ScriptedModel()
+    if is_chat(name):
+        return None
+    path = Path(name).expanduser()
+    if name in MODELS or path.is_dir():
+        try:
+            folder = find_model_folder(name, home)
+        except AssetError:
+            return None
+    elif is_hub_id(name) and (folder := home / "models" / name.replace("/", "--")).is_dir():
+        pass
+    else:
+        return None
+    from transformers import AutoTokenizer
+
+    from fedprompt.models.hf.encoding import Encoder
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder}: its tokenizer cannot be loaded ({error}); fetch the model again") from error
+    return Encoder(tokenizer, 1)
 
 
 def settings_for(home: Path) -> RunSettings:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import ModelError
-from fedprompt.models.closing import END_OF_TURN, Closing, Ending, ending_of, untold
+from fedprompt.models.nested import Nested, untold
 from fedprompt.models.protocols import (
     ChoiceQuery,
     ChoiceResult,
@@ -103,13 +103,12 @@ class ScriptedModel:
         """Return the log-likelihoods of every query's words; ``progress`` hears (tokens done, tokens in all).
 
         Raises:
-            ModelError: a query is longer than the window, has no words, or has a soft slot and no soft
-                prompt.
+            ModelError: a query is longer than the window, has no words or two that are the same tokens, or has a soft
+                slot and no soft prompt.
             ModelMismatch: a soft prompt was made for another model.
         """
         start = time.perf_counter()
         answers: list[NDArray[np.float64]] = []
-        sizes = [self._word_sizes(query.rendered, query.words) for query in queries]
         lengths = [self._tokens(query.rendered, query.words) for query in queries]
         seen: set[int] = set()
         done, total = 0, sum(map(len, lengths))
@@ -123,7 +122,8 @@ class ScriptedModel:
             done += len(tokens)
             if progress is not None:
                 progress(done, total)
-        return ChoiceResult(tuple(answers), tuple(map(np.array, sizes)), total, len(seen), time.perf_counter() - start)
+        sizes = tuple(np.array([len(_TOKEN.findall(word)) for word in query.words]) for query in queries)
+        return ChoiceResult(tuple(answers), sizes, total, len(seen), time.perf_counter() - start)
 
     def generate(
         self,
@@ -150,25 +150,12 @@ class ScriptedModel:
 
     def length(self, rendered: Rendered, words: Sequence[str] = (), soft: int = 0) -> int:
         """Return how many tokens a prompt has with its longest word and ``soft`` soft tokens."""
-        longest = max(self._word_sizes(rendered, words), default=0)
+        longest = max((len(_TOKEN.findall(word)) for word in words), default=0)
         return len(_TOKEN.findall(rendered.text())) + longest + soft
 
-    def closing(self, rendered: Rendered, words: Sequence[str]) -> Closing:
-        """Return which words begin one another, and what closes them all.
-
-        As words are compared whole here, an ending counts as a token and moves no likelihood.
-        """
-        paths = [tuple(_TOKEN.findall(word.strip().lower())) for word in words]
-        found = Closing.of(paths, None)
-        if found.same or not found.pairs:
-            return found
-        return replace(found, ending=Ending(END_OF_TURN, "") if rendered.is_chat else ending_of(rendered.follows))
-
-    def _word_sizes(self, rendered: Rendered, words: Sequence[str]) -> list[int]:
-        closing = self.closing(rendered, words)
-        if closing.same:
-            raise untold(words, closing)
-        return [len(_TOKEN.findall(word)) + (closing.ending is not None) for word in words]
+    def nested(self, rendered: Rendered, words: Sequence[str]) -> Nested:
+        """Return which words' tokens begin others'; as words are compared whole here, it moves no likelihood."""
+        return Nested.of([tuple(_TOKEN.findall(word.strip().lower())) for word in words])
 
     def vocabulary_init(self, tokens: int, rng: np.random.Generator) -> SoftPrompt:
         """Return the input embeddings of ``tokens`` words drawn from the lexicon."""
@@ -224,6 +211,8 @@ class ScriptedModel:
     def _tokens(self, rendered: Rendered, words: Sequence[str]) -> list[str]:
         if not words:
             raise ModelError("a choice needs at least one word to compare")
+        if (nested := self.nested(rendered, words)).same:
+            raise untold(words, nested)
         tokens = _TOKEN.findall(rendered.text()) + [part for word in words for part in _TOKEN.findall(word)]
         longest = self.length(rendered, words)
         if longest > WINDOW:

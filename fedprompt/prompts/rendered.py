@@ -30,10 +30,9 @@ class Turn:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a model is asked to continue; ``follows`` is the text that stands after an answer where it is no chat."""
+    """What a model is asked to continue."""
 
     turns: tuple[Turn, ...]
-    follows: str = "\n"
 
     @property
     def has_soft(self) -> bool:

@@ -113,11 +113,6 @@ class Template:
         return any(name == "soft" for source in self._parsed for _, name in source)
 
     @property
-    def follows(self) -> str:
-        """The text after an answer: what stands between demonstrations, or a line break where nothing does."""
-        return (self.demonstrations.separator if self.demonstrations is not None else "") or "\n"
-
-    @property
     def is_chat(self) -> bool:
         """Whether the template is messages."""
         return self.messages is not None
@@ -187,7 +182,7 @@ class Template:
         turns = []
         for source, role in zip(self._parsed, self._roles(), strict=True):
             turns.append(Turn(role, self._fill(source, fields, shown)))
-        return Rendered(tuple(turns), self.follows)
+        return Rendered(tuple(turns))
 
     def _roles(self) -> tuple[str | None, ...]:
         return (None,) if self.messages is None else tuple(message.role for message in self.messages)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, ModelError, TuningError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.chat_runner import ChatRun, score_chat
+from fedprompt.evaluation.runs.label_pairs import label_pairs
 from fedprompt.evaluation.runs.runner import (
     PromptRun,
     choice_run,
@@ -94,7 +95,8 @@ class Worker:
             else None
         )
         self.resources = recorded(resources, folder.ledger, self.digest, folder.chat_replies, judged)
-        self._judged_by = judged_by(study.answer, self.resources)
+        pairs = () if self._local is None else label_pairs(self._local, study)
+        self._judged_by = judged_by(study.answer, self.resources, nested=bool(pairs))
         budget = min(study.privacy.replies, folder.policy.replies)
         self._ledger = folder.ledger  # one object, which remembers what it checked
         self._gate = Gate(self._ledger, folder.replies, study=self.digest, budget=budget)

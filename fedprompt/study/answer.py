@@ -3,16 +3,34 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.study.closed import Closed
+from fedprompt.study.labels import alike, is_kept, label_trouble
 
 __all__ = ["Answer", "Closed", "FieldName", "Name", "ScorerSpec"]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[\w .+/:-]+$")]
 FieldName = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[A-Za-z_]\w*$")]
 MAX_OPTIONS = 50_000
+
+
+def _usable(label: str, info: ValidationInfo) -> str:
+    if not is_kept(info.context) and (trouble := label_trouble(label)) is not None:
+        raise ValueError(trouble)
+    return label
+
+
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_usable)]
 
 
 class ScorerSpec(Closed):
@@ -59,9 +77,7 @@ class Answer(Closed):
     """
 
     type: Literal["choice", "generate"]
-    labels: Annotated[
-        tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...], Field(max_length=10_000)
-    ] = ()
+    labels: Annotated[tuple[Label, ...], Field(max_length=10_000)] = ()
     normalise: Literal["none", "tokens", "characters"] = "none"
     prior: Literal["none", "pmi", "contextual"] = "none"
     scorers: Annotated[tuple[ScorerSpec, ...], Field(max_length=16)] = ()
@@ -72,6 +88,17 @@ class Answer(Closed):
     temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @field_validator("labels")
+    @classmethod
+    def _apart(cls, labels: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not is_kept(info.context) and (found := alike(labels)) is not None:
+            one, other, difference = found
+            raise ValueError(
+                f"the labels {one!r} and {other!r} differ in nothing but {difference}, which readers and chat models "
+                "do not tell apart; give one of them another name, or make them one label, here and in the cases"
+            )
+        return labels
 
     @model_validator(mode="after")
     def _complete(self) -> "Answer":

@@ -22,6 +22,7 @@ from fedprompt.errors import PromptError
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.template import RESERVED, Demonstrations, Message, Template
 from fedprompt.study.answer import Answer, Closed, FieldName, Name, ScorerSpec
+from fedprompt.study.labels import alike, is_kept
 from fedprompt.study.sharing import Groups, Personal, absent
 from fedprompt.study.strategies import filled_options, least_sites
 
@@ -260,6 +261,23 @@ class Study(Closed):
                 f"({self.tuning.steps}); lower it",
             )
         self._shared()
+        return self
+
+    @model_validator(mode="after")
+    def _words_apart(self, info: ValidationInfo) -> "Study":
+        if is_kept(info.context) or self.answer.type != "choice":
+            return self
+        given = [(("templates", place), spec.template()) for place, spec in enumerate(self.templates) if spec.words]
+        soft = [] if self.soft is None or not self.soft.words else [(("soft",), self.soft_template())]
+        for place, template in [*given, *soft]:
+            if (found := alike((template.with_words(self.answer.labels).words or {}).values())) is None:
+                continue
+            one, other, difference = found
+            raise _misfit(
+                place,
+                f"the label words {one!r} and {other!r} of '{template.name}' differ in nothing but {difference}, "
+                "which readers and chat models do not tell apart; give one of the labels another word",
+            )
         return self
 
     def _shared(self) -> None:

@@ -72,6 +72,24 @@ def test_an_error_is_one_sentence_without_a_traceback(capsys: pytest.CaptureFixt
     assert err.count("\n") == 1 and "Traceback" not in err
 
 
+def test_study_check_names_labels_that_begin_one_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(STUDY.replace("[positive, negative]", "[time off, sick leave, time off status]"))
+    assert main(["study", "check", str(path)]) == 0
+    assert "the tokens of 'time off' begin those of 'time off status'" in capsys.readouterr().out
+    assert main(["study", "check", str(path), "--json"]) == 0
+    pair = {"template": "plain", "shorter": "time off", "longer": "time off status"}
+    assert json.loads(capsys.readouterr().out)["label_pairs"] == [pair]
+
+
+def test_study_check_fetches_no_model_for_its_tokenizer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for model in ("smollm2-135m-instruct", "some/model", str(tmp_path / "away")):
+        path = tmp_path / "s.yaml"
+        path.write_text(STUDY.replace("model: scripted", f"model: {model}"))
+        assert main(["study", "check", str(path), "--home", str(tmp_path), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["label_pairs"] is None
+
+
 def test_study_check_names_file_line_and_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(STUDY.replace("{text}", "{note}"))

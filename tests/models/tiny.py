@@ -1,5 +1,6 @@
 """Small, randomly initialised models of several families, and a byte-level tokenizer, made on the spot."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -128,3 +129,14 @@ def network(made: Any) -> Any:
             if parameter.dim() > 1:
                 parameter.mul_(4)
     return lm.eval().requires_grad_(False)
+
+
+def told_apart(logs: list[torch.Tensor], paths: Sequence[tuple[int, ...]]) -> torch.Tensor:
+    """Return [words] log-likelihoods, each word's probability less those of the words right beyond it."""
+    found = []
+    for one, own in zip(logs, paths, strict=True):
+        longer = [k for k, path in enumerate(paths) if len(path) > len(own) and path[: len(own)] == own]
+        right = [k for k in longer if not any(k != j and paths[k][: len(paths[j])] == paths[j] for j in longer)]
+        left = 1 - sum((torch.exp(logs[k] - one) for k in right), torch.tensor(0.0))
+        found.append(one + torch.log(left.clamp(min=0) + 1e-6) if right else one)
+    return torch.stack(found)

@@ -34,8 +34,7 @@ def fit(
         tokens = soft if soft is not None else query.soft.tokens if query.soft else 0
         words: tuple[str, ...] = getattr(query, "words", ())
         # No token is shorter than a byte.
-        ends = max((len((word + query.rendered.follows).encode()) for word in words), default=0)
-        most = len(query.rendered.text().encode()) + ends + tokens
+        most = len(query.rendered.text().encode()) + max((len(w.encode()) for w in words), default=0) + tokens
         return most + MARKERS <= window or model.length(query.rendered, words, tokens) <= window
 
     def cut(size: int) -> Query:

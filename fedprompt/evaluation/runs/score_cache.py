@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.evaluation.scorers.scorer import Scored
+from fedprompt.models.nested import may_nest
 from fedprompt.models.private_rows import PrivateRows
 from fedprompt.models.protocols import ChoiceQuery, Decoding, GenerateQuery, ModelInfo
 from fedprompt.prompts.ids import canonical_json
@@ -39,7 +40,7 @@ class ScoreCache:
     def names(self, info: ModelInfo, queries: Sequence[ChoiceQuery]) -> list[bytes]:
         """Return a name for each query, 16 bytes."""
         softs: dict[SoftPrompt, str] = {}
-        return [self._name(info, query, list(query.words), softs) for query in queries]
+        return [self._name(info, query, _asked(query.words), softs) for query in queries]
 
     def get(self, names: Sequence[bytes]) -> dict[bytes, NDArray[np.float64]]:
         """Return what is known: for each name [2, words] float64, log-likelihoods and lengths in tokens."""
@@ -113,3 +114,11 @@ class ScoreCache:
         ]
         body = [VERSION, info.digest, info.settings.dtype, info.settings.device, turns, asked, soft]
         return hashlib.blake2b(canonical_json(body), digest_size=16, key=self._key).digest()
+
+
+def _asked(words: Sequence[str]) -> Any:
+    """Return what stands for a query's words: where one may begin another, numbers of before they were told apart die.
+
+    What is known of all other words stays known.
+    """
+    return [list(words), "longest"] if may_nest(words) else list(words)

@@ -1,7 +1,7 @@
 """Who judged, as a score tells it: one digest of the scorers with all their options and of the judge's model.
 
 Two scores with another digest are answers to another question, and are never ranked together. For a choice there is
-none where plain likelihoods were compared, and one of the normalisation where they were not.
+none where plain likelihoods were compared, and one of what was done to them where they were not.
 """
 
 from fedprompt.evaluation.scorers.registry import scorer_options, scorer_with
@@ -12,20 +12,22 @@ from fedprompt.study.schema import Answer
 __all__ = ["judged_by"]
 
 
-def judged_by(answer: Answer, resources: Resources | None = None) -> str | None:
+def judged_by(answer: Answer, resources: Resources | None = None, *, nested: bool = False) -> str | None:
     """Return the digest, ``j1:`` and 32 hexadecimal digits, or None for plain label likelihoods.
 
     Args:
         resources: what this machine gives to scorers; a judge's model is part of the digest.
+        nested: whether in any of the study's templates one word's tokens begin another's.
 
     Raises:
         OptionError: an unknown scorer or option.
         ModelError: the machine's judge is not one that it has.
     """
     if answer.type == "choice":
-        if answer.normalise == answer.prior == "none":
+        if answer.normalise == answer.prior == "none" and not nested:
             return None
-        return content_id("j1", canonical_json({"normalise": answer.normalise, "prior": answer.prior}))
+        how = {"normalise": answer.normalise, "prior": answer.prior, **({"nested": "longest"} if nested else {})}
+        return content_id("j1", canonical_json(how))
     scorers = [
         {**spec.model_dump(mode="json"), "options": scorer_options(scorer_with(spec.name, spec.options))}
         for spec in answer.scorers

@@ -2,26 +2,18 @@
 
 Rules. A soft slot is a hard boundary: each side of it is read as a text of its own. A chat marker is a control token
 only where the model's own chat template put it; the same characters inside a case or a template stay text. A run of
-text and the label word after it are tokenised as one, then divided at the longest common *token* prefix; where one
-word's tokens begin another's, all words of the query are closed by what follows an answer. A tokenizer that begins
-every text with a token of its own (BOS) does so here, after a soft slot at the very start, as PEFT lays it out.
+text and the label word after it are tokenised as one, then divided at the longest common *token* prefix. A tokenizer
+that begins every text with a token of its own (BOS) does so here, after a soft slot at the very start, as PEFT lays it
+out.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fedprompt.errors import ModelError
-from fedprompt.models.closing import (
-    END_OF_TEXT,
-    END_OF_TURN,
-    Closing,
-    Ending,
-    begin_one_another,
-    ending_of,
-    untold,
-)
 from fedprompt.models.hf.plain_reader import PlainReader
+from fedprompt.models.nested import Nested, longer_words, untold
 from fedprompt.prompts.rendered import SOFT, Rendered, SoftSlot
 
 __all__ = ["Encoded", "Encoder"]
@@ -57,19 +49,16 @@ class _Layout(NamedTuple):
         return [*found, self.tail, *(_with(self.tail, word) for word in words)]
 
 
-class _Words(NamedTuple):
-    """The tokens of a prompt's tail with each word, its ending included, and what closes them all, if anything."""
-
-    ids: list[tuple[int, ...]]
-    ending: Ending | None
-
-
 @dataclass(frozen=True)
 class Encoded:
-    """``context``: token ids with -1 for each soft token; ``paths``: for each word the ids that follow."""
+    """``context``: token ids with -1 for each soft token; ``paths``: for each word the ids that follow.
+
+    ``longer``: for each word the places of the words that its ids begin (``models.nested``); empty if it begins none.
+    """
 
     context: tuple[int, ...]
     paths: tuple[tuple[int, ...], ...]
+    longer: tuple[tuple[int, ...], ...] = ()
 
 
 class Encoder:
@@ -79,7 +68,6 @@ class Encoder:
         self._tokenizer = tokenizer
         self._window = window
         self._formats: dict[tuple[str, ...], list[tuple[str, int | None]]] = {}
-        self._turn_ends: dict[tuple[str, ...], Ending | None] = {}
         self._reader = PlainReader(tokenizer)
         opening = tokenizer("", add_special_tokens=True)["input_ids"]
         self._opening = tuple(int(i) for i in opening if i == tokenizer.bos_token_id)
@@ -88,103 +76,34 @@ class Encoder:
         """Encode (rendered, words, soft tokens) for label scoring.
 
         Raises:
-            ModelError: a prompt is longer than the model's window, or is empty.
+            ModelError: a prompt is longer than the model's window, or is empty; or two words are the same tokens.
         """
         layouts = [self._layout(rendered) for rendered, _, _ in items]
         runs = self._tokenise(
             run for layout, (_, words, _) in zip(layouts, items, strict=True) for run in layout.runs(words)
         )
-        asked = [(rendered, words) for rendered, words, _ in items]
         encoded = []
-        for (head, tail), (_, _, soft), words in zip(
-            layouts, items, self._closed(layouts, asked, runs), strict=True
-        ):
-            before, plain = self._flatten(head, runs, soft), runs[tail]
-            common = min(_common(plain, ids) for ids in words.ids)
-            common = min(common, min(len(ids) for ids in words.ids) - 1)
+        for (head, tail), (_, words, soft) in zip(layouts, items, strict=True):
+            before = self._flatten(head, runs, soft)
+            plain, whole = runs[tail], [runs[_with(tail, word)] for word in words]
+            common = min(_common(plain, ids) for ids in whole)
+            common = min(common, min(len(ids) for ids in whole) - 1)
             context = before + plain[:common]
             if not context:
                 raise ModelError("a prompt is empty: this model needs at least one token before the answer")
-            paths = tuple(ids[common:] for ids in words.ids)
+            paths = tuple(ids[common:] for ids in whole)
             self._check(len(context) + max(map(len, paths)))
-            encoded.append(Encoded(context, paths))
+            nested = Nested.of(paths)
+            if nested.same:
+                raise untold(words, nested)
+            encoded.append(Encoded(context, paths, longer_words(paths) if nested.pairs else ()))
         return tuple(encoded)
 
-    def closing(self, rendered: Rendered, words: Sequence[str]) -> Closing:
-        """Return which words begin one another after a prompt, and what closes them all."""
+    def nested(self, rendered: Rendered, words: Sequence[str]) -> Nested:
+        """Return which words' tokens begin others' after a prompt."""
         layout = self._layout(rendered)
         runs = self._tokenise(layout.runs(words))
-        found = Closing.of([runs[_with(layout.tail, word)] for word in words], None)
-        if found.same or not found.pairs:
-            return found
-        try:
-            (closed,) = self._closed([layout], [(rendered, words)], runs)
-        except ModelError:
-            return found
-        return replace(found, ending=closed.ending)
-
-    def _closed(
-        self,
-        layouts: Sequence[_Layout],
-        items: Sequence[tuple[Rendered, Sequence[str]]],
-        runs: dict[_Run, tuple[int, ...]],
-    ) -> list[_Words]:
-        """Return each prompt's tail with each of its words, closed where one of them begins another.
-
-        Raises:
-            ModelError: two words stay alike whatever follows them.
-        """
-        found = [
-            _Words([runs[_with(layout.tail, word)] for word in words], None)
-            for layout, (_, words) in zip(layouts, items, strict=True)
-        ]
-        open_ = [place for place, words in enumerate(found) if begin_one_another(words.ids)]
-        endings = {place: self._endings(items[place][0]) for place in open_}
-        for turn in range(max(map(len, endings.values()), default=0)):
-            trying = {place: endings[place][turn] for place in open_ if turn < len(endings[place])}
-            whole = {
-                place: [_with(layouts[place].tail, word + ending.text) for word in items[place][1]]
-                for place, ending in trying.items()
-            }
-            read = self._tokenise(run for wanted in whole.values() for run in wanted)
-            for place, ending in trying.items():
-                ids = [read[run] + ending.ids for run in whole[place]]
-                if not begin_one_another(ids):
-                    found[place] = _Words(ids, ending)
-            open_ = [place for place in open_ if found[place].ending is None]
-        if open_:
-            raise untold(items[open_[0]][1], Closing.of(found[open_[0]].ids, None))
-        return found
-
-    def _endings(self, rendered: Rendered) -> tuple[Ending, ...]:
-        """Return what may follow an answer, the likeliest first."""
-        last = self._tokenizer.eos_token_id
-        over = [] if last is None else [Ending(END_OF_TEXT, "", (int(last),))]
-        texts = [ending_of(text) for text in dict.fromkeys((rendered.follows, "\n")) if text]
-        if not rendered.is_chat:
-            return (*texts, *over)
-        turn = self._turn_end(tuple(turn.role or "user" for turn in rendered.turns))
-        return (*([] if turn is None else [turn]), *over, *texts)
-
-    def _turn_end(self, roles: tuple[str, ...]) -> Ending | None:
-        """Return what the chat format puts after an answer, its first control token the last of it; None if nothing."""
-        if roles not in self._turn_ends:
-            self._turn_ends[roles] = None
-            for tried in ((*roles, "assistant"), ("user", "assistant")):
-                try:
-                    after = self._format(tried, asking=False)[-1][0]
-                except ModelError:
-                    continue
-                text = ""
-                for part in self._split_controls(after):
-                    if isinstance(part, _Control):
-                        self._turn_ends[roles] = Ending(END_OF_TURN, text, (part.id,))
-                        break
-                    text += str(part)
-                else:
-                    self._turn_ends[roles] = ending_of(text) if text else None
-                break
-        return self._turn_ends[roles]
+        return Nested.of([runs[_with(layout.tail, word)] for word in words])
 
     def context(self, rendered: Rendered, soft: int) -> tuple[int, ...]:
         """Encode a prompt to be continued, -1 standing for each soft token.
@@ -203,8 +122,8 @@ class Encoder:
         """Return how many tokens a prompt has with the longest of the words."""
         layout = self._layout(rendered)
         runs = self._tokenise(layout.runs(words))
-        (ends,) = self._closed([layout], [(rendered, words or ("",))], runs)
-        return len(self._flatten(layout.head, runs, soft)) + max(map(len, ends.ids))
+        ends = [len(runs[_with(layout.tail, word)]) for word in (words or ("",))]
+        return len(self._flatten(layout.head, runs, soft)) + max(ends)
 
     def plain(self, text: str) -> tuple[int, ...]:
         """Tokenise text alone, control tokens split."""
@@ -251,13 +170,13 @@ class Encoder:
             self._formats[roles] = self._format(roles)
         return self._formats[roles]
 
-    def _format(self, roles: Sequence[str], *, asking: bool = True) -> list[tuple[str, int | None]]:
+    def _format(self, roles: Sequence[str]) -> list[tuple[str, int | None]]:
         from jinja2 import TemplateError
 
         marks = [f"{_OPEN}{number}{_CLOSE}" for number in range(len(roles))]
         messages = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
         try:
-            text = str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=asking))
+            text = str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
         except TemplateError as error:  # its words are of the model's folder, and no case's text was in it
             raise ModelError(
                 f"this model's chat format does not take messages of the roles {', '.join(roles)} "

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedprompt.errors import ModelError
-from fedprompt.models.closing import Closing
 from fedprompt.models.hf.attention import IMPLEMENTATION
 from fedprompt.models.hf.checked import check_once
 from fedprompt.models.hf.digest import model_digest
@@ -27,6 +26,7 @@ from fedprompt.models.hf.runner import Body, Head, Rows, Visit, run_tree
 from fedprompt.models.hf.self_check import architecture_of, check_model, refusal, refusing
 from fedprompt.models.hf.trie import Node, Trie
 from fedprompt.models.hf.vocabulary import HFVocabulary
+from fedprompt.models.nested import Nested, apart
 from fedprompt.models.protocols import (
     ChoiceQuery,
     ChoiceResult,
@@ -115,7 +115,7 @@ class HFModel:
         """Return the log-likelihoods of every query's words, each distinct token computed once.
 
         Raises:
-            ModelError: a prompt does not fit the window, or two words of it are the same tokens.
+            ModelError: a prompt does not fit the window, or two of its words are the same tokens.
             ModelMismatch: a soft prompt was tuned for another model.
         """
         started = time.perf_counter()
@@ -153,8 +153,9 @@ class HFModel:
                 progress=advance,
                 budget=settings.cache_bytes,
             )
+        values = tuple(apart(found, code.longer) for found, code in zip(sums, encoded, strict=True))
         lengths = tuple(np.array([len(path) for path in code.paths]) for code in encoded)
-        return ChoiceResult(tuple(sums), lengths, tokens, distinct, time.perf_counter() - started)
+        return ChoiceResult(values, lengths, tokens, distinct, time.perf_counter() - started)
 
     def _listen(
         self, trie: Trie, encoded: Sequence[Encoded], sequences: Sequence[tuple[int, ...]]
@@ -247,9 +248,9 @@ class HFModel:
         """Return how many tokens a prompt has with its longest word and ``soft`` soft tokens."""
         return self._encoder.length(rendered, words, soft)
 
-    def closing(self, rendered: Rendered, words: Sequence[str]) -> Closing:
-        """Return which words begin one another after a prompt, and what closes them all."""
-        return self._encoder.closing(rendered, words)
+    def nested(self, rendered: Rendered, words: Sequence[str]) -> Nested:
+        """Return which words' tokens begin others' after a prompt."""
+        return self._encoder.nested(rendered, words)
 
     def vocabulary_init(self, tokens: int, rng: np.random.Generator) -> SoftPrompt:
         """Return the input embeddings of ``tokens`` tokens drawn from the vocabulary, control tokens left out.

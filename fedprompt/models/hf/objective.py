@@ -25,6 +25,7 @@ from fedprompt.models.hf.picking import rows_of
 from fedprompt.models.hf.prefix_store import PrefixStore
 from fedprompt.models.hf.runner import Body, Head
 from fedprompt.models.hf.suffix import SuffixPlan
+from fedprompt.models.nested import LEAST
 from fedprompt.models.protocols import LossGradient, PerCase, Tokens
 from fedprompt.models.work import unshared
 
@@ -61,6 +62,7 @@ class CachedObjective:
     ``labels``: a case's loss is the cross-entropy over the label words' log-likelihoods. Where every word is one token,
     only those columns of the head are computed; the normaliser cancels. ``vocabulary``: the mean over the answer's
     tokens of the cross-entropy over the whole vocabulary, as PEFT and transformers have it for answers of one length.
+    In both a word whose tokens begin another's is told apart from it as in scoring (``models.nested``).
     """
 
     def __init__(
@@ -108,7 +110,7 @@ class CachedObjective:
         asked = computed = 0
         for row in rows:
             case, start = self._cases[row], len(self._prefixes[row])
-            paths = case.paths if looking or self._kind == "labels" else [case.paths[self._answers[row]]]
+            paths = case.paths if looking or self._kind == "labels" else [case.paths[word] for word in self._told(row)]
             asked += len(paths) * len(case.context) + sum(len(path) - 1 for path in paths)
             computed += len(case.context) - start + _beyond(paths)
         parts = self._cut(rows) if looking else self._passes(rows)
@@ -179,9 +181,15 @@ class CachedObjective:
         if self._kind == "labels":
             targets = torch.tensor(answers, device=soft.device)
             return functional.cross_entropy(self._scores(soft, rows, shared), targets, reduction="none")
-        batch = self._layout(rows, [[answer] for answer in answers], shared)
-        parts = self._log_probabilities(self._hidden(batch, soft, rows, shared), batch)
-        return torch.stack([-part.mean() for part in parts])
+        told = [self._told(row) for row in rows]
+        batch = self._layout(rows, told, shared)
+        parts = iter(self._log_probabilities(self._hidden(batch, soft, rows, shared), batch))
+        losses = []
+        for words in told:
+            own, *longer = (next(parts) for _ in words)
+            left = _left(own.sum(), [part.sum() for part in longer]) / len(own) if longer else 0.0
+            losses.append(-(own.mean() + left))
+        return torch.stack(losses)
 
     def _scores(self, soft: Tensor, rows: Sequence[int], shared: int = 0) -> Tensor:
         """Return [rows, labels] float32: logits of one-token words, else log-likelihoods."""
@@ -189,7 +197,15 @@ class CachedObjective:
         hidden = self._hidden(batch, soft, rows, shared)
         if self._single:
             return self._columns(hidden, batch)
-        return torch.stack([part.sum() for part in self._log_probabilities(hidden, batch)]).view(len(rows), -1)
+        found = torch.stack([part.sum() for part in self._log_probabilities(hidden, batch)]).view(len(rows), -1)
+        if not any(self._cases[row].longer for row in rows):
+            return found
+        return torch.stack([_apart(own, self._cases[row].longer) for own, row in zip(found, rows, strict=True)])
+
+    def _told(self, row: int) -> list[int]:
+        """Return the places of a case's answer and of the longer words that it is told apart from."""
+        case, answer = self._cases[row], self._answers[row]
+        return [answer, *(case.longer[answer] if case.longer else ())]
 
     def _cut(self, rows: Sequence[int]) -> list[Sequence[int]]:
         """Cut cases into parts of at most ``pack`` tokens, or of one case."""
@@ -294,6 +310,23 @@ class CachedObjective:
         flat = self._head.columns(picked, targets.flatten())
         own = torch.arange(targets.numel(), device=picked.device).view_as(targets)
         return flat.gather(1, own)
+
+
+def _left(own: Tensor, longer: Sequence[Tensor]) -> Tensor:
+    """Return the logarithm of what longer words leave of a word's probability, as ``nested.apart`` does."""
+    return (1 - torch.exp(torch.stack(list(longer)) - own).sum()).clamp(min=0).add(LEAST).log()
+
+
+def _apart(values: Tensor, longer: Sequence[Sequence[int]]) -> Tensor:
+    """Return [words] log-likelihoods, each of a word and none of its longer ones."""
+    if not longer:
+        return values
+    return torch.stack(
+        [
+            own + _left(own, [values[place] for place in after]) if after else own
+            for own, after in zip(values, longer, strict=True)
+        ]
+    )
 
 
 def _room(most: int, shared: int) -> int:

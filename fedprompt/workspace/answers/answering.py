@@ -12,6 +12,7 @@ from fedprompt.models.registry import DEFAULT_MODEL, load
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.study.labels import KEPT
 from fedprompt.study.schema import Answer, Study
 from fedprompt.workspace.workspace import Workspace
 
@@ -72,7 +73,7 @@ def default_answer(prompt: Prompt) -> Answer:
     """Return how answers are read where no study says: among the prompt's label words, or greedily as text."""
     labels = tuple(prompt.template.words or {})
     if len(labels) > 1:
-        return Answer(type="choice", labels=labels)
+        return Answer.model_validate({"type": "choice", "labels": labels}, context=KEPT)
     return Answer.model_validate({"type": "generate", "scorers": ["exact"]})
 
 

@@ -7,7 +7,6 @@ are left out together. Words may stand in for one another, so contributions need
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -117,7 +116,7 @@ def _without(rendered: Rendered, spot: _Spot) -> Rendered:
         after = after[1:]
     pieces[spot.piece] = before + after
     turns[spot.turn] = Turn(turns[spot.turn].role, tuple(piece for piece in pieces if piece != ""))
-    return replace(rendered, turns=tuple(turns))
+    return Rendered(tuple(turns))
 
 
 def _text(piece: Piece) -> str:

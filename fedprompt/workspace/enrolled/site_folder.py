@@ -7,6 +7,7 @@ from typing import Any
 
 from fedprompt.errors import FederationError, StudyError
 from fedprompt.site.folder import SiteFolder
+from fedprompt.study.labels import KEPT
 from fedprompt.study.schema import Study
 from fedprompt.workspace.enrolled.hub_folder import pid_lives, read_json
 from fedprompt.workspace.home import Home
@@ -67,7 +68,9 @@ class EnrolledSite:
         for path in sorted(self.studies.glob("s1-*.json")):
             body = read_json(path) or {}
             try:
-                found.append(Accepted(body["digest"], Study.model_validate(body["study"]), body["accepted"]))
+                found.append(
+                    Accepted(body["digest"], Study.model_validate(body["study"], context=KEPT), body["accepted"])
+                )
             except (KeyError, ValueError) as error:
                 raise StudyError(f"{path}: damaged; decline the study and accept it again") from error
         return tuple(found)

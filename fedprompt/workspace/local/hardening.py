@@ -14,6 +14,7 @@ import numpy as np
 
 from fedprompt.bank.filters import Filter
 from fedprompt.errors import FedPromptError, ModelError
+from fedprompt.evaluation.runs.label_pairs import label_pairs
 from fedprompt.evaluation.runs.runner import PromptRun, run_prompts, to_score
 from fedprompt.evaluation.scorers import judged_by
 from fedprompt.evaluation.statistics.comparisons import Compared, compare_with
@@ -152,7 +153,7 @@ def harden(
     ws.bank.record_prompt(hard, study=digest, origin="hardened", parents=[soft.id], notes=notes)
     for one in manual:
         ws.bank.record_prompt(one, study=digest, origin="study")
-    _record(ws, run, digest, study, own, [runs[one.id] for one in (soft, hard, *manual)])
+    _record(ws, run, digest, study, model, own, [runs[one.id] for one in (soft, hard, *manual)])
     ws.bank.finish_run(run, result)
     return result
 
@@ -236,13 +237,21 @@ def _against(test: Compared | None) -> dict[str, Any] | None:
     }
 
 
-def _record(ws: Workspace, run: str, digest: str, study: Study, own: OwnCases, runs: Sequence[PromptRun]) -> None:
+def _record(
+    ws: Workspace,
+    run: str,
+    digest: str,
+    study: Study,
+    model: CausalModel,
+    own: OwnCases,
+    runs: Sequence[PromptRun],
+) -> None:
     """Keep scores and comparisons, unless only other sites scored the study: this one would end their ranking."""
     here = ws.bank.leaders(Filter(study=digest, site=OWN_SITE), coverage="any", limit=1)
     if here.sites and not here.total:
         return
     kept = list({one.prompt.id: one for one in runs}.values())
-    by = judged_by(study.answer, None)
+    by = judged_by(study.answer, None, nested=bool(label_pairs(model, study)))
     scores = [to_score(one, own.chosen, "validation", study.answer) for one in kept]
     ws.bank.record_scores(run, OWN_SITE, [one.model_copy(update={"judged_by": by}) for one in scores])
     ws.bank.record_comparisons(run, OWN_SITE, all_pairs(kept, own.chosen, "validation"))

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fedprompt.evaluation.runs.label_pairs import label_pairs
 from fedprompt.evaluation.runs.runner import run_prompts, to_score
 from fedprompt.evaluation.scorers import complete_scorers, judged_by
 from fedprompt.models.chat.config import is_chat
@@ -50,13 +51,14 @@ def open_study(
 
     Raises:
         StudyError: the file is not a study.
-        ModelError: its model cannot be loaded.
+        ModelError: its model cannot be loaded, or cannot tell two of its labels apart.
     """
     study = read_study(path, complete_scorers)
     if model is not None:
         study = study.model_copy(update={"model": model})
     report(Progress("prepare", f"loading {study.model}"))
     loaded = load(study.model, ws.home.path, chosen_settings(ws.home.path, cache_bytes, cache_dtype))
+    label_pairs(loaded, study)  # refuses labels that the model cannot tell apart, before anything is run
     digest = study.digest(loaded.info.digest)
     ws.bank.record_study(study, digest, loaded.info.digest)
     return study, loaded, digest
@@ -111,7 +113,8 @@ def score(
     resources = recorded(scorer_resources(ws.home.path), own.folder.ledger, digest, kept)
     cache = None if anew else own.folder.scores
     runs, cost = run_prompts(loaded, prompts, chosen, parsed.answer, splits.tune, tell, cache, resources)
-    by = judged_by(parsed.answer, resources)
+    pairs = label_pairs(loaded, parsed)
+    by = judged_by(parsed.answer, resources, nested=bool(pairs))
     scores = [to_score(one, chosen, split, parsed.answer).model_copy(update={"judged_by": by}) for one in runs]
     for prompt in prompts:
         ws.bank.record_prompt(prompt, study=digest, origin="study")
@@ -133,6 +136,7 @@ def score(
         ],
         **told_apart(runs, chosen, split, seed),
         **shown_work(cost.work, loaded.info),
+        "label_pairs": [asdict(pair) for pair in pairs],
         "judge": judge_paid(ws.home.path, parsed, [resources]),
         "cached": cost.cached,
         "clipped": cost.clipped,

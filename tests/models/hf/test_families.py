@@ -9,7 +9,7 @@ from fedprompt.models.hf.model import HFModel
 from fedprompt.models.protocols import ChoiceQuery
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Message, Template
-from tests.models.tiny import FAMILIES, model
+from tests.models.tiny import FAMILIES, model, told_apart
 
 pytestmark = pytest.mark.whole
 
@@ -55,8 +55,8 @@ def plain(lm: HFModel, query: ChoiceQuery) -> list[float]:
         with torch.no_grad():
             logits = torch.log_softmax(lm._lm(inputs_embeds=rows[None], use_cache=False).logits[0].float(), dim=-1)
         start = len(code.context) - 1
-        found.append(sum(float(logits[start + k, token]) for k, token in enumerate(path)))
-    return found
+        found.append(torch.stack([logits[start + k, token].double() for k, token in enumerate(path)]).sum())
+    return [float(value) for value in told_apart(found, code.paths)]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

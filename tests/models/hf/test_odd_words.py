@@ -15,7 +15,7 @@ from fedprompt.models.hf.objective import CachedObjective, Kind
 from fedprompt.models.protocols import ChoiceQuery
 from fedprompt.prompts.template import Template
 from tests.models.hf.test_families import soft_for
-from tests.models.tiny import model
+from tests.models.tiny import model, told_apart
 
 WORDS = {
     "begin alike": (" good", " good enough", " very good", " very bad"),
@@ -43,10 +43,11 @@ def plain(code: Encoded, answer: int, lm: HFModel, vectors: NDArray[np.float32],
         embedded = rows.index_copy(0, at, soft.to(rows.dtype))[None]
         logits = lm._lm(inputs_embeds=embedded, use_cache=False).logits[0].float().log_softmax(-1)
         logs.append(logits[range(len(code.context) - 1, len(ids) - 1), list(path)])
+    values = told_apart([part.sum() for part in logs], code.paths)
     if kind == "vocabulary":
-        loss = -logs[answer].mean()
+        loss = -values[answer] / len(code.paths[answer])
     else:
-        loss = functional.cross_entropy(torch.stack([part.sum() for part in logs]), torch.tensor(answer))
+        loss = functional.cross_entropy(values, torch.tensor(answer))
     loss.backward()  # type: ignore[no-untyped-call]
     assert soft.grad is not None
     return float(loss.detach()), soft.grad
