@@ -1,26 +1,25 @@
 """Who sits before the browser: the user of this machine, or whoever signed in, and what their role lets them do.
 
-Invariant: a page asks here twice, once to draw a control (``barred``) and once when it is used (``require``,
-``submit``, ``cancel``): between the two a role may have been taken away, and a sign-in may have run out.
+Invariant: a page asks here to draw a control (``barred``), and the action asks once more when it is used
+(:mod:`fedprompt.workspace.acting`): between the two a role may have been taken away, and a sign-in may have run out.
 """
 
 import time
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from app.display.plain import plain
 from app.door import stands
 from fedprompt.errors import FedPromptError
+from fedprompt.workspace.acting import visitors
 from fedprompt.workspace.home import Home, find_home
-from fedprompt.workspace.jobs import jobs
+from fedprompt.workspace.jobs.jobs import cancel, forget, submit
+from fedprompt.workspace.jobs.rights import deed_of
 from fedprompt.workspace.machine.sign_in import FILE, SignIn, is_loopback, sign_in_of
 from fedprompt.workspace.people import FILE as PEOPLE
 from fedprompt.workspace.people import Deed, Person, Rules, is_fresh, machine_person, person_of, read_rules
-from fedprompt.workspace.workspace import Workspace
 
 __all__ = [
     "barred",
@@ -35,25 +34,6 @@ __all__ = [
     "why_not",
     "why_not_job",
 ]
-
-# What jobs do that are not for everyone; a kind that stands nowhere needs the highest role.
-READING = ("data", "export-preview", "map", "nearest-words", "ranking-csv", "roster", "search")
-JOBS: Mapping[str, Deed] = {
-    "assets": "tune",
-    "demo": "tune",
-    "dry-run": "tune",
-    "export": "exchange",
-    "federate": "federate",
-    "federate-flare": "federate",
-    "forecast": "tune",
-    "harden": "tune",
-    "model-test": "try",
-    "rehearse": "tune",
-    "score": "tune",
-    "trial": "try",
-    "tune": "tune",
-    "tune-time": "tune",
-}
 
 
 def sign_in() -> SignIn | None:
@@ -138,47 +118,10 @@ def require(deed: Deed) -> None:
     person().require(deed)
 
 
-def submit(ws: Workspace, kind: str, arguments: Mapping[str, Any]) -> str:
-    """Queue a job, as ``fedprompt.workspace.jobs.jobs.submit`` does, if this visitor may.
-
-    Raises:
-        FedPromptError: they may not.
-        JobError: there is no such kind.
-    """
-    _require_job(kind)
-    return jobs.submit(ws, kind, arguments)
-
-
-def cancel(ws: Workspace, job: str) -> None:
-    """Stop a job, if this visitor might have started it.
-
-    Raises:
-        FedPromptError: they may not.
-        JobError: there is no such job.
-    """
-    _require_job(ws.bank.job(job).kind)
-    jobs.cancel(ws, job)
-
-
-def forget(ws: Workspace, job: str) -> None:
-    """Drop a job that has ended, if this visitor might have started it.
-
-    Raises:
-        FedPromptError: they may not.
-        JobError: there is no such job.
-    """
-    _require_job(ws.bank.job(job).kind)
-    ws.bank.forget_job(job)
-
-
 def why_not_job(kind: str) -> str | None:
     """Return in a sentence why this visitor may not start or stop jobs of a kind, None where they may."""
-    return None if kind in READING else why_not(JOBS.get(kind, "federate"))
-
-
-def _require_job(kind: str) -> None:
-    if kind not in READING:
-        require(JOBS.get(kind, "federate"))
+    deed = deed_of(kind)
+    return None if deed is None else why_not(deed)
 
 
 def _rules_of(home: Home) -> Rules:
@@ -192,3 +135,7 @@ def _rules_of(home: Home) -> Rules:
 @lru_cache(maxsize=2)
 def _rules(home: Home, stamp: tuple[int, ...]) -> Rules:
     return read_rules(home)
+
+
+# From now on each action of this process asks for the right of whoever sits before the browser.
+visitors(person)

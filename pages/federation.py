@@ -18,7 +18,7 @@ from app.panels.federation.sites_chosen import ask_sites
 from app.panels.runs.work import active, draw_work, follow, newest_of
 from app.panels.studies.study_form import ask_study, set_study
 from app.session import guarded, role, workspace
-from app.visitor import barred, require, submit
+from app.visitor import barred, require, submit, why_not
 from fedprompt.bank.rows import JobRow
 from fedprompt.workspace.cases.study_draft import KeptStudy, keep_study, kept_studies, study_yaml
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
@@ -149,7 +149,7 @@ def draw_editor(chosen: KeptStudy) -> None:
         "Keep the change",
         key="federation_keep",
         icon=":material/save:",
-        disabled=not changed,
+        disabled=not changed or why_not("federate") is not None,
         help="A changed study is another study: sites accept it anew, and its run begins anew.",
         on_click=keep,
         args=(text,),

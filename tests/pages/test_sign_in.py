@@ -204,8 +204,8 @@ def test_a_kind_of_job_that_nobody_thought_of_is_for_operators(deeds: AppTest) -
 
 
 def test_every_kind_of_job_has_its_role() -> None:
-    from app.visitor import JOBS, READING
     from fedprompt.workspace.jobs.kinds import kinds
+    from fedprompt.workspace.jobs.rights import JOBS, READING
 
     assert {kind.name for kind in kinds()} == {*JOBS, *READING}
 

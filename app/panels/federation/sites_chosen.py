@@ -9,6 +9,7 @@ import streamlit as st
 from app.display.plain import plain, sentence
 from app.panels.studies.dropping import KINDS
 from app.session import explain, workspace
+from app.visitor import barred
 from fedprompt.errors import FedPromptError
 from fedprompt.study.schema import Study
 from fedprompt.workspace.cases.evaluation_sets import (
@@ -59,12 +60,14 @@ def ask_sites(study: Study) -> dict[str, Any] | None:
 
 
 def _drop() -> None:
+    closed = barred("tune")
     files = st.file_uploader(
         "Drop one file a site; each is named after its file",
         type=KINDS,
         accept_multiple_files=True,
         key="federation_files",
         max_upload_size=MAX_UPLOAD_MEGABYTES,
+        disabled=closed,
     )
     folder = plain(str(workspace().home.sites))
     st.caption(

@@ -10,9 +10,9 @@ from typing import Any
 import streamlit as st
 
 from app.display.plain import plain, seconds
-from app.visitor import submit
+from app.visitor import cancel, forget, submit
 from fedprompt.errors import JobError
-from fedprompt.workspace.jobs.jobs import ENDED, cancel, wait
+from fedprompt.workspace.jobs.jobs import ENDED, wait
 from fedprompt.workspace.liveness import is_alive
 from fedprompt.workspace.workspace import Workspace
 
@@ -73,7 +73,7 @@ def _abandon(ws: Workspace, job: str) -> None:
     until = time.monotonic() + GRACE_SECONDS
     while ws.bank.job(job).state not in ENDED and time.monotonic() < until:
         time.sleep(POLL_SECONDS)
-    ws.bank.forget_job(job)
+    forget(ws, job)
 
 
 def _draw(place: Any, told: Mapping[str, Any], label: str) -> None:

@@ -20,6 +20,7 @@ from pydantic import SecretStr, ValidationError
 
 from fedprompt.errors import ModelError
 from fedprompt.models.chat.config import ChatSettings, read_machine
+from fedprompt.workspace.acting import needs
 
 __all__ = ["ConfiguredServer", "FoundServer", "configured_servers", "find_on_loopback", "models_of", "settings_of"]
 
@@ -76,6 +77,7 @@ def configured_servers(home: Path) -> tuple[ConfiguredServer, ...]:
     return tuple(found)
 
 
+@needs("try")
 def find_on_loopback(ports: Mapping[int, str] = PORTS) -> tuple[FoundServer, ...]:
     """Return the servers that answer on 127.0.0.1; also the one that ``$OLLAMA_HOST`` names, if it is on loopback."""
     places = {f"http://127.0.0.1:{port}/v1": title for port, title in ports.items()}
@@ -100,6 +102,7 @@ def settings_of(home: Path, base_url: str, model: str, key: SecretStr | None) ->
     return settings
 
 
+@needs("try")
 def models_of(home: Path, base_url: str, key: SecretStr | None) -> tuple[str, ...]:
     """Return the models that a server in OpenAI's likeness offers.
 

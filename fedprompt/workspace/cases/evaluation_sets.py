@@ -17,6 +17,7 @@ from fedprompt.evaluation.tables.opening import ENDINGS
 from fedprompt.private_file import write_private
 from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.closed import Closed
+from fedprompt.workspace.acting import needs
 from fedprompt.workspace.cases.one_cut import own_site
 from fedprompt.workspace.enrolled.hub_folder import NAME
 from fedprompt.workspace.home import Home
@@ -83,6 +84,7 @@ class EvaluationSet:
         return {"data": str(self.path), "mapping": reading.mapping, "group": reading.group}
 
 
+@needs("tune")
 def keep_file(home: Home, site: str, name: str, content: bytes) -> Path:
     """Write a file into a site's folder and return where it lies; one of that name is replaced.
 
@@ -104,11 +106,13 @@ def keep_file(home: Home, site: str, name: str, content: bytes) -> Path:
     return path
 
 
+@needs("tune")
 def keep_reading(found: EvaluationSet, reading: Reading) -> None:
     """Keep how a file's columns are read, beside the file."""
     _write(found.path.parent / (found.path.name + READING), reading.model_dump_json(indent=1).encode())
 
 
+@needs("tune")
 def remove_file(found: EvaluationSet) -> None:
     """Delete a file and what was chosen for it."""
     found.path.unlink(missing_ok=True)

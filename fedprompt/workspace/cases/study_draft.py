@@ -16,6 +16,7 @@ from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.private_file import write_private
 from fedprompt.study.files import MAX_STUDY_BYTES, parse_study, read_study
 from fedprompt.study.schema import Study
+from fedprompt.workspace.acting import needs
 from fedprompt.workspace.cases.evaluation_sets import Reading
 from fedprompt.workspace.home import Home
 
@@ -83,6 +84,7 @@ def with_changes(text: str, changes: Mapping[str, Any]) -> str:
     return study_yaml(study)
 
 
+@needs("tune")
 def keep_study(home: Home, text: str) -> Path:
     """Check a study and keep it as ``studies/NAME.yaml``; one of that name is replaced.
 

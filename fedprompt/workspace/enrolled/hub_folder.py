@@ -13,6 +13,7 @@ from typing import Any
 from fedprompt.errors import FederationError
 from fedprompt.private_file import write_private
 from fedprompt.study.checked import Bounds, Unfit, plain_json
+from fedprompt.workspace.acting import needs
 from fedprompt.workspace.home import Home
 
 __all__ = ["NAME", "HubFolder", "now", "pid_lives", "read_json", "write_json"]
@@ -50,6 +51,7 @@ class HubFolder:
         """Site -> its ``state`` (invited, admitted, revoked or removed), ``org``, ``fingerprint`` and ``since``."""
         return read_json(self.path / "members.json") or {}
 
+    @needs("federate")
     def set_member(self, site: str, **changes: Any) -> None:
         """Change what is kept of a site."""
         members = self.members

@@ -15,6 +15,7 @@ from fedprompt.exports.registry import format_named, format_of
 from fedprompt.exports.registry import formats as all_formats
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study
+from fedprompt.workspace.acting import needs
 from fedprompt.workspace.answers.answering import model_name_of
 from fedprompt.workspace.exchange.known_models import import_context
 from fedprompt.workspace.exchange.readings import reading_of
@@ -117,6 +118,7 @@ def export_prompts(
     )
 
 
+@needs("exchange")
 def import_file(ws: Workspace, path: Path, format: str | None = None) -> ImportView:
     """Read prompts from a file or folder into the bank, all of them or none.
 

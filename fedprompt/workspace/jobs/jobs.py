@@ -18,11 +18,23 @@ from fedprompt.errors import JobError
 from fedprompt.workspace.failure import sentence_of
 from fedprompt.workspace.jobs.kinds import kind_named, kinds
 from fedprompt.workspace.jobs.queue import JobQueue
+from fedprompt.workspace.jobs.rights import require_job
 from fedprompt.workspace.liveness import is_alive, is_running
 from fedprompt.workspace.progress import Paused, Progress
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["ATTEMPTS", "JobStopped", "cancel", "newest_job", "put_back", "resume", "run_job", "submit", "wait"]
+__all__ = [
+    "ATTEMPTS",
+    "JobStopped",
+    "cancel",
+    "forget",
+    "newest_job",
+    "put_back",
+    "resume",
+    "run_job",
+    "submit",
+    "wait",
+]
 
 ATTEMPTS = 3
 WRITES_A_SECOND = 4
@@ -50,8 +62,10 @@ def submit(ws: Workspace, kind: str, arguments: Mapping[str, Any]) -> str:
     """Queue a job and return its id.
 
     Raises:
+        FedPromptError: whoever acts may not start jobs of this kind.
         JobError: no such kind, or the arguments are not JSON.
     """
+    require_job(kind)
     lane = kind_named(kind).lane
     try:
         plain = json.loads(json.dumps(dict(arguments), allow_nan=False))
@@ -104,8 +118,25 @@ def _ended(ws: Workspace, row: JobRow, lane: str, timeout: float) -> JobRow:
 
 
 def cancel(ws: Workspace, job: str) -> None:
-    """Ask a job to end; a running one ends when it next tells its progress."""
+    """Ask a job to end; a running one ends when it next tells its progress.
+
+    Raises:
+        FedPromptError: whoever acts may not stop jobs of its kind.
+        JobError: there is no such job.
+    """
+    require_job(ws.bank.job(job).kind)
     ws.bank.cancel_job(job)
+
+
+def forget(ws: Workspace, job: str) -> None:
+    """Drop what a job that has ended was given and answered.
+
+    Raises:
+        FedPromptError: whoever acts may not start jobs of its kind.
+        JobError: there is no such job.
+    """
+    require_job(ws.bank.job(job).kind)
+    ws.bank.forget_job(job)
 
 
 def newest_job(ws: Workspace, *kinds: str) -> JobRow | None:

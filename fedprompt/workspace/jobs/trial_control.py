@@ -3,6 +3,7 @@
 import time
 import uuid
 
+from fedprompt.workspace.acting import needs
 from fedprompt.workspace.jobs.jobs import cancel, submit
 from fedprompt.workspace.playground.trial_files import TrialFolder
 from fedprompt.workspace.playground.trials import Trial, TrialRequest
@@ -11,6 +12,7 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["go_on", "start_trial", "stop_trial"]
 
 
+@needs("try")
 def start_trial(ws: Workspace, folder: TrialFolder, request: TrialRequest) -> str:
     """Write a run down, start it, and return its id."""
     folder.prune()
@@ -20,12 +22,14 @@ def start_trial(ws: Workspace, folder: TrialFolder, request: TrialRequest) -> st
     return run
 
 
+@needs("try")
 def go_on(ws: Workspace, folder: TrialFolder, run: str) -> None:
     """Run what has no good result yet: what was stopped, and what failed."""
     folder.request(run)
     _submit(ws, folder, run)
 
 
+@needs("try")
 def stop_trial(ws: Workspace, trial: Trial) -> None:
     """Stop a run; the cells that are done stay."""
     cancel(ws, trial.job)

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import fedprompt
 from fedprompt.errors import FedPromptError, JobError
 from fedprompt.models.threads import SPIN
+from fedprompt.workspace.acting import needs
 from fedprompt.workspace.door.entry_token import Entry, entry_of
 from fedprompt.workspace.door.own_address import VARIABLE, addresses_of
 from fedprompt.workspace.home import Home, find_home
@@ -116,6 +117,7 @@ def launch(
     return code
 
 
+@needs("tune")
 def first_jobs(ws: Workspace) -> tuple[str, ...]:
     """Queue the demo, and before it the assets, while the bank holds no finished run; return the jobs' ids.
 

@@ -12,6 +12,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Study, TemplateSpec
 from fedprompt.study.unfit import first_fault
+from fedprompt.workspace.acting import needs
 from fedprompt.workspace.answers.variants import Variant
 from fedprompt.workspace.cases.study_draft import study_yaml
 from fedprompt.workspace.playground.trials import Check
@@ -20,6 +21,7 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["keep_variant", "study_of", "study_with"]
 
 
+@needs("try")
 def keep_variant(ws: Workspace, variant: Variant, name: str) -> str:
     """Keep a variant's template, with its soft prompt if it has one, in the bank; return its id.
 

@@ -19,6 +19,7 @@ from typing import Any
 from fedprompt.errors import FedPromptError, JobError
 from fedprompt.private_file import write_private
 from fedprompt.study.checked import Bounds, Unfit, plain_json
+from fedprompt.workspace.acting import needs
 from fedprompt.workspace.home import Home
 
 __all__ = ["KEPT_DAYS", "MOST_RUNS", "MOST_SETS", "TrialFolder", "owner_folder", "prune_runs"]
@@ -55,6 +56,7 @@ class TrialFolder:
         self.owner = owner
         self._path = home.path / "playground" / owner
 
+    @needs("try")
     def add(self, run: str, request: Mapping[str, Any]) -> None:
         """Write a new run's request."""
         folder = self._run(run)
@@ -102,6 +104,7 @@ class TrialFolder:
         """Return what is being written just now."""
         return _read(self._run(run) / "live.json") or {}
 
+    @needs("try")
     def forget(self, run: str) -> None:
         """Delete a run."""
         shutil.rmtree(self._run(run), ignore_errors=True)
@@ -125,6 +128,7 @@ class TrialFolder:
         found = (_read(path) for path in sorted(self._sets.glob("*.json")))
         return dict(sorted((str(one["name"]), one) for one in found if one is not None and "name" in one))
 
+    @needs("try")
     def save_set(self, name: str, body: Mapping[str, Any]) -> None:
         """Keep a test set under a name; one of that name is replaced.
 
@@ -137,6 +141,7 @@ class TrialFolder:
             raise JobError(f"there are {MOST_SETS} test sets already; delete one first")
         _write(path, {**body, "name": name})
 
+    @needs("try")
     def forget_set(self, name: str) -> None:
         """Delete a test set."""
         self._set(name).unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from fedprompt.bank.store import Bank
 from fedprompt.errors import BankError, FederationError
 from fedprompt.federation.orders import Order, Taken, What, said_left_out
 from fedprompt.study.checked import Bounds, Unfit, checked_value, first_fault
+from fedprompt.workspace.acting import needs
 from fedprompt.workspace.enrolled.hub_folder import now
 from fedprompt.workspace.people import machine_person
 from fedprompt.workspace.rounds.gathering_now import RunNow, Teller, run_now, runs_now
@@ -72,6 +73,7 @@ class BankDesk:
         self._teller.tell(state)
 
 
+@needs("federate")
 def give_order(
     ws: Workspace,
     what: What,

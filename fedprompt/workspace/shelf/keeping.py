@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fedprompt.bank.rows import EventRow, PromptRow
 from fedprompt.bank.tags import split_tag
 from fedprompt.errors import BankError
+from fedprompt.workspace.acting import needs
 from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.people import machine_person
 from fedprompt.workspace.workspace import Workspace
@@ -23,6 +24,7 @@ class Lineage:
     children: tuple[PromptRow, ...]
 
 
+@needs("tag")
 def tag(ws: Workspace, prompt: str, tag: str, *, by: str | None = None, confirmed: bool = False) -> EventRow:
     """Make ``name@tag`` stand for a prompt from now on; ``confirmed`` records that somebody said they were sure.
 
@@ -34,6 +36,7 @@ def tag(ws: Workspace, prompt: str, tag: str, *, by: str | None = None, confirme
     return ws.bank.tag_prompt(row.id, tag, by=by, signer=home_signer(ws.home), said=said)
 
 
+@needs("tag")
 def untag(ws: Workspace, tag: str, *, by: str | None = None) -> EventRow:
     """Take ``name@tag`` away; what it stood for stays in the log.
 
@@ -46,6 +49,7 @@ def untag(ws: Workspace, tag: str, *, by: str | None = None) -> EventRow:
     return ws.bank.record_event("untag", row.id, body, by=by or _user(), signer=home_signer(ws.home))
 
 
+@needs("tag")
 def approve(ws: Workspace, prompt: str, *, note: str = "", by: str | None = None) -> EventRow:
     """Say that a prompt may be used.
 
@@ -56,6 +60,7 @@ def approve(ws: Workspace, prompt: str, *, note: str = "", by: str | None = None
     return ws.bank.record_event("approve", row.id, {"note": note}, by=by or _user(), signer=home_signer(ws.home))
 
 
+@needs("retire")
 def retire(ws: Workspace, prompt: str, *, note: str = "", by: str | None = None, undo: bool = False) -> EventRow:
     """Take a prompt out of rankings and searches, or back into them; nothing is deleted.
 
