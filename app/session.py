@@ -21,6 +21,7 @@ from app.display.titles import titles
 from app.visitor import person, submit
 from fedprompt.bank.rows import PromptPage, PromptRow, StudyRow
 from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
+from fedprompt.workspace.failure import Traces
 from fedprompt.workspace.front.overview import overview
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.playground.trial_files import TrialFolder, owner_folder
@@ -240,7 +241,7 @@ def guarded(draw: Callable[P, None]) -> Callable[P, None]:
 def explain(error: Exception) -> None:
     """Draw an error as a sentence that says what to do next, with its button where there is one."""
     if not isinstance(error, FedPromptError):
-        log.error("a page failed", exc_info=error)
+        log.error("a page failed\n%s", Traces().formatException((type(error), error, error.__traceback__)))
         logs = Path(os.environ.get("FEDPROMPT_HOME") or Path.home() / ".fedprompt") / "logs"
         st.error(
             f"This page could not be drawn. Try again; if it stays, the logs in {plain(str(logs))} say why.",

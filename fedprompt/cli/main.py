@@ -15,7 +15,7 @@ import fedprompt
 from fedprompt.cli import assets, bank, data, demo, doctor, exchange, harden, hub, serve, site, study, ui, work
 from fedprompt.cli.showing import clean
 from fedprompt.models.threads import spin_briefly
-from fedprompt.workspace.failure import sentence_of
+from fedprompt.workspace.failure import Traces, sentence_of
 
 __all__ = ["app", "main", "run"]
 
@@ -67,12 +67,9 @@ def _start(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.WARNING,
-        stream=sys.stderr,
-        format="%(name)s %(levelname)s: %(message)s",
-        force=True,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Traces("%(name)s %(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, handlers=[handler], force=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

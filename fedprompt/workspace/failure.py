@@ -1,10 +1,17 @@
-"""One sentence for any error, so that nobody has to read a traceback."""
+"""One sentence for any error, so that nobody has to read a traceback; a trace for the log, without a case's text.
+
+Invariant: the message of an error that nobody foresaw is in neither, since libraries quote what they were given.
+"""
 
 import errno
+import logging
+import traceback
+from pathlib import Path
+from types import TracebackType
 
 from fedprompt.errors import FedPromptError
 
-__all__ = ["sentence_of"]
+__all__ = ["Traces", "sentence_of"]
 
 FULL = "the disk is full{}; free some space and run the same again, it goes on where it stopped"
 
@@ -28,7 +35,27 @@ def sentence_of(error: BaseException, details: str = "the log has the details") 
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror.lower()}; check the path and its permissions"
-    return f"an unexpected error ({type(error).__name__}: {str(error)[:200]}); {details}"
+    return f"an unexpected error ({type(error).__name__}{_place(error)}); {details}"
+
+
+class Traces(logging.Formatter):
+    """Writes log lines; of an error it gives the lines of code and the kinds of errors, and only our own messages."""
+
+    def formatException(
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> str:
+        """Return the trace, the first cause first."""
+        lines = []
+        for error in reversed(_chain(ei[1])):
+            lines += traceback.format_tb(error.__traceback__)
+            lines.append(f"{type(error).__name__}{f': {error}' if isinstance(error, FedPromptError) else ''}\n")
+        return "".join(lines).rstrip()
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

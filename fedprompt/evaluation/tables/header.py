@@ -26,7 +26,6 @@ document doc context passage premise hypothesis
 MOST_VALUES = 64
 LONGEST_VALUE = 60
 REPEATS_OF_A_USUAL_NAME = 3
-WORDS_OF_A_TEXT = 4
 WORDS_OF_A_USUAL_NAME = 3
 
 
@@ -76,14 +75,10 @@ def _watch(table: Table, sure: bool) -> Iterator[Row]:
 def _unlike_names(names: Sequence[str], values: dict[str, Counter[str] | None], rows: int) -> str | None:
     if any(_usual(name) for name in names) or [n for n in names if n != "index"] == [*map(str, range(len(names)))]:
         return None  # the latter is how pandas numbers columns that have no names
-    odd = [place for place, name in enumerate(names, 1) if _like_a_text(name)]
+    odd = [place for place, name in enumerate(names, 1) if sentence_like(name)]
     if not odd or any(_asks(name, values[name], rows) for name in names):
         return None
     return f"what stands above column {odd[0]} reads like a text, a number or a date"
-
-
-def _like_a_text(name: str) -> bool:
-    return sentence_like(name) or len(name.split()) >= WORDS_OF_A_TEXT
 
 
 def _asks(name: str, values: Counter[str] | None, rows: int) -> bool:

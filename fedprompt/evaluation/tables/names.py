@@ -10,7 +10,7 @@ import unicodedata
 __all__ = ["at_place", "label_like", "place_of", "plausible", "same_name", "sentence_like", "shown_name"]
 
 MAX_NAME = 60
-MAX_NAME_WORDS = 6
+MAX_NAME_WORDS = 3
 MAX_LABEL = 40
 MAX_LABEL_WORDS = 5
 # Numbers, dates, times and telephone numbers: they stand in cells, seldom above them.
@@ -27,7 +27,7 @@ def sentence_like(text: str) -> bool:
     text = text.strip()
     return bool(
         len(text) > MAX_NAME
-        or len(text.split()) > MAX_NAME_WORDS
+        or _words(text) > MAX_NAME_WORDS
         or text.endswith(SENTENCE_ENDS)
         or WITHIN.search(text)
         or FIGURES.fullmatch(text)
@@ -48,12 +48,18 @@ def label_like(text: str) -> bool:
     return bool(
         text
         and len(text) <= MAX_LABEL
-        and len(text.split()) <= MAX_LABEL_WORDS
+        and _words(text) <= MAX_LABEL_WORDS
         and text.isprintable()
-        and not (len(text.split()) > 1 and text.endswith(SENTENCE_ENDS))
+        and not (_words(text) > 1 and text.endswith(SENTENCE_ENDS))
         and not WITHIN.search(text)
         and not ("@" in text and "." in text)
     )
+
+
+def _words(text: str) -> int:
+    """Return how many words a text has; scripts without spaces are counted by four characters a word."""
+    dense = sum(unicodedata.east_asian_width(c) in "WF" or "\u0e00" <= c <= "\u0eff" for c in text)
+    return len(text.split()) + max(dense - 1, 0) // 4
 
 
 def at_place(place: int) -> str:

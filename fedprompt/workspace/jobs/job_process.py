@@ -21,6 +21,7 @@ from types import FrameType
 
 from fedprompt.errors import FedPromptError
 from fedprompt.models.threads import spin_briefly
+from fedprompt.workspace.failure import Traces
 from fedprompt.workspace.jobs.jobs import JobStopped, put_back, run_job
 from fedprompt.workspace.jobs.queue import LANES, JobQueue
 from fedprompt.workspace.jobs.tether import die_with_parent
@@ -75,7 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--lane", choices=LANES, required=True)
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Traces("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     spin_briefly(os.environ)  # before torch is imported
     if chosen.lane == "long":
         _give_way()
