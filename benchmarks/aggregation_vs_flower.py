@@ -74,12 +74,12 @@ def main() -> None:
 
 
 def _ours(file: Path, name: str, count: int, liars: int, repeats: int) -> dict[str, Any]:
-    from fedprompt.federation.strategies.registry import strategy_named
-    from fedprompt.federation.strategies.strategy import Update
     from fedprompt.privacy.egress import pack_reply, unpack_reply
     from fedprompt.privacy.quantise import restore
+    from fedprompt.strategies.registry import strategy_named
+    from fedprompt.strategies.strategy import Update
     from fedprompt.study.messages import TuneReply
-    from fedprompt.study.strategies import OPTIONS, filled_options
+    from fedprompt.study.strategies import filled_options
 
     deltas = np.load(file, mmap_mode="r")[:count]
     cases = np.load(file.with_name("cases.npy"))[:count]
@@ -87,7 +87,7 @@ def _ours(file: Path, name: str, count: int, liars: int, repeats: int) -> dict[s
         pack_reply(TuneReply(task="t1:" + "a" * 32, round=1, cases=int(n), loss=0.5), {"delta": np.array(delta)})
         for delta, n in zip(deltas, cases, strict=True)
     ]
-    options = filled_options(name, {"liars": liars} if "liars" in OPTIONS[name].model_fields else {})
+    options = filled_options(name, {"liars": liars} if "liars" in strategy_named(name).options.model_fields else {})
     start = np.zeros(SHAPE, np.float32)
     found: list[Any] = []
 

@@ -21,7 +21,8 @@ import numpy as np
 from benchmarks.peers.measuring import measured
 from benchmarks.report import Row, report, show
 from fedprompt.federation.hub import Hub
-from fedprompt.federation.rounds import RoundRecord, run_rounds
+from fedprompt.federation.round_record import RoundRecord
+from fedprompt.federation.rounds import run_rounds
 from fedprompt.federation.simulation import Population, SimulatedSites
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.prompts.soft import SoftPrompt

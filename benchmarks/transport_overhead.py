@@ -19,7 +19,8 @@ from typing import Any
 from benchmarks.loopback import Loopback
 from benchmarks.report import Row, report, show
 from fedprompt.federation.hub import Hub
-from fedprompt.federation.rounds import RoundRecord, run_rounds
+from fedprompt.federation.round_record import RoundRecord
+from fedprompt.federation.rounds import run_rounds
 from fedprompt.federation.transports.flare.transport import FlareTransport
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Transport

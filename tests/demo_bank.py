@@ -15,13 +15,13 @@ import numpy as np
 
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.runner import PromptRun, choice_run, compare_runs, to_score
-from fedprompt.federation.rounds import RoundRecord
-from fedprompt.federation.strategies.strategy import Update
+from fedprompt.federation.round_record import RoundRecord
 from fedprompt.models.protocols import ModelInfo
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.ids import content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.strategies.strategy import Update
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
 from fedprompt.workspace.demo.run import DemoSettings, demo_study

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, StringConstraints
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_json
+from fedprompt.boundary.tensor_header import check_tensors
 from fedprompt.errors import BankError
 from fedprompt.private_file import write_private
-from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.schema import Closed
-from fedprompt.study.tensor_header import check_tensors
 
 __all__ = ["IndexFiles", "Indexed"]
 

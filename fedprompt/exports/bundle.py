@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_json, first_fault
+from fedprompt.boundary.json_bounds import measure
 from fedprompt.errors import ExportError, PromptError
 from fedprompt.exports.archive import Archive, open_archive
 from fedprompt.exports.bundle_schema import (
@@ -32,8 +34,6 @@ from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, I
 from fedprompt.exports.tensors import load_tensor, save_tensor
 from fedprompt.exports.writing import json_text, publishing, write_text
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.study.checked import Bounds, Unfit, checked_json, first_fault
-from fedprompt.study.json_bounds import measure
 from fedprompt.trust.signing import fingerprint, is_signed
 
 __all__ = ["Bundle", "read_bundle", "write_bundle"]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, StringConstraints
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_json, checked_value
 from fedprompt.errors import ExportError, PromptError
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.study.checked import Bounds, Unfit, checked_json, checked_value
 from fedprompt.study.schema import Closed
 
 __all__ = ["FILE", "MAX_IDENTITY_BYTES", "Identity", "identity_of", "prompt_of"]

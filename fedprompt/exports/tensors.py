@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fedprompt.boundary.tensor_header import check_tensors
 from fedprompt.errors import ExportError
 from fedprompt.prompts.soft import MAX_TOKENS, MAX_WIDTH
-from fedprompt.study.tensor_header import check_tensors
 
 __all__ = ["MAX_TENSOR_BYTES", "load_tensor", "save_tensor"]
 

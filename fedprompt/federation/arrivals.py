@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from fedprompt.federation.strategies.strategy import Update
+from fedprompt.strategies.strategy import Update
 
 __all__ = ["Arrival", "Journal"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import FederationError
-from fedprompt.federation.strategies.strategy import Update
+from fedprompt.strategies.strategy import Update
 from fedprompt.study.sharing import Groups
 
 __all__ = ["Cut", "Grouping", "bipartition", "cosines", "group_by_scores", "group_by_updates"]

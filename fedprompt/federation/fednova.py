@@ -7,7 +7,7 @@ server may choose (section 4.2): here the study's. Each update then stands for a
 
 import numpy as np
 
-from fedprompt.federation.strategies.strategy import Update
+from fedprompt.strategies.strategy import Update
 
 __all__ = ["normalised"]
 

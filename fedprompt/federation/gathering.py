@@ -1,9 +1,10 @@
 """Asking many sites one thing: who answered in time, who was late, who failed or refused, and when it is enough.
 
-A gathering closes once every site has answered or failed. It closes earlier once the deadline has passed and the
-quorum has answered; while the quorum is not met, it waits for late ones too. Its operator may lengthen it, close it
-once the quorum has answered, or have it go on without a site. Answers come in the order of sites, those admitted after
-the deadline last, so that sums depend on who answered and never on who came first.
+A gathering closes once every site has answered or failed, or so many have failed that the quorum cannot be met. It
+closes earlier once the deadline has passed and the quorum has answered; while the quorum is not met, it waits for late
+ones too. Its operator may lengthen it, close it once the quorum has answered, or have it go on without a site. Answers
+come in the order of sites, those admitted after the deadline last, so that sums depend on who answered and never on who
+came first.
 """
 
 import secrets
@@ -18,9 +19,10 @@ from fedprompt.errors import FederationError, FedPromptError, SiteRefused
 from fedprompt.federation.beside import Beside
 from fedprompt.federation.orders import LEFT_OUT, Controls
 
-__all__ = ["PATIENCE", "POLL", "Gathering", "Missing"]
+__all__ = ["PATIENCE", "POLL", "Gathering", "Missing", "Step"]
 
 T = TypeVar("T")
+Step = Literal["describe", "score", "tune", "evaluate", "compare", "alone", "choose", "test"]
 Why = Literal["late", "failed", "refused", "closed", "left-out"]
 PATIENCE = 10  # deadlines; a quorum that has not answered by then is not coming
 POLL = 0.5  # seconds between looks at the operator's orders
@@ -29,10 +31,10 @@ CLOSED = "closed by the hub operator"
 
 @dataclass(frozen=True)
 class Missing:
-    """A site whose answer a round did without: at which step, and why."""
+    """A site whose answer a step did without: which step, and why."""
 
     site: str
-    step: Literal["tune", "evaluate"]
+    step: Step
     why: Why
     reason: str
 
@@ -58,7 +60,7 @@ class Gathering(Generic[T]):
         sites: Sequence[str],
         ask: Callable[[str], T],
         *,
-        step: Literal["tune", "evaluate"],
+        step: Step,
         quorum: int,
         deadline: float | None,
         concurrent: bool = False,
@@ -80,6 +82,7 @@ class Gathering(Generic[T]):
         self._asked: dict[str, float] = {}
         self._dropped: set[str] = set()
         self._closed = False
+        self._rejected = 0
         self.token = secrets.token_hex(8)
         self.answered = 0
         self.missing: list[Missing] = []
@@ -120,6 +123,16 @@ class Gathering(Generic[T]):
         self.missing.append(Missing(site, self._step, "left-out", reason))
         return True
 
+    def reject(self, site: str, error: FedPromptError) -> None:
+        """Let an answer that was given count for nothing: it does not fit what the others said."""
+        self._rejected += 1
+        self._failed(site, error)
+
+    @property
+    def _hopeless(self) -> bool:
+        """Whether the quorum cannot be met any more, whoever still answers."""
+        return self.answered - self._rejected + len(self._waiting) < self.quorum
+
     def __iter__(self) -> Iterator[tuple[str, T]]:
         """Give the answers.
 
@@ -133,8 +146,10 @@ class Gathering(Generic[T]):
         self.missing.sort(key=lambda one: one.site)
         if self._controls is not None:
             self._controls.show(None)
+        given -= self._rejected
         if given < self.quorum:
-            reason = self.missing[-1].reason if self.missing else "no site was asked"
+            failed = [one for one in self.missing if one.why in ("failed", "refused")] or self.missing
+            reason = failed[-1].reason if failed else "no site was asked"
             raise FederationError(
                 f"{given} of {len(self.taking_part)} sites answered and {self.quorum} are needed ({reason})"
             )
@@ -144,6 +159,8 @@ class Gathering(Generic[T]):
         early = 0
         for site in self._sites:
             self._look(at_once=True)
+            if self._hopeless:
+                break
             if site not in self._waiting or self._closed:
                 continue
             if self._told is not None:
@@ -194,7 +211,7 @@ class Gathering(Generic[T]):
         turn = next(order, None)
         while self._waiting:
             self._look()
-            if self._closed or not self._waiting:
+            if self._closed or not self._waiting or self._hopeless:
                 break
             if self._told is not None:
                 self._told(next(iter(self._waiting)))
@@ -223,7 +240,7 @@ class Gathering(Generic[T]):
                     yield turn, early.pop(turn)
                 turn = next(order, None)
         self._close_rest()
-        for site in self._waiting:
+        for site in () if self._hopeless else self._waiting:
             self._late(site, f"it had not answered after {self._clock() - began:.0f} s")
         for some in (early, late):
             for site in self._sites:

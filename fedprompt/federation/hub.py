@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import EgressRefused, FederationError, SiteRefused
-from fedprompt.federation.strategies.strategy import Update
 from fedprompt.federation.transports.transport import Delivered, Transport
 from fedprompt.privacy.egress import Parcel, pack_task, unpack_reply
 from fedprompt.privacy.quantise import restore
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.strategies.strategy import Update
 from fedprompt.study.messages import (
     Choice,
     DescribeReply,

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fedprompt.errors import FederationError
-from fedprompt.federation.strategies.strategy import Update
+from fedprompt.strategies.strategy import Update
 
 __all__ = ["UpdateKeeper", "pack_updates", "unpack_updates"]
 

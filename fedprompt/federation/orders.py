@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from fedprompt.study.closed import Closed
+from fedprompt.boundary.closed import Closed
 
 __all__ = ["LEFT_OUT", "Controls", "Desk", "Open", "Order", "Taken", "What", "said_left_out"]
 

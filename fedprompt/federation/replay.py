@@ -13,10 +13,10 @@ import numpy as np
 from fedprompt.errors import FederationError
 from fedprompt.federation.keeping import UpdateKeeper
 from fedprompt.federation.round_record import RoundRecord
-from fedprompt.federation.strategies.registry import strategy_named
-from fedprompt.federation.strategies.strategy import State
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.strategies.registry import strategy_named
+from fedprompt.strategies.strategy import State
 from fedprompt.study.schema import Strategy
 
 __all__ = ["Replayed", "replay"]

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from fedprompt.errors import FederationError
 from fedprompt.federation.gathering import Missing
 from fedprompt.federation.orders import Taken
-from fedprompt.federation.strategies.strategy import State
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.strategies.strategy import State
 from fedprompt.study.score import Score
 
 __all__ = ["RoundRecord", "RoundWriter", "best_round"]

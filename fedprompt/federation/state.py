@@ -6,7 +6,7 @@ import binascii
 import numpy as np
 
 from fedprompt.errors import FederationError
-from fedprompt.federation.strategies.strategy import State
+from fedprompt.strategies.strategy import State
 
 __all__ = ["pack_state", "unpack_state"]
 

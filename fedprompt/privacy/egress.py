@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_json
+from fedprompt.boundary.tensor_header import check_tensors
 from fedprompt.errors import EgressRefused
 from fedprompt.privacy.quantise import ARRAYS
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.prompts.soft import MAX_TOKENS, MAX_WIDTH
-from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.messages import Reply, Task
-from fedprompt.study.tensor_header import check_tensors
 
 __all__ = ["MAX_REPLY_BYTES", "Parcel", "pack_reply", "pack_task", "unpack_reply", "unpack_task"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedprompt.privacy.clipping import clip
+from fedprompt.strategies.clipping import clip
 from fedprompt.study.schema import Precision
 
 __all__ = ["ARRAYS", "Feedback", "quantise", "restore", "with_feedback"]

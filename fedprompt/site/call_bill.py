@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.errors import DataError
 from fedprompt.models.chat.cost import Tally
-from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.schema import Closed
 
 __all__ = ["CallBill"]

@@ -12,6 +12,7 @@ import numpy as np
 from fedprompt.models.protocols import SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
+from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.messages import TuneTask
 from fedprompt.study.schema import Study
 from fedprompt.tuning.checkpoint import Checkpoint
@@ -58,6 +59,7 @@ class LocalSteps:
             for step, loss in enumerate(self._last[1].loss, 1):
                 stepped(task, step, loss)
             return self._last[1]
+        strategy = self._study.rounds.strategy
         checkpoint = Checkpoint(self._folder.path / "tuning.safetensors", question)
         tuned = tune_soft(
             objective,
@@ -68,7 +70,7 @@ class LocalSteps:
             schedule=Schedule(tuning.schedule, tuning.warmup, whole, (task.round - 1) * tuning.steps),
             accumulate=tuning.accumulate,
             checkpoint=checkpoint,
-            proximal=self._study.rounds.strategy.options.get("mu", 0.0),
+            proximal=strategy_named(strategy.name).at_site(strategy.options).proximal,
             rng=np.random.default_rng(np.random.SeedSequence([task.seed, site_seed(self._name), task.round])),
             progress=lambda step, loss: stepped(task, step, loss),
         )

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.errors import DataError
 from fedprompt.private_file import write_private
-from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.schema import Closed
 
 __all__ = ["BOUNDS", "Policy", "Verb", "read_policy", "write_policy"]

@@ -13,8 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from fedprompt.boundary.closed import Closed
 from fedprompt.prompts.ids import canonical_json
-from fedprompt.study.closed import Closed
 from fedprompt.study.labels import alike, is_kept, label_trouble
 
 __all__ = ["Answer", "Closed", "FieldName", "Name", "ScorerSpec"]

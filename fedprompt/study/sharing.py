@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fedprompt.study.closed import Closed
+from fedprompt.boundary.closed import Closed
 
 __all__ = ["Groups", "Personal", "absent"]
 

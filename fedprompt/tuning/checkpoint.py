@@ -14,10 +14,10 @@ from pydantic import Field, StringConstraints
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_json
+from fedprompt.boundary.closed import Closed
 from fedprompt.errors import TuningError
 from fedprompt.private_file import write_private
-from fedprompt.study.checked import Bounds, Unfit, checked_json
-from fedprompt.study.closed import Closed
 
 __all__ = ["Checkpoint", "Progressed"]
 

@@ -16,9 +16,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_value
+from fedprompt.boundary.closed import Closed
 from fedprompt.errors import FedPromptError
-from fedprompt.study.checked import Bounds, Unfit, checked_value
-from fedprompt.study.closed import Closed
 from fedprompt.workspace.home import Home
 
 __all__ = [

@@ -23,7 +23,6 @@ class Clock:
         self._stage = next(iter(self._planned), "")
         self._done = 0.0
         self.seconds: dict[str, float] = {}
-        self._last: Progress | None = None
 
     @property
     def total(self) -> float:
@@ -53,10 +52,4 @@ class Clock:
         left = max(0.0, self.total - covered)
         # The plan is scaled by how this run has gone so far, once there is enough of it to tell.
         pace = min(SLOWEST, max(FASTEST, passed / covered)) if covered > 0.05 * self.total else 1.0
-        self._last = Progress(self._stage, message, covered, self.total, left * pace, detail)
-        self._report(self._last)
-
-    def again(self) -> None:
-        """Report once more what was reported last, so that whoever hears it can end work that waits."""
-        if self._last is not None:
-            self._report(self._last)
+        self._report(Progress(self._stage, message, covered, self.total, left * pace, detail))

@@ -60,7 +60,7 @@ def test_each_recipe_is_a_file_a_registry_and_a_test(followed: tuple[Path, list[
     root, touched = followed
     names = [path.relative_to(root).parts[0] for path in touched]
     one = ["fedprompt", "fedprompt", "tests"]
-    assert names == [*one, "fedprompt", *one, *one]  # a study may name a strategy only where its options are listed
+    assert names == [*one, *one, *one]
 
 
 def test_the_copy_is_what_is_imported(followed: tuple[Path, list[Path]]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fedprompt.evaluation.scorers import complete_scorers
-from fedprompt.federation.strategies.registry import strategy_named
+from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.files import read_study
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))

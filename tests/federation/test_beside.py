@@ -10,12 +10,9 @@ import pytest
 from fedprompt.errors import FederationError
 from fedprompt.federation.beside import Beside
 from fedprompt.federation.gathering import Gathering
-from fedprompt.federation.leaving import Leaving
-from fedprompt.federation.orders import Controls
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.workspace.progress import Paused
 from tests.federation.test_buffered import Fixed, Memory, run
-from tests.federation.test_orders import Counter
 
 pytestmark = pytest.mark.timeout(20)  # what a lost cancellation would wait for is an hour
 ENDINGS = (Paused, KeyboardInterrupt, SystemExit, GeneratorExit)
@@ -94,17 +91,6 @@ def test_a_gathering_ends_when_its_listener_or_a_thread_ends_it(
         gathered(Slow(over), ends(kind, 3))
     with pytest.raises(kind):
         gathered(Slow(over, kind), None)
-
-
-@pytest.mark.parametrize("kind", ENDINGS)
-def test_one_question_ends_when_its_listener_or_its_thread_ends_it(
-    over: threading.Event, kind: type[BaseException]
-) -> None:
-    controls = Controls(Counter(), Slow.sites, 2)
-    with pytest.raises(kind):
-        Leaving(Slow(over), controls, ends(kind, 1)).ask("a", b"")
-    with pytest.raises(kind):
-        Leaving(Slow(over, kind), controls).ask("b", b"")
 
 
 def test_an_error_comes_with_its_site_and_nothing_comes_early(over: threading.Event) -> None:

@@ -11,15 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedprompt.errors import FederationError
-from fedprompt.federation.buffered import Arrival, run_buffered, simulated_speed
+from fedprompt.federation.arrivals import Arrival
+from fedprompt.federation.asking import Asking
 from fedprompt.federation.hub import Hub
+from fedprompt.federation.orders import Controls
 from fedprompt.federation.round_record import RoundRecord
+from fedprompt.federation.schedules.buffered import Buffered, simulated_speed
+from fedprompt.federation.schedules.schedule import Course
 from fedprompt.federation.simulation import Population, SimulatedSites
-from fedprompt.federation.strategies.fedbuff import FedBuff, discounted, staleness_weight
-from fedprompt.federation.strategies.strategy import Update
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.privacy.egress import pack_reply, unpack_task
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.strategies.fedbuff import FedBuff, discounted, staleness_weight
+from fedprompt.strategies.strategy import Update
 from fedprompt.study.messages import EvaluateTask, ScoreReply, TuneReply, TuneTask
 from fedprompt.study.score import Score
 from fedprompt.trust.chain import follow
@@ -84,22 +88,22 @@ class Fixed:
 
 
 def run(
-    transport: Any, memory: Memory, *, buffer: int = 2, count: int = 2, quorum: int | None = None, **more: Any
+    transport: Any,
+    memory: Memory,
+    *,
+    buffer: int = 2,
+    count: int = 2,
+    quorum: int | None = None,
+    speed: Callable[[str, int], float] | None = None,
+    controls: Controls | None = None,
+    **more: Any,
 ) -> tuple[RoundRecord, ...]:
     strategy = {"name": "fedbuff", "options": {"buffer": buffer}}
     chosen = study(rounds={"count": count, "quorum": quorum, "strategy": strategy})
     start = SoftPrompt(np.zeros((1, 2), np.float32), "m1:test")
-    return run_buffered(
-        Hub(transport, DIGEST),
-        STUDY.soft_template(),
-        start,
-        rounds=chosen.rounds,
-        tuning=chosen.tuning,
-        seed=0,
-        writer=memory,
-        journal=memory,
-        **more,
-    )
+    asking = Asking(Hub(transport, DIGEST), chosen.rounds, controls)
+    course = Course(asking, STUDY.soft_template(), start, chosen.tuning, 0, memory, journal=memory, **more)
+    return Buffered(speed).run(course)
 
 
 def vectors(record: RoundRecord) -> list[list[float]]:

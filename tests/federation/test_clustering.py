@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fedprompt.errors import FederationError
 from fedprompt.federation.clustering import bipartition, cosines, group_by_scores, group_by_updates
-from fedprompt.federation.strategies.strategy import Update
+from fedprompt.strategies.strategy import Update
 from fedprompt.study.sharing import Groups
 
 

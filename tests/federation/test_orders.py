@@ -9,12 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from fedprompt.errors import FederationError
-from fedprompt.federation import gathering, leaving
+from fedprompt.federation import gathering
 from fedprompt.federation.gathering import Gathering
 from fedprompt.federation.orders import Controls, Order, Taken, What
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.federation.rounds import run_rounds
-from fedprompt.federation.transports.transport import Delivered
 from tests.federation.test_rounds import START, Memory, hub
 from tests.scripted_sites import STUDY, study
 
@@ -278,33 +277,3 @@ def test_the_round_to_keep_is_judged_by_the_sites_that_are_left() -> None:
     assert best_round(records, {"c"}).number == 3  # (6 + 9) / 2 against 7 and 7
     with pytest.raises(FederationError):
         best_round([], {"c"})
-
-
-class Hanging:
-    """A transport whose site never answers; the others do at once."""
-
-    concurrent = True
-    sites = SITES
-
-    def __init__(self) -> None:
-        self.over = threading.Event()
-
-    def ask(self, site: str, task: bytes) -> Delivered:
-        if site == "b":
-            self.over.wait(30)
-        if site == "c":
-            raise FederationError("site 'c' is gone")
-        return Delivered(task, "0" * 64)
-
-
-def test_a_single_question_ends_when_its_site_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaving, "POLL", 0.01)
-    hanging = Hanging()
-    desk = Counter(lambda d: [order("leave-out", site="b")] if not d.answers else [])
-    asked = leaving.Leaving(hanging, Controls(desk, SITES, 2))
-    assert asked.ask("a", b"task").data == b"task" and not desk.answers
-    with pytest.raises(FederationError, match=r"site 'b' was left out by the hub operator \(ada\)"):
-        asked.ask("b", b"task")
-    with pytest.raises(FederationError, match="site 'c' is gone"):
-        asked.ask("c", b"task")
-    hanging.over.set()

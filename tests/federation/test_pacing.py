@@ -5,7 +5,7 @@ import pytest
 
 from fedprompt.federation.fednova import normalised
 from fedprompt.federation.pacing import allotted_steps, deadline_of, pace
-from fedprompt.federation.strategies.strategy import Update
+from fedprompt.strategies.strategy import Update
 from fedprompt.study.schema import Rounds
 
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from fedprompt.federation.hub import Hub
-from fedprompt.federation.rounds import best_round
+from fedprompt.federation.round_record import best_round
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.messages import ScoreReply
@@ -64,6 +64,6 @@ def test_a_run_that_goes_on_ends_after_the_same_round(tmp_path: Path) -> None:
 
 
 def test_patience_needs_rounds_that_are_looked_at_one_by_one() -> None:
-    with pytest.raises(ValidationError, match="looks at it once, at the end"):
+    with pytest.raises(ValidationError, match="looks once, at the end"):
         study(rounds={"patience": 2, "strategy": {"name": "fedbuff"}})
     assert study(rounds={"patience": 2}).rounds.patience == 2

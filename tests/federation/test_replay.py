@@ -11,10 +11,10 @@ from fedprompt.errors import FederationError
 from fedprompt.federation.keeping import pack_updates, unpack_updates
 from fedprompt.federation.replay import replay
 from fedprompt.federation.round_record import RoundRecord
-from fedprompt.federation.strategies.registry import strategy_named
-from fedprompt.federation.strategies.strategy import State, Update
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.strategies.registry import strategy_named
+from fedprompt.strategies.strategy import State, Update
 from fedprompt.study.schema import Strategy
 from tests.scripted_sites import STUDY
 

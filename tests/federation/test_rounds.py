@@ -10,7 +10,8 @@ import pytest
 
 from fedprompt.errors import FederationError
 from fedprompt.federation.hub import Hub
-from fedprompt.federation.rounds import RoundRecord, best_round, run_rounds
+from fedprompt.federation.round_record import RoundRecord, best_round
+from fedprompt.federation.rounds import run_rounds
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.privacy.egress import unpack_task

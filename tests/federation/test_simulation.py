@@ -5,7 +5,8 @@ import pytest
 
 from fedprompt.errors import FederationError
 from fedprompt.federation.hub import Hub
-from fedprompt.federation.rounds import RoundRecord, run_rounds
+from fedprompt.federation.round_record import RoundRecord
+from fedprompt.federation.rounds import run_rounds
 from fedprompt.federation.simulation import Population, SimulatedSites
 from fedprompt.prompts.soft import SoftPrompt
 from tests.federation.test_rounds import Memory

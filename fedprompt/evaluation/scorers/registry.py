@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from fedprompt.boundary.unfit import first_fault
 from fedprompt.errors import DataError, did_you_mean
 from fedprompt.evaluation.scorers.scorer import Scorer
-from fedprompt.study.unfit import first_fault
 
 __all__ = [
     "OptionError",

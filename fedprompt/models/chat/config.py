@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_value
 from fedprompt.errors import ModelError, did_you_mean
 from fedprompt.models.chat.cost import Price
 from fedprompt.models.chat.protocol import CHAT
-from fedprompt.study.checked import Bounds, Unfit, checked_value
 from fedprompt.study.schema import Closed
 
 __all__ = ["FILE", "ChatSettings", "Machine", "chat_settings", "configured", "is_chat", "read_machine"]

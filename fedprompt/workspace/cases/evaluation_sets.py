@@ -11,12 +11,12 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_json
+from fedprompt.boundary.closed import Closed
 from fedprompt.errors import DataError
 from fedprompt.evaluation.column_map import HEADER
 from fedprompt.evaluation.tables.opening import ENDINGS
 from fedprompt.private_file import write_private
-from fedprompt.study.checked import Bounds, Unfit, checked_json
-from fedprompt.study.closed import Closed
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.cases.one_cut import own_site
 from fedprompt.workspace.enrolled.hub_folder import NAME

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fedprompt.federation.rounds import RoundRecord
+from fedprompt.federation.round_record import RoundRecord
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Score
 from fedprompt.workspace.rounds.alone import alone_result

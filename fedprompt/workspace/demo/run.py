@@ -16,7 +16,7 @@ import numpy as np
 
 from fedprompt.evaluation.runs.runner import choice_run, to_score, true_labels
 from fedprompt.federation.hub import Hub
-from fedprompt.federation.rounds import RoundRecord, best_round
+from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.models.assets.catalogue import asset_folder
 from fedprompt.models.protocols import CausalModel, RunSettings

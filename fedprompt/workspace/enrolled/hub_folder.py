@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fedprompt.boundary.checked import Bounds, Unfit, plain_json
 from fedprompt.errors import FederationError
 from fedprompt.private_file import write_private
-from fedprompt.study.checked import Bounds, Unfit, plain_json
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.home import Home
 

@@ -14,13 +14,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.errors import ExportError, FederationError
 from fedprompt.exports.archive import open_archive
 from fedprompt.exports.bundle import read_bundle, write_bundle
 from fedprompt.exports.protocol import ExportContext, Exported, Imported
 from fedprompt.exports.writing import json_text, publishing, write_text
 from fedprompt.prompts.ids import canonical_json
-from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.schema import Closed
 from fedprompt.trust.signing import Signer, fingerprint, is_signed
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.errors import ExportError
 from fedprompt.exports.archive import open_archive
 from fedprompt.exports.bundle_schema import Signature
-from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.trust.signing import fingerprint
 
 __all__ = ["signed_by"]

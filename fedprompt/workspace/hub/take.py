@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_value
 from fedprompt.errors import EgressRefused, FederationError, PromptError
 from fedprompt.privacy.egress import unpack_reply
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.study.checked import Bounds, Unfit, checked_value
 from fedprompt.study.messages import PublishReply
 from fedprompt.workspace.enrolled.hub_folder import HubFolder, read_json
 from fedprompt.workspace.exchange.publication import SIGNED, Publication

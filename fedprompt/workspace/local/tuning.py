@@ -9,7 +9,7 @@ from typing import Any
 
 from fedprompt.errors import FederationError
 from fedprompt.federation.hub import Hub
-from fedprompt.federation.rounds import best_round
+from fedprompt.federation.round_record import best_round
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.models.protocols import CacheDtype
 from fedprompt.prompts.ids import canonical_json, content_id

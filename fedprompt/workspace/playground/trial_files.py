@@ -16,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fedprompt.boundary.checked import Bounds, Unfit, plain_json
 from fedprompt.errors import FedPromptError, JobError
 from fedprompt.private_file import write_private
-from fedprompt.study.checked import Bounds, Unfit, plain_json
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.home import Home
 

@@ -32,15 +32,19 @@ def tune_alone(
         FederationError: fewer than the quorum answered.
     """
     found: dict[str, RoundRecord] = {}
+    sites, aside = federation.hub.sites, federation.hub.concurrent
 
-    def ask(site: str) -> None:
+    def ask(site: str) -> RoundRecord:
         run = f"{federation.id}/alone/{site}"
         bank.start_run(run, kind="alone", study=federation.digest, settings={"site": site})
         hub, origin, word = federation.hub.among([site]), f"local:{site}", f"{site} alone, step"
-        found[site] = best_round(federation.rounds(hub, run, start, seed, study.alone(), origin, word))
+        return best_round(federation.rounds(hub, run, start, seed, study.alone(), origin, word, aside=aside))
 
-    federation.each("alone", ask)
-    return found
+    def told(site: str) -> tuple[str, float]:
+        return f"{site} tunes a soft prompt alone", sites.index(site) / len(sites)
+
+    federation.each("alone", ask, found.__setitem__, told)
+    return {site: found[site] for site in sites if site in found}
 
 
 def nominate(

@@ -14,9 +14,9 @@ from fedprompt.errors import FederationError
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.federation.gathering import PATIENCE
 from fedprompt.federation.hub import Hub
-from fedprompt.federation.leaving import Leaving
 from fedprompt.federation.orders import Controls
-from fedprompt.federation.rounds import RoundRecord, best_round, check_sites
+from fedprompt.federation.round_record import RoundRecord, best_round
+from fedprompt.federation.rounds import check_sites
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Transport
 from fedprompt.models.chat.through_langchain import LangChainChat
@@ -27,6 +27,7 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.files import read_study
+from fedprompt.study.messages import DescribeReply
 from fedprompt.study.schema import Study
 from fedprompt.workspace.answers.study_model import machine_settings, model_digest_of, shared_model
 from fedprompt.workspace.bills.judge_bill import judge_paid
@@ -204,7 +205,7 @@ def _federate(
     least = max(parsed.rounds.quorum or 0, parsed.rounds.strategy.least_sites)
     with Teller(ws.home, run) as teller:
         controls = Controls(BankDesk(ws.bank, run, digest, teller), transport.sites, least)
-        hub = Hub(Leaving(transport, controls, clock.again), digest)
+        hub = Hub(transport, digest)
         for earlier in ws.bank.rounds(run):  # the ledgers that the sites show must go on from these
             hub.heads.update(earlier.body.get("heads", {}))
         federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls)
@@ -321,8 +322,7 @@ def _described(
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
-    def ask(site: str) -> None:
-        reply = federation.hub.describe(site)
+    def take(site: str, reply: DescribeReply) -> None:
         if reply.identity is not None:
             bank.register_site(site, reply.identity)
         found[site] = {
@@ -334,5 +334,5 @@ def _described(
             "version": reply.version,
         }
 
-    federation.each("describe", ask)
-    return found
+    federation.each("describe", federation.hub.describe, take, lambda site: (f"{site} counts its cases", 0.0))
+    return {site: found[site] for site in federation.hub.sites if site in found}

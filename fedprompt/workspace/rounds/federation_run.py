@@ -6,16 +6,18 @@ of a run that was not.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from fedprompt.bank.store import Bank
-from fedprompt.errors import EgressRefused, FederationError, LedgerError, PromptError
+from fedprompt.errors import FederationError, PromptError
+from fedprompt.federation.asking import Asking
+from fedprompt.federation.gathering import Step
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.orders import Controls
-from fedprompt.federation.rounds import RoundRecord, run_rounds
-from fedprompt.federation.strategies.fedbuff import FedBuff
+from fedprompt.federation.round_record import RoundRecord
+from fedprompt.federation.rounds import run_rounds
 from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
@@ -31,6 +33,7 @@ from fedprompt.workspace.timing import Clock
 
 __all__ = ["BankWriter", "FederationRun", "Kept", "TestLook", "families", "pooled_best", "start_prompt"]
 
+T = TypeVar("T")
 BySite = Mapping[str, Mapping[str, Score]]  # site -> prompt -> score
 
 
@@ -76,7 +79,7 @@ class FederationRun:
         controls: Controls | None = None,
     ) -> None:
         self._bank, self.id, self._study, self.digest, self.hub, self._clock = bank, run, study, digest, hub, clock
-        self.controls = controls
+        self.asking = Asking(hub, study.rounds, controls)
         self.missing: dict[str, dict[str, str]] = {}  # site -> step -> why it did not answer
         self.templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
         for prompt in self.templates.values():
@@ -86,33 +89,47 @@ class FederationRun:
     @property
     def left_out(self) -> Mapping[str, str]:
         """Site -> why it is not asked, in a sentence: the operator left it out."""
-        return {} if self.controls is None else self.controls.left_out
+        return self.asking.left_out
 
-    def each(self, step: str, ask: Callable[[str], None]) -> None:
-        """Ask site after site; one that does not answer is in ``missing`` with the reason while the quorum answers.
+    def each(
+        self,
+        step: Step,
+        ask: Callable[[str], T],
+        take: Callable[[str, T], None],
+        told: Callable[[str], tuple[str, float]],
+    ) -> None:
+        """Ask every site once; one that does not answer is in ``missing`` with the reason while the quorum answers.
+
+        Args:
+            step: what is asked.
+            ask: asks a site; side by side with the others where the transport is concurrent.
+            take: takes its answer, one after the other. An answer that it refuses counts for nothing.
+            told: what is said while a site is waited for, and how far the stage is then.
 
         Raises:
             FederationError: fewer sites than the study's quorum answered.
         """
-        sites, rounds = self.hub.sites, self._study.rounds
-        failed: dict[str, str] = {}
-        for site in sites:
-            if self.controls is not None:
-                self.controls.look(None)
-            if (why := self.left_out.get(site)) is not None:
-                self.missing.setdefault(site, {})[step] = why
-                continue
-            try:
-                ask(site)
-            except (EgressRefused, FederationError, LedgerError) as error:  # never the bank's: that is the hub's own
-                failed[site] = str(error)
-                self.missing.setdefault(site, {})[step] = str(error)
-                asked = [one for one in sites if one not in self.left_out]
-                quorum = min(rounds.quorum or len(asked), len(asked))
-                if sum(one not in failed for one in asked) < quorum:
-                    raise FederationError(
-                        f"{step}: {len(failed)} of {len(sites)} sites did not answer and {quorum} are needed ({error})"
-                    ) from error
+        for site, why in self.left_out.items():
+            self.missing.setdefault(site, {})[step] = why
+        # A site that failed at this step before, in another part of it, is not asked for the rest.
+        sites = [site for site in self.asking.sites if step not in self.missing.get(site, {})]
+
+        def tell(site: str) -> None:
+            message, fraction = told(site)
+            self._clock.tell(message, fraction, site=site)
+
+        gathering = self.asking.gather(step, ask, sites=sites, quorum=self.asking.quorum(), told=tell)
+        try:
+            for site, found in gathering:
+                try:
+                    take(site, found)
+                except FederationError as error:  # never the bank's: that is the hub's own
+                    gathering.reject(site, error)
+        except FederationError as error:
+            raise FederationError(f"{step}: {error}") from error
+        finally:
+            for one in gathering.missing:
+                self.missing.setdefault(one.site, {})[step] = one.reason
 
     def score_templates(self) -> BySite:
         """Score every template at every site on validation, templates that begin alike together.
@@ -122,22 +139,26 @@ class FederationRun:
         """
         groups, sites = families(list(self.templates.values())), self.hub.sites
         known = self._known("validation")
+        for place, group in enumerate(groups):
 
-        def ask(site: str) -> None:
-            for place, group in enumerate(groups):
+            def ask(site: str, group: Sequence[str] = group) -> ScoreReply | None:
                 if all(prompt in known.get(site, {}) for prompt in group):
-                    continue
-                names = self.templates[group[0]].name + (f" and {len(group) - 1} more" if len(group) > 1 else "")
-                done = (sites.index(site) + place / len(groups)) / len(sites)
-                self._clock.tell(f"{site} scores {names}", done, site=site)
-                reply = self.hub.score(site, group)
-                scores = reply.scores
-                self.clipped.note(site, "validation", reply.clipped)
-                self._agree(site, scores)
-                self._bank.record_scores(self.id, site, scores)
+                    return None
+                return self.hub.score(site, group)
 
-        self.each("score", ask)
+            def told(site: str, group: Sequence[str] = group, place: int = place) -> tuple[str, float]:
+                names = self.templates[group[0]].name + (f" and {len(group) - 1} more" if len(group) > 1 else "")
+                return f"{site} scores {names}", (place + sites.index(site) / len(sites)) / len(groups)
+
+            self.each("score", ask, self._take_scores, told)
         return _whole(self._known("validation"), list(self.templates))
+
+    def _take_scores(self, site: str, reply: ScoreReply | None) -> None:
+        if reply is None:
+            return
+        self.clipped.note(site, "validation", reply.clipped)
+        self._agree(site, reply.scores)
+        self._bank.record_scores(self.id, site, reply.scores)
 
     def _agree(self, site: str, scores: Sequence[Score]) -> None:
         """Refuse scores got in another way than those that the run has: they would never be ranked together."""
@@ -166,10 +187,12 @@ class FederationRun:
         after: int = 0,
         group: Mapping[str, Any] | None = None,
         parent: str = "",
+        aside: bool = False,
     ) -> tuple[RoundRecord, ...]:
         """Run rounds of ``study`` among the sites of ``hub`` and keep them under ``run``.
 
         Args:
+            aside: the rounds go on in a thread beside others, which tells nothing and takes no orders.
             after: how many rounds led to ``start``; numbers go on from there.
             group: what the record says of these sites, where they are not all.
             parent: the id of the prompt that ``start`` is, where it is one of the bank.
@@ -186,7 +209,6 @@ class FederationRun:
         keeper = BankKeeper(self._bank, run, self.digest) if study.rounds.keep_updates else None
         if keeper is not None:
             keeper.begin(start)
-        buffered = study.rounds.strategy.name == FedBuff.name
         return run_rounds(
             hub,
             study.soft_template(),
@@ -195,11 +217,11 @@ class FederationRun:
             tuning=study.tuning,
             seed=seed,
             writer=BankWriter(self._bank, run, self.digest, origin, group, parent),
-            progress=told,
+            progress=None if aside else told,
             after=after,
             keeper=keeper,
-            journal=BankJournal(self._bank, run, self.digest) if buffered else None,
-            controls=self.controls,
+            journal=BankJournal(self._bank, run, self.digest),
+            controls=None if aside else self.asking.controls,
         )
 
     def compare_on_validation(self, first: Sequence[Prompt], scored: Sequence[str] = ()) -> None:
@@ -214,15 +236,18 @@ class FederationRun:
         pairs = [(a.id, b.id) for a in first for b in others if a.id != b.id]
         pairs = [pair for place, pair in enumerate(pairs) if pair[::-1] not in pairs[:place]]
         known = {row.site for row in self._bank.comparisons(run=self.id, split="validation")}
+        sites = self.hub.sites
 
-        def ask(site: str) -> None:
-            if site not in known:
-                reply = self.hub.evaluate(site, asked, "validation", pairs)
+        def ask(site: str) -> ScoreReply | None:
+            return None if site in known else self.hub.evaluate(site, asked, "validation", pairs)
+
+        def take(site: str, reply: ScoreReply | None) -> None:
+            if reply is not None:
                 self.clipped.note(site, "validation", reply.clipped)
                 self._bank.record_scores(self.id, site, [one for one in reply.scores if one.prompt in scored])
                 self._bank.record_comparisons(self.id, site, reply.comparisons)
 
-        self.each("compare", ask)
+        self.each("compare", ask, take, lambda site: (f"{site} compares prompts", sites.index(site) / len(sites)))
 
     def look_at_test(
         self,
@@ -241,19 +266,23 @@ class FederationRun:
         wanted = {site: [*prompts, *_more(own.get(site), prompts)] for site in sites}
         hidden = {site: one.choice.prompt for site, one in own.items() if one.prompt is None}
 
-        def ask(site: str) -> None:
-            done = sites.index(site) / len(sites)
-            self._clock.tell(f"{site} evaluates the nominated prompts on test", done, site=site)
+        def ask(site: str) -> ScoreReply | None:
             ids = [*(prompt.id for prompt in wanted[site]), *([hidden[site]] if site in hidden else [])]
             if all(prompt in known.get(site, {}) for prompt in ids):
-                return
-            reply: ScoreReply = self.hub.evaluate(site, wanted[site], "test", pairs[site], hidden.get(site))
-            self.clipped.note(site, "test", reply.clipped)
-            # Comparisons first: a run that stops between the two asks again rather than lacking them.
-            self._bank.record_comparisons(self.id, site, reply.comparisons)
-            self._bank.record_scores(self.id, site, reply.scores)
+                return None
+            return self.hub.evaluate(site, wanted[site], "test", pairs[site], hidden.get(site))
 
-        self.each("test", ask)
+        def take(site: str, reply: ScoreReply | None) -> None:
+            if reply is not None:
+                self.clipped.note(site, "test", reply.clipped)
+                # Comparisons first: a run that stops between the two asks again rather than lacking them.
+                self._bank.record_comparisons(self.id, site, reply.comparisons)
+                self._bank.record_scores(self.id, site, reply.scores)
+
+        def told(site: str) -> tuple[str, float]:
+            return f"{site} evaluates the nominated prompts on test", sites.index(site) / len(sites)
+
+        self.each("test", ask, take, told)
         comparisons: dict[str, list[Comparison]] = {site: [] for site in self.hub.sites}
         for row in self._bank.comparisons(run=self.id, split="test"):
             comparisons[row.site].append(row.comparison)
@@ -272,15 +301,19 @@ class FederationRun:
         known = {**self.templates, **{prompt.id: prompt for prompt in (common, *groups.values())}}
         sites = self.hub.sites
 
-        def ask(site: str) -> None:
-            told = f"{site} tunes a prompt of its own and chooses what it keeps"
-            self._clock.tell(told, sites.index(site) / len(sites), site=site)
+        def ask(site: str) -> tuple[Choice, Score]:
             soft = [common, *([groups[site]] if site in groups else [])]
-            choice, score = self.hub.choose(site, [*self.templates], soft, start.vectors, seed)
+            return self.hub.choose(site, [*self.templates], soft, start.vectors, seed)
+
+        def take(site: str, answer: tuple[Choice, Score]) -> None:
+            choice, score = answer
             self._bank.record_scores(self.id, site, [score])
             found[site] = Kept(choice, known.get(choice.prompt), score.total / score.n)
 
-        self.each("choose", ask)
+        def told(site: str) -> tuple[str, float]:
+            return f"{site} tunes a prompt of its own and chooses what it keeps", sites.index(site) / len(sites)
+
+        self.each("choose", ask, take, told)
         body = {site: {**kept.choice.model_dump(mode="json"), "value": kept.value} for site, kept in found.items()}
         self._bank.record_stage(self.id, "choices", body)
         return found

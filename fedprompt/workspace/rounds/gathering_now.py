@@ -8,13 +8,14 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_value
+from fedprompt.boundary.closed import Closed
 from fedprompt.errors import FederationError
-from fedprompt.study.checked import Bounds, Unfit, checked_value
-from fedprompt.study.closed import Closed
+from fedprompt.federation.gathering import Step
 from fedprompt.workspace.enrolled.hub_folder import now, pid_lives, read_json, write_json
 from fedprompt.workspace.home import Home
 
@@ -35,7 +36,7 @@ class StepNow(Closed):
 
     token: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
     round: Annotated[int, Field(ge=0)]
-    step: Literal["tune", "evaluate"]
+    step: Step
     quorum: Annotated[int, Field(ge=0)]
     answered: Annotated[int, Field(ge=0)]
     seconds: Annotated[float, Field(ge=0)] | None

@@ -13,11 +13,10 @@ from typing import Any
 
 from fedprompt.bank.store import Bank
 from fedprompt.federation.clustering import Grouping, group_by_scores, group_by_updates
-from fedprompt.federation.gathering import Gathering
 from fedprompt.federation.pacing import deadline_of
 from fedprompt.federation.round_record import RoundRecord, best_round
-from fedprompt.federation.strategies.strategy import Update
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.strategies.strategy import Update
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from fedprompt.workspace.results.points import points
@@ -105,8 +104,7 @@ def _updates(
     """Return every site's update from the common prompt, and why some are missing."""
     soft = common.prompt.soft
     assert soft is not None
-    rounds, hub, controls = study.rounds, federation.hub, federation.controls
-    sites = hub.sites if controls is None else controls.remaining(hub.sites)
+    rounds, hub, sites = study.rounds, federation.hub, federation.asking.sites
 
     def ask(site: str) -> Update:
         steps, precision = study.tuning.steps, rounds.update
@@ -115,17 +113,8 @@ def _updates(
     def told(site: str) -> None:
         clock.tell(f"which sites are alike: {site} tunes", sites.index(site) / len(sites), round=after + 1, site=site)
 
-    gathering = Gathering(
-        sites,
-        ask,
-        step="tune",
-        quorum=min(rounds.quorum or len(sites), len(sites)),
-        deadline=deadline_of(rounds, [common.seconds], "tune"),
-        concurrent=hub.concurrent,
-        told=told,
-        controls=controls,
-        number=after + 1,
-    )
+    deadline = deadline_of(rounds, [common.seconds], "tune")
+    gathering = federation.asking.gather("tune", ask, deadline=deadline, told=told, number=after + 1)
     updates = [update for _, update in gathering]
     return updates, {one.site: one.reason for one in gathering.missing}
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from fedprompt.bank.store import Bank
-from fedprompt.federation.buffered import Arrival
+from fedprompt.federation.arrivals import Arrival
 from fedprompt.federation.keeping import pack_updates, unpack_updates
-from fedprompt.federation.strategies.strategy import Update
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.strategies.strategy import Update
 
 __all__ = ["BankJournal", "BankKeeper"]
 

@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from fedprompt.bank.store import Bank
+from fedprompt.boundary.checked import Bounds, Unfit, checked_value, first_fault
 from fedprompt.errors import BankError, FederationError
 from fedprompt.federation.orders import Order, Taken, What, said_left_out
-from fedprompt.study.checked import Bounds, Unfit, checked_value, first_fault
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.enrolled.hub_folder import now
 from fedprompt.workspace.people import machine_person

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from fedprompt.boundary.checked import Unfit, checked_json
 from fedprompt.errors import FedPromptError, ModelError, PromptError
-from fedprompt.study.checked import Unfit, checked_json
 from fedprompt.workspace.serve.opened import BankPrompt
 from fedprompt.workspace.serve.replies import Answered, error_body, model_list, reply, stream
 from fedprompt.workspace.serve.requests import (

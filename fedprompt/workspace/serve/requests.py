@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.errors import PromptError
 from fedprompt.models.protocols import Decoding
-from fedprompt.study.checked import Bounds, Unfit, checked_json
 from fedprompt.study.schema import Answer, Closed
 
 __all__ = ["REQUEST", "ChatRequest", "CompletionRequest", "Refused", "Request", "decoding_of", "fields_of", "refusal"]

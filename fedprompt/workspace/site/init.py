@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_value
 from fedprompt.errors import FederationError
 from fedprompt.site.folder import SiteFolder
-from fedprompt.study.checked import Bounds, Unfit, checked_value
 from fedprompt.study.schema import Closed
 from fedprompt.workspace.enrolled.hub_folder import read_json, write_json
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite

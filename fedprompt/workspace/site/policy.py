@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from fedprompt.boundary.checked import Unfit, checked_value
 from fedprompt.errors import DataError
 from fedprompt.models.chat.config import read_machine
 from fedprompt.site.policy import BOUNDS, Policy, write_policy
-from fedprompt.study.checked import Unfit, checked_value
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fedprompt.boundary.unfit import first_fault
 from fedprompt.errors import FederationError
 from fedprompt.evaluation.cases import Case
 from fedprompt.prompts.ids import canonical_json, content_id
@@ -20,7 +21,6 @@ from fedprompt.prompts.template import Template
 from fedprompt.site.gate import Gate
 from fedprompt.study.messages import PublishReply
 from fedprompt.study.schema import DemonstrationsSpec, MessageSpec, TemplateSpec
-from fedprompt.study.unfit import first_fault
 from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.enrolled.hub_folder import write_json
 from fedprompt.workspace.enrolled.site_folder import enrolled

@@ -9,7 +9,7 @@ import pytest
 from fedprompt.errors import FederationError
 from fedprompt.federation.gathering import Missing
 from fedprompt.federation.hub import Hub
-from fedprompt.federation.rounds import RoundRecord
+from fedprompt.federation.round_record import RoundRecord
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Message, Template
@@ -109,5 +109,5 @@ def test_a_site_that_is_gone_is_not_measured_and_is_named_while_the_quorum_answe
         assert look.sites == ("bank", "clinic")
         assert run.missing == {"court": {"score": "site 'court' is gone", "test": "site 'court' is gone"}}
         all_needed = run_without_court(tmp_path, ws, STUDY)
-        with pytest.raises(FederationError, match=r"score: 1 of 3 sites did not answer and 3 are needed .*court"):
+        with pytest.raises(FederationError, match=r"score: 2 of 3 sites answered and 3 are needed .*court"):
             all_needed.score_templates()

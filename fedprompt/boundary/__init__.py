@@ -1,0 +1,1 @@
+"""What comes from elsewhere: measured before it is parsed, closed, and refused at the first error."""

@@ -1,0 +1,89 @@
+"""How a run asks its sites, whatever it asks: whom, how many must answer, and side by side where the transport can."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fedprompt.federation.gathering import Gathering, Step
+from fedprompt.federation.hub import Hub
+from fedprompt.federation.orders import Controls
+from fedprompt.study.schema import Rounds
+
+__all__ = ["Asking"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Asking:
+    """The sites of a hub under a study's rounds.
+
+    ``controls`` takes the orders of the hub's operator; ``clock`` gives seconds, simulated sites have their own.
+    """
+
+    hub: Hub
+    rounds: Rounds
+    controls: Controls | None = None
+    clock: Callable[[], float] = time.monotonic
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Site -> why it is not asked, in a sentence: the operator left it out."""
+        out = {} if self.controls is None else self.controls.left_out
+        return {site: why for site, why in out.items() if site in self.hub.sites}
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites that are asked now."""
+        return self.of(self.hub.sites)
+
+    def of(self, sites: Sequence[str]) -> tuple[str, ...]:
+        """Return those of some sites that are asked now."""
+        return tuple(sites) if self.controls is None else self.controls.remaining(sites)
+
+    def quorum(self, sites: Sequence[str] | None = None) -> int:
+        """Return how many of these sites (by default, all that are asked) must answer."""
+        many = len(self.sites if sites is None else sites)
+        return min(self.rounds.quorum or many, many)
+
+    def look(self) -> None:
+        """Take the operator's orders between two steps."""
+        if self.controls is not None:
+            self.controls.look(None)
+
+    def gather(
+        self,
+        step: Step,
+        ask: Callable[[str], T],
+        *,
+        sites: Sequence[str] | None = None,
+        quorum: int | None = None,
+        deadline: float | None = None,
+        told: Callable[[str], None] | None = None,
+        number: int = 0,
+    ) -> Gathering[T]:
+        """Return one step: every site is asked once it is iterated over.
+
+        Args:
+            step: what is asked, for the record and for whoever looks on.
+            ask: asks one site; called in a thread of its own where the transport is concurrent.
+            sites: whom; all by default, without those left out in any case.
+            quorum: how many must answer, where it is not that of ``sites``.
+            deadline: seconds for each site; None waits for all.
+            told: hears a site's name before it is asked or while it is waited for, in the thread that iterates.
+            number: of the round.
+        """
+        asked = self.of(self.hub.sites if sites is None else sites)
+        return Gathering(
+            asked,
+            ask,
+            step=step,
+            quorum=self.quorum(asked) if quorum is None else quorum,
+            deadline=deadline,
+            concurrent=self.hub.concurrent,
+            told=told,
+            clock=self.clock,
+            controls=self.controls,
+            number=number,
+        )

@@ -1,0 +1,344 @@
+"""Rounds in which nobody waits (FedBuff: Nguyen et al. 2022, arXiv 2106.06639, algorithm 1).
+
+Every site tunes all the time from the newest prompt that it was given; the hub takes a step for every K updates that
+came in, whoever sent them, those from older prompts counted less. A step is what a round is elsewhere. Every arrival
+is written before it is used, and all else follows from the arrivals in their order, so a run that stopped goes on with
+the same numbers. Scores come at the end: each site scores every step's prompt on validation.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from queue import Empty
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.errors import FederationError, FedPromptError, SiteRefused
+from fedprompt.federation.arrivals import Arrival, Journal
+from fedprompt.federation.asking import Asking
+from fedprompt.federation.beside import Beside
+from fedprompt.federation.gathering import PATIENCE, POLL, Missing
+from fedprompt.federation.pacing import deadline_of
+from fedprompt.federation.round_record import RoundRecord
+from fedprompt.federation.schedules.schedule import Course, Schedule
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.strategies.fedbuff import FedBuff, discounted
+from fedprompt.strategies.registry import strategy_named
+from fedprompt.strategies.strategy import Update
+from fedprompt.study.schema import Rounds
+
+__all__ = ["Buffered", "Journal", "simulated_speed"]
+
+SPREAD = 0.7  # of simulated speeds: the standard deviation of the logarithm of seconds
+
+
+@dataclass(frozen=True)
+class _Flight:
+    """A site at work: on its ``turn``-th update, from the prompt of step ``version``, until ``due`` (simulated)."""
+
+    site: str
+    turn: int
+    version: int
+    due: float
+
+
+@dataclass
+class _Step:
+    """What one step of the hub is made of."""
+
+    updates: list[Update] = field(default_factory=list)
+    staleness: dict[str, list[int]] = field(default_factory=dict)
+    losses: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    sent: dict[str, int] = field(default_factory=dict)
+    received: dict[str, int] = field(default_factory=dict)
+    missing: list[Missing] = field(default_factory=list)
+
+
+class _Server:
+    """The hub's state: a function of the arrivals, in their order."""
+
+    def __init__(
+        self, sites: Sequence[str], start: NDArray[np.float32], rounds: Rounds, speed: Callable[[str, int], float]
+    ) -> None:
+        self._rounds, self._speed = rounds, speed
+        self._options = rounds.strategy.options
+        self.versions = [start]
+        self.steps = [_Step()]  # the last one is being filled
+        self.flights = {site: _Flight(site, 1, 0, speed(site, 1)) for site in sites}
+        self._resting: dict[str, int] = {}  # site -> its last turn: it failed, and is asked again after the next step
+        self._now = 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether every step was taken."""
+        return len(self.versions) > self._rounds.count
+
+    @property
+    def resting(self) -> int:
+        """How many sites failed since the last step."""
+        return len(self._resting)
+
+    def take(self, arrival: Arrival) -> bool:
+        """Go on by one arrival; tell whether it filled the buffer."""
+        self._now = self.flights.pop(arrival.site).due
+        step = self.steps[-1]
+        _add(step.sent, arrival.site, arrival.sent)
+        _add(step.received, arrival.site, arrival.received)
+        if arrival.update is None:
+            step.missing.append(Missing(arrival.site, "tune", arrival.why, arrival.reason))
+            self._resting[arrival.site] = arrival.turn
+            return False
+        stale = len(self.versions) - 1 - arrival.version
+        step.updates.append(discounted(arrival.update, stale))
+        step.staleness.setdefault(arrival.site, []).append(stale)
+        step.losses[arrival.site], step.seconds[arrival.site] = arrival.loss, arrival.seconds
+        full = len(step.updates) >= self._options["buffer"]
+        if full:
+            made = strategy_named(FedBuff.name).aggregate(self.versions[-1], step.updates, self._options, {})
+            if not np.isfinite(made.vectors).all():
+                raise FederationError("the aggregate is not finite; lower the learning rate")
+            self.versions.append(made.vectors)
+            self.steps.append(_Step())
+            for site, turn in sorted(self._resting.items()):
+                self._launch(site, turn + 1)
+            self._resting.clear()
+        self._launch(arrival.site, arrival.turn + 1)
+        return full
+
+    def _launch(self, site: str, turn: int) -> None:
+        self.flights[site] = _Flight(site, turn, len(self.versions) - 1, self._now + self._speed(site, turn))
+
+
+class Buffered(Schedule):
+    """Take ``rounds.count`` steps, each of the strategy's ``buffer`` updates; the records are one a step.
+
+    Where the transport is concurrent, sites work side by side and updates count as they come. In one process who is
+    faster is made up: ``speed`` says how many seconds a site's turn takes, by default drawn from the seed.
+
+    A site that fails is listed, and asked again after the next step. What comes from a site that was left out counts
+    for nothing. Without a journal a run that stopped begins anew.
+    """
+
+    name = "buffered"
+
+    def __init__(self, speed: Callable[[str, int], float] | None = None) -> None:
+        self._speed = speed
+
+    def run(self, course: Course) -> tuple[RoundRecord, ...]:
+        """Take the steps, have each step's prompt scored, and return the records.
+
+        Raises:
+            FederationError: fewer than the quorum are left to ask, or have scored.
+        """
+        done = list(course.writer.written())
+        if len(done) == course.rounds.count:
+            return tuple(done)
+        asking, after = course.asking, course.after
+        kept = _Forgetful() if course.journal is None else course.journal
+        speed = self._speed or simulated_speed(course.seed)
+        server = _Server(asking.hub.sites, course.start.vectors, course.rounds, speed)
+        number = 0
+        for arrival in kept.arrived():
+            number += 1
+            server.take(arrival)
+
+        def tell(flight: _Flight) -> None:
+            if flight.site not in asking.left_out:
+                course.tell(min(after + flight.version + 1, after + course.rounds.count), flight.site, "tune")
+
+        def ask(flight: _Flight) -> Arrival:
+            return _asked(course, flight, server.versions[flight.version])
+
+        patience = PATIENCE * deadline_of(course.rounds, [], "tune")
+        source = _AtOnce(ask, patience, asking.look, tell) if asking.hub.concurrent else _InTurn(ask, tell)
+        while not server.finished:
+            asking.look()
+            came = source.next(server.flights)
+            if came is not None and came.update is not None and (reason := asking.left_out.get(came.site)) is not None:
+                came = replace(came, update=None, why="left-out", reason=reason)
+            sites = asking.hub.sites
+            if came is None or (came.update is None and len(sites) - server.resting - 1 < asking.quorum()):
+                said = "nobody answered in time" if came is None else came.reason
+                raise FederationError(
+                    f"round {after + len(server.versions)}: fewer than {asking.quorum()} of {len(sites)} sites are "
+                    f"left ({said})"
+                )
+            number += 1
+            kept.add(number, came)
+            if server.take(came):
+                at, step = len(server.versions) - 1, server.steps[-2]
+                course.writer.begin(after + at, _plan(after + at, asking, step))
+        return _scored(course, server, done)
+
+
+def _asked(course: Course, flight: _Flight, start: NDArray[np.float32]) -> Arrival:
+    """Have a site tune from ``start``; a failure is an arrival too."""
+    hub, clock = course.asking.hub, course.asking.clock
+    site, turn, version = flight.site, flight.turn, flight.version
+    if (why := course.asking.left_out.get(site)) is not None:
+        return Arrival(site, turn, version, 0.0, why="left-out", reason=why)
+    sent, received, began = hub.sent[site], hub.received[site], clock()
+    try:
+        update, loss = hub.tune(
+            site,
+            start,
+            round=course.after + turn,
+            steps=course.tuning.steps,
+            seed=course.seed,
+            precision=course.rounds.update,
+        )
+    except FedPromptError as error:
+        how: Literal["failed", "refused"] = "refused" if isinstance(error, SiteRefused) else "failed"
+        return Arrival(site, turn, version, clock() - began, why=how, reason=str(error))
+    came = hub.received[site] - received
+    return Arrival(site, turn, version, clock() - began, update, loss, hub.sent[site] - sent, came)
+
+
+def simulated_speed(seed: int) -> Callable[[str, int], float]:
+    """Return made-up seconds of a site's turn: log-normal by site, a little different each time, from the seed."""
+
+    def speed(site: str, turn: int) -> float:
+        own = np.random.default_rng(np.random.SeedSequence([seed, *site.encode()])).lognormal(0.0, SPREAD)
+        return float(
+            own * np.random.default_rng(np.random.SeedSequence([seed, turn, *site.encode()])).lognormal(0, 0.1)
+        )
+
+    return speed
+
+
+class _InTurn:
+    """One process: whoever is due first is asked, and answers at once."""
+
+    def __init__(self, ask: Callable[[_Flight], Arrival], tell: Callable[[_Flight], None]) -> None:
+        self._ask, self._tell = ask, tell
+
+    def next(self, flights: Mapping[str, _Flight]) -> Arrival | None:
+        """Return the next arrival, None if nobody is at work."""
+        if not flights:
+            return None
+        first = min(flights.values(), key=lambda one: (one.due, one.site))
+        self._tell(first)
+        return self._ask(first)
+
+
+class _AtOnce:
+    """Sites on their own machines: each is asked in a thread of its own, and whoever answers first counts first.
+
+    What is told is told by the thread that waits, again and again, so that whoever hears it can end the work.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[_Flight], Arrival],
+        patience: float,
+        look: Callable[[], None],
+        tell: Callable[[_Flight], None],
+    ) -> None:
+        self._ask, self._patience, self._look, self._tell = ask, patience, look, tell
+        self._came: Beside[Arrival] = Beside()
+        self._asked: set[tuple[str, int]] = set()
+
+    def next(self, flights: Mapping[str, _Flight]) -> Arrival | None:
+        """Return the next arrival, None if nobody is at work or nobody answers for too long."""
+        for flight in flights.values():
+            if (flight.site, flight.turn) not in self._asked:
+                self._asked.add((flight.site, flight.turn))
+                self._tell(flight)
+                self._came.start(flight.site, partial(self._ask, flight))
+        end = time.monotonic() + self._patience
+        while flights and (left := end - time.monotonic()) > 0:
+            try:
+                ended = self._came.next(min(left, POLL))
+            except Empty:
+                self._look()
+                for flight in flights.values():
+                    self._tell(flight)
+                continue
+            if ended.error is None:
+                return ended.found
+            flight = flights[ended.site]
+            reason = f"site '{flight.site}' could not be asked ({type(ended.error).__name__})"
+            return Arrival(flight.site, flight.turn, flight.version, 0.0, reason=reason)
+        return None
+
+
+class _Forgetful:
+    """No journal."""
+
+    def arrived(self) -> Sequence[Arrival]:
+        return ()
+
+    def add(self, number: int, arrival: Arrival) -> None:
+        pass
+
+
+def _plan(number: int, asking: Asking, step: _Step) -> dict[str, Any]:
+    return {
+        "round": number,
+        "sites": list(asking.sites),
+        "quorum": asking.quorum(),
+        "buffer": int(asking.rounds.strategy.options["buffer"]),
+        "staleness": {site: list(found) for site, found in sorted(step.staleness.items())},
+    }
+
+
+def _scored(course: Course, server: _Server, done: list[RoundRecord]) -> tuple[RoundRecord, ...]:
+    """Have each step's prompt scored, step by step, and write the records."""
+    for place, vectors in enumerate(server.versions[1:]):
+        if place < len(done):
+            continue
+        prompt = Prompt(course.template, SoftPrompt(vectors, course.start.model))
+        done.append(_score(course, server.steps[place], prompt, course.after + place + 1, done))
+        course.writer.write(done[-1])
+    return tuple(done)
+
+
+def _score(course: Course, step: _Step, prompt: Prompt, number: int, done: Sequence[RoundRecord]) -> RoundRecord:
+    asking, hub = course.asking, course.asking.hub
+    sent, received = hub.sent.copy(), hub.received.copy()
+    asking.look()
+    left_out = asking.left_out
+    listed = {one.site for one in step.missing}
+    scored = asking.gather(
+        "evaluate",
+        lambda site: course.validated(site, prompt),
+        deadline=deadline_of(course.rounds, [record.seconds for record in done], "evaluate"),
+        told=lambda site: course.tell(number, site, "evaluate"),
+        number=number,
+    )
+    try:
+        scores = dict(sorted(scored))
+    except FederationError as error:
+        raise FederationError(f"round {number}: {error}") from error
+    if course.keeper is not None:
+        course.keeper.keep(number, prompt.id, step.updates)
+    for site, size in (hub.sent - sent).items():
+        _add(step.sent, site, size)
+    for site, size in (hub.received - received).items():
+        _add(step.received, site, size)
+    return RoundRecord(
+        number,
+        prompt,
+        scores,
+        dict(sorted(step.losses.items())),
+        sum(step.received.values()),
+        dict(hub.heads),
+        missing=(
+            *step.missing,
+            *(Missing(site, "evaluate", "left-out", why) for site, why in left_out.items() if site not in listed),
+            *scored.missing,
+        ),
+        orders=() if asking.controls is None else asking.controls.since(),
+        sent=dict(sorted(step.sent.items())),
+        received=dict(sorted(step.received.items())),
+        seconds={"tune": step.seconds, "evaluate": dict(scored.seconds)},
+    )
+
+
+def _add(counts: dict[str, int], site: str, size: int) -> None:
+    counts[site] = counts.get(site, 0) + size

@@ -1,0 +1,178 @@
+"""Round by round: tune at the sites, aggregate, score on validation, write, next.
+
+Each round is planned in the bank before it begins and written before the next begins, so a run that stopped goes on
+from its last written round and ends with the same numbers: a round depends on the round before, the seed, the settings
+and who answered. Updates are summed as they come, in the order of sites.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from fedprompt.errors import FederationError
+from fedprompt.federation.fednova import normalised
+from fedprompt.federation.gathering import Gathering, Missing
+from fedprompt.federation.pacing import allotted_steps, deadline_of, pace
+from fedprompt.federation.round_record import RoundRecord, best_round
+from fedprompt.federation.schedules.schedule import Course, Schedule
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.strategies.registry import strategy_named
+from fedprompt.strategies.strategy import Update
+
+__all__ = ["InRounds"]
+
+T = TypeVar("T")
+Tuned = tuple[Update, float]
+At = Literal["tune", "evaluate"]
+STEPS: tuple[At, ...] = ("tune", "evaluate")
+
+
+class InRounds(Schedule):
+    """A site that fails, refuses or is late is left out of that step of the round and listed; it is asked again next.
+
+    A round counts once the quorum has tuned and has scored.
+    """
+
+    name = "rounds"
+
+    def run(self, course: Course) -> tuple[RoundRecord, ...]:
+        """Run the rounds that are not written yet and return all of them; ``rounds.patience`` may end them early.
+
+        Raises:
+            FederationError: fewer sites than the quorum answered.
+        """
+        done, rounds, after = list(course.writer.written()), course.rounds, course.after
+        for number in range(after + len(done) + 1, after + rounds.count + 1):
+            course.asking.look()
+            if rounds.patience is not None and done:
+                best = best_round(done, course.asking.left_out)
+                if done[-1].number - best.number >= rounds.patience:
+                    break
+            plan = _plan(number, course, done)
+            course.writer.begin(number, plan.shown())
+            done.append(_round(plan, done[-1] if done else None))
+            course.writer.write(done[-1])
+        return tuple(done)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a round begins with."""
+
+    number: int
+    course: Course
+    sites: tuple[str, ...]
+    left_out: Mapping[str, str]
+    deadlines: Mapping[str, float]
+    steps: Mapping[str, int]
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "round": self.number,
+            "sites": list(self.sites),
+            "quorum": self.course.asking.quorum(self.sites),
+            "deadlines": dict(self.deadlines),
+            "steps": dict(self.steps),
+            **({"left_out": dict(self.left_out)} if self.left_out else {}),
+        }
+
+    def gather(self, step: At, ask: Callable[[str], T]) -> Gathering[T]:
+        return self.course.asking.gather(
+            step,
+            ask,
+            sites=self.sites,
+            deadline=self.deadlines[step],
+            told=lambda site: self.course.tell(self.number, site, step),
+            number=self.number,
+        )
+
+    def steps_of(self, site: str) -> int:
+        return self.steps.get(site, self.course.tuning.steps)
+
+
+def _plan(number: int, course: Course, done: Sequence[RoundRecord]) -> _Plan:
+    asking, rounds, tuning = course.asking, course.rounds, course.tuning
+    seen = [record.seconds for record in done]
+    if not asking.sites:
+        raise FederationError(f"round {number}: every site that would be asked is left out; take one back")
+    return _Plan(
+        number,
+        course,
+        asking.sites,
+        asking.left_out,
+        {step: deadline_of(rounds, seen, step) for step in STEPS},
+        allotted_steps(pace(seen, [record.steps for record in done], tuning.steps), tuning.steps, rounds.least_steps),
+    )
+
+
+def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
+    course, hub = plan.course, plan.course.asking.hub
+    start = course.start
+    vectors = start.vectors if last is None or last.prompt.soft is None else last.prompt.soft.vectors
+    sent, received = hub.sent.copy(), hub.received.copy()
+    losses: dict[str, float] = {}
+    held: list[Update] = []
+
+    def tune(site: str) -> Tuned:
+        return hub.tune(
+            site,
+            vectors,
+            round=plan.number,
+            steps=plan.steps_of(site),
+            seed=course.seed,
+            precision=course.rounds.update,
+        )
+
+    def updates() -> Iterator[Update]:
+        for site, (update, loss) in tuned:
+            losses[site] = loss
+            whole = normalised(update, plan.steps_of(site), course.tuning.steps)
+            if course.keeper is not None:
+                held.append(whole)
+            yield whole
+
+    chosen = course.rounds.strategy
+    with _named(plan.number):
+        tuned = plan.gather("tune", tune)
+        state = {} if last is None else last.state
+        aggregate = strategy_named(chosen.name).aggregate(vectors, updates(), chosen.options, state)
+        if not np.isfinite(aggregate.vectors).all():
+            raise FederationError("the aggregate is not finite; lower the learning rate")
+        prompt = Prompt(course.template, SoftPrompt(aggregate.vectors, start.model))
+        if course.keeper is not None:
+            course.keeper.keep(plan.number, prompt.id, held)
+        scored = plan.gather("evaluate", lambda site: course.validated(site, prompt))
+        scores = dict(sorted(scored))
+    came, controls = hub.received - received, course.asking.controls
+    return RoundRecord(
+        plan.number,
+        prompt,
+        scores,
+        dict(sorted(losses.items())),
+        came.total(),
+        dict(hub.heads),
+        missing=(
+            *(Missing(site, "tune", "left-out", why) for site, why in plan.left_out.items()),
+            *tuned.missing,
+            *scored.missing,
+        ),
+        sent=dict(sorted((hub.sent - sent).items())),
+        received=dict(sorted(came.items())),
+        seconds={"tune": dict(tuned.seconds), "evaluate": dict(scored.seconds)},
+        steps=dict(plan.steps),
+        orders=() if controls is None else controls.since(),
+        state=aggregate.state,
+    )
+
+
+@contextmanager
+def _named(number: int) -> Iterator[None]:
+    """Say which round it was that could not be completed."""
+    try:
+        yield
+    except FederationError as error:
+        raise FederationError(f"round {number}: {error}") from error

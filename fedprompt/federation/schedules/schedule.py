@@ -1,0 +1,70 @@
+"""What a schedule is: a way to ask sites for updates and scores, over and over, until the rounds are done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from fedprompt.federation.arrivals import Journal
+from fedprompt.federation.asking import Asking
+from fedprompt.federation.keeping import UpdateKeeper
+from fedprompt.federation.round_record import RoundRecord, RoundWriter
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.template import Template
+from fedprompt.study.schema import Rounds, Tuning
+from fedprompt.study.score import Score
+
+__all__ = ["Course", "Progress", "Schedule"]
+
+Progress = Callable[[int, str, str], None]
+"""Hears (round, site, "tune" or "evaluate") before each step."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """Everything that rounds are made of.
+
+    ``start`` is what round 1 starts from. ``after`` counts the rounds that led to it; numbers go on from there.
+    ``keeper`` keeps each round's updates, ``journal`` what a schedule without rounds has buffered.
+    """
+
+    asking: Asking
+    template: Template
+    start: SoftPrompt
+    tuning: Tuning
+    seed: int
+    writer: RoundWriter
+    progress: Progress | None = None
+    after: int = 0
+    keeper: UpdateKeeper | None = None
+    journal: Journal | None = None
+
+    @property
+    def rounds(self) -> Rounds:
+        """The study's."""
+        return self.asking.rounds
+
+    def tell(self, number: int, site: str, step: str) -> None:
+        """Tell that a site is at a step of a round."""
+        if self.progress is not None:
+            self.progress(number, site, step)
+
+    def validated(self, site: str, prompt: Prompt) -> Score:
+        """Ask a site for a prompt's score on validation."""
+        return self.asking.hub.evaluate(site, [prompt], "validation").scores[0]
+
+
+class Schedule(Protocol):
+    """One way; a new one is one file and one line in ``federation.rounds``."""
+
+    name: str
+
+    def run(self, course: Course) -> tuple[RoundRecord, ...]:
+        """Run the rounds that are not written yet, and return all of them.
+
+        Every round is written before the next begins, so that a run that stopped goes on with the same numbers.
+
+        Raises:
+            FederationError: fewer sites than the quorum answered.
+        """
+        ...
