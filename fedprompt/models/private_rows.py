@@ -4,6 +4,7 @@ Readable by its owner alone. Names are hashes, made by whoever keeps something h
 a row is on disk before ``put`` returns. A damaged file is put aside and begun anew: nothing in it is lost for good.
 """
 
+import logging
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from fedprompt.errors import DataError
 
 __all__ = ["PrivateRows"]
 
+log = logging.getLogger(__name__)
 AT_ONCE = 500  # names in one query
 
 
@@ -40,7 +42,7 @@ class PrivateRows:
                     asked = f"SELECT name, body FROM {self._table} WHERE name IN ({marks})"  # noqa: S608
                     found.update((bytes(name), bytes(body)) for name, body in connection.execute(asked, part))
         except sqlite3.OperationalError as error:
-            raise DataError(f"{self.path}: cannot be read now ({error}); run again") from error
+            raise DataError(f"{self.path}: cannot be read now ({self._why(error)}); run again") from error
         except sqlite3.DatabaseError:
             self.put_aside()
             return {}
@@ -58,16 +60,23 @@ class PrivateRows:
                 wanted = f"INSERT OR {how} INTO {self._table} (name, body) VALUES (?, ?)"  # noqa: S608
                 connection.executemany(wanted, list(rows.items()))
         except sqlite3.OperationalError as error:
-            raise DataError(f"{self.path}: cannot be written ({error}); free some disk") from error
+            raise DataError(
+                f"{self.path}: cannot be written ({self._why(error)}); free some disk, or look who owns it"
+            ) from error
         except sqlite3.DatabaseError:
             self.put_aside()
 
     def put_aside(self) -> None:
         """Rename the file, so that the next row begins another; another process may have done so first."""
+        aside = self.path.with_name(f"{self.path.name}.damaged")
         with suppress(FileNotFoundError):
-            self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
+            self.path.replace(aside)
+            log.warning("%s was damaged and is begun anew; what it held is computed again (%s)", self.path, aside.name)
         for end in ("-wal", "-shm"):
             self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+
+    def _why(self, error: Exception) -> str:
+        return "it is a folder; move it away" if self.path.is_dir() else str(error)
 
     def _open(self) -> "_Transaction":
         if not self.path.exists():
@@ -86,6 +95,9 @@ class _Transaction:
             self._connection.execute("PRAGMA journal_mode=WAL")
             made = f"CREATE TABLE IF NOT EXISTS {self._table} (name BLOB PRIMARY KEY, body BLOB NOT NULL)"
             self._connection.execute(made)
+            columns = self._connection.execute(f"PRAGMA table_info({self._table})").fetchall()
+            if [column[1] for column in columns] != ["name", "body"]:
+                raise sqlite3.DatabaseError("another program's table")
         except sqlite3.Error:
             self._connection.close()
             raise

@@ -15,6 +15,7 @@ from fedprompt.errors import LedgerError
 __all__ = ["ReplyStore"]
 
 BUSY_SECONDS = 30
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sent (sha256 TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS answers (
@@ -80,7 +81,17 @@ class ReplyStore:
             self.path.touch(mode=0o600, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
                 connection.execute("PRAGMA synchronous=FULL")
+                if strange := {name for (name,) in connection.execute(TABLES)} - {"sent", "answers", "residuals"}:
+                    raise sqlite3.DatabaseError(f"it has the table '{sorted(strange)[0][:60]}' of another program")
                 connection.executescript(SCHEMA)
                 yield connection
-        except (sqlite3.Error, OSError) as error:
-            raise LedgerError(f"{self.path}: replies cannot be kept or read ({error}); nothing was sent") from error
+        except (sqlite3.OperationalError, OSError) as error:
+            raise LedgerError(
+                f"{self.path}: replies cannot be kept or read now ({error}); nothing was sent. Check the disk and the "
+                "file's rights, then run again"
+            ) from error
+        except sqlite3.Error as error:
+            raise LedgerError(
+                f"{self.path}: the site's replies are damaged ({error}); nothing was sent and the file was left as it "
+                "is. Restore it from a backup: it holds what this site has answered and spent"
+            ) from error

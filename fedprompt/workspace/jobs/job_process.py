@@ -22,7 +22,7 @@ from types import FrameType
 from fedprompt.errors import FedPromptError
 from fedprompt.models.threads import spin_briefly
 from fedprompt.workspace.failure import Traces
-from fedprompt.workspace.jobs.jobs import JobStopped, put_back, run_job
+from fedprompt.workspace.jobs.jobs import JobStopped, put_back, resume, run_job
 from fedprompt.workspace.jobs.queue import LANES, JobQueue
 from fedprompt.workspace.jobs.tether import die_with_parent
 from fedprompt.workspace.liveness import announce, withdraw
@@ -105,6 +105,9 @@ def _serve(ws: Workspace, lane: str, stop: _Stop) -> None:
         while not stop():
             try:
                 job = queue.take()
+                if queue.begun_anew:  # what waited in the damaged file is known to the bank
+                    queue.begun_anew = False
+                    resume(ws)
                 if job is None:
                     time.sleep(IDLE_SECONDS)
                 else:
