@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.prompts.template import Message
+from fedprompt.prompts.template import MAX_TEMPLATE_CHARACTERS, Message
 
 __all__ = ["joined", "read_messages", "role_of", "tell"]
 
@@ -108,7 +108,13 @@ def _part(part: Any, where: str, dropped: list[str]) -> str:
 
 
 def joined(texts: Sequence[str], where: str, dropped: list[str]) -> str:
-    """Return the one text of a message's parts; that several were joined is told in ``dropped``."""
+    """Return the one text of a message's parts; that several were joined is told in ``dropped``.
+
+    Raises:
+        ExportError: together they are longer than a template can be.
+    """
+    if sum(map(len, texts)) > MAX_TEMPLATE_CHARACTERS:
+        raise ExportError(f"{where}: its text is longer than {MAX_TEMPLATE_CHARACTERS:,} characters")
     if len(texts) > 1:
         tell(dropped, f"{where}: its {len(texts)} parts of text were joined, with nothing between them")
     return "".join(texts)

@@ -17,7 +17,7 @@ from fedprompt.exports.langchain_saved import is_saved, read_saved
 from fedprompt.exports.langchain_text import bound_of, read_text
 from fedprompt.exports.protocol import Imported
 from fedprompt.exports.syntax import Variable, f_string
-from fedprompt.prompts.template import Message
+from fedprompt.prompts.template import MAX_TEMPLATE_CHARACTERS, Message
 
 __all__ = ["read_value"]
 
@@ -39,6 +39,22 @@ class _Chat:
 
     free: frozenset[str] = frozenset()
     dropped: list[str] = field(default_factory=list)
+    size: int = 0
+    count: int = 0
+
+    def grown(self, parts: list[Any], where: str) -> None:
+        """Count a message; what is bound may come again and again.
+
+        Raises:
+            ExportError: all messages together are beyond a template's bounds.
+        """
+        self.size += sum(len(part) for part in parts if isinstance(part, str))
+        self.count += 1
+        if self.size > MAX_TEMPLATE_CHARACTERS or self.count > MAX_MESSAGES:
+            raise ExportError(
+                f"{where}: the messages so far are more than {MAX_MESSAGES:,}, or longer than "
+                f"{MAX_TEMPLATE_CHARACTERS:,} characters; no prompt is"
+            )
 
 
 def read_value(value: Any, where: str, name: str, beside: Beside | None) -> Imported:
@@ -129,13 +145,21 @@ def _messages(
     partial = bound_of(kwargs.get("partial_variables"), where)
     if not isinstance(listed, list):
         raise ExportError(f"{where}: its messages are no list")
-    if len(listed) > MAX_MESSAGES:
-        raise ExportError(f"{where} has more than {MAX_MESSAGES:,} messages, which no prompt has")
     bound = {**{name: one for name, one in partial.items() if name not in chat.free}, **outer}
     found: list[tuple[str, list[Any]]] = []
     for number, one in enumerate(listed, 1):
-        found += _message(one, bound, f"{where}, message {number}", chat)
+        at = f"{where}, message {number}"
+        for role, parts in _message(one, bound, at, chat):
+            if isinstance(one, Mapping) and not _holds_others(one):
+                chat.grown(parts, at)
+            found.append((role, parts))
     return found
+
+
+def _holds_others(value: Mapping[str, Any]) -> bool:
+    """Whether a message is a placeholder or a chat, whose own messages are counted one by one."""
+    kind = value["id"][-1]
+    return kind == "MessagesPlaceholder" or kind in _CHATS
 
 
 def _message(value: Any, bound: Mapping[str, Any], where: str, chat: _Chat) -> list[tuple[str, list[Any]]]:
@@ -232,7 +256,9 @@ def _placeholder(
             raise ExportError(
                 f"{where}: the placeholder '{name}' is bound to a {kind[:60]}, which a template cannot hold"
             )
-        found += _message(one, {}, where, chat)
+        for role, parts in _message(one, {}, where, chat):
+            chat.grown(parts, where)
+            found.append((role, parts))
     return found
 
 

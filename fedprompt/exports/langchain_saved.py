@@ -74,8 +74,7 @@ def _few_shot(value: Mapping[str, Any], where: str, beside: Beside | None, dropp
     """Return the text that LangChain joins: the prefix, each example as its own prompt writes it, and the suffix."""
     if value.get("example_selector"):
         raise ExportError(f"{where} selects its examples with a program; write the examples out")
-    prefix = _text_of(value, "prefix", where, beside) or ""
-    suffix = _text_of(value, "suffix", where, beside)
+    prefix, suffix = _text_of(value, "prefix", where, beside), _text_of(value, "suffix", where, beside)
     separator = value.get("example_separator", "\n\n")
     examples = value.get("examples")
     if isinstance(examples, str):
@@ -85,6 +84,8 @@ def _few_shot(value: Mapping[str, Any], where: str, beside: Beside | None, dropp
         inner = _file(value["example_prompt_path"], where, beside, (".json", ".yaml", ".yml"))
     if not isinstance(inner, Mapping) or not isinstance(examples, list) or not isinstance(separator, str):
         raise ExportError(f"{where} is a few_shot prompt without examples, or without a prompt for an example")
+    if not all(one is None or isinstance(one, str) for one in (prefix, suffix)):
+        raise ExportError(f"{where}: its prefix or suffix is no text; put it in quotes")
     if len(examples) > MAX_EXAMPLES:
         raise ExportError(f"{where} has more than {MAX_EXAMPLES:,} examples, which no prompt has")
     written, size = [], 0
@@ -96,7 +97,7 @@ def _few_shot(value: Mapping[str, Any], where: str, beside: Beside | None, dropp
         if missing := [part.name for part in parts if isinstance(part, Variable)]:
             raise ExportError(f"{at} lacks {missing[0][:60]!r}, which its prompt names")
         written.append("".join(str(part) for part in parts))
-        size += len(written[-1])
+        size += len(written[-1]) + len(separator)
         if size > MAX_TEMPLATE_CHARACTERS:
             raise ExportError(f"{where}: with its examples it is longer than {MAX_TEMPLATE_CHARACTERS:,} characters")
     whole = separator.join(piece for piece in (prefix, *written, suffix) if piece)

@@ -13,7 +13,8 @@ from typing import Any
 
 from fedprompt.errors import ExportError
 from fedprompt.exports.chat import tell
-from fedprompt.exports.syntax import Part, Variable, read_braces
+from fedprompt.exports.jinja_reading import read_jinja
+from fedprompt.exports.syntax import Part, Variable
 from fedprompt.prompts.template import MAX_TEMPLATE_CHARACTERS
 
 __all__ = ["bound_of", "read_text"]
@@ -73,19 +74,31 @@ def read_text(template: Any, syntax: Any, bound: Mapping[str, Any], where: str, 
     if len(template) > MAX_TEMPLATE_CHARACTERS:
         raise ExportError(f"{where}: its template is longer than {MAX_TEMPLATE_CHARACTERS:,} characters")
     if syntax in (None, "f-string"):
-        return _f_string(template, bound, where)
-    if syntax == "mustache":
-        return _mustache(template, bound, where, dropped)
-    if syntax == "jinja2":
-        plain = template.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")  # as Jinja does
+        found = _f_string(template, bound, where)
+    elif syntax == "mustache":
+        found = _mustache(template, bound, where, dropped)
+    elif syntax == "jinja2":
+        found = _jinja(template, bound, where, dropped)
+    else:
+        raise ExportError(
+            f"{where} is written in {str(syntax)[:40]!r}; only f-string, mustache and jinja2 templates are read"
+        )
+    # A bound text may be named very often; so the sum is known before anything is joined.
+    if sum(len(part) for part in found if isinstance(part, str)) > MAX_TEMPLATE_CHARACTERS:
+        raise ExportError(
+            f"{where}: with what is bound in it, it is longer than {MAX_TEMPLATE_CHARACTERS:,} characters"
+        )
+    return found
 
-        def constant(name: str) -> str | None:
-            return _bound_text(bound, name, where) if name in bound else None
 
-        return list(read_braces(plain, where, constant=constant))
-    raise ExportError(
-        f"{where} is written in {str(syntax)[:40]!r}; only f-string, mustache and jinja2 templates are read"
-    )
+def _jinja(template: str, bound: Mapping[str, Any], where: str, dropped: list[str]) -> list[Part]:
+    read = read_jinja(template, f"{where}: its template")
+    if read.comments:
+        tell(dropped, f"{where}: its template's comments were left out")
+    return [
+        _bound_text(bound, part.name, where) if isinstance(part, Variable) and part.name in bound else part
+        for part in read.parts
+    ]
 
 
 def _f_string(template: str, bound: Mapping[str, Any], where: str) -> list[Part]:

@@ -16,6 +16,7 @@ from fedprompt.exports.documents import (
     KEY,
     carried,
     dropped_demonstrations,
+    left_out,
     parse_json,
     peek,
     read_documents,
@@ -173,8 +174,7 @@ def _revive(entry: Any, where: str, many: frozenset[str]) -> Imported:
         )
     config = entry.get("config") if isinstance(entry.get("config"), Mapping) else {}
     ours = isinstance(config, Mapping) and KEY in config
-    left = [] if ours else [key for key in _LEFT_OUT if entry.get(key)]
-    dropped = [f"{where}: its {', '.join(left)} were left out"] if left else []
+    dropped = [] if ours else list(left_out(where, [key for key in _LEFT_OUT if entry.get(key)]))
     version = entry.get("version")
     if name in many and isinstance(version, int):
         name = f"{name[:60]} (version {version})"

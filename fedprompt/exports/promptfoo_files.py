@@ -63,7 +63,7 @@ def value_in(document: Document, name: str) -> Any:
         except (ValueError, RecursionError):
             return None if tagged else parse_json(document)
     try:
-        return parse_yaml(_text(document, []), document.where, aliases=True)
+        return parse_yaml(_text(document, []), document.where)
     except ExportError:
         if tagged:
             return None

@@ -14,7 +14,7 @@ from typing import Any
 from fedprompt.errors import ExportError
 from fedprompt.exports.beside import Beside
 from fedprompt.exports.chat import read_messages, tell
-from fedprompt.exports.documents import Document, json_value, parse_yaml, revive
+from fedprompt.exports.documents import Document, json_value, left_out, parse_yaml, revive
 from fedprompt.exports.promptfoo_files import GUARD, PROMPT_FILES, Raw, prompts_in, value_in
 from fedprompt.exports.protocol import Imported
 from fedprompt.exports.syntax import f_string, read_braces, tags_of
@@ -93,7 +93,7 @@ def read_prompt_file(document: Document, name: str) -> tuple[Imported, ...]:
 def _around(config: Mapping[Any, Any], where: str) -> list[str]:
     """Return what stands around the prompts and is left out."""
     left = [str(key)[:40] for key in config if key not in _SHOWN and config[key] not in (None, "", [], {})]
-    found = [f"{where}: its {', '.join(left[:20])} were left out"] if left else []
+    found = list(left_out(where, left))
     providers = config.get("providers")
     if any(_has_filter(one) for one in providers) if isinstance(providers, list) else False:
         found.append(f"{where}: which provider gets which prompt was left out")

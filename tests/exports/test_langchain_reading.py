@@ -270,10 +270,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "'text' is a section, which is more than a variable",
     ),
     "dotted": (lambda: _dumped(_text("{{text.a}}", template_format="mustache")), "looks inside a value"),
-    "jinja filter": (lambda: _dumped(_text("{{ text | upper }}", template_format="jinja2")), "its filter would change"),
+    "jinja filter": (lambda: _dumped(_text("{{ text | upper }}", template_format="jinja2")), "uses the filter 'upper'"),
     "jinja block": (
         lambda: _dumped(_text("{% if text %}a{% endif %}", template_format="jinja2")),
-        "more than a variable",
+        "its template runs '{% if %}'",
     ),
     "attribute": (
         lambda: {"_type": "prompt", "template": "{text.x}", "input_variables": []},
@@ -322,3 +322,18 @@ def test_mustache_is_read_as_langchain_writes_it(template: str) -> None:
     except ExportError:
         return
     assert "".join("V" if isinstance(part, Variable) else part for part in parts) == wanted
+
+
+def test_a_small_file_that_would_grow_is_refused_at_once(tmp_path: Path) -> None:
+    many = {"_type": "prompt", "template": "{a}" * 30_000, "partial_variables": {"a": "x" * 1_000_000}}
+    shots = {
+        "_type": "few_shot",
+        "examples": [{"a": "b"}] * 900,
+        "example_prompt": {"template": "{a}"},
+        "example_separator": "-" * 1_000_000,
+        "suffix": "{text}",
+    }
+    chat = _dumped(_chat(*[_placeholder("h", optional=True)] * 900).partial(h=[_static("HumanMessage", "x" * 90_000)]))
+    for value, message in ((many, "with what is bound"), (shots, "with its examples"), (chat, "the messages so far")):
+        with pytest.raises(ExportError, match=message):
+            _read(tmp_path, value)

@@ -74,8 +74,11 @@ def test_versions_of_one_prompt_keep_apart_by_name(tmp_path: Path) -> None:
 
 
 TOLD = {
-    "settings": (_entry("{{text}}", config={"a": 1}, labels=["x"], version=3), "its config, labels, version were left"),
-    "graph": (_entry("{{text}}", resolutionGraph={"a": 1}), "its resolutionGraph were left out"),
+    "settings": (
+        _entry("{{text}}", config={"a": 1}, labels=["x"], version=3),
+        "its config, labels and version were left",
+    ),
+    "graph": (_entry("{{text}}", resolutionGraph={"a": 1}), "its resolutionGraph was left out"),
     "hyphen": (_entry("{{my-name}}"), "the variable 'my-name' became the field 'my_name'"),
     "space": (_entry("{{my tone}}"), "the variable 'my tone' became the field 'my_tone'"),
     "same field": (_entry("{{a-b}} {{a b}} {{a_b}}"), "the variable 'a b' became the field 'a_b_2_2'"),

@@ -175,7 +175,7 @@ def test_anothers_configuration_comes_in_with_plain_variables(tmp_path: Path) ->
     first, second = Promptfoo().read(path, HERE)
     assert first.prompt.template.text == "Mood of {text}?"
     assert second.prompt.template.messages == (Message("user", "{text}"),)
-    assert "its providers were left out" in first.dropped[0]
+    assert "its providers was left out" in first.dropped[0]
     for raw, message in (
         ("file://prompt.py", "is made by the program"),
         ("{{ text | upper }}", "more than a variable"),

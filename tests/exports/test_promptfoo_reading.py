@@ -172,7 +172,7 @@ def test_what_is_no_text_is_refused_by_its_name(folder: Path, name: str) -> None
 
 
 TOLD: dict[str, tuple[Any, dict[str, Any], str]] = {
-    "tests and providers": (["{{text}}"], {"providers": ["x"], "tests": [1]}, "its providers, tests were left out"),
+    "tests and providers": (["{{text}}"], {"providers": ["x"], "tests": [1]}, "its providers and tests were left out"),
     "filters of providers": (["{{text}}"], {"providers": [{"id": "x", "prompts": ["a"]}]}, "which provider gets which"),
     "defaults": (["{{text}} {{tone}}"], {"defaultTest": {"vars": {"tone": "kind"}}}, "gives to 'tone' were left out"),
     "settings of a prompt": ([{"raw": "{{text}}", "config": {"a": 1}}], {}, "its config was left out"),

@@ -15,8 +15,8 @@ from fedprompt.workspace.exchange.exporting import import_file
 __all__ = ["draw_bring"]
 
 MAX_MEGABYTES = 64
-MOST_ALIKE = 8
-READABLE = ("zip", "json", "yaml", "yml", "prompty", "prompt")
+MOST_ALIKE, MOST_TOLD = 8, 20
+READABLE = ("zip", "json", "yaml", "yml", "prompty", "prompt", "txt", "jsonl", "j2")
 ABOUT = (
     "A bundle that fedprompt wrote, here or elsewhere, or prompts of LangChain, Langfuse, promptfoo, PEFT, vLLM, "
     "Prompty, Dotprompt, or Hugging Face's prompt templates. A file is checked before anything of it is kept, and "
@@ -71,5 +71,10 @@ def _bring(name: str, content: bytes) -> None:
             f":material/content_copy: {plain(ws.bank.prompt_row(id).name)} has the same words or vectors, in another "
             f"order, as {plain(told)}. Both stay."
         )
-    for dropped in found.dropped[:20]:
-        st.warning(plain(sentence(dropped)), icon=":material/content_cut:")
+    for dropped in found.dropped[:MOST_TOLD]:
+        st.warning(plain(sentence(dropped.replace(str(path), name))), icon=":material/content_cut:")
+    if len(found.dropped) > MOST_TOLD:
+        st.warning(
+            f"{len(found.dropped) - MOST_TOLD} more things were left out; `fedprompt import` in a terminal tells each.",
+            icon=":material/content_cut:",
+        )
