@@ -174,6 +174,20 @@ def test_a_prompty_file_comes_in_under_its_own_name_and_says_that_nobody_signed_
     assert any("Nobody signed it" in one.value for one in at.caption)
 
 
+def test_an_import_tells_all_that_it_left_out_by_the_files_own_name(open_page: Open) -> None:
+    at = open_page("bank")
+    prompts = "".join(f"- {{raw: 'Is {number} {{{{text}}}}?', config: {{a: 1}}}}\n" for number in range(24))
+    text = f"providers: [x]\nprompts:\n{prompts}"
+    at.file_uploader(key="bank_file").upload("theirs.yaml", text.encode()).run()
+    at.button(key="bank_import").click().run()
+    told = [one.value for one in at.warning]
+    assert plain("theirs.yaml: its providers was left out.") in told[0]
+    # The providers, each prompt's settings and that there are no label words make 26; 20 are shown.
+    assert len(told) == 21
+    assert "6 more things were left out" in told[-1]
+    assert "import-" not in " ".join(told)
+
+
 def test_old_exports_make_room_for_new_ones(open_page: Open, home: Path, tuned: str) -> None:
     (home / "exports").mkdir()
     for number in range(9):
