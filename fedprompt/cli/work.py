@@ -52,6 +52,7 @@ def score(
     if dry_run:
         _dry_run(study, data, pairs(map_, header), group, chosen, model, home, json)
         return
+    from fedprompt.evaluation.runs.label_pairs import LabelPair, told
     from fedprompt.workspace.local.scoring import score as run
     from fedprompt.workspace.workspace import open_workspace
 
@@ -73,6 +74,8 @@ def score(
         emit(found)
         return
     _show_scores(found)
+    for pair in found.get("label_pairs", ()):
+        line(told(LabelPair(**pair)))
     if found["power"] is not None and not any(row["p_adjusted"] < SURE for row in found["against_best"][:1]):
         line(f"the best two: {found['power']}")
     show_calls(found["judge"])

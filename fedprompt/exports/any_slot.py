@@ -31,6 +31,7 @@ from fedprompt.exports.reading import dropped_normalising, reading_body
 from fedprompt.exports.slot import Sides, only_one, refuse_unheld, sides
 from fedprompt.exports.widening import check_rows, embedding_rows, load_model, new_tokens, save_shapes, widen
 from fedprompt.exports.writing import check_space, publishing, write_text
+from fedprompt.models.nested import may_nest
 
 __all__ = ["AnySlot"]
 
@@ -57,6 +58,7 @@ class AnySlot:
 
     def use(self, items: Sequence[Exported], name: str) -> Snippet:
         """Return lines that run the prompt with plain transformers."""
+        words = tuple(items[0].reading.words.values())
         lines = [
             "import json, pathlib, torch, transformers as t",
             f'folder, case = ".", {json.dumps(fields_of(items[0]))}',
@@ -65,7 +67,7 @@ class AnySlot:
             'p = json.loads(pathlib.Path(folder, "prompt.json").read_text("utf-8"))',
             "encode = lambda s: tokenizer(s, add_special_tokens=False, split_special_tokens=True).input_ids",
             'start = p["opening"] + encode(p["before"].format(**case)) + p["slot"]',
-            *(_CHOICE if items[0].reading.words else _GENERATE),
+            *(_GENERATE if not words else _NESTED if may_nest(words) else _CHOICE),
         ]
         return Snippet("python", "\n".join(lines), _NOTE)
 
@@ -197,11 +199,20 @@ def _scrub(folder: Path, source: Path) -> None:
             raise ExportError(f"the model's {file.name} names a path of this machine; it is not written")
 
 
+_SHARES = "{}dict(zip(ends, torch.stack([logs(end) for end in ends.values()]).softmax(0).tolist())){}"
 _CHOICE = (
     'ends = {label: encode(p["after"].format(**case) + word) for label, word in p["words"].items()}',
     'logs = lambda end: model(torch.tensor([start + end])).logits[0, len(start) - 1 : -1, : p["vocabulary"]]'
     ".log_softmax(-1)[range(len(end)), end].sum()",
-    "print(dict(zip(ends, torch.stack([logs(end) for end in ends.values()]).softmax(0).tolist())))",
+    _SHARES.format("print(", ")"),
+)
+# Each text counts for the longest word that it begins with.
+_NESTED = (
+    *_CHOICE[:-1],
+    _SHARES.format("shares = ", ""),
+    "longer = lambda a: [b for b, end in ends.items() if b != a and end[: len(ends[a])] == ends[a]]",
+    "own = lambda a: max(0, shares[a] - sum(map(own, longer(a))))",
+    "print({a: own(a) / sum(map(own, ends)) for a in ends})",
 )
 _GENERATE = (
     'ids = torch.tensor([start + encode(p["after"].format(**case))])',

@@ -1,12 +1,22 @@
 """How an answer is read, and what a prompt scores when it is read that way, in sentences and as JSON."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from fedprompt.exports.protocol import Exported, Reading
+from fedprompt.models.nested import may_nest
 from fedprompt.study.schema import Answer
 
-__all__ = ["HOW_CHOICE", "HOW_GENERATE", "dropped_normalising", "how_to_read", "reading_body", "score_sentence"]
+__all__ = [
+    "HOW_CHOICE",
+    "HOW_GENERATE",
+    "HOW_NESTED",
+    "dropped_normalising",
+    "how_to_read",
+    "reading_body",
+    "score_sentence",
+]
 
 HOW_CHOICE = (
     "Compare the label words as continuations: for each word add up the log-likelihoods of its tokens after "
@@ -15,6 +25,10 @@ HOW_CHOICE = (
     "label's."
 )
 HOW_GENERATE = "Let the model continue the prompt greedily (no sampling); the text that comes is the answer."
+HOW_NESTED = (
+    " Where the tokens of one word begin another's, take from the shorter word's probability those of the words that "
+    "its tokens begin: it then counts the texts that do not go on to a longer word."
+)
 _NORMALISED = {
     "tokens": " Divide each word's sum by the number of its tokens before you compare.",
     "characters": " Divide each word's sum by the number of its characters before you compare.",
@@ -25,10 +39,11 @@ _FREED = {
 }
 
 
-def how_to_read(words: bool, answer: Answer | None) -> str:
+def how_to_read(words: Collection[str], answer: Answer | None) -> str:
     """Return the sentences that tell how an answer is read: among label words, or as text; ``answer``: the study's."""
     if words:
-        return HOW_CHOICE + (
+        nested = HOW_NESTED if may_nest(tuple(words)) else ""
+        return (HOW_CHOICE + nested) + (
             "" if answer is None else _NORMALISED.get(answer.normalise, "") + _FREED.get(answer.prior, "")
         )
     if answer is None:

@@ -101,8 +101,15 @@ def answer(prompt, url, served, case):
             choice = ask(url, served, embeds, max_tokens=1, logprobs=1, allowed_token_ids=[token])
             sums[label] += choice["logprobs"]["token_logprobs"][0]
     top = max(sums.values())
-    total = sum(math.exp(value - top) for value in sums.values())
-    return {label: math.exp(value - top) / total for label, value in sums.items()}
+    shares = {label: math.exp(value - top) for label, value in sums.items()}
+    found = {label: own(label, shares, paths) for label in shares}
+    return {label: value / sum(found.values()) for label, value in found.items()}
+
+
+def own(label, shares, paths):
+    """A label's share without the texts that go on to a label whose word its own word begins."""
+    longer = [other for other in paths if other != label and paths[other][: len(paths[label])] == paths[label]]
+    return max(0.0, shares[label] - sum(own(other, shares, paths) for other in longer))
 
 
 if __name__ == "__main__":

@@ -81,6 +81,19 @@ def test_the_readmes_lines_give_fedprompts_probabilities(
     assert abs(wanted["positive"] - 0.5) > 1e-3
 
 
+def test_the_readmes_lines_tell_words_apart_that_begin_one_another(
+    exported: Make, tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = tiny_model(tmp_path / "model")
+    context = _context(folder)
+    words = {"off": " time off", "status": " time off status", "new": " time off status, new", "no": " no"}
+    item = exported("Review: {text}{soft}\nIntent:", context.model_digest, words=words)
+    path = AnySlot().write([item], tmp_path / "out", context)
+    for text in TEXTS:
+        found = literal_eval(_run_lines(path, text))
+        assert found == pytest.approx(_ours(folder, item, text), abs=1e-4) and sum(found.values()) == pytest.approx(1)
+
+
 def test_the_lines_are_few_and_import_no_fedprompt(exported: Make, tiny_context: ExportContext, tmp_path: Path) -> None:
     path = AnySlot().write([exported("{text}{soft}:", tiny_context.model_digest)], tmp_path / "out", tiny_context)
     lines = _lines(path).splitlines()

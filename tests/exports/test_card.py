@@ -11,7 +11,7 @@ from fedprompt.exports.card import card, public_model_name
 from fedprompt.exports.markdown import Markdown
 from fedprompt.exports.peft import Peft
 from fedprompt.exports.protocol import ExportContext, Exported, Format, Snippet
-from fedprompt.exports.reading import how_to_read
+from fedprompt.exports.reading import HOW_NESTED, how_to_read
 from fedprompt.exports.vllm import Vllm
 from fedprompt.models.protocols import Decoding
 from fedprompt.study.schema import Answer
@@ -81,13 +81,14 @@ def test_a_path_is_never_shown(name: str, shown: str) -> None:
 
 def test_how_an_answer_is_read_follows_the_study() -> None:
     choice = Answer(type="choice", labels=("a", "b"), normalise="tokens", prior="pmi")
-    told = how_to_read(True, choice)
+    told = how_to_read((" a", " b"), choice)
     assert "Divide each word's sum by the number of its tokens" in told
     assert "after the template with empty fields" in told
+    assert HOW_NESTED not in told and HOW_NESTED in how_to_read((" time off", " no", " time off status"), None)
     drawn = Answer.model_validate({"type": "generate", "scorers": ["exact"], "temperature": 0.7, "seed": 3})
-    assert "drawing at temperature 0.7 and top_p 1 under the seed 3" in how_to_read(False, drawn)
-    assert how_to_read(False, drawn).endswith(r'It ends before the first of "\n\n", if one comes, or after 64 tokens.')
-    assert "greedily" in how_to_read(False, None)
+    assert "drawing at temperature 0.7 and top_p 1 under the seed 3" in how_to_read((), drawn)
+    assert how_to_read((), drawn).endswith(r'It ends before the first of "\n\n", if one comes, or after 64 tokens.')
+    assert "greedily" in how_to_read((), None)
 
 
 def _context(digest: str) -> ExportContext:

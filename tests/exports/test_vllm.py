@@ -21,6 +21,7 @@ from fedprompt.exports.vllm import Vllm
 from fedprompt.models.hf.digest import model_digest
 from fedprompt.models.hf.model import HFModel
 from fedprompt.models.protocols import ChoiceQuery, RunSettings
+from tests.exports.conftest import WORDS
 
 Make = Callable[..., Exported]
 TEXT = "rather <fp-0> long {text} 🙂"
@@ -71,15 +72,28 @@ def serving(folder: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         server.server_close()
 
 
+NESTED = {"off": " time off", "status": " time off status", "new": " time off status, new", "no": " no"}
+
+
 @pytest.mark.parametrize(
-    ("template", "bos"),
-    [("Review: {text}{soft}\nSentiment:", False), ("{soft}{text}:", True), ("{text} so{soft}", True)],
+    ("template", "bos", "words"),
+    [
+        ("Review: {text}{soft}\nSentiment:", False, WORDS),
+        ("{soft}{text}:", True, WORDS),
+        ("{text} so{soft}", True, WORDS),
+        ("Review: {text}{soft}\nIntent:", False, NESTED),
+    ],
 )
 def test_the_scripts_answers_are_fedprompts(
-    exported: Make, tiny_model: Callable[..., Path], tmp_path: Path, template: str, bos: bool
+    exported: Make,
+    tiny_model: Callable[..., Path],
+    tmp_path: Path,
+    template: str,
+    bos: bool,
+    words: dict[str, str],
 ) -> None:
     folder = tiny_model(tmp_path / "model", bos=bos)
-    item = exported(template, model_digest(folder))
+    item = exported(template, model_digest(folder), words=words)
     path = Vllm().write([item], tmp_path / "out", ExportContext(folder, "tiny", model_digest(folder)))
     script = runpy.run_path(str(path / "send.py"))
     with serving(folder) as (url, asked):

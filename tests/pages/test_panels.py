@@ -80,7 +80,10 @@ def test_answers_survive_being_written_and_read() -> None:
     assert said(words) == "positive = “good”, negative, odd = “x”"
 
 
-@pytest.mark.parametrize("text", ["a", "a\na", "a = x\nb = x", "= x\nb", "a =\nb", "\n".join(map(str, range(33)))])
+@pytest.mark.parametrize(
+    "text",
+    ["a", "a\na", "a = x\nb = x", "= x\nb", "a =\nb", "Yes\nyes", "a = No\nb = no", "\n".join(map(str, range(33)))],
+)
 def test_answers_that_cannot_be_told_apart_are_refused(text: str) -> None:
     with pytest.raises(PromptError):
         read_answers(text, spaced=True)

@@ -6,6 +6,7 @@ A word stands after a space, as it would in running text, unless it is quoted; t
 from collections.abc import Mapping
 
 from fedprompt.errors import PromptError
+from fedprompt.study.labels import alike
 
 __all__ = ["MAX_LABELS", "read_answers", "said", "write_answers"]
 
@@ -38,6 +39,10 @@ def read_answers(text: str, *, spaced: bool) -> dict[str, str]:
         raise PromptError(f"{len(words)} answers are more than {MAX_LABELS}; give fewer")
     if len(set(words.values())) < len(words):
         raise PromptError("two answers have the same word, so the model could not tell them apart; change one")
+    for texts in (words, words.values()):
+        if (found := alike(texts)) is not None:
+            one, other, difference = found
+            raise PromptError(f"the answers {one!r} and {other!r} differ in nothing but {difference}; change one")
     return words
 
 

@@ -29,7 +29,7 @@ def reading_of(prompt: Prompt, study: Study | None, rows: Sequence[ScoreRow]) ->
     """Return how a prompt's answers are read and what it scores that way, out of its rows in the bank."""
     words = dict(prompt.template.words or {})
     answer = study.answer if study else None
-    found = Reading(words, how_to_read(bool(words), answer), study.metric if study else "accuracy")
+    found = Reading(words, how_to_read(words.values(), answer), study.metric if study else "accuracy")
     if answer is not None:
         writing = Decoding(answer.max_tokens, answer.stop, answer.temperature, answer.top_p, answer.seed)
         found = replace(found, normalise=answer.normalise, prior=answer.prior, writing=writing)
