@@ -23,7 +23,7 @@ from fedprompt.bank.rows import PromptPage, PromptRow, StudyRow
 from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
 from fedprompt.workspace.failure import Traces
 from fedprompt.workspace.front.overview import overview
-from fedprompt.workspace.home import find_home
+from fedprompt.workspace.home import default_home, find_home
 from fedprompt.workspace.playground.trial_files import TrialFolder, owner_folder
 from fedprompt.workspace.ranking.comparing import compare
 from fedprompt.workspace.ranking.filters import RankingFilters
@@ -238,13 +238,19 @@ def guarded(draw: Callable[P, None]) -> Callable[P, None]:
     return drawn
 
 
+def _logs() -> str:
+    try:
+        return str(default_home() / "logs")
+    except FedPromptError:  # this user has no home directory
+        return "the home folder"
+
+
 def explain(error: Exception) -> None:
     """Draw an error as a sentence that says what to do next, with its button where there is one."""
     if not isinstance(error, FedPromptError):
         log.error("a page failed\n%s", Traces().formatException((type(error), error, error.__traceback__)))
-        logs = Path(os.environ.get("FEDPROMPT_HOME") or Path.home() / ".fedprompt") / "logs"
         st.error(
-            f"This page could not be drawn. Try again; if it stays, the logs in {plain(str(logs))} say why.",
+            f"This page could not be drawn. Try again; if it stays, the logs in {plain(_logs())} say why.",
             title="Something went wrong",
             icon=":material/error:",
         )

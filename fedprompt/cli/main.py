@@ -1,6 +1,6 @@
 """The command ``fedprompt``: gathers the commands, and turns errors into one sentence and an exit code.
 
-Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C or SIGTERM.
 """
 
 import logging
@@ -14,6 +14,8 @@ import typer
 import fedprompt
 from fedprompt.cli import assets, bank, data, demo, doctor, exchange, harden, hub, serve, site, study, ui, work
 from fedprompt.cli.showing import clean
+from fedprompt.cli.stopping import interruptible
+from fedprompt.cli.streams import flushed, open_streams
 from fedprompt.models.threads import spin_briefly
 from fedprompt.workspace.failure import Traces, sentence_of
 
@@ -75,8 +77,10 @@ def _start(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     spin_briefly(os.environ)  # before torch is imported by whatever the command does
+    open_streams()
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="fedprompt")
+        with interruptible():
+            app(args=None if arguments is None else list(arguments), prog_name="fedprompt")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
         if code == STOPPED:
@@ -94,7 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """Run the command line and end the process with its exit code."""
-    sys.exit(main())
+    code = main()
+    if (error := flushed()) is not None:
+        if not isinstance(error, BrokenPipeError):  # whoever read along has enough
+            _say(f"stdout: {sentence_of(error)}")
+        code = code or 1
+    sys.exit(code)
 
 
 def _say(sentence: str) -> None:

@@ -11,14 +11,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fedprompt.cli.streams import holds, is_utf8
+
 __all__ = ["clean", "emit", "line", "number", "percent", "show_calls", "table"]
 
 WIDE = 120
 
 
 def emit(value: Any) -> None:
-    """Print one JSON value."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    """Print one JSON value: UTF-8, or ASCII with JSON's own escapes where stdout is of another encoding."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str)
+    if not is_utf8(sys.stdout) or not holds(text, sys.stdout):
+        text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False, default=str)
+    print(text)
 
 
 def line(text: str = "") -> None:
@@ -39,9 +44,18 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str |
         numbers = bool(place) and all(isinstance(v, int | float) or _like_number(str(v)) for v in values)
         drawn.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text("".join(c if c.isprintable() else " " for c in str(cell))) for cell in row))
+        drawn.add_row(*(Text(_cell(str(cell))) for cell in row))
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
     Console(file=sys.stdout, width=width, highlight=False).print(drawn)
+
+
+def _cell(text: str) -> str:
+    """Return a cell's text as stdout will show it, so that the columns fit."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    if holds(plain, sys.stdout):
+        return plain
+    encoding = sys.stdout.encoding
+    return plain.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def percent(value: float | None) -> str:

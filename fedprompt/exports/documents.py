@@ -439,6 +439,8 @@ def left_out(where: str, names: Sequence[str]) -> tuple[str, ...]:
 
 def _bounded(path: Path) -> bytes:
     try:
+        if not path.is_file() and not path.is_dir() and path.exists():  # a pipe that nobody writes to never ends
+            raise ExportError(f"{path}: is not a regular file; save it to a file first")
         if path.stat().st_size > MAX_DOCUMENT_BYTES:
             raise ExportError(f"{path}: larger than {MAX_DOCUMENT_BYTES:,} bytes, which no prompt's file is")
         return path.read_bytes()

@@ -36,6 +36,8 @@ def read_study(path: Path, complete: Complete | None = None) -> Study:
         StudyError: no such file, too large, not UTF-8, not YAML, or not a study; names file, line and field.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe that nobody writes to never ends
+            raise StudyError(f"{path}: is not a regular file; save the study to a file first")
         with path.open("rb") as file:
             data = file.read(MAX_STUDY_BYTES + 1)
         if len(data) > MAX_STUDY_BYTES:

@@ -32,6 +32,8 @@ def sentence_of(error: BaseException, details: str = "the log has the details") 
             return FULL.format("")
     if isinstance(error, MemoryError):
         return "the memory is full; close other programs or use fewer or shorter cases"
+    if (found := _foreseen(error)) is not None:
+        return found
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror.lower()}; check the path and its permissions"
@@ -56,6 +58,25 @@ class Traces(logging.Formatter):
 def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def _foreseen(error: BaseException) -> str | None:
+    """Return the sentence for what names, paths and texts from outside can bring about anywhere."""
+    said = str(error)
+    if isinstance(error, UnicodeError):
+        return (
+            "a name or a text holds characters that are none in UTF-8 (half of a pair, or bytes of another encoding); "
+            "rename the file or write the text anew"
+        )
+    if isinstance(error, ValueError) and ("null byte" in said or "null character" in said):
+        return "a path or a text holds the character NUL, which no file name has; write it without"
+    if isinstance(error, RuntimeError) and "home directory" in said:
+        return "this user has no home directory, which '~' stands for; write the path in full"
+    if isinstance(error, RuntimeError) and "start new thread" in said:
+        return "this machine starts no more threads for this user; end other programs or raise the limit (ulimit -u)"
+    if isinstance(error, RecursionError):
+        return "something is nested too deeply to be read; write it with fewer levels"
+    return None
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

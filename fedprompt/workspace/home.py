@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fedprompt.errors import FedPromptError
 
-__all__ = ["Home", "find_home"]
+__all__ = ["Home", "default_home", "find_home"]
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,22 @@ class Home:
         return self.path / "logs"
 
 
+def default_home() -> Path:
+    """Return where the home folder is unless one is named: ``$FEDPROMPT_HOME``, by default ``~/.fedprompt``.
+
+    Raises:
+        FedPromptError: this user has no home directory, as in some containers.
+    """
+    return _absolute(Path(os.environ.get("FEDPROMPT_HOME") or "~/.fedprompt"))
+
+
 def find_home(path: Path | None = None) -> Home:
     """Return the home folder, made with mode 0700 if it is not there.
 
     Raises:
         FedPromptError: it cannot be made or is a file.
     """
-    chosen = (path or Path(os.environ.get("FEDPROMPT_HOME") or Path.home() / ".fedprompt")).expanduser().absolute()
+    chosen = default_home() if path is None else _absolute(path)
     try:
         chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -55,3 +64,15 @@ def find_home(path: Path | None = None) -> Home:
             f"the home folder {chosen} cannot be made ({error.strerror}); choose another with --home DIR"
         ) from error
     return Home(chosen)
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:
+        raise FedPromptError(
+            f"{path}: this user has no home directory; name a folder with --home DIR or in FEDPROMPT_HOME"
+        ) from None
+    except OSError as error:  # the folder that this process is in was removed
+        why = (error.strerror or "no such folder").lower()
+        raise FedPromptError(f"{path}: {why}; write the path in full") from None

@@ -25,6 +25,8 @@ def secret_in(path: Path, what: str, make: Callable[[], bytes], most: int = 4096
     try:
         if not path.exists():
             write_first(path, make())
+        if not path.is_file():
+            raise FedPromptError(f"{path}: {what} is kept in a regular file, and this is none; name another")
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
                 raise FedPromptError(f"{path} can be read by others; see who did, then 'chmod 600' it")

@@ -50,5 +50,5 @@ def _travels(home: Path) -> str:
 def _short(home: Path) -> str:
     try:
         return f"~/{home.relative_to(Path.home())}"
-    except ValueError:
+    except (ValueError, RuntimeError):  # it lies elsewhere, or this user has no home directory
         return str(home)

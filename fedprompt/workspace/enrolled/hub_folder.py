@@ -95,6 +95,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
         FederationError: it is too large or not a JSON object.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise FederationError(f"{path}: is not a regular file; give the file that you were sent")
         with path.open("rb") as file:
             data = file.read(MAX_JSON_BYTES + 1)
         found = plain_json(data, _BOUNDS)

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import os
 import signal
-import sqlite3
 import sys
 import threading
 import time
@@ -21,7 +20,7 @@ from types import FrameType
 
 from fedprompt.errors import FedPromptError
 from fedprompt.models.threads import spin_briefly
-from fedprompt.workspace.failure import Traces
+from fedprompt.workspace.failure import Traces, sentence_of
 from fedprompt.workspace.jobs.jobs import JobStopped, put_back, resume, run_job
 from fedprompt.workspace.jobs.queue import LANES, JobQueue
 from fedprompt.workspace.jobs.tether import die_with_parent
@@ -64,8 +63,8 @@ class _Stop:
             log.warning("the job %s did not stop in time and is broken off; it is queued again", self.job)
             try:
                 put_back(self._ws, self.job)
-            except FedPromptError as error:
-                log.error("%s", error)
+            except Exception as error:  # the next start finds the job by its dead process
+                log.error("%s", sentence_of(error))
         logging.shutdown()
         os._exit(0)
 
@@ -116,9 +115,26 @@ def _serve(ws: Workspace, lane: str, stop: _Stop) -> None:
                     stop.job = None
             except JobStopped:
                 return
-            except (FedPromptError, sqlite3.Error) as error:
-                log.error("%s", error)
-                time.sleep(1.0)
+            except Exception as error:  # whatever it is, the next job is served
+                log.error("%s", sentence_of(error), exc_info=error if not isinstance(error, FedPromptError) else None)
+                _settle(ws, stop, sentence_of(error))
+
+
+def _settle(ws: Workspace, stop: _Stop, why: str) -> None:
+    """Write that the job failed, as soon as that can be written: nobody may wait for a job that nothing works on."""
+    while not stop():
+        time.sleep(1.0)
+        if stop.job is None:
+            return
+        try:
+            mine = [row for row in ws.bank.jobs(limit=1000) if row.id == stop.job and row.pid == os.getpid()]
+            if any(row.state == "running" for row in mine):
+                ws.bank.end_job(stop.job, "failed", None, why)
+        except Exception as error:  # the bank cannot be read or written yet
+            log.error("%s", sentence_of(error))
+        else:
+            stop.job = None
+            return
 
 
 def _give_way() -> None:
@@ -135,15 +151,18 @@ def _beat(ws: Workspace, lane: str, stop: _Stop) -> None:
     while not stop():
         try:
             announce(ws.home, lane, os.getpid())
-        except OSError as error:
-            log.warning("the process cannot say that it is alive: %s", error)
+        except Exception as error:  # a beat that stops would have the pages say that nothing runs
+            log.warning("the process cannot say that it is alive: %s", sentence_of(error))
         time.sleep(1.0)
 
 
 def _tidy(ws: Workspace, stop: _Stop) -> None:
     """Delete the playground's runs when their time is over, also while nobody starts another."""
     while not stop():
-        prune_runs(ws.home)
+        try:
+            prune_runs(ws.home)
+        except Exception as error:  # the next try may do
+            log.warning("old runs cannot be deleted: %s", sentence_of(error))
         time.sleep(TIDY_SECONDS)
 
 
@@ -158,14 +177,14 @@ def _load_early(ws: Workspace, stop: _Stop) -> None:
     while not stop():
         try:
             find_model_folder(DEFAULT_MODEL, ws.home.path)
-        except FedPromptError:
+        except (FedPromptError, OSError):
             time.sleep(1.0)
             continue
         try:
             load_quick(ws, DEFAULT_MODEL)
             log.info("the model %s is loaded", DEFAULT_MODEL)
-        except FedPromptError as error:
-            log.error("%s", error)
+        except Exception as error:  # a run that needs it says so itself
+            log.error("%s", sentence_of(error))
         return
 
 

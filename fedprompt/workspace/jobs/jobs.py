@@ -209,7 +209,7 @@ def run_job(ws: Workspace, job: str, stopping: Callable[[], bool] = lambda: Fals
         ws.bank.end_job(job, "cancelled", None, None)
         if row.kind in FORGOTTEN:
             ws.bank.forget_job(job)  # nobody waits for it any more
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a library that ends the process is to end the job alone
         # A job's error goes to whoever waits for it, in words; the trace goes to the log.
         log.exception("job %s (%s) failed", job, row.kind)
         ws.bank.end_job(job, "failed", None, sentence_of(error))

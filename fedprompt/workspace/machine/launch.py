@@ -247,12 +247,22 @@ def _environment(home: Home, root: Path, role: str) -> dict[str, str]:
     paths = [str(root), os.environ.get("PYTHONPATH", "")]
     return {
         **SPIN,
+        **_own_folder(home),
         **os.environ,
         "FEDPROMPT_HOME": str(home.path),
         "FEDPROMPT_ROLE": role,
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _own_folder(home: Home) -> dict[str, str]:
+    """Return a home directory for libraries, where this user has none."""
+    try:
+        Path.home()
+    except RuntimeError:
+        return {"HOME": str(home.path)}
+    return {}
 
 
 def _greet(say: Say, home: Home, seen: Sequence[str], again: int, first: bool) -> None:

@@ -82,7 +82,7 @@ def secrets_files(home: Path, root: Path) -> tuple[Path, ...]:
         home: the home folder of fedprompt.
         root: the folder that the app is started in.
     """
-    places = (Path.home() / ".streamlit", root / ".streamlit", root / "app" / ".streamlit", home)
+    places = (*_own_folder(), root / ".streamlit", root / "app" / ".streamlit", home)
     return tuple(dict.fromkeys(folder / FILE for folder in places if (folder / FILE).exists()))
 
 
@@ -106,6 +106,13 @@ def is_loopback(address: str | None) -> bool:
         return ipaddress.ip_address((address or "").strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _own_folder() -> tuple[Path, ...]:
+    try:
+        return (Path.home() / ".streamlit",)
+    except RuntimeError:  # this user has no home directory
+        return ()
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -19,7 +19,7 @@ from typing import Self
 from fedprompt.errors import BankError, PromptError, did_you_mean
 from fedprompt.models.protocols import Decoding
 from fedprompt.workspace.answers.answering import Given, LocalPrompt, local_prompt
-from fedprompt.workspace.home import Home
+from fedprompt.workspace.home import Home, default_home
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = ["BankPrompt", "PromptBank", "open_bank"]
@@ -154,7 +154,7 @@ def open_bank(home: Path | str | None = None) -> PromptBank:
     Raises:
         BankError: there is no bank, or it cannot be opened.
     """
-    chosen = Path(home or os.environ.get("FEDPROMPT_HOME") or Path.home() / ".fedprompt").expanduser().absolute()
+    chosen = default_home() if home is None else Path(home).expanduser().absolute()
     if not os.environ.get("FEDPROMPT_BANK_URL") and not Home(chosen).bank.is_file():
         raise BankError(
             f"there is no bank in {chosen}; name the home folder that has one, or fill this one: 'fedprompt demo' or "
