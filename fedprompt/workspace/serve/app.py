@@ -5,11 +5,12 @@ request says, and what is answered, is in no log and in no error.
 """
 
 import asyncio
+import codecs
 import hmac
 import logging
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
@@ -94,7 +95,7 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
         except TimeoutError:
             raise Refused("the body took too long to arrive", status=408) from None
         try:
-            request = checked_json(kind, body, REQUEST)
+            request = checked_json(kind, body.removeprefix(codecs.BOM_UTF8), REQUEST, strict=True)
         except Unfit as error:
             raise refusal(error) from None
         check_name(request.model)
@@ -174,9 +175,9 @@ async def _body(received: "Received") -> bytes:
     return bytes(found)
 
 
-def _answered(prompt: BankPrompt, request: ChatRequest | CompletionRequest, told: Mapping[str, str]) -> Answered:
+def _answered(prompt: BankPrompt, request: ChatRequest | CompletionRequest, told: Mapping[str, Any]) -> Answered:
     chat = isinstance(request, ChatRequest)
-    text = request.text if isinstance(request, ChatRequest) else request.prompt
+    text = request.text
     decoding = decoding_of(request, prompt.local.answer)
     fields = fields_of(text, prompt.fields, "messages" if chat else "prompt")
     given = prompt.answer(fields, decoding)
@@ -187,7 +188,7 @@ def _answered(prompt: BankPrompt, request: ChatRequest | CompletionRequest, told
         kind="chat" if chat else "text",
         model=request.model,
         given=given,
-        told=told,
+        told={**told, "without_effect": request.idle(prompt.local.answer)},
         prompt_tokens=read,
         written_tokens=written,
         cut=decoding is not None and given.tokens >= decoding.max_tokens,
