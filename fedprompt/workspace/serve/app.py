@@ -107,7 +107,7 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
         answered = await run_sync(_answered, prompt, request, told, limiter=one_at_a_time)
         if not request.stream:
             return JSONResponse(reply(answered))
-        usage = request.stream_options is not None and request.stream_options.include_usage
+        usage = request.stream_options is not None and bool(request.stream_options.include_usage)
         # The answer is there before the first byte, so a refusal still has its status.
         return StreamingResponse(iter(list(stream(answered, usage))), media_type="text/event-stream")
 
