@@ -65,7 +65,18 @@ def _before(app: Application) -> Doorway:
     # Streamlit looks at the names of origins once more, behind the doorway.
     config.set_option("server.corsAllowedOrigins", sorted(addresses.origins))
     entry = entry_of(find_home(), port) if sign_in is None else None
-    return Doorway(app, addresses, entry, PAGES)
+    return Doorway(app, addresses, entry, PAGES, uploads=None if sign_in is None else has_signed_in)
+
+
+def has_signed_in(cookies: str) -> bool:
+    """Return whether a ``Cookie`` header has what Streamlit signs for whoever signed in.
+
+    Streamlit itself takes files of whoever opened a page, also of one that only asks to sign in.
+    """
+    from starlette.requests import cookie_parser
+    from streamlit.web.server.starlette import starlette_websocket
+
+    return starlette_websocket._get_signed_cookie_with_chunks(cookie_parser(cookies), "_streamlit_user") is not None
 
 
 def _sign_in() -> SignIn | None:

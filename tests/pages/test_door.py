@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from fedprompt.workspace.door.entry_token import Entry, entry_of
 from fedprompt.workspace.home import Home
+from tests.pages.visitors import AUTH
 from tests.workspace.raw_http import ask, knock
 
 pytestmark = pytest.mark.whole
@@ -64,11 +66,16 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    home = tmp_path_factory.mktemp("door")
+    with server(tmp_path_factory.mktemp("door")) as found:
+        yield found
+
+
+@contextmanager
+def server(home: Path, *options: str) -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "app.server", "run", "app/main.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "app.server", "run", "app/main.py", "--server.port", str(port), *options]
     environment = {
         **os.environ,
         "FEDPROMPT_HOME": str(home),
@@ -167,6 +174,25 @@ def test_an_upload_needs_streamlits_word_against_forgery_besides_the_cookie(serv
     path = "/_stcore/upload_file/a/b"
     reply = ask(served.port, path, served.host, served.own, served.cookie, method="PUT")
     assert (reply.status, b"XSRF" in reply.body) == (403, True)
+
+
+def test_where_people_sign_in_nobody_sends_a_file_before(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets.toml"
+    lines = [f'{name} = "{value}"' for name, value in AUTH.items()]
+    secrets.write_text("\n".join(["[auth]", *lines, ""]))
+    secrets.chmod(0o600)
+    path = "/_stcore/upload_file/a/b"
+    with server(tmp_path, "--secrets.files", str(secrets)) as found:
+        word = ask(found.port, "/_stcore/health", found.host).headers["set-cookie"].split(";")[0]
+        signed = ("X-Xsrftoken", word.partition("=")[2])
+        stranger = ask(found.port, path, found.host, signed, ("Cookie", word), method="PUT")
+        assert (stranger.status, b"sign in before you send a file" in stranger.body) == (403, True)
+        forged = ("Cookie", f"{word}; _streamlit_user=x|y|z")
+        assert ask(found.port, path, found.host, signed, forged, method="PUT").status == 403
+        # Nobody needs a token here: the page is served, and asks to sign in.
+        assert ask(found.port, "/", found.host).status == 200
+        assert knock(found.port, found.host, ("Origin", "https://prompts.example.org")) == 101
+        assert knock(found.port, found.host, ("Origin", "https://other.example.org")) == 403
 
 
 def test_the_token_is_taken_out_of_the_address_and_kept_as_a_cookie(served: Served) -> None:

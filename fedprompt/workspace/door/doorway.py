@@ -25,7 +25,7 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 Say = Callable[[str], tuple[str, str]]
 
-HEALTH = "/_stcore/health"
+HEALTH, UPLOAD = "/_stcore/health", "/_stcore/upload_file/"
 NOT_BY_LINK = ("/_stcore/", "/auth/", "/media/")  # what no link of another site leads to
 ASKED = (b"host", b"origin", b"cookie", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 
@@ -61,6 +61,7 @@ FOREIGN_PAGE = (
     "a page of another site asked; where that page is this server's own, seen through a proxy or a forwarded port, "
     "start the server with --allow-origin and the address that the browser shows"
 )
+STRANGER = "sign in before you send a file"
 LOCKED = (
     "open the address that 'fedprompt ui' printed: it holds a token, which lets a browser in once and for 30 days; the "
     "token lies in the file ui.token of the home"
@@ -82,6 +83,7 @@ class Doorway:
         entry: Entry | None = None,
         headers: Iterable[Header] = PLAIN,
         say: Say = as_text,
+        uploads: Callable[[str], bool] | None = None,
     ) -> None:
         """Stand before an application.
 
@@ -91,9 +93,10 @@ class Doorway:
             entry: the token that a browser needs; none where people sign in, or where programs bring their own.
             headers: what each answer has besides its own.
             say: makes a refusal's content type and body of its sentence.
+            uploads: says by a ``Cookie`` header whether a browser may send files; None lets all do it.
         """
         self.app, self.addresses, self.entry = app, addresses, entry
-        self.headers, self.say = tuple(headers), say
+        self.headers, self.say, self.uploads = tuple(headers), say, uploads
         self.named = frozenset(name for name, _ in self.headers)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -105,6 +108,8 @@ class Doorway:
         asked = _asked(scope)
         if (why := self._foreign(scope, asked)) is not None:
             await self._refuse(kind, send, why)
+        elif self.uploads is not None and UPLOAD in scope["path"] and not self._may_upload(self.uploads, asked):
+            await self._refuse(kind, send, STRANGER)
         elif self.entry is not None and (kind == "websocket" or scope["path"] != HEALTH):
             await self._let_in(self.entry, scope, asked, receive, send)
         else:
@@ -126,6 +131,9 @@ class Doorway:
         if _from_elsewhere(asked) and not _is_visit(scope, asked):
             return FOREIGN_PAGE
         return None
+
+    def _may_upload(self, uploads: Callable[[str], bool], asked: dict[bytes, list[bytes]]) -> bool:
+        return any(uploads(one.decode("latin-1")) for one in asked[b"cookie"])
 
     async def _let_in(
         self, entry: Entry, scope: Message, asked: dict[bytes, list[bytes]], receive: Receive, send: Send
