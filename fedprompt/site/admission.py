@@ -20,15 +20,16 @@ __all__ = ["contents_of", "looks_at", "not_now", "question_of"]
 NotNow = Literal["unknown-study", "paused", "not-supported", "not-allowed", "budget-spent"]
 
 
-def not_now(task: Task, digest: str, folder: SiteFolder, ledger: Ledger) -> NotNow | None:
+def not_now(task: Task, digest: str, folder: SiteFolder, ledger: Ledger, now: datetime | None = None) -> NotNow | None:
     """Return the code for a task that this site does not take now, or None.
 
     Args:
         digest: the study that the operator accepted.
+        now: the time; the machine's if left out. A clock that goes back gives no budget back.
     """
     if task.study != digest:
         return "unknown-study"
-    policy, now = folder.policy, datetime.now(UTC)
+    policy, now = folder.policy, now or datetime.now(UTC)
     if folder.pause.exists() or policy.quiet_at(now.astimezone()):
         return "paused"
     if isinstance(task, ProposeTask):
@@ -36,7 +37,7 @@ def not_now(task: Task, digest: str, folder: SiteFolder, ledger: Ledger) -> NotN
     if task.verb not in policy.verbs:
         return "not-allowed"
     today = now.date().isoformat()
-    answered = (e for e in ledger.entries() if e.time.startswith(today) and e.decision != "call")
+    answered = (e for e in ledger.entries() if e.time[:10] >= today and e.decision != "call")
     if sum(1 for _ in answered) >= policy.tasks_a_day:
         return "budget-spent"
     return None

@@ -31,7 +31,7 @@ def is_alive(home: Home, lane: str) -> bool:
     for path in (home.path / "workers").glob(f"{lane}-*"):
         pid = path.name.removeprefix(f"{lane}-")
         try:
-            fresh = time.time() - path.stat().st_mtime < STALE
+            fresh = abs(time.time() - path.stat().st_mtime) < STALE  # a clock that went back keeps nobody alive
         except OSError:
             continue
         if pid.isdigit() and fresh and is_running(int(pid)):

@@ -4,12 +4,16 @@ Only safetensors, JSON and a tokenizer's own files are fetched; pickled weights 
 folder appears under its name when it is whole.
 """
 
+import fcntl
 import hashlib
 import logging
 import os
 import re
+import secrets
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fedprompt.errors import ModelError
@@ -86,14 +90,17 @@ def converted_gguf(file: Path, home: Path) -> Path:
         if folder.is_dir():
             return folder
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-        log.info("converting %s", file.name)
-        try:
-            run_conversion(file.name, file, temporary, 4 * file.stat().st_size, lambda done, left: None, known=None)
-            temporary.replace(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.with_name(f"{temporary.name}.log").unlink(missing_ok=True)
+        with _alone(folder):
+            if folder.is_dir():  # another process has converted it meanwhile
+                return folder
+            temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+            log.info("converting %s", file.name)
+            try:
+                run_conversion(file.name, file, temporary, 4 * file.stat().st_size, lambda done, left: None, known=None)
+                temporary.replace(folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+                temporary.with_name(f"{temporary.name}.log").unlink(missing_ok=True)
     except OSError as error:
         if folder.is_dir():
             return folder
@@ -101,3 +108,14 @@ def converted_gguf(file: Path, home: Path) -> Path:
             f"{file}: cannot be converted ({error.strerror}); free some disk, or check the file"
         ) from error
     return folder
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one conversion of a file run at a time: each takes gigabytes, and the second finds what the first made."""
+    handle = os.open(folder.with_name(f".{folder.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -123,7 +123,7 @@ def test_pickled_weights_alone_and_a_missing_model_are_refused_with_what_to_do(t
     with hub({"config.json": b"{}", "pytorch_model.bin": b"a pickle"}) as (address, _):
         assert "holds no safetensors" in ask(address, "owner/small", tmp_path)
         assert "could not be fetched" in ask(address, "owner/other", tmp_path)
-    assert os.listdir(tmp_path / "models") == []
+    assert not list((tmp_path / "models").glob("gguf-*"))
 
 
 def test_offline_a_models_id_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_file_that_is_no_gguf_is_refused_and_leaves_nothing(tmp_path: Path) ->
     file.write_bytes(b"GGUF, but not really" * 99)
     with pytest.raises(AssetError, match=r"'bad.gguf' could not be converted"):
         find_model_folder(str(file), tmp_path)
-    assert os.listdir(tmp_path / "models") == []
+    assert not list((tmp_path / "models").glob("gguf-*"))
 
 
 @pytest.mark.slow
@@ -152,7 +152,7 @@ def test_a_gguf_file_becomes_the_very_network_once(tmp_path: Path) -> None:
     write_gguf(network(config("llama-untied")), file)
     found = load(str(file), tmp_path, RunSettings("float32", 1))
     assert isinstance(found, HFModel)
-    (folder,) = (tmp_path / "models").iterdir()
+    (folder,) = (tmp_path / "models").glob("gguf-*")
     assert folder.name == "gguf-" + hashlib.sha256(file.read_bytes()).hexdigest()[:32]
     assert find_model_folder(str(file), tmp_path) == folder
     template = Template("t", text="Review: {text}\nSentiment:").with_words(["positive", "negative"])
@@ -193,3 +193,14 @@ def test_code_beside_a_model_is_never_run(kind: str, tmp_path: Path) -> None:
     else:  # transformers knows it without
         assert load(str(folder), tmp_path, RunSettings("float32", 1)).info.width == 32
     assert not proof.exists()
+
+
+@pytest.mark.slow
+def test_two_conversions_of_one_file_at_once_make_one_folder(tmp_path: Path) -> None:
+    write_gguf(network(config("llama-untied")), tmp_path / "x.gguf")
+    home = tmp_path / "home"
+    asked = [sys.executable, "-c", ASK, str(tmp_path / "x.gguf"), str(home)]
+    both = [subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = {one.communicate(timeout=300)[0].strip() for one in both}
+    (folder,) = (path for path in (home / "models").iterdir() if path.is_dir())
+    assert said == {str(folder)} and (folder / "config.json").is_file()
