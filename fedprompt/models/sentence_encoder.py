@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import ModelError
 from fedprompt.models.assets.catalogue import asset_folder
+from fedprompt.models.assets.folder_check import check_files
 
 __all__ = ["ENCODER", "SentenceEncoder", "load_encoder"]
 
@@ -39,6 +40,7 @@ class SentenceEncoder:
         """
         if not list(folder.glob("*.safetensors")):
             raise ModelError(f"{folder}: has no *.safetensors, and other weights are never loaded")
+        check_files(folder)
         import torch
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fedprompt.errors import ModelError
 from fedprompt.models.assets.gguf_conversion import run_conversion
+from fedprompt.models.assets.gguf_header import check_gguf
 
 __all__ = ["converted_gguf", "fetched_model", "is_hub_id"]
 
@@ -89,6 +90,7 @@ def converted_gguf(file: Path, home: Path) -> Path:
         folder = home / "models" / f"gguf-{digest[:32]}"
         if folder.is_dir():
             return folder
+        check_gguf(file)
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(folder):
             if folder.is_dir():  # another process has converted it meanwhile

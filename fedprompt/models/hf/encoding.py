@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fedprompt.errors import ModelError
+from fedprompt.models.hf.chat_format import ChatFormatError, filled_format
 from fedprompt.models.hf.plain_reader import PlainReader
 from fedprompt.models.nested import Nested, longer_words, untold
 from fedprompt.prompts.rendered import SOFT, Rendered, SoftSlot
@@ -171,16 +172,14 @@ class Encoder:
         return self._formats[roles]
 
     def _format(self, roles: Sequence[str]) -> list[tuple[str, int | None]]:
-        from jinja2 import TemplateError
-
         marks = [f"{_OPEN}{number}{_CLOSE}" for number in range(len(roles))]
         messages = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
         try:
-            text = str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-        except TemplateError as error:  # its words are of the model's folder, and no case's text was in it
+            text = filled_format(self._tokenizer.get_chat_template(), messages, self._tokenizer.special_tokens_map)
+        except ChatFormatError as error:  # its words are of the model's folder, and no case's text was in it
             raise ModelError(
                 f"this model's chat format does not take messages of the roles {', '.join(roles)} "
-                f"({str(error)[:200]}); say what the system message says in the first message of the user, let user "
+                f"({error}); say what the system message says in the first message of the user, let user "
                 "and assistant take turns, or write the template as text"
             ) from None
         if any(text.count(mark) != 1 for mark in marks):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedprompt.errors import ModelError
+from fedprompt.models.assets.folder_check import check_files
 from fedprompt.models.hf.attention import IMPLEMENTATION
 from fedprompt.models.hf.checked import check_once
 from fedprompt.models.hf.digest import model_digest
@@ -24,6 +25,7 @@ from fedprompt.models.hf.generation import Decoder, Prompted
 from fedprompt.models.hf.objective import CachedObjective, Kind
 from fedprompt.models.hf.runner import Body, Head, Rows, Visit, run_tree
 from fedprompt.models.hf.self_check import architecture_of, check_model, refusal, refusing
+from fedprompt.models.hf.size_check import check_size
 from fedprompt.models.hf.trie import Node, Trie
 from fedprompt.models.hf.vocabulary import HFVocabulary
 from fedprompt.models.nested import Nested, apart
@@ -74,11 +76,14 @@ class HFModel:
             raise ModelError(f"{folder}: no such model folder")
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # who loads a model tells it in words of its own
         torch.set_num_threads(settings.threads)
+        if list(folder.glob("*.safetensors")):
+            check_files(folder)
         digest = model_digest(folder)
         try:
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            check_size(folder, config)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            lm: Any = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
                 config=config,
                 dtype=getattr(torch, settings.dtype),
@@ -86,8 +91,12 @@ class HFModel:
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
+                output_loading_info=True,
             )
-        except (OSError, ValueError, KeyError) as error:
+            lm, about = loaded
+        except ModelError:
+            raise
+        except Exception as error:  # what a library raises for files that are no model's is up to it
             if isinstance(error, KeyError) and error.args == (IMPLEMENTATION,):  # it chooses among classes of its own
                 raise refusal(architecture_of(config), "it does not use transformers' attention interface") from error
             if "trust_remote_code" in str(error):  # what transformers advises is never done here
@@ -95,7 +104,11 @@ class HFModel:
                     f"{folder}: it needs code of its own, which is never run here; choose a model that transformers "
                     "knows without"
                 ) from error
-            raise ModelError(f"{folder}: not a causal language model that can be loaded ({error})") from error
+            raise ModelError(f"{folder}: not a causal language model that can be loaded ({_brief(error)})") from error
+        if lacking := sorted(about["missing_keys"]):  # transformers would draw them at random
+            raise ModelError(
+                f"{folder}: the weights lack {len(lacking)} tensors of this model, '{lacking[0]}' first; fetch it again"
+            )
         lm.to(settings.device).eval().requires_grad_(False)
         with refusing(architecture_of(config)):
             window = int(getattr(config.get_text_config(), "max_position_embeddings", 0) or 1_000_000)
@@ -327,3 +340,8 @@ def _name_soft(context: Sequence[int], first: int) -> tuple[int, ...]:
         else:
             named.append(token)
     return tuple(named)
+
+
+def _brief(error: Exception) -> str:
+    said = " ".join(str(error).split())
+    return said[:300] if isinstance(error, OSError | ValueError | KeyError) and said else type(error).__name__

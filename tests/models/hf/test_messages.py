@@ -101,6 +101,9 @@ class Format:
     def __init__(self, source: str | None) -> None:
         self._inner, self.chat_template = tokenizer(), source
 
+    def get_chat_template(self) -> str | None:
+        return self.chat_template
+
     def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)
 
