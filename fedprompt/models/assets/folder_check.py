@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fedprompt.boundary.checked import Bounds, Unfit, plain_json
+from fedprompt.boundary.tensor_header import check_tensors_file
 from fedprompt.errors import ModelError
-from fedprompt.study.checked import Bounds, Unfit, plain_json
-from fedprompt.study.tensor_header import check_tensors_file
 
 __all__ = ["ROOM", "check_files", "model_config", "stored_numbers"]
 
