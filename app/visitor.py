@@ -59,7 +59,9 @@ def check_server() -> None:
     """
     # A page that is tried without a browser has no headers, and no server that could have a doorway.
     if not stands() and st.context.headers.to_dict():
-        raise FedPromptError("this server looks at nobody who comes; start it with 'fedprompt ui', which does")
+        raise FedPromptError(
+            "this server does not check who asks, so it shows no page; start it with 'fedprompt ui', which checks"
+        )
     ours = find_home().path / FILE
     if ours.exists() and str(ours) not in st.get_option("secrets.files"):
         raise FedPromptError(f"this server was started without {ours}; start it with 'fedprompt ui', which reads it")

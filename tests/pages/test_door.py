@@ -1,5 +1,6 @@
 """The app's server, attacked over sockets: foreign hosts, foreign pages, and browsers that were never let in."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -71,11 +72,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @contextmanager
-def server(home: Path, *options: str) -> Iterator[Served]:
+def server(home: Path, *options: str, module: str = "app.server") -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "app.server", "run", "app/main.py", "--server.port", str(port), *options]
+    command = [sys.executable, "-m", module, "run", "app/main.py", "--server.port", str(port), *options]
     environment = {
         **os.environ,
         "FEDPROMPT_HOME": str(home),
@@ -193,6 +194,21 @@ def test_where_people_sign_in_nobody_sends_a_file_before(tmp_path: Path) -> None
         assert ask(found.port, "/", found.host).status == 200
         assert knock(found.port, found.host, ("Origin", "https://prompts.example.org")) == 101
         assert knock(found.port, found.host, ("Origin", "https://other.example.org")) == 403
+
+
+def test_a_server_that_was_started_past_the_doorway_shows_no_page(tmp_path: Path) -> None:
+    from benchmarks.visitor import connected
+
+    async def opened(port: int) -> list[str]:
+        visitor = await connected(f"http://127.0.0.1:{port}", "a=b")
+        await visitor.open("", "")
+        await visitor.socket.close()
+        return visitor.errors
+
+    with server(tmp_path, module="streamlit") as found:
+        (error,) = asyncio.run(opened(found.port))
+    assert "does not check who asks" in error
+    assert not (tmp_path / "bank.db").exists()
 
 
 def test_the_token_is_taken_out_of_the_address_and_kept_as_a_cookie(served: Served) -> None:
