@@ -339,6 +339,8 @@ def parse_yaml(content: bytes | str, where: str, *, aliases: bool = False) -> An
             nodes += 1
             if isinstance(event, yaml.CollectionStartEvent):
                 begun.append((event.anchor, nodes))
+                if len(begun) > MAX_DEPTH:
+                    raise ExportError(f"{where}: its YAML is nested deeper than {MAX_DEPTH}, which no prompt's is")
                 sizes.pop(event.anchor or "", None)  # what lies within must not refer to it
             elif isinstance(event, yaml.CollectionEndEvent):
                 anchor, since = begun.pop()

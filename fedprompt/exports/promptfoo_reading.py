@@ -8,6 +8,7 @@ refused by the name of what it is; what stands around the prompts is left out an
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,11 +18,12 @@ from fedprompt.exports.chat import read_messages, tell
 from fedprompt.exports.documents import Document, json_value, left_out, parse_yaml, revive
 from fedprompt.exports.promptfoo_files import GUARD, PROMPT_FILES, Raw, prompts_in, value_in
 from fedprompt.exports.protocol import Imported
-from fedprompt.exports.syntax import f_string, read_braces, tags_of
+from fedprompt.exports.syntax import MAX_TEXT, f_string, read_braces, tags_of
 
 __all__ = ["read_configuration", "read_prompt_file"]
 
 MAX_PROMPTS = 2000
+MAX_PATH = 4096
 _PROGRAMS: tuple[str, ...] = (
     ".js",
     ".cjs",
@@ -72,7 +74,8 @@ def read_configuration(config: Any, where: str, beside: Beside, stem: str) -> tu
     dropped = _around(config, where)
     raws: list[Raw] = []
     for number, (one, label) in enumerate(_entries(listed, where), 1):
-        raws += _raws(one, label, f"{where}, prompt {number}", beside, dropped, stem, number)
+        made = _raws(one, label, f"{where}, prompt {number}", beside, dropped, stem, number)
+        raws += islice(made, MAX_PROMPTS + 1)
         if len(raws) > MAX_PROMPTS:
             raise ExportError(f"{where} holds more than {MAX_PROMPTS:,} prompts; import fewer at a time")
     found = [_imported(raw, dropped if not number else []) for number, raw in enumerate(raws)]
@@ -86,7 +89,9 @@ def read_prompt_file(document: Document, name: str) -> tuple[Imported, ...]:
         ExportError: it holds no prompt, or one that cannot be read as text.
     """
     dropped: list[str] = []
-    raws = list(prompts_in(document, name, None, dropped))
+    raws = list(islice(prompts_in(document, name, None, dropped), MAX_PROMPTS + 1))
+    if len(raws) > MAX_PROMPTS:
+        raise ExportError(f"{document.where} holds more than {MAX_PROMPTS:,} prompts; import fewer at a time")
     return tuple(_imported(raw, dropped if not number else []) for number, raw in enumerate(raws))
 
 
@@ -192,6 +197,8 @@ def _reference(raw: str, at: str, dropped: list[str]) -> str | None:
         ExportError: it names a program, or a place that is none of this folder's.
     """
     one = raw.strip()
+    if len(one) > MAX_PATH and not one.startswith(("exec:", "file://")):
+        return None
     if one.startswith("exec:"):
         raise ExportError(
             f"{at} runs a program ({one[:60]!r}), and nothing of a file is run; write the text that it makes"
@@ -235,6 +242,8 @@ def _suffix(name: str) -> str:
 def _imported(raw: Raw, before: list[str]) -> Imported:
     """Return a prompt: chat where the text is a list of messages, in JSON or YAML, and plain text otherwise."""
     dropped = list(before)
+    if len(raw.text) > MAX_TEXT:
+        raise ExportError(f"{raw.where}: its text is longer than {MAX_TEXT:,} characters, which no prompt's is")
     own = raw.text.removeprefix(GUARD)
     value = _structure(own, raw.where)
 

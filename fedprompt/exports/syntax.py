@@ -15,6 +15,7 @@ from typing import Any
 from fedprompt.errors import ExportError
 
 __all__ = [
+    "MAX_TEXT",
     "Part",
     "Variable",
     "append",
@@ -38,6 +39,8 @@ class Variable:
 
 
 Part = str | Variable
+
+MAX_TEXT = 400_000  # characters before tags are read; a template has fewer
 
 _OPENS = re.compile(r"\{[{%#]")
 _CLOSES = {"{{": "}}", "{%": "%}", "{#": "#}"}
@@ -137,8 +140,10 @@ def read_braces(
         loose: whether a name may hold spaces, dots and hyphens, as in Langfuse, where it is no expression.
 
     Raises:
-        ExportError: a tag that is more than a variable.
+        ExportError: a tag that is more than a variable, or a text without end.
     """
+    if len(text) > MAX_TEXT:
+        raise ExportError(f"{where}: its text is longer than {MAX_TEXT:,} characters, which no prompt's is")
     found: list[Part] = []
     at = 0
     for begin, end in tags_of(text):

@@ -262,3 +262,14 @@ def test_line_ends_and_a_last_line_feed_of_a_text_file_make_no_other_prompt(tmp_
         path.write_bytes(content)
         ids |= {one.prompt.id for one in Promptfoo().read(path, HERE)}
     assert len(ids) == 1
+
+
+def test_texts_without_end_are_refused_before_they_are_taken_apart(tmp_path: Path) -> None:
+    for name, content, message in (
+        ("a.txt", "{{" * 1_000_000, "longer than 400,000 characters"),
+        ("b.txt", "a\n---\n" * 3000, "more than 2,000 prompts"),
+        ("c.yaml", "prompts: " + "[" * 200_000, "nested deeper than 100"),
+    ):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(ExportError, match=message):
+            Promptfoo().read(tmp_path / name, HERE)
