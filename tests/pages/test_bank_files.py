@@ -188,6 +188,17 @@ def test_an_import_tells_all_that_it_left_out_by_the_files_own_name(open_page: O
     assert "import-" not in " ".join(told)
 
 
+@pytest.mark.parametrize(
+    "stem", ["𐐀" * 100, "\u202egnp", "con", "-rf"]
+)  # four bytes each; right to left; a device; an option
+def test_a_file_of_a_hostile_name_comes_in(open_page: Open, stem: str) -> None:
+    at = open_page("bank")
+    at.file_uploader(key="bank_file").upload(f"{stem}.prompty", b"user:\nIs this kind? {{text}}\n").run()
+    at.button(key="bank_import").click().run()
+    assert not at.error
+    assert "1 prompt came in" in at.success[0].value
+
+
 def test_old_exports_make_room_for_new_ones(open_page: Open, home: Path, tuned: str) -> None:
     (home / "exports").mkdir()
     for number in range(9):

@@ -102,7 +102,16 @@ def test_a_file_that_cannot_be_read_is_a_sentence_and_leaves_no_trace_of_its_tex
 
 def test_a_name_cannot_lead_out_of_the_sites_folder(ws: Workspace) -> None:
     path = keep_file(ws.home, "this-site", "../../../x/.hidden.csv", b"a,b\n1,2\n")
-    assert path == ws.home.sites / "this-site" / "data" / "hidden.csv"
+    assert path == ws.home.sites / "this-site" / "data" / "hidden-16924190.csv"  # SHA-256 of .hidden
+
+
+@pytest.mark.parametrize("name", ["con.csv", "-rf.csv", "a\r\nb.csv", "\u202egnp.csv", "字" * 300 + ".csv", "\0.csv"])
+def test_a_hostile_name_is_kept_under_a_plain_one(ws: Workspace, name: str) -> None:
+    path = keep_file(ws.home, "this-site", name, b"a,b\n1,2\n")
+    assert path.read_bytes() == b"a,b\n1,2\n"
+    assert path.name.isprintable()
+    assert path.name[0].isalnum()
+    assert path.parent == ws.home.sites / "this-site" / "data"
 
 
 def test_removing_a_file_deletes_it(open_page: Open, ws: Workspace) -> None:

@@ -1,6 +1,5 @@
 """Bringing prompts in: a file of any format that can be read, and what came of it in sentences."""
 
-import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +9,7 @@ from app.display.plain import plain, sentence
 from app.session import explain, workspace
 from app.visitor import barred, require
 from fedprompt.errors import FedPromptError
+from fedprompt.file_names import file_name
 from fedprompt.workspace.exchange.exporting import import_file
 
 __all__ = ["draw_bring"]
@@ -46,9 +46,9 @@ def draw_bring() -> None:
 def _bring(name: str, content: bytes) -> None:
     ws = workspace()
     # A prompt without a name is called after its file.
-    stem = re.sub(r"[^\w -]+", "-", Path(name).stem).strip("-. ")[:80] or "upload"
+    kept = file_name(Path(name).stem, Path(name).suffix.lower()[:12], other="upload")
     with TemporaryDirectory(dir=ws.home.path, prefix="import-") as folder:
-        path = Path(folder) / f"{stem}{Path(name).suffix.lower()}"
+        path = Path(folder) / kept
         path.write_bytes(content)
         try:
             found = import_file(ws, path)

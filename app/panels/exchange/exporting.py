@@ -12,6 +12,7 @@ from app.panels.exchange.taking import draw_contents, draw_download, draw_format
 from app.panels.runs.running import run_once
 from app.session import bank_stamp, guarded, workspace
 from app.visitor import barred, require, submit
+from fedprompt.file_names import file_name
 from fedprompt.workspace.exchange.exporting import formats
 from fedprompt.workspace.jobs.jobs import ENDED
 
@@ -50,7 +51,8 @@ def draw_export(chosen: tuple[str, ...]) -> None:
 
 
 def _file_name(chosen: tuple[str, ...], format: str) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", workspace().bank.prompt_row(chosen[0]).name.lower()).strip("-")[:40] or "prompt"
+    named = workspace().bank.prompt_row(chosen[0]).name
+    slug = file_name(re.sub(r"[\W_]+", "-", named.lower())[:40], other="prompt")
     many = f"-and-{len(chosen) - 1}-more" if len(chosen) > 1 else ""
     ending = ONE_FILE.get(format) or (A_FILE_A_PROMPT.get(format) if not many else None) or ".zip"
     return f"{slug}{many}-{chosen[0][3:9]}-{format}{ending}"

@@ -10,6 +10,7 @@ from app.panels.variants.slots import letter
 from app.session import explain, workspace
 from app.visitor import require, why_not
 from fedprompt.errors import FedPromptError
+from fedprompt.file_names import file_name
 from fedprompt.workspace.answers.variants import Variant
 from fedprompt.workspace.cases.study_draft import keep_study, kept_studies
 from fedprompt.workspace.playground.taken_further import keep_variant, study_of, study_with
@@ -95,7 +96,7 @@ def _draw_study(variants: Sequence[Variant], checks: Sequence[Check]) -> None:
         st.download_button(
             "Download YAML",
             draft,
-            file_name=f"{slug}.yaml",
+            file_name=file_name(slug, ".yaml", other="study"),
             mime="application/yaml",
             key="playground_study",
             icon=":material/download:",

@@ -4,7 +4,6 @@ Invariant: a file is written under ``sites/SITE/data`` of the home, mode 0600, a
 visitor cannot lead out of that folder. The bank never holds a file's text.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +15,7 @@ from fedprompt.boundary.closed import Closed
 from fedprompt.errors import DataError
 from fedprompt.evaluation.column_map import HEADER
 from fedprompt.evaluation.tables.opening import ENDINGS
+from fedprompt.file_names import file_name
 from fedprompt.private_file import write_private
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.cases.one_cut import own_site
@@ -93,9 +93,10 @@ def keep_file(home: Home, site: str, name: str, content: bytes) -> Path:
     """
     if not NAME.fullmatch(site):
         raise DataError(f"'{site[:60]}' is no site's name; use letters, digits, '-' and '_', at most 60")
-    plain = re.sub(r"[^\w .+-]", "-", Path(name.replace("\\", "/")).name).lstrip(".")[-100:]
-    if Path(plain).suffix.lower() not in ENDINGS or not Path(plain).stem:
-        raise DataError(f"{plain or 'the file'}: give a file that ends in one of {', '.join(ENDINGS)}")
+    given = Path(name.replace("\\", "/").replace("\0", "-"))
+    plain = file_name(given.stem, given.suffix.lower(), other="cases", apart=True)
+    if given.suffix.lower() not in ENDINGS:
+        raise DataError(f"{plain}: give a file that ends in one of {', '.join(ENDINGS)}")
     if not content:
         raise DataError(f"{plain}: the file is empty; give a file with one case a line")
     if len(content) > MAX_UPLOAD_MEGABYTES * 1024 * 1024:

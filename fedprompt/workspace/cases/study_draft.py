@@ -4,7 +4,6 @@ Invariant: a form's content, the study and its YAML are one value: what is writt
 nothing is kept that does not parse. ``studies/NAME.yaml`` is what the command line takes with ``--study``.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from fedprompt.errors import StudyError
 from fedprompt.evaluation.drafting import dump_study, study_body
 from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.file_names import file_name
 from fedprompt.private_file import write_private
 from fedprompt.study.files import MAX_STUDY_BYTES, parse_study, read_study
 from fedprompt.study.schema import Study
@@ -94,7 +94,7 @@ def keep_study(home: Home, text: str) -> Path:
     if len(text.encode()) > MAX_STUDY_BYTES:
         raise StudyError(f"{WHERE}: longer than {MAX_STUDY_BYTES:,} bytes; take templates out")
     study = parse_study(text, WHERE, complete_scorers)
-    path = folder(home) / f"{re.sub(r'[^A-Za-z0-9_.+-]+', '-', study.study).strip('.-') or 'study'}.yaml"
+    path = folder(home) / file_name(study.study, ".yaml", other="study", apart=True)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, text)
