@@ -152,6 +152,10 @@ def _checked(path: Path, name: str) -> str:
     climbs = name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or _DRIVE.match(name)
     if climbs or not parts or len(name) > 200:
         raise ExportError(f"{path}: the name {name[:80]!r} climbs out of the export's folder; refused")
+    if not name.isprintable():
+        raise ExportError(
+            f"{path}: the name {name[:80]!r} holds characters that cannot be shown; pack it without that file"
+        )
     if name.lower().endswith(_PICKLES):
         raise ExportError(
             f"{path}: {name} may hold a pickle, which can run code; only safetensors are read, so save it as "

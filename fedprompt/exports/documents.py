@@ -181,7 +181,7 @@ def read_documents(path: Path, suffixes: Sequence[str]) -> Iterable[Document]:
     Raises:
         ExportError: it is not there, too large, hostile, or holds a file of another kind.
     """
-    if path.suffix.lower() in suffixes and not path.is_dir():
+    if path.suffix.lower() in suffixes and not _is_folder(path):
         yield Document(str(path), path.stem, _bounded(path))
         return
     with open_archive(path) as archive:
@@ -437,6 +437,13 @@ def left_out(where: str, names: Sequence[str]) -> tuple[str, ...]:
     shown = [*names[:12], f"{len(names) - 12} more"] if len(names) > 12 else list(names)
     listed = " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
     return (f"{where}: its {listed} {'was' if len(names) == 1 else 'were'} left out",)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # which reading it tells
+        return False
 
 
 def _bounded(path: Path) -> bytes:

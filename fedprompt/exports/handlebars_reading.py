@@ -171,7 +171,8 @@ def _field(tag: _Tag, where: str) -> str:
     Raises:
         ExportError: it names none; the message says what it is instead.
     """
-    place = f"{where}, line {tag.line}: the tag '{{{{{tag.body[:60]}}}}}'"
+    shown = " ".join("".join(one if one.isprintable() else " " for one in tag.body[:60]).split())
+    place = f"{where}, line {tag.line}: the tag '{{{{{shown}}}}}'"
     name = _NAME.fullmatch(tag.body)
     if name is not None and tag.body not in _HELPERS and tag.body not in _KEYWORDS:
         return name[1] or name[2]

@@ -66,18 +66,18 @@ def format_of(path: Path) -> Format:
     Raises:
         ExportError: it is not there, is hostile, or looks like none.
     """
-    if path.is_dir():
-        try:
+    try:
+        if path.is_dir():
             names = frozenset(entry.name for entry in path.iterdir())
-        except OSError as error:
-            raise ExportError(f"{path}: cannot be read ({error.strerror})") from error
-    elif path.suffix.lower() in _SINGLE:
-        if not path.is_file():
-            raise ExportError(f"{path}: no such file")
-        names = frozenset({path.name})
-    else:
-        with open_archive(path) as archive:
-            names = frozenset(archive.names)
+        elif path.suffix.lower() in _SINGLE:
+            if not path.is_file():
+                raise ExportError(f"{path}: no such file")
+            names = frozenset({path.name})
+        else:
+            with open_archive(path) as archive:
+                names = frozenset(archive.names)
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be read ({error.strerror})") from error
     for known in sorted(_FORMATS, key=lambda one: one.name == "langchain"):  # which takes any JSON, so it is asked last
         if known.recognises(path, names):
             return known

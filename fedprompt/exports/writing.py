@@ -32,13 +32,12 @@ def publishing(destination: Path) -> Iterator[Path]:
             written.
     """
     zipped = destination.suffix.lower() == ".zip"
-    taken = destination.is_dir() if zipped else destination.exists() and not _is_empty_folder(destination)
-    if taken:
+    if _is_taken(destination, zipped):
         raise ExportError(f"{destination} is there already; choose another name or take it away first")
     work: Path | None = None
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", suffix=".part", dir=destination.parent))
+        work = Path(tempfile.mkdtemp(prefix=".export-", suffix=".part", dir=destination.parent))
         content = work / "content"
         content.mkdir()
         yield content
@@ -90,7 +89,7 @@ def write_one(destination: Path, content: bytes) -> None:
     Raises:
         ExportError: the destination is a folder, or cannot be written.
     """
-    if destination.is_dir():
+    if _is_taken(destination, True):
         raise ExportError(f"{destination} is a folder; choose another name")
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -108,6 +107,20 @@ def _pack(content: Path, packed: Path) -> None:
             info.file_size = (content / name).stat().st_size
             with (content / name).open("rb") as source, target.open(info, "w") as entry:
                 shutil.copyfileobj(source, entry, 1024 * 1024)
+
+
+def _is_taken(destination: Path, single: bool) -> bool:
+    """Return whether a folder is there, or, where it is not a ``single`` file that is to be written, anything at all.
+
+    Raises:
+        ExportError: the place cannot be looked at, as where its name is too long.
+    """
+    try:
+        if single:
+            return destination.is_dir()
+        return destination.exists() and not _is_empty_folder(destination)
+    except OSError as error:
+        raise ExportError(_sentence(destination, error)) from error
 
 
 def _is_empty_folder(path: Path) -> bool:

@@ -242,6 +242,8 @@ def test_files_that_do_not_agree_with_their_hashes_are_refused(
         (lambda files: files.update({"soft/../../x": b""}), "climbs out"),
         (lambda files: files.update({"/etc/passwd": b""}), "climbs out"),
         (lambda files: files.update({"C:/x": b""}), "climbs out"),
+        (lambda files: files.update({"a\x1b[2Jb": b""}), "cannot be shown"),
+        (lambda files: files.update({"a\u202eb": b""}), "cannot be shown"),
         (
             lambda files: files.update({n: b"\x80\x04junk" for n in files if n.startswith("soft/")}),
             "no safetensors file",

@@ -40,3 +40,10 @@ def test_a_file_of_no_format_is_refused(tmp_path: Path) -> None:
         format_of(tmp_path / "folder")
     with pytest.raises(ExportError, match="not a zip file"):
         format_of(tmp_path / "notes.zip")
+
+
+@pytest.mark.parametrize("ending", [".prompty", ".prompt", ".yaml", ".json", ".zip", ".csv", ""])
+def test_a_name_that_no_disk_can_hold_is_refused_in_a_sentence(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / ("a" * 300 + ending)
+    with pytest.raises(ExportError, match="cannot be read"):
+        format_of(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.writing import check_space, publishing
+from fedprompt.exports.writing import check_space, publishing, write_one
 
 
 @pytest.mark.parametrize("name", ["x", "x.zip"])
@@ -61,3 +61,15 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FULL, str(tmp_path / "x.zip")]
     assert "the disk is full" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_may_be_as_long_as_the_disk_holds_and_a_longer_one_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    for name in ("a" * 255, "b" * 251 + ".zip"):
+        with publishing(tmp_path / name) as folder:
+            (folder / "a").write_text("whole")
+        assert (tmp_path / name).exists()
+    for name in ("a" * 256, "b" * 252 + ".zip"):
+        with pytest.raises(ExportError, match="choose another place"), publishing(tmp_path / name):
+            raise AssertionError("it began")
+    with pytest.raises(ExportError, match="choose another place"):
+        write_one(tmp_path / ("a" * 256), b"x")

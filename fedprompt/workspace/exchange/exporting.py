@@ -131,7 +131,7 @@ def import_file(ws: Workspace, path: Path, format: str | None = None) -> ImportV
         ExportError: the file is none that can be read, is damaged, or is hostile.
         BankError: the bank cannot be written.
     """
-    path = path.expanduser()
+    path = _looked_at(path)
     found = format_of(path) if format is None else format_named(format)
     imported = found.read(path, import_context(ws))
     batch = [(one.prompt, {**one.notes, "format": found.name}) for one in imported]
@@ -140,6 +140,24 @@ def import_file(ws: Workspace, path: Path, format: str | None = None) -> ImportV
     dropped = tuple(dict.fromkeys(sentence for one in imported for sentence in one.dropped))
     alike = {id: tuple(other for other, _ in found) for id, found in ws.bank.near_duplicates_of(ids).items()}
     return ImportView(ids, dropped, signers.pop() if len(signers) == 1 else None, alike)
+
+
+def _looked_at(path: Path) -> Path:
+    """Return a path that can be looked at, whether or not something lies there.
+
+    Raises:
+        ExportError: a name that no disk can hold, an unknown ``~user``, or a folder that may not be looked into.
+    """
+    try:
+        found = path.expanduser()
+        found.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be read ({error.strerror})") from error
+    except (RuntimeError, ValueError) as error:
+        raise ExportError(f"{str(path)!r}: this is no name of a file ({error}); give another") from error
+    return found
 
 
 def gathered(

@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -353,3 +354,21 @@ def test_a_format_can_be_named_where_looks_do_not_tell(ws: Workspace, ids: dict[
     assert import_file(ws, path, "langfuse").prompts == (ids["plain"],)
     with pytest.raises(ExportError, match="not a LangChain prompt"):
         import_file(ws, path, "langchain")
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 300 + ".json", "a" * 300 + ".prompty", "a\0b.zip", "~nobody-here/x"])
+@pytest.mark.parametrize("format", [None, "bundle", "langchain", "prompty", "promptfoo", "peft"])
+def test_a_name_that_no_disk_can_hold_is_refused_in_a_sentence(ws: Workspace, name: str, format: str | None) -> None:
+    with pytest.raises(ExportError):
+        import_file(ws, Path(name), format)
+
+
+def test_two_imports_at_once_bring_in_each_prompt_once(ws: Workspace, tmp_path: Path) -> None:
+    for number in range(8):
+        text = f"---\nname: n{number}\n---\nuser:\nAsk {number // 2}: {{{{text}}}}\n"  # each prompt stands in two files
+        (tmp_path / f"{number}.prompty").write_text(text)
+    before = len(ws.bank.prompts())
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: import_file(ws, tmp_path / f"{number}.prompty"), range(8)))
+    assert len({one.prompts[0] for one in found}) == 4
+    assert len(ws.bank.prompts()) == before + 4
