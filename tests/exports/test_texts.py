@@ -278,7 +278,7 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
         ("x.prompty", "---\n- a\n---\nuser:\nhi\n", "no mapping"),
         ("x.prompty", "---\nname: x\n---\ntool:\nhi\n", "this one has the role 'tool'"),
         ("x.prompty", "---\nname: x\n---\nuser:\n{{soft}}\n", "variable named 'soft'"),
-        ("x.prompt", "---\n" + BOMB + "---\nhi\n", "aliases and anchors"),
+        ("x.prompt", "---\n" + BOMB + "---\nhi\n", "refers to itself"),
         ("x.prompt", "---\nname: !!python/object/apply:os.system ['true']\n---\nhi\n", "line 2: not YAML"),
         ("x.prompt", "---\nname: x\n---\n{{> partial}}\n", "line 4: .* puts in another file's text"),
         ("x.prompt", "---\nname: x\n---\n{{#each a}}x{{/each}}\n", "begins a block"),
