@@ -32,7 +32,6 @@ BROWSER_OPTIONS = (
 
 # A shared machine may pause for longer than hypothesis's 200 ms an example.
 settings.register_profile("shared", deadline=None)
-settings.register_profile("nightly", deadline=None, max_examples=10_000)  # pytest --hypothesis-profile=nightly
 settings.register_profile("quick", settings.get_profile("shared"), max_examples=25)  # for `make quick`
 settings.register_profile("nightly", settings.get_profile("shared"), max_examples=10_000)  # see CONTRIBUTING.md
 settings.load_profile("shared")
