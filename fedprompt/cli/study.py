@@ -55,10 +55,12 @@ def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
     from fedprompt.evaluation.runs.label_pairs import told
     from fedprompt.evaluation.scorers import complete_scorers
     from fedprompt.study.files import read_study
+    from fedprompt.study.showing import notes
     from fedprompt.workspace.cases.label_check import labels_checked
 
     study = read_study(file, complete_scorers)
     pairs = labels_checked(study, home)
+    odd = notes(study)
     found = {
         "ok": True,
         "study": study.study,
@@ -69,6 +71,7 @@ def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
         "soft": study.soft is not None,
         "min_cases": study.privacy.min_cases,
         "label_pairs": None if pairs is None else [asdict(pair) for pair in pairs],
+        "notes": list(odd),
     }
     if json:
         emit(found)
@@ -82,6 +85,8 @@ def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
             line(
                 f"its labels were not read with the tokenizer of '{study.model}', which is not a model on this machine"
             )
+        for note in odd:
+            line(f"note: {note}")
 
 
 @app.command()

@@ -25,6 +25,7 @@ from fedprompt.exports.syntax import Variable, f_string, field_name_for, parts_o
 from fedprompt.exports.writing import publishing, write_one, write_text
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import RESERVED, Message, Template
+from fedprompt.study.plain_yaml import YamlProblem, read_yaml
 
 __all__ = [
     "KEY",
@@ -54,10 +55,8 @@ __all__ = [
 
 KEY = "fedprompt"
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
-MAX_YAML_NODES = 100_000
 MAX_DEPTH = 100
 NO_WORDS = "no label words came along, so each label stands for itself until a study says more"
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, faster, where PyYAML has it
 
 
 @dataclass(frozen=True)
@@ -324,41 +323,15 @@ def json_value(content: bytes | str, where: str) -> Any:
 
 
 def parse_yaml(content: bytes | str, where: str, *, aliases: bool = False) -> Any:
-    """Return the YAML value of a text; tags are refused, and aliases, which can grow, unless they are asked for.
-
-    Aliases count with all that they stand for, so that the bound holds for the value too.
+    """Return the YAML value of a text, bounded by :func:`read_yaml`; aliases are refused unless they are asked for.
 
     Raises:
         ExportError: it is not plain YAML.
     """
-    nodes = 0
-    sizes: dict[str, int] = {}
-    begun: list[tuple[str | None, int]] = []
     try:
-        for event in yaml.parse(content, Loader=_Loader):
-            nodes += 1
-            if isinstance(event, yaml.CollectionStartEvent):
-                begun.append((event.anchor, nodes))
-                if len(begun) > MAX_DEPTH:
-                    raise ExportError(f"{where}: its YAML is nested deeper than {MAX_DEPTH}, which no prompt's is")
-                sizes.pop(event.anchor or "", None)  # what lies within must not refer to it
-            elif isinstance(event, yaml.CollectionEndEvent):
-                anchor, since = begun.pop()
-                if anchor is not None:
-                    sizes[anchor] = nodes - since
-            elif isinstance(event, yaml.ScalarEvent) and event.anchor is not None:
-                sizes[event.anchor] = 1
-            elif isinstance(event, yaml.AliasEvent):
-                if not aliases or event.anchor not in sizes:
-                    raise ExportError(f"{where}: its YAML refers to itself with '*', which no prompt needs; refused")
-                nodes += sizes[event.anchor]
-            if nodes > MAX_YAML_NODES:
-                raise ExportError(f"{where}: its YAML has more than {MAX_YAML_NODES:,} parts; refused")
-        return yaml.load(content, Loader=_Loader)  # noqa: S506
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = "" if mark is None else f", line {mark.line + 1}"
-        raise ExportError(f"{where}{line}: not YAML that can be read") from error
+        return read_yaml(content, aliases=aliases).value
+    except YamlProblem as error:
+        raise ExportError(f"{where}, line {error.line}: not YAML that can be read: {error.reason}") from error
 
 
 def yaml_text(value: Any) -> str:

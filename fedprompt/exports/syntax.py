@@ -13,6 +13,7 @@ from string import Formatter
 from typing import Any
 
 from fedprompt.errors import ExportError
+from fedprompt.prompts.habits import field_name_for
 
 __all__ = [
     "MAX_TEXT",
@@ -210,13 +211,6 @@ def _why_not(tag: str) -> str:
         f"the tag {shown} is more than a variable, and templates that run code are not read; write it as text or a "
         "plain variable"
     )
-
-
-def field_name_for(name: str) -> str:
-    """Return a field's name that is near another tool's variable: letters, digits and ``_``; empty if there is none."""
-    found = re.sub(r"\W+", "_", name.strip()).strip("_") or ""
-    found = f"field_{found}" if found[:1].isdigit() else found
-    return found if found.isidentifier() else ""
 
 
 def offered_name(tag: str) -> str:

@@ -11,6 +11,7 @@ from string import Formatter
 from typing import Any
 
 from fedprompt.errors import PromptError
+from fedprompt.prompts.habits import plain_name
 from fedprompt.prompts.rendered import SOFT, Piece, Rendered, Turn
 
 __all__ = ["RESERVED", "Demonstrations", "Message", "Template"]
@@ -18,6 +19,7 @@ __all__ = ["RESERVED", "Demonstrations", "Message", "Template"]
 RESERVED = frozenset({"soft", "demonstrations"})
 ROLES = ("system", "user", "assistant")
 MAX_TEMPLATE_CHARACTERS = 100_000
+MOST_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Template:
         """
         given = dict(self.words or {})
         if stray := [label for label in given if label not in labels]:
-            raise PromptError(f"template '{self.name}' has a word for '{stray[0]}', which is not a label")
+            raise PromptError(f"template '{self.name}' has a word for '{stray[0][:MOST_SHOWN]}', which is not a label")
         space = "" if self.is_chat or (self.text or "")[-1:].isspace() or not self.text else " "
         return replace(self, words={label: given.get(label, space + label) for label in labels})
 
@@ -235,8 +237,25 @@ def _parse(source: str, name: str) -> tuple[tuple[str, str | None], ...]:
         ) from error
     for _, variable, spec, conversion in parsed:
         if variable is not None and (not variable.isidentifier() or spec or conversion):
-            raise PromptError(
-                f"template '{name}' has the variable '{{{variable}}}', which is not a plain field name; "
-                "write {{ and }} for plain braces"
-            )
+            raise PromptError(_not_plain(name, variable, spec, conversion))
     return tuple((literal, variable) for literal, variable, _, _ in parsed)
+
+
+def _not_plain(name: str, variable: str, spec: str | None, conversion: str | None) -> str:
+    """Return what to write for a variable that is more, or less, than a field's name."""
+    inner = f"{variable}{'!' + conversion if conversion else ''}{':' + spec if spec else ''}"
+    shown = inner if len(inner) <= MOST_SHOWN else f"{inner[:MOST_SHOWN]}…"
+    plain = "write {{ and }} for plain braces"
+    if variable[:1] in ("%", "#"):
+        return (
+            f"template '{name}' has the tag '{{{shown}}}', and a template runs no program; write the text out, with "
+            f"{{text}} or another field where a case's text is to stand, or {plain}"
+        )
+    if not variable or variable.isdecimal():
+        return (
+            f"template '{name}' has '{{{shown}}}', which is not a plain field name; write the field's name in the "
+            f"braces, or {plain}"
+        )
+    meant = plain_name(inner)
+    own = "" if meant is None else f"write {{{meant}}}, or "
+    return f"template '{name}' has the variable '{{{shown}}}', which is not a plain field name; {own}{plain}"

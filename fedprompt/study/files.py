@@ -1,20 +1,22 @@
 """Reads a study file: YAML, bounded, with the file, line and field of whatever is wrong."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-
-import yaml
 
 from fedprompt.boundary.checked import Bounds, Unfit, checked_value
 from fedprompt.errors import StudyError
+from fedprompt.study.plain_yaml import MAX_PARTS, Document, YamlProblem, read_yaml
 from fedprompt.study.schema import Study
+from fedprompt.study.showing import unshown
+from fedprompt.study.told import as_text, bare_key, place_of, reason_of, told_otherwise
 
 __all__ = ["MAX_STUDY_BYTES", "Complete", "Misfit", "parse_study", "read_study"]
 
 MAX_STUDY_BYTES = 4 * 1024 * 1024
-MAX_DEPTH = 32
-# 1000 templates of 64 messages each would be above it; a template has a word for each of 256 labels at most.
-STUDY = Bounds(MAX_STUDY_BYTES, values=300_000, nested=70_000, members=2_000, depth=MAX_DEPTH)
+MAX_PLACE = 200
+# A template has a word for each of 256 labels at most.
+STUDY = Bounds(MAX_STUDY_BYTES, values=MAX_PARTS, nested=70_000, members=2_000, depth=32)
+ONE_LINE = {number: " " for number in (*range(32), 127, 0x85, 0x2028, 0x2029)}
 Complete = Callable[[Study], Study]
 
 
@@ -57,80 +59,41 @@ def parse_study(text: str, where: str = "study", complete: Complete | None = Non
     """Return the study in a YAML text; ``where`` names it in messages, ``complete`` is as for :func:`read_study`.
 
     Raises:
-        StudyError: the text is not YAML, uses aliases, or is not a study.
+        StudyError: the text is not YAML, is beyond its bounds, or is not a study.
     """
+    if len(text) > MAX_STUDY_BYTES:
+        raise StudyError(f"{where}: a study is at most {MAX_STUDY_BYTES:,} bytes; this is not one")
     try:
-        _refuse_unbounded(text, where)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        body = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        raise StudyError(
-            f"{where}{line}: not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})"
-        ) from error
-    except (RecursionError, ValueError) as error:
-        raise StudyError(f"{where}: not valid YAML ({type(error).__name__})") from error
-    if not isinstance(body, dict) or node is None:
+        document = read_yaml(text)
+    except YamlProblem as error:
+        raise _refused(where, error.line, error.place, error.reason) from error
+    if document.root is None or document.root.kind != "mapping":
         raise StudyError(f"{where}: a study is a list of 'key: value' lines, beginning with 'study: NAME'")
-    _refuse_twice(node, where)
+    if (bare := bare_key(document)) is not None:
+        raise _refused(where, *bare)
     try:
-        study = checked_value(Study, body, STUDY)
-        return study if complete is None else complete(study)
+        study = checked_value(Study, document.value, STUDY)
+        study = study if complete is None else complete(study)
     except Misfit as error:
-        field = ".".join(str(part) for part in error.place)
-        raise StudyError(f"{where} line {_line(node, error.place)}, {field}: {error.reason}") from error
+        raise _refused(where, *_placed(document, error)) from error
     except Unfit as error:
-        field = ".".join(map(str, error.place)) or "study"
-        reason = error.reason
-        if error.kind == "extra_forbidden":
-            reason = "is not a field of a study; check the spelling"
-        raise StudyError(f"{where} line {_line(node, error.place)}, {field}: {reason}") from None
+        place = place_of(document, error.place)
+        raise _refused(where, document.find(place)[0], place, reason_of(document, place, error)) from None
+    if (otherwise := told_otherwise(document, study)) is not None:
+        raise _refused(where, *otherwise)
+    if (found := unshown(study)) is not None:
+        raise _refused(where, document.find(found[0])[0], *found)
+    return study
 
 
-def _refuse_unbounded(text: str, where: str) -> None:
-    """Refuse what makes a small file large or slow: aliases, and nesting deeper than any study's."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise StudyError(f"{where}: YAML aliases (*name) are not allowed in a study; write the text out")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            mark = event.start_mark
-            line = 1 if mark is None else mark.line + 1
-            raise StudyError(f"{where} line {line}: not valid YAML for a study (nested deeper than {MAX_DEPTH})")
+def _placed(document: Document, error: Misfit) -> tuple[int, tuple[str | int, ...], str]:
+    """Return line, place and reason; a value that was to be a text is told how to be one."""
+    line, node = document.find(error.place)
+    better = as_text(document, node, error.place) if node is not None and "valid string" in error.reason else None
+    return line, error.place, error.reason if better is None else better
 
 
-def _refuse_twice(root: yaml.Node, where: str) -> None:
-    """Refuse a key that a mapping has twice: YAML would keep the last without a word."""
-    found: list[tuple[yaml.Node, str]] = [(root, "")]
-    while found:
-        node, at = found.pop()
-        if isinstance(node, yaml.MappingNode):
-            seen: set[str] = set()
-            for key, value in node.value:
-                name = f"{at}{key.value}" if isinstance(key, yaml.ScalarNode) else at
-                if name in seen:
-                    line = key.start_mark.line + 1
-                    raise StudyError(f"{where} line {line}, {name}: is given twice; keep one of the two")
-                seen.add(name)
-                found.append((value, f"{name}."))
-        elif isinstance(node, yaml.SequenceNode):
-            found.extend((value, f"{at}{place}.") for place, value in enumerate(node.value))
-
-
-def _line(node: yaml.Node, path: Sequence[str | int]) -> int:
-    """Return the 1-based line of the deepest node along ``path`` that the file has."""
-    line = node.start_mark.line
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == part), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line
-        else:
-            break
-    return int(line) + 1
+def _refused(where: str, line: int, place: tuple[str | int, ...], reason: str) -> StudyError:
+    field = ".".join(str(part) for part in place)
+    shown = f", {field[:MAX_PLACE]}" if field else "" if reason.startswith("not valid") else ", study"
+    return StudyError(f"{where} line {line}{shown}: {reason}".translate(ONE_LINE))

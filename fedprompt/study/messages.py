@@ -66,7 +66,7 @@ class TuneTask(_Task):
     """Tune the soft prompt that travels with the task (array ``start``, [tokens, width] float32) for some steps."""
 
     verb: Literal["tune"] = "tune"
-    round: Annotated[int, Field(ge=0, le=100_000)]
+    round: Annotated[int, Field(ge=1, le=100_000)]
     steps: Annotated[int, Field(ge=1, le=100_000)]
     seed: Seed
 
@@ -139,7 +139,7 @@ class TuneReply(Closed):
 
     verb: Literal["tune"] = "tune"
     task: TaskId
-    round: Annotated[int, Field(ge=0)]
+    round: Annotated[int, Field(ge=1, le=100_000)]
     cases: Annotated[int, Field(ge=0, le=10**9)]
     loss: float
     precision: Precision = "float32"

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from fedprompt.errors import PromptError
+from fedprompt.errors import PromptError, did_you_mean
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.template import RESERVED, Demonstrations, Message, Template
 from fedprompt.strategies.registry import strategy_named
@@ -49,6 +49,8 @@ __all__ = [
 StudyName = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^\w[\w +-]*$")]  # names a file
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
 Precision = Literal["float32", "float16", "int8"]
+MOST = 10**9
+YEAR = 366 * 86_400.0
 
 
 class MessageSpec(Closed):
@@ -163,7 +165,7 @@ class Rounds(Closed):
 
     count: Annotated[int, Field(ge=1, le=1000)] = 4
     quorum: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    deadline: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    deadline: Annotated[float, Field(gt=0, le=YEAR)] | Literal["auto"] = "auto"
     least_steps: Annotated[int, Field(ge=1, le=10_000)] | None = None
     patience: Annotated[int, Field(ge=1, le=1000)] | None = None
     update: Precision = "float32"
@@ -199,18 +201,18 @@ class Privacy(Closed):
     ``scores`` says who sees what single sites score: the hub alone, or the other sites too, in what the hub releases.
     """
 
-    min_cases: Annotated[int, Field(ge=1)] = 30
-    replies: Annotated[int, Field(ge=1)] = 10_000
-    max_norm: Annotated[float, Field(gt=0)] = 1000.0
+    min_cases: Annotated[int, Field(ge=1, le=MOST)] = 30
+    replies: Annotated[int, Field(ge=1, le=MOST)] = 10_000
+    max_norm: Annotated[float, Field(gt=0, le=1e12)] = 1000.0
     scores: Literal["hub", "sites"] = "hub"
 
 
 class Splits(Closed):
     """Sizes of tune, validation and test: counts if above 1, fractions otherwise."""
 
-    tune: Annotated[float, Field(gt=0)] = 0.4
-    validation: Annotated[float, Field(gt=0)] = 0.3
-    test: Annotated[float, Field(gt=0)] = 0.3
+    tune: Annotated[float, Field(gt=0, le=MOST)] = 0.4
+    validation: Annotated[float, Field(gt=0, le=MOST)] = 0.3
+    test: Annotated[float, Field(gt=0, le=MOST)] = 0.3
 
 
 class Study(Closed):
@@ -317,8 +319,8 @@ class Study(Closed):
         if unknown := [name for name in template.variables if name not in self.fields]:
             raise _misfit(
                 place,
-                f"template '{template.name}' names the field '{unknown[0]}', which is not among the study's "
-                f"fields ({', '.join(self.fields)})",
+                f"template '{template.name}' names the field '{unknown[0][:80]}', which is not among the study's "
+                f"fields ({', '.join(self.fields)}){did_you_mean(unknown[0][:80].casefold(), self.fields)}",
             )
         return template
 

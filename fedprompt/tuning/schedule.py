@@ -20,7 +20,7 @@ class Schedule:
     before, in earlier rounds.
 
     Raises:
-        TuningError: a cosine without its end, or a warm-up longer than the whole.
+        TuningError: a cosine without its end, a warm-up longer than the whole, or fewer than no steps before.
     """
 
     kind: Literal["constant", "cosine"] = "constant"
@@ -29,6 +29,8 @@ class Schedule:
     first: int = 0
 
     def __post_init__(self) -> None:
+        if self.first < 0:
+            raise TuningError(f"{self.first} steps cannot have been taken before; rounds are counted from 1")
         if self.kind == "cosine" and self.total is None:
             raise TuningError("a cosine schedule needs the number of steps in all")
         if self.warmup < 0 or (self.total is not None and self.warmup > self.total):

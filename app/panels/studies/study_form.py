@@ -8,11 +8,12 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.plain import plain, sentence
 from app.panels.runs.live import send_while_typing
 from app.panels.studies.study_parts import ask_rounds, ask_soft, ask_templates, ask_what
 from app.session import explain
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.cases.study_draft import body_of, with_changes
+from fedprompt.workspace.cases.study_draft import body_of, with_changes, written_notes
 
 __all__ = ["ask_study", "set_study", "study_text"]
 
@@ -42,6 +43,13 @@ def ask_study(page: str, *, tuned: bool = True) -> str | None:
     text = study_text(page)
     if text is None:
         return None
+    found = _ask(page, text, tuned)
+    for note in written_notes(found) if found is not None else ():
+        st.caption(f":material/info: {plain(sentence(note))}")
+    return found
+
+
+def _ask(page: str, text: str, tuned: bool) -> str | None:
     way = st.segmented_control(
         "Write it as", list(WAYS), default=WAYS[0], key=f"{page}_way", required=True, label_visibility="collapsed"
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.panels.variants.conversion import offer_rewriting
 from fedprompt.strategies.registry import strategy_names
 
 __all__ = ["ask_rounds", "ask_soft", "ask_templates", "ask_what"]
@@ -50,7 +51,9 @@ def ask_templates(body: Body, key: str, replace: Callable[[Sequence[Mapping[str,
     st.markdown("**Prompts to try**", help="Fields stand in braces: " + ", ".join(f"{{{f}}}" for f in body["fields"]))
     templates: list[dict[str, Any]] = list(body["templates"])
     found = [
-        _ask_template(spec, f"{key}_template_{place}", len(templates) > 1) if place < MOST_SHOWN else spec
+        _ask_template(spec, f"{key}_template_{place}", len(templates) > 1, body["fields"])
+        if place < MOST_SHOWN
+        else spec
         for place, spec in enumerate(templates)
     ]
     kept = [one for one in found if one is not None]
@@ -71,7 +74,7 @@ def _free(taken: set[str]) -> str:
     return next(name for number in range(1, 2000) if (name := f"mine {number}") not in taken)
 
 
-def _ask_template(spec: Mapping[str, Any], key: str, removable: bool) -> dict[str, Any] | None:
+def _ask_template(spec: Mapping[str, Any], key: str, removable: bool, fields: Sequence[str]) -> dict[str, Any] | None:
     """Draw one prompt; return it, or None once it is taken out. One of several messages is edited in YAML."""
     messages = spec.get("messages")
     with st.container(border=True, gap="xsmall"):
@@ -94,6 +97,7 @@ def _ask_template(spec: Mapping[str, Any], key: str, removable: bool) -> dict[st
             height=min(220, 50 + 26 * lines),
             max_chars=100_000,
         )
+        offer_rewriting(f"{key}_text", text or "", fields)
     if messages is None:
         return {**spec, "name": name, "text": text}
     return {**spec, "name": name, "messages": [{**messages[0], "content": text}]}
@@ -106,7 +110,7 @@ def ask_soft(body: Body, key: str) -> dict[str, Any]:
     given = soft or {"template": f"{{{first}}}{{soft}}\nAnswer:", "tokens": 8, "init": "Overall, the answer is"}
     if not st.toggle("Tune a soft prompt too", value=soft is not None, key=f"{key}_soft"):
         return {"soft": None}
-    found = {**given, **_ask_slot(given, f"{key}_soft")}
+    found = {**given, **_ask_slot(given, f"{key}_soft", body["fields"])}
     grid = st.grid(3, min_column_width=180)
     with grid.cell():
         found["tokens"] = int(st.number_input("Soft tokens", 1, 512, int(given["tokens"]), key=f"{key}_soft_tokens"))
@@ -130,7 +134,7 @@ def ask_soft(body: Body, key: str) -> dict[str, Any]:
     return {"soft": found}
 
 
-def _ask_slot(given: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _ask_slot(given: Mapping[str, Any], key: str, fields: Sequence[str]) -> dict[str, Any]:
     """Draw the text or the messages that the slot stands in; a longer conversation is edited in YAML."""
     messages = given.get("messages")
     place = "{soft} is the place of the tuned vectors. After the text is fastest."
@@ -145,6 +149,7 @@ def _ask_slot(given: Mapping[str, Any], key: str) -> dict[str, Any]:
     if sent == "Text":
         text = given.get("template") or "\n".join(one["content"] for one in messages or ())
         text = st.text_area("Text with the slot", value=text, key=f"{key}_template", height=90, help=place)
+        offer_rewriting(f"{key}_template", text or "", fields)
         return {"template": text, "messages": None}
     roles = tuple(one["role"] for one in messages or ())
     if roles not in ((), ("user",), ("system", "user")):
@@ -156,6 +161,7 @@ def _ask_slot(given: Mapping[str, Any], key: str) -> dict[str, Any]:
         "System message", value=before, key=f"{key}_system", height=90, help=f"May be left empty. {place}"
     )
     user = st.text_area("User's message", value=asked, key=f"{key}_user", height=90, help=place)
+    offer_rewriting(f"{key}_user", user or "", fields)
     told = [{"role": "system", "content": system}] if system else []
     return {"template": None, "messages": [*told, {"role": "user", "content": user}]}
 

@@ -1,13 +1,15 @@
 """Offers to take over a text that was written for another tool, with a preview of what would come of it."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app.display.plain import plain, sentence
 from app.panels.variants.slots import MOST_VARIANTS, add, fill, key, open_slots
 from fedprompt.prompts.template import Template
-from fedprompt.workspace.cases.converting import Conversion, conversion_of
+from fedprompt.workspace.cases.converting import Conversion, conversion_of, rewriting_of
 
-__all__ = ["offer_conversion"]
+__all__ = ["offer_conversion", "offer_rewriting"]
 
 SHOWN = 3
 
@@ -34,6 +36,23 @@ def offer_conversion(number: int, box: str, text: str) -> None:
             on_click=_take,
             args=(number, box, found),
         )
+
+
+def offer_rewriting(box: str, text: str, fields: Sequence[str]) -> None:
+    """Draw what a study's template would be with its fields, if its box shows another tool's variables instead."""
+    found = rewriting_of(text, fields)
+    if found is None:
+        return
+    with st.container(border=True, key=f"{box}_offer", gap="small"):
+        st.markdown(
+            f":material/input: {plain(found.found[:80])} is plain text here. A field is {plain(f'{{{found.field}}}')}."
+        )
+        st.code(found.text, language=None, wrap_lines=True)
+        st.button("Use this", key=f"{box}_convert", icon=":material/check:", on_click=_put, args=(box, found.text))
+
+
+def _put(box: str, text: str) -> None:
+    st.session_state[box] = text
 
 
 def _take(number: int, box: str, found: Conversion) -> None:

@@ -1,6 +1,6 @@
 """The boxes of one variant: where it starts from, its model, its text or messages, its answers, its settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -19,6 +19,7 @@ from fedprompt.models.chat.config import is_chat
 from fedprompt.prompts.template import Message, Template
 from fedprompt.workspace.answers.study_model import digest_known
 from fedprompt.workspace.answers.variants import Variant
+from fedprompt.workspace.cases.converting import conversion_of, fieldless
 from fedprompt.workspace.search.looking_up import Filter
 from fedprompt.workspace.workspace import Workspace
 
@@ -53,6 +54,10 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
     settings = _ask_settings(number)
     try:
         template = _template(name, texts, answers or "")
+        if not template.variables and any(conversion_of(one) for one in _parts(texts)):
+            raise PromptError(
+                f"{fieldless(template)}; take the text that is offered above, or write the field in braces"
+            )
         soft = _ask_soft(ws, number, model) if template.has_soft else None
         added = added_servers().get(model)
         return Variant(
@@ -170,6 +175,10 @@ def _template(name: str, texts: tuple[Message, ...] | str, answers: str) -> Temp
     if isinstance(texts, str):
         return Template(name, texts, None, words or None)
     return Template(name, None, tuple(one for one in texts if one.content), words or None)
+
+
+def _parts(texts: tuple[Message, ...] | str) -> Sequence[str]:
+    return (texts,) if isinstance(texts, str) else [one.content for one in texts]
 
 
 def _ask_soft(ws: Workspace, number: int, model: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Text written for another tool, as a template of ours: ``{{x}}``, Jinja, promptfoo's YAML, and JSON's own braces.
+"""Text written for another tool, as a template of ours: ``{{x}}``, Jinja, ``<x>``, promptfoo's YAML, JSON's own braces.
 
 Nothing is converted unasked: a page shows what would come of it first. The reading is that of the import formats.
 """
@@ -13,13 +13,16 @@ from fedprompt.errors import ExportError, FedPromptError, PromptError
 from fedprompt.exports.protocol import ImportContext
 from fedprompt.exports.registry import format_named
 from fedprompt.exports.syntax import f_string, read_braces
-from fedprompt.prompts.template import Template
+from fedprompt.prompts.habits import Offer, double_braces, offered, positional
+from fedprompt.prompts.template import Demonstrations, Template
 
-__all__ = ["Conversion", "conversion_of"]
+__all__ = ["Conversion", "conversion_of", "fieldless", "rewriting_of"]
 
 MAX_CHARACTERS = 200_000
 _DOUBLE = re.compile(r"\{\{\s*[A-Za-z_]\w*\s*\}\}|\{%|\{#")
+_NAMED = re.compile(r"\{\{[^{}\w]*(?:\w+\.)*([A-Za-z_]\w*)")
 _PROMPTFOO = re.compile(r"^prompts\s*:", re.M)
+_COMMON = ("text", "input", "question", "review", "sentence", "document", "message", "query", "content", "context")
 _FIELD = re.compile(r"\{[A-Za-z_]\w*\}")
 
 
@@ -42,10 +45,44 @@ def conversion_of(text: str) -> Conversion | None:
     if _DOUBLE.search(text):
         return _double(text)
     try:
-        Template("pasted", text=text)
+        template = Template("pasted", text=text)
     except PromptError:
         return _json(text)
-    return None
+    found = None if template.variables else offered(text, _COMMON) or positional(text, _COMMON[0])
+    return None if found is None else Conversion("a text for another tool", (Template("pasted", text=found.text),))
+
+
+def rewriting_of(text: str, fields: Sequence[str]) -> Offer | None:
+    """Return how a study's template would show the case, None where it does or nothing is seen that was meant to.
+
+    Args:
+        text: of a template that is read by itself, or of its only message.
+        fields: the study's.
+    """
+    try:
+        shows = any(name in fields for name in Template("asked", text=text, demonstrations=_shots(text)).variables)
+    except PromptError:
+        return None
+    return double_braces(text, fields) if shows else offered(text, fields)
+
+
+def fieldless(template: Template) -> str | None:
+    """Return why a prompt shows no text of a row, None where it has a field."""
+    if template.variables:
+        return None
+    sources = [template.text or ""] if template.messages is None else [one.content for one in template.messages]
+    names = dict.fromkeys(match[1] for source in sources for match in _NAMED.finditer(source))
+    found = next(filter(None, (double_braces(source, tuple(names)) for source in sources)), None) if names else None
+    if found is not None:
+        return (
+            f"the prompt '{template.name}' shows no text: {found.found[:80]} is plain text here, and a field is "
+            f"{{{found.field}}}"
+        )
+    return f"the prompt '{template.name}' has no field, so that it asks the same of every row; write {{text}} in it"
+
+
+def _shots(text: str) -> Demonstrations | None:
+    return Demonstrations(1) if "{demonstrations}" in text else None
 
 
 def _promptfoo(text: str) -> Conversion:

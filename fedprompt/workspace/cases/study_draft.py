@@ -16,11 +16,22 @@ from fedprompt.file_names import file_name
 from fedprompt.private_file import write_private
 from fedprompt.study.files import MAX_STUDY_BYTES, parse_study, read_study
 from fedprompt.study.schema import Study
+from fedprompt.study.showing import notes
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.cases.evaluation_sets import Reading
 from fedprompt.workspace.home import Home
 
-__all__ = ["KeptStudy", "body_of", "draft_of", "keep_study", "kept_studies", "study_yaml", "used_by", "with_changes"]
+__all__ = [
+    "KeptStudy",
+    "body_of",
+    "draft_of",
+    "keep_study",
+    "kept_studies",
+    "study_yaml",
+    "used_by",
+    "with_changes",
+    "written_notes",
+]
 
 WHERE = "the study"
 
@@ -66,6 +77,15 @@ def body_of(text: str) -> dict[str, Any]:
         StudyError: it is no study; names line and field.
     """
     return parse_study(text, WHERE, complete_scorers).model_dump(mode="json")
+
+
+def written_notes(text: str) -> tuple[str, ...]:
+    """Return what is odd about a study and may be meant.
+
+    Raises:
+        StudyError: it is no study; names line and field.
+    """
+    return notes(parse_study(text, WHERE, complete_scorers))
 
 
 def with_changes(text: str, changes: Mapping[str, Any]) -> str:

@@ -8,9 +8,11 @@ from pydantic import ValidationError
 from fedprompt.boundary.unfit import first_fault
 from fedprompt.errors import PromptError, StudyError
 from fedprompt.evaluation.drafting import dump_study
+from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.study.files import parse_study
 from fedprompt.study.schema import Study, TemplateSpec
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.answers.variants import Variant
@@ -75,11 +77,13 @@ def study_of(name: str, variants: Sequence[Variant], checks: Sequence[Check]) ->
         "metric": "accuracy" if labels else "score",
         "templates": list(templates.values()),
     }
+    text = dump_study(body)
     try:
         Study.model_validate(body)
     except ValidationError as error:
         raise StudyError(_unfit(error)) from None
-    return dump_study(body)
+    parse_study(text, "the study", complete_scorers)
+    return text
 
 
 def study_with(study: Study, variants: Sequence[Variant]) -> str:

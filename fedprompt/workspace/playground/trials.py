@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from fedprompt.boundary.checked import Bounds, Unfit, checked_value
-from fedprompt.errors import FedPromptError, JobError
+from fedprompt.errors import FedPromptError, JobError, PromptError
 from fedprompt.evaluation.scorers import Configured, Sample, configure
 from fedprompt.models.chat.cost import Tally
 from fedprompt.site.judge_calls import counted
@@ -23,6 +23,7 @@ from fedprompt.workspace.answers.readying import ready
 from fedprompt.workspace.answers.variants import RowResult, Variant
 from fedprompt.workspace.bills.paid import shown_tally
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
+from fedprompt.workspace.cases.converting import fieldless
 from fedprompt.workspace.playground.trial_files import TrialFolder
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.workspace import Workspace
@@ -225,6 +226,8 @@ def run_trial(ws: Workspace, folder: TrialFolder, run: str, report: Report = qui
         done += 1
         step(f"{done} of {len(todo)} answers")
 
+    many = len(request.rows) > 1 or any(request.rows)
+
     def run_variant(number: int, variant: Variant, places: Sequence[int]) -> None:
         left = dict.fromkeys(places)
         written: dict[int, str] = {}
@@ -243,6 +246,8 @@ def run_trial(ws: Workspace, folder: TrialFolder, run: str, report: Report = qui
             keep(number, places[place], result, seconds)
 
         try:
+            if many and (reason := fieldless(variant.made())) is not None:
+                raise PromptError(reason)
             with ExitStack() as stack:
                 one = ready(ws, variant, stack)
                 one.run([request.rows[row] for row in places], heard, writing, explain=request.explain)

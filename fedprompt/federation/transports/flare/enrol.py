@@ -18,6 +18,7 @@ import yaml
 from fedprompt.errors import FederationError
 from fedprompt.federation.transports.flare.address import require_engine
 from fedprompt.federation.transports.flare.harden import harden
+from fedprompt.study.plain_yaml import YamlProblem, read_yaml
 
 __all__ = ["approve", "authority", "fingerprint", "install", "request"]
 
@@ -122,11 +123,23 @@ def install(kit: Path, requested: Path, authority_fingerprint: str, out: Path, k
         "--fingerprint", authority_fingerprint,
     )  # fmt: skip
     (made,) = (path.parent for path in work.glob("*/prod_*/*/startup"))
-    asked = yaml.safe_load((requested / "site.yaml").read_text(encoding="utf-8"))["participants"][0]
-    harden(made, kind, {"name": asked["name"], "org": asked["org"]})
+    harden(made, kind, _asked(requested / "site.yaml"))
     _rename(made, made, out)
     os.replace(made, out)
     _remove(work)
+
+
+def _asked(path: Path) -> dict[str, str]:
+    """Return name and organisation of the participant that a request is for."""
+    try:
+        found = read_yaml(path.read_bytes()).value["participants"][0]
+        return {"name": str(found["name"]), "org": str(found["org"])}
+    except YamlProblem as error:
+        raise FederationError(f"{path} line {error.line}: {error.reason}") from error
+    except OSError as error:
+        raise FederationError(f"{path}: the request cannot be read ({error.strerror})") from error
+    except (TypeError, LookupError) as error:
+        raise FederationError(f"{path}: names no participant; make the request anew") from error
 
 
 def _rename(kit: Path, old: Path, new: Path) -> None:
