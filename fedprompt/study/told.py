@@ -52,6 +52,8 @@ def reason_of(document: Document, place: Place, error: Unfit) -> str:
         return as_text(document, node, place) or "a text is wanted here"
     if kind in ("tuple_type", "list_type"):
         return "a list is wanted here: [a, b], or a line '- a' for each"
+    if kind == "too_long":
+        return re.sub(r"^\w+ should have at most (\d+) .*", r"at most \1 are read here; take some out", reason)
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return "'key: value' lines are wanted here"
     if node is not None and kind in ("int_parsing", "int_type", "float_parsing", "float_type", "int_from_float"):

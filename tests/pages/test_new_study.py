@@ -63,6 +63,28 @@ def test_a_mistake_in_the_form_names_its_field_and_nothing_can_be_ranked(open_pa
     assert at.button(key="new_study_rank").disabled
 
 
+def test_a_prompt_that_never_shows_the_case_is_refused_and_the_text_that_does_is_one_click_away(
+    open_page: Open, ws: Workspace
+) -> None:
+    add_set(ws)
+    at = open_page("new_study")
+    box = next(one for one in at.text_area if one.value == "Text: {text}\nAnswer:")
+    box.set_value("Text: {{ text|upper }}\nAnswer:").run()
+    assert "never shows the case" in at.error[0].value and at.button(key="new_study_rank").disabled
+    assert "Text: {text}\nAnswer:" in [element.value for element in at.code]
+    next(one for one in at.button if one.label == "Use this").click().run()
+    assert not at.error and not at.button(key="new_study_rank").disabled
+    assert "Text: {text}\nAnswer:" in [one.value for one in at.text_area]
+
+
+def test_what_is_odd_about_a_study_is_a_note(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    at = open_page("new_study")
+    box = next(one for one in at.text_area if one.value == "Text: {text}\nAnswer:")
+    box.set_value("Text: ${text}\nAnswer:").run()
+    assert "stays in the prompt" in texts(at) and not at.button(key="new_study_rank").disabled
+
+
 def test_yaml_is_checked_as_it_is_typed_and_the_form_follows_it(open_page: Open, ws: Workspace) -> None:
     add_set(ws)
     at = open_page("new_study")

@@ -118,6 +118,17 @@ def test_text_of_other_tools_is_converted_when_asked(at: AppTest, pasted: str, w
     assert at.text_area(key="playground_template").value == wanted
 
 
+@pytest.mark.parametrize("habit", ["{{review}}", "<text>", "%s"])
+def test_a_prompt_that_shows_no_text_cannot_be_run_until_it_does(at: AppTest, habit: str) -> None:
+    at.text_area(key="playground_template").set_value(f"Review: {habit}\nMood:").run()
+    assert "take the text that is offered above" in at.error[0].value
+    press(at, "playground_template_convert")
+    assert not at.error and at.text_area(key="playground_template").value in (
+        "Review: {review}\nMood:",
+        "Review: {text}\nMood:",
+    )
+
+
 @pytest.mark.slow
 def test_rows_are_kept_as_a_test_set_used_again_and_deleted(at: AppTest, ws: Workspace) -> None:
     at.segmented_control(key="playground_how").set_value("From a table").run()

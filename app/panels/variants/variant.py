@@ -55,9 +55,7 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
     try:
         template = _template(name, texts, answers or "")
         if not template.variables and any(conversion_of(one) for one in _parts(texts)):
-            raise PromptError(
-                f"{fieldless(template)}; take the text that is offered above, or write the field in braces"
-            )
+            raise PromptError(f"{fieldless(template)}; take the text that is offered above")
         soft = _ask_soft(ws, number, model) if template.has_soft else None
         added = added_servers().get(model)
         return Variant(

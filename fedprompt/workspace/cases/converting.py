@@ -78,7 +78,7 @@ def fieldless(template: Template) -> str | None:
             f"the prompt '{template.name}' shows no text: {found.found[:80]} is plain text here, and a field is "
             f"{{{found.field}}}"
         )
-    return f"the prompt '{template.name}' has no field, so that it asks the same of every row; write {{text}} in it"
+    return f"the prompt '{template.name}' has no field, so that it asks the same of every row"
 
 
 def _shots(text: str) -> Demonstrations | None:

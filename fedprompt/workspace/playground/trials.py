@@ -247,7 +247,7 @@ def run_trial(ws: Workspace, folder: TrialFolder, run: str, report: Report = qui
 
         try:
             if many and (reason := fieldless(variant.made())) is not None:
-                raise PromptError(reason)
+                raise PromptError(f"{reason}; write the field in braces, such as {{text}}")
             with ExitStack() as stack:
                 one = ready(ws, variant, stack)
                 one.run([request.rows[row] for row in places], heard, writing, explain=request.explain)
