@@ -268,7 +268,7 @@ def test_texts_without_end_are_refused_before_they_are_taken_apart(tmp_path: Pat
     for name, content, message in (
         ("a.txt", "{{" * 1_000_000, "longer than 400,000 characters"),
         ("b.txt", "a\n---\n" * 3000, "more than 2,000 prompts"),
-        ("c.yaml", "prompts: " + "[" * 200_000, "nested deeper than 100"),
+        ("c.yaml", "prompts: " + "[" * 200_000, "nested deeper than 64"),
     ):
         (tmp_path / name).write_text(content)
         with pytest.raises(ExportError, match=message):
