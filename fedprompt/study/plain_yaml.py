@@ -303,7 +303,7 @@ class _Composer:
         sign = "*" if isinstance(event, _events.AliasEvent) else "&"
         told = f"'{sign}{event.anchor[:SHOWN]}'"
         if self._aliases:
-            self._refuse(event, f"{told} refers to nothing above it; put it in quotes if it is text")
+            self._refuse(event, f"{told} refers to itself or to nothing above it; put it in quotes if it is text")
         self._refuse(
             event,
             f"YAML aliases and anchors ({told}) are not read here; write the text out, or put it in quotes if it is "

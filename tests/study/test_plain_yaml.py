@@ -52,7 +52,7 @@ def test_aliases_are_followed_where_they_are_asked_for() -> None:
     expected = {"base": one, "ones": [one, one], "more": {"steps": 3, "batch": 4}}
     assert read_yaml(REPEATED, aliases=True).value == expected == yaml.safe_load(REPEATED)
     assert problem(REPEATED).line == 1 and "'&b'" in problem(REPEATED).reason
-    assert "refers to nothing" in problem("a: &a [*a]", aliases=True).reason
+    assert "to nothing above it" in problem("a: &a [*a]", aliases=True).reason
 
 
 @pytest.mark.parametrize(
