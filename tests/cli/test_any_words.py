@@ -42,6 +42,17 @@ GIVEN: Mapping[str, tuple[str, ...]] = {
     "--order": ("mean", "pooled", "best"),
     "--coverage": ("any", "all"),
     "--model": ("scripted",),
+    **dict.fromkeys(
+        ("--seed", "--cache-bytes", "--limit", "--offset", "--count", "--steps", "--show"), ("0", "1", "7")
+    ),
+    **dict.fromkeys(("--fluency", "--min-score", "--seconds", "--patience"), ("0", "0.5")),
+    "--host": ("localhost", "127.0.0.1"),
+    "--port": ("8002",),
+}
+# What reads most of the files, and so is tried more often.
+READERS = {
+    *(("score",), ("tune",), ("federate",), ("import",), ("export",), ("harden",), ("data", "check")),
+    *(("study", "new"), ("study", "check"), ("study", "show"), ("bank", "merge"), ("bank", "restore")),
 }
 
 
@@ -66,18 +77,21 @@ COMMANDS = commands()
 
 
 @pytest.fixture(scope="module")
-def fit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, bytes], tuple[str, ...]]]:
+def fit(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes], tuple[str, ...]]:
     """Give a home that has scored, tuned and joined, the files that go between homes, and the ids of its prompts."""
-    folder = tmp_path_factory.mktemp("fit")
+    return scored_home(tmp_path_factory.mktemp("fit"))
+
+
+def scored_home(folder: Path) -> tuple[Path, dict[str, bytes], tuple[str, ...]]:
+    """Make the home in a folder, and return it with the files and the ids."""
     home, study = folder / "home", write_study(folder / "study.yaml")
     data = write_cases(folder / "cases.csv", "ant")
     words = ["--study", str(study), "--data", str(data), "--home", str(home)]
+    hub = ["--home", str(folder / "hub")]
     with quiet():
         assert main(["score", *words]) == main(["tune", *words]) == 0
-        assert main(["site", "status", "--home", str(home)]) == 1
-        assert main(["hub", "init", "meadow", "--host", "localhost", "--home", str(folder / "hub")]) == 0
-        invite = ["hub", "invite", "ant", "--out", str(folder / "ant.invite"), "--home", str(folder / "hub")]
-        assert main(invite) == 0
+        assert main(["hub", "init", "meadow", "--host", "localhost", *hub]) == 0
+        assert main(["hub", "invite", "ant", "--out", str(folder / "ant.invite"), *hub]) == 0
         joins = ["site", "init", str(folder / "ant.invite"), "--out", str(folder / "ant.request"), "--home", str(home)]
         assert main(joins) == 0
         site_study_accept(find_home(home), study)
@@ -87,7 +101,7 @@ def fit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[s
             main(["export", ids[0], "--format", format, "--out", str(folder / name), "--home", str(home)])
         assert main(["bank", "backup", str(folder / "copy.db"), "--home", str(home)]) == 0
     others = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.suffix != ".csv"}
-    yield home, others, ids
+    return home, others, ids
 
 
 class _Kept(io.BytesIO):
@@ -111,6 +125,8 @@ def quiet() -> Iterator[tuple[io.BytesIO, io.BytesIO]]:
 def line_of(rng: random.Random, others: Mapping[str, bytes], ids: tuple[str, ...]) -> list[str | Made]:
     """Return a command line; files stand in it as what is to be made."""
     name, params = rng.choice(COMMANDS)
+    if rng.random() < 0.5:
+        name, params = rng.choice([one for one in COMMANDS if one[0] in READERS])
 
     def value(option: str) -> str | Made:
         known = GIVEN.get(option, ())

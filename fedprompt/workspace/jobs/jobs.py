@@ -16,6 +16,7 @@ from typing import Any
 from fedprompt.bank.rows import JobRow
 from fedprompt.errors import JobError
 from fedprompt.workspace.failure import sentence_of
+from fedprompt.workspace.jobs.arguments import check_arguments
 from fedprompt.workspace.jobs.kinds import kind_named, kinds
 from fedprompt.workspace.jobs.queue import JobQueue
 from fedprompt.workspace.jobs.rights import require_job
@@ -200,6 +201,7 @@ def run_job(ws: Workspace, job: str, stopping: Callable[[], bool] = lambda: Fals
     row = ws.bank.job(job)
     teller = _Teller(ws, row, stopping)
     try:
+        check_arguments(row.kind, row.arguments)
         result = kind_named(row.kind).work(ws, row.arguments, teller)
         ws.bank.end_job(job, "done", json.loads(json.dumps(dict(result), allow_nan=False)), None)
     except JobStopped:
