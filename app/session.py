@@ -15,7 +15,7 @@ from zlib import crc32
 
 import streamlit as st
 
-from app.display.addressed import follow_address
+from app.display.address import follow_address
 from app.display.plain import plain, sentence
 from app.display.titles import titles
 from app.visitor import person, submit
@@ -26,10 +26,10 @@ from fedprompt.workspace.front.overview import overview
 from fedprompt.workspace.home import default_home, find_home
 from fedprompt.workspace.playground.trial_files import TrialFolder, owner_folder
 from fedprompt.workspace.ranking.comparing import compare
-from fedprompt.workspace.ranking.filters import RankingFilters
 from fedprompt.workspace.ranking.ranking_page import (
     Contenders,
     Coverage,
+    RankingFilters,
     RankingPage,
     contenders,
     means_of_prompts,
@@ -41,8 +41,8 @@ from fedprompt.workspace.results.views import CompareView, LeaderRow, OverviewVi
 from fedprompt.workspace.search.looking_up import Filter
 from fedprompt.workspace.search.map_points import MapView
 from fedprompt.workspace.search.map_points import map_view as map_of
+from fedprompt.workspace.shelf.history import Recent, recent
 from fedprompt.workspace.shelf.provenance import Provenance, provenance
-from fedprompt.workspace.shelf.recent import Recent, recent
 from fedprompt.workspace.site.ledgers import LedgerView, ledger_files, read_ledger
 from fedprompt.workspace.workspace import Workspace, open_workspace
 

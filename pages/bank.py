@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.display.address import go
 from app.display.titles import title
-from app.display.travel import go
 from app.panels.exchange.bringing import draw_bring
 from app.panels.exchange.exporting import draw_export
 from app.panels.prompts.beside import draw_beside

@@ -12,7 +12,7 @@ from app.panels.scores.pictures import draw_pictures
 from app.panels.trials.trial import draw_trial, measured_of, shown_trial
 from app.session import compare_view, explain, guarded, query_ids, set_query_ids, workspace
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.answers.bank_variants import bank_variant
+from fedprompt.workspace.answers.variants import bank_variant
 from fedprompt.workspace.results.views import CompareView, PairView, PromptView
 from fedprompt.workspace.search.looking_up import Filter
 

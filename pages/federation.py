@@ -5,14 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from app.display.addressed import follow_address, keep_address
+from app.display.address import follow_address, go, keep_address
 from app.display.plain import plain
 from app.display.titles import apart
-from app.display.travel import go
 from app.panels.federation.federation_parts import draw_member, draw_result, draw_rounds_of
 from app.panels.federation.forecast import draw_forecast
-from app.panels.federation.members import draw_hub_members
-from app.panels.federation.roster import draw_roster
+from app.panels.federation.roster import draw_hub_members, draw_roster
 from app.panels.federation.round_controls import draw_controls
 from app.panels.federation.sites_chosen import ask_sites
 from app.panels.runs.work import active, draw_work, follow, newest_of

@@ -3,13 +3,12 @@
 import streamlit as st
 
 from app.display.plain import plain
-from app.panels.ranking.paging import ask_page
 from app.panels.ranking.ranking import MORE, column_settings, heated, ranking_frame
-from app.panels.ranking.ranking_filters import ask_columns, ask_filters, ask_test
+from app.panels.ranking.ranking_filters import ask_columns, ask_filters, ask_page, ask_test
 from app.panels.ranking.ranking_table import draw_table
 from app.panels.studies.study_choice import ask_study
 from app.session import guarded, ranking_view
-from fedprompt.workspace.ranking.filters import RankingFilters
+from fedprompt.workspace.ranking.ranking_page import RankingFilters
 
 PAGE = 50
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.display.address import go
 from app.display.plain import plain
-from app.display.travel import go
-from app.panels.runs.live import run_at_ctrl_enter
+from app.panels.runs.run_button import run_at_ctrl_enter
 from app.panels.runs.running import run_quick
 from app.panels.runs.work import active, draw_work, follow, newest_of
 from app.panels.studies.bill import draw_bill, said_where

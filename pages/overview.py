@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.display.plain import plain, sentence
 from app.panels.federation.federation_parts import draw_member
-from app.panels.federation.members import draw_hub_members
+from app.panels.federation.roster import draw_hub_members
 from app.panels.federation.rounds import draw_rounds
 from app.panels.federation.sites import draw_sites
 from app.panels.federation.traffic import draw_traffic
@@ -14,9 +14,8 @@ from app.panels.federation.transfer import draw_transfer, transfer_sentence
 from app.panels.front.beginning import draw_empty, draw_empty_hub, draw_empty_site, draw_plan
 from app.panels.front.gains import draw_gains
 from app.panels.front.numbers import draw_numbers
-from app.panels.front.recent import draw_recent
+from app.panels.front.recent import draw_recent, draw_working
 from app.panels.front.study_best import draw_study_bests
-from app.panels.front.working import draw_working
 from app.panels.runs.job import LONG, active_jobs, draw_jobs, newest
 from app.panels.scores.best import draw_best
 from app.session import guarded, overview_view, prompt_titles, recent_view, role, study_bests, workspace

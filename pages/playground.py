@@ -9,8 +9,7 @@ from app.panels.trials.cells import draw_cards
 from app.panels.trials.checks import ask_checks
 from app.panels.trials.following import draw_run
 from app.panels.trials.further import draw_further
-from app.panels.trials.history import draw_history
-from app.panels.trials.kept_sets import draw_sets
+from app.panels.trials.history import draw_history, draw_sets
 from app.panels.trials.matrix import draw_csv, draw_matrix
 from app.panels.variants.slots import open_slots
 from app.panels.variants.source import follow_link
@@ -21,7 +20,7 @@ from app.visitor import require
 from fedprompt.errors import FedPromptError, PromptError
 from fedprompt.workspace.answers.variants import Variant
 from fedprompt.workspace.jobs.trial_control import start_trial
-from fedprompt.workspace.playground.swept import swept_of
+from fedprompt.workspace.playground.sweeps import swept_of
 from fedprompt.workspace.playground.trial_files import KEPT_DAYS
 from fedprompt.workspace.playground.trials import Check, Trial, TrialRequest
 

@@ -4,12 +4,11 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.address import go
 from app.display.plain import plain, sentence
-from app.display.travel import go
 from app.panels.runs.work import active, draw_work, follow, newest_of
-from app.panels.studies.curves import draw_curves
 from app.panels.studies.dropping import choose_set
-from app.panels.studies.tuning_end import draw_end, draw_estimate
+from app.panels.studies.tuning_progress import draw_curves, draw_end, draw_estimate
 from app.session import guarded, role, workspace
 from app.visitor import barred, cancel, submit
 from fedprompt.bank.rows import JobRow

@@ -25,10 +25,9 @@ from fedprompt.strategies.strategy import Update
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
 from fedprompt.workspace.demo.run import DemoSettings, demo_study
-from fedprompt.workspace.rounds.alone import alone_result
+from fedprompt.workspace.rounds.alone import Nominated, alone_result
 from fedprompt.workspace.rounds.federation_run import BankWriter, TestLook
-from fedprompt.workspace.rounds.kept_updates import BankKeeper
-from fedprompt.workspace.rounds.nominated import Nominated
+from fedprompt.workspace.rounds.in_bank import BankKeeper
 from fedprompt.workspace.rounds.result_table import headline
 from fedprompt.workspace.workspace import Workspace, open_workspace
 

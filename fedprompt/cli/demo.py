@@ -57,7 +57,7 @@ def demo(
 
 def show_work(found: Mapping[str, Any]) -> None:
     """Print what a run took of the model, and how many cases were too long for it."""
-    from fedprompt.workspace.results.shown_work import told_work
+    from fedprompt.workspace.results.shown import told_work
 
     if (told := told_work(found)) is not None:
         line(told)

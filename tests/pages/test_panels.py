@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.display.money import money
+from app.display.amounts import money
 from app.display.plain import percent, plain, points, seconds, sentence
 from app.display.titles import titles
 from app.panels.federation.transfer import transfer_sentence

@@ -8,8 +8,8 @@ from zlib import crc32
 import pandas as pd
 import streamlit as st
 
+from app.display.amounts import volume
 from app.display.plain import plain, seconds, sentence
-from app.display.volume import volume
 from fedprompt.bank.rows import JobRow
 from fedprompt.workspace.exchange.exporting import FormatView
 from fedprompt.workspace.exchange.signed_by import signed_by

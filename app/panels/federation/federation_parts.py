@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app.display.address import go
 from app.display.plain import between, plain, sentence
-from app.display.travel import go
 from app.panels.federation.rounds import draw_rounds
 from app.panels.federation.traffic import draw_traffic
 from app.panels.federation.transfer import draw_transfer, transfer_sentence

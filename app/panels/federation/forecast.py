@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app.display.amounts import volume
 from app.display.plain import sentence
-from app.display.volume import volume
 from app.panels.runs.running import run_quick
 from app.panels.runs.work import duration
 from app.session import workspace

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
+from app.display.amounts import volume
 from app.display.plain import plain, sentence
-from app.display.volume import volume
 from fedprompt.workspace.site.ledgers import LedgerLine, LedgerView
 
 __all__ = ["draw_ledger"]

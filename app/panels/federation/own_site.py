@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.address import go
+from app.display.amounts import volume
 from app.display.plain import plain, sentence
-from app.display.travel import go
-from app.display.volume import volume
 from app.panels.runs.work import active, draw_work, follow, newest_of
 from app.panels.studies.dropping import choose_set, stays_here
 from app.session import explain, guarded, workspace

@@ -1,4 +1,7 @@
-"""Who takes part: when each site last answered, how fast it is, in how many rounds, and why it was missing."""
+"""Who takes part: when each site last answered, how fast it is, in how many rounds, and why it was missing.
+
+On a hub also who is a member and connected, asked once a visit and again on demand.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,11 +11,14 @@ import pandas as pd
 import streamlit as st
 
 from app.display.plain import plain
+from app.panels.runs.running import run_quick
 from app.panels.runs.work import duration
+from app.session import guarded, workspace
 from fedprompt.bank.rows import JobRow
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.rounds.federation_view import AtWork, FederationView
 
-__all__ = ["draw_members", "draw_roster", "said_ago", "said_now"]
+__all__ = ["draw_hub_members", "draw_members", "draw_roster", "said_ago", "said_now"]
 
 NOT_TOLD = "not told"
 
@@ -119,3 +125,21 @@ def said_ago(when: datetime) -> str:
             count = int(seconds // size)
             return f"{count} {unit}{'' if count == 1 else 's'} ago"
     return "just now"
+
+
+@guarded
+def draw_hub_members(page: str) -> None:
+    """Draw them, or how this machine becomes a hub; ``page`` begins the keys."""
+    if not (HubFolder(workspace().home).path / "hub.json").exists():
+        st.info(
+            "This machine is no hub yet. Begin in a terminal: fedprompt hub init NAME, then hub invite SITE.",
+            icon=":material/hub:",
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.header("Members")
+        if st.button("Look again", key=f"{page}_look", icon=":material/refresh:", type="tertiary"):
+            st.session_state.pop(f"{page}_roster", None)
+    if f"{page}_roster" not in st.session_state:
+        st.session_state[f"{page}_roster"] = dict(run_quick(workspace(), "roster", {}, "Asking the hub"))
+    draw_members(st.session_state[f"{page}_roster"])

@@ -5,8 +5,8 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.amounts import volume
 from app.display.plain import plain, sentence
-from app.display.volume import volume
 from fedprompt.bank.rows import RoundRow
 
 __all__ = ["draw_traffic"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app.display.travel import go
+from app.display.address import go
 from app.visitor import barred
 
 __all__ = ["draw_empty", "draw_empty_hub", "draw_empty_site", "draw_plan"]

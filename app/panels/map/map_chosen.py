@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.display.address import go
 from app.display.plain import plain
 from app.display.titles import origin_words, title
-from app.display.travel import go
 from app.panels.ranking.ranking import table_key
 from app.panels.runs.running import run_quick
 from app.session import explain, prompt_titles, workspace

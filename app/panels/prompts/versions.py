@@ -7,7 +7,7 @@ from app.display.titles import title
 from app.panels.prompts.beside import draw_beside
 from app.session import workspace
 from fedprompt.bank.rows import PromptRow
-from fedprompt.workspace.shelf.versions import History, Version, histories
+from fedprompt.workspace.shelf.history import History, Version, histories
 
 __all__ = ["draw_versions"]
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from app.display.palette import PER_CENT, finished, palette
 from app.session import workspace
-from fedprompt.workspace.answers.prompt_length import prompt_tokens
+from fedprompt.workspace.answers.nearest_words import prompt_tokens
 from fedprompt.workspace.playground.trial_totals import Totals
 from fedprompt.workspace.results.views import CompareView
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
+from app.display.amounts import volume
 from app.display.palette import Palette, on, palette
 from app.display.plain import plain, sentence
 from app.display.titles import origin_words, title
-from app.display.volume import volume
 from fedprompt.bank.rows import PromptRow
 from fedprompt.workspace.shelf.provenance import Provenance, Step
 

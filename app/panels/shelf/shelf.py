@@ -7,10 +7,9 @@ import streamlit as st
 
 from app.display.titles import origin_words, title
 from app.panels.ranking.meaning import ask_meaning
-from app.panels.ranking.paging import ask_page
 from app.panels.ranking.ranking import KINDS as TITLES
 from app.panels.ranking.ranking import table_key
-from app.panels.ranking.ranking_filters import KINDS, ORIGINS
+from app.panels.ranking.ranking_filters import KINDS, ORIGINS, ask_page
 from app.panels.studies.study_choice import ask_study
 from app.session import means_of, prompt_titles, prompts_passing, query_ids, workspace
 from fedprompt.bank.rows import PromptRow

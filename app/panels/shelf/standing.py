@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app.display.address import go
 from app.display.plain import plain
 from app.display.titles import title
-from app.display.travel import go
 from app.panels.shelf.asked import draw_asked
 from app.session import guarded, workspace
 from app.visitor import barred, person, require

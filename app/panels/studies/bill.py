@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.display.money import money
+from app.display.amounts import money
 from app.display.plain import plain, sentence
 from fedprompt.workspace.cases.servers_asked import ServersAsked
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.display.addressed import keep_address
+from app.display.address import keep_address
 from app.display.titles import apart
 from app.session import STUDY, scored_studies, show_study, study_shown
 from fedprompt.bank.rows import StudyRow

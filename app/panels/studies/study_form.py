@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app.display.plain import plain, sentence
-from app.panels.runs.live import send_while_typing
+from app.panels.runs.run_button import send_while_typing
 from app.panels.studies.study_parts import ask_rounds, ask_soft, ask_templates, ask_what
 from app.session import explain
 from fedprompt.errors import FedPromptError

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.display.money import money
+from app.display.amounts import money
 from app.display.plain import plain, sentence
-from app.panels.trials.contributed import draw_contributed
-from app.panels.trials.outputs import draw_bars
+from app.panels.trials.outputs import draw_bars, draw_contributed
 from app.session import explain
 from fedprompt.errors import AssetError, PromptError
 from fedprompt.models.chat.cost import Tally

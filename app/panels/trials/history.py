@@ -1,4 +1,4 @@
-"""Earlier runs of the playground: opened again with their boxes filled, or deleted."""
+"""What was kept: test sets, and earlier runs opened again with their boxes filled; both can be deleted."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -6,14 +6,41 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from app.display.plain import plain
-from app.panels.trials.cases import EARLIER
+from app.panels.trials.cases import EARLIER, Cases
 from app.panels.trials.typed_case import fill_fields
 from app.panels.variants.slots import MOST_VARIANTS, fill_variant
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.playground.trial_files import KEPT_DAYS, MOST_RUNS, TrialFolder
+from fedprompt.workspace.playground.trial_files import KEPT_DAYS, MOST_RUNS, MOST_SETS, TrialFolder
 from fedprompt.workspace.playground.trials import TrialRequest
 
-__all__ = ["draw_history"]
+__all__ = ["draw_history", "draw_sets"]
+
+
+def draw_sets(page: str, folder: TrialFolder, cases: Cases) -> None:
+    """Draw what keeps the rows as a test set, and what deletes one."""
+    st.caption(
+        f":material/lock: A test set stays on this machine, in a file of the home folder that its owner alone can "
+        f"read, until you delete it ({MOST_SETS} at most). It is never put into the bank."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Keep these rows as", key=f"{page}_set_name", max_chars=80, placeholder="a name") or ""
+        ready = cases.lacking is None and bool(name.strip())
+        if st.button("Keep", key=f"{page}_set_keep", icon=":material/save:", disabled=not ready):
+            folder.save_set(name.strip(), {"rows": list(cases.rows), "expected": list(cases.expected)})
+            st.toast(f"Kept {len(cases.rows):,} rows.")
+    sets = folder.sets()
+    if sets:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            gone = st.selectbox("Delete a test set", list(sets), index=None, key=f"{page}_set_gone")
+            if gone is not None:
+                st.button(
+                    "Delete it",
+                    key=f"{page}_set_delete",
+                    icon=":material/delete:",
+                    on_click=folder.forget_set,
+                    args=(gone,),
+                )
+
 
 SHOWN = 20
 

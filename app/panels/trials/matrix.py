@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.display.money import money
+from app.display.amounts import money
 from app.display.plain import plain
 from app.panels.trials.cells import draw_cards, said_judging, title_of
 from app.panels.trials.sweep_chart import draw_sweep
-from fedprompt.workspace.playground.swept import swept_of
+from fedprompt.workspace.playground.sweeps import swept_of
 from fedprompt.workspace.playground.trial_totals import totals_of
 from fedprompt.workspace.playground.trials import Trial, TrialCell
 

@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from app.display.palette import finished, palette, shaded
-from fedprompt.workspace.playground.swept import MEASURES, Swept
+from fedprompt.workspace.playground.sweeps import MEASURES, Swept
 
 __all__ = ["draw_sweep"]
 

@@ -17,7 +17,7 @@ from app.panels.trials.cases import ask_cases
 from app.panels.trials.cells import draw_cards
 from app.panels.trials.checks import ask_checks
 from app.panels.trials.following import draw_run
-from app.panels.trials.kept_sets import draw_sets
+from app.panels.trials.history import draw_sets
 from app.panels.trials.matrix import draw_csv, draw_matrix
 from app.panels.trials.rating import draw_rating
 from app.session import explain, trial_folder, workspace

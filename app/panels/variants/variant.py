@@ -9,7 +9,7 @@ from app.display.plain import plain
 from app.panels.models.session_models import added_servers, goes_to
 from app.panels.prompts.answers import read_answers
 from app.panels.prompts.prompt_choice import ask_prompt
-from app.panels.runs.live import send_while_typing
+from app.panels.runs.run_button import send_while_typing
 from app.panels.variants.conversion import offer_conversion
 from app.panels.variants.slots import MOST_MESSAGES, key
 from app.panels.variants.source import ask_source

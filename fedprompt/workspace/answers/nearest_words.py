@@ -1,19 +1,23 @@
-"""Which words a soft prompt's vectors are nearest to, by cosine, among the model's own input embeddings.
+"""A prompt in its model's tokens: how long it is, and which words its vectors are nearest to, by cosine.
 
-Reading aids only: a tuned vector need not mean what its nearest words mean (Khashabi et al. 2022, arXiv 2112.08348).
-Runs in the job process, which has the model.
+A length is of the text without the case that comes into it, and of the soft vectors.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import FedPromptError, ModelError
+from fedprompt.models.assets.catalogue import ASSETS, MODELS
+from fedprompt.models.registry import DEFAULT_MODEL
 from fedprompt.models.vocabulary import Worded
+from fedprompt.prompts.prompt import Prompt
 from fedprompt.workspace.answers.readying import load_quick
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["run_nearest_words"]
+__all__ = ["prompt_tokens", "run_nearest_words"]
 
 COUNT = 5
 
@@ -50,3 +54,29 @@ def run_nearest_words(ws: Workspace, arguments: Mapping[str, Any], report: Repor
             for tokens, values in zip(found.tokens.tolist(), found.likeness.tolist(), strict=True)
         ]
     }
+
+
+LARGEST = 64 * 1024 * 1024
+
+
+def prompt_tokens(ws: Workspace, prompt: Prompt) -> int | None:
+    """Return how many tokens a prompt adds to a case, or None where its model's tokenizer is not here."""
+    study = ws.bank.prompt_row(prompt.id).study
+    name = DEFAULT_MODEL if study is None else ws.bank.study(study).study.model
+    folder = ASSETS[name].folder(ws.home.path) if name in MODELS else Path(name).expanduser()
+    file = folder / "tokenizer.json"
+    if not file.is_file() or file.stat().st_size > LARGEST:
+        return None
+    template = prompt.template
+    text = template.text or "\n".join(message.content for message in template.messages or ())
+    for variable in (*template.variables, "soft", "demonstrations"):
+        text = text.replace(f"{{{variable}}}", "")
+    found = len(_tokenizer(file).encode(text, add_special_tokens=False).ids)
+    return found + (prompt.soft.tokens if prompt.soft is not None else 0)
+
+
+@lru_cache(maxsize=2)
+def _tokenizer(file: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(file))

@@ -1,6 +1,6 @@
 """One way of asking: a template, a model, a soft prompt and settings; and what came of one row.
 
-Invariant: a row that cannot be run says why and stops nobody.
+A prompt of the bank is a variant on the model that it was scored with, its answers got as its study gets them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +13,12 @@ from fedprompt.models.protocols import Decoding
 from fedprompt.models.registry import DEFAULT_MODEL
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Closed
+from fedprompt.workspace.answers.answering import model_name_of
 from fedprompt.workspace.answers.contributions import Contribution
 from fedprompt.workspace.bills.session_servers import SessionServer
+from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["Heard", "Ready", "RowResult", "Variant", "Writing"]
+__all__ = ["Heard", "Ready", "RowResult", "Variant", "Writing", "bank_variant"]
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Heard = Callable[[int, "RowResult", float], None]
@@ -95,3 +97,37 @@ class Ready(Protocol):
         Both are called from the caller's thread, and what they raise ends the run.
         """
         ...
+
+
+MOST_TOKENS, MOST_STOPS, LONGEST_STOP = 1024, 16, 80  # a variant's bounds, which a study's may pass
+
+
+def bank_variant(ws: Workspace, prompt: str, name: str) -> Variant:
+    """Return the variant that runs a prompt of the bank; a choice among its labels, or text where it has none.
+
+    Raises:
+        BankError: the bank has no such prompt.
+    """
+    found, row = ws.bank.prompt(prompt), ws.bank.prompt_row(prompt)
+    study = None if row.study is None else ws.bank.study(row.study).study
+    labels = tuple(found.template.words or {})
+    writing: dict[str, Any] = {"generate": not labels}
+    if study is not None and labels:
+        writing |= {"normalise": study.answer.normalise, "prior": study.answer.prior}
+    elif study is not None:
+        answer = study.answer
+        writing |= {
+            "max_tokens": min(answer.max_tokens, MOST_TOKENS),
+            "stop": tuple(stop[:LONGEST_STOP] for stop in answer.stop[:MOST_STOPS]),
+            "temperature": answer.temperature,
+            "top_p": answer.top_p,
+            "seed": answer.seed,
+        }
+    return Variant(
+        name=name[:80],
+        template=found.template.canonical(),
+        labels=labels,
+        soft=found.id if found.soft is not None else None,
+        model=model_name_of(ws, found, study),
+        **writing,
+    )

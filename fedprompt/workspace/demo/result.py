@@ -6,9 +6,8 @@ from typing import Any
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Score
-from fedprompt.workspace.rounds.alone import alone_result
+from fedprompt.workspace.rounds.alone import Nominated, alone_result
 from fedprompt.workspace.rounds.federation_run import TestLook
-from fedprompt.workspace.rounds.nominated import Nominated
 from fedprompt.workspace.rounds.result_table import headline
 
 __all__ = ["demo_result"]

@@ -39,7 +39,7 @@ from fedprompt.workspace.demo.result import demo_result
 from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source, write_cases
 from fedprompt.workspace.demo.time import demo_time
 from fedprompt.workspace.progress import Progress, Report, quiet
-from fedprompt.workspace.results.shown_work import shown_work
+from fedprompt.workspace.results.shown import shown_work
 from fedprompt.workspace.rounds.alone import nominate, tune_alone
 from fedprompt.workspace.rounds.federation_run import (
     BankWriter,

@@ -25,7 +25,7 @@ from fedprompt.workspace.bills.paid import paid
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
 from fedprompt.workspace.cases.own_cases import OWN_SITE, own_cases
 from fedprompt.workspace.progress import Progress, Report
-from fedprompt.workspace.results.shown_score import method_of, shown_run
+from fedprompt.workspace.results.shown import method_of, shown_run
 from fedprompt.workspace.results.told_apart import all_pairs, told_apart
 from fedprompt.workspace.workspace import Workspace
 

@@ -30,7 +30,7 @@ from fedprompt.workspace.cases.own_cases import OWN_SITE, OwnCases, own_cases
 from fedprompt.workspace.cases.site_of_file import contents_digest
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.results.points import points
-from fedprompt.workspace.results.shown_score import shown_score
+from fedprompt.workspace.results.shown import shown_score
 from fedprompt.workspace.results.told_apart import all_pairs
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace

@@ -21,8 +21,7 @@ from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, make_worker
 from fedprompt.workspace.local.scoring import OWN_SITE, open_study
 from fedprompt.workspace.progress import Report, quiet
-from fedprompt.workspace.results.shown_score import shown_score
-from fedprompt.workspace.results.shown_work import shown_work
+from fedprompt.workspace.results.shown import shown_score, shown_work
 from fedprompt.workspace.rounds.federation_run import FederationRun, start_prompt
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace

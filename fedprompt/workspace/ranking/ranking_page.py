@@ -1,12 +1,4 @@
-"""One page of a study's ranking, paged in the store, so that a page of 100,000 prompts costs what a page of 50 does.
-
-It ranks by each site's newest score, whatever the run, as ``fedprompt bank leaders`` does. Contenders are the first of
-the whole ranking: their intervals and their probability of being best come from the same Beta draws. The intervals of
-others are in closed form.
-Invariants: what is said of a prompt does not depend on which page or file it stands in; scores got in different ways
-never share a ranking, so a prompt that was scored in another way than the contenders has neither mean nor standing; a
-prompt tuned on pooled cases, which no real federation could have, is a reference: it is ranked, never a contender.
-"""
+"""One page of a study's ranking, paged in the store, so that a page of 100,000 prompts costs what a page of 50 does."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +26,7 @@ __all__ = [
     "Coverage",
     "Filter",
     "Order",
+    "RankingFilters",
     "RankingPage",
     "Standing",
     "contenders",
@@ -270,3 +263,28 @@ def _newest(ws: Workspace, wanted: Filter, ids: list[str]) -> dict[str, dict[str
 def _counts(score: Score) -> tuple[float, float]:
     size = effective_n(score.n, score.total, score.squares, score.groups, score.group_squares) or 0.0
     return min(1.0, max(0.0, score.total / score.n)) * size, size
+
+
+@dataclass(frozen=True)
+class RankingFilters:
+    """The filters as the visitor set them; ``least`` in per cent."""
+
+    words: str = ""
+    kind: str | None = None
+    origin: str | None = None
+    tag: str = ""
+    site: str | None = None
+    least: float = 0.0
+    order: Order = "mean"
+
+    def filter(self, study: str) -> Filter:
+        """Return what the store is asked."""
+        return Filter(
+            study=study,
+            kind=self.kind,
+            origin=self.origin,
+            tag=self.tag or None,
+            site=self.site,
+            minimum=self.least / 100 if self.site and self.least else None,
+            words=self.words or None,
+        )

@@ -1,13 +1,17 @@
 """Each site also tunes a prompt alone: what joining is compared with, and how a prompt does away from home.
 
 The rounds are the federation's own, of one site, from the same start and with as many steps; the round that is best on
-the site's own validation cases is kept. The hub knows these prompts, and the other sites score them on test.
+the site's own validation cases is kept. The hub knows these prompts, and the other sites score them on test, once, with
+the others that are nominated.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from fedprompt.bank.store import Bank
+from fedprompt.errors import FedPromptError
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
@@ -15,10 +19,80 @@ from fedprompt.site.personal import first_best
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from fedprompt.workspace.rounds.federation_run import FederationRun, TestLook
-from fedprompt.workspace.rounds.nominated import Nominated
 from fedprompt.workspace.rounds.result_table import average, difference, entry, gain_sentence
 
-__all__ = ["alone_result", "nominate", "tune_alone"]
+__all__ = ["Nominated", "alone_result", "nominate", "tune_alone"]
+
+COMPARED = (
+    ("federated", "manual"),
+    ("federated", "local_own"),
+    ("federated", "centralised"),
+    ("kept", "local_own"),
+    ("kept", "manual"),
+)
+
+
+@dataclass(frozen=True)
+class Nominated:
+    """The prompts that are evaluated on test, and which of three each site would keep.
+
+    ``alone`` and ``kept`` are of the sites that tuned alone. ``centralised`` is known to a demo only.
+    """
+
+    manual: Prompt
+    federated: Prompt
+    alone: Mapping[str, Prompt]
+    kept: Mapping[str, str]
+    centralised: Prompt | None = None
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """All of them, each once."""
+        references = (self.centralised,) if self.centralised is not None else ()
+        found = (self.manual, self.federated, *references, *self.alone.values())
+        return tuple({prompt.id: prompt for prompt in found}.values())
+
+    @property
+    def compared(self) -> tuple[tuple[str, str], ...]:
+        """The rows of the table that are compared, the first with the second."""
+        return tuple(pair for pair in COMPARED if self.centralised is not None or "centralised" not in pair)
+
+    def named(self, name: str, site: str) -> Prompt:
+        """Return the prompt that a row of the table means at a site."""
+        known = {
+            "manual": self.manual,
+            "federated": self.federated,
+            "centralised": self.centralised,
+            "local_own": self.alone[site],
+        }
+        found = known.get(self.kept[site] if name == "kept" else name)
+        if found is None:
+            raise FedPromptError(f"no row of the table is called '{name}'")
+        return found
+
+    def every_pair(self) -> dict[str, list[tuple[str, str]]]:
+        """Return site -> every two of the nominated prompts."""
+        ids = [prompt.id for prompt in self.prompts]
+        return {site: list(combinations(ids, 2)) for site in self.alone}
+
+    def pairs(self, site: str) -> list[tuple[str, str]]:
+        """Return the pairs of prompts that the table compares at a site, each once."""
+        found: list[tuple[str, str]] = []
+        for names in self.compared:
+            first, second = (self.named(name, site).id for name in names)
+            if first != second and not {(first, second), (second, first)} & set(found):
+                found.append((first, second))
+        return found
+
+    def ids(self) -> dict[str, Any]:
+        """The prompts' ids."""
+        return {
+            "manual": self.manual.id,
+            "federated": self.federated.id,
+            **({} if self.centralised is None else {"centralised": self.centralised.id}),
+            "alone": {site: prompt.id for site, prompt in self.alone.items()},
+        }
+
 
 BySite = Mapping[str, Mapping[str, Score]]  # site -> prompt -> score
 

@@ -37,11 +37,10 @@ from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, ma
 from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.progress import Progress, Report, quiet
-from fedprompt.workspace.results.shown_work import shown_work
-from fedprompt.workspace.rounds.alone import alone_result, nominate, tune_alone
+from fedprompt.workspace.results.shown import shown_work
+from fedprompt.workspace.rounds.alone import Nominated, alone_result, nominate, tune_alone
 from fedprompt.workspace.rounds.federation_run import FederationRun, pooled_best, start_prompt
 from fedprompt.workspace.rounds.gathering_now import Teller
-from fedprompt.workspace.rounds.nominated import Nominated
 from fedprompt.workspace.rounds.orders import BankDesk
 from fedprompt.workspace.rounds.result_table import difference, entry, headline
 from fedprompt.workspace.rounds.shared_result import Pair, Shared, share

@@ -26,9 +26,7 @@ from fedprompt.study.messages import Choice, ScoreReply
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
 from fedprompt.workspace.results.methods import how_judged, told_how
-from fedprompt.workspace.rounds.bank_writer import BankWriter
-from fedprompt.workspace.rounds.clipped_cases import ClippedCases
-from fedprompt.workspace.rounds.kept_updates import BankJournal, BankKeeper
+from fedprompt.workspace.rounds.in_bank import BankJournal, BankKeeper, BankWriter, ClippedCases
 from fedprompt.workspace.timing import Clock
 
 __all__ = ["BankWriter", "FederationRun", "Kept", "TestLook", "families", "pooled_best", "start_prompt"]

@@ -13,7 +13,7 @@ from fedprompt.federation.replay import replay
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.study.schema import Rounds
 from fedprompt.workspace.rounds.federation_run import BankWriter
-from fedprompt.workspace.rounds.kept_updates import BankKeeper
+from fedprompt.workspace.rounds.in_bank import BankKeeper
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["recompute_without"]

@@ -11,7 +11,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer, Study
 from fedprompt.workspace.answers.answering import answer_case
-from fedprompt.workspace.answers.bank_variants import bank_variant
+from fedprompt.workspace.answers.variants import bank_variant
 from fedprompt.workspace.playground.trials import TrialCell
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace

@@ -15,7 +15,7 @@ from fedprompt.workspace.demo.text import SOURCES, Source, draw_cases, read_sour
 from fedprompt.workspace.front.overview import overview
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.progress import Progress
-from fedprompt.workspace.results.shown_work import WORK
+from fedprompt.workspace.results.shown import WORK
 from fedprompt.workspace.workspace import open_workspace
 from tests.new_bank import new_workspace
 

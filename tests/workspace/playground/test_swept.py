@@ -4,8 +4,7 @@ from typing import Any
 
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.answers.variants import Variant
-from fedprompt.workspace.playground.sweeps import settings_grid
-from fedprompt.workspace.playground.swept import swept_of
+from fedprompt.workspace.playground.sweeps import settings_grid, swept_of
 from fedprompt.workspace.playground.trials import Judged, Trial, TrialCell, TrialRequest
 
 ONE = Variant(template=Template("plain", text="{text}").canonical(), model="scripted", generate=True)

@@ -11,7 +11,7 @@ from fedprompt.workspace.front.overview import overview
 from fedprompt.workspace.ranking.leaderboard import latest_study
 from fedprompt.workspace.ranking.ranking_page import ranking_page
 from fedprompt.workspace.ranking.study_best import bests_of_studies
-from fedprompt.workspace.shelf.recent import recent
+from fedprompt.workspace.shelf.history import recent
 from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.demo_bank import SITES, fill
 

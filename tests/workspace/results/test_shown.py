@@ -11,7 +11,7 @@ from fedprompt.evaluation.scorers import Scored, register, registry
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.score import CalibrationBin, Score
-from fedprompt.workspace.results.shown_score import WITHHELD, shown_reasons, shown_run, shown_score
+from fedprompt.workspace.results.shown import WITHHELD, shown_reasons, shown_run, shown_score
 
 PROMPT = Prompt(Template("t", text="{text}"))
 EMPTY = {"prompt": PROMPT.id, "split": "test", "squares": 0, "groups": 0, "group_squares": 0}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fedprompt.workspace.rounds.clipped_cases import ClippedCases
+from fedprompt.workspace.rounds.in_bank import ClippedCases
 from tests.new_bank import new_workspace
 from tests.scripted_sites import STUDY
 

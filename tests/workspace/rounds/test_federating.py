@@ -13,7 +13,7 @@ from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.ranking.comparing import compare, compare_scores
 from fedprompt.workspace.ranking.leaderboard import latest_study
 from fedprompt.workspace.ranking.ranking_page import Filter, ranking_page
-from fedprompt.workspace.results.shown_work import WORK
+from fedprompt.workspace.results.shown import WORK
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace

@@ -8,7 +8,7 @@ import pytest
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.keys import home_signer
-from fedprompt.workspace.shelf.versions import MOST_VERSIONS, histories
+from fedprompt.workspace.shelf.history import MOST_VERSIONS, histories
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 

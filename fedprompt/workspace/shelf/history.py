@@ -1,12 +1,15 @@
-"""How a prompt changed over time: the prompts that bore its name, and those that each of its tags stood for."""
+"""How things changed over time: the versions of a prompt, and what came into a home of late."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from fedprompt.bank.rows import PromptRow
+from fedprompt.bank.filters import Filter
+from fedprompt.bank.rows import EventRow, PromptRow, RunRow
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["MOST_VERSIONS", "History", "Version", "histories"]
+__all__ = ["MOST_VERSIONS", "History", "Recent", "Version", "histories", "recent"]
 
 MOST_VERSIONS = 8
 
@@ -53,3 +56,41 @@ def histories(ws: Workspace, prompt: PromptRow) -> tuple[History, ...]:
 
 def _history(name: str, tag: bool, versions: list[Version]) -> History:
     return History(name, tag, tuple(versions[:MOST_VERSIONS]), len(versions) > MOST_VERSIONS)
+
+
+DAYS = 7
+MOST_EVENTS = 500
+KINDS = ("demo", "federate", "score", "tune")
+
+
+@dataclass(frozen=True)
+class Recent:
+    """``prompts``: how many came, by kind; ``runs`` and ``events`` the newest first; ``studies``: names of new ones."""
+
+    since: datetime
+    prompts: Mapping[str, int]
+    runs: tuple[RunRow, ...]
+    studies: tuple[str, ...]
+    events: tuple[EventRow, ...]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many events of each kind there were."""
+        return Counter(event.kind for event in self.events)
+
+
+def recent(ws: Workspace, now: datetime, *, days: int = DAYS) -> Recent:
+    """Return what changed in the days before ``now``, an aware datetime.
+
+    Raises:
+        BankError: ``now`` has no time zone.
+    """
+    since = now - timedelta(days=days)
+    came = {kind: ws.bank.count(Filter(kind=kind, since=since, retired=True)) for kind in ("template", "soft")}
+    return Recent(
+        since,
+        came,
+        tuple(row for row in ws.bank.runs() if row.kind in KINDS and (row.finished or row.created) >= since),
+        tuple(row.name for row in ws.bank.studies() if row.created >= since),
+        tuple(event for event in ws.bank.events(limit=MOST_EVENTS) if event.at >= since),
+    )

@@ -1,8 +1,7 @@
-"""A score as commands print it: value and 95 % interval, of a choice also macro F1, balanced accuracy, calibration.
+"""Scores and work as commands print them.
 
-The interval is Wilson's, over effective cases where they come in groups. Where graded values of single cases are at
-hand it is the bootstrap's, of whole groups: Wilson's is right for zeros and ones, and wide for all else. Invariant:
-over no cases every number is null.
+A score: value and 95 % interval, of a choice also macro F1, balanced accuracy and calibration. Work: tokens, the part
+of them that was computed, the rate, and its bound.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +16,19 @@ from fedprompt.evaluation.statistics.bootstrap import bootstrap_mean
 from fedprompt.evaluation.statistics.classification import balanced_accuracy, calibration_error, macro_f1
 from fedprompt.evaluation.statistics.clusters import effective_n
 from fedprompt.evaluation.statistics.intervals import wilson
+from fedprompt.models.protocols import ModelInfo
+from fedprompt.models.work import Work
 from fedprompt.study.score import Score
 
-__all__ = ["method_of", "shown_reasons", "shown_run", "shown_score"]
+__all__ = [
+    "WORK",
+    "method_of",
+    "shown_reasons",
+    "shown_run",
+    "shown_score",
+    "shown_work",
+    "told_work",
+]
 
 FAILED = "model"  # who gives the reasons of calls that failed, out of a closed list
 WITHHELD = "not shown: the scorer is not one of fedprompt's"
@@ -88,3 +97,34 @@ def shown_reasons(reasons: Mapping[str, Mapping[str, int]]) -> dict[str, dict[st
 def method_of(score: Score) -> str | None:
     """Return how a choice was answered, ``likelihood`` or ``constrained``; None for free text."""
     return score.method if score.metric == "accuracy" else None
+
+
+WORK = ("share_ratio", "tokens", "tokens_per_second", "part_of_product")
+
+
+def shown_work(work: Work, info: ModelInfo | None) -> dict[str, Any]:
+    """Return ``share_ratio``, ``tokens``, ``tokens_per_second`` and ``part_of_product``.
+
+    Args:
+        info: the model's; None where the model ran elsewhere, and nothing is known of it.
+    """
+    if info is None:
+        return dict.fromkeys(WORK)
+    return {
+        "share_ratio": work.share_ratio,
+        "tokens": work.tokens,
+        "tokens_per_second": work.tokens_per_second,
+        "part_of_product": work.part_of_product(info),
+    }
+
+
+def told_work(found: Mapping[str, Any]) -> str | None:
+    """Return the same in one sentence, or None where nothing was computed or nothing is known."""
+    if not found.get("tokens"):
+        return None
+    told = f"{found['tokens']:,} tokens, of which {100 * found['share_ratio']:.0f} % were computed"
+    if (rate := found["tokens_per_second"]) is not None:
+        told += f", {rate:,.0f} a second"
+    if (part := found["part_of_product"]) is not None:
+        told += f", {100 * part:.0f} % of the machine's matrix product"
+    return told

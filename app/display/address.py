@@ -1,10 +1,14 @@
-"""A choice among ids that the address keeps (``?run=r1:...``); choices of fixed words are bound by Streamlit itself."""
+"""What an address keeps, and ways from one page to another.
+
+In an address stand ids of prompts, studies and runs, and nothing else.
+"""
 
 from collections.abc import Sequence
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
-__all__ = ["follow_address", "keep_address"]
+__all__ = ["follow_address", "go", "keep_address"]
 
 
 def follow_address(name: str, key: str, ids: Sequence[str]) -> None:
@@ -20,3 +24,14 @@ def keep_address(name: str, key: str, chosen: str) -> None:
     """Put what is chosen into the address; what else stands there stays."""
     if st.query_params.get(name) != chosen:
         st.query_params[name] = st.session_state[f"{key}_linked"] = chosen
+
+
+def go(page: str, prompts: Sequence[str] = (), study: str | None = None) -> None:
+    """Open a page on some prompts, or on a study by its digest.
+
+    Where a page runs alone there is nowhere to go, and it stays.
+    """
+    try:
+        st.switch_page(f"../pages/{page}.py", query_params={"p": list(prompts)} | ({"study": study} if study else {}))
+    except StreamlitAPIException:
+        st.caption(f"Open the page '{page}' for that.")
