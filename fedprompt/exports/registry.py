@@ -6,21 +6,21 @@ A file is taken for the first format that recognises it, so the special come bef
 from pathlib import Path
 
 from fedprompt.errors import ExportError, did_you_mean
-from fedprompt.exports.any_slot import AnySlot
 from fedprompt.exports.archive import open_archive
 from fedprompt.exports.bundle import Bundle
-from fedprompt.exports.csv_scores import CsvScores
-from fedprompt.exports.dotprompt import Dotprompt
-from fedprompt.exports.hf_templates import HFTemplates
-from fedprompt.exports.langchain import LangChain
-from fedprompt.exports.langfuse import Langfuse
-from fedprompt.exports.markdown import Markdown
-from fedprompt.exports.parquet_scores import ParquetScores
-from fedprompt.exports.peft import Peft
-from fedprompt.exports.promptfoo import Promptfoo
-from fedprompt.exports.prompty import Prompty
 from fedprompt.exports.protocol import Format
-from fedprompt.exports.vllm import Vllm
+from fedprompt.exports.scores.csv_scores import CsvScores
+from fedprompt.exports.scores.parquet_scores import ParquetScores
+from fedprompt.exports.texts.dotprompt import Dotprompt
+from fedprompt.exports.texts.hf_templates import HFTemplates
+from fedprompt.exports.texts.langchain import LangChain
+from fedprompt.exports.texts.langfuse import Langfuse
+from fedprompt.exports.texts.markdown import Markdown
+from fedprompt.exports.texts.promptfoo import Promptfoo
+from fedprompt.exports.texts.prompty import Prompty
+from fedprompt.exports.vectors.any_slot import AnySlot
+from fedprompt.exports.vectors.peft import Peft
+from fedprompt.exports.vectors.vllm import Vllm
 
 __all__ = ["format_named", "format_of", "formats"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedprompt.exports.any_slot import AnySlot
 from fedprompt.exports.protocol import ExportContext, Exported, Reading
 from fedprompt.exports.reading import HOW_CHOICE
+from fedprompt.exports.vectors.any_slot import AnySlot
 from fedprompt.models.hf.digest import model_digest
 from fedprompt.models.hf.model import HFModel
 from fedprompt.models.protocols import ChoiceQuery, RunSettings

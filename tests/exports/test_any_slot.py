@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from fedprompt.errors import ExportError, ModelMismatch
-from fedprompt.exports.any_slot import AnySlot
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext
 from fedprompt.exports.registry import format_of
+from fedprompt.exports.vectors.any_slot import AnySlot
 from fedprompt.models.hf.digest import model_digest
 from fedprompt.models.hf.model import HFModel
 from fedprompt.models.protocols import ChoiceQuery, RunSettings

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from fedprompt.exports.any_slot import AnySlot
 from fedprompt.exports.card import card, public_model_name
-from fedprompt.exports.markdown import Markdown
-from fedprompt.exports.peft import Peft
 from fedprompt.exports.protocol import ExportContext, Exported, Format, Snippet
 from fedprompt.exports.reading import HOW_NESTED, how_to_read
-from fedprompt.exports.vllm import Vllm
+from fedprompt.exports.texts.markdown import Markdown
+from fedprompt.exports.vectors.any_slot import AnySlot
+from fedprompt.exports.vectors.peft import Peft
+from fedprompt.exports.vectors.vllm import Vllm
 from fedprompt.models.protocols import Decoding
 from fedprompt.study.schema import Answer
 

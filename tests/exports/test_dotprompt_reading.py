@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from fedprompt.errors import ExportError
 from fedprompt.exports.documents import NO_WORDS
-from fedprompt.exports.dotprompt import Dotprompt
 from fedprompt.exports.protocol import ImportContext, Imported
+from fedprompt.exports.texts.dotprompt import Dotprompt
 
 FRONT = "---\nname: mood\n---\n"
 BODY = '{{role "system"}}\nSort.\nOne word.\n{{role "user"}}\nTicket: {{text}}\nMood:\n'

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.hf_templates import HFTemplates
-from fedprompt.exports.jinja_reading import read_jinja
 from fedprompt.exports.protocol import ImportContext, Imported
 from fedprompt.exports.registry import format_of
 from fedprompt.exports.syntax import Variable
+from fedprompt.exports.texts.hf_templates import HFTemplates
+from fedprompt.exports.texts.jinja_reading import read_jinja
 
 HERE = ImportContext()
 PICTURE = {"role": "user", "content": [{"type": "image_url"}, {"type": "text", "text": "a"}]}

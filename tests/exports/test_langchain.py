@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.langchain import LangChain
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext
 from fedprompt.exports.registry import format_of
+from fedprompt.exports.texts.langchain import LangChain
 from fedprompt.prompts.template import Demonstrations, Message
 
 HERE = ImportContext()

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.langchain import LangChain
-from fedprompt.exports.langchain_text import read_text
 from fedprompt.exports.protocol import ImportContext, Imported
 from fedprompt.exports.registry import format_of
 from fedprompt.exports.syntax import Variable
+from fedprompt.exports.texts.langchain import LangChain
+from fedprompt.exports.texts.langchain_text import read_text
 
 HERE = ImportContext()
 CASE = {"text": "fine", "my-name": "Ann", "tone": "kind", "lang": "Danish"}

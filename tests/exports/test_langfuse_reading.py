@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.langfuse import Langfuse
 from fedprompt.exports.protocol import ImportContext, Imported
 from fedprompt.exports.registry import format_of
 from fedprompt.exports.syntax import field_name_for
+from fedprompt.exports.texts.langfuse import Langfuse
 from fedprompt.prompts.template import Message
 
 HERE = ImportContext()

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from fedprompt.errors import FedPromptError
 from fedprompt.exports.bundle import Bundle
-from fedprompt.exports.dotprompt import Dotprompt
-from fedprompt.exports.hf_templates import HFTemplates
-from fedprompt.exports.peft import Peft
-from fedprompt.exports.prompty import Prompty
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext
 from fedprompt.exports.registry import format_named, format_of
+from fedprompt.exports.texts.dotprompt import Dotprompt
+from fedprompt.exports.texts.hf_templates import HFTemplates
+from fedprompt.exports.texts.prompty import Prompty
+from fedprompt.exports.vectors.peft import Peft
 from tests.exports.mutated import MANY, mutated
 
 Make = Callable[..., Exported]

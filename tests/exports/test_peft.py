@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.peft import Peft
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext
 from fedprompt.exports.registry import format_of
+from fedprompt.exports.vectors.peft import Peft
 from fedprompt.prompts.template import Demonstrations, Message
 
 HERE = ImportContext()

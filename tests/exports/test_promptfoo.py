@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.promptfoo import Promptfoo
-from fedprompt.exports.promptfoo_files import GUARD
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext
 from fedprompt.exports.registry import format_of
+from fedprompt.exports.texts.promptfoo import Promptfoo
+from fedprompt.exports.texts.promptfoo_files import GUARD
 from fedprompt.models.registry import load
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.template import Demonstrations, Message

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.promptfoo import Promptfoo
 from fedprompt.exports.protocol import ImportContext, Imported
 from fedprompt.exports.registry import format_of
+from fedprompt.exports.texts.promptfoo import Promptfoo
 from fedprompt.prompts.template import Message
 
 HERE = ImportContext()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from fedprompt.errors import ExportError
 from fedprompt.exports.documents import NO_WORDS
-from fedprompt.exports.prompty import Prompty
 from fedprompt.exports.protocol import ImportContext, Imported
+from fedprompt.exports.texts.prompty import Prompty
 
 FRONT = "---\nname: mood\n---\n"
 SECOND = "---\nname: mood\ntemplate: {format: {kind: jinja2}, parser: {kind: prompty}}\n---\n"

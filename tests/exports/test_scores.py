@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.csv_scores import CsvScores
-from fedprompt.exports.markdown import Markdown
-from fedprompt.exports.parquet_scores import ParquetScores
 from fedprompt.exports.protocol import ExportContext, Exported, Format, ImportContext, ScoreLine
 from fedprompt.exports.registry import format_of
+from fedprompt.exports.scores.csv_scores import CsvScores
+from fedprompt.exports.scores.parquet_scores import ParquetScores
+from fedprompt.exports.texts.markdown import Markdown
 from fedprompt.study.score import Score
 
 Make = Callable[..., Exported]

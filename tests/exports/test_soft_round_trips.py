@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fedprompt.exports.any_slot import AnySlot
 from fedprompt.exports.bundle import Bundle
-from fedprompt.exports.peft import Peft
-from fedprompt.exports.promptfoo import Promptfoo
 from fedprompt.exports.protocol import ExportContext, Exported, Format, ImportContext, Reading
 from fedprompt.exports.registry import format_of
-from fedprompt.exports.vllm import Vllm
+from fedprompt.exports.texts.promptfoo import Promptfoo
+from fedprompt.exports.vectors.any_slot import AnySlot
+from fedprompt.exports.vectors.peft import Peft
+from fedprompt.exports.vectors.vllm import Vllm
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template

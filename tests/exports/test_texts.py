@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.dotprompt import Dotprompt
-from fedprompt.exports.hf_templates import HFTemplates
-from fedprompt.exports.langchain import LangChain
-from fedprompt.exports.langfuse import Langfuse
-from fedprompt.exports.prompty import Prompty
 from fedprompt.exports.protocol import ExportContext, Exported, Format, ImportContext
 from fedprompt.exports.registry import format_of
+from fedprompt.exports.texts.dotprompt import Dotprompt
+from fedprompt.exports.texts.hf_templates import HFTemplates
+from fedprompt.exports.texts.langchain import LangChain
+from fedprompt.exports.texts.langfuse import Langfuse
+from fedprompt.exports.texts.prompty import Prompty
 from fedprompt.prompts.template import Demonstrations, Message
 
 pytestmark = pytest.mark.whole

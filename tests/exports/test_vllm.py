@@ -17,7 +17,7 @@ import pytest
 from fedprompt.errors import ExportError
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext
 from fedprompt.exports.registry import format_of
-from fedprompt.exports.vllm import Vllm
+from fedprompt.exports.vectors.vllm import Vllm
 from fedprompt.models.hf.digest import model_digest
 from fedprompt.models.hf.model import HFModel
 from fedprompt.models.protocols import ChoiceQuery, RunSettings

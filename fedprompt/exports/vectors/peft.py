@@ -1,9 +1,9 @@
 """A PEFT folder (prompt tuning, 0.21): ``adapter_config.json`` and ``adapter_model.safetensors``.
 
-PEFT knows only vectors in front of everything, the beginning-of-text token included, so a prompt fits only if
-its soft slot is the very first thing in its text. The template travels in the README and in
-``fedprompt.json``, which PEFT does not read. On the way in (:mod:`fedprompt.exports.peft_config`) nothing of the
-configuration is acted on: no text initialisation, no tokenizer path, no code.
+PEFT knows only vectors in front of everything, the beginning-of-text token included, so a prompt fits only if its soft
+slot is the very first thing in its text. The template travels in the README and in ``fedprompt.json``, which PEFT does
+not read. On the way in (``peft_config``) nothing of the configuration is acted on: no text initialisation, no tokenizer
+path, no code.
 
 Method: Lester, Al-Rfou and Constant (2021), The Power of Scale for Parameter-Efficient Prompt Tuning,
 arXiv 2104.08691.
@@ -19,7 +19,10 @@ from fedprompt.exports.archive import open_archive
 from fedprompt.exports.card import card, public_model_name
 from fedprompt.exports.documents import fields_of, name_of
 from fedprompt.exports.identity import FILE, MAX_IDENTITY_BYTES, identity_of, prompt_of
-from fedprompt.exports.peft_config import (
+from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
+from fedprompt.exports.reading import dropped_normalising
+from fedprompt.exports.tensors import MAX_TENSOR_BYTES, load_tensor, save_tensor
+from fedprompt.exports.vectors.peft_config import (
     CONFIG,
     MAX_CONFIG_BYTES,
     base_of,
@@ -27,10 +30,7 @@ from fedprompt.exports.peft_config import (
     not_honoured,
     read_config,
 )
-from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
-from fedprompt.exports.reading import dropped_normalising
-from fedprompt.exports.slot import only_one, refuse_unheld, sides
-from fedprompt.exports.tensors import MAX_TENSOR_BYTES, load_tensor, save_tensor
+from fedprompt.exports.vectors.slot import only_one, refuse_unheld, sides
 from fedprompt.exports.writing import publishing, write_text
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt

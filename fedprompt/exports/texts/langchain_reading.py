@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.beside import Beside
-from fedprompt.exports.chat import joined, role_of, tell
 from fedprompt.exports.documents import KEY, revive
-from fedprompt.exports.langchain_saved import is_saved, read_saved
-from fedprompt.exports.langchain_text import bound_of, read_text
 from fedprompt.exports.protocol import Imported
 from fedprompt.exports.syntax import Variable, f_string
+from fedprompt.exports.texts.beside import Beside
+from fedprompt.exports.texts.chat import joined, role_of, tell
+from fedprompt.exports.texts.langchain_saved import is_saved, read_saved
+from fedprompt.exports.texts.langchain_text import bound_of, read_text
 from fedprompt.prompts.template import MAX_TEMPLATE_CHARACTERS, Message
 
 __all__ = ["read_value"]

@@ -12,9 +12,9 @@ from string import Formatter
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.chat import tell
-from fedprompt.exports.jinja_reading import read_jinja
 from fedprompt.exports.syntax import Part, Variable
+from fedprompt.exports.texts.chat import tell
+from fedprompt.exports.texts.jinja_reading import read_jinja
 from fedprompt.prompts.template import MAX_TEMPLATE_CHARACTERS
 
 __all__ = ["bound_of", "read_text"]

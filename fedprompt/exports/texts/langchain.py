@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.beside import Beside
 from fedprompt.exports.documents import (
     KEY,
     carried,
@@ -27,8 +26,9 @@ from fedprompt.exports.documents import (
     refuse_soft,
     write_documents,
 )
-from fedprompt.exports.langchain_reading import read_value
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
+from fedprompt.exports.texts.beside import Beside
+from fedprompt.exports.texts.langchain_reading import read_value
 
 __all__ = ["LangChain"]
 

@@ -13,12 +13,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.beside import Beside
-from fedprompt.exports.chat import read_messages, tell
 from fedprompt.exports.documents import Document, json_value, left_out, parse_yaml, revive
-from fedprompt.exports.promptfoo_files import GUARD, PROMPT_FILES, Raw, prompts_in, value_in
 from fedprompt.exports.protocol import Imported
 from fedprompt.exports.syntax import MAX_TEXT, f_string, read_braces, tags_of
+from fedprompt.exports.texts.beside import Beside
+from fedprompt.exports.texts.chat import read_messages, tell
+from fedprompt.exports.texts.promptfoo_files import GUARD, PROMPT_FILES, Raw, prompts_in, value_in
 
 __all__ = ["read_configuration", "read_prompt_file"]
 

@@ -28,8 +28,8 @@ from fedprompt.exports.documents import fields_of
 from fedprompt.exports.identity import MAX_IDENTITY_BYTES, identity_of, prompt_of
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.reading import dropped_normalising, reading_body
-from fedprompt.exports.slot import Sides, only_one, refuse_unheld, sides
-from fedprompt.exports.widening import check_rows, embedding_rows, load_model, new_tokens, save_shapes, widen
+from fedprompt.exports.vectors.slot import Sides, only_one, refuse_unheld, sides
+from fedprompt.exports.vectors.widening import check_rows, embedding_rows, load_model, new_tokens, save_shapes, widen
 from fedprompt.exports.writing import check_space, publishing, write_text
 from fedprompt.models.nested import may_nest
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.chat import read_messages, tell
 from fedprompt.exports.documents import (
     KEY,
     Document,
@@ -24,9 +23,10 @@ from fedprompt.exports.documents import (
     text_of,
     texts_in,
 )
-from fedprompt.exports.jinja_reading import ReadText, read_jinja
 from fedprompt.exports.protocol import Imported
 from fedprompt.exports.syntax import Part, Variable, append, f_string
+from fedprompt.exports.texts.chat import read_messages, tell
+from fedprompt.exports.texts.jinja_reading import ReadText, read_jinja
 
 __all__ = ["READ_SUFFIXES", "is_templates_json", "read_templates"]
 

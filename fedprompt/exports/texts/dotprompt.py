@@ -27,9 +27,9 @@ from fedprompt.exports.documents import (
     write_documents,
     yaml_text,
 )
-from fedprompt.exports.handlebars_reading import Role, read_handlebars
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.syntax import HANDLEBARS_PREFIX, Part, Variable, f_string, handlebars, parts_of
+from fedprompt.exports.texts.handlebars_reading import Role, read_handlebars
 from fedprompt.prompts.template import Message
 
 __all__ = ["Dotprompt"]

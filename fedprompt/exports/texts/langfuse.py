@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.chat import read_messages
 from fedprompt.exports.documents import (
     KEY,
     carried,
@@ -26,6 +25,7 @@ from fedprompt.exports.documents import (
 )
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.syntax import f_string, parts_of, plain, read_braces
+from fedprompt.exports.texts.chat import read_messages
 from fedprompt.exports.writing import json_text
 
 __all__ = ["Langfuse"]

@@ -2,7 +2,7 @@
 
 Prompty knows only chat, so a bare completion is sent as one user message and the export says that its score does not
 hold there. Prompty takes away line breaks at either end of a message and finds roles by looking at lines, so texts
-that this would change are refused. The way in is :mod:`fedprompt.exports.prompty_reading`.
+that this would change are refused. The way in is :mod:`fedprompt.exports.texts.prompty_reading`.
 """
 
 import json
@@ -24,9 +24,9 @@ from fedprompt.exports.documents import (
     write_documents,
     yaml_text,
 )
-from fedprompt.exports.prompty_reading import REFERENCE, read_prompty
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.syntax import Variable, jinja, parts_of
+from fedprompt.exports.texts.prompty_reading import REFERENCE, read_prompty
 
 __all__ = ["Prompty"]
 

@@ -13,9 +13,9 @@ from fedprompt.exports.bundle import read_bundle, write_bundle
 from fedprompt.exports.card import card, public_model_name
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.reading import dropped_normalising, reading_body
-from fedprompt.exports.slot import only_one, refuse_unheld, sides
 from fedprompt.exports.tensors import load_tensor, save_tensor
-from fedprompt.exports.vllm_script import SEND
+from fedprompt.exports.vectors.slot import only_one, refuse_unheld, sides
+from fedprompt.exports.vectors.vllm_script import SEND
 from fedprompt.exports.writing import json_text, publishing, write_text
 
 __all__ = ["Vllm"]

@@ -9,12 +9,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.beside import Beside
-from fedprompt.exports.chat import tell
 from fedprompt.exports.documents import Document, parse_json, parse_yaml, revive
-from fedprompt.exports.langchain_text import bound_of, read_text
 from fedprompt.exports.protocol import Imported
 from fedprompt.exports.syntax import Variable, f_string
+from fedprompt.exports.texts.beside import Beside
+from fedprompt.exports.texts.chat import tell
+from fedprompt.exports.texts.langchain_text import bound_of, read_text
 from fedprompt.prompts.template import MAX_TEMPLATE_CHARACTERS, Message
 
 __all__ = ["is_saved", "read_saved"]

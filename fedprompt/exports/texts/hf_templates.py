@@ -2,7 +2,7 @@
 
 The library's default reader fills in Jinja with ``trim_blocks`` and ``lstrip_blocks``, which plain variables do not
 meet. Source: the standard in the documents of ``prompt-templates`` 0.0.16. The way in is
-:mod:`fedprompt.exports.hf_templates_reading`.
+:mod:`fedprompt.exports.texts.hf_templates_reading`.
 """
 
 import re
@@ -22,9 +22,9 @@ from fedprompt.exports.documents import (
     write_documents,
     yaml_text,
 )
-from fedprompt.exports.hf_templates_reading import READ_SUFFIXES, is_templates_json, read_templates
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.syntax import Variable, jinja, parts_of
+from fedprompt.exports.texts.hf_templates_reading import READ_SUFFIXES, is_templates_json, read_templates
 
 __all__ = ["HFTemplates"]
 

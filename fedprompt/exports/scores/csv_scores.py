@@ -13,7 +13,7 @@ from typing import Any
 from fedprompt.errors import ExportError
 from fedprompt.exports.card import card
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
-from fedprompt.exports.score_table import COLUMNS, score_rows
+from fedprompt.exports.scores.score_table import COLUMNS, score_rows
 from fedprompt.exports.writing import publishing, write_one, write_text
 
 __all__ = ["CsvScores"]

@@ -16,7 +16,6 @@ from typing import Any
 
 from fedprompt.errors import ExportError
 from fedprompt.exports.archive import open_archive
-from fedprompt.exports.beside import Beside
 from fedprompt.exports.bundle import read_bundle, write_bundle
 from fedprompt.exports.card import card, public_model_name
 from fedprompt.exports.documents import (
@@ -28,11 +27,12 @@ from fedprompt.exports.documents import (
     read_documents,
     yaml_text,
 )
-from fedprompt.exports.promptfoo_files import GUARD, PROMPT_FILES
-from fedprompt.exports.promptfoo_reading import read_configuration, read_prompt_file
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.reading import reading_body
 from fedprompt.exports.syntax import Part, Variable, jinja, parts_of
+from fedprompt.exports.texts.beside import Beside
+from fedprompt.exports.texts.promptfoo_files import GUARD, PROMPT_FILES
+from fedprompt.exports.texts.promptfoo_reading import read_configuration, read_prompt_file
 from fedprompt.exports.writing import json_text, publishing, write_text
 from fedprompt.prompts.template import Template
 

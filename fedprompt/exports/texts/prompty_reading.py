@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.chat import role_of
 from fedprompt.exports.documents import KEY, Document, left_out, name_of, revive, split_front_matter, texts_in
-from fedprompt.exports.jinja_reading import read_jinja
 from fedprompt.exports.protocol import Imported
 from fedprompt.exports.syntax import Variable, f_string
+from fedprompt.exports.texts.chat import role_of
+from fedprompt.exports.texts.jinja_reading import read_jinja
 from fedprompt.prompts.template import Message
 
 __all__ = ["REFERENCE", "read_prompty"]

@@ -1,0 +1,1 @@
+"""Formats of other tools that hold a prompt's text."""
