@@ -4,30 +4,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from fedprompt.bank.rows import PromptRow
+from fedprompt.prompts.origins import origin_of, origin_words
 
-__all__ = ["apart", "origin_words", "title", "titles"]
-
-TUNED = ("federated", "local", "group", "recomputed", "centralised")
-
-
-def origin_words(origin: str) -> str:
-    """Return where a prompt comes from in words."""
-    kind, _, site = origin.partition(":")
-    return {
-        "study": "written for the study",
-        "federated": "tuned together",
-        "local": f"tuned at {site}",
-        "group": f"tuned in group {site}",
-        "recomputed": "recomputed without a site",
-        "centralised": "tuned on all cases",
-        "import": "imported",
-        "playground": "written in the playground",
-    }.get(kind, origin)
+__all__ = ["apart", "title", "titles"]
 
 
 def title(row: PromptRow) -> str:
     """Return what one prompt is called."""
-    if row.kind != "soft" or row.origin.partition(":")[0] not in TUNED:
+    origin, _ = origin_of(row.origin)
+    if row.kind != "soft" or origin is None or not origin.rounds:
         return row.name
     number = row.notes.get("round")
     return origin_words(row.origin) + (f", round {number}" if isinstance(number, int) else "")

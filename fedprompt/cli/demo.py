@@ -11,15 +11,6 @@ from fedprompt.cli.telling import Teller
 
 __all__ = ["demo", "show_rounds", "show_templates", "show_test", "show_work"]
 
-NAMES = {
-    "manual": "best template",
-    "local_own": "own soft prompt, at home",
-    "local_only": "own soft prompt, everywhere",
-    "centralised": "tuned on pooled cases",
-    "federated": "federated",
-    "kept": "what each site keeps",
-}
-
 
 def demo(
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Rounds of federated tuning.")] = None,
@@ -102,19 +93,21 @@ def show_rounds(rounds: Any) -> None:
 
 def show_test(test: Mapping[str, Any]) -> None:
     """Print the test table: mean over sites, its 95 % interval, the worst site, and every site."""
+    from fedprompt.workspace.results.labels import labelled
+
     if test:
         sites = list(next(iter(test.values()))["by_site"])
         table(
             ("prompt", "mean", "95 %", "worst", *sites),
             [
                 (
-                    NAMES.get(name, name),
-                    percent(entry["mean"]),
-                    number(entry),
-                    percent(entry["worst"]),
-                    *(percent(entry["by_site"].get(site)) for site in sites),
+                    words,
+                    percent(test[name]["mean"]),
+                    number(test[name]),
+                    percent(test[name]["worst"]),
+                    *(percent(test[name]["by_site"].get(site)) for site in sites),
                 )
-                for name, entry in sorted(test.items(), key=lambda found: [*NAMES, found[0]].index(found[0]))
+                for name, words in labelled(test)
             ],
             title="Test accuracy",
         )

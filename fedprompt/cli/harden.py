@@ -11,14 +11,6 @@ from fedprompt.cli.telling import Teller
 
 __all__ = ["harden"]
 
-ROWS = {
-    "soft": "soft prompt",
-    "cosine": "nearest words, by angle",
-    "euclid": "nearest words, by distance",
-    "words": "words found",
-    "manual": "best written by hand",
-}
-
 
 def harden(
     prompt: Annotated[str, typer.Argument(help="A soft prompt's id, the beginning of one, or name@tag.")],
@@ -36,6 +28,7 @@ def harden(
 ) -> None:
     """Make a soft prompt into words, and say what of its accuracy they keep."""
     from fedprompt.workspace.local.hardening import harden as run
+    from fedprompt.workspace.results.labels import HARDENING
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
@@ -58,7 +51,7 @@ def harden(
         against = row["against_soft"]
         apart = "" if against is None else f"{100 * against['difference']:+.1f}"
         span = "" if against is None else f"({100 * against['low']:+.1f} to {100 * against['high']:+.1f})"
-        rows.append((ROWS[key], percent(row["value"]), number(row), apart, span, row["prompt"]))
+        rows.append((HARDENING[key], percent(row["value"]), number(row), apart, span, row["prompt"]))
     table(("validation", "right", "95 %", "points", "95 %", "prompt"), rows)
     line(found["template"])
     line(found["sentence"])

@@ -11,18 +11,12 @@ from collections.abc import Sequence
 
 from fedprompt.exports.protocol import ExportContext, Exported, Snippet, fence_for
 from fedprompt.exports.reading import score_sentence
+from fedprompt.prompts.origins import origin_of
 
 __all__ = ["card", "public_model_name"]
 
 _DEFAULT_MODEL = "smollm2-135m-instruct"
 _PATH = re.compile(r"^([/\\~.]|[A-Za-z]:[/\\])|[\\]|/.*/")
-_ORIGINS = {
-    "study": "It was written by people, as a candidate of the study.",
-    "federated": "It was tuned by federated rounds: sites tuned on their own cases, only vectors were averaged.",
-    "centralised": "It was tuned on the sites' pooled cases, for comparison.",
-    "playground": "It was written in the playground.",
-    "import": "It was imported from another bank or tool.",
-}
 
 
 def public_model_name(name: str) -> str:
@@ -98,11 +92,9 @@ def _made_for(item: Exported) -> list[str]:
             answer = "one of " + ", ".join(f"`{_line(label)}`" for label in study.answer.labels)
         fields = ", ".join(f"`{name}`" for name in study.fields)
         parts.append(f"Study `{_line(study.study)}`: from the fields {fields}, {answer}; metric {study.metric}.")
-    origin = item.origin or ""
-    if origin.startswith("local:"):
-        parts.append(f"It was tuned at one site alone, `{_line(origin[6:])}`.")
-    elif origin in _ORIGINS:
-        parts.append(_ORIGINS[origin])
+    origin, name = origin_of(item.origin or "")
+    if origin is not None:
+        parts.append(origin.sentence.replace("{name}", _line(name)))
     if study is not None and item.prompt.soft is not None:
         tuning, rounds = study.tuning, study.rounds
         parts.append(

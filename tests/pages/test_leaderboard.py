@@ -62,7 +62,7 @@ def test_filters_are_asked_of_the_store_and_places_begin_anew(open_page: Open) -
 @pytest.mark.usefixtures("demo_home")
 def test_a_prompt_tuned_on_pooled_cases_is_a_reference_and_never_best(open_page: Open) -> None:
     table = ranking(open_page("leaderboard"))
-    pooled = table[table["prompt"].str.startswith("tuned on all cases")]
+    pooled = table[table["prompt"].str.startswith("tuned on pooled cases")]
     assert len(pooled) == 4 and set(pooled["standing"]) == {"reference"}
     assert pooled["best with"].isna().all()
     best = table[table["standing"] == "best"]
@@ -79,7 +79,7 @@ def test_test_cases_are_shown_on_request_and_for_nominated_prompts_only(open_pag
     assert "they were looked at once" in switch.label
     switch.set_value(True).run()
     measured = ranking(at)[ranking(at)["test mean"].notna()]
-    assert set(measured["prompt"]) == {"good or bad", "tuned together, round 3", "tuned on all cases, round 3"}
+    assert set(measured["prompt"]) == {"good or bad", "tuned together, round 3", "tuned on pooled cases, round 3"}
 
 
 @pytest.mark.usefixtures("demo_home")

@@ -181,7 +181,7 @@ def test_the_matrix_says_what_its_colours_and_its_mark_mean(open_page: Open) -> 
 @pytest.mark.usefixtures("demo_home")
 def test_what_only_pooled_cases_could_give_is_not_among_the_best_prompts(open_page: Open) -> None:
     (best,) = [frame.value for frame in open_page("overview").dataframe if "worst site" in frame.value]
-    assert len(best) == 5 and not best["prompt"].str.startswith("tuned on all cases").any()
+    assert len(best) == 5 and not best["prompt"].str.startswith("tuned on pooled cases").any()
 
 
 @pytest.mark.usefixtures("demo_home")

@@ -17,6 +17,7 @@ from app.session import workspace
 from fedprompt.workspace.bills.judge_bill import told_calls
 from fedprompt.workspace.enrolled.site_folder import enrolled_sites
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.results.labels import labelled
 from fedprompt.workspace.rounds.federation_view import FederationView, transfer_of, updates_of
 from fedprompt.workspace.site.pause import site_status
 
@@ -65,15 +66,6 @@ def draw_result(view: FederationView, *, newest: bool) -> None:
                 st.markdown(plain(sentence(str(told))))
 
 
-WORDS = {
-    "manual": "best template, untuned",
-    "local_own": "each site's own, at home",
-    "federated": "tuned together",
-    "grouped": "tuned in groups of like sites",
-    "kept": "what each site keeps",
-}
-
-
 def _draw_test(test: Mapping[str, Mapping[str, Any]], names: list[str]) -> None:
     rows = [
         {
@@ -82,8 +74,8 @@ def _draw_test(test: Mapping[str, Mapping[str, Any]], names: list[str]) -> None:
             "95 %": between(test[name]["low"], test[name]["high"]),
             **{site: 100 * value for site, value in test[name]["by_site"].items() if site in names},
         }
-        for name, words in WORDS.items()
-        if name in test
+        for name, words in labelled(test)
+        if name != "local_only"  # its sites are the prompts' homes
     ]
     share = st.column_config.NumberColumn(format="%.1f %%")
     st.dataframe(

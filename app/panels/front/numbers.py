@@ -7,28 +7,18 @@ import pandas as pd
 import streamlit as st
 
 from app.display.plain import between, percent, plain, points
+from fedprompt.workspace.results.labels import TESTED
 
 __all__ = ["draw_numbers"]
 
-CARDS = (
-    ("manual", "Best template", "The best hand-written template by pooled validation cases, untuned, at every site."),
-    ("local_only", "Own prompts, every site", "Each site's own prompt at every site; the worst is one site's prompt."),
-    ("local_own", "Own prompts, at home", "Each site's own prompt, on its own test cases."),
-    ("federated", "Tuned together", "One prompt that all sites tuned together, at every site."),
-)
+CARDS = ("manual", "local_only", "local_own", "federated")
 GREY = "The number with the sign is points above the best template, grey where they are not distinguishable."
-ROWS = (
-    *CARDS,
-    ("grouped", "Tuned in groups of like sites", "Each site's group tuned one prompt together, tested at that site."),
-    ("kept", "What each site keeps", "The best of these on the site's own validation cases."),
-    ("centralised", "Reference: tuned on all cases in one place", "Only the demo may do that; sites could not."),
-)
 
 
 def draw_numbers(result: Mapping[str, Any]) -> None:
     """Draw the numbers of a run's ``test`` part; an entry that is not there is left out."""
     test = result.get("test") or {}
-    cards = [(name, title, about) for name, title, about in CARDS if name in test]
+    cards = [(name, *_told(name)) for name in CARDS if name in test]
     if not cards:
         return
     manual = test.get("manual", {}).get("mean")
@@ -53,16 +43,22 @@ def draw_numbers(result: Mapping[str, Any]) -> None:
     with st.expander("All numbers of the test, with 95 % intervals"):
         st.table(_table(test))
         st.caption("Cases were resampled within sites. Test cases were read once, after everything was chosen.")
-        for name, title, about in ROWS[len(CARDS) :]:
-            if name in test:
-                st.caption(f"{title}: {about}")
+        for name in TESTED:
+            if name in test and name not in CARDS:
+                st.caption("{}: {}".format(*_told(name)))
+
+
+def _told(name: str) -> tuple[str, str]:
+    label = TESTED[name]
+    return label.words[:1].upper() + label.words[1:], label.about
 
 
 def _table(test: Mapping[str, Any]) -> pd.DataFrame:
     lines = {}
-    for name, title, _ in ROWS:
+    for name in TESTED:
         if name not in test:
             continue
+        title, _ = _told(name)
         entry = test[name]
         lines[title] = {
             "mean": percent(entry["mean"]),

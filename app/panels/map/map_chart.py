@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from app.display.palette import Palette, palette
 from app.display.plain import percent
-from app.display.titles import origin_words, title
+from app.display.titles import title
 from app.session import bank_stamp, prompt_titles, workspace
+from fedprompt.prompts.origins import origin_words
 from fedprompt.workspace.search.map_points import Box, MapView, Outline
 
 __all__ = ["COLOURS", "Chosen", "chosen_of", "draw_map"]

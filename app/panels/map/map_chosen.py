@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from app.display.address import go
 from app.display.plain import plain
-from app.display.titles import origin_words, title
+from app.display.titles import title
 from app.panels.ranking.ranking import table_key
 from app.panels.runs.running import run_quick
 from app.session import explain, prompt_titles, workspace
 from fedprompt.errors import FedPromptError
+from fedprompt.prompts.origins import origin_words
 from fedprompt.workspace.search.map_points import MapView
 
 __all__ = ["draw_chosen"]

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app.display.plain import percent, plain
-from app.display.titles import origin_words, title
+from app.display.titles import title
 from app.panels.prompts.answers import said
 from app.panels.prompts.difference import marked_html, word_differences
 from fedprompt.bank.rows import PromptRow
+from fedprompt.prompts.origins import origin_words
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.workspace.results.views import LeaderRow
 

@@ -1,12 +1,17 @@
 """What is asked of the ranking: which prompts, in which order, which page. The store answers, never the page."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 import streamlit as st
 
+from fedprompt.prompts.origins import origin_choices
 from fedprompt.workspace.ranking.ranking_page import Order, RankingFilters
 
-__all__ = ["KINDS", "ORIGINS", "ask_columns", "ask_filters", "ask_page", "ask_test"]
+__all__ = ["KINDS", "ask_columns", "ask_filters", "ask_page", "ask_test", "where_from"]
+
+ORDERS: dict[Order, str] = {"mean": "mean over sites", "worst": "worst site", "pooled": "mean over cases"}
+KINDS = {"": "any kind", "template": "templates", "soft": "tuned"}
+ANY = "any site"
 
 
 def ask_page(page: str, asked: Hashable, total: int, size: int) -> int:
@@ -31,17 +36,9 @@ def ask_page(page: str, asked: Hashable, total: int, size: int) -> int:
     return int(chosen) - 1
 
 
-ORDERS: dict[Order, str] = {"mean": "mean over sites", "worst": "worst site", "pooled": "mean over cases"}
-KINDS = {"": "any kind", "template": "templates", "soft": "tuned"}
-ORIGINS = {
-    "": "anywhere",
-    "study": "written for the study",
-    "federated": "tuned together",
-    "centralised": "tuned on pooled cases",
-    "import": "imported",
-    "playground": "the playground",
-}
-ANY = "any site"
+def where_from(sites: Sequence[str] = ()) -> dict[str, str]:
+    """Return the origins that a list can be filtered by, with their words."""
+    return {"": "anywhere", **origin_choices(sites)}
 
 
 def ask_filters(sites: tuple[str, ...]) -> RankingFilters:
@@ -64,10 +61,11 @@ def ask_filters(sites: tuple[str, ...]) -> RankingFilters:
             bind="query-params",
             persist_state="session",
         )
+        origins = where_from(sites)
         origin = st.selectbox(
             "Where from",
-            [*ORIGINS, *(f"local:{site}" for site in sites)],
-            format_func=lambda one: ORIGINS.get(one) or f"tuned at {str(one).partition(':')[2]}",
+            list(origins),
+            format_func=lambda one: origins[one],
             key="leaderboard_origin",
             width=150,
             bind="query-params",

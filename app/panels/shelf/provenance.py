@@ -7,8 +7,9 @@ import streamlit as st
 from app.display.amounts import volume
 from app.display.palette import Palette, on, palette
 from app.display.plain import plain, sentence
-from app.display.titles import origin_words, title
+from app.display.titles import title
 from fedprompt.bank.rows import PromptRow
+from fedprompt.prompts.origins import origin_words
 from fedprompt.workspace.shelf.provenance import Provenance, Step
 
 __all__ = ["draw_provenance", "graph"]

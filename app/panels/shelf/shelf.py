@@ -5,14 +5,15 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app.display.titles import origin_words, title
+from app.display.titles import title
 from app.panels.ranking.meaning import ask_meaning
 from app.panels.ranking.ranking import KINDS as TITLES
 from app.panels.ranking.ranking import table_key
-from app.panels.ranking.ranking_filters import KINDS, ORIGINS, ask_page
+from app.panels.ranking.ranking_filters import KINDS, ask_page, where_from
 from app.panels.studies.study_choice import ask_study
 from app.session import means_of, prompt_titles, prompts_passing, query_ids, workspace
 from fedprompt.bank.rows import PromptRow
+from fedprompt.prompts.origins import origin_words
 from fedprompt.workspace.search.looking_up import HOW, LONGEST, Filter, typed_filter
 
 __all__ = ["choose"]
@@ -54,10 +55,11 @@ def _ask() -> tuple[dict[str, float] | None, Filter]:
         kind = st.selectbox(
             "Kind", list(KINDS), format_func=KINDS.__getitem__, key="bank_kind", width=110, bind="query-params"
         )
+        origins = where_from()
         origin = st.selectbox(
             "Where from",
-            list(ORIGINS),
-            format_func=ORIGINS.__getitem__,
+            list(origins),
+            format_func=origins.__getitem__,
             key="bank_origin",
             width=170,
             bind="query-params",

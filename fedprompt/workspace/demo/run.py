@@ -23,6 +23,7 @@ from fedprompt.models.protocols import CausalModel, RunSettings
 from fedprompt.models.registry import load, settings_for
 from fedprompt.models.work import Work
 from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.origins import CENTRALISED
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
@@ -224,7 +225,7 @@ class _Demo:
         """Tune on all sites' cases at once, as many steps, each over as many cases as the sites take together."""
         run = f"{self.run_id}/centralised"
         self.ws.bank.start_run(run, kind="centralised", study=self.digest, settings={})
-        writer = BankWriter(self.ws.bank, run, self.digest, "centralised")
+        writer = BankWriter(self.ws.bank, run, self.digest, CENTRALISED.key)
         records = list(writer.written())
         soft = records[-1].prompt.soft if records else start
         assert soft is not None

@@ -13,6 +13,7 @@ from fedprompt.errors import ExportError, FedPromptError
 from fedprompt.exports.protocol import ExportContext, Exported, Format, ScoreLine
 from fedprompt.exports.registry import format_named, format_of
 from fedprompt.exports.registry import formats as all_formats
+from fedprompt.prompts.origins import IMPORTED
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study
 from fedprompt.workspace.acting import needs
@@ -135,7 +136,7 @@ def import_file(ws: Workspace, path: Path, format: str | None = None) -> ImportV
     found = format_of(path) if format is None else format_named(format)
     imported = found.read(path, import_context(ws))
     batch = [(one.prompt, {**one.notes, "format": found.name}) for one in imported]
-    ids = ws.bank.record_prompts(batch, study=None, origin="import")
+    ids = ws.bank.record_prompts(batch, study=None, origin=IMPORTED.key)
     signers = {(one.notes.get("signature") or {}).get("signer") for one in imported}
     dropped = tuple(dict.fromkeys(sentence for one in imported for sentence in one.dropped))
     alike = {id: tuple(other for other, _ in found) for id, found in ws.bank.near_duplicates_of(ids).items()}

@@ -6,6 +6,7 @@ from typing import Any
 from fedprompt.boundary.checked import Bounds, Unfit, checked_value
 from fedprompt.errors import EgressRefused, FederationError, PromptError
 from fedprompt.privacy.egress import unpack_reply
+from fedprompt.prompts.origins import PUBLISHED
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.messages import PublishReply
 from fedprompt.workspace.enrolled.hub_folder import HubFolder, read_json
@@ -49,7 +50,7 @@ def hub_take(ws: Workspace, file: Path) -> dict[str, Any]:
         raise FederationError(f"{file}: {error}") from error
     if prompt.id != reply.prompt:
         raise FederationError(f"{file}: the template has another content than its id says")
-    ws.bank.record_prompt(prompt, study=None, origin=f"published:{signed}", notes={"federation": found.federation})
+    ws.bank.record_prompt(prompt, study=None, origin=PUBLISHED.of(signed), notes={"federation": found.federation})
     template = reply.template
     text = template.text if template.text is not None else "\n".join(m.content for m in template.messages or ())
     return {"site": signed, "prompt": prompt.id, "name": prompt.name, "text": text}

@@ -15,6 +15,7 @@ from fedprompt.evaluation.scorers import complete_scorers, judged_by
 from fedprompt.models.chat.choice import digest_with
 from fedprompt.models.chat.through_langchain import load_chat
 from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.origins import STUDY
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.judge_calls import recorded
@@ -81,7 +82,7 @@ def score_with_chat(
     run = content_id("r1", canonical_json({"kind": "score", "study": digest, "file": str(data), "at": time.time_ns()}))
     ws.bank.start_run(run, kind="score", study=digest, settings={"split": split, "seed": seed, "method": method})
     for prompt in prompts:
-        ws.bank.record_prompt(prompt, study=digest, origin="study")
+        ws.bank.record_prompt(prompt, study=digest, origin=STUDY.key)
     ws.bank.record_scores(run, OWN_SITE, scores)
     runs = [one.run for one in found.runs]
     ws.bank.record_comparisons(run, OWN_SITE, all_pairs(runs, own.chosen, split))

@@ -22,6 +22,7 @@ from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import load
 from fedprompt.models.vocabulary import Worded
 from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.origins import HARDENED, STUDY
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study
 from fedprompt.tuning.hardening import Searched, SearchSettings, project, search_words
@@ -150,9 +151,9 @@ def harden(
         "run": run,
     }
     notes = {"hardened_from": soft.id, "words": result["words"], "kept": result["sentence"]}
-    ws.bank.record_prompt(hard, study=digest, origin="hardened", parents=[soft.id], notes=notes)
+    ws.bank.record_prompt(hard, study=digest, origin=HARDENED.key, parents=[soft.id], notes=notes)
     for one in manual:
-        ws.bank.record_prompt(one, study=digest, origin="study")
+        ws.bank.record_prompt(one, study=digest, origin=STUDY.key)
     _record(ws, run, digest, study, model, own, [runs[one.id] for one in (soft, hard, *manual)])
     ws.bank.finish_run(run, result)
     return result

@@ -16,6 +16,7 @@ from fedprompt.models.chat.config import is_chat
 from fedprompt.models.protocols import CacheDtype, CausalModel
 from fedprompt.models.registry import chosen_settings, load
 from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.origins import STUDY
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.judge_calls import recorded
 from fedprompt.study.files import read_study
@@ -116,7 +117,7 @@ def score(
     by = judged_by(parsed.answer, resources, nested=bool(pairs))
     scores = [to_score(one, chosen, split, parsed.answer).model_copy(update={"judged_by": by}) for one in runs]
     for prompt in prompts:
-        ws.bank.record_prompt(prompt, study=digest, origin="study")
+        ws.bank.record_prompt(prompt, study=digest, origin=STUDY.key)
     ws.bank.record_scores(run, OWN_SITE, scores)
     ws.bank.record_comparisons(run, OWN_SITE, all_pairs(runs, chosen, split))
     result = {

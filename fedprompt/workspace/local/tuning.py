@@ -13,6 +13,7 @@ from fedprompt.federation.round_record import best_round
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.models.protocols import CacheDtype
 from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.origins import TUNED
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
@@ -80,7 +81,7 @@ def tune(
     with clock.stage("tune", "tuning the soft prompt"), _own_words(worker):
         start = start_prompt(model, parsed, ws.bank)
         # One site: what it tuned is the next prompt, whatever strategy the study has for many.
-        records = federation.rounds(hub, run, start, seed, parsed.alone(), "tuned", "part")
+        records = federation.rounds(hub, run, start, seed, parsed.alone(), TUNED.key, "part")
         kept = best_round(records)
     _note_clipped(federation, worker)
     with clock.stage("test", "one look at test"):

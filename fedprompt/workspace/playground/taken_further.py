@@ -9,6 +9,7 @@ from fedprompt.boundary.unfit import first_fault
 from fedprompt.errors import PromptError, StudyError
 from fedprompt.evaluation.drafting import dump_study
 from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.prompts.origins import PLAYGROUND
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
@@ -42,7 +43,7 @@ def keep_variant(ws: Workspace, variant: Variant, name: str) -> str:
         soft, parents = ws.bank.prompt(row.id).soft, (row.id,)
     prompt = Prompt(template, soft)
     kept = tuple(parent for parent in parents if parent != prompt.id)
-    return ws.bank.record_prompt(prompt, study=None, origin="playground", parents=kept)
+    return ws.bank.record_prompt(prompt, study=None, origin=PLAYGROUND.key, parents=kept)
 
 
 def study_of(name: str, variants: Sequence[Variant], checks: Sequence[Check]) -> str:

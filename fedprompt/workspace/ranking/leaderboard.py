@@ -2,13 +2,14 @@
 
 from fedprompt.evaluation.statistics.clusters import effective_n
 from fedprompt.evaluation.statistics.intervals import wilson
+from fedprompt.prompts.origins import CENTRALISED
 from fedprompt.study.score import Score
 from fedprompt.workspace.results.views import SiteScore
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["REFERENCE", "latest_study", "site_score"]
 
-REFERENCE = "centralised"  # tuned on pooled cases: a line to measure by, which no federation could have
+REFERENCE = CENTRALISED.key  # tuned on pooled cases: a line to measure by, which no federation could have
 
 
 def latest_study(ws: Workspace) -> str | None:

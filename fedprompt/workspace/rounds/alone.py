@@ -13,6 +13,7 @@ from typing import Any
 from fedprompt.bank.store import Bank
 from fedprompt.errors import FedPromptError
 from fedprompt.federation.round_record import RoundRecord, best_round
+from fedprompt.prompts.origins import LOCAL
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.personal import first_best
@@ -111,8 +112,8 @@ def tune_alone(
     def ask(site: str) -> RoundRecord:
         run = f"{federation.id}/alone/{site}"
         bank.start_run(run, kind="alone", study=federation.digest, settings={"site": site})
-        hub, origin, word = federation.hub.among([site]), f"local:{site}", f"{site} alone, step"
-        return best_round(federation.rounds(hub, run, start, seed, study.alone(), origin, word, aside=aside))
+        hub, word = federation.hub.among([site]), f"{site} alone, step"
+        return best_round(federation.rounds(hub, run, start, seed, study.alone(), LOCAL.of(site), word, aside=aside))
 
     def told(site: str) -> tuple[str, float]:
         return f"{site} tunes a soft prompt alone", sites.index(site) / len(sites)

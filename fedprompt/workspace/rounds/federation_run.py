@@ -19,6 +19,7 @@ from fedprompt.federation.orders import Controls
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.federation.rounds import run_rounds
 from fedprompt.models.protocols import CausalModel
+from fedprompt.prompts.origins import FEDERATED, STUDY
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
@@ -81,7 +82,7 @@ class FederationRun:
         self.missing: dict[str, dict[str, str]] = {}  # site -> step -> why it did not answer
         self.templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
         for prompt in self.templates.values():
-            bank.record_prompt(prompt, study=digest, origin="study")
+            bank.record_prompt(prompt, study=digest, origin=STUDY.key)
         self.clipped = ClippedCases(bank, run)
 
     @property
@@ -170,7 +171,7 @@ class FederationRun:
 
     def tune(self, start: SoftPrompt, seed: int) -> tuple[RoundRecord, ...]:
         """Run the rounds of the study."""
-        return self.rounds(self.hub, self.id, start, seed, self._study, "federated", "round")
+        return self.rounds(self.hub, self.id, start, seed, self._study, FEDERATED.key, "round")
 
     def rounds(
         self,

@@ -15,6 +15,7 @@ from fedprompt.bank.store import Bank
 from fedprompt.federation.clustering import Grouping, group_by_scores, group_by_updates
 from fedprompt.federation.pacing import deadline_of
 from fedprompt.federation.round_record import RoundRecord, best_round
+from fedprompt.prompts.origins import GROUP
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.strategies.strategy import Update
 from fedprompt.study.schema import Study
@@ -146,7 +147,7 @@ def _one(
         common.prompt.soft,
         seed,
         study.model_copy(update={"rounds": own}),
-        f"group:{number}",
+        GROUP.of(number),
         f"group {number}, round",
         after=after,
         group=about,

@@ -11,6 +11,7 @@ from fedprompt.bank.rows import RunRow
 from fedprompt.errors import FederationError
 from fedprompt.federation.replay import replay
 from fedprompt.federation.round_record import RoundRecord, best_round
+from fedprompt.prompts.origins import FEDERATED, RECOMPUTED
 from fedprompt.study.schema import Rounds
 from fedprompt.workspace.rounds.federation_run import BankWriter
 from fedprompt.workspace.rounds.in_bank import BankKeeper
@@ -40,7 +41,7 @@ def recompute_without(ws: Workspace, site: str, *, run: str | None = None) -> di
     row = _chosen(ws, site) if run is None else ws.bank.run(run)
     study = ws.bank.study(row.study).study
     keeper = BankKeeper(ws.bank, row.id, row.study)
-    start, records = keeper.start(), BankWriter(ws.bank, row.id, row.study, "federated").written()
+    start, records = keeper.start(), BankWriter(ws.bank, row.id, row.study, FEDERATED.key).written()
     if start is None or not records:
         raise FederationError(
             f"run {row.id} kept no updates, so '{site}' cannot be taken out of its prompts; 'rounds: {{keep_updates: "
@@ -54,7 +55,7 @@ def recompute_without(ws: Workspace, site: str, *, run: str | None = None) -> di
     parents: list[str] = []
     for one in told:
         notes = {"round": one.number, "run": name, "without": site, "exact": one.exact}
-        ws.bank.record_prompt(one.prompt, study=row.study, origin="recomputed", parents=parents, notes=notes)
+        ws.bank.record_prompt(one.prompt, study=row.study, origin=RECOMPUTED.key, parents=parents, notes=notes)
         parents = [one.prompt.id]
     left = [_left(record, site) for record in records]
     best = best_round([record for record in left if record.scores]).number if any(r.scores for r in left) else None

@@ -11,6 +11,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.messages import Choice
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
+from fedprompt.workspace.results.labels import choice_words
 from fedprompt.workspace.results.points import points
 from fedprompt.workspace.rounds.federation_run import FederationRun, Kept, TestLook
 from fedprompt.workspace.rounds.grouping import SiteGroup, group_sentences, run_groups
@@ -125,19 +126,9 @@ def share(
         return Shared(common, groups, federation.choose(common, shared.by_site, start, seed), weighed)
 
 
-WORDS = {
-    "manual": "one of the study's templates",
-    "global": "the common prompt",
-    "group": "its group's prompt",
-    "own": "the prompt it tuned alone",
-    "mixture-global": "a mixture of its own prompt ({share}) and the common one",
-    "mixture-group": "a mixture of its own prompt ({share}) and its group's",
-}
-
-
 def kept_sentence(site: str, choice: Choice, gain: Mapping[str, Any]) -> str:
     """Return what a site keeps and what that gives it over the best template, in one sentence."""
-    what = WORDS[choice.kind].format(share=f"{100 * (choice.share or 0):.0f} %")
+    what = choice_words(choice.kind, choice.share)
     value, span = gain["difference"], f"{points(gain['low'])} to {points(gain['high'])}"
     told = f"{site} keeps {what}: {points(value)} points against the best common template ({span})"
     return told if gain["distinguishable"] else f"{told}, not yet distinguishable"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fedprompt.bank.rows import PromptRow, RoundRow
+from fedprompt.prompts.origins import CENTRALISED
 from fedprompt.workspace.shelf.keeping import lineage
 from fedprompt.workspace.workspace import Workspace
 
@@ -74,7 +75,7 @@ def _step(row: PromptRow, made: RoundRow | None, here: set[str]) -> Step:
     body = made.body
     heads = dict(body.get("heads") or {})
     # Where all cases were in one place no site sent a change.
-    sites = () if row.origin == "centralised" else tuple(sorted(body.get("loss") or {}))
+    sites = () if row.origin == CENTRALISED.key else tuple(sorted(body.get("loss") or {}))
     missing = tuple(sorted({str(one["site"]) for one in body.get("missing") or ()} - set(sites)))
     return Step(row, parents, made.number, sites, missing, int(body.get("bytes") or 0), heads)
 

@@ -11,6 +11,7 @@ from fedprompt.errors import LedgerError
 from fedprompt.site.gate import ABOUT
 from fedprompt.site.ledger import Entry, Ledger
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.results.labels import choice_words
 
 __all__ = ["LedgerLine", "LedgerView", "ledger_files", "read_ledger"]
 
@@ -126,15 +127,9 @@ def _content(message: Mapping[str, Any], arrays: Mapping[str, list[int]]) -> str
 
 
 def _choice(choice: Mapping[str, Any]) -> str:
-    words = {
-        "manual": "a template",
-        "global": "the common one",
-        "group": "its group's",
-        "own": "its own",
-        "mixture-global": "its own mixed with the common one",
-        "mixture-group": "its own mixed with its group's",
-    }
-    return words.get(str(choice.get("kind")), "one of a kind that is not known here")
+    share = choice.get("share")
+    known = choice_words(str(choice.get("kind")), share if isinstance(share, float) else None)
+    return known or "one of a kind that is not known here"
 
 
 def _short(prompt: object) -> str:

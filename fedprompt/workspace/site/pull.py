@@ -21,6 +21,7 @@ from fedprompt.evaluation.statistics.pairs import PairCounts, paired_difference
 from fedprompt.models.registry import load
 from fedprompt.private_file import write_private
 from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.origins import FEDERATED, STUDY
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.judge_calls import recorded
 from fedprompt.study.score import Comparison
@@ -161,13 +162,13 @@ def _difference(pair: Comparison, metric: str) -> dict[str, Any]:
 
 def _record(ws: Workspace, opened: Opened, templates: list[Prompt], digest: str) -> None:
     for template in templates:
-        ws.bank.record_prompt(template, study=digest, origin="study")
+        ws.bank.record_prompt(template, study=digest, origin=STUDY.key)
     release = opened.release
     notes = {"release": {"federation": release.federation, "run": release.run, "made": release.made}}
     for kind, id in release.prompts.items():
         if kind == "federated":
             found = opened.prompts[id]
-            ws.bank.record_prompt(found.prompt, study=digest, origin="federated", notes={**found.notes, **notes})
+            ws.bank.record_prompt(found.prompt, study=digest, origin=FEDERATED.key, notes={**found.notes, **notes})
 
 
 def _sentence(found: Mapping[str, Any], nominated: str, best: Prompt, cases: int) -> str:

@@ -1,0 +1,68 @@
+"""What the rows of a result are called: the keys stand in results and ``--json``, the words on pages and in commands.
+
+Invariant: a key that a result may have has its words here, in the order in which tables show them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fedprompt.study.messages import ChoiceKind
+
+__all__ = ["CHOICES", "HARDENING", "TESTED", "Label", "choice_words", "labelled"]
+
+
+@dataclass(frozen=True)
+class Label:
+    """A row's ``words``, as in a table, and a sentence ``about`` what was measured."""
+
+    words: str
+    about: str
+
+
+TESTED: Mapping[str, Label] = {
+    "manual": Label(
+        "best template", "The best hand-written template by pooled validation cases, untuned, at every site."
+    ),
+    "local_only": Label(
+        "own prompts, every site", "Each site's own prompt at every site; the worst is one site's prompt."
+    ),
+    "local_own": Label("own prompts, at home", "Each site's own prompt, on its own test cases."),
+    "federated": Label("tuned together", "One prompt that all sites tuned together, at every site."),
+    "grouped": Label(
+        "tuned in groups of like sites", "Each site's group tuned one prompt together, tested at that site."
+    ),
+    "kept": Label("what each site keeps", "The best of these on the site's own validation cases."),
+    "centralised": Label(
+        "reference: tuned on pooled cases", "Only the demo may put all cases in one place; sites could not."
+    ),
+}
+
+HARDENING: Mapping[str, str] = {
+    "soft": "soft prompt",
+    "cosine": "nearest words, by angle",
+    "euclid": "nearest words, by distance",
+    "words": "words found",
+    "manual": "best template",
+}
+
+CHOICES: Mapping[ChoiceKind, str] = {
+    "manual": "one of the study's templates",
+    "global": "the common prompt",
+    "group": "its group's prompt",
+    "own": "the prompt it tuned alone",
+    "mixture-global": "a mixture of its own prompt ({share}) and the common one",
+    "mixture-group": "a mixture of its own prompt ({share}) and its group's",
+}
+
+
+def labelled(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the rows of a test by key and words, in the tables' order; a key that is not known here comes last."""
+    held = list(names)
+    known = [(name, label.words) for name, label in TESTED.items() if name in held]
+    return known + [(name, name) for name in held if name not in TESTED]
+
+
+def choice_words(kind: str, share: float | None) -> str | None:
+    """Return what a site keeps for itself in words, None for a kind that is not known here."""
+    found = next((words for name, words in CHOICES.items() if name == kind), None)
+    return None if found is None else found.format(share=f"{100 * (share or 0):.0f} %")
