@@ -32,6 +32,7 @@ def main() -> None:
     from fedprompt.models.protocols import ChoiceQuery, RunSettings
     from fedprompt.models.registry import load
     from fedprompt.prompts.template import Template
+    from fedprompt.tuning.settings import TuningSettings
     from fedprompt.tuning.soft import tune_soft
 
     torch.set_num_threads(1)
@@ -51,9 +52,7 @@ def main() -> None:
         tune_soft(
             objective,
             model.text_init(INIT, TOKENS),
-            steps=1_000_000,
-            batch=BATCH,
-            lr=0.01,
+            TuningSettings(1_000_000, BATCH, 0.01),
             rng=np.random.default_rng(0),
             progress=stepped,
         )

@@ -12,19 +12,23 @@ import numpy as np
 from fedprompt.models.protocols import SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
-from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.messages import TuneTask
 from fedprompt.study.schema import Study
 from fedprompt.tuning.checkpoint import Checkpoint
-from fedprompt.tuning.schedule import Schedule
+from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import Tuned, tune_soft
 
-__all__ = ["LocalSteps", "site_seed"]
+__all__ = ["LocalSteps", "round_rng", "site_seed"]
 
 
 def site_seed(name: str) -> int:
     """Return the number that stands for a site in ``SeedSequence([seed, site, round])``."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+def round_rng(seed: int, name: str, number: int) -> np.random.Generator:
+    """Return the stream of random numbers that a site has in a round of a run with this seed."""
+    return np.random.default_rng(np.random.SeedSequence([seed, site_seed(name), number]))
 
 
 class LocalSteps:
@@ -52,26 +56,18 @@ class LocalSteps:
         Raises:
             TuningError: the loss is no number.
         """
-        tuning = self._study.tuning
-        whole = self._study.rounds.total * tuning.steps
         same = (start, task.seed, task.round, task.steps)
         if self._last is not None and self._last[0] == same:
             for step, loss in enumerate(self._last[1].loss, 1):
                 stepped(task, step, loss)
             return self._last[1]
-        strategy = self._study.rounds.strategy
         checkpoint = Checkpoint(self._folder.path / "tuning.safetensors", question)
         tuned = tune_soft(
             objective,
             start,
-            steps=task.steps,
-            batch=tuning.batch,
-            lr=tuning.lr,
-            schedule=Schedule(tuning.schedule, tuning.warmup, whole, (task.round - 1) * tuning.steps),
-            accumulate=tuning.accumulate,
+            settings_of(self._study, task.round, steps=task.steps),
+            rng=round_rng(task.seed, self._name, task.round),
             checkpoint=checkpoint,
-            proximal=strategy_named(strategy.name).at_site(strategy.options).proximal,
-            rng=np.random.default_rng(np.random.SeedSequence([task.seed, site_seed(self._name), task.round])),
             progress=lambda step, loss: stepped(task, step, loss),
         )
         checkpoint.remove()

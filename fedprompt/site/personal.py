@@ -25,7 +25,8 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.messages import ChoiceKind
 from fedprompt.study.schema import Study
-from fedprompt.tuning.schedule import Schedule
+from fedprompt.tuning.checkpoint import Checkpoint
+from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import tune_soft
 
 __all__ = ["Candidate", "OwnPrompts", "candidates", "first_best", "hidden_id", "tuned_alone"]
@@ -78,6 +79,8 @@ def tuned_alone(
     study: Study,
     rng: Callable[[int], np.random.Generator],
     score: Callable[[Prompt], float],
+    folder: Path,
+    question: str,
 ) -> Prompt:
     """Return the best on validation of the prompts that rounds of one site would make, the earliest of equals.
 
@@ -87,25 +90,25 @@ def tuned_alone(
         study: how to tune.
         rng: makes a round's generator.
         score: judges a prompt on validation.
+        folder: the site's, where each round's state is kept until all are done; a process that ended goes on from it.
+        question: what is asked, so that the state of another task is not gone on with.
     """
-    tuning, template = study.tuning, study.soft_template()
+    template = study.soft_template()
+    kept = [Checkpoint(folder / f"alone-{n}.safetensors", f"{question} alone {n}") for n in _numbers(study)]
     found: dict[Prompt, float] = {}
     soft = start
-    for number in range(1, study.rounds.count + 1):
-        whole = study.rounds.total * tuning.steps
-        soft = tune_soft(
-            objective,
-            soft,
-            steps=tuning.steps,
-            batch=tuning.batch,
-            lr=tuning.lr,
-            schedule=Schedule(tuning.schedule, tuning.warmup, whole, (number - 1) * tuning.steps),
-            accumulate=tuning.accumulate,
-            rng=rng(number),
-        ).soft
+    for number, checkpoint in zip(_numbers(study), kept, strict=True):
+        settings = settings_of(study, number)
+        soft = tune_soft(objective, soft, settings, rng=rng(number), checkpoint=checkpoint).soft
         prompt = Prompt(template, soft)
         found[prompt] = score(prompt)
+    for checkpoint in kept:
+        checkpoint.remove()
     return first_best(found)
+
+
+def _numbers(study: Study) -> range:
+    return range(1, study.rounds.count + 1)
 
 
 def hidden_id(key: bytes, prompt: Prompt) -> str:

@@ -39,7 +39,7 @@ from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.gate import Gate, Outgoing
 from fedprompt.site.judge_calls import recorded
-from fedprompt.site.local_steps import LocalSteps, site_seed
+from fedprompt.site.local_steps import LocalSteps, round_rng
 from fedprompt.site.personal import OwnPrompts, candidates, first_best, hidden_id, tuned_alone
 from fedprompt.site.residual import pack_residual, residual_for
 from fedprompt.study.messages import (
@@ -146,7 +146,7 @@ class Worker:
                 reply, arrays, residual = self._tune(task, parcel.arrays, question)
                 about = self._tuned_from(parcel.arrays) if isinstance(reply, TuneReply) else None
             elif isinstance(task, EvaluateTask):
-                reply = self._evaluate(task, parcel.arrays)
+                reply = self._evaluate(task, parcel.arrays, question)
             else:
                 reply = Refusal(task=task.task, code="not-supported")
             return self._gate.send(reply, arrays, question=question, known=task.known, residual=residual, about=about)
@@ -217,7 +217,7 @@ class Worker:
         start = self._checked(arrays["start"])
         return None if start is None else Prompt(self._study.soft_template(), start).id
 
-    def _evaluate(self, task: EvaluateTask, arrays: Arrays) -> Reply:
+    def _evaluate(self, task: EvaluateTask, arrays: Arrays, question: str) -> Reply:
         if any(prompt not in self._templates for prompt in task.templates):
             return Refusal(task=task.task, code="unknown-prompt")
         if self._short(task.split):
@@ -232,7 +232,7 @@ class Worker:
                 return Refusal(task=task.task, code="bad-soft-prompt")
             prompts.append(prompt)
         if task.choose is not None:
-            return self._choose(task, task.choose, prompts, self._checked(arrays["start"]))
+            return self._choose(task, task.choose, prompts, self._checked(arrays["start"]), question)
         kept = None if task.own is None else OwnPrompts(self._folder.path, self.digest).find(task.own)
         if task.own is not None and kept is None:
             return Refusal(task=task.task, code="unknown-prompt")
@@ -246,7 +246,9 @@ class Worker:
         looks = looks_at(task.split, self.digest, self._ledger)
         return self._report("evaluate", task.task, runs, task.pairs, task.split, looks)
 
-    def _choose(self, task: EvaluateTask, seed: int, given: Sequence[Prompt], start: SoftPrompt | None) -> Reply:
+    def _choose(
+        self, task: EvaluateTask, seed: int, given: Sequence[Prompt], start: SoftPrompt | None, question: str
+    ) -> Reply:
         """Answer which of the prompts, the site's own and mixtures is best here, and how good; nothing else."""
         personal, spec = self._study.rounds.personal, self._study.soft
         soft = [prompt for prompt in given if prompt.soft is not None]
@@ -263,9 +265,9 @@ class Worker:
             return found.total / found.n if found.n else -1.0
 
         def rng(number: int) -> np.random.Generator:
-            return np.random.default_rng(np.random.SeedSequence([seed, site_seed(self.name), number]))
+            return round_rng(seed, self.name, number)
 
-        own = tuned_alone(self.objective("tune"), start, self._study, rng, score)
+        own = tuned_alone(self.objective("tune"), start, self._study, rng, score, self._folder.path, question)
         templates = [prompt for prompt in given if prompt.soft is None]
         asked = candidates(templates, soft[0], soft[1] if len(soft) > 1 else None, own, personal.mixtures)
         chosen = first_best({one: score(one.prompt) for one in asked})

@@ -18,7 +18,7 @@ from fedprompt.errors import TuningError
 from fedprompt.models.protocols import LossGradient, SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.tuning.checkpoint import Checkpoint, Progressed
-from fedprompt.tuning.schedule import Schedule
+from fedprompt.tuning.settings import TuningSettings
 
 __all__ = ["Tuned", "tune_soft"]
 
@@ -53,27 +53,17 @@ class _State:
 def tune_soft(
     objective: SoftObjective,
     start: SoftPrompt,
+    settings: TuningSettings,
     *,
-    steps: int,
-    batch: int,
-    lr: float,
     rng: np.random.Generator,
-    schedule: Schedule | None = None,
-    accumulate: int = 1,
-    proximal: float = 0.0,
     checkpoint: Checkpoint | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> Tuned:
-    """Take ``steps`` steps from ``start``.
+    """Take the steps of ``settings`` from ``start``.
 
     Args:
         objective: the cases, prepared.
-        batch: cases a step; all of them where there are fewer.
-        lr: AdamW's learning rate at its highest.
         rng: orders the cases.
-        schedule: how the rate goes by step; constant if None.
-        accumulate: parts that a batch is cut into, one after the other, so that a large one fits into memory.
-        proximal: FedProx's mu (Li et al. 2020, arXiv 1812.06127, eq. 2): adds mu / 2 |w - start|^2 to the loss.
         checkpoint: where the state is kept after each step; a run of the same key goes on from it.
         progress: hears (step, loss), steps counted from 1.
 
@@ -83,15 +73,16 @@ def tune_soft(
     """
     if not len(objective):
         raise TuningError("there are no cases to tune on")
-    state = _resumed(start, lr, rng, checkpoint)
-    plan = schedule or Schedule()
-    while state.step < steps:
+    state = _resumed(start, settings.lr, rng, checkpoint)
+    while state.step < settings.steps:
         step = state.step + 1
-        rows = _draw(state, objective, batch, rng)
+        rows = _draw(state, objective, settings.batch, rng)
+        lr = settings.lr * settings.schedule.factor(step)
         for group in state.optimiser.param_groups:
-            group["lr"] = lr * plan.factor(step)
-        found = _slope(objective, state.now, rows, accumulate, step, lr * plan.factor(step))
-        gradient = found.gradient + np.float32(proximal) * (state.now - start.vectors) if proximal else found.gradient
+            group["lr"] = lr
+        found = _slope(objective, state.now, rows, settings.accumulate, step, lr)
+        pull = settings.proximal
+        gradient = found.gradient + np.float32(pull) * (state.now - start.vectors) if pull else found.gradient
         _advance(state, gradient)
         state.losses.append(found.loss)
         if checkpoint is not None:

@@ -12,6 +12,7 @@ from fedprompt.models.protocols import LossGradient
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.schedule import Schedule
+from fedprompt.tuning.settings import TuningSettings
 from fedprompt.tuning.soft import tune_soft
 from tests.scripted_sites import MODEL, worker
 
@@ -43,7 +44,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 def test_a_constant_slope_moves_by_the_learning_rate_a_step() -> None:
     # With a constant gradient both of AdamW's corrected moments are the gradient's own, so a step is lr * sign.
     start = SoftPrompt(np.array([[1.0, 1.0]]), "m")
-    tuned = tune_soft(Linear(4), start, steps=3, batch=2, lr=0.1, rng=rng())
+    tuned = tune_soft(Linear(4), start, TuningSettings(3, 2, 0.1), rng=rng())
     assert tuned.soft.vectors[0].tolist() == pytest.approx([0.7, 1.3], abs=1e-5)
     assert tuned.soft.model == "m" and tuned.loss == (1.0, 1.0, 1.0)
     assert start.vectors.tolist() == [[1.0, 1.0]]
@@ -51,7 +52,7 @@ def test_a_constant_slope_moves_by_the_learning_rate_a_step() -> None:
 
 def test_cases_are_drawn_in_epochs_without_replacement() -> None:
     objective = Linear(5)
-    tune_soft(objective, SoftPrompt(np.ones((1, 2)), "m"), steps=5, batch=3, lr=0.1, rng=rng())
+    tune_soft(objective, SoftPrompt(np.ones((1, 2)), "m"), TuningSettings(5, 3, 0.1), rng=rng())
     assert all(len(set(rows)) == 3 for rows in objective.asked)
     drawn = [row for rows in objective.asked for row in rows]
     assert sorted(drawn[:5]) == [0, 1, 2, 3, 4]
@@ -61,13 +62,13 @@ def test_cases_are_drawn_in_epochs_without_replacement() -> None:
 
 def test_a_batch_is_never_larger_than_the_split() -> None:
     objective = Linear(2)
-    tune_soft(objective, SoftPrompt(np.ones((1, 2)), "m"), steps=2, batch=16, lr=0.1, rng=rng())
+    tune_soft(objective, SoftPrompt(np.ones((1, 2)), "m"), TuningSettings(2, 16, 0.1), rng=rng())
     assert [sorted(rows) for rows in objective.asked] == [[0, 1], [0, 1]]
 
 
 def test_the_same_generator_gives_the_same_vectors_and_another_gives_others(tmp_path: Path) -> None:
     objective = worker(tmp_path).objective("tune")
-    one, same, other = (tune_soft(objective, START, steps=6, batch=4, lr=0.05, rng=rng(seed)) for seed in (3, 3, 4))
+    one, same, other = (tune_soft(objective, START, TuningSettings(6, 4, 0.05), rng=rng(seed)) for seed in (3, 3, 4))
     assert one.soft == same.soft and one.loss == same.loss
     assert one.soft != other.soft
     rows = range(len(objective))
@@ -78,16 +79,16 @@ def test_the_same_generator_gives_the_same_vectors_and_another_gives_others(tmp_
 def test_progress_is_told_step_by_step() -> None:
     told: list[tuple[int, float]] = []
     start = SoftPrompt(np.ones((1, 2)), "m")
-    tune_soft(Linear(3), start, steps=2, batch=2, lr=0.1, rng=rng(), progress=lambda *at: told.append(at))
+    tune_soft(Linear(3), start, TuningSettings(2, 2, 0.1), rng=rng(), progress=lambda *at: told.append(at))
     assert told == [(1, 1.0), (2, 1.0)]
 
 
 def test_what_cannot_go_on_names_step_and_learning_rate() -> None:
     start = SoftPrompt(np.ones((1, 2)), "m")
     with pytest.raises(TuningError, match="no cases"):
-        tune_soft(Linear(0), start, steps=1, batch=2, lr=0.1, rng=rng())
+        tune_soft(Linear(0), start, TuningSettings(1, 2, 0.1), rng=rng())
     with pytest.raises(TuningError, match=r"step 1, learning rate 0.1: the loss is not a finite number"):
-        tune_soft(Linear(3, loss=float("nan")), start, steps=1, batch=2, lr=0.1, rng=rng())
+        tune_soft(Linear(3, loss=float("nan")), start, TuningSettings(1, 2, 0.1), rng=rng())
 
 
 def test_vectors_that_leave_the_numbers_are_a_tuning_error() -> None:
@@ -96,13 +97,13 @@ def test_vectors_that_leave_the_numbers_are_a_tuning_error() -> None:
             return LossGradient(1.0, np.array([[np.nan, 0.0]], np.float32))
 
     with pytest.raises(TuningError, match=r"step 1, learning rate 0.1: .*not a finite number"):
-        tune_soft(Wild(3), SoftPrompt(np.ones((1, 2)), "m"), steps=1, batch=2, lr=0.1, rng=rng())
+        tune_soft(Wild(3), SoftPrompt(np.ones((1, 2)), "m"), TuningSettings(1, 2, 0.1), rng=rng())
 
 
 def test_a_large_batch_in_parts_is_the_same_step(tmp_path: Path) -> None:
     objective = worker(tmp_path).objective("tune")
     whole, parts = (
-        tune_soft(objective, START, steps=3, batch=8, lr=0.05, rng=rng(), accumulate=count) for count in (1, 3)
+        tune_soft(objective, START, TuningSettings(3, 8, 0.05, accumulate=count), rng=rng()) for count in (1, 3)
     )
     assert parts.soft.vectors == pytest.approx(whole.soft.vectors, abs=1e-5)
     assert parts.loss == pytest.approx(whole.loss, abs=1e-6)
@@ -110,7 +111,7 @@ def test_a_large_batch_in_parts_is_the_same_step(tmp_path: Path) -> None:
 
 def test_a_run_that_was_broken_off_takes_the_steps_it_would_have_taken(tmp_path: Path) -> None:
     objective = worker(tmp_path / "site").objective("tune")
-    whole = tune_soft(objective, START, steps=7, batch=8, lr=0.05, rng=rng(5))
+    whole = tune_soft(objective, START, TuningSettings(7, 8, 0.05), rng=rng(5))
     checkpoint = Checkpoint(tmp_path / "tuning.safetensors", "run 1")
 
     def stop(step: int, loss: float) -> None:
@@ -118,14 +119,12 @@ def test_a_run_that_was_broken_off_takes_the_steps_it_would_have_taken(tmp_path:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune_soft(objective, START, steps=7, batch=8, lr=0.05, rng=rng(5), checkpoint=checkpoint, progress=stop)
+        tune_soft(objective, START, TuningSettings(7, 8, 0.05), rng=rng(5), checkpoint=checkpoint, progress=stop)
     told: list[int] = []
     resumed = tune_soft(
         objective,
         START,
-        steps=7,
-        batch=8,
-        lr=0.05,
+        TuningSettings(7, 8, 0.05),
         rng=rng(99),  # the checkpoint puts the generator where it was
         checkpoint=checkpoint,
         progress=lambda step, loss: told.append(step),
@@ -138,7 +137,7 @@ def test_a_run_that_was_broken_off_takes_the_steps_it_would_have_taken(tmp_path:
 def test_another_runs_or_a_damaged_checkpoint_is_not_taken_up(tmp_path: Path) -> None:
     objective, path = Linear(4), tmp_path / "tuning.safetensors"
     start = SoftPrompt(np.ones((1, 2)), "m")
-    tune_soft(objective, start, steps=2, batch=2, lr=0.1, rng=rng(), checkpoint=Checkpoint(path, "run 1"))
+    tune_soft(objective, start, TuningSettings(2, 2, 0.1), rng=rng(), checkpoint=Checkpoint(path, "run 1"))
     assert Checkpoint(path, "run 1").read() is not None
     assert Checkpoint(path, "run 2").read() is None
     path.write_bytes(path.read_bytes()[:40])
@@ -156,7 +155,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(tmp_path: Path
     checkpoint = Checkpoint(tmp_path / "tuning.safetensors", "run")
     start = SoftPrompt(np.ones((1, 2)), "m")
     with pytest.raises(TuningError, match=r"step 3, learning rate 0.1: .* lower the rate"):
-        tune_soft(Breaks(4), start, steps=5, batch=2, lr=0.1, rng=rng(), checkpoint=checkpoint)
+        tune_soft(Breaks(4), start, TuningSettings(5, 2, 0.1), rng=rng(), checkpoint=checkpoint)
     held = checkpoint.read()
     assert held is not None and held[0].step == 2
 
@@ -166,7 +165,7 @@ def test_the_proximal_term_pulls_back_to_the_start() -> None:
     # -1 for mu = 30: the corrected mean is (0.9 * 0.2 - 0.1) / 0.19 = 0.08 / 0.19.
     start = SoftPrompt(np.array([[1.0, 1.0]]), "m")
     free, held = (
-        tune_soft(Linear(4), start, steps=2, batch=2, lr=0.1, rng=rng(), proximal=mu).soft.vectors[0, 0]
+        tune_soft(Linear(4), start, TuningSettings(2, 2, 0.1, proximal=mu), rng=rng()).soft.vectors[0, 0]
         for mu in (0.0, 30.0)
     )
     assert free == pytest.approx(0.8, abs=1e-5)

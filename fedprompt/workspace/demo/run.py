@@ -27,13 +27,14 @@ from fedprompt.prompts.origins import CENTRALISED
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
-from fedprompt.site.local_steps import site_seed
+from fedprompt.site.local_steps import round_rng, site_seed
 from fedprompt.site.worker import Worker
 from fedprompt.study.files import parse_study
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from fedprompt.trust.signing import site_identity
 from fedprompt.tuning.pooled import PooledObjective
+from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import tune_soft
 from fedprompt.workspace.cases.site_of_file import cases_of, make_worker
 from fedprompt.workspace.demo.result import demo_result
@@ -229,19 +230,16 @@ class _Demo:
         records = list(writer.written())
         soft = records[-1].prompt.soft if records else start
         assert soft is not None
-        tuning, count = self.study.tuning, self.study.rounds.count
+        count = self.study.rounds.count
         pooled = PooledObjective([worker.objective("tune") for worker in self.workers.values()])
         for number in range(len(records) + 1, count + 1):
             clock.tell(f"pooled cases, round {number} of {count}", (number - 1) / count, round=number)
+            settings = settings_of(self.study, number)
             tuned = tune_soft(
                 pooled,
                 soft,
-                steps=tuning.steps,
-                batch=tuning.batch * len(self.workers),
-                lr=tuning.lr,
-                rng=np.random.default_rng(
-                    np.random.SeedSequence([self.settings.seed, site_seed("centralised"), number])
-                ),
+                replace(settings, batch=settings.batch * len(self.workers)),
+                rng=round_rng(self.settings.seed, CENTRALISED.key, number),
             )
             soft = tuned.soft
             prompt = Prompt(self.study.soft_template(), soft)

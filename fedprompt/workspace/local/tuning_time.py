@@ -16,6 +16,7 @@ import numpy as np
 
 from fedprompt.errors import DataError
 from fedprompt.tuning.metered import prepare
+from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import tune_soft
 from fedprompt.workspace.cases.own_cases import own_cases
 from fedprompt.workspace.local.scoring import open_study
@@ -77,10 +78,7 @@ def time_tuning(
     tune_soft(
         objective,
         start,
-        steps=STEPS,
-        batch=tuning.batch,
-        lr=tuning.lr,
-        accumulate=tuning.accumulate,
+        settings_of(parsed, steps=STEPS),
         rng=np.random.default_rng(0),
         progress=stepped,
     )

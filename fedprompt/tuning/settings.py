@@ -1,0 +1,52 @@
+"""How a soft prompt is tuned: one value, made from a study for each of its rounds, wherever steps are taken.
+
+Invariant: all who take the steps of a study's round (its sites in rounds and alone, a site for itself, the demo on
+pooled cases) take their settings from ``settings_of``, so that a setting of the study holds for each of them.
+"""
+
+from dataclasses import dataclass
+
+from fedprompt.strategies.registry import strategy_named
+from fedprompt.study.schema import Study
+from fedprompt.tuning.schedule import Schedule
+
+__all__ = ["TuningSettings", "settings_of"]
+
+CONSTANT = Schedule()
+
+
+@dataclass(frozen=True)
+class TuningSettings:
+    """``steps`` of ``batch`` cases each; all of them where there are fewer.
+
+    ``lr`` is AdamW's learning rate at its highest, and ``schedule`` how it goes by step. ``accumulate`` parts a batch
+    is cut into, one after the other, so that a large one fits into memory. ``proximal`` is FedProx's mu (Li et al.
+    2020, arXiv 1812.06127, eq. 2): adds mu / 2 |w - start|^2 to the loss.
+    """
+
+    steps: int
+    batch: int
+    lr: float
+    schedule: Schedule = CONSTANT
+    accumulate: int = 1
+    proximal: float = 0.0
+
+
+def settings_of(study: Study, number: int = 1, *, steps: int | None = None) -> TuningSettings:
+    """Return the settings of round ``number`` of a study, counted from 1.
+
+    Args:
+        study: its ``tuning``, what its strategy asks of a site, and how many rounds it has in all.
+        number: the round, so that the schedule goes on where the round before ended.
+        steps: how many are taken in this round; the study's if None.
+    """
+    tuning, strategy = study.tuning, study.rounds.strategy
+    whole = study.rounds.total * tuning.steps
+    return TuningSettings(
+        steps=tuning.steps if steps is None else steps,
+        batch=tuning.batch,
+        lr=tuning.lr,
+        schedule=Schedule(tuning.schedule, tuning.warmup, whole, (number - 1) * tuning.steps),
+        accumulate=tuning.accumulate,
+        proximal=strategy_named(strategy.name).at_site(strategy.options).proximal,
+    )
