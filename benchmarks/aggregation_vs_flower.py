@@ -74,8 +74,8 @@ def main() -> None:
 
 
 def _ours(file: Path, name: str, count: int, liars: int, repeats: int) -> dict[str, Any]:
-    from fedprompt.privacy.egress import pack_reply, unpack_reply
     from fedprompt.privacy.quantise import restore
+    from fedprompt.privacy.wire import pack_reply, unpack_reply
     from fedprompt.strategies.registry import strategy_named
     from fedprompt.strategies.strategy import Update
     from fedprompt.study.messages import TuneReply

@@ -19,8 +19,8 @@ import numpy as np
 import yaml
 
 from benchmarks.report import Row, report, show
-from fedprompt.privacy.egress import pack_reply
 from fedprompt.privacy.quantise import quantise
+from fedprompt.privacy.wire import pack_reply
 from fedprompt.study.messages import TuneReply
 from fedprompt.study.schema import Precision
 

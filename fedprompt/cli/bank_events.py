@@ -24,16 +24,16 @@ def tag(
 ) -> None:
     """Make name@tag stand for a prompt from now on; what it stood for stays in the log."""
     from fedprompt.errors import BankError
-    from fedprompt.workspace.shelf import keeping
+    from fedprompt.workspace.shelf import events
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
         if remove:
             if ws.bank.prompt_row(prompt).id != ws.bank.prompt_row(tag).id:
                 raise BankError(f"{tag} does not stand for {prompt}; 'fedprompt bank tags' shows what it stands for")
-            event = keeping.untag(ws, tag, by=by)
+            event = events.untag(ws, tag, by=by)
         else:
-            event = keeping.tag(ws, prompt, tag, by=by)
+            event = events.tag(ws, prompt, tag, by=by)
     _say(event, json, f"{tag} no longer stands for {event.prompt}" if remove else f"{tag} stands for {event.prompt}")
 
 
@@ -65,11 +65,11 @@ def tags(home: Home = None, json: Json = False) -> None:
 
 def approve(prompt: Prompt, note: Note = "", by: By = None, home: Home = None, json: Json = False) -> None:
     """Say that a prompt may be used; the log keeps who said so."""
-    from fedprompt.workspace.shelf import keeping
+    from fedprompt.workspace.shelf import events
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
-        event = keeping.approve(ws, prompt, note=note, by=by)
+        event = events.approve(ws, prompt, note=note, by=by)
     _say(event, json, f"{event.prompt} is approved by {event.by}")
 
 
@@ -82,11 +82,11 @@ def retire(
     json: Json = False,
 ) -> None:
     """Take a prompt out of rankings and searches; nothing is deleted."""
-    from fedprompt.workspace.shelf import keeping
+    from fedprompt.workspace.shelf import events
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
-        event = keeping.retire(ws, prompt, note=note, by=by, undo=undo)
+        event = events.retire(ws, prompt, note=note, by=by, undo=undo)
     _say(event, json, f"{event.prompt} is {'in use again' if undo else 'retired'}")
 
 
@@ -113,14 +113,14 @@ def log(
 
 def lineage(prompt: Prompt, home: Home = None, json: Json = False) -> None:
     """Show what a prompt was made from, generation by generation, and what was made from it."""
-    from fedprompt.workspace.shelf import keeping
+    from fedprompt.workspace.shelf import events
     from fedprompt.workspace.workspace import open_workspace
 
     def brief(row: Any) -> dict[str, Any]:
         return {"id": row.id, "name": row.name, "kind": row.kind, "origin": row.origin}
 
     with open_workspace(home) as ws:
-        found = keeping.lineage(ws, prompt)
+        found = events.lineage(ws, prompt)
     if json:
         parents = [[brief(row) for row in generation] for generation in found.parents]
         emit({**brief(found.prompt), "parents": parents, "children": [brief(row) for row in found.children]})

@@ -18,7 +18,7 @@ Site = Annotated[str, typer.Argument(help="The site's name.")]
 @app.command()
 def show(run: Run = None, home: Home = None, json: Json = False) -> None:
     """Say who has answered, who is waited for and for how long, who is left out, and which orders were given."""
-    from fedprompt.workspace.rounds.orders import round_shown
+    from fedprompt.workspace.rounds.given_orders import round_shown
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -85,7 +85,7 @@ def _give(
     seconds: float | None = None,
 ) -> None:
     from fedprompt.errors import FederationError
-    from fedprompt.workspace.rounds.orders import await_answer, give_order
+    from fedprompt.workspace.rounds.given_orders import await_answer, give_order
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:

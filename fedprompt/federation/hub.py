@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import EgressRefused, FederationError, SiteRefused
 from fedprompt.federation.transports.transport import Delivered, Transport
-from fedprompt.privacy.egress import Parcel, pack_task, unpack_reply
 from fedprompt.privacy.quantise import restore
+from fedprompt.privacy.wire import Parcel, pack_task, unpack_reply
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.strategies.strategy import Update

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedprompt.errors import FederationError
-from fedprompt.federation.keeping import UpdateKeeper
+from fedprompt.federation.kept_updates import UpdateKeeper
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt

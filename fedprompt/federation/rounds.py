@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from fedprompt.errors import FederationError
 from fedprompt.federation.asking import Asking
 from fedprompt.federation.hub import Hub
-from fedprompt.federation.keeping import UpdateKeeper
+from fedprompt.federation.kept_updates import UpdateKeeper
 from fedprompt.federation.orders import Controls
 from fedprompt.federation.round_record import RoundRecord, RoundWriter
 from fedprompt.federation.schedules.buffered import Buffered, Journal

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import FederationError
 from fedprompt.federation.transports.transport import Delivered
-from fedprompt.privacy.egress import Parcel, pack_reply, unpack_task
 from fedprompt.privacy.quantise import quantise
+from fedprompt.privacy.wire import Parcel, pack_reply, unpack_task
 from fedprompt.study.messages import (
     DescribeReply,
     DescribeTask,

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from fedprompt.evaluation.splits.cutting import Splits
-from fedprompt.privacy.egress import Parcel
+from fedprompt.privacy.wire import Parcel
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Ledger

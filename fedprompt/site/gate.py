@@ -1,6 +1,6 @@
 """The egress gate: the one place where a reply leaves a site.
 
-The gate makes the bytes. It refuses what is not on the positive list of ``privacy.egress`` and anything past the
+The gate makes the bytes. It refuses what is not on the positive list of ``privacy.wire`` and anything past the
 site's budget of replies. Bytes are kept, then in the ledger, and only then handed on; a question asked again gets the
 bytes that were kept, is not charged, and is in the ledger as resent.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import EgressRefused, LedgerError
-from fedprompt.privacy.egress import pack_reply, unpack_reply
+from fedprompt.privacy.wire import pack_reply, unpack_reply
 from fedprompt.site.ledger import Ledger
 from fedprompt.site.replies import ReplyStore
 from fedprompt.study.messages import Refusal, Reply

@@ -30,8 +30,8 @@ from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel, SoftObjective
 from fedprompt.models.work import Work
-from fedprompt.privacy.egress import Parcel, unpack_task
 from fedprompt.privacy.quantise import with_feedback
+from fedprompt.privacy.wire import Parcel, unpack_task
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.admission import contents_of, looks_at, not_now, question_of

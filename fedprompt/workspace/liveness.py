@@ -41,13 +41,11 @@ def is_alive(home: Home, lane: str) -> bool:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process with this id exists and is no zombie."""
+    """Return whether a process of this user with this id exists and is no zombie."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError, OverflowError):
         return False
-    except PermissionError:
-        return True
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

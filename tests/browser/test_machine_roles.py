@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fedprompt.site.folder import SiteFolder
-from fedprompt.workspace.enrolled.hub_folder import HubFolder, write_json
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.site.study import site_study_accept
 from fedprompt.workspace.workspace import open_workspace
 from tests.browser.test_paths import App, at_rest, running

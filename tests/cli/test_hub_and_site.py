@@ -48,7 +48,7 @@ def test_a_federation_over_flare_needs_a_hub(tmp_path: Path, capsys: pytest.Capt
 
 def test_policy_is_changed_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from fedprompt.site.folder import SiteFolder
-    from fedprompt.workspace.enrolled.hub_folder import write_json
+    from fedprompt.workspace.json_file import write_json
 
     SiteFolder(tmp_path / "sites" / "ant").prepare()
     write_json(tmp_path / "sites" / "ant" / "site.json", {"site": "ant"})

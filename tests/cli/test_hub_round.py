@@ -10,7 +10,7 @@ import pytest
 from fedprompt.cli.main import main
 from fedprompt.federation.orders import Controls
 from fedprompt.workspace.rounds.gathering_now import Teller
-from fedprompt.workspace.rounds.orders import BankDesk, orders_of
+from fedprompt.workspace.rounds.given_orders import BankDesk, orders_of
 from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.new_bank import new_workspace
 from tests.scripted_sites import MODEL, STUDY

@@ -14,8 +14,8 @@ import typer
 
 from fedprompt.cli.main import app, main
 from fedprompt.site.folder import SiteFolder
-from fedprompt.workspace.enrolled.hub_folder import write_json
 from fedprompt.workspace.home import find_home
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.rounds.gathering_now import Teller
 from fedprompt.workspace.workspace import open_workspace
 

@@ -20,7 +20,7 @@ from fedprompt.federation.schedules.buffered import Buffered, simulated_speed
 from fedprompt.federation.schedules.schedule import Course
 from fedprompt.federation.simulation import Population, SimulatedSites
 from fedprompt.federation.transports.transport import Delivered
-from fedprompt.privacy.egress import pack_reply, unpack_task
+from fedprompt.privacy.wire import pack_reply, unpack_task
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.strategies.fedbuff import FedBuff, discounted, staleness_weight
 from fedprompt.strategies.strategy import Update

@@ -9,7 +9,7 @@ from fedprompt.errors import FederationError
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
-from fedprompt.privacy.egress import pack_reply, unpack_task
+from fedprompt.privacy.wire import pack_reply, unpack_task
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.messages import DescribeReply, Refusal, Reply, ScoreReply, Task, TuneReply
 from fedprompt.study.score import Comparison, Score

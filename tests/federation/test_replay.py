@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedprompt.errors import FederationError
-from fedprompt.federation.keeping import pack_updates, unpack_updates
+from fedprompt.federation.kept_updates import pack_updates, unpack_updates
 from fedprompt.federation.replay import replay
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.prompts.prompt import Prompt

@@ -14,7 +14,7 @@ from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.federation.rounds import run_rounds
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
-from fedprompt.privacy.egress import unpack_task
+from fedprompt.privacy.wire import unpack_task
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.messages import TuneTask
 from fedprompt.study.schema import Precision

@@ -23,7 +23,7 @@ from fedprompt.federation.transports.flare.engine import command
 from fedprompt.federation.transports.flare.link import LinkServer
 from fedprompt.federation.transports.flare.transport import FlareTransport, connected
 from fedprompt.models.scripted import WIDTH
-from fedprompt.privacy.egress import unpack_reply
+from fedprompt.privacy.wire import unpack_reply
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.ledger import Ledger
 from fedprompt.study.messages import Refusal
@@ -31,12 +31,12 @@ from fedprompt.study.versions import OWN
 from fedprompt.trust.signing import site_identity
 from fedprompt.workspace.enrolled.engine_process import EngineProcess
 from fedprompt.workspace.enrolled.hub_engine import running_hub
-from fedprompt.workspace.enrolled.hub_folder import write_json
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.hub.admit import hub_admit
 from fedprompt.workspace.hub.leave import hub_leave
 from fedprompt.workspace.hub.release import hub_release
 from fedprompt.workspace.hub.status import hub_status
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.liveness import is_running
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.site.init import site_init

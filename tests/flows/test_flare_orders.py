@@ -16,14 +16,14 @@ from fedprompt.federation.transports.flare.address import LEDGER, WORKER_SOCKET
 from fedprompt.federation.transports.flare.engine import command
 from fedprompt.federation.transports.flare.finished import clean_finished
 from fedprompt.federation.transports.flare.link import LinkServer
-from fedprompt.privacy.egress import unpack_task
+from fedprompt.privacy.wire import unpack_task
 from fedprompt.site.worker import Worker
 from fedprompt.workspace.enrolled.engine_process import EngineProcess
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.rounds.federating import federate_flare
 from fedprompt.workspace.rounds.gathering_now import runs_now
-from fedprompt.workspace.rounds.orders import await_answer, give_order
+from fedprompt.workspace.rounds.given_orders import await_answer, give_order
 from fedprompt.workspace.site.run import open_worker
 from fedprompt.workspace.site.study import site_study_accept
 from fedprompt.workspace.workspace import open_workspace

@@ -16,7 +16,7 @@ from fedprompt.workspace.jobs.jobs import submit
 from fedprompt.workspace.people import machine_person
 from fedprompt.workspace.rounds.federation_view import UpdateRow, federation_view, federations, likened, updates_of
 from fedprompt.workspace.rounds.gathering_now import Teller, run_now
-from fedprompt.workspace.rounds.orders import BankDesk, give_order, orders_of
+from fedprompt.workspace.rounds.given_orders import BankDesk, give_order, orders_of
 from fedprompt.workspace.workspace import Workspace
 from tests.demo_bank import SITES
 from tests.new_bank import new_workspace

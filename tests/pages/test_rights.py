@@ -115,7 +115,7 @@ LOOKS = {
     "rounds.federation_view.transfer_of",
     "rounds.federation_view.updates_of",
     "rounds.gathering_now.runs_now",
-    "rounds.orders.GivenOrder.shown",
+    "rounds.given_orders.GivenOrder.shown",
     "search.finding.can_search",
     "search.looking_up.typed_filter",
     "search.map_points.MapView.among",
@@ -129,7 +129,7 @@ LOOKS = {
     "search.prompt_map.map_sizes",
     "shelf.approving.waiting",
     "shelf.approving.why_not_approve",
-    "shelf.keeping.lineage",
+    "shelf.events.lineage",
     "shelf.provenance.provenance",
     "shelf.recent.recent",
     "shelf.versions.histories",
@@ -236,8 +236,8 @@ def test_the_actions_that_write_are_found() -> None:
         "cases.study_draft.keep_study",
         "exchange.exporting.import_file",
         "playground.taken_further.keep_variant",
-        "rounds.orders.give_order",
-        "shelf.keeping.retire",
+        "rounds.given_orders.give_order",
+        "shelf.events.retire",
     } <= set(MARKED)
 
 

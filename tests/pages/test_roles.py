@@ -11,9 +11,10 @@ from app.display.plain import plain
 from fedprompt.models.chat.cost import Tally
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Ledger
-from fedprompt.workspace.enrolled.hub_folder import HubFolder, write_json
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.jobs.jobs import submit
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.rounds.federation_view import federations
 from fedprompt.workspace.rounds.gathering_now import Teller
 from fedprompt.workspace.site.study import site_study_accept

@@ -11,7 +11,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Ledger
-from fedprompt.workspace.enrolled.hub_folder import write_json
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.shelf.provenance import provenance
 from fedprompt.workspace.site.ledgers import read_ledger
 from fedprompt.workspace.site.study import site_study_accept

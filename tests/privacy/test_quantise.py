@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fedprompt.errors import EgressRefused
-from fedprompt.privacy.egress import pack_reply, unpack_reply
 from fedprompt.privacy.quantise import ARRAYS, quantise, restore, with_feedback
+from fedprompt.privacy.wire import pack_reply, unpack_reply
 from fedprompt.study.messages import TuneReply
 from fedprompt.study.schema import Precision
 

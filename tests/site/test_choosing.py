@@ -9,7 +9,7 @@ from fedprompt.errors import FederationError, SiteRefused
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
-from fedprompt.privacy.egress import pack_reply, unpack_reply, unpack_task
+from fedprompt.privacy.wire import pack_reply, unpack_reply, unpack_task
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.messages import Choice, EvaluateTask, ScoreReply

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fedprompt.errors import LedgerError
-from fedprompt.privacy.egress import unpack_reply
+from fedprompt.privacy.wire import unpack_reply
 from fedprompt.site.gate import Gate, Outgoing
 from fedprompt.site.ledger import Ledger
 from fedprompt.site.replies import ReplyStore

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from fedprompt.evaluation.cases import Case
-from fedprompt.privacy.egress import pack_task, unpack_reply
+from fedprompt.privacy.wire import pack_task, unpack_reply
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.messages import Refusal, ScoreReply, ScoreTask

@@ -12,7 +12,7 @@ import pytest
 
 from fedprompt.errors import EgressRefused
 from fedprompt.models.scripted import WIDTH
-from fedprompt.privacy.egress import Parcel, pack_task, unpack_reply
+from fedprompt.privacy.wire import Parcel, pack_task, unpack_reply
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder

@@ -8,7 +8,7 @@ from app.session import guarded, workspace
 from app.visitor import barred, person, require
 from fedprompt.workspace.rounds.federation_view import FederationView
 from fedprompt.workspace.rounds.gathering_now import StepNow
-from fedprompt.workspace.rounds.orders import GivenOrder, What, give_order
+from fedprompt.workspace.rounds.given_orders import GivenOrder, What, give_order
 
 __all__ = ["STEPS", "draw_controls"]
 

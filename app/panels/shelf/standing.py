@@ -15,7 +15,7 @@ from app.session import guarded, workspace
 from app.visitor import barred, person, require
 from fedprompt.bank.rows import EventRow, PromptRow
 from fedprompt.workspace.shelf.approving import PRODUCTION, drop_tag, give_tag
-from fedprompt.workspace.shelf.keeping import lineage, retire
+from fedprompt.workspace.shelf.events import lineage, retire
 
 __all__ = ["draw_standing"]
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from fedprompt.federation.arrivals import Journal
 from fedprompt.federation.asking import Asking
-from fedprompt.federation.keeping import UpdateKeeper
+from fedprompt.federation.kept_updates import UpdateKeeper
 from fedprompt.federation.round_record import RoundRecord, RoundWriter
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt

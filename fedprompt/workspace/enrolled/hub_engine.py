@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from fedprompt.errors import FederationError
 from fedprompt.workspace.enrolled.engine_process import EngineProcess
-from fedprompt.workspace.enrolled.hub_folder import HubFolder, now, write_json
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.json_file import now, write_json
 
 if TYPE_CHECKING:
     from fedprompt.federation.transports.flare.address import RunningHub

@@ -9,8 +9,9 @@ from fedprompt.errors import FederationError, StudyError
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.labels import KEPT
 from fedprompt.study.schema import Study
-from fedprompt.workspace.enrolled.hub_folder import pid_lives, read_json
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.json_file import read_json
+from fedprompt.workspace.liveness import is_running
 
 __all__ = ["Accepted", "EnrolledSite", "enrolled", "enrolled_sites"]
 
@@ -95,7 +96,7 @@ class EnrolledSite:
     def running(self) -> dict[str, Any] | None:
         """``pid``, ``study`` and ``since`` of the ``site run`` that lives now, or None."""
         found = read_json(self.folder.path / "running.json")
-        return found if found is not None and pid_lives(int(found["pid"])) else None
+        return found if found is not None and is_running(int(found["pid"])) else None
 
 
 def enrolled_sites(home: Home) -> tuple[str, ...]:

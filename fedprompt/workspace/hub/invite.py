@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import FederationError
-from fedprompt.workspace.enrolled.hub_folder import NAME, HubFolder, write_json
+from fedprompt.workspace.enrolled.hub_folder import NAME, HubFolder
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.json_file import write_json
 
 __all__ = ["hub_invite"]
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from fedprompt.errors import FederationError
 from fedprompt.workspace.enrolled.hub_engine import running_hub
-from fedprompt.workspace.enrolled.hub_folder import HubFolder, read_json, write_json
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.json_file import read_json, write_json
 
 __all__ = ["hub_leave"]
 

@@ -10,9 +10,10 @@ from fedprompt.bank.rows import RunRow
 from fedprompt.errors import FederationError
 from fedprompt.exports.protocol import ExportContext, Exported
 from fedprompt.workspace.enrolled.hub_engine import running_hub
-from fedprompt.workspace.enrolled.hub_folder import HubFolder, now
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.exchange.exporting import gathered
 from fedprompt.workspace.exchange.release import vouched, write_release
+from fedprompt.workspace.json_file import now
 from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.workspace import Workspace
 

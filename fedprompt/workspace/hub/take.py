@@ -5,12 +5,13 @@ from typing import Any
 
 from fedprompt.boundary.checked import Bounds, Unfit, checked_value
 from fedprompt.errors import EgressRefused, FederationError, PromptError
-from fedprompt.privacy.egress import unpack_reply
+from fedprompt.privacy.wire import unpack_reply
 from fedprompt.prompts.origins import PUBLISHED
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.messages import PublishReply
-from fedprompt.workspace.enrolled.hub_folder import HubFolder, read_json
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.exchange.publication import SIGNED, Publication
+from fedprompt.workspace.json_file import read_json
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["hub_take"]

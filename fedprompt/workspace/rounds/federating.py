@@ -41,7 +41,7 @@ from fedprompt.workspace.results.shown import shown_work
 from fedprompt.workspace.rounds.alone import Nominated, alone_result, nominate, tune_alone
 from fedprompt.workspace.rounds.federation_run import FederationRun, pooled_best, start_prompt
 from fedprompt.workspace.rounds.gathering_now import Teller
-from fedprompt.workspace.rounds.orders import BankDesk
+from fedprompt.workspace.rounds.given_orders import BankDesk
 from fedprompt.workspace.rounds.result_table import difference, entry, headline
 from fedprompt.workspace.rounds.shared_result import Pair, Shared, share
 from fedprompt.workspace.timing import Clock

@@ -19,8 +19,8 @@ from fedprompt.federation.clustering import cosines
 from fedprompt.federation.pacing import pace
 from fedprompt.workspace.rounds.federation_run import pooled_best
 from fedprompt.workspace.rounds.gathering_now import RunNow, run_now
+from fedprompt.workspace.rounds.given_orders import GivenOrder, left_out_of, orders_of
 from fedprompt.workspace.rounds.in_bank import BankKeeper
-from fedprompt.workspace.rounds.orders import GivenOrder, left_out_of, orders_of
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = [

@@ -23,8 +23,8 @@ from fedprompt.federation.rounds import check_sites
 from fedprompt.models.chat.config import is_chat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import load
-from fedprompt.privacy.egress import pack_reply, pack_task
 from fedprompt.privacy.quantise import quantise
+from fedprompt.privacy.wire import pack_reply, pack_task
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.files import read_study

@@ -16,8 +16,9 @@ from fedprompt.boundary.checked import Bounds, Unfit, checked_value
 from fedprompt.boundary.closed import Closed
 from fedprompt.errors import FederationError
 from fedprompt.federation.gathering import Step
-from fedprompt.workspace.enrolled.hub_folder import now, pid_lives, read_json, write_json
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.json_file import now, read_json, write_json
+from fedprompt.workspace.liveness import is_running
 
 __all__ = ["RunNow", "StepNow", "Teller", "run_now", "runs_now"]
 
@@ -103,7 +104,7 @@ def run_now(home: Home, run: str) -> RunNow | None:
         found = checked_value(RunNow, body, _BOUNDS)
     except Unfit:
         raise FederationError(f"{path}: not what fedprompt wrote there; remove it, a run writes it anew") from None
-    return found if pid_lives(found.pid) else None
+    return found if is_running(found.pid) else None
 
 
 def runs_now(home: Home) -> tuple[RunNow, ...]:

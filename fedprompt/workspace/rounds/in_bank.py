@@ -11,7 +11,7 @@ from typing import Any
 from fedprompt.bank.store import Bank
 from fedprompt.federation.arrivals import Arrival
 from fedprompt.federation.gathering import Missing
-from fedprompt.federation.keeping import pack_updates, unpack_updates
+from fedprompt.federation.kept_updates import pack_updates, unpack_updates
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.federation.state import pack_state, unpack_state
 from fedprompt.prompts.soft import SoftPrompt
@@ -93,7 +93,7 @@ BEGAN = "began with"
 
 
 class BankKeeper:
-    """Fills ``federation.keeping.UpdateKeeper``."""
+    """Fills ``federation.kept_updates.UpdateKeeper``."""
 
     def __init__(self, bank: Bank, run: str, study: str) -> None:
         self._bank, self._run, self._study = bank, f"{run}/updates", study

@@ -9,7 +9,7 @@ from fedprompt.bank.tags import split_tag, tag_body
 from fedprompt.errors import BankError
 from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.people import Person
-from fedprompt.workspace.shelf import keeping
+from fedprompt.workspace.shelf import events
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["PRODUCTION", "approve_tag", "ask_for", "decline_tag", "drop_tag", "give_tag", "waiting", "why_not_approve"]
@@ -89,10 +89,10 @@ def give_tag(ws: Workspace, prompt: str, tag: str, person: Person) -> EventRow:
     """
     person.require("tag")
     if split_tag(tag)[1] != PRODUCTION:
-        return keeping.tag(ws, prompt, tag, by=person.label)
+        return events.tag(ws, prompt, tag, by=person.label)
     if person.subject:
         return ask_for(ws, prompt, tag, person)
-    return keeping.tag(ws, prompt, tag, by=person.label, confirmed=True)
+    return events.tag(ws, prompt, tag, by=person.label, confirmed=True)
 
 
 def drop_tag(ws: Workspace, tag: str, person: Person) -> EventRow:
@@ -103,7 +103,7 @@ def drop_tag(ws: Workspace, tag: str, person: Person) -> EventRow:
         BankError: nothing is tagged so.
     """
     person.require("production" if split_tag(tag)[1] == PRODUCTION else "tag")
-    return keeping.untag(ws, tag, by=person.label)
+    return events.untag(ws, tag, by=person.label)
 
 
 def _asked(ws: Workspace, event: str) -> EventRow:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fedprompt.bank.rows import PromptRow, RoundRow
 from fedprompt.prompts.origins import CENTRALISED
-from fedprompt.workspace.shelf.keeping import lineage
+from fedprompt.workspace.shelf.events import lineage
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["MOST_STEPS", "Provenance", "Step", "provenance"]

@@ -9,9 +9,9 @@ from fedprompt.boundary.checked import Bounds, Unfit, checked_value
 from fedprompt.errors import FederationError
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.schema import Closed
-from fedprompt.workspace.enrolled.hub_folder import read_json, write_json
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.json_file import read_json, write_json
 
 __all__ = ["Invitation", "site_init"]
 

@@ -7,9 +7,9 @@ from fedprompt.errors import LedgerError
 from fedprompt.models.chat.cost import Tally
 from fedprompt.site.call_bill import Role
 from fedprompt.workspace.bills.paid import shown_tally
-from fedprompt.workspace.enrolled.hub_folder import now, write_json
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.json_file import now, write_json
 
 __all__ = ["site_pause", "site_status"]
 

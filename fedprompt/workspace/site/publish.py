@@ -22,9 +22,9 @@ from fedprompt.site.gate import Gate
 from fedprompt.study.messages import PublishReply
 from fedprompt.study.schema import DemonstrationsSpec, MessageSpec, TemplateSpec
 from fedprompt.workspace.cases.site_of_file import cases_of
-from fedprompt.workspace.enrolled.hub_folder import write_json
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.exchange.publication import SIGNED, Publication
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["WORDS", "Shown", "repeated", "site_publish"]

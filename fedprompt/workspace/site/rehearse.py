@@ -18,7 +18,7 @@ from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
 from fedprompt.models.registry import load
-from fedprompt.privacy.egress import unpack_reply
+from fedprompt.privacy.wire import unpack_reply
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder

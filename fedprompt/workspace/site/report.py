@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any
 
 import fedprompt
-from fedprompt.workspace.enrolled.hub_folder import now
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.json_file import now
 
 __all__ = ["site_report"]
 

@@ -23,9 +23,9 @@ from fedprompt.workspace.bills.scorer_resources import scorer_resources
 from fedprompt.workspace.cases.one_cut import Cutter, cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of, make_worker
 from fedprompt.workspace.enrolled.engine_process import EngineProcess
-from fedprompt.workspace.enrolled.hub_folder import now, write_json
 from fedprompt.workspace.enrolled.site_folder import Accepted, EnrolledSite, enrolled
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.json_file import now, write_json
 from fedprompt.workspace.site.pull import keep_release
 
 __all__ = ["open_worker", "site_run"]

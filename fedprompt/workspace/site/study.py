@@ -13,9 +13,9 @@ from fedprompt.models.registry import load
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.workspace.answers.study_model import model_digest_of
-from fedprompt.workspace.enrolled.hub_folder import now, write_json
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.json_file import now, write_json
 
 __all__ = ["site_study_accept", "site_study_decline", "site_study_show"]
 

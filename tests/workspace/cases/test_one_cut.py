@@ -14,10 +14,10 @@ from fedprompt.workspace.cases.evaluation_sets import keep_file, own_site
 from fedprompt.workspace.cases.one_cut import OWN_SITE, cutter_of
 from fedprompt.workspace.cases.own_cases import own_cases
 from fedprompt.workspace.cases.site_of_file import split_cases
-from fedprompt.workspace.enrolled.hub_folder import write_json
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.jobs.jobs import submit
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.rounds.forecast import forecast
 from fedprompt.workspace.site.rehearse import site_rehearse
 from fedprompt.workspace.site.run import open_worker

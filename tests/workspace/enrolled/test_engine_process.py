@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from fedprompt.workspace.enrolled.engine_process import EngineProcess
-from fedprompt.workspace.enrolled.hub_folder import pid_lives
+from fedprompt.workspace.liveness import is_running
 
 STARTS_ANOTHER = (
     "import subprocess, sys, time; "
@@ -33,10 +33,10 @@ def test_it_ends_with_what_it_started(tmp_path: Path) -> None:
         log = tmp_path / "logs" / "engine.log"
         wait(lambda: log.read_text().endswith("\n"))
         leader, other = running.pid, int(log.read_text())
-        assert leader is not None and pid_lives(leader) and pid_lives(other)
+        assert leader is not None and is_running(leader) and is_running(other)
         assert log.stat().st_mode & 0o077 == 0
-    assert not pid_lives(leader)
-    wait(lambda: not pid_lives(other) or _is_zombie(other))
+    assert not is_running(leader)
+    wait(lambda: not is_running(other) or _is_zombie(other))
 
 
 def _is_zombie(pid: int) -> bool:

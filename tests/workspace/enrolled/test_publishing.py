@@ -13,10 +13,11 @@ from fedprompt.evaluation.cases import Case
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.site.folder import SiteFolder
-from fedprompt.workspace.enrolled.hub_folder import HubFolder, write_json
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.hub.take import hub_take
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.site.publish import Shown, repeated, site_publish
 from fedprompt.workspace.site.study import site_study_accept
 from fedprompt.workspace.workspace import open_workspace

@@ -11,10 +11,10 @@ import pytest
 
 from fedprompt.errors import ExportError, FederationError, FedPromptError
 from fedprompt.site.folder import SiteFolder
-from fedprompt.workspace.enrolled.hub_folder import write_json
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.hub.release import hub_release
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.ranking.ranking_page import Filter, ranking_page
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.site.pull import keep_release, site_pull

@@ -9,13 +9,14 @@ import pytest
 
 from fedprompt.errors import FederationError
 from fedprompt.workspace.enrolled.hub_engine import running_hub
-from fedprompt.workspace.enrolled.hub_folder import HubFolder, write_json
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.hub.admit import hub_admit
 from fedprompt.workspace.hub.init import hub_init
 from fedprompt.workspace.hub.invite import hub_invite
 from fedprompt.workspace.hub.leave import hub_leave
 from fedprompt.workspace.hub.status import hub_status
+from fedprompt.workspace.json_file import write_json
 from tests.new_bank import new_workspace
 
 ABOUT: dict[str, Any] = {

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from fedprompt.bank.filters import Filter
-from fedprompt.workspace.enrolled.hub_folder import HubFolder, write_json
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.hub.remove import hub_remove
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.scripted_sites import TEXT, write_cases

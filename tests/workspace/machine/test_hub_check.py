@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from fedprompt.errors import FederationError
 from fedprompt.site.folder import SiteFolder
-from fedprompt.workspace.enrolled.hub_folder import write_json
 from fedprompt.workspace.home import Home, find_home
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.machine.hub_check import CHECKS, check_hub
 
 NOW = datetime.now(UTC)

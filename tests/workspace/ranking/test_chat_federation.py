@@ -8,7 +8,7 @@ import pytest
 
 from fedprompt.errors import FederationError, ModelError
 from fedprompt.models.chat.through_langchain import load_chat
-from fedprompt.privacy.egress import pack_task, unpack_reply
+from fedprompt.privacy.wire import pack_task, unpack_reply
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.files import parse_study
 from fedprompt.study.messages import Refusal, TuneTask

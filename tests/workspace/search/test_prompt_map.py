@@ -13,7 +13,7 @@ from fedprompt.prompts.template import Template
 from fedprompt.workspace.answers.nearest_words import run_nearest_words
 from fedprompt.workspace.search.map_points import BEST, MOST_POINTS, Box, MapView, map_view
 from fedprompt.workspace.search.prompt_map import LEAST, TEXTS, load_map, make_map, map_sizes
-from fedprompt.workspace.shelf.keeping import retire
+from fedprompt.workspace.shelf.events import retire
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 MODEL, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64

@@ -18,7 +18,7 @@ from fedprompt.study.schema import Answer, Study, TemplateSpec
 from fedprompt.study.score import Score
 from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.search.searching import families, search
-from fedprompt.workspace.shelf.keeping import retire, tag
+from fedprompt.workspace.shelf.events import retire, tag
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from fedprompt.cli.main import main
-from fedprompt.privacy.egress import pack_task
+from fedprompt.privacy.wire import pack_task
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.messages import ScoreTask
-from fedprompt.workspace.enrolled.hub_folder import write_json
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home, find_home
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.playground.trial_files import TrialFolder, owner_folder
 from fedprompt.workspace.playground.trials import TrialRequest, read_trial, run_trial
 from fedprompt.workspace.site.pause import site_status

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from fedprompt.errors import DataError, FederationError, LedgerError, StudyError
-from fedprompt.privacy.egress import pack_task
+from fedprompt.privacy.wire import pack_task
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.messages import DescribeTask
-from fedprompt.workspace.enrolled.hub_folder import write_json
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home, find_home
+from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.site.init import site_init
 from fedprompt.workspace.site.ledger import site_ledger, site_ledger_show
 from fedprompt.workspace.site.pause import site_pause, site_status

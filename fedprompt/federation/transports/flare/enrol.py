@@ -17,7 +17,7 @@ import yaml
 
 from fedprompt.errors import FederationError
 from fedprompt.federation.transports.flare.address import require_engine
-from fedprompt.federation.transports.flare.harden import harden
+from fedprompt.federation.transports.flare.strict_policy import restrict
 from fedprompt.study.plain_yaml import YamlProblem, read_yaml
 
 __all__ = ["approve", "authority", "fingerprint", "install", "request"]
@@ -123,7 +123,7 @@ def install(kit: Path, requested: Path, authority_fingerprint: str, out: Path, k
         "--fingerprint", authority_fingerprint,
     )  # fmt: skip
     (made,) = (path.parent for path in work.glob("*/prod_*/*/startup"))
-    harden(made, kind, _asked(requested / "site.yaml"))
+    restrict(made, kind, _asked(requested / "site.yaml"))
     _rename(made, made, out)
     os.replace(made, out)
     _remove(work)

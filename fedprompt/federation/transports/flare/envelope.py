@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fedprompt.errors import EgressRefused
-from fedprompt.privacy.egress import MAX_REPLY_BYTES
+from fedprompt.privacy.wire import MAX_REPLY_BYTES
 from fedprompt.trust.chain import MAX_TRAIL
 
 __all__ = ["checked_reply"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from fedprompt.errors import EgressRefused
-from fedprompt.privacy.egress import MAX_REPLY_BYTES, pack_reply, pack_task, unpack_reply, unpack_task
+from fedprompt.privacy.wire import MAX_REPLY_BYTES, pack_reply, pack_task, unpack_reply, unpack_task
 from fedprompt.study.messages import (
     DescribeReply,
     DescribeTask,

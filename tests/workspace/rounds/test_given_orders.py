@@ -11,7 +11,7 @@ from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.rounds.federation_view import federations
 from fedprompt.workspace.rounds.gathering_now import RunNow, StepNow, run_now, runs_now
-from fedprompt.workspace.rounds.orders import await_answer, give_order, left_out_of, orders_of
+from fedprompt.workspace.rounds.given_orders import await_answer, give_order, left_out_of, orders_of
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases

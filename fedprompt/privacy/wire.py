@@ -1,4 +1,4 @@
-"""The form of what leaves a site: a positive list, checked on the way out and again on the way in.
+"""Tasks and replies as bytes: a positive list of forms, checked on the way out and again on the way in.
 
 One container: safetensors, whose tensor ``reply`` holds the reply's canonical JSON as bytes, beside the arrays that
 the reply's kind allows. Anything else is refused: an unknown field, type or array, another dtype or shape, NaN,

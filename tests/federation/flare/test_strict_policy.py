@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fedprompt.federation.transports.flare.harden import harden
+from fedprompt.federation.transports.flare.strict_policy import restrict
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def read(kit: Path, name: str) -> dict:
 
 
 def test_a_site_runs_one_class_streams_no_log_and_filters_every_result(kit: Path) -> None:
-    harden(kit, "client", {"name": "ant", "org": "ant"})
+    restrict(kit, "client", {"name": "ant", "org": "ant"})
     resources = read(kit, "resources.json")
     assert resources["class_allow_list"] == ["fedprompt.federation.transports.flare.site_side.Relay"]
     assert resources["allow_log_streaming"] is False
@@ -53,18 +53,18 @@ def test_a_site_runs_one_class_streams_no_log_and_filters_every_result(kit: Path
 
 @pytest.mark.parametrize(("kind", "name"), [("client", "ClientLauncher"), ("server", "ServerLauncher")])
 def test_jobs_are_started_by_a_launcher_that_ties_them_to_the_engine(kit: Path, kind: str, name: str) -> None:
-    harden(kit, kind, {"name": "ant", "org": "ant"})
+    restrict(kit, kind, {"name": "ant", "org": "ant"})
     (launcher,) = (c for c in read(kit, "resources.json")["components"] if c["id"] == "process_launcher")
     assert launcher["path"] == f"fedprompt.federation.transports.flare.job.{name}"
 
 
 def test_a_hub_keeps_nothing_in_a_folder_that_all_users_share(kit: Path) -> None:
-    harden(kit, "server", {"name": "localhost", "org": "hub"})
+    restrict(kit, "server", {"name": "localhost", "org": "hub"})
     assert "/tmp/nvflare" not in (kit / "local" / "resources.json").read_text()
     assert read(kit, "resources.json")["servers"][0]["heart_beat_timeout"] == 70
     assert read(kit, "authorization.json")["permissions"]["project_admin"] == "none"
 
 
 def test_nobody_but_its_owner_reads_a_kit(kit: Path) -> None:
-    harden(kit, "client", {"name": "ant", "org": "ant"})
+    restrict(kit, "client", {"name": "ant", "org": "ant"})
     assert all(path.stat().st_mode & 0o077 == 0 for path in (kit, *kit.rglob("*")))

@@ -11,12 +11,12 @@ from typing import Any
 from fedprompt.federation.transports.flare.address import HUB_CLASS, LAUNCHERS, SITE_CLASS, SITE_FILTER
 from fedprompt.private_file import write_private
 
-__all__ = ["harden"]
+__all__ = ["restrict"]
 
 HEARTBEAT_SECONDS = 70  # sites beat every 30 s; the default is 600
 
 
-def harden(kit: Path, kind: str, about: dict[str, str]) -> None:
+def restrict(kit: Path, kind: str, about: dict[str, str]) -> None:
     """Write ``local/*.json`` and ``fedprompt.json`` of a kit.
 
     Args:

@@ -7,9 +7,9 @@ import pytest
 from safetensors.numpy import save
 
 from fedprompt.errors import EgressRefused
-from fedprompt.privacy.egress import pack_reply, pack_task, unpack_reply, unpack_task
+from fedprompt.privacy.wire import pack_reply, pack_task, unpack_reply, unpack_task
 from fedprompt.study.messages import Choice, EvaluateTask, ScoreReply
-from tests.privacy.test_egress import SCORE, STUDY, TASK
+from tests.privacy.test_wire import SCORE, STUDY, TASK
 
 PROMPT, HIDDEN = "p1:" + "c" * 32, "h1:" + "d" * 32
 VECTORS = np.ones((2, 3), np.float32)

@@ -19,7 +19,7 @@ from fedprompt.boundary.checked import Bounds, Unfit, checked_value, first_fault
 from fedprompt.errors import BankError, FederationError
 from fedprompt.federation.orders import Order, Taken, What, said_left_out
 from fedprompt.workspace.acting import needs
-from fedprompt.workspace.enrolled.hub_folder import now
+from fedprompt.workspace.json_file import now
 from fedprompt.workspace.people import machine_person
 from fedprompt.workspace.rounds.gathering_now import RunNow, Teller, run_now, runs_now
 from fedprompt.workspace.workspace import Workspace
