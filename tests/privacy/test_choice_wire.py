@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 from safetensors.numpy import save
-from tests.privacy.test_wire import SCORE, STUDY, TASK
 
 from fedprompt.errors import EgressRefused
 from fedprompt.privacy.wire import pack_reply, pack_task, unpack_reply, unpack_task
