@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from fedprompt.models.hf.encoding import Encoder
 
 __all__ = [
+    "BUILT_IN",
     "DEFAULT_MODEL",
-    "SCRIPTED",
     "chosen_settings",
     "find_model_folder",
     "has_bfloat16",
@@ -37,7 +38,10 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
-SCRIPTED = "scripted"
+# Models without files, by name: what makes one, of the machine's settings or of its own.
+BUILT_IN: Mapping[str, Callable[[RunSettings | None], CausalModel]] = {
+    "scripted": ScriptedModel,
+}
 KEPT = 2
 PACKS = {"cpu": 1024, "cuda": 8192}  # tokens at once
 _kept: OrderedDict[tuple[str, str, RunSettings], CausalModel] = OrderedDict()
@@ -48,8 +52,8 @@ def load(name: str, home: Path, settings: RunSettings | None = None) -> CausalMo
     """Return the model called ``name``, from memory if it was loaded before with the same settings.
 
     Args:
-        name: ``scripted``, the name of an asset, a folder with safetensors, a tokenizer and ``config.json``, a GGUF
-            file, or a hub's id (``owner/name``, ``owner/name@revision``).
+        name: one that is built in (``scripted``), the name of an asset, a folder with safetensors, a tokenizer and
+            ``config.json``, a GGUF file, or a hub's id (``owner/name``, ``owner/name@revision``).
         home: the home folder, where assets lie.
         settings: dtype, threads and the like; :func:`settings_for` the home if None.
 
@@ -57,8 +61,8 @@ def load(name: str, home: Path, settings: RunSettings | None = None) -> CausalMo
         ModelError: there is no such model, or it cannot be loaded.
         AssetError: the asset is not there yet, or is damaged.
     """
-    if name == SCRIPTED:
-        return ScriptedModel(settings)
+    if name in BUILT_IN:
+        return BUILT_IN[name](settings)
     if is_chat(name):
         raise ModelError(
             f"'{name}' is a chat model, which can be scored and tried; tuning and rounds need a model of this machine, "
@@ -99,14 +103,14 @@ def find_model_folder(name: str, home: Path) -> Path:
         return converted_gguf(path.resolve(), home)
     if is_hub_id(name):
         return fetched_model(name, home)
-    known = (SCRIPTED, *MODELS)
+    known = (*BUILT_IN, *MODELS)
     raise ModelError(
         f"unknown model '{name}'{did_you_mean(name, known)}; it is neither a folder, a GGUF file, an id such as "
         f"owner/name, nor one of {', '.join(known)}"
     )
 
 
-def word_reader(name: str, home: Path) -> "Encoder | ScriptedModel | None":
+def word_reader(name: str, home: Path) -> "Encoder | CausalModel | None":
     """Return what reads words as a model does, its tokenizer alone; None of a chat model or one that is not here.
 
     Nothing is fetched or converted for it.
@@ -117,8 +121,8 @@ def word_reader(name: str, home: Path) -> "Encoder | ScriptedModel | None":
     from fedprompt.models.assets.catalogue import MODELS
     from fedprompt.models.assets.fetched import is_hub_id
 
-    if name == SCRIPTED:
-        return ScriptedModel()
+    if name in BUILT_IN:
+        return BUILT_IN[name](None)
     if is_chat(name):
         return None
     path = Path(name).expanduser()

@@ -13,12 +13,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 
-from fedprompt.bank.database import MIGRATIONS
 from fedprompt.bank.filters import Filter
-from fedprompt.bank.sqlite import SQLiteFile
 from fedprompt.bank.store import Bank
 from fedprompt.bank.texts import now, to_json
 from fedprompt.errors import BankError
@@ -26,6 +22,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Answer, Study, TemplateSpec
 from fedprompt.study.score import Score
+from tests.bank.old_bank import old_bank
 
 pytestmark = pytest.mark.whole
 
@@ -123,14 +120,14 @@ def test_a_version_that_is_too_old_stops_writing_once_a_newer_one_has_the_bank(t
 
 
 def test_the_first_migration_still_makes_what_it_made(tmp_path: Path) -> None:
-    path = _first_version(tmp_path)
+    path = old_bank(tmp_path / "bank.db", "0001")
     with closing(sqlite3.connect(path)) as raw:
         made = raw.execute("SELECT sql FROM sqlite_master WHERE sql > '' ORDER BY type, name").fetchall()
     assert hashlib.sha256("\n".join(row[0] for row in made).encode()).hexdigest() == FIRST
 
 
 def test_a_bank_of_the_first_version_is_brought_up_to_date_with_all_it_holds(tmp_path: Path) -> None:
-    path = _first_version(tmp_path)
+    path = old_bank(tmp_path / "bank.db", "0001")
     prompt = _prompt("first {text}")
     score = Score(
         prompt=prompt.id,
@@ -164,20 +161,6 @@ def test_a_bank_of_the_first_version_is_brought_up_to_date_with_all_it_holds(tmp
         own = bank.id
     with Bank.open(path) as bank:
         assert bank.id == own
-
-
-def _first_version(tmp_path: Path) -> Path:
-    """Return a bank as the first version made it."""
-    place = SQLiteFile(tmp_path / "bank.db")
-    place.prepare()
-    engine = place.engine()
-    with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.set_main_option("path_separator", "os")
-        command.upgrade(config, "0001")
-    engine.dispose()
-    return place.path
 
 
 WRITER = """

@@ -4,17 +4,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-
-from fedprompt.bank.database import MIGRATIONS
 from fedprompt.bank.filters import Filter
-from fedprompt.bank.sqlite import SQLiteFile
 from fedprompt.bank.store import Bank
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
+from tests.bank.old_bank import old_bank
 
 MODEL = "sha256:" + "a" * 64
 
@@ -40,7 +36,7 @@ def test_a_bank_of_the_second_version_is_brought_up_to_date_with_all_it_holds(
         bank.record_prompts([(plain, {}), (soft, {})], study=digest, origin="study")
         bank.start_run("r", kind="demo", study=digest, settings={})
         bank.record_scores("r", "a", [_score(plain, 6), _score(soft, 9)])
-    old = _second_version(tmp_path)
+    old = old_bank(tmp_path / "bank.db", "0002")
     with closing(sqlite3.connect(old)) as raw:
         raw.execute("ATTACH ? AS now", (str(tmp_path / "now.db"),))
         for table in ("studies", "prompts", "records", "runs", "scores"):
@@ -54,19 +50,6 @@ def test_a_bank_of_the_second_version_is_brought_up_to_date_with_all_it_holds(
         ]
         assert [row.id for row in bank.leaders(Filter(study=digest, kind="soft", words="tuned")).rows] == [soft.id]
         assert [row.score.total for row in bank.scores(prompts=[plain.id])] == [6]
-
-
-def _second_version(tmp_path: Path) -> Path:
-    place = SQLiteFile(tmp_path / "bank.db")
-    place.prepare()
-    engine = place.engine()
-    with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.set_main_option("path_separator", "os")
-        command.upgrade(config, "0002")
-    engine.dispose()
-    return place.path
 
 
 def test_a_prompt_that_comes_after_its_scores_is_ranked_from_then_on(

@@ -155,10 +155,8 @@ def run_the_playground(page: "Page", app: App) -> None:
     assert box.evaluate("box => box === document.activeElement"), "the input appeared while the visitor typed"
     page.locator(".st-key-playground_template textarea").fill("Review: {text}\nSentiment:")
     page.locator(".st-key-playground_field_title").wait_for(state="detached")
-    began = time.monotonic()
     page.locator(".st-key-playground_run button:enabled").click()
     page.get_by_text("The model answers").wait_for()
-    assert time.monotonic() - began < 30
     at_rest(page)
 
 

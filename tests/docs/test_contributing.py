@@ -1,7 +1,8 @@
-"""The recipes of CONTRIBUTING.md are followed to the letter in a copy of the package, and what they promise holds."""
+"""The recipes of CONTRIBUTING.md are followed to the letter in a copy of the repository; what they promise holds."""
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,12 +14,10 @@ pytestmark = pytest.mark.whole
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-RECIPES = dict(re.findall(r"^## Recipe: (add an? \w+)\n(.*?)(?=^## |\Z)", TEXT, flags=re.M | re.S))
-STEP = re.compile(r"`([\w/]+\.py)`:\n\n((?:```(?:python|diff)\n.*?^```\n\n?)+)", re.M | re.S)
-
-
-def test_there_are_the_three_recipes() -> None:
-    assert set(RECIPES) == {"add a scorer", "add a strategy", "add an exporter"}
+RECIPES = dict(re.findall(r"^## Recipe: add an? (.+)\n((?:.|\n)*?)(?=^## |\Z)", TEXT, flags=re.M))
+STEP = re.compile(r"`([\w/.]+\.(?:py|md|toml))`[^`\n]*:\n\n((?:```(?:python|diff)\n.*?^```\n\n?)+)", re.M | re.S)
+COMMAND = re.compile(r"`pytest ([^`]+)`")
+FOLDERS = ("app", "docs", "fedprompt", "pages", "scripts", "tests")
 
 
 def follow(recipe: str, root: Path) -> list[Path]:
@@ -42,13 +41,20 @@ def follow(recipe: str, root: Path) -> list[Path]:
     return touched
 
 
+def commands(recipe: str) -> list[list[str]]:
+    """Return the arguments of each ``pytest`` that a recipe says to run."""
+    (said,) = re.findall(r"^Run (.*?)\n\n", recipe + "\n", flags=re.M | re.S)
+    return [shlex.split(one) for one in COMMAND.findall(said)]
+
+
 @pytest.fixture(scope="module")
-def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
-    """A copy of the package in which every recipe was followed, and the files that this touched."""
+def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[Path]]]:
+    """A copy of the repository in which every recipe was followed, and the files that each touched."""
     root = tmp_path_factory.mktemp("checkout")
-    shutil.copytree(ROOT / "fedprompt", root / "fedprompt", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "*.png"))
     shutil.copy(ROOT / "pyproject.toml", root)
-    return root, [path for recipe in RECIPES.values() for path in follow(recipe, root)]
+    return root, {name: follow(recipe, root) for name, recipe in RECIPES.items()}
 
 
 def run(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -56,29 +62,44 @@ def run(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *command], cwd=root, env=environment, capture_output=True, text=True)
 
 
-def test_each_recipe_is_a_file_a_registry_and_a_test(followed: tuple[Path, list[Path]]) -> None:
-    root, touched = followed
-    names = [path.relative_to(root).parts[0] for path in touched]
-    one = ["fedprompt", "fedprompt", "tests"]
-    assert names == [*one, *one, *one]
+def test_no_step_of_a_recipe_is_passed_over(followed: tuple[Path, dict[str, list[Path]]]) -> None:
+    assert RECIPES
+    for name, recipe in RECIPES.items():
+        written = sum(
+            len(re.findall(r"^```(?:python|diff)$", blocks, flags=re.M)) for _, blocks in STEP.findall(recipe)
+        )
+        assert written == len(re.findall(r"^```\w+$", recipe, flags=re.M)) > 0, name
+        assert any(path.name.startswith("test_") for path in followed[1][name]), f"{name} has no test"
 
 
-def test_the_copy_is_what_is_imported(followed: tuple[Path, list[Path]]) -> None:
+def test_the_copy_is_what_is_imported(followed: tuple[Path, dict[str, list[Path]]]) -> None:
     root, _ = followed
     found = run(root, "-c", "import fedprompt; print(fedprompt.__file__)")
     assert Path(found.stdout.strip()).is_relative_to(root)
 
 
-def test_the_recipes_tests_pass(followed: tuple[Path, list[Path]]) -> None:
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_a_recipe_says_to_run_passes_and_its_own_test_is_among_it(
+    followed: tuple[Path, dict[str, list[Path]]], name: str
+) -> None:
     root, touched = followed
-    tests = [str(path) for path in touched if path.name.startswith("test_")]
-    found = run(root, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", *tests)
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert "5 passed" in found.stdout
-
-
-def test_the_recipes_pass_the_style_check(followed: tuple[Path, list[Path]]) -> None:
-    root, touched = followed
-    for command in (("check",), ("format", "--check")):
-        found = run(root, "-m", "ruff", *command, "--no-cache", *map(str, touched))
+    plugins = ("no:cacheprovider", "pytest_timeout", "_hypothesis_pytestplugin")
+    options = ("-v", *(f"-p{plugin}" for plugin in plugins), "--hypothesis-profile=quick")
+    said = ""
+    for arguments in commands(RECIPES[name]):
+        found = run(root, "-m", "pytest", *options, *arguments)
         assert found.returncode == 0, found.stdout + found.stderr
+        said += found.stdout
+    for path in touched[name]:
+        if path.name.startswith("test_"):
+            assert f"{path.relative_to(root)}::" in said
+
+
+def test_the_recipes_pass_the_checks_of_style_and_of_imports(followed: tuple[Path, dict[str, list[Path]]]) -> None:
+    root, touched = followed
+    files = [str(path) for paths in touched.values() for path in paths if path.suffix == ".py"]
+    for command in (("check",), ("format", "--check")):
+        found = run(root, "-m", "ruff", *command, "--no-cache", *files)
+        assert found.returncode == 0, found.stdout + found.stderr
+    found = run(root, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache")
+    assert found.returncode == 0, found.stdout + found.stderr

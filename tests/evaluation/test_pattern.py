@@ -1,7 +1,5 @@
 """A pattern from a study is found, compared, and can do no harm."""
 
-import time
-
 import pytest
 
 from fedprompt.evaluation.scorers import Pattern, scorer_with
@@ -27,10 +25,8 @@ def test_what_is_found_is_compared_with_the_answer() -> None:
 
 
 def test_a_search_without_end_is_broken_off_and_is_no_zero() -> None:
-    began = time.perf_counter()
     found = Pattern("(a+)+$").score("a" * 5000 + "!", "")
     assert (found.value, found.reason) == (None, "the pattern took too long")
-    assert time.perf_counter() - began < 5
     with pytest.raises(PatternTimeout):
         finds("(a+)+$", "a" * 5000 + "!", seconds=0.01)
 

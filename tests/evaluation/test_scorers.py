@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import pytest
 
 from fedprompt.errors import DataError
-from fedprompt.evaluation import scorers
 from fedprompt.evaluation.scorers import Choice, Contains, Exact, Scored, register, scorer_named, scorer_names
 
 
@@ -87,51 +86,3 @@ def test_a_new_scorer_is_one_class_and_one_call(monkeypatch: pytest.MonkeyPatch)
     register(Starts())
     assert "starts" in scorer_names()
     assert scorer_named("starts").score("yes it is", "yes").value == 1.0
-
-
-def test_the_rooms_names_are_these() -> None:
-    assert scorer_names() == (
-        "bleu",
-        "choice",
-        "chrf",
-        "contains",
-        "exact",
-        "exact-characters",
-        "json",
-        "json-schema",
-        "judge",
-        "numeric",
-        "regex",
-        "rouge-l",
-        "similarity",
-        "token-f1",
-    )
-    assert sorted(scorers.__all__) == [
-        "Bleu",
-        "Choice",
-        "ChrF",
-        "Configured",
-        "Contains",
-        "Exact",
-        "JsonSchema",
-        "JsonValid",
-        "Judge",
-        "Numeric",
-        "Pattern",
-        "Resources",
-        "RougeL",
-        "RubricJudge",
-        "Sample",
-        "Scored",
-        "Scorer",
-        "Similarity",
-        "TokenF1",
-        "complete_scorers",
-        "configure",
-        "judged_by",
-        "register",
-        "scorer_named",
-        "scorer_names",
-        "scorer_with",
-        "weighted_mean",
-    ]

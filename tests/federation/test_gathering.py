@@ -91,9 +91,8 @@ def test_a_late_site_is_not_waited_for_where_sites_work_side_by_side() -> None:
         return site.upper()
 
     asked = gather(ask, quorum=3, deadline=0.5, concurrent=True)
-    began = time.monotonic()
     assert [site for site, _ in asked] == ["a", "c", "d"]
-    assert time.monotonic() - began < 15, "it waited for the late one"
+    assert "b" not in asked.seconds, "it waited for the late one"
     assert [(one.site, one.why) for one in asked.missing] == [("b", "late")]
     finish.set()
     for _ in range(200):

@@ -1,5 +1,4 @@
 import os
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,10 +26,9 @@ def test_words_that_differ_from_the_first_text_are_marked_and_no_others() -> Non
     assert "".join(piece for piece, _ in second) == "Rate this text {text} now"
 
 
-def test_marking_a_text_of_many_words_takes_no_time() -> None:
-    begin = time.perf_counter()
-    word_differences([" ".join(map(str, range(20_000))), " ".join(map(str, range(1, 20_001)))])
-    assert time.perf_counter() - begin < 1
+def test_a_text_of_many_words_is_compared_as_a_whole() -> None:
+    first, second = (" ".join(map(str, range(start, start + 20_000))) for start in (0, 1))
+    assert word_differences([first, second]) == (((first, True),), ((second, True),))
 
 
 def test_a_text_is_escaped_whatever_it_holds() -> None:

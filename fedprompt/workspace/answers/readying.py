@@ -7,7 +7,7 @@ from fedprompt.errors import JobError
 from fedprompt.models.chat.config import is_chat
 from fedprompt.models.chat.through_langchain import load_chat
 from fedprompt.models.protocols import CausalModel
-from fedprompt.models.registry import SCRIPTED, find_model_folder, load, settings_for
+from fedprompt.models.registry import BUILT_IN, find_model_folder, load, settings_for
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.answers.chat_rows import ChatVariant
@@ -26,7 +26,7 @@ def load_quick(ws: Workspace, name: str) -> CausalModel:
         ModelError: there is no such model, or it cannot be loaded.
         AssetError: the asset is not there yet.
     """
-    if name == SCRIPTED:
+    if name in BUILT_IN:
         return load(name, ws.home.path)
     find_model_folder(name, ws.home.path)  # before the machine is measured, which takes seconds the first time
     return load(name, ws.home.path, replace(settings_for(ws.home.path), threads=1))
