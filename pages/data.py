@@ -11,12 +11,11 @@ from app.panels.studies.columns import ask_header, ask_reading
 from app.panels.studies.data_report import draw_counts, draw_read_as, draw_refused, draw_verdict
 from app.panels.studies.dropping import choose_set, draw_removal, drop_file
 from app.panels.studies.steps import draw_steps
-from app.session import guarded, role, workspace
+from app.session import explain, guarded, role, workspace
 from app.visitor import barred, require, why_not
-from fedprompt.workspace.cases.data_view import without_refused
+from fedprompt.errors import FedPromptError
+from fedprompt.workspace.cases.data_view import DELIMITED, without_refused
 from fedprompt.workspace.cases.evaluation_sets import EvaluationSet, Reading, evaluation_sets, keep_reading
-
-DELIMITED = (".csv", ".tsv")
 
 
 @guarded
@@ -50,7 +49,12 @@ def ask(chosen: EvaluationSet) -> tuple[Reading | None, Mapping[str, Any] | None
     key = f"data_{chosen.id}_{chosen.changed}"
     before = chosen.reading
     said = st.session_state.get(f"{key}_said", None if before is None else before.header)
-    first = look(chosen, before if before is not None and before.header == said else None, said)
+    try:
+        first = look(chosen, before if before is not None and before.header == said else None, said)
+    except FedPromptError as error:  # the file cannot be read at all, and may go
+        explain(error)
+        draw_removal(chosen)
+        return None, None
     header = said
     delimited = chosen.path.suffix.lower() in DELIMITED
     if delimited or first["ask_header"]:

@@ -31,9 +31,10 @@ def draw() -> None:
         return
     everything = ranking_view(study.digest, RankingFilters(), 0, PAGE, "full", False)
     sites = everything.sites or first.sites
+    many = f"{everything.total:,} prompt{'' if everything.total == 1 else 's'}"
+    where = "the one site" if len(sites) == 1 else f"all {len(sites)} sites"
     top.caption(
-        f"{plain(study.name)} · {everything.total:,} prompts scored at all {len(sites)} sites · ranked on validation "
-        "cases by each site's newest score"
+        f"{plain(study.name)} · {many} scored at {where} · ranked on validation cases by each site's newest score"
     )
     asked = ask_filters(sites)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -22,7 +22,7 @@ def draw() -> None:
     """Draw the page."""
     st.title("Map")
     st.caption(
-        "Each point is a prompt. Templates that say alike lie near each other, and so do soft prompts of one model."
+        "Each point is a prompt. Templates of similar meaning lie near each other, and so do soft prompts of one model."
     )
     sizes = map_sizes(workspace())
     if max(sizes.values()) < LEAST:

@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.display.address import go
-from app.display.plain import plain
+from app.display.plain import plain, sentence
 from app.panels.runs.run_button import run_at_ctrl_enter
 from app.panels.runs.running import run_quick
 from app.panels.runs.work import active, draw_work, follow, newest_of
@@ -20,7 +20,7 @@ from app.visitor import barred, require, submit
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.cases.evaluation_sets import EvaluationSet, evaluation_sets
 from fedprompt.workspace.cases.servers_asked import ServersAsked, asked_by
-from fedprompt.workspace.cases.study_draft import draft_of, keep_study, kept_studies
+from fedprompt.workspace.cases.study_draft import draft_of, keep_study, kept_studies, used_by
 
 NEW = "a new draft"
 EXAMPLE = """\
@@ -98,6 +98,9 @@ def draw_study(chosen: EvaluationSet) -> None:
     if text is not None:
         try:
             asked = asked_by(workspace(), text)
+            if problem := used_by(text, chosen.reading):
+                st.warning(plain(sentence(problem)), icon=":material/warning:")
+                text = None
         except FedPromptError as error:
             explain(error)
             text = None

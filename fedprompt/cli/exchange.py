@@ -51,7 +51,7 @@ def export(
 def import_(
     file: Annotated[Path, typer.Argument(help="A bundle or another exported file or folder.")],
     format_: Annotated[
-        str | None, typer.Option("--format", help="Its format, where its looks do not tell.", metavar="F")
+        str | None, typer.Option("--format", help="Its format, where the file does not tell it.", metavar="F")
     ] = None,
     home: Home = None,
     json: Json = False,
@@ -72,4 +72,4 @@ def import_(
         line(f"  {prompt}" + (f", in another order the same as {', '.join(others)}" if others else ""))
     line(f"signed by {found.signer}" if found.signer else "unsigned: nobody vouches for it")
     for sentence in found.dropped:
-        line(f"left out: {sentence}")
+        line(f"note: {sentence}")

@@ -77,7 +77,8 @@ def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
         emit(found)
     else:
         soft = "with" if study.soft else "without"
-        parts = f"{len(study.templates)} templates, {soft} a soft slot"
+        count = len(study.templates)
+        parts = f"{count} template{'' if count == 1 else 's'}, {soft} a soft slot"
         line(f"{file}: the study '{study.study}' is well formed: {parts}")
         for pair in pairs or ():
             line(told(pair))

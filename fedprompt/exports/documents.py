@@ -331,7 +331,7 @@ def parse_yaml(content: bytes | str, where: str, *, aliases: bool = False) -> An
     try:
         return read_yaml(content, aliases=aliases).value
     except YamlProblem as error:
-        raise ExportError(f"{where}, line {error.line}: not YAML that can be read: {error.reason}") from error
+        raise ExportError(f"{where}, line {error.line}: {error.reason}") from error
 
 
 def yaml_text(value: Any) -> str:

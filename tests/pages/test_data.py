@@ -100,6 +100,26 @@ def test_a_file_that_cannot_be_read_is_a_sentence_and_leaves_no_trace_of_its_tex
     assert "odd.csv" in at.error[0].value and "quixotry" not in at.error[0].value
 
 
+def test_a_file_that_cannot_be_read_can_be_removed(open_page: Open, ws: Workspace) -> None:
+    at = drop(open_page("data"), "odd.csv", table() + b'"never closed,positive\n')
+    assert at.error
+    at.button(key="data_delete").click().run()
+    assert evaluation_sets(ws.home) == () and not at.error
+
+
+@pytest.mark.parametrize("name", ["bare.csv", "bare.jsonl"])
+def test_a_doubted_header_is_asked_for_in_the_page_s_own_words(open_page: Open, name: str) -> None:
+    rows = [(case.fields["text"], case.answer) for case in cases("clinic", 120)]
+    lines = [json.dumps(dict(zip(rows[0], row, strict=True))) for row in rows[1:]]
+    content = table().partition(b"\n")[2] if name.endswith(".csv") else "\n".join(lines).encode()
+    at = drop(open_page("data"), name, content)
+    asked = next(one for one in at.get("button_group") if one.key and one.key.endswith("_header"))
+    assert asked.value is None
+    (problem,) = (one.value.replace("\\", "") for one in at.error)
+    assert "column 2 is one of its values too" in problem
+    assert "--" not in problem and "/" not in problem
+
+
 def test_a_name_cannot_lead_out_of_the_sites_folder(ws: Workspace) -> None:
     path = keep_file(ws.home, "this-site", "../../../x/.hidden.csv", b"a,b\n1,2\n")
     assert path == ws.home.sites / "this-site" / "data" / "hidden-16924190.csv"  # SHA-256 of .hidden

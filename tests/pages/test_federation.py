@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from fedprompt.federation.orders import Taken
 from fedprompt.study.versions import OWN
+from fedprompt.workspace.cases.evaluation_sets import Reading, evaluation_sets, keep_file, keep_reading
 from fedprompt.workspace.jobs.jobs import submit
 from fedprompt.workspace.people import machine_person
 from fedprompt.workspace.rounds.federation_view import UpdateRow, federation_view, federations, likened, updates_of
@@ -21,7 +22,7 @@ from fedprompt.workspace.workspace import Workspace
 from tests.demo_bank import SITES
 from tests.new_bank import new_workspace
 from tests.pages.evaluation import add_set, add_study
-from tests.scripted_sites import TEXT, cases
+from tests.scripted_sites import LABELS, TEXT, cases
 
 pytestmark = pytest.mark.whole
 
@@ -68,6 +69,22 @@ def test_two_dropped_files_make_a_federation(open_page: Open, ws: Workspace) -> 
     assert list(at.dataframe[0].value["Site"]) == ["clinic", "ward"]
     assert list(at.dataframe[0].value["Rounds"]) == ["2 of 2", "2 of 2"]
     assert (ws.home.sites / "ward" / "data" / "ward.csv").read_bytes() == table("ward")
+
+
+def test_files_without_a_header_are_federated_as_they_were_read_on_the_data_page(
+    open_page: Open, ws: Workspace
+) -> None:
+    add_study(ws)
+    for site in ("clinic", "ward"):
+        path = keep_file(ws.home, site, f"{site}.csv", table(site).partition(b"\n")[2])
+        found = next(one for one in evaluation_sets(ws.home) if one.path == path)
+        keep_reading(found, Reading(fields={"text": "#1"}, answer="#2", labels=LABELS, header=False))
+    at = open_page("federation")
+    at.multiselect(key="federation_sites").set_value(["clinic / clinic.csv", "ward / ward.csv"]).run()
+    at.button(key="federation_start").click().run()
+    job = ws.bank.jobs()[0]
+    assert (job.kind, job.state, job.error) == ("federate", "done", None)
+    assert job.arguments["mapping"] == {"text": "#1", "answer": "#2", "#header": "no"}
 
 
 def test_ids_of_dropped_files_are_kept_only_while_the_box_shows_them(open_page: Open, ws: Workspace) -> None:

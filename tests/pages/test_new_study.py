@@ -77,6 +77,14 @@ def test_a_prompt_that_never_shows_the_case_is_refused_and_the_text_that_does_is
     assert "Text: {text}\nAnswer:" in [one.value for one in at.text_area]
 
 
+def test_a_study_whose_labels_are_not_the_file_s_is_told_before_anything_runs(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    at = open_page("new_study")
+    field(at, "Answers to choose among, one a line").set_value("positive\nneutral").run()
+    assert "has the label 'negative', which the study does not have" in at.warning[0].value
+    assert at.button(key="new_study_rank").disabled
+
+
 def test_what_is_odd_about_a_study_is_a_note(open_page: Open, ws: Workspace) -> None:
     add_set(ws)
     at = open_page("new_study")

@@ -54,7 +54,7 @@ def ask_sites(study: Study) -> dict[str, Any] | None:
         return None
     return {
         "sites": {name: str(one.path) for name, one in picked.items()},
-        "mapping": {name: column for name, column in reading.mapping.items() if name in (*study.fields, "answer")},
+        "mapping": reading.mapping_of(study.fields),
         "group": reading.group,
     }
 
@@ -113,4 +113,5 @@ def _common(study: Study, picked: Mapping[str, EvaluationSet]) -> Reading | None
 
 def _said(reading: Reading) -> str:
     fields = ", ".join(f"{field} from {column}" for field, column in reading.fields.items())
-    return f"{fields}; the answer from {reading.answer}" + (f"; groups by {reading.group}" if reading.group else "")
+    text = f"{fields}; the answer from {reading.answer}" + (f"; groups by {reading.group}" if reading.group else "")
+    return f"{text}; no header" if reading.header is False else text

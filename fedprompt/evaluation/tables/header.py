@@ -30,7 +30,14 @@ WORDS_OF_A_USUAL_NAME = 3
 
 
 class HeaderDoubt(DataError):
-    """It is not clear whether the file begins with names or with a case; somebody has to say."""
+    """It is not clear whether the file begins with names or with a case; somebody has to say.
+
+    ``why`` is what makes it doubtful, for a page that asks in words of its own.
+    """
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
 
 
 def watched(table: Table, wanted: Sequence[str], header: bool | None) -> Table:
@@ -94,11 +101,13 @@ def doubt(table: Table, why: str) -> HeaderDoubt:
     if table.noted.format != "CSV":
         return HeaderDoubt(
             f"{table.path}: the names of its columns look like a case ({why}), as where a table without a header was "
-            "converted; write the file again with names, or say that they are names (--header)"
+            "converted; write the file again with names, or say that they are names (--header)",
+            why,
         )
     return HeaderDoubt(
         f"{table.path} line {table.header_line}: this may be a case and not a header ({why}); say whether the file has "
-        "a header: --no-header where it has none, --header where these are names"
+        "a header: --no-header where it has none, --header where these are names",
+        why,
     )
 
 

@@ -126,8 +126,8 @@ def _kind(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
     kind = str(path[-1])
     if value.get("type") == "not_implemented":
         raise ExportError(
-            f"{where} holds a {kind[:60]}, which LangChain does not write into files (it left only its looks); make it "
-            "a PromptTemplate or ChatPromptTemplate, with its examples as text or messages"
+            f"{where} holds a {kind[:60]}, which LangChain does not write into files (only a description of it is "
+            "there); make it a PromptTemplate or ChatPromptTemplate, with its examples as text or messages"
         )
     kwargs = value.get("kwargs")
     if value.get("type") != "constructor" or not isinstance(kwargs, Mapping):

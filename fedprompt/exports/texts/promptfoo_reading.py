@@ -168,7 +168,9 @@ def _raws(one: Any, label: Any, at: str, beside: Beside, dropped: list[str], ste
     named_file = _reference(raw, at, dropped)
     if named_file is None:
         if any(line.strip() == "---" for line in raw.split("\n")):
-            dropped.append(f"{at}: its line '---' is text, as in promptfoo, which divides only files there")
+            dropped.append(
+                f"{at}: its line '---' was kept as text: promptfoo divides files at such a line, and no other prompts"
+            )
         yield Raw(named or f"prompt {number}", raw, at)
         return
     for name in beside.matching(named_file, at):

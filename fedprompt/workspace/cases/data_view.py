@@ -28,8 +28,9 @@ from fedprompt.workspace.cases.check import ANY_KEY, more_units
 from fedprompt.workspace.cases.evaluation_sets import Reading
 from fedprompt.workspace.progress import Progress, Report, quiet
 
-__all__ = ["look_at", "without_refused"]
+__all__ = ["DELIMITED", "look_at", "without_refused"]
 
+DELIMITED = (".csv", ".tsv")  # formats whose names stand in a line of their own, or nowhere
 SHOWN = 50
 BINS = 20
 RARE = 50
@@ -75,7 +76,7 @@ def look_at(
     try:
         seen = survey(path, header=header)
     except HeaderDoubt as error:
-        return {**found, "problem": str(error), "ask_header": True}
+        return {**found, "problem": f"{path.name}: {_doubted(path, error.why)}", "ask_header": True}
     columns = seen.columns
     found |= {"columns": [_column(one) for one in columns], "read_as": seen.assumed.as_json()}
     try:
@@ -137,6 +138,15 @@ def without_refused(path: Path, reading: Reading) -> Path:
     except OSError as error:
         raise DataError(f"{target}: cannot be written ({error.strerror}); check the home folder") from error
     return target
+
+
+def _doubted(path: Path, why: str) -> str:
+    if path.suffix.lower() in DELIMITED:
+        return f"the first line may be a case and not a header ({why}); choose what it holds"
+    return (
+        f"the names of its columns look like a case ({why}), as where a table without a header was converted; choose "
+        "that they are names, or write the file again with names and drop that"
+    )
 
 
 def _column(one: Column) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Invariant: a file is written under ``sites/SITE/data`` of the home, mode 0600, a
 visitor cannot lead out of that folder. The bank never holds a file's text.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -56,8 +57,12 @@ class Reading(Closed):
     @property
     def mapping(self) -> dict[str, str]:
         """Field or ``answer`` -> column, and what was said of the header, as the readers of cases take it."""
+        return self.mapping_of(self.fields)
+
+    def mapping_of(self, fields: Iterable[str]) -> dict[str, str]:
+        """Return the mapping of some of the fields."""
         said = {} if self.header is None else {HEADER: "yes" if self.header else "no"}
-        return {**self.fields, "answer": self.answer, **said}
+        return {**{field: self.fields[field] for field in fields}, "answer": self.answer, **said}
 
 
 @dataclass(frozen=True)

@@ -136,14 +136,28 @@ def kept_studies(home: Home) -> tuple[KeptStudy, ...]:
     return tuple(sorted(found, key=lambda one: (-one.changed, one.name)))
 
 
-def used_by(study: Study, reading: Reading) -> str | None:
-    """Return why a file that is read so does not fit a study, or None where it does."""
+def used_by(study: Study | str, reading: Reading) -> str | None:
+    """Return why a file that is read so does not fit a study or its YAML, or None where it does.
+
+    Raises:
+        StudyError: the YAML is no study; names line and field.
+    """
+    study = parse_study(study, WHERE, complete_scorers) if isinstance(study, str) else study
     if missing := [field for field in study.fields if field not in reading.fields]:
-        return f"the study has the field '{missing[0]}', which no column of the file was chosen for"
+        return (
+            f"the study has the field '{missing[0]}', which no column of the file was chosen for; choose one on the "
+            "Data page, or another study"
+        )
     if study.answer.type == "choice" and (stray := [one for one in reading.labels if one not in study.answer.labels]):
-        return f"the file has the label '{stray[0][:40]}', which the study does not have"
+        return (
+            f"the file has the label '{stray[0][:40]}', which the study does not have; add it to the study, or take it "
+            "out of the file's labels on the Data page"
+        )
     if study.answer.type == "choice" and not reading.labels:
-        return "the study chooses among labels and the file's answer was read as free text"
+        return (
+            "the study chooses among labels, and the file's answer was read as free text; choose a column of labels on "
+            "the Data page, or another study"
+        )
     return None
 
 
