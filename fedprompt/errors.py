@@ -101,6 +101,6 @@ class JobError(FedPromptError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``, did you mean 'x'?`` for the nearest known name, or an empty string."""
-    near = get_close_matches(name, list(known), n=1)
+    """Return ``, did you mean 'x'?`` for the nearest other name that is known, or an empty string."""
+    near = get_close_matches(name, [one for one in known if one != name], n=1)
     return f", did you mean '{near[0]}'?" if near else ""

@@ -159,7 +159,7 @@ def keep(text: str) -> None:
     """Keep a study."""
     require("federate")
     path: Path = keep_study(workspace().home, text)
-    st.toast(f"Kept as {path.name}")
+    st.toast(f"Kept as {plain(path.name)}.")
 
 
 @guarded

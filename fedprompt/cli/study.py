@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -29,24 +30,25 @@ def new(
 ) -> None:
     """Draft a study from a file of cases."""
     from fedprompt.errors import StudyError
-    from fedprompt.evaluation.drafting import draft_study
+    from fedprompt.evaluation.drafting import drafted
     from fedprompt.models.registry import DEFAULT_MODEL
     from fedprompt.study.files import parse_study
 
     if out is not None and out.exists():
         raise StudyError(f"{out}: is there already; choose another name or take it away first")
-    draft = draft_study(data, name=name, model=model or DEFAULT_MODEL, answer=answer, text=text, header=header)
-    parse_study(draft, "the draft")
+    draft = drafted(data, name=name, model=model or DEFAULT_MODEL, answer=answer, text=text, header=header)
+    parse_study(draft.text, "the draft")
     if out is None:
-        typer.echo(draft, nl=False)
+        typer.echo(draft.text, nl=False)
         return
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(8)}")
     try:
-        temporary.write_text(draft, encoding="utf-8")
+        temporary.write_text(draft.text, encoding="utf-8")
         os.replace(temporary, out)
     finally:
         temporary.unlink(missing_ok=True)
-    line(f"wrote {out}; read it, change what is not right, then: fedprompt data check {data} --study {out}")
+    check = f"fedprompt data check {shlex.quote(str(data))} --study {shlex.quote(str(out))} {draft.options}".rstrip()
+    line(f"wrote {out}; read it, change what is not right, then: {check}")
 
 
 @app.command()

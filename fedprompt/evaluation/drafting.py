@@ -20,7 +20,16 @@ from fedprompt.evaluation.readers import ANSWER
 from fedprompt.evaluation.tables.names import at_place, place_of, plausible, same_name
 from fedprompt.evaluation.tables.table import ReadLimits
 
-__all__ = ["ColumnGuess", "draft_study", "dump_study", "field_name", "guess_columns", "study_body"]
+__all__ = [
+    "ColumnGuess",
+    "Drafted",
+    "draft_study",
+    "drafted",
+    "dump_study",
+    "field_name",
+    "guess_columns",
+    "study_body",
+]
 
 ANSWER_NAMES = (
     "label",
@@ -60,6 +69,14 @@ class ColumnGuess:
     labels: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Drafted:
+    """A drafted study's YAML, and the ``options`` with which commands read its file, as they are typed in a shell."""
+
+    text: str
+    options: str
+
+
 def guess_columns(
     path: Path, columns: Sequence[Column], *, answer: str | None = None, text: str | None = None
 ) -> ColumnGuess:
@@ -93,7 +110,21 @@ def draft_study(
     limits: ReadLimits | None = None,
     header: bool | None = None,
 ) -> str:
-    """Return the YAML text of a study for a file of cases.
+    """Return the YAML text of a study for a file of cases; the arguments are those of :func:`drafted`."""
+    return drafted(path, name=name, model=model, answer=answer, text=text, limits=limits, header=header).text
+
+
+def drafted(
+    path: Path,
+    *,
+    name: str | None = None,
+    model: str = "smollm2-135m-instruct",
+    answer: str | None = None,
+    text: str | None = None,
+    limits: ReadLimits | None = None,
+    header: bool | None = None,
+) -> Drafted:
+    """Return a study for a file of cases, and how commands read the file.
 
     Args:
         path: a CSV, JSONL or Parquet file.
@@ -112,7 +143,8 @@ def draft_study(
     found = survey(path, limits, header)
     guess = guess_columns(path, found.columns, answer=answer, text=text)
     body = study_body(name or path.stem, (guess.field,), guess.answer, guess.labels, model=model)
-    return _header(path, guess, found, header) + dump_study(body)
+    options = _options(guess, found, header)
+    return Drafted(_header(path, guess, found, options) + dump_study(body), options)
 
 
 def study_body(
@@ -260,10 +292,16 @@ def _tuned(source: str, slot: str, heading: str, what: str) -> dict[str, Any]:
     }
 
 
-def _header(path: Path, guess: ColumnGuess, found: Survey, header: bool | None) -> str:
+def _options(guess: ColumnGuess, found: Survey, header: bool | None) -> str:
     named = {column.name: _called(column) for column in found.columns}
     pairs = {guess.field: guess.text, ANSWER: guess.answer}
     said = {name: named[column] for name, column in pairs.items() if named[column] != name}
+    flag = {None: [], True: ["--header"], False: ["--no-header"]}[header]
+    return " ".join([*flag, *([map_option(said)] if said else [])])
+
+
+def _header(path: Path, guess: ColumnGuess, found: Survey, options: str) -> str:
+    named = {column.name: _called(column) for column in found.columns}
     count = f"{len(guess.labels)} labels" if guess.labels else "free text"
     lines = [
         f"A study drafted from {_shown(path.name)}: read it, change what is not right, then check it.",
@@ -277,9 +315,8 @@ def _header(path: Path, guess: ColumnGuess, found: Survey, header: bool | None) 
             f"{left} value{'' if left == 1 else 's'} of that column {'is' if left == 1 else 'are'} no label here: too "
             "rare, or made like a sentence. 'fedprompt data check' names the lines."
         )
-    flag = {None: [], True: ["--header"], False: ["--no-header"]}[header]
-    if said or flag:
-        lines.append("Give this file with: " + " ".join([*flag, *([map_option(said)] if said else [])]))
+    if options:
+        lines.append(f"Give this file with: {options}")
     return "".join(f"# {line}\n" for line in lines)
 
 

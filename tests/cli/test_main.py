@@ -1,6 +1,7 @@
 """The command line starts fast, fails in one sentence, and keeps its exit codes."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fedprompt.cli.main import main
+from tests.scripted_sites import cases
 
 STUDY = """
 study: mood
@@ -113,6 +115,18 @@ def test_study_new_drafts_a_study_that_checks(tmp_path: Path, capsys: pytest.Cap
     assert main(["study", "new", "--data", str(data), "--out", str(out)]) == 1
     assert "is there already" in capsys.readouterr().err
     assert out.read_text() == before
+
+
+@pytest.mark.parametrize(("header", "flag"), [("review,mood\n", []), ("", ["--no-header"])])
+def test_the_command_that_study_new_prints_reads_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], header: str, flag: list[str]
+) -> None:
+    data, out = tmp_path / "my file.csv", tmp_path / "a study.yaml"
+    rows = (f"{case.fields['text']},{case.answer}\n" for case in cases("clinic", 120))
+    data.write_text(header + "".join(rows), encoding="utf-8")
+    assert main(["study", "new", "--data", str(data), "--out", str(out), *flag]) == 0
+    command = shlex.split(capsys.readouterr().out.partition("then: ")[2])
+    assert command[0] == "fedprompt" and main(command[1:]) == 0
 
 
 def test_data_check_prints_the_report_and_fails_below_min_cases(

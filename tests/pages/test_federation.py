@@ -66,6 +66,7 @@ def test_two_dropped_files_make_a_federation(open_page: Open, ws: Workspace) -> 
     assert (job.kind, job.state, job.error) == ("federate", "done", None)
     shown = texts(at)
     assert "Rounds: 2 of 2" in shown and "What came of it" in shown
+    assert at.button(key="federation_bank")
     assert list(at.dataframe[0].value["Site"]) == ["clinic", "ward"]
     assert list(at.dataframe[0].value["Rounds"]) == ["2 of 2", "2 of 2"]
     assert (ws.home.sites / "ward" / "data" / "ward.csv").read_bytes() == table("ward")

@@ -1,18 +1,25 @@
 """Names that came from elsewhere, of prompts, sites, files and rows: none is drawn as markup or becomes a link."""
 
+import csv
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fedprompt.evaluation.drafting import dump_study
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Demonstrations, Template
 from fedprompt.study.score import Comparison, Score
+from fedprompt.workspace.cases.evaluation_sets import Reading, evaluation_sets, keep_file, keep_reading
+from fedprompt.workspace.cases.study_draft import keep_study
 from fedprompt.workspace.demo.run import DemoSettings, demo_study
 from fedprompt.workspace.playground.trial_files import owner_folder
+from fedprompt.workspace.shelf.keeping import retire, tag
 from fedprompt.workspace.workspace import Workspace
+from tests.pages.evaluation import add_set
 
 pytestmark = pytest.mark.whole
 
@@ -22,14 +29,17 @@ HOSTILE = ("[x](http://evil)", "http://evil", "<b>bold</b>", ":red[x]", "$x$", "
 
 def drawn(at: AppTest) -> Iterator[str]:
     """Return every text of a page that Streamlit draws as Markdown: of elements, of labels, of tables."""
-    for kind in ("markdown", "caption", "info", "warning", "error", "success"):
+    for kind in ("markdown", "caption", "info", "warning", "error", "success", "title", "header", "subheader", "toast"):
         yield from (str(one.value) for one in at.get(kind))
+    for group in at.get("button_group"):  # pills and segments
+        yield from (one.content for one in group.proto.options)
     yield from (one.label for one in at.expander)
     yield from (one.proto.text for one in at.get("progress"))
     for metric in at.metric:
         yield from (metric.label, str(metric.value), str(metric.delta), metric.help or "")
-    for kind in ("button", "selectbox", "text_input", "text_area", "toggle", "number_input", "multiselect"):
+    for kind in ("button", "checkbox", "selectbox", "text_input", "text_area", "toggle", "number_input", "multiselect"):
         yield from (one.label + (getattr(one, "help", "") or "") for one in at.get(kind))
+    yield from (one.proto.label for one in at.get("download_button"))
     for table in at.table:
         yield from map(str, (*table.value.index, *table.value.columns, *table.value.to_numpy().ravel()))
 
@@ -117,3 +127,53 @@ def test_the_test_s_numbers_and_a_wait_draw_sites_and_files_as_text() -> None:
     at = AppTest.from_function(page).run()
     assert len(at.get("progress")) == len(HOSTILE) and at.table
     assert_harmless(at)
+
+
+def test_a_file_of_hostile_columns_and_labels_is_drawn_as_text(open_page: Open, ws: Workspace) -> None:
+    columns = ("note", *HOSTILE, "kind")
+    lines = [[f"case {n}", *(f"{name} {n}" for name in HOSTILE), HOSTILE[n % 4]] for n in range(40)]
+    content = io.StringIO()
+    csv.writer(content).writerows([columns, *lines])
+    path = keep_file(ws.home, "this-site", "odd.csv", content.getvalue().encode())
+    at = open_page("data")
+    assert at.multiselect and not at.error
+    assert_harmless(at)
+    (found,) = evaluation_sets(ws.home)
+    assert found.path == path
+    labels = HOSTILE[:4]
+    keep_reading(found, Reading(fields={"note": HOSTILE[0]}, answer="kind", labels=labels, header=True))
+    for page in ("data", "new_study", "tune", "federation"):
+        assert_harmless(open_page(page))
+
+
+def test_a_study_of_hostile_labels_and_words_is_drawn_as_text(open_page: Open, ws: Workspace) -> None:
+    found = add_set(ws)
+    keep_reading(found, Reading(fields={"text": "text"}, answer="answer", labels=HOSTILE))
+    body = {
+        "study": "odd",
+        "model": "scripted",
+        "fields": ["text"],
+        "answer": {"type": "choice", "labels": list(HOSTILE[:-1])},
+        "templates": [{"name": "plain", "text": "{text}:", "words": {one: f" {one}" for one in HOSTILE[:-1]}}],
+        "soft": {"template": "{text}{soft}", "tokens": 2, "init": HOSTILE[0]},
+    }
+    keep_study(ws.home, dump_study(body))
+    at = open_page("new_study")
+    at.selectbox(key="new_study_source").set_value("odd").run()
+    assert at.warning  # a label is missing
+    assert_harmless(at)
+    for page in ("tune", "federation"):
+        assert_harmless(open_page(page))
+
+
+def test_rankings_the_map_and_the_bank_draw_names_of_prompts_and_sites_as_text(
+    open_page: Open, prompts: list[str], ws: Workspace
+) -> None:
+    for page in ("overview", "leaderboard", "map", "models", "trust"):
+        assert_harmless(open_page(page))
+    tag(ws, prompts[0], f"{HOSTILE[2]}@staging", by=HOSTILE[0], confirmed=True)
+    retire(ws, prompts[1], note=HOSTILE[0], by=HOSTILE[1])
+    for prompt in prompts:
+        at = open_page("bank", prompt)
+        assert at.table
+        assert_harmless(at)

@@ -58,8 +58,14 @@ def draw_result(view: FederationView, *, newest: bool) -> None:
         st.markdown("**At home and elsewhere**")
         st.caption(transfer_sentence(transfer, together))
         draw_transfer(transfer, together, names)
-    if newest and st.button("What joining gained each site", key="federation_overview", icon=":material/monitoring:"):
-        go("overview")
+    with st.container(horizontal=True):
+        found = result.get("prompts") or {}
+        prompt = found.get("federated") or found.get("manual")
+        if prompt and st.button("See the prompt in the bank", key="federation_bank", icon=":material/inventory_2:"):
+            go("bank", [str(prompt)])
+        icon = ":material/monitoring:"
+        if newest and st.button("What joining gained each site", key="federation_overview", icon=icon):
+            go("overview")
     if not newest and result.get("sentences"):
         with st.expander("Site by site"):
             for told in result["sentences"]:
