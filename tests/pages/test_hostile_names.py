@@ -17,7 +17,7 @@ from fedprompt.workspace.cases.evaluation_sets import Reading, evaluation_sets, 
 from fedprompt.workspace.cases.study_draft import keep_study
 from fedprompt.workspace.demo.run import DemoSettings, demo_study
 from fedprompt.workspace.playground.trial_files import owner_folder
-from fedprompt.workspace.shelf.keeping import retire, tag
+from fedprompt.workspace.shelf.events import retire, tag
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.evaluation import add_set
 
