@@ -295,4 +295,8 @@ def refusal(error: Unfit) -> Refused:
             param=where,
             code="unsupported_value",
         )
+    if where == "prompt":
+        return Refused(
+            "send one text as 'prompt'; several, or tokens, are not taken", param=where, code="unsupported_value"
+        )
     return Refused(f"'{where}': {error.reason}", param=where, code="unsupported_value")

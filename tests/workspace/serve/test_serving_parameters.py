@@ -130,7 +130,9 @@ def test_completions_take_a_list_of_one_text_as_their_clients_send_it(post: Any)
     assert one["choices"] == other["choices"]
     assert one["fedprompt"]["without_effect"] == ["best_of", "max_tokens"]
     for prompt in ([TEXT, TEXT], [1, 2], [[1]], [], None):
-        assert post(MOOD, "/completions", prompt=prompt).status_code == 400
+        refused = post(MOOD, "/completions", prompt=prompt)
+        assert refused.status_code == 400 and refused.json()["error"]["param"] == "prompt"
+        assert "one text" in refused.json()["error"]["message"]
     for more in ({"echo": True}, {"suffix": "x"}):
         assert post(MOOD, "/completions", prompt=TEXT, **more).json()["error"]["param"] == next(iter(more))
 
