@@ -12,27 +12,14 @@ from fedprompt.errors import BankError
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Study
-from fedprompt.study.score import Score
 from fedprompt.trust.signing import Signer
 from tests.new_bank import new_bank
+from tests.ten_cases import score_of
 
 pytestmark = pytest.mark.whole
 
 MODEL = "sha256:" + "a" * 64
 HOME, OTHER_HOME = Signer(bytes(32)), Signer(bytes([1]) * 32)
-
-
-def _score(prompt: str, right: int) -> Score:
-    return Score(
-        prompt=prompt,
-        split="validation",
-        metric="accuracy",
-        n=10,
-        total=right,
-        squares=right,
-        groups=10,
-        group_squares=1.0,
-    )
 
 
 @pytest.fixture
@@ -41,7 +28,7 @@ def filled(bank: Bank, study: Study, digest: str, plain: Prompt, soft: Prompt) -
     bank.record_prompt(plain, study=digest, origin="study")
     bank.record_prompt(soft, study=digest, origin="federated", parents=[plain.id])
     bank.start_run("r", kind="demo", study=digest, settings={})
-    bank.record_scores("r", "site-a", [_score(plain.id, 7), _score(soft.id, 9)])
+    bank.record_scores("r", "site-a", [score_of(plain.id, 7), score_of(soft.id, 9)])
     bank.record_stage("r", "sites", {"site-a": 1})
     bank.record_round("r", 1, prompt=soft.id, body={})
     bank.tag_prompt(plain.id, "sentiment@production", by="Ada", signer=HOME)
@@ -56,7 +43,7 @@ def other(tmp_path: Path, study: Study, digest: str, plain: Prompt) -> Iterator[
         found.record_prompt(plain, study=digest, origin="study")
         new = found.record_prompt(Prompt(Template("new", text="New: {text}")), study=digest, origin="study")
         found.start_run("s", kind="demo", study=digest, settings={})
-        found.record_scores("s", "site-a", [_score(plain.id, 1), _score(new, 2)])
+        found.record_scores("s", "site-a", [score_of(plain.id, 1), score_of(new, 2)])
         found.tag_prompt(new, "sentiment@production", by="Bob", signer=OTHER_HOME)
         found.tag_prompt(new, "sentiment@trial", by="Bob", signer=OTHER_HOME)
         yield found

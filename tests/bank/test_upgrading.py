@@ -9,23 +9,10 @@ from fedprompt.bank.store import Bank
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Study
-from fedprompt.study.score import Score
 from tests.bank.old_bank import old_bank
+from tests.ten_cases import score_of
 
 MODEL = "sha256:" + "a" * 64
-
-
-def _score(prompt: Prompt, right: int) -> Score:
-    return Score(
-        prompt=prompt.id,
-        split="validation",
-        metric="accuracy",
-        n=10,
-        total=right,
-        squares=right,
-        groups=10,
-        group_squares=1.0,
-    )
 
 
 def test_a_bank_of_the_second_version_is_brought_up_to_date_with_all_it_holds(
@@ -35,7 +22,7 @@ def test_a_bank_of_the_second_version_is_brought_up_to_date_with_all_it_holds(
         bank.record_study(study, digest, MODEL)
         bank.record_prompts([(plain, {}), (soft, {})], study=digest, origin="study")
         bank.start_run("r", kind="demo", study=digest, settings={})
-        bank.record_scores("r", "a", [_score(plain, 6), _score(soft, 9)])
+        bank.record_scores("r", "a", [score_of(plain.id, 6), score_of(soft.id, 9)])
     old = old_bank(tmp_path / "bank.db", "0002")
     with closing(sqlite3.connect(old)) as raw:
         raw.execute("ATTACH ? AS now", (str(tmp_path / "now.db"),))
@@ -57,7 +44,7 @@ def test_a_prompt_that_comes_after_its_scores_is_ranked_from_then_on(
 ) -> None:
     bank.record_study(study, digest, MODEL)
     bank.start_run("r", kind="demo", study=digest, settings={})
-    bank.record_scores("r", "a", [_score(plain, 6)])
+    bank.record_scores("r", "a", [score_of(plain.id, 6)])
     assert bank.leaders(Filter(study=digest)).total == 0 and bank.verify() == ()
     bank.record_prompt(plain, study=None, origin="import")
     assert bank.leaders(Filter(study=digest, origin="import")).total == 1
@@ -71,7 +58,7 @@ def test_pages_from_either_end_are_the_same_ranking(bank: Bank, study: Study, di
     bank.record_study(study, digest, MODEL)
     bank.record_prompts([(prompt, {}) for prompt in made], study=digest, origin="study")
     bank.start_run("r", kind="demo", study=digest, settings={})
-    bank.record_scores("r", "a", [_score(prompt, number % 4) for number, prompt in enumerate(made)])
+    bank.record_scores("r", "a", [score_of(prompt.id, number % 4) for number, prompt in enumerate(made)])
     for order, site in (("mean", None), ("worst", None), ("pooled", None), ("site", "a")):
         wanted = Filter(study=digest, site=site)
         whole = [row.id for row in bank.leaders(wanted, order=order).rows]  # type: ignore[arg-type]
@@ -84,7 +71,7 @@ def test_words_are_found_by_their_beginning_in_name_and_text(bank: Bank, study: 
     one, two = (Prompt(Template(name, text=text)) for name, text in (("Größe", "Tell me! {text}"), ("b", "toll 77%")))
     bank.record_prompts([(one, {}), (two, {})], study=digest, origin="study")
     bank.start_run("r", kind="demo", study=digest, settings={})
-    bank.record_scores("r", "a", [_score(one, 1), _score(two, 2)])
+    bank.record_scores("r", "a", [score_of(one.id, 1), score_of(two.id, 2)])
     for words, found in (("GRÖSSE tel", [one]), ("t", [two, one]), ("7", [two]), ("ell", []), ("!", []), ("%'_", [])):
         rows = bank.leaders(Filter(study=digest, words=words)).rows
         assert [row.id for row in rows] == [prompt.id for prompt in found], words

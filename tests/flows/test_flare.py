@@ -157,12 +157,18 @@ def test_enrolment_returns_the_documented_keys(running: Running, name: str) -> N
 
 
 @pytest.fixture(scope="module")
-def hub(running: Running) -> Iterator[Hub]:
-    """Yield a hub that asks two honest sites and the one that lies."""
+def wire(running: Running) -> Iterator[FlareTransport]:
+    """Yield what carries tasks to two honest sites and to the one that lies."""
     with FlareTransport(
         partial(running_hub, running.loopback.hub), ("ant", "bee", "eve"), deadline=30, patience=30
     ) as transport:
-        yield Hub(transport, DIGEST)
+        yield transport
+
+
+@pytest.fixture(scope="module")
+def hub(wire: FlareTransport) -> Hub:
+    """Return a hub that asks over the wire."""
+    return Hub(wire, DIGEST)
 
 
 def packed(task: bytes, change: dict[str, Any], **arrays: np.ndarray) -> bytes:
@@ -208,13 +214,15 @@ def test_an_update_off_the_list_is_refused_and_the_federation_goes_on(
     assert hub.describe("bee").tune == 30
 
 
-def test_bytes_that_are_not_the_ledgers_last_entry_stay_at_the_site(running: Running, hub: Hub) -> None:
+def test_bytes_that_are_not_the_ledgers_last_entry_stay_at_the_site(
+    running: Running, hub: Hub, wire: FlareTransport
+) -> None:
     running.eve.answer, running.eve.honest_ledger = lambda task: packed(task, {}), False
     try:
         transport = FlareTransport(
             partial(running_hub, running.loopback.hub), ("ant", "eve"), deadline=30, patience=0.1
         )
-        transport._job, transport._members = hub._transport._job, hub._transport._members
+        transport._job, transport._members = wire._job, wire._members
         hub.heads.pop("eve", None)
         with pytest.raises(FederationError, match="its own filter blocked the reply"):
             Hub(transport, DIGEST).describe("eve")
@@ -231,10 +239,10 @@ def test_a_ledger_that_was_rewritten_is_noticed_by_the_hub(running: Running, hub
 
 
 def test_a_hub_that_alters_the_study_or_sends_a_hostile_soft_prompt_is_refused_by_the_site(
-    running: Running, hub: Hub
+    running: Running, hub: Hub, wire: FlareTransport
 ) -> None:
     with pytest.raises(FederationError, match="has not accepted this study"):
-        Hub(hub._transport, "s1:" + "0" * 32).describe("ant")
+        Hub(wire, "s1:" + "0" * 32).describe("ant")
     huge = np.full((3, WIDTH), 1e6, np.float32)
     with pytest.raises(FederationError, match="shape, norm or id is off"):
         hub.tune("ant", huge, round=1, steps=1, seed=0)
@@ -246,18 +254,20 @@ def test_a_hub_that_alters_the_study_or_sends_a_hostile_soft_prompt_is_refused_b
 
 
 @pytest.mark.parametrize("verb", ["shell", "propose"])
-def test_an_unlisted_verb_is_answered_with_nothing_but_a_code(running: Running, hub: Hub, verb: str) -> None:
+def test_an_unlisted_verb_is_answered_with_nothing_but_a_code(
+    running: Running, hub: Hub, wire: FlareTransport, verb: str
+) -> None:
     from safetensors.numpy import save
 
     body = canonical_json({"verb": verb, "task": "t1:" + "0" * 32, "study": DIGEST, "code": "import os"})
     if verb == "propose":
         body = canonical_json({"verb": verb, "task": "t1:" + "0" * 32, "study": DIGEST})
-        out = hub._transport.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
+        out = wire.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
         reply = unpack_reply(out.data).message
         assert isinstance(reply, Refusal) and reply.code == "not-supported"
         return
     with pytest.raises(FederationError, match="site 'ant' gave no answer: its worker could not answer"):
-        hub._transport.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
+        wire.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
     assert hub.describe("ant").tune == 30
 
 
@@ -287,14 +297,12 @@ def test_a_job_that_names_another_class_does_not_run_at_a_site(running: Running,
     assert hub.describe("ant").tune == 30
 
 
-def test_a_site_that_was_killed_and_came_back_is_asked_again(running: Running, hub: Hub) -> None:
+def test_a_site_that_was_killed_and_came_back_is_asked_again(running: Running, hub: Hub, wire: FlareTransport) -> None:
     start = np.zeros((3, WIDTH), np.float32)
     before, _ = hub.tune("bee", start, round=1, steps=1, seed=9)
     running.loopback.kill("bee")
     running.loopback.launch_site("bee", running.loopback.root / "bee.csv")
-    transport = hub._transport
-    assert isinstance(transport, FlareTransport)
-    transport._patience = transport._deadline = 90.0
+    wire._patience = wire._deadline = 90.0
     again, _ = hub.tune("bee", start, round=1, steps=1, seed=9)
     np.testing.assert_array_equal(before.delta, again.delta)
     entries = enrolled(running.loopback.sites["bee"], None).folder.ledger.entries()
@@ -302,7 +310,7 @@ def test_a_site_that_was_killed_and_came_back_is_asked_again(running: Running, h
 
 
 def test_a_hub_that_sends_code_names_a_judge_or_adds_a_field_is_answered_with_nothing(
-    running: Running, hub: Hub
+    running: Running, hub: Hub, wire: FlareTransport
 ) -> None:
     from safetensors.numpy import save
 
@@ -310,51 +318,52 @@ def test_a_hub_that_sends_code_names_a_judge_or_adds_a_field_is_answered_with_no
     for more in ({"code": "import os"}, {"judge": "https://evil.example/v1"}, {"prompts": ["p1:x"]}):
         body = canonical_json({"verb": "describe", "task": "t1:" + "1" * 32, "study": DIGEST, **more})
         with pytest.raises(FederationError, match="its worker could not answer"):
-            hub._transport.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
+            wire.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
     assert len(enrolled(running.loopback.sites["ant"], None).folder.ledger.entries()) == before
     assert "a task could not be answered" in running.loopback.log("ant")
     assert hub.describe("ant").tune == 30
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_start_that_is_not_finite_never_reaches_the_model(running: Running, hub: Hub, value: float) -> None:
+def test_a_start_that_is_not_finite_never_reaches_the_model(
+    running: Running, hub: Hub, wire: FlareTransport, value: float
+) -> None:
     from safetensors.numpy import save
 
     body = {"verb": "tune", "task": "t1:" + "2" * 32, "study": DIGEST, "round": 1, "steps": 1, "seed": 0}
     start = np.full((3, WIDTH), value, np.float32)
     task = save({"task": np.frombuffer(canonical_json(body), dtype=np.uint8), "start": start})
     with pytest.raises(FederationError, match="its worker could not answer"):
-        hub._transport.ask("ant", task)
+        wire.ask("ant", task)
     assert hub.describe("ant").tune == 30
 
 
-def test_a_site_with_another_models_digest_takes_no_part(running: Running, hub: Hub) -> None:
+def test_a_site_with_another_models_digest_takes_no_part(running: Running, wire: FlareTransport) -> None:
     with pytest.raises(FederationError, match="has not accepted this study"):
-        Hub(hub._transport, STUDY.digest("m1:" + "0" * 32)).describe("bee")
+        Hub(wire, STUDY.digest("m1:" + "0" * 32)).describe("bee")
     entries = enrolled(running.loopback.sites["bee"], None).folder.ledger.entries()
     assert (entries[-1].decision, entries[-1].message["code"]) == ("refused", "unknown-study")
 
 
-def test_a_hub_two_minor_versions_ahead_is_told_that_the_site_upgrades(running: Running, hub: Hub) -> None:
+def test_a_hub_two_minor_versions_ahead_is_told_that_the_site_upgrades(running: Running, wire: FlareTransport) -> None:
     major, minor = OWN.split(".")[:2]
     near, far = (f"{major}.{int(minor) + ahead}.0" for ahead in (1, 2))
-    assert Hub(hub._transport, DIGEST, version=near).describe("ant").tune == 30
+    assert Hub(wire, DIGEST, version=near).describe("ant").tune == 30
     with pytest.raises(FederationError, match="more than one minor version apart; the site upgrades"):
-        Hub(hub._transport, DIGEST, version=far).describe("ant")
+        Hub(wire, DIGEST, version=far).describe("ant")
     assert "more than one minor version apart" in running.loopback.log("ant")
 
 
 def test_a_release_reaches_a_site_and_one_that_is_not_the_hubs_does_not(
-    running: Running, found: dict[str, Any], hub: Hub, tmp_path: Path
+    running: Running, found: dict[str, Any], hub: Hub, wire: FlareTransport, tmp_path: Path
 ) -> None:
     with open_workspace(running.loopback.hub.path) as ws:
         assert {site: row for site, row in ws.bank.sites().items() if site in SITES} == {
             site: site_identity(enrolled(running.loopback.sites[site], None).folder.key) for site in SITES
         }
         released = hub_release(ws, out=tmp_path / "release.zip")
-    assert isinstance(hub._transport, FlareTransport)
-    assert hub._transport.deliver("ant", Path(released["release"]).read_bytes()) == "received"
-    assert hub._transport.deliver("ant", b"PK not a release") != "received"
+    assert wire.deliver("ant", Path(released["release"]).read_bytes()) == "received"
+    assert wire.deliver("ant", b"PK not a release") != "received"
     with open_workspace(running.loopback.sites["ant"].path) as ws:
         pulled = site_pull(ws, running.loopback.root / "ant.csv")
     assert pulled["prompts"] == found["prompts"] and pulled["results"][0]["n"] == 20

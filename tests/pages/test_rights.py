@@ -49,6 +49,7 @@ LOOKS = {
     "Person.require",
     "Person.why_not",
     "RankingFilters.filter",
+    "Reading.mapping_of",
     "Traces.formatException",  # cuts what a log would quote
     "TrialFolder.append",  # by the job, which was let start
     "TrialFolder.cells",

@@ -3,43 +3,30 @@
 import pytest
 
 from fedprompt.errors import FederationError
-from fedprompt.study.score import Method, Score
+from fedprompt.study.score import Score
 from fedprompt.workspace.results.methods import Way, ruling_way
 from fedprompt.workspace.rounds.federation_run import pooled_best
+from tests.ten_cases import score_of
 
 A, B = "p1:" + "a" * 32, "p1:" + "b" * 32
 
 
-def made(prompt: str, right: int, method: Method = "likelihood") -> Score:
-    return Score(
-        prompt=prompt,
-        split="validation",
-        metric="accuracy",
-        n=10,
-        total=right,
-        squares=right,
-        groups=10,
-        group_squares=1.0,
-        method=method,
-    )
-
-
 def test_a_score_of_before_is_one_of_likelihoods() -> None:
-    body = made(A, 5).model_dump(mode="json")
+    body = score_of(A, 5).model_dump(mode="json")
     del body["method"]
     assert Score.model_validate(body).method == "likelihood"
 
 
 def test_the_pooled_best_is_refused_where_sites_used_different_methods() -> None:
-    same = {"x": {A: made(A, 5), B: made(B, 6)}, "y": {A: made(A, 5), B: made(B, 6)}}
+    same = {"x": {A: score_of(A, 5), B: score_of(B, 6)}, "y": {A: score_of(A, 5), B: score_of(B, 6)}}
     assert pooled_best(same, [A, B]) == B
-    mixed = {**same, "y": {A: made(A, 5, "constrained"), B: made(B, 6, "constrained")}}
+    mixed = {**same, "y": {A: score_of(A, 5, method="constrained"), B: score_of(B, 6, method="constrained")}}
     with pytest.raises(FederationError, match="got in 2 ways"):
         pooled_best(mixed, [A, B])
 
 
 def test_other_judges_are_other_ways_too() -> None:
-    mixed = {"x": {A: made(A, 5)}, "y": {A: made(A, 5).model_copy(update={"judged_by": "j1:" + "0" * 32})}}
+    mixed = {"x": {A: score_of(A, 5)}, "y": {A: score_of(A, 5).model_copy(update={"judged_by": "j1:" + "0" * 32})}}
     with pytest.raises(FederationError, match="one method and one judge"):
         pooled_best(mixed, [A])
 
