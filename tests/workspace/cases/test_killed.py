@@ -168,7 +168,7 @@ def test_an_answer_that_came_before_a_kill_is_not_paid_for_again(tmp_path: Path)
     with serve() as server:
         for each in (home, other):
             write_models(each, server.url, f"concurrency = {at_once}")
-        kill_at(home, paths, ("call", "chat_replies.py", "put", 12))
+        kill_at(home, paths, ("call", "replies.py", "put", 12))
         asked = len(server.sent)
         found = run(home, paths)
         # Lost is what was on its way, and the question of how a choice is answered, which every run asks.
