@@ -81,7 +81,7 @@ def _run(home: Path, content: bytes) -> dict[str, float]:
         with timed("draft four prompts"):
             study = keep_study(ws.home, draft_of(reading, "lines"))
         with timed("score them, the model's loading included"):
-            found = score(ws, study, path, mapping=reading.mapping)
+            found = score(ws, study, path, columns=reading.columns)
     assert len(found["results"]) == 4, json.dumps(found["results"])
     return seconds
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.loopback import Loopback
 from benchmarks.report import Row, report, show
+from fedprompt.evaluation.column_map import BY_NAME
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.federation.rounds import run_rounds
@@ -99,7 +100,7 @@ def _measure(root: Path, count: int) -> list[Row]:
             (home.sites / site).mkdir(parents=True)
             for name in ("site.key", "site.json"):
                 (home.sites / site / name).write_bytes((source.folder.path / name).read_bytes())
-            workers[site] = open_worker(home, enrolled(home, site), source.the_study(None), files[site], None, None)
+            workers[site] = open_worker(home, enrolled(home, site), source.the_study(None), files[site], BY_NAME)
         local = _rounds(LocalTransport({s: w.handle for s, w in workers.items()}), digest, study, model)
         loopback.start_hub()
         for site in SITES:

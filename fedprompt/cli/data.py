@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fedprompt.cli.options import Group, Header, Json, Map, StudyFile, pairs
+from fedprompt.cli.options import Group, Header, Json, Map, StudyFile, columns
 from fedprompt.cli.showing import emit, line, table
 from fedprompt.cli.telling import Teller
 
@@ -33,7 +33,7 @@ def check(
     from fedprompt.workspace.cases.check import check_data
 
     with Teller() as tell:
-        found = check_data(file, study, pairs(map_, header), group, tell)
+        found = check_data(file, study, columns(map_, header, group), tell)
     if json:
         emit(found)
     else:

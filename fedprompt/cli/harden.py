@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fedprompt.cli.options import Group, Header, Home, Json, Map, Seed, pairs
+from fedprompt.cli.options import Group, Header, Home, Json, Map, Seed, columns
 from fedprompt.cli.showing import emit, line, number, percent, table
 from fedprompt.cli.telling import Teller
 
@@ -36,8 +36,7 @@ def harden(
             ws,
             prompt,
             data,
-            mapping=pairs(map_, header),
-            group=group,
+            columns=columns(map_, header, group),
             steps=steps,
             fluency=fluency,
             seed=seed,

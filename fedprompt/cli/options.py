@@ -3,11 +3,14 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-__all__ = ["AllowOrigin", "Group", "Header", "Home", "Json", "Map", "Seed", "StudyFile", "pairs", "sites"]
+if TYPE_CHECKING:
+    from fedprompt.evaluation.column_map import Columns
+
+__all__ = ["AllowOrigin", "Group", "Header", "Home", "Json", "Map", "Seed", "StudyFile", "columns", "sites"]
 
 AllowOrigin = Annotated[
     list[str] | None,
@@ -45,17 +48,17 @@ Header = Annotated[
 _SITE = re.compile(r"\w[\w.-]{0,59}")
 
 
-def pairs(text: str | None, header: bool | None = None) -> dict[str, str] | None:
-    """Return ``a=b,c=d`` as a mapping, with what was said of the header; None where nothing was given.
+def columns(text: str | None, header: bool | None = None, group: str | None = None) -> "Columns":
+    """Return what ``--map a=b,c=d``, ``--header`` and ``--group`` say of a file's columns.
 
     Raises:
         typer.BadParameter: the text is not made of such pairs, or names something twice.
     """
     from fedprompt.errors import DataError
-    from fedprompt.evaluation.column_map import read_map, with_header
+    from fedprompt.evaluation.column_map import Columns, read_map
 
     try:
-        return with_header(None if text is None else read_map(text), header)
+        return Columns.said(None if text is None else read_map(text), group, header)
     except DataError as error:
         raise typer.BadParameter(str(error)) from None
 

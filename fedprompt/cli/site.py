@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fedprompt.cli.options import Group, Header, Home, Json, Map, pairs
+from fedprompt.cli.options import Group, Header, Home, Json, Map, columns
 from fedprompt.cli.showing import emit, line, show_calls, table
 from fedprompt.cli.stopping import stopping
 from fedprompt.cli.telling import Teller
@@ -143,9 +143,7 @@ def run(
     from fedprompt.workspace.site.run import site_run
 
     with stopping() as stop:
-        site_run(
-            find_home(home), data, stop, typer.echo, mapping=pairs(map_, header), group=group, site=site, study=study
-        )
+        site_run(find_home(home), data, stop, typer.echo, columns=columns(map_, header, group), site=site, study=study)
 
 
 @app.command()
@@ -210,7 +208,7 @@ def rehearse(
 
     with Teller() as tell:
         found = site_rehearse(
-            find_home(home), data, mapping=pairs(map_, header), group=group, site=site, study=study, report=tell
+            find_home(home), data, columns=columns(map_, header, group), site=site, study=study, report=tell
         )
     if json:
         emit(found)
@@ -272,7 +270,7 @@ def publish(
 
     with open_workspace(home) as ws:
         found = site_publish(
-            ws, template, data, confirm=confirm, mapping=pairs(map_, header), out=out, site=site, study=study
+            ws, template, data, confirm=confirm, columns=columns(map_, header), out=out, site=site, study=study
         )
     if json:
         emit(found)
@@ -296,7 +294,7 @@ def pull(
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
-        found = site_pull(ws, data, file=file, mapping=pairs(map_, header), group=group, site=site, report=tell)
+        found = site_pull(ws, data, file=file, columns=columns(map_, header, group), site=site, report=tell)
     if json:
         emit(found)
         return

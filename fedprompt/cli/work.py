@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 import typer
 
 from fedprompt.cli.demo import show_rounds, show_test, show_work
-from fedprompt.cli.options import Group, Header, Home, Json, Map, Seed, StudyFile, pairs, sites
+from fedprompt.cli.options import Group, Header, Home, Json, Map, Seed, StudyFile, columns, sites
 from fedprompt.cli.showing import emit, line, number, percent, show_calls, table
 from fedprompt.cli.telling import Teller
 
 if TYPE_CHECKING:
+    from fedprompt.evaluation.column_map import Columns
     from fedprompt.models.protocols import CacheDtype as KeptIn
 
 __all__ = ["compare", "federate", "score", "tune"]
@@ -50,7 +51,7 @@ def score(
     """Score every template of a study on one site's cases."""
     chosen = _split(split)
     if dry_run:
-        _dry_run(study, data, pairs(map_, header), group, chosen, model, home, json)
+        _dry_run(study, data, columns(map_, header, group), chosen, model, home, json)
         return
     from fedprompt.evaluation.runs.label_pairs import LabelPair, told
     from fedprompt.workspace.local.scoring import score as run
@@ -61,8 +62,7 @@ def score(
             ws,
             study,
             data,
-            mapping=pairs(map_, header),
-            group=group,
+            columns=columns(map_, header, group),
             split=chosen,
             seed=seed,
             model=model,
@@ -125,8 +125,7 @@ def _show_scores(found: dict[str, Any]) -> None:
 def _dry_run(
     study: Path,
     data: Path,
-    mapping: dict[str, str] | None,
-    group: str | None,
+    read_as: "Columns",
     split: SplitName,
     model: str | None,
     home: Path | None,
@@ -136,7 +135,7 @@ def _dry_run(
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
-        found = dry_run(ws, study, data, mapping=mapping, group=group, split=split, model=model, report=tell)
+        found = dry_run(ws, study, data, columns=read_as, split=split, model=model, report=tell)
     if json:
         emit(found)
         return
@@ -203,8 +202,7 @@ def tune(
             ws,
             study,
             data,
-            mapping=pairs(map_, header),
-            group=group,
+            columns=columns(map_, header, group),
             seed=seed,
             cache_bytes=cache_bytes,
             cache_dtype=kept_in,
@@ -258,7 +256,7 @@ def federate(
 
     files = sites(site or ()) if transport == "local" else {}
     if dry_run:
-        _forecast(study, files or dict.fromkeys(site or ()), pairs(map_, header), group, home, json)
+        _forecast(study, files or dict.fromkeys(site or ()), columns(map_, header, group), home, json)
         return
     with open_workspace(home) as ws, Teller() as tell:
         if transport == "flare":
@@ -268,8 +266,7 @@ def federate(
                 ws,
                 study,
                 files,
-                mapping=pairs(map_, header),
-                group=group,
+                columns=columns(map_, header, group),
                 seed=seed,
                 resume=resume,
                 cache_bytes=cache_bytes,
@@ -290,8 +287,7 @@ def federate(
 def _forecast(
     study: Path,
     files: Mapping[str, Path | None],
-    mapping: dict[str, str] | None,
-    group: str | None,
+    read_as: "Columns",
     home: Path | None,
     json: bool,
 ) -> None:
@@ -299,7 +295,7 @@ def _forecast(
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
-        found = forecast(ws, study, files, mapping=mapping, group=group, report=tell)
+        found = forecast(ws, study, files, columns=read_as, report=tell)
     if json:
         emit(found)
         return

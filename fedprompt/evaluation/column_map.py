@@ -1,21 +1,68 @@
 """Which column of a file is which: ``text=note,answer=label``, by name or by place (``text=#2``).
 
-A column whose name holds a comma or a quote stands in double quotes, quotes inside doubled. Whether the file has a
-header travels under the key ``#header``, so that whoever passes a mapping on passes that on too.
+A column whose name holds a comma or a quote stands in double quotes, quotes inside doubled. What was said of a file's
+columns is one value from the command line and the pages down to the readers; a job keeps it as a mapping and a group,
+and what was said of the header under the mapping's key ``#header``.
 
 Invariant: ``read_map`` of what ``map_option`` prints, as a shell hands it over, is the mapping that was printed.
 """
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.tables.names import at_place, plausible
 
-__all__ = ["HEADER", "IN_ORDER", "called", "map_option", "read_map", "with_header", "without_header"]
+__all__ = ["BY_NAME", "Columns", "called", "map_option", "read_map"]
 
 HEADER = "#header"
 IN_ORDER = "#"  # as a column: the fields stand in the study's order, and the answer last
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What was said of a file's columns.
+
+    ``named`` is study field, or ``answer``, -> column, by name or by place (``#2``); one that is not named has its own
+    name's column. ``group`` is the column whose equal values stay in one split. ``header`` says whether the file names
+    its columns, None where nobody said.
+    """
+
+    named: Mapping[str, str] = field(default_factory=dict)
+    group: str | None = None
+    header: bool | None = None
+
+    @classmethod
+    def said(cls, named: Mapping[str, str] | None, group: str | None, header: bool | None) -> "Columns":
+        """Return what a command was told.
+
+        Without a header columns go by place: ``text=2`` is then ``text=#2``, and nothing named means the study's order.
+        """
+        if header is not False:
+            return cls(dict(named or {}), group, header)
+        by_place = {name: _place(column) for name, column in (named or {}).items()}
+        return cls(by_place or {"answer": IN_ORDER}, None if group is None else _place(group), header)
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, str] | None, group: str | None = None) -> "Columns":
+        """Return what a job kept."""
+        named = dict(mapping or {})
+        said = named.pop(HEADER, None)
+        return cls(named, group, None if said is None else said == "yes")
+
+    @property
+    def mapping(self) -> dict[str, str]:
+        """What a job keeps of it beside the group."""
+        return {**self.named, **({} if self.header is None else {HEADER: "yes" if self.header else "no"})}
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the fields stand in the study's order."""
+        return IN_ORDER in self.named.values()
+
+
+BY_NAME = Columns()
 
 
 def read_map(text: str, option: str = "--map") -> dict[str, str]:
@@ -56,24 +103,8 @@ def called(column: str, columns: Sequence[str]) -> str:
     return at_place(list(columns).index(column))
 
 
-def with_header(mapping: Mapping[str, str] | None, header: bool | None) -> dict[str, str] | None:
-    """Return the mapping with what was said of the header; None where nothing was said of anything.
-
-    Without a header columns go by place: ``text=2`` is then ``text=#2``, and no mapping means the study's order.
-    """
-    if header is None:
-        return None if mapping is None else dict(mapping)
-    if header:
-        return {**(mapping or {}), HEADER: "yes"}
-    given = {name: f"#{column}" if column.isdecimal() else column for name, column in (mapping or {}).items()}
-    return {**(given or {"answer": IN_ORDER}), HEADER: "no"}
-
-
-def without_header(mapping: Mapping[str, str]) -> tuple[dict[str, str], bool | None]:
-    """Return a mapping's columns, and whether it says that the file has a header; None where it does not say."""
-    columns = dict(mapping)
-    said = columns.pop(HEADER, None)
-    return columns, None if said is None else said == "yes"
+def _place(column: str) -> str:
+    return f"#{column}" if column.isdecimal() else column
 
 
 def _value(text: str, begin: int) -> tuple[str, int]:

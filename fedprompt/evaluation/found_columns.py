@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fedprompt.errors import DataError, did_you_mean
 from fedprompt.evaluation.cases import ANSWER, normalise
-from fedprompt.evaluation.column_map import IN_ORDER, called, map_option
+from fedprompt.evaluation.column_map import Columns, called, map_option
 from fedprompt.evaluation.tables.dialect import DELIMITERS
 from fedprompt.evaluation.tables.header import doubt
 from fedprompt.evaluation.tables.names import at_place, plausible
@@ -21,26 +21,24 @@ __all__ = ["found_columns", "wanted_columns"]
 SHOWN_COLUMNS = 20
 
 
-def wanted_columns(
-    path: Path, fields: Sequence[str], mapping: Mapping[str, str], header: bool | None
-) -> dict[str, str]:
+def wanted_columns(path: Path, fields: Sequence[str], given: Columns) -> dict[str, str]:
     """Return field or ``answer`` -> the name or place of the column that is wanted for it."""
     if ANSWER in fields:
         raise DataError(
             f"{path}: a field may not be called '{ANSWER}', which names the label; rename the study's field"
         )
     names = [*fields, ANSWER]
-    if stray := [name for name in mapping if name not in names]:
+    if stray := [name for name in given.named if name not in names]:
         raise DataError(
             f"{path}: --map names '{stray[0]}', which is no field of the "
             f"study{did_you_mean(stray[0], names)}; "
             f"the fields are {', '.join(names)}"
         )
-    if header is False and IN_ORDER in mapping.values():
+    if given.header is False and given.in_order:
         return {name: at_place(place) for place, name in enumerate(names)}
-    if header is False and (missing := [name for name in names if name not in mapping]):
+    if given.header is False and (missing := [name for name in names if name not in given.named]):
         raise DataError(f"{path}: without a header --map has to say which column '{missing[0]}' is: {missing[0]}=#1")
-    columns = {name: mapping.get(name, name) for name in names}
+    columns = {name: given.named.get(name, name) for name in names}
     _refuse_shared(path, columns)
     return columns
 
@@ -55,17 +53,16 @@ def _refuse_shared(path: Path, columns: Mapping[str, str]) -> None:
 def found_columns(
     table: Table,
     wanted: Mapping[str, str],
-    group: str | None,
+    given: Columns,
     labels: Sequence[str] | None,
-    header: bool | None,
-    in_order: bool,
 ) -> tuple[dict[str, str], str | None]:
     """Return field or ``answer`` -> the file's own name of its column, and the group's.
 
     Raises:
         DataError: one is not there; says which there are, by name or by place.
     """
-    if in_order and len(table.columns) != len(wanted):
+    group = given.group
+    if given.in_order and len(table.columns) != len(wanted):
         raise DataError(
             f"{table.path}: {len(table.columns)} columns, and the study has {len(wanted)} ({', '.join(wanted)}); "
             f"say which is which, for example {map_option(dict(wanted))}"
@@ -73,7 +70,7 @@ def found_columns(
     found = {name: column_of(table.columns, column) for name, column in wanted.items()}
     own = None if group is None else column_of(table.columns, group)
     if None in found.values() or (group is not None and own is None):
-        if labels is not None and header is None:
+        if labels is not None and given.header is None:
             _refuse_label_as_name(table, labels)
         held = _Held(labels or ())
         for row in table.rows:  # to the end, which says whether these are names at all

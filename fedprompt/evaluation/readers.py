@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import ANSWER, Case, input_key
-from fedprompt.evaluation.column_map import IN_ORDER, called, without_header
+from fedprompt.evaluation.column_map import BY_NAME, Columns, called
 from fedprompt.evaluation.found_columns import found_columns, wanted_columns
 from fedprompt.evaluation.tables.assumed import Assumed
 from fedprompt.evaluation.tables.opening import open_table
@@ -67,8 +67,7 @@ def read_cases(
     *,
     fields: Sequence[str],
     labels: Sequence[str] | None = None,
-    mapping: Mapping[str, str] | None = None,
-    group: str | None = None,
+    columns: Columns = BY_NAME,
     limits: ReadLimits | None = None,
 ) -> CaseFile:
     """Read and check a whole file.
@@ -77,37 +76,32 @@ def read_cases(
         path: a file ending in .csv, .tsv, .jsonl, .ndjson, .parquet or .pq.
         fields: the study's fields.
         labels: the study's labels, or None where the answer is free text.
-        mapping: study field, or ``answer``, -> the file's column, by name or by place (``#2``); a field that is not
-            named has its own name's column. ``#header`` says whether the file has a header (``column_map``).
-        group: the column whose equal values stay in one split.
+        columns: what was said of the file's columns.
         limits: bounds on lines, bytes and cases.
 
     Raises:
         DataError: the file cannot be used; see the module's docstring for what the message holds.
     """
     path, limits = Path(path), limits or ReadLimits()
-    given, header = without_header(mapping or {})
-    asked = wanted_columns(path, fields, given, header)
-    if group is not None and header is False and group.isdecimal():
-        group = f"#{group}"
-    wanted = [*asked.values(), *([group] if group else [])]
+    asked = wanted_columns(path, fields, columns)
+    wanted = [*asked.values(), *([columns.group] if columns.group else [])]
     unknown = None if labels is None else UnknownLabels(labels)
     kept: list[Case] = []
     seen: dict[bytes, dict[str, int]] = {}
     duplicates: list[int] = []
     rows = 0
-    with open_table(path, limits, wanted, header) as table:
-        columns, group = found_columns(table, asked, group, labels, header, IN_ORDER in given.values())
+    with open_table(path, limits, wanted, columns.header) as table:
+        found, group = found_columns(table, asked, columns, labels)
         for row in table.rows:
             rows += 1
             if rows > limits.max_cases:
                 raise DataError(f"{path}: more than {limits.max_cases:,} cases; split the file or take a sample")
             if unknown and unknown.found:  # the rest is only counted, for the refusal at the end
-                unknown.count(row, columns[ANSWER])
+                unknown.count(row, found[ANSWER])
                 continue
-            case = _case(table, row, columns, group)
+            case = _case(table, row, found, group)
             if unknown and not unknown.knows(case.answer):
-                unknown.count(row, columns[ANSWER])
+                unknown.count(row, found[ANSWER])
                 continue
             answers = seen.setdefault(hashlib.sha256(input_key(case).encode()).digest(), {})
             if (at := answers.get(case.answer)) is None:
@@ -120,10 +114,10 @@ def read_cases(
                 kept[at] = Case(kept[at].fields, case.answer, case.group, kept[at].line)
         unit = table.unit
     if unknown and unknown.found:
-        raise DataError(unknown.sentence(table, columns[ANSWER]))
+        raise DataError(unknown.sentence(table, found[ANSWER]))
     if not rows:
         raise DataError(f"{path}: has a header but no cases; add at least one case below it")
-    shown = called(columns[ANSWER], table.columns)
+    shown = called(found[ANSWER], table.columns)
     by_answer = {} if labels is None else _count(path, unit, kept, labels, shown)
     assumed = table.noted.found
     contradictions = tuple(

@@ -5,22 +5,24 @@ from pathlib import Path
 import pytest
 import typer
 
-from fedprompt.cli.options import pairs, sites
+from fedprompt.cli.options import columns, sites
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 
 
 def test_pairs_are_read_in_order() -> None:
-    assert pairs("text=note, answer=label") == {"text": "note", "answer": "label"}
-    assert pairs(None) is None
+    assert columns("text=note, answer=label").named == {"text": "note", "answer": "label"}
+    assert columns(None) == BY_NAME
+    assert columns("text=2", False, "3") == Columns({"text": "#2"}, "#3", False)
 
 
 def test_a_column_name_may_hold_an_equals_sign() -> None:
-    assert pairs("text=a=b") == {"text": "a=b"}
+    assert columns("text=a=b").named == {"text": "a=b"}
 
 
 @pytest.mark.parametrize("text", ["text", "=note", "text=", "text=a,text=b", ""])
 def test_malformed_pairs_are_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
-        pairs(text)
+        columns(text)
 
 
 def test_sites_are_named_files() -> None:

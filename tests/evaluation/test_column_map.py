@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedprompt.errors import DataError
-from fedprompt.evaluation.column_map import map_option, read_map, with_header, without_header
+from fedprompt.evaluation.column_map import BY_NAME, Columns, map_option, read_map
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(lambda name: name.strip())
 
@@ -38,10 +38,27 @@ def test_anything_else_is_refused(text: str) -> None:
         read_map(text)
 
 
-def test_what_was_said_of_the_header_travels_with_the_columns() -> None:
-    assert with_header(None, None) is None
-    assert with_header({"text": "a"}, None) == {"text": "a"}
-    assert with_header({"text": "2", "answer": "#1"}, False) == {"text": "#2", "answer": "#1", "#header": "no"}
-    assert without_header({"text": "#2", "#header": "no"}) == ({"text": "#2"}, False)
-    assert without_header({"text": "a", "#header": "yes"}) == ({"text": "a"}, True)
-    assert without_header({"text": "a"}) == ({"text": "a"}, None)
+def test_without_a_header_columns_go_by_place_and_nothing_named_is_the_studys_order() -> None:
+    assert Columns.said({"text": "2", "answer": "#1"}, "3", False) == Columns(
+        {"text": "#2", "answer": "#1"}, "#3", False
+    )
+    assert Columns.said(None, "who", False) == Columns({"answer": "#"}, "who", False)
+    assert Columns.said(None, None, False).in_order and not Columns.said(None, None, True).in_order
+    # with a header a number is a name
+    assert Columns.said({"text": "2"}, "3", True) == Columns({"text": "2"}, "3", True)
+    assert Columns.said(None, None, None) == BY_NAME
+
+
+@pytest.mark.parametrize(
+    ("columns", "mapping"),
+    [
+        (Columns({"text": "#2"}, "who", False), {"text": "#2", "#header": "no"}),
+        (Columns({"text": "a"}, None, True), {"text": "a", "#header": "yes"}),
+        (Columns({"text": "a"}, "who"), {"text": "a"}),
+        (BY_NAME, {}),
+    ],
+)
+def test_what_a_job_keeps_of_the_columns_is_read_back(columns: Columns, mapping: dict[str, str]) -> None:
+    assert columns.mapping == mapping
+    assert Columns.of(mapping, columns.group) == columns
+    assert Columns.of(None) == BY_NAME

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedprompt.errors import DataError
+from fedprompt.evaluation.column_map import Columns
 from fedprompt.evaluation.drafting import draft_study
 from fedprompt.evaluation.readers import read_cases
 from fedprompt.workspace.cases.data_view import look_at
@@ -52,8 +53,8 @@ def tried(name: str, content: bytes) -> None:
         in_order = {"answer": "#", "#header": "no"}
         for attempt in (
             lambda: read_cases(path, fields=("text",), labels=LABELS),
-            lambda: read_cases(path, fields=("text",), labels=None, group="answer"),
-            lambda: read_cases(path, fields=("text",), labels=LABELS, mapping=in_order),
+            lambda: read_cases(path, fields=("text",), labels=None, columns=Columns(group="answer")),
+            lambda: read_cases(path, fields=("text",), labels=LABELS, columns=Columns.of(in_order)),
             lambda: draft_study(path),
             lambda: draft_study(path, header=False),
             lambda: look_at(path),

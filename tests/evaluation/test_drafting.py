@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from fedprompt.errors import DataError
+from fedprompt.evaluation.column_map import Columns
 from fedprompt.evaluation.drafting import draft_study
 from fedprompt.evaluation.readers import read_cases
 from fedprompt.study.files import parse_study
@@ -45,7 +46,7 @@ def test_the_draft_says_the_map_that_reads_the_file(tmp_path: Path) -> None:
         path,
         fields=study.fields,
         labels=study.answer.labels,
-        mapping={"My_note": "My note", "answer": "Label"},
+        columns=Columns.of({"My_note": "My note", "answer": "Label"}),
     )
     assert len(found.cases) == 12
 

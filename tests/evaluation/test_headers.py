@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fedprompt.errors import DataError
+from fedprompt.evaluation.column_map import Columns
 from fedprompt.evaluation.columns import survey
 from fedprompt.evaluation.drafting import draft_study
 from fedprompt.evaluation.readers import read_cases
@@ -109,7 +110,7 @@ def test_without_a_header_every_line_is_a_case(tmp_path: Path) -> None:
     study = parse_study(draft)
     assert (study.fields, study.answer.labels) == (("text",), ("negative", "positive"))
     mapping = {"text": "#1", "answer": "#2", "#header": "no"}
-    found = read_cases(path, fields=study.fields, labels=study.answer.labels, mapping=mapping)
+    found = read_cases(path, fields=study.fields, labels=study.answer.labels, columns=Columns.of(mapping))
     assert (found.rows, found.cases[0].fields["text"], found.cases[0].line) == (21, FIRST, 1)
     assert found.assumed.header == "none"
 
@@ -118,19 +119,20 @@ def test_without_a_header_the_studys_order_is_taken_unless_a_map_says_otherwise(
     turned = table(tmp_path, [(answer, text) for text, answer in ROWS])
     in_order = {"answer": "#", "#header": "no"}
     with pytest.raises(DataError, match="a text that is no label"):
-        read_cases(turned, fields=("text",), labels=LABELS, mapping=in_order)
+        read_cases(turned, fields=("text",), labels=LABELS, columns=Columns.of(in_order))
     named = {"text": "#2", "answer": "#1", "#header": "no"}
-    assert read_cases(turned, fields=("text",), labels=LABELS, mapping=named).rows == 21
+    assert read_cases(turned, fields=("text",), labels=LABELS, columns=Columns.of(named)).rows == 21
     wide = table(tmp_path, [(text, "x", answer) for text, answer in ROWS])
     with pytest.raises(DataError, match=r"3 columns, and the study has 2 \(text, answer\)"):
-        read_cases(wide, fields=("text",), labels=LABELS, mapping=in_order)
+        read_cases(wide, fields=("text",), labels=LABELS, columns=Columns.of(in_order))
 
 
 def test_somebody_can_say_that_odd_names_are_names_and_they_are_called_by_place(tmp_path: Path) -> None:
     path = table(tmp_path, ROWS)
     draft = draft_study(path, header=True)
     assert "patient" not in draft and "--header --map 'text=#1,answer=negative'" in draft
-    found = read_cases(path, fields=("text",), labels=LABELS, mapping={"text": "#1", "answer": "#2", "#header": "yes"})
+    columns = Columns({"text": "#1", "answer": "#2"}, header=True)
+    found = read_cases(path, fields=("text",), labels=LABELS, columns=columns)
     assert found.rows == 20
 
 
@@ -154,7 +156,7 @@ def test_lists_in_lines_are_read_without_a_header(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     mapping = {"answer": "#", "#header": "no"}
-    assert read_cases(path, fields=("text",), labels=LABELS, mapping=mapping).rows == 21
+    assert read_cases(path, fields=("text",), labels=LABELS, columns=Columns.of(mapping)).rows == 21
     with pytest.raises(DataError, match="line 1: a JSON list, not an object"):
         read_cases(path, fields=("text",), labels=LABELS)
 

@@ -1,12 +1,14 @@
 """Files of cases: what is read, and the sentence that each kind of bad file gets."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fedprompt.errors import DataError
+from fedprompt.evaluation.column_map import Columns
 from fedprompt.evaluation.readers import CaseFile, Contradiction, ReadLimits, read_cases
 
 LABELS = ("positive", "negative")
@@ -19,8 +21,9 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def read(path: Path, **options: Any) -> CaseFile:
-    return read_cases(path, **{"fields": ["text"], "labels": LABELS, "mapping": None, **options})
+def read(path: Path, mapping: Mapping[str, str] | None = None, group: str | None = None, **options: Any) -> CaseFile:
+    columns = Columns(mapping or {}, group)
+    return read_cases(path, **{"fields": ["text"], "labels": LABELS, "columns": columns, **options})
 
 
 def refusal(path: Path, **options: Any) -> str:

@@ -1,13 +1,14 @@
 """Files as other programs write them: separators, line ends, quotes, numbers; read as meant, told, or refused."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fedprompt.errors import DataError
+from fedprompt.evaluation.column_map import Columns
 from fedprompt.evaluation.readers import CaseFile, read_cases
 from fedprompt.evaluation.tables.assumed import Assumed
 
@@ -21,8 +22,8 @@ def write(folder: Path, content: str | bytes, name: str = "a.csv") -> Path:
     return path
 
 
-def read(path: Path, labels: Sequence[str] | None = LABELS, **options: Any) -> CaseFile:
-    return read_cases(path, fields=["text"], labels=labels, **options)
+def read(path: Path, labels: Sequence[str] | None = LABELS, mapping: Mapping[str, str] | None = None) -> CaseFile:
+    return read_cases(path, fields=["text"], labels=labels, columns=Columns(mapping or {}))
 
 
 def refusal(path: Path, labels: Sequence[str] | None = LABELS, **options: Any) -> str:

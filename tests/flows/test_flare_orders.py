@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.loopback import Loopback
+from fedprompt.evaluation.column_map import BY_NAME
 from fedprompt.federation.transports.flare.address import LEDGER, WORKER_SOCKET
 from fedprompt.federation.transports.flare.engine import command
 from fedprompt.federation.transports.flare.finished import clean_finished
@@ -74,7 +75,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             loopback.launch_site(site, files[site])
         home = loopback.sites["cat"]
         own = enrolled(home, None)
-        cat = Slow(open_worker(home, own, own.the_study(None), files["cat"], None, None))
+        cat = Slow(open_worker(home, own, own.the_study(None), files["cat"], BY_NAME))
         where = {WORKER_SOCKET: f"{sockets}/w.sock", LEDGER: str(own.folder.ledger.path)}
         engine = EngineProcess(
             command("client", own.kit),

@@ -63,7 +63,7 @@ def test_two_sites_tune_it_and_its_tokens_are_those_of_the_models_own_chat_forma
 
     model = load(study.model, fresh_home)
     assert isinstance(model, HFModel)
-    splits = split_cases(SiteFolder(fresh_home / "sites" / "bank"), study, cases_of(data["bank"], study, None, None))
+    splits = split_cases(SiteFolder(fresh_home / "sites" / "bank"), study, cases_of(data["bank"], study))
     shown, case = Shown(prompt.template, splits.tune), splits.validation[0]
     labels = study.answer.labels
     asked = query(prompt, case, labels, shown.to(case))

@@ -1,10 +1,10 @@
 """Checks a file of cases against a study: what is in it, how it will be split, how many cases are missing."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.readers import read_cases
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.evaluation.splits.cutting import SPLITS, SplitSizes, assign
@@ -21,8 +21,7 @@ SHOWN = 20
 def check_data(
     path: Path,
     study_path: Path,
-    mapping: Mapping[str, str] | None = None,
-    group: str | None = None,
+    columns: Columns = BY_NAME,
     report: Report = quiet,
 ) -> dict[str, Any]:
     """Return what is in a file of cases, as JSON; no case's text is in it.
@@ -42,8 +41,7 @@ def check_data(
         path,
         fields=study.fields,
         labels=study.answer.labels if choice else None,
-        mapping=mapping,
-        group=group,
+        columns=columns,
     )
     sizes = SplitSizes(study.splits.tune, study.splits.validation, study.splits.test)
     splits = assign(found.cases, ANY_KEY, sizes, fields=study.fields, stratified=choice)
@@ -55,7 +53,7 @@ def check_data(
         "rows": found.rows,
         "cases": len(found.cases),
         "inputs": found.inputs,
-        "groups": None if group is None else len({case.group for case in found.cases}),
+        "groups": None if columns.group is None else len({case.group for case in found.cases}),
         "by_answer": dict(found.by_answer),
         "duplicates": len(found.duplicates),
         "duplicate_lines": list(found.duplicates[:SHOWN]),

@@ -101,8 +101,7 @@ def look_at(
             path,
             fields=tuple(chosen.fields),
             labels=chosen.labels or None,
-            mapping=chosen.mapping,
-            group=chosen.group,
+            columns=chosen.columns,
         )
     except DataError as error:
         return {**found, "problem": str(error)}

@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints
 from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.boundary.closed import Closed
 from fedprompt.errors import DataError
-from fedprompt.evaluation.column_map import HEADER
+from fedprompt.evaluation.column_map import Columns
 from fedprompt.evaluation.tables.opening import ENDINGS
 from fedprompt.file_names import file_name
 from fedprompt.private_file import write_private
@@ -55,14 +55,23 @@ class Reading(Closed):
     header: bool | None = None
 
     @property
+    def columns(self) -> Columns:
+        """What it says of the file's columns, as the readers of cases take it."""
+        return self._columns_of(self.fields)
+
+    @property
     def mapping(self) -> dict[str, str]:
-        """Field or ``answer`` -> column, and what was said of the header, as the readers of cases take it."""
-        return self.mapping_of(self.fields)
+        """Field or ``answer`` -> column, and what was said of the header, as a job takes it."""
+        return self.columns.mapping
 
     def mapping_of(self, fields: Iterable[str]) -> dict[str, str]:
         """Return the mapping of some of the fields."""
-        said = {} if self.header is None else {HEADER: "yes" if self.header else "no"}
-        return {**{field: self.fields[field] for field in fields}, "answer": self.answer, **said}
+        return self._columns_of(fields).mapping
+
+    def _columns_of(self, fields: Iterable[str]) -> Columns:
+        return Columns(
+            {**{field: self.fields[field] for field in fields}, "answer": self.answer}, self.group, self.header
+        )
 
 
 @dataclass(frozen=True)

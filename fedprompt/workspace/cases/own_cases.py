@@ -1,11 +1,11 @@
 """This site's own cases of a study: read, cut as everywhere else, one split chosen. Nothing leaves."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.column_map import Columns
 from fedprompt.evaluation.splits.cutting import Splits, SplitSizes
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.schema import Study
@@ -32,8 +32,7 @@ def own_cases(
     parsed: Study,
     study: Path,
     data: Path,
-    mapping: Mapping[str, str] | None,
-    group: str | None,
+    columns: Columns,
     split: SplitName,
 ) -> OwnCases:
     """Return the cases of a file that a study is scored on here.
@@ -44,7 +43,7 @@ def own_cases(
     Raises:
         DataError: the file cannot be used, or the split is empty; names file, line and field.
     """
-    cases = cases_of(data, parsed, mapping, group)
+    cases = cases_of(data, parsed, columns)
     folder = SiteFolder(ws.home.sites / OWN_SITE)
     folder.prepare()
     ws.bank.register_site(OWN_SITE, site_identity(folder.key))

@@ -5,12 +5,13 @@ Which site's key cuts a file's cases is said in one place, ``one_cut``.
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.readers import read_cases
 from fedprompt.evaluation.runs.demonstrations import Shown
 from fedprompt.evaluation.scorers.scorer import Resources
@@ -26,14 +27,14 @@ from fedprompt.study.schema import Study
 __all__ = ["cases_of", "contents_digest", "make_worker", "split_cases"]
 
 
-def cases_of(path: Path, study: Study, mapping: Mapping[str, str] | None, group: str | None) -> tuple[Case, ...]:
+def cases_of(path: Path, study: Study, columns: Columns = BY_NAME) -> tuple[Case, ...]:
     """Read a file of cases for a study.
 
     Raises:
         DataError: the file cannot be used; names file, line and field.
     """
     labels = study.answer.labels if study.answer.type == "choice" else None
-    return read_cases(path, fields=study.fields, labels=labels, mapping=mapping, group=group).cases
+    return read_cases(path, fields=study.fields, labels=labels, columns=columns).cases
 
 
 def contents_digest(folder: SiteFolder, cases: Sequence[Case]) -> str:

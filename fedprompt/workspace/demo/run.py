@@ -162,7 +162,7 @@ class _Demo:
             wanted = settings.cases + 2 * settings.held_out
             drawn = draw_cases(read_source(text, source), wanted, np.random.SeedSequence([*entropy, DRAW]))
             write_cases(file, drawn)
-        cases = cases_of(file, self.study, None, None)
+        cases = cases_of(file, self.study)
         return make_worker(name=site, folder=folder, study=self.study, model=self.model, cases=cases, where=str(file))
 
     def run(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import JobError, did_you_mean
+from fedprompt.evaluation.column_map import Columns
 from fedprompt.workspace.progress import Paused, Progress, Report
 from fedprompt.workspace.workspace import Workspace
 
@@ -59,7 +60,7 @@ def _score(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, 
     from fedprompt.workspace.local.scoring import score
 
     rest = dict(arguments)
-    found = score(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, **{**_COLUMNS, **rest})
+    found = score(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, **_read_as(rest))
     # Which cases they were is for whoever runs the command; the bank keeps counts.
     return {key: value for key, value in found.items() if key != "unparsed_lines"}
 
@@ -67,15 +68,14 @@ def _score(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, 
 def _dry_run(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.local.dry_run import dry_run
 
-    mapping, group = arguments.get("mapping"), arguments.get("group")
-    return dry_run(ws, Path(arguments["study"]), Path(arguments["data"]), mapping=mapping, group=group, report=report)
+    return dry_run(ws, Path(arguments["study"]), Path(arguments["data"]), columns=_columns(arguments), report=report)
 
 
 def _tune(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.local.tuning import tune
 
     rest = dict(arguments)
-    return tune(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, **{**_COLUMNS, **rest})
+    return tune(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, **_read_as(rest))
 
 
 def _federate(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
@@ -85,7 +85,7 @@ def _federate(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[st
     study = Path(rest.pop("study"))
     sites = {str(name): Path(path) for name, path in rest.pop("sites").items()}
     tell = _pausing(report, rest.pop("pause_after", None))
-    return federate(ws, study, sites, report=tell, **{**_COLUMNS, **rest})
+    return federate(ws, study, sites, report=tell, **_read_as(rest))
 
 
 def _federate_flare(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
@@ -120,9 +120,8 @@ def _data(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, A
 def _tune_time(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.local.tuning_time import time_tuning
 
-    rest = dict(arguments)
-    study, data = Path(rest.pop("study")), Path(rest.pop("data"))
-    return time_tuning(ws, study, data, mapping=rest.get("mapping"), group=rest.get("group"), report=report)
+    study, data = Path(arguments["study"]), Path(arguments["data"])
+    return time_tuning(ws, study, data, columns=_columns(arguments), report=report)
 
 
 def _forecast(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
@@ -131,15 +130,14 @@ def _forecast(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[st
     given = arguments["sites"]
     named = given.items() if isinstance(given, Mapping) else ((site, None) for site in given)
     sites = {str(name): None if path is None else Path(path) for name, path in named}
-    mapping, group = arguments.get("mapping"), arguments.get("group")
-    return forecast(ws, Path(arguments["study"]), sites, mapping=mapping, group=group, report=report)
+    return forecast(ws, Path(arguments["study"]), sites, columns=_columns(arguments), report=report)
 
 
 def _rehearse(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.site.rehearse import site_rehearse
 
     rest = dict(arguments)
-    return site_rehearse(ws.home, Path(rest.pop("data")), report=report, **rest)
+    return site_rehearse(ws.home, Path(rest.pop("data")), report=report, **_read_as(rest))
 
 
 def _roster(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
@@ -188,7 +186,7 @@ def _harden(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str,
     from fedprompt.workspace.local.hardening import harden
 
     rest = dict(arguments)
-    return harden(ws, str(rest.pop("prompt")), Path(rest.pop("data")), report=report, **{**_COLUMNS, **rest})
+    return harden(ws, str(rest.pop("prompt")), Path(rest.pop("data")), report=report, **_read_as(rest))
 
 
 def _ranking_csv(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
@@ -209,7 +207,16 @@ def _nearest_words(ws: Workspace, arguments: Arguments, report: Report) -> Mappi
     return run_nearest_words(ws, arguments, report)
 
 
-_COLUMNS: Mapping[str, Any] = {"mapping": None, "group": None, "seed": 0}
+def _columns(arguments: Arguments) -> Columns:
+    return Columns.of(arguments.get("mapping"), arguments.get("group"))
+
+
+def _read_as(arguments: Arguments) -> dict[str, Any]:
+    """Return what an action takes, what a job keeps of a file's columns as one value."""
+    rest = {name: value for name, value in arguments.items() if name not in ("mapping", "group")}
+    return {**rest, "columns": _columns(arguments)}
+
+
 _KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (

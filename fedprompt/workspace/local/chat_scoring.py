@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fedprompt.evaluation.column_map import Columns
 from fedprompt.evaluation.runs.chat_runner import score_chat
-from fedprompt.evaluation.scorers import complete_scorers, judged_by
+from fedprompt.evaluation.scorers import judged_by
 from fedprompt.models.chat.choice import digest_with
 from fedprompt.models.chat.through_langchain import load_chat
 from fedprompt.prompts.ids import canonical_json, content_id
@@ -19,7 +20,7 @@ from fedprompt.prompts.origins import STUDY
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.judge_calls import recorded
-from fedprompt.study.files import read_study
+from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
 from fedprompt.workspace.bills.judge_bill import judge_paid
 from fedprompt.workspace.bills.paid import paid
@@ -35,28 +36,28 @@ __all__ = ["score_with_chat"]
 
 def score_with_chat(
     ws: Workspace,
+    parsed: Study,
     study: Path,
     data: Path,
-    name: str,
     *,
-    mapping: Mapping[str, str] | None,
-    group: str | None,
+    columns: Columns,
     split: SplitName,
     seed: int,
     report: Report,
     anew: bool = False,
 ) -> dict[str, Any]:
-    """Score a study's templates with the chat model ``name``; as :func:`fedprompt.workspace.local.scoring.score`.
+    """Score a study's templates with its chat model; as :func:`fedprompt.workspace.local.scoring.score`.
 
     Args:
+        parsed: the study, and ``study`` its file, for messages.
         anew: pay again for what is known.
 
     Raises:
-        StudyError, DataError, ModelError: a file or the model cannot be used; says where and what to do.
+        DataError, ModelError: the file or the model cannot be used; says where and what to do.
         LedgerError: the run cannot be written into the site's ledger, so nothing was sent.
     """
-    parsed = read_study(study, complete_scorers).model_copy(update={"model": name})
-    own = own_cases(ws, parsed, study, data, mapping, group, split)
+    name = parsed.model
+    own = own_cases(ws, parsed, study, data, columns, split)
     prompts = [Prompt(template) for template in parsed.candidates()]
     began = time.monotonic()
 

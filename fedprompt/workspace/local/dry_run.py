@@ -6,10 +6,10 @@ longest; a local model runs a few cases, and the others are taken to cost the sa
 
 import math
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.runs.runner import run_prompts
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.models.chat.config import is_chat
@@ -34,8 +34,7 @@ def dry_run(
     study: Path,
     data: Path,
     *,
-    mapping: Mapping[str, str] | None = None,
-    group: str | None = None,
+    columns: Columns = BY_NAME,
     split: SplitName = "validation",
     model: str | None = None,
     report: Report = quiet,
@@ -48,7 +47,7 @@ def dry_run(
     parsed = read_study(study, complete_scorers)
     if model is not None:
         parsed = parsed.model_copy(update={"model": model})
-    own = own_cases(ws, parsed, study, data, mapping, group, split)
+    own = own_cases(ws, parsed, study, data, columns, split)
     prompts = [Prompt(template) for template in parsed.candidates()]
     found = _chat(ws, parsed, own, prompts) if is_chat(parsed.model) else _local(ws, parsed, own, prompts, report)
     judge = judge_bill(ws.home.path, parsed, [(len(prompts), own.chosen)])

@@ -14,6 +14,7 @@ import numpy as np
 
 from fedprompt.bank.filters import Filter
 from fedprompt.errors import FedPromptError, ModelError
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.runs.label_pairs import label_pairs
 from fedprompt.evaluation.runs.runner import PromptRun, run_prompts, to_score
 from fedprompt.evaluation.scorers import judged_by
@@ -49,8 +50,7 @@ def harden(
     prompt: str,
     data: Path,
     *,
-    mapping: Mapping[str, str] | None = None,
-    group: str | None = None,
+    columns: Columns = BY_NAME,
     steps: int = STEPS,
     fluency: float = FLUENCY,
     seed: int = 0,
@@ -64,8 +64,7 @@ def harden(
         ws: the workspace.
         prompt: its id, a unique beginning of it, or ``name@tag``.
         data: this site's cases.
-        mapping: the file's columns for the study's fields.
-        group: the column whose equal values stay in one split.
+        columns: what was said of the file's columns.
         steps: at most so many steps of the search; 0 keeps the better projection.
         fluency: what a nat of the words' own surprise a token weighs against a nat of loss.
         seed: of the search and of the intervals.
@@ -89,7 +88,7 @@ def harden(
     if not isinstance(model, Worded) or soft.soft is None:
         raise ModelError(f"{study.model} has no vocabulary to look for words in; harden a prompt of a language model")
     soft.soft.check_model(model.info.digest, model.info.name, model.info.width)
-    own = own_cases(ws, study, Path(study.study), data, mapping, group, "validation")
+    own = own_cases(ws, study, Path(study.study), data, columns, "validation")
     tune = own.splits.tune
     objective = WordObjective(
         model,

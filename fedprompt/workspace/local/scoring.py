@@ -4,11 +4,11 @@ What was computed before is not computed again: it lies in the site's folder.
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.runs.label_pairs import label_pairs
 from fedprompt.evaluation.runs.runner import run_prompts, to_score
 from fedprompt.evaluation.scorers import complete_scorers, judged_by
@@ -53,15 +53,25 @@ def open_study(
         StudyError: the file is not a study.
         ModelError: its model cannot be loaded, or cannot tell two of its labels apart.
     """
+    study = _read(path, model)
+    return study, *_loaded(ws, study, report, cache_bytes, cache_dtype)
+
+
+def _read(path: Path, model: str | None) -> Study:
     study = read_study(path, complete_scorers)
-    if model is not None:
-        study = study.model_copy(update={"model": model})
+    return study if model is None else study.model_copy(update={"model": model})
+
+
+def _loaded(
+    ws: Workspace, study: Study, report: Report, cache_bytes: int | None, cache_dtype: CacheDtype | None = None
+) -> tuple[CausalModel, str]:
+    """Return a study's model and its digest, and record the study."""
     report(Progress("prepare", f"loading {study.model}"))
     loaded = load(study.model, ws.home.path, chosen_settings(ws.home.path, cache_bytes, cache_dtype))
     label_pairs(loaded, study)  # refuses labels that the model cannot tell apart, before anything is run
     digest = study.digest(loaded.info.digest)
     ws.bank.record_study(study, digest, loaded.info.digest)
-    return study, loaded, digest
+    return loaded, digest
 
 
 def score(
@@ -69,8 +79,7 @@ def score(
     study: Path,
     data: Path,
     *,
-    mapping: Mapping[str, str] | None = None,
-    group: str | None = None,
+    columns: Columns = BY_NAME,
     split: SplitName = "validation",
     seed: int = 0,
     model: str | None = None,
@@ -90,14 +99,15 @@ def score(
     Raises:
         StudyError, DataError, ModelError: a file or the model cannot be used; says where and what to do.
     """
-    if is_chat(name := model or read_study(study).model):
+    parsed = _read(study, model)
+    if is_chat(parsed.model):
         from fedprompt.workspace.local.chat_scoring import score_with_chat
 
         return score_with_chat(
-            ws, study, data, name, mapping=mapping, group=group, split=split, seed=seed, report=report, anew=anew
+            ws, parsed, study, data, columns=columns, split=split, seed=seed, report=report, anew=anew
         )
-    parsed, loaded, digest = open_study(ws, study, model, report, cache_bytes=cache_bytes)
-    own = own_cases(ws, parsed, study, data, mapping, group, split)
+    loaded, digest = _loaded(ws, parsed, report, cache_bytes)
+    own = own_cases(ws, parsed, study, data, columns, split)
     chosen, splits = own.chosen, own.splits
     prompts = [Prompt(template) for template in parsed.candidates()]
     run = content_id("r1", canonical_json({"kind": "score", "study": digest, "file": str(data), "at": time.time_ns()}))

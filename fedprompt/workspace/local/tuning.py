@@ -1,13 +1,14 @@
 """``tune``: a soft prompt on one site's own cases, the step to keep chosen on validation, test looked at once."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import FederationError
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.round_record import best_round
 from fedprompt.federation.transports.local import LocalTransport
@@ -37,8 +38,7 @@ def tune(
     study: Path,
     data: Path,
     *,
-    mapping: Mapping[str, str] | None = None,
-    group: str | None = None,
+    columns: Columns = BY_NAME,
     seed: int = 0,
     cache_bytes: int | None = None,
     cache_dtype: CacheDtype | None = None,
@@ -57,7 +57,7 @@ def tune(
     """
     parsed, model, digest = open_study(ws, study, None, report, cache_bytes=cache_bytes, cache_dtype=cache_dtype)
     parsed.soft_template()
-    cases = cases_of(data, parsed, mapping, group)
+    cases = cases_of(data, parsed, columns)
     folder = SiteFolder(ws.home.sites / OWN_SITE)
     folder.prepare()
     ws.bank.register_site(OWN_SITE, site_identity(folder.key))

@@ -7,7 +7,6 @@ timed steps start from the study's own start and are thrown away.
 """
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fedprompt.errors import DataError
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.tuning.metered import prepare
 from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import tune_soft
@@ -35,8 +35,7 @@ def time_tuning(
     study: Path,
     data: Path,
     *,
-    mapping: Mapping[str, str] | None = None,
-    group: str | None = None,
+    columns: Columns = BY_NAME,
     report: Report = quiet,
 ) -> dict[str, Any]:
     """Return what ``tune`` with the same arguments would take here.
@@ -51,7 +50,7 @@ def time_tuning(
     began = time.perf_counter()
     parsed, model, _ = open_study(ws, study, None, report)
     parsed.soft_template()
-    own = own_cases(ws, parsed, study, data, mapping, group, "tune")
+    own = own_cases(ws, parsed, study, data, columns, "tune")
     if not own.splits.validation:
         raise DataError(f"{data}: the validation split is empty; add cases or change 'splits:' in {study}")
     load = time.perf_counter() - began

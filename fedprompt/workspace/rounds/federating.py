@@ -11,6 +11,7 @@ from typing import Any
 
 from fedprompt.bank.store import Bank
 from fedprompt.errors import FederationError
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.federation.gathering import PATIENCE
 from fedprompt.federation.hub import Hub
@@ -58,8 +59,7 @@ def federate(
     study: Path,
     sites: Mapping[str, Path],
     *,
-    mapping: Mapping[str, str] | None = None,
-    group: str | None = None,
+    columns: Columns = BY_NAME,
     seed: int = 0,
     resume: bool = False,
     cache_bytes: int | None = None,
@@ -96,7 +96,7 @@ def federate(
     for name, path in sorted(sites.items()):
         folder = SiteFolder(ws.home.sites / name)
         folder.prepare()
-        cases = cases_of(path, parsed, mapping, group)
+        cases = cases_of(path, parsed, columns)
         contents[name] = contents_digest(folder, cases)
         workers[name] = make_worker(
             name=name,

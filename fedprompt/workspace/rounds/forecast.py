@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.runs.runner import run_prompts
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.evaluation.splits.cutting import Splits
@@ -54,8 +55,7 @@ def forecast(
     study: Path,
     sites: Mapping[str, Path | None],
     *,
-    mapping: Mapping[str, str] | None = None,
-    group: str | None = None,
+    columns: Columns = BY_NAME,
     report: Report = quiet,
 ) -> dict[str, Any]:
     """Return what ``federate`` with the same arguments would take.
@@ -94,7 +94,7 @@ def forecast(
         return cutter_of(ws.home, None, site, apart=sites).cut(parsed, cases, store=False)
 
     for site, path in sorted(sites.items()):
-        cases = None if path is None else cases_of(path, parsed, mapping, group)
+        cases = None if path is None else cases_of(path, parsed, columns)
         seconds = seen.get(site)
         if seconds is None and cases and model is not None:  # a chat model's calls would cost money
             report(Progress("prepare", f"{site}: one step on a batch of its cases"))

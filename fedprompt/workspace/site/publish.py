@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from fedprompt.boundary.unfit import first_fault
 from fedprompt.errors import FederationError
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
@@ -52,7 +53,7 @@ def site_publish(
     data: Path,
     *,
     confirm: Callable[[Shown], bool],
-    mapping: Mapping[str, str] | None = None,
+    columns: Columns = BY_NAME,
     out: Path | None = None,
     site: str | None = None,
     study: str | None = None,
@@ -83,7 +84,7 @@ def site_publish(
     if prompt.soft is not None:
         raise FederationError(f"'{prompt.name}' has a soft prompt, and only the text of a template can be published")
     shown = Shown(
-        prompt.name, _text(prompt.template), repeated(prompt.template, cases_of(data, accepted.study, mapping, None))
+        prompt.name, _text(prompt.template), repeated(prompt.template, cases_of(data, accepted.study, columns))
     )
     if not confirm(shown):
         raise FederationError("nothing was published, since it was not confirmed")

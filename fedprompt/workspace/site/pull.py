@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from fedprompt.errors import ExportError, FederationError
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.runs.runner import compare_runs, run_prompts, to_score
 from fedprompt.evaluation.statistics.clusters import cluster_variance
 from fedprompt.evaluation.statistics.pairs import PairCounts, paired_difference
@@ -69,8 +70,7 @@ def site_pull(
     data: Path,
     *,
     file: Path | None = None,
-    mapping: Mapping[str, str] | None = None,
-    group: str | None = None,
+    columns: Columns = BY_NAME,
     site: str | None = None,
     report: Report = quiet,
 ) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def site_pull(
     study = accepted.study
     report(Progress("prepare", f"loading {study.model}"))
     model = load(study.model, ws.home.path)
-    splits = cutter_of(ws.home, data, chosen.name).cut(study, cases_of(data, study, mapping, group))
+    splits = cutter_of(ws.home, data, chosen.name).cut(study, cases_of(data, study, columns))
     cases = splits.cases("validation")
     if not cases:
         raise FederationError(f"{data}: the validation split is empty, so the release cannot be scored here")

@@ -6,13 +6,14 @@ Nothing is sent. The test split is left alone: a look at it is for the nominated
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import FederationError
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
@@ -67,8 +68,7 @@ def site_rehearse(
     home: Home,
     data: Path,
     *,
-    mapping: Mapping[str, str] | None = None,
-    group: str | None = None,
+    columns: Columns = BY_NAME,
     site: str | None = None,
     study: str | None = None,
     report: Report = quiet,
@@ -95,7 +95,7 @@ def site_rehearse(
         if stored.exists():
             shutil.copyfile(stored, aside.assignment(accepted.study.study))
         report(Progress("prepare", f"loading {accepted.study.model}"))
-        worker = open_worker(home, EnrolledSite(chosen.name, aside), accepted, data, mapping, group)
+        worker = open_worker(home, EnrolledSite(chosen.name, aside), accepted, data, columns)
         hub = Hub(_Overheard(LocalTransport({chosen.name: worker.handle}), rows), accepted.digest)
         templates = [Prompt(template).id for template in accepted.study.candidates()]
         steps: list[tuple[str, Callable[[], Any]]] = [

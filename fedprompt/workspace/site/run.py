@@ -11,11 +11,12 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import FederationError, FedPromptError, StudyError
+from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.site.worker import Worker
 from fedprompt.workspace.answers.study_model import shared_model
 from fedprompt.workspace.bills.judge_bill import judge_paid, told_calls
@@ -39,8 +40,7 @@ def open_worker(
     site: EnrolledSite,
     accepted: Accepted,
     data: Path,
-    mapping: Mapping[str, str] | None,
-    group: str | None,
+    columns: Columns,
 ) -> Worker:
     """Load the accepted study's model and the site's cases.
 
@@ -54,7 +54,7 @@ def open_worker(
             f"'{accepted.study.study}' was accepted with another model, or by another version of fedprompt; look at it "
             "with 'fedprompt site study show FILE' and accept it again"
         )
-    cases = cases_of(data, accepted.study, mapping, group)
+    cases = cases_of(data, accepted.study, columns)
     others = cutter_of(home, data, site.name).others
     return make_worker(
         name=site.name,
@@ -74,8 +74,7 @@ def site_run(
     stop: threading.Event,
     say: Callable[[str], None],
     *,
-    mapping: Mapping[str, str] | None = None,
-    group: str | None = None,
+    columns: Columns = BY_NAME,
     site: str | None = None,
     study: str | None = None,
 ) -> None:
@@ -98,7 +97,7 @@ def site_run(
         raise FederationError(f"'{chosen.name}' runs already, as process {chosen.running['pid']}; end that one first")
     accepted = chosen.the_study(study)
     say(f"loading {accepted.study.model} and {data.name}")
-    worker = open_worker(home, chosen, accepted, data, mapping, group)
+    worker = open_worker(home, chosen, accepted, data, columns)
 
     def answer(header: Header, task: bytes) -> tuple[dict[str, Any], bytes]:
         try:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from fedprompt.errors import DataError
+from fedprompt.evaluation.column_map import Columns
 from fedprompt.workspace.cases.check import check_data
 
 
@@ -48,7 +49,7 @@ def test_adding_what_is_said_to_be_missing_is_enough(tmp_path: Path) -> None:
 
 
 def test_min_cases_counts_groups(tmp_path: Path) -> None:
-    found = check_data(write_cases(tmp_path, 200, groups=50), write_study(tmp_path), group="patient")
+    found = check_data(write_cases(tmp_path, 200, groups=50), write_study(tmp_path), Columns(group="patient"))
     assert found["groups"] == 50
     assert sum(found["splits"].values()) == 50
     assert not found["ok"]

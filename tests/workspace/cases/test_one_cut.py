@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fedprompt.cli.main import main
+from fedprompt.evaluation.column_map import BY_NAME
 from fedprompt.evaluation.splits.cutting import SplitSizes, assign
 from fedprompt.evaluation.splits.units import keys_of
 from fedprompt.site.folder import SiteFolder
@@ -78,7 +79,7 @@ def job(kind: str, **more: object) -> Callable[[Home, Path], None]:
 
 def site_worker(home: Home, kept: Path) -> None:
     site = enrolled(home, None)
-    open_worker(home, site, site.the_study(None), kept, None, None)
+    open_worker(home, site, site.the_study(None), kept, BY_NAME)
 
 
 def rehearsal(home: Home, kept: Path) -> None:
@@ -154,7 +155,7 @@ def test_cases_that_were_cut_twice_in_the_past_are_never_tuned_on_and_tested(
     assert contested  # 9 of 80 each way are to be expected
     study = tmp_path / "study.yaml"
     with open_workspace(home.path) as ws:
-        found = own_cases(ws, STUDY, study, kept, None, None, "validation").splits
+        found = own_cases(ws, STUDY, study, kept, BY_NAME, "validation").splits
     assert set(found.left_out) == contested
     for split in ("tune", "validation", "test"):
         assert {*joined.cases(split)} - contested <= {*found.cases(split)}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fedprompt.errors import DataError
+from fedprompt.evaluation.column_map import Columns
 from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, make_worker, split_cases
 from tests.scripted_sites import MODEL, STUDY, cases, worker, write_cases
@@ -20,13 +21,13 @@ def folder(tmp_path: Path) -> SiteFolder:
 
 def test_a_file_is_read_by_the_studys_fields_and_labels(tmp_path: Path) -> None:
     path = write_cases(tmp_path / "a.csv", "a")
-    assert cases_of(path, STUDY, None, None) == cases("a")
+    assert cases_of(path, STUDY) == cases("a")
     path.write_text("note,label\nfine,positive\npoor,negative\n")
-    found = cases_of(path, STUDY, {"text": "note", "answer": "label"}, None)
+    found = cases_of(path, STUDY, Columns({"text": "note", "answer": "label"}))
     assert [case.fields for case in found] == [{"text": "fine"}, {"text": "poor"}]
     path.write_text("text,answer\nfine,mixed\n")
     with pytest.raises(DataError, match=r"a\.csv line 2"):
-        cases_of(path, STUDY, None, None)
+        cases_of(path, STUDY)
 
 
 def test_the_cut_is_kept_and_the_files_order_decides_nothing(folder: SiteFolder) -> None:

@@ -208,6 +208,6 @@ def test_cases_are_drawn_by_the_seed_and_written_for_their_owner(tmp_path: Path)
     assert path.stat().st_mode & 0o777 == 0o600
     from fedprompt.workspace.cases.site_of_file import cases_of
 
-    read = cases_of(path, demo_study(SETTINGS), None, None)
+    read = cases_of(path, demo_study(SETTINGS))
     assert [(case.fields, case.answer) for case in read] == [(case.fields, case.answer) for case in one]
     assert find_home(tmp_path / "home").path == tmp_path / "home"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -242,3 +243,20 @@ def test_the_command_tells_method_money_and_what_was_no_label(
     told = capsys.readouterr().out
     assert "answered by constrained answers" in told and "EUR" in told
     assert "1 answers were no label and count as wrong (lines 14)" in told
+
+
+def test_a_study_is_read_once_whichever_model_is_asked(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
+    paths = files(tmp_path)
+    opened: list[str] = []
+    heard = [True]
+
+    def hear(event: str, given: tuple[object, ...]) -> None:
+        if heard and event == "open" and str(given[0]) == str(paths[0]):
+            opened.append(event)
+
+    sys.addaudithook(hear)  # no hook can be taken away again
+    for model in (None, "scripted"):
+        opened.clear()
+        score(ws, *paths, model=model)
+        assert len(opened) == 1
+    heard.clear()

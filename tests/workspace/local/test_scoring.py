@@ -7,6 +7,7 @@ import pytest
 
 from fedprompt.cli.main import main
 from fedprompt.errors import DataError
+from fedprompt.evaluation.column_map import Columns
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.workspace.local.scoring import OWN_SITE, score
 from fedprompt.workspace.progress import Progress
@@ -43,7 +44,7 @@ def test_another_split_and_another_files_columns(tmp_path: Path) -> None:
     data.write_text(data.read_text().replace("text,answer", "note,label"))
     path = write_study(tmp_path / "s.yaml")
     with new_workspace(tmp_path / "home") as ws:
-        found = score(ws, path, data, mapping={"text": "note", "answer": "label"}, split="test")
+        found = score(ws, path, data, columns=Columns({"text": "note", "answer": "label"}), split="test")
         assert found["split"] == "test" and all(row.score.split == "test" for row in ws.bank.scores(split="test"))
         with pytest.raises(DataError, match=r"answer|text"):
             score(ws, path, data)

@@ -91,7 +91,7 @@ def test_a_rounds_look_at_validation_is_the_prompts_own_score_with_its_demonstra
     study = read_study(path / "s.yaml")
     lm = load(study.model, ws.home.path)
     for site in SITES:
-        splits = split_cases(SiteFolder(ws.home.sites / site), study, cases_of(data[site], study, None, None))
+        splits = split_cases(SiteFolder(ws.home.sites / site), study, cases_of(data[site], study))
         prompts = [ws.bank.prompt(row["prompt"]) for row in found["rounds"]]
         runs, _ = run_prompts(lm, prompts, splits.validation, study.answer, splits.tune)
         for row, run in zip(found["rounds"], runs, strict=True):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fedprompt.cli.main import main
+from fedprompt.evaluation.column_map import BY_NAME
 from fedprompt.privacy.wire import pack_task
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
@@ -126,7 +127,7 @@ def answer(home: Home, data: Path) -> bytes:
     """Let the worker of ``site run`` score the study's template; return what leaves."""
     chosen = enrolled(home, None)
     accepted = chosen.the_study(None)
-    worker = open_worker(home, chosen, accepted, data, None, None)
+    worker = open_worker(home, chosen, accepted, data, BY_NAME)
     prompts = tuple(Prompt(template).id for template in accepted.study.candidates())
     return worker.handle(pack_task(ScoreTask(task="t1:" + "0" * 32, study=worker.digest, prompts=prompts), {})).data
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fedprompt.errors import DataError, FederationError, LedgerError, StudyError
+from fedprompt.evaluation.column_map import BY_NAME
 from fedprompt.privacy.wire import pack_task
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.messages import DescribeTask
@@ -50,7 +51,7 @@ def study(tmp_path: Path) -> Path:
 
 def answer_one(home: Home, data: Path) -> None:
     site = enrolled(home, None)
-    worker = open_worker(home, site, site.the_study(None), data, None, None)
+    worker = open_worker(home, site, site.the_study(None), data, BY_NAME)
     worker.handle(pack_task(DescribeTask(task="t1:" + "0" * 32, study=worker.digest), {}))
 
 
@@ -78,7 +79,7 @@ def test_a_study_that_was_altered_after_it_was_accepted_is_not_run(home: Home, s
     path.write_text(json.dumps(body))
     site = enrolled(home, None)
     with pytest.raises(StudyError, match="accept it again"):
-        open_worker(home, site, site.the_study(None), study, None, None)
+        open_worker(home, site, site.the_study(None), study, BY_NAME)
 
 
 def test_a_declined_study_and_a_second_one_are_told_apart(home: Home, study: Path, tmp_path: Path) -> None:
