@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Loopback:
             keys: the site's private keys, where their splits are to be those of another run.
         """
         port, admin = _free_ports(2)
-        self.told["hub init"] = hub_init(self.hub, "loopback", port=port, admin_port=admin)
+        self.told["hub init"] = asdict(hub_init(self.hub, "loopback", port=port, admin_port=admin))
         for name in names:
             self.join(name, study, None if keys is None else keys[name])
 
@@ -62,7 +63,7 @@ class Loopback:
         asked = site_init(home, invite, out=request)
         self.told["site init"] = asked
         admitted = hub_admit(self.hub, request, confirm=lambda _, found: found == asked["fingerprint"], out=kit)
-        self.told["hub admit"], self.told["site join"] = admitted, site_join(home, kit)
+        self.told["hub admit"], self.told["site join"] = asdict(admitted), site_join(home, kit)
         site_study_accept(home, study)
 
     def start_hub(self) -> None:

@@ -1,7 +1,7 @@
 """``fedprompt hub``: what a federation's operator does so that sites on other machines can join and be asked."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from fedprompt.cli import hub_round
 from fedprompt.cli.options import Home, Json
 from fedprompt.cli.showing import emit, line, table
 from fedprompt.cli.stopping import stopping
+
+if TYPE_CHECKING:
+    from fedprompt.workspace.hub.status import Member
 
 __all__ = ["admit", "app", "init", "invite", "release", "remove", "revoke", "run", "status", "take"]
 
@@ -37,7 +40,7 @@ def init(
         emit(found)
         return
     line(f"'{name}' is made; sites reach it at {host}:{port}")
-    line(f"fingerprint of its authority: {found['authority']}")
+    line(f"fingerprint of its authority: {found.authority}")
     line("next: fedprompt hub invite SITE")
 
 
@@ -57,8 +60,8 @@ def invite(
     if json:
         emit(found)
         return
-    line(f"give {found['invite']} to the operator of '{site}'; there is no secret in it")
-    line(f"they should hear this from you, by another way: {found['authority']}")
+    line(f"give {found.invite} to the operator of '{site}'; there is no secret in it")
+    line(f"they should hear this from you, by another way: {found.authority}")
 
 
 @app.command()
@@ -85,8 +88,8 @@ def admit(
     if json:
         emit(found)
         return
-    line(f"'{found['site']}' is admitted ({found['fingerprint']})")
-    line(f"give {found['kit']} to its operator, who runs: fedprompt site join {Path(found['kit']).name}")
+    line(f"'{found.site}' is admitted ({found.fingerprint})")
+    line(f"give {found.kit} to its operator, who runs: fedprompt site join {Path(found.kit).name}")
 
 
 @app.command()
@@ -110,11 +113,9 @@ def status(home: Home = None, json: Json = False) -> None:
     if json:
         emit(found)
         return
-    state = "running" if found["running"] else "not running"
-    line(f"'{found['federation']}' at {found['host']}:{found['port']}, {state}")
-    rows = [
-        (s["site"], s["state"], _connected(s), s["fingerprint"] or "-", (s["head"] or "-")[:16]) for s in found["sites"]
-    ]
+    state = "running" if found.running else "not running"
+    line(f"'{found.federation}' at {found.host}:{found.port}, {state}")
+    rows = [(s.site, s.state, _connected(s), s.fingerprint or "-", (s.head or "-")[:16]) for s in found.sites]
     if rows:
         table(("site", "state", "connected", "fingerprint", "ledger's head"), rows)
 
@@ -152,8 +153,8 @@ def remove(
         return
     line(f"'{site}' is removed")
     if recompute:
-        line(f"{found['prompts']} prompts are ranked without what it scored")
-        line(found["not_recomputed"] or found["recomputed"]["sentence"])
+        line(f"{found.prompts} prompts are ranked without what it scored")
+        line(found.not_recomputed or str((found.recomputed or {}).get("sentence", "")))
 
 
 @app.command()
@@ -173,11 +174,11 @@ def release(
     if json:
         emit(found)
         return
-    for name, prompt in found["prompts"].items():
+    for name, prompt in found.prompts.items():
         line(f"{name}: {prompt}")
-    seen = "with what every site scores" if found["per_site"] else "without what single sites score"
-    line(f"{found['release']}, {seen}, signed by {found['signer']}")
-    for site, said in found["sent"].items():
+    seen = "with what every site scores" if found.per_site else "without what single sites score"
+    line(f"{found.release}, {seen}, signed by {found.signer}")
+    for site, said in found.sent.items():
         line(f"{site}: {said}")
     line("a site takes it with: fedprompt site pull --data FILE")
 
@@ -197,9 +198,9 @@ def take(
     if json:
         emit(found)
     else:
-        line(f"'{found['site']}' published '{found['name']}' ({found['prompt']}):")
-        line(found["text"])
+        line(f"'{found.site}' published '{found.name}' ({found.prompt}):")
+        line(found.text)
 
 
-def _connected(site: dict[str, Any]) -> str:
-    return "-" if site["connected"] is None else "yes" if site["connected"] else "no"
+def _connected(site: "Member") -> str:
+    return "-" if site.connected is None else "yes" if site.connected else "no"

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -19,7 +20,11 @@ WIDE = 120
 
 
 def emit(value: Any) -> None:
-    """Print one JSON value: UTF-8, or ASCII with JSON's own escapes where stdout is of another encoding."""
+    """Print one JSON value: UTF-8, or ASCII with JSON's own escapes where stdout is of another encoding.
+
+    Of what an action returns as a typed value, the fields' names are the keys.
+    """
+    value = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str)
     if not is_utf8(sys.stdout) or not holds(text, sys.stdout):
         text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False, default=str)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from fedprompt.cli.showing import emit, line, number, percent, table
+from fedprompt.workspace.hub.status import HubStatus, Member
 
 
 def test_control_characters_are_not_passed_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,3 +29,28 @@ def test_json_refuses_what_is_not_a_number(capsys: pytest.CaptureFixture[str]) -
         emit({"value": float("nan")})
     emit({"name": "café"})
     assert json.loads(capsys.readouterr().out) == {"name": "café"}
+
+
+def test_what_an_action_returns_is_printed_under_its_fields_names(capsys: pytest.CaptureFixture[str]) -> None:
+    ant = Member("ant", "invited", "ant", None, "2026-01-01", None, None)
+    emit(HubStatus("meadow", "localhost", 8002, 8003, "ab", running=False, sites=(ant,), jobs=("one",)))
+    assert json.loads(capsys.readouterr().out) == {
+        "federation": "meadow",
+        "host": "localhost",
+        "port": 8002,
+        "admin_port": 8003,
+        "authority": "ab",
+        "running": False,
+        "sites": [
+            {
+                "site": "ant",
+                "state": "invited",
+                "org": "ant",
+                "fingerprint": None,
+                "since": "2026-01-01",
+                "connected": None,
+                "head": None,
+            }
+        ],
+        "jobs": ["one"],
+    }

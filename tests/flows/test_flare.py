@@ -133,7 +133,7 @@ def test_the_ledgers_hold_the_heads_that_the_hub_recorded_and_the_bytes_that_lef
 ) -> None:
     with open_workspace(running.loopback.hub.path) as ws:
         status = hub_status(ws)
-    heads = {row["site"]: row["head"] for row in status["sites"]}
+    heads = {row.site: row.head for row in status.sites}
     for site in SITES:
         listed = site_ledger(running.loopback.sites[site], head=heads[site])
         assert listed["ok"] and all(entry["kept"] for entry in listed["entries"])
@@ -362,7 +362,7 @@ def test_a_release_reaches_a_site_and_one_that_is_not_the_hubs_does_not(
             site: site_identity(enrolled(running.loopback.sites[site], None).folder.key) for site in SITES
         }
         released = hub_release(ws, out=tmp_path / "release.zip")
-    assert wire.deliver("ant", Path(released["release"]).read_bytes()) == "received"
+    assert wire.deliver("ant", Path(released.release).read_bytes()) == "received"
     assert wire.deliver("ant", b"PK not a release") != "received"
     with open_workspace(running.loopback.sites["ant"].path) as ws:
         pulled = site_pull(ws, running.loopback.root / "ant.csv")

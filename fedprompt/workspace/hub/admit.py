@@ -2,19 +2,28 @@
 
 import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fedprompt.errors import FederationError
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.home import Home
 
-__all__ = ["hub_admit"]
+__all__ = ["Admitted", "hub_admit"]
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A site that was admitted: the request's ``fingerprint`` and the ``kit`` that was written for it."""
+
+    site: str
+    fingerprint: str
+    kit: str
 
 
 def hub_admit(
     home: Home, request: Path, *, confirm: Callable[[str, str], bool | str], out: Path | None = None
-) -> dict[str, Any]:
+) -> Admitted:
     """Admit the site that made a request and write ``SITE.kit.zip``.
 
     Args:
@@ -48,7 +57,7 @@ def hub_admit(
     path = out or Path(f"{site}.kit.zip")
     approve(folder.path, request, path)
     folder.set_member(site, state="admitted", fingerprint=found)
-    return {"site": site, "fingerprint": found, "kit": str(path)}
+    return Admitted(site, found, str(path))
 
 
 def _plain(text: str) -> bytes:

@@ -2,26 +2,32 @@
 
 import os
 import shutil
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from fedprompt.errors import FederationError
 from fedprompt.workspace.enrolled.hub_folder import NAME, HubFolder
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import write_json
 
-__all__ = ["hub_init"]
+__all__ = ["Hub", "hub_init"]
 
 
-def hub_init(
-    home: Home, name: str, *, host: str = "localhost", port: int = 8002, admin_port: int = 8003
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Hub:
+    """A hub: where sites reach it, and ``authority``, the fingerprint of its federation's authority."""
+
+    federation: str
+    host: str
+    port: int
+    admin_port: int
+    authority: str
+
+
+def hub_init(home: Home, name: str, *, host: str = "localhost", port: int = 8002, admin_port: int = 8003) -> Hub:
     """Make this home the hub of a federation.
 
     Args:
         host: the name by which sites reach this machine. ``localhost`` listens on this machine alone.
-
-    Returns:
-        ``federation``, ``host``, ``port``, ``admin_port`` and ``authority``, the fingerprint of the authority.
 
     Raises:
         FederationError: it is a hub already, a name cannot be used, or NVFLARE is not installed.
@@ -39,8 +45,8 @@ def hub_init(
     made.mkdir(mode=0o700, parents=True)
     try:
         found = authority(made, federation=name, host=host, port=port, admin_port=admin_port, final=folder.path)
-        about = {"federation": name, "host": host, "port": port, "admin_port": admin_port, "authority": found}
-        write_json(made / "hub.json", about)
+        about = Hub(name, host, port, admin_port, found)
+        write_json(made / "hub.json", asdict(about))
         os.replace(made, folder.path)
     finally:
         shutil.rmtree(made, ignore_errors=True)

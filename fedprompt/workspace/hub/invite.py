@@ -1,17 +1,26 @@
 """``hub invite``: a file that tells a site where the hub is and how to know it. There is no secret in it."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fedprompt.errors import FederationError
 from fedprompt.workspace.enrolled.hub_folder import NAME, HubFolder
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import write_json
 
-__all__ = ["hub_invite"]
+__all__ = ["Invited", "hub_invite"]
 
 
-def hub_invite(home: Home, site: str, *, org: str | None = None, out: Path | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Invited:
+    """The file of an invitation, and the fingerprint of the federation's ``authority``."""
+
+    site: str
+    invite: str
+    authority: str
+
+
+def hub_invite(home: Home, site: str, *, org: str | None = None, out: Path | None = None) -> Invited:
     """Invite a site and write its file, ``SITE.invite.json`` unless named otherwise.
 
     Raises:
@@ -27,4 +36,4 @@ def hub_invite(home: Home, site: str, *, org: str | None = None, out: Path | Non
     folder.set_member(site, state="invited", org=org or site.replace("-", "_"))
     path = out or Path(f"{site}.invite.json")
     write_json(path, {"fedprompt": "invite 1", "site": site, "org": folder.members[site]["org"], **about})
-    return {"site": site, "invite": str(path), "authority": about["authority"]}
+    return Invited(site, str(path), about["authority"])

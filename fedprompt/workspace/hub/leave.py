@@ -1,7 +1,7 @@
 """``hub revoke`` and ``hub remove``: a site is asked no more, and its certificate opens nothing any more."""
 
 import contextlib
-from typing import Any
+from dataclasses import dataclass
 
 from fedprompt.errors import FederationError
 from fedprompt.workspace.enrolled.hub_engine import running_hub
@@ -9,10 +9,18 @@ from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import read_json, write_json
 
-__all__ = ["hub_leave"]
+__all__ = ["Left", "hub_leave"]
 
 
-def hub_leave(home: Home, site: str, state: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Left:
+    """A site that takes part no more: ``revoked`` or ``removed``."""
+
+    site: str
+    state: str
+
+
+def hub_leave(home: Home, site: str, state: str) -> Left:
     """Bar a site for good, under this name and key.
 
     Args:
@@ -37,4 +45,4 @@ def hub_leave(home: Home, site: str, state: str) -> dict[str, Any]:
 
         with contextlib.suppress(LinkDown):
             bar(running_hub(home), site)
-    return {"site": site, "state": state}
+    return Left(site, state)

@@ -1,10 +1,9 @@
 """``hub release``: signs the result of a federation for its sites, and hands it to those that are connected."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fedprompt.bank.rows import RunRow
 from fedprompt.errors import FederationError
@@ -17,14 +16,31 @@ from fedprompt.workspace.json_file import now
 from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["hub_release"]
+__all__ = ["Released", "hub_release"]
 
 DELIVERY_SECONDS = 60.0
 
 
+@dataclass(frozen=True)
+class Released:
+    """A release that was written: ``release`` is the file, ``per_site`` whether the sites' own scores are in it.
+
+    ``prompts`` are those that the run nominated, and ``sent`` is site -> "received", or why not.
+    """
+
+    release: str
+    federation: str
+    study: str
+    run: str
+    prompts: Mapping[str, str]
+    signer: str
+    per_site: bool
+    sent: Mapping[str, str]
+
+
 def hub_release(
     ws: Workspace, *, run: str | None = None, out: Path | None = None, send: bool = False, sites: Sequence[str] = ()
-) -> dict[str, Any]:
+) -> Released:
     """Write a signed release of a finished run: its nominated prompts, and what they score.
 
     Scores of single sites are in it only where the study's ``privacy.scores`` says ``sites``.
@@ -34,10 +50,6 @@ def hub_release(
         out: the zip to write, ``STUDY.release.zip`` if None.
         send: hand it to the sites that are connected now.
         sites: to whom; everyone who was admitted if none is named.
-
-    Returns:
-        ``release`` (the file), ``federation``, ``study``, ``run``, ``prompts``, ``signer``, ``per_site`` (whether the
-        sites' own scores are in it) and ``sent`` (site -> "received", or why not).
 
     Raises:
         FederationError: this home is no hub, no such run is finished, or its engine does not run.
@@ -70,16 +82,16 @@ def hub_release(
         prompts=dict(named),
     )
     sent = _deliver(ws, path.read_bytes(), sites or folder.sites()) if send else {}
-    return {
-        "release": str(path),
-        "federation": body.federation,
-        "study": body.study,
-        "run": body.run,
-        "prompts": dict(body.prompts),
-        "signer": signer.fingerprint,
-        "per_site": shared,
-        "sent": sent,
-    }
+    return Released(
+        release=str(path),
+        federation=body.federation,
+        study=body.study,
+        run=body.run,
+        prompts={str(name): prompt for name, prompt in body.prompts.items()},
+        signer=signer.fingerprint,
+        per_site=shared,
+        sent=sent,
+    )
 
 
 def _finished(ws: Workspace, wanted: str | None) -> RunRow:

@@ -4,30 +4,41 @@ Nothing in the bank is taken away: an event, signed by this home, marks each pro
 means leave the site out from then on, and the rounds are told again without its updates where those were kept.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fedprompt.bank.removed import REMOVED
 from fedprompt.errors import FederationError
-from fedprompt.workspace.hub.leave import hub_leave
+from fedprompt.workspace.hub.leave import Left, hub_leave
 from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.rounds.recomputing import recompute_without
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["hub_remove"]
+__all__ = ["Removed", "hub_remove"]
 
 
-def hub_remove(ws: Workspace, site: str, *, recompute: bool = False) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Removed(Left):
+    """A site that left, and what ``--recompute`` did.
+
+    ``prompts`` is how many lost its score, ``recomputed`` what ``recompute_without`` returns, or ``not_recomputed`` why
+    it does not.
+    """
+
+    prompts: int
+    recomputed: Mapping[str, Any] | None
+    not_recomputed: str | None
+
+
+def hub_remove(ws: Workspace, site: str, *, recompute: bool = False) -> Removed:
     """Bar a site that left, and with ``recompute`` take its scores and updates out of what is shown.
-
-    Returns:
-        ``site``, ``state``, ``prompts`` (how many lost its score), ``recomputed`` (what ``recompute_without`` returns,
-        or null) and ``not_recomputed`` (why not, or null).
 
     Raises:
         FederationError: there is no such site.
         BankError: the bank cannot be written.
     """
-    found: dict[str, Any] = hub_leave(ws.home, site, "removed")
+    found = hub_leave(ws.home, site, "removed")
     marked, told, why = 0, None, None
     if recompute:
         try:  # before its scores are gone: they say in which federation it took part
@@ -35,7 +46,7 @@ def hub_remove(ws: Workspace, site: str, *, recompute: bool = False) -> dict[str
         except FederationError as error:
             why = str(error)
         marked = _take_out(ws, site)
-    return {**found, "prompts": marked, "recomputed": told, "not_recomputed": why}
+    return Removed(found.site, found.state, marked, told, why)
 
 
 def _take_out(ws: Workspace, site: str) -> int:

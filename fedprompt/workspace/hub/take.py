@@ -1,7 +1,7 @@
 """``hub take``: a template that a site published comes into the hub's bank, once its signature says whose it is."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fedprompt.boundary.checked import Bounds, Unfit, checked_value
 from fedprompt.errors import EgressRefused, FederationError, PromptError
@@ -14,16 +14,23 @@ from fedprompt.workspace.exchange.publication import SIGNED, Publication
 from fedprompt.workspace.json_file import read_json
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["hub_take"]
+__all__ = ["Taken", "hub_take"]
 
 _PUBLISHED = Bounds(4 * 1024 * 1024, values=50, nested=1, members=20, depth=1)
 
 
-def hub_take(ws: Workspace, file: Path) -> dict[str, Any]:
-    """Take a published template into the bank.
+@dataclass(frozen=True)
+class Taken:
+    """A template that a site published, as it is in the bank now."""
 
-    Returns:
-        ``site``, ``prompt``, ``name`` and ``text``.
+    site: str
+    prompt: str
+    name: str
+    text: str
+
+
+def hub_take(ws: Workspace, file: Path) -> Taken:
+    """Take a published template into the bank.
 
     Raises:
         FederationError: the file is none, or no site that takes part signed it.
@@ -54,4 +61,4 @@ def hub_take(ws: Workspace, file: Path) -> dict[str, Any]:
     ws.bank.record_prompt(prompt, study=None, origin=PUBLISHED.of(signed), notes={"federation": found.federation})
     template = reply.template
     text = template.text if template.text is not None else "\n".join(m.content for m in template.messages or ())
-    return {"site": signed, "prompt": prompt.id, "name": prompt.name, "text": text}
+    return Taken(signed, prompt.id, prompt.name, text)

@@ -143,7 +143,7 @@ def _rehearse(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[st
 def _roster(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
     from fedprompt.workspace.hub.status import hub_status
 
-    return hub_status(ws)
+    return asdict(hub_status(ws))
 
 
 def _export(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:

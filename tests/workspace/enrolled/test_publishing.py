@@ -1,6 +1,7 @@
 """A site's template leaves only when its operator has read it, and a hub takes it only from who signed it."""
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -95,9 +96,9 @@ def test_a_published_template_is_in_the_ledger_and_reaches_the_hubs_bank(
     assert entry.decision == "sent" and entry.message["template"]["text"] == OWN.text
     with open_workspace(hub.path) as ws:
         found = hub_take(ws, file)
-        assert set(found) == documented_keys("fedprompt hub take")
-        assert ws.bank.prompt(found["prompt"]).template.text == OWN.text
-        assert ws.bank.prompt_row(found["prompt"]).origin == "published:ant"
+        assert set(asdict(found)) == documented_keys("fedprompt hub take")
+        assert ws.bank.prompt(found.prompt).template.text == OWN.text
+        assert ws.bank.prompt_row(found.prompt).origin == "published:ant"
 
 
 def test_what_is_not_confirmed_does_not_leave(world: tuple[Home, Home, Path], tmp_path: Path) -> None:

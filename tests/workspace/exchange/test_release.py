@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Home, Path, P
     hub, site, data = federation(root, "hub")
     with open_workspace(hub.path) as ws:
         found = hub_release(ws, out=root / "meadow.zip")
-    assert found["per_site"] is False and found["sent"] == {}
-    assert set(found) == documented_keys("fedprompt hub release")
+    assert found.per_site is False and found.sent == {}
+    assert set(asdict(found)) == documented_keys("fedprompt hub release")
     return hub, site, data, root / "meadow.zip"
 
 
@@ -114,7 +115,7 @@ def test_another_sites_scores_are_in_a_release_only_if_the_study_says_so(
     assert all(one == {} for one in scores(world[3]))
     hub, _, _ = federation(tmp_path, "sites")
     with open_workspace(hub.path) as ws:
-        assert hub_release(ws, out=tmp_path / "all.zip")["per_site"] is True
+        assert hub_release(ws, out=tmp_path / "all.zip").per_site is True
     assert all(set(one) == {"ant", "bee"} for one in scores(tmp_path / "all.zip"))
 
 

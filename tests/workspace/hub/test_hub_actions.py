@@ -45,12 +45,12 @@ def request(path: Path, site: str) -> Path:
 
 def test_an_invitation_tells_where_and_whom_and_holds_no_secret(home: Home, tmp_path: Path) -> None:
     found = hub_invite(home, "ant", out=tmp_path / "ant.json")
-    body = json.loads(Path(found["invite"]).read_text())
+    body = json.loads(Path(found.invite).read_text())
     assert {name: body[name] for name in ABOUT} == ABOUT and body["site"] == "ant"
     assert set(body) == {*ABOUT, "fedprompt", "site", "org"}
     with new_workspace(home.path) as ws:
-        (site,) = hub_status(ws)["sites"]
-    assert (site["site"], site["state"], site["connected"]) == ("ant", "invited", None)
+        (site,) = hub_status(ws).sites
+    assert (site.site, site.state, site.connected) == ("ant", "invited", None)
 
 
 @pytest.mark.parametrize("name", ["", "../ant", "a b", "-ant", "a" * 61])
