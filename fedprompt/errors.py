@@ -101,6 +101,7 @@ class JobError(FedPromptError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``, did you mean 'x'?`` for the nearest other name that is known, or an empty string."""
-    near = get_close_matches(name, [one for one in known if one != name], n=1)
-    return f", did you mean '{near[0]}'?" if near else ""
+    """Return ``, did you mean 'x'?`` for the nearest other name that is known, in any case, or an empty string."""
+    others = {one.casefold(): one for one in known if one != name}
+    near = get_close_matches(name.casefold(), list(others), n=1)
+    return f", did you mean '{others[near[0]]}'?" if near else ""

@@ -320,7 +320,7 @@ class Study(Closed):
             raise _misfit(
                 place,
                 f"template '{template.name}' names the field '{unknown[0][:80]}', which is not among the study's "
-                f"fields ({', '.join(self.fields)}){did_you_mean(unknown[0][:80].casefold(), self.fields)}",
+                f"fields ({', '.join(self.fields)}){did_you_mean(unknown[0][:80], self.fields)}",
             )
         return template
 

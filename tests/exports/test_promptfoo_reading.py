@@ -180,7 +180,7 @@ TOLD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "hyphen": (["Dear {{my-name}}"], {}, "the variable 'my-name' became the field 'my_name'"),
     "carriage returns": (["prompts/b.md"], {}, "its carriage returns were left out"),
     "comment": (["{# a #}{{text}}"], {}, "its template's comments were left out"),
-    "line": (["a\n---\n{{text}}"], {}, "its line '---' is text"),
+    "line": (["a\n---\n{{text}}"], {}, "its line '---' was kept as text"),
     "developer": (['[{"role":"developer","content":"{{text}}"}]'], {}, "'developer' became 'system'"),
     "name": (['[{"role":"user","name":"bo","content":"{{text}}"}]'], {}, "its name was left out"),
 }

@@ -20,12 +20,12 @@ from fedprompt.evaluation.drafting import guess_columns
 from fedprompt.evaluation.readers import CaseFile, read_cases
 from fedprompt.evaluation.splits.cutting import SplitSizes, assign
 from fedprompt.evaluation.tables.header import HeaderDoubt
-from fedprompt.evaluation.tables.names import label_like
+from fedprompt.evaluation.tables.names import at_place, label_like
 from fedprompt.evaluation.tables.opening import PARQUET, open_table
 from fedprompt.evaluation.tables.table import ReadLimits, Row, as_text, column_of
 from fedprompt.private_file import private_file
 from fedprompt.workspace.cases.check import ANY_KEY, more_units
-from fedprompt.workspace.cases.evaluation_sets import Reading
+from fedprompt.workspace.cases.evaluation_sets import MOST_NAME, Reading
 from fedprompt.workspace.progress import Progress, Report, quiet
 
 __all__ = ["DELIMITED", "look_at", "without_refused"]
@@ -153,7 +153,7 @@ def _column(one: Column) -> dict[str, Any]:
     # Beside the labels, what may be one misspelt: rare values of a label's form, for whoever owns the file.
     values = {text: count for text, count in sorted((one.values or {}).items()) if labels and label_like(text)}
     return {
-        "name": one.name,
+        "name": _kept(one),
         "shown": one.name if one.named else f"column {one.place + 1}",
         "filled": one.filled,
         "mean_length": round(one.mean_length, 1),
@@ -161,11 +161,18 @@ def _column(one: Column) -> dict[str, Any]:
     }
 
 
+def _kept(one: Column) -> str:
+    """Return what a reading calls a column: its name, or its place where the name is as long as a case."""
+    return one.name if 0 < len(one.name) <= MOST_NAME else at_place(one.place)
+
+
 def _guessed(path: Path, columns: Sequence[Column], header: bool | None) -> Reading:
     guess = guess_columns(path, columns)
     counts = next(one.values for one in columns if one.name == guess.answer) or {}
     labels = tuple(label for label in guess.labels if not _misspelt(label, counts))
-    return Reading(fields={guess.field: guess.text}, answer=guess.answer, labels=labels, header=header)
+    named = {one.name: _kept(one) for one in columns}
+    text, answer = named[guess.text], named[guess.answer]
+    return Reading(fields={guess.field: text}, answer=answer, labels=labels, header=header)
 
 
 def _misspelt(label: str, counts: Mapping[str, int]) -> bool:

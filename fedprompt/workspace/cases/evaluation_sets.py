@@ -38,7 +38,8 @@ MAX_UPLOAD_MEGABYTES = 200
 MAX_READING_BYTES = 256 * 1024
 _READING = Bounds(MAX_READING_BYTES, values=20_000, nested=3, members=100, depth=2)
 READING = ".reading.json"
-Column = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+MOST_NAME = 1000
+Column = Annotated[str, StringConstraints(min_length=1, max_length=MOST_NAME)]
 
 
 class Reading(Closed):

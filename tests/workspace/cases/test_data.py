@@ -7,6 +7,7 @@ import pytest
 from fedprompt.errors import DataError
 from fedprompt.evaluation.column_map import Columns
 from fedprompt.workspace.cases.check import check_data
+from fedprompt.workspace.cases.data_view import look_at
 
 
 def write_study(folder: Path, splits: str = "{tune: 0.4, validation: 0.3, test: 0.3}", min_cases: int = 30) -> Path:
@@ -64,3 +65,12 @@ def test_an_unknown_label_names_file_and_line(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("secret 3,positive", "secret 3,postive"))
     with pytest.raises(DataError, match=r"cases\.csv.*line 5"):
         check_data(path, write_study(tmp_path))
+
+
+def test_a_column_whose_name_is_as_long_as_a_case_is_called_by_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"the {n}th review of the day,{'positive' if n % 2 else 'negative'}" for n in range(12)]
+    path.write_text("\n".join(["[" * 1200 + "text,answer", *rows]), encoding="utf-8")
+    found = look_at(path, header=True)
+    assert found["reading"]["fields"] == {"text": "#1"}
+    assert found["refused"]["count"] == 0 and found["rows"] == 12
