@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fedprompt.workspace.door.entry_token import entry_of
+from fedprompt.workspace.home import Home
 from fedprompt.workspace.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ def address(fresh_home: Path) -> Iterator[str]:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
+        # With the token in it, which lets a new browser in.
+        yield entry_of(Home(fresh_home), port).address(f"http://127.0.0.1:{port}", "/playground")
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -71,7 +74,7 @@ def fill(page: "Page", key: str, text: str) -> None:
 
 
 def test_two_variants_stream_stop_go_on_and_outlive_a_reload(page: "Page", address: str, fresh_home: Path) -> None:
-    page.goto(f"{address}/playground")
+    page.goto(address)
     page.get_by_role("heading", name="Playground").wait_for()
     at_rest(page)
     fill(page, "playground_answers", "")
