@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
-from fedprompt.errors import FederationError, FedPromptError, SiteRefused
+from fedprompt.errors import BankError, FederationError, FedPromptError, SiteRefused
 from fedprompt.federation.beside import Beside
 from fedprompt.federation.orders import LEFT_OUT, Controls
 
@@ -44,7 +44,7 @@ class Gathering(Generic[T]):
 
     Args:
         sites: whom to ask, in the order in which answers are given.
-        ask: asks one site and waits; raises FedPromptError where it fails.
+        ask: asks one site and waits; raises FedPromptError where it fails. What the bank raises ends the gathering.
         step: what it is, for ``missing``.
         quorum: how many answers are enough past the deadline, and needed in any case.
         deadline: seconds for each site, from when it was asked; None waits for all.
@@ -231,10 +231,9 @@ class Gathering(Generic[T]):
             if ended.error is not None:
                 self._failed(site, _told(site, ended.error))
             else:
-                assert ended.found is not None
                 del self._waiting[site]
                 self.answered += 1
-                (late if over else early)[site] = ended.found
+                (late if over else early)[site] = cast(T, ended.found)  # what ``ask`` returned, which may be None
             while turn is not None and turn not in self._waiting and turn not in late:
                 if turn in early:
                     yield turn, early.pop(turn)
@@ -298,6 +297,8 @@ class Gathering(Generic[T]):
             self._waiting.clear()
 
     def _failed(self, site: str, error: FedPromptError) -> None:
+        if isinstance(error, BankError):  # the hub's own, whatever it was doing for the site
+            raise error
         self._waiting.pop(site, None)
         why: Why = "refused" if isinstance(error, SiteRefused) else "failed"
         self.missing.append(Missing(site, self._step, why, str(error)))

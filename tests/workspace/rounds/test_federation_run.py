@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedprompt.errors import FederationError
+from fedprompt.errors import BankError, FederationError
 from fedprompt.federation.gathering import Missing
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.round_record import RoundRecord
@@ -111,3 +111,45 @@ def test_a_site_that_is_gone_is_not_measured_and_is_named_while_the_quorum_answe
         all_needed = run_without_court(tmp_path, ws, STUDY)
         with pytest.raises(FederationError, match=r"score: 2 of 3 sites answered and 3 are needed .*court"):
             all_needed.score_templates()
+
+
+class SideBySide(LocalTransport):
+    """Sites of one process that are asked as those on their own machines are, each in a thread."""
+
+    concurrent = True
+
+
+def test_a_run_that_goes_on_asks_no_site_again_for_what_it_has(tmp_path: Path) -> None:
+    handlers = {name: worker(tmp_path, name).handle for name in ("bank", "clinic")}
+    digest = STUDY.digest(MODEL.info.digest)
+    with new_workspace(tmp_path / "home") as ws:
+        ws.bank.record_study(STUDY, digest, MODEL.info.digest)
+        ws.bank.start_run("r1:x", kind="federate", study=digest, settings={})
+        found = []
+        for transport in (LocalTransport(handlers), SideBySide(handlers)):
+            hub = Hub(transport, digest)
+            run = FederationRun(ws.bank, "r1:x", STUDY, digest, hub, Clock(quiet, {}))
+            scores = run.score_templates()
+            (first, second, *_) = run.templates.values()
+            pair = {site: [(first.id, second.id)] for site in hub.sites}
+            run.compare_on_validation([first])
+            look = run.look_at_test([first, second], pair)
+            found.append((scores, look.scores, hub.sent.total()))
+        assert found[0][:2] == found[1][:2] and set(found[0][0]) == {"bank", "clinic"}
+        assert found[0][2] > 0 and found[1][2] == 0
+
+
+def test_a_bank_that_fails_beside_the_sites_is_no_sites_failure(tmp_path: Path) -> None:
+    handlers = {name: worker(tmp_path, name).handle for name in ("bank", "clinic")}
+    digest = STUDY.digest(MODEL.info.digest)
+
+    def full(site: str) -> None:
+        raise BankError("the disk that holds the bank is full")
+
+    with new_workspace(tmp_path / "home") as ws:
+        ws.bank.record_study(STUDY, digest, MODEL.info.digest)
+        for transport in (LocalTransport(handlers), SideBySide(handlers)):
+            run = FederationRun(ws.bank, "r1:x", STUDY, digest, Hub(transport, digest), Clock(quiet, {}))
+            with pytest.raises(BankError, match="is full"):
+                run.each("alone", full, lambda site, answer: None, lambda site: (site, 0.0))
+            assert run.missing == {}
