@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import ExportError
+from fedprompt.exports.document_text import Document, split_front_matter, yaml_text
 from fedprompt.exports.documents import (
     KEY,
-    Document,
     carried,
     dropped_demonstrations,
     fields_of,
@@ -23,9 +23,7 @@ from fedprompt.exports.documents import (
     read_documents,
     refuse_soft,
     revive,
-    split_front_matter,
     write_documents,
-    yaml_text,
 )
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.syntax import HANDLEBARS_PREFIX, Part, Variable, f_string, handlebars, parts_of

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fedprompt.exports.document_text import yaml_text
 from fedprompt.exports.documents import (
     KEY,
     carried,
@@ -20,7 +21,6 @@ from fedprompt.exports.documents import (
     read_documents,
     refuse_soft,
     write_documents,
-    yaml_text,
 )
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.syntax import Variable, jinja, parts_of

@@ -12,17 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.documents import (
-    KEY,
-    Document,
-    left_out,
-    name_of,
-    parse_json,
-    parse_yaml,
-    revive,
-    text_of,
-    texts_in,
-)
+from fedprompt.exports.document_text import Document, parse_json, parse_yaml, text_of, texts_in
+from fedprompt.exports.documents import KEY, left_out, name_of, revive
 from fedprompt.exports.protocol import Imported
 from fedprompt.exports.syntax import Part, Variable, append, f_string
 from fedprompt.exports.texts.chat import read_messages, tell

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import ExportError
+from fedprompt.exports.document_text import parse_json, parse_yaml
 from fedprompt.exports.documents import (
     KEY,
     carried,
     dropped_demonstrations,
     fields_of,
     file_of,
-    parse_json,
-    parse_yaml,
     peek,
     read_documents,
     refuse_soft,

@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.documents import Document, parse_json, parse_yaml, revive
+from fedprompt.exports.document_text import Document, parse_json, parse_yaml
+from fedprompt.exports.documents import revive
 from fedprompt.exports.protocol import Imported
 from fedprompt.exports.syntax import Variable, f_string
 from fedprompt.exports.texts.beside import Beside

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import ExportError
+from fedprompt.exports.document_text import parse_json
 from fedprompt.exports.documents import (
     KEY,
     carried,
     dropped_demonstrations,
     left_out,
-    parse_json,
     peek,
     read_documents,
     refuse_soft,

@@ -18,15 +18,8 @@ from fedprompt.errors import ExportError
 from fedprompt.exports.archive import open_archive
 from fedprompt.exports.bundle import read_bundle, write_bundle
 from fedprompt.exports.card import card, public_model_name
-from fedprompt.exports.documents import (
-    MAX_DOCUMENT_BYTES,
-    Document,
-    parse_json,
-    parse_yaml,
-    peek,
-    read_documents,
-    yaml_text,
-)
+from fedprompt.exports.document_text import Document, parse_json, parse_yaml, yaml_text
+from fedprompt.exports.documents import MAX_DOCUMENT_BYTES, peek, read_documents
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.reading import reading_body
 from fedprompt.exports.syntax import Part, Variable, jinja, parts_of

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.documents import Document, json_value, parse_json, parse_yaml
+from fedprompt.exports.document_text import Document, json_value, parse_json, parse_yaml
 
 __all__ = ["GUARD", "PROMPT_FILES", "Raw", "prompts_in", "value_in"]
 

@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.documents import Document, json_value, left_out, parse_yaml, revive
+from fedprompt.exports.document_text import Document, json_value, parse_yaml
+from fedprompt.exports.documents import left_out, revive
 from fedprompt.exports.protocol import Imported
 from fedprompt.exports.syntax import MAX_TEXT, f_string, read_braces, tags_of
 from fedprompt.exports.texts.beside import Beside

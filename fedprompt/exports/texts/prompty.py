@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from fedprompt.exports.document_text import yaml_text
 from fedprompt.exports.documents import (
     KEY,
     carried,
@@ -22,7 +23,6 @@ from fedprompt.exports.documents import (
     read_documents,
     refuse_soft,
     write_documents,
-    yaml_text,
 )
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.syntax import Variable, jinja, parts_of

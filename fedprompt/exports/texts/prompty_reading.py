@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.documents import KEY, Document, left_out, name_of, revive, split_front_matter, texts_in
+from fedprompt.exports.document_text import Document, split_front_matter, texts_in
+from fedprompt.exports.documents import KEY, left_out, name_of, revive
 from fedprompt.exports.protocol import Imported
 from fedprompt.exports.syntax import Variable, f_string
 from fedprompt.exports.texts.chat import role_of

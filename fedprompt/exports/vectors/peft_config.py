@@ -13,7 +13,7 @@ from typing import Any
 
 from fedprompt.errors import ExportError
 from fedprompt.exports.card import public_model_name
-from fedprompt.exports.documents import Document, parse_json
+from fedprompt.exports.document_text import Document, parse_json
 from fedprompt.exports.protocol import ImportContext
 
 __all__ = ["CONFIG", "MAX_CONFIG_BYTES", "Base", "base_of", "check_shape", "not_honoured", "read_config"]
