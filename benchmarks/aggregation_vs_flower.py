@@ -75,11 +75,11 @@ def main() -> None:
 
 def _ours(file: Path, name: str, count: int, liars: int, repeats: int) -> dict[str, Any]:
     from fedprompt.privacy.quantise import restore
-    from fedprompt.privacy.wire import pack_reply, unpack_reply
     from fedprompt.strategies.registry import strategy_named
     from fedprompt.strategies.strategy import Update
-    from fedprompt.study.messages import TuneReply
     from fedprompt.study.strategies import filled_options
+    from fedprompt.verbs.tune import TuneReply
+    from fedprompt.verbs.wire import pack_reply, unpack_reply
 
     deltas = np.load(file, mmap_mode="r")[:count]
     cases = np.load(file.with_name("cases.npy"))[:count]

@@ -20,9 +20,9 @@ import yaml
 
 from benchmarks.report import Row, report, show
 from fedprompt.privacy.quantise import quantise
-from fedprompt.privacy.wire import pack_reply
-from fedprompt.study.messages import TuneReply
 from fedprompt.study.schema import Precision
+from fedprompt.verbs.tune import TuneReply
+from fedprompt.verbs.wire import pack_reply
 
 TOKENS, RANK = 8, 8
 MOST_BYTES, MOST_POINTS = 6000, 0.5

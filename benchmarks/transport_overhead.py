@@ -28,6 +28,7 @@ from fedprompt.federation.transports.transport import Transport
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
+from fedprompt.verbs.describe import ask_describe
 from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import find_home
@@ -108,12 +109,12 @@ def _measure(root: Path, count: int) -> list[Row]:
         with FlareTransport(partial(running_hub, loopback.hub), SITES, patience=60.0) as transport:
             hub = Hub(transport, digest)
             began = time.monotonic()
-            hub.describe(SITES[0])
+            ask_describe(hub, SITES[0])
             first = time.monotonic() - began
             questions = []
             for _ in range(20):
                 began = time.monotonic()
-                hub.describe(SITES[0])
+                ask_describe(hub, SITES[0])
                 questions.append(time.monotonic() - began)
             rounds = _rounds(transport, digest, study, model)
     ours, inside = median(rounds), median(local)

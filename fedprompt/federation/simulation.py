@@ -15,20 +15,16 @@ from numpy.typing import NDArray
 from fedprompt.errors import FederationError
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.privacy.quantise import quantise
-from fedprompt.privacy.wire import Parcel, pack_reply, unpack_task
-from fedprompt.study.messages import (
-    DescribeReply,
-    DescribeTask,
-    EvaluateTask,
-    Refusal,
-    ScoreReply,
-    Task,
-    TuneReply,
-    TuneTask,
-)
 from fedprompt.study.schema import Precision
 from fedprompt.study.score import Score
 from fedprompt.trust.chain import follow
+from fedprompt.verbs.describe import DescribeReply, DescribeTask
+from fedprompt.verbs.evaluate import EvaluateTask
+from fedprompt.verbs.forms import Parcel, Task
+from fedprompt.verbs.refusals import Refusal
+from fedprompt.verbs.score import ScoreReply
+from fedprompt.verbs.tune import TuneReply, TuneTask
+from fedprompt.verbs.wire import pack_reply, unpack_task
 
 __all__ = ["Population", "SimulatedSites"]
 

@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 
 from fedprompt.evaluation.splits.cutting import Splits
-from fedprompt.privacy.wire import Parcel
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Ledger
-from fedprompt.study.messages import ProposeTask, Task
 from fedprompt.study.score import SplitName
+from fedprompt.verbs.forms import Parcel, Task
+from fedprompt.verbs.propose import ProposeTask
 
 __all__ = ["contents_of", "looks_at", "not_now", "question_of"]
 

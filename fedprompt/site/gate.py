@@ -1,6 +1,6 @@
 """The egress gate: the one place where a reply leaves a site.
 
-The gate makes the bytes. It refuses what is not on the positive list of ``privacy.wire`` and anything past the
+The gate makes the bytes. It refuses what is not on the positive list of ``verbs.wire`` and anything past the
 site's budget of replies. Bytes are kept, then in the ledger, and only then handed on; a question asked again gets the
 bytes that were kept, is not charged, and is in the ledger as resent.
 """
@@ -8,21 +8,20 @@ bytes that were kept, is not charged, and is in the ledger as resent.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import EgressRefused, LedgerError
-from fedprompt.privacy.wire import pack_reply, unpack_reply
 from fedprompt.site.ledger import Ledger
 from fedprompt.site.replies import ReplyStore
-from fedprompt.study.messages import Refusal, Reply
 from fedprompt.trust.chain import MAX_TRAIL
+from fedprompt.verbs.forms import Reply
+from fedprompt.verbs.refusals import Code, Refusal
+from fedprompt.verbs.verb import ABOUT
+from fedprompt.verbs.wire import pack_reply, unpack_reply
 
-__all__ = ["ABOUT", "Gate", "Outgoing"]
-
-ABOUT = "about"  # beside a reply in the ledger: which prompt it is a change of
+__all__ = ["Gate", "Outgoing"]
 
 
 @dataclass(frozen=True)
@@ -120,5 +119,5 @@ class Gate:
             )
         return trail
 
-    def _refuse(self, reply: Reply, code: Any, question: str, known: str | None) -> Outgoing:
+    def _refuse(self, reply: Reply, code: Code, question: str, known: str | None) -> Outgoing:
         return self.send(Refusal(task=reply.task, code=code), question=question, known=known)

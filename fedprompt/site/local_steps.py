@@ -12,11 +12,11 @@ import numpy as np
 from fedprompt.models.protocols import SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
-from fedprompt.study.messages import TuneTask
 from fedprompt.study.schema import Study
 from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import Tuned, tune_soft
+from fedprompt.verbs.tune import TuneTask
 
 __all__ = ["LocalSteps", "round_rng", "site_seed"]
 

@@ -1,19 +1,14 @@
-"""What a site keeps for itself: the best on its own validation cases among common, its own and mixed prompts.
+"""A site's own prompt: tuned here from the study's start, and kept here if the site chose it (``verbs.choosing``).
 
-Its own prompt is tuned here, from the study's start, by as many steps as the federation took, and the round kept that
-was best. A mixture is ``share x own + (1 - share) x common``, as in APFL (Deng, Kamani and Mahdavi 2020, arXiv
-2003.13461, equation 3), with shares to choose among in place of one that is learned. Since the best of the study's
-templates is among the candidates, what is chosen is never worse than it on validation. Its own prompt and mixtures
+It takes as many steps as the federation took, and keeps the round that was best. Its own prompt and mixtures with it
 never leave the site: only which was chosen, and its score.
 """
 
 import hmac
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,54 +18,13 @@ from fedprompt.models.protocols import SoftObjective
 from fedprompt.private_file import write_private
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.study.messages import ChoiceKind
 from fedprompt.study.schema import Study
 from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import tune_soft
+from fedprompt.verbs.choosing import first_best
 
-__all__ = ["Candidate", "OwnPrompts", "candidates", "first_best", "hidden_id", "tuned_alone"]
-
-K = TypeVar("K")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A prompt that a site may keep; ``share`` is its own prompt's part of a mixture, None of all others."""
-
-    kind: ChoiceKind
-    prompt: Prompt
-    share: float | None = None
-
-    @property
-    def hidden(self) -> bool:
-        """Whether the hub does not know it."""
-        return self.kind == "own" or self.share is not None
-
-
-def first_best(values: Mapping[K, float]) -> K:
-    """Return the key of the highest value, the first of equals."""
-    return max(values, key=lambda key: values[key])
-
-
-def candidates(
-    template: Sequence[Prompt], common: Prompt, group: Prompt | None, own: Prompt, shares: Sequence[float]
-) -> tuple[Candidate, ...]:
-    """Return what a site chooses among, in the order in which the first of equals is taken."""
-    found = [Candidate("own", own)]
-    known: list[tuple[ChoiceKind, ChoiceKind, Prompt]] = [("global", "mixture-global", common)]
-    if group is not None and group.id != common.id:
-        known.insert(0, ("group", "mixture-group", group))
-    found += [Candidate(kind, prompt) for kind, _, prompt in known]
-    found += [Candidate(kind, mixed(own, prompt, share), share) for _, kind, prompt in known for share in shares]
-    return (*found, *(Candidate("manual", prompt) for prompt in template))
-
-
-def mixed(own: Prompt, common: Prompt, share: float) -> Prompt:
-    """Return ``share`` of one soft prompt and the rest of another, vector by vector."""
-    assert own.soft is not None and common.soft is not None
-    vectors = share * own.soft.vectors.astype(np.float64) + (1 - share) * common.soft.vectors
-    return Prompt(common.template, SoftPrompt(vectors.astype(np.float32), common.soft.model))
+__all__ = ["OwnPrompts", "hidden_id", "tuned_alone"]
 
 
 def tuned_alone(

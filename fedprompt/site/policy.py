@@ -3,18 +3,26 @@
 import re
 from datetime import datetime, time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.errors import DataError
 from fedprompt.private_file import write_private
 from fedprompt.study.schema import Closed
+from fedprompt.verbs.registry import asked_by_default, asked_verbs
 
 __all__ = ["BOUNDS", "Policy", "Verb", "read_policy", "write_policy"]
 
-Verb = Literal["describe", "score", "tune", "evaluate", "propose"]
+
+def _known(name: str) -> str:
+    if name not in asked_verbs():
+        raise ValueError(f"there is no verb '{name}'; there are {', '.join(asked_verbs())}")
+    return name
+
+
+Verb = Annotated[str, AfterValidator(_known)]
 MAX_POLICY_BYTES = 64 * 1024
 BOUNDS = Bounds(MAX_POLICY_BYTES, values=100, nested=4, members=20, depth=3)
 _HOURS = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$")
@@ -27,7 +35,7 @@ class Policy(Closed):
     machine's ``models.toml``.
     """
 
-    verbs: Annotated[tuple[Verb, ...], Field(max_length=16)] = ("describe", "score", "tune", "evaluate")
+    verbs: Annotated[tuple[Verb, ...], Field(max_length=16)] = asked_by_default()
     tasks_a_day: Annotated[int, Field(ge=0, le=10**9)] = 10_000
     replies: Annotated[int, Field(ge=0, le=10**9)] = 10_000
     min_cases: Annotated[int, Field(ge=1, le=10**9)] = 1

@@ -9,7 +9,7 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
-from fedprompt.study.messages import TuneTask
+from fedprompt.verbs.tune import TuneTask
 
 __all__ = ["pack_residual", "residual_for"]
 

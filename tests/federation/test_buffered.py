@@ -20,13 +20,15 @@ from fedprompt.federation.schedules.buffered import Buffered, simulated_speed
 from fedprompt.federation.schedules.schedule import Course
 from fedprompt.federation.simulation import Population, SimulatedSites
 from fedprompt.federation.transports.transport import Delivered
-from fedprompt.privacy.wire import pack_reply, unpack_task
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.strategies.fedbuff import FedBuff, discounted, staleness_weight
 from fedprompt.strategies.strategy import Update
-from fedprompt.study.messages import EvaluateTask, ScoreReply, TuneReply, TuneTask
 from fedprompt.study.score import Score
 from fedprompt.trust.chain import follow
+from fedprompt.verbs.evaluate import EvaluateTask
+from fedprompt.verbs.score import ScoreReply
+from fedprompt.verbs.tune import TuneReply, TuneTask
+from fedprompt.verbs.wire import pack_reply, unpack_task
 from tests.scripted_sites import STUDY, study
 
 DIGEST = "s1:" + "0" * 32

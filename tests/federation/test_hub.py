@@ -9,10 +9,15 @@ from fedprompt.errors import FederationError
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
-from fedprompt.privacy.wire import pack_reply, unpack_task
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.study.messages import DescribeReply, Refusal, Reply, ScoreReply, Task, TuneReply
 from fedprompt.study.score import Comparison, Score
+from fedprompt.verbs.describe import DescribeReply, ask_describe
+from fedprompt.verbs.evaluate import ask_evaluate
+from fedprompt.verbs.forms import Reply, Task
+from fedprompt.verbs.refusals import Refusal
+from fedprompt.verbs.score import ScoreReply, ask_score
+from fedprompt.verbs.tune import TuneReply, ask_tune
+from fedprompt.verbs.wire import pack_reply, unpack_task
 from tests.scripted_sites import MODEL, STUDY
 
 STUDY_ID = STUDY.digest(MODEL.info.digest)
@@ -55,25 +60,25 @@ def describe(asked: Task, **changes: object) -> Answer:
 
 def test_an_answer_is_counted_and_the_ledgers_head_is_kept() -> None:
     found = hub(describe)
-    assert found.describe("a").tune == 30
+    assert ask_describe(found, "a").tune == 30
     assert found.received["a"] > 0 and found.heads == {"a": "f" * 64}
 
 
 def test_an_answer_to_another_task_is_refused() -> None:
     with pytest.raises(FederationError, match="site 'a' answered another task"):
-        hub(lambda task: describe(task, task="t1:" + "0" * 32)).describe("a")
+        ask_describe(hub(lambda task: describe(task, task="t1:" + "0" * 32)), "a")
 
 
 def test_an_answer_of_another_kind_is_refused() -> None:
     with pytest.raises(FederationError, match="site 'a' answered 'describe' to 'score'"):
-        hub(describe).score("a", [ONE.id])
+        ask_score(hub(describe), "a", [ONE.id])
     with pytest.raises(FederationError, match="site 'a' answered 'score' to 'evaluate'"):
-        hub(lambda task: (ScoreReply(verb="score", task=task.task, scores=()), {})).evaluate("a", [ONE], "test")
+        ask_evaluate(hub(lambda task: (ScoreReply(verb="score", task=task.task, scores=()), {})), "a", [ONE], "test")
 
 
 def test_bytes_that_are_no_answer_are_the_sites_failure() -> None:
     with pytest.raises(FederationError, match="site 'a' sent what is no reply"):
-        hub(lambda task: b"\x80\x04K\x01.").describe("a")
+        ask_describe(hub(lambda task: b"\x80\x04K\x01."), "a")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_bytes_that_are_no_answer_are_the_sites_failure() -> None:
 )
 def test_a_refusal_is_told_in_words(code: str, said: str) -> None:
     with pytest.raises(FederationError, match=f"site 'a' refused to describe: .*{said}"):
-        hub(lambda task: (Refusal.model_validate({"task": task.task, "code": code}), {})).describe("a")
+        ask_describe(hub(lambda task: (Refusal.model_validate({"task": task.task, "code": code}), {})), "a")
 
 
 @pytest.mark.parametrize(
@@ -106,8 +111,8 @@ def test_a_refusal_is_told_in_words(code: str, said: str) -> None:
 )
 def test_scores_of_anything_but_what_was_asked_are_refused(scores: tuple[Score, ...]) -> None:
     with pytest.raises(FederationError, match="site 'a' scored something else than it was asked"):
-        hub(lambda task: (ScoreReply(verb="evaluate", task=task.task, scores=scores), {})).evaluate(
-            "a", [ONE, TWO], "test"
+        ask_evaluate(
+            hub(lambda task: (ScoreReply(verb="evaluate", task=task.task, scores=scores), {})), "a", [ONE, TWO], "test"
         )
 
 
@@ -116,9 +121,9 @@ def test_comparisons_of_anything_but_what_was_asked_are_refused() -> None:
         scores = (score(ONE), score(TWO))
         return ScoreReply(verb="evaluate", task=task.task, scores=scores, comparisons=(pair(TWO, ONE),)), {}
 
-    assert hub(answer).evaluate("a", [ONE, TWO], "test", [(TWO.id, ONE.id)]).comparisons == (pair(TWO, ONE),)
+    assert ask_evaluate(hub(answer), "a", [ONE, TWO], "test", [(TWO.id, ONE.id)]).comparisons == (pair(TWO, ONE),)
     with pytest.raises(FederationError, match="something else than it was asked"):
-        hub(answer).evaluate("a", [ONE, TWO], "test", [(ONE.id, TWO.id)])
+        ask_evaluate(hub(answer), "a", [ONE, TWO], "test", [(ONE.id, TWO.id)])
 
 
 @pytest.mark.parametrize(("shape", "round"), [((4, 16), 1), ((3, 15), 1), ((3, 16), 2)])
@@ -128,7 +133,7 @@ def test_an_update_of_another_shape_or_round_is_refused(shape: tuple[int, int], 
         return reply, {"delta": np.zeros(shape, np.float32)}
 
     with pytest.raises(FederationError, match="site 'a' sent an update of another"):
-        hub(answer).tune("a", START.vectors, round=1, steps=1, seed=0)
+        ask_tune(hub(answer), "a", START.vectors, round=1, steps=1, seed=0)
 
 
 def test_a_task_has_an_id_of_its_own() -> None:
@@ -140,15 +145,15 @@ def test_a_task_has_an_id_of_its_own() -> None:
 
     asked = hub(answer)
     for ask in (
-        lambda: asked.describe("a"),
-        lambda: asked.score("a", [ONE.id]),
-        lambda: asked.score("a", [ONE.id, TWO.id]),
-        lambda: asked.score("a", [ONE.id, TWO.id], TWO.id),
-        lambda: asked.tune("a", START.vectors, round=1, steps=1, seed=0),
-        lambda: asked.tune("a", START.vectors, round=2, steps=1, seed=0),
-        lambda: asked.evaluate("a", [ONE, TWO], "test"),
-        lambda: asked.evaluate("a", [ONE, TWO], "validation"),
-        lambda: asked.evaluate("a", [ONE, TWO], "test", [(ONE.id, TWO.id)]),
+        lambda: ask_describe(asked, "a"),
+        lambda: ask_score(asked, "a", [ONE.id]),
+        lambda: ask_score(asked, "a", [ONE.id, TWO.id]),
+        lambda: ask_score(asked, "a", [ONE.id, TWO.id], TWO.id),
+        lambda: ask_tune(asked, "a", START.vectors, round=1, steps=1, seed=0),
+        lambda: ask_tune(asked, "a", START.vectors, round=2, steps=1, seed=0),
+        lambda: ask_evaluate(asked, "a", [ONE, TWO], "test"),
+        lambda: ask_evaluate(asked, "a", [ONE, TWO], "validation"),
+        lambda: ask_evaluate(asked, "a", [ONE, TWO], "test", [(ONE.id, TWO.id)]),
     ):
         with pytest.raises(FederationError):
             ask()
@@ -167,7 +172,7 @@ def test_the_local_transport_knows_its_sites_by_name() -> None:
 def test_a_site_too_many_versions_away_is_told_who_upgrades(version: str, older: str | None) -> None:
     ours = Hub(Canned(describe), STUDY_ID, version=version)
     if older is None:
-        assert ours.describe("a").tune == 30
+        assert ask_describe(ours, "a").tune == 30
         return
     with pytest.raises(FederationError, match=rf"site 'a': the hub has fedprompt 0\.9\.0 .* the {older} upgrades"):
-        ours.describe("a")
+        ask_describe(ours, "a")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -9,9 +10,9 @@ from pydantic import ValidationError
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.round_record import best_round
 from fedprompt.federation.transports.local import LocalTransport
-from fedprompt.prompts.prompt import Prompt
-from fedprompt.study.messages import ScoreReply
-from fedprompt.study.score import Score, SplitName
+from fedprompt.study.score import Score
+from fedprompt.verbs.forms import Parcel, Reply, Task
+from fedprompt.verbs.score import ScoreReply
 from tests.federation.test_rounds import NAMES, Memory, run
 from tests.scripted_sites import MODEL, STUDY, study, worker
 
@@ -26,13 +27,14 @@ class Told(Hub):
         super().__init__(LocalTransport(handlers), STUDY.digest(MODEL.info.digest))
         self._means, self._rounds = list(means), dict.fromkeys(NAMES, 0)
 
-    def evaluate(
-        self, site: str, prompts: Sequence[Prompt], split: SplitName, pairs: Sequence[tuple[str, str]] = ()
-    ) -> ScoreReply:
-        reply = super().evaluate(site, prompts, split, pairs)
+    def ask(self, site: str, form: type[Task], *given: Any, **more: Any) -> Parcel[Reply]:
+        parcel = super().ask(site, form, *given, **more)
+        reply = parcel.message
+        if not isinstance(reply, ScoreReply):
+            return parcel
         right = self._means[self._rounds[site]]
         self._rounds[site] += 1
-        return reply.model_copy(update={"scores": (_score(reply.scores[0], right),)})
+        return Parcel(reply.model_copy(update={"scores": (_score(reply.scores[0], right),)}), parcel.arrays)
 
 
 def _score(score: Score, right: int) -> Score:

@@ -23,12 +23,14 @@ from fedprompt.federation.transports.flare.engine import command
 from fedprompt.federation.transports.flare.link import LinkServer
 from fedprompt.federation.transports.flare.transport import FlareTransport, connected
 from fedprompt.models.scripted import WIDTH
-from fedprompt.privacy.wire import unpack_reply
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.ledger import Ledger
-from fedprompt.study.messages import Refusal
 from fedprompt.study.versions import OWN
 from fedprompt.trust.signing import site_identity
+from fedprompt.verbs.describe import ask_describe
+from fedprompt.verbs.refusals import Refusal
+from fedprompt.verbs.tune import ask_tune
+from fedprompt.verbs.wire import unpack_reply
 from fedprompt.workspace.enrolled.engine_process import EngineProcess
 from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.site_folder import enrolled
@@ -194,8 +196,8 @@ def test_a_reply_off_the_list_is_refused_and_the_federation_goes_on(
     running.eve.answer = lambda task: packed(task, change)
     hub.heads.pop("eve", None)
     with pytest.raises(FederationError, match="site 'eve' sent what is no reply"):
-        hub.describe("eve")
-    assert hub.describe("ant").tune == 30
+        ask_describe(hub, "eve")
+    assert ask_describe(hub, "ant").tune == 30
 
 
 @pytest.mark.parametrize(
@@ -210,8 +212,8 @@ def test_an_update_off_the_list_is_refused_and_the_federation_goes_on(
     hub.heads.pop("eve", None)
     start = np.zeros((3, WIDTH), np.float32)
     with pytest.raises(FederationError, match="site 'eve' sent"):
-        hub.tune("eve", start, round=1, steps=1, seed=0)
-    assert hub.describe("bee").tune == 30
+        ask_tune(hub, "eve", start, round=1, steps=1, seed=0)
+    assert ask_describe(hub, "bee").tune == 30
 
 
 def test_bytes_that_are_not_the_ledgers_last_entry_stay_at_the_site(
@@ -225,7 +227,7 @@ def test_bytes_that_are_not_the_ledgers_last_entry_stay_at_the_site(
         transport._job, transport._members = wire._job, wire._members
         hub.heads.pop("eve", None)
         with pytest.raises(FederationError, match="its own filter blocked the reply"):
-            Hub(transport, DIGEST).describe("eve")
+            ask_describe(Hub(transport, DIGEST), "eve")
     finally:
         running.eve.honest_ledger = True
 
@@ -234,7 +236,7 @@ def test_a_ledger_that_was_rewritten_is_noticed_by_the_hub(running: Running, hub
     running.eve.answer = lambda task: packed(task, {})
     hub.heads["eve"] = "a" * 64
     with pytest.raises(FederationError, match="site 'eve' showed a ledger that does not continue"):
-        hub.describe("eve")
+        ask_describe(hub, "eve")
     hub.heads.pop("eve")
 
 
@@ -242,15 +244,15 @@ def test_a_hub_that_alters_the_study_or_sends_a_hostile_soft_prompt_is_refused_b
     running: Running, hub: Hub, wire: FlareTransport
 ) -> None:
     with pytest.raises(FederationError, match="has not accepted this study"):
-        Hub(wire, "s1:" + "0" * 32).describe("ant")
+        ask_describe(Hub(wire, "s1:" + "0" * 32), "ant")
     huge = np.full((3, WIDTH), 1e6, np.float32)
     with pytest.raises(FederationError, match="shape, norm or id is off"):
-        hub.tune("ant", huge, round=1, steps=1, seed=0)
+        ask_tune(hub, "ant", huge, round=1, steps=1, seed=0)
     with pytest.raises(FederationError, match="shape, norm or id is off"):
-        hub.tune("ant", np.zeros((3, WIDTH + 1), np.float32), round=1, steps=1, seed=0)
+        ask_tune(hub, "ant", np.zeros((3, WIDTH + 1), np.float32), round=1, steps=1, seed=0)
     with pytest.raises(FederationError, match="not that many steps"):
-        hub.tune("ant", np.zeros((3, WIDTH), np.float32), round=1, steps=50, seed=0)
-    assert hub.describe("ant").tune == 30
+        ask_tune(hub, "ant", np.zeros((3, WIDTH), np.float32), round=1, steps=50, seed=0)
+    assert ask_describe(hub, "ant").tune == 30
 
 
 @pytest.mark.parametrize("verb", ["shell", "propose"])
@@ -268,7 +270,7 @@ def test_an_unlisted_verb_is_answered_with_nothing_but_a_code(
         return
     with pytest.raises(FederationError, match="site 'ant' gave no answer: its worker could not answer"):
         wire.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
-    assert hub.describe("ant").tune == 30
+    assert ask_describe(hub, "ant").tune == 30
 
 
 def test_a_second_site_of_the_same_name_is_not_admitted(running: Running, tmp_path: Path) -> None:
@@ -294,16 +296,16 @@ def test_a_job_that_names_another_class_does_not_run_at_a_site(running: Running,
         assert "EXECUTION_EXCEPTION" in str(session.get_job_status(job)) or "ABNORMAL" in str(
             session.get_job_status(job)
         )
-    assert hub.describe("ant").tune == 30
+    assert ask_describe(hub, "ant").tune == 30
 
 
 def test_a_site_that_was_killed_and_came_back_is_asked_again(running: Running, hub: Hub, wire: FlareTransport) -> None:
     start = np.zeros((3, WIDTH), np.float32)
-    before, _ = hub.tune("bee", start, round=1, steps=1, seed=9)
+    before, _ = ask_tune(hub, "bee", start, round=1, steps=1, seed=9)
     running.loopback.kill("bee")
     running.loopback.launch_site("bee", running.loopback.root / "bee.csv")
     wire._patience = wire._deadline = 90.0
-    again, _ = hub.tune("bee", start, round=1, steps=1, seed=9)
+    again, _ = ask_tune(hub, "bee", start, round=1, steps=1, seed=9)
     np.testing.assert_array_equal(before.delta, again.delta)
     entries = enrolled(running.loopback.sites["bee"], None).folder.ledger.entries()
     assert entries[-1].decision == "resent"
@@ -321,7 +323,7 @@ def test_a_hub_that_sends_code_names_a_judge_or_adds_a_field_is_answered_with_no
             wire.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
     assert len(enrolled(running.loopback.sites["ant"], None).folder.ledger.entries()) == before
     assert "a task could not be answered" in running.loopback.log("ant")
-    assert hub.describe("ant").tune == 30
+    assert ask_describe(hub, "ant").tune == 30
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -335,12 +337,12 @@ def test_a_start_that_is_not_finite_never_reaches_the_model(
     task = save({"task": np.frombuffer(canonical_json(body), dtype=np.uint8), "start": start})
     with pytest.raises(FederationError, match="its worker could not answer"):
         wire.ask("ant", task)
-    assert hub.describe("ant").tune == 30
+    assert ask_describe(hub, "ant").tune == 30
 
 
 def test_a_site_with_another_models_digest_takes_no_part(running: Running, wire: FlareTransport) -> None:
     with pytest.raises(FederationError, match="has not accepted this study"):
-        Hub(wire, STUDY.digest("m1:" + "0" * 32)).describe("bee")
+        ask_describe(Hub(wire, STUDY.digest("m1:" + "0" * 32)), "bee")
     entries = enrolled(running.loopback.sites["bee"], None).folder.ledger.entries()
     assert (entries[-1].decision, entries[-1].message["code"]) == ("refused", "unknown-study")
 
@@ -348,9 +350,9 @@ def test_a_site_with_another_models_digest_takes_no_part(running: Running, wire:
 def test_a_hub_two_minor_versions_ahead_is_told_that_the_site_upgrades(running: Running, wire: FlareTransport) -> None:
     major, minor = OWN.split(".")[:2]
     near, far = (f"{major}.{int(minor) + ahead}.0" for ahead in (1, 2))
-    assert Hub(wire, DIGEST, version=near).describe("ant").tune == 30
+    assert ask_describe(Hub(wire, DIGEST, version=near), "ant").tune == 30
     with pytest.raises(FederationError, match="more than one minor version apart; the site upgrades"):
-        Hub(wire, DIGEST, version=far).describe("ant")
+        ask_describe(Hub(wire, DIGEST, version=far), "ant")
     assert "more than one minor version apart" in running.loopback.log("ant")
 
 
@@ -370,7 +372,7 @@ def test_a_release_reaches_a_site_and_one_that_is_not_the_hubs_does_not(
 
 
 def test_no_process_of_a_site_that_was_killed_is_left(running: Running, hub: Hub) -> None:
-    assert hub.describe("bee").tune == 30  # it takes part in a job
+    assert ask_describe(hub, "bee").tune == 30  # it takes part in a job
     left = running.loopback.family("bee")
     assert len(left) >= 3  # the worker, its engine, and the job's process
     running.loopback.kill("bee")
@@ -394,7 +396,7 @@ def test_a_certificate_of_another_site_does_not_connect(running: Running, hub: H
             time.sleep(0.5)
     assert "authenticated as 'eve' but claimed endpoint 'fox'" in said
     assert "fox" not in connected(running_hub(running.loopback.hub))
-    assert hub.describe("ant").tune == 30
+    assert ask_describe(hub, "ant").tune == 30
 
 
 def test_a_site_that_was_sent_away_is_refused_at_once(running: Running, hub: Hub) -> None:
@@ -405,4 +407,4 @@ def test_a_site_that_was_sent_away_is_refused_at_once(running: Running, hub: Hub
     while "eve" in connected(where) and time.monotonic() < end:
         time.sleep(0.5)
     assert "eve" not in connected(where)
-    assert hub.describe("ant").tune == 30
+    assert ask_describe(hub, "ant").tune == 30

@@ -17,8 +17,8 @@ from fedprompt.federation.transports.flare.address import LEDGER, WORKER_SOCKET
 from fedprompt.federation.transports.flare.engine import command
 from fedprompt.federation.transports.flare.finished import clean_finished
 from fedprompt.federation.transports.flare.link import LinkServer
-from fedprompt.privacy.wire import unpack_task
 from fedprompt.site.worker import Worker
+from fedprompt.verbs.wire import unpack_task
 from fedprompt.workspace.enrolled.engine_process import EngineProcess
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home

@@ -8,9 +8,9 @@ from hypothesis.extra.numpy import arrays
 
 from fedprompt.errors import EgressRefused
 from fedprompt.privacy.quantise import ARRAYS, quantise, restore, with_feedback
-from fedprompt.privacy.wire import pack_reply, unpack_reply
-from fedprompt.study.messages import TuneReply
 from fedprompt.study.schema import Precision
+from fedprompt.verbs.tune import TuneReply
+from fedprompt.verbs.wire import pack_reply, unpack_reply
 
 VALUES = arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 6)), elements=st.floats(-1e4, 1e4, width=32))
 SMALL: tuple[Precision, ...] = ("float16", "int8")

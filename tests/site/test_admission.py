@@ -6,7 +6,7 @@ from pathlib import Path
 from fedprompt.site.admission import not_now
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.policy import Policy, write_policy
-from fedprompt.study.messages import DescribeTask
+from fedprompt.verbs.describe import DescribeTask
 
 STUDY = "s1:" + "b" * 32
 TASK = DescribeTask(task="t1:" + "a" * 32, study=STUDY)

@@ -9,12 +9,14 @@ from fedprompt.errors import FederationError, SiteRefused
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
-from fedprompt.privacy.wire import pack_reply, unpack_reply, unpack_task
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.study.messages import Choice, EvaluateTask, ScoreReply
 from fedprompt.study.schema import Study
 from fedprompt.trust.chain import follow
+from fedprompt.verbs.choosing import Choice
+from fedprompt.verbs.evaluate import EvaluateTask, ask_choice, ask_evaluate
+from fedprompt.verbs.score import ScoreReply, ask_score
+from fedprompt.verbs.wire import pack_reply, unpack_reply, unpack_task
 from tests.scripted_sites import MODEL, STUDY, study, worker
 
 ASKED = study(rounds={"count": 1, "personal": {"mixtures": [0.5]}})
@@ -30,31 +32,31 @@ def hub(path: Path, chosen: Study = ASKED) -> Hub:
 
 def test_the_choice_is_no_worse_than_any_template_and_is_scored_on_test_under_its_id(tmp_path: Path) -> None:
     asked = hub(tmp_path)
-    choice, score = asked.choose("clinic", TEMPLATES, [COMMON], START.vectors, 0)
-    manual = asked.score("clinic", TEMPLATES).scores
+    choice, score = ask_choice(asked, "clinic", TEMPLATES, [COMMON], START.vectors, 0)
+    manual = ask_score(asked, "clinic", TEMPLATES).scores
     assert score.split == "validation" and all(score.total >= one.total for one in manual)
-    assert asked.choose("clinic", TEMPLATES, [COMMON], START.vectors, 0) == (choice, score)  # the same bytes
+    assert ask_choice(asked, "clinic", TEMPLATES, [COMMON], START.vectors, 0) == (choice, score)  # the same bytes
     if choice.prompt.startswith("h1:"):
         pairs = [(choice.prompt, COMMON.id)]
-        found = asked.evaluate("clinic", [COMMON], "test", pairs, choice.prompt)
+        found = ask_evaluate(asked, "clinic", [COMMON], "test", pairs, choice.prompt)
         assert {one.prompt for one in found.scores} == {COMMON.id, choice.prompt}
         assert [(one.first, one.second) for one in found.comparisons] == pairs and found.looks == 1
 
 
 def test_a_site_chooses_only_where_the_accepted_study_says_so(tmp_path: Path) -> None:
     with pytest.raises(SiteRefused, match="does not allow"):
-        hub(tmp_path, STUDY).choose("clinic", TEMPLATES, [COMMON], START.vectors, 0)
+        ask_choice(hub(tmp_path, STUDY), "clinic", TEMPLATES, [COMMON], START.vectors, 0)
 
 
 @pytest.mark.parametrize("start", [np.zeros((2, START.width), np.float32), np.full((3, START.width), 1e6, np.float32)])
 def test_a_start_of_another_shape_or_length_is_refused(tmp_path: Path, start: np.ndarray) -> None:
     with pytest.raises(SiteRefused, match=r"shape, norm"):
-        hub(tmp_path).choose("clinic", TEMPLATES, [COMMON], start, 0)
+        ask_choice(hub(tmp_path), "clinic", TEMPLATES, [COMMON], start, 0)
 
 
 def test_what_was_never_chosen_cannot_be_scored(tmp_path: Path) -> None:
     with pytest.raises(SiteRefused, match="not of the accepted study"):
-        hub(tmp_path).evaluate("clinic", [COMMON], "test", (), "h1:" + "0" * 32)
+        ask_evaluate(hub(tmp_path), "clinic", [COMMON], "test", (), "h1:" + "0" * 32)
 
 
 HIDDEN = "h1:" + "a" * 32
@@ -85,4 +87,4 @@ def test_a_choice_that_was_not_given_is_refused_by_the_hub(tmp_path: Path, told:
 
     asked = Hub(LocalTransport({"clinic": lies}), ASKED.digest(MODEL.info.digest))
     with pytest.raises(FederationError, match="not given"):
-        asked.choose("clinic", TEMPLATES, [COMMON], START.vectors, 0)
+        ask_choice(asked, "clinic", TEMPLATES, [COMMON], START.vectors, 0)

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from fedprompt.errors import LedgerError
-from fedprompt.privacy.wire import unpack_reply
 from fedprompt.site.gate import Gate, Outgoing
 from fedprompt.site.ledger import Ledger
 from fedprompt.site.replies import ReplyStore
-from fedprompt.study.messages import DescribeReply, Refusal, TuneReply
 from fedprompt.trust.chain import GENESIS, follow
+from fedprompt.verbs.describe import DescribeReply
+from fedprompt.verbs.refusals import Refusal
+from fedprompt.verbs.tune import TuneReply
+from fedprompt.verbs.wire import unpack_reply
 
 STUDY = "s1:" + "b" * 32
 TASK = "t1:" + "a" * 32

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from fedprompt.errors import DataError
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.site.personal import OwnPrompts, candidates, first_best, hidden_id, mixed
+from fedprompt.site.personal import OwnPrompts, hidden_id
+from fedprompt.verbs.choosing import candidates, first_best, mixed
 from tests.scripted_sites import STUDY
 
 TEMPLATES = [Prompt(template) for template in STUDY.candidates()]

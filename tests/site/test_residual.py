@@ -3,7 +3,7 @@
 import numpy as np
 
 from fedprompt.site.residual import pack_residual, residual_for
-from fedprompt.study.messages import TuneTask
+from fedprompt.verbs.tune import TuneTask
 
 LEFT = np.array([[0.5, -0.25]], np.float32)
 

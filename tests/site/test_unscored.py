@@ -5,11 +5,12 @@ from pathlib import Path
 import yaml
 
 from fedprompt.evaluation.cases import Case
-from fedprompt.privacy.wire import pack_task, unpack_reply
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.folder import SiteFolder
-from fedprompt.study.messages import Refusal, ScoreReply, ScoreTask
 from fedprompt.study.schema import Study
+from fedprompt.verbs.refusals import Refusal
+from fedprompt.verbs.score import ScoreReply, ScoreTask
+from fedprompt.verbs.wire import pack_task, unpack_reply
 from fedprompt.workspace.cases.site_of_file import make_worker
 from tests.scripted_sites import MODEL, TEXT
 

@@ -12,26 +12,20 @@ import pytest
 
 from fedprompt.errors import EgressRefused
 from fedprompt.models.scripted import WIDTH
-from fedprompt.privacy.wire import Parcel, pack_task, unpack_reply
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.local_steps import site_seed
 from fedprompt.site.policy import Policy, write_policy
 from fedprompt.site.worker import Worker
-from fedprompt.study.messages import (
-    DescribeReply,
-    DescribeTask,
-    EvaluateTask,
-    ProposeTask,
-    Refusal,
-    Reply,
-    ScoreReply,
-    ScoreTask,
-    Task,
-    TuneReply,
-    TuneTask,
-)
+from fedprompt.verbs.describe import DescribeReply, DescribeTask
+from fedprompt.verbs.evaluate import EvaluateTask
+from fedprompt.verbs.forms import Parcel, Reply, Task
+from fedprompt.verbs.propose import ProposeTask
+from fedprompt.verbs.refusals import Refusal
+from fedprompt.verbs.score import ScoreReply, ScoreTask
+from fedprompt.verbs.tune import TuneReply, TuneTask
+from fedprompt.verbs.wire import pack_task, unpack_reply
 from tests.scripted_sites import LABELS, MODEL, STUDY, cases, short_worker, study, worker
 
 TASK = "t1:" + "a" * 32
@@ -98,7 +92,7 @@ def test_tune_gives_an_update_that_lowers_the_loss_and_depends_on_seed_site_and_
     assert isinstance(reply, TuneReply)
     assert (reply.cases, reply.round) == (30, 1)
     assert delta.shape == (3, WIDTH)
-    objective, rows = site.objective("tune"), range(30)
+    objective, rows = site.side.objective("tune"), range(30)
     assert (
         objective.loss_and_gradient(START.vectors + delta, rows).loss
         < objective.loss_and_gradient(START.vectors, rows).loss
@@ -114,12 +108,12 @@ def test_tune_gives_an_update_that_lowers_the_loss_and_depends_on_seed_site_and_
 def test_a_first_round_that_begins_alike_is_told_again_and_not_run_again(site: Worker, monkeypatch: Any) -> None:
     first = ask(site, tune(), start=START.vectors)
     told: list[tuple[int, int, float]] = []
-    site.on_step = lambda number, step, loss: told.append((number, step, loss))
-    monkeypatch.setattr(site, "_objectives", {"tune": None})  # whoever runs a step now fails
+    site.side.on_step = lambda number, step, loss: told.append((number, step, loss))
+    monkeypatch.setattr(site.side, "_objectives", {"tune": None})  # whoever runs a step now fails
     again = ask(site, tune(task=new_id()), start=START.vectors)
     assert all(np.array_equal(again.arrays[name], first.arrays[name]) for name in first.arrays)
     assert [step for _, step, _ in told] == [1, 2]
-    site._objectives.clear()
+    site.side._objectives.clear()
     other = ask(site, tune(task=new_id(), seed=1), start=START.vectors)
     assert any(not np.array_equal(other.arrays[name], first.arrays[name]) for name in first.arrays)
 

@@ -48,7 +48,7 @@ def test_log_likelihoods_come_part_by_part() -> None:
 
 
 def test_two_sites_pooled_are_one_site_of_both(tmp_path: Path) -> None:
-    parts = [worker(tmp_path, name).objective("tune") for name in ("bank", "clinic")]
+    parts = [worker(tmp_path, name).side.objective("tune") for name in ("bank", "clinic")]
     pooled = PooledObjective(parts)
     vectors = MODEL.text_init("Overall", 3).vectors
     one, two = (part.loss_and_gradient(vectors, range(30)) for part in parts)

@@ -54,7 +54,7 @@ def test_nobody_spells_the_settings_out_beside_it() -> None:
 
 def test_a_prompt_that_a_site_tunes_for_itself_is_tuned_as_in_rounds_with_the_strategys_pull(tmp_path: Path) -> None:
     asked = study(rounds=TWO)
-    objective = worker(tmp_path / "site", chosen=asked).objective("tune")
+    objective = worker(tmp_path / "site", chosen=asked).side.objective("tune")
     soft = START
     for number in (1, 2):
         soft = tune_soft(objective, soft, settings_of(asked, number), rng=np.random.default_rng(number)).soft
@@ -67,7 +67,7 @@ def test_a_prompt_that_a_site_tunes_for_itself_is_tuned_as_in_rounds_with_the_st
 
 def test_a_site_that_stopped_while_it_tuned_for_itself_goes_on_from_there(tmp_path: Path) -> None:
     asked = study(rounds={"count": 2})
-    objective = worker(tmp_path / "site", chosen=asked).objective("tune")
+    objective = worker(tmp_path / "site", chosen=asked).side.objective("tune")
     scored: list[Prompt] = []
 
     def last(prompt: Prompt) -> float:

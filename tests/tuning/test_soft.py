@@ -67,7 +67,7 @@ def test_a_batch_is_never_larger_than_the_split() -> None:
 
 
 def test_the_same_generator_gives_the_same_vectors_and_another_gives_others(tmp_path: Path) -> None:
-    objective = worker(tmp_path).objective("tune")
+    objective = worker(tmp_path).side.objective("tune")
     one, same, other = (tune_soft(objective, START, TuningSettings(6, 4, 0.05), rng=rng(seed)) for seed in (3, 3, 4))
     assert one.soft == same.soft and one.loss == same.loss
     assert one.soft != other.soft
@@ -101,7 +101,7 @@ def test_vectors_that_leave_the_numbers_are_a_tuning_error() -> None:
 
 
 def test_a_large_batch_in_parts_is_the_same_step(tmp_path: Path) -> None:
-    objective = worker(tmp_path).objective("tune")
+    objective = worker(tmp_path).side.objective("tune")
     whole, parts = (
         tune_soft(objective, START, TuningSettings(3, 8, 0.05, accumulate=count), rng=rng()) for count in (1, 3)
     )
@@ -110,7 +110,7 @@ def test_a_large_batch_in_parts_is_the_same_step(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_broken_off_takes_the_steps_it_would_have_taken(tmp_path: Path) -> None:
-    objective = worker(tmp_path / "site").objective("tune")
+    objective = worker(tmp_path / "site").side.objective("tune")
     whole = tune_soft(objective, START, TuningSettings(7, 8, 0.05), rng=rng(5))
     checkpoint = Checkpoint(tmp_path / "tuning.safetensors", "run 1")
 

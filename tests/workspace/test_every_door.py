@@ -16,8 +16,8 @@ from fedprompt.errors import FedPromptError
 from fedprompt.exports.bundle import Bundle
 from fedprompt.exports.identity import prompt_of
 from fedprompt.exports.protocol import ImportContext
-from fedprompt.privacy.wire import unpack_reply, unpack_task
 from fedprompt.site.policy import read_policy
+from fedprompt.verbs.wire import unpack_reply, unpack_task
 from fedprompt.workspace.cases.evaluation_sets import evaluation_sets
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.exchange.release import read_release

@@ -30,6 +30,7 @@ from fedprompt.strategies.fedbuff import FedBuff, discounted
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.strategies.strategy import Update
 from fedprompt.study.schema import Rounds
+from fedprompt.verbs.tune import ask_tune
 
 __all__ = ["Buffered", "Journal", "simulated_speed"]
 
@@ -184,7 +185,8 @@ def _asked(course: Course, flight: _Flight, start: NDArray[np.float32]) -> Arriv
         return Arrival(site, turn, version, 0.0, why="left-out", reason=why)
     sent, received, began = hub.sent[site], hub.received[site], clock()
     try:
-        update, loss = hub.tune(
+        update, loss = ask_tune(
+            hub,
             site,
             start,
             round=course.after + turn,

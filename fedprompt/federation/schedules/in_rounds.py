@@ -22,6 +22,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.strategies.strategy import Update
+from fedprompt.verbs.tune import ask_tune
 
 __all__ = ["InRounds"]
 
@@ -118,7 +119,8 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
     held: list[Update] = []
 
     def tune(site: str) -> Tuned:
-        return hub.tune(
+        return ask_tune(
+            hub,
             site,
             vectors,
             round=plan.number,

@@ -13,6 +13,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Rounds, Tuning
 from fedprompt.study.score import Score
+from fedprompt.verbs.evaluate import ask_evaluate
 
 __all__ = ["Course", "Progress", "Schedule"]
 
@@ -51,7 +52,7 @@ class Course:
 
     def validated(self, site: str, prompt: Prompt) -> Score:
         """Ask a site for a prompt's score on validation."""
-        return self.asking.hub.evaluate(site, [prompt], "validation").scores[0]
+        return ask_evaluate(self.asking.hub, site, [prompt], "validation").scores[0]
 
 
 class Schedule(Protocol):

@@ -36,6 +36,7 @@ from fedprompt.trust.signing import site_identity
 from fedprompt.tuning.pooled import PooledObjective
 from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import tune_soft
+from fedprompt.verbs.describe import ask_describe
 from fedprompt.workspace.cases.site_of_file import cases_of, make_worker
 from fedprompt.workspace.demo.result import demo_result
 from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source, write_cases
@@ -196,7 +197,7 @@ class _Demo:
             model=self.model.info.name,
             settings={**asdict(settings), "machine": asdict(self.model.info.settings)},
             seconds=clock.seconds,
-            work=shown_work(sum((worker.work for worker in self.workers.values()), Work()), self.model.info),
+            work=shown_work(sum((worker.side.work for worker in self.workers.values()), Work()), self.model.info),
             clipped={site: federation.clipped.of(site) for site in self.workers},
             templates=list(federation.templates.values()),
             scores=scores,
@@ -211,7 +212,7 @@ class _Demo:
     def _describe(self) -> None:
         described = {}
         for site in self.hub.sites:
-            reply = self.hub.describe(site)
+            reply = ask_describe(self.hub, site)
             labels = dict(zip(self.study.answer.labels, reply.labels, strict=True))
             described[site] = {
                 "source": next(s.title for s in SOURCES if s.site == site),
@@ -231,7 +232,7 @@ class _Demo:
         soft = records[-1].prompt.soft if records else start
         assert soft is not None
         count = self.study.rounds.count
-        pooled = PooledObjective([worker.objective("tune") for worker in self.workers.values()])
+        pooled = PooledObjective([worker.side.objective("tune") for worker in self.workers.values()])
         for number in range(len(records) + 1, count + 1):
             clock.tell(f"pooled cases, round {number} of {count}", (number - 1) / count, round=number)
             settings = settings_of(self.study, number)
@@ -250,7 +251,7 @@ class _Demo:
 
     def _validate(self, worker: Worker, prompt: Prompt) -> Score:
         assert prompt.soft is not None
-        cases = worker.splits.validation
-        table = worker.objective("validation").loglikelihoods(prompt.soft.vectors)
+        cases = worker.side.splits.validation
+        table = worker.side.objective("validation").loglikelihoods(prompt.soft.vectors)
         run = choice_run(prompt, table, true_labels(cases, self.study.answer))
         return to_score(run, cases, "validation", self.study.answer)

@@ -26,17 +26,17 @@ def demo_time(
         worker: one of the sites', whose cases are timed.
         tune: cases a site tunes on; ``held_out`` each for validation and for test.
     """
-    cases, sites = worker.splits.validation[:TIMED], len(SOURCES)
+    cases, sites = worker.side.splits.validation[:TIMED], len(SOURCES)
     answer, tuning = study.answer, study.tuning
     prompts = [Prompt(template) for template in study.candidates()]
-    run_prompts(model, prompts[:1], cases, answer, worker.splits.tune)  # the first pass warms up
+    run_prompts(model, prompts[:1], cases, answer, worker.side.splits.tune)  # the first pass warms up
     began = time.perf_counter()
-    run_prompts(model, prompts, cases, answer, worker.splits.tune)
+    run_prompts(model, prompts, cases, answer, worker.side.splits.tune)
     score = (time.perf_counter() - began) / len(cases)
     slot = Prompt(study.soft_template(), start_prompt(model, study, bank))
     assert slot.soft is not None and study.soft is not None
     began = time.perf_counter()
-    shown = Shown(slot.template, worker.splits.tune)
+    shown = Shown(slot.template, worker.side.splits.tune)
     queries = [query(slot, case, answer.labels, shown.to(case)) for case in cases]
     objective = model.objective(queries, [0] * len(cases), study.soft.tokens)
     prefill = (time.perf_counter() - began) / len(cases)

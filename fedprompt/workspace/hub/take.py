@@ -5,10 +5,10 @@ from pathlib import Path
 
 from fedprompt.boundary.checked import Bounds, Unfit, checked_value
 from fedprompt.errors import EgressRefused, FederationError, PromptError
-from fedprompt.privacy.wire import unpack_reply
 from fedprompt.prompts.origins import PUBLISHED
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.study.messages import PublishReply
+from fedprompt.verbs.publish import PublishReply
+from fedprompt.verbs.wire import unpack_reply
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.exchange.publication import SIGNED, Publication
 from fedprompt.workspace.json_file import read_json

@@ -75,7 +75,7 @@ def tune(
         return row.result
     clock = Clock(report, {"tune": 9.0, "test": 1.0})
     began = time.monotonic()
-    worker.on_step = _Steps(ws, run, clock, parsed)
+    worker.side.on_step = _Steps(ws, run, clock, parsed)
     hub = Hub(LocalTransport({OWN_SITE: worker.handle}), digest)
     federation = FederationRun(ws.bank, run, parsed, digest, hub, clock)
     with clock.stage("tune", "tuning the soft prompt"), _own_words(worker):
@@ -94,7 +94,7 @@ def tune(
         "loss": [record.loss[OWN_SITE] for record in records],
         "validation": shown_score(kept.scores[OWN_SITE]),
         "test": shown_score(look.scores[OWN_SITE][kept.prompt.id]),
-        **shown_work(worker.work, model.info),
+        **shown_work(worker.side.work, model.info),
         "clipped": federation.clipped.of(OWN_SITE),
         "left_out": len(splits.left_out),
         "settings": machine,
@@ -106,7 +106,7 @@ def tune(
 
 
 def _note_clipped(federation: FederationRun, worker: Worker) -> None:
-    for split, cases in worker.clipped.items():
+    for split, cases in worker.side.all_clipped.items():
         federation.clipped.note(OWN_SITE, split, cases)
 
 

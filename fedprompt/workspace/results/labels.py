@@ -6,9 +6,7 @@ Invariant: a key that a result may have has its words here, in the order in whic
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from fedprompt.study.messages import ChoiceKind
-
-__all__ = ["CHOICES", "HARDENING", "TESTED", "Label", "choice_words", "labelled"]
+__all__ = ["HARDENING", "TESTED", "Label", "labelled"]
 
 
 @dataclass(frozen=True)
@@ -45,24 +43,9 @@ HARDENING: Mapping[str, str] = {
     "manual": "best template",
 }
 
-CHOICES: Mapping[ChoiceKind, str] = {
-    "manual": "one of the study's templates",
-    "global": "the common prompt",
-    "group": "its group's prompt",
-    "own": "the prompt it tuned alone",
-    "mixture-global": "a mixture of its own prompt ({share}) and the common one",
-    "mixture-group": "a mixture of its own prompt ({share}) and its group's",
-}
-
 
 def labelled(names: Iterable[str]) -> list[tuple[str, str]]:
     """Return the rows of a test by key and words, in the tables' order; a key that is not known here comes last."""
     held = list(names)
     known = [(name, label.words) for name, label in TESTED.items() if name in held]
     return known + [(name, name) for name in held if name not in TESTED]
-
-
-def choice_words(kind: str, share: float | None) -> str | None:
-    """Return what a site keeps for itself in words, None for a kind that is not known here."""
-    found = next((words for name, words in CHOICES.items() if name == kind), None)
-    return None if found is None else found.format(share=f"{100 * (share or 0):.0f} %")

@@ -16,9 +16,9 @@ from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.prompts.origins import LOCAL
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.site.personal import first_best
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
+from fedprompt.verbs.choosing import first_best
 from fedprompt.workspace.rounds.federation_run import FederationRun, TestLook
 from fedprompt.workspace.rounds.result_table import average, difference, entry, gain_sentence
 

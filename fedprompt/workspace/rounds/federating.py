@@ -28,8 +28,8 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.files import read_study
-from fedprompt.study.messages import DescribeReply
 from fedprompt.study.schema import Study
+from fedprompt.verbs.describe import DescribeReply, ask_describe
 from fedprompt.workspace.answers.study_model import machine_settings, model_digest_of, shared_model
 from fedprompt.workspace.bills.judge_bill import judge_paid
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
@@ -116,8 +116,8 @@ def federate(
     info = None if isinstance(model, LangChainChat) else model.info
 
     def took() -> dict[str, Any]:
-        judge = judge_paid(ws.home.path, parsed, [worker.resources for worker in workers.values()])
-        return {**shown_work(sum((worker.work for worker in workers.values()), Work()), info), "judge": judge}
+        judge = judge_paid(ws.home.path, parsed, [worker.side.resources for worker in workers.values()])
+        return {**shown_work(sum((worker.side.work for worker in workers.values()), Work()), info), "judge": judge}
 
     return _federate(ws, parsed, start, digest, transport, settings, sources, seed, resume, report, machine, took)
 
@@ -333,5 +333,7 @@ def _described(
             "version": reply.version,
         }
 
-    federation.each("describe", federation.hub.describe, take, lambda site: (f"{site} counts its cases", 0.0))
+    federation.each(
+        "describe", partial(ask_describe, federation.hub), take, lambda site: (f"{site} counts its cases", 0.0)
+    )
     return {site: found[site] for site in federation.hub.sites if site in found}

@@ -23,9 +23,11 @@ from fedprompt.prompts.origins import FEDERATED, STUDY
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
-from fedprompt.study.messages import Choice, ScoreReply
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
+from fedprompt.verbs.choosing import Choice
+from fedprompt.verbs.evaluate import ask_choice, ask_evaluate
+from fedprompt.verbs.score import ScoreReply, ask_score
 from fedprompt.workspace.results.methods import how_judged, told_how
 from fedprompt.workspace.rounds.in_bank import BankJournal, BankKeeper, BankWriter, ClippedCases
 from fedprompt.workspace.timing import Clock
@@ -143,7 +145,7 @@ class FederationRun:
             def ask(site: str, group: Sequence[str] = group) -> ScoreReply | None:
                 if all(prompt in known.get(site, {}) for prompt in group):
                     return None
-                return self.hub.score(site, group)
+                return ask_score(self.hub, site, group)
 
             def told(site: str, group: Sequence[str] = group, place: int = place) -> tuple[str, float]:
                 names = self.templates[group[0]].name + (f" and {len(group) - 1} more" if len(group) > 1 else "")
@@ -238,7 +240,7 @@ class FederationRun:
         sites = self.hub.sites
 
         def ask(site: str) -> ScoreReply | None:
-            return None if site in known else self.hub.evaluate(site, asked, "validation", pairs)
+            return None if site in known else ask_evaluate(self.hub, site, asked, "validation", pairs)
 
         def take(site: str, reply: ScoreReply | None) -> None:
             if reply is not None:
@@ -269,7 +271,7 @@ class FederationRun:
             ids = [*(prompt.id for prompt in wanted[site]), *([hidden[site]] if site in hidden else [])]
             if all(prompt in known.get(site, {}) for prompt in ids):
                 return None
-            return self.hub.evaluate(site, wanted[site], "test", pairs[site], hidden.get(site))
+            return ask_evaluate(self.hub, site, wanted[site], "test", pairs[site], hidden.get(site))
 
         def take(site: str, reply: ScoreReply | None) -> None:
             if reply is not None:
@@ -302,7 +304,7 @@ class FederationRun:
 
         def ask(site: str) -> tuple[Choice, Score]:
             soft = [common, *([groups[site]] if site in groups else [])]
-            return self.hub.choose(site, [*self.templates], soft, start.vectors, seed)
+            return ask_choice(self.hub, site, [*self.templates], soft, start.vectors, seed)
 
         def take(site: str, answer: tuple[Choice, Score]) -> None:
             choice, score = answer

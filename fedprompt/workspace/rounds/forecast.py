@@ -25,14 +25,16 @@ from fedprompt.models.chat.config import is_chat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import load
 from fedprompt.privacy.quantise import quantise
-from fedprompt.privacy.wire import pack_reply, pack_task
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.files import read_study
-from fedprompt.study.messages import EvaluateTask, ScoreReply, ScoreTask, TuneReply, TuneTask
 from fedprompt.study.schema import Study
 from fedprompt.study.score import BINS, CalibrationBin, Score
 from fedprompt.tuning.metered import prepare
+from fedprompt.verbs.evaluate import EvaluateTask
+from fedprompt.verbs.score import ScoreReply, ScoreTask
+from fedprompt.verbs.tune import TuneReply, TuneTask
+from fedprompt.verbs.wire import pack_reply, pack_task
 from fedprompt.workspace.answers.study_model import model_digest_of
 from fedprompt.workspace.bills.chat_bill import ChatBill, chat_bill
 from fedprompt.workspace.bills.judge_bill import has_judge, judge_bill

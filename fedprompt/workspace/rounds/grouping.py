@@ -20,6 +20,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.strategies.strategy import Update
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
+from fedprompt.verbs.tune import ask_tune
 from fedprompt.workspace.results.points import points
 from fedprompt.workspace.rounds.federation_run import FederationRun
 from fedprompt.workspace.timing import Clock
@@ -109,7 +110,7 @@ def _updates(
 
     def ask(site: str) -> Update:
         steps, precision = study.tuning.steps, rounds.update
-        return hub.tune(site, soft.vectors, round=after + 1, steps=steps, seed=seed, precision=precision)[0]
+        return ask_tune(hub, site, soft.vectors, round=after + 1, steps=steps, seed=seed, precision=precision)[0]
 
     def told(site: str) -> None:
         clock.tell(f"which sites are alike: {site} tunes", sites.index(site) / len(sites), round=after + 1, site=site)

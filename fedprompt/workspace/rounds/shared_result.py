@@ -8,10 +8,9 @@ from fedprompt.bank.store import Bank
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.study.messages import Choice
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
-from fedprompt.workspace.results.labels import choice_words
+from fedprompt.verbs.choosing import Choice, choice_words
 from fedprompt.workspace.results.points import points
 from fedprompt.workspace.rounds.federation_run import FederationRun, Kept, TestLook
 from fedprompt.workspace.rounds.grouping import SiteGroup, group_sentences, run_groups

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from fedprompt.errors import LedgerError
-from fedprompt.privacy.wire import unpack_reply
+from fedprompt.verbs.wire import unpack_reply
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
 

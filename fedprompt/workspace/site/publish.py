@@ -20,8 +20,8 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.site.gate import Gate
-from fedprompt.study.messages import PublishReply
 from fedprompt.study.schema import DemonstrationsSpec, MessageSpec, TemplateSpec
+from fedprompt.verbs.publish import PublishReply
 from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.exchange.publication import SIGNED, Publication

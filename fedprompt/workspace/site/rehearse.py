@@ -6,7 +6,6 @@ Nothing is sent. The test split is left alone: a look at it is for the nominated
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,12 +18,13 @@ from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
 from fedprompt.models.registry import load
-from fedprompt.privacy.wire import unpack_reply
-from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
+from fedprompt.verbs.registry import VERBS
+from fedprompt.verbs.verb import Rehearsal
+from fedprompt.verbs.wire import unpack_reply
 from fedprompt.workspace.bills.judge_bill import judge_paid
-from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
+from fedprompt.workspace.enrolled.site_folder import Accepted, EnrolledSite, enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.rounds.federation_run import start_prompt
@@ -64,6 +64,10 @@ def _within(report: Report, name: str, step: int, steps: int, done: float, total
     report(Progress("rehearse", name, step + min(1.0, done / max(total, 1e-9)), steps))
 
 
+def _start(accepted: Accepted, home: Home) -> SoftPrompt:
+    return start_prompt(load(accepted.study.model, home.path), accepted.study)
+
+
 def site_rehearse(
     home: Home,
     data: Path,
@@ -97,28 +101,12 @@ def site_rehearse(
         report(Progress("prepare", f"loading {accepted.study.model}"))
         worker = open_worker(home, EnrolledSite(chosen.name, aside), accepted, data, columns)
         hub = Hub(_Overheard(LocalTransport({chosen.name: worker.handle}), rows), accepted.digest)
-        templates = [Prompt(template).id for template in accepted.study.candidates()]
-        steps: list[tuple[str, Callable[[], Any]]] = [
-            ("describe", lambda: hub.describe(chosen.name)),
-            ("score", lambda: hub.score(chosen.name, templates)),
-        ]
-        if accepted.study.soft is not None:
-            start = start_prompt(load(accepted.study.model, home.path), accepted.study)
-
-            def tune_and_evaluate() -> None:
-                rounds, tuning = accepted.study.rounds, accepted.study.tuning
-                update, _ = hub.tune(
-                    chosen.name, start.vectors, round=1, steps=tuning.steps, seed=0, precision=rounds.update
-                )
-                tuned = SoftPrompt(start.vectors + update.delta, start.model)
-                hub.evaluate(chosen.name, [Prompt(accepted.study.soft_template(), tuned)], "validation")
-
-            steps.append(("tune and evaluate", tune_and_evaluate))
-        for done, (name, run) in enumerate(steps):
-            worker.on_progress = partial(_within, report, name, done, len(steps))
-            worker.on_progress(0.0, 1.0)
-            run()
-        judge = judge_paid(home.path, accepted.study, [worker.resources])
+        asked = Rehearsal(hub, chosen.name, accepted.study, partial(_start, accepted, home))
+        for done, verb in enumerate(VERBS):
+            worker.side.on_progress = partial(_within, report, verb.name, done, len(VERBS))
+            worker.side.on_progress(0.0, 1.0)
+            verb.rehearse(asked)
+        judge = judge_paid(home.path, accepted.study, [worker.side.resources])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return {
@@ -129,5 +117,5 @@ def site_rehearse(
         "would_leave": rows,
         "bytes": sum(row["bytes"] for row in rows),
         "judge": judge,
-        "not_rehearsed": ["evaluate on test: a look at test is for the nominated prompts", "propose: not supported"],
+        "not_rehearsed": [verb.unrehearsed for verb in VERBS if verb.unrehearsed is not None],
     }

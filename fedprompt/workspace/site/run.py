@@ -136,7 +136,7 @@ def site_run(
                 if time.monotonic() - cleaned > CLEAN_SECONDS:
                     clean_finished(chosen.kit)
                     cleaned = time.monotonic()
-        if (judge := judge_paid(home.path, accepted.study, [worker.resources])) is not None:
+        if (judge := judge_paid(home.path, accepted.study, [worker.side.resources])) is not None:
             say(f"{told_calls(judge)} since this process began; 'fedprompt site status' has the sum")
     finally:
         running.unlink(missing_ok=True)

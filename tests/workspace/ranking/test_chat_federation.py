@@ -8,11 +8,12 @@ import pytest
 
 from fedprompt.errors import FederationError, ModelError
 from fedprompt.models.chat.through_langchain import load_chat
-from fedprompt.privacy.wire import pack_task, unpack_reply
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.files import parse_study
-from fedprompt.study.messages import Refusal, TuneTask
 from fedprompt.study.schema import Study
+from fedprompt.verbs.refusals import Refusal
+from fedprompt.verbs.tune import TuneTask
+from fedprompt.verbs.wire import pack_task, unpack_reply
 from fedprompt.workspace.answers.study_model import model_digest_of
 from fedprompt.workspace.cases.site_of_file import make_worker
 from fedprompt.workspace.ranking.comparing import compare_scores

@@ -2,8 +2,8 @@
 
 from typing import get_args
 
-from fedprompt.study.messages import ChoiceKind
-from fedprompt.workspace.results.labels import CHOICES, TESTED, choice_words, labelled
+from fedprompt.verbs.choosing import CHOICES, ChoiceKind, choice_words
+from fedprompt.workspace.results.labels import TESTED, labelled
 from fedprompt.workspace.rounds.alone import COMPARED
 
 

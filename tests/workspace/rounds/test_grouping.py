@@ -3,7 +3,7 @@
 import pytest
 
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.study.messages import Choice
+from fedprompt.verbs.choosing import Choice
 from fedprompt.workspace.rounds.grouping import SiteGroup, group_sentences
 from fedprompt.workspace.rounds.shared_result import kept_sentence
 from tests.scripted_sites import STUDY

@@ -9,11 +9,11 @@ import pytest
 
 from fedprompt.cli.main import main
 from fedprompt.evaluation.column_map import BY_NAME
-from fedprompt.privacy.wire import pack_task
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.site.folder import SiteFolder
-from fedprompt.study.messages import ScoreTask
+from fedprompt.verbs.score import ScoreTask
+from fedprompt.verbs.wire import pack_task
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.json_file import write_json

@@ -8,9 +8,9 @@ import pytest
 
 from fedprompt.errors import DataError, FederationError, LedgerError, StudyError
 from fedprompt.evaluation.column_map import BY_NAME
-from fedprompt.privacy.wire import pack_task
 from fedprompt.site.folder import SiteFolder
-from fedprompt.study.messages import DescribeTask
+from fedprompt.verbs.describe import DescribeTask
+from fedprompt.verbs.wire import pack_task
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.json_file import write_json

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fedprompt.errors import EgressRefused
-from fedprompt.privacy.wire import MAX_REPLY_BYTES
 from fedprompt.trust.chain import MAX_TRAIL
+from fedprompt.verbs.wire import MAX_REPLY_BYTES
 
 __all__ = ["checked_reply"]
 

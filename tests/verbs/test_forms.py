@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from fedprompt.study.messages import Reply, Task, TuneReply, TuneTask
+from fedprompt.verbs.tune import TuneReply, TuneTask
 
 TASK = {
     "verb": "tune",
@@ -20,20 +20,20 @@ NO_ROUND: tuple[Any, ...] = (0, -1, 100_001, 10**30, 0.5, float("nan"), float("i
 
 
 def test_rounds_are_counted_from_one() -> None:
-    assert isinstance(TypeAdapter(Task).validate_python(TASK), TuneTask)
-    assert isinstance(TypeAdapter(Reply).validate_python(REPLY), TuneReply)
+    assert isinstance(TypeAdapter(TuneTask).validate_python(TASK), TuneTask)
+    assert isinstance(TypeAdapter(TuneReply).validate_python(REPLY), TuneReply)
 
 
 @pytest.mark.parametrize("number", NO_ROUND)
 def test_a_round_that_there_is_none_of_is_refused(number: Any) -> None:
     # Round 0 would begin a warm-up at minus as many steps as a round has: divided by zero, or a slope climbed.
     with pytest.raises(ValidationError):
-        TypeAdapter(Task).validate_python({**TASK, "round": number})
+        TypeAdapter(TuneTask).validate_python({**TASK, "round": number})
     with pytest.raises(ValidationError):
-        TypeAdapter(Reply).validate_python({**REPLY, "round": number})
+        TypeAdapter(TuneReply).validate_python({**REPLY, "round": number})
 
 
 @pytest.mark.parametrize("steps", [0, -1, 100_001, float("nan")])
 def test_steps_have_bounds(steps: Any) -> None:
     with pytest.raises(ValidationError):
-        TypeAdapter(Task).validate_python({**TASK, "steps": steps})
+        TypeAdapter(TuneTask).validate_python({**TASK, "steps": steps})

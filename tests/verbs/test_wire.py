@@ -11,18 +11,14 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from fedprompt.errors import EgressRefused
-from fedprompt.privacy.wire import MAX_REPLY_BYTES, pack_reply, pack_task, unpack_reply, unpack_task
-from fedprompt.study.messages import (
-    DescribeReply,
-    DescribeTask,
-    EvaluateTask,
-    Refusal,
-    Reply,
-    ScoreReply,
-    TuneReply,
-    TuneTask,
-)
 from fedprompt.study.score import Comparison, Score
+from fedprompt.verbs.describe import DescribeReply, DescribeTask
+from fedprompt.verbs.evaluate import EvaluateTask
+from fedprompt.verbs.forms import Reply
+from fedprompt.verbs.refusals import Refusal
+from fedprompt.verbs.score import ScoreReply
+from fedprompt.verbs.tune import TuneReply, TuneTask
+from fedprompt.verbs.wire import MAX_REPLY_BYTES, pack_reply, pack_task, unpack_reply, unpack_task
 
 TASK = "t1:" + "a" * 32
 STUDY = "s1:" + "b" * 32

@@ -5,56 +5,44 @@ the reply's kind allows. Anything else is refused: an unknown field, type or arr
 infinity, or too many bytes.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.boundary.tensor_header import check_tensors
 from fedprompt.errors import EgressRefused
-from fedprompt.privacy.quantise import ARRAYS
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.prompts.soft import MAX_TOKENS, MAX_WIDTH
-from fedprompt.study.messages import Reply, Task
+from fedprompt.verbs.forms import LISTS, MAX_JSON_BYTES, SCORES, SHORT, Allowed, Arrays, Parcel, Reply, Task
+from fedprompt.verbs.refusals import Refusal
+from fedprompt.verbs.registry import VERBS, verb_named
 
-__all__ = ["MAX_REPLY_BYTES", "Parcel", "pack_reply", "pack_task", "unpack_reply", "unpack_task"]
+__all__ = ["MAX_REPLY_BYTES", "pack_reply", "pack_task", "unpack_reply", "unpack_task"]
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
-MAX_JSON_BYTES = 16 * 1024 * 1024
-# By verb. A reply of scores has a confusion matrix for each, a task of pairs two ids for each; the rest is short.
-_SHORT = Bounds(64 * 1024, values=1_000, nested=8, members=300, depth=8)
-_SCORES = Bounds(MAX_JSON_BYTES, values=1_500_000, nested=150_000, members=100, depth=8)
-_LISTS = Bounds(4 * 1024 * 1024, values=40_000, nested=11_000, members=100, depth=8)
-_TEXTS = Bounds(MAX_JSON_BYTES, values=2_000, nested=100, members=300, depth=8)
+
+
+def _one_of(forms: Sequence[type[Task] | type[Reply]]) -> Any:
+    """Return the type of a message that is any one of these forms, told apart by its verb."""
+    return Annotated[reduce(or_, forms), Field(discriminator="verb")]
+
+
+_tasks: TypeAdapter[Task] = TypeAdapter(_one_of([verb.task for verb in VERBS if verb.task is not None]))
+_replies: TypeAdapter[Reply] = TypeAdapter(
+    _one_of([*dict.fromkeys(verb.reply for verb in VERBS if verb.reply is not None), Refusal])
+)
 _BOUNDS: Mapping[str, Mapping[str, Bounds]] = {
-    "reply": {
-        "describe": _SHORT,
-        "tune": _SHORT,
-        "refuse": _SHORT,
-        "publish": _TEXTS,
-        "score": _SCORES,
-        "evaluate": _SCORES,
-    },
-    "task": {"describe": _SHORT, "tune": _SHORT, "propose": _SHORT, "score": _LISTS, "evaluate": _LISTS},
+    "task": {verb.name: verb.task_bounds for verb in VERBS if verb.task is not None},
+    "reply": {"refuse": SHORT, **{verb.name: verb.reply_bounds for verb in VERBS if verb.reply is not None}},
 }
-_reply: TypeAdapter[Reply] = TypeAdapter(Reply)
-_task: TypeAdapter[Task] = TypeAdapter(Task)
-Message = TypeVar("Message", bound=BaseModel)
-Arrays = Mapping[str, NDArray[Any]]
-Allowed = Mapping[str, type[np.generic]]  # the arrays that a message must have, by name, and their types
-
-
-@dataclass(frozen=True, eq=False)
-class Parcel(Generic[Message]):
-    """A message and its arrays."""
-
-    message: Message
-    arrays: Arrays
+Message = TypeVar("Message", bound=Task | Reply)
 
 
 def pack_reply(reply: Reply, arrays: Arrays) -> bytes:
@@ -64,7 +52,7 @@ def pack_reply(reply: Reply, arrays: Arrays) -> bytes:
         EgressRefused: the reply is not on the list; says why, without any value of it.
     """
     # Validated anew from its JSON: a value built around the schema's checks must not get out.
-    return _pack("reply", _reply, reply, arrays, _reply_arrays(reply))
+    return _pack("reply", _replies, reply, arrays, _reply_arrays(reply))
 
 
 def unpack_reply(data: bytes) -> Parcel[Reply]:
@@ -73,7 +61,7 @@ def unpack_reply(data: bytes) -> Parcel[Reply]:
     Raises:
         EgressRefused: the bytes are not a reply on the list.
     """
-    message, arrays = _unpack("reply", _reply, data)
+    message, arrays = _unpack("reply", _replies, data)
     _check_arrays(arrays, _reply_arrays(message))
     return Parcel(message, arrays)
 
@@ -84,7 +72,7 @@ def pack_task(task: Task, arrays: Arrays) -> bytes:
     Raises:
         EgressRefused: the task is not on the list.
     """
-    return _pack("task", _task, task, arrays, _task_arrays(task))
+    return _pack("task", _tasks, task, arrays, _task_arrays(task))
 
 
 def unpack_task(data: bytes) -> Parcel[Task]:
@@ -93,23 +81,19 @@ def unpack_task(data: bytes) -> Parcel[Task]:
     Raises:
         EgressRefused: the bytes are not a task on the list.
     """
-    message, arrays = _unpack("task", _task, data)
+    message, arrays = _unpack("task", _tasks, data)
     _check_arrays(arrays, _task_arrays(message))
     return Parcel(message, arrays)
 
 
 def _reply_arrays(reply: Reply) -> Allowed:
-    # A reply built around its checks may name no precision that there is; its schema refuses it afterwards.
-    return ARRAYS.get(reply.precision, {}) if reply.verb == "tune" else {}
+    verb = verb_named(reply.verb)
+    return {} if verb is None else verb.reply_arrays(reply)
 
 
 def _task_arrays(task: Task) -> Allowed:
-    if task.verb == "tune":
-        return {"start": np.float32}
-    if task.verb != "evaluate":
-        return {}
-    start: dict[str, type[np.generic]] = {} if task.choose is None else {"start": np.float32}
-    return {**start, **{f"soft-{place}": np.float32 for place in range(len(task.soft))}}
+    verb = verb_named(task.verb)
+    return {} if verb is None else verb.task_arrays(task)
 
 
 def _pack(kind: str, adapter: TypeAdapter[Message], message: Message, arrays: Arrays, allowed: Allowed) -> bytes:
@@ -149,7 +133,7 @@ def _unpack(kind: str, adapter: TypeAdapter[Message], data: bytes) -> tuple[Mess
 
 
 def _checked(kind: str, adapter: TypeAdapter[Message], shown: bytes) -> Message:
-    bounds = _SCORES if kind == "reply" else _LISTS
+    bounds = SCORES if kind == "reply" else LISTS
     return checked_json(adapter, shown, bounds, by=("verb", _BOUNDS[kind]))
 
 

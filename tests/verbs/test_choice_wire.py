@@ -7,9 +7,11 @@ import pytest
 from safetensors.numpy import save
 
 from fedprompt.errors import EgressRefused
-from fedprompt.privacy.wire import pack_reply, pack_task, unpack_reply, unpack_task
-from fedprompt.study.messages import Choice, EvaluateTask, ScoreReply
-from tests.privacy.test_wire import SCORE, STUDY, TASK
+from fedprompt.verbs.choosing import Choice
+from fedprompt.verbs.evaluate import EvaluateTask
+from fedprompt.verbs.score import ScoreReply
+from fedprompt.verbs.wire import pack_reply, pack_task, unpack_reply, unpack_task
+from tests.verbs.test_wire import SCORE, STUDY, TASK
 
 PROMPT, HIDDEN = "p1:" + "c" * 32, "h1:" + "d" * 32
 VECTORS = np.ones((2, 3), np.float32)

@@ -1,0 +1,242 @@
+"""What a site's verbs work with: its cases, its model, what it has computed and what it keeps for itself.
+
+Everything here is the site's own. Only what a verb makes an answer of leaves, through the gate.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.errors import ModelError
+from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.runs.chat_runner import ChatRun, score_chat
+from fedprompt.evaluation.runs.label_pairs import label_pairs
+from fedprompt.evaluation.runs.runner import PromptRun, choice_run, run_prompts, to_score, true_labels
+from fedprompt.evaluation.scorers import judged_by
+from fedprompt.evaluation.scorers.scorer import Resources
+from fedprompt.evaluation.splits.cutting import Splits
+from fedprompt.models.chat.through_langchain import LangChainChat
+from fedprompt.models.protocols import CausalModel, SoftObjective
+from fedprompt.models.work import Work
+from fedprompt.privacy.quantise import with_feedback
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.site.admission import looks_at
+from fedprompt.site.chat_runs import ChatAtSite
+from fedprompt.site.folder import SiteFolder
+from fedprompt.site.judge_calls import recorded
+from fedprompt.site.ledger import Ledger
+from fedprompt.site.local_steps import LocalSteps, round_rng
+from fedprompt.site.personal import OwnPrompts, hidden_id, tuned_alone
+from fedprompt.site.residual import pack_residual, residual_for
+from fedprompt.study.schema import Study
+from fedprompt.study.score import Method, Score, SplitName
+from fedprompt.trust.signing import site_identity
+from fedprompt.tuning.metered import MeteredObjective, prepare
+from fedprompt.tuning.soft import Tuned
+from fedprompt.verbs.tune import TuneTask
+from fedprompt.verbs.verb import Update
+
+__all__ = ["AtSite"]
+
+Progress = Callable[[float, float], None]
+# Enough rows for a bank of candidates; a soft prompt's rows are of the size of embeddings, not of this.
+MAX_SOFT_NORM = 1e4
+
+
+class AtSite:
+    """One site under one accepted study; implements ``verbs.verb.SiteSide``."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        folder: SiteFolder,
+        study: Study,
+        digest: str,
+        model: CausalModel | LangChainChat,
+        splits: Splits,
+        ledger: Ledger,
+        resources: Resources | None,
+        version: str,
+    ) -> None:
+        self.name, self.study, self.splits, self.version = name, study, splits, version
+        self._folder, self._digest, self._ledger = folder, digest, ledger
+        self._local = None if isinstance(model, LangChainChat) else model
+        billed, judged = (partial(folder.bill.add, digest, role) for role in ("model", "judge"))
+        self._chat = (
+            ChatAtSite(model, folder, study.answer, splits.tune, hear=billed)
+            if isinstance(model, LangChainChat)
+            else None
+        )
+        self.resources = recorded(resources, folder.ledger, digest, folder.chat_replies, judged)
+        pairs = () if self._local is None else label_pairs(self._local, study)
+        self._judged_by = judged_by(study.answer, self.resources, nested=bool(pairs))
+        self._cache = folder.scores
+        self.templates: Mapping[str, Prompt] = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
+        self._objectives: dict[str, MeteredObjective] = {}
+        self._work = Work()  # without the objectives' own
+        # Values of single cases, so that a comparison asked for later computes nothing; they never leave this process.
+        self._runs: dict[tuple[str, str], PromptRun] = {}
+        self._steps = LocalSteps(name, folder, study)
+        self._clipped: dict[SplitName, int] = {}  # split -> cases that were too long for some prompt
+        self.on_progress: Progress | None = None
+        self.on_step: Callable[[int, int, float], None] | None = None  # hears (round, local step, loss); stays here
+
+    @property
+    def identity(self) -> str:
+        """The fingerprint of the site's key."""
+        return site_identity(self._folder.key)
+
+    @property
+    def min_cases(self) -> int:
+        """The fewest cases that a number may be over: the study's or the operator's bound, whichever is higher."""
+        return max(self.study.privacy.min_cases, self._folder.policy.min_cases)
+
+    @property
+    def words_only(self) -> bool:
+        """Whether the model is a chat model elsewhere, which gives no gradient."""
+        return self._chat is not None
+
+    def short(self, split: SplitName) -> bool:
+        """Say whether a split has too few cases to say anything of it."""
+        return self.splits.units[split] < self.min_cases
+
+    def soft(self, vectors: NDArray[np.float32]) -> SoftPrompt | None:
+        """Return a soft prompt that came, None if its width or norm is off.
+
+        Raises:
+            ModelError: the model takes words only.
+        """
+        if (
+            vectors.shape[1] != self._model.info.width
+            or float(np.linalg.norm(vectors.astype(np.float64))) > MAX_SOFT_NORM
+        ):
+            return None
+        return SoftPrompt(vectors, self._model.info.digest)
+
+    def scored(self, run: PromptRun, split: SplitName) -> Score:
+        """Return the sums of a run."""
+        answer, cases = self.study.answer, self.splits.cases(split)
+        if self._chat is not None:
+            return score_chat(ChatRun(run), cases, split, answer, self._method(cases), self._judged_by)
+        return to_score(run, cases, split, answer).model_copy(update={"judged_by": self._judged_by})
+
+    def looks(self, split: SplitName) -> int:
+        """Count how often test was looked at, this time included; 0 for other splits."""
+        return looks_at(split, self._digest, self._ledger)
+
+    def clipped(self, split: SplitName) -> int:
+        """Count the cases that were too long for some prompt."""
+        return self._clipped.get(split, 0)
+
+    @property
+    def all_clipped(self) -> Mapping[SplitName, int]:
+        """Split -> cases that were too long for some prompt, of the splits that were looked at since it started."""
+        return dict(self._clipped)
+
+    def take_steps(self, task: TuneTask, start: SoftPrompt, question: str) -> Tuned:
+        """Tune from ``start`` as a tune task says.
+
+        Raises:
+            TuningError: the loss is no number.
+        """
+        return self._steps.tune(task, start, self.objective("tune"), question, self._stepped)
+
+    def update(self, task: TuneTask, delta: NDArray[np.float32]) -> Update:
+        """Clip and quantise a change ([tokens, width] float32), with what earlier rounds left over."""
+        precision = self.study.rounds.update
+        before = residual_for(task, self._folder.replies.residual(self._digest), delta.shape)
+        sent = with_feedback(delta, before, precision, self.study.privacy.max_norm)
+        return Update(sent.arrays, None if precision == "float32" else pack_residual(task, sent.residual))
+
+    def tuned_alone(self, start: SoftPrompt, seed: int, question: str, score: Callable[[Prompt], float]) -> Prompt:
+        """Return the site's own prompt: the best of the rounds of one site."""
+
+        def rng(number: int) -> np.random.Generator:
+            return round_rng(seed, self.name, number)
+
+        return tuned_alone(self.objective("tune"), start, self.study, rng, score, self._folder.path, question)
+
+    def keep_own(self, prompt: Prompt) -> str:
+        """Keep a prompt that the hub is not to have; return the id under which it hears of it.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+        name = hidden_id(self._folder.key, prompt)
+        OwnPrompts(self._folder.path, self._digest).keep(name, prompt)
+        return name
+
+    def own(self, name: str) -> SoftPrompt | None:
+        """Return what was kept under such an id, None if nothing was.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        return OwnPrompts(self._folder.path, self._digest).find(name)
+
+    def objective(self, split: SplitName) -> SoftObjective:
+        """Return a split prepared for the study's soft template, kept from one round to the next."""
+        if split not in self._objectives:
+            kind = self.study.tuning.objective if split == "tune" else "labels"
+            cases, tune, folder = self.splits.cases(split), self.splits.tune, self._folder.path
+            made = prepare(self._model, self.study, cases, tune=tune, kind=kind, folder=folder)
+            self._objectives[split] = made
+            self._clipped[split] = max(self._clipped.get(split, 0), made.clipped)
+        return self._objectives[split]
+
+    @property
+    def work(self) -> Work:
+        """What the model did for this worker's answers since it started; it never leaves."""
+        return sum((made.work for made in self._objectives.values()), self._work)
+
+    def run(self, prompts: Sequence[Prompt], split: SplitName) -> dict[str, PromptRun]:
+        """Return the runs of these prompts, those that are known not computed again.
+
+        A soft prompt alone on validation, as a round asks for it, goes through the split's objective and past the score
+        cache. Keys and values of what stands before the slot are kept there, so that a look computes the slot and what
+        follows; and a round's prompt is new, so that the cache would never know it. The numbers are the cached way's to
+        1e-4, not to the bit: tokens are packed otherwise. What a process that is killed can lose is one look.
+        """
+        missing = [prompt for prompt in prompts if (split, prompt.id) not in self._runs]
+        cases, answer = self.splits.cases(split), self.study.answer
+        if self._chat is not None:
+            method = self._method(cases)
+            asked = self._chat.run(self._digest, missing, cases, method, self._tell, self.resources).runs
+            self._runs.update({(split, one.run.prompt.id): one.run for one in asked})
+            return {prompt.id: self._runs[split, prompt.id] for prompt in prompts}
+        plain = answer.normalise == answer.prior == "none"
+        if split == "validation" and len(missing) == 1 and missing[0].soft is not None and plain:
+            table = self.objective(split).loglikelihoods(missing[0].soft.vectors)
+            runs: tuple[PromptRun, ...] = (choice_run(missing[0], table, true_labels(cases, answer)),)
+        else:
+            runs, cost = run_prompts(
+                self._model, missing, cases, answer, self.splits.tune, self._tell, self._cache, self.resources
+            )
+            self._clipped[split] = max(self._clipped.get(split, 0), cost.clipped)
+            self._work += cost.work
+        self._runs.update({(split, run.prompt.id): run for run in runs})
+        return {prompt.id: self._runs[split, prompt.id] for prompt in prompts}
+
+    def _method(self, cases: Sequence[Case]) -> Method | None:
+        """Return how a chat model is asked, the same for all of the study's templates."""
+        probe = None if self._chat is None else self._chat.method([*self.templates.values()], cases)
+        return None if probe is None else probe.method
+
+    @property
+    def _model(self) -> CausalModel:
+        if self._local is None:
+            raise ModelError("a chat model takes words only: it cannot be tuned, nor given a soft prompt")
+        return self._local
+
+    def _stepped(self, task: TuneTask, step: int, loss: float) -> None:
+        self._tell(step, task.steps)
+        if self.on_step is not None:
+            self.on_step(task.round, step, loss)
+
+    def _tell(self, done: float, total: float) -> None:
+        if self.on_progress is not None:
+            self.on_progress(done, total)

@@ -1,0 +1,94 @@
+"""describe: how many cases there are. Every run begins with it, so hub and site also tell their versions here."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from fedprompt.errors import FederationError
+from fedprompt.study.versions import OWN, Version, misfit
+from fedprompt.verbs.forms import Arrays, Parcel, Reply, Task
+from fedprompt.verbs.sentences import counted
+from fedprompt.verbs.verb import Answer, Asks, Rehearsal, SiteSide, Terms, Verb, refused
+
+__all__ = ["Describe", "DescribeReply", "DescribeTask", "ask_describe"]
+
+logger = logging.getLogger(__name__)
+
+
+class DescribeTask(Task):
+    """How many cases are there? ``version`` is the hub's fedprompt."""
+
+    verb: Literal["describe"] = "describe"
+    version: Version = OWN
+
+
+class DescribeReply(Reply):
+    """Cases in each split and, in the study's order of labels, by label.
+
+    ``version`` is the site's fedprompt; ``identity`` the fingerprint of its key, by which banks tell sites apart.
+    """
+
+    verb: Literal["describe"] = "describe"
+    tune: Annotated[int, Field(ge=0)]
+    validation: Annotated[int, Field(ge=0)]
+    test: Annotated[int, Field(ge=0)]
+    labels: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=256)]
+    version: Version = OWN
+    identity: Annotated[str, Field(pattern=r"^k1:[0-9a-f]{32}$")] | None = None
+
+
+def ask_describe(hub: Asks, site: str) -> DescribeReply:
+    """Ask for the sizes of a site's splits.
+
+    Raises:
+        SiteRefused: the site refused; says why.
+        FederationError: it could not be asked, its answer is none, or its version is too far from the hub's.
+    """
+    reply = hub.ask(site, DescribeTask, {"version": hub.version}, named=[]).message
+    assert isinstance(reply, DescribeReply)
+    return reply
+
+
+class Describe(Verb):
+    """Cases by split and by label."""
+
+    name = "describe"
+    task = DescribeTask
+    reply = DescribeReply
+
+    def answer(self, site: SiteSide, task: DescribeTask, arrays: Arrays, question: str) -> Answer:
+        """Count the cases."""
+        splits = site.splits
+        if sum(splits.units.values()) < site.min_cases:
+            return refused(task, "too-few-cases")
+        everything = (*splits.tune, *splits.validation, *splits.test)
+        if (told := misfit(task.version, site.version)) is not None:
+            logger.error("%s", told)  # the hub says the same, and goes on without this site
+        return Answer(
+            DescribeReply(
+                task=task.task,
+                tune=len(splits.tune),
+                validation=len(splits.validation),
+                test=len(splits.test),
+                labels=tuple(sum(case.answer == label for case in everything) for label in site.study.answer.labels),
+                version=site.version,
+                identity=site.identity,
+            )
+        )
+
+    def check(self, terms: Terms, asked: Parcel[DescribeTask], given: Parcel[DescribeReply]) -> None:
+        """Refuse a site whose version is too far away."""
+        if (told := misfit(asked.message.version, given.message.version)) is not None:
+            raise FederationError(f"site '{terms.site}': {told}")
+
+    def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:
+        """Tell the counts."""
+        counts = ", ".join(f"{counted(message.get(split))} {split}" for split in ("tune", "validation", "test"))
+        return f"how many cases there are ({counts}) and how many of each label"
+
+    def rehearse(self, rehearsal: Rehearsal) -> bool:
+        """Ask it once."""
+        ask_describe(rehearsal.asks, rehearsal.site)
+        return True

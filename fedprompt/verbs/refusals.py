@@ -1,0 +1,59 @@
+"""Why a task is not answered: a code, never a message that could carry data, and the sentences that stand for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from fedprompt.verbs.forms import Reply
+
+__all__ = ["REFUSALS", "Code", "Reason", "Refusal"]
+
+Code = Literal[
+    "unknown-study",
+    "unknown-prompt",
+    "too-few-cases",
+    "budget-spent",
+    "bad-soft-prompt",
+    "failed",
+    "bad-task",
+    "not-allowed",
+    "not-supported",
+    "paused",
+]
+
+
+class Refusal(Reply):
+    """Why a task was not answered."""
+
+    verb: Literal["refuse"] = "refuse"
+    code: Code
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A code in words: as the hub says it of a site, and as the site's ledger says it of itself."""
+
+    hub: str
+    ledger: str
+
+
+REFUSALS: Mapping[Code, Reason] = {
+    "unknown-study": Reason(
+        "it has not accepted this study, or this revision of it", "its operator has not accepted that study"
+    ),
+    "unknown-prompt": Reason(
+        "a prompt is not of the accepted study", "it was asked for a prompt that the study does not hold"
+    ),
+    "too-few-cases": Reason("it has fewer cases than the study's min_cases", "it has too few cases"),
+    "budget-spent": Reason("its budget of replies is spent", "its budget of replies is spent"),
+    "bad-soft-prompt": Reason(
+        "the soft prompt's shape, norm or id is off", "the soft prompt that came did not fit the study"
+    ),
+    "failed": Reason("it could not be done there; the site's own log says why", "something failed while it worked"),
+    "bad-task": Reason("the task was not understood", "the task was malformed"),
+    "not-allowed": Reason(
+        "its operator does not allow this, or not that many steps", "its operator's policy does not allow it"
+    ),
+    "not-supported": Reason("it does not know how to do that", "it does not do such work"),
+    "paused": Reason("its operator has paused it, or these are its quiet hours", "its operator has paused it"),
+}

@@ -1,0 +1,171 @@
+"""score: the study's templates on validation, each compared with a reference."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from fedprompt.errors import FederationError
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.score import Comparison, Score, SplitName
+from fedprompt.study.sharing import absent
+from fedprompt.verbs.choosing import Choice, choice_words
+from fedprompt.verbs.forms import LISTS, SCORES, Arrays, Parcel, PromptId, Reply, Task
+from fedprompt.verbs.sentences import counted, shortened
+from fedprompt.verbs.verb import Answer, Asks, Rehearsal, SiteSide, Terms, Verb, refused
+
+if TYPE_CHECKING:
+    from fedprompt.evaluation.runs.runner import PromptRun
+
+__all__ = ["ScoreReply", "ScoreTask", "ScoreTemplates", "ask_score", "check_scores", "report", "told"]
+
+
+class ScoreTask(Task):
+    """Score templates of the accepted study on validation."""
+
+    verb: Literal["score"] = "score"
+    prompts: Annotated[tuple[PromptId, ...], Field(min_length=1, max_length=1000)]
+    reference: PromptId | None = None
+
+
+class ScoreReply(Reply):
+    """Scores and paired comparisons, and what the site chose if it was to choose."""
+
+    verb: Literal["score", "evaluate"]
+    scores: Annotated[tuple[Score, ...], Field(max_length=2000)]
+    comparisons: Annotated[tuple[Comparison, ...], Field(max_length=10_000)] = ()
+    looks: Annotated[int, Field(ge=0)] = 0
+    clipped: Annotated[int, Field(ge=0)] = 0
+    choice: Annotated[Choice | None, Field(exclude_if=absent)] = None
+
+
+def ask_score(hub: Asks, site: str, prompts: Sequence[str], reference: str | None = None) -> ScoreReply:
+    """Ask for validation scores of templates of the study.
+
+    Raises:
+        SiteRefused: the site refused; says why.
+        FederationError: it could not be asked, or its answer is none.
+    """
+    fields = {"prompts": tuple(prompts), "reference": reference}
+    reply = hub.ask(site, ScoreTask, fields, named=[[*prompts], reference]).message
+    assert isinstance(reply, ScoreReply)
+    return reply
+
+
+class ScoreTemplates(Verb):
+    """Sums over validation, never a value of a single case."""
+
+    name = "score"
+    task = ScoreTask
+    reply = ScoreReply
+    task_bounds = LISTS
+    reply_bounds = SCORES
+
+    def answer(self, site: SiteSide, task: ScoreTask, arrays: Arrays, question: str) -> Answer:
+        """Score the templates and compare them with the reference."""
+        wanted = _wanted(task)
+        if any(prompt not in site.templates for prompt in wanted):
+            return refused(task, "unknown-prompt")
+        if site.short("validation"):
+            return refused(task, "too-few-cases")
+        runs = site.run([site.templates[prompt] for prompt in wanted], "validation")
+        return report(site, task, runs, _pairs(task), "validation")
+
+    def check(self, terms: Terms, asked: Parcel[ScoreTask], given: Parcel[ScoreReply]) -> None:
+        """Hold the scores against what was asked for."""
+        check_scores(terms, given.message, {*_wanted(asked.message)}, "validation", _pairs(asked.message))
+
+    def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:
+        """Tell which prompts were scored, and on how many cases."""
+        return told(message)
+
+    def rehearse(self, rehearsal: Rehearsal) -> bool:
+        """Score all of the study's templates."""
+        ask_score(rehearsal.asks, rehearsal.site, [Prompt(one).id for one in rehearsal.study.candidates()])
+        return True
+
+
+def _wanted(task: ScoreTask) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*task.prompts, *([] if task.reference is None else [task.reference])]))
+
+
+def _pairs(task: ScoreTask) -> list[tuple[str, str]]:
+    reference = task.reference
+    return [] if reference is None else [(prompt, reference) for prompt in task.prompts if prompt != reference]
+
+
+def report(
+    site: SiteSide,
+    task: Task,
+    runs: "Mapping[str, PromptRun]",
+    pairs: Sequence[tuple[str, str]],
+    split: SplitName,
+    choice: Choice | None = None,
+) -> Answer:
+    """Return the sums of some runs, by the ids that the hub knows, and of pairs of them."""
+    from fedprompt.evaluation.runs.runner import compare_runs
+
+    cases = site.splits.cases(split)
+    scores = tuple(site.scored(run, split).model_copy(update={"prompt": name}) for name, run in runs.items())
+    compared = tuple(
+        compare_runs(runs[a], runs[b], cases, split).model_copy(update={"first": a, "second": b}) for a, b in pairs
+    )
+    # Free text that a scorer could not judge is in no sum, so a sum may be over fewer cases than the split has.
+    sizes = [score.n for score in scores] + [pair.n for pair in compared]
+    if any(size < site.min_cases for size in sizes):
+        return refused(task, "too-few-cases")
+    return Answer(
+        ScoreReply(
+            verb="score" if task.verb == "score" else "evaluate",
+            task=task.task,
+            scores=scores,
+            comparisons=compared,
+            looks=site.looks(split),
+            clipped=site.clipped(split),
+            choice=choice,
+        )
+    )
+
+
+def check_scores(
+    terms: Terms, reply: ScoreReply, prompts: set[str], split: SplitName, pairs: Sequence[tuple[str, str]]
+) -> None:
+    """Refuse a reply that does not score exactly these prompts on this split and compare exactly these pairs.
+
+    Raises:
+        FederationError: names the site.
+    """
+    scored = [score.prompt for score in reply.scores]
+    compared = [(pair.first, pair.second) for pair in reply.comparisons]
+    sizes = [(score.split, score.n) for score in reply.scores]
+    sizes += [(pair.split, pair.n) for pair in reply.comparisons]
+    if (
+        sorted(scored) != sorted(prompts)
+        or sorted(compared) != sorted(pairs)
+        or any(given != split or n == 0 for given, n in sizes)
+    ):
+        raise FederationError(f"site '{terms.site}' scored something else than it was asked")
+
+
+def told(message: Mapping[str, Any]) -> str:
+    """Return what a reply of scores held, for people."""
+    scores, pairs = message.get("scores") or (), len(message.get("comparisons") or ())
+    splits = " and ".join(sorted({str(one.get("split")) for one in scores})) or "no cases"
+    sizes = sorted({int(one.get("n", 0)) for one in scores})
+    n = f", n={sizes[0]}" + (f" to {sizes[-1]}" if len(sizes) > 1 else "") if sizes else ""
+    compared = f" and {pairs} comparison{'' if pairs == 1 else 's'}" if pairs else ""
+    if (choice := message.get("choice")) is not None:
+        return f"which prompt it keeps ({_chosen(choice)}) and its score on {splits}{n}"
+    prompts = list(dict.fromkeys(str(one.get("prompt")) for one in scores))
+    what = (
+        f"score of prompt {shortened(prompts[0])}"
+        if len(prompts) == 1
+        else f"scores of {counted(len(prompts))} prompts"
+    )
+    return f"the {what}{compared} on {splits}{n}"
+
+
+def _chosen(choice: Mapping[str, Any]) -> str:
+    share = choice.get("share")
+    known = choice_words(str(choice.get("kind")), share if isinstance(share, float) else None)
+    return known or "one of a kind that is not known here"

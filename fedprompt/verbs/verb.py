@@ -1,0 +1,251 @@
+"""A verb: its task and reply forms, their arrays, what a site does, what the hub checks, and how people read of it.
+
+A new verb is one file and one line in ``verbs.registry``. The wire, the gate, the worker, the policy, the ledger's
+sentences and the rehearsal take it from there. Whoever asks it calls ``hub.ask`` with its task form.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.boundary.checked import Bounds
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.study.schema import Study
+from fedprompt.study.score import Score, SplitName
+from fedprompt.verbs.forms import SHORT, Allowed, Arrays, Parcel, Reply, Task
+from fedprompt.verbs.refusals import Code, Refusal
+
+if TYPE_CHECKING:  # whoever opens a ledger knows the verbs; who computes is at a site
+    from fedprompt.evaluation.runs.runner import PromptRun
+    from fedprompt.evaluation.splits.cutting import Splits
+    from fedprompt.tuning.soft import Tuned
+
+__all__ = ["ABOUT", "Answer", "Asks", "Rehearsal", "SiteSide", "Terms", "Update", "Verb", "refused"]
+
+ABOUT = "about"  # beside a reply in the ledger: which prompt it is a change of
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a site found for a task.
+
+    Attributes:
+        reply: it, or a refusal.
+        arrays: what travels beside it.
+        residual: what quantising left over, kept with the reply or not at all.
+        about: the id of the prompt that the reply is a change of; it stands in the ledger and does not leave.
+    """
+
+    reply: Reply
+    arrays: Arrays = field(default_factory=dict)
+    residual: bytes | None = None
+    about: str | None = None
+
+
+def refused(task: Task, code: Code) -> Answer:
+    """Return the refusal of a task."""
+    return Answer(Refusal(task=task.task, code=code))
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """A change of a soft prompt as it is to leave: its arrays, and what rounding left over, to be kept."""
+
+    arrays: Arrays
+    residual: bytes | None
+
+
+class SiteSide(Protocol):
+    """What a verb may use at a site. Whatever it returns is the site's own: only an ``Answer`` leaves."""
+
+    @property
+    def study(self) -> Study:
+        """The accepted study."""
+        ...
+
+    @property
+    def splits(self) -> "Splits":
+        """The site's cases."""
+        ...
+
+    @property
+    def templates(self) -> Mapping[str, Prompt]:
+        """The study's templates by id."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """The site's fedprompt."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """The fingerprint of the site's key."""
+        ...
+
+    @property
+    def min_cases(self) -> int:
+        """The fewest cases that a number may be over."""
+        ...
+
+    @property
+    def words_only(self) -> bool:
+        """Whether the model is a chat model elsewhere, which gives no gradient."""
+        ...
+
+    def short(self, split: SplitName) -> bool:
+        """Say whether a split has too few cases to say anything of it."""
+        ...
+
+    def soft(self, vectors: NDArray[np.float32]) -> SoftPrompt | None:
+        """Return a soft prompt that came, None if its width or norm is off."""
+        ...
+
+    def run(self, prompts: Sequence[Prompt], split: SplitName) -> "dict[str, PromptRun]":
+        """Run prompts on a split, by id; what is known is not computed again."""
+        ...
+
+    def scored(self, run: "PromptRun", split: SplitName) -> Score:
+        """Return the sums of a run."""
+        ...
+
+    def clipped(self, split: SplitName) -> int:
+        """Count the cases that were too long for some prompt."""
+        ...
+
+    def looks(self, split: SplitName) -> int:
+        """Count how often test was looked at, this time included; 0 for other splits."""
+        ...
+
+    def take_steps(self, task: Any, start: SoftPrompt, question: str) -> "Tuned":
+        """Tune from ``start`` as a tune task says."""
+        ...
+
+    def update(self, task: Any, delta: NDArray[np.float32]) -> Update:
+        """Clip and quantise a change, with what earlier rounds left over."""
+        ...
+
+    def tuned_alone(self, start: SoftPrompt, seed: int, question: str, score: Callable[[Prompt], float]) -> Prompt:
+        """Return the site's own prompt: the best of the rounds of one site."""
+        ...
+
+    def keep_own(self, prompt: Prompt) -> str:
+        """Keep a prompt that the hub is not to have; return the id under which it hears of it."""
+        ...
+
+    def own(self, name: str) -> SoftPrompt | None:
+        """Return what was kept under such an id, None if nothing was."""
+        ...
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a hub holds against a reply: the site's name, the study, and what the site described of itself."""
+
+    site: str
+    study: Study | None = None
+    described: Reply | None = None
+
+
+class Asks(Protocol):
+    """Whoever asks sites: the hub."""
+
+    @property
+    def version(self) -> str:
+        """The hub's fedprompt."""
+        ...
+
+    def ask(
+        self,
+        site: str,
+        form: type[Task],
+        fields: Mapping[str, Any],
+        arrays: Arrays | None = None,
+        *,
+        named: Sequence[Any] | None = None,
+    ) -> Parcel[Reply]:
+        """Ask one thing and return the checked reply.
+
+        Args:
+            site: whom.
+            form: the verb's task.
+            fields: of the task, without ``task``, ``study`` and ``known``.
+            arrays: what travels with it.
+            named: what the task's id is made of; the fields and arrays if left out.
+
+        Raises:
+            SiteRefused: the site refused; says why.
+            FederationError: it could not be asked, its answer is none, or the verb's check found it at fault.
+        """
+        ...
+
+
+@dataclass
+class Rehearsal:
+    """Asking every verb of one site, with nothing sent.
+
+    Attributes:
+        asks: the hub of the rehearsal.
+        site: its only site.
+        study: the accepted one.
+        start: makes the soft prompt that tuning starts from.
+        tuned: what tuning made, for what comes after it.
+    """
+
+    asks: Asks
+    site: str
+    study: Study
+    start: Callable[[], SoftPrompt]
+    tuned: SoftPrompt | None = None
+
+
+class Verb:
+    """One verb.
+
+    Attributes:
+        name: as in messages and policies.
+        task, reply: its forms; None where it has none.
+        task_bounds, reply_bounds: what their JSON may hold.
+        by_default: whether a site's policy allows it unless its operator says otherwise.
+        rehearsed: whether a rehearsal asks it.
+        unrehearsed: what of it a rehearsal leaves out, and why.
+    """
+
+    name: ClassVar[str]
+    task: ClassVar[type[Task] | None] = None
+    reply: ClassVar[type[Reply] | None] = None
+    task_bounds: ClassVar[Bounds] = SHORT
+    reply_bounds: ClassVar[Bounds] = SHORT
+    by_default: ClassVar[bool] = True
+    unrehearsed: ClassVar[str | None] = None
+
+    def task_arrays(self, task: Any) -> Allowed:
+        """Return the arrays that a task must have."""
+        return {}
+
+    def reply_arrays(self, reply: Any) -> Allowed:
+        """Return the arrays that a reply must have."""
+        return {}
+
+    def answer(self, site: SiteSide, task: Any, arrays: Arrays, question: str) -> Answer:
+        """Return what the site answers; ``question`` is the digest of what is asked, for what is kept on the way."""
+        return refused(task, "not-supported")
+
+    def check(self, terms: Terms, asked: Parcel[Any], given: Parcel[Any]) -> None:
+        """Hold a reply, whose form is right, against what was asked.
+
+        Raises:
+            FederationError: it contradicts the task, the study or what the site described; names the site.
+        """
+
+    def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:
+        """Return what a ledger's entry of a reply held, after "this left: "; any field may be missing or wrong."""
+        return f"a reply to '{self.name}'"
+
+    def rehearse(self, rehearsal: Rehearsal) -> bool:
+        """Ask it of the site; say whether there was anything to ask."""
+        return False
