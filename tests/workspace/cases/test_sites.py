@@ -46,7 +46,7 @@ def test_too_few_cases_are_told_split_by_split(folder: SiteFolder) -> None:
 
 def test_one_key_and_one_cut_serve_every_worker_of_a_site(tmp_path: Path) -> None:
     one, two = worker(tmp_path), worker(tmp_path)
-    assert one.splits == two.splits
+    assert one.side.splits == two.side.splits
 
 
 def test_any_change_of_the_cases_is_another_digest_and_another_site_tells_nothing(
