@@ -8,6 +8,7 @@ from typing import TypeVar
 from fedprompt.federation.gathering import Gathering, Step
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.orders import Controls
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Rounds
 
 __all__ = ["Asking"]
@@ -19,13 +20,15 @@ T = TypeVar("T")
 class Asking:
     """The sites of a hub under a study's rounds.
 
-    ``controls`` takes the orders of the hub's operator; ``clock`` gives seconds, simulated sites have their own.
+    ``controls`` takes the orders of the hub's operator; ``clock`` gives seconds, simulated sites have their own;
+    ``stop`` ends the asking between two sites, or while sites are waited for.
     """
 
     hub: Hub
     rounds: Rounds
     controls: Controls | None = None
     clock: Callable[[], float] = time.monotonic
+    stop: StopToken = NEVER
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -86,4 +89,5 @@ class Asking:
             clock=self.clock,
             controls=self.controls,
             number=number,
+            stop=self.stop,
         )

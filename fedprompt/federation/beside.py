@@ -1,7 +1,7 @@
 """Calls that run side by side, each in a thread of its own, and come to whoever waits for them.
 
 Invariant: nothing that a thread raises is lost. An ``Exception`` comes with the site that it is about. Anything else
-ends the work (Ctrl-C, a job that is cancelled, paused or stopped) and is raised again in the thread that waits.
+ends the work (Ctrl-C, a stop token) and is raised again in the thread that waits.
 """
 
 import threading

@@ -18,6 +18,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 from fedprompt.errors import BankError, FederationError, FedPromptError, SiteRefused
 from fedprompt.federation.beside import Beside
 from fedprompt.federation.orders import LEFT_OUT, Controls
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["PATIENCE", "POLL", "Gathering", "Missing", "Step"]
 
@@ -53,6 +54,7 @@ class Gathering(Generic[T]):
         clock: seconds; simulated sites have their own.
         controls: takes the operator's orders, between two sites or while answers are out.
         number: of the round, for whoever looks on.
+        stop: ends it before a site is asked, and while answers are out.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Gathering(Generic[T]):
         clock: Callable[[], float] = time.monotonic,
         controls: Controls | None = None,
         number: int = 0,
+        stop: StopToken = NEVER,
     ) -> None:
         self._sites, self._ask, self._step, self._needed = tuple(sites), ask, step, quorum
         self._told, self._clock = told, clock
@@ -75,7 +78,7 @@ class Gathering(Generic[T]):
         self._deadline = None if quorum >= len(self._sites) else deadline
         self._patience = None if deadline is None else PATIENCE * deadline
         self._concurrent = concurrent
-        self._controls, self._number = controls, number
+        self._controls, self._number, self._stop = controls, number, stop
         self._looked = -POLL
         self._shown: object = None
         self._waiting = dict.fromkeys(self._sites)
@@ -138,6 +141,7 @@ class Gathering(Generic[T]):
 
         Raises:
             FederationError: fewer sites than the quorum answered; tells the last reason.
+            Stopped: it was to end.
         """
         given = 0
         for found in self._at_once() if self._concurrent else self._one_by_one():
@@ -158,6 +162,7 @@ class Gathering(Generic[T]):
         late: list[tuple[float, str, T]] = []
         early = 0
         for site in self._sites:
+            self._stop.check()
             self._look(at_once=True)
             if self._hopeless:
                 break
@@ -210,6 +215,7 @@ class Gathering(Generic[T]):
         order = iter(self._sites)
         turn = next(order, None)
         while self._waiting:
+            self._stop.check()
             self._look()
             if self._closed or not self._waiting or self._hopeless:
                 break
@@ -249,8 +255,8 @@ class Gathering(Generic[T]):
     def _left(self, passed: float, over: bool) -> float | None:
         until = self._patience if over or self._deadline is None else self._deadline
         left = None if until is None else max(0.0, until - passed) + 0.001
-        # Between two looks whoever is told may end the work, and the operator may give orders.
-        return left if self._controls is None and self._told is None else POLL if left is None else min(POLL, left)
+        # Between two looks the work may have to end, and the operator may give orders.
+        return POLL if left is None else min(POLL, left)
 
     def _look(self, *, at_once: bool = False) -> None:
         """Take the operator's orders, now and then."""

@@ -14,6 +14,7 @@ from fedprompt.federation.schedules.in_rounds import InRounds
 from fedprompt.federation.schedules.schedule import Course, Progress, Schedule
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.schema import Rounds, Tuning
 
@@ -37,6 +38,8 @@ def run_rounds(
     keeper: UpdateKeeper | None = None,
     journal: Journal | None = None,
     controls: Controls | None = None,
+    stop: StopToken = NEVER,
+    pause_after: int | None = None,
 ) -> tuple[RoundRecord, ...]:
     """Run the rounds that are not written yet and return all of them; ``rounds.patience`` may end them early.
 
@@ -44,10 +47,11 @@ def run_rounds(
 
     Raises:
         FederationError: too few sites for the strategy, or fewer than the quorum answered.
+        Stopped: it was to end, or to pause; the rounds that are done are written.
     """
     check_sites(rounds, hub.sites)
-    asking = Asking(hub, rounds, controls, clock)
-    course = Course(asking, template, start, tuning, seed, writer, progress, after, keeper, journal)
+    asking = Asking(hub, rounds, controls, clock, stop)
+    course = Course(asking, template, start, tuning, seed, writer, progress, after, keeper, journal, pause_after)
     return SCHEDULES[strategy_named(rounds.strategy.name).schedule].run(course)
 
 

@@ -16,6 +16,7 @@ from fedprompt.errors import ModelError
 from fedprompt.models.nested import Nested
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = [
     "CacheDtype",
@@ -211,7 +212,9 @@ class PreparedObjective(SoftObjective, Protocol):
 class Writer(Protocol):
     """Whatever continues texts."""
 
-    def generate(self, queries: Sequence[GenerateQuery], decoding: Decoding) -> tuple[Generated, ...]:
+    def generate(
+        self, queries: Sequence[GenerateQuery], decoding: Decoding, *, stop: StopToken = NEVER
+    ) -> tuple[Generated, ...]:
         """Continue each query until a stop string, the end of the turn or ``max_tokens``, in the order given."""
         ...
 
@@ -225,9 +228,16 @@ class CausalModel(Protocol):
         ...
 
     def choices(
-        self, queries: Sequence[ChoiceQuery], progress: Callable[[int, int], None] | None = None
+        self,
+        queries: Sequence[ChoiceQuery],
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> ChoiceResult:
-        """Return the log-likelihoods of every query's words; ``progress`` hears (tokens done, tokens in all)."""
+        """Return the log-likelihoods of every query's words; ``progress`` hears (tokens done, tokens in all).
+
+        ``stop`` is looked at between two batches.
+        """
         ...
 
     def generate(
@@ -235,10 +245,12 @@ class CausalModel(Protocol):
         queries: Sequence[GenerateQuery],
         decoding: Decoding,
         hear: Callable[[int, str], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> tuple[Generated, ...]:
         """Continue each query until a stop string, the end of the turn or ``max_tokens``, in the order given.
 
-        ``hear`` is told (query, its text so far) after each token.
+        ``hear`` is told (query, its text so far) after each token, and ``stop`` is looked at.
         """
         ...
 
@@ -266,11 +278,13 @@ class CausalModel(Protocol):
         *,
         kind: Literal["labels", "vocabulary"] = "labels",
         folder: Path | None = None,
+        stop: StopToken = NEVER,
     ) -> PreparedObjective:
         """Prepare cases for tuning ``tokens`` soft tokens.
 
         ``answers`` index each query's words; a query's own ``soft`` is ignored. ``kind`` is over what the answer's
-        likelihood is normalised; ``folder`` is private and takes what does not fit the memory allowed.
+        likelihood is normalised; ``folder`` is private and takes what does not fit the memory allowed. ``stop`` is
+        looked at between two batches, of preparing and of ``loglikelihoods`` afterwards.
         """
         ...
 

@@ -36,6 +36,7 @@ from fedprompt.models.vocabulary import By, Nearest
 from fedprompt.models.work import unshared
 from fedprompt.prompts.rendered import SOFT, Rendered
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["WIDTH", "ScriptedModel"]
 
@@ -98,7 +99,11 @@ class ScriptedModel:
         return self._info
 
     def choices(
-        self, queries: Sequence[ChoiceQuery], progress: Callable[[int, int], None] | None = None
+        self,
+        queries: Sequence[ChoiceQuery],
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> ChoiceResult:
         """Return the log-likelihoods of every query's words; ``progress`` hears (tokens done, tokens in all).
 
@@ -113,6 +118,7 @@ class ScriptedModel:
         seen: set[int] = set()
         done, total = 0, sum(map(len, lengths))
         for query, tokens in zip(queries, lengths, strict=True):
+            stop.check()
             mean = self._mean(query.rendered, query.soft)
             answers.append(_loglikelihoods(_context(query.rendered.text()), _words(query.words), mean))
             prefix = 0 if query.soft is None else hash(query.soft)
@@ -130,6 +136,8 @@ class ScriptedModel:
         queries: Sequence[GenerateQuery],
         decoding: Decoding,
         hear: Callable[[int, str], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> tuple[Generated, ...]:
         """Continue each query until a stop string, the end of the turn or ``max_tokens``, in the order given.
 
@@ -139,7 +147,7 @@ class ScriptedModel:
             ModelError: a query is longer than the window, or has a soft slot and no soft prompt.
             ModelMismatch: a soft prompt was made for another model.
         """
-        found = [self._continue(place, query, decoding, hear) for place, query in enumerate(queries)]
+        found = [self._continue(place, query, decoding, hear, stop) for place, query in enumerate(queries)]
         read = [_TOKEN.findall(query.rendered.text()) for query in queries]
         names: dict[str, int] = {}
         fresh = unshared([[names.setdefault(token, len(names)) for token in tokens] for tokens in read])
@@ -183,6 +191,7 @@ class ScriptedModel:
         *,
         kind: Literal["labels", "vocabulary"] = "labels",
         folder: Path | None = None,
+        stop: StopToken = NEVER,
     ) -> PreparedObjective:
         """Prepare cases for tuning ``tokens`` soft tokens; ``answers`` index each query's words.
 
@@ -194,6 +203,7 @@ class ScriptedModel:
                 a word.
         """
         for query in queries:
+            stop.check()
             self._tokens(query.rendered, query.words)
             if self.length(query.rendered, query.words, tokens) > WINDOW:
                 raise ModelError(
@@ -229,7 +239,12 @@ class ScriptedModel:
         return mean
 
     def _continue(
-        self, place: int, query: GenerateQuery, decoding: Decoding, hear: Callable[[int, str], None] | None
+        self,
+        place: int,
+        query: GenerateQuery,
+        decoding: Decoding,
+        hear: Callable[[int, str], None] | None,
+        stop: StopToken,
     ) -> Generated:
         self._tokens(query.rendered, CONTINUATIONS)
         written = query.rendered.text()
@@ -237,6 +252,7 @@ class ScriptedModel:
         text, tokens = "", 0
         for index in _ordered(scores, decoding, written)[:3]:
             for piece in _TOKEN.findall(CONTINUATIONS[int(index)]):
+                stop.check()
                 if tokens >= decoding.max_tokens:
                     return Generated(text, tokens)
                 text, tokens = text + piece, tokens + 1

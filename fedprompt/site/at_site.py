@@ -31,6 +31,7 @@ from fedprompt.site.ledger import Ledger
 from fedprompt.site.local_steps import LocalSteps, round_rng
 from fedprompt.site.personal import OwnPrompts, hidden_id, tuned_alone
 from fedprompt.site.residual import pack_residual, residual_for
+from fedprompt.stopping import StopToken
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Method, Score, SplitName
 from fedprompt.trust.signing import site_identity
@@ -61,7 +62,9 @@ class AtSite:
         ledger: Ledger,
         resources: Resources | None,
         version: str,
+        stop: StopToken,
     ) -> None:
+        self._stop = stop
         self.name, self.study, self.splits, self.version = name, study, splits, version
         self._folder, self._digest, self._ledger = folder, digest, ledger
         self._local = None if isinstance(model, LangChainChat) else model
@@ -143,7 +146,7 @@ class AtSite:
         Raises:
             TuningError: the loss is no number.
         """
-        return self._steps.tune(task, start, self.objective("tune"), question, self._stepped)
+        return self._steps.tune(task, start, self.objective("tune"), question, self._stepped, self._stop)
 
     def update(self, task: TuneTask, delta: NDArray[np.float32]) -> Update:
         """Clip and quantise a change ([tokens, width] float32), with what earlier rounds left over."""
@@ -158,7 +161,8 @@ class AtSite:
         def rng(number: int) -> np.random.Generator:
             return round_rng(seed, self.name, number)
 
-        return tuned_alone(self.objective("tune"), start, self.study, rng, score, self._folder.path, question)
+        objective, folder = self.objective("tune"), self._folder.path
+        return tuned_alone(objective, start, self.study, rng, score, folder, question, self._stop)
 
     def keep_own(self, prompt: Prompt) -> str:
         """Keep a prompt that the hub is not to have; return the id under which it hears of it.
@@ -183,7 +187,7 @@ class AtSite:
         if split not in self._objectives:
             kind = self.study.tuning.objective if split == "tune" else "labels"
             cases, tune, folder = self.splits.cases(split), self.splits.tune, self._folder.path
-            made = prepare(self._model, self.study, cases, tune=tune, kind=kind, folder=folder)
+            made = prepare(self._model, self.study, cases, tune=tune, kind=kind, folder=folder, stop=self._stop)
             self._objectives[split] = made
             self._clipped[split] = max(self._clipped.get(split, 0), made.clipped)
         return self._objectives[split]
@@ -205,7 +209,7 @@ class AtSite:
         cases, answer = self.splits.cases(split), self.study.answer
         if self._chat is not None:
             method = self._method(cases)
-            asked = self._chat.run(self._digest, missing, cases, method, self._tell, self.resources).runs
+            asked = self._chat.run(self._digest, missing, cases, method, self._tell, self.resources, self._stop).runs
             self._runs.update({(split, one.run.prompt.id): one.run for one in asked})
             return {prompt.id: self._runs[split, prompt.id] for prompt in prompts}
         plain = answer.normalise == answer.prior == "none"
@@ -214,7 +218,15 @@ class AtSite:
             runs: tuple[PromptRun, ...] = (choice_run(missing[0], table, true_labels(cases, answer)),)
         else:
             runs, cost = run_prompts(
-                self._model, missing, cases, answer, self.splits.tune, self._tell, self._cache, self.resources
+                self._model,
+                missing,
+                cases,
+                answer,
+                self.splits.tune,
+                self._tell,
+                self._cache,
+                self.resources,
+                stop=self._stop,
             )
             self._clipped[split] = max(self._clipped.get(split, 0), cost.clipped)
             self._work += cost.work

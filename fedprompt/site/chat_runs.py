@@ -18,6 +18,7 @@ from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.calls import record_calls
 from fedprompt.site.folder import SiteFolder
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 from fedprompt.study.score import Method
 
@@ -91,6 +92,7 @@ class ChatAtSite:
         method: Method | None,
         progress: Callable[[int, int], None] | None = None,
         resources: Resources | None = None,
+        stop: StopToken = NEVER,
     ) -> ChatRuns:
         """Run prompts on cases.
 
@@ -98,6 +100,7 @@ class ChatAtSite:
             study: the study's digest, for the ledger.
             method: as :meth:`method` says.
             resources: the encoder and the judge that scorers of free text may need.
+            stop: looked at whenever an answer has come.
 
         Raises:
             ModelError: the model cannot be asked at all.
@@ -106,7 +109,9 @@ class ChatAtSite:
         """
         if self._live.info.remote:
             self._record(study, prompts, cases, method)
-        runs, replies = run_chat(self._kept, prompts, cases, self._answer, self._tune, method, progress, resources)
+        runs, replies = run_chat(
+            self._kept, prompts, cases, self._answer, self._tune, method, progress, resources, stop=stop
+        )
         return ChatRuns(runs, replies)
 
     def _asking(self, *, anew: bool) -> KeptChat:

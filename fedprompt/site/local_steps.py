@@ -12,6 +12,7 @@ import numpy as np
 from fedprompt.models.protocols import SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.settings import settings_of
@@ -45,6 +46,7 @@ class LocalSteps:
         objective: SoftObjective,
         question: str,
         stepped: Callable[[TuneTask, int, float], None],
+        stop: StopToken = NEVER,
     ) -> Tuned:
         """Take the steps.
 
@@ -52,6 +54,7 @@ class LocalSteps:
             objective: the site's tune split.
             question: what is asked, so that a checkpoint of another task is not gone on with.
             stepped: hears (task, step, loss).
+            stop: looked at before each step; the checkpoint of the last one stays.
 
         Raises:
             TuningError: the loss is no number.
@@ -69,6 +72,7 @@ class LocalSteps:
             rng=round_rng(task.seed, self._name, task.round),
             checkpoint=checkpoint,
             progress=lambda step, loss: stepped(task, step, loss),
+            stop=stop,
         )
         checkpoint.remove()
         if task.round == 1:

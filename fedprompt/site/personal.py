@@ -18,6 +18,7 @@ from fedprompt.models.protocols import SoftObjective
 from fedprompt.private_file import write_private
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.settings import settings_of
@@ -35,6 +36,7 @@ def tuned_alone(
     score: Callable[[Prompt], float],
     folder: Path,
     question: str,
+    stop: StopToken = NEVER,
 ) -> Prompt:
     """Return the best on validation of the prompts that rounds of one site would make, the earliest of equals.
 
@@ -46,6 +48,7 @@ def tuned_alone(
         score: judges a prompt on validation.
         folder: the site's, where each round's state is kept until all are done; a process that ended goes on from it.
         question: what is asked, so that the state of another task is not gone on with.
+        stop: looked at before each step.
     """
     template = study.soft_template()
     kept = [Checkpoint(folder / f"alone-{n}.safetensors", f"{question} alone {n}") for n in _numbers(study)]
@@ -53,7 +56,7 @@ def tuned_alone(
     soft = start
     for number, checkpoint in zip(_numbers(study), kept, strict=True):
         settings = settings_of(study, number)
-        soft = tune_soft(objective, soft, settings, rng=rng(number), checkpoint=checkpoint).soft
+        soft = tune_soft(objective, soft, settings, rng=rng(number), checkpoint=checkpoint, stop=stop).soft
         prompt = Prompt(template, soft)
         found[prompt] = score(prompt)
     for checkpoint in kept:

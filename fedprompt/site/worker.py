@@ -16,6 +16,7 @@ from fedprompt.site.admission import contents_of, not_now, question_of
 from fedprompt.site.at_site import AtSite
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.gate import Gate, Outgoing
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.study.versions import OWN
 from fedprompt.verbs.forms import Parcel, Task
@@ -41,7 +42,9 @@ class Worker:
         splits: Splits,
         resources: Resources | None = None,
         version: str = OWN,
+        stop: StopToken = NEVER,
     ) -> None:
+        """Make ready to answer; ``stop`` ends a task between two of its steps or batches, and nothing leaves then."""
         self.name, self._folder, self._version = name, folder, version
         self.digest = study.digest(model.info.digest)
         budget = min(study.privacy.replies, folder.policy.replies)
@@ -60,6 +63,7 @@ class Worker:
             ledger=self._ledger,
             resources=resources,
             version=version,
+            stop=stop,
         )
 
     def handle(self, data: bytes) -> Outgoing:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fedprompt.errors import TuningError
 from fedprompt.models.protocols import SoftObjective
 from fedprompt.models.vocabulary import Vocabulary
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.tuning.word_objective import WordObjective, Words
 
 __all__ = ["SearchSettings", "Searched", "project", "search_words"]
@@ -85,10 +86,12 @@ def search_words(
     start: Searched,
     settings: SearchSettings,
     progress: Callable[[Searched], None] | None = None,
+    stop: StopToken = NEVER,
 ) -> Searched:
     """Look for better words than those of ``start``, from the step where it stands.
 
     ``progress`` hears where the search is after each step; a search that begins there goes on as this one would have.
+    ``stop`` is looked at before each step.
 
     Raises:
         TuningError: a measure is not a finite number.
@@ -96,6 +99,7 @@ def search_words(
     slopes = objective.slopes() if start.step < settings.steps else None
     here = start
     while slopes is not None and here.step < settings.steps and here.fruitless < settings.patience:
+        stop.check()
         rng = np.random.default_rng(np.random.SeedSequence([settings.seed, here.step]))
         best = _best_swap(vocabulary, objective, slopes, here.words, settings, rng)
         gained = best is not None and best.objective < here.words.objective

@@ -19,6 +19,7 @@ from fedprompt.models.protocols import CausalModel, LossGradient, PreparedObject
 from fedprompt.models.work import Work
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 
 __all__ = ["MeteredObjective", "prepare"]
@@ -62,6 +63,7 @@ def prepare(
     tune: Sequence[Case] = (),
     kind: Literal["labels", "vocabulary"] = "labels",
     folder: Path | None = None,
+    stop: StopToken = NEVER,
 ) -> MeteredObjective:
     """Return cases prepared for the study's soft template.
 
@@ -69,6 +71,7 @@ def prepare(
         tune: the site's tune split, for demonstrations.
         kind: over what the answer's likelihood is normalised; ``labels`` where validation is looked at.
         folder: private; takes the keys and values that do not fit the memory allowed.
+        stop: looked at between two batches, also of what the objective is asked for later.
 
     Raises:
         PromptError: the study has no soft slot.
@@ -83,5 +86,5 @@ def prepare(
     fitted = [fitted_query(model, slot, case, labels, shown, soft=tokens) for case in cases]
     answers = true_labels(cases, study.answer).tolist()
     began = time.perf_counter()
-    objective = model.objective([asked for asked, _ in fitted], answers, tokens, kind=kind, folder=folder)
+    objective = model.objective([asked for asked, _ in fitted], answers, tokens, kind=kind, folder=folder, stop=stop)
     return MeteredObjective(objective, time.perf_counter() - began, sum(cut for _, cut in fitted))

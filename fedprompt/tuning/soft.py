@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fedprompt.errors import TuningError
 from fedprompt.models.protocols import LossGradient, SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.tuning.checkpoint import Checkpoint, Progressed
 from fedprompt.tuning.settings import TuningSettings
 
@@ -58,6 +59,7 @@ def tune_soft(
     rng: np.random.Generator,
     checkpoint: Checkpoint | None = None,
     progress: Callable[[int, float], None] | None = None,
+    stop: StopToken = NEVER,
 ) -> Tuned:
     """Take the steps of ``settings`` from ``start``.
 
@@ -66,6 +68,7 @@ def tune_soft(
         rng: orders the cases.
         checkpoint: where the state is kept after each step; a run of the same key goes on from it.
         progress: hears (step, loss), steps counted from 1.
+        stop: looked at before each step; the checkpoint of the last one stays.
 
     Raises:
         TuningError: no cases, or the loss stopped being a finite number; names the step, the learning rate and what to
@@ -75,6 +78,7 @@ def tune_soft(
         raise TuningError("there are no cases to tune on")
     state = _resumed(start, settings.lr, rng, checkpoint)
     while state.step < settings.steps:
+        stop.check()
         step = state.step + 1
         rows = _draw(state, objective, settings.batch, rng)
         lr = settings.lr * settings.schedule.factor(step)

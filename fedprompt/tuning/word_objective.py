@@ -20,6 +20,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.rendered import SOFT, Rendered, Turn
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Message, Template
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 
 __all__ = ["WordObjective", "Words", "with_words"]
@@ -54,6 +55,7 @@ class WordObjective:
         tokens: int,
         fluency: float,
         tune: Sequence[Case] = (),
+        stop: StopToken = NEVER,
     ) -> None:
         """Prepare.
 
@@ -66,6 +68,7 @@ class WordObjective:
             tokens: how many the slot takes.
             fluency: 0 for any words at all.
             tune: where demonstrations are taken from, if the template shows any.
+            stop: looked at between two batches.
 
         Raises:
             TuningError: no slot, no cases, or a weight below 0.
@@ -76,7 +79,7 @@ class WordObjective:
         if not (np.isfinite(fluency) and fluency >= 0):
             raise TuningError(f"the fluency weight is a number from 0 up, not {fluency}")
         self._model, self._vocabulary, self._template, self._cases = model, vocabulary, template, tuple(cases)
-        self._labels, self._fluency, self._tokens = list(answer.labels), fluency, tokens
+        self._labels, self._fluency, self._tokens, self._stop = list(answer.labels), fluency, tokens, stop
         self._shown = Shown(template, tune)
         self._true = true_labels(cases, answer)
         slot = Prompt(template, SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
@@ -100,7 +103,7 @@ class WordObjective:
         asked = [self._query(prompt, self._cases[row]) for row in chosen for prompt in prompts]
         before = [_before(self._open[row].rendered) for row in chosen[:READ_AT]]
         read = [ChoiceQuery(text, (self._vocabulary.spelt(one),)) for text in before for one in candidates]
-        found = self._model.choices([*asked, *read])
+        found = self._model.choices([*asked, *read], stop=self._stop)
         table = np.stack(found.loglikelihoods[: len(asked)]).reshape(len(chosen), len(candidates), -1)
         shares = table - table.max(axis=2, keepdims=True)
         shares -= np.log(np.exp(shares).sum(axis=2, keepdims=True))
@@ -117,7 +120,7 @@ class WordObjective:
     def slopes(self) -> SoftObjective:
         """Return the same cases with the slot open, prepared for gradients by what stands in it."""
         tokens, answers = self._tokens, self._true.tolist()
-        return self._model.objective(self._open, answers, tokens)
+        return self._model.objective(self._open, answers, tokens, stop=self._stop)
 
     def _query(self, prompt: Prompt, case: Case, soft: int = 0) -> ChoiceQuery:
         return fitted_query(self._model, prompt, case, self._labels, self._shown, soft=soft)[0]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fedprompt.models.assets.catalogue import ASSETS, PullProgress, installed, pull
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.progress import Progress, Report, quiet
 
@@ -41,7 +42,7 @@ def list_assets(home: Home) -> list[dict[str, Any]]:
     ]
 
 
-def pull_assets(home: Home, report: Report = quiet) -> dict[str, Any]:
+def pull_assets(home: Home, report: Report = quiet, stop: StopToken = NEVER) -> dict[str, Any]:
     """Fetch what is missing and make it ready; return ``{"assets": rows}``, rows as of :func:`list_assets`.
 
     Raises:
@@ -49,7 +50,7 @@ def pull_assets(home: Home, report: Report = quiet) -> dict[str, Any]:
     """
     missing = [name for name in ASSETS if name not in installed(home.path)]
     if missing:
-        pull(home.path, missing, progress=lambda told: report(_progress(told, missing)))
+        pull(home.path, missing, progress=lambda told: report(_progress(told, missing)), stop=stop)
     return {"assets": list_assets(home)}
 
 

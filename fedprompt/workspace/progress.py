@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Paused", "Progress", "Report", "quiet"]
+__all__ = ["Progress", "Report", "quiet"]
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,9 @@ class Progress:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Paused(BaseException):
-    """Work has reached the point where it was to pause, and what is done is kept; no error, and no ``Exception``."""
-
-
 Report = Callable[[Progress], None]
+"""Hears where work is, and never ends it: that is a stop token's (``fedprompt.stopping``). What it raises is a fault of
+its own, and ends the work as any error does."""
 
 
 def quiet(progress: Progress) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.progress import Progress, Report
 
 __all__ = ["Clock"]
@@ -14,9 +15,13 @@ FASTEST, SLOWEST = 0.5, 10.0
 
 
 class Clock:
-    """``planned``: stage -> seconds it is expected to take, in order. Measured times end up in ``seconds``."""
+    """``planned``: stage -> seconds it is expected to take, in order. Measured times end up in ``seconds``.
 
-    def __init__(self, report: Report, planned: Mapping[str, float]) -> None:
+    ``stop`` is the work's; it is looked at before a stage.
+    """
+
+    def __init__(self, report: Report, planned: Mapping[str, float], stop: StopToken = NEVER) -> None:
+        self.stop = stop
         self._report, self._planned = report, {name: max(0.01, s) for name, s in planned.items()}
         self._started = time.monotonic()
         self._stage_started = self._started
@@ -31,7 +36,12 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str, message: str) -> Iterator[None]:
-        """Time one stage and tell its beginning."""
+        """Time one stage and tell its beginning.
+
+        Raises:
+            Stopped: the work was to end before it.
+        """
+        self.stop.check()
         self._stage, self._stage_started = name, time.monotonic()
         self._planned.setdefault(name, 1.0)
         self.tell(message, 0.0)

@@ -21,6 +21,7 @@ from fedprompt.federation.schedules.schedule import Course
 from fedprompt.federation.simulation import Population, SimulatedSites
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.stopping import NEVER, Stopped, StopToken
 from fedprompt.strategies.fedbuff import FedBuff, discounted, staleness_weight
 from fedprompt.strategies.strategy import Update
 from fedprompt.study.score import Score
@@ -98,12 +99,13 @@ def run(
     quorum: int | None = None,
     speed: Callable[[str, int], float] | None = None,
     controls: Controls | None = None,
+    stop: StopToken = NEVER,
     **more: Any,
 ) -> tuple[RoundRecord, ...]:
     strategy = {"name": "fedbuff", "options": {"buffer": buffer}}
     chosen = study(rounds={"count": count, "quorum": quorum, "strategy": strategy})
     start = SoftPrompt(np.zeros((1, 2), np.float32), "m1:test")
-    asking = Asking(Hub(transport, DIGEST), chosen.rounds, controls)
+    asking = Asking(Hub(transport, DIGEST), chosen.rounds, controls, stop=stop)
     course = Course(asking, STUDY.soft_template(), start, chosen.tuning, 0, memory, journal=memory, **more)
     return Buffered(speed).run(course)
 
@@ -197,6 +199,20 @@ def test_a_run_that_stopped_after_any_arrival_ends_with_the_same_numbers(stop: i
     assert [one.missing for one in again] == [one.missing for one in whole]
     assert [one.bytes for one in again] == [one.bytes for one in whole]
     assert run(sites(), memory, buffer=3, count=3, quorum=1) == again
+
+
+@pytest.mark.parametrize("last", [0, 1, 2])
+def test_a_run_pauses_after_a_step_and_goes_on_with_the_same_numbers(last: int) -> None:
+    def sites() -> SimulatedSites:
+        return SimulatedSites(Population(count=4, tokens=1, width=2, seed=3, dropout=0.0))
+
+    whole, memory = run(sites(), Memory(), buffer=3, count=3), Memory()
+    with pytest.raises(Stopped) as stopped:
+        run(sites(), memory, buffer=3, count=3, pause_after=last)
+    assert (stopped.value.why, len(memory.plans)) == ("paused", last)
+    again = run(sites(), memory, buffer=3, count=3)
+    assert [one.prompt.id for one in again] == [one.prompt.id for one in whole]
+    assert run(sites(), Memory(), buffer=3, count=3, pause_after=3)[-1].prompt.id == whole[-1].prompt.id
 
 
 @pytest.mark.timeout(60)

@@ -15,6 +15,7 @@ from fedprompt.federation.rounds import run_rounds
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.stopping import NEVER, Stopped, StopToken
 from fedprompt.study.schema import Precision
 from fedprompt.study.score import Score
 from fedprompt.verbs.tune import TuneTask
@@ -58,6 +59,8 @@ def run(
     count: int = 3,
     quorum: int | None = None,
     progress: Callable[[int, str, str], None] | None = None,
+    stop: StopToken = NEVER,
+    pause_after: int | None = None,
     **rounds: Any,
 ) -> tuple[RoundRecord, ...]:
     return run_rounds(
@@ -69,6 +72,8 @@ def run(
         seed=0,
         writer=writer,
         progress=progress,
+        stop=stop,
+        pause_after=pause_after,
     )
 
 
@@ -119,6 +124,20 @@ def test_a_run_that_stopped_ends_with_the_same_numbers(tmp_path: Path) -> None:
         assert ids(again) == ids(whole)
         assert [record.scores for record in again] == [record.scores for record in whole]
         assert [record.bytes for record in again] == [record.bytes for record in whole]
+
+
+def test_a_run_pauses_after_a_round_or_ends_before_a_site_and_goes_on_with_the_same_numbers(tmp_path: Path) -> None:
+    whole, memory, path = run(hub(tmp_path / "whole"), Memory()), Memory(), tmp_path / "paused"
+    for last in (0, 1):
+        with pytest.raises(Stopped) as stopped:
+            run(hub(path), memory, pause_after=last)
+        assert (stopped.value.why, len(memory.records)) == ("paused", last)
+    heard: list[tuple[int, str, str]] = []
+    stop = StopToken(lambda: "cancelled" if (2, "bank", "evaluate") in heard else None, every=0)
+    with pytest.raises(Stopped) as stopped:
+        run(hub(path), memory, stop=stop, progress=lambda *told: heard.append(told))
+    assert (stopped.value.why, len(memory.records), heard[-1]) == ("cancelled", 1, (2, "bank", "evaluate"))
+    assert ids(run(hub(path), memory, pause_after=3)) == ids(whole)
 
 
 def test_a_finished_run_asks_nobody(tmp_path: Path) -> None:

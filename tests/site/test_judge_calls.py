@@ -14,6 +14,7 @@ from fedprompt.models.chat.protocol import ChatInfo, ChatReply, ChatTurn, Option
 from fedprompt.models.chat.replies import ChatReplies
 from fedprompt.site.judge_calls import counted, only_here, recorded
 from fedprompt.site.ledger import Ledger
+from fedprompt.stopping import NEVER, StopToken
 
 STUDY = "s1:" + "0" * 32
 SAID = ChatReply("Score: 5", Usage(30, 2))
@@ -35,6 +36,8 @@ class Server:
         options: Options,
         progress: Callable[[int, int], None] | None = None,
         heard: Callable[[int, ChatReply], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> tuple[ChatReply, ...]:
         self.asked += len(conversations)
         if heard is not None:

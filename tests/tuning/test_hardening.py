@@ -19,6 +19,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.rendered import SoftSlot
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Message, Template
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 from fedprompt.tuning.hardening import Searched, SearchSettings, project, search_words
 from fedprompt.tuning.word_objective import WordObjective, with_words
@@ -85,7 +86,11 @@ class Bag:
         return 1
 
     def choices(
-        self, queries: Sequence[ChoiceQuery], progress: Callable[[int, int], None] | None = None
+        self,
+        queries: Sequence[ChoiceQuery],
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> ChoiceResult:
         found, lengths = [], []
         for query in queries:

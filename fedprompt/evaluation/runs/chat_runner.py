@@ -22,6 +22,7 @@ from fedprompt.models.chat.protocol import ChatModel, ChatReply, ChatTurn, Optio
 from fedprompt.models.protocols import Decoding, Generated, GenerateQuery
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.rendered import Rendered
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 from fedprompt.study.score import Method, Score, SplitName
 
@@ -45,13 +46,15 @@ class ChatWriter:
     def __init__(self, model: ChatModel) -> None:
         self._model, self.replies = model, list[ChatReply]()
 
-    def generate(self, queries: Sequence[GenerateQuery], decoding: Decoding) -> tuple[Generated, ...]:
+    def generate(
+        self, queries: Sequence[GenerateQuery], decoding: Decoding, *, stop: StopToken = NEVER
+    ) -> tuple[Generated, ...]:
         """Answer each query.
 
         Raises:
             ModelError: a query has a soft slot, or the model cannot be asked at all.
         """
-        replies = self._model.ask([turns(query.rendered) for query in queries], options_of(decoding))
+        replies = self._model.ask([turns(query.rendered) for query in queries], options_of(decoding), stop=stop)
         self.replies += replies
         return tuple(
             Generated(reply.text, 0 if reply.usage is None else reply.usage.output, reply.failure) for reply in replies
@@ -82,6 +85,7 @@ def run_chat(
     method: Method | None,
     progress: Progress | None = None,
     resources: Resources | None = None,
+    stop: StopToken = NEVER,
 ) -> tuple[tuple[ChatRun, ...], tuple[ChatReply, ...]]:
     """Run every prompt on every case; return the runs, and every reply that was paid for.
 
@@ -89,6 +93,7 @@ def run_chat(
         tune: the site's tune split, for demonstrations.
         method: how a choice is answered; None for free text.
         progress: hears (calls done, calls in all).
+        stop: looked at whenever an answer has come.
 
     Raises:
         ModelError: a soft prompt, or the model cannot be asked at all.
@@ -98,7 +103,7 @@ def run_chat(
     if answer.type == "generate":
         writer = ChatWriter(model)
         shown = [Shown(prompt.template, tune) for prompt in prompts]
-        judged = generate_and_judge(writer, prompts, cases, answer, shown, progress, resources)
+        judged = generate_and_judge(writer, prompts, cases, answer, shown, progress, resources, stop=stop)
         found = [
             PromptRun(prompt, judged.values[:, place], reasons=judged.reasons[place])
             for place, prompt in enumerate(prompts)
@@ -112,7 +117,7 @@ def run_chat(
             "them out, or name a model of this machine"
         )
     true = true_labels(cases, answer)
-    answers = choose(model, _queries(prompts, cases, answer, tune), method, progress)
+    answers = choose(model, _queries(prompts, cases, answer, tune), method, progress, stop=stop)
     runs = tuple(_choice_run(prompt, answers[p :: len(prompts)], true) for p, prompt in enumerate(prompts))
     return runs, tuple(one.reply for one in answers)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fedprompt.evaluation.runs.score_cache import ScoreCache
 from fedprompt.models.protocols import CausalModel, ChoiceQuery
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["GROUP", "LabelNumbers", "ask"]
 
@@ -38,11 +39,14 @@ def ask(
     table: Sequence[Sequence[ChoiceQuery]],
     cache: ScoreCache | None = None,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    stop: StopToken = NEVER,
 ) -> LabelNumbers:
     """Return the log-likelihoods of a table of queries, a row a case and a column a prompt, all of as many words.
 
     Args:
         progress: hears (done, total) in thousandths of a group.
+        stop: looked at between two batches; what is in the cache stays.
 
     Raises:
         ModelError, ModelMismatch: as ``CausalModel.choices``.
@@ -53,6 +57,7 @@ def ask(
     tokens = distinct = cached = 0
     seconds, groups = 0.0, range(0, len(table), GROUP)
     for number, start in enumerate(groups):
+        stop.check()
         rows = range(start, min(start + GROUP, len(table)))
         names = [] if cache is None else [cache.names(model.info, table[row]) for row in rows]
         known = {} if cache is None else cache.get([name for own in names for name in own])
@@ -72,7 +77,7 @@ def ask(
                 progress(1000 * number + (1000 * done) // max(1, total), 1000 * len(groups))
 
         # Case by case, so that what prompts share of one case lies together in the walk.
-        found = model.choices([table[row][place] for row in rows for place in missing], told)
+        found = model.choices([table[row][place] for row in rows for place in missing], told, stop=stop)
         tokens, distinct, seconds = tokens + found.tokens, distinct + found.distinct, seconds + found.seconds
         made = np.stack([np.array(found.loglikelihoods), np.array(found.lengths, dtype=np.float64)], axis=1)
         made = made.reshape(len(rows), len(missing), 2, words)

@@ -23,6 +23,7 @@ from fedprompt.evaluation.scorers.identity import judged_by
 from fedprompt.evaluation.scorers.scorer import Resources, Sample
 from fedprompt.models.protocols import CausalModel, Decoding, GenerateQuery, Writer
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 
 __all__ = ["CHUNK", "Judged", "Local", "generate_and_judge"]
@@ -64,6 +65,7 @@ def generate_and_judge(
     progress: Callable[[int, int], None] | None = None,
     resources: Resources | None = None,
     local: Local | None = None,
+    stop: StopToken = NEVER,
 ) -> Judged:
     """Write a text for every case and prompt, and judge it by the study's scorers.
 
@@ -72,16 +74,18 @@ def generate_and_judge(
         progress: hears (texts done, texts in all).
         resources: the encoder and the judge that scorers may need.
         local: ``model`` once more where it runs here, so that cases are cut to its window and judgements are kept.
+        stop: looked at between two batches, and between writing and judging.
 
     Raises:
         StudyError: an unknown scorer or option.
         ModelError: a prompt does not fit the model's window, or a scorer lacks what it needs.
         DataError: the cache cannot be read or written.
     """
-    run = _Run(model, prompts, cases, answer, shown, resources, local)
+    run = _Run(model, prompts, cases, answer, shown, resources, local, stop)
     # Case by case, so that what prompts share of one case lies together.
     spots = [(case, prompt) for case in range(len(cases)) for prompt in range(len(prompts))]
     for start in range(0, len(spots), CHUNK):
+        stop.check()
         run.chunk(spots[start : start + CHUNK])
         if progress is not None:
             progress(min(start + CHUNK, len(spots)), len(spots))
@@ -100,7 +104,9 @@ class _Run:
         shown: Sequence[Shown],
         resources: Resources | None,
         local: Local | None,
+        stop: StopToken,
     ) -> None:
+        self._stop = stop
         self._model, self._prompts, self._cases, self._shown, self._local = model, prompts, cases, shown, local
         self._scorers, self._by = configure(answer.scorers, resources), judged_by(answer, resources)
         self._decoding = Decoding(answer.max_tokens, answer.stop, answer.temperature, answer.top_p, answer.seed)
@@ -138,10 +144,11 @@ class _Run:
     def _judge(self, queries: Sequence[GenerateQuery], spots: Sequence[tuple[int, int]]) -> list[Judgement | None]:
         """Return what the scorers say of each text, None where the model gave none."""
         began = time.perf_counter()
-        made = self._model.generate(queries, self._decoding)
+        made = self._model.generate(queries, self._decoding, stop=self._stop)
         self._seconds += time.perf_counter() - began
         self._tokens += sum(each.read + each.tokens for each in made)
         self._distinct += sum(each.computed for each in made)
+        self._stop.check()
         judged: list[Judgement | None] = [None] * len(spots)
         written = [place for place, each in enumerate(made) if each.failure is None]
         asked = [(made[place].text, self._cases[spots[place][0]]) for place in written]

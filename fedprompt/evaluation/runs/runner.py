@@ -22,6 +22,7 @@ from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.models.protocols import CausalModel, ChoiceQuery
 from fedprompt.models.work import Work
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 from fedprompt.study.score import BINS, CalibrationBin, Comparison, Score, SplitName
 
@@ -115,6 +116,8 @@ def run_prompts(
     progress: Progress | None = None,
     cache: ScoreCache | None = None,
     resources: Resources | None = None,
+    *,
+    stop: StopToken = NEVER,
 ) -> tuple[tuple[PromptRun, ...], RunCost]:
     """Run every prompt on every case.
 
@@ -123,6 +126,7 @@ def run_prompts(
         cache: the site's own, so that what was computed before is not computed again.
         progress: hears (done, total), in parts of the work.
         resources: the encoder and the judge that scorers of free text may need.
+        stop: looked at between two batches; what is in the cache stays.
 
     Raises:
         StudyError: an unknown scorer or option.
@@ -135,7 +139,7 @@ def run_prompts(
     shown = [Shown(prompt.template, tune) for prompt in prompts]
     if answer.type == "generate":
         here = Local(model, cache)
-        judged = generate_and_judge(model, prompts, cases, answer, shown, progress, resources, here)
+        judged = generate_and_judge(model, prompts, cases, answer, shown, progress, resources, here, stop)
         made = tuple(
             PromptRun(prompt, judged.values[:, place], reasons=judged.reasons[place])
             for place, prompt in enumerate(prompts)
@@ -146,11 +150,11 @@ def run_prompts(
     fitted = [[fitted_query(model, prompt, case, labels, own) for prompt, own in asking] for case in cases]
     table = [[asked for asked, _ in row] for row in fitted]
     clipped = sum(any(cut for _, cut in row) for row in fitted)
-    found, prior, cost = ask(model, table, cache, progress), None, RunCost(0, 0, 0.0)
+    found, prior, cost = ask(model, table, cache, progress, stop=stop), None, RunCost(0, 0, 0.0)
     if texts := premises(answer):
         empty = [Case(dict.fromkeys(cases[0].fields, text), answer.labels[0]) for text in texts]
         rows = [[query(prompt, case, labels, own.to(case)) for prompt, own in asking] for case in empty]
-        before = ask(model, rows, cache)
+        before = ask(model, rows, cache, stop=stop)
         prior, cost = before.values, RunCost(before.tokens, before.distinct, before.seconds, before.cached)
     scores = adjusted(answer, found.values, found.lengths, [asked.words for asked in table[0]], prior)
     runs = tuple(choice_run(prompt, scores[:, place], true) for place, prompt in enumerate(prompts))

@@ -156,8 +156,9 @@ class Buffered(Schedule):
             return _asked(course, flight, server.versions[flight.version])
 
         patience = PATIENCE * deadline_of(course.rounds, [], "tune")
-        source = _AtOnce(ask, patience, asking.look, tell) if asking.hub.concurrent else _InTurn(ask, tell)
+        source = _AtOnce(ask, patience, asking, tell) if asking.hub.concurrent else _InTurn(ask, tell)
         while not server.finished:
+            course.before(after + len(server.versions))
             asking.look()
             came = source.next(server.flights)
             if came is not None and came.update is not None and (reason := asking.left_out.get(came.site)) is not None:
@@ -231,17 +232,17 @@ class _InTurn:
 class _AtOnce:
     """Sites on their own machines: each is asked in a thread of its own, and whoever answers first counts first.
 
-    What is told is told by the thread that waits, again and again, so that whoever hears it can end the work.
+    What is told is told by the thread that waits; there the work is ended where it is to end.
     """
 
     def __init__(
         self,
         ask: Callable[[_Flight], Arrival],
         patience: float,
-        look: Callable[[], None],
+        asking: Asking,
         tell: Callable[[_Flight], None],
     ) -> None:
-        self._ask, self._patience, self._look, self._tell = ask, patience, look, tell
+        self._ask, self._patience, self._asking, self._tell = ask, patience, asking, tell
         self._came: Beside[Arrival] = Beside()
         self._asked: set[tuple[str, int]] = set()
 
@@ -257,7 +258,8 @@ class _AtOnce:
             try:
                 ended = self._came.next(min(left, POLL))
             except Empty:
-                self._look()
+                self._asking.stop.check()
+                self._asking.look()
                 for flight in flights.values():
                     self._tell(flight)
                 continue
@@ -294,6 +296,7 @@ def _scored(course: Course, server: _Server, done: list[RoundRecord]) -> tuple[R
     for place, vectors in enumerate(server.versions[1:]):
         if place < len(done):
             continue
+        course.before(course.after + place + 1)
         prompt = Prompt(course.template, SoftPrompt(vectors, course.start.model))
         done.append(_score(course, server.steps[place], prompt, course.after + place + 1, done))
         course.writer.write(done[-1])

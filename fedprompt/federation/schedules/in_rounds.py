@@ -53,6 +53,7 @@ class InRounds(Schedule):
                 best = best_round(done, course.asking.left_out)
                 if done[-1].number - best.number >= rounds.patience:
                     break
+            course.before(number)
             plan = _plan(number, course, done)
             course.writer.begin(number, plan.shown())
             done.append(_round(plan, done[-1] if done else None))

@@ -11,6 +11,7 @@ from fedprompt.federation.round_record import RoundRecord, RoundWriter
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.stopping import Stopped
 from fedprompt.study.schema import Rounds, Tuning
 from fedprompt.study.score import Score
 from fedprompt.verbs.evaluate import ask_evaluate
@@ -26,7 +27,8 @@ class Course:
     """Everything that rounds are made of.
 
     ``start`` is what round 1 starts from. ``after`` counts the rounds that led to it; numbers go on from there.
-    ``keeper`` keeps each round's updates, ``journal`` what a schedule without rounds has buffered.
+    ``keeper`` keeps each round's updates, ``journal`` what a schedule without rounds has buffered. No round after
+    ``pause_after`` begins.
     """
 
     asking: Asking
@@ -39,11 +41,22 @@ class Course:
     after: int = 0
     keeper: UpdateKeeper | None = None
     journal: Journal | None = None
+    pause_after: int | None = None
 
     @property
     def rounds(self) -> Rounds:
         """The study's."""
         return self.asking.rounds
+
+    def before(self, number: int) -> None:
+        """End the work here if it is to end, or to pause before this round.
+
+        Raises:
+            Stopped: it is.
+        """
+        self.asking.stop.check()
+        if self.pause_after is not None and number > self.pause_after:
+            raise Stopped("paused")
 
     def tell(self, number: int, site: str, step: str) -> None:
         """Tell that a site is at a step of a round."""
@@ -67,5 +80,6 @@ class Schedule(Protocol):
 
         Raises:
             FederationError: fewer sites than the quorum answered.
+            Stopped: the work was to end, or to pause before a round.
         """
         ...

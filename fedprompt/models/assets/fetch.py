@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fedprompt.errors import AssetError
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["BACKOFF", "fetch", "size_of", "watch"]
 
@@ -36,6 +37,7 @@ def fetch(
     staging: Path,
     told: Told,
     backoff: tuple[float, ...] = BACKOFF,
+    stop: StopToken = NEVER,
 ) -> Path:
     """Return the fetched archive's path, within ``staging``.
 
@@ -48,6 +50,7 @@ def fetch(
         staging: a folder to be made; every byte that pip writes lies in it.
         told: hears bytes so far and seconds left, None while unknown.
         backoff: seconds before each further try.
+        stop: looked at all the while.
 
     Raises:
         AssetError: no index gives it, what it gives has another digest, or this Python has no pip.
@@ -59,7 +62,7 @@ def fetch(
     package = pinned.partition("==")[0]
     only = ["--only-binary", ":all:"] if archive.endswith(".whl") else ["--no-binary", package]
     for attempt, pause in enumerate((0.0, *backoff), start=1):
-        _wait(pause, told)
+        _wait(pause, told, stop)
         target = staging / f"try-{attempt}"
         for folder in (target, target / "tmp", target / "got"):
             folder.mkdir(mode=0o700)
@@ -77,7 +80,7 @@ def fetch(
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "TMPDIR": str(target / "tmp")},
             )
-            watch(process, target, size, told)
+            watch(process, target, size, told, stop)
         found = target / "got" / archive
         if process.returncode == 0 and found.is_file():
             return found
@@ -91,11 +94,16 @@ def fetch(
     )
 
 
-def watch(process: subprocess.Popen[bytes], folder: Path, size: int, told: Told) -> None:
-    """Wait for a process, telling every 0.2 s how many bytes its folder holds; end it if ``told`` raises."""
+def watch(process: subprocess.Popen[bytes], folder: Path, size: int, told: Told, stop: StopToken = NEVER) -> None:
+    """Wait for a process, telling every 0.2 s how many bytes its folder holds; it ends with whatever ends this.
+
+    Raises:
+        Stopped: the work was to end; the process has ended.
+    """
     began = time.monotonic()
     try:
         while True:
+            stop.check()
             done, spent = min(size_of(folder), size), time.monotonic() - began
             told(done, spent * (size - done) / done if done > size / 50 and spent > 1 else None)
             try:
@@ -128,11 +136,11 @@ def tail(path: Path) -> str:
         return file.read(LOG_BYTES).decode("utf-8", "replace")
 
 
-def _wait(seconds: float, told: Told) -> None:
+def _wait(seconds: float, told: Told, stop: StopToken) -> None:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         told(0, None)
-        time.sleep(min(LOOK_SECONDS, left))
+        stop.sleep(min(LOOK_SECONDS, left))
 
 
 def _refuse_hopeless(name: str, text: str) -> None:

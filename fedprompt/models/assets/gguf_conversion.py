@@ -15,6 +15,7 @@ from typing import Any
 
 from fedprompt.errors import AssetError, FedPromptError
 from fedprompt.models.assets.fetch import size_of, tail, watch
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["convert", "run_conversion"]
 
@@ -29,6 +30,7 @@ def run_conversion(
     size: int,
     told: Callable[[int, float | None], None],
     known: tuple[str, str] | None = (KNOWN_START, KNOWN_WORD),
+    stop: StopToken = NEVER,
 ) -> None:
     """Convert in another process, with no network.
 
@@ -37,8 +39,9 @@ def run_conversion(
         source: the GGUF file.
         destination: a folder to be made; the process's log lies beside it until the conversion is done.
         size: about how many bytes are written.
-        told: hears the bytes written so far and seconds left, which are None; may raise to break off.
+        told: hears the bytes written so far and seconds left, which are None.
         known: the start of a sentence and a word that the model must complete it with; None where none is known.
+        stop: looked at all the while; the process ends with it.
 
     Raises:
         AssetError: the conversion failed.
@@ -64,7 +67,7 @@ def run_conversion(
             stderr=subprocess.STDOUT,
             env={**os.environ, **offline, "PYTHONPATH": path, "TMPDIR": str(destination.parent)},
         )
-        watch(process, destination, size, lambda done, left: told(done, None))
+        watch(process, destination, size, lambda done, left: told(done, None), stop)
     if process.returncode:
         text = tail(log)
         if "No space left on device" in text:

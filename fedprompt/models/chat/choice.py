@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fedprompt.errors import ModelError
 from fedprompt.models.chat.protocol import ChatInfo, ChatModel, ChatReply, ChatTurn, Options
 from fedprompt.prompts.ids import canonical_json
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.score import Method
 
 __all__ = [
@@ -104,6 +105,8 @@ def choose(
     queries: Sequence[ChatQuery],
     method: Method,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    stop: StopToken = NEVER,
 ) -> tuple[ChatAnswer, ...]:
     """Answer every query by one method.
 
@@ -112,7 +115,7 @@ def choose(
     """
     if method == "likelihood":
         options = Options(max_tokens=1, top=TOP)
-        replies = model.ask([query.conversation for query in queries], options, progress)
+        replies = model.ask([query.conversation for query in queries], options, progress, stop=stop)
         return tuple(answer_by_likelihood(reply, q.words) for reply, q in zip(replies, queries, strict=True))
     answers: dict[int, ChatAnswer] = {}
     for words in dict.fromkeys(query.words for query in queries):  # a schema lists one set of words
@@ -124,7 +127,7 @@ def choose(
                 progress(before + finished, len(queries))
 
         asked = [constrain(queries[place].conversation, words) for place in places]
-        replies = model.ask(asked, constrained_options(words), told)
+        replies = model.ask(asked, constrained_options(words), told, stop=stop)
         for place, reply in zip(places, replies, strict=True):
             answers[place] = ChatAnswer(None if reply.failure else parse(reply.text, words), reply)
     return tuple(answers[place] for place in range(len(queries)))

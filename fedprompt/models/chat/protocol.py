@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from fedprompt.errors import ModelError
 from fedprompt.prompts.rendered import Rendered
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["CHAT", "ChatInfo", "ChatModel", "ChatReply", "ChatTurn", "Failure", "Options", "Usage", "turns"]
 
@@ -104,12 +105,15 @@ class ChatModel(Protocol):
         options: Options,
         progress: Callable[[int, int], None] | None = None,
         heard: Callable[[int, ChatReply], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> tuple[ChatReply, ...]:
         """Return a reply a conversation, in the order given.
 
         Args:
             progress: hears (calls done, calls in all).
             heard: gets (place, reply) as soon as it comes, one at a time; also what comes after the run was stopped.
+            stop: looked at whenever an answer has come; calls that are out are waited for, since they are paid for.
 
         Raises:
             ModelError: no call at all can succeed: no connection, or the key or the model is refused.

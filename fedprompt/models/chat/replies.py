@@ -15,6 +15,7 @@ from pathlib import Path
 from fedprompt.models.chat.protocol import ChatInfo, ChatModel, ChatReply, ChatTurn, Options, Usage
 from fedprompt.models.private_rows import PrivateRows
 from fedprompt.prompts.ids import canonical_json
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["ChatReplies", "KeptChat"]
 
@@ -116,6 +117,8 @@ class KeptChat:
         options: Options,
         progress: Callable[[int, int], None] | None = None,
         heard: Callable[[int, ChatReply], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> tuple[ChatReply, ...]:
         """Return a reply a conversation, in the order given, those that are known marked ``kept``.
 
@@ -145,7 +148,7 @@ class KeptChat:
                 progress(before + len(came), len(conversations))
 
         if asked:
-            self._model.ask([conversations[place] for _, place in asked], options, None, keep)
+            self._model.ask([conversations[place] for _, place in asked], options, None, keep, stop=stop)
         elif progress is not None and conversations:
             progress(len(conversations), len(conversations))
         replies = []

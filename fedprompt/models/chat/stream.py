@@ -4,13 +4,13 @@ Invariant: an answer that breaks off is never taken for a whole one. The client'
 begins, so one that breaks off later is asked for again here, as often as the settings say, from its start.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
 from fedprompt.models.chat.protocol import Options
 from fedprompt.models.chat.reading import content_text, failure_of, until_stop
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["stream_reply"]
 
@@ -28,13 +28,15 @@ def stream_reply(
     *,
     retries: int,
     ends: bool,
+    stop: StopToken = NEVER,
 ) -> Any:
     """Return the whole message of a LangChain client, which was told piece by piece.
 
     Args:
-        told: gets the text so far, without what follows a stop string; whatever it raises ends the call.
+        told: gets the text so far, without what follows a stop string.
         retries: how often an answer that breaks off after it began is asked for again.
         ends: whether the protocol says at the end of an answer that it has ended.
+        stop: looked at between two pieces, and while an answer is waited for again.
 
     Raises:
         Exception: what the provider's client raises; see :func:`~fedprompt.models.chat.reading.failure_of`.
@@ -43,13 +45,13 @@ def stream_reply(
     while True:
         pieces: list[Any] = []
         try:
-            return _once(client, messages, options, more, told, pieces, ends)
+            return _once(client, messages, options, more, told, pieces, ends, stop)
         except Exception as error:
             again = failure_of(error) in ("no connection", "timeout", "server error")
             if not (pieces and again) or attempt == retries:
                 raise
         told("")
-        time.sleep(min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt))
+        stop.sleep(min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt))
         attempt += 1
 
 
@@ -61,10 +63,12 @@ def _once(
     told: Callable[[str], None],
     pieces: list[Any],
     ends: bool,
+    stop: StopToken,
 ) -> Any:
     text, bound = "", max(4096, options.max_tokens * MOST_CHARACTERS_A_TOKEN)
     with closing(client.stream(messages, config={"callbacks": []}, **more)) as stream:
         for piece in stream:
+            stop.check()
             pieces.append(piece)
             if said := content_text(piece.content) or "":
                 text += said

@@ -27,6 +27,7 @@ from fedprompt.models.chat.protocol import ChatInfo, ChatReply, ChatTurn, Failur
 from fedprompt.models.chat.reading import MOST_TOP, failure_of, read_reply
 from fedprompt.models.chat.stream import stream_reply
 from fedprompt.prompts.ids import canonical_json
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["LangChainChat", "chat_info", "load_chat"]
 
@@ -38,6 +39,7 @@ HOPELESS: dict[Failure, str] = {
     "model unknown": "its server knows no such model; check the name and the base_url",
 }
 NOISY = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "langchain", "langchain_core", "langsmith", "urllib3")
+TICK_SECONDS = 0.1
 TRACERS = ("LANGCHAIN_TRACING", "LANGCHAIN_HANDLER")  # LangChain refuses to run with its old tracer named
 NO_STREAM: frozenset[Failure | None] = frozenset({"request refused", "malformed answer"})
 log = logging.getLogger(__name__)
@@ -106,13 +108,17 @@ class LangChainChat:
         progress: Callable[[int, int], None] | None = None,
         heard: Callable[[int, ChatReply], None] | None = None,
         told: Callable[[int, str], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> tuple[ChatReply, ...]:
         """Return a reply a conversation, in the order given.
 
         Args:
             progress: hears (calls done, calls in all).
             heard: gets (place, reply) as soon as it comes, one at a time; also what comes after the run was stopped.
-            told: gets (place, text so far) while an answer comes, from several threads; what it raises ends the call.
+            told: gets (place, text so far) while an answer comes, from several threads.
+            stop: looked at while answers are out, and between the pieces of one that is told. Calls that are not told
+                piece by piece are waited for, since they are paid for.
 
         Raises:
             ModelError: no call at all can succeed: no connection, or the key or the model is refused.
@@ -129,11 +135,12 @@ class LangChainChat:
         def one(place: int, conversation: Sequence[ChatTurn]) -> ChatReply:
             if told is None or options.top or options.among or not self._streams:
                 return self._one(conversation, options)
-            return self._streamed(conversation, options, lambda text: told(place, text))
+            return self._streamed(conversation, options, lambda text: told(place, text), stop)
 
         todo = iter(enumerate(conversations))
         if not self._proven:
             for place, conversation in islice(todo, 1):
+                stop.check()
                 reply = one(place, conversation)
                 if reply.failure in HOPELESS:
                     raise ModelError(f"the chat model '{self._info.name}' cannot be asked: {HOPELESS[reply.failure]}")
@@ -144,11 +151,12 @@ class LangChainChat:
         try:
             with ThreadPoolExecutor(self._settings.concurrency, "chat") as pool:
                 while True:
+                    stop.check()
                     for place, conversation in islice(todo, self._settings.concurrency - len(running)):
                         running[pool.submit(one, place, conversation)] = place
                     if not running:
                         break
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    for future in wait(running, TICK_SECONDS, FIRST_COMPLETED).done:
                         kept(running.pop(future), future.result())
         except BaseException:
             for future, place in running.items():  # paid for, and here by now: the pool has waited for them
@@ -170,9 +178,11 @@ class LangChainChat:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _streamed(self, conversation: Sequence[ChatTurn], options: Options, told: Callable[[str], None]) -> ChatReply:
+    def _streamed(
+        self, conversation: Sequence[ChatTurn], options: Options, told: Callable[[str], None], stop: StopToken
+    ) -> ChatReply:
         """Return a reply that is told as it comes; a server that cannot do that is asked for it whole."""
-        reply = self._one(conversation, options, told)
+        reply = self._one(conversation, options, told, stop)
         if reply.failure in NO_STREAM:
             reply = self._one(conversation, options)
             if reply.failure is None:
@@ -180,7 +190,11 @@ class LangChainChat:
         return reply
 
     def _one(
-        self, conversation: Sequence[ChatTurn], options: Options, told: Callable[[str], None] | None = None
+        self,
+        conversation: Sequence[ChatTurn],
+        options: Options,
+        told: Callable[[str], None] | None = None,
+        stop: StopToken = NEVER,
     ) -> ChatReply:
         from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
         from langsmith import tracing_context
@@ -203,6 +217,7 @@ class LangChainChat:
                         told,
                         retries=self._settings.retries,
                         ends=known,
+                        stop=stop,
                     )
             return read_reply(found, options)
         except Exception as error:

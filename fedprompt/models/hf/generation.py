@@ -19,6 +19,7 @@ from fedprompt.models.hf.runner import Body, Head
 from fedprompt.models.hf.trie import Node
 from fedprompt.models.protocols import Decoding
 from fedprompt.models.work import unshared
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["Decoder", "Prompted", "Written"]
 
@@ -64,15 +65,16 @@ class Decoder:
         soft: Tensor | None,
         decoding: Decoding,
         hear: Callable[[int, str], None] | None = None,
+        stop: StopToken = NEVER,
     ) -> list[Written]:
-        """Continue every prompt; ``hear`` is told (prompt, its text so far) after each token.
+        """Continue every prompt; ``hear`` is told (prompt, its text so far) after each token, and ``stop`` looked at.
 
         Texts come back in the order of the prompts; prompts of about one length are written together.
         """
         found = [Written() for _ in prompts]
         with torch.no_grad():
             for batch in self._batches(prompts, decoding.max_tokens):
-                self._run([prompts[i] for i in batch], [found[i] for i in batch], batch, soft, decoding, hear)
+                self._run([prompts[i] for i in batch], [found[i] for i in batch], batch, soft, decoding, hear, stop)
         return found
 
     def _batches(self, prompts: Sequence[Prompted], more: int) -> Iterator[list[int]]:
@@ -95,13 +97,15 @@ class Decoder:
         soft: Tensor | None,
         decoding: Decoding,
         hear: Callable[[int, str], None] | None,
+        stop: StopToken,
     ) -> None:
         draws = [_draw(decoding, prompt.key) for prompt in prompts]
         for text, fresh in zip(found, unshared([prompt.context for prompt in prompts]), strict=True):
             text.fresh = fresh
-        logits, plan = self._begin([prompt.context for prompt in prompts], soft, decoding.max_tokens)
+        logits, plan = self._begin([prompt.context for prompt in prompts], soft, decoding.max_tokens, stop)
         alive = list(range(len(prompts)))
         while alive:
+            stop.check()
             going: list[int] = []
             tokens: list[int] = []
             for row, place in enumerate(alive):
@@ -131,7 +135,9 @@ class Decoder:
                 return False
         return len(written.tokens) < decoding.max_tokens and length < self._window
 
-    def _begin(self, contexts: Sequence[tuple[int, ...]], soft: Tensor | None, more: int) -> tuple[Tensor, "_StepPlan"]:
+    def _begin(
+        self, contexts: Sequence[tuple[int, ...]], soft: Tensor | None, more: int, stop: StopToken
+    ) -> tuple[Tensor, "_StepPlan"]:
         """Compute the prompts, each distinct token once; return the first logits and room for what follows."""
         last: dict[tuple[int, int], Tensor] = {}
 
@@ -140,7 +146,16 @@ class Decoder:
                 for offset in spots.get(node.number, ()):
                     last[node.number, offset] = hidden[begin + offset]
 
-        store = PrefixStore(self._body, contexts, pack=self._pack, budget=ROOM * 16, folder=None, soft=soft, later=True)
+        store = PrefixStore(
+            self._body,
+            contexts,
+            pack=self._pack,
+            budget=ROOM * 16,
+            folder=None,
+            soft=soft,
+            later=True,
+            stop=stop,
+        )
         ends = [store.place(row, len(context) - 1) for row, context in enumerate(contexts)]
         spots: dict[int, set[int]] = {}
         for number, offset in ends:

@@ -40,6 +40,7 @@ from fedprompt.models.protocols import (
 )
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["HFModel", "layer_products"]
 
@@ -123,7 +124,11 @@ class HFModel:
         return self._info
 
     def choices(
-        self, queries: Sequence[ChoiceQuery], progress: Callable[[int, int], None] | None = None
+        self,
+        queries: Sequence[ChoiceQuery],
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> ChoiceResult:
         """Return the log-likelihoods of every query's words, each distinct token computed once.
 
@@ -165,6 +170,7 @@ class HFModel:
                 rows=rows,
                 progress=advance,
                 budget=settings.cache_bytes,
+                stop=stop,
             )
         values = tuple(apart(found, code.longer) for found, code in zip(sums, encoded, strict=True))
         lengths = tuple(np.array([len(path) for path in code.paths]) for code in encoded)
@@ -222,6 +228,8 @@ class HFModel:
         queries: Sequence[GenerateQuery],
         decoding: Decoding,
         hear: Callable[[int, str], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> tuple[Generated, ...]:
         """Continue each query until a stop string, the end of the turn, ``max_tokens`` or the end of the window.
 
@@ -246,7 +254,7 @@ class HFModel:
                 ends=self._ends,
                 read=lambda tokens: str(self._tokenizer.decode(tokens, skip_special_tokens=True)),
             )
-            written = decoder.write(prompts, stacked, decoding, hear)
+            written = decoder.write(prompts, stacked, decoding, hear, stop)
         return tuple(
             Generated(
                 text.text,
@@ -295,6 +303,7 @@ class HFModel:
         *,
         kind: Kind = "labels",
         folder: Path | None = None,
+        stop: StopToken = NEVER,
     ) -> CachedObjective:
         """Prepare cases for tuning a soft prompt of ``tokens`` tokens; ``answers`` index each query's words.
 
@@ -315,6 +324,7 @@ class HFModel:
                 kind=kind,
                 folder=folder,
                 dtype=torch.bfloat16 if settings.cache_dtype == "bfloat16" else None,
+                stop=stop,
             )
 
 

@@ -28,6 +28,7 @@ from fedprompt.models.hf.suffix import SuffixPlan
 from fedprompt.models.nested import LEAST
 from fedprompt.models.protocols import LossGradient, PerCase, Tokens
 from fedprompt.models.work import unshared
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["CachedObjective", "Kind"]
 
@@ -77,6 +78,7 @@ class CachedObjective:
         kind: Kind = "labels",
         folder: Path | None = None,
         dtype: torch.dtype | None = None,
+        stop: StopToken = NEVER,
     ) -> None:
         """Prepare the cases.
 
@@ -85,6 +87,7 @@ class CachedObjective:
             budget: bytes of keys and values to keep in memory.
             folder: where those over the budget may lie; None computes them again.
             dtype: what they are kept in; the model's own if None.
+            stop: looked at before each pack, of preparing and of ``loglikelihoods``.
 
         Raises:
             TuningError: a case has no soft slot.
@@ -94,7 +97,8 @@ class CachedObjective:
         self._body, self._head, self._pack, self._kind = body, head, pack, kind
         self._cases, self._answers = cases, list(answers)
         self._prefixes = [case.context[: case.context.index(-1)] for case in cases]
-        self.store = PrefixStore(body, self._prefixes, pack=pack, budget=budget, folder=folder, dtype=dtype)
+        self._stop = stop
+        self.store = PrefixStore(body, self._prefixes, pack=pack, budget=budget, folder=folder, dtype=dtype, stop=stop)
         self._single = all(len(path) == 1 for case in cases for path in case.paths) and head.plain
 
     def __len__(self) -> int:
@@ -170,6 +174,7 @@ class CachedObjective:
         found = []
         with torch.no_grad():
             for rows in self._cut(range(len(self._cases))):
+                self._stop.check()
                 shared = self._alike(rows)
                 own = soft if shared else soft.repeat(len(rows), 1)
                 found.append(self._scores(own, rows, shared).double().cpu().numpy())

@@ -19,6 +19,7 @@ from fedprompt.models.hf.attention import KeyValues
 from fedprompt.models.hf.runner import Body, Visit, run_tree
 from fedprompt.models.hf.spill import Spill
 from fedprompt.models.hf.trie import Node, Trie
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["Padded", "PrefixStore"]
 
@@ -47,6 +48,7 @@ class PrefixStore:
         dtype: torch.dtype | None = None,
         soft: Tensor | None = None,
         later: bool = False,
+        stop: StopToken = NEVER,
     ) -> None:
         """Compute every distinct token of ``prefixes`` once.
 
@@ -56,9 +58,10 @@ class PrefixStore:
             dtype: what blocks are kept in; the model's own if None.
             soft: [rows, width] float32, the soft prompts that tokens below zero name.
             later: wait with computing until ``fill`` is called.
+            stop: looked at before each pack that is computed.
         """
         self._body, self._pack, self._budget, self._folder, self._soft = body, pack, budget, folder, soft
-        self._prefixes = prefixes
+        self._prefixes, self._stop = prefixes, stop
         self._held: dict[int, Tensor] = {}  # node -> block
         self._spilled: dict[int, int] = {}  # node -> place in the file
         self._spill: Spill | None = None
@@ -77,7 +80,7 @@ class PrefixStore:
 
     def fill(self, visit: Visit | None = None) -> None:
         """Compute every node; ``visit`` hears the hidden states."""
-        run_tree(self._body, self._trie, self._pack, self._soft, visit=visit, keep=self._keep)
+        run_tree(self._body, self._trie, self._pack, self._soft, visit=visit, keep=self._keep, stop=self._stop)
 
     def place(self, row: int, position: int) -> tuple[int, int]:
         """Return the number of the node that holds a position of a prefix, and the offset in it."""
@@ -168,7 +171,7 @@ class PrefixStore:
             ) -> None:
                 into.extend(_block(recorded, at, len(node.tokens)) for node, at in zip(nodes, begins, strict=True))
 
-            run_tree(self._body, trie, self._pack, self._soft, keep=keep)
+            run_tree(self._body, trie, self._pack, self._soft, keep=keep, stop=self._stop)
             whole, at = torch.cat(parts, dim=3).to(self._dtype), 0
             for number, size in self._paths[row]:
                 found[number] = whole[:, :, :, at : at + size]

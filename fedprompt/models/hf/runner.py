@@ -20,6 +20,7 @@ from fedprompt.models.hf.fused import fused_layers
 from fedprompt.models.hf.picking import rows_of
 from fedprompt.models.hf.product import PACKED, Weight, can_pack
 from fedprompt.models.hf.trie import Node, Trie
+from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["Body", "Head", "Keep", "Rows", "TreeStore", "Visit", "packs", "run_tree"]
 
@@ -181,6 +182,7 @@ def run_tree(
     keep: Keep | None = None,
     progress: Callable[[int], None] | None = None,
     budget: int | None = None,
+    stop: StopToken = NEVER,
 ) -> None:
     """Compute every node once.
 
@@ -192,6 +194,7 @@ def run_tree(
         rows: says of a pack's nodes and the row where each begins which rows ``visit`` hears; all of them if None.
         keep: hears the nodes and rows with the pack's keys and values instead, each layer [tokens, heads, head width].
         progress: hears the number of tokens of each pack.
+        stop: looked at before each pack.
     """
     store = TreeStore(KeyValues(body.layers), {})
     most = None if budget is None else budget * body.layers // body.bytes_a_token
@@ -199,6 +202,7 @@ def run_tree(
     with torch.no_grad():
         for following in (*packs(trie, pack), None):
             if pending is not None:
+                stop.check()
                 recorded, begins = _run_pack(body, pending, store, soft, visit, rows, most)
                 if keep is not None:
                     keep(pending, begins, recorded)

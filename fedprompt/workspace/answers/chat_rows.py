@@ -12,16 +12,13 @@ from fedprompt.models.chat.choice import ChatQuery, choose, find_method
 from fedprompt.models.chat.protocol import ChatReply, ChatTurn, Options, turns
 from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.prompts.template import Template
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.score import Method
 from fedprompt.workspace.answers.variants import Heard, RowResult, Variant, Writing
 
 __all__ = ["ChatVariant"]
 
 TICK_SECONDS = 0.1
-
-
-class _Stopped(BaseException):
-    """The run was stopped, so that an answer that still comes is left."""
 
 
 class ChatVariant:
@@ -32,9 +29,16 @@ class ChatVariant:
         self.model_name = variant.model
         self._method: Method | None = None
         self._written: dict[int, str] = {}
-        self._stopped = threading.Event()
 
-    def run(self, rows: Sequence[Mapping[str, str]], heard: Heard, writing: Writing, *, explain: bool = False) -> None:
+    def run(
+        self,
+        rows: Sequence[Mapping[str, str]],
+        heard: Heard,
+        writing: Writing,
+        *,
+        explain: bool = False,
+        stop: StopToken = NEVER,
+    ) -> None:
         """Ask all rows, some side by side; the first goes alone, so that what no call can get past ends the run.
 
         Raises:
@@ -42,11 +46,14 @@ class ChatVariant:
         """
         todo, window = iter(enumerate(rows)), 1
         running: dict[Future[tuple[RowResult, float]], int] = {}
+        over = threading.Event()
+        calls = stop.or_when(lambda: "cancelled" if over.is_set() else None)
         with ThreadPoolExecutor(self._model.settings.concurrency, "rows") as pool:
             try:
                 while True:
+                    stop.check()
                     for place, row in islice(todo, window - len(running)):
-                        running[pool.submit(self._timed, place, row)] = place
+                        running[pool.submit(self._timed, place, row, calls)] = place
                     if not running:
                         break
                     ended = wait(running, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED).done
@@ -61,19 +68,17 @@ class ChatVariant:
                             window = self._model.settings.concurrency
                         heard(place, found, seconds)
             finally:
-                self._stopped.set()  # whoever stops the work stops the spending, in the middle of an answer too
+                over.set()  # whatever ends the work ends the spending, in the middle of an answer too
 
-    def _timed(self, place: int, row: Mapping[str, str]) -> tuple[RowResult, float]:
+    def _timed(self, place: int, row: Mapping[str, str], stop: StopToken) -> tuple[RowResult, float]:
         def told(_: int, text: str) -> None:
-            if self._stopped.is_set():
-                raise _Stopped
             self._written[place] = text
 
         start = time.perf_counter()
-        found = self._row(row, told)
+        found = self._row(row, told, stop)
         return found, time.perf_counter() - start
 
-    def _row(self, row: Mapping[str, str], told: Writing) -> RowResult:
+    def _row(self, row: Mapping[str, str], told: Writing, stop: StopToken) -> RowResult:
         try:
             if self._template.demonstrations is not None:
                 raise JobError("a template with {demonstrations} shows a site's own cases; write the examples out here")
@@ -84,24 +89,24 @@ class ChatVariant:
         made: dict[str, Any] = {"text": rendered.text()}
         variant = self._variant
         if variant.labels:
-            self._choose(conversation, made)
+            self._choose(conversation, made, stop)
         if variant.generate and made.get("error") is None:
             decoding = variant.decoding
             options = Options(
                 decoding.max_tokens, decoding.stop, decoding.temperature, decoding.top_p, decoding.seed % 2**31
             )
-            (reply,) = self._model.ask([conversation], options, told=told)
+            (reply,) = self._model.ask([conversation], options, told=told, stop=stop)
             if reply.failure is None:
                 made["generated"] = reply.text
             self._count(made, reply)
         return RowResult(**made)
 
-    def _choose(self, conversation: tuple[ChatTurn, ...], made: dict[str, Any]) -> None:
+    def _choose(self, conversation: tuple[ChatTurn, ...], made: dict[str, Any], stop: StopToken) -> None:
         labels = self._variant.labels
         words = tuple((self._template.words or {})[label] for label in labels)
         if self._method is None:
             self._method = find_method(self._model, [words], self._model.settings.method).method
-        (answer,) = choose(self._model, [ChatQuery(conversation, words)], self._method)
+        (answer,) = choose(self._model, [ChatQuery(conversation, words)], self._method, stop=stop)
         if answer.shares is not None:
             made["probabilities"] = dict(zip(labels, map(float, answer.shares), strict=True))
         if answer.label is not None:

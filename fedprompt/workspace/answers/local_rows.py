@@ -14,6 +14,7 @@ from fedprompt.models.protocols import CausalModel, GenerateQuery
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.answers.answering import choose_label
 from fedprompt.workspace.answers.contributions import contributions
 from fedprompt.workspace.answers.variants import Heard, RowResult, Variant, Writing
@@ -28,21 +29,30 @@ class LocalVariant:
         self._model, self._template, self._soft, self._variant = model, template, soft, variant
         self.model_name = model.info.name
 
-    def run(self, rows: Sequence[Mapping[str, str]], heard: Heard, writing: Writing, *, explain: bool = False) -> None:
+    def run(
+        self,
+        rows: Sequence[Mapping[str, str]],
+        heard: Heard,
+        writing: Writing,
+        *,
+        explain: bool = False,
+        stop: StopToken = NEVER,
+    ) -> None:
         """Run rows, one after the other."""
         for place, row in enumerate(rows):
+            stop.check()
 
             def told(_: int, text: str, place: int = place) -> None:
                 writing(place, text)
 
             start = time.perf_counter()
-            result = self._row(row, told)
+            result = self._row(row, told, stop)
             seconds = time.perf_counter() - start
             if explain and result.error is None:
                 result = self._explained(row, result)
             heard(place, result, seconds)
 
-    def _row(self, row: Mapping[str, str], told: Callable[[int, str], None]) -> RowResult:
+    def _row(self, row: Mapping[str, str], told: Callable[[int, str], None], stop: StopToken) -> RowResult:
         variant, soft = self._variant, self._soft
         found: dict[str, Any] = {"text": ""}
         try:
@@ -55,7 +65,7 @@ class LocalVariant:
                 found |= {"probabilities": given.probabilities, "answer": given.text}
                 tokens += given.tokens
             if variant.generate:
-                (written,) = self._model.generate([GenerateQuery(rendered, soft)], variant.decoding, told)
+                (written,) = self._model.generate([GenerateQuery(rendered, soft)], variant.decoding, told, stop=stop)
                 found |= {"generated": written.text, "written": written.tokens}
                 tokens += written.tokens
             return RowResult(**found, tokens=tokens)

@@ -12,6 +12,7 @@ from fedprompt.models.chat.protocol import ChatTurn, Options
 from fedprompt.models.chat.through_langchain import load_chat
 from fedprompt.models.protocols import Decoding, GenerateQuery
 from fedprompt.prompts.template import Template
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.answers.readying import load_quick
 from fedprompt.workspace.bills.session_servers import SessionServer, load_session_chat
 from fedprompt.workspace.progress import Progress, Report, quiet
@@ -23,13 +24,16 @@ QUESTION = "Is water wet? Answer with one word."
 TOKENS = 8
 
 
-def try_model(ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet) -> Mapping[str, Any]:
+def try_model(
+    ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet, stop: StopToken = NEVER
+) -> Mapping[str, Any]:
     """Return ``load``, ``seconds`` (of the answer alone), ``tokens`` and the answer's ``text``.
 
     Args:
         ws: the workspace.
         arguments: ``model``, a name; or ``server``, a session's.
         report: hears that the model is being loaded.
+        stop: looked at before the model is loaded, and while it writes.
 
     Raises:
         ModelError: there is no such model, or it does not answer; says why.
@@ -37,12 +41,13 @@ def try_model(ws: Workspace, arguments: Mapping[str, Any], report: Report = quie
     """
     name = str(arguments.get("model") or "")
     report(Progress("load", "loading the model"))
+    stop.check()
     start = time.perf_counter()
     if arguments.get("server") is None and not is_chat(name):
         model = load_quick(ws, name)
         loaded = time.perf_counter()
         rendered = Template("test", text=QUESTION).render({})
-        (written,) = model.generate([GenerateQuery(rendered)], Decoding(TOKENS))
+        (written,) = model.generate([GenerateQuery(rendered)], Decoding(TOKENS), stop=stop)
         return _told(start, loaded, written.tokens, written.text)
     if arguments.get("server") is None:
         chat = load_chat(name, ws.home.path)
@@ -54,7 +59,7 @@ def try_model(ws: Workspace, arguments: Mapping[str, Any], report: Report = quie
         name, chat = server.model, load_session_chat(server, ws.home.path)
     with chat:
         loaded = time.perf_counter()
-        (reply,) = chat.ask([(ChatTurn("user", QUESTION),)], Options(TOKENS))
+        (reply,) = chat.ask([(ChatTurn("user", QUESTION),)], Options(TOKENS), stop=stop)
         if reply.failure is not None:
             raise ModelError(f"the chat model '{name}' did not answer ({reply.failure}); look at its server")
         return _told(start, loaded, reply.usage.output if reply.usage else None, reply.text)

@@ -13,6 +13,7 @@ from fedprompt.models.assets.catalogue import ASSETS, MODELS
 from fedprompt.models.registry import DEFAULT_MODEL
 from fedprompt.models.vocabulary import Worded
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.answers.readying import load_quick
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.workspace import Workspace
@@ -22,13 +23,16 @@ __all__ = ["prompt_tokens", "run_nearest_words"]
 COUNT = 5
 
 
-def run_nearest_words(ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet) -> dict[str, Any]:
+def run_nearest_words(
+    ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet, stop: StopToken = NEVER
+) -> dict[str, Any]:
     """Return ``{"tokens": [[{"word", "similarity"}]]}``, a list for each vector of a soft prompt, the nearest first.
 
     Args:
         ws: the workspace.
         arguments: ``prompt``, the id of a soft prompt.
         report: hears that the model is loaded.
+        stop: looked at before and after that.
 
     Raises:
         FedPromptError: the prompt has no vectors, or no study here names its model.
@@ -42,7 +46,9 @@ def run_nearest_words(ws: Workspace, arguments: Mapping[str, Any], report: Repor
     if not names:
         raise FedPromptError("no study in this bank names the model of this soft prompt, so its words are not known")
     report(Progress("load", f"loading {names[-1]}", 0.2))
+    stop.check()
     model = load_quick(ws, names[-1])
+    stop.check()
     if not isinstance(model, Worded):
         raise ModelError(f"{names[-1]} has no vocabulary to look in; choose a soft prompt of a language model")
     prompt.soft.check_model(model.info.digest, model.info.name, model.info.width)

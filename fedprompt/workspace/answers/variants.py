@@ -12,6 +12,7 @@ from fedprompt.evaluation.runs.likelihoods import Normalise, Prior
 from fedprompt.models.protocols import Decoding
 from fedprompt.models.registry import DEFAULT_MODEL
 from fedprompt.prompts.template import Template
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Closed
 from fedprompt.workspace.answers.answering import model_name_of
 from fedprompt.workspace.answers.contributions import Contribution
@@ -91,10 +92,18 @@ class Ready(Protocol):
 
     model_name: str
 
-    def run(self, rows: Sequence[Mapping[str, str]], heard: Heard, writing: Writing, *, explain: bool = False) -> None:
+    def run(
+        self,
+        rows: Sequence[Mapping[str, str]],
+        heard: Heard,
+        writing: Writing,
+        *,
+        explain: bool = False,
+        stop: StopToken = NEVER,
+    ) -> None:
         """Run rows. ``heard`` gets (row, result, seconds) as each ends, ``writing`` (row, text so far) meanwhile.
 
-        Both are called from the caller's thread, and what they raise ends the run.
+        Both are called from the caller's thread. ``stop`` is looked at between two rows and while text is written.
         """
         ...
 

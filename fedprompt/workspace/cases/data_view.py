@@ -24,6 +24,7 @@ from fedprompt.evaluation.tables.names import at_place, label_like
 from fedprompt.evaluation.tables.opening import PARQUET, open_table
 from fedprompt.evaluation.tables.table import ReadLimits, Row, as_text, column_of
 from fedprompt.private_file import private_file
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.cases.check import ANY_KEY, more_units
 from fedprompt.workspace.cases.evaluation_sets import MOST_NAME, Reading
 from fedprompt.workspace.progress import Progress, Report, quiet
@@ -44,12 +45,14 @@ def look_at(
     splits: SplitSizes | None = None,
     min_cases: int = 30,
     report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> dict[str, Any]:
     """Return what is in a file, as JSON.
 
     Args:
         reading: how its columns are read; guessed if None.
         header: what was said of its first line, where there is no reading yet.
+        stop: looked at between two readings of the file.
 
     Returns:
         ``columns`` (name, shown, filled, mean_length, values or None), ``unit`` (line or row), ``reading``, ``problem``
@@ -84,6 +87,7 @@ def look_at(
     except DataError as error:
         return {**found, "problem": str(error)}
     found["reading"] = chosen.model_dump(mode="json")
+    stop.check()
     refused = list(_refused(path, chosen))
     found |= {
         "refused": {
@@ -96,6 +100,7 @@ def look_at(
         count = found["refused"]["count"]
         return {**found, "problem": f"{path.name}: {count:,} {unit}{'' if count == 1 else 's'} would be refused"}
     report(Progress("check", "duplicates, labels and splits", 1.0, 2.0))
+    stop.check()
     try:
         file = read_cases(
             path,

@@ -22,6 +22,7 @@ from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.folder import KEY_BYTES, SiteFolder
 from fedprompt.site.worker import Worker
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 
 __all__ = ["cases_of", "contents_digest", "make_worker", "split_cases"]
@@ -76,6 +77,7 @@ def make_worker(
     where: str,
     resources: Resources | None = None,
     splits: Splits | None = None,
+    stop: StopToken = NEVER,
 ) -> Worker:
     """Return the worker of one site.
 
@@ -83,6 +85,7 @@ def make_worker(
         where: the file, for messages.
         splits: the cut cases; cut here under the folder's key if None.
         resources: what the machine gives to scorers of free text.
+        stop: ends its work between two steps or batches.
 
     Raises:
         DataError: a split is smaller than the study's ``min_cases``, or the tune split has fewer cases than a template
@@ -97,7 +100,7 @@ def make_worker(
             f"{study.privacy.min_cases}); add cases, change 'splits:', or lower min_cases in the study"
         )
     _check_shown(study, splits, f"{where}: site '{name}'")
-    return Worker(name=name, folder=folder, study=study, model=model, splits=splits, resources=resources)
+    return Worker(name=name, folder=folder, study=study, model=model, splits=splits, resources=resources, stop=stop)
 
 
 def _check_shown(study: Study, splits: Splits, where: str) -> None:

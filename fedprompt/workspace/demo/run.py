@@ -29,6 +29,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.local_steps import round_rng, site_seed
 from fedprompt.site.worker import Worker
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.files import parse_study
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
@@ -91,8 +92,12 @@ def demo_study(settings: DemoSettings) -> Study:
     return Study.model_validate(body)
 
 
-def demo(ws: Workspace, settings: DemoSettings, report: Report = quiet) -> dict[str, Any]:
+def demo(ws: Workspace, settings: DemoSettings, report: Report = quiet, stop: StopToken = NEVER) -> dict[str, Any]:
     """Run the demo, or go on with it, or return what it found if it is done.
+
+    Args:
+        report: hears how far it is.
+        stop: ends the work between two sites, steps or batches; the next call goes on.
 
     Returns:
         The JSON that section 8 of the design describes, with ``gains``, ``differences``, ``sentences``, ``headline``.
@@ -121,7 +126,7 @@ def demo(ws: Workspace, settings: DemoSettings, report: Report = quiet) -> dict[
     row = ws.bank.start_run(run, kind="demo", study=digest, settings=recorded)
     if row.result is not None:
         return row.result
-    return _Demo(ws, settings, study, digest, model, run, report).run()
+    return _Demo(ws, settings, study, digest, model, run, report, stop).run()
 
 
 def _settings(ws: Workspace, settings: DemoSettings) -> RunSettings:
@@ -143,7 +148,9 @@ class _Demo:
         model: CausalModel,
         run: str,
         report: Report,
+        stop: StopToken,
     ) -> None:
+        self.stop = stop
         self.ws, self.settings, self.study, self.digest = ws, settings, study, digest
         self.model, self.run_id, self.report = model, run, report
         self.workers = {source.site: self._worker(source.site) for source in SOURCES}
@@ -164,7 +171,15 @@ class _Demo:
             drawn = draw_cases(read_source(text, source), wanted, np.random.SeedSequence([*entropy, DRAW]))
             write_cases(file, drawn)
         cases = cases_of(file, self.study)
-        return make_worker(name=site, folder=folder, study=self.study, model=self.model, cases=cases, where=str(file))
+        return make_worker(
+            name=site,
+            folder=folder,
+            study=self.study,
+            model=self.model,
+            cases=cases,
+            where=str(file),
+            stop=self.stop,
+        )
 
     def run(self) -> dict[str, Any]:
         """Run every stage."""
@@ -172,7 +187,7 @@ class _Demo:
         planned = demo_time(
             self.model, self.study, self.ws.bank, worker, tune=settings.cases, held_out=settings.held_out
         )
-        clock = Clock(self.report, planned)
+        clock = Clock(self.report, planned, self.stop)
         clock.tell(f"this will take about {max(1, round(clock.total / 60))} minutes on this machine", 0.0)
         federation = FederationRun(self.ws.bank, self.run_id, self.study, self.digest, self.hub, clock)
         self._describe()
@@ -241,6 +256,7 @@ class _Demo:
                 soft,
                 replace(settings, batch=settings.batch * len(self.workers)),
                 rng=round_rng(self.settings.seed, CENTRALISED.key, number),
+                stop=self.stop,
             )
             soft = tuned.soft
             prompt = Prompt(self.study.soft_template(), soft)

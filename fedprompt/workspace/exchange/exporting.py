@@ -15,6 +15,7 @@ from fedprompt.exports.registry import format_named, format_of
 from fedprompt.exports.registry import formats as all_formats
 from fedprompt.prompts.origins import IMPORTED
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.answers.answering import model_name_of
@@ -88,7 +89,12 @@ def formats(ws: Workspace, prompt_ids: Sequence[str]) -> tuple[FormatView, ...]:
 
 
 def export_prompts(
-    ws: Workspace, prompt_ids: Sequence[str], format: str, destination: Path, report: Report = quiet
+    ws: Workspace,
+    prompt_ids: Sequence[str],
+    format: str,
+    destination: Path,
+    report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> ExportView:
     """Write prompts; say where, and what the format could not hold. The same prompts give the same bytes.
 
@@ -98,6 +104,7 @@ def export_prompts(
         format: the name of a format, as :func:`formats` lists them.
         destination: a folder to be made, or a file that ends in ``.zip`` or in the format's own suffix.
         report: hears how far it is.
+        stop: looked at before each prompt is read, and before anything is written.
 
     Raises:
         BankError: a prompt is not in the bank.
@@ -106,10 +113,11 @@ def export_prompts(
     chosen = format_named(format)
     if not prompt_ids:
         raise ExportError("no prompt was chosen; give at least one id, as 'fedprompt bank list' shows them")
-    items = gathered(ws, prompt_ids, report)
+    items = gathered(ws, prompt_ids, report, stop=stop)
     destination = destination.expanduser()
     context = context_of(ws, chosen, items)
     report(Progress("write", f"writing {destination.name}", 0, 1))
+    stop.check()
     path = chosen.write(items, destination, context)
     report(Progress("write", f"wrote {path.name}", 1, 1, 0.0))
     return ExportView(
@@ -162,7 +170,7 @@ def _looked_at(path: Path) -> Path:
 
 
 def gathered(
-    ws: Workspace, references: Sequence[str], report: Report = quiet, *, scored: bool = True
+    ws: Workspace, references: Sequence[str], report: Report = quiet, *, scored: bool = True, stop: StopToken = NEVER
 ) -> list[Exported]:
     """Return distinct prompts with their studies and scores; without ``scored`` no score is summed up.
 
@@ -172,6 +180,7 @@ def gathered(
     whole = ws.bank.prompts_of([one for one in references if _ID.fullmatch(one)])
     prompts: dict[str, Prompt] = {}
     for done, one in enumerate(dict.fromkeys(references)):
+        stop.check()
         report(Progress("read", f"reading {one} from the bank", done, len(references)))
         prompt = whole.get(one) or ws.bank.prompt(one)
         prompts[prompt.id] = prompt

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from fedprompt.errors import ExportError
 from fedprompt.exports.protocol import Snippet
 from fedprompt.exports.registry import format_named
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.exchange.exporting import context_of, gathered
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.workspace import Workspace
@@ -46,7 +47,12 @@ class ExportPreview:
 
 
 def preview_export(
-    ws: Workspace, prompt_ids: Sequence[str], format: str, name: str, report: Report = quiet
+    ws: Workspace,
+    prompt_ids: Sequence[str],
+    format: str,
+    name: str,
+    report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> ExportPreview:
     """Return what :func:`export_prompts` would write to a destination of this name.
 
@@ -57,7 +63,7 @@ def preview_export(
     chosen = format_named(format)
     if not prompt_ids:
         raise ExportError("no prompt was chosen; choose one first")
-    items = gathered(ws, prompt_ids, report)
+    items = gathered(ws, prompt_ids, report, stop=stop)
     context = replace(context_of(ws, chosen, items), weights=False)
     with TemporaryDirectory(dir=ws.home.path, prefix="preview-") as folder:
         # A zip is shown as the folder that it unpacks to.

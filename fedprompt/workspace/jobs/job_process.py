@@ -20,8 +20,9 @@ from types import FrameType
 
 from fedprompt.errors import FedPromptError
 from fedprompt.models.threads import spin_briefly
+from fedprompt.stopping import Stopped
 from fedprompt.workspace.failure import Traces, sentence_of
-from fedprompt.workspace.jobs.jobs import JobStopped, put_back, resume, run_job
+from fedprompt.workspace.jobs.jobs import put_back, resume, run_job
 from fedprompt.workspace.jobs.queue import LANES, JobQueue
 from fedprompt.workspace.jobs.tether import die_with_parent
 from fedprompt.workspace.liveness import announce, withdraw
@@ -113,7 +114,7 @@ def _serve(ws: Workspace, lane: str, stop: _Stop) -> None:
                     stop.job = job
                     run_job(ws, job, stop)
                     stop.job = None
-            except JobStopped:
+            except Stopped:
                 return
             except Exception as error:  # whatever it is, the next job is served
                 log.error("%s", sentence_of(error), exc_info=error if not isinstance(error, FedPromptError) else None)

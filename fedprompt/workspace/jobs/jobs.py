@@ -15,18 +15,18 @@ from typing import Any
 
 from fedprompt.bank.rows import JobRow
 from fedprompt.errors import JobError
+from fedprompt.stopping import Stopped, StopToken, Why
 from fedprompt.workspace.failure import sentence_of
 from fedprompt.workspace.jobs.arguments import check_arguments
 from fedprompt.workspace.jobs.kinds import kind_named, kinds
 from fedprompt.workspace.jobs.queue import JobQueue
 from fedprompt.workspace.jobs.rights import require_job
 from fedprompt.workspace.liveness import is_alive, is_running
-from fedprompt.workspace.progress import Paused, Progress
+from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = [
     "ATTEMPTS",
-    "JobStopped",
     "cancel",
     "forget",
     "newest_job",
@@ -46,17 +46,6 @@ ENDED = frozenset({"done", "failed", "cancelled"})
 # the bank.
 FORGOTTEN = frozenset({"data", "model-test", "ranking-csv", "search"})
 log = logging.getLogger(__name__)
-
-
-class JobStopped(BaseException):
-    """The job process is to end; the job goes on when the next one starts.
-
-    No ``Exception``, like ``KeyboardInterrupt``, so that no handler for errors on the way takes it for one.
-    """
-
-
-class _Cancelled(BaseException):
-    """Somebody asked for the job to end."""
 
 
 def submit(ws: Workspace, kind: str, arguments: Mapping[str, Any]) -> str:
@@ -119,7 +108,7 @@ def _ended(ws: Workspace, row: JobRow, lane: str, timeout: float) -> JobRow:
 
 
 def cancel(ws: Workspace, job: str) -> None:
-    """Ask a job to end; a running one ends when it next tells its progress.
+    """Ask a job to end; a running one ends between two of its steps.
 
     Raises:
         FedPromptError: whoever acts may not stop jobs of its kind.
@@ -194,20 +183,20 @@ def run_job(ws: Workspace, job: str, stopping: Callable[[], bool] = lambda: Fals
     A job that somebody else claimed, or that was cancelled while it waited, is passed over.
 
     Raises:
-        JobStopped: ``stopping`` became true; the job is queued again.
+        Stopped: ``stopping`` became true; the job is queued again.
     """
     if not ws.bank.claim_job(job, os.getpid()):
         return
     row = ws.bank.job(job)
-    teller = _Teller(ws, row, stopping)
+    stop = StopToken(lambda: _why(ws, job, stopping))
     try:
         check_arguments(row.kind, row.arguments)
-        result = kind_named(row.kind).work(ws, row.arguments, teller)
+        result = kind_named(row.kind).work(ws, row.arguments, _Teller(ws, row), stop)
         ws.bank.end_job(job, "done", json.loads(json.dumps(dict(result), allow_nan=False)), None)
-    except JobStopped:
-        put_back(ws, job)
-        raise
-    except (_Cancelled, Paused):
+    except Stopped as stopped:
+        if stopped.why == "ending":
+            put_back(ws, job)
+            raise
         ws.bank.end_job(job, "cancelled", None, None)
         if row.kind in FORGOTTEN:
             ws.bank.forget_job(job)  # nobody waits for it any more
@@ -225,18 +214,27 @@ def put_back(ws: Workspace, job: str) -> None:
         _enqueue(ws, kind_named(row.kind).lane, job)
 
 
-class _Teller:
-    """Writes a job's progress, a few times a second at most, and raises where the job is to end."""
+def _why(ws: Workspace, job: str, stopping: Callable[[], bool]) -> Why | None:
+    """Return why a running job is to end; a bank that cannot be read now says nothing, and is asked again."""
+    if stopping():
+        return "ending"
+    try:
+        return "cancelled" if ws.bank.is_cancelled(job) else None
+    except Exception as error:
+        log.warning("it cannot be read whether the job %s was cancelled: %s", job, sentence_of(error))
+        return None
 
-    def __init__(self, ws: Workspace, row: JobRow, stopping: Callable[[], bool]) -> None:
-        self._ws, self._row, self._stopping = ws, row, stopping
+
+class _Teller:
+    """Writes a job's progress, a few times a second at most."""
+
+    def __init__(self, ws: Workspace, row: JobRow) -> None:
+        self._ws, self._row = ws, row
         before = row.progress or {}
         self._kept: dict[str, Any] = {key: before[key] for key in ("attempt", "resumed") if key in before}
-        self._written, self._stage, self._cancelled = 0.0, "", False
+        self._written, self._stage = 0.0, ""
 
     def __call__(self, progress: Progress) -> None:
-        if self._stopping():
-            raise JobStopped("the job process is ending; the job goes on when the app starts again")
         told: dict[str, Any] = {
             "stage": progress.stage,
             "message": progress.message,
@@ -247,13 +245,9 @@ class _Teller:
             **self._kept,
         }
         now = time.monotonic()
-        early = now - self._written < 1 / WRITES_A_SECOND and progress.stage == self._stage
-        if early and not self._cancelled:
+        if now - self._written < 1 / WRITES_A_SECOND and progress.stage == self._stage:
             return
         self._written, self._stage = now, progress.stage
-        self._cancelled = self._cancelled or self._ws.bank.is_cancelled(self._row.id)
-        if self._cancelled:
-            raise _Cancelled("the job was cancelled")
         self._ws.bank.update_job(self._row.id, told)
 
 

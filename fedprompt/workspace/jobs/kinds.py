@@ -1,6 +1,7 @@
 """What a job of each kind does, and the lane it runs in. A new kind is a function and a line in the table.
 
-A function takes the workspace, the job's JSON arguments and whom to tell, and returns a JSON object.
+A function takes the workspace, the job's JSON arguments, whom to tell and the token that says when it is to end, and
+returns a JSON object.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,13 +11,14 @@ from typing import Any
 
 from fedprompt.errors import JobError, did_you_mean
 from fedprompt.evaluation.column_map import Columns
-from fedprompt.workspace.progress import Paused, Progress, Report
+from fedprompt.stopping import StopToken
+from fedprompt.workspace.progress import Report
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["Kind", "kind_named", "kinds"]
 
 Arguments = Mapping[str, Any]
-Work = Callable[[Workspace, Arguments, Report], Mapping[str, Any]]
+Work = Callable[[Workspace, Arguments, Report, StopToken], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -44,167 +46,158 @@ def kind_named(name: str) -> Kind:
     return _KINDS[name]
 
 
-def _demo(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _demo(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.demo.run import DemoSettings, demo
 
-    return demo(ws, DemoSettings(**arguments), report)
+    return demo(ws, DemoSettings(**arguments), report, stop)
 
 
-def _assets(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _assets(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.assets import pull_assets
 
-    return pull_assets(ws.home, report)
+    return pull_assets(ws.home, report, stop)
 
 
-def _score(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _score(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.local.scoring import score
 
     rest = dict(arguments)
-    found = score(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, **_read_as(rest))
+    found = score(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, stop=stop, **_read_as(rest))
     # Which cases they were is for whoever runs the command; the bank keeps counts.
     return {key: value for key, value in found.items() if key != "unparsed_lines"}
 
 
-def _dry_run(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _dry_run(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.local.dry_run import dry_run
 
-    return dry_run(ws, Path(arguments["study"]), Path(arguments["data"]), columns=_columns(arguments), report=report)
+    return dry_run(
+        ws, Path(arguments["study"]), Path(arguments["data"]), columns=_columns(arguments), report=report, stop=stop
+    )
 
 
-def _tune(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _tune(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.local.tuning import tune
 
     rest = dict(arguments)
-    return tune(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, **_read_as(rest))
+    return tune(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, stop=stop, **_read_as(rest))
 
 
-def _federate(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _federate(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.rounds.federating import federate
 
     rest = dict(arguments)
     study = Path(rest.pop("study"))
     sites = {str(name): Path(path) for name, path in rest.pop("sites").items()}
-    tell = _pausing(report, rest.pop("pause_after", None))
-    return federate(ws, study, sites, report=tell, **_read_as(rest))
+    return federate(ws, study, sites, report=report, stop=stop, **_read_as(rest))
 
 
-def _federate_flare(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _federate_flare(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.rounds.federating import federate_flare
 
     rest = dict(arguments)
-    tell = _pausing(report, rest.pop("pause_after", None))
-    return federate_flare(ws, Path(rest["study"]), tuple(rest.get("sites", ())), seed=rest.get("seed", 0), report=tell)
+    study, sites = Path(rest["study"]), tuple(rest.get("sites", ()))
+    seed, last = rest.get("seed", 0), rest.get("pause_after")
+    return federate_flare(ws, study, sites, seed=seed, report=report, stop=stop, pause_after=last)
 
 
-def _pausing(report: Report, last: int | None) -> Report:
-    """Return a report that pauses the work once a round after ``last`` begins."""
-
-    def tell(progress: Progress) -> None:
-        report(progress)
-        if last is not None and progress.stage == "federate" and progress.detail.get("round", 0) > last:
-            raise Paused(f"paused after round {last}")
-
-    return tell
-
-
-def _data(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _data(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.cases.data_view import look_at
     from fedprompt.workspace.cases.evaluation_sets import Reading
 
     given = arguments.get("reading")
     reading = None if given is None else Reading.model_validate(given)
     least, header = int(arguments.get("min_cases", 30)), arguments.get("header")
-    return look_at(Path(arguments["data"]), reading, header=header, min_cases=least, report=report)
+    return look_at(Path(arguments["data"]), reading, header=header, min_cases=least, report=report, stop=stop)
 
 
-def _tune_time(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _tune_time(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.local.tuning_time import time_tuning
 
     study, data = Path(arguments["study"]), Path(arguments["data"])
-    return time_tuning(ws, study, data, columns=_columns(arguments), report=report)
+    return time_tuning(ws, study, data, columns=_columns(arguments), report=report, stop=stop)
 
 
-def _forecast(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _forecast(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.rounds.forecast import forecast
 
     given = arguments["sites"]
     named = given.items() if isinstance(given, Mapping) else ((site, None) for site in given)
     sites = {str(name): None if path is None else Path(path) for name, path in named}
-    return forecast(ws, Path(arguments["study"]), sites, columns=_columns(arguments), report=report)
+    return forecast(ws, Path(arguments["study"]), sites, columns=_columns(arguments), report=report, stop=stop)
 
 
-def _rehearse(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _rehearse(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.site.rehearse import site_rehearse
 
     rest = dict(arguments)
-    return site_rehearse(ws.home, Path(rest.pop("data")), report=report, **_read_as(rest))
+    return site_rehearse(ws.home, Path(rest.pop("data")), report=report, stop=stop, **_read_as(rest))
 
 
-def _roster(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _roster(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.hub.status import hub_status
 
     return asdict(hub_status(ws))
 
 
-def _export(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _export(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.exchange.exporting import export_prompts
 
     found = export_prompts(
-        ws, tuple(arguments["prompts"]), str(arguments["format"]), Path(arguments["destination"]), report
+        ws, tuple(arguments["prompts"]), str(arguments["format"]), Path(arguments["destination"]), report, stop
     )
     return {"path": str(found.path), "dropped": list(found.dropped)}
 
 
-def _export_preview(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _export_preview(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.exchange.preview import preview_export
 
     return asdict(
-        preview_export(ws, tuple(arguments["prompts"]), str(arguments["format"]), str(arguments["name"]), report)
+        preview_export(ws, tuple(arguments["prompts"]), str(arguments["format"]), str(arguments["name"]), report, stop)
     )
 
 
-def _trial(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _trial(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.playground.trial_files import TrialFolder
     from fedprompt.workspace.playground.trials import run_trial
 
-    return run_trial(ws, TrialFolder(ws.home, str(arguments["owner"])), str(arguments["run"]), report)
+    return run_trial(ws, TrialFolder(ws.home, str(arguments["owner"])), str(arguments["run"]), report, stop)
 
 
-def _model_test(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _model_test(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.answers.model_test import try_model
 
-    return try_model(ws, arguments, report)
+    return try_model(ws, arguments, report, stop)
 
 
-def _search(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _search(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.search.finding import run_search
 
-    return run_search(ws, arguments, report)
+    return run_search(ws, arguments, report, stop)
 
 
-def _harden(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _harden(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.local.hardening import harden
 
     rest = dict(arguments)
-    return harden(ws, str(rest.pop("prompt")), Path(rest.pop("data")), report=report, **_read_as(rest))
+    return harden(ws, str(rest.pop("prompt")), Path(rest.pop("data")), report=report, stop=stop, **_read_as(rest))
 
 
-def _ranking_csv(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _ranking_csv(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.ranking.ranking_csv import run_ranking_csv
 
-    return run_ranking_csv(ws, arguments, report)
+    return run_ranking_csv(ws, arguments, report, stop)
 
 
-def _map(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _map(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.search.prompt_map import run_map
 
-    return run_map(ws, arguments, report)
+    return run_map(ws, arguments, report, stop)
 
 
-def _nearest_words(ws: Workspace, arguments: Arguments, report: Report) -> Mapping[str, Any]:
+def _nearest_words(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
     from fedprompt.workspace.answers.nearest_words import run_nearest_words
 
-    return run_nearest_words(ws, arguments, report)
+    return run_nearest_words(ws, arguments, report, stop)
 
 
 def _columns(arguments: Arguments) -> Columns:

@@ -20,6 +20,7 @@ from fedprompt.prompts.origins import STUDY
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.judge_calls import recorded
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
 from fedprompt.workspace.bills.judge_bill import judge_paid
@@ -45,6 +46,7 @@ def score_with_chat(
     seed: int,
     report: Report,
     anew: bool = False,
+    stop: StopToken = NEVER,
 ) -> dict[str, Any]:
     """Score a study's templates with its chat model; as :func:`fedprompt.workspace.local.scoring.score`.
 
@@ -66,6 +68,7 @@ def score_with_chat(
         report(Progress("score", f"{len(prompts)} templates on {len(own.chosen)} cases", done, total, left))
 
     report(Progress("prepare", f"asking {name}"))
+    stop.check()
     with load_chat(name, ws.home.path) as model:
         chat = ChatAtSite(model, own.folder, parsed.answer, own.splits.tune, anew=anew)
         probe = chat.method(prompts, own.chosen)
@@ -74,7 +77,7 @@ def score_with_chat(
         digest = parsed.digest(model_digest)
         kept = None if anew else own.folder.chat_replies
         resources = recorded(scorer_resources(ws.home.path), own.folder.ledger, digest, kept)
-        found = chat.run(digest, prompts, own.chosen, method, tell, resources)
+        found = chat.run(digest, prompts, own.chosen, method, tell, resources, stop)
         replies = (*([] if probe is None or probe.reply is None else [probe.reply]), *found.replies)
         settings = model.settings
     by = judged_by(parsed.answer, resources)

@@ -15,6 +15,7 @@ from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.models.chat.config import is_chat
 from fedprompt.models.registry import load
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import ScorerSpec, Study
 from fedprompt.study.score import SplitName
@@ -38,6 +39,7 @@ def dry_run(
     split: SplitName = "validation",
     model: str | None = None,
     report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> dict[str, Any]:
     """Return what ``score`` with the same arguments would take.
 
@@ -49,7 +51,7 @@ def dry_run(
         parsed = parsed.model_copy(update={"model": model})
     own = own_cases(ws, parsed, study, data, columns, split)
     prompts = [Prompt(template) for template in parsed.candidates()]
-    found = _chat(ws, parsed, own, prompts) if is_chat(parsed.model) else _local(ws, parsed, own, prompts, report)
+    found = _chat(ws, parsed, own, prompts) if is_chat(parsed.model) else _local(ws, parsed, own, prompts, report, stop)
     judge = judge_bill(ws.home.path, parsed, [(len(prompts), own.chosen)])
     found["notes"] += [] if judge is None else judge["notes"]
     return {
@@ -70,7 +72,9 @@ def _chat(ws: Workspace, study: Study, own: OwnCases, prompts: list[Prompt]) -> 
     return {**bill.body(), "notes": [*bill.notes(), *anew]}
 
 
-def _local(ws: Workspace, study: Study, own: OwnCases, prompts: list[Prompt], report: Report) -> dict[str, Any]:
+def _local(
+    ws: Workspace, study: Study, own: OwnCases, prompts: list[Prompt], report: Report, stop: StopToken
+) -> dict[str, Any]:
     report(Progress("prepare", f"loading {study.model}"))
     model = load(study.model, ws.home.path)
     sample = own.chosen[:SAMPLE]
@@ -79,7 +83,7 @@ def _local(ws: Workspace, study: Study, own: OwnCases, prompts: list[Prompt], re
     answer = study.answer
     if answer.type == "generate":  # texts are written, and nobody is asked to judge them
         answer = answer.model_copy(update={"scorers": (ScorerSpec(name="exact"),)})
-    _, cost = run_prompts(model, prompts, sample, answer, own.splits.tune)
+    _, cost = run_prompts(model, prompts, sample, answer, own.splits.tune, stop=stop)
     seconds = time.perf_counter() - began
     times = len(own.chosen) / len(sample)
     return {

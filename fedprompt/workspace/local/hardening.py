@@ -25,6 +25,7 @@ from fedprompt.models.vocabulary import Worded
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.origins import HARDENED, STUDY
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.hardening import Searched, SearchSettings, project, search_words
 from fedprompt.tuning.word_objective import WordObjective, Words, with_words
@@ -55,6 +56,7 @@ def harden(
     fluency: float = FLUENCY,
     seed: int = 0,
     report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> dict[str, Any]:
     """Make a soft prompt of the bank into words, and keep the template that they give.
 
@@ -69,6 +71,7 @@ def harden(
         fluency: what a nat of the words' own surprise a token weighs against a nat of loss.
         seed: of the search and of the intervals.
         report: hears how far it is.
+        stop: looked at before each step; the steps that were taken are kept.
 
     Returns:
         ``prompt`` (of the words), ``from``, ``words``, ``template``, ``validation`` (a row each for ``soft``,
@@ -82,7 +85,7 @@ def harden(
     began = time.monotonic()
     soft = ws.bank.prompt(prompt)
     study, digest = _study_of(ws, soft)
-    clock = Clock(report, {"load": 3.0, "project": 5.0, "search": 3.0 * steps, "validation": 20.0})
+    clock = Clock(report, {"load": 3.0, "project": 5.0, "search": 3.0 * steps, "validation": 20.0}, stop)
     with clock.stage("load", f"loading {study.model}"):
         model = load(study.model, ws.home.path)
     if not isinstance(model, Worded) or soft.soft is None:
@@ -99,6 +102,7 @@ def harden(
         tokens=soft.soft.tokens,
         fluency=fluency,
         tune=tune,
+        stop=stop,
     )
     search = SearchSettings(steps, seed)
     settings = {"prompt": soft.id, "fluency": fluency, "search": asdict(search)}
@@ -119,6 +123,7 @@ def harden(
             _resumed(ws, run, start),
             search,
             lambda here: _stepped(ws, run, clock, here, search),
+            stop,
         )
     name = f"{soft.name}, in words"
     prompts = {
@@ -202,7 +207,9 @@ def _validated(
     def tell(done: int, total: int) -> None:
         clock.tell(f"{len(different)} prompts on {len(own.chosen)} validation cases", done / max(1, total))
 
-    found, _ = run_prompts(model, different, own.chosen, study.answer, own.splits.tune, tell, own.folder.scores)
+    found, _ = run_prompts(
+        model, different, own.chosen, study.answer, own.splits.tune, tell, own.folder.scores, stop=clock.stop
+    )
     return {one.prompt.id: one for one in found}
 
 

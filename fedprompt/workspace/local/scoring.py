@@ -19,6 +19,7 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.origins import STUDY
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.judge_calls import recorded
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
@@ -86,12 +87,15 @@ def score(
     cache_bytes: int | None = None,
     anew: bool = False,
     report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> dict[str, Any]:
     """Score a study's templates on a split of a file's cases.
 
     Args:
         cache_bytes: keys and values that may be held in memory; the machine's own setting if None.
         anew: compute, and with a chat model pay for, what is known from earlier runs.
+        report: hears how far it is.
+        stop: looked at between two batches; what was computed is kept, and the next run of the same goes on from it.
 
     Returns:
         The JSON that section 8 of the design describes for ``fedprompt score --json``.
@@ -104,9 +108,10 @@ def score(
         from fedprompt.workspace.local.chat_scoring import score_with_chat
 
         return score_with_chat(
-            ws, parsed, study, data, columns=columns, split=split, seed=seed, report=report, anew=anew
+            ws, parsed, study, data, columns=columns, split=split, seed=seed, report=report, anew=anew, stop=stop
         )
     loaded, digest = _loaded(ws, parsed, report, cache_bytes)
+    stop.check()
     own = own_cases(ws, parsed, study, data, columns, split)
     chosen, splits = own.chosen, own.splits
     prompts = [Prompt(template) for template in parsed.candidates()]
@@ -122,7 +127,7 @@ def score(
     kept = None if anew else own.folder.chat_replies
     resources = recorded(scorer_resources(ws.home.path), own.folder.ledger, digest, kept)
     cache = None if anew else own.folder.scores
-    runs, cost = run_prompts(loaded, prompts, chosen, parsed.answer, splits.tune, tell, cache, resources)
+    runs, cost = run_prompts(loaded, prompts, chosen, parsed.answer, splits.tune, tell, cache, resources, stop=stop)
     pairs = label_pairs(loaded, parsed)
     by = judged_by(parsed.answer, resources, nested=bool(pairs))
     scores = [to_score(one, chosen, split, parsed.answer).model_copy(update={"judged_by": by}) for one in runs]

@@ -17,6 +17,7 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.origins import TUNED
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.worker import Worker
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.trust.signing import site_identity
 from fedprompt.workspace.cases.one_cut import cutter_of
@@ -43,11 +44,12 @@ def tune(
     cache_bytes: int | None = None,
     cache_dtype: CacheDtype | None = None,
     report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> dict[str, Any]:
     """Tune the study's soft prompt for ``rounds.count`` times ``tuning.steps`` steps and keep the best on validation.
 
     With ``rounds.patience`` tuning ends before that where validation no longer gains. A run that was stopped goes on:
-    the same study, data and seed are the same run.
+    the same study, data and seed are the same run. ``stop`` is looked at before each step.
 
     Returns:
         The JSON that section 8 of the design describes for ``fedprompt tune --json``.
@@ -65,7 +67,7 @@ def tune(
     cutter.folder.prepare()
     splits = cutter.cut(parsed, cases)
     worker = make_worker(
-        name=OWN_SITE, folder=folder, study=parsed, model=model, cases=cases, where=str(data), splits=splits
+        name=OWN_SITE, folder=folder, study=parsed, model=model, cases=cases, where=str(data), splits=splits, stop=stop
     )
     machine = asdict(model.info.settings)
     settings = {"seed": seed, "cases": len(cases), "contents": contents_digest(folder, cases)}
@@ -73,7 +75,7 @@ def tune(
     row = ws.bank.start_run(run, kind="tune", study=digest, settings={**settings, "machine": machine})
     if row.result is not None:
         return row.result
-    clock = Clock(report, {"tune": 9.0, "test": 1.0})
+    clock = Clock(report, {"tune": 9.0, "test": 1.0}, stop)
     began = time.monotonic()
     worker.side.on_step = _Steps(ws, run, clock, parsed)
     hub = Hub(LocalTransport({OWN_SITE: worker.handle}), digest)

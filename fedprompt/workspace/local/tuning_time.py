@@ -15,6 +15,7 @@ import numpy as np
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.column_map import BY_NAME, Columns
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.tuning.metered import prepare
 from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import tune_soft
@@ -37,6 +38,7 @@ def time_tuning(
     *,
     columns: Columns = BY_NAME,
     report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> dict[str, Any]:
     """Return what ``tune`` with the same arguments would take here.
 
@@ -55,10 +57,11 @@ def time_tuning(
         raise DataError(f"{data}: the validation split is empty; add cases or change 'splits:' in {study}")
     load = time.perf_counter() - began
     report(Progress("prepare", f"preparing {len(own.chosen)} cases", 1.0, 4.0))
+    stop.check()
     began = time.perf_counter()
     folder = own.folder.path
     tune = own.splits.tune
-    objective = prepare(model, parsed, tune, tune=tune, kind=parsed.tuning.objective, folder=folder)
+    objective = prepare(model, parsed, tune, tune=tune, kind=parsed.tuning.objective, folder=folder, stop=stop)
     start = start_prompt(model, parsed, ws.bank)
     prepared = time.perf_counter() - began
     took: list[float] = []
@@ -80,12 +83,13 @@ def time_tuning(
         settings_of(parsed, steps=STEPS),
         rng=np.random.default_rng(0),
         progress=stepped,
+        stop=stop,
     )
     step = median(took[1:])
     report(Progress("time", "one look at validation cases", 3.0, 4.0))
     few = own.splits.validation[:LOOKED_AT]
     began = time.perf_counter()
-    looked = prepare(model, parsed, few, tune=tune, folder=folder)
+    looked = prepare(model, parsed, few, tune=tune, folder=folder, stop=stop)
     prepare_look = (time.perf_counter() - began) / len(few)
     began = time.perf_counter()
     looked.loglikelihoods(start.vectors)

@@ -18,6 +18,7 @@ from fedprompt.errors import FedPromptError, JobError, PromptError
 from fedprompt.evaluation.scorers import Configured, Sample, configure
 from fedprompt.models.chat.cost import Tally
 from fedprompt.site.judge_calls import counted
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Closed, ScorerSpec
 from fedprompt.workspace.answers.readying import ready
 from fedprompt.workspace.answers.variants import RowResult, Variant
@@ -187,8 +188,12 @@ def read_trial(folder: TrialFolder, run: str) -> Trial:
     return Trial(run, request, cells, live, job)
 
 
-def run_trial(ws: Workspace, folder: TrialFolder, run: str, report: Report = quiet) -> Mapping[str, Any]:
+def run_trial(
+    ws: Workspace, folder: TrialFolder, run: str, report: Report = quiet, stop: StopToken = NEVER
+) -> Mapping[str, Any]:
     """Compute the cells of a run that have no good result, and write each down as it ends.
+
+    ``stop`` is looked at between two cells and while text is written; the cells that are done stay.
 
     Returns:
         ``run``, ``cells`` (how many were computed now) and ``judges``: a row for each chat model that judged, with
@@ -250,7 +255,7 @@ def run_trial(ws: Workspace, folder: TrialFolder, run: str, report: Report = qui
                 raise PromptError(f"{reason}; write the field in braces, such as {{text}}")
             with ExitStack() as stack:
                 one = ready(ws, variant, stack)
-                one.run([request.rows[row] for row in places], heard, writing, explain=request.explain)
+                one.run([request.rows[row] for row in places], heard, writing, explain=request.explain, stop=stop)
         except FedPromptError as error:
             # It cannot run at all, or its server is gone midway: what is left of it says so, others go on.
             for row in list(left):
@@ -260,6 +265,7 @@ def run_trial(ws: Workspace, folder: TrialFolder, run: str, report: Report = qui
         for number, variant in enumerate(request.variants):
             places = [row for of, row in todo if of == number]
             if places:
+                stop.check()
                 step(f"loading {variant.model}")
                 run_variant(number, variant, places)
     finally:

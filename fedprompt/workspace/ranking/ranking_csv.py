@@ -16,6 +16,7 @@ from fedprompt.bank.leaders import MOST as PART
 from fedprompt.errors import BankError
 from fedprompt.evaluation.statistics.intervals import Interval
 from fedprompt.private_file import private_file
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.ranking.ranking_page import (
     Contenders,
@@ -48,8 +49,10 @@ class RankingFile:
     show_test: bool = False
 
 
-def write_ranking(ws: Workspace, asked: RankingFile, out: TextIO, report: Report = quiet) -> int:
-    """Write the ranking; return how many prompts it holds.
+def write_ranking(
+    ws: Workspace, asked: RankingFile, out: TextIO, report: Report = quiet, stop: StopToken = NEVER
+) -> int:
+    """Write the ranking; return how many prompts it holds. ``stop`` is looked at before each page.
 
     Raises:
         BankError: no study, or an order by site without a site.
@@ -64,6 +67,7 @@ def write_ranking(ws: Workspace, asked: RankingFile, out: TextIO, report: Report
     for coverage in coverages:
         first = done
         for page in _pages(ws, asked, coverage, rivals):
+            stop.check()
             for row in page.rows:
                 done += 1
                 writer.writerow(_line(done if coverage == "full" else None, row, page, sites, asked.show_test))
@@ -78,7 +82,9 @@ def ranking_csv(ws: Workspace, asked: RankingFile) -> bytes:
     return text.getvalue().encode()
 
 
-def run_ranking_csv(ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet) -> dict[str, Any]:
+def run_ranking_csv(
+    ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet, stop: StopToken = NEVER
+) -> dict[str, Any]:
     """Write the ranking that ``wanted``, ``order`` and ``show_test`` ask for into the home's exports, as a job.
 
     Returns:
@@ -93,7 +99,7 @@ def run_ranking_csv(ws: Workspace, arguments: Mapping[str, Any], report: Report 
         ws.home.exports.mkdir(mode=0o700, parents=True, exist_ok=True)
         with private_file(path) as file:
             text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-            prompts = write_ranking(ws, asked, text, report)
+            prompts = write_ranking(ws, asked, text, report, stop)
             text.detach()
     except OSError as error:
         raise BankError(f"{path}: the ranking cannot be written ({error.strerror}); check the disk") from error

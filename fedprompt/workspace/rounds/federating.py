@@ -27,6 +27,7 @@ from fedprompt.models.work import Work
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.verbs.describe import DescribeReply, ask_describe
@@ -65,6 +66,8 @@ def federate(
     cache_bytes: int | None = None,
     cache_dtype: CacheDtype | None = None,
     report: Report = quiet,
+    stop: StopToken = NEVER,
+    pause_after: int | None = None,
 ) -> dict[str, Any]:
     """Score the templates at every site, tune in rounds, and evaluate the best template and the tuned prompt on test.
 
@@ -74,6 +77,9 @@ def federate(
         resume: refuse to begin a new run.
         cache_bytes: keys and values that a site may hold in memory; the machine's own setting if None.
         cache_dtype: what they are kept in; the model's own dtype if None.
+        report: hears how far it is.
+        stop: ends the work between two sites, steps or batches; the next call goes on.
+        pause_after: the round after which the work pauses; the next call goes on.
 
     Returns:
         ``templates``, ``rounds``, ``test`` (``manual`` and, where the study has a soft slot, ``federated``; ``grouped``
@@ -83,6 +89,7 @@ def federate(
 
     Raises:
         FederationError: fewer than two sites, or a site refused.
+        Stopped: it was to end or to pause, and what is done is kept.
         StudyError, DataError, ModelError: says where and what to do.
     """
     if len(sites) < 2:
@@ -107,6 +114,7 @@ def federate(
             where=str(path),
             resources=scorer_resources(ws.home.path),
             splits=cutter_of(ws.home, path, name, apart=sites).cut(parsed, cases),
+            stop=stop,
         )
     settings = {"seed": seed, "sites": contents}
     transport = LocalTransport({name: worker.handle for name, worker in workers.items()})
@@ -119,7 +127,10 @@ def federate(
         judge = judge_paid(ws.home.path, parsed, [worker.side.resources for worker in workers.values()])
         return {**shown_work(sum((worker.side.work for worker in workers.values()), Work()), info), "judge": judge}
 
-    return _federate(ws, parsed, start, digest, transport, settings, sources, seed, resume, report, machine, took)
+    clock = _clock(report, parsed, stop)
+    return _federate(
+        ws, parsed, start, digest, transport, settings, sources, seed, resume, clock, pause_after, machine, took
+    )
 
 
 def federate_flare(
@@ -130,6 +141,8 @@ def federate_flare(
     seed: int = 0,
     resume: bool = False,
     report: Report = quiet,
+    stop: StopToken = NEVER,
+    pause_after: int | None = None,
 ) -> dict[str, Any]:
     """Run a study among sites on their own machines, through the engine that ``hub run`` keeps.
 
@@ -138,12 +151,16 @@ def federate_flare(
     Args:
         sites: who takes part; everyone who was admitted if none is named.
         resume: refuse to begin a new run.
+        report: hears how far it is.
+        stop: ends the work between two sites, or while sites are waited for; the next call goes on.
+        pause_after: the round after which the work pauses; the next call goes on.
 
     Returns:
         What :func:`federate` returns.
 
     Raises:
         FederationError: the hub does not run, a site was not admitted, or too few answered.
+        Stopped: it was to end or to pause, and what is done is kept.
         StudyError, ModelError: says where and what to do.
     """
     from fedprompt.federation.transports.flare.transport import FlareTransport
@@ -171,7 +188,8 @@ def federate_flare(
     patience = PATIENCE_SECONDS if everyone else QUORUM_PATIENCE_SECONDS
     with FlareTransport(partial(running_hub, ws.home), names, deadline=longest, patience=patience) as transport:
         sources = dict.fromkeys(names, "")
-        return _federate(ws, parsed, start, digest, transport, settings, sources, seed, resume, report)
+        clock = _clock(report, parsed, stop)
+        return _federate(ws, parsed, start, digest, transport, settings, sources, seed, resume, clock, pause_after)
 
 
 def _federate(
@@ -184,7 +202,8 @@ def _federate(
     sources: Mapping[str, str],
     seed: int,
     resume: bool,
-    report: Report,
+    clock: Clock,
+    pause_after: int | None,
     machine: Mapping[str, Any] | None = None,
     took: Callable[[], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
@@ -199,21 +218,24 @@ def _federate(
     row = ws.bank.start_run(run, kind="federate", study=digest, settings={**settings, "machine": machine})
     if row.result is not None:
         return row.result
-    planned = {"score": 4.0, "federate": 4.0, **({"alone": 4.0} if parsed.rounds.alone else {}), "test": 1.0}
-    clock = Clock(report, planned)
     least = max(parsed.rounds.quorum or 0, parsed.rounds.strategy.least_sites)
     with Teller(ws.home, run) as teller:
         controls = Controls(BankDesk(ws.bank, run, digest, teller), transport.sites, least)
         hub = Hub(transport, digest)
         for earlier in ws.bank.rounds(run):  # the ledgers that the sites show must go on from these
             hub.heads.update(earlier.body.get("heads", {}))
-        federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls)
+        federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls, pause_after)
         result = _worked(ws, federation, parsed, start, sources, seed, clock)
     # What a site on its own machine computes for its answers stays there.
     elsewhere = {**shown_work(Work(), None), "judge": None}
     result |= {**(elsewhere if took is None else took()), "settings": machine}
     ws.bank.finish_run(run, result)
     return result
+
+
+def _clock(report: Report, study: Study, stop: StopToken) -> Clock:
+    alone = {"alone": 4.0} if study.rounds.alone else {}
+    return Clock(report, {"score": 4.0, "federate": 4.0, **alone, "test": 1.0}, stop)
 
 
 def _worked(

@@ -78,9 +78,12 @@ class FederationRun:
         hub: Hub,
         clock: Clock,
         controls: Controls | None = None,
+        pause_after: int | None = None,
     ) -> None:
+        """Make ready; the clock's token ends the work, and no common round after ``pause_after`` begins."""
+        self._pause_after = pause_after
         self._bank, self.id, self._study, self.digest, self.hub, self._clock = bank, run, study, digest, hub, clock
-        self.asking = Asking(hub, study.rounds, controls)
+        self.asking = Asking(hub, study.rounds, controls, stop=clock.stop)
         self.missing: dict[str, dict[str, str]] = {}  # site -> step -> why it did not answer
         self.templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
         for prompt in self.templates.values():
@@ -172,8 +175,14 @@ class FederationRun:
             )
 
     def tune(self, start: SoftPrompt, seed: int) -> tuple[RoundRecord, ...]:
-        """Run the rounds of the study."""
-        return self.rounds(self.hub, self.id, start, seed, self._study, FEDERATED.key, "round")
+        """Run the rounds of the study.
+
+        Raises:
+            Stopped: the work was to end, or to pause; the rounds that are done are kept.
+        """
+        return self.rounds(
+            self.hub, self.id, start, seed, self._study, FEDERATED.key, "round", pause_after=self._pause_after
+        )
 
     def rounds(
         self,
@@ -189,6 +198,7 @@ class FederationRun:
         group: Mapping[str, Any] | None = None,
         parent: str = "",
         aside: bool = False,
+        pause_after: int | None = None,
     ) -> tuple[RoundRecord, ...]:
         """Run rounds of ``study`` among the sites of ``hub`` and keep them under ``run``.
 
@@ -197,6 +207,7 @@ class FederationRun:
             after: how many rounds led to ``start``; numbers go on from there.
             group: what the record says of these sites, where they are not all.
             parent: the id of the prompt that ``start`` is, where it is one of the bank.
+            pause_after: the round after which the work pauses.
         """
         count, sites = study.rounds.count, len(hub.sites)
 
@@ -223,6 +234,8 @@ class FederationRun:
             keeper=keeper,
             journal=BankJournal(self._bank, run, self.digest),
             controls=None if aside else self.asking.controls,
+            stop=self._clock.stop,
+            pause_after=pause_after,
         )
 
     def compare_on_validation(self, first: Sequence[Prompt], scored: Sequence[str] = ()) -> None:

@@ -27,6 +27,7 @@ from fedprompt.models.registry import load
 from fedprompt.privacy.quantise import quantise
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.folder import SiteFolder
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.study.score import BINS, CalibrationBin, Score
@@ -59,6 +60,7 @@ def forecast(
     *,
     columns: Columns = BY_NAME,
     report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> dict[str, Any]:
     """Return what ``federate`` with the same arguments would take.
 
@@ -96,12 +98,13 @@ def forecast(
         return cutter_of(ws.home, None, site, apart=sites).cut(parsed, cases, store=False)
 
     for site, path in sorted(sites.items()):
+        stop.check()
         cases = None if path is None else cases_of(path, parsed, columns)
         seconds = seen.get(site)
         if seconds is None and cases and model is not None:  # a chat model's calls would cost money
             report(Progress("prepare", f"{site}: one step on a batch of its cases"))
             tune = cut(site, cases).tune
-            seconds, measured = _measured(model, parsed, cases, tune, len(sites), ws.home.path), True
+            seconds, measured = _measured(model, parsed, cases, tune, len(sites), ws.home.path, stop), True
         found[site] = {
             "cases": None if cases is None else len(cases),
             "seconds": None if seconds is None else round(seconds, 2),
@@ -255,14 +258,20 @@ def _earlier(ws: Workspace, digest: str) -> dict[str, float]:
 
 
 def _measured(
-    model: CausalModel, study: Study, cases: Sequence[Case], tune: Sequence[Case], sites: int, home: Path
+    model: CausalModel,
+    study: Study,
+    cases: Sequence[Case],
+    tune: Sequence[Case],
+    sites: int,
+    home: Path,
+    stop: StopToken,
 ) -> float:
     """Return the seconds of the work of one of so many sites, from a few of its cases, prepared as it prepares them."""
     few = cases[:SAMPLE]
     validation = study.splits.validation
     many = validation if validation > 1 else validation * len(cases)
     began = time.perf_counter()
-    run_prompts(model, [Prompt(template) for template in study.candidates()], few, study.answer, tune)
+    run_prompts(model, [Prompt(template) for template in study.candidates()], few, study.answer, tune, stop=stop)
     seconds = (time.perf_counter() - began) / len(few) * many
     if study.soft is None or study.answer.type != "choice":
         return seconds
@@ -270,7 +279,7 @@ def _measured(
     start = start_prompt(model, study).vectors
     rows = range(len(batch))
     with tempfile.TemporaryDirectory(dir=home) as folder:  # for what exceeds the memory, as the site's own folder is
-        objective = prepare(model, study, batch, tune=tune, kind=study.tuning.objective, folder=Path(folder))
+        objective = prepare(model, study, batch, tune=tune, kind=study.tuning.objective, folder=Path(folder), stop=stop)
         objective.loss_and_gradient(start, rows)  # the first fills what the next ones use
         began = time.perf_counter()
         objective.loss_and_gradient(start, rows)

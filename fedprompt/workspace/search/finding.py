@@ -6,6 +6,7 @@ from typing import Any
 from fedprompt.errors import FedPromptError
 from fedprompt.models.assets.catalogue import installed
 from fedprompt.models.sentence_encoder import ENCODER
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.search.searching import search
@@ -21,13 +22,16 @@ def can_search(home: Home) -> bool:
     return ENCODER in installed(home.path)
 
 
-def run_search(ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet) -> dict[str, Any]:
+def run_search(
+    ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet, stop: StopToken = NEVER
+) -> dict[str, Any]:
     """Return ``{"found": [{"id", "similarity"}]}``, the nearest first.
 
     Args:
         ws: the workspace.
         arguments: ``text`` or ``like`` (a prompt's id), and ``limit`` of 1 to 100.
         report: hears how far the indexing is.
+        stop: looked at while it goes on.
 
     Raises:
         FedPromptError: the text is empty or too long, or a limit out of bounds.
@@ -35,10 +39,10 @@ def run_search(ws: Workspace, arguments: Mapping[str, Any], report: Report = qui
     """
     limit = int(arguments["limit"])
     if arguments.get("like") is not None and 1 <= limit <= MOST:
-        found = search(ws, like=str(arguments["like"]), limit=limit, report=report)
+        found = search(ws, like=str(arguments["like"]), limit=limit, report=report, stop=stop)
         return {"found": [{"id": one.prompt.id, "similarity": one.similarity} for one in found]}
     text = str(arguments.get("text", "")).strip()
     if not 1 <= len(text) <= LONGEST_QUERY or not 1 <= limit <= MOST:
         raise FedPromptError(f"search with 1 to {LONGEST_QUERY} characters, for 1 to {MOST} prompts")
-    found = search(ws, text, limit=limit, report=report)
+    found = search(ws, text, limit=limit, report=report, stop=stop)
     return {"found": [{"id": one.prompt.id, "similarity": one.similarity} for one in found]}

@@ -16,6 +16,7 @@ from fedprompt.bank.store import Bank
 from fedprompt.bank.vectors import VectorIndex, normalised
 from fedprompt.models.protocols import Encoder
 from fedprompt.prompts.ids import content_id
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.progress import Progress, Report
 
 __all__ = ["PromptIndex", "index_of_soft", "index_of_texts"]
@@ -87,7 +88,9 @@ class PromptIndex:
         self._vectors.add(vectors)
 
 
-def index_of_texts(bank: Bank, folder: Path, encoder: Encoder, maker: str, report: Report) -> PromptIndex:
+def index_of_texts(
+    bank: Bank, folder: Path, encoder: Encoder, maker: str, report: Report, stop: StopToken = NEVER
+) -> PromptIndex:
     """Return the index of all templates' texts, up to date.
 
     Args:
@@ -96,6 +99,7 @@ def index_of_texts(bank: Bank, folder: Path, encoder: Encoder, maker: str, repor
         encoder: what makes vectors of texts.
         maker: the encoder's name and version; another one makes another index.
         report: hears how far it is.
+        stop: looked at before each batch; what is indexed stays.
     """
     index = _opened(bank, folder / "texts", maker, encoder.width)
     known: dict[str, NDArray[np.float32]] = {}  # soft prompts of one study share a template
@@ -103,6 +107,7 @@ def index_of_texts(bank: Bank, folder: Path, encoder: Encoder, maker: str, repor
 
     def batches(after: int) -> Iterator[Batch]:
         for rows in bank.texts_after(after):
+            stop.check()
             new = list(dict.fromkeys(row.text for row in rows if row.text not in known))
             if len(known) > STEP:
                 known.clear()

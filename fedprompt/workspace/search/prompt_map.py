@@ -22,6 +22,7 @@ from fedprompt.bank.vectors import cluster
 from fedprompt.errors import BankError, FedPromptError
 from fedprompt.models.protocols import Encoder
 from fedprompt.private_file import write_private
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.search.index import index_of_soft, index_of_texts
 from fedprompt.workspace.search.searching import FOLDER, encoder_of
@@ -94,6 +95,7 @@ def make_map(
     *,
     encoder: Encoder | None = None,
     report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> PromptMap:
     """Compute a map, keep it, and return it.
 
@@ -103,6 +105,7 @@ def make_map(
         method: ``pca`` or ``tsne``, the latter up to ``MOST_TSNE`` prompts.
         encoder: what makes vectors of texts; the home's asset if None.
         report: hears how far it is.
+        stop: looked at while texts are indexed, and before the map is laid out.
 
     Raises:
         FedPromptError: no such method or space, or too many prompts for t-SNE.
@@ -112,10 +115,11 @@ def make_map(
     if method not in METHODS:
         raise FedPromptError(f"'{method}' is no way to draw a map; take one of {', '.join(METHODS)}")
     state = _state(ws, space)
-    numbers, vectors = _vectors(ws, space, encoder, report)
+    numbers, vectors = _vectors(ws, space, encoder, report, stop)
     if method == "tsne" and len(numbers) > MOST_TSNE:
         raise FedPromptError(f"t-SNE is offered up to {MOST_TSNE:,} prompts, and these are {len(numbers):,}; take pca")
     report(Progress("map", "laying out the map", 0.5))
+    stop.check()
     distinct = len(np.unique(vectors, axis=0)) if len(vectors) <= MOST_TSNE else len(vectors)
     places, shares = np.zeros((len(numbers), 2), np.float32), None
     families = np.zeros(len(numbers), np.int64)
@@ -127,19 +131,21 @@ def make_map(
     return found
 
 
-def run_map(ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet) -> dict[str, Any]:
+def run_map(
+    ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet, stop: StopToken = NEVER
+) -> dict[str, Any]:
     """Compute the map of ``space`` by ``method``, as a job; return ``{"points"}``. Raises as :func:`make_map`."""
-    found = make_map(ws, str(arguments["space"]), str(arguments["method"]), report=report)
+    found = make_map(ws, str(arguments["space"]), str(arguments["method"]), report=report, stop=stop)
     return {"points": len(found.numbers)}
 
 
 def _vectors(
-    ws: Workspace, space: str, encoder: Encoder | None, report: Report
+    ws: Workspace, space: str, encoder: Encoder | None, report: Report, stop: StopToken
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     folder = ws.home.path / FOLDER
     if space == TEXTS:
         encoder, maker = encoder_of(ws, encoder)
-        index = index_of_texts(ws.bank, folder, encoder, maker, report)
+        index = index_of_texts(ws.bank, folder, encoder, maker, report, stop)
         wanted = ws.bank.numbers(Filter(kind="template", retired=True))
     else:
         width = ws.bank.soft_width(space)

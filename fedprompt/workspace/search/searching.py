@@ -15,6 +15,7 @@ from fedprompt.bank.vectors import cluster, normalised
 from fedprompt.errors import FedPromptError
 from fedprompt.models.protocols import Encoder
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.search.index import PromptIndex, index_of_soft, index_of_texts
 from fedprompt.workspace.workspace import Workspace
@@ -53,6 +54,7 @@ def search(
     limit: int = 10,
     encoder: Encoder | None = None,
     report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> tuple[Found, ...]:
     """Return the prompts nearest to a text, or to a prompt, nearest first.
 
@@ -65,6 +67,7 @@ def search(
         limit: how many.
         encoder: what makes vectors of texts; the home's asset if None.
         report: hears how far the indexing is.
+        stop: looked at while it goes on.
 
     Raises:
         BankError: no such prompt, or the index cannot be written.
@@ -83,7 +86,7 @@ def search(
         query = normalised(soft.vectors.mean(axis=0, dtype=np.float64).astype(np.float32)[None])[0]
     else:
         encoder, maker = encoder_of(ws, encoder)
-        index = index_of_texts(ws.bank, ws.home.path / FOLDER, encoder, maker, report)
+        index = index_of_texts(ws.bank, ws.home.path / FOLDER, encoder, maker, report, stop)
         query = normalised(encoder.encode([text or _text(given)]))[0]
     return _found(ws, index, query, wanted, limit, given)
 

@@ -25,6 +25,7 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.origins import FEDERATED, STUDY
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.judge_calls import recorded
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.score import Comparison
 from fedprompt.trust.signing import site_identity
 from fedprompt.workspace.bills.judge_bill import judge_paid
@@ -73,6 +74,7 @@ def site_pull(
     columns: Columns = BY_NAME,
     site: str | None = None,
     report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> dict[str, Any]:
     """Check a release, score its prompts and the study's templates on this site's validation cases, and keep all.
 
@@ -112,7 +114,7 @@ def site_pull(
 
     bill = partial(chosen.folder.bill.add, accepted.digest, "judge")
     resources = recorded(scorer_resources(ws.home.path), chosen.folder.ledger, accepted.digest, hear=bill)
-    runs, _ = run_prompts(model, prompts, cases, study.answer, splits.tune, tell, resources=resources)
+    runs, _ = run_prompts(model, prompts, cases, study.answer, splits.tune, tell, resources=resources, stop=stop)
     scores = {run.prompt.id: to_score(run, cases, "validation", study.answer) for run in runs}
     values = {id: score.value for id, score in scores.items()}
     best = max(templates, key=lambda one: (values[one.id] or 0.0, -templates.index(one)))

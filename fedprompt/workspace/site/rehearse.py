@@ -20,6 +20,7 @@ from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
 from fedprompt.models.registry import load
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.verbs.registry import VERBS
 from fedprompt.verbs.verb import Rehearsal
 from fedprompt.verbs.wire import unpack_reply
@@ -76,6 +77,7 @@ def site_rehearse(
     site: str | None = None,
     study: str | None = None,
     report: Report = quiet,
+    stop: StopToken = NEVER,
 ) -> dict[str, Any]:
     """Answer one task of every verb and return what would have left.
 
@@ -99,10 +101,11 @@ def site_rehearse(
         if stored.exists():
             shutil.copyfile(stored, aside.assignment(accepted.study.study))
         report(Progress("prepare", f"loading {accepted.study.model}"))
-        worker = open_worker(home, EnrolledSite(chosen.name, aside), accepted, data, columns)
+        worker = open_worker(home, EnrolledSite(chosen.name, aside), accepted, data, columns, stop=stop)
         hub = Hub(_Overheard(LocalTransport({chosen.name: worker.handle}), rows), accepted.digest)
         asked = Rehearsal(hub, chosen.name, accepted.study, partial(_start, accepted, home))
         for done, verb in enumerate(VERBS):
+            stop.check()
             worker.side.on_progress = partial(_within, report, verb.name, done, len(VERBS))
             worker.side.on_progress(0.0, 1.0)
             verb.rehearse(asked)

@@ -18,6 +18,7 @@ from typing import Any
 from fedprompt.errors import FederationError, FedPromptError, StudyError
 from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.site.worker import Worker
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.answers.study_model import shared_model
 from fedprompt.workspace.bills.judge_bill import judge_paid, told_calls
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
@@ -41,8 +42,10 @@ def open_worker(
     accepted: Accepted,
     data: Path,
     columns: Columns,
+    *,
+    stop: StopToken = NEVER,
 ) -> Worker:
-    """Load the accepted study's model and the site's cases.
+    """Load the accepted study's model and the site's cases; ``stop`` ends the worker between two steps or batches.
 
     Raises:
         StudyError: with this machine's model the study is another than was accepted.
@@ -65,6 +68,7 @@ def open_worker(
         splits=Cutter(site.folder, others).cut(accepted.study, cases),
         where=str(data),
         resources=scorer_resources(home.path),
+        stop=stop,
     )
 
 

@@ -13,6 +13,7 @@ from fedprompt.evaluation.runs.chat_runner import ChatRun, conversations, run_ch
 from fedprompt.models.chat.protocol import ChatInfo, ChatReply, ChatTurn, Options, Usage
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Demonstrations, Message, Template
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 from fedprompt.study.score import Method
 
@@ -36,6 +37,8 @@ class Model:
         conversations: Sequence[Sequence[ChatTurn]],
         options: Options,
         progress: Callable[[int, int], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> tuple[ChatReply, ...]:
         self.asked += [(one, options) for one in conversations]
         return tuple(self._answer(one[-1].text) for one in conversations)

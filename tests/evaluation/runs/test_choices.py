@@ -17,6 +17,7 @@ from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Demonstrations, Template
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 
 LABELS = ("positive", "negative")
@@ -35,7 +36,11 @@ class Counting(ScriptedModel):
         self._most = most
 
     def choices(
-        self, queries: Sequence[ChoiceQuery], progress: Callable[[int, int], None] | None = None
+        self,
+        queries: Sequence[ChoiceQuery],
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> ChoiceResult:
         if len(self.asked) == self._most:
             raise KeyboardInterrupt

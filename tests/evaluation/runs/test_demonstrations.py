@@ -12,6 +12,7 @@ from fedprompt.models.protocols import ChoiceQuery, ChoiceResult
 from fedprompt.models.scripted import WINDOW, ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Demonstrations, Template
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 
 ANSWER = Answer(type="choice", labels=("yes", "no"))
@@ -76,7 +77,11 @@ def test_scoring_the_tune_split_shows_no_case_its_own_answer() -> None:
 
     class Listening(ScriptedModel):
         def choices(
-            self, queries: Sequence[ChoiceQuery], progress: Callable[[int, int], None] | None = None
+            self,
+            queries: Sequence[ChoiceQuery],
+            progress: Callable[[int, int], None] | None = None,
+            *,
+            stop: StopToken = NEVER,
         ) -> ChoiceResult:
             asked.extend(query.rendered.text() for query in queries)
             return super().choices(queries, progress)

@@ -13,6 +13,7 @@ from fedprompt.models.protocols import Decoding, Generated, GenerateQuery
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 
 SAY = Prompt(Template("say", text="say {text}"))
@@ -27,7 +28,9 @@ class Echo(ScriptedModel):
         super().__init__()
         self.chunks: list[tuple[int, Decoding]] = []
 
-    def generate(self, queries: Sequence[GenerateQuery], decoding: Decoding) -> tuple[Generated, ...]:
+    def generate(
+        self, queries: Sequence[GenerateQuery], decoding: Decoding, *, stop: StopToken = NEVER
+    ) -> tuple[Generated, ...]:
         self.chunks.append((len(queries), decoding))
         texts = [query.rendered.text().split(" ", 1) for query in queries]
         return tuple(Generated(text if verb == "say" else text.upper(), 2) for verb, text in texts)

@@ -16,6 +16,7 @@ from fedprompt.models.protocols import Decoding, Generated, GenerateQuery
 from fedprompt.models.scripted import WINDOW, ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
+from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 from tests.evaluation.test_judge import Replies
 
@@ -32,7 +33,9 @@ class Echo(ScriptedModel):
         self.asked: list[str] = []
         self._most = most
 
-    def generate(self, queries: Sequence[GenerateQuery], decoding: Decoding) -> tuple[Generated, ...]:
+    def generate(
+        self, queries: Sequence[GenerateQuery], decoding: Decoding, *, stop: StopToken = NEVER
+    ) -> tuple[Generated, ...]:
         if len(self.asked) >= self._most:
             raise KeyboardInterrupt
         texts = [query.rendered.text() for query in queries]
@@ -164,5 +167,7 @@ def test_a_text_too_long_for_the_window_is_cut_and_counted(tmp_path: Path) -> No
 class ScriptedAll(Echo):
     """The shipped model as it is."""
 
-    def generate(self, queries: Sequence[GenerateQuery], decoding: Decoding) -> tuple[Generated, ...]:
+    def generate(
+        self, queries: Sequence[GenerateQuery], decoding: Decoding, *, stop: StopToken = NEVER
+    ) -> tuple[Generated, ...]:
         return ScriptedModel.generate(self, queries, decoding)

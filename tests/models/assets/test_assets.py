@@ -16,6 +16,7 @@ from fedprompt.errors import AssetError
 from fedprompt.models.assets import gguf_conversion
 from fedprompt.models.assets.catalogue import ASSETS, MODELS, Asset, PullProgress, asset_folder, installed, pull
 from fedprompt.models.assets.unpack import Part, take_out
+from fedprompt.stopping import Stopped, StopToken
 from fedprompt.workspace.assets import assets_ready, list_assets
 from fedprompt.workspace.home import Home
 
@@ -201,14 +202,13 @@ def test_two_pulls_at_once_fetch_once(tmp_path: Path, index: Path) -> None:
     assert installed(home, registry) == ("tiny",)
 
 
-def test_a_listener_that_raises_breaks_the_pull_off_and_leaves_nothing_half_done(tmp_path: Path, index: Path) -> None:
+def test_a_pull_that_is_stopped_leaves_nothing_half_done(tmp_path: Path, index: Path) -> None:
     registry, home = registry_of(make_wheel(index)), tmp_path / "home"
 
-    def stop(told: PullProgress) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        pull(home, progress=stop, registry=registry, backoff=())
+    heard: list[PullProgress] = []
+    stop = StopToken(lambda: "cancelled" if heard else None, every=0)
+    with pytest.raises(Stopped):
+        pull(home, progress=heard.append, registry=registry, backoff=(), stop=stop)
     assert left_over(home) == []
 
 

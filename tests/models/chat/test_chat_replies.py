@@ -10,6 +10,7 @@ import pytest
 from fedprompt.models.chat.cost import tallied
 from fedprompt.models.chat.protocol import ChatInfo, ChatReply, ChatTurn, Options, Usage
 from fedprompt.models.chat.replies import ChatReplies, KeptChat
+from fedprompt.stopping import NEVER, Stopped, StopToken
 
 FIRST = (("yes", -0.1), (" no", -2.5))
 
@@ -28,9 +29,12 @@ class Model:
         options: Options,
         progress: Callable[[int, int], None] | None = None,
         heard: Callable[[int, ChatReply], None] | None = None,
+        *,
+        stop: StopToken = NEVER,
     ) -> tuple[ChatReply, ...]:
         found = []
         for place, one in enumerate(conversations):
+            stop.check()
             self.asked.append(one[-1].text)
             if one[-1].text in self.failing:
                 found.append(ChatReply("", failure="server error"))
@@ -120,7 +124,7 @@ def test_another_model_server_role_or_site_is_another_question(tmp_path: Path) -
 
 def test_anew_asks_again_and_keeps_the_newer_answer(tmp_path: Path) -> None:
     class Second(Model):
-        def ask(self, conversations, options, progress=None, heard=None):  # type: ignore[no-untyped-def]
+        def ask(self, conversations, options, progress=None, heard=None, *, stop=NEVER):  # type: ignore[no-untyped-def]
             newer = tuple(ChatReply("newer") for _ in conversations)
             for place, reply in enumerate(newer):
                 heard(place, reply)
@@ -134,12 +138,9 @@ def test_anew_asks_again_and_keeps_the_newer_answer(tmp_path: Path) -> None:
 def test_what_came_before_a_stop_is_kept(tmp_path: Path) -> None:
     model = Model()
 
-    def stop(done: int, total: int) -> None:
-        if done == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        kept(tmp_path, model).ask(talk("a", "b", "c"), Options(), stop)
+    stop = StopToken(lambda: "cancelled" if len(model.asked) == 2 else None, every=0)
+    with pytest.raises(Stopped):
+        kept(tmp_path, model).ask(talk("a", "b", "c"), Options(), stop=stop)
     kept(tmp_path, model).ask(talk("a", "b", "c"), Options())
     assert model.asked == ["a", "b", "c"]
 

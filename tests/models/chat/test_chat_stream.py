@@ -7,6 +7,7 @@ import pytest
 
 from fedprompt.models.chat.protocol import ChatReply, ChatTurn, Options, Usage
 from fedprompt.models.chat.through_langchain import LangChainChat, load_chat
+from fedprompt.stopping import Stopped, StopToken
 from tests.chat_server import ChatServer, serve, write_models
 
 SAID = "one two three\n\nfour"
@@ -69,15 +70,11 @@ def test_what_fails_for_good_has_a_reason(tmp_path: Path, server: ChatServer, tr
 
 
 def test_whoever_stops_in_the_middle_of_an_answer_takes_no_more_of_it(tmp_path: Path, server: ChatServer) -> None:
-    class Stop(BaseException):
-        pass
-
-    def told(place: int, text: str) -> None:
-        raise Stop
-
+    heard: list[str] = []
+    stop = StopToken(lambda: "cancelled" if heard else None, every=0)
     server.answer, server.between = (lambda body: "word " * 200), 0.01
-    with model(tmp_path, server) as chat, pytest.raises(Stop):
-        chat.ask(ASKED, Options(), told=told)
+    with model(tmp_path, server) as chat, pytest.raises(Stopped):
+        chat.ask(ASKED, Options(), told=lambda place, text: heard.append(text), stop=stop)
     assert server.pieces < 100
 
 

@@ -4,14 +4,19 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fedprompt.errors import JobError
-from fedprompt.workspace.jobs.jobs import ATTEMPTS, JobStopped, cancel, resume, run_job, submit, wait
+from fedprompt.stopping import Stopped, StopToken
+from fedprompt.workspace.answers.model_test import try_model
+from fedprompt.workspace.jobs.jobs import ATTEMPTS, cancel, resume, run_job, submit, wait
+from fedprompt.workspace.jobs.kinds import _KINDS, Kind
 from fedprompt.workspace.jobs.queue import JobQueue
+from fedprompt.workspace.progress import Progress, Report
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 
@@ -79,7 +84,7 @@ def test_a_running_job_ends_when_it_is_cancelled(ws: Workspace) -> None:
     job = submit(ws, "model-test", ASKED)
 
     def stopping() -> bool:
-        # Asked at every report, so from inside the running job.
+        # Asked whenever the job looks, so from inside it.
         cancel(ws, job)
         return False
 
@@ -89,12 +94,38 @@ def test_a_running_job_ends_when_it_is_cancelled(ws: Workspace) -> None:
         wait(ws, job, timeout=1)
 
 
+def test_telling_progress_never_ends_a_job_that_is_to_end(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    def work(ws: Workspace, arguments: Mapping[str, Any], report: Report, stop: StopToken) -> Mapping[str, Any]:
+        cancel(ws, job)
+        for number in range(5):
+            report(Progress(f"stage {number}", "at work", number, 5))
+            told.append(number)
+        stop.check()
+        return {}
+
+    monkeypatch.setitem(_KINDS, "model-test", Kind("model-test", "quick", work))
+    job = submit(ws, "model-test", ASKED)
+    run_job(ws, job)
+    assert (told, ws.bank.job(job).state) == ([0, 1, 2, 3, 4], "cancelled")
+
+
+def test_a_listener_that_raises_is_a_fault_of_whoever_listens(ws: Workspace) -> None:
+    def report(progress: Progress) -> None:
+        raise ValueError("a listener's own")
+
+    with pytest.raises(ValueError, match="a listener's own"):
+        try_model(ws, ASKED, report)
+
+
 def test_a_job_whose_process_is_asked_to_end_is_queued_again(ws: Workspace) -> None:
     job = submit(ws, "model-test", ASKED)
     with JobQueue(ws.home, "quick") as queue:
         assert queue.take() == job
-    with pytest.raises(JobStopped):
+    with pytest.raises(Stopped) as stopped:
         run_job(ws, job, lambda: True)
+    assert stopped.value.why == "ending"
     assert ws.bank.job(job).state == "queued"
     assert waiting(ws) == (job,)
     run_job(ws, job)

@@ -12,6 +12,7 @@ from fedprompt.errors import JobError, PromptError, StudyError
 from fedprompt.models.protocols import ChoiceQuery
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.template import Message, Template
+from fedprompt.stopping import Stopped, StopToken
 from fedprompt.study.files import parse_study
 from fedprompt.workspace.answers.contributions import MOST, contributions
 from fedprompt.workspace.answers.variants import Variant
@@ -75,16 +76,10 @@ def test_a_second_go_runs_failures_and_what_is_missing_alone(ws: Workspace, fold
 
 
 def test_a_run_that_is_stopped_keeps_the_answers_it_has(ws: Workspace, folder: TrialFolder) -> None:
-    class Stop(BaseException):
-        pass
-
-    def stop(progress: Progress) -> None:
-        if progress.done == 2:
-            raise Stop
-
+    stop = StopToken(lambda: "cancelled" if len(read_trial(folder, RUN).cells) == 2 else None, every=0)
     folder.add(RUN, body(variant(), rows=[{"text": str(n)} for n in range(5)]))
-    with pytest.raises(Stop):
-        run_trial(ws, folder, RUN, stop)
+    with pytest.raises(Stopped):
+        run_trial(ws, folder, RUN, stop=stop)
     assert read_trial(folder, RUN).missing == 3
     run_trial(ws, folder, RUN)
     assert read_trial(folder, RUN).missing == 0
@@ -135,17 +130,11 @@ def test_a_chat_model_s_text_is_told_while_it_comes_and_counted_with_its_cost(
 def test_a_stop_in_the_middle_of_a_chat_model_s_answer_ends_it_there(
     ws: Workspace, folder: TrialFolder, server: ChatServer
 ) -> None:
-    class Stop(BaseException):
-        pass
-
-    def stop(progress: Progress) -> None:
-        if any(read_trial(folder, RUN).live.values()):
-            raise Stop
-
+    stop = StopToken(lambda: "cancelled" if any(read_trial(folder, RUN).live.values()) else None, every=0)
     server.answer = lambda body: "word " * 500
     folder.add(RUN, body(variant(model="chat:local", labels=[], generate=True), rows=[{"text": "x"}]))
-    with pytest.raises(Stop):
-        run_trial(ws, folder, RUN, stop)
+    with pytest.raises(Stopped):
+        run_trial(ws, folder, RUN, stop=stop)
     assert server.pieces < 250 and read_trial(folder, RUN).missing == 1
 
 
