@@ -13,7 +13,7 @@ from fedprompt.cli.stopping import stopping
 if TYPE_CHECKING:
     from fedprompt.workspace.hub.status import Member
 
-__all__ = ["admit", "app", "init", "invite", "release", "remove", "revoke", "run", "status", "take"]
+__all__ = ["admit", "app", "init", "invite", "release", "remove", "revoke", "run", "sites", "status", "take"]
 
 app = typer.Typer(help="A federation of sites on other machines, for its operator.", no_args_is_help=True)
 app.add_typer(hub_round.app, name="round")
@@ -121,6 +121,32 @@ def status(home: Home = None, json: Json = False) -> None:
 
 
 @app.command()
+def sites(
+    site: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
+    ledger_restarted: Annotated[
+        bool, typer.Option("--ledger-restarted", help="Accept that this site's ledger began anew; it is recorded.")
+    ] = False,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Say what was last seen of each site's ledger, over all runs; or accept that one began anew."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.hub.ledgers import hub_sites
+
+    found = hub_sites(find_home(home), site, ledger_restarted=ledger_restarted)
+    if json:
+        emit(found)
+        return
+    if found.sites:
+        rows = [(one.site, one.at, (one.head or "begins anew")[:16], one.identity or "-") for one in found.sites]
+        table(("site", "last seen", "ledger's head", "key"), rows)
+    else:
+        line("no site's ledger was seen yet")
+    for one in found.restarts:
+        line(f"{one.at}: {one.by} accepted that the ledger of '{one.site}' began anew, after {(one.head or '-')[:16]}")
+
+
+@app.command()
 def revoke(site: Site, home: Home = None, json: Json = False) -> None:
     """Send a site away for good: it is asked no more, and its certificate opens nothing."""
     from fedprompt.workspace.home import find_home
@@ -177,7 +203,7 @@ def release(
     for name, prompt in found.prompts.items():
         line(f"{name}: {prompt}")
     seen = "with what every site scores" if found.per_site else "without what single sites score"
-    line(f"{found.release}, {seen}, signed by {found.signer}")
+    line(f"{found.release}, number {found.number}, {seen}, signed by {found.signer}")
     for site, said in found.sent.items():
         line(f"{site}: {said}")
     line("a site takes it with: fedprompt site pull --data FILE")

@@ -282,6 +282,9 @@ def publish(
 def pull(
     data: Data,
     file: Annotated[Path | None, typer.Argument(help="A release; by default the newest that the hub sent.")] = None,
+    number: Annotated[
+        int | None, typer.Option("--number", min=0, help="Take this release though a newer one was accepted.")
+    ] = None,
     map_: Map = None,
     header: Header = None,
     group: Group = None,
@@ -294,7 +297,9 @@ def pull(
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
-        found = site_pull(ws, data, file=file, columns=columns(map_, header, group), site=site, report=tell)
+        found = site_pull(
+            ws, data, file=file, number=number, columns=columns(map_, header, group), site=site, report=tell
+        )
     if json:
         emit(found)
         return
@@ -302,7 +307,7 @@ def pull(
         ("prompt", "cases", "score", "id"),
         [(r["name"], r["n"], "-" if r["value"] is None else f"{100 * r['value']:.1f} %", r["prompt"])
          for r in found["results"]],
-        title=f"{found['study']}, released {found['released']} by {found['signer']}",
+        title=f"{found['study']}, release {found['number']} of {found['released']} by {found['signer']}",
     )  # fmt: skip
     line(found["sentence"])
     show_calls(found["judge"])
@@ -344,6 +349,8 @@ def ledger(
         ]
         table(("entry", "time", "decision", "what", "bytes", "sha256"), rows)
     line(f"{len(found['entries'])} entries, every one as it was written; head {found['head']}")
+    for note in found["notes"]:
+        line(f"note: {note}")
 
 
 @app.command()

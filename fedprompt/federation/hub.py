@@ -1,6 +1,5 @@
 """The hub's side of a conversation: asks, checks replies, counts bytes. It sees what left the gates, no more."""
 
-import re
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from fedprompt.errors import EgressRefused, FederationError, SiteRefused
+from fedprompt.federation.ledgers import Ledgers
 from fedprompt.federation.transports.transport import Delivered, Transport
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.study.versions import OWN
-from fedprompt.trust.chain import follow
+from fedprompt.verbs.describe import DescribeReply
 from fedprompt.verbs.forms import Arrays, Parcel, Reply, Task
 from fedprompt.verbs.refusals import REFUSALS, Refusal
 from fedprompt.verbs.registry import verb_named
@@ -21,21 +21,25 @@ from fedprompt.verbs.wire import pack_task, unpack_reply
 
 __all__ = ["Hub"]
 
-HEAD = re.compile(r"[0-9a-f]{64}")
-
 
 class Hub:
     """Asks sites through a transport. ``sent`` and ``received`` count the bytes of tasks and replies by site.
 
-    Several threads may ask at a time where the transport is ``concurrent``.
+    Several threads may ask at a time where the transport is ``concurrent``. ``ledgers`` says what each site's ledger
+    must go on from; those of this run alone if None.
     """
 
-    def __init__(self, transport: Transport, study: str, version: str = OWN) -> None:
+    def __init__(self, transport: Transport, study: str, version: str = OWN, *, ledgers: Ledgers | None = None) -> None:
         self._transport, self._study, self._version = transport, study, version
         self.sent: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
         self._counting = threading.Lock()
-        self.heads: dict[str, str] = {}
+        self._ledgers = ledgers or Ledgers()
+
+    @property
+    def heads(self) -> dict[str, str]:
+        """Site -> the last head of its ledger that was seen in this run."""
+        return self._ledgers.heads
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -55,9 +59,7 @@ class Hub:
         """
         if unknown := sorted(set(sites) - set(self.sites)):
             raise FederationError(f"there is no site '{unknown[0]}'; there are {', '.join(self.sites)}")
-        found = Hub(_Some(self._transport, sites), self._study, self._version)
-        found.heads = self.heads
-        return found
+        return Hub(_Some(self._transport, sites), self._study, self._version, ledgers=self._ledgers)
 
     @property
     def version(self) -> str:
@@ -91,24 +93,11 @@ class Hub:
         if named is None:
             sums = {at: content_id("v1", np.ascontiguousarray(a).tobytes()) for at, a in sorted((arrays or {}).items())}
             named = [dict(fields), sums]
-        known = self.heads.get(site)
         identity = content_id("t1", canonical_json([self._study, site, name, *named]))
-        task = form(task=identity, study=self._study, known=known, **fields)
-        data = pack_task(task, arrays or {})
-        delivered = self._transport.ask(site, data)
-        with self._counting:
-            self.sent[site] += len(data)
-            self.received[site] += len(delivered.data)
-        if not HEAD.fullmatch(delivered.head):
-            raise FederationError(f"site '{site}' sent no head of a ledger with its reply, so the reply was dropped")
-        if known is not None and follow(known, delivered.trail) != delivered.head:
-            raise FederationError(
-                f"site '{site}' showed a ledger that does not continue the one it showed before, so entries were "
-                "removed or rewritten there; ask its operator for 'fedprompt site ledger --verify'"
-            )
-        self.heads[site] = delivered.head
+        task = form(task=identity, study=self._study, **fields)
+        data = self._delivered(site, task, arrays, self._ledgers.known(site))
         try:
-            parcel = unpack_reply(delivered.data)
+            parcel = unpack_reply(data)
         except EgressRefused as error:
             raise FederationError(f"site '{site}' sent what is no reply: {error}") from error
         reply = parcel.message
@@ -120,7 +109,19 @@ class Hub:
             raise FederationError(f"site '{site}' answered '{reply.verb}' to '{task.verb}'")
         if (verb := verb_named(name)) is not None:
             verb.check(Terms(site), Parcel(task, arrays or {}), parcel)
+        if isinstance(reply, DescribeReply) and (earlier := self._ledgers.met(site, reply.identity)) is not None:
+            self._delivered(site, task, arrays, earlier)  # its key had another name: its ledger goes on from there
         return parcel
+
+    def _delivered(self, site: str, task: Task, arrays: Arrays | None, known: str | None) -> bytes:
+        """Carry a task and return its reply's bytes, once the site's ledger was found to go on from ``known``."""
+        data = pack_task(task.model_copy(update={"known": known}), arrays or {})
+        delivered = self._transport.ask(site, data)
+        with self._counting:
+            self.sent[site] += len(data)
+            self.received[site] += len(delivered.data)
+        self._ledgers.check(site, known, delivered)
+        return delivered.data
 
 
 class _Some:

@@ -151,9 +151,10 @@ class AtSite:
     def update(self, task: TuneTask, delta: NDArray[np.float32]) -> Update:
         """Clip and quantise a change ([tokens, width] float32), with what earlier rounds left over."""
         precision = self.study.rounds.update
-        before = residual_for(task, self._folder.replies.residual(self._digest), delta.shape)
+        before = residual_for(task, self._folder.replies.kept("residual", self._digest), delta.shape)
         sent = with_feedback(delta, before, precision, self.study.privacy.max_norm)
-        return Update(sent.arrays, None if precision == "float32" else pack_residual(task, sent.residual))
+        kept = {} if precision == "float32" else {self._digest: pack_residual(task, sent.residual)}
+        return Update(sent.arrays, {"residual": kept})
 
     def tuned_alone(self, start: SoftPrompt, seed: int, question: str, score: Callable[[Prompt], float]) -> Prompt:
         """Return the site's own prompt: the best of the rounds of one site."""

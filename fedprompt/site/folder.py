@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # every command opens a folder, few compute
 __all__ = ["KEY_BYTES", "SiteFolder"]
 
 KEY_BYTES = 32
+LOST = (
+    "restore it from a backup. Without one, move the whole folder away and begin as a new site: with another key your "
+    "cases are cut and ordered otherwise, and what was answered before stays answered"
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class SiteFolder:
             key: the key to write; random if None. Only the demo, whose sites are made up, derives it from a seed.
 
         Raises:
-            DataError: the folder or the key cannot be made, or another key is there already.
+            DataError: the folder or the key cannot be made, another key is there already, or the key is lost.
         """
         if key is not None and len(key) != KEY_BYTES:
             raise DataError(f"{self._key}: a site's key has {KEY_BYTES} bytes, this one has {len(key)}")
@@ -44,9 +48,16 @@ class SiteFolder:
                 if key is not None and self.key != key:
                     raise DataError(f"{self._key}: another key is there; move the folder away to start anew")
                 return
+            if key is None and (left := self._left()):
+                raise DataError(f"{self._key}: the site's key is lost, and '{left}' was made with it; {LOST}")
             write_private(self._key, secrets.token_bytes(KEY_BYTES) if key is None else key)
         except OSError as error:
             raise DataError(f"{self.path}: the site's folder cannot be made ({error.strerror})") from error
+
+    def _left(self) -> str | None:
+        """Return the name of a file that belongs to a key, None where there is none."""
+        found = [self.ledger.path, self.replies.path, *sorted(self.path.glob("splits-*.json"))]
+        return next((path.name for path in found if path.exists()), None)
 
     @property
     def _key(self) -> Path:
@@ -66,6 +77,8 @@ class SiteFolder:
         """
         try:
             key = self._key.read_bytes()
+        except FileNotFoundError as error:
+            raise DataError(f"{self._key}: the site's key cannot be read (it is not there); {LOST}") from error
         except OSError as error:
             raise DataError(f"{self._key}: the site's key cannot be read ({error.strerror})") from error
         if len(key) != KEY_BYTES:

@@ -2,12 +2,14 @@
 
 One JSON object a line, mode 0600. An entry is on disk (fsync) before the bytes that it describes are handed on. The
 hash of an entry is SHA-256 over the hash before and the digest of the entry's own canonical JSON, so a change, a
-missing or a moved line shows (``trust.chain``).
+missing or a moved line shows (``trust.chain``). A line is that JSON byte for byte: one key twice, or a space, is no
+entry. Half a line at the end, which a power loss leaves, is set aside by the next entry (``site.torn_tail``).
 """
 
 import fcntl
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,9 +19,12 @@ from typing import Any
 
 from fedprompt.errors import LedgerError
 from fedprompt.prompts.ids import canonical_json
+from fedprompt.site import torn_tail
 from fedprompt.trust.chain import GENESIS, follow
 
 __all__ = ["Entry", "Ledger", "Sent"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,8 @@ class Ledger:
             ) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            size = os.fstat(handle).st_size
-            held = os.pread(handle, size, 0)
-            last = self._last(held)
+            held = self._mended(handle)
+            size, last = len(held), self._last(held)
             body: dict[str, Any] = {
                 "number": 1 if last is None else last.number + 1,
                 "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -128,6 +132,7 @@ class Ledger:
             return ()
         except OSError as error:
             raise LedgerError(f"{self.path}: the ledger cannot be read ({error.strerror})") from error
+        held = held[: _whole(held)]
         # What was checked before and is byte for byte as it was then need not be parsed again.
         length, digest, known = self._checked
         if len(held) < length or hashlib.sha256(held[:length]).digest() != digest:
@@ -161,6 +166,20 @@ class Ledger:
             return None
         return tuple(entry.own for entry in entries[hashes.index(known) :])
 
+    @property
+    def torn(self) -> int:
+        """How many bytes at its end are half an entry, which the next entry sets aside; 0 if it cannot be read."""
+        try:
+            held = self.path.read_bytes()
+        except OSError:
+            return 0
+        return len(held) - _whole(held)
+
+    @property
+    def set_aside(self) -> tuple[Path, ...]:
+        """The files that hold what was cut from its end."""
+        return torn_tail.set_aside(self.path)
+
     def last(self) -> Entry | None:
         """Return the last entry without checking those before it, or None where there is none.
 
@@ -174,7 +193,34 @@ class Ledger:
         except OSError as error:
             raise LedgerError(f"{self.path}: the ledger cannot be read ({error.strerror})") from error
 
+    def _mended(self, handle: int) -> bytes:
+        """Return the content without half an entry at its end, which is set aside.
+
+        Raises:
+            LedgerError: it cannot be set aside.
+        """
+        held = os.pread(handle, os.fstat(handle).st_size, 0)
+        length = _whole(held)
+        if length == len(held):
+            return held
+        try:
+            aside = torn_tail.cut(self.path, handle, held, length)
+        except OSError as error:
+            raise LedgerError(
+                f"{self.path}: its last {len(held) - length} bytes are half an entry, and they cannot be set aside "
+                f"({error.strerror}); nothing was sent. Check the disk and the folder's rights, then run again"
+            ) from error
+        log.warning(
+            "%s: its last %d bytes were half an entry, as a power loss leaves it, of a reply that never left; they "
+            "were moved to %s, and the ledger goes on",
+            self.path,
+            len(held) - length,
+            aside.name,
+        )
+        return held[:length]
+
     def _last(self, held: bytes) -> Entry | None:
+        held = held[: _whole(held)]
         if not held:
             return None
         entry = _entry(held.removesuffix(b"\n").rsplit(b"\n", 1)[-1])
@@ -203,11 +249,31 @@ def _entry(line: bytes) -> Entry | None:
     """Return the entry in a line, None where it is none or does not have the hash that it claims."""
     try:
         body = json.loads(line)
+        if canonical_json(body) != line:  # a key twice would be read in two ways
+            return None
         entry = Entry(**body)
-        whole = type(entry.number) is int and _hash(body) == entry.hash
+        whole = _typed(entry) and _hash(body) == entry.hash
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
         return None
     return entry if whole else None
+
+
+def _typed(entry: Entry) -> bool:
+    texts = (entry.time, entry.decision, entry.study, entry.sha256, entry.before, entry.hash)
+    return (
+        type(entry.number) is int
+        and type(entry.size) is int
+        and all(isinstance(text, str) for text in texts)
+        and isinstance(entry.message, dict)
+        and isinstance(entry.arrays, dict)
+        and all(isinstance(shape, list) for shape in entry.arrays.values())
+    )
+
+
+def _whole(held: bytes) -> int:
+    """Return how many bytes are whole entries; one that lacks nothing but its line's end is whole."""
+    length = torn_tail.whole(held)
+    return len(held) if length < len(held) and _entry(held[length:]) is not None else length
 
 
 def _write_all(handle: int, data: bytes) -> None:

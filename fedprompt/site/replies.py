@@ -1,27 +1,37 @@
 """What a site answered: kept before it is sent, so that a question asked again gets the same bytes and costs nothing.
 
-The reply, its charge to the study's budget and what quantisation left over are written in one SQLite transaction. A
-process that dies before it leaves nothing charged; one that dies after it sends the stored bytes when asked again.
+The reply, its charge to the study's budget and the state that belongs to it (``verbs.beside``) are written in one
+SQLite transaction. A process that dies before it leaves nothing charged; one that dies after it sends the stored bytes
+when asked again.
 """
 
 import hashlib
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from fedprompt.errors import LedgerError
+from fedprompt.verbs.beside import Beside, Count, Kind, Passed, Rise, after
 
 __all__ = ["ReplyStore"]
 
 BUSY_SECONDS = 30
+VERSION = 2  # of the schema; a file made before there was a number has 0
+OWN = {"sent", "answers", "beside", "residuals"}
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+# ``noted`` is what the ledger's entry says beside the message, as JSON.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sent (sha256 TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS answers (
-    question TEXT PRIMARY KEY, study TEXT NOT NULL, sha256 TEXT NOT NULL REFERENCES sent
+    question TEXT PRIMARY KEY, study TEXT NOT NULL, sha256 TEXT NOT NULL REFERENCES sent,
+    noted TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
-CREATE TABLE IF NOT EXISTS residuals (study TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS beside (
+    kind TEXT NOT NULL, scope TEXT NOT NULL, number INTEGER, data BLOB, PRIMARY KEY (kind, scope)
+) STRICT;
 """
 
 
@@ -33,57 +43,94 @@ class ReplyStore:
 
     def find(self, question: str) -> bytes | None:
         """Return the bytes that answered a question, or None."""
-        return self._one("SELECT data FROM answers JOIN sent USING (sha256) WHERE question = ?", question)
+        found = self._one("SELECT data FROM answers JOIN sent USING (sha256) WHERE question = ?", question)
+        return None if found is None else bytes(found)
+
+    def noted(self, question: str) -> Mapping[str, Any]:
+        """Return what the ledger's entry says beside the message that answered a question; nothing if it is new."""
+        found = self._one("SELECT noted FROM answers WHERE question = ?", question)
+        body: dict[str, Any] = {} if found is None else json.loads(found)
+        return body
 
     def data(self, sha256: str) -> bytes | None:
         """Return the bytes of a reply or refusal by their SHA-256, or None."""
-        return self._one("SELECT data FROM sent WHERE sha256 = ?", sha256)
+        found = self._one("SELECT data FROM sent WHERE sha256 = ?", sha256)
+        return None if found is None else bytes(found)
 
-    def residual(self, study: str) -> bytes | None:
-        """Return what the last kept update of a study left over when it was quantised, or None."""
-        return self._one("SELECT data FROM residuals WHERE study = ?", study)
+    def kept(self, kind: Kind, scope: str) -> bytes | None:
+        """Return the bytes that the last reply left beside it, or None."""
+        found = self._one("SELECT data FROM beside WHERE kind = ? AND scope = ?", kind, scope)
+        return None if found is None else bytes(found)
+
+    def numbers(self, kind: Kind) -> Mapping[str, int]:
+        """Return the numbers of a kind by scope, as the last replies left them."""
+        if not self.path.exists():
+            return {}
+        with self._open() as connection:
+            query = "SELECT scope, number FROM beside WHERE kind = ? AND number IS NOT NULL ORDER BY scope"
+            return {str(scope): int(number) for scope, number in connection.execute(query, (kind,))}
+
+    def answered(self) -> frozenset[str]:
+        """Return the SHA-256 of every reply that was kept; refusals are none."""
+        if not self.path.exists():
+            return frozenset()
+        with self._open() as connection:
+            return frozenset(str(sha256) for (sha256,) in connection.execute("SELECT sha256 FROM answers"))
 
     def spent(self, study: str) -> int:
         """Return how many replies of a study were kept; each is charged once."""
-        if not self.path.exists():
-            return 0
-        with self._open() as connection:
-            return int(connection.execute("SELECT count(*) FROM answers WHERE study = ?", (study,)).fetchone()[0])
+        return int(self._one("SELECT count(*) FROM answers WHERE study = ?", study) or 0)
 
-    def keep(self, question: str | None, *, study: str, data: bytes, residual: bytes | None = None) -> None:
-        """Keep bytes that are about to leave; all of it or nothing.
+    def keep(
+        self,
+        question: str | None,
+        *,
+        study: str,
+        data: bytes,
+        beside: Beside | None = None,
+        noted: Mapping[str, Any] | None = None,
+        least: Mapping[tuple[Kind, str], int] | None = None,
+    ) -> None:
+        """Keep bytes that are about to leave, and the state that belongs to them; all of it or nothing.
 
         Args:
             question: what they answer; None for a refusal, which costs nothing and is decided anew each time.
-            residual: replaces the study's residual if given.
+            beside: the state, kind by kind and scope by scope.
+            noted: what the ledger's entry says beside the message.
+            least: numbers that the ledger shows, which count where this file has less: it was lost, or is older.
 
         Raises:
+            Passed: a count would be past its most, or a number would not rise.
             LedgerError: they cannot be kept, so nothing may leave.
         """
         sha256 = hashlib.sha256(data).hexdigest()
-        with self._open() as connection, connection:
+        with self._open() as connection, _writing(connection):
             connection.execute("INSERT OR IGNORE INTO sent VALUES (?, ?)", (sha256, data))
             if question is not None:
-                connection.execute("INSERT INTO answers VALUES (?, ?, ?)", (question, study, sha256))
-            if residual is not None:
-                connection.execute("INSERT OR REPLACE INTO residuals VALUES (?, ?)", (study, residual))
+                said = json.dumps(dict(noted or {}), sort_keys=True)
+                connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", (question, study, sha256, said))
+            for kind, scopes in (beside or {}).items():
+                for scope, value in scopes.items():
+                    if isinstance(value, bytes):
+                        row: tuple[int | None, bytes | None] = (None, value)
+                    else:
+                        row = (_number(connection, kind, scope, value, (least or {}).get((kind, scope), 0)), None)
+                    connection.execute("INSERT OR REPLACE INTO beside VALUES (?, ?, ?, ?)", (kind, scope, *row))
 
-    def _one(self, query: str, key: str) -> bytes | None:
+    def _one(self, query: str, *keys: str) -> Any:
         if not self.path.exists():
             return None
         with self._open() as connection:
-            row = connection.execute(query, (key,)).fetchone()
-        return None if row is None else bytes(row[0])
+            row = connection.execute(query, keys).fetchone()
+        return None if row is None else row[0]
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             self.path.touch(mode=0o600, exist_ok=True)
-            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
+            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
                 connection.execute("PRAGMA synchronous=FULL")
-                if strange := {name for (name,) in connection.execute(TABLES)} - {"sent", "answers", "residuals"}:
-                    raise sqlite3.DatabaseError(f"it has the table '{sorted(strange)[0][:60]}' of another program")
-                connection.executescript(SCHEMA)
+                _bring_up(connection)
                 yield connection
         except (sqlite3.OperationalError, OSError) as error:
             raise LedgerError(
@@ -95,3 +142,54 @@ class ReplyStore:
                 f"{self.path}: the site's replies are damaged ({error}); nothing was sent and the file was left as it "
                 "is. Restore it from a backup: it holds what this site has answered and spent"
             ) from error
+
+
+def _number(connection: sqlite3.Connection, kind: Kind, scope: str, value: Count | Rise, least: int) -> int:
+    """Return the number to keep.
+
+    Raises:
+        Passed: a bound forbids it.
+    """
+    query = "SELECT number FROM beside WHERE kind = ? AND scope = ?"
+    kept = connection.execute(query, (kind, scope)).fetchone()
+    number = after(max(least, int(kept[0]) if kept else 0), value)
+    if number is None:
+        raise Passed(kind, scope)
+    return number
+
+
+def _bring_up(connection: sqlite3.Connection) -> None:
+    """Give the file this version's tables; what an older version kept stays."""
+    tables = {name for (name,) in connection.execute(TABLES)}
+    if strange := tables - OWN:
+        raise sqlite3.DatabaseError(f"it has the table '{sorted(strange)[0][:60]}' of another program")
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version == VERSION:
+        return
+    if version > VERSION:
+        raise sqlite3.DatabaseError("a newer fedprompt wrote it; use that one")
+    with _writing(connection):
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])  # another process may have been first
+        if version == VERSION:
+            return
+        for statement in SCHEMA.split(";")[:-1]:
+            connection.execute(statement)
+        if "noted" not in {row[1] for row in connection.execute("PRAGMA table_info(answers)")}:
+            connection.execute("ALTER TABLE answers ADD COLUMN noted TEXT NOT NULL DEFAULT '{}'")
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'residuals'").fetchone():
+            connection.execute("INSERT INTO beside SELECT 'residual', study, NULL, data FROM residuals")
+            connection.execute("DROP TABLE residuals")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+@contextmanager
+def _writing(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, and nobody else writes meanwhile."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:  # SQLite ends it by itself where the disk is full
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

@@ -80,6 +80,8 @@ class Worker:
     def _handle(self, parcel: Parcel[Task]) -> Outgoing:
         task = parcel.message
         question = question_of(parcel, self._contents, self._version)
+        if (other := self._gate.refuse_other(task.task, task.known)) is not None:
+            return other
         try:
             code = not_now(task, self.digest, self._folder, self._ledger)
             if code is None and (kept := self._gate.again(question, task.known)) is not None:
@@ -90,7 +92,7 @@ class Worker:
                 found.arrays,
                 question=question,
                 known=task.known,
-                residual=found.residual,
+                beside=found.beside,
                 about=found.about,
             )
         except (LedgerError, EgressRefused):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 __all__ = ["GENESIS", "MAX_TRAIL", "follow"]
 
 GENESIS = "0" * 64
-MAX_TRAIL = 10_000
+MAX_TRAIL = 50_000  # what fits into a message of the transport
 
 
 def follow(known: str, trail: Sequence[str]) -> str:

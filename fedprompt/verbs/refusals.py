@@ -19,6 +19,7 @@ Code = Literal[
     "not-allowed",
     "not-supported",
     "paused",
+    "other-ledger",
 ]
 
 
@@ -56,4 +57,7 @@ REFUSALS: Mapping[Code, Reason] = {
     ),
     "not-supported": Reason("it does not know how to do that", "it does not do such work"),
     "paused": Reason("its operator has paused it, or these are its quiet hours", "its operator has paused it"),
+    "other-ledger": Reason(
+        "its ledger does not go on from what this hub saw of it", "the hub has seen entries that this ledger lacks"
+    ),
 }

@@ -110,7 +110,7 @@ class Tune(Verb):
             loss=float(np.mean(tuned.loss)),
             precision=study.rounds.update,
         )
-        return Answer(reply, sent.arrays, sent.residual, Prompt(study.soft_template(), start).id)
+        return Answer(reply, sent.arrays, sent.beside, Prompt(study.soft_template(), start).id)
 
     def check(self, terms: Terms, asked: Parcel[TuneTask], given: Parcel[TuneReply]) -> None:
         """Refuse the update of another shape or round."""

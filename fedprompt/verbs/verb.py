@@ -16,6 +16,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score, SplitName
+from fedprompt.verbs.beside import Beside
 from fedprompt.verbs.forms import SHORT, Allowed, Arrays, Parcel, Reply, Task
 from fedprompt.verbs.refusals import Code, Refusal
 
@@ -36,13 +37,13 @@ class Answer:
     Attributes:
         reply: it, or a refusal.
         arrays: what travels beside it.
-        residual: what quantising left over, kept with the reply or not at all.
+        beside: state that belongs to the reply, kept with it or not at all.
         about: the id of the prompt that the reply is a change of; it stands in the ledger and does not leave.
     """
 
     reply: Reply
     arrays: Arrays = field(default_factory=dict)
-    residual: bytes | None = None
+    beside: Beside = field(default_factory=dict)
     about: str | None = None
 
 
@@ -53,10 +54,10 @@ def refused(task: Task, code: Code) -> Answer:
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """A change of a soft prompt as it is to leave: its arrays, and what rounding left over, to be kept."""
+    """A change of a soft prompt as it is to leave: its arrays, and what rounding left over, to be kept beside it."""
 
     arrays: Arrays
-    residual: bytes | None
+    beside: Beside
 
 
 class SiteSide(Protocol):

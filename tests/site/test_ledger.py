@@ -61,7 +61,7 @@ def forge(lines: list[bytes]) -> list[bytes]:
     content = {key: body[key] for key in body if key not in ("before", "hash")}
     own = sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
     body["hash"] = sha256((body["before"] + own).encode()).hexdigest()
-    return [lines[0], json.dumps(body).encode(), *lines[2:]]
+    return [lines[0], json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), *lines[2:]]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,12 @@ def forge(lines: list[bytes]) -> list[bytes]:
         (lambda lines: [lines[0].replace(b'"n":1', rb'"n":"\ud800"'), *lines[1:]], 1),
         (lambda lines: [lines[0].replace(b'"n":1', b'"n":' + b"[" * 100_000), *lines[1:]], 1),
         (lambda lines: [lines[0].replace(b'"size":5', b'"size":5,"note":"x"'), *lines[1:]], 1),
+        (lambda lines: [lines[0].replace(b'"n":1', b'"n":9,"n":1'), *lines[1:]], 1),  # a key twice, the true value last
+        (lambda lines: [lines[0].replace(b'"size":5', b'"size":6,"size":5'), *lines[1:]], 1),
+        (lambda lines: [lines[0].replace(b'"size":5', b'"size": 5'), *lines[1:]], 1),
+        (lambda lines: [lines[0].replace(b'"sent"', rb'"\u0073ent"'), *lines[1:]], 1),
+        (lambda lines: [b"\0" * len(lines[0]), *lines[1:]], 1),
+        (lambda lines: [*lines[:2], lines[2][:40], lines[3]], 3),
     ],
 )
 def test_the_line_that_was_touched_is_named(
@@ -106,6 +112,47 @@ def test_an_entry_whose_line_end_was_lost_is_not_written_over(ledger: Ledger) ->
     ledger.path.write_bytes(ledger.path.read_bytes().rstrip(b"\n"))
     append(ledger, 5)
     assert [entry.number for entry in ledger.entries()] == [1, 2, 3, 4, 5]
+
+
+def torn(held: bytes) -> dict[str, tuple[bytes, bytes]]:
+    """Return what a power loss may leave of four entries: the content, and what of it is half an entry."""
+    first = held[: held[:-1].rfind(b"\n") + 1]
+    last = held[len(first) :]
+    return {
+        "half a line": (first + last[:100], last[:100]),
+        "one byte": (first + b"{", b"{"),
+        "zeros after the last line": (held + b"\0" * 4096, b"\0" * 4096),
+        "half a line and zeros": (first + last[:50] + b"\0" * 300, last[:50] + b"\0" * 300),
+        "a line with zeros in it": (first + last[:50] + b"\0" * 50 + last[100:], last[:50] + b"\0" * 50 + last[100:]),
+        "zeros alone": (b"\0" * 512, b"\0" * 512),
+    }
+
+
+@pytest.mark.parametrize("loss", torn(b""))
+def test_half_an_entry_at_the_end_is_set_aside_once_and_the_ledger_goes_on(
+    ledger: Ledger, loss: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    content, tail = torn(ledger.path.read_bytes())[loss]
+    ledger.path.write_bytes(content)
+    whole = content[: len(content) - len(tail)].count(b"\n")
+    assert (len(ledger.entries()), ledger.torn) == (whole, len(tail))
+    assert ledger.path.read_bytes() == content  # reading changes nothing
+    append(Ledger(ledger.path), 8)
+    append(Ledger(ledger.path), 9)
+    assert [entry.message["n"] for entry in ledger.entries()] == [*range(1, whole + 1), 8, 9]
+    (aside,) = ledger.set_aside
+    assert aside.read_bytes() == tail and aside.stat().st_mode & 0o777 == 0o600
+    (said,) = caplog.messages
+    assert f"its last {len(tail)} bytes were half an entry" in said and aside.name in said
+
+
+def test_half_an_entry_that_cannot_be_set_aside_lets_nothing_leave(ledger: Ledger) -> None:
+    ledger.path.write_bytes(ledger.path.read_bytes() + b'{"half')
+    before = ledger.path.read_bytes()
+    (ledger.path.parent / "ledger.torn-cffca8166fc5").mkdir()
+    with pytest.raises(LedgerError, match="cannot be set aside"):
+        append(ledger, 5)
+    assert ledger.path.read_bytes() == before
 
 
 def test_two_processes_write_one_chain(tmp_path: Path) -> None:

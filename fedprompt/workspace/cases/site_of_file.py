@@ -21,6 +21,7 @@ from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.folder import KEY_BYTES, SiteFolder
+from fedprompt.site.standing import check_key
 from fedprompt.site.worker import Worker
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
@@ -91,6 +92,7 @@ def make_worker(
         DataError: a split is smaller than the study's ``min_cases``, or the tune split has fewer cases than a template
             shows; says how many there are.
     """
+    check_key(folder)
     if splits is None:
         splits = split_cases(folder, study, cases)
     if short := splits.shortfalls(study.privacy.min_cases):

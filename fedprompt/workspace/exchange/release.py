@@ -3,7 +3,8 @@
 ``bundle/`` is a bundle as ``export`` writes it. ``release.json`` says of which federation, study and run it is and
 which prompts were nominated; it holds the SHA-256 of the bundle's ``hashes.json``, the hub's Ed25519 signature over all
 of this, and the authority's word for the hub's key. A site knows the authority since it joined. Invariant: what
-:func:`read_release` returns was signed by the hub that admitted the site, and has not changed since.
+:func:`read_release` returns was signed by the hub that admitted the site, and has not changed since. ``number`` rises
+from one release of a hub to the next, so that a site tells an old one that is shown again (``accepted_releases``).
 """
 
 import hashlib
@@ -36,13 +37,14 @@ Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{2,2048}$")]
 
 
 class Release(Closed):
-    """``release.json``."""
+    """``release.json``; ``release 1`` is of versions whose releases had no number, which is 0."""
 
-    fedprompt: Literal["release 1"]
+    fedprompt: Literal["release 1", "release 2"]
     federation: Annotated[str, StringConstraints(max_length=60)]
     study: Annotated[str, Field(pattern=r"^s1:[0-9a-f]{32}$")]
     run: Annotated[str, Field(pattern=r"^r1:[0-9a-f]{32}$")]
     made: Annotated[str, StringConstraints(max_length=40)]
+    number: Annotated[int, Field(ge=0, lt=2**53)] = 0
     prompts: Annotated[dict[Literal["manual", "federated"], PromptId], Field(min_length=1)]
     bundle: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -52,7 +54,8 @@ class Release(Closed):
     @property
     def signed(self) -> bytes:
         """What the hub's signature is over."""
-        return SIGNED + canonical_json(self.model_dump(mode="json", exclude={"signature"}))
+        left_out = {"signature"} | ({"number"} if self.fedprompt == "release 1" else set())
+        return SIGNED + canonical_json(self.model_dump(mode="json", exclude=left_out))
 
     @property
     def vouched(self) -> bytes:
@@ -88,7 +91,7 @@ def write_release(
         destination: ends in ``.zip``.
         context: what the bundle is signed by, too.
         authority: the authority's signature of :func:`vouched`.
-        about: ``federation``, ``study``, ``run``, ``made`` and ``prompts``.
+        about: ``federation``, ``study``, ``run``, ``made``, ``number`` and ``prompts``.
 
     Raises:
         ExportError: it cannot be written.
@@ -98,7 +101,7 @@ def write_release(
         write_bundle(folder / "bundle", items, context)
         digest = hashlib.sha256((folder / "bundle" / "hashes.json").read_bytes()).hexdigest()
         body = Release(
-            fedprompt="release 1", bundle=digest, key=signer.key, authority=authority.hex(), signature="00", **about
+            fedprompt="release 2", bundle=digest, key=signer.key, authority=authority.hex(), signature="00", **about
         )
         body = body.model_copy(update={"signature": signer.sign(body.signed).hex()})
         write_text(folder / "release.json", json_text(body.model_dump(mode="json")))
@@ -127,6 +130,8 @@ def read_release(path: Path, *, federation: str, kit: Path) -> Opened:
             body = checked_json(Release, archive.read("release.json", MAX_JSON_BYTES), _RELEASE, strict=True)
         except Unfit as error:
             raise ExportError(f"{path}: release.json, {error}") from None
+        if body.fedprompt == "release 1" and body.number:  # the signature of these says nothing of a number
+            raise ExportError(f"{path}: release.json, number: a release of this version has none; refused")
         if body.federation != federation:
             raise FederationError(f"{path}: a release of '{body.federation}', and this site joined '{federation}'")
         if not is_vouched(kit, body.vouched, _bytes(body.authority)):

@@ -1,4 +1,7 @@
-"""``hub admit``: signs a site's request once its fingerprint was compared by voice, and writes the site's kit."""
+"""``hub admit``: signs a site's request once its fingerprint was compared by voice, and writes the site's kit.
+
+Invariant: the request is read once, so that what is signed is what was shown, whatever happens to the file meanwhile.
+"""
 
 import hmac
 from collections.abc import Callable
@@ -10,6 +13,8 @@ from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.home import Home
 
 __all__ = ["Admitted", "hub_admit"]
+
+SITE_KIND = "client"  # as the engine calls what a site has
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,12 @@ def hub_admit(
     Raises:
         FederationError: no such invitation, another request was admitted under this name, or the fingerprint differs.
     """
-    from fedprompt.federation.transports.flare.enrol import approve, fingerprint
+    from fedprompt.federation.transports.flare.enrol import approve, read_request
 
     folder = HubFolder(home)
     federation = folder.about["federation"]
-    site, found = fingerprint(request)
+    asked = read_request(request)
+    site, found = asked.name, asked.fingerprint
     member = folder.members.get(site)
     if member is None:
         raise FederationError(
@@ -48,6 +54,11 @@ def hub_admit(
             f"{request}: a site '{site}' is {member['state']} already, with another key or for good; invite it "
             "under another name"
         )
+    if asked.kind != SITE_KIND:
+        raise FederationError(
+            f"{request}: it asks for a certificate of the kind '{asked.kind[:20]}', not for a site's; ask '{site}' for "
+            "the file that 'fedprompt site init' made"
+        )
     said = confirm(site, found)
     same = hmac.compare_digest(_plain(said), _plain(found)) if isinstance(said, str) else said
     if not same:
@@ -55,7 +66,7 @@ def hub_admit(
             f"{request}: not admitted, since the fingerprint is not the one that '{site}' read; ask for a new request"
         )
     path = out or Path(f"{site}.kit.zip")
-    approve(folder.path, request, path)
+    approve(folder.path, asked, path)
     folder.set_member(site, state="admitted", fingerprint=found)
     return Admitted(site, found, str(path))
 

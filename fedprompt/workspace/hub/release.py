@@ -25,13 +25,15 @@ DELIVERY_SECONDS = 60.0
 class Released:
     """A release that was written: ``release`` is the file, ``per_site`` whether the sites' own scores are in it.
 
-    ``prompts`` are those that the run nominated, and ``sent`` is site -> "received", or why not.
+    ``number`` rises from release to release. ``prompts`` are those that the run nominated, and ``sent`` is site ->
+    "received", or why not.
     """
 
     release: str
     federation: str
     study: str
     run: str
+    number: int
     prompts: Mapping[str, str]
     signer: str
     per_site: bool
@@ -79,6 +81,7 @@ def hub_release(
         study=chosen.study,
         run=chosen.id,
         made=now(),
+        number=folder.next_release(),
         prompts=dict(named),
     )
     sent = _deliver(ws, path.read_bytes(), sites or folder.sites()) if send else {}
@@ -87,6 +90,7 @@ def hub_release(
         federation=body.federation,
         study=body.study,
         run=body.run,
+        number=body.number,
         prompts={str(name): prompt for name, prompt in body.prompts.items()},
         signer=signer.fingerprint,
         per_site=shared,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
+from fedprompt.workspace.enrolled.seen_ledgers import SeenLedgers
 from fedprompt.workspace.hub.init import Hub
 from fedprompt.workspace.workspace import Workspace
 
@@ -14,7 +15,7 @@ __all__ = ["HubStatus", "Member", "hub_status"]
 class Member:
     """A site that was invited, admitted or sent away; ``connected`` is None where the hub does not run.
 
-    ``head`` is the newest hash of its ledger that a round of this hub saw.
+    ``head`` is the newest hash of its ledger that this hub saw.
     """
 
     site: str
@@ -52,10 +53,8 @@ def hub_status(ws: Workspace) -> HubStatus:
             here = connected(running_hub(ws.home))
         except LinkDown:
             here = set()
-    heads: dict[str, str] = {}
-    for run in reversed(ws.bank.runs(kind="federate")):
-        for row in ws.bank.rounds(run.id):
-            heads.update(row.body.get("heads", {}))
+    book = SeenLedgers(ws.home, about["authority"])
+    heads = {site: seen.head for site in folder.members if (seen := book.seen(site)) is not None}
     sites = [
         Member(
             site=site,

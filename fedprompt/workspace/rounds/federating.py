@@ -15,6 +15,7 @@ from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.federation.gathering import PATIENCE
 from fedprompt.federation.hub import Hub
+from fedprompt.federation.ledgers import Ledgers
 from fedprompt.federation.orders import Controls
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.federation.rounds import check_sites
@@ -38,6 +39,7 @@ from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, make_worker
 from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
+from fedprompt.workspace.enrolled.seen_ledgers import LOCAL, SeenLedgers
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.results.shown import shown_work
 from fedprompt.workspace.rounds.alone import Nominated, alone_result, nominate, tune_alone
@@ -221,9 +223,11 @@ def _federate(
     least = max(parsed.rounds.quorum or 0, parsed.rounds.strategy.least_sites)
     with Teller(ws.home, run) as teller:
         controls = Controls(BankDesk(ws.bank, run, digest, teller), transport.sites, least)
-        hub = Hub(transport, digest)
-        for earlier in ws.bank.rounds(run):  # the ledgers that the sites show must go on from these
-            hub.heads.update(earlier.body.get("heads", {}))
+        book = SeenLedgers(ws.home, str(settings.get("hub", LOCAL)))
+        for earlier in ws.bank.rounds(run):  # of a version that kept heads nowhere else
+            for site, head in earlier.body.get("heads", {}).items():
+                book.begin(site, head, earlier.created.isoformat(timespec="seconds"))
+        hub = Hub(transport, digest, ledgers=Ledgers(book))
         federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls, pause_after)
         result = _worked(ws, federation, parsed, start, sources, seed, clock)
     # What a site on its own machine computes for its answers stays there.

@@ -46,16 +46,17 @@ def site_init(home: Home, invite: Path, *, out: Path | None = None) -> dict[str,
         invitation = checked_value(Invitation, read_json(invite) or {}, _INVITATION)
     except Unfit as error:
         raise FederationError(f"{invite}, {error.field}: not an invitation that 'fedprompt hub invite' wrote") from None
-    from fedprompt.federation.transports.flare.enrol import fingerprint, request
+    from fedprompt.federation.transports.flare.enrol import read_request, request
 
     site = EnrolledSite(invitation.site, SiteFolder(home.sites / invitation.site))
     if site.kit.exists():
         raise FederationError(f"{site.folder.path}: '{site.name}' has joined '{site.about['federation']}' already")
     site.folder.prepare()
     made = request(site.requested, federation=invitation.federation, site=site.name, org=invitation.org)
+    asked = read_request(made)
     about = invitation.model_dump(mode="json", exclude={"fedprompt"})
     write_json(site.folder.path / "site.json", about)
     path = out or Path(f"{site.name}.request.zip")
-    path.write_bytes(made.read_bytes())
-    _, found = fingerprint(path)
-    return {**{k: about[k] for k in ("site", "federation", "host", "port")}, "request": str(path), "fingerprint": found}
+    path.write_bytes(asked.data)
+    shown = {name: about[name] for name in ("site", "federation", "host", "port")}
+    return {**shown, "request": str(path), "fingerprint": asked.fingerprint}

@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 from fedprompt.errors import LedgerError
+from fedprompt.site.standing import notes
 from fedprompt.verbs.wire import unpack_reply
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
@@ -16,6 +17,9 @@ def site_ledger(home: Home, *, site: str | None = None, head: str | None = None)
 
     Args:
         head: a head that the hub recorded, which the ledger must hold.
+
+    Returns:
+        ``site``, ``ok``, ``head``, ``entries`` and ``notes`` (what does not fit together, and what to do).
 
     Raises:
         LedgerError: a line was changed, removed or moved, or the ledger does not hold ``head``; names the line.
@@ -48,7 +52,7 @@ def site_ledger(home: Home, *, site: str | None = None, head: str | None = None)
                 "hash": entry.hash,
             }
         )
-    return {"site": chosen.name, "ok": True, "head": ledger.head, "entries": rows}
+    return {"site": chosen.name, "ok": True, "head": ledger.head, "entries": rows, "notes": list(notes(chosen.folder))}
 
 
 def site_ledger_show(home: Home, number: int, *, site: str | None = None) -> dict[str, Any]:

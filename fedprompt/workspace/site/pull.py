@@ -36,6 +36,7 @@ from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
 from fedprompt.workspace.exchange.release import MAX_RELEASE_BYTES, Opened, read_release
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.results.points import points
+from fedprompt.workspace.site.accepted_releases import accept_release, check_release
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["keep_release", "site_pull"]
@@ -47,18 +48,20 @@ def keep_release(site: EnrolledSite, data: bytes) -> Path:
     """Keep a release that the hub handed over, once it was checked; a file, mode 0600.
 
     Raises:
-        FederationError, ExportError: it is not one of this site's federation; nothing is kept.
+        FederationError, ExportError: it is not one of this site's federation, or an old one; nothing is kept.
     """
     if len(data) > MAX_RELEASE_BYTES:
         raise ExportError(f"a release larger than {MAX_RELEASE_BYTES:,} bytes came and was not kept")
     folder = _received(site)
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{hashlib.sha256(data).hexdigest()}.zip"
     temporary = folder / f".{os.getpid()}.zip"
     write_private(temporary, data)
     try:
-        read_release(temporary, federation=site.about["federation"], kit=site.kit)
+        release = read_release(temporary, federation=site.about["federation"], kit=site.kit).release
+        check_release(site, release)
+        path = folder / f"n{release.number:016d}-{hashlib.sha256(data).hexdigest()}.zip"
         os.replace(temporary, path)
+        accept_release(site, release)
     finally:
         temporary.unlink(missing_ok=True)
     for old in _newest(site)[MOST_KEPT:]:
@@ -71,6 +74,7 @@ def site_pull(
     data: Path,
     *,
     file: Path | None = None,
+    number: int | None = None,
     columns: Columns = BY_NAME,
     site: str | None = None,
     report: Report = quiet,
@@ -81,24 +85,26 @@ def site_pull(
     Args:
         data: the site's file of cases, as ``site run`` takes it.
         file: the release; the newest one that the hub handed over if None.
+        number: take the release of this number though a newer one was accepted before.
 
     Returns:
-        ``site``, ``federation``, ``study``, ``digest``, ``run``, ``released`` (when), ``signer``, ``prompts``,
-        ``results`` (``prompt``, ``name``, ``n``, ``value``), ``best`` (the best template here), ``difference`` (of the
-        released prompt and it, with ``low`` and ``high``; null where they are one), ``judge`` (what the judge took, or
-        null) and ``sentence``.
+        ``site``, ``federation``, ``study``, ``digest``, ``run``, ``released`` (when), ``number``, ``signer``,
+        ``prompts``, ``results`` (``prompt``, ``name``, ``n``, ``value``), ``best`` (the best template here),
+        ``difference`` (of the released prompt and it, with ``low`` and ``high``; null where they are one), ``judge``
+        (what the judge took, or null) and ``sentence``.
 
     Raises:
-        FederationError: no release came, or it is of another federation or signed by somebody else.
+        FederationError: no release came, or it is of another federation, signed by somebody else, or an old one.
         StudyError: this site did not accept its study.
         ExportError, DataError, ModelError: says where and what to do.
     """
     chosen = enrolled(ws.home, site)
     if not chosen.kit.exists():
         raise FederationError(f"'{chosen.name}' has not joined yet, so it cannot tell who signed a release; join first")
-    opened = read_release(file or _last(chosen), federation=chosen.about["federation"], kit=chosen.kit)
+    opened = _opened(chosen, file, number)
     accepted = chosen.the_study(opened.release.study)
     study = accepted.study
+    accept_release(chosen, opened.release)
     report(Progress("prepare", f"loading {study.model}"))
     model = load(study.model, ws.home.path)
     splits = cutter_of(ws.home, data, chosen.name).cut(study, cases_of(data, study, columns))
@@ -137,6 +143,7 @@ def site_pull(
         "digest": accepted.digest,
         "run": run,
         "released": opened.release.made,
+        "number": opened.release.number,
         "signer": opened.signer,
         "prompts": dict(opened.release.prompts),
         "results": [
@@ -194,14 +201,23 @@ def _received(site: EnrolledSite) -> Path:
 
 
 def _newest(site: EnrolledSite) -> list[Path]:
-    return sorted(_received(site).glob("[0-9a-f]*.zip"), key=lambda path: -path.stat().st_mtime_ns)
+    """Return what was received, the highest number first; files of older versions have none in their name."""
+    found = list(_received(site).glob("n*-*.zip"))
+    older = sorted(_received(site).glob("[0-9a-f]*.zip"), key=lambda path: -path.stat().st_mtime_ns)
+    return [*sorted(found, reverse=True), *older]
 
 
-def _last(site: EnrolledSite) -> Path:
-    found = _newest(site)
-    if not found:
-        raise FederationError(
-            f"no release came to '{site.name}' yet; ask the hub's operator for the file, or for 'fedprompt hub release "
-            "--send' while 'fedprompt site run' runs here"
-        )
-    return found[0]
+def _opened(site: EnrolledSite, file: Path | None, number: int | None) -> Opened:
+    """Return the release to take: the one in the file, or of those handed over the newest, or that of the number."""
+    federation = site.about["federation"]
+    files = _newest(site) if file is None else [file]
+    for path in files:
+        opened = read_release(path, federation=federation, kit=site.kit)
+        if file is not None or number in (None, opened.release.number):
+            check_release(site, opened.release, number)
+            return opened
+    told = f"release number {number}" if files else "release"
+    raise FederationError(
+        f"no {told} came to '{site.name}' yet; ask the hub's operator for the file, or for 'fedprompt hub release "
+        "--send' while 'fedprompt site run' runs here"
+    )

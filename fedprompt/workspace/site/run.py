@@ -17,6 +17,7 @@ from typing import Any
 
 from fedprompt.errors import FederationError, FedPromptError, StudyError
 from fedprompt.evaluation.column_map import BY_NAME, Columns
+from fedprompt.site.standing import notes
 from fedprompt.site.worker import Worker
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.answers.study_model import shared_model
@@ -101,6 +102,8 @@ def site_run(
         raise FederationError(f"'{chosen.name}' runs already, as process {chosen.running['pid']}; end that one first")
     accepted = chosen.the_study(study)
     say(f"loading {accepted.study.model} and {data.name}")
+    for note in notes(chosen.folder):
+        say(f"note: {note}")
     worker = open_worker(home, chosen, accepted, data, columns)
 
     def answer(header: Header, task: bytes) -> tuple[dict[str, Any], bytes]:

@@ -30,13 +30,7 @@ def site_study_show(home: Home, file: Path) -> dict[str, Any]:
         StudyError: the file is not a study.
         ModelError: its model is not here.
     """
-    study = read_study(file, complete_scorers)
-    if is_chat(study.model):
-        model, width = model_digest_of(study, home.path), 0
-    else:
-        info = load(study.model, home.path).info
-        model, width = info.digest, info.width
-    return {"digest": study.digest(model), **_described(study, width, model)}
+    return _shown(home, read_study(file, complete_scorers))
 
 
 def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site: str | None = None) -> dict[str, Any]:
@@ -49,13 +43,13 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
         StudyError: the file is not a study, or has another digest.
     """
     chosen = enrolled(home, site)
-    shown = site_study_show(home, file)
+    study = read_study(file, complete_scorers)  # once: what is pinned is what is shown
+    shown = _shown(home, study)
     if digest is not None and shown["digest"] != digest:
         raise StudyError(
             f"{file}: its digest on this machine is {shown['digest']}, not {digest}; the file or the model differs "
             "from the hub's"
         )
-    study = read_study(file, complete_scorers)
     body = {"digest": shown["digest"], "study": study.model_dump(mode="json"), "accepted": now()}
     write_json(_file(chosen, shown["digest"]), body)
     return {"site": chosen.name, "accepted": body["accepted"], **shown}
@@ -73,6 +67,15 @@ def site_study_decline(home: Home, wanted: str, *, site: str | None = None) -> d
         raise FederationError(f"'{chosen.name}' answers that study now; end 'fedprompt site run' first, or pause it")
     _file(chosen, found.digest).unlink()
     return {"site": chosen.name, "digest": found.digest, "study": found.study.study}
+
+
+def _shown(home: Home, study: Study) -> dict[str, Any]:
+    if is_chat(study.model):
+        model, width = model_digest_of(study, home.path), 0
+    else:
+        info = load(study.model, home.path).info
+        model, width = info.digest, info.width
+    return {"digest": study.digest(model), **_described(study, width, model)}
 
 
 def _file(site: EnrolledSite, digest: str) -> Path:

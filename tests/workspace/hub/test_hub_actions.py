@@ -36,10 +36,11 @@ def home(tmp_path: Path) -> Home:
     return found
 
 
-def request(path: Path, site: str) -> Path:
+def request(path: Path, site: str, kind: str = "client") -> Path:
     """Write what looks like a request as far as its fingerprint goes."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{site}.csr", f"key of {site}")
+        archive.writestr("request.json", json.dumps({"cert_type": kind}))
     return path
 
 
@@ -69,6 +70,17 @@ def test_who_was_not_invited_or_reads_another_fingerprint_is_not_admitted(home: 
     with pytest.raises(FederationError, match="not admitted, since the fingerprint"):
         hub_admit(home, asked, confirm=lambda *_: "0000 0000")
     assert HubFolder(home).sites() == ()
+
+
+@pytest.mark.parametrize("kind", ["lead", "server", "", "a" * 90])
+def test_a_request_for_more_than_a_sites_certificate_is_refused_before_anyone_is_asked(
+    home: Home, tmp_path: Path, kind: str
+) -> None:
+    hub_invite(home, "ant", out=tmp_path / "ant.json")
+    asked: list[str] = []
+    with pytest.raises(FederationError, match="not for a site's"):
+        hub_admit(home, request(tmp_path / "ant.zip", "ant", kind), confirm=lambda site, _: bool(asked.append(site)))
+    assert asked == [] and HubFolder(home).sites() == ()
 
 
 def test_a_name_is_not_used_twice(home: Home, tmp_path: Path) -> None:

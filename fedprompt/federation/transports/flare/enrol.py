@@ -2,6 +2,8 @@
 
 No private key travels: a request holds a certificate request and who asks, an approval the signed certificate and the
 authority's own. The tool is run as a command, so that its checks of what comes from elsewhere are all run too.
+
+Invariant: a request from elsewhere is read once. What is shown, compared and signed are the same bytes.
 """
 
 import hashlib
@@ -9,22 +11,41 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import yaml
 
+from fedprompt.boundary.checked import Bounds, plain_json
 from fedprompt.errors import FederationError
 from fedprompt.federation.transports.flare.address import require_engine
 from fedprompt.federation.transports.flare.strict_policy import restrict
 from fedprompt.study.plain_yaml import YamlProblem, read_yaml
 
-__all__ = ["approve", "authority", "fingerprint", "install", "request"]
+__all__ = ["Asked", "approve", "authority", "install", "read_request", "request"]
 
 SECONDS = 120
 MAX_REQUEST_BYTES = 1024 * 1024
 ADMIN = "hub@fedprompt.local"
+_REQUEST = Bounds(64 * 1024, values=200, nested=20, members=50, depth=4)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that was read: who asks, for which ``kind`` of certificate, and its bytes.
+
+    ``fingerprint`` is of the certificate request, as groups of four hexadecimal digits.
+    """
+
+    name: str
+    kind: str
+    fingerprint: str
+    data: bytes
 
 
 def authority(folder: Path, *, federation: str, host: str, port: int, admin_port: int, final: Path) -> str:
@@ -53,7 +74,7 @@ def authority(folder: Path, *, federation: str, host: str, port: int, admin_port
         ("server", {"name": host, "type": "server", "org": "hub"}),
         ("admin", {"name": ADMIN, "type": "admin", "org": "hub", "role": "lead"}),
     ):
-        asked = _request(folder / "own" / kind, federation, participant)
+        asked = read_request(_request(folder / "own" / kind, federation, participant))
         approve(folder, asked, folder / "own" / f"{kind}.zip")
         install(folder / "own" / f"{kind}.zip", folder / "own" / kind, str(found), folder / f"kit-{kind}", kind)
     _rename(folder / "kit-server", folder, final)
@@ -69,35 +90,46 @@ def request(folder: Path, *, federation: str, site: str, org: str) -> Path:
     return _request(folder, federation, {"name": site, "type": "client", "org": org})
 
 
-def fingerprint(request_file: Path) -> tuple[str, str]:
-    """Return who asks, and the fingerprint of the certificate request as groups of four hexadecimal digits.
+def read_request(path: Path) -> Asked:
+    """Read a request, once.
 
     Raises:
         FederationError: the file is no request.
     """
     try:
-        if request_file.stat().st_size > MAX_REQUEST_BYTES:
-            raise FederationError(f"{request_file}: too large to be a request")
-        with zipfile.ZipFile(request_file) as archive:
+        if not path.is_file():
+            raise FederationError(f"{path}: not a request that 'fedprompt site init' made; give the file that you got")
+        with path.open("rb") as file:
+            data = file.read(MAX_REQUEST_BYTES + 1)
+        if len(data) > MAX_REQUEST_BYTES:
+            raise FederationError(f"{path}: too large to be a request")
+        with zipfile.ZipFile(BytesIO(data)) as archive:
             (name,) = (n for n in archive.namelist() if n.endswith(".csr"))
             if archive.getinfo(name).file_size > MAX_REQUEST_BYTES:
-                raise FederationError(f"{request_file}: too large to be a request")
+                raise FederationError(f"{path}: too large to be a request")
             digest = hashlib.sha256(archive.read(name)).hexdigest()[:32]
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError) as error:
-        raise FederationError(f"{request_file}: not a request that 'fedprompt site init' made") from error
-    return name.removesuffix(".csr"), " ".join(digest[at : at + 4] for at in range(0, 32, 4))
+            with archive.open("request.json") as about:
+                said = plain_json(about.read(_REQUEST.size + 1), _REQUEST)
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, NotImplementedError, RuntimeError, zlib.error) as error:
+        raise FederationError(f"{path}: not a request that 'fedprompt site init' made") from error
+    kind = said.get("cert_type") if isinstance(said, dict) else None
+    shown = " ".join(digest[at : at + 4] for at in range(0, 32, 4))
+    return Asked(name.removesuffix(".csr"), kind if isinstance(kind, str) else "", shown, data)
 
 
-def approve(folder: Path, request_file: Path, out: Path) -> None:
+def approve(folder: Path, asked: Asked, out: Path) -> None:
     """Sign a request with the authority under ``folder`` and write the kit to ``out``.
 
     Raises:
         FederationError: the request is damaged, or asks for another federation.
     """
-    _tool(
-        folder, "cert", "approve", request_file, "-c", folder / "ca", "--profile", folder / "profile.yaml",
-        "--out", out, "--force",
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory(dir=folder) as own:  # mode 0700, and nobody else writes there
+        copy = Path(own) / "asked.request.zip"
+        copy.write_bytes(asked.data)
+        _tool(
+            folder, "cert", "approve", copy, "-c", folder / "ca", "--profile", folder / "profile.yaml",
+            "--out", out, "--force",
+        )  # fmt: skip
 
 
 def install(kit: Path, requested: Path, authority_fingerprint: str, out: Path, kind: str) -> None:
