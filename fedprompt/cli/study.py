@@ -59,8 +59,10 @@ def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
     from fedprompt.study.files import read_study
     from fedprompt.study.showing import notes
     from fedprompt.workspace.cases.label_check import labels_checked
+    from fedprompt.workspace.rounds.planned_questions import check_questions, planned_questions
 
     study = read_study(file, complete_scorers)
+    check_questions(study, str(file))
     pairs = labels_checked(study, home)
     odd = notes(study)
     found = {
@@ -72,6 +74,8 @@ def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
         "templates": [template.name for template in study.candidates()],
         "soft": study.soft is not None,
         "min_cases": study.privacy.min_cases,
+        "questions": study.privacy.questions,
+        "questions_asked": dict(planned_questions(study)),
         "label_pairs": None if pairs is None else [asdict(pair) for pair in pairs],
         "notes": list(odd),
     }

@@ -99,6 +99,11 @@ class AtSite:
         return max(self.study.privacy.min_cases, self._folder.policy.min_cases)
 
     @property
+    def min_cell(self) -> int:
+        """The fewest cases that a cell, a bin or a label's count may be over, but for none."""
+        return self.study.privacy.min_cell
+
+    @property
     def words_only(self) -> bool:
         """Whether the model is a chat model elsewhere, which gives no gradient."""
         return self._chat is not None

@@ -31,7 +31,7 @@ __all__ = ["Gate", "Outgoing"]
 
 log = logging.getLogger(__name__)
 # What a refusal says where state beside a reply has reached its bound.
-PASSED: Mapping[Kind, Code] = {"exact": "budget-spent", "rounds": "not-allowed", "residual": "failed"}
+PASSED: Mapping[Kind, Code] = {"exact": "questions-spent", "rounds": "not-allowed"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Gate:
         try:
             self._replies.keep(question, study=self._study, data=data, beside=beside, noted=noted, least=least)
         except Passed as passed:
-            return self._refuse(reply, PASSED[passed.kind], question, known)
+            return self._refuse(reply, PASSED.get(passed.kind, "failed"), question, known)
         return self._write("sent", reply, shapes, data, known, noted)
 
     def again(self, question: str, known: str | None = None) -> Outgoing | None:

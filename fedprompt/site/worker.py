@@ -6,6 +6,7 @@ checked. What a worker logs names codes and counts, never a case.
 
 import logging
 import threading
+from dataclasses import replace
 
 from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, TuningError
 from fedprompt.evaluation.scorers.scorer import Resources
@@ -14,8 +15,10 @@ from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.site.admission import contents_of, not_now, question_of
 from fedprompt.site.at_site import AtSite
+from fedprompt.site.exact_questions import ExactQuestions
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.gate import Gate, Outgoing
+from fedprompt.site.tally import Tally
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.study.versions import OWN
@@ -30,7 +33,11 @@ logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """One site's worker for one accepted study; ``side`` is what its verbs work with."""
+    """One site's worker for one accepted study; ``side`` is what its verbs work with.
+
+    ``bounded``: whether its cases' lifetime count of exact questions stops an answer; it is counted in any case. Not so
+    where whoever asks holds the cases.
+    """
 
     def __init__(
         self,
@@ -43,6 +50,7 @@ class Worker:
         resources: Resources | None = None,
         version: str = OWN,
         stop: StopToken = NEVER,
+        bounded: bool = True,
     ) -> None:
         """Make ready to answer; ``stop`` ends a task between two of its steps or batches, and nothing leaves then."""
         self.name, self._folder, self._version = name, folder, version
@@ -51,6 +59,10 @@ class Worker:
         self._ledger = folder.ledger  # one object, which remembers what it checked
         self._gate = Gate(self._ledger, folder.replies, study=self.digest, budget=budget)
         self._contents = contents_of(folder.key, splits)
+        tally = Tally(self._ledger, folder.replies)
+        self.questions = ExactQuestions(
+            folder.key, splits, study, model.info.digest, tally, folder.replies, bounded=bounded
+        )
         self._one = threading.Lock()  # one task at a time, whatever the transport
         self.failure: FedPromptError | None = None  # the last one
         self.side = AtSite(
@@ -109,4 +121,8 @@ class Worker:
         verb = verb_named(task.verb)
         if verb is None:
             return refused(task, "not-supported")
-        return verb.answer(self.side, task, parcel.arrays, question)
+        charged = self.questions.charge(verb.exact(task))
+        if charged is None:  # before anything is computed
+            return refused(task, "questions-spent")
+        found = verb.answer(self.side, task, parcel.arrays, question)
+        return replace(found, beside={**found.beside, **charged})

@@ -198,11 +198,15 @@ class Rounds(Closed):
 class Privacy(Closed):
     """Nothing computed over fewer than ``min_cases`` cases leaves a site; a site sends at most ``replies`` replies.
 
+    A split answers at most ``questions`` exact questions over its lifetime, a quarter of its cases where that is not
+    said. A cell of a confusion matrix, a calibration bin or a label's count has ``min_cell`` cases, or none is told.
     ``scores`` says who sees what single sites score: the hub alone, or the other sites too, in what the hub releases.
     """
 
     min_cases: Annotated[int, Field(ge=1, le=MOST)] = 30
+    min_cell: Annotated[int, Field(ge=1, le=1000)] = 5
     replies: Annotated[int, Field(ge=1, le=MOST)] = 10_000
+    questions: Annotated[int, Field(ge=1, le=MOST)] | None = None
     max_norm: Annotated[float, Field(gt=0, le=1e12)] = 1000.0
     scores: Literal["hub", "sites"] = "hub"
 
@@ -338,6 +342,10 @@ class Study(Closed):
         if self.soft is None:
             raise PromptError(f"the study '{self.study}' has no 'soft:' part, so there is nothing to tune")
         return _template("soft prompt", self.soft.template, self.soft).with_words(self.answer.labels)
+
+    def questions(self, cases: int) -> int:
+        """Return how many exact questions a split of so many independent cases answers over its lifetime, at most."""
+        return max(1, cases // 4) if self.privacy.questions is None else self.privacy.questions
 
     def alone(self) -> "Study":
         """Return the study for rounds of a single site: no strategy for many, no quorum, nothing to liken."""

@@ -11,8 +11,9 @@ from typing import Literal
 __all__ = ["Beside", "Count", "Kind", "Passed", "Rise", "Value", "after", "noted_number", "numbers"]
 
 # residual: what quantising left over, by study. rounds: the last round answered, by study and what it is a round of.
-# exact: exact questions answered over the lifetime of a set of cases.
-Kind = Literal["residual", "rounds", "exact"]
+# exact: exact questions answered over the lifetime of a set of cases. cases: which those are. asked: each question.
+# terms: under which study and bound they were asked last, as JSON.
+Kind = Literal["residual", "rounds", "exact", "cases", "asked", "terms"]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from fedprompt.errors import FederationError
+from fedprompt.privacy.coarse import coarse_counts
 from fedprompt.study.versions import OWN, Version, misfit
 from fedprompt.verbs.forms import Arrays, Parcel, Reply, Task
 from fedprompt.verbs.sentences import counted
@@ -25,7 +26,7 @@ class DescribeTask(Task):
 
 
 class DescribeReply(Reply):
-    """Cases in each split and, in the study's order of labels, by label.
+    """Cases in each split and, in the study's order of labels, by label: 0 where there are fewer than ``min_cell``.
 
     ``version`` is the site's fedprompt; ``identity`` the fingerprint of its key, by which banks tell sites apart.
     """
@@ -72,7 +73,10 @@ class Describe(Verb):
                 tune=len(splits.tune),
                 validation=len(splits.validation),
                 test=len(splits.test),
-                labels=tuple(sum(case.answer == label for case in everything) for label in site.study.answer.labels),
+                labels=coarse_counts(
+                    [sum(case.answer == label for case in everything) for label in site.study.answer.labels],
+                    site.min_cell,
+                ),
                 version=site.version,
                 identity=site.identity,
             )

@@ -15,7 +15,7 @@ from fedprompt.study.score import Score, SplitName
 from fedprompt.study.sharing import absent
 from fedprompt.verbs.choosing import Choice, candidates, first_best
 from fedprompt.verbs.forms import LISTS, SCORES, Allowed, Arrays, HiddenId, Parcel, PromptId, Seed, Task
-from fedprompt.verbs.score import ScoreReply, check_scores, report, told
+from fedprompt.verbs.score import ScoreReply, check_scores, exact_of, report, told
 from fedprompt.verbs.verb import Answer, Asks, Rehearsal, SiteSide, Terms, Verb, refused
 
 __all__ = ["Evaluate", "EvaluateTask", "ask_choice", "ask_evaluate"]
@@ -108,6 +108,13 @@ class Evaluate(Verb):
         """Return the soft prompts, and where tuning starts if the site is to choose."""
         start: dict[str, type[np.generic]] = {} if task.choose is None else {"start": np.float32}
         return {**start, **{f"soft-{place}": np.float32 for place in range(len(task.soft))}}
+
+    def exact(self, task: EvaluateTask) -> Sequence[tuple[SplitName, str]]:
+        """Each prompt, and each pair; of a choice, what is chosen and its score."""
+        if task.choose is not None:
+            return [("validation", f"choice {task.task}"), ("validation", f"chosen {task.task}")]
+        own = [] if task.own is None else [task.own]
+        return exact_of(task.split, [*task.templates, *task.soft, *own], task.pairs)
 
     def answer(self, site: SiteSide, task: EvaluateTask, arrays: Arrays, question: str) -> Answer:
         """Score the prompts, or choose."""

@@ -13,6 +13,7 @@ Code = Literal[
     "unknown-prompt",
     "too-few-cases",
     "budget-spent",
+    "questions-spent",
     "bad-soft-prompt",
     "failed",
     "bad-task",
@@ -47,6 +48,10 @@ REFUSALS: Mapping[Code, Reason] = {
     ),
     "too-few-cases": Reason("it has fewer cases than the study's min_cases", "it has too few cases"),
     "budget-spent": Reason("its budget of replies is spent", "its budget of replies is spent"),
+    "questions-spent": Reason(
+        "its cases would answer more exact questions than the study allows over their lifetime",
+        "its cases have answered as many exact questions as the study allows",
+    ),
     "bad-soft-prompt": Reason(
         "the soft prompt's shape, norm or id is off", "the soft prompt that came did not fit the study"
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from fedprompt.errors import FederationError
+from fedprompt.privacy.coarse import coarse_comparison, coarse_score, rounded_up
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Comparison, Score, SplitName
 from fedprompt.study.sharing import absent
@@ -17,7 +18,7 @@ from fedprompt.verbs.verb import Answer, Asks, Rehearsal, SiteSide, Terms, Verb,
 if TYPE_CHECKING:
     from fedprompt.evaluation.runs.runner import PromptRun
 
-__all__ = ["ScoreReply", "ScoreTask", "ScoreTemplates", "ask_score", "check_scores", "report", "told"]
+__all__ = ["ScoreReply", "ScoreTask", "ScoreTemplates", "ask_score", "check_scores", "exact_of", "report", "told"]
 
 
 class ScoreTask(Task):
@@ -61,6 +62,10 @@ class ScoreTemplates(Verb):
     task_bounds = LISTS
     reply_bounds = SCORES
 
+    def exact(self, task: ScoreTask) -> Sequence[tuple[SplitName, str]]:
+        """Each prompt, and each pair."""
+        return exact_of("validation", _wanted(task), _pairs(task))
+
     def answer(self, site: SiteSide, task: ScoreTask, arrays: Arrays, question: str) -> Answer:
         """Score the templates and compare them with the reference."""
         wanted = _wanted(task)
@@ -94,6 +99,11 @@ def _pairs(task: ScoreTask) -> list[tuple[str, str]]:
     return [] if reference is None else [(prompt, reference) for prompt in task.prompts if prompt != reference]
 
 
+def exact_of(split: SplitName, prompts: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[tuple[SplitName, str]]:
+    """Return the exact questions of scoring some prompts and comparing some pairs, whichever way round."""
+    return [*((split, prompt) for prompt in prompts), *((split, " ".join(sorted(pair))) for pair in pairs)]
+
+
 def report(
     site: SiteSide,
     task: Task,
@@ -106,10 +116,14 @@ def report(
     from fedprompt.evaluation.runs.runner import compare_runs
 
     cases = site.splits.cases(split)
-    scores = tuple(site.scored(run, split).model_copy(update={"prompt": name}) for name, run in runs.items())
-    compared = tuple(
-        compare_runs(runs[a], runs[b], cases, split).model_copy(update={"first": a, "second": b}) for a, b in pairs
+    graded, least = site.study.answer.type != "choice", site.min_cell
+    scores = tuple(
+        coarse_score(site.scored(run, split), least).model_copy(update={"prompt": name}) for name, run in runs.items()
     )
+    found = [
+        compare_runs(runs[a], runs[b], cases, split).model_copy(update={"first": a, "second": b}) for a, b in pairs
+    ]
+    compared = tuple(coarse_comparison(pair, graded) for pair in found)
     # Free text that a scorer could not judge is in no sum, so a sum may be over fewer cases than the split has.
     sizes = [score.n for score in scores] + [pair.n for pair in compared]
     if any(size < site.min_cases for size in sizes):
@@ -121,7 +135,7 @@ def report(
             scores=scores,
             comparisons=compared,
             looks=site.looks(split),
-            clipped=site.clipped(split),
+            clipped=rounded_up(site.clipped(split), least),
             choice=choice,
         )
     )

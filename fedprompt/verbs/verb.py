@@ -94,6 +94,11 @@ class SiteSide(Protocol):
         ...
 
     @property
+    def min_cell(self) -> int:
+        """The fewest cases that a cell, a bin or a label's count may be over, but for none."""
+        ...
+
+    @property
     def words_only(self) -> bool:
         """Whether the model is a chat model elsewhere, which gives no gradient."""
         ...
@@ -231,6 +236,10 @@ class Verb:
     def reply_arrays(self, reply: Any) -> Allowed:
         """Return the arrays that a reply must have."""
         return {}
+
+    def exact(self, task: Any) -> Sequence[tuple[SplitName, str]]:
+        """Return the exact questions that a task asks, each a split and a name; the same one has the same name."""
+        return ()
 
     def answer(self, site: SiteSide, task: Any, arrays: Arrays, question: str) -> Answer:
         """Return what the site answers; ``question`` is the digest of what is asked, for what is kept on the way."""

@@ -191,7 +191,7 @@ def test_numbers_beside_a_reply_add_up_and_a_resent_reply_adds_nothing(ledger: L
 def test_a_count_past_its_most_refuses_the_reply_and_charges_nothing(ledger: Ledger) -> None:
     site = gate(ledger)
     site.send(DESCRIBE, question="a", beside=count(3, most=5))
-    assert refusal(site.send(DESCRIBE, question="b", beside=count(3, most=5))) == "budget-spent"
+    assert refusal(site.send(DESCRIBE, question="b", beside=count(3, most=5))) == "questions-spent"
     assert (site.spent, site.number("exact", "cases"), site.again("b")) == (1, 3, None)
     assert isinstance(
         unpack_reply(site.send(DESCRIBE, question="c", beside=count(2, most=5)).data).message, type(DESCRIBE)
@@ -214,7 +214,7 @@ def test_what_the_ledger_says_is_spent_stays_spent_without_the_replies(ledger: L
     lose_replies(ledger)
     site = gate(ledger, budget=3)
     assert (site.spent, site.number("exact", "cases"), site.number("rounds", STUDY)) == (2, 3, 5)
-    assert refusal(site.send(DESCRIBE, question="c", beside=count(3, most=5))) == "budget-spent"
+    assert refusal(site.send(DESCRIBE, question="c", beside=count(3, most=5))) == "questions-spent"
     assert refusal(site.send(DESCRIBE, question="d", beside={"rounds": {STUDY: Rise(5)}})) == "not-allowed"
     site.send(DESCRIBE, question="e", beside=count(2))
     assert (site.spent, site.number("exact", "cases")) == (3, 5)

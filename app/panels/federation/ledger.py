@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.display.amounts import volume
 from app.display.plain import plain, sentence
+from fedprompt.site.exact_questions import CaseSet
 from fedprompt.workspace.site.ledgers import LedgerLine, LedgerView
 
 __all__ = ["draw_ledger"]
@@ -36,6 +37,7 @@ def draw_ledger(view: LedgerView, key: str) -> None:
         "n is how many cases went into what left; a change is as many vectors as the soft prompt has, each as wide as "
         "the model's embeddings.",
     )
+    _draw_questions(view)
     kinds = st.pills(
         "Show",
         list(KINDS),
@@ -61,3 +63,26 @@ def draw_ledger(view: LedgerView, key: str) -> None:
 def _shown(line: LedgerLine) -> str:
     tone, icon = TONES.get(line.decision, "gray"), ICONS.get(line.decision, "help")
     return f":{tone}[:material/{icon}:] {plain(line.sentence)} :small[:gray[no. {line.number}]]"
+
+
+def _draw_questions(view: LedgerView) -> None:
+    """Draw how many exact questions each set of cases has answered, and how many it may."""
+    if not view.sets:
+        return
+    with st.expander(f"Exact questions answered: {sum(one.asked for one in view.sets):,}", icon=":material/help:"):
+        st.caption(
+            "An exact question is a prompt's score, or two prompts compared, on one set of cases. With about as many "
+            "as the set has cases, whoever asked can work out single cases. The count lasts as long as the cases: it "
+            "goes on over studies, revisions and hubs."
+        )
+        for one in view.sets:
+            st.markdown(plain(_of_set(one)))
+
+
+def _of_set(one: CaseSet) -> str:
+    if one.cases is None:
+        return f"a set of cases whose replies are lost: {one.asked:,} asked"
+    left = "no bound, since this machine holds every site's cases"
+    if one.most is not None:
+        left = f"{max(0, one.most - one.asked):,} of {one.most:,} left"
+    return f"{one.split} of '{one.study}', {one.cases:,} cases: {one.asked:,} asked, {left}"

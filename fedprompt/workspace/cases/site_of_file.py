@@ -79,6 +79,7 @@ def make_worker(
     resources: Resources | None = None,
     splits: Splits | None = None,
     stop: StopToken = NEVER,
+    bounded: bool = True,
 ) -> Worker:
     """Return the worker of one site.
 
@@ -87,6 +88,7 @@ def make_worker(
         splits: the cut cases; cut here under the folder's key if None.
         resources: what the machine gives to scorers of free text.
         stop: ends its work between two steps or batches.
+        bounded: whether the lifetime count of exact questions stops an answer; not where one person holds all cases.
 
     Raises:
         DataError: a split is smaller than the study's ``min_cases``, or the tune split has fewer cases than a template
@@ -102,7 +104,16 @@ def make_worker(
             f"{study.privacy.min_cases}); add cases, change 'splits:', or lower min_cases in the study"
         )
     _check_shown(study, splits, f"{where}: site '{name}'")
-    return Worker(name=name, folder=folder, study=study, model=model, splits=splits, resources=resources, stop=stop)
+    return Worker(
+        name=name,
+        folder=folder,
+        study=study,
+        model=model,
+        splits=splits,
+        resources=resources,
+        stop=stop,
+        bounded=bounded,
+    )
 
 
 def _check_shown(study: Study, splits: Splits, where: str) -> None:

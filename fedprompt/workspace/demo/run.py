@@ -51,6 +51,7 @@ from fedprompt.workspace.rounds.federation_run import (
     pooled_best,
     start_prompt,
 )
+from fedprompt.workspace.rounds.planned_questions import planned_questions
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
@@ -89,6 +90,7 @@ def demo_study(settings: DemoSettings) -> Study:
     body["model"] = settings.model or study.model
     if settings.templates is not None:
         body["templates"] = body["templates"][: settings.templates]
+    body["privacy"]["questions"] = max(planned_questions(Study.model_validate(body), len(SOURCES)).values())
     return Study.model_validate(body)
 
 
@@ -179,6 +181,7 @@ class _Demo:
             cases=cases,
             where=str(file),
             stop=self.stop,
+            bounded=False,
         )
 
     def run(self) -> dict[str, Any]:

@@ -67,7 +67,15 @@ def tune(
     cutter.folder.prepare()
     splits = cutter.cut(parsed, cases)
     worker = make_worker(
-        name=OWN_SITE, folder=folder, study=parsed, model=model, cases=cases, where=str(data), splits=splits, stop=stop
+        name=OWN_SITE,
+        folder=folder,
+        study=parsed,
+        model=model,
+        cases=cases,
+        where=str(data),
+        splits=splits,
+        bounded=False,
+        stop=stop,
     )
     machine = asdict(model.info.settings)
     settings = {"seed": seed, "cases": len(cases), "contents": contents_digest(folder, cases)}

@@ -46,6 +46,7 @@ from fedprompt.workspace.rounds.alone import Nominated, alone_result, nominate, 
 from fedprompt.workspace.rounds.federation_run import FederationRun, pooled_best, start_prompt
 from fedprompt.workspace.rounds.gathering_now import Teller
 from fedprompt.workspace.rounds.given_orders import BankDesk
+from fedprompt.workspace.rounds.planned_questions import HELD_BACK, too_many
 from fedprompt.workspace.rounds.result_table import difference, entry, headline
 from fedprompt.workspace.rounds.shared_result import Pair, Shared, share
 from fedprompt.workspace.timing import Clock
@@ -117,6 +118,7 @@ def federate(
             resources=scorer_resources(ws.home.path),
             splits=cutter_of(ws.home, path, name, apart=sites).cut(parsed, cases),
             stop=stop,
+            bounded=False,  # whoever runs this holds all the files
         )
     settings = {"seed": seed, "sites": contents}
     transport = LocalTransport({name: worker.handle for name, worker in workers.items()})
@@ -191,7 +193,9 @@ def federate_flare(
     with FlareTransport(partial(running_hub, ws.home), names, deadline=longest, patience=patience) as transport:
         sources = dict.fromkeys(names, "")
         clock = _clock(report, parsed, stop)
-        return _federate(ws, parsed, start, digest, transport, settings, sources, seed, resume, clock, pause_after)
+        return _federate(
+            ws, parsed, start, digest, transport, settings, sources, seed, resume, clock, pause_after, bounded=True
+        )
 
 
 def _federate(
@@ -208,6 +212,8 @@ def _federate(
     pause_after: int | None,
     machine: Mapping[str, Any] | None = None,
     took: Callable[[], dict[str, Any]] | None = None,
+    *,
+    bounded: bool = False,
 ) -> dict[str, Any]:
     check_sites(parsed.rounds, transport.sites)
     run = content_id("r1", canonical_json({"kind": "federate", "study": digest, "settings": settings}))
@@ -229,7 +235,7 @@ def _federate(
                 book.begin(site, head, earlier.created.isoformat(timespec="seconds"))
         hub = Hub(transport, digest, ledgers=Ledgers(book))
         federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls, pause_after)
-        result = _worked(ws, federation, parsed, start, sources, seed, clock)
+        result = _worked(ws, federation, parsed, start, sources, seed, clock, bounded)
     # What a site on its own machine computes for its answers stays there.
     elsewhere = {**shown_work(Work(), None), "judge": None}
     result |= {**(elsewhere if took is None else took()), "settings": machine}
@@ -250,10 +256,18 @@ def _worked(
     sources: Mapping[str, str],
     seed: int,
     clock: Clock,
+    bounded: bool,
 ) -> dict[str, Any]:
-    """Run the verbs of the study, one after the other, and return the result."""
+    """Run the verbs of the study, one after the other, and return the result.
+
+    ``bounded``: the sites' cases answer so many exact questions and no more, so that a study which asks more is refused
+    before it asks any.
+    """
     run, digest, hub = federation.id, federation.digest, federation.hub
-    ws.bank.record_stage(run, "sites", _described(ws.bank, federation, parsed.answer.labels, sources))
+    described = _described(ws.bank, federation, parsed.answer.labels, sources)
+    if bounded:
+        _check_questions(parsed, described)
+    ws.bank.record_stage(run, "sites", described)
     with clock.stage("score", "the sites score the candidate templates"):
         scores = federation.score_templates()
         manual = federation.templates[pooled_best(scores, list(federation.templates))]
@@ -340,6 +354,12 @@ def _joined(result: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any
 def _both(first: Sequence[Pair], second: Sequence[Pair]) -> list[Pair]:
     """Return the pairs of both, each two prompts once, whichever way round."""
     return [*first, *(pair for pair in second if not {pair, pair[::-1]} & set(first))]
+
+
+def _check_questions(study: Study, described: Mapping[str, Mapping[str, Any]]) -> None:
+    for site, counts in described.items():
+        if (why := too_many(study, {split: int(counts[split]) for split in HELD_BACK}, len(described))) is not None:
+            raise FederationError(f"site '{site}': {why}")
 
 
 def _described(

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import LedgerError
+from fedprompt.site.exact_questions import CaseSet, case_sets
+from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Entry, Ledger
+from fedprompt.site.tally import Tally
 from fedprompt.verbs.refusals import REFUSALS
 from fedprompt.verbs.registry import verb_named
 from fedprompt.verbs.sentences import counted
@@ -33,12 +36,16 @@ class LedgerLine:
 
 @dataclass(frozen=True)
 class LedgerView:
-    """A site's ledger, its ``lines`` newest first; with a ``problem`` the chain is broken, and no line is shown."""
+    """A site's ledger, its ``lines`` newest first; with a ``problem`` the chain is broken, and no line is shown.
+
+    ``sets`` are the sets of cases that answered exact questions.
+    """
 
     site: str
     lines: tuple[LedgerLine, ...]
     head: str
     problem: str | None
+    sets: tuple[CaseSet, ...] = ()
 
 
 def ledger_files(home: Home) -> tuple[tuple[str, Path], ...]:
@@ -62,7 +69,8 @@ def read_ledger(site: str, path: Path) -> LedgerView:
     ledger = Ledger(path)
     try:
         lines = tuple(_line(entry) for entry in reversed(ledger.entries()))
-        return LedgerView(site, lines, ledger.head, None)
+        folder = SiteFolder(path.parent)
+        return LedgerView(site, lines, ledger.head, None, case_sets(Tally(ledger, folder.replies), folder.replies))
     except LedgerError as error:
         return LedgerView(site, (), "", str(error))
 

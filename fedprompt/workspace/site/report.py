@@ -5,10 +5,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
 import fedprompt
+from fedprompt.site.exact_questions import case_sets
+from fedprompt.site.tally import Tally
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now
@@ -16,8 +19,8 @@ from fedprompt.workspace.json_file import now
 __all__ = ["site_report"]
 
 NOT_PROTECTED = (
-    "Exact scores disclose something: someone who may choose many templates can learn about single cases. No noise is "
-    "added unless the study says so; the bounds are min_cases and the budget of replies.",
+    "Exact scores disclose something: someone who may ask about as many exact questions as there are cases can work "
+    "out single cases. No noise is added; what bounds them is min_cases, min_cell and the lifetime count.",
     "A soft prompt tuned without noise can carry traces of the cases it was tuned on. Treat it as derived from them.",
     "The hub learns how many cases each split and label has, when this site is online, and its network address.",
     "Whoever can act as this user, or as root, on this machine can read the home folder and the cases.",
@@ -40,6 +43,7 @@ def site_report(home: Home, *, site: str | None = None) -> dict[str, Any]:
     chosen = enrolled(home, site)
     about = chosen.about
     entries = chosen.folder.ledger.entries()
+    sets = case_sets(Tally(chosen.folder.ledger, chosen.folder.replies), chosen.folder.replies)
     kinds = Counter((e.decision, str(e.message.get("verb")), e.study) for e in entries)
     sizes: Counter[tuple[str, str, str]] = Counter()
     for entry in entries:
@@ -60,6 +64,7 @@ def site_report(home: Home, *, site: str | None = None) -> dict[str, Any]:
         "first": entries[0].time if entries else None,
         "last": entries[-1].time if entries else None,
         "head": entries[-1].hash if entries else None,
+        "questions": [asdict(one) for one in sets],
         "studies": [
             {
                 "study": a.study.study,
@@ -108,6 +113,10 @@ def _page(found: dict[str, Any]) -> str:
         f"- {s['study']}, `{s['digest']}`, accepted {s['accepted']}; its scores are seen by {seen[s['scores']]}"
         for s in found["studies"]
     ] or ["- none"]
+    questions = [
+        f"- {one['split']} of '{one['study']}', {one['cases']} cases: {one['asked']} of {one['most']}"
+        for one in found["questions"]
+    ] or ["- none"]
     return "\n".join(
         [
             f"# What site '{found['site']}' sends, and to whom",
@@ -126,6 +135,10 @@ def _page(found: dict[str, Any]) -> str:
             "",
             "`fedprompt site ledger --show N` prints exactly the bytes of entry N. A reply is one of a closed list of",
             "forms: numbers, bounded arrays, ids, words from a list. No text of a case, no value of a single case.",
+            "",
+            "**Exact questions** that its cases have answered over their lifetime (a prompt's score, or two compared):",
+            "",
+            *questions,
             "",
             "**Accepted studies**, pinned by digest; a task of another one is refused:",
             "",

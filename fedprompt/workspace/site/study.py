@@ -16,6 +16,7 @@ from fedprompt.workspace.answers.study_model import model_digest_of
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now, write_json
+from fedprompt.workspace.rounds.planned_questions import planned_questions, told_questions
 
 __all__ = ["site_study_accept", "site_study_decline", "site_study_show"]
 
@@ -115,6 +116,9 @@ def _described(study: Study, width: int, model: str) -> dict[str, Any]:
         "steps": study.tuning.steps,
         "min_cases": study.privacy.min_cases,
         "replies": study.privacy.replies,
+        "questions": study.privacy.questions,
+        "questions_asked": dict(planned_questions(study)),
+        "questions_told": told_questions(study),
         "scores": study.privacy.scores,
         "leaves": leaves,
         "bytes_a_round": 0 if study.soft is None else update + 3 * ENVELOPE,

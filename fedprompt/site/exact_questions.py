@@ -1,0 +1,166 @@
+"""How many exact questions the site's cases have answered, over their lifetime, and how many they may.
+
+An exact question is a prompt's score on a split, or two prompts compared on it. The same one asked again tells nothing
+new and is not counted. Counts belong to a set of cases, whatever study or hub asked, and each case carries those of
+every set that it was ever in: a file that grows, shrinks or is cut anew gives nothing back.
+
+As many independent exact sums over chosen questions as there are cases determine each case, and less exact ones nearly
+so (Dinur and Nissim 2003, Revealing information while preserving privacy). The default is a quarter of that.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.splits.cutting import Splits
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.site.replies import ReplyStore
+from fedprompt.site.tally import Tally
+from fedprompt.study.schema import Study
+from fedprompt.study.score import SplitName
+from fedprompt.verbs.beside import Beside, Count, Kind, Value
+
+__all__ = ["Answered", "CaseSet", "ExactQuestions", "case_sets"]
+
+TAG_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Exact questions of one split: how many its cases have answered, and how many they may; None for no bound."""
+
+    split: SplitName
+    cases: int
+    asked: int
+    most: int | None
+
+    @property
+    def left(self) -> int | None:
+        """How many more they may answer."""
+        return None if self.most is None else max(0, self.most - self.asked)
+
+
+@dataclass(frozen=True)
+class CaseSet:
+    """A set of cases that answered exact questions: how many, and under which study's bound at last.
+
+    ``split``, ``study``, ``cases`` and ``most`` are None where the store of replies was lost; ``most`` also where there
+    was no bound.
+    """
+
+    id: str
+    asked: int
+    split: str | None = None
+    study: str | None = None
+    cases: int | None = None
+    most: int | None = None
+
+
+def case_sets(tally: Tally, replies: ReplyStore) -> tuple[CaseSet, ...]:
+    """Return every set of a site's cases that answered exact questions.
+
+    Raises:
+        LedgerError: the ledger's chain is broken, or the replies cannot be read.
+    """
+    found = []
+    for name, asked in tally.numbers("exact").items():
+        terms, tags = replies.kept("terms", name), replies.kept("cases", name)
+        body = {} if terms is None else json.loads(terms)
+        cases = None if tags is None else len(tags) // TAG_BYTES
+        found.append(CaseSet(name, asked, body.get("split"), body.get("study"), cases, body.get("most")))
+    return tuple(found)
+
+
+class ExactQuestions:
+    """Over one site's splits under one study.
+
+    Args:
+        key: the site's secret.
+        splits: the cases.
+        study: says how many there may be.
+        model: the model's digest; another model is another question.
+        tally: the numbers that were kept beside replies.
+        replies: what else was.
+        bounded: whether the count may stop an answer. It does not where whoever asks holds the cases.
+    """
+
+    def __init__(
+        self,
+        key: bytes,
+        splits: Splits,
+        study: Study,
+        model: str,
+        tally: Tally,
+        replies: ReplyStore,
+        *,
+        bounded: bool = True,
+    ) -> None:
+        self._key, self._splits, self._study, self._tally, self._bounded = key, splits, study, tally, bounded
+        self._replies = replies
+        self._way = content_id("w1", canonical_json([study.answer.model_dump(mode="json"), model]))
+        self._tags: dict[SplitName, NDArray[np.uint64]] = {}
+
+    def answered(self, split: SplitName) -> Answered:
+        """Return the count of a split."""
+        most = self._study.questions(self._splits.units[split]) if self._bounded else None
+        return Answered(split, len(self._splits.cases(split)), self._asked(split), most)
+
+    def charge(self, asked: Sequence[tuple[SplitName, str]]) -> Beside | None:
+        """Return what is to be kept beside the answer to these questions, None where there would be too many.
+
+        Args:
+            asked: split and name of each, from ``Verb.exact``.
+        """
+        beside: dict[Kind, dict[str, Value]] = {}
+        for split in dict.fromkeys(split for split, _ in asked):
+            names = sorted({self._scope(split, name) for where, name in asked if where == split})
+            new = [name for name in names if self._replies.kept("asked", name) is None]
+            if not new:
+                continue
+            found, own = self.answered(split), self._set(split)
+            if found.left is not None and len(new) > found.left:
+                return None
+            # What is counted here is this set's own; the bound leaves room for what its cases answered elsewhere.
+            elsewhere = found.asked - self._tally.number("exact", own)
+            most = None if found.most is None else found.most - elsewhere
+            beside.setdefault("exact", {})[own] = Count(len(new), most)
+            beside.setdefault("cases", {})[own] = self._own(split).tobytes()
+            terms = {"split": split, "most": found.most, "study": self._study.study}
+            beside.setdefault("terms", {})[own] = canonical_json(terms)
+            beside.setdefault("asked", {}).update(dict.fromkeys(new, b""))
+        return beside
+
+    def _asked(self, split: SplitName) -> int:
+        """Return the most that any case of a split has answered, in whatever sets it was."""
+        own = self._own(split)
+        if not own.size:
+            return 0
+        found = np.zeros(len(own), dtype=np.int64)
+        for name, count in self._tally.numbers("exact").items():
+            kept = self._replies.kept("cases", name)
+            # The cases of a set are lost with the store of replies: then each case may have been in it.
+            inside = np.ones(len(own), bool) if kept is None else np.isin(own, np.frombuffer(kept, dtype=np.uint64))
+            found += count * inside
+        return int(found.max())
+
+    def _own(self, split: SplitName) -> NDArray[np.uint64]:
+        if split not in self._tags:
+            self._tags[split] = np.sort(np.array([self._tag(case) for case in self._splits.cases(split)], np.uint64))
+        return self._tags[split]
+
+    def _tag(self, case: Case) -> int:
+        body = canonical_json([dict(case.fields), case.answer])
+        return int.from_bytes(hmac.new(self._key, b"exact " + body, hashlib.sha256).digest()[:TAG_BYTES], "big")
+
+    def _set(self, split: SplitName) -> str:
+        """Return the id of a split's cases; which split they are called makes no difference."""
+        return "c1:" + hmac.new(self._key, b"set " + self._own(split).tobytes(), hashlib.sha256).hexdigest()[:32]
+
+    def _scope(self, split: SplitName, name: str) -> str:
+        return f"{self._set(split)} {content_id('q1', canonical_json([self._way, name]))}"

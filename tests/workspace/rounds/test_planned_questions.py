@@ -1,0 +1,58 @@
+"""A study's plan of exact questions is what its federation asks, and one that its splits do not bear is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from fedprompt.errors import StudyError
+from fedprompt.site.exact_questions import case_sets
+from fedprompt.site.folder import SiteFolder
+from fedprompt.site.tally import Tally
+from fedprompt.study.files import parse_study
+from fedprompt.workspace.rounds.federating import federate
+from fedprompt.workspace.rounds.planned_questions import check_questions, planned_questions, told_questions, too_many
+from tests.new_bank import new_workspace
+from tests.scripted_sites import TEXT, study, write_cases
+
+SITES = ("bank", "clinic", "court")
+ROUNDS = {
+    "rounds alone": "{count: 2}",
+    "each site alone too": "{count: 2, quorum: 3, alone: true}",
+    "groups and what each keeps": "{count: 2, groups: {rounds: 1}, personal: {mixtures: [0.5]}}",
+}
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("rounds", ROUNDS.values(), ids=list(ROUNDS))
+def test_a_federation_asks_no_more_than_was_planned(tmp_path: Path, rounds: str) -> None:
+    text = TEXT.replace("rounds: {count: 2}", f"rounds: {rounds}")
+    (tmp_path / "s.yaml").write_text(text)
+    files = {name: write_cases(tmp_path / f"{name}.csv", name) for name in SITES}
+    with new_workspace(tmp_path / "home") as ws:
+        federate(ws, tmp_path / "s.yaml", files)
+    planned = planned_questions(parse_study(text), len(SITES))
+    for name in SITES:
+        folder = SiteFolder(tmp_path / "home" / "sites" / name)
+        found = {one.split: one.asked for one in case_sets(Tally(folder.ledger, folder.replies), folder.replies)}
+        assert found.keys() == planned.keys()
+        for split, asked in found.items():
+            assert planned[split] // 2 < asked <= planned[split]
+
+
+def test_the_plan_of_a_study_with_rounds_is_counted_by_hand() -> None:
+    # Three templates, two rounds, and the round's and the best template's comparison with each of the three.
+    assert planned_questions(study(), 3) == {"validation": 3 + 2 + 2 * 3, "test": 2 + 1}
+
+
+def test_splits_that_do_not_bear_the_plan_are_named_with_what_to_write() -> None:
+    asked = study(privacy={"questions": None})
+    assert too_many(asked, {"validation": 44, "test": 44}, 3) is None  # a quarter is the 11 that are planned
+    why = too_many(asked, {"validation": 43, "test": 44}, 3)
+    assert why is not None and "validation" in why and "questions: 11" in why
+    with pytest.raises(StudyError):
+        check_questions(asked, "s.yaml")  # its splits of 20 bear 5
+    check_questions(study(splits={"tune": 0.4, "validation": 0.3, "test": 0.3}, privacy={"questions": None}), "s.yaml")
+
+
+def test_what_a_bound_allows_is_told_with_its_number() -> None:
+    assert "1,000" in told_questions(study(), 3) and "quarter" in told_questions(study(privacy={"questions": None}), 3)
