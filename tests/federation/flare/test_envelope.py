@@ -6,6 +6,7 @@ import pytest
 
 from fedprompt.errors import EgressRefused
 from fedprompt.federation.transports.flare.envelope import checked_reply
+from fedprompt.trust.chain import MAX_TRAIL
 
 GOOD = {"data": b"x", "head": "a" * 64, "trail": ["b" * 64]}
 
@@ -26,7 +27,7 @@ def test_an_envelope_is_made_anew() -> None:
         {"head": b"a" * 64},
         {"trail": ("b" * 64,)},
         {"trail": ["b" * 65]},
-        {"trail": ["b" * 64] * 10_001},
+        {"trail": ["b" * 64] * (MAX_TRAIL + 1)},
         {"trail": [7]},
     ],
 )
