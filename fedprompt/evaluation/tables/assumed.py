@@ -4,7 +4,8 @@ Invariant: counts, signs and line numbers; never a case's text.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 __all__ = ["Assumed", "Noted"]
 
@@ -37,6 +38,10 @@ class Assumed:
     rows_with_line_breaks: int = 0
     blank_lines: int = 0
     notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for ``--json`` and for the pages."""
+        return {**asdict(self), "notes": list(self.notes), "sentence": self.sentence}
 
     @property
     def sentence(self) -> str:

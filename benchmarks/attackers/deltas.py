@@ -1,0 +1,108 @@
+"""Who is a member, read from updates: the hub plays the site's steps over, with one half of its texts and another.
+
+``aligned`` is the plain attack: a member's slope points against the update. ``played_over`` knows more: it simulates
+the site's steps on many random halves of the candidates, each gradient taken from the hub's own copy of the model, and
+learns from these how an update tells who took part (as shadow models do: Shokri et al. 2017, arXiv 1610.05820).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.attackers.rounds import Round
+from benchmarks.attackers.targets import OwnCopy
+from fedprompt.study.schema import Tuning
+
+__all__ = ["aligned", "played_over"]
+
+SHADOWS = 600
+COMPONENTS = 256
+BETAS, EPSILON = (0.9, 0.999), 1e-8  # AdamW's own in torch
+
+
+def aligned(copy: OwnCopy, rounds: Sequence[Round]) -> NDArray[np.float64]:
+    """Return [candidates]: the cosine between the update and what each candidate's own slope asks for."""
+    found = np.zeros(len(copy))
+    for one in rounds:
+        slopes = copy.gradients(one.start).astype(np.float64)
+        slopes -= slopes.mean(axis=0)
+        delta = one.delta.reshape(-1).astype(np.float64)
+        size = np.linalg.norm(slopes, axis=1) * np.linalg.norm(delta)
+        found += -(slopes @ delta) / np.maximum(size, 1e-12)
+    return found
+
+
+def played_over(
+    copy: OwnCopy,
+    rounds: Sequence[Round],
+    members: int,
+    tuning: Tuning,
+    *,
+    seed: int = 0,
+    shadows: int = SHADOWS,
+) -> NDArray[np.float64]:
+    """Return [candidates], how much each looks like a member.
+
+    Args:
+        members: how many cases the site tunes on.
+        tuning: the study's; its rate is taken as constant.
+        shadows: how many halves are played.
+    """
+    from sklearn.linear_model import RidgeCV
+
+    rng = np.random.default_rng(seed)
+    halves = np.array([rng.permutation(len(copy))[:members] for _ in range(shadows)])
+    present = np.zeros((shadows, len(copy)))
+    np.put_along_axis(present, halves, 1.0, axis=1)
+    played, seen = [], []
+    for one in rounds:
+        # Rounds from the same start end near each other: one look at their middle does for all.
+        away = np.mean([other.delta for other in rounds if np.array_equal(other.start, one.start)], axis=0)
+        ends = [copy.gradients((one.start + part).astype(np.float32)) for part in (0.0, away)]
+        updates = _played(ends[0], ends[1], halves, one.steps, tuning, rng)
+        middle = updates.mean(axis=0)
+        # The directions in which updates differ; in all others they tell nothing.
+        _, sizes, directions = np.linalg.svd(updates - middle, full_matrices=False)
+        kept = directions[: min(COMPONENTS, int((sizes > 1e-6 * sizes[0]).sum()))]
+        played.append((updates - middle) @ kept.T)
+        seen.append((one.delta.reshape(-1) - middle) @ kept.T)
+    shown = np.concatenate(played, axis=1)
+    size = float(np.std(shown)) or 1.0
+    fitted = RidgeCV(alphas=np.geomspace(1e-2, 1e5, 15)).fit(shown / size, present)
+    found: NDArray[np.float64] = fitted.predict(np.concatenate(seen)[None, :] / size)[0]
+    return found
+
+
+def _played(
+    first: NDArray[np.float32],
+    last: NDArray[np.float32],
+    halves: NDArray[np.int64],
+    steps: int,
+    tuning: Tuning,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Return [shadows, values]: the updates that AdamW makes of the halves, cases drawn in epochs as a site does.
+
+    A candidate's slope goes evenly from that at the start (``first``, [candidates, values]) to that at the end.
+    """
+    count, size = len(halves), min(tuning.batch, halves.shape[1])
+    queues = [np.empty(0, dtype=np.int64)] * count
+    moved = np.zeros((count, first.shape[1]), dtype=np.float32)
+    mean, square = np.zeros_like(moved), np.zeros_like(moved)
+    for step in range(1, steps + 1):
+        weights = np.zeros((count, len(first)), dtype=np.float32)
+        for place in range(count):
+            queue = queues[place]
+            if len(queue) < size:
+                fresh = rng.permutation(halves[place])
+                queue = np.concatenate([queue, fresh[~np.isin(fresh, queue)], fresh[np.isin(fresh, queue)]])
+            weights[place, queue[:size]] = 1 / size
+            queues[place] = queue[size:]
+        part = (step - 1) / steps
+        slope = weights @ ((1 - part) * first + part * last)
+        mean = BETAS[0] * mean + (1 - BETAS[0]) * slope
+        square = BETAS[1] * square + (1 - BETAS[1]) * slope**2
+        scaled = np.sqrt(square / (1 - BETAS[1] ** step)) + EPSILON
+        moved -= tuning.lr * (mean / (1 - BETAS[0] ** step)) / scaled
+    return moved
