@@ -47,7 +47,7 @@ def main() -> None:
     from fedprompt.models.registry import load
     from fedprompt.prompts.prompt import Prompt
     from fedprompt.workspace.demo.run import DemoSettings, demo_study
-    from fedprompt.workspace.rounds.federation_run import start_prompt
+    from fedprompt.workspace.rounds.start_prompt import start_prompt
 
     settings = RunSettings(options.dtype, options.threads, options.device)
     model = load(MODEL, options.home, settings)

@@ -15,6 +15,8 @@ from statistics import median
 from typing import Any
 
 from benchmarks.report import Row, report, show
+from fedprompt.workspace.as_json import as_json
+from fedprompt.workspace.demo.result import DemoResult
 from fedprompt.workspace.demo.run import DemoSettings, demo
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.progress import Progress
@@ -33,7 +35,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     assets = (find_home(options.home).path / "assets").resolve()
-    found: dict[int, list[dict[str, Any]]] = {}
+    found: dict[int, list[DemoResult]] = {}
     for size in options.sizes:
         for seed in options.seeds:
             with tempfile.TemporaryDirectory() as home:
@@ -44,16 +46,18 @@ def main() -> None:
     show(report("demo", rows, results=[_brief(r) for rs in found.values() for r in rs]), as_json=options.json)
 
 
-def _rows(size: int, results: list[dict[str, Any]]) -> list[Row]:
+def _rows(size: int, results: list[DemoResult]) -> list[Row]:
     def middle(name: str) -> float:
-        return float(median(result["test"][name]["mean"] for result in results))
+        return float(median(result.outcome.test[name].mean for result in results))
 
     where = f"{size} tune cases"
     rows = [Row(f"{name}, {where}", "accuracy", middle(name)) for name in NAMES if name != "federated"]
     federated, manual = middle("federated"), middle("manual")
-    total = float(median(result["seconds"]["total"] for result in results))
+    total = float(median(result.seconds["total"] for result in results))
     gains = {
-        name: float(median(result["test"][name]["mean"] - result["test"]["local_own"]["mean"] for result in results))
+        name: float(
+            median(result.outcome.test[name].mean - result.outcome.test["local_own"].mean for result in results)
+        )
         for name in ("federated", "kept")
     }
     return [
@@ -72,9 +76,10 @@ def _rows(size: int, results: list[dict[str, Any]]) -> list[Row]:
     ]
 
 
-def _brief(result: dict[str, Any]) -> dict[str, Any]:
+def _brief(result: DemoResult) -> dict[str, Any]:
     names = ("seed", "test", "transfer", "differences", "kept", "sentences", "headline", "seconds", "settings")
-    return {name: result[name] for name in names}
+    told = as_json(result)
+    return {name: told[name] for name in names}
 
 
 def _tell(progress: Progress) -> None:

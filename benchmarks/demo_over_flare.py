@@ -21,6 +21,7 @@ import yaml
 from benchmarks.loopback import Loopback
 from benchmarks.report import Row, report, show
 from fedprompt.models.assets.catalogue import asset_folder
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.demo.run import DemoSettings, demo_study
 from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source, write_cases
 from fedprompt.workspace.home import find_home
@@ -76,18 +77,18 @@ def _both(root: Path, options: argparse.Namespace) -> tuple[list[Row], dict[str,
             across = federate_flare(ws, study, SITES, seed=options.seed)
         seconds = time.monotonic() - began
     rows = [
-        Row(f"{part}: the same over NVFLARE as in one process", "", float(across[part] == inside[part]), target=1.0,
-            met=across[part] == inside[part])
+        Row(f"{part}: the same over NVFLARE as in one process", "", float(same), target=1.0, met=same)
         for part in SAME
+        for same in [getattr(across, part) == getattr(inside, part)]
     ]  # fmt: skip
     rows += [
-        Row("mean test accuracy, tuned together", "", across["test"]["federated"]["mean"]),
-        Row("mean test accuracy, best template", "", across["test"]["manual"]["mean"]),
-        Row("bytes received in all rounds", "B", float(sum(row["bytes"] for row in across["rounds"]))),
+        Row("mean test accuracy, tuned together", "", across.test["federated"].mean),
+        Row("mean test accuracy, best template", "", across.test["manual"].mean),
+        Row("bytes received in all rounds", "B", float(sum(row.bytes for row in across.rounds))),
         Row("over NVFLARE, four site processes", "s", seconds),
         Row("in one process", "s", local_seconds),
     ]
-    return rows, dict(across["prompts"])
+    return rows, as_json(across.prompts)
 
 
 def _prepare(home: Path, dtype: str) -> None:

@@ -20,8 +20,9 @@ from pathlib import Path
 
 from benchmarks.report import Row, report, show
 from fedprompt.models.assets.catalogue import asset_folder
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.cases.data_view import look_at
-from fedprompt.workspace.cases.evaluation_sets import Reading, evaluation_sets, keep_file, keep_reading, own_site
+from fedprompt.workspace.cases.evaluation_sets import evaluation_sets, keep_file, keep_reading, own_site
 from fedprompt.workspace.cases.study_draft import draft_of, keep_study
 from fedprompt.workspace.demo.text import SOURCES, read_source, write_cases
 from fedprompt.workspace.home import find_home
@@ -74,7 +75,8 @@ def _run(home: Path, content: bytes) -> dict[str, float]:
         with timed("keep the file"):
             path = keep_file(ws.home, own_site(ws.home), "lines.csv", content)
         with timed("look at it, columns guessed"):
-            reading = Reading.model_validate(look_at(path)["reading"])
+            reading = look_at(path).reading
+            assert reading is not None
         with timed("look again, columns confirmed"):
             keep_reading(next(one for one in evaluation_sets(ws.home) if one.path == path), reading)
             look_at(path, reading)
@@ -82,7 +84,7 @@ def _run(home: Path, content: bytes) -> dict[str, float]:
             study = keep_study(ws.home, draft_of(reading, "lines"))
         with timed("score them, the model's loading included"):
             found = score(ws, study, path, columns=reading.columns)
-    assert len(found["results"]) == 4, json.dumps(found["results"])
+    assert len(found.results) == 4, json.dumps(as_json(found.results))
     return seconds
 
 

@@ -34,8 +34,10 @@ from benchmarks.loopback import Loopback, children
 from benchmarks.report import Row, report, show
 from benchmarks.transport_overhead import STUDY, cases_file
 from fedprompt.errors import FedPromptError
+from fedprompt.workspace.as_json import from_json
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.enrolled.site_folder import enrolled
+from fedprompt.workspace.rounds.federated import FederatedResult
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.workspace import open_workspace
 
@@ -171,9 +173,10 @@ def _play(trial: Trial, loopback: Loopback, study: Path, files: Mapping[str, Pat
     after = _written(loopback, trial.seed)
     trial.lost = any(after.get(number) != body for number, body in written.items())
     if trial.ended == "finished":
-        found = json.loads((loopback.root / "federate.json").read_text(encoding="utf-8"))
-        trial.same = found["prompts"] == wanted["prompts"] and found["test"] == wanted["test"]
-        trial.changed = bool(found["missing"]) or any(row["missing"] for row in found["rounds"])
+        told = json.loads((loopback.root / "federate.json").read_text(encoding="utf-8"))
+        found = from_json(FederatedResult, told)
+        trial.same = found.prompts == wanted.prompts and found.test == wanted.test
+        trial.changed = bool(found.missing) or any(row.missing for row in found.rounds)
 
 
 def _start_again(loopback: Loopback, files: Mapping[str, Path]) -> None:

@@ -61,9 +61,9 @@ class Loopback:
         invite, request, kit = (files / f"{name}.{kind}" for kind in ("invite.json", "request.zip", "kit.zip"))
         hub_invite(self.hub, name, out=invite)
         asked = site_init(home, invite, out=request)
-        self.told["site init"] = asked
-        admitted = hub_admit(self.hub, request, confirm=lambda _, found: found == asked["fingerprint"], out=kit)
-        self.told["hub admit"], self.told["site join"] = asdict(admitted), site_join(home, kit)
+        self.told["site init"] = asdict(asked)
+        admitted = hub_admit(self.hub, request, confirm=lambda _, found: found == asked.fingerprint, out=kit)
+        self.told["hub admit"], self.told["site join"] = asdict(admitted), asdict(site_join(home, kit))
         site_study_accept(home, study)
 
     def start_hub(self) -> None:

@@ -127,8 +127,8 @@ def _federated(home: Path | None, precision: str, seed: int) -> dict[str, Any]:
             key.write_bytes(bytes([seed % 256, place] * 16))
         with open_workspace(folder) as ws:
             found = federate(ws, study, files, seed=seed, report=lambda p: print(precision, p.message, file=sys.stderr))
-    test = found["test"]["federated"]
-    return {"mean": test["mean"], "by_site": test["by_site"], "bytes": [r["bytes"] for r in found["rounds"]]}
+    test = found.test["federated"]
+    return {"mean": test.mean, "by_site": test.by_site, "bytes": [r.bytes for r in found.rounds]}
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from fedprompt.verbs.describe import ask_describe
 from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import find_home
-from fedprompt.workspace.rounds.federation_run import start_prompt
+from fedprompt.workspace.rounds.start_prompt import start_prompt
 from fedprompt.workspace.site.run import open_worker
 
 SITES = ("ant", "bee", "cat", "dog")

@@ -27,7 +27,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 from fedprompt.workspace.cases.data_view import look_at
-from fedprompt.workspace.cases.evaluation_sets import Reading, evaluation_sets, keep_file, keep_reading, own_site
+from fedprompt.workspace.cases.evaluation_sets import evaluation_sets, keep_file, keep_reading, own_site
 from fedprompt.workspace.cases.study_draft import draft_of, keep_study
 from fedprompt.workspace.door.entry_token import entry_of
 from fedprompt.workspace.home import Home
@@ -170,7 +170,8 @@ def _copy(home: Path, to: Path) -> None:
     with open_workspace(to) as ws:
         path = keep_file(ws.home, own_site(ws.home), "reviews.csv", _cases())
         view = look_at(path, None, min_cases=30)
-        reading = Reading.model_validate(view["reading"])
+        reading = view.reading
+        assert reading is not None
         (found,) = (one for one in evaluation_sets(ws.home) if one.path == path)
         keep_reading(found, reading)
         keep_study(ws.home, draft_of(reading, "reviews"))

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from fedprompt.models.scripted import NEGATIVE, POSITIVE
+from fedprompt.models.scripted_words import NEGATIVE, POSITIVE
 
 __all__ = ["ChatServer", "Sent", "serve", "write_models"]
 

@@ -24,6 +24,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.strategies.strategy import Update
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.demo.run import DemoSettings, demo_study
 from fedprompt.workspace.rounds.alone import Nominated, alone_result
 from fedprompt.workspace.rounds.federation_run import BankWriter, TestLook
@@ -256,8 +257,8 @@ def _result(
             }
             for record in together
         ],
-        **found,
-        "headline": headline(found["test"], found["differences"]["federated_vs_manual"]),
+        **as_json(found),
+        "headline": headline(found.test, found.differences["federated_vs_manual"]),
         "note": "centralised is tuned on the pooled cases, which only this demo may do: its texts are public",
         "seconds": {"score": 61.0, "federate": 48.0, "total": 190.0},
     }

@@ -22,8 +22,8 @@ def pull(home: Home = None, json: Json = False) -> None:
     if json:
         emit(found)
     else:
-        for asset in found["assets"]:
-            line(f"{asset['name']}: ready in {asset['path']}")
+        for asset in found.assets:
+            line(f"{asset.name}: ready in {asset.path}")
 
 
 @app.command("list")
@@ -38,5 +38,5 @@ def list_(home: Home = None, json: Json = False) -> None:
     else:
         table(
             ("asset", "what", "licence", "state"),
-            [(a["name"], a["what"], a["licence"], "ready" if a["ready"] else "absent") for a in found],
+            [(a.name, a.what, a.licence, "ready" if a.ready else "absent") for a in found],
         )

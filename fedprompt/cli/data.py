@@ -37,22 +37,22 @@ def check(
     if json:
         emit(found)
     else:
-        inputs = f"{found['cases']} cases ({found['inputs']} distinct inputs)"
-        line(f"{file}: {inputs} for the study '{found['study']}'")
-        line(f"read as: {found['read_as']['sentence']}")
-        if found["by_answer"]:
-            table(("answer", "cases"), list(found["by_answer"].items()))
+        inputs = f"{found.cases} cases ({found.inputs} distinct inputs)"
+        line(f"{file}: {inputs} for the study '{found.study}'")
+        line(f"read as: {found.read_as.sentence}")
+        if found.by_answer:
+            table(("answer", "cases"), list(found.by_answer.items()))
         table(
             ("split", "independent cases", "missing"),
-            [(split, n, found["missing"].get(split, 0)) for split, n in found["splits"].items()],
+            [(split, n, found.missing.get(split, 0)) for split, n in found.splits.items()],
         )
-        for warning in found["warnings"]:
+        for warning in found.warnings:
             line(f"note: {warning}")
-    if not found["ok"]:
-        split, missing = next(iter(found["missing"].items()))
+    if not found.ok:
+        split, missing = next(iter(found.missing.items()))
         raise DataError(
-            f"{file}: the {split} split has {found['splits'][split]} independent cases and the study's "
-            f"min_cases is {found['min_cases']}, so {missing} are missing there; add about {found['more']} "
+            f"{file}: the {split} split has {found.splits[split]} independent cases and the study's "
+            f"min_cases is {found.min_cases}, so {missing} are missing there; add about {found.more} "
             "cases or lower min_cases"
         )
     if not json:

@@ -1,13 +1,19 @@
 """``fedprompt demo``: a federation of four sites on real text, from nothing to a table."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fedprompt.cli.options import Home, Json, Seed
 from fedprompt.cli.showing import emit, line, number, percent, table
 from fedprompt.cli.telling import Teller
+
+if TYPE_CHECKING:
+    from fedprompt.workspace.demo.result import DemoTemplate
+    from fedprompt.workspace.results.shown import ShownWork
+    from fedprompt.workspace.rounds.federated import RoundValues
+    from fedprompt.workspace.rounds.result_table import ResultRow
 
 __all__ = ["demo", "show_rounds", "show_templates", "show_test", "show_work"]
 
@@ -35,55 +41,52 @@ def demo(
     if json:
         emit(found)
         return
-    show_templates(found.get("templates", ()))
-    show_rounds(found.get("rounds", ()))
-    show_test(found.get("test", {}))
-    for sentence in (found.get("headline"), *found.get("sentences", ()), found.get("note")):
-        if sentence:
-            line(str(sentence))
-    show_work(found)
-    if seconds := found.get("seconds"):
-        line("seconds: " + ", ".join(f"{stage} {value:.0f}" for stage, value in seconds.items()))
+    show_templates(found.templates)
+    show_rounds(found.rounds)
+    show_test(found.outcome.test)
+    for sentence in (found.headline, *found.outcome.sentences, found.note):
+        line(sentence)
+    show_work(found.work, found.clipped)
+    line("seconds: " + ", ".join(f"{stage} {value:.0f}" for stage, value in found.seconds.items()))
 
 
-def show_work(found: Mapping[str, Any]) -> None:
-    """Print what a run took of the model, and how many cases were too long for it."""
+def show_work(work: "ShownWork", clipped: int | Mapping[str, int]) -> None:
+    """Print what a run took of the model, and how many cases were too long for it, of one site or by site."""
     from fedprompt.workspace.results.shown import told_work
 
-    if (told := told_work(found)) is not None:
+    if (told := told_work(work)) is not None:
         line(told)
-    clipped = found.get("clipped") or 0
-    by_site = clipped if isinstance(clipped, Mapping) else {}
-    if count := sum(by_site.values()) if by_site else clipped:
-        where = ", ".join(f"{site} {cases:,}" for site, cases in by_site.items() if cases)
+    by_site = clipped if isinstance(clipped, Mapping) else {"": clipped}
+    if count := sum(by_site.values()):
+        where = ", ".join(f"{site} {cases:,}" for site, cases in by_site.items() if site and cases)
         line(
             f"{count:,} cases were too long for the model and lost the end of their longest fields"
             + (f" ({where})" if where else "")
         )
 
 
-def show_templates(templates: Any) -> None:
+def show_templates(templates: "Sequence[DemoTemplate]") -> None:
     """Print the candidate templates, the best on pooled validation first."""
     if templates:
         table(
             ("template", "pooled", "mean", "worst"),
-            [(row["name"], percent(row["pooled"]), percent(row["mean"]), percent(row["worst"])) for row in templates],
+            [(row.name, percent(row.pooled), percent(row.mean), percent(row.worst)) for row in templates],
             title="Templates on validation",
         )
 
 
-def show_rounds(rounds: Any) -> None:
+def show_rounds(rounds: "Sequence[RoundValues]") -> None:
     """Print what each round reached on validation."""
     if rounds:
-        sites = list(rounds[0]["by_site"])
+        sites = list(rounds[0].by_site)
         table(
             ("round", *sites, "mean", "bytes"),
             [
                 (
-                    entry["round"],
-                    *(percent(entry["by_site"].get(site)) for site in sites),
-                    percent(entry["mean"]),
-                    f"{entry['bytes']:,}",
+                    entry.round,
+                    *(percent(entry.by_site.get(site)) for site in sites),
+                    percent(entry.mean),
+                    f"{entry.bytes:,}",
                 )
                 for entry in rounds
             ],
@@ -91,21 +94,21 @@ def show_rounds(rounds: Any) -> None:
         )
 
 
-def show_test(test: Mapping[str, Any]) -> None:
+def show_test(test: "Mapping[str, ResultRow]") -> None:
     """Print the test table: mean over sites, its 95 % interval, the worst site, and every site."""
     from fedprompt.workspace.results.labels import labelled
 
     if test:
-        sites = list(next(iter(test.values()))["by_site"])
+        sites = list(next(iter(test.values())).by_site)
         table(
             ("prompt", "mean", "95 %", "worst", *sites),
             [
                 (
                     words,
-                    percent(test[name]["mean"]),
-                    number(test[name]),
-                    percent(test[name]["worst"]),
-                    *(percent(test[name]["by_site"].get(site)) for site in sites),
+                    percent(test[name].mean),
+                    number(test[name].low, test[name].high),
+                    percent(test[name].worst),
+                    *(percent(test[name].by_site.get(site)) for site in sites),
                 )
                 for name, words in labelled(test)
             ],

@@ -46,11 +46,11 @@ def harden(
         emit(found)
         return
     rows = []
-    for key, row in found["validation"].items():
-        against = row["against_soft"]
-        apart = "" if against is None else f"{100 * against['difference']:+.1f}"
-        span = "" if against is None else f"({100 * against['low']:+.1f} to {100 * against['high']:+.1f})"
-        rows.append((HARDENING[key], percent(row["value"]), number(row), apart, span, row["prompt"]))
+    for key, row in found.validation.items():
+        score, against = row.score, row.against_soft
+        apart = "" if against is None else f"{100 * against.difference:+.1f}"
+        span = "" if against is None else f"({100 * against.low:+.1f} to {100 * against.high:+.1f})"
+        rows.append((HARDENING[key], percent(score.value), number(score.low, score.high), apart, span, row.prompt))
     table(("validation", "right", "95 %", "points", "95 %", "prompt"), rows)
-    line(found["template"])
-    line(found["sentence"])
+    line(found.template)
+    line(found.sentence)

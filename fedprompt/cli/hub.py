@@ -180,7 +180,7 @@ def remove(
     line(f"'{site}' is removed")
     if recompute:
         line(f"{found.prompts} prompts are ranked without what it scored")
-        line(found.not_recomputed or str((found.recomputed or {}).get("sentence", "")))
+        line(found.not_recomputed or ("" if found.recomputed is None else found.recomputed.sentence))
 
 
 @app.command()

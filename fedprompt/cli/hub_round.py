@@ -1,11 +1,14 @@
 """``fedprompt hub round``: look at the step that gathers answers now, and give orders to whoever runs it."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fedprompt.cli.options import Home, Json
 from fedprompt.cli.showing import emit, line, table
+
+if TYPE_CHECKING:
+    from fedprompt.workspace.rounds.given_orders import ShownOrder
 
 __all__ = ["app", "close", "leave_out", "show", "take_back", "wait"]
 
@@ -26,20 +29,20 @@ def show(run: Run = None, home: Home = None, json: Json = False) -> None:
     if json:
         emit(found)
         return
-    step = found["step"]
+    step = found.step
     if step is None:
-        line(f"{found['run']}: " + ("runs, and no step gathers now" if found["running"] else "does not run now"))
+        line(f"{found.run}: " + ("runs, and no step gathers now" if found.running else "does not run now"))
     else:
-        counts = f"{step['answered']} answered, {step['quorum']} needed"
-        line(f"{found['run']}: round {step['round']}, {step['step']}; {counts}")
-        rows = [(site, "answered", "") for site in step["came"]]
-        rows += [(site, *_waits(seconds)) for site, seconds in step["waiting"].items()]
-        rows += [(site, "missing", why) for site, why in step["missing"].items()]
+        counts = f"{step.answered} answered, {step.quorum} needed"
+        line(f"{found.run}: round {step.round}, {step.step}; {counts}")
+        rows = [(site, "answered", "") for site in step.came]
+        rows += [(site, *_waits(seconds)) for site, seconds in step.waiting.items()]
+        rows += [(site, "missing", why) for site, why in step.missing.items()]
         table(("site", "state", ""), rows)
-    for site, why in found["left_out"].items():
+    for site, why in found.left_out.items():
         line(f"'{site}' is {why}")
-    for one in found["orders"]:
-        line(f"{one['at'][:16].replace('T', ' ')} {one['by']}: {_named(one)}: {one['said']}")
+    for one in found.orders:
+        line(f"{one.at[:16].replace('T', ' ')} {one.by}: {_named(one)}: {one.said}")
 
 
 @app.command()
@@ -85,6 +88,7 @@ def _give(
     seconds: float | None = None,
 ) -> None:
     from fedprompt.errors import FederationError
+    from fedprompt.workspace.as_json import as_json
     from fedprompt.workspace.rounds.given_orders import await_answer, give_order
     from fedprompt.workspace.workspace import open_workspace
 
@@ -94,7 +98,7 @@ def _give(
     if given.done is False:
         raise FederationError(f"refused: {given.said}")
     if json:
-        emit({"run": chosen, **given.shown()})
+        emit({"run": chosen, **as_json(given.shown())})
     else:
         line(given.said)
 
@@ -103,6 +107,6 @@ def _waits(seconds: float | None) -> tuple[str, str]:
     return ("waits its turn", "") if seconds is None else ("is waited for", f"for {seconds:.0f} s")
 
 
-def _named(order: dict[str, Any]) -> str:
-    more = order["site"] or (f"{order['seconds']:.0f} s" if order["seconds"] else "")
-    return f"{order['what']} {more}".rstrip()
+def _named(order: "ShownOrder") -> str:
+    more = order.site or (f"{order.seconds:.0f} s" if order.seconds else "")
+    return f"{order.what} {more}".rstrip()

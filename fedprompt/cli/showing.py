@@ -3,9 +3,8 @@
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -14,17 +13,19 @@ from rich.text import Text
 
 from fedprompt.cli.streams import holds, is_utf8
 
+if TYPE_CHECKING:
+    from fedprompt.workspace.bills.judge_bill import Calls
+
 __all__ = ["clean", "emit", "line", "number", "percent", "show_calls", "table"]
 
 WIDE = 120
 
 
 def emit(value: Any) -> None:
-    """Print one JSON value: UTF-8, or ASCII with JSON's own escapes where stdout is of another encoding.
+    """Print one JSON value: UTF-8, or ASCII with JSON's own escapes where stdout is of another encoding."""
+    from fedprompt.workspace.as_json import as_json
 
-    Of what an action returns as a typed value, the fields' names are the keys.
-    """
-    value = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    value = as_json(value)
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str)
     if not is_utf8(sys.stdout) or not holds(text, sys.stdout):
         text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False, default=str)
@@ -68,9 +69,8 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
-def number(entry: Mapping[str, Any]) -> str:
-    """Return an entry's interval as ``(88.0 to 92.4)``, empty where it has none."""
-    low, high = entry.get("low"), entry.get("high")
+def number(low: float | None, high: float | None) -> str:
+    """Return an interval of shares as ``(88.0 to 92.4)``, empty where there is none."""
     return "" if low is None or high is None else f"({100 * low:.1f} to {100 * high:.1f})"
 
 
@@ -78,13 +78,14 @@ def _like_number(text: str) -> bool:
     return not text or text == "-" or text.lstrip("(+-")[:1].isdigit()
 
 
-def show_calls(judge: Mapping[str, Any] | None, most: str = "", who: str = "the judge") -> None:
+def show_calls(judge: "Calls | None", most: str = "", who: str = "the judge") -> None:
     """Say what a judge (or ``who``) took, or with ``most`` before each number may take; nothing where there is none."""
     from fedprompt.workspace.bills.judge_bill import told_calls
+    from fedprompt.workspace.bills.paid import Paid
 
     if judge is None:
         return
     line(told_calls(judge, most, who))
-    if not most:  # before a run its notes are among the run's
-        for note in judge["notes"]:
+    if isinstance(judge, Paid):  # before a run its notes are among the run's
+        for note in judge.notes:
             line(f"{who}: {note}")

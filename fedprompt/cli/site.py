@@ -1,7 +1,7 @@
 """``fedprompt site``: what the owner of private cases does to join a federation, and to see and bound what leaves."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +9,9 @@ from fedprompt.cli.options import Group, Header, Home, Json, Map, columns
 from fedprompt.cli.showing import emit, line, show_calls, table
 from fedprompt.cli.stopping import stopping
 from fedprompt.cli.telling import Teller
+
+if TYPE_CHECKING:
+    from fedprompt.workspace.site.study import StudyShown
 
 __all__ = [
     "accept",
@@ -54,8 +57,8 @@ def init(
     if json:
         emit(found)
         return
-    line(f"'{found['site']}' asks to join '{found['federation']}' at {found['host']}:{found['port']}")
-    line(f"send {found['request']} to the hub's operator and read this to them: {found['fingerprint']}")
+    line(f"'{found.site}' asks to join '{found.federation}' at {found.host}:{found.port}")
+    line(f"send {found.request} to the hub's operator and read this to them: {found.fingerprint}")
 
 
 @app.command()
@@ -73,7 +76,7 @@ def join(
     if json:
         emit(found)
         return
-    line(f"'{found['site']}' has joined '{found['federation']}'")
+    line(f"'{found.site}' has joined '{found.federation}'")
     line("next: fedprompt site study show FILE")
 
 
@@ -106,8 +109,8 @@ def accept(
     if json:
         emit(found)
         return
-    _say_study(found)
-    line(f"'{found['site']}' accepted it")
+    _say_study(found.shown)
+    line(f"'{found.site}' accepted it")
 
 
 @study.command()
@@ -125,7 +128,7 @@ def decline(
     if json:
         emit(found)
     else:
-        line(f"'{found['site']}' answers '{found['study']}' ({found['digest']}) no more")
+        line(f"'{found.site}' answers '{found.study}' ({found.digest}) no more")
 
 
 @app.command()
@@ -161,34 +164,34 @@ def pause(
     if json:
         emit(found)
     else:
-        line(f"'{found['site']}' {'is paused' if found['paused'] else 'takes tasks'}")
+        line(f"'{found.site}' {'is paused' if found.paused else 'takes tasks'}")
 
 
 @app.command()
 def status(site: Site = None, home: Home = None, json: Json = False) -> None:
     """Say whether the site has joined, runs or is paused, what it accepted, and what left."""
     from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site.pause import site_status
+    from fedprompt.workspace.site.pause import LedgerBroken, site_status
 
     found = site_status(find_home(home), site=site)
     if json:
         emit(found)
         return
-    state = "joined" if found["joined"] else "not joined yet"
-    running = f"runs as process {found['running']}" if found["running"] else "does not run"
-    paused = ", paused" if found["paused"] else ""
-    line(f"'{found['site']}' of '{found['federation']}' ({found['hub']}): {state}, {running}{paused}")
-    for one in found["studies"]:
-        line(f"accepted: {one['study']} {one['digest']} ({one['accepted']})")
-        for who in ("model", "judge"):
-            for took in one[f"{who}s"]:
+    state = "joined" if found.joined else "not joined yet"
+    running = f"runs as process {found.running}" if found.running else "does not run"
+    paused = ", paused" if found.paused else ""
+    line(f"'{found.site}' of '{found.federation}' ({found.hub}): {state}, {running}{paused}")
+    for one in found.studies:
+        line(f"accepted: {one.study} {one.digest} ({one.accepted})")
+        for who, all_took in (("model", one.models), ("judge", one.judges)):
+            for took in all_took:
                 show_calls(took, who=f"the {who}")
-    kept = found["ledger"]
-    if kept["ok"]:
-        counts = f"{kept['sent']} sent, {kept['resent']} resent, {kept['refused']} refused"
-        line(f"ledger: {counts}, {kept['bytes']:,} bytes, head {(kept['head'] or '-')[:16]}")
-    else:
-        line(kept["problem"])
+    kept = found.ledger
+    if isinstance(kept, LedgerBroken):
+        line(kept.problem)
+        return
+    counts = f"{kept.sent} sent, {kept.resent} resent, {kept.refused} refused"
+    line(f"ledger: {counts}, {kept.bytes:,} bytes, head {(kept.head or '-')[:16]}")
 
 
 @app.command()
@@ -213,13 +216,13 @@ def rehearse(
     if json:
         emit(found)
         return
-    for row in found["would_leave"]:
-        what, arrays = row["message"]["verb"], row["arrays"] or "none"
-        line(f"{what}: {row['bytes']:,} bytes in {row['seconds']:.1f} s, arrays {arrays}")
-        line(f"  {row['message']}")
-    line(f"{found['bytes']:,} bytes would have left; nothing did")
-    show_calls(found["judge"])
-    for sentence in found["not_rehearsed"]:
+    for row in found.would_leave:
+        what, arrays = row.message["verb"], row.arrays or "none"
+        line(f"{what}: {row.bytes:,} bytes in {row.seconds:.1f} s, arrays {arrays}")
+        line(f"  {row.message}")
+    line(f"{found.bytes:,} bytes would have left; nothing did")
+    show_calls(found.judge)
+    for sentence in found.not_rehearsed:
         line(f"not rehearsed: {sentence}")
 
 
@@ -238,10 +241,10 @@ def report(
     if json:
         emit(found)
     elif out is not None:
-        out.write_text(found["page"], encoding="utf-8")
+        out.write_text(found.page, encoding="utf-8")
         line(f"written to {out}")
     else:
-        line(found["page"])
+        line(found.page)
 
 
 @app.command()
@@ -275,7 +278,7 @@ def publish(
     if json:
         emit(found)
     else:
-        line(f"published as entry {found['entry']} of the ledger; give {found['published']} to the hub's operator")
+        line(f"published as entry {found.entry} of the ledger; give {found.published} to the hub's operator")
 
 
 @app.command()
@@ -305,12 +308,12 @@ def pull(
         return
     table(
         ("prompt", "cases", "score", "id"),
-        [(r["name"], r["n"], "-" if r["value"] is None else f"{100 * r['value']:.1f} %", r["prompt"])
-         for r in found["results"]],
-        title=f"{found['study']}, release {found['number']} of {found['released']} by {found['signer']}",
+        [(r.name, r.n, "-" if r.value is None else f"{100 * r.value:.1f} %", r.prompt)
+         for r in found.results],
+        title=f"{found.study}, release {found.number} of {found.released} by {found.signer}",
     )  # fmt: skip
-    line(found["sentence"])
-    show_calls(found["judge"])
+    line(found.sentence)
+    show_calls(found.judge)
 
 
 @app.command()
@@ -332,24 +335,21 @@ def ledger(
         if json:
             emit(one)
             return
-        line(f"entry {one['number']}, {one['decision']} {one['time']}, {one['size']:,} bytes, sha256 {one['sha256']}")
-        line(f"message: {one['message']}")
-        for name, rows in one["arrays"].items():
+        line(f"entry {one.number}, {one.decision} {one.time}, {one.size:,} bytes, sha256 {one.sha256}")
+        line(f"message: {one.message}")
+        for name, rows in one.arrays.items():
             line(f"array {name}, {len(rows)} x {len(rows[0])}")
-        line(one["bytes"])
+        line(one.bytes)
         return
     found = site_ledger(where, site=site, head=head)
     if json:
         emit(found)
         return
-    if not verify and found["entries"]:
-        rows = [
-            (e["number"], e["time"], e["decision"], e["code"] or e["verb"], e["size"], e["sha256"][:12])
-            for e in found["entries"]
-        ]
+    if not verify and found.entries:
+        rows = [(e.number, e.time, e.decision, e.code or e.verb, e.size, e.sha256[:12]) for e in found.entries]
         table(("entry", "time", "decision", "what", "bytes", "sha256"), rows)
-    line(f"{len(found['entries'])} entries, every one as it was written; head {found['head']}")
-    for note in found["notes"]:
+    line(f"{len(found.entries)} entries, every one as it was written; head {found.head}")
+    for note in found.notes:
         line(f"note: {note}")
 
 
@@ -367,6 +367,7 @@ def policy(
     json: Json = False,
 ) -> None:
     """Show what this site allows, or change it; a running worker heeds it at its next task."""
+    from fedprompt.workspace.as_json import as_json
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.policy import site_policy
 
@@ -379,21 +380,21 @@ def policy(
     if json:
         emit(found)
     else:
-        for name, value in found.items():
+        for name, value in as_json(found).items():
             line(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
-def _say_study(found: dict[str, Any]) -> None:
-    line(f"{found['study']}  {found['digest']}")
-    line(f"model {found['model']} ({found['model_digest']})")
-    answer = found["answer"]
-    line(f"fields: {', '.join(found['fields'])}; answer: {answer['type']} {', '.join(answer['labels'])}")
-    for template in found["templates"]:
+def _say_study(found: "StudyShown") -> None:
+    line(f"{found.study}  {found.digest}")
+    line(f"model {found.model} ({found.model_digest})")
+    answer = found.answer
+    line(f"fields: {', '.join(found.fields)}; answer: {answer['type']} {', '.join(answer['labels'])}")
+    for template in found.templates:
         line(f"asks '{template['name']}': {template.get('text') or template.get('messages')}")
-    line(f"{found['rounds']} rounds of {found['steps']} steps, about {found['bytes_a_round']:,} bytes a round")
-    line(f"nothing over fewer than {found['min_cases']} cases, at most {found['replies']} replies; what leaves:")
-    for sentence in found["leaves"]:
+    line(f"{found.rounds} rounds of {found.steps} steps, about {found.bytes_a_round:,} bytes a round")
+    line(f"nothing over fewer than {found.min_cases} cases, at most {found.replies} replies; what leaves:")
+    for sentence in found.leaves:
         line(f"  - {sentence}")
-    line(found["questions_told"])
+    line(found.questions_told)
     seen = {"hub": "the hub alone", "sites": "the hub, and the other sites by what it releases"}
-    line(f"who sees what this site scores: {seen[found['scores']]}")
+    line(f"who sees what this site scores: {seen[found.scores]}")

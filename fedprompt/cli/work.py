@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
 import typer
 
@@ -13,7 +13,10 @@ from fedprompt.cli.telling import Teller
 
 if TYPE_CHECKING:
     from fedprompt.evaluation.column_map import Columns
+    from fedprompt.models.chat.cost import Cost
     from fedprompt.models.protocols import CacheDtype as KeptIn
+    from fedprompt.workspace.local.scored import ChatScored, Scored
+    from fedprompt.workspace.ranking.comparing import PairMeasured, PairTold
 
 __all__ = ["compare", "federate", "score", "tune"]
 
@@ -53,7 +56,8 @@ def score(
     if dry_run:
         _dry_run(study, data, columns(map_, header, group), chosen, model, home, json)
         return
-    from fedprompt.evaluation.runs.label_pairs import LabelPair, told
+    from fedprompt.evaluation.runs.label_pairs import told
+    from fedprompt.workspace.local.scored import Scored
     from fedprompt.workspace.local.scoring import score as run
     from fedprompt.workspace.workspace import open_workspace
 
@@ -74,52 +78,54 @@ def score(
         emit(found)
         return
     _show_scores(found)
-    for pair in found.get("label_pairs", ()):
-        line(told(LabelPair(**pair)))
-    if found["power"] is not None and not any(row["p_adjusted"] < SURE for row in found["against_best"][:1]):
-        line(f"the best two: {found['power']}")
-    show_calls(found["judge"])
-    if "calls" in found:
+    if isinstance(found, Scored):
+        for pair in found.label_pairs:
+            line(told(pair))
+    apart = found.apart
+    if apart.power is not None and not any(row.p_adjusted < SURE for row in apart.against_best[:1]):
+        line(f"the best two: {apart.power}")
+    show_calls(found.judge)
+    if not isinstance(found, Scored):
         _say_chat(found)
         return
-    show_work(found)
-    line(f"{found['seconds']:.1f} s in all")
-    if found["cached"]:
-        line(f"{found['cached']:,} scores of single cases were known from an earlier run")
+    show_work(found.work, found.clipped)
+    line(f"{found.seconds:.1f} s in all")
+    if found.cached:
+        line(f"{found.cached:,} scores of single cases were known from an earlier run")
 
 
-def _show_scores(found: dict[str, Any]) -> None:
+def _show_scores(found: "Scored | ChatScored") -> None:
     """Print the templates, the best first, and why free texts got what they got."""
-    rows = sorted(found["results"], key=lambda entry: -(entry["value"] or 0.0))
-    more = {"macro_f1": "macro F1", "balanced_accuracy": "balanced"}
-    shown = [name for name in more if any(entry.get(name) is not None for entry in rows)]
+    rows = sorted(found.results, key=lambda entry: -(entry.run.score.value or 0.0))
+    scores = [entry.run.score for entry in rows]
+    more = {
+        "macro F1": [None if one.choice is None else one.choice.macro_f1 for one in scores],
+        "balanced": [None if one.choice is None else one.choice.balanced_accuracy for one in scores],
+    }
+    shown = {name: values for name, values in more.items() if any(value is not None for value in values)}
     table(
-        (
-            *("template", "cases", rows[0]["metric"] if rows else "score", "95 %"),
-            *(more[name] for name in shown),
-            "prompt",
-        ),
+        ("template", "cases", scores[0].metric if scores else "score", "95 %", *shown, "prompt"),
         [
             (
-                *(entry["name"], entry["n"], percent(entry["value"]), number(entry)),
-                *(percent(entry[name]) for name in shown),
-                entry["prompt"],
+                *(entry.name, score.n, percent(score.value), number(score.low, score.high)),
+                *(percent(values[place]) for values in shown.values()),
+                entry.prompt,
             )
-            for entry in rows
+            for place, (entry, score) in enumerate(zip(rows, scores, strict=True))
         ],
-        title=f"{found['study']} on {found['split']} with {found['model']}",
+        title=f"{found.study} on {found.split} with {found.model}",
     )
     why = [
-        (entry["name"], label, reason, cases)
+        (entry.name, label, reason, cases)
         for entry in rows
-        for label, counts in entry["reasons"].items()
+        for label, counts in entry.run.reasons.items()
         for reason, cases in counts.items()
     ]
     if why:
         table(("template", "scorer", "reason", "cases"), why)
     for entry in rows:
-        if entry["unscored"]:
-            line(f"{entry['name']}: {entry['unscored']:,} cases could not be judged and are in no score")
+        if entry.run.unscored:
+            line(f"{entry.name}: {entry.run.unscored:,} cases could not be judged and are in no score")
 
 
 def _dry_run(
@@ -139,45 +145,44 @@ def _dry_run(
     if json:
         emit(found)
         return
-    line(f"{found['templates']:,} templates on {found['cases']:,} cases with {found['model']}, nothing was run:")
-    if found["calls"]:
-        where = "another machine" if found["remote"] else "this machine"
-        line(f"{found['calls']:,} calls to a server on {where}")
-        line(f"about {found['input_tokens']:,} tokens to read and at most {found['output_tokens']:,} to write")
-        line(f"cost: {_money(found['cost'])}")
+    line(f"{found.templates:,} templates on {found.cases:,} cases with {found.model}, nothing was run:")
+    take = found.take
+    if take.calls:
+        where = "another machine" if take.remote else "this machine"
+        line(f"{take.calls:,} calls to a server on {where}")
+        line(f"about {take.input_tokens:,} tokens to read and at most {take.output_tokens:,} to write")
+        line(f"cost: {_money(take.cost)}")
     else:
-        line(f"about {found['tokens']:,} tokens")
-    if found["seconds"] is not None:
-        line(f"about {found['seconds']:.1f} s")
-    show_calls(found["judge"], "at most ")
-    for note in found["notes"]:
+        line(f"about {take.tokens:,} tokens")
+    if take.seconds is not None:
+        line(f"about {take.seconds:.1f} s")
+    show_calls(found.judge, "at most ")
+    for note in found.notes:
         line(note)
 
 
-def _say_chat(found: dict[str, Any]) -> None:
+def _say_chat(found: "ChatScored") -> None:
     """Say how a chat model was asked, what it could not be asked, and what that cost."""
-    methods = {entry["method"] for entry in found["results"]} - {None}
     told = {"likelihood": "by the likelihoods of its first token", "constrained": "by constrained answers"}
-    for method in sorted(methods):
+    for method in sorted({entry.method for entry in found.results if entry.method is not None}):
         line(f"answered {told[method]}")
-    for entry in found["results"]:
-        if entry["unparsed"]:
-            lines = found["unparsed_lines"].get(entry["prompt"], [])
+    for entry in found.results:
+        if entry.unparsed:
+            lines = (found.unparsed_lines or {}).get(entry.prompt, [])
             shown = ", ".join(map(str, lines[:10])) + (" ..." if len(lines) > 10 else "")
-            line(f"{entry['name']}: {entry['unparsed']} answers were no label and count as wrong (lines {shown})")
-        for reason, count in sorted(entry["failed"].items()):
-            line(f"{entry['name']}: {count} calls failed for good ({reason}) and are in no score")
-    if found["cached"]:
-        line(f"{found['cached']:,} answers were known from an earlier run and cost nothing")
-    line(
-        f"{found['calls']:,} calls, {found['tokens']:,} tokens, {found['seconds']:.1f} s, cost {_money(found['cost'])}"
-    )
-    for note in found["notes"]:
+            line(f"{entry.name}: {entry.unparsed} answers were no label and count as wrong (lines {shown})")
+        for reason, count in sorted((entry.failed or {}).items()):
+            line(f"{entry.name}: {count} calls failed for good ({reason}) and are in no score")
+    paid = found.paid
+    if paid.cached:
+        line(f"{paid.cached:,} answers were known from an earlier run and cost nothing")
+    line(f"{paid.calls:,} calls, {paid.tokens:,} tokens, {found.seconds:.1f} s, cost {_money(paid.cost)}")
+    for note in paid.notes:
         line(note)
 
 
-def _money(cost: dict[str, Any] | None) -> str:
-    return "not known" if cost is None else f"{cost['amount']:,.4f} {cost['currency']}"
+def _money(cost: "Cost | None") -> str:
+    return "not known" if cost is None else f"{cost.amount:,.4f} {cost.currency}"
 
 
 def tune(
@@ -211,13 +216,12 @@ def tune(
     if json:
         emit(found)
         return
-    line(f"{found['prompt']}: {found['steps']} steps in {found['seconds']:.1f} s")
-    if loss := found["loss"]:
+    line(f"{found.prompt}: {found.steps} steps in {found.seconds:.1f} s")
+    if loss := found.loss:
         line(f"loss {loss[0]:.3f} in the first part of the steps, {loss[-1]:.3f} in the last")
-    for split in ("validation", "test"):
-        entry = found.get(split) or {}
-        line(f"{split}: {percent(entry.get('value'))} {number(entry)}".rstrip())
-    show_work(found)
+    for split, entry in (("validation", found.validation), ("test", found.test)):
+        line(f"{split}: {percent(entry.value)} {number(entry.low, entry.high)}".rstrip())
+    show_work(found.work, found.clipped)
 
 
 def federate(
@@ -276,12 +280,12 @@ def federate(
     if json:
         emit(found)
         return
-    show_rounds(found.get("rounds", ()))
-    show_test(found.get("test", {}))
-    for sentence in found.get("sentences", ()):
-        line(str(sentence))
-    show_work(found)
-    show_calls(found.get("judge"))
+    show_rounds(found.rounds)
+    show_test(found.test)
+    for sentence in found.sentences:
+        line(sentence)
+    show_work(found.work, found.clipped)
+    show_calls(found.judge)
 
 
 def _forecast(
@@ -299,20 +303,20 @@ def _forecast(
     if json:
         emit(found)
         return
-    rows, chat = [], "calls" in found
-    for name, one in found["sites"].items():
-        seconds = "-" if one["seconds"] is None else f"{one['seconds']:.0f}"
-        cases = "-" if one["cases"] is None else one["cases"]
-        bill = (_count(one["calls"]), _count(one["tokens"]), _money(one["cost"])) if chat else ()
-        rows.append((name, cases, seconds, f"{one['sent']:,}", f"{one['received']:,}", *bill))
-    heads = ("site", "cases", "seconds", "bytes to it", "bytes from it", *(("calls", "tokens", "cost") if chat else ()))
-    table(heads, rows, title=f"{found['rounds']} rounds")
-    if chat:
-        cost = _money(found["cost"])
-        line(f"all sites: {_count(found['calls'])} calls, at most {_count(found['tokens'])} tokens, cost {cost}")
-    show_calls(found.get("judge"), "at most ")
-    line(f"nothing was sent; seconds: {found['basis']}")
-    for note in found["notes"]:
+    rows, chat = [], found.chat
+    for name, one in found.sites.items():
+        seconds = "-" if one.seconds is None else f"{one.seconds:.0f}"
+        cases = "-" if one.cases is None else one.cases
+        bill = () if one.chat is None else (_count(one.chat.calls), _count(one.chat.tokens), _money(one.chat.cost))
+        rows.append((name, cases, seconds, f"{one.sent:,}", f"{one.received:,}", *bill))
+    counted = () if chat is None else ("calls", "tokens", "cost")
+    table(("site", "cases", "seconds", "bytes to it", "bytes from it", *counted), rows, title=f"{found.rounds} rounds")
+    if chat is not None:
+        cost = _money(chat.cost)
+        line(f"all sites: {_count(chat.calls)} calls, at most {_count(chat.tokens)} tokens, cost {cost}")
+    show_calls(None if found.judging is None else found.judging.judge, "at most ")
+    line(f"nothing was sent; seconds: {found.basis}")
+    for note in found.notes:
         line(note)
 
 
@@ -338,35 +342,37 @@ def compare(
     if json:
         emit(found)
         return
-    first, *others = found["prompts"]
-    for second, pair in zip(others, found["pairs"], strict=True):
-        rows = []
-        for site, one in first["by_site"].items():
-            other, apart = second["by_site"].get(site), pair["by_site"].get(site)
-            values = (percent(None if entry is None else entry["value"]) for entry in (one, other))
+    first, *others = found.prompts
+    for second, pair in zip(others, found.pairs, strict=True):
+        rows, told = [], pair.told
+        for site, one in first.by_site.items():
+            other, apart = second.by_site.get(site), told.by_site.get(site)
+            values = (percent(None if entry is None else entry.value) for entry in (one, other))
             rows.append((site, *values, *(("-", "", "") if apart is None else _cells(apart))))
         if rows:
-            table(("site", first["name"], second["name"], "points", "95 %", "p"), rows)
-        line(pair["sentence"])
-        if pair["p"] is not None:
-            line(_tests_said(pair, len(others)))
+            table(("site", first.name, second.name, "points", "95 %", "p"), rows)
+        line(told.sentence)
+        if told.whole.p is not None:
+            line(_tests_said(told, len(others)))
 
 
-def _tests_said(pair: dict[str, Any], pairs: int) -> str:
+def _tests_said(pair: "PairTold", pairs: int) -> str:
     """Return the test over all sites, how much they differ, and how many cases it takes."""
-    name = {"mcnemar": "McNemar's exact test", "normal": "the paired test of means"}[pair["test"]]
-    said = [f"{name} over {pair['n']:,} cases: p = {pair['p']:.3f}"]
+    name = {"mcnemar": "McNemar's exact test", "normal": "the paired test of means"}[pair.whole.test or "mcnemar"]
+    said = [f"{name} over {pair.whole.n:,} cases: p = {pair.whole.p:.3f}"]
     if pairs > 1:
-        said.append(f"{pair['p_adjusted']:.3f} corrected for {pairs} comparisons (Holm)")
-    if pair["i2"] is not None:
-        said.append(f"{100 * pair['i2']:.0f} % of the spread between sites is more than chance (I squared)")
-    return "; ".join([*said, pair["power"]])
+        said.append(f"{pair.p_adjusted:.3f} corrected for {pairs} comparisons (Holm)")
+    if pair.i2 is not None:
+        said.append(f"{100 * pair.i2:.0f} % of the spread between sites is more than chance (I squared)")
+    return "; ".join([*said, *([] if pair.power is None else [pair.power])])
 
 
-def _cells(entry: dict[str, Any]) -> tuple[str, str, str]:
+def _cells(entry: "PairMeasured") -> tuple[str, str, str]:
     """Return a site's difference and its interval, both in points, and its p-value."""
-    interval = f"({100 * entry['low']:+.1f} to {100 * entry['high']:+.1f})"
-    return f"{100 * entry['difference']:+.1f}", interval, f"{entry['p']:.3f}"
+    if entry.difference is None or entry.low is None or entry.high is None:
+        return "-", "", ""
+    interval = f"({100 * entry.low:+.1f} to {100 * entry.high:+.1f})"
+    return f"{100 * entry.difference:+.1f}", interval, f"{entry.p:.3f}"
 
 
 def _split(name: str) -> SplitName:

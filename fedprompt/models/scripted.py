@@ -7,11 +7,9 @@ loss, and the gradient is known in closed form. The same text gives the same num
 """
 
 import hashlib
-import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +30,20 @@ from fedprompt.models.protocols import (
     RunSettings,
     Tokens,
 )
-from fedprompt.models.vocabulary import By, Nearest
+from fedprompt.models.scripted_words import (
+    NEGATIVE,
+    POSITIVE,
+    SIZE,
+    TOKEN,
+    WIDTH,
+    Context,
+    Lexicon,
+    context_of,
+    digest_of,
+    direction,
+    embedding,
+    words_of,
+)
 from fedprompt.models.work import unshared
 from fedprompt.prompts.rendered import SOFT, Rendered
 from fedprompt.prompts.soft import SoftPrompt
@@ -40,24 +51,8 @@ from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["WIDTH", "ScriptedModel"]
 
-WIDTH = 16
 WINDOW = 8192
-SIZE = 0.1  # input embeddings are small, as in real models, so that usual learning rates move them
 REACH = 4.0  # how far the mean of a soft prompt moves the context
-_POSITIVE = (
-    "amazing awesome beautiful best better brilliant charming clear delight delightful easy enjoy "
-    "enjoyed excellent fantastic fine fun funny glad good great happy helpful impressive like liked "
-    "love loved lovely nice perfect pleasant positive recommend right smart strong superb thanks true "
-    "useful well win wonderful worth yes"
-)
-_NEGATIVE = (
-    "angry annoying awful bad boring broken cheap crash damage dead dull dumb fail failed failure false "
-    "hate hated horrible hurt lame lost mess negative no pain poor problem sad slow stupid terrible "
-    "ugly unhappy unpleasant useless waste weak worse worst wrong"
-)
-POSITIVE = frozenset(_POSITIVE.split())
-NEGATIVE = frozenset(_NEGATIVE.split())
-NEGATION = frozenset(("not", "never", "nor", "hardly", "t"))  # "t" as in "don't"
 CONTINUATIONS = (
     " good",
     " bad",
@@ -68,15 +63,6 @@ CONTINUATIONS = (
     " The text says so.",
     " I think.",
 )
-_TOKEN = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
-
-
-@dataclass(frozen=True)
-class _Context:
-    """``sentiment`` in [-1, 1] and ``fixed``: the part of h ([width] float64) that no soft prompt moves."""
-
-    sentiment: float
-    fixed: NDArray[np.float64]
 
 
 class ScriptedModel:
@@ -91,7 +77,7 @@ class ScriptedModel:
             window=WINDOW,
             settings=settings or RunSettings(dtype="float32", threads=1),
         )
-        self.vocabulary = _Vocabulary()
+        self.vocabulary = Lexicon()
 
     @property
     def info(self) -> ModelInfo:
@@ -120,7 +106,7 @@ class ScriptedModel:
         for query, tokens in zip(queries, lengths, strict=True):
             stop.check()
             mean = self._mean(query.rendered, query.soft)
-            answers.append(_loglikelihoods(_context(query.rendered.text()), _words(query.words), mean))
+            answers.append(_loglikelihoods(context_of(query.rendered.text()), words_of(query.words), mean))
             prefix = 0 if query.soft is None else hash(query.soft)
             for token in tokens:
                 prefix = hash((prefix, token))
@@ -128,7 +114,7 @@ class ScriptedModel:
             done += len(tokens)
             if progress is not None:
                 progress(done, total)
-        sizes = tuple(np.array([len(_TOKEN.findall(word)) for word in query.words]) for query in queries)
+        sizes = tuple(np.array([len(TOKEN.findall(word)) for word in query.words]) for query in queries)
         return ChoiceResult(tuple(answers), sizes, total, len(seen), time.perf_counter() - start)
 
     def generate(
@@ -148,7 +134,7 @@ class ScriptedModel:
             ModelMismatch: a soft prompt was made for another model.
         """
         found = [self._continue(place, query, decoding, hear, stop) for place, query in enumerate(queries)]
-        read = [_TOKEN.findall(query.rendered.text()) for query in queries]
+        read = [TOKEN.findall(query.rendered.text()) for query in queries]
         names: dict[str, int] = {}
         fresh = unshared([[names.setdefault(token, len(names)) for token in tokens] for tokens in read])
         return tuple(
@@ -158,18 +144,18 @@ class ScriptedModel:
 
     def length(self, rendered: Rendered, words: Sequence[str] = (), soft: int = 0) -> int:
         """Return how many tokens a prompt has with its longest word and ``soft`` soft tokens."""
-        longest = max((len(_TOKEN.findall(word)) for word in words), default=0)
-        return len(_TOKEN.findall(rendered.text())) + longest + soft
+        longest = max((len(TOKEN.findall(word)) for word in words), default=0)
+        return len(TOKEN.findall(rendered.text())) + longest + soft
 
     def nested(self, rendered: Rendered, words: Sequence[str]) -> Nested:
         """Return which words' tokens begin others'; as words are compared whole here, it moves no likelihood."""
-        return Nested.of([tuple(_TOKEN.findall(word.strip().lower())) for word in words])
+        return Nested.of([tuple(TOKEN.findall(word.strip().lower())) for word in words])
 
     def vocabulary_init(self, tokens: int, rng: np.random.Generator) -> SoftPrompt:
         """Return the input embeddings of ``tokens`` words drawn from the lexicon."""
         words = sorted(POSITIVE | NEGATIVE)
         drawn = [words[int(i)] for i in rng.choice(len(words), size=tokens, replace=tokens > len(words))]
-        return SoftPrompt((SIZE * np.stack([_embedding(word) for word in drawn])).astype(np.float32), self._info.digest)
+        return SoftPrompt((SIZE * np.stack([embedding(word) for word in drawn])).astype(np.float32), self._info.digest)
 
     def text_init(self, text: str, tokens: int) -> SoftPrompt:
         """Return the input embeddings of a text's first ``tokens`` tokens, repeated where it has fewer.
@@ -177,10 +163,10 @@ class ScriptedModel:
         Raises:
             ModelError: the text is empty.
         """
-        pieces = _TOKEN.findall(text)
+        pieces = TOKEN.findall(text)
         if not pieces:
             raise ModelError("a soft prompt cannot start from an empty text; give 'init' some words")
-        vectors = SIZE * np.stack([_embedding(pieces[i % len(pieces)]) for i in range(tokens)])
+        vectors = SIZE * np.stack([embedding(pieces[i % len(pieces)]) for i in range(tokens)])
         return SoftPrompt(vectors.astype(np.float32), self._info.digest)
 
     def objective(
@@ -214,8 +200,8 @@ class ScriptedModel:
     def _sizes(self, query: ChoiceQuery, tokens: int) -> tuple[Tokens, int]:
         """Return what a pass over a query takes, and how many tokens stand before its slot."""
         before, _, after = query.rendered.text().partition(SOFT.value)
-        first, rest = len(_TOKEN.findall(before)), tokens + len(_TOKEN.findall(after))
-        words = sum(len(_TOKEN.findall(word)) - 1 for word in query.words)
+        first, rest = len(TOKEN.findall(before)), tokens + len(TOKEN.findall(after))
+        words = sum(len(TOKEN.findall(word)) - 1 for word in query.words)
         return Tokens(len(query.words) * (first + rest) + words, rest + words), first
 
     def _tokens(self, rendered: Rendered, words: Sequence[str]) -> list[str]:
@@ -223,7 +209,7 @@ class ScriptedModel:
             raise ModelError("a choice needs at least one word to compare")
         if (nested := self.nested(rendered, words)).same:
             raise untold(words, nested)
-        tokens = _TOKEN.findall(rendered.text()) + [part for word in words for part in _TOKEN.findall(word)]
+        tokens = TOKEN.findall(rendered.text()) + [part for word in words for part in TOKEN.findall(word)]
         longest = self.length(rendered, words)
         if longest > WINDOW:
             raise ModelError(f"a prompt has {longest} tokens and the model's window has {WINDOW}; shorten the text")
@@ -248,10 +234,10 @@ class ScriptedModel:
     ) -> Generated:
         self._tokens(query.rendered, CONTINUATIONS)
         written = query.rendered.text()
-        scores = _loglikelihoods(_context(written), _words(CONTINUATIONS), self._mean(query.rendered, query.soft))
+        scores = _loglikelihoods(context_of(written), words_of(CONTINUATIONS), self._mean(query.rendered, query.soft))
         text, tokens = "", 0
         for index in _ordered(scores, decoding, written)[:3]:
-            for piece in _TOKEN.findall(CONTINUATIONS[int(index)]):
+            for piece in TOKEN.findall(CONTINUATIONS[int(index)]):
                 stop.check()
                 if tokens >= decoding.max_tokens:
                     return Generated(text, tokens)
@@ -277,7 +263,7 @@ class _Objective:
                 raise ModelError("a prompt to tune has no soft slot; write {soft} where the soft prompt is to stand")
             if not 0 <= answer < len(query.words):
                 raise ModelError(f"the answer {answer} is not the index of one of {len(query.words)} words")
-        self._cases = [(_context(query.rendered.text()), _words(query.words)) for query in queries]
+        self._cases = [(context_of(query.rendered.text()), words_of(query.words)) for query in queries]
         self._answers, self._sizes = tuple(answers), sizes
 
     def __len__(self) -> int:
@@ -316,75 +302,17 @@ class _Objective:
         return np.stack([_loglikelihoods(context, words, mean) for context, words in self._cases])
 
 
-class _Vocabulary:
-    """The lexicon's words, each after a space; all are plain."""
-
-    def __init__(self) -> None:
-        self._words = [f" {word}" for word in sorted(POSITIVE | NEGATIVE)]
-
-    def nearest(self, vectors: NDArray[np.float32], count: int, by: By, *, plain: bool = True) -> Nearest:
-        """Return the ``count`` words nearest to each row of [rows, width], or all if fewer."""
-        wanted, rows = np.asarray(vectors, np.float64), self.vectors(range(len(self._words))).astype(np.float64)
-        likeness = wanted @ rows.T
-        if by == "cosine":
-            likeness /= np.linalg.norm(rows, axis=1) * np.maximum(np.linalg.norm(wanted, axis=1), 1e-12)[:, None]
-        elif by == "euclid":
-            likeness = -np.linalg.norm(wanted[:, None] - rows[None], axis=2)
-        order = np.argsort(-likeness, axis=1, kind="stable")[:, :count]
-        return Nearest(order, np.take_along_axis(likeness, order, axis=1))
-
-    def vectors(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Return the words' input embeddings, [tokens, width] float32."""
-        return (SIZE * np.stack([_embedding(self._words[token]) for token in tokens])).astype(np.float32)
-
-    def spelt(self, tokens: Sequence[int]) -> str:
-        """Return the words one after the other."""
-        return "".join(self._words[token] for token in tokens)
-
-    def reads_back(self, tokens: Sequence[int]) -> bool:
-        """Return whether the words' text is read as these words."""
-        return _TOKEN.findall(self.spelt(tokens)) == [self._words[token] for token in tokens]
-
-
-def _slopes(context: _Context, words: NDArray[np.float64]) -> NDArray[np.float64]:
+def _slopes(context: Context, words: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return [words, width], the derivative of every word's score by the soft prompt's mean."""
-    return words + context.sentiment * np.outer(words @ _direction("sentiment"), _direction("gain"))
+    return words + context.sentiment * np.outer(words @ direction("sentiment"), direction("gain"))
 
 
-def _loglikelihoods(context: _Context, words: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+def _loglikelihoods(context: Context, words: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return [words] log-probabilities; the words given are the whole vocabulary."""
     scores = words @ context.fixed + _slopes(context, words) @ mean
     scores = scores - scores.max()
     logs: NDArray[np.float64] = scores - np.log(np.exp(scores).sum())
     return logs
-
-
-@lru_cache(maxsize=65_536)
-def _context(text: str) -> _Context:
-    tokens = [token.strip().lower() for token in _TOKEN.findall(text)]
-    verdict = 0.0
-    for place, token in enumerate(tokens):
-        sign = (token in POSITIVE) - (token in NEGATIVE)
-        if sign and any(before in NEGATION for before in tokens[max(0, place - 3) : place]):
-            sign = -sign
-        # What comes last weighs most, so that demonstrations do not drown the case.
-        verdict += sign * 0.97 ** (len(tokens) - 1 - place)
-    sentiment = float(np.tanh(verdict))
-    tail = "".join(tokens[-3:])
-    clarity = 0.5 + (int.from_bytes(_digest(tail)[:2], "little") / 65_535)
-    bias = 0.45 * _embedding("tail " + tail)
-    noise = 0.2 / clarity * _embedding("noise " + text)
-    return _Context(sentiment, 2.0 * clarity * sentiment * _direction("sentiment") + bias + noise)
-
-
-def _words(words: Sequence[str]) -> NDArray[np.float64]:
-    """Return [words, width]: sentiment words lie along the sentiment, others where a hash says."""
-    rows = []
-    for word in words:
-        plain = word.strip().lower()
-        sign = (plain in POSITIVE) - (plain in NEGATIVE)
-        rows.append(sign * _direction("sentiment") + 0.25 * _embedding("word " + plain))
-    return np.stack(rows)
 
 
 def _ordered(scores: NDArray[np.float64], decoding: Decoding, written: str) -> NDArray[np.int64]:
@@ -400,24 +328,6 @@ def _ordered(scores: NDArray[np.float64], decoding: Decoding, written: str) -> N
     order = np.argsort(-weights, kind="stable")
     before = np.cumsum(weights[order] / weights.sum()) - weights[order] / weights.sum()
     kept = order[before < decoding.top_p]
-    rng = np.random.default_rng([decoding.seed, int.from_bytes(_digest(written)[:8], "little")])
+    rng = np.random.default_rng([decoding.seed, int.from_bytes(digest_of(written)[:8], "little")])
     drawn: NDArray[np.int64] = kept[np.argsort(-(scaled[kept] + rng.gumbel(size=len(kept))), kind="stable")]
     return drawn
-
-
-@lru_cache(maxsize=16)
-def _direction(name: str) -> NDArray[np.float64]:
-    vector = _embedding("direction " + name)
-    unit: NDArray[np.float64] = vector / np.linalg.norm(vector)
-    return unit
-
-
-@lru_cache(maxsize=65_536)
-def _embedding(token: str) -> NDArray[np.float64]:
-    """Return [width] values in [-1, 1) made of a token's hash."""
-    values: NDArray[np.float64] = np.frombuffer(_digest(token), dtype="<i2").astype(np.float64) / 32_768
-    return values
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=2 * WIDTH).digest()

@@ -1,13 +1,13 @@
 """The assets as the command line and the pages see them: which there are, which are ready, and the pull."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from fedprompt.models.assets.catalogue import ASSETS, PullProgress, installed, pull
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.progress import Progress, Report, quiet
 
-__all__ = ["assets_ready", "list_assets", "pull_assets"]
+__all__ = ["AssetRow", "AssetsPulled", "assets_ready", "list_assets", "pull_assets"]
 
 MEGA = 1_000_000
 CONVERSION_SECONDS = 60.0  # measured on two cores: 30 on idle ones, 80 on busy ones
@@ -24,26 +24,47 @@ def assets_ready(home: Home) -> bool:
     return set(installed(home.path)) == set(ASSETS)
 
 
-def list_assets(home: Home) -> list[dict[str, Any]]:
-    """Return a row an asset: name, what, licence, package, version, bytes (of the archive), ready, path."""
+@dataclass(frozen=True)
+class AssetRow:
+    """An asset: what it is, which ``package`` brings it, the archive's ``bytes``, and where it lies once ``ready``."""
+
+    name: str
+    what: str
+    licence: str
+    package: str
+    version: str
+    bytes: int
+    ready: bool
+    path: str
+
+
+@dataclass(frozen=True)
+class AssetsPulled:
+    """Every asset, as it is after a pull."""
+
+    assets: tuple[AssetRow, ...]
+
+
+def list_assets(home: Home) -> tuple[AssetRow, ...]:
+    """Return every asset."""
     ready = installed(home.path)
-    return [
-        {
-            "name": asset.name,
-            "what": asset.what,
-            "licence": asset.licence,
-            "package": asset.package,
-            "version": asset.version,
-            "bytes": asset.size,
-            "ready": asset.name in ready,
-            "path": str(asset.folder(home.path)),
-        }
+    return tuple(
+        AssetRow(
+            name=asset.name,
+            what=asset.what,
+            licence=asset.licence,
+            package=asset.package,
+            version=asset.version,
+            bytes=asset.size,
+            ready=asset.name in ready,
+            path=str(asset.folder(home.path)),
+        )
         for asset in ASSETS.values()
-    ]
+    )
 
 
-def pull_assets(home: Home, report: Report = quiet, stop: StopToken = NEVER) -> dict[str, Any]:
-    """Fetch what is missing and make it ready; return ``{"assets": rows}``, rows as of :func:`list_assets`.
+def pull_assets(home: Home, report: Report = quiet, stop: StopToken = NEVER) -> AssetsPulled:
+    """Fetch what is missing and make it ready.
 
     Raises:
         AssetError: no index answers, a digest differs, the disk is full, or a conversion failed.
@@ -51,7 +72,7 @@ def pull_assets(home: Home, report: Report = quiet, stop: StopToken = NEVER) -> 
     missing = [name for name in ASSETS if name not in installed(home.path)]
     if missing:
         pull(home.path, missing, progress=lambda told: report(_progress(told, missing)), stop=stop)
-    return {"assets": list_assets(home)}
+    return AssetsPulled(list_assets(home))
 
 
 def _progress(told: PullProgress, missing: list[str]) -> Progress:

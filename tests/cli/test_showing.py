@@ -20,8 +20,8 @@ def test_control_characters_are_not_passed_on(capsys: pytest.CaptureFixture[str]
 def test_a_missing_number_is_a_dash_and_not_zero() -> None:
     assert percent(None) == "-"
     assert percent(0.0) == "0.0 %"
-    assert number({"low": 0.88, "high": 0.924}) == "(88.0 to 92.4)"
-    assert number({"low": None, "high": None}) == ""
+    assert number(0.88, 0.924) == "(88.0 to 92.4)"
+    assert number(None, None) == ""
 
 
 def test_json_refuses_what_is_not_a_number(capsys: pytest.CaptureFixture[str]) -> None:

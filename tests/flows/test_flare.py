@@ -6,8 +6,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from benchmarks.loopback import Loopback
 from fedprompt.errors import FederationError
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.flare.address import LEDGER, WORKER_SOCKET
+from fedprompt.federation.transports.flare.admin import admin_session, connected, submit
 from fedprompt.federation.transports.flare.engine import command
 from fedprompt.federation.transports.flare.link import LinkServer
-from fedprompt.federation.transports.flare.transport import FlareTransport, connected
+from fedprompt.federation.transports.flare.transport import FlareTransport
 from fedprompt.models.scripted import WIDTH
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.ledger import Ledger
@@ -46,6 +47,7 @@ from fedprompt.workspace.site.ledger import site_ledger, site_ledger_show
 from fedprompt.workspace.site.pull import site_pull
 from fedprompt.workspace.workspace import open_workspace
 from tests.docs.test_commands import documented_keys
+from tests.flows.lying_site import Eve, packed
 from tests.scripted_sites import MODEL, STUDY, write_cases, write_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -60,22 +62,7 @@ class Running:
     loopback: Loopback
     study: Path
     local: dict[str, Any]
-    eve: "Eve"
-
-
-@dataclass
-class Eve:
-    """A site that is enrolled and whose worker sends whatever the test puts into ``answer``."""
-
-    ledger: Ledger
-    answer: Callable[[bytes], bytes] = field(default=lambda task: b"")
-    honest_ledger: bool = True
-
-    def handle(self, header: object, task: bytes) -> tuple[dict[str, Any], bytes]:
-        data = self.answer(task)
-        written = data if self.honest_ledger else b"something else"
-        entry = self.ledger.append(decision="sent", study=DIGEST, message={}, arrays={}, data=written)
-        return {"head": entry.hash, "trail": []}, data
+    eve: Eve
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +125,11 @@ def test_the_ledgers_hold_the_heads_that_the_hub_recorded_and_the_bytes_that_lef
     heads = {row.site: row.head for row in status.sites}
     for site in SITES:
         listed = site_ledger(running.loopback.sites[site], head=heads[site])
-        assert listed["ok"] and all(entry["kept"] for entry in listed["entries"])
-        sent = [entry["number"] for entry in listed["entries"] if entry["verb"] == "tune"]
+        assert listed.ok and all(entry.kept for entry in listed.entries)
+        sent = [entry.number for entry in listed.entries if entry.verb == "tune"]
         shown = site_ledger_show(running.loopback.sites[site], sent[0])
-        assert len(bytes.fromhex(shown["bytes"])) == shown["size"]
-        assert np.array(shown["arrays"]["delta"]).shape == (3, WIDTH)
+        assert len(bytes.fromhex(shown.bytes)) == shown.size
+        assert np.array(shown.arrays["delta"]).shape == (3, WIDTH)
 
 
 def test_no_private_key_and_no_case_is_in_what_travelled(running: Running, found: dict[str, Any]) -> None:
@@ -171,18 +158,6 @@ def wire(running: Running) -> Iterator[FlareTransport]:
 def hub(wire: FlareTransport) -> Hub:
     """Return a hub that asks over the wire."""
     return Hub(wire, DIGEST)
-
-
-def packed(task: bytes, change: dict[str, Any], **arrays: np.ndarray) -> bytes:
-    """Return a reply to ``task`` as a site that keeps no rules may make one."""
-    from safetensors.numpy import load, save
-
-    asked = json.loads(load(task)["task"].tobytes())
-    body = {"verb": "describe", "task": asked["task"], "tune": 30, "validation": 20, "test": 20, "labels": [35, 35]}
-    if asked["verb"] == "tune":
-        body = {"verb": "tune", "task": asked["task"], "round": 1, "cases": 30, "loss": 0.5}
-    text = json.dumps({**body, **change}).encode()
-    return save({"reply": np.frombuffer(text, dtype=np.uint8), **arrays})
 
 
 @pytest.mark.parametrize(
@@ -279,19 +254,13 @@ def test_a_second_site_of_the_same_name_is_not_admitted(running: Running, tmp_pa
     invite = running.loopback.root / "files" / "ant.invite.json"
     asked = site_init(find_home(tmp_path / "mallory"), invite, out=tmp_path / "ant.request.zip")
     with pytest.raises(FederationError, match="a site 'ant' is admitted already, with another key"):
-        hub_admit(running.loopback.hub, Path(asked["request"]), confirm=lambda *_: True)
+        hub_admit(running.loopback.hub, Path(asked.request), confirm=lambda *_: True)
 
 
 def test_a_job_that_names_another_class_does_not_run_at_a_site(running: Running, hub: Hub, tmp_path: Path) -> None:
-    from fedprompt.federation.transports.flare import transport
-
-    with transport._session(running_hub(running.loopback.hub)) as session:
-        before = transport.SITE_CLASS
-        transport.SITE_CLASS = "nvflare.app_common.np.np_trainer.NPTrainer"  # type: ignore[attr-defined]
-        try:
-            job = transport._submit(session, ["ant"])
-        finally:
-            transport.SITE_CLASS = before  # type: ignore[attr-defined]
+    other = "nvflare.app_common.np.np_trainer.NPTrainer"
+    with admin_session(running_hub(running.loopback.hub)) as session:
+        job = submit(session, ["ant"], other)
         session.wait_for_job(job, timeout=60)
         assert "EXECUTION_EXCEPTION" in str(session.get_job_status(job)) or "ABNORMAL" in str(
             session.get_job_status(job)
@@ -368,7 +337,7 @@ def test_a_release_reaches_a_site_and_one_that_is_not_the_hubs_does_not(
     assert wire.deliver("ant", b"PK not a release") != "received"
     with open_workspace(running.loopback.sites["ant"].path) as ws:
         pulled = site_pull(ws, running.loopback.root / "ant.csv")
-    assert pulled["prompts"] == found["prompts"] and pulled["results"][0]["n"] == 20
+    assert pulled.prompts == found["prompts"] and pulled.results[0].n == 20
 
 
 def test_no_process_of_a_site_that_was_killed_is_left(running: Running, hub: Hub) -> None:

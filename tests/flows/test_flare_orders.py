@@ -22,6 +22,7 @@ from fedprompt.verbs.wire import unpack_task
 from fedprompt.workspace.enrolled.engine_process import EngineProcess
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.rounds.federated import FederatedResult
 from fedprompt.workspace.rounds.federating import federate_flare
 from fedprompt.workspace.rounds.gathering_now import runs_now
 from fedprompt.workspace.rounds.given_orders import await_answer, give_order
@@ -91,9 +92,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             cat.may_tune.set()
 
 
-def begun(home: Home, study: Path, *sites: str) -> Callable[[], dict[str, Any]]:
+def begun(home: Home, study: Path, *sites: str) -> Callable[[], FederatedResult]:
     """Begin a federation in a thread; return what waits for its result."""
-    found: list[dict[str, Any] | BaseException] = []
+    found: list[FederatedResult | BaseException] = []
 
     def work() -> None:
         try:
@@ -105,7 +106,7 @@ def begun(home: Home, study: Path, *sites: str) -> Callable[[], dict[str, Any]]:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
 
-    def result() -> dict[str, Any]:
+    def result() -> FederatedResult:
         thread.join(LONG)
         assert found, "the federation did not end"
         if isinstance(found[0], BaseException):
@@ -140,9 +141,9 @@ def test_a_round_is_closed_while_a_site_is_still_at_work(running: Running) -> No
     assert (given.done, given.said) == (True, "the step goes on without cat")
     running.cat.may_tune.set()
     found = result()
-    (record,) = found["rounds"]
-    assert [(one["site"], one["step"], one["why"]) for one in record["missing"]] == [("cat", "tune", "closed")]
-    assert set(record["by_site"]) == set(SITES)  # it scored the round's prompt, once it was free
+    (record,) = found.rounds
+    assert [(one.site, one.step, one.why) for one in record.missing] == [("cat", "tune", "closed")]
+    assert set(record.by_site) == set(SITES)  # it scored the round's prompt, once it was free
     assert runs_now(home) == ()
     end = time.monotonic() + LONG
     while not (gone := cleaned(kit)) and time.monotonic() < end:
@@ -158,6 +159,6 @@ def test_rounds_in_which_nobody_waits_run_among_machines(running: Running) -> No
         running.loopback._start(site, words, running.loopback.sites[site])
         running.loopback.await_site(site)
     found = begun(running.loopback.hub, running.buffered, "ant", "bee")()
-    assert [record["round"] for record in found["rounds"]] == [1, 2, 3]
-    assert all(set(record["by_site"]) == {"ant", "bee"} and not record["missing"] for record in found["rounds"])
-    assert len({record["prompt"] for record in found["rounds"]}) == 3
+    assert [record.round for record in found.rounds] == [1, 2, 3]
+    assert all(set(record.by_site) == {"ant", "bee"} and not record.missing for record in found.rounds)
+    assert len({record.prompt for record in found.rounds}) == 3

@@ -18,6 +18,7 @@ from fedprompt.evaluation.readers import read_cases
 from fedprompt.models.protocols import ChoiceQuery
 from fedprompt.models.registry import load, settings_for
 from fedprompt.site.ledger import Ledger
+from fedprompt.workspace.demo.result import DemoResult
 from fedprompt.workspace.demo.run import DemoSettings, demo
 from fedprompt.workspace.exchange.exporting import export_prompts
 from fedprompt.workspace.progress import Progress
@@ -31,7 +32,7 @@ NAMES = ("manual", "local_own", "local_only", "centralised", "federated", "kept"
 
 
 @pytest.fixture(scope="module")
-def finished(home_with_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def finished(home_with_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemoResult]:
     """A home in which a small demo was broken off once and then finished, and what it found."""
     home = tmp_path_factory.mktemp("real")
     (home / "assets").symlink_to(home_with_assets / "assets")
@@ -46,30 +47,30 @@ def finished(home_with_assets: Path, tmp_path_factory: pytest.TempPathFactory) -
         return home, demo(ws, SMALL)
 
 
-def test_the_demo_gives_every_number_of_its_table(finished: tuple[Path, dict[str, Any]]) -> None:
+def test_the_demo_gives_every_number_of_its_table(finished: tuple[Path, DemoResult]) -> None:
     _, result = finished
-    assert len(result["templates"]) == 3
-    assert len(result["rounds"]) == 1
+    assert len(result.templates) == 3
+    assert len(result.rounds) == 1
     for name in NAMES:
-        row = result["test"][name]
-        assert row["low"] <= row["mean"] <= row["high"]
-        assert row["worst"] == min(row["by_site"].values())
-        assert sorted(row["by_site"]) == ["editorials", "movies", "products", "tweets"]
-    for site, by_site in result["transfer"].items():
-        assert result["test"]["local_own"]["by_site"][site] == by_site[site]
-    kept = result["test"]["kept"]["by_site"]
-    for site, choice in result["kept"].items():
-        assert kept[site] == result["test"][choice]["by_site"][site]
-    assert len(result["sentences"]) == 4
+        row = result.outcome.test[name]
+        assert row.low <= row.mean <= row.high
+        assert row.worst == min(row.by_site.values())
+        assert sorted(row.by_site) == ["editorials", "movies", "products", "tweets"]
+    for site, by_site in result.outcome.transfer.items():
+        assert result.outcome.test["local_own"].by_site[site] == by_site[site]
+    kept = result.outcome.test["kept"].by_site
+    for site, choice in result.outcome.kept.items():
+        assert kept[site] == result.outcome.test[choice].by_site[site]
+    assert len(result.outcome.sentences) == 4
 
 
-def test_tuning_on_real_text_beats_chance_by_far(finished: tuple[Path, dict[str, Any]]) -> None:
+def test_tuning_on_real_text_beats_chance_by_far(finished: tuple[Path, DemoResult]) -> None:
     # 120 cases: chance is 0.5 with a standard error of 0.046; 0.75 is five of them away.
-    assert finished[1]["test"]["federated"]["mean"] > 0.75
+    assert finished[1].outcome.test["federated"].mean > 0.75
 
 
 def test_a_run_that_was_broken_off_ends_like_one_that_was_not(
-    finished: tuple[Path, dict[str, Any]], home_with_assets: Path, tmp_path: Path
+    finished: tuple[Path, DemoResult], home_with_assets: Path, tmp_path: Path
 ) -> None:
     home, broken = finished
     (tmp_path / "assets").symlink_to(home_with_assets / "assets")
@@ -93,7 +94,7 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(part)
 
 
-def test_ledgers_list_only_numbers_ids_and_arrays(finished: tuple[Path, dict[str, Any]]) -> None:
+def test_ledgers_list_only_numbers_ids_and_arrays(finished: tuple[Path, DemoResult]) -> None:
     home, _ = finished
     folders = sorted((home / "sites").glob("*/*"))
     assert len(folders) == 4
@@ -117,13 +118,13 @@ def test_ledgers_list_only_numbers_ids_and_arrays(finished: tuple[Path, dict[str
 
 
 def test_the_any_slot_export_gives_the_same_probabilities_in_plain_transformers(
-    finished: tuple[Path, dict[str, Any]], tmp_path: Path
+    finished: tuple[Path, DemoResult], tmp_path: Path
 ) -> None:
     home, result = finished
     text = "A film that I would gladly see again, if only for <fp-0> and the music."
     with open_workspace(home) as ws:
-        folder = export_prompts(ws, [result["prompts"]["federated"]], "any-slot", tmp_path / "model").path
-        prompt = ws.bank.prompt(result["prompts"]["federated"])
+        folder = export_prompts(ws, [result.outcome.prompts.federated], "any-slot", tmp_path / "model").path
+        prompt = ws.bank.prompt(result.outcome.prompts.federated)
     lines = (folder / "README.md").read_text(encoding="utf-8").split("```python\n", 1)[1].split("```", 1)[0]
     assert "import fedprompt" not in lines and len(lines.splitlines()) == 10
     script = tmp_path / "run.py"

@@ -56,8 +56,8 @@ def test_two_sites_tune_it_and_its_tokens_are_those_of_the_models_own_chat_forma
     study = read_study(path)
     with open_workspace(fresh_home) as ws:
         found = federate(ws, path, data)
-        prompt = ws.bank.prompt(found["prompts"]["federated"])
-        losses = [row.body["loss"] for row in ws.bank.rounds(found["run"])]
+        prompt = ws.bank.prompt(found.prompts.federated)
+        losses = [row.body["loss"] for row in ws.bank.rounds(found.run)]
     assert all(losses[1][site] < losses[0][site] for site in SITES)
     assert prompt.soft is not None and prompt.template == study.soft_template()
 

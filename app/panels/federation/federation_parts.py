@@ -19,7 +19,7 @@ from fedprompt.workspace.enrolled.site_folder import enrolled_sites
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.results.labels import labelled
 from fedprompt.workspace.rounds.federation_view import FederationView, transfer_of, updates_of
-from fedprompt.workspace.site.pause import site_status
+from fedprompt.workspace.site.pause import LedgerBroken, site_status
 
 __all__ = ["draw_member", "draw_result", "draw_rounds_of"]
 
@@ -110,25 +110,25 @@ def draw_member(home: Home) -> None:
     for name in names:
         found = site_status(home, site=name)
         with st.container(border=True):
-            running = found["running"] is not None
-            state = "paused" if found["paused"] else "answers tasks" if running else "does not run"
-            colour = "orange" if found["paused"] else "green" if running else "gray"
-            st.markdown(f"**{plain(name)}** in {plain(str(found['federation']))} :{colour}-badge[{state}]")
-            st.caption(f"Its hub is {plain(str(found['hub']))}. The hub's operator starts rounds; nothing here does.")
-            for study in found["studies"]:
-                accepted = f"{datetime.fromisoformat(str(study['accepted'])):%d %b %Y %H:%M} UTC"
-                st.markdown(f":material/task_alt: Accepted **{plain(str(study['study']))}** on {plain(accepted)}")
-                for who in ("model", "judge"):
-                    for row in study[f"{who}s"]:
+            running = found.running is not None
+            state = "paused" if found.paused else "answers tasks" if running else "does not run"
+            colour = "orange" if found.paused else "green" if running else "gray"
+            st.markdown(f"**{plain(name)}** in {plain(found.federation)} :{colour}-badge[{state}]")
+            st.caption(f"Its hub is {plain(found.hub)}. The hub's operator starts rounds; nothing here does.")
+            for study in found.studies:
+                accepted = f"{datetime.fromisoformat(study.accepted):%d %b %Y %H:%M} UTC"
+                st.markdown(f":material/task_alt: Accepted **{plain(study.study)}** on {plain(accepted)}")
+                for who, rows in (("model", study.models), ("judge", study.judges)):
+                    for row in rows:
                         told = told_calls(row, who=f"the {who}")
-                        st.caption(plain(" ".join(map(sentence, (told, *row["notes"])))))
-            if not found["studies"]:
+                        st.caption(plain(" ".join(map(sentence, (told, *row.notes)))))
+            if not found.studies:
                 st.caption("No study was accepted yet: fedprompt site study show FILE, then accept.")
-            ledger = found["ledger"]
-            if ledger["ok"]:
-                many = "1 reply has" if ledger["sent"] == 1 else f"{ledger['sent']:,} replies have"
-                refused = "1 was" if ledger["refused"] == 1 else f"{ledger['refused']:,} were"
-                told = f"{many} left this site, {refused} refused, {ledger['bytes']:,} bytes in all; Trust shows each."
-                st.caption(told if ledger["entries"] else "Nothing has left this site yet.")
-            else:
-                st.error(plain(sentence(str(ledger["problem"]))), icon=":material/gpp_bad:")
+            ledger = found.ledger
+            if isinstance(ledger, LedgerBroken):
+                st.error(plain(sentence(ledger.problem)), icon=":material/gpp_bad:")
+                continue
+            many = "1 reply has" if ledger.sent == 1 else f"{ledger.sent:,} replies have"
+            refused = "1 was" if ledger.refused == 1 else f"{ledger.refused:,} were"
+            told = f"{many} left this site, {refused} refused, {ledger.bytes:,} bytes in all; Trust shows each."
+            st.caption(told if ledger.entries else "Nothing has left this site yet.")

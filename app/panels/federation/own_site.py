@@ -131,7 +131,7 @@ def _arrays(shapes: Mapping[str, Sequence[int]]) -> str:
 
 def _draw_report(site: EnrolledSite) -> None:
     try:
-        page = str(site_report(workspace().home, site=site.name)["page"])
+        page = site_report(workspace().home, site=site.name).page
     except FedPromptError as error:
         explain(error)
         return

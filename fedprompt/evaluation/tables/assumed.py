@@ -4,8 +4,7 @@ Invariant: counts, signs and line numbers; never a case's text.
 """
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 __all__ = ["Assumed", "Noted"]
 
@@ -38,10 +37,6 @@ class Assumed:
     rows_with_line_breaks: int = 0
     blank_lines: int = 0
     notes: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it for ``--json`` and for the pages."""
-        return {**asdict(self), "notes": list(self.notes), "sentence": self.sentence}
 
     @property
     def sentence(self) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,16 +19,26 @@ from fedprompt.workspace.bills.session_servers import SessionServer, load_sessio
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["try_model"]
+__all__ = ["ModelTried", "try_model"]
 
 QUESTION = "Is water wet? Answer with one word."
 TOKENS = 8
 
 
+@dataclass(frozen=True)
+class ModelTried:
+    """How many seconds loading a model took, and its answer; ``tokens`` is None where nobody counted."""
+
+    load: float
+    seconds: float
+    tokens: int | None
+    text: str
+
+
 def try_model(
     ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet, stop: StopToken = NEVER
-) -> Mapping[str, Any]:
-    """Return ``load``, ``seconds`` (of the answer alone), ``tokens`` and the answer's ``text``.
+) -> ModelTried:
+    """Ask a model one question.
 
     Args:
         ws: the workspace.
@@ -65,10 +76,5 @@ def try_model(
         return _told(start, loaded, reply.usage.output if reply.usage else None, reply.text)
 
 
-def _told(start: float, loaded: float, tokens: int | None, text: str) -> Mapping[str, Any]:
-    return {
-        "load": loaded - start,
-        "seconds": time.perf_counter() - loaded,
-        "tokens": tokens,
-        "text": text[:200],
-    }
+def _told(start: float, loaded: float, tokens: int | None, text: str) -> ModelTried:
+    return ModelTried(loaded - start, time.perf_counter() - loaded, tokens, text[:200])

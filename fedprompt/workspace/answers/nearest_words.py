@@ -4,6 +4,7 @@ A length is of the text without the case that comes into it, and of the soft vec
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,30 @@ from fedprompt.workspace.answers.readying import load_quick
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["prompt_tokens", "run_nearest_words"]
+__all__ = ["NearWord", "NearestWords", "prompt_tokens", "run_nearest_words"]
 
 COUNT = 5
 
 
+@dataclass(frozen=True)
+class NearWord:
+    """A word of the model's vocabulary and its cosine to a vector."""
+
+    word: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class NearestWords:
+    """A row for each vector of a soft prompt, the nearest word first."""
+
+    tokens: tuple[tuple[NearWord, ...], ...]
+
+
 def run_nearest_words(
     ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet, stop: StopToken = NEVER
-) -> dict[str, Any]:
-    """Return ``{"tokens": [[{"word", "similarity"}]]}``, a list for each vector of a soft prompt, the nearest first.
+) -> NearestWords:
+    """Return the words nearest to each vector of a soft prompt.
 
     Args:
         ws: the workspace.
@@ -54,12 +70,12 @@ def run_nearest_words(
     prompt.soft.check_model(model.info.digest, model.info.name, model.info.width)
     words = model.vocabulary
     found = words.nearest(prompt.soft.vectors, COUNT, "cosine", plain=False)
-    return {
-        "tokens": [
-            [{"word": words.spelt([token]), "similarity": value} for token, value in zip(tokens, values, strict=True)]
+    return NearestWords(
+        tuple(
+            tuple(NearWord(words.spelt([token]), value) for token, value in zip(tokens, values, strict=True))
             for tokens, values in zip(found.tokens.tolist(), found.likeness.tolist(), strict=True)
-        ]
-    }
+        )
+    )
 
 
 LARGEST = 64 * 1024 * 1024

@@ -1,13 +1,11 @@
 """The model of a study that sites share: one of this machine, or a chat model, which can be scored but not tuned."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from fedprompt.errors import ModelError
 from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
 from fedprompt.models.chat.through_langchain import LangChainChat, chat_info, load_chat
-from fedprompt.models.protocols import CacheDtype, CausalModel
+from fedprompt.models.protocols import CacheDtype, CausalModel, RunSettings
 from fedprompt.models.registry import chosen_settings, load
 from fedprompt.study.schema import Study
 from fedprompt.workspace.workspace import Workspace
@@ -52,9 +50,9 @@ def digest_known(ws: Workspace, model: str) -> str | None:
     return next((row.model_digest for row in reversed(ws.bank.studies()) if row.study.model == model), None)
 
 
-def machine_settings(model: CausalModel | LangChainChat) -> dict[str, Any] | None:
+def machine_settings(model: CausalModel | LangChainChat) -> RunSettings | None:
     """Return what a run records of the machine, None for a chat model, whose machine is not ours."""
-    return None if isinstance(model, LangChainChat) else asdict(model.info.settings)
+    return None if isinstance(model, LangChainChat) else model.info.settings
 
 
 def _refuse_tuning(study: Study) -> None:

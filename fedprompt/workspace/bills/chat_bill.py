@@ -5,28 +5,46 @@ known from an earlier run costs nothing. No call is made and nothing is kept.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.chat_runner import conversations
 from fedprompt.models.chat.choice import distinct
 from fedprompt.models.chat.config import ChatSettings, chat_settings, read_machine
-from fedprompt.models.chat.cost import estimated_tokens
+from fedprompt.models.chat.cost import Cost, estimated_tokens
 from fedprompt.models.chat.protocol import ChatInfo, ChatTurn, Options, Usage
 from fedprompt.models.chat.replies import ChatReplies
 from fedprompt.models.chat.through_langchain import chat_info
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Method
+from fedprompt.workspace.as_json import ABSENT
 from fedprompt.workspace.bills.paid import UNPRICED, priced
 
-__all__ = ["NOTE", "ChatBill", "chat_bill"]
+__all__ = ["NOTE", "ChatBill", "Take", "chat_bill"]
 
 PROBE_TOKENS = 20
 NOTE = "input tokens are estimated from bytes, and answers counted at their longest"
 Sent = list[tuple[tuple[ChatTurn, ...], Options]]
+
+
+@dataclass(frozen=True)
+class Take:
+    """What a run will take. Of a chat model ``seconds`` are by the machine's rate limit alone, None where it has none.
+
+    ``cached`` answers need no call, and a local model has none: its tokens are not told apart either. ``remote`` says
+    that another machine is asked; ``cost`` is None where no price is known.
+    """
+
+    calls: int
+    cached: int | None = field(metadata=ABSENT)
+    tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: Cost | None
+    remote: bool
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -42,21 +60,21 @@ class ChatBill:
     probes: int
     sure: bool
 
-    def body(self) -> dict[str, Any]:
-        """Return it as JSON, with its cost and the seconds that the machine's rate limit alone would take."""
+    def take(self) -> Take:
+        """Return it with its cost and the seconds that the machine's rate limit alone would take."""
         settings = self.settings
         cost = None if settings.price is None else settings.price.of(Usage(self.read, self.written))
         rate = settings.requests_per_second
-        return {
-            "calls": self.calls,
-            "cached": self.cached,
-            "tokens": self.read + self.written,
-            "input_tokens": self.read,
-            "output_tokens": self.written,
-            "cost": priced(cost),
-            "remote": self.remote,
-            "seconds": None if rate is None else round(self.calls / rate, 1),
-        }
+        return Take(
+            calls=self.calls,
+            cached=self.cached,
+            tokens=self.read + self.written,
+            input_tokens=self.read,
+            output_tokens=self.written,
+            cost=priced(cost),
+            remote=self.remote,
+            seconds=None if rate is None else round(self.calls / rate, 1),
+        )
 
     def notes(self) -> list[str]:
         """Return what is to be said of it."""

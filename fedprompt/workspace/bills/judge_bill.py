@@ -4,24 +4,64 @@ Before a run nobody knows what the judge will read: every text is counted at its
 as known from an earlier run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.scorers import RubricJudge, Sample, scorer_with
 from fedprompt.evaluation.scorers.scorer import Resources
-from fedprompt.models.chat.cost import estimated_tokens
+from fedprompt.models.chat.cost import Cost, estimated_tokens, tallied
 from fedprompt.models.chat.judge import JUDGE_TOKENS
 from fedprompt.models.chat.protocol import ChatReply, ChatTurn, Usage
 from fedprompt.study.schema import Study
-from fedprompt.workspace.bills.paid import UNPRICED, paid, priced
+from fedprompt.workspace.bills.paid import UNPRICED, ModelPaid, priced
 from fedprompt.workspace.bills.scorer_resources import JUDGE, judge_settings
 
-__all__ = ["MOST", "has_judge", "judge_bill", "judge_paid", "told_calls"]
+__all__ = ["MOST", "Calls", "JudgeBill", "JudgeSum", "has_judge", "judge_bill", "judge_paid", "told_calls"]
 
 MOST = "the judge is counted at the most: every text and every answer at its longest, none known from before"
 NOBODY = f"this machine names no judge; set {JUDGE} to a chat model before the run"
+
+
+class Calls(Protocol):
+    """What is told of calls, before them or after; ``cost`` is None where it is not known."""
+
+    @property
+    def model(self) -> str | None:
+        """The chat model's name, None where none is named yet."""
+
+    @property
+    def calls(self) -> int:
+        """How many."""
+
+    @property
+    def tokens(self) -> int:
+        """Read and written."""
+
+    @property
+    def cost(self) -> Cost | None:
+        """The money."""
+
+
+@dataclass(frozen=True)
+class JudgeSum:
+    """The most that judging may take: calls, tokens, money; ``model`` is None where the machine names no judge."""
+
+    model: str | None
+    calls: int
+    tokens: int
+    input_tokens: int
+    output_tokens: int
+    cost: Cost | None
+
+
+@dataclass(frozen=True)
+class JudgeBill(JudgeSum):
+    """The same, and what is to be said of it."""
+
+    notes: tuple[str, ...]
 
 
 def has_judge(study: Study) -> bool:
@@ -29,7 +69,7 @@ def has_judge(study: Study) -> bool:
     return any(spec.name == RubricJudge.name for spec in study.answer.scorers)
 
 
-def judge_paid(home: Path, study: Study, resources: Sequence[Resources]) -> dict[str, Any] | None:
+def judge_paid(home: Path, study: Study, resources: Sequence[Resources]) -> ModelPaid | None:
     """Return what the judge took in this run, by its name, or None where the study asks for none.
 
     Args:
@@ -39,28 +79,24 @@ def judge_paid(home: Path, study: Study, resources: Sequence[Resources]) -> dict
         return None
     replies: list[ChatReply] = [reply for one in resources if one.judged is not None for reply in one.judged()]
     name, settings = named
-    return {"model": name, **paid(replies, settings.price)}
+    return ModelPaid.of(name, tallied(replies, settings.price))
 
 
-def told_calls(found: Mapping[str, Any], most: str = "", who: str = "the judge") -> str:
+def told_calls(found: Calls, most: str = "", who: str = "the judge") -> str:
     """Return what a judge took, or a chat model by another ``who``, in a sentence; ``most`` is before each number."""
-    cost = found["cost"]
-    money = "not known" if cost is None else f"{cost['amount']:,.4f} {cost['currency']}"
+    cost = found.cost
+    money = "not known" if cost is None else f"{cost.amount:,.4f} {cost.currency}"
     return (
-        f"{who} ({found['model'] or 'no model yet'}): {most}{found['calls']:,} calls, {most}{found['tokens']:,} "
-        f"tokens, cost {most}{money}"
+        f"{who} ({found.model or 'no model yet'}): {most}{found.calls:,} calls, {most}{found.tokens:,} tokens, "
+        f"cost {most}{money}"
     )
 
 
-def judge_bill(home: Path, study: Study, looks: Sequence[tuple[int, Sequence[Case]]]) -> dict[str, Any] | None:
+def judge_bill(home: Path, study: Study, looks: Sequence[tuple[int, Sequence[Case]]]) -> JudgeBill | None:
     """Return the most that judging may take, or None where the study asks for no judge.
 
     Args:
         looks: how many prompts, and the cases that each answers.
-
-    Returns:
-        ``model`` (None where the machine names no judge), ``calls``, ``tokens``, ``input_tokens``, ``output_tokens``,
-        ``cost`` and ``notes``.
     """
     if not has_judge(study):
         return None
@@ -77,12 +113,12 @@ def judge_bill(home: Path, study: Study, looks: Sequence[tuple[int, Sequence[Cas
             read += prompts * sum(estimated_tokens([ChatTurn("user", one)]) + study.answer.max_tokens for one in asked)
     named, written = judge_settings(home), calls * JUDGE_TOKENS
     price = None if named is None else named[1].price
-    return {
-        "model": None if named is None else named[0],
-        "calls": calls,
-        "tokens": read + written,
-        "input_tokens": read,
-        "output_tokens": written,
-        "cost": None if price is None else priced(price.of(Usage(read, written))),
-        "notes": [MOST, *([NOBODY] if named is None else [UNPRICED] if price is None else [])],
-    }
+    return JudgeBill(
+        model=None if named is None else named[0],
+        calls=calls,
+        tokens=read + written,
+        input_tokens=read,
+        output_tokens=written,
+        cost=None if price is None else priced(price.of(Usage(read, written))),
+        notes=(MOST, *([NOBODY] if named is None else [UNPRICED] if price is None else [])),
+    )

@@ -1,31 +1,59 @@
 """What calls to a chat model took: how many, their tokens as the server counted them, and the money."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from fedprompt.models.chat.cost import Cost, Price, Tally, tallied
 from fedprompt.models.chat.protocol import ChatReply
 
-__all__ = ["UNPRICED", "paid", "priced", "shown_tally"]
+__all__ = ["UNPRICED", "ModelPaid", "Paid", "paid", "priced"]
 
 UNPRICED = "the cost is not known: models.toml names no price for this model"
 
 
-def priced(cost: Cost | None) -> dict[str, Any] | None:
-    """Return an amount as JSON, None where it is not known."""
-    return None if cost is None else {"amount": round(cost.amount, 6), "currency": cost.currency}
-
-
-def paid(replies: Sequence[ChatReply], price: Price | None) -> dict[str, Any]:
-    """Return calls made now, tokens as the server counted them, and the cost, with a sentence where one is not known.
+@dataclass(frozen=True)
+class Paid:
+    """Calls made now, tokens as the server counted them, and the cost; ``notes`` say where one is not known.
 
     ``cached`` answers were known from an earlier run.
     """
-    return shown_tally(tallied(replies, price))
+
+    tokens: int
+    calls: int
+    cached: int
+    input_tokens: int
+    output_tokens: int
+    cost: Cost | None
+    notes: tuple[str, ...]
 
 
-def shown_tally(found: Tally) -> dict[str, Any]:
-    """Return the same of what was counted before."""
+@dataclass(frozen=True)
+class _OfModel:
+    model: str
+
+
+@dataclass(frozen=True)
+class ModelPaid(Paid, _OfModel):
+    """What calls to the ``model`` of this name took."""
+
+    @classmethod
+    def of(cls, model: str, took: Tally) -> "ModelPaid":
+        """Return what was counted of a model."""
+        return cls(model=model, **vars(_shown(took)))
+
+
+def priced(cost: Cost | None) -> Cost | None:
+    """Return an amount as it is shown, to a millionth; None where it is not known."""
+    return None if cost is None else Cost(round(cost.amount, 6), cost.currency)
+
+
+def paid(replies: Sequence[ChatReply], price: Price | None) -> Paid:
+    """Return what answers that came just now took."""
+    return _shown(tallied(replies, price))
+
+
+def _shown(found: Tally) -> Paid:
+    """Return the same of what was counted."""
     notes = []
     if found.unpriced:
         notes.append(UNPRICED)
@@ -37,12 +65,12 @@ def shown_tally(found: Tally) -> dict[str, Any]:
     if found.failed:
         told = ", ".join(f"{reason} {count:,}" for reason, count in sorted(found.failed.items()))
         notes.append(f"calls that failed for good are in no score, and what they cost is not known ({told})")
-    return {
-        "tokens": found.tokens,
-        "calls": found.calls,
-        "cached": found.cached,
-        "input_tokens": found.input_tokens,
-        "output_tokens": found.output_tokens,
-        "cost": priced(found.cost),
-        "notes": notes,
-    }
+    return Paid(
+        tokens=found.tokens,
+        calls=found.calls,
+        cached=found.cached,
+        input_tokens=found.input_tokens,
+        output_tokens=found.output_tokens,
+        cost=priced(found.cost),
+        notes=tuple(notes),
+    )

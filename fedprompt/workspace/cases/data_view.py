@@ -7,9 +7,9 @@ refused does not end the look: all are counted, the first are named.
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,16 +25,118 @@ from fedprompt.evaluation.tables.opening import PARQUET, open_table
 from fedprompt.evaluation.tables.table import ReadLimits, Row, as_text, column_of
 from fedprompt.private_file import private_file
 from fedprompt.stopping import NEVER, StopToken
-from fedprompt.workspace.cases.check import ANY_KEY, more_units
+from fedprompt.workspace.as_json import ABSENT, INLINE
+from fedprompt.workspace.cases.check import ANY_KEY, ReadAs, more_units
 from fedprompt.workspace.cases.evaluation_sets import MOST_NAME, Reading
 from fedprompt.workspace.progress import Progress, Report, quiet
 
-__all__ = ["DELIMITED", "look_at", "without_refused"]
+__all__ = [
+    "DELIMITED",
+    "CasesCounted",
+    "ColumnView",
+    "FileView",
+    "Lengths",
+    "Lines",
+    "Refused",
+    "RefusedLine",
+    "look_at",
+    "without_refused",
+]
 
 DELIMITED = (".csv", ".tsv")  # formats whose names stand in a line of their own, or nowhere
 SHOWN = 50
 BINS = 20
 RARE = 50
+
+
+@dataclass(frozen=True)
+class ColumnView:
+    """A column: what a reading calls it and what it is ``shown`` as, and how many of its values are there.
+
+    ``mean_length`` is in characters. ``values``: value -> rows, where they look like labels.
+    """
+
+    name: str
+    shown: str
+    filled: int
+    mean_length: float
+    values: Mapping[str, int] | None
+
+
+@dataclass(frozen=True)
+class RefusedLine:
+    """A line that would be refused: which field of it, and why."""
+
+    line: int
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """How many lines would be refused, and the first of them."""
+
+    count: int
+    lines: tuple[RefusedLine, ...]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """How many there are, and the first lines; of contradictions, the lines that contradict one another together."""
+
+    count: int
+    lines: tuple[int | tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long cases are, in characters: a histogram of ``counts`` between ``edges``, the median and the longest."""
+
+    counts: tuple[int, ...]
+    edges: tuple[float, ...]
+    median: int
+    longest: int
+
+
+@dataclass(frozen=True)
+class CasesCounted:
+    """What is in a file that can be used. ``splits`` and ``missing`` count independent units, as ``check_data`` does.
+
+    ``answers_by_split``: split -> answer -> cases, empty where there are no labels.
+    """
+
+    cases: int
+    inputs: int
+    groups: int | None
+    by_answer: Mapping[str, int]
+    duplicates: Lines
+    contradictions: Lines
+    lengths: Lengths
+    splits: Mapping[str, int]
+    answers_by_split: Mapping[str, Mapping[str, int]]
+    warnings: tuple[str, ...]
+    min_cases: int
+    missing: Mapping[str, int]
+    more: int
+
+
+@dataclass(frozen=True)
+class FileView:
+    """What is in a file; ``unit`` is ``line`` or ``row``, and ``read_as`` what the file was taken for.
+
+    ``problem`` is a sentence where the file cannot be used yet. With ``ask_header`` somebody has to say if the first
+    line names the columns; until then there are none. What comes after a problem is None.
+    """
+
+    columns: tuple[ColumnView, ...]
+    unit: str
+    reading: Reading | None
+    problem: str | None
+    ask_header: bool
+    read_as: ReadAs | None
+    refused: Refused | None = field(default=None, metadata=ABSENT)
+    rows: int | None = field(default=None, metadata=ABSENT)
+    counted: CasesCounted | None = field(default=None, metadata=INLINE)
 
 
 def look_at(
@@ -46,21 +148,13 @@ def look_at(
     min_cases: int = 30,
     report: Report = quiet,
     stop: StopToken = NEVER,
-) -> dict[str, Any]:
-    """Return what is in a file, as JSON.
+) -> FileView:
+    """Return what is in a file.
 
     Args:
         reading: how its columns are read; guessed if None.
         header: what was said of its first line, where there is no reading yet.
         stop: looked at between two readings of the file.
-
-    Returns:
-        ``columns`` (name, shown, filled, mean_length, values or None), ``unit`` (line or row), ``reading``, ``problem``
-        (a sentence, where the file cannot be used yet), ``ask_header`` (whether somebody has to say if the first line
-        names the columns; until then there are none), ``read_as`` (what the file was taken for), ``rows``, ``refused``
-        (``count``, and ``lines`` of line, field and reason) and, where it can be used, ``cases``, ``inputs``,
-        ``groups``, ``by_answer``, ``duplicates``, ``contradictions``, ``lengths``, ``splits``, ``answers_by_split``,
-        ``missing``, ``more``, ``warnings``.
 
     Raises:
         DataError: the file cannot be read at all; names file and line.
@@ -68,37 +162,25 @@ def look_at(
     report(Progress("read", f"reading {path.name}", 0.0, 2.0))
     header = header if reading is None else reading.header
     unit = "row" if path.suffix.lower() in PARQUET else "line"
-    found: dict[str, Any] = {
-        "columns": [],
-        "unit": unit,
-        "reading": None,
-        "problem": None,
-        "ask_header": False,
-        "read_as": None,
-    }
+    found = FileView((), unit, reading=None, problem=None, ask_header=False, read_as=None)
     try:
         seen = survey(path, header=header)
     except HeaderDoubt as error:
-        return {**found, "problem": f"{path.name}: {_doubted(path, error.why)}", "ask_header": True}
+        return replace(found, problem=f"{path.name}: {_doubted(path, error.why)}", ask_header=True)
     columns = seen.columns
-    found |= {"columns": [_column(one) for one in columns], "read_as": seen.assumed.as_json()}
+    read_as = ReadAs(seen.assumed, seen.assumed.sentence)
+    found = replace(found, columns=tuple(_column(one) for one in columns), read_as=read_as)
     try:
         chosen = reading or _guessed(path, columns, header)
     except DataError as error:
-        return {**found, "problem": str(error)}
-    found["reading"] = chosen.model_dump(mode="json")
+        return replace(found, problem=str(error))
     stop.check()
     refused = list(_refused(path, chosen))
-    found |= {
-        "refused": {
-            "count": len({line for line, _, _ in refused}),
-            "lines": [{"line": line, "field": field, "reason": why} for line, field, why in refused[:SHOWN]],
-        },
-        "rows": seen.rows,
-    }
+    count = len({line for line, _, _ in refused})
+    lines = tuple(RefusedLine(*one) for one in refused[:SHOWN])
+    found = replace(found, reading=chosen, refused=Refused(count, lines), rows=seen.rows)
     if refused:
-        count = found["refused"]["count"]
-        return {**found, "problem": f"{path.name}: {count:,} {unit}{'' if count == 1 else 's'} would be refused"}
+        return replace(found, problem=f"{path.name}: {count:,} {unit}{'' if count == 1 else 's'} would be refused")
     report(Progress("check", "duplicates, labels and splits", 1.0, 2.0))
     stop.check()
     try:
@@ -109,8 +191,9 @@ def look_at(
             columns=chosen.columns,
         )
     except DataError as error:
-        return {**found, "problem": str(error)}
-    return {**found, **_counted(file, chosen, splits or SplitSizes(0.4, 0.3, 0.3), min_cases)}
+        return replace(found, problem=str(error))
+    counted = _counted(file, chosen, splits or SplitSizes(0.4, 0.3, 0.3), min_cases)
+    return replace(found, rows=file.rows, counted=counted)
 
 
 def without_refused(path: Path, reading: Reading) -> Path:
@@ -153,17 +236,17 @@ def _doubted(path: Path, why: str) -> str:
     )
 
 
-def _column(one: Column) -> dict[str, Any]:
+def _column(one: Column) -> ColumnView:
     labels = labels_of(one)
     # Beside the labels, what may be one misspelt: rare values of a label's form, for whoever owns the file.
     values = {text: count for text, count in sorted((one.values or {}).items()) if labels and label_like(text)}
-    return {
-        "name": _kept(one),
-        "shown": one.name if one.named else f"column {one.place + 1}",
-        "filled": one.filled,
-        "mean_length": round(one.mean_length, 1),
-        "values": values or None,
-    }
+    return ColumnView(
+        name=_kept(one),
+        shown=one.name if one.named else f"column {one.place + 1}",
+        filled=one.filled,
+        mean_length=round(one.mean_length, 1),
+        values=values or None,
+    )
 
 
 def _kept(one: Column) -> str:
@@ -209,7 +292,7 @@ def _wrong(row: Row, wanted: Mapping[str, str], known: frozenset[str]) -> Iterat
             yield row.line, name, "the label is not among those chosen"
 
 
-def _counted(file: CaseFile, reading: Reading, sizes: SplitSizes, min_cases: int) -> dict[str, Any]:
+def _counted(file: CaseFile, reading: Reading, sizes: SplitSizes, min_cases: int) -> CasesCounted:
     cut = assign(file.cases, ANY_KEY, sizes, fields=tuple(reading.fields), stratified=bool(reading.labels))
     short = cut.shortfalls(min_cases)
     lengths = np.array([sum(len(text) for text in case.fields.values()) for case in file.cases])
@@ -218,27 +301,23 @@ def _counted(file: CaseFile, reading: Reading, sizes: SplitSizes, min_cases: int
         split: dict(sorted(Counter(case.answer for case in cut.cases(split)).items())) if reading.labels else {}
         for split in ("tune", "validation", "test")
     }
-    return {
-        "rows": file.rows,
-        "cases": len(file.cases),
-        "inputs": file.inputs,
-        "groups": None if reading.group is None else len({case.group for case in file.cases}),
-        "by_answer": dict(file.by_answer),
-        "duplicates": {"count": len(file.duplicates), "lines": list(file.duplicates[:SHOWN])},
-        "contradictions": {
-            "count": len(file.contradictions),
-            "lines": [list(one.lines) for one in file.contradictions[:SHOWN]],
-        },
-        "lengths": {
-            "counts": [int(n) for n in counts],
-            "edges": [round(float(edge), 1) for edge in edges],
-            "median": int(np.median(lengths)),
-            "longest": int(lengths.max()),
-        },
-        "splits": dict(cut.units),
-        "answers_by_split": sizes_by_split,
-        "warnings": list(file.assumed.notes),
-        "min_cases": min_cases,
-        "missing": {one.split: one.missing for one in short},
-        "more": more_units(sizes, min_cases, sum(cut.units.values())) if short else 0,
-    }
+    return CasesCounted(
+        cases=len(file.cases),
+        inputs=file.inputs,
+        groups=None if reading.group is None else len({case.group for case in file.cases}),
+        by_answer=dict(file.by_answer),
+        duplicates=Lines(len(file.duplicates), tuple(file.duplicates[:SHOWN])),
+        contradictions=Lines(len(file.contradictions), tuple(tuple(one.lines) for one in file.contradictions[:SHOWN])),
+        lengths=Lengths(
+            counts=tuple(int(n) for n in counts),
+            edges=tuple(round(float(edge), 1) for edge in edges),
+            median=int(np.median(lengths)),
+            longest=int(lengths.max()),
+        ),
+        splits={str(split): units for split, units in cut.units.items()},
+        answers_by_split=sizes_by_split,
+        warnings=tuple(file.assumed.notes),
+        min_cases=min_cases,
+        missing={str(one.split): one.missing for one in short},
+        more=more_units(sizes, min_cases, sum(cut.units.values())) if short else 0,
+    )

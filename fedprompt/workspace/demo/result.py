@@ -1,16 +1,64 @@
-"""What the demo found, as the one JSON object that its command, its page and its tests read."""
+"""What the demo found, as the one value that its command, its page and its tests read."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Score
-from fedprompt.workspace.rounds.alone import Nominated, alone_result
+from fedprompt.workspace.as_json import INLINE
+from fedprompt.workspace.results.shown import ShownWork
+from fedprompt.workspace.rounds.alone import AloneResult, Nominated, alone_result
+from fedprompt.workspace.rounds.federated import RoundValues
 from fedprompt.workspace.rounds.federation_run import TestLook
 from fedprompt.workspace.rounds.result_table import headline
 
-__all__ = ["demo_result"]
+__all__ = ["DemoResult", "DemoRound", "DemoTemplate", "demo_result"]
+
+
+@dataclass(frozen=True)
+class DemoTemplate:
+    """A candidate template on validation: its mean over all cases, over sites, the worst site, and every site."""
+
+    prompt: str
+    name: str
+    pooled: float
+    mean: float
+    worst: float
+    by_site: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class DemoRound(RoundValues):
+    """A round with each site's mean ``loss`` in nats, its prompt, and whether that one was ``kept``."""
+
+    loss: Mapping[str, float]
+    prompt: str
+    kept: bool
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """A finished demo: its templates, its rounds, and what joining gave each site beside tuning alone.
+
+    ``settings`` are the demo's and, as ``machine``, what moves a number in its last digits. ``clipped`` cases were too
+    long for the model, by site; ``seconds`` are by stage, and ``total``.
+    """
+
+    seed: int
+    run: str
+    study: str
+    model: str
+    settings: Mapping[str, Any]
+    templates: tuple[DemoTemplate, ...]
+    rounds: tuple[DemoRound, ...]
+    outcome: AloneResult = field(metadata=INLINE)
+    headline: str
+    note: str
+    work: ShownWork = field(metadata=INLINE)
+    clipped: Mapping[str, int]
+    seconds: Mapping[str, float]
 
 
 def demo_result(
@@ -20,14 +68,14 @@ def demo_result(
     model: str,
     settings: Mapping[str, Any],
     seconds: Mapping[str, float],
-    work: Mapping[str, Any],
+    work: ShownWork,
     clipped: Mapping[str, int],
     templates: Sequence[Prompt],
     scores: Mapping[str, Mapping[str, Score]],
     records: Sequence[RoundRecord],
     nominated: Nominated,
     look: TestLook,
-) -> dict[str, Any]:
+) -> DemoResult:
     """Return the demo's result.
 
     Args:
@@ -40,49 +88,50 @@ def demo_result(
         records: the rounds of all together.
     """
     found = alone_result(nominated, look, settings["seed"])
-    return {
-        "seed": settings["seed"],
-        "run": run,
-        "study": study,
-        "model": model,
-        "settings": dict(settings),
-        "templates": _ranking(scores, templates, tuple(nominated.alone)),
-        "rounds": [
-            {
-                "round": record.number,
-                "by_site": record.by_site,
-                "mean": record.mean,
-                "bytes": record.bytes,
-                "loss": dict(record.loss),
-                "prompt": record.prompt.id,
-                "kept": record.prompt.id == nominated.federated.id,
-            }
+    assert found is not None  # every site of the demo tunes alone and is looked at
+    return DemoResult(
+        seed=settings["seed"],
+        run=run,
+        study=study,
+        model=model,
+        settings=dict(settings),
+        templates=_ranking(scores, templates, tuple(nominated.alone)),
+        rounds=tuple(
+            DemoRound(
+                round=record.number,
+                by_site=record.by_site,
+                mean=record.mean,
+                bytes=record.bytes,
+                loss=dict(record.loss),
+                prompt=record.prompt.id,
+                kept=record.prompt.id == nominated.federated.id,
+            )
             for record in records
-        ],
-        **found,
-        "headline": headline(found["test"], found["differences"]["federated_vs_manual"]),
-        "note": "centralised is tuned on the pooled cases, which only this demo may do: its texts are public",
-        **work,
-        "clipped": dict(clipped),
-        "seconds": {**seconds, "total": round(sum(seconds.values()), 3)},
-    }
+        ),
+        outcome=found,
+        headline=headline(found.test, found.differences["federated_vs_manual"]),
+        note="centralised is tuned on the pooled cases, which only this demo may do: its texts are public",
+        work=work,
+        clipped=dict(clipped),
+        seconds={**seconds, "total": round(sum(seconds.values()), 3)},
+    )
 
 
 def _ranking(
     scores: Mapping[str, Mapping[str, Score]], templates: Sequence[Prompt], sites: Sequence[str]
-) -> list[dict[str, Any]]:
+) -> tuple[DemoTemplate, ...]:
     rows = []
     for prompt in templates:
         found = {site: scores[site][prompt.id] for site in sites}
         values = {site: score.total / score.n for site, score in found.items()}
         rows.append(
-            {
-                "prompt": prompt.id,
-                "name": prompt.name,
-                "pooled": sum(s.total for s in found.values()) / sum(s.n for s in found.values()),
-                "mean": sum(values.values()) / len(values),
-                "worst": min(values.values()),
-                "by_site": values,
-            }
+            DemoTemplate(
+                prompt=prompt.id,
+                name=prompt.name,
+                pooled=sum(s.total for s in found.values()) / sum(s.n for s in found.values()),
+                mean=sum(values.values()) / len(values),
+                worst=min(values.values()),
+                by_site=values,
+            )
         )
-    return sorted(rows, key=lambda row: -row["pooled"])
+    return tuple(sorted(rows, key=lambda row: -row.pooled))

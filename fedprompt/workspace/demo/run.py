@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
-from typing import Any
 
 import numpy as np
 
@@ -38,20 +37,17 @@ from fedprompt.tuning.pooled import PooledObjective
 from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import tune_soft
 from fedprompt.verbs.describe import ask_describe
+from fedprompt.workspace.as_json import as_json, from_json
 from fedprompt.workspace.cases.site_of_file import cases_of, make_worker
-from fedprompt.workspace.demo.result import demo_result
+from fedprompt.workspace.demo.result import DemoResult, demo_result
 from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source, write_cases
 from fedprompt.workspace.demo.time import demo_time
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.results.shown import shown_work
 from fedprompt.workspace.rounds.alone import nominate, tune_alone
-from fedprompt.workspace.rounds.federation_run import (
-    BankWriter,
-    FederationRun,
-    pooled_best,
-    start_prompt,
-)
+from fedprompt.workspace.rounds.federation_run import BankWriter, FederationRun, pooled_best
 from fedprompt.workspace.rounds.planned_questions import planned_questions
+from fedprompt.workspace.rounds.start_prompt import start_prompt
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
@@ -94,15 +90,12 @@ def demo_study(settings: DemoSettings) -> Study:
     return Study.model_validate(body)
 
 
-def demo(ws: Workspace, settings: DemoSettings, report: Report = quiet, stop: StopToken = NEVER) -> dict[str, Any]:
+def demo(ws: Workspace, settings: DemoSettings, report: Report = quiet, stop: StopToken = NEVER) -> DemoResult:
     """Run the demo, or go on with it, or return what it found if it is done.
 
     Args:
         report: hears how far it is.
         stop: ends the work between two sites, steps or batches; the next call goes on.
-
-    Returns:
-        The JSON that section 8 of the design describes, with ``gains``, ``differences``, ``sentences``, ``headline``.
 
     Raises:
         AssetError: the model or the text is not there.
@@ -127,7 +120,7 @@ def demo(ws: Workspace, settings: DemoSettings, report: Report = quiet, stop: St
     ws.bank.record_study(study, digest, model.info.digest)
     row = ws.bank.start_run(run, kind="demo", study=digest, settings=recorded)
     if row.result is not None:
-        return row.result
+        return from_json(DemoResult, row.result)
     return _Demo(ws, settings, study, digest, model, run, report, stop).run()
 
 
@@ -184,7 +177,7 @@ class _Demo:
             bounded=False,
         )
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> DemoResult:
         """Run every stage."""
         worker, settings = next(iter(self.workers.values())), self.settings
         planned = demo_time(
@@ -223,7 +216,7 @@ class _Demo:
             nominated=nominated,
             look=look,
         )
-        self.ws.bank.finish_run(self.run_id, result)
+        self.ws.bank.finish_run(self.run_id, as_json(result))
         clock.tell("done", 1.0)
         return result
 

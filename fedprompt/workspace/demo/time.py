@@ -10,7 +10,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
 from fedprompt.workspace.demo.text import SOURCES
-from fedprompt.workspace.rounds.federation_run import start_prompt
+from fedprompt.workspace.rounds.start_prompt import start_prompt
 
 __all__ = ["demo_time"]
 

@@ -5,13 +5,14 @@ from typing import Any
 
 from fedprompt.bank.filters import Filter
 from fedprompt.evaluation.statistics.intervals import Interval
+from fedprompt.workspace.as_json import from_json
 from fedprompt.workspace.assets import assets_ready
 from fedprompt.workspace.jobs.kinds import kinds
 from fedprompt.workspace.ranking.leaderboard import REFERENCE, latest_study
 from fedprompt.workspace.ranking.ranking_page import ranking_page
 from fedprompt.workspace.results.views import GainView, LeaderRow, OverviewView, SiteView
 from fedprompt.workspace.rounds.federation_view import best_template
-from fedprompt.workspace.rounds.result_table import gain_sentence, headline
+from fedprompt.workspace.rounds.result_table import Difference, ResultRow, gain_sentence, headline
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["overview"]
@@ -59,20 +60,24 @@ def _site(name: str, body: Mapping[str, Any]) -> SiteView:
 
 def _gains(result: Mapping[str, Any]) -> tuple[GainView, ...]:
     """Return what joining gained each site, for results that compared it with tuning alone."""
-    found = result.get("differences", {}).get("kept_vs_local_own", {}).get("by_site", {})
+    against = result.get("differences", {}).get("kept_vs_local_own")
+    found = {} if against is None else from_json(Difference, against).by_site
     gains = []
     for site, gain in sorted(found.items()):
         verdict = "not yet distinguishable"
-        if gain["distinguishable"]:
-            verdict = "better" if gain["difference"] > 0 else "worse"
-        interval = Interval(100 * gain["low"], 100 * gain["high"])
+        if gain.distinguishable:
+            verdict = "better" if gain.difference > 0 else "worse"
+        interval = Interval(100 * gain.low, 100 * gain.high)
         kept = result["kept"][site]
         sentence = gain_sentence(site, kept, gain)
-        gains.append(GainView(site, 100 * gain["difference"], interval, verdict, sentence, kept))
+        gains.append(GainView(site, 100 * gain.difference, interval, verdict, sentence, kept))
     return tuple(gains)
 
 
 def _headline(result: Mapping[str, Any]) -> str | None:
     """Return a run's finding in a sentence; None where nothing was tuned together."""
     against = result.get("differences", {}).get("federated_vs_manual")
-    return None if against is None else headline(result["test"], against)
+    if against is None:
+        return None
+    test = {name: from_json(ResultRow, row) for name, row in result["test"].items()}
+    return headline(test, from_json(Difference, against))

@@ -40,8 +40,8 @@ def hub_leave(home: Home, site: str, state: str) -> Left:
     read_json(path)  # a damaged one is said, not written over
     write_json(path, {"disabled_clients": barred})
     if folder.running is not None:
+        from fedprompt.federation.transports.flare.admin import bar
         from fedprompt.federation.transports.flare.link import LinkDown
-        from fedprompt.federation.transports.flare.transport import bar
 
         with contextlib.suppress(LinkDown):
             bar(running_hub(home), site)

@@ -4,15 +4,13 @@ Nothing in the bank is taken away: an event, signed by this home, marks each pro
 means leave the site out from then on, and the rounds are told again without its updates where those were kept.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fedprompt.bank.removed import REMOVED
 from fedprompt.errors import FederationError
 from fedprompt.workspace.hub.leave import Left, hub_leave
 from fedprompt.workspace.keys import home_signer
-from fedprompt.workspace.rounds.recomputing import recompute_without
+from fedprompt.workspace.rounds.recomputing import Recomputed, recompute_without
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["Removed", "hub_remove"]
@@ -22,12 +20,12 @@ __all__ = ["Removed", "hub_remove"]
 class Removed(Left):
     """A site that left, and what ``--recompute`` did.
 
-    ``prompts`` is how many lost its score, ``recomputed`` what ``recompute_without`` returns, or ``not_recomputed`` why
+    ``prompts`` is how many lost its score, ``recomputed`` the rounds without it, or ``not_recomputed`` why
     it does not.
     """
 
     prompts: int
-    recomputed: Mapping[str, Any] | None
+    recomputed: Recomputed | None
     not_recomputed: str | None
 
 

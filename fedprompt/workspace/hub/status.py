@@ -46,8 +46,8 @@ def hub_status(ws: Workspace) -> HubStatus:
     about = folder.about
     here: set[str] | None = None
     if folder.running is not None:
+        from fedprompt.federation.transports.flare.admin import connected
         from fedprompt.federation.transports.flare.link import LinkDown
-        from fedprompt.federation.transports.flare.transport import connected
 
         try:
             here = connected(running_hub(ws.home))

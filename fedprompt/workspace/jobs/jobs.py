@@ -16,6 +16,7 @@ from typing import Any
 from fedprompt.bank.rows import JobRow
 from fedprompt.errors import JobError
 from fedprompt.stopping import Stopped, StopToken, Why
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.failure import sentence_of
 from fedprompt.workspace.jobs.arguments import check_arguments
 from fedprompt.workspace.jobs.kinds import kind_named, kinds
@@ -192,7 +193,7 @@ def run_job(ws: Workspace, job: str, stopping: Callable[[], bool] = lambda: Fals
     try:
         check_arguments(row.kind, row.arguments)
         result = kind_named(row.kind).work(ws, row.arguments, _Teller(ws, row), stop)
-        ws.bank.end_job(job, "done", json.loads(json.dumps(dict(result), allow_nan=False)), None)
+        ws.bank.end_job(job, "done", json.loads(json.dumps(as_json(result), allow_nan=False)), None)
     except Stopped as stopped:
         if stopped.why == "ending":
             put_back(ws, job)

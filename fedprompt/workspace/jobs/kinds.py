@@ -1,11 +1,11 @@
 """What a job of each kind does, and the lane it runs in. A new kind is a function and a line in the table.
 
 A function takes the workspace, the job's JSON arguments, whom to tell and the token that says when it is to end, and
-returns a JSON object.
+returns what its action does.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["Kind", "kind_named", "kinds"]
 
 Arguments = Mapping[str, Any]
-Work = Callable[[Workspace, Arguments, Report, StopToken], Mapping[str, Any]]
+Work = Callable[[Workspace, Arguments, Report, StopToken], object]
 
 
 @dataclass(frozen=True)
@@ -46,28 +46,29 @@ def kind_named(name: str) -> Kind:
     return _KINDS[name]
 
 
-def _demo(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _demo(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.demo.run import DemoSettings, demo
 
     return demo(ws, DemoSettings(**arguments), report, stop)
 
 
-def _assets(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _assets(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.assets import pull_assets
 
     return pull_assets(ws.home, report, stop)
 
 
-def _score(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _score(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
+    from fedprompt.workspace.local.scored import ChatScored
     from fedprompt.workspace.local.scoring import score
 
     rest = dict(arguments)
     found = score(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, stop=stop, **_read_as(rest))
     # Which cases they were is for whoever runs the command; the bank keeps counts.
-    return {key: value for key, value in found.items() if key != "unparsed_lines"}
+    return replace(found, unparsed_lines=None) if isinstance(found, ChatScored) else found
 
 
-def _dry_run(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _dry_run(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.local.dry_run import dry_run
 
     return dry_run(
@@ -75,14 +76,14 @@ def _dry_run(ws: Workspace, arguments: Arguments, report: Report, stop: StopToke
     )
 
 
-def _tune(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _tune(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.local.tuning import tune
 
     rest = dict(arguments)
     return tune(ws, Path(rest.pop("study")), Path(rest.pop("data")), report=report, stop=stop, **_read_as(rest))
 
 
-def _federate(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _federate(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.rounds.federating import federate
 
     rest = dict(arguments)
@@ -91,7 +92,7 @@ def _federate(ws: Workspace, arguments: Arguments, report: Report, stop: StopTok
     return federate(ws, study, sites, report=report, stop=stop, **_read_as(rest))
 
 
-def _federate_flare(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _federate_flare(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.rounds.federating import federate_flare
 
     rest = dict(arguments)
@@ -100,7 +101,7 @@ def _federate_flare(ws: Workspace, arguments: Arguments, report: Report, stop: S
     return federate_flare(ws, study, sites, seed=seed, report=report, stop=stop, pause_after=last)
 
 
-def _data(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _data(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.cases.data_view import look_at
     from fedprompt.workspace.cases.evaluation_sets import Reading
 
@@ -110,14 +111,14 @@ def _data(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) 
     return look_at(Path(arguments["data"]), reading, header=header, min_cases=least, report=report, stop=stop)
 
 
-def _tune_time(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _tune_time(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.local.tuning_time import time_tuning
 
     study, data = Path(arguments["study"]), Path(arguments["data"])
     return time_tuning(ws, study, data, columns=_columns(arguments), report=report, stop=stop)
 
 
-def _forecast(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _forecast(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.rounds.forecast import forecast
 
     given = arguments["sites"]
@@ -126,20 +127,20 @@ def _forecast(ws: Workspace, arguments: Arguments, report: Report, stop: StopTok
     return forecast(ws, Path(arguments["study"]), sites, columns=_columns(arguments), report=report, stop=stop)
 
 
-def _rehearse(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _rehearse(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.site.rehearse import site_rehearse
 
     rest = dict(arguments)
     return site_rehearse(ws.home, Path(rest.pop("data")), report=report, stop=stop, **_read_as(rest))
 
 
-def _roster(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _roster(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.hub.status import hub_status
 
-    return asdict(hub_status(ws))
+    return hub_status(ws)
 
 
-def _export(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _export(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.exchange.exporting import export_prompts
 
     found = export_prompts(
@@ -148,53 +149,52 @@ def _export(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken
     return {"path": str(found.path), "dropped": list(found.dropped)}
 
 
-def _export_preview(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _export_preview(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.exchange.preview import preview_export
 
-    return asdict(
-        preview_export(ws, tuple(arguments["prompts"]), str(arguments["format"]), str(arguments["name"]), report, stop)
-    )
+    prompts, name = tuple(arguments["prompts"]), str(arguments["name"])
+    return preview_export(ws, prompts, str(arguments["format"]), name, report, stop)
 
 
-def _trial(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _trial(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.playground.trial_files import TrialFolder
     from fedprompt.workspace.playground.trials import run_trial
 
     return run_trial(ws, TrialFolder(ws.home, str(arguments["owner"])), str(arguments["run"]), report, stop)
 
 
-def _model_test(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _model_test(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.answers.model_test import try_model
 
     return try_model(ws, arguments, report, stop)
 
 
-def _search(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _search(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.search.finding import run_search
 
     return run_search(ws, arguments, report, stop)
 
 
-def _harden(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _harden(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.local.hardening import harden
 
     rest = dict(arguments)
     return harden(ws, str(rest.pop("prompt")), Path(rest.pop("data")), report=report, stop=stop, **_read_as(rest))
 
 
-def _ranking_csv(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _ranking_csv(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.ranking.ranking_csv import run_ranking_csv
 
     return run_ranking_csv(ws, arguments, report, stop)
 
 
-def _map(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _map(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.search.prompt_map import run_map
 
     return run_map(ws, arguments, report, stop)
 
 
-def _nearest_words(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> Mapping[str, Any]:
+def _nearest_words(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.answers.nearest_words import run_nearest_words
 
     return run_nearest_words(ws, arguments, report, stop)

@@ -7,8 +7,8 @@ returned to whoever ran it and kept nowhere.
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fedprompt.evaluation.column_map import Columns
 from fedprompt.evaluation.runs.chat_runner import score_chat
@@ -23,10 +23,12 @@ from fedprompt.site.judge_calls import recorded
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.bills.judge_bill import judge_paid
 from fedprompt.workspace.bills.paid import paid
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
 from fedprompt.workspace.cases.own_cases import OWN_SITE, own_cases
+from fedprompt.workspace.local.scored import ChatScored, TemplateScored
 from fedprompt.workspace.progress import Progress, Report
 from fedprompt.workspace.results.shown import method_of, shown_run
 from fedprompt.workspace.results.told_apart import all_pairs, told_apart
@@ -47,7 +49,7 @@ def score_with_chat(
     report: Report,
     anew: bool = False,
     stop: StopToken = NEVER,
-) -> dict[str, Any]:
+) -> ChatScored:
     """Score a study's templates with its chat model; as :func:`fedprompt.workspace.local.scoring.score`.
 
     Args:
@@ -90,38 +92,38 @@ def score_with_chat(
     ws.bank.record_scores(run, OWN_SITE, scores)
     runs = [one.run for one in found.runs]
     ws.bank.record_comparisons(run, OWN_SITE, all_pairs(runs, own.chosen, split))
-    result = {
-        "study": parsed.study,
-        "model": name,
-        "split": split,
-        "results": [
-            {
-                "prompt": prompt.id,
-                "name": prompt.name,
-                "method": method_of(score),
-                "judged_by": score.judged_by,
-                **shown_run(score, one.run, own.chosen, seed),
-                "failed": _failed(one.run.reasons),
-                "unparsed": len(one.unparsed),
-            }
+    result = ChatScored(
+        study=parsed.study,
+        model=name,
+        split=split,
+        results=tuple(
+            TemplateScored(
+                prompt=prompt.id,
+                name=prompt.name,
+                method=method_of(score),
+                judged_by=score.judged_by,
+                run=shown_run(score, one.run, own.chosen, seed),
+                failed=_failed(one.run.reasons),
+                unparsed=len(one.unparsed),
+            )
             for prompt, score, one in zip(prompts, scores, found.runs, strict=True)
-        ],
-        **told_apart(runs, own.chosen, split, seed),
-        "share_ratio": 1.0,
-        **paid(replies, settings.price),
-        "judge": judge_paid(ws.home.path, parsed, [resources]),
-        "tokens_per_second": None,
-        "left_out": len(own.splits.left_out),
-        "seconds": round(time.monotonic() - began, 3),
-        "run": run,
-    }
-    ws.bank.finish_run(run, result)
+        ),
+        apart=told_apart(runs, own.chosen, split, seed),
+        share_ratio=1.0,
+        paid=paid(replies, settings.price),
+        judge=judge_paid(ws.home.path, parsed, [resources]),
+        tokens_per_second=None,
+        left_out=len(own.splits.left_out),
+        seconds=round(time.monotonic() - began, 3),
+        run=run,
+    )
+    ws.bank.finish_run(run, as_json(result))
     places = {
         prompt.id: sorted(own.chosen[place].line for place in one.unparsed)
         for prompt, one in zip(prompts, found.runs, strict=True)
         if one.unparsed
     }
-    return {**result, "unparsed_lines": places}
+    return replace(result, unparsed_lines=places)
 
 
 def _failed(reasons: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

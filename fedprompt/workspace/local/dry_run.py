@@ -6,8 +6,9 @@ longest; a local model runs a few cases, and the others are taken to cost the sa
 
 import math
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.runs.runner import run_prompts
@@ -19,15 +20,31 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import ScorerSpec, Study
 from fedprompt.study.score import SplitName
-from fedprompt.workspace.bills.chat_bill import chat_bill
-from fedprompt.workspace.bills.judge_bill import judge_bill
+from fedprompt.workspace.as_json import INLINE
+from fedprompt.workspace.bills.chat_bill import Take, chat_bill
+from fedprompt.workspace.bills.judge_bill import JudgeBill, judge_bill
 from fedprompt.workspace.cases.own_cases import OwnCases, own_cases
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["SAMPLE", "dry_run"]
+__all__ = ["SAMPLE", "DryRun", "dry_run"]
 
 SAMPLE = 8  # cases that a local model runs
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What ``score`` would take with so many ``templates`` and ``cases``; ``judge`` is None where nobody judges."""
+
+    dry_run: bool
+    study: str
+    model: str
+    split: str
+    templates: int
+    cases: int
+    take: Take = field(metadata=INLINE)
+    notes: tuple[str, ...]
+    judge: JudgeBill | None
 
 
 def dry_run(
@@ -40,7 +57,7 @@ def dry_run(
     model: str | None = None,
     report: Report = quiet,
     stop: StopToken = NEVER,
-) -> dict[str, Any]:
+) -> DryRun:
     """Return what ``score`` with the same arguments would take.
 
     Raises:
@@ -51,30 +68,32 @@ def dry_run(
         parsed = parsed.model_copy(update={"model": model})
     own = own_cases(ws, parsed, study, data, columns, split)
     prompts = [Prompt(template) for template in parsed.candidates()]
-    found = _chat(ws, parsed, own, prompts) if is_chat(parsed.model) else _local(ws, parsed, own, prompts, report, stop)
+    take, notes = (
+        _chat(ws, parsed, own, prompts) if is_chat(parsed.model) else _local(ws, parsed, own, prompts, report, stop)
+    )
     judge = judge_bill(ws.home.path, parsed, [(len(prompts), own.chosen)])
-    found["notes"] += [] if judge is None else judge["notes"]
-    return {
-        "dry_run": True,
-        "study": parsed.study,
-        "model": parsed.model,
-        "split": split,
-        "templates": len(prompts),
-        "cases": len(own.chosen),
-        **found,
-        "judge": judge,
-    }
+    return DryRun(
+        dry_run=True,
+        study=parsed.study,
+        model=parsed.model,
+        split=split,
+        templates=len(prompts),
+        cases=len(own.chosen),
+        take=take,
+        notes=(*notes, *(() if judge is None else judge.notes)),
+        judge=judge,
+    )
 
 
-def _chat(ws: Workspace, study: Study, own: OwnCases, prompts: list[Prompt]) -> dict[str, Any]:
+def _chat(ws: Workspace, study: Study, own: OwnCases, prompts: list[Prompt]) -> tuple[Take, Sequence[str]]:
     bill = chat_bill(ws.home.path, study, [(prompts, own.chosen)], own.splits.tune, own.folder.chat_replies)
     anew = ["--no-cache asks anew what is known"] if bill.cached else []
-    return {**bill.body(), "notes": [*bill.notes(), *anew]}
+    return bill.take(), [*bill.notes(), *anew]
 
 
 def _local(
     ws: Workspace, study: Study, own: OwnCases, prompts: list[Prompt], report: Report, stop: StopToken
-) -> dict[str, Any]:
+) -> tuple[Take, Sequence[str]]:
     report(Progress("prepare", f"loading {study.model}"))
     model = load(study.model, ws.home.path)
     sample = own.chosen[:SAMPLE]
@@ -86,13 +105,14 @@ def _local(
     _, cost = run_prompts(model, prompts, sample, answer, own.splits.tune, stop=stop)
     seconds = time.perf_counter() - began
     times = len(own.chosen) / len(sample)
-    return {
-        "calls": 0,
-        "tokens": math.ceil(cost.tokens * times),
-        "input_tokens": None,
-        "output_tokens": None,
-        "cost": None,
-        "remote": False,
-        "seconds": round(seconds * times, 1),
-        "notes": [f"estimated from {len(sample)} cases; more cases share more, so the run is likely shorter"],
-    }
+    take = Take(
+        calls=0,
+        cached=None,
+        tokens=math.ceil(cost.tokens * times),
+        input_tokens=None,
+        output_tokens=None,
+        cost=None,
+        remote=False,
+        seconds=round(seconds * times, 1),
+    )
+    return take, [f"estimated from {len(sample)} cases; more cases share more, so the run is likely shorter"]

@@ -6,9 +6,8 @@ projections and the best template written by hand, each difference paired over t
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,21 +28,89 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.hardening import Searched, SearchSettings, project, search_words
 from fedprompt.tuning.word_objective import WordObjective, Words, with_words
+from fedprompt.workspace.as_json import INLINE, as_json, from_json
 from fedprompt.workspace.cases.own_cases import OWN_SITE, OwnCases, own_cases
 from fedprompt.workspace.cases.site_of_file import contents_digest
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.results.points import points
-from fedprompt.workspace.results.shown import shown_score
+from fedprompt.workspace.results.shown import ShownScore, shown_score
 from fedprompt.workspace.results.told_apart import all_pairs
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["CASES", "FLUENCY", "STEPS", "harden"]
+__all__ = ["CASES", "FLUENCY", "STEPS", "AgainstSoft", "HardRow", "Hardened", "Search", "Weighed", "harden"]
 
 STEPS = 40
 FLUENCY = 0.01
 CASES = 64  # of the tune split, on which words are measured; the split's order is keyed, so the first are any
 POORLY, UNEVENLY = 7.0, 5.0  # nats a token; plain English is at 3 to 4
+
+
+@dataclass(frozen=True)
+class AgainstSoft:
+    """A prompt less the soft one, over ``n`` cases, as a share of 1, with its 95 % interval.
+
+    ``p`` is of this test, ``p_adjusted`` corrected for the number of prompts.
+    """
+
+    n: int
+    difference: float
+    low: float
+    high: float
+    distinguishable: bool
+    test: str
+    p: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True)
+class HardRow:
+    """A prompt's score on validation, beside the soft prompt's; ``against_soft`` is None of that one itself."""
+
+    prompt: str
+    name: str
+    text: str
+    score: ShownScore = field(metadata=INLINE)
+    against_soft: AgainstSoft | None
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Words as the search weighs them: mean loss and surprise in nats, and the objective that is both."""
+
+    loss: float
+    surprise: float
+    objective: float
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search for words: ``steps`` taken, ``cases`` measured on, and where it stood at its start and end."""
+
+    steps: int
+    cases: int
+    start: Weighed
+    end: Weighed
+
+
+@dataclass(frozen=True)
+class Hardened:
+    """The ``prompt`` in words that was made ``from_`` a soft one, and what it keeps, also in a ``sentence``.
+
+    ``validation`` has a row each for ``soft``, ``cosine``, ``euclid``, ``words`` and, where there is one, ``manual``.
+    """
+
+    prompt: str
+    from_: str
+    study: str
+    model: str
+    words: str
+    template: str
+    validation: Mapping[str, HardRow]
+    search: Search
+    sentence: str
+    seconds: float
+    run: str
 
 
 def harden(
@@ -57,7 +124,7 @@ def harden(
     seed: int = 0,
     report: Report = quiet,
     stop: StopToken = NEVER,
-) -> dict[str, Any]:
+) -> Hardened:
     """Make a soft prompt of the bank into words, and keep the template that they give.
 
     A run that was stopped goes on at its step: the same prompt, data, settings and seed are the same run.
@@ -72,11 +139,6 @@ def harden(
         seed: of the search and of the intervals.
         report: hears how far it is.
         stop: looked at before each step; the steps that were taken are kept.
-
-    Returns:
-        ``prompt`` (of the words), ``from``, ``words``, ``template``, ``validation`` (a row each for ``soft``,
-        ``cosine``, ``euclid``, ``words`` and ``manual``, with value, interval and ``against_soft``), ``search``,
-        ``sentence``, ``seconds`` and ``run``.
 
     Raises:
         FedPromptError: no soft prompt, no study, or answers that are not a choice.
@@ -111,7 +173,7 @@ def harden(
     machine = asdict(model.info.settings)
     row = ws.bank.start_run(run, kind="harden", study=digest, settings={**settings, "machine": machine})
     if row.result is not None:
-        return row.result
+        return from_json(Hardened, row.result)
     with clock.stage("project", "the words nearest to the vectors"):
         cosine, euclid = (project(model.vocabulary, soft.soft.vectors, by) for by in ("cosine", "euclid"))
         projected = objective.measure([cosine, euclid])
@@ -136,30 +198,25 @@ def harden(
     best = max(manual, key=lambda one: float(np.nanmean(runs[one.id].values)), default=None)
     rows = _rows(runs, {"soft": soft, **prompts, **({} if best is None else {"manual": best})}, study, own, seed)
     hard = prompts["words"]
-    result = {
-        "prompt": hard.id,
-        "from": soft.id,
-        "study": study.study,
-        "model": study.model,
-        "words": model.vocabulary.spelt(found.words.tokens),
-        "template": hard.template.text or "\n".join(one.content for one in hard.template.messages or ()),
-        "validation": rows,
-        "search": {
-            "steps": found.step,
-            "cases": len(objective),
-            "start": _shown(start),
-            "end": _shown(found.words),
-        },
-        "sentence": _sentence(rows, found.words.surprise),
-        "seconds": round(time.monotonic() - began, 3),
-        "run": run,
-    }
-    notes = {"hardened_from": soft.id, "words": result["words"], "kept": result["sentence"]}
+    result = Hardened(
+        prompt=hard.id,
+        from_=soft.id,
+        study=study.study,
+        model=study.model,
+        words=model.vocabulary.spelt(found.words.tokens),
+        template=hard.template.text or "\n".join(one.content for one in hard.template.messages or ()),
+        validation=rows,
+        search=Search(found.step, len(objective), _weighed(start), _weighed(found.words)),
+        sentence=_sentence(rows, found.words.surprise),
+        seconds=round(time.monotonic() - began, 3),
+        run=run,
+    )
+    notes = {"hardened_from": soft.id, "words": result.words, "kept": result.sentence}
     ws.bank.record_prompt(hard, study=digest, origin=HARDENED.key, parents=[soft.id], notes=notes)
     for one in manual:
         ws.bank.record_prompt(one, study=digest, origin=STUDY.key)
     _record(ws, run, digest, study, model, own, [runs[one.id] for one in (soft, hard, *manual)])
-    ws.bank.finish_run(run, result)
+    ws.bank.finish_run(run, as_json(result))
     return result
 
 
@@ -215,7 +272,7 @@ def _validated(
 
 def _rows(
     runs: Mapping[str, PromptRun], prompts: Mapping[str, Prompt], study: Study, own: OwnCases, seed: int
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, HardRow]:
     reference, groups = prompts["soft"].id, [case.group for case in own.chosen]
     others = {prompt.id: runs[prompt.id].values for prompt in prompts.values() if prompt.id != reference}
     tests = compare_with(runs[reference].values, others, np.random.default_rng(seed), groups)
@@ -224,24 +281,24 @@ def _rows(
         score = shown_score(to_score(runs[prompt.id], own.chosen, "validation", study.answer))
         against = None if prompt.id == reference else _against(tests[prompt.id])
         text = prompt.template.text or "\n".join(one.content for one in prompt.template.messages or ())
-        rows[key] = {"prompt": prompt.id, "name": prompt.name, "text": text, **score, "against_soft": against}
+        rows[key] = HardRow(prompt.id, prompt.name, text, score, against)
     return rows
 
 
-def _against(test: Compared | None) -> dict[str, Any] | None:
+def _against(test: Compared | None) -> AgainstSoft | None:
     if test is None:
         return None
     change = test.difference
-    return {
-        "n": test.n,
-        "difference": change.value,
-        "low": change.low,
-        "high": change.high,
-        "distinguishable": change.excludes_zero,
-        "test": test.test,
-        "p": test.pvalue,
-        "p_adjusted": test.adjusted,
-    }
+    return AgainstSoft(
+        n=test.n,
+        difference=change.value,
+        low=change.low,
+        high=change.high,
+        distinguishable=change.excludes_zero,
+        test=test.test,
+        p=test.pvalue,
+        p_adjusted=test.adjusted,
+    )
 
 
 def _record(
@@ -264,23 +321,25 @@ def _record(
     ws.bank.record_comparisons(run, OWN_SITE, all_pairs(kept, own.chosen, "validation"))
 
 
-def _shown(words: Words) -> dict[str, float]:
-    return {"loss": words.loss, "surprise": words.surprise, "objective": words.objective}
+def _weighed(words: Words) -> Weighed:
+    return Weighed(words.loss, words.surprise, words.objective)
 
 
-def _sentence(rows: Mapping[str, Mapping[str, Any]], surprise: float) -> str:
+def _sentence(rows: Mapping[str, HardRow], surprise: float) -> str:
     """Return in plain words what hardening kept."""
-    soft, words, manual = rows["soft"], rows["words"], rows.get("manual")
-    said = [f"keeps {words['value']:.2f} of {soft['value']:.2f} on {soft['n']:,} validation cases"]
-    against = words["against_soft"]
+    manual = rows.get("manual")
+    soft, words = rows["soft"].score, rows["words"].score
+    said = [f"keeps {words.value or 0.0:.2f} of {soft.value or 0.0:.2f} on {soft.n:,} validation cases"]
+    against = rows["words"].against_soft
     if against is not None:
-        span = f"{points(against['low'])} to {points(against['high'])}"
-        said[0] += f", a difference of {points(against['difference'])} points ({span})"
-        if not against["distinguishable"]:
+        span = f"{points(against.low)} to {points(against.high)}"
+        said[0] += f", a difference of {points(against.difference)} points ({span})"
+        if not against.distinguishable:
             said[0] += " that may be chance"
     if manual is not None:
-        said.append(f"the best template written by hand has {manual['value']:.2f}")
-        if manual["value"] >= words["value"]:
+        best = manual.score.value or 0.0
+        said.append(f"the best template written by hand has {best:.2f}")
+        if best >= (words.value or 0.0):
             said[-1] += ", so take that one"
     read = "poorly" if surprise > POORLY else "unevenly" if surprise > UNEVENLY else "well"
     said.append(f"the words read {read} ({surprise:.1f} nats a token)")

@@ -6,7 +6,6 @@ What was computed before is not computed again: it lies in the site's folder.
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.runs.label_pairs import label_pairs
@@ -23,9 +22,11 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.bills.judge_bill import judge_paid
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
 from fedprompt.workspace.cases.own_cases import OWN_SITE, own_cases
+from fedprompt.workspace.local.scored import ChatScored, Scored, TemplateScored
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.results.shown import method_of, shown_run, shown_work
 from fedprompt.workspace.results.told_apart import all_pairs, told_apart
@@ -88,7 +89,7 @@ def score(
     anew: bool = False,
     report: Report = quiet,
     stop: StopToken = NEVER,
-) -> dict[str, Any]:
+) -> Scored | ChatScored:
     """Score a study's templates on a split of a file's cases.
 
     Args:
@@ -96,9 +97,6 @@ def score(
         anew: compute, and with a chat model pay for, what is known from earlier runs.
         report: hears how far it is.
         stop: looked at between two batches; what was computed is kept, and the next run of the same goes on from it.
-
-    Returns:
-        The JSON that section 8 of the design describes for ``fedprompt score --json``.
 
     Raises:
         StudyError, DataError, ModelError: a file or the model cannot be used; says where and what to do.
@@ -135,30 +133,26 @@ def score(
         ws.bank.record_prompt(prompt, study=digest, origin=STUDY.key)
     ws.bank.record_scores(run, OWN_SITE, scores)
     ws.bank.record_comparisons(run, OWN_SITE, all_pairs(runs, chosen, split))
-    result = {
-        "study": parsed.study,
-        "model": parsed.model,
-        "split": split,
-        "results": [
-            {
-                "prompt": prompt.id,
-                "name": prompt.name,
-                "method": method_of(found),
-                "judged_by": found.judged_by,
-                **shown_run(found, one, chosen, seed),
-            }
+    result = Scored(
+        study=parsed.study,
+        model=parsed.model,
+        split=split,
+        results=tuple(
+            TemplateScored(
+                prompt.id, prompt.name, method_of(found), found.judged_by, shown_run(found, one, chosen, seed)
+            )
             for prompt, found, one in zip(prompts, scores, runs, strict=True)
-        ],
-        **told_apart(runs, chosen, split, seed),
-        **shown_work(cost.work, loaded.info),
-        "label_pairs": [asdict(pair) for pair in pairs],
-        "judge": judge_paid(ws.home.path, parsed, [resources]),
-        "cached": cost.cached,
-        "clipped": cost.clipped,
-        "left_out": len(splits.left_out),
-        "settings": machine,
-        "seconds": round(time.monotonic() - began, 3),
-        "run": run,
-    }
-    ws.bank.finish_run(run, result)
+        ),
+        apart=told_apart(runs, chosen, split, seed),
+        work=shown_work(cost.work, loaded.info),
+        label_pairs=pairs,
+        judge=judge_paid(ws.home.path, parsed, [resources]),
+        cached=cost.cached,
+        clipped=cost.clipped,
+        left_out=len(splits.left_out),
+        settings=loaded.info.settings,
+        seconds=round(time.monotonic() - began, 3),
+        run=run,
+    )
+    ws.bank.finish_run(run, as_json(result))
     return result

@@ -3,16 +3,15 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from fedprompt.errors import FederationError
 from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.round_record import best_round
 from fedprompt.federation.transports.local import LocalTransport
-from fedprompt.models.protocols import CacheDtype
+from fedprompt.models.protocols import CacheDtype, RunSettings
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.origins import TUNED
 from fedprompt.site.folder import SiteFolder
@@ -20,18 +19,41 @@ from fedprompt.site.worker import Worker
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.trust.signing import site_identity
+from fedprompt.workspace.as_json import INLINE, as_json, from_json
 from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, make_worker
 from fedprompt.workspace.local.scoring import OWN_SITE, open_study
 from fedprompt.workspace.progress import Report, quiet
-from fedprompt.workspace.results.shown import shown_score, shown_work
-from fedprompt.workspace.rounds.federation_run import FederationRun, start_prompt
+from fedprompt.workspace.results.shown import ShownScore, ShownWork, shown_score, shown_work
+from fedprompt.workspace.rounds.federation_run import FederationRun
+from fedprompt.workspace.rounds.start_prompt import start_prompt
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["tune"]
+__all__ = ["Tuned", "tune"]
 
 LONGEST = 1000  # losses that a progress report carries
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A soft prompt and what it is worth: ``loss`` after each part, in nats, and the score of the one that was kept.
+
+    ``clipped`` cases were too long for the model, ``left_out`` are in no split. ``seconds`` are of the last go.
+    """
+
+    prompt: str
+    steps: int
+    kept_after: int
+    loss: tuple[float, ...]
+    validation: ShownScore
+    test: ShownScore
+    work: ShownWork = field(metadata=INLINE)
+    clipped: int
+    left_out: int
+    settings: RunSettings
+    seconds: float
+    run: str
 
 
 def tune(
@@ -45,14 +67,11 @@ def tune(
     cache_dtype: CacheDtype | None = None,
     report: Report = quiet,
     stop: StopToken = NEVER,
-) -> dict[str, Any]:
+) -> Tuned:
     """Tune the study's soft prompt for ``rounds.count`` times ``tuning.steps`` steps and keep the best on validation.
 
     With ``rounds.patience`` tuning ends before that where validation no longer gains. A run that was stopped goes on:
     the same study, data and seed are the same run. ``stop`` is looked at before each step.
-
-    Returns:
-        The JSON that section 8 of the design describes for ``fedprompt tune --json``.
 
     Raises:
         StudyError, DataError, ModelError, TuningError: says where and what to do.
@@ -82,7 +101,7 @@ def tune(
     run = content_id("r1", canonical_json({"kind": "tune", "study": digest, "settings": settings}))
     row = ws.bank.start_run(run, kind="tune", study=digest, settings={**settings, "machine": machine})
     if row.result is not None:
-        return row.result
+        return from_json(Tuned, row.result)
     clock = Clock(report, {"tune": 9.0, "test": 1.0}, stop)
     began = time.monotonic()
     worker.side.on_step = _Steps(ws, run, clock, parsed)
@@ -97,21 +116,21 @@ def tune(
     with clock.stage("test", "one look at test"):
         look = federation.look_at_test([kept.prompt], {OWN_SITE: []})
     _note_clipped(federation, worker)
-    result = {
-        "prompt": kept.prompt.id,
-        "steps": len(records) * parsed.tuning.steps,
-        "kept_after": kept.number * parsed.tuning.steps,
-        "loss": [record.loss[OWN_SITE] for record in records],
-        "validation": shown_score(kept.scores[OWN_SITE]),
-        "test": shown_score(look.scores[OWN_SITE][kept.prompt.id]),
-        **shown_work(worker.side.work, model.info),
-        "clipped": federation.clipped.of(OWN_SITE),
-        "left_out": len(splits.left_out),
-        "settings": machine,
-        "seconds": round(time.monotonic() - began, 3),
-        "run": run,
-    }
-    ws.bank.finish_run(run, result)
+    result = Tuned(
+        prompt=kept.prompt.id,
+        steps=len(records) * parsed.tuning.steps,
+        kept_after=kept.number * parsed.tuning.steps,
+        loss=tuple(record.loss[OWN_SITE] for record in records),
+        validation=shown_score(kept.scores[OWN_SITE]),
+        test=shown_score(look.scores[OWN_SITE][kept.prompt.id]),
+        work=shown_work(worker.side.work, model.info),
+        clipped=federation.clipped.of(OWN_SITE),
+        left_out=len(splits.left_out),
+        settings=model.info.settings,
+        seconds=round(time.monotonic() - began, 3),
+        run=run,
+    )
+    ws.bank.finish_run(run, as_json(result))
     return result
 
 

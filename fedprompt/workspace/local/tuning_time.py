@@ -7,9 +7,9 @@ timed steps start from the study's own start and are thrown away.
 """
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 
@@ -22,13 +22,30 @@ from fedprompt.tuning.soft import tune_soft
 from fedprompt.workspace.cases.own_cases import own_cases
 from fedprompt.workspace.local.scoring import open_study
 from fedprompt.workspace.progress import Progress, Report, quiet
-from fedprompt.workspace.rounds.federation_run import start_prompt
+from fedprompt.workspace.rounds.start_prompt import start_prompt
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["STEPS", "time_tuning"]
+__all__ = ["STEPS", "TuningTime", "time_tuning"]
 
 STEPS = 10
 LOOKED_AT = 16  # cases of validation
+
+
+@dataclass(frozen=True)
+class TuningTime:
+    """What tuning will take: ``steps`` in so many ``parts``, and else seconds.
+
+    ``seconds`` are of all, ``step`` is the median of ``timed`` steps, ``look`` one over validation.
+    """
+
+    seconds: float
+    step: float
+    timed: int
+    prepare: float
+    look: float
+    load: float
+    steps: int
+    parts: int
 
 
 def time_tuning(
@@ -39,12 +56,8 @@ def time_tuning(
     columns: Columns = BY_NAME,
     report: Report = quiet,
     stop: StopToken = NEVER,
-) -> dict[str, Any]:
+) -> TuningTime:
     """Return what ``tune`` with the same arguments would take here.
-
-    Returns:
-        ``seconds`` in all, ``step`` (the median of ``timed`` steps after the first), ``prepare``, ``look`` (one over
-        validation), ``load``, ``steps`` and ``parts``; all but the last two in seconds.
 
     Raises:
         StudyError, DataError, ModelError, TuningError: as ``tune`` would.
@@ -96,15 +109,15 @@ def time_tuning(
     look = (time.perf_counter() - began) / len(few)
     validation, test, parts = len(own.splits.validation), len(own.splits.test), parsed.rounds.count
     prepared += prepare_look * validation
-    return {
-        "seconds": round(
+    return TuningTime(
+        seconds=round(
             load + prepared + parts * (tuning.steps * step + look * validation) + test * (look + prepare_look), 2
         ),
-        "step": round(step, 4),
-        "timed": len(took),
-        "prepare": round(prepared, 3),
-        "look": round(look * validation, 3),
-        "load": round(load, 2),
-        "steps": parts * tuning.steps,
-        "parts": parts,
-    }
+        step=round(step, 4),
+        timed=len(took),
+        prepare=round(prepared, 3),
+        look=round(look * validation, 3),
+        load=round(load, 2),
+        steps=parts * tuning.steps,
+        parts=parts,
+    )

@@ -5,21 +5,25 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import fedprompt
 from fedprompt.errors import FedPromptError
 from fedprompt.models.matrix_product import matrix_product
+from fedprompt.models.protocols import RunSettings
 from fedprompt.models.registry import has_bfloat16, physical_cores, settings_for
+from fedprompt.workspace.assets import AssetRow, list_assets
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.jobs.queue import LANES
 from fedprompt.workspace.liveness import is_alive
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
-__all__ = ["doctor"]
+__all__ = ["BankFound", "ChatFound", "Examined", "HomeFound", "Processor", "ReachedProduct", "doctor"]
+
+T = TypeVar("T")
 
 NEEDED = (
     *("torch", "transformers", "safetensors", "gguf", "sentence-transformers", "streamlit", "langchain-core"),
@@ -30,35 +34,121 @@ LITTLE_DISK = 2 * 1024**3
 LITTLE_MEMORY = 3 * 1024**3
 
 
-def doctor(home: Path | None = None) -> dict[str, Any]:
-    """Return what is there as JSON; ``missing`` has a sentence for each thing to do, none if all is well."""
+@dataclass(frozen=True)
+class Processor:
+    """Cores, those that this process may use, and physical ones; ``load`` over the last minute, None where unknown."""
+
+    cores: int | None
+    allowed: int | None
+    physical: int
+    bfloat16: bool
+    load: float | None
+
+
+@dataclass(frozen=True)
+class HomeFound:
+    """The home, what is free on its disk, and which lanes have a job process."""
+
+    path: str
+    free_bytes: int
+    job_processes: Mapping[str, bool]
+
+
+@dataclass(frozen=True)
+class ChatFound:
+    """A chat model that is configured: its host, whether that is another machine, and whether cases may go there.
+
+    Never a key or an address; ``host`` is None where none can be told.
+    """
+
+    name: str
+    model: str
+    host: str | None
+    remote: bool | None
+    allowed: bool
+
+
+@dataclass(frozen=True)
+class ReachedProduct:
+    """The newest run that says which part of the machine's matrix product it reached, a share of 1."""
+
+    kind: str
+    run: str
+    tokens_per_second: float
+    part_of_product: float
+
+
+@dataclass(frozen=True)
+class BankFound:
+    """The bank, how many prompts it has, a sentence for each damaged entry, and what runs reached."""
+
+    path: str
+    prompts: int
+    problems: tuple[str, ...]
+    reached: ReachedProduct | None
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What this machine has; ``missing`` has a sentence for each thing to do, none if all is ``ok``.
+
+    ``packages``: name -> version, None where it is not installed. ``product``: dtype -> GFLOP a second of a matrix
+    product, the bound of all work. What could not be looked at is None.
+    """
+
+    fedprompt: str
+    python: str
+    executable: str
+    system: str
+    packages: Mapping[str, str | None]
+    processor: Processor
+    settings: RunSettings | None
+    product: Mapping[str, float] | None
+    gpu: str | None
+    memory_bytes: int | None
+    home: HomeFound | None
+    assets: tuple[AssetRow, ...] | None
+    chat: tuple[ChatFound, ...] | None
+    bank: BankFound | None
+    missing: tuple[str, ...]
+    ok: bool
+
+
+def doctor(home: Path | None = None) -> Examined:
+    """Look at this machine and at a home."""
     missing: list[str] = []
     versions = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
     missing += [f"{name} is not installed; run 'pip install {name}'" for name in NEEDED if versions[name] is None]
-    report: dict[str, Any] = {
-        "fedprompt": fedprompt.__version__,
-        "python": platform.python_version(),
-        "executable": sys.executable,
-        "system": platform.platform(),
-        "packages": versions,
-        "processor": _processor(),
-        "settings": _attempt(lambda: asdict(settings_for(find_home(home).path)), missing),
-        "product": _attempt(lambda: _product(find_home(home).path), missing),
-        "gpu": _attempt(_gpu, missing),
-        "memory_bytes": _memory(),
-    }
-    if report["memory_bytes"] is not None and report["memory_bytes"] < LITTLE_MEMORY:
+    settings = _attempt(lambda: settings_for(find_home(home).path), missing)
+    product = _attempt(lambda: _product(find_home(home).path), missing)
+    gpu, memory = _attempt(_gpu, missing), _memory()
+    if memory is not None and memory < LITTLE_MEMORY:
         missing.append("less than 3 GiB of memory; the default model needs about 2 GiB")
-    report["home"] = _attempt(lambda: _home(home, missing), missing)
-    report["assets"] = _attempt(lambda: _assets(home, missing), missing)
-    report["chat"] = _attempt(lambda: _chat(home), missing)
-    report["bank"] = _attempt(lambda: _bank(home, missing), missing)
-    report["missing"] = missing
-    report["ok"] = not missing
-    return report
+    place = _attempt(lambda: _home(home, missing), missing)
+    assets = _attempt(lambda: _assets(home, missing), missing)
+    chat = _attempt(lambda: _chat(home), missing)
+    bank = _attempt(lambda: _bank(home, missing), missing)
+    return Examined(
+        fedprompt=fedprompt.__version__,
+        python=platform.python_version(),
+        executable=sys.executable,
+        system=platform.platform(),
+        packages=versions,
+        processor=_processor(),
+        settings=settings,
+        product=product,
+        gpu=gpu,
+        memory_bytes=memory,
+        home=place,
+        assets=assets,
+        chat=chat,
+        bank=bank,
+        missing=tuple(missing),
+        ok=not missing,
+    )
 
 
-def _attempt(look: Callable[[], Any], missing: list[str]) -> Any:
+def _attempt(look: Callable[[], T], missing: list[str]) -> T | None:
     """Return what ``look`` finds, or None with the reason among what is missing."""
     try:
         return look()
@@ -76,15 +166,15 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _processor() -> dict[str, Any]:
+def _processor() -> Processor:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {
-        "cores": os.cpu_count(),
-        "allowed": allowed,
-        "physical": physical_cores(),
-        "bfloat16": has_bfloat16(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-    }
+    return Processor(
+        cores=os.cpu_count(),
+        allowed=allowed,
+        physical=physical_cores(),
+        bfloat16=has_bfloat16(),
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    )
 
 
 def _product(home: Path) -> dict[str, float]:
@@ -106,7 +196,7 @@ def _memory() -> int | None:
         return None
 
 
-def _home(home: Path | None, missing: list[str]) -> dict[str, Any]:
+def _home(home: Path | None, missing: list[str]) -> HomeFound:
     found = find_home(home)
     free = shutil.disk_usage(found.path).free
     if free < LITTLE_DISK:
@@ -114,19 +204,17 @@ def _home(home: Path | None, missing: list[str]) -> dict[str, Any]:
     if not os.access(found.path, os.W_OK):
         missing.append(f"{found.path} cannot be written; choose another home with --home DIR")
     alive = {lane: is_alive(found, lane) for lane in LANES}
-    return {"path": str(found.path), "free_bytes": free, "job_processes": alive}
+    return HomeFound(str(found.path), free, alive)
 
 
-def _assets(home: Path | None, missing: list[str]) -> list[dict[str, Any]]:
-    from fedprompt.workspace.assets import list_assets
-
+def _assets(home: Path | None, missing: list[str]) -> tuple[AssetRow, ...]:
     found = list_assets(find_home(home))
-    if absent := [str(asset["name"]) for asset in found if not asset["ready"]]:
+    if absent := [asset.name for asset in found if not asset.ready]:
         missing.append(f"assets not there yet: {', '.join(absent)}; run 'fedprompt assets pull'")
     return found
 
 
-def _chat(home: Path | None) -> list[dict[str, Any]]:
+def _chat(home: Path | None) -> tuple[ChatFound, ...]:
     """Return the configured chat models: names and hosts, never a key or an address."""
     from fedprompt.models.chat.config import Machine, read_machine
 
@@ -146,22 +234,21 @@ def _chat(home: Path | None) -> list[dict[str, Any]]:
         except FedPromptError:
             host, remote = None, None
         may = host is not None and allowed(machine, name)
-        found.append({"name": f"chat:{name}", "model": settings.model, "host": host, "remote": remote, "allowed": may})
-    return found
+        found.append(ChatFound(f"chat:{name}", settings.model, host, remote, may))
+    return tuple(found)
 
 
-def _bank(home: Path | None, missing: list[str]) -> dict[str, Any]:
+def _bank(home: Path | None, missing: list[str]) -> BankFound:
     with open_workspace(home) as ws:
         problems = [f"{problem.where}: {problem.what}" for problem in ws.bank.verify()]
         missing.extend(f"the bank has a damaged entry: {problem}" for problem in problems)
-        reached = _reached(ws)
-        return {"path": str(ws.home.bank), "prompts": len(ws.bank.prompts()), "problems": problems, "reached": reached}
+        return BankFound(str(ws.home.bank), len(ws.bank.prompts()), tuple(problems), _reached(ws))
 
 
-def _reached(ws: Workspace) -> dict[str, Any] | None:
+def _reached(ws: Workspace) -> ReachedProduct | None:
     """Return the newest run that says which part of the matrix product it reached, None where none does."""
     for run in ws.bank.runs():
         found = run.result or {}
         if found.get("part_of_product") is not None:
-            return {"kind": run.kind, **{name: found[name] for name in ("run", "tokens_per_second", "part_of_product")}}
+            return ReachedProduct(run.kind, found["run"], found["tokens_per_second"], found["part_of_product"])
     return None

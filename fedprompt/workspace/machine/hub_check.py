@@ -6,10 +6,10 @@ site's own certificate where it has joined. Before that, whose certificate it is
 
 import socket
 import ssl
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fedprompt.errors import FederationError
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled, enrolled_sites
@@ -18,7 +18,7 @@ from fedprompt.workspace.home import Home
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-__all__ = ["CHECKS", "check_hub"]
+__all__ = ["CHECKS", "HubCheck", "HubChecked", "check_hub"]
 
 CHECKS = ("name", "port", "tls", "interception", "clock", "certificate")
 PORT = 8002
@@ -27,26 +27,35 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00
 
 
 @dataclass(frozen=True)
-class _Check:
+class HubCheck:
+    """One of ``CHECKS``, whether it passed, and what was found."""
+
     check: str
     ok: bool
     told: str
+
+
+@dataclass(frozen=True)
+class HubChecked:
+    """The way to a hub: ``failed`` is the first of ``CHECKS`` that failed, after which none is done, or None."""
+
+    host: str
+    port: int
+    ok: bool
+    failed: str | None
+    checks: tuple[HubCheck, ...]
 
 
 class _Failed(Exception):
     """What a check found wrong; never leaves this module."""
 
 
-def check_hub(home: Home, address: str, *, site: str | None = None) -> dict[str, Any]:
+def check_hub(home: Home, address: str, *, site: str | None = None) -> HubChecked:
     """Return what was found on the way to a hub.
 
     Args:
         address: ``HOST`` or ``HOST:PORT``; the port of the site's invitation, or 8002, if it is left out.
         site: whose certificate to show, where this home has several.
-
-    Returns:
-        ``host``, ``port``, ``ok``, ``failed`` (the first of ``CHECKS`` that failed, or null) and ``checks``, each with
-        ``check``, ``ok`` and ``told``.
 
     Raises:
         FederationError: the address is none.
@@ -54,17 +63,16 @@ def check_hub(home: Home, address: str, *, site: str | None = None) -> dict[str,
     chosen = enrolled(home, site) if site is not None or len(enrolled_sites(home)) == 1 else None
     host, port = _split(address, chosen)
     kit = chosen.kit if chosen is not None and chosen.kit.exists() else None
-    found: list[_Check] = []
+    found: list[HubCheck] = []
     way = _Way(host, port, kit)
     for check in CHECKS:
         try:
-            found.append(_Check(check, True, way.look(check)))
+            found.append(HubCheck(check, True, way.look(check)))
         except _Failed as error:
-            found.append(_Check(check, False, str(error)))
+            found.append(HubCheck(check, False, str(error)))
             break
     failed = next((one.check for one in found if not one.ok), None)
-    checks = [asdict(one) for one in found]
-    return {"host": host, "port": port, "ok": failed is None, "failed": failed, "checks": checks}
+    return HubChecked(host, port, ok=failed is None, failed=failed, checks=tuple(found))
 
 
 def _split(address: str, site: EnrolledSite | None) -> tuple[str, int]:

@@ -22,7 +22,7 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Closed, ScorerSpec
 from fedprompt.workspace.answers.readying import ready
 from fedprompt.workspace.answers.variants import RowResult, Variant
-from fedprompt.workspace.bills.paid import shown_tally
+from fedprompt.workspace.bills.paid import ModelPaid
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
 from fedprompt.workspace.cases.converting import fieldless
 from fedprompt.workspace.playground.trial_files import TrialFolder
@@ -36,6 +36,7 @@ __all__ = [
     "Judged",
     "Trial",
     "TrialCell",
+    "TrialDone",
     "TrialRequest",
     "added",
     "read_trial",
@@ -188,16 +189,21 @@ def read_trial(folder: TrialFolder, run: str) -> Trial:
     return Trial(run, request, cells, live, job)
 
 
+@dataclass(frozen=True)
+class TrialDone:
+    """How many ``cells`` of a run were computed now, and what each chat model that judged them took."""
+
+    run: str
+    cells: int
+    judges: tuple[ModelPaid, ...]
+
+
 def run_trial(
     ws: Workspace, folder: TrialFolder, run: str, report: Report = quiet, stop: StopToken = NEVER
-) -> Mapping[str, Any]:
+) -> TrialDone:
     """Compute the cells of a run that have no good result, and write each down as it ends.
 
     ``stop`` is looked at between two cells and while text is written; the cells that are done stay.
-
-    Returns:
-        ``run``, ``cells`` (how many were computed now) and ``judges``: a row for each chat model that judged, with
-        ``model`` and what it took.
 
     Raises:
         JobError: the run is no longer kept.
@@ -270,8 +276,8 @@ def run_trial(
                 run_variant(number, variant, places)
     finally:
         folder.tell(run, None)
-    judges = [{"model": name, **shown_tally(took)} for name, took in added(bills).items()]
-    return {"run": run, "cells": done, "judges": judges}
+    judges = tuple(ModelPaid.of(name, took) for name, took in added(bills).items())
+    return TrialDone(run, done, judges)
 
 
 def _judge(

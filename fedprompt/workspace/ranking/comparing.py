@@ -5,8 +5,7 @@ the p-value that Holm corrected for all of them is under 0.05 too.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from fedprompt.bank.rows import ComparisonRow
 from fedprompt.errors import FedPromptError
@@ -15,16 +14,96 @@ from fedprompt.evaluation.statistics.intervals import Estimate, Interval
 from fedprompt.evaluation.statistics.pooled_pairs import PairTest, PooledPair, pool_pairs, turned
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import BINS, CalibrationBin, Comparison, SplitName
+from fedprompt.workspace.as_json import INLINE
 from fedprompt.workspace.ranking.leaderboard import site_score
 from fedprompt.workspace.results.methods import how_judged, ruling_way
 from fedprompt.workspace.results.points import points
 from fedprompt.workspace.results.views import CompareView, PairView, PromptView, SiteScore
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["compare", "compare_scores", "prompt_view"]
+__all__ = [
+    "PairMeasured",
+    "PairShown",
+    "PairTold",
+    "PromptScores",
+    "ScoreAtSite",
+    "ScoresCompared",
+    "compare",
+    "compare_scores",
+    "prompt_view",
+]
 
 MOST = 6
 SURE = 0.05
+
+
+@dataclass(frozen=True)
+class ScoreAtSite:
+    """A prompt's mean over ``n`` cases of a site, as a share of 1, and its 95 % interval."""
+
+    value: float
+    n: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PromptScores:
+    """A prompt's score by site, None where the site did not score it."""
+
+    prompt: str
+    name: str
+    by_site: Mapping[str, ScoreAtSite | None]
+
+
+@dataclass(frozen=True)
+class PairMeasured:
+    """A difference of two prompts over ``n`` cases, as a share of 1, its 95 % interval, and the test's p-value.
+
+    All but ``n``, which is 0, is None where nobody compared them.
+    """
+
+    difference: float | None
+    low: float | None
+    high: float | None
+    n: int
+    test: str | None
+    p: float | None
+
+
+@dataclass(frozen=True)
+class PairTold:
+    """What is said of two prompts; ``p_adjusted`` is corrected for all pairs, ``i2`` the sites' spread as a share of 1.
+
+    ``cases_needed`` would tell them apart, which ``power`` says in a sentence.
+    """
+
+    whole: PairMeasured = field(metadata=INLINE)
+    p_adjusted: float | None
+    i2: float | None
+    cases_needed: int | None
+    power: str | None
+    sentence: str
+    by_site: Mapping[str, PairMeasured]
+
+
+@dataclass(frozen=True)
+class PairShown:
+    """The ``first`` prompt and another."""
+
+    first: str
+    second: str
+    told: PairTold = field(metadata=INLINE)
+
+
+@dataclass(frozen=True)
+class ScoresCompared:
+    """Prompts side by side; what is told of the first two, and all ``pairs``."""
+
+    split: str
+    prompts: tuple[PromptScores, ...]
+    told: PairTold = field(metadata=INLINE)
+    pairs: tuple[PairShown, ...]
 
 
 def prompt_view(ws: Workspace, prompt: Prompt) -> PromptView:
@@ -101,58 +180,42 @@ def _summed(by_site: Sequence[tuple[CalibrationBin, ...]]) -> tuple[CalibrationB
     )
 
 
-def compare_scores(ws: Workspace, a: str, b: str, *more: str, split: SplitName = "validation") -> dict[str, Any]:
-    """Return the comparison of ``a`` with each of the others as JSON; what is said of ``b`` alone stands on top.
+def compare_scores(ws: Workspace, a: str, b: str, *more: str, split: SplitName = "validation") -> ScoresCompared:
+    """Return the comparison of ``a`` with each of the others.
 
     Raises:
         BankError: the bank has no such prompt.
         FedPromptError: not two to six different prompts.
     """
     view = compare(ws, [a, b, *more], split=split)
-
-    def shown(by_site: Mapping[str, SiteScore | None]) -> dict[str, Any]:
-        return {
-            site: None
-            if found is None
-            else {"value": found.value, "n": found.n, "low": found.interval.low, "high": found.interval.high}
-            for site, found in by_site.items()
-        }
-
-    pairs = [_shown(pair) for pair in view.pairs]
-    return {
-        "split": split,
-        "prompts": [{"prompt": p.id, "name": p.name, "by_site": shown(view.scores[p.id])} for p in view.prompts],
-        **{key: value for key, value in pairs[0].items() if key not in ("first", "second")},
-        "pairs": pairs,
-    }
+    pairs = tuple(PairShown(pair.first, pair.second, _shown(pair)) for pair in view.pairs)
+    prompts = tuple(
+        PromptScores(p.id, p.name, {site: _at_site(found) for site, found in view.scores[p.id].items()})
+        for p in view.prompts
+    )
+    return ScoresCompared(split, prompts, pairs[0].told, pairs)
 
 
-def _shown(pair: PairView) -> dict[str, Any]:
+def _at_site(found: SiteScore | None) -> ScoreAtSite | None:
+    return None if found is None else ScoreAtSite(found.value, found.n, found.interval.low, found.interval.high)
+
+
+def _shown(pair: PairView) -> PairTold:
     found = pair.found
-    by_site = {} if found is None else {site: _tested(test) for site, test in found.by_site.items()}
-    return {
-        "first": pair.first,
-        "second": pair.second,
-        **({"difference": None, "low": None, "high": None, "n": 0, "test": None, "p": None} if found is None else {}),
-        **({} if found is None else _tested(found.whole)),
-        "p_adjusted": pair.p_adjusted,
-        "i2": None if found is None else found.i2,
-        "cases_needed": None if found is None else found.needed,
-        "power": None if found is None else found.power,
-        "sentence": pair.sentence,
-        "by_site": by_site,
-    }
+    return PairTold(
+        whole=PairMeasured(None, None, None, 0, None, None) if found is None else _tested(found.whole),
+        p_adjusted=pair.p_adjusted,
+        i2=None if found is None else found.i2,
+        cases_needed=None if found is None else found.needed,
+        power=None if found is None else found.power,
+        sentence=pair.sentence,
+        by_site={} if found is None else {site: _tested(test) for site, test in found.by_site.items()},
+    )
 
 
-def _tested(test: PairTest) -> dict[str, Any]:
-    return {
-        "difference": test.difference.value,
-        "low": test.difference.low,
-        "high": test.difference.high,
-        "n": test.n,
-        "test": test.test,
-        "p": test.pvalue,
-    }
+def _tested(test: PairTest) -> PairMeasured:
+    change = test.difference
+    return PairMeasured(change.value, change.low, change.high, test.n, test.test, test.pvalue)
 
 
 def _pair(

@@ -30,7 +30,7 @@ from fedprompt.workspace.ranking.ranking_page import (
 from fedprompt.workspace.results.views import LeaderRow
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["RankingFile", "ranking_csv", "run_ranking_csv", "write_ranking"]
+__all__ = ["RankingFile", "RankingWritten", "ranking_csv", "run_ranking_csv", "write_ranking"]
 
 COLUMNS = (
     *("place", "name", "kind", "origin", "tags", "mean", "mean_low", "mean_high", "worst_site", "pooled"),
@@ -82,13 +82,18 @@ def ranking_csv(ws: Workspace, asked: RankingFile) -> bytes:
     return text.getvalue().encode()
 
 
+@dataclass(frozen=True)
+class RankingWritten:
+    """A ranking's file, and how many ``prompts`` stand in it."""
+
+    path: str
+    prompts: int
+
+
 def run_ranking_csv(
     ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet, stop: StopToken = NEVER
-) -> dict[str, Any]:
+) -> RankingWritten:
     """Write the ranking that ``wanted``, ``order`` and ``show_test`` ask for into the home's exports, as a job.
-
-    Returns:
-        ``{"path", "prompts"}``.
 
     Raises:
         BankError: as :func:`write_ranking`, or the file cannot be written.
@@ -103,7 +108,7 @@ def run_ranking_csv(
             text.detach()
     except OSError as error:
         raise BankError(f"{path}: the ranking cannot be written ({error.strerror}); check the disk") from error
-    return {"path": str(path), "prompts": prompts}
+    return RankingWritten(str(path), prompts)
 
 
 def _pages(ws: Workspace, asked: RankingFile, coverage: Coverage, rivals: Contenders) -> Iterator[RankingPage]:

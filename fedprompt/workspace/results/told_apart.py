@@ -5,8 +5,8 @@ all prompts (``evaluation.comparisons``). What is kept in the bank are sums over
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,40 @@ from fedprompt.evaluation.statistics.comparisons import compare_with
 from fedprompt.evaluation.statistics.power import cases_needed, power_sentence
 from fedprompt.study.score import Comparison, SplitName
 
-__all__ = ["all_pairs", "told_apart"]
+__all__ = ["AgainstBest", "Apart", "all_pairs", "told_apart"]
 
 MOST = 32  # prompts that are all compared with each other; of more, each with the best
+
+
+@dataclass(frozen=True)
+class AgainstBest:
+    """A prompt and the best over ``n`` cases: a ``difference`` of means never above zero, and its 95 % interval.
+
+    ``p`` is of this test, ``p_adjusted`` corrected for their number. ``cases_needed`` would tell the two apart; None
+    where no number does.
+    """
+
+    prompt: str
+    n: int
+    difference: float
+    low: float
+    high: float
+    test: str
+    p: float
+    p_adjusted: float
+    cases_needed: int | None
+
+
+@dataclass(frozen=True)
+class Apart:
+    """The best prompt of a run, and a row for each other one, the nearest first; None and none where nothing is judged.
+
+    ``power`` is a sentence on the best two, None where there are not two.
+    """
+
+    best: str | None
+    against_best: tuple[AgainstBest, ...]
+    power: str | None
 
 
 def all_pairs(runs: Sequence[PromptRun], cases: Sequence[Case], split: SplitName) -> list[Comparison]:
@@ -31,44 +62,36 @@ def all_pairs(runs: Sequence[PromptRun], cases: Sequence[Case], split: SplitName
     return [one for one in found if one.n]
 
 
-def told_apart(runs: Sequence[PromptRun], cases: Sequence[Case], split: SplitName, seed: int) -> dict[str, Any]:
-    """Return ``best``, ``against_best`` (a row for each other prompt, the nearest first) and the sentence ``power``.
-
-    A row has ``prompt``, ``n``, ``difference`` (to the best, never above zero), ``low``, ``high``, ``test``, ``p``,
-    ``p_adjusted`` and ``cases_needed``. ``power`` is of the best two, null where there are not two.
-    """
+def told_apart(runs: Sequence[PromptRun], cases: Sequence[Case], split: SplitName, seed: int) -> Apart:
+    """Return which prompts of a run can be told from its best."""
     best = _best(runs)
     if best is None:
-        return {"best": None, "against_best": [], "power": None}
+        return Apart(None, (), None)
     groups = [case.group for case in cases]
     others = {run.prompt.id: run for run in runs if run is not best}
     tests = compare_with(
         best.values, {id: run.values for id, run in others.items()}, np.random.default_rng(seed), groups
     )
-    rows: list[dict[str, Any]] = []
+    rows: list[AgainstBest] = []
     for id, test in tests.items():
         if test is None:
             continue
         rows.append(
-            {
-                "prompt": id,
-                "n": test.n,
-                "difference": test.difference.value,
-                "low": test.difference.low,
-                "high": test.difference.high,
-                "test": test.test,
-                "p": test.pvalue,
-                "p_adjusted": test.adjusted,
-                "cases_needed": cases_needed(compare_runs(best, others[id], cases, split)),
-            }
+            AgainstBest(
+                prompt=id,
+                n=test.n,
+                difference=test.difference.value,
+                low=test.difference.low,
+                high=test.difference.high,
+                test=test.test,
+                p=test.pvalue,
+                p_adjusted=test.adjusted,
+                cases_needed=cases_needed(compare_runs(best, others[id], cases, split)),
+            )
         )
-    rows.sort(key=lambda row: (-row["difference"], row["prompt"]))
-    nearest = None if not rows else compare_runs(best, others[rows[0]["prompt"]], cases, split)
-    return {
-        "best": best.prompt.id,
-        "against_best": rows,
-        "power": None if nearest is None else power_sentence(nearest),
-    }
+    rows.sort(key=lambda row: (-row.difference, row.prompt))
+    nearest = None if not rows else compare_runs(best, others[rows[0].prompt], cases, split)
+    return Apart(best.prompt.id, tuple(rows), None if nearest is None else power_sentence(nearest))
 
 
 def _best(runs: Sequence[PromptRun]) -> PromptRun | None:

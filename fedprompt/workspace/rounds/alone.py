@@ -6,9 +6,8 @@ the others that are nominated.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 from fedprompt.bank.store import Bank
 from fedprompt.errors import FedPromptError
@@ -19,10 +18,11 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from fedprompt.verbs.choosing import first_best
+from fedprompt.workspace.rounds.federated import NominatedIds
 from fedprompt.workspace.rounds.federation_run import FederationRun, TestLook
-from fedprompt.workspace.rounds.result_table import average, difference, entry, gain_sentence
+from fedprompt.workspace.rounds.result_table import Difference, ResultRow, average, difference, entry, gain_sentence
 
-__all__ = ["Nominated", "alone_result", "nominate", "tune_alone"]
+__all__ = ["AloneResult", "Nominated", "alone_result", "nominate", "tune_alone"]
 
 COMPARED = (
     ("federated", "manual"),
@@ -85,14 +85,29 @@ class Nominated:
                 found.append((first, second))
         return found
 
-    def ids(self) -> dict[str, Any]:
+    def ids(self) -> NominatedIds:
         """The prompts' ids."""
-        return {
-            "manual": self.manual.id,
-            "federated": self.federated.id,
-            **({} if self.centralised is None else {"centralised": self.centralised.id}),
-            "alone": {site: prompt.id for site, prompt in self.alone.items()},
-        }
+        return NominatedIds(
+            manual=self.manual.id,
+            federated=self.federated.id,
+            centralised=None if self.centralised is None else self.centralised.id,
+            alone={site: prompt.id for site, prompt in self.alone.items()},
+        )
+
+
+@dataclass(frozen=True)
+class AloneResult:
+    """What tuning alone gave beside joining: the table's rows and differences, and a sentence a site.
+
+    ``transfer``: home of a prompt -> site -> its value on test there. ``kept``: site -> the row that it keeps.
+    """
+
+    test: Mapping[str, ResultRow]
+    transfer: Mapping[str, Mapping[str, float]]
+    differences: Mapping[str, Difference]
+    kept: Mapping[str, str]
+    prompts: NominatedIds
+    sentences: tuple[str, ...]
 
 
 BySite = Mapping[str, Mapping[str, Score]]  # site -> prompt -> score
@@ -150,14 +165,11 @@ def nominate(
     return Nominated(manual, federated.prompt, prompts, kept, centralised)
 
 
-def alone_result(nominated: Nominated, look: TestLook, seed: int) -> dict[str, Any]:
-    """Return ``test``, ``transfer``, ``differences``, ``kept``, ``prompts`` and ``sentences``, a sentence a site.
-
-    Of the sites that tuned alone and were looked at; nothing where there is none.
-    """
+def alone_result(nominated: Nominated, look: TestLook, seed: int) -> AloneResult | None:
+    """Return what came of the sites that tuned alone and were looked at; None where there is none."""
     sites = [site for site in nominated.alone if site in look.sites]
     if not sites:
-        return {}
+        return None
     homes = {home: {site: look.scores[site][p.id] for site in look.sites} for home, p in nominated.alone.items()}
     by_home = {home: sum(s.total / s.n for s in found.values()) / len(found) for home, found in homes.items()}
     rows = dict.fromkeys(name for pair in nominated.compared for name in pair)
@@ -165,19 +177,19 @@ def alone_result(nominated: Nominated, look: TestLook, seed: int) -> dict[str, A
         name: entry({site: look.scores[site][nominated.named(name, site).id] for site in sites}, seed) for name in rows
     }
     everywhere = entry(average(list(homes.values())), seed)
-    test["local_only"] = {**everywhere, "worst": min(by_home.values()), "by_site": by_home}
+    test["local_only"] = replace(everywhere, worst=min(by_home.values()), by_site=by_home)
     differences = {
         f"{first}_vs_{second}": difference(
             look, {site: (nominated.named(first, site).id, nominated.named(second, site).id) for site in sites}, seed
         )
         for first, second in nominated.compared
     }
-    gains = differences["kept_vs_local_own"]["by_site"]
-    return {
-        "test": test,
-        "transfer": {home: {s: v.total / v.n for s, v in found.items()} for home, found in homes.items()},
-        "differences": differences,
-        "kept": dict(nominated.kept),
-        "prompts": nominated.ids(),
-        "sentences": [gain_sentence(site, nominated.kept[site], gains[site]) for site in sites],
-    }
+    gains = differences["kept_vs_local_own"].by_site
+    return AloneResult(
+        test=test,
+        transfer={home: {s: v.total / v.n for s, v in found.items()} for home, found in homes.items()},
+        differences=differences,
+        kept=dict(nominated.kept),
+        prompts=nominated.ids(),
+        sentences=tuple(gain_sentence(site, nominated.kept[site], gains[site]) for site in sites),
+    )

@@ -4,7 +4,7 @@ The rounds are the same, and so are the bytes: only what carries them differs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from fedprompt.federation.rounds import check_sites
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Transport
 from fedprompt.models.chat.through_langchain import LangChainChat
-from fedprompt.models.protocols import CacheDtype
+from fedprompt.models.protocols import CacheDtype, RunSettings
 from fedprompt.models.registry import load
 from fedprompt.models.work import Work
 from fedprompt.prompts.ids import canonical_json, content_id
@@ -33,7 +33,9 @@ from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.verbs.describe import DescribeReply, ask_describe
 from fedprompt.workspace.answers.study_model import machine_settings, model_digest_of, shared_model
+from fedprompt.workspace.as_json import as_json, from_json
 from fedprompt.workspace.bills.judge_bill import judge_paid
+from fedprompt.workspace.bills.paid import ModelPaid
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
 from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, make_worker
@@ -41,20 +43,23 @@ from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.enrolled.seen_ledgers import LOCAL, SeenLedgers
 from fedprompt.workspace.progress import Progress, Report, quiet
-from fedprompt.workspace.results.shown import shown_work
-from fedprompt.workspace.rounds.alone import Nominated, alone_result, nominate, tune_alone
-from fedprompt.workspace.rounds.federation_run import FederationRun, pooled_best, start_prompt
+from fedprompt.workspace.results.shown import ShownWork, shown_work
+from fedprompt.workspace.rounds.alone import AloneResult, Nominated, alone_result, nominate, tune_alone
+from fedprompt.workspace.rounds.federated import FederatedResult, NominatedIds, RoundFound, TemplateValues
+from fedprompt.workspace.rounds.federation_run import FederationRun, pooled_best
 from fedprompt.workspace.rounds.gathering_now import Teller
 from fedprompt.workspace.rounds.given_orders import BankDesk
 from fedprompt.workspace.rounds.planned_questions import HELD_BACK, too_many
 from fedprompt.workspace.rounds.result_table import difference, entry, headline
-from fedprompt.workspace.rounds.shared_result import Pair, Shared, share
+from fedprompt.workspace.rounds.shared_result import Pair, Shared, SharedResult, share
+from fedprompt.workspace.rounds.start_prompt import start_prompt
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["federate", "federate_flare"]
 
 PATIENCE_SECONDS, QUORUM_PATIENCE_SECONDS = 60.0, 20.0
+Took = tuple[ShownWork, ModelPaid | None]
 LONGEST_SECONDS = 3600.0  # what a site may take for one answer where the study leaves the deadline to the rounds
 
 
@@ -71,7 +76,7 @@ def federate(
     report: Report = quiet,
     stop: StopToken = NEVER,
     pause_after: int | None = None,
-) -> dict[str, Any]:
+) -> FederatedResult:
     """Score the templates at every site, tune in rounds, and evaluate the best template and the tuned prompt on test.
 
     The same study, files and seed are the same run: stopped, it goes on; finished, it is shown.
@@ -85,10 +90,8 @@ def federate(
         pause_after: the round after which the work pauses; the next call goes on.
 
     Returns:
-        ``templates``, ``rounds``, ``test`` (``manual`` and, where the study has a soft slot, ``federated``; ``grouped``
-        and ``kept`` where it asks for groups and for each site's choice), ``groups`` and ``kept`` likewise,
-        ``differences``, ``sentences`` and the ids of the prompts. Where sites also tune alone, ``transfer`` and the
-        demo's rows of ``test``.
+        Its ``test`` has ``manual`` and, where the study has a soft slot, ``federated``; ``grouped`` and ``kept`` where
+        it asks for groups and for each site's choice; the demo's rows where sites also tune alone.
 
     Raises:
         FederationError: fewer than two sites, or a site refused.
@@ -127,9 +130,9 @@ def federate(
     start = None if parsed.soft is None or isinstance(model, LangChainChat) else start_prompt(model, parsed, ws.bank)
     info = None if isinstance(model, LangChainChat) else model.info
 
-    def took() -> dict[str, Any]:
+    def took() -> Took:
         judge = judge_paid(ws.home.path, parsed, [worker.side.resources for worker in workers.values()])
-        return {**shown_work(sum((worker.side.work for worker in workers.values()), Work()), info), "judge": judge}
+        return shown_work(sum((worker.side.work for worker in workers.values()), Work()), info), judge
 
     clock = _clock(report, parsed, stop)
     return _federate(
@@ -147,7 +150,7 @@ def federate_flare(
     report: Report = quiet,
     stop: StopToken = NEVER,
     pause_after: int | None = None,
-) -> dict[str, Any]:
+) -> FederatedResult:
     """Run a study among sites on their own machines, through the engine that ``hub run`` keeps.
 
     The same study, sites and seed are the same run: stopped, it goes on; finished, it is shown.
@@ -158,9 +161,6 @@ def federate_flare(
         report: hears how far it is.
         stop: ends the work between two sites, or while sites are waited for; the next call goes on.
         pause_after: the round after which the work pauses; the next call goes on.
-
-    Returns:
-        What :func:`federate` returns.
 
     Raises:
         FederationError: the hub does not run, a site was not admitted, or too few answered.
@@ -210,11 +210,11 @@ def _federate(
     resume: bool,
     clock: Clock,
     pause_after: int | None,
-    machine: Mapping[str, Any] | None = None,
-    took: Callable[[], dict[str, Any]] | None = None,
+    machine: RunSettings | None = None,
+    took: Callable[[], Took] | None = None,
     *,
     bounded: bool = False,
-) -> dict[str, Any]:
+) -> FederatedResult:
     check_sites(parsed.rounds, transport.sites)
     run = content_id("r1", canonical_json({"kind": "federate", "study": digest, "settings": settings}))
     if resume and run not in {row.id for row in ws.bank.runs(kind="federate")}:
@@ -223,9 +223,9 @@ def _federate(
             "leave --resume out to begin it"
         )
     # What the machine's settings are moves no number that counts, so that they are no part of the run's identity.
-    row = ws.bank.start_run(run, kind="federate", study=digest, settings={**settings, "machine": machine})
+    row = ws.bank.start_run(run, kind="federate", study=digest, settings={**settings, "machine": as_json(machine)})
     if row.result is not None:
-        return row.result
+        return from_json(FederatedResult, row.result)
     least = max(parsed.rounds.quorum or 0, parsed.rounds.strategy.least_sites)
     with Teller(ws.home, run) as teller:
         controls = Controls(BankDesk(ws.bank, run, digest, teller), transport.sites, least)
@@ -237,9 +237,9 @@ def _federate(
         federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls, pause_after)
         result = _worked(ws, federation, parsed, start, sources, seed, clock, bounded)
     # What a site on its own machine computes for its answers stays there.
-    elsewhere = {**shown_work(Work(), None), "judge": None}
-    result |= {**(elsewhere if took is None else took()), "settings": machine}
-    ws.bank.finish_run(run, result)
+    work, judge = (result.work, None) if took is None else took()
+    result = replace(result, work=work, judge=judge, settings=machine)
+    ws.bank.finish_run(run, as_json(result))
     return result
 
 
@@ -257,8 +257,8 @@ def _worked(
     seed: int,
     clock: Clock,
     bounded: bool,
-) -> dict[str, Any]:
-    """Run the verbs of the study, one after the other, and return the result.
+) -> FederatedResult:
+    """Run the verbs of the study, one after the other, and return the result but for what it took.
 
     ``bounded``: the sites' cases answer so many exact questions and no more, so that a study which asks more is refused
     before it asks any.
@@ -305,50 +305,62 @@ def _worked(
     differences = {}
     if pairs:
         differences["federated_vs_manual"] = difference(look, {site: pairs[0] for site in look.sites}, seed)
-    result: dict[str, Any] = {
-        "seed": seed,
-        "run": run,
-        "study": digest,
-        "templates": [
-            {
-                "prompt": prompt.id,
-                "name": prompt.name,
-                "by_site": {s: scores[s][prompt.id].total / scores[s][prompt.id].n for s in sorted(scores)},
-            }
+    result = FederatedResult(
+        seed=seed,
+        run=run,
+        study=digest,
+        templates=tuple(
+            TemplateValues(
+                prompt.id,
+                prompt.name,
+                {s: scores[s][prompt.id].total / scores[s][prompt.id].n for s in sorted(scores)},
+            )
             for prompt in federation.templates.values()
-        ],
-        "rounds": [
-            {
-                "round": r.number,
-                "by_site": r.by_site,
-                "mean": r.mean,
-                "bytes": r.bytes,
-                "prompt": r.prompt.id,
-                "received": dict(r.received),
-                "sent": dict(r.sent),
-                "missing": [asdict(one) for one in r.missing],
-            }
+        ),
+        rounds=tuple(
+            RoundFound(
+                round=r.number,
+                by_site=r.by_site,
+                mean=r.mean,
+                bytes=r.bytes,
+                prompt=r.prompt.id,
+                received=dict(r.received),
+                sent=dict(r.sent),
+                missing=r.missing,
+            )
             for r in records
-        ],
-        "missing": federation.missing,
-        "clipped": {site: federation.clipped.of(site) for site in sorted(scores)},
-        "test": test,
-        "differences": differences,
-        "prompts": {name: prompt.id for name, prompt in zip(names, nominated, strict=True)},
-        "sentences": [headline(test, differences["federated_vs_manual"])] if pairs else [],
-        "seconds": clock.seconds,
-    }
+        ),
+        missing=federation.missing,
+        clipped={site: federation.clipped.of(site) for site in sorted(scores)},
+        test=test,
+        differences=differences,
+        prompts=NominatedIds(manual.id, nominated[1].id if len(nominated) > 1 else None),
+        sentences=(headline(test, differences["federated_vs_manual"]),) if pairs else (),
+        seconds=clock.seconds,
+        groups=None,
+        kept=None,
+        transfer=None,
+        work=shown_work(Work(), None),
+        judge=None,
+        settings=None,
+    )
     if shared is not None:
-        result = _joined(result, shared.result(look, manual, seed))
-    return result if alone is None else _joined(result, alone_result(alone, look, seed))
+        found = shared.result(look, manual, seed)
+        result = replace(_with_rows(result, found), groups=found.groups, kept=found.kept)
+    if alone is None or (own_result := alone_result(alone, look, seed)) is None:
+        return result
+    more = replace(_with_rows(result, own_result), kept=own_result.kept, transfer=own_result.transfer)
+    return replace(more, prompts=own_result.prompts)
 
 
-def _joined(result: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a result with more in it: sentences after its own, rows beside its own, the rest as it is."""
-    found = {**result, **more}
-    for name in {"test", "differences", "prompts"} & set(more):
-        found[name] = {**more[name], **result[name]}
-    return {**found, "sentences": [*result["sentences"], *more.get("sentences", ())]}
+def _with_rows(result: FederatedResult, more: SharedResult | AloneResult) -> FederatedResult:
+    """Return a result with more sentences after its own, and more rows beside its own."""
+    return replace(
+        result,
+        test={**more.test, **result.test},
+        differences={**more.differences, **result.differences},
+        sentences=(*result.sentences, *more.sentences),
+    )
 
 
 def _both(first: Sequence[Pair], second: Sequence[Pair]) -> list[Pair]:

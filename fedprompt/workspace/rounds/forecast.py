@@ -10,8 +10,8 @@ import math
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.federation.rounds import check_sites
 from fedprompt.models.chat.config import is_chat
+from fedprompt.models.chat.cost import Cost
 from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import load
 from fedprompt.privacy.quantise import quantise
@@ -37,20 +38,80 @@ from fedprompt.verbs.score import ScoreReply, ScoreTask
 from fedprompt.verbs.tune import TuneReply, TuneTask
 from fedprompt.verbs.wire import pack_reply, pack_task
 from fedprompt.workspace.answers.study_model import model_digest_of
-from fedprompt.workspace.bills.chat_bill import ChatBill, chat_bill
-from fedprompt.workspace.bills.judge_bill import has_judge, judge_bill
+from fedprompt.workspace.as_json import INLINE
+from fedprompt.workspace.bills.chat_bill import ChatBill, Take, chat_bill
+from fedprompt.workspace.bills.judge_bill import JudgeBill, JudgeSum, has_judge, judge_bill
 from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.progress import Progress, Report, quiet
-from fedprompt.workspace.rounds.federation_run import start_prompt
+from fedprompt.workspace.rounds.start_prompt import start_prompt
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["forecast"]
+__all__ = ["CallsTaken", "Forecast", "JudgingOfAll", "JudgingOfSite", "SiteForecast", "forecast"]
 
 SAMPLE = 8
-COUNTED = ("calls", "cached", "tokens", "input_tokens", "output_tokens", "cost")
 DEAREST = "which template is best is not known yet: on test the dearest is counted"
 TASK, PROMPT = "t1:" + "0" * 32, "p1:" + "0" * 32
+
+
+@dataclass(frozen=True)
+class CallsTaken:
+    """What calls of a chat model take, as ``score --dry-run`` tells it; None where a file lies elsewhere."""
+
+    calls: int | None
+    cached: int | None
+    tokens: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: Cost | None
+
+
+@dataclass(frozen=True)
+class JudgingOfSite:
+    """The most that a site's judging may take; None where its file lies elsewhere."""
+
+    judge: JudgeBill | None
+
+
+@dataclass(frozen=True)
+class JudgingOfAll:
+    """The most that all sites' judging may take; None where it is not known of one."""
+
+    judge: JudgeSum | None
+
+
+@dataclass(frozen=True)
+class SiteForecast:
+    """What a site takes: ``cases`` and ``seconds``, None where not known; bytes ``sent`` to it and ``received``.
+
+    ``chat`` is of a study on a chat model, ``judging`` of one with a judge.
+    """
+
+    cases: int | None
+    seconds: float | None
+    sent: int
+    received: int
+    chat: CallsTaken | None = field(metadata=INLINE)
+    judging: JudgingOfSite | None = field(metadata=INLINE)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a federation takes, by site and of all: ``seconds`` one site after the other, bytes as the hub sees them.
+
+    ``basis`` of the seconds is ``earlier rounds``, ``measured`` or ``not known``.
+    """
+
+    study: str
+    rounds: int
+    sites: Mapping[str, SiteForecast]
+    seconds: float | None
+    sent: int
+    received: int
+    basis: str
+    notes: tuple[str, ...]
+    chat: CallsTaken | None = field(metadata=INLINE)
+    judging: JudgingOfAll | None = field(metadata=INLINE)
 
 
 def forecast(
@@ -61,19 +122,11 @@ def forecast(
     columns: Columns = BY_NAME,
     report: Report = quiet,
     stop: StopToken = NEVER,
-) -> dict[str, Any]:
+) -> Forecast:
     """Return what ``federate`` with the same arguments would take.
 
     Args:
         sites: site -> its file, None where the file lies elsewhere.
-
-    Returns:
-        ``study``, ``rounds``, ``sites`` (site -> ``cases``, ``seconds``, ``sent``, ``received``, the second None
-        where it cannot be known), ``seconds`` (of all, one after the other), ``sent`` and ``received`` (bytes, as the
-        hub sees them), ``basis``: ``earlier rounds``, ``measured`` or ``not known``, and ``notes``. Of a study on a
-        chat model also, by site and of all, ``calls``, ``cached``, ``tokens``, ``input_tokens``, ``output_tokens`` and
-        ``cost``, as ``score --dry-run`` tells them, None where the file lies elsewhere. Of a study with a judge also,
-        by site and of all, ``judge``: the most that judging may take.
 
     Raises:
         FederationError: the study's strategy needs more sites.
@@ -89,7 +142,7 @@ def forecast(
         digest, width = parsed.digest(model.info.digest), model.info.width
     sent, received = _bytes(parsed, digest, width, len(sites))
     seen = _earlier(ws, digest)
-    found: dict[str, Any] = {}
+    found: dict[str, SiteForecast] = {}
     notes: list[str] = []
     measured = False
 
@@ -105,39 +158,43 @@ def forecast(
             report(Progress("prepare", f"{site}: one step on a batch of its cases"))
             tune = cut(site, cases).tune
             seconds, measured = _measured(model, parsed, cases, tune, len(sites), ws.home.path, stop), True
-        found[site] = {
-            "cases": None if cases is None else len(cases),
-            "seconds": None if seconds is None else round(seconds, 2),
-            "sent": sent,
-            "received": received,
-        }
+        chat = judging = None
         if model is None:
-            told, said = _bill(ws, parsed, site, None if cases is None else cut(site, cases))
-            found[site] |= told
+            chat, said = _bill(ws, parsed, site, None if cases is None else cut(site, cases))
             notes += said
         if has_judge(parsed):
             judge = None if cases is None else _judge(ws, parsed, cut(site, cases))
-            found[site]["judge"] = judge
-            notes += [] if judge is None else judge["notes"]
-    all_seconds = [one["seconds"] for one in found.values()]
-    return {
-        "study": digest,
-        "rounds": parsed.rounds.count if parsed.soft is not None else 0,
-        "sites": found,
-        "seconds": None if None in all_seconds else round(sum(all_seconds), 2),
-        "sent": sent * len(found),
-        "received": received * len(found),
-        "basis": "measured" if measured else "earlier rounds" if seen else "not known",
-        "notes": list(dict.fromkeys(notes)),
-        **({} if model is not None else _together(list(found.values()))),
-        **({"judge": _judges([one["judge"] for one in found.values()])} if has_judge(parsed) else {}),
-    }
+            judging = JudgingOfSite(judge)
+            notes += [] if judge is None else judge.notes
+        found[site] = SiteForecast(
+            cases=None if cases is None else len(cases),
+            seconds=None if seconds is None else round(seconds, 2),
+            sent=sent,
+            received=received,
+            chat=chat,
+            judging=judging,
+        )
+    took = [one.seconds for one in found.values() if one.seconds is not None]
+    chats = [one.chat for one in found.values() if one.chat is not None]
+    judged = [one.judging.judge for one in found.values() if one.judging is not None]
+    return Forecast(
+        study=digest,
+        rounds=parsed.rounds.count if parsed.soft is not None else 0,
+        sites=found,
+        seconds=round(sum(took), 2) if len(took) == len(found) else None,
+        sent=sent * len(found),
+        received=received * len(found),
+        basis="measured" if measured else "earlier rounds" if seen else "not known",
+        notes=tuple(dict.fromkeys(notes)),
+        chat=None if model is not None else _together(chats),
+        judging=JudgingOfAll(_judges(judged)) if has_judge(parsed) else None,
+    )
 
 
-def _bill(ws: Workspace, study: Study, site: str, splits: Splits | None) -> tuple[dict[str, Any], list[str]]:
+def _bill(ws: Workspace, study: Study, site: str, splits: Splits | None) -> tuple[CallsTaken, list[str]]:
     """Return what a site's calls would take: all templates on validation, and the dearest of them on test."""
     if splits is None:
-        return dict.fromkeys(COUNTED), ["a site whose file lies elsewhere is not counted; its own machine knows"]
+        return _taken(None), ["a site whose file lies elsewhere is not counted; its own machine knows"]
     folder = SiteFolder(ws.home.sites / site)
     replies = folder.chat_replies if folder.path.exists() else None
     prompts = [Prompt(template) for template in study.candidates()]
@@ -147,43 +204,57 @@ def _bill(ws: Workspace, study: Study, site: str, splits: Splits | None) -> tupl
 
     dearest = max(prompts, key=lambda prompt: (one := bill([([prompt], splits.test)])).read + one.written)
     made = bill([(prompts, splits.validation), ([dearest], splits.test)])
-    body = made.body()
-    return {name: body[name] for name in COUNTED}, [*made.notes(), DEAREST]
+    return _taken(made.take()), [*made.notes(), DEAREST]
 
 
-def _judge(ws: Workspace, study: Study, splits: Splits) -> dict[str, Any] | None:
+def _taken(take: Take | None) -> CallsTaken:
+    if take is None:
+        return CallsTaken(None, None, None, None, None, None)
+    return CallsTaken(take.calls, take.cached, take.tokens, take.input_tokens, take.output_tokens, take.cost)
+
+
+def _judge(ws: Workspace, study: Study, splits: Splits) -> JudgeBill | None:
     """Return the most that a site's judging may take: all templates on validation, one on test."""
     return judge_bill(ws.home.path, study, [(len(study.templates), splits.validation), (1, splits.test)])
 
 
-def _judges(sites: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+def _judges(sites: Sequence[JudgeBill | None]) -> JudgeSum | None:
     """Return the sums over sites, None where one is not known."""
     bills = [one for one in sites if one is not None]
     if not bills or len(bills) < len(sites):
         return None
-    names = ("calls", "tokens", "input_tokens", "output_tokens")
-    return {
-        "model": bills[0]["model"],
-        **{name: sum(one[name] for one in bills) for name in names},
-        "cost": _costs(bills),
-    }
+    return JudgeSum(
+        model=bills[0].model,
+        calls=sum(one.calls for one in bills),
+        tokens=sum(one.tokens for one in bills),
+        input_tokens=sum(one.input_tokens for one in bills),
+        output_tokens=sum(one.output_tokens for one in bills),
+        cost=_costs([one.cost for one in bills]),
+    )
 
 
-def _together(sites: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _together(sites: Sequence[CallsTaken]) -> CallsTaken:
     """Return the sums over sites, None where one is not known."""
-    found: dict[str, Any] = {}
-    for name in COUNTED[:-1]:
-        values = [one[name] for one in sites]
-        found[name] = None if None in values else sum(values)
-    found["cost"] = _costs(sites)
-    return found
+    return CallsTaken(
+        calls=_sum([one.calls for one in sites]),
+        cached=_sum([one.cached for one in sites]),
+        tokens=_sum([one.tokens for one in sites]),
+        input_tokens=_sum([one.input_tokens for one in sites]),
+        output_tokens=_sum([one.output_tokens for one in sites]),
+        cost=_costs([one.cost for one in sites]),
+    )
 
 
-def _costs(bills: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    costs = [one["cost"] for one in bills]
-    if None in costs:
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [one for one in counts if one is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _costs(costs: Sequence[Cost | None]) -> Cost | None:
+    known = [one for one in costs if one is not None]
+    if len(known) < len(costs):
         return None
-    return {"amount": round(sum(cost["amount"] for cost in costs), 6), "currency": costs[0]["currency"]}
+    return Cost(round(sum(one.amount for one in known), 6), known[0].currency)
 
 
 def _bytes(study: Study, digest: str, width: int, sites: int) -> tuple[int, int]:

@@ -21,16 +21,42 @@ from fedprompt.federation.orders import Order, Taken, What, said_left_out
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.json_file import now
 from fedprompt.workspace.people import machine_person
-from fedprompt.workspace.rounds.gathering_now import RunNow, Teller, run_now, runs_now
+from fedprompt.workspace.rounds.gathering_now import RunNow, StepNow, Teller, run_now, runs_now
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["BankDesk", "GivenOrder", "What", "await_answer", "give_order", "left_out_of", "orders_of", "round_shown"]
+__all__ = [
+    "BankDesk",
+    "GivenOrder",
+    "RoundShown",
+    "ShownOrder",
+    "ShownStep",
+    "What",
+    "await_answer",
+    "give_order",
+    "left_out_of",
+    "orders_of",
+    "round_shown",
+]
 
 MOST = 1000  # orders of one run
 POLL_SECONDS = 0.1
 ORDER, ANSWER = "order ", "answer "
 KIND = "orders"
 _BOUNDS = Bounds(64 * 1024, values=50, nested=1, members=20, depth=1)
+
+
+@dataclass(frozen=True)
+class ShownOrder:
+    """An order by its id: about which ``site``, or for how many ``seconds``; by whom and when; and what came of it."""
+
+    order: str
+    what: What
+    site: str | None
+    seconds: float | None
+    by: str
+    at: str
+    done: bool | None
+    said: str
 
 
 @dataclass(frozen=True)
@@ -41,11 +67,38 @@ class GivenOrder:
     done: bool | None
     said: str
 
-    def shown(self) -> dict[str, Any]:
-        """Return it as JSON."""
+    def shown(self) -> ShownOrder:
+        """Return it as people are shown it."""
         of = self.order
-        told = {"order": of.id, "what": of.what, "site": of.site, "seconds": of.seconds, "by": of.by, "at": of.at}
-        return {**told, "done": self.done, "said": self.said}
+        return ShownOrder(of.id, of.what, of.site, of.seconds, of.by, of.at, self.done, self.said)
+
+
+@dataclass(frozen=True)
+class ShownStep:
+    """A step that gathers: who is ``waiting``, for how many seconds (None: waits its turn), who came, who is missing.
+
+    ``seconds`` is how long the sites have, None where they are waited for as long as it takes.
+    """
+
+    round: int
+    step: str
+    quorum: int
+    answered: int
+    seconds: float | None
+    waiting: Mapping[str, float | None]
+    came: tuple[str, ...]
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RoundShown:
+    """A federation, whether it runs, the step that gathers now, who is left out and why, and its orders."""
+
+    run: str
+    running: bool
+    step: ShownStep | None
+    left_out: Mapping[str, str]
+    orders: tuple[ShownOrder, ...]
 
 
 class BankDesk:
@@ -151,26 +204,35 @@ def left_out_of(ws: Workspace, run: str) -> Mapping[str, Order]:
     return _left_out(orders_of(ws, run))
 
 
-def round_shown(ws: Workspace, run: str | None = None) -> dict[str, Any]:
-    """Return ``run``, ``running``, ``step`` (what gathers now, or None), ``left_out`` and ``orders``, as JSON.
+def round_shown(ws: Workspace, run: str | None = None) -> RoundShown:
+    """Return what gathers now, and which orders were given.
 
     Raises:
         FederationError: no federation runs here or is paused.
     """
     chosen = _the_run(ws, run)
     live = run_now(ws.home, chosen)
-    step = None if live is None or live.step is None else live.step.model_dump(mode="json", exclude={"token"})
-    if step is not None:
-        asked = step.pop("asked")
-        passed = {site: round(max(0.0, time.time() - since), 1) for site, since in asked.items()}
-        step["waiting"] = {site: passed.get(site) for site in step["waiting"]}
-    return {
-        "run": chosen,
-        "running": live is not None,
-        "step": step,
-        "left_out": {site: said_left_out(order) for site, order in left_out_of(ws, chosen).items()},
-        "orders": [one.shown() for one in orders_of(ws, chosen)],
-    }
+    return RoundShown(
+        run=chosen,
+        running=live is not None,
+        step=None if live is None or live.step is None else _step(live.step),
+        left_out={site: said_left_out(order) for site, order in left_out_of(ws, chosen).items()},
+        orders=tuple(one.shown() for one in orders_of(ws, chosen)),
+    )
+
+
+def _step(step: StepNow) -> ShownStep:
+    passed = {site: round(max(0.0, time.time() - since), 1) for site, since in step.asked.items()}
+    return ShownStep(
+        round=step.round,
+        step=step.step,
+        quorum=step.quorum,
+        answered=step.answered,
+        seconds=step.seconds,
+        waiting={site: passed.get(site) for site in step.waiting},
+        came=step.came,
+        missing=step.missing,
+    )
 
 
 def _read(bank: Bank, orders: str) -> tuple[GivenOrder, ...]:

@@ -5,7 +5,7 @@ so the prompts that come out have no scores until a federation evaluates them.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from fedprompt.bank.rows import RunRow
 from fedprompt.errors import FederationError
@@ -13,14 +13,54 @@ from fedprompt.federation.replay import replay
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.prompts.origins import FEDERATED, RECOMPUTED
 from fedprompt.study.schema import Rounds
+from fedprompt.workspace.as_json import as_json, from_json
 from fedprompt.workspace.rounds.federation_run import BankWriter
 from fedprompt.workspace.rounds.in_bank import BankKeeper
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["recompute_without"]
+__all__ = ["Recomputed", "RoundAgain", "Standing", "recompute_without"]
 
 
-def recompute_without(ws: Workspace, site: str, *, run: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RoundAgain:
+    """A round told again: its prompt ``before`` and now, of the updates of so many ``sites``.
+
+    It is ``exact`` where the site that is left out had no share in the prompt that the others tuned from.
+    """
+
+    round: int
+    before: str
+    prompt: str
+    sites: tuple[str, ...]
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A template's mean and worst value on validation over the ``sites`` that stay."""
+
+    prompt: str
+    name: str
+    mean: float
+    worst: float
+    sites: int
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """A run ``of`` a federation without a site: the prompts kept ``before`` and now, and the templates' standings."""
+
+    run: str
+    of: str
+    site: str
+    rounds: tuple[RoundAgain, ...]
+    before: str
+    prompt: str
+    templates: tuple[Standing, ...]
+    sentence: str
+
+
+def recompute_without(ws: Workspace, site: str, *, run: str | None = None) -> Recomputed:
     """Replay a federation's rounds without a site's updates and keep the prompts that come out.
 
     The same run and site give the same prompts; done before, what was found is returned.
@@ -28,11 +68,6 @@ def recompute_without(ws: Workspace, site: str, *, run: str | None = None) -> di
     Args:
         site: who is left out.
         run: which federation; the newest in which the site took part, if None.
-
-    Returns:
-        ``run`` (the new one), ``of``, ``site``, ``rounds`` (each with ``round``, ``before`` and ``prompt`` ids,
-        ``sites``, ``exact``), ``before`` and ``prompt`` (the prompts kept before and now), ``templates`` (each with
-        ``prompt``, ``name``, ``mean`` and ``worst`` over the sites that stay), and ``sentence``.
 
     Raises:
         FederationError: the site took part in no federation, its updates were not kept, or too few sites are left.
@@ -50,7 +85,7 @@ def recompute_without(ws: Workspace, site: str, *, run: str | None = None) -> di
     name = f"{row.id}/without/{site}"
     begun = ws.bank.start_run(name, kind="recomputed", study=row.study, settings={"of": row.id, "site": site})
     if begun.result is not None:
-        return begun.result
+        return from_json(Recomputed, begun.result)
     told = replay(records, keeper, start, study.rounds.strategy, {site})
     parents: list[str] = []
     for one in told:
@@ -60,20 +95,17 @@ def recompute_without(ws: Workspace, site: str, *, run: str | None = None) -> di
     left = [_left(record, site) for record in records]
     best = best_round([record for record in left if record.scores]).number if any(r.scores for r in left) else None
     chosen = told[-1] if best is None else next(one for one in told if one.number == best)
-    result = {
-        "run": name,
-        "of": row.id,
-        "site": site,
-        "rounds": [
-            {"round": o.number, "before": o.before, "prompt": o.prompt.id, "sites": list(o.sites), "exact": o.exact}
-            for o in told
-        ],
-        "before": best_round(records).prompt.id,
-        "prompt": chosen.prompt.id,
-        "templates": _standings(ws, row, site),
-        "sentence": _sentence(site, chosen.number, len(chosen.sites), chosen.exact, study.rounds),
-    }
-    ws.bank.finish_run(name, result)
+    result = Recomputed(
+        run=name,
+        of=row.id,
+        site=site,
+        rounds=tuple(RoundAgain(o.number, o.before, o.prompt.id, tuple(o.sites), o.exact) for o in told),
+        before=best_round(records).prompt.id,
+        prompt=chosen.prompt.id,
+        templates=_standings(ws, row, site),
+        sentence=_sentence(site, chosen.number, len(chosen.sites), chosen.exact, study.rounds),
+    )
+    ws.bank.finish_run(name, as_json(result))
     return result
 
 
@@ -90,7 +122,7 @@ def _left(record: RoundRecord, site: str) -> RoundRecord:
     return RoundRecord(record.number, record.prompt, scores, {}, 0, {})
 
 
-def _standings(ws: Workspace, row: RunRow, site: str) -> list[dict[str, Any]]:
+def _standings(ws: Workspace, row: RunRow, site: str) -> tuple[Standing, ...]:
     """Return the templates' standings on validation over the sites that stay."""
     found: dict[str, dict[str, float]] = {}
     for one in ws.bank.scores(run=row.id, split="validation"):
@@ -98,12 +130,12 @@ def _standings(ws: Workspace, row: RunRow, site: str) -> list[dict[str, Any]]:
             found.setdefault(one.score.prompt, {})[one.site] = one.score.total / one.score.n
     names = {prompt.id: prompt.name for prompt in ws.bank.prompts(study=row.study) if prompt.kind == "template"}
     rows = [_standing(prompt, names[prompt], values) for prompt, values in found.items() if prompt in names]
-    return sorted(rows, key=lambda one: (-one["mean"], one["prompt"]))
+    return tuple(sorted(rows, key=lambda one: (-one.mean, one.prompt)))
 
 
-def _standing(prompt: str, name: str, values: Mapping[str, float]) -> dict[str, Any]:
+def _standing(prompt: str, name: str, values: Mapping[str, float]) -> Standing:
     mean = sum(value for _, value in sorted(values.items())) / len(values)
-    return {"prompt": prompt, "name": name, "mean": mean, "worst": min(values.values()), "sites": len(values)}
+    return Standing(prompt, name, mean, min(values.values()), len(values))
 
 
 def _sentence(site: str, number: int, sites: int, exact: bool, rounds: Rounds) -> str:

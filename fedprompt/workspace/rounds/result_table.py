@@ -5,35 +5,74 @@ are graded or the cases belong together. "Better" is said only where the paired 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 
 from fedprompt.evaluation.statistics.intervals import Estimate
-from fedprompt.evaluation.statistics.pooled_pairs import PairTest, paired_test, turned
+from fedprompt.evaluation.statistics.pooled_pairs import paired_test, turned
 from fedprompt.evaluation.statistics.site_means import mean_over_sites
 from fedprompt.study.score import Comparison, Score
 from fedprompt.workspace.results.points import points
 from fedprompt.workspace.rounds.federation_run import TestLook
 
-__all__ = ["average", "difference", "entry", "gain_sentence", "headline"]
+__all__ = [
+    "Difference",
+    "ResultRow",
+    "SiteDifference",
+    "average",
+    "difference",
+    "entry",
+    "gain_sentence",
+    "headline",
+]
 
 DRAWS = 10_000
 
 
-def entry(by_site: Mapping[str, Score], seed: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ResultRow:
+    """A row of the test table: the mean over sites with its 95 % interval, the worst site, and every site's value."""
+
+    mean: float
+    worst: float
+    low: float
+    high: float
+    by_site: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class SiteDifference:
+    """A difference at one site over ``n`` cases, as a share of 1, its 95 % interval, and the test's p-value."""
+
+    difference: float
+    low: float
+    high: float
+    distinguishable: bool
+    p: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of means over sites, its 95 % interval, whether that excludes zero, and the difference by site."""
+
+    difference: float
+    low: float
+    high: float
+    distinguishable: bool
+    by_site: Mapping[str, SiteDifference]
+
+
+def entry(by_site: Mapping[str, Score], seed: int) -> ResultRow:
     """Return mean, worst, interval and sites of one score a site."""
     counted = all(score.metric == "accuracy" for score in by_site.values())
     estimate = _counted(by_site, seed) if counted else _measured(by_site)
     values = {site: score.total / score.n for site, score in by_site.items()}
-    return {
-        "mean": estimate.value,
-        "worst": min(values.values()),
-        "low": estimate.low,
-        "high": estimate.high,
-        "by_site": values,
-    }
+    return ResultRow(
+        mean=estimate.value, worst=min(values.values()), low=estimate.low, high=estimate.high, by_site=values
+    )
 
 
 def _counted(by_site: Mapping[str, Score], seed: int) -> Estimate:
@@ -59,25 +98,18 @@ def _measured(by_site: Mapping[str, Score]) -> Estimate:
     return Estimate(value, value - half, value + half)
 
 
-def difference(look: TestLook, pairs: Mapping[str, tuple[str, str]], seed: int) -> dict[str, Any]:
+def difference(look: TestLook, pairs: Mapping[str, tuple[str, str]], seed: int) -> Difference:
     """Return the paired difference of (first, second) over the sites of ``pairs``, and by site."""
     found = {site: _paired(look, site, *pair) for site, pair in pairs.items()}
-    whole = paired_test(list(found.values()), seed, DRAWS)
-    return {**_shown(whole), "by_site": {site: _site(pair, seed) for site, pair in found.items()}}
+    whole = paired_test(list(found.values()), seed, DRAWS).difference
+    by_site = {site: _site(pair, seed) for site, pair in found.items()}
+    return Difference(whole.value, whole.low, whole.high, whole.excludes_zero, by_site)
 
 
-def _site(pair: Comparison, seed: int) -> dict[str, Any]:
+def _site(pair: Comparison, seed: int) -> SiteDifference:
     found = paired_test([pair], seed, DRAWS)
-    return {**_shown(found), "p": found.pvalue, "n": found.n}
-
-
-def _shown(test: PairTest) -> dict[str, Any]:
-    return {
-        "difference": test.difference.value,
-        "low": test.difference.low,
-        "high": test.difference.high,
-        "distinguishable": test.difference.excludes_zero,
-    }
+    one = found.difference
+    return SiteDifference(one.value, one.low, one.high, one.excludes_zero, found.pvalue, found.n)
 
 
 def _paired(look: TestLook, site: str, first: str, second: str) -> Comparison:
@@ -93,32 +125,32 @@ def _paired(look: TestLook, site: str, first: str, second: str) -> Comparison:
     return turned(other)
 
 
-def gain_sentence(site: str, kept: str, gain: Mapping[str, Any]) -> str:
+def gain_sentence(site: str, kept: str, gain: SiteDifference) -> str:
     """Return what joining gained a site, in one sentence."""
     if kept == "local_own":
         return f"{site} keeps the prompt it tuned alone: joining neither gained nor cost it anything"
-    span = f"{points(gain['low'])} to {points(gain['high'])}"
-    change = gain["difference"]
+    span = f"{points(gain.low)} to {points(gain.high)}"
+    change = gain.difference
     word = "gained" if change >= 0 else "cost"
     told = f"joining {word} {site} {points(abs(change))} points"
     if change < 0:
-        span = f"{points(-gain['high'])} to {points(-gain['low'])}"
-    if not gain["distinguishable"]:
+        span = f"{points(-gain.high)} to {points(-gain.low)}"
+    if not gain.distinguishable:
         return f"{told} ({span}): not yet distinguishable"
     return f"{told} ({span}): {'better' if change > 0 else 'worse'} than the prompt it tuned alone"
 
 
-def headline(test: Mapping[str, Mapping[str, Any]], against_manual: Mapping[str, Any]) -> str:
+def headline(test: Mapping[str, ResultRow], against_manual: Difference) -> str:
     """Return the run's finding in one sentence, whichever way it went."""
-    federated, manual = 100 * test["federated"]["mean"], 100 * test["manual"]["mean"]
-    span = f"{points(against_manual['low'])} to {points(against_manual['high'])}"
+    federated, manual = 100 * test["federated"].mean, 100 * test["manual"].mean
+    span = f"{points(against_manual.low)} to {points(against_manual.high)}"
     told = (
         f"the prompt tuned together scores {federated:.1f} % on average over sites, the best manual template "
-        f"{manual:.1f} %: a difference of {points(against_manual['difference'])} points ({span})"
+        f"{manual:.1f} %: a difference of {points(against_manual.difference)} points ({span})"
     )
-    if not against_manual["distinguishable"]:
+    if not against_manual.distinguishable:
         return f"{told}, not yet distinguishable"
-    return f"{told}, so it is {'better' if against_manual['difference'] > 0 else 'worse'}"
+    return f"{told}, so it is {'better' if against_manual.difference > 0 else 'worse'}"
 
 
 def average(looks: Sequence[Mapping[str, Score]]) -> dict[str, Score]:

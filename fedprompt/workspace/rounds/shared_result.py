@@ -1,7 +1,7 @@
 """What a federation finds beside one prompt for all: a prompt for each group, and what each site keeps for itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fedprompt.bank.store import Bank
@@ -11,13 +11,15 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from fedprompt.verbs.choosing import Choice, choice_words
+from fedprompt.workspace.as_json import from_json
 from fedprompt.workspace.results.points import points
+from fedprompt.workspace.rounds.federated import GroupFound, GroupsFound, SiteKept
 from fedprompt.workspace.rounds.federation_run import FederationRun, Kept, TestLook
 from fedprompt.workspace.rounds.grouping import SiteGroup, group_sentences, run_groups
-from fedprompt.workspace.rounds.result_table import difference, entry
+from fedprompt.workspace.rounds.result_table import Difference, ResultRow, SiteDifference, difference, entry
 from fedprompt.workspace.timing import Clock
 
-__all__ = ["Pair", "Shared", "kept_sentence", "share"]
+__all__ = ["Pair", "Shared", "SharedResult", "kept_sentence", "share"]
 
 Pair = tuple[str, str]
 
@@ -51,42 +53,46 @@ class Shared:
             found[site] = [p for n, p in enumerate(wanted) if p not in wanted[:n] and p[::-1] not in wanted[:n]]
         return found
 
-    def result(self, look: TestLook, manual: Prompt, seed: int) -> dict[str, Any]:
-        """Return ``test``, ``differences`` and ``sentences`` to add to a federation's, and ``groups`` and ``kept``."""
-        test: dict[str, Any] = {}
-        differences: dict[str, Any] = {}
-        found: dict[str, Any] = {"test": test, "differences": differences, "sentences": []}
+    def result(self, look: TestLook, manual: Prompt, seed: int) -> "SharedResult":
+        """Return what is added to a federation's result."""
+        test: dict[str, ResultRow] = {}
+        differences: dict[str, Difference] = {}
+        sentences: list[str] = []
         if self.weighed is not None:
-            found["sentences"] += group_sentences(self.groups, self.weighed)
-            found["groups"] = {
-                **self.weighed,
-                "groups": [
-                    {"group": one.number, "sites": list(one.sites), "prompt": one.prompt.id, "round": one.round}
-                    for one in self.groups
-                ],
-            }
+            sentences += group_sentences(self.groups, self.weighed)
         if self.groups:
-            self._compared("grouped", {site: self._grouped(site) for site in look.sites}, look, manual, seed, found)
+            ours = {site: self._grouped(site) for site in look.sites}
+            test["grouped"] = _row(ours, look, seed)
+            differences |= self._differences("grouped", ours, look, manual, seed)
         if self.kept is not None:
             ours = {site: self._kept(site, self.common.id) for site in look.sites}
-            self._compared("kept", ours, look, manual, seed, found)
-            found["kept"] = {
-                site: {**kept.choice.model_dump(mode="json"), "validation": kept.value}
-                for site, kept in sorted(self.kept.items())
-            }
-            gains = differences["kept_vs_manual"]["by_site"]
-            found["sentences"] += [
-                kept_sentence(s, self.kept[s].choice, gains[s]) for s in sorted(gains) if s in self.kept
-            ]
-        return found
+            test["kept"] = _row(ours, look, seed)
+            differences |= self._differences("kept", ours, look, manual, seed)
+            gains = differences["kept_vs_manual"].by_site
+            sentences += [kept_sentence(s, self.kept[s].choice, gains[s]) for s in sorted(gains) if s in self.kept]
+        return SharedResult(test, differences, tuple(sentences), self._groups_found(), self._sites_kept())
 
-    def _compared(
-        self, name: str, ours: Mapping[str, str], look: TestLook, manual: Prompt, seed: int, found: dict[str, Any]
-    ) -> None:
-        found["test"][name] = entry({site: look.scores[site][prompt] for site, prompt in ours.items()}, seed)
-        for other, prompt in (("manual", manual), ("federated", self.common)):
-            pairs = {site: (own, prompt.id) for site, own in ours.items()}
-            found["differences"][f"{name}_vs_{other}"] = difference(look, pairs, seed)
+    def _groups_found(self) -> GroupsFound | None:
+        if self.weighed is None:
+            return None
+        groups = [GroupFound(one.number, one.sites, one.prompt.id, one.round) for one in self.groups]
+        return replace(from_json(GroupsFound, self.weighed), groups=tuple(groups))
+
+    def _sites_kept(self) -> dict[str, SiteKept] | None:
+        if self.kept is None:
+            return None
+        return {
+            site: SiteKept(kept.choice.kind, kept.choice.prompt, kept.choice.share, kept.value)
+            for site, kept in sorted(self.kept.items())
+        }
+
+    def _differences(
+        self, name: str, ours: Mapping[str, str], look: TestLook, manual: Prompt, seed: int
+    ) -> dict[str, Difference]:
+        return {
+            f"{name}_vs_{other}": difference(look, {site: (own, prompt.id) for site, own in ours.items()}, seed)
+            for other, prompt in (("manual", manual), ("federated", self.common))
+        }
 
     def _grouped(self, site: str) -> str:
         return self.by_site.get(site, self.common).id
@@ -94,6 +100,21 @@ class Shared:
     def _kept(self, site: str, otherwise: str) -> str:
         kept = (self.kept or {}).get(site)
         return otherwise if kept is None else kept.choice.prompt
+
+
+@dataclass(frozen=True)
+class SharedResult:
+    """What is added to a federation's result: rows, differences and sentences, the groups, and what sites keep."""
+
+    test: Mapping[str, ResultRow]
+    differences: Mapping[str, Difference]
+    sentences: tuple[str, ...]
+    groups: GroupsFound | None
+    kept: Mapping[str, SiteKept] | None
+
+
+def _row(ours: Mapping[str, str], look: TestLook, seed: int) -> ResultRow:
+    return entry({site: look.scores[site][prompt] for site, prompt in ours.items()}, seed)
 
 
 def share(
@@ -125,9 +146,9 @@ def share(
         return Shared(common, groups, federation.choose(common, shared.by_site, start, seed), weighed)
 
 
-def kept_sentence(site: str, choice: Choice, gain: Mapping[str, Any]) -> str:
+def kept_sentence(site: str, choice: Choice, gain: SiteDifference) -> str:
     """Return what a site keeps and what that gives it over the best template, in one sentence."""
     what = choice_words(choice.kind, choice.share)
-    value, span = gain["difference"], f"{points(gain['low'])} to {points(gain['high'])}"
+    value, span = gain.difference, f"{points(gain.low)} to {points(gain.high)}"
     told = f"{site} keeps {what}: {points(value)} points against the best common template ({span})"
-    return told if gain["distinguishable"] else f"{told}, not yet distinguishable"
+    return told if gain.distinguishable else f"{told}, not yet distinguishable"

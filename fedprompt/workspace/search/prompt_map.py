@@ -28,7 +28,18 @@ from fedprompt.workspace.search.index import index_of_soft, index_of_texts
 from fedprompt.workspace.search.searching import FOLDER, encoder_of
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["LEAST", "METHODS", "MOST_TSNE", "TEXTS", "PromptMap", "load_map", "make_map", "map_sizes", "run_map"]
+__all__ = [
+    "LEAST",
+    "METHODS",
+    "MOST_TSNE",
+    "TEXTS",
+    "MapMade",
+    "PromptMap",
+    "load_map",
+    "make_map",
+    "map_sizes",
+    "run_map",
+]
 
 TEXTS = "texts"
 METHODS = ("pca", "tsne")
@@ -131,12 +142,17 @@ def make_map(
     return found
 
 
-def run_map(
-    ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet, stop: StopToken = NEVER
-) -> dict[str, Any]:
-    """Compute the map of ``space`` by ``method``, as a job; return ``{"points"}``. Raises as :func:`make_map`."""
+@dataclass(frozen=True)
+class MapMade:
+    """How many ``points`` a map has."""
+
+    points: int
+
+
+def run_map(ws: Workspace, arguments: Mapping[str, Any], report: Report = quiet, stop: StopToken = NEVER) -> MapMade:
+    """Compute the map of ``space`` by ``method``, as a job. Raises as :func:`make_map`."""
     found = make_map(ws, str(arguments["space"]), str(arguments["method"]), report=report, stop=stop)
-    return {"points": len(found.numbers)}
+    return MapMade(len(found.numbers))
 
 
 def _vectors(

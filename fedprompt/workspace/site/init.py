@@ -1,7 +1,8 @@
 """``site init``: makes a site's key where it will be used, and a request for the hub to sign. The key stays here."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -13,7 +14,7 @@ from fedprompt.workspace.enrolled.site_folder import EnrolledSite
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import read_json, write_json
 
-__all__ = ["Invitation", "site_init"]
+__all__ = ["Invitation", "Requested", "site_init"]
 
 Plain = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$")]
 _INVITATION = Bounds(64 * 1024, values=50, nested=1, members=20, depth=1)
@@ -33,11 +34,20 @@ class Invitation(Closed):
     authority: Annotated[str, StringConstraints(pattern=r"^SHA256:([0-9A-F]{2}:){31}[0-9A-F]{2}$")]
 
 
-def site_init(home: Home, invite: Path, *, out: Path | None = None) -> dict[str, Any]:
-    """Make the site's folder and key and write its request, ``SITE.request.zip`` unless named otherwise.
+@dataclass(frozen=True)
+class Requested:
+    """A site that asks to join: the hub's ``host`` and ``port``, the file ``request``, and what is read aloud of it."""
 
-    Returns:
-        ``site``, ``federation``, ``host``, ``port``, ``request`` (the file) and ``fingerprint`` (to read aloud).
+    site: str
+    federation: str
+    host: str
+    port: int
+    request: str
+    fingerprint: str
+
+
+def site_init(home: Home, invite: Path, *, out: Path | None = None) -> Requested:
+    """Make the site's folder and key and write its request, ``SITE.request.zip`` unless named otherwise.
 
     Raises:
         FederationError: the file is no invitation, or the site has joined already.
@@ -54,9 +64,7 @@ def site_init(home: Home, invite: Path, *, out: Path | None = None) -> dict[str,
     site.folder.prepare()
     made = request(site.requested, federation=invitation.federation, site=site.name, org=invitation.org)
     asked = read_request(made)
-    about = invitation.model_dump(mode="json", exclude={"fedprompt"})
-    write_json(site.folder.path / "site.json", about)
+    write_json(site.folder.path / "site.json", invitation.model_dump(mode="json", exclude={"fedprompt"}))
     path = out or Path(f"{site.name}.request.zip")
     path.write_bytes(asked.data)
-    shown = {name: about[name] for name in ("site", "federation", "host", "port")}
-    return {**shown, "request": str(path), "fingerprint": asked.fingerprint}
+    return Requested(site.name, invitation.federation, invitation.host, invitation.port, str(path), asked.fingerprint)

@@ -1,16 +1,25 @@
 """``site join``: puts the hub's kit and the site's own key together, and writes the site's hardened policy."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fedprompt.errors import FederationError
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
 
-__all__ = ["site_join"]
+__all__ = ["Joined", "site_join"]
 
 
-def site_join(home: Home, kit: Path, *, site: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Joined:
+    """A site that has joined a federation; ``hub`` is ``host:port``."""
+
+    site: str
+    federation: str
+    hub: str
+
+
+def site_join(home: Home, kit: Path, *, site: str | None = None) -> Joined:
     """Join the federation whose hub made ``kit``.
 
     Raises:
@@ -23,4 +32,4 @@ def site_join(home: Home, kit: Path, *, site: str | None = None) -> dict[str, An
         raise FederationError(f"{chosen.kit}: '{chosen.name}' has joined already; move the folder away to join anew")
     about = chosen.about
     install(kit, chosen.requested, about["authority"], chosen.kit, "client")
-    return {"site": chosen.name, "federation": about["federation"], "hub": f"{about['host']}:{about['port']}"}
+    return Joined(chosen.name, about["federation"], f"{about['host']}:{about['port']}")

@@ -1,6 +1,8 @@
 """``site ledger``: what left, checked entry by entry; and the very bytes of one entry."""
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fedprompt.errors import LedgerError
@@ -9,10 +11,59 @@ from fedprompt.verbs.wire import unpack_reply
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
 
-__all__ = ["site_ledger", "site_ledger_show"]
+__all__ = ["EntryRow", "EntryShown", "SiteLedger", "site_ledger", "site_ledger_show"]
 
 
-def site_ledger(home: Home, *, site: str | None = None, head: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class EntryRow:
+    """An entry of a ledger: ``size`` in bytes, ``arrays`` name -> shape, ``kept`` whether the bytes are still there."""
+
+    number: int
+    time: str
+    decision: str
+    study: str
+    verb: str | None
+    code: str | None
+    arrays: Mapping[str, list[int]]
+    size: int
+    sha256: str
+    kept: bool
+    hash: str
+
+
+@dataclass(frozen=True)
+class SiteLedger:
+    """A ledger that was checked: its ``head``, its entries, the oldest first, and what else is to be said."""
+
+    site: str
+    ok: bool
+    head: str
+    entries: tuple[EntryRow, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EntryShown:
+    """One entry with what left: the ``message``, the numbers of each array, and the very ``bytes``, in hexadecimal.
+
+    ``before`` and ``hash`` chain it to its neighbours; ``size`` is in bytes.
+    """
+
+    site: str
+    number: int
+    time: str
+    decision: str
+    study: str
+    size: int
+    sha256: str
+    before: str
+    hash: str
+    message: Mapping[str, Any]
+    arrays: Mapping[str, Any]
+    bytes: str
+
+
+def site_ledger(home: Home, *, site: str | None = None, head: str | None = None) -> SiteLedger:
     """Check the chain of hashes and that the bytes of every entry are still those that left; list the entries.
 
     Args:
@@ -38,24 +89,25 @@ def site_ledger(home: Home, *, site: str | None = None, head: str | None = None)
         if data is not None and hashlib.sha256(data).hexdigest() != entry.sha256:
             raise LedgerError(f"{replies.path}: the bytes of entry {entry.number} were changed; restore a backup")
         rows.append(
-            {
-                "number": entry.number,
-                "time": entry.time,
-                "decision": entry.decision,
-                "study": entry.study,
-                "verb": entry.message.get("verb"),
-                "code": entry.message.get("code"),
-                "arrays": dict(entry.arrays),
-                "size": entry.size,
-                "sha256": entry.sha256,
-                "kept": data is not None,
-                "hash": entry.hash,
-            }
+            EntryRow(
+                number=entry.number,
+                time=entry.time,
+                decision=entry.decision,
+                study=entry.study,
+                verb=entry.message.get("verb"),
+                code=entry.message.get("code"),
+                arrays=dict(entry.arrays),
+                size=entry.size,
+                sha256=entry.sha256,
+                kept=data is not None,
+                hash=entry.hash,
+            )
         )
-    return {"site": chosen.name, "ok": True, "head": ledger.head, "entries": rows, "notes": list(notes(chosen.folder))}
+    notes_on = tuple(notes(chosen.folder))
+    return SiteLedger(chosen.name, ok=True, head=ledger.head, entries=tuple(rows), notes=notes_on)
 
 
-def site_ledger_show(home: Home, number: int, *, site: str | None = None) -> dict[str, Any]:
+def site_ledger_show(home: Home, number: int, *, site: str | None = None) -> EntryShown:
     """Return one entry, with exactly the bytes that left, and what they say.
 
     Raises:
@@ -70,17 +122,17 @@ def site_ledger_show(home: Home, number: int, *, site: str | None = None) -> dic
     if data is None or hashlib.sha256(data).hexdigest() != entry.sha256:
         raise LedgerError(f"{chosen.folder.replies.path}: the bytes of entry {number} are not kept, or were changed")
     parcel = unpack_reply(data)
-    return {
-        "site": chosen.name,
-        "number": number,
-        "time": entry.time,
-        "decision": entry.decision,
-        "study": entry.study,
-        "size": entry.size,
-        "sha256": entry.sha256,
-        "before": entry.before,
-        "hash": entry.hash,
-        "message": parcel.message.model_dump(mode="json"),
-        "arrays": {name: array.tolist() for name, array in parcel.arrays.items()},
-        "bytes": data.hex(),
-    }
+    return EntryShown(
+        site=chosen.name,
+        number=number,
+        time=entry.time,
+        decision=entry.decision,
+        study=entry.study,
+        size=entry.size,
+        sha256=entry.sha256,
+        before=entry.before,
+        hash=entry.hash,
+        message=parcel.message.model_dump(mode="json"),
+        arrays={name: array.tolist() for name, array in parcel.arrays.items()},
+        bytes=data.hex(),
+    )

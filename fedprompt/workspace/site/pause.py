@@ -1,76 +1,130 @@
 """``site pause`` and ``site status``: stop answering without ending the worker, and say how things stand."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 from fedprompt.errors import LedgerError
 from fedprompt.models.chat.cost import Tally
 from fedprompt.site.call_bill import Role
-from fedprompt.workspace.bills.paid import shown_tally
+from fedprompt.site.policy import Policy
+from fedprompt.workspace.bills.paid import ModelPaid
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now, write_json
 
-__all__ = ["site_pause", "site_status"]
+__all__ = ["LedgerBroken", "LedgerCounts", "SitePause", "SiteStatus", "StudyStatus", "site_pause", "site_status"]
 
 
-def site_pause(home: Home, *, on: bool, site: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class SitePause:
+    """Whether a site refuses every task."""
+
+    site: str
+    paused: bool
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """An accepted study, when it was accepted, and what calls of chat models and of judges took for it so far."""
+
+    digest: str
+    study: str
+    accepted: str
+    models: tuple[ModelPaid, ...]
+    judges: tuple[ModelPaid, ...]
+
+
+@dataclass(frozen=True)
+class LedgerCounts:
+    """How many entries a ledger has, by decision, and all ``bytes``; ``head`` is None where it has none."""
+
+    ok: Literal[True]
+    entries: int
+    sent: int
+    resent: int
+    refused: int
+    bytes: int
+    head: str | None
+
+
+@dataclass(frozen=True)
+class LedgerBroken:
+    """A ledger whose chain does not hold, and the sentence that says where."""
+
+    ok: Literal[False]
+    problem: str
+
+
+@dataclass(frozen=True)
+class SiteStatus:
+    """Where a site stands. ``hub`` is ``host:port``, ``running`` the process that answers, None where none does."""
+
+    site: str
+    federation: str
+    hub: str
+    joined: bool
+    running: int | None
+    paused: bool
+    studies: tuple[StudyStatus, ...]
+    policy: Policy
+    ledger: LedgerCounts | LedgerBroken
+
+
+def site_pause(home: Home, *, on: bool, site: str | None = None) -> SitePause:
     """Refuse every task from now on, or take tasks again; a running worker heeds it at its next task."""
     chosen = enrolled(home, site)
     if on:
         write_json(chosen.folder.pause, {"since": now()})
     else:
         chosen.folder.pause.unlink(missing_ok=True)
-    return {"site": chosen.name, "paused": on}
+    return SitePause(chosen.name, paused=on)
 
 
-def site_status(home: Home, *, site: str | None = None) -> dict[str, Any]:
+def site_status(home: Home, *, site: str | None = None) -> SiteStatus:
     """Return where a site stands: joined, running, paused, accepted studies, replies sent, the ledger's head.
-
-    Each of ``studies`` has ``models`` and ``judges``: what calls of chat models and of judges took here so far, a row a
-    model.
 
     Raises:
         FederationError: this home has no such site.
     """
     chosen = enrolled(home, site)
     about, running = chosen.about, chosen.running
-    ledger: dict[str, Any]
+    ledger: LedgerCounts | LedgerBroken
     try:
         entries = chosen.folder.ledger.entries()
-        ledger = {
-            "ok": True,
-            "entries": len(entries),
-            "sent": sum(entry.decision == "sent" for entry in entries),
-            "resent": sum(entry.decision == "resent" for entry in entries),
-            "refused": sum(entry.decision == "refused" for entry in entries),
-            "bytes": sum(entry.size for entry in entries),
-            "head": entries[-1].hash if entries else None,
-        }
+        ledger = LedgerCounts(
+            ok=True,
+            entries=len(entries),
+            sent=sum(entry.decision == "sent" for entry in entries),
+            resent=sum(entry.decision == "resent" for entry in entries),
+            refused=sum(entry.decision == "refused" for entry in entries),
+            bytes=sum(entry.size for entry in entries),
+            head=entries[-1].hash if entries else None,
+        )
     except LedgerError as error:
-        ledger = {"ok": False, "problem": str(error)}
+        ledger = LedgerBroken(ok=False, problem=str(error))
     bills = chosen.folder.bill.read()
-    return {
-        "site": chosen.name,
-        "federation": about["federation"],
-        "hub": f"{about['host']}:{about['port']}",
-        "joined": chosen.kit.exists(),
-        "running": None if running is None else running["pid"],
-        "paused": chosen.folder.pause.exists(),
-        "studies": [
-            {
-                "digest": a.digest,
-                "study": a.study.study,
-                "accepted": a.accepted,
-                "models": _took(bills.get(a.digest, {}), "model"),
-                "judges": _took(bills.get(a.digest, {}), "judge"),
-            }
+    return SiteStatus(
+        site=chosen.name,
+        federation=about["federation"],
+        hub=f"{about['host']}:{about['port']}",
+        joined=chosen.kit.exists(),
+        running=None if running is None else running["pid"],
+        paused=chosen.folder.pause.exists(),
+        studies=tuple(
+            StudyStatus(
+                digest=a.digest,
+                study=a.study.study,
+                accepted=a.accepted,
+                models=_took(bills.get(a.digest, {}), "model"),
+                judges=_took(bills.get(a.digest, {}), "judge"),
+            )
             for a in chosen.accepted()
-        ],
-        "policy": chosen.folder.policy.model_dump(mode="json"),
-        "ledger": ledger,
-    }
+        ),
+        policy=chosen.folder.policy,
+        ledger=ledger,
+    )
 
 
-def _took(bill: Mapping[tuple[Role, str], Tally], role: Role) -> list[dict[str, Any]]:
-    return [{"model": name, **shown_tally(took)} for (own, name), took in sorted(bill.items()) if own == role]
+def _took(bill: Mapping[tuple[Role, str], Tally], role: Role) -> tuple[ModelPaid, ...]:
+    return tuple(ModelPaid.of(name, took) for (own, name), took in sorted(bill.items()) if own == role)

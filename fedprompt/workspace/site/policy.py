@@ -1,21 +1,31 @@
 """``site policy``: shows and changes what the operator allows."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from fedprompt.boundary.checked import Unfit, checked_value
 from fedprompt.errors import DataError
 from fedprompt.models.chat.config import read_machine
 from fedprompt.site.policy import BOUNDS, Policy, write_policy
+from fedprompt.workspace.as_json import INLINE
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
 
-__all__ = ["site_policy"]
+__all__ = ["SitePolicy", "site_policy"]
 
 
-def site_policy(home: Home, changes: dict[str, Any], *, site: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class SitePolicy:
+    """What a site allows: its policy, the digests of the accepted ``studies``, the ``hosts`` of ``models.toml``."""
+
+    site: str
+    studies: tuple[str, ...]
+    policy: Policy = field(metadata=INLINE)
+    hosts: tuple[str, ...]
+
+
+def site_policy(home: Home, changes: dict[str, Any], *, site: str | None = None) -> SitePolicy:
     """Change what is given and return the whole policy.
-
-    With it come the digests of the accepted studies, and the hosts that the machine's ``models.toml`` allows.
 
     Raises:
         DataError: a value is not one of a policy; names the field.
@@ -29,9 +39,9 @@ def site_policy(home: Home, changes: dict[str, Any], *, site: str | None = None)
             field = ".".join(map(str, error.place)) or "quiet_hours"
             raise DataError(f"policy, {field}: {error.reason}") from None
         write_policy(chosen.folder.policy_file, policy)
-    return {
-        "site": chosen.name,
-        "studies": [accepted.digest for accepted in chosen.accepted()],
-        **policy.model_dump(mode="json"),
-        "hosts": list(read_machine(home.path).allow),
-    }
+    return SitePolicy(
+        site=chosen.name,
+        studies=tuple(accepted.digest for accepted in chosen.accepted()),
+        policy=policy,
+        hosts=tuple(read_machine(home.path).allow),
+    )

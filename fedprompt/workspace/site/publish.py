@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -28,7 +27,7 @@ from fedprompt.workspace.exchange.publication import SIGNED, Publication
 from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["WORDS", "Shown", "repeated", "site_publish"]
+__all__ = ["WORDS", "Published", "Shown", "repeated", "site_publish"]
 
 WORDS = 8
 _WORD = re.compile(r"\w+")
@@ -47,6 +46,22 @@ class Shown:
     repeats: Mapping[str, tuple[int, ...]]
 
 
+@dataclass(frozen=True)
+class Published:
+    """A template that left: the file ``published``, the number of its ``entry`` in the ledger, and its ``bytes``.
+
+    ``repeats``: words of the template -> the lines of the cases' file in which they stand.
+    """
+
+    site: str
+    prompt: str
+    name: str
+    repeats: Mapping[str, tuple[int, ...]]
+    published: str
+    entry: int
+    bytes: int
+
+
 def site_publish(
     ws: Workspace,
     template: str,
@@ -57,17 +72,13 @@ def site_publish(
     out: Path | None = None,
     site: str | None = None,
     study: str | None = None,
-) -> dict[str, Any]:
+) -> Published:
     """Publish a template of the home's bank and write ``NAME.published.json``.
 
     Args:
         template: its id, the beginning of one, or ``name@tag``.
         data: the site's file of cases; the template is compared with it here.
         confirm: hears what would leave and says whether it may.
-
-    Returns:
-        ``site``, ``prompt``, ``name``, ``repeats`` (words -> lines), ``published`` (the file), ``entry`` (the number in
-        the ledger) and ``bytes``.
 
     Raises:
         FederationError: the site has not joined, the prompt is not a plain template, or the operator said no.
@@ -114,15 +125,15 @@ def site_publish(
         signature=signature.hex(),
     )
     write_json(path, publication.model_dump())
-    return {
-        "site": chosen.name,
-        "prompt": prompt.id,
-        "name": prompt.name,
-        "repeats": {words: list(lines) for words, lines in shown.repeats.items()},
-        "published": str(path),
-        "entry": entry.number,
-        "bytes": len(sent.data),
-    }
+    return Published(
+        site=chosen.name,
+        prompt=prompt.id,
+        name=prompt.name,
+        repeats=shown.repeats,
+        published=str(path),
+        entry=entry.number,
+        bytes=len(sent.data),
+    )
 
 
 def repeated(template: Template, cases: Iterable[Case]) -> dict[str, tuple[int, ...]]:

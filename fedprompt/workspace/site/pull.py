@@ -7,9 +7,9 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -28,7 +28,9 @@ from fedprompt.site.judge_calls import recorded
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.score import Comparison
 from fedprompt.trust.signing import site_identity
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.bills.judge_bill import judge_paid
+from fedprompt.workspace.bills.paid import ModelPaid
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
 from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of
@@ -39,9 +41,52 @@ from fedprompt.workspace.results.points import points
 from fedprompt.workspace.site.accepted_releases import accept_release, check_release
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["keep_release", "site_pull"]
+__all__ = ["PulledDifference", "PulledScore", "ReleasePulled", "keep_release", "site_pull"]
 
 MOST_KEPT = 20
+
+
+@dataclass(frozen=True)
+class PulledScore:
+    """A prompt's mean over ``n`` validation cases; None where none could be scored."""
+
+    prompt: str
+    name: str
+    n: int
+    value: float | None
+
+
+@dataclass(frozen=True)
+class PulledDifference:
+    """A difference of means with its 95 % interval, and whether that excludes zero."""
+
+    value: float
+    low: float
+    high: float
+    distinguishable: bool
+
+
+@dataclass(frozen=True)
+class ReleasePulled:
+    """A release and what it is worth here; ``results`` have the best first, and ``best`` is the best template's id.
+
+    ``difference`` is of the released prompt and that template, None where they are one.
+    """
+
+    site: str
+    federation: str
+    study: str
+    digest: str
+    run: str
+    released: str
+    number: int
+    signer: str
+    prompts: Mapping[str, str]
+    results: tuple[PulledScore, ...]
+    best: str
+    difference: PulledDifference | None
+    judge: ModelPaid | None
+    sentence: str
 
 
 def keep_release(site: EnrolledSite, data: bytes) -> Path:
@@ -79,19 +124,13 @@ def site_pull(
     site: str | None = None,
     report: Report = quiet,
     stop: StopToken = NEVER,
-) -> dict[str, Any]:
+) -> ReleasePulled:
     """Check a release, score its prompts and the study's templates on this site's validation cases, and keep all.
 
     Args:
         data: the site's file of cases, as ``site run`` takes it.
         file: the release; the newest one that the hub handed over if None.
         number: take the release of this number though a newer one was accepted before.
-
-    Returns:
-        ``site``, ``federation``, ``study``, ``digest``, ``run``, ``released`` (when), ``number``, ``signer``,
-        ``prompts``, ``results`` (``prompt``, ``name``, ``n``, ``value``), ``best`` (the best template here),
-        ``difference`` (of the released prompt and it, with ``low`` and ``high``; null where they are one), ``judge``
-        (what the judge took, or null) and ``sentence``.
 
     Raises:
         FederationError: no release came, or it is of another federation, signed by somebody else, or an old one.
@@ -136,37 +175,38 @@ def site_pull(
     ws.bank.record_scores(run, chosen.name, list(scores.values()))
     if pair is not None:
         ws.bank.record_comparisons(run, chosen.name, [pair])
-    result = {
-        "site": chosen.name,
-        "federation": opened.release.federation,
-        "study": study.study,
-        "digest": accepted.digest,
-        "run": run,
-        "released": opened.release.made,
-        "number": opened.release.number,
-        "signer": opened.signer,
-        "prompts": dict(opened.release.prompts),
-        "results": [
-            {"prompt": p.id, "name": p.name, "n": scores[p.id].n, "value": values[p.id]}
+    result = ReleasePulled(
+        site=chosen.name,
+        federation=opened.release.federation,
+        study=study.study,
+        digest=accepted.digest,
+        run=run,
+        released=opened.release.made,
+        number=opened.release.number,
+        signer=opened.signer,
+        prompts={str(name): prompt for name, prompt in opened.release.prompts.items()},
+        results=tuple(
+            PulledScore(p.id, p.name, scores[p.id].n, values[p.id])
             for p in sorted(prompts, key=lambda one: -(values[one.id] or 0.0))
-        ],
-        "best": best.id,
-        "difference": None if pair is None else _difference(pair, study.metric),
-        "judge": judge_paid(ws.home.path, study, [resources]),
-    }
-    result["sentence"] = _sentence(result, nominated, best, len(cases))
-    ws.bank.finish_run(run, result)
+        ),
+        best=best.id,
+        difference=None if pair is None else _difference(pair, study.metric),
+        judge=judge_paid(ws.home.path, study, [resources]),
+        sentence="",
+    )
+    result = replace(result, sentence=_sentence(result, nominated, best, len(cases)))
+    ws.bank.finish_run(run, as_json(result))
     return result
 
 
-def _difference(pair: Comparison, metric: str) -> dict[str, Any]:
+def _difference(pair: Comparison, metric: str) -> PulledDifference:
     if metric == "accuracy":
         found = paired_difference([PairCounts(pair.n, pair.better, pair.worse)], np.random.default_rng(0))
         assert found is not None
-        return {"value": found.value, "low": found.low, "high": found.high, "distinguishable": found.excludes_zero}
+        return PulledDifference(found.value, found.low, found.high, found.excludes_zero)
     value = pair.total / pair.n
     half = -float(ndtri(0.025)) * (cluster_variance(pair.n, pair.groups, pair.group_squares) or 0.0) ** 0.5
-    return {"value": value, "low": value - half, "high": value + half, "distinguishable": abs(value) > half}
+    return PulledDifference(value, value - half, value + half, abs(value) > half)
 
 
 def _record(ws: Workspace, opened: Opened, templates: list[Prompt], digest: str) -> None:
@@ -180,19 +220,17 @@ def _record(ws: Workspace, opened: Opened, templates: list[Prompt], digest: str)
             ws.bank.record_prompt(found.prompt, study=digest, origin=FEDERATED.key, notes={**found.notes, **notes})
 
 
-def _sentence(found: Mapping[str, Any], nominated: str, best: Prompt, cases: int) -> str:
-    values = {row["prompt"]: row["value"] or 0.0 for row in found["results"]}
-    told = (
-        f"on {cases} validation cases of '{found['site']}' the released prompt scores {100 * values[nominated]:.1f} %"
-    )
-    difference = found["difference"]
+def _sentence(found: ReleasePulled, nominated: str, best: Prompt, cases: int) -> str:
+    values = {row.prompt: row.value or 0.0 for row in found.results}
+    told = f"on {cases} validation cases of '{found.site}' the released prompt scores {100 * values[nominated]:.1f} %"
+    difference = found.difference
     if difference is None:
         return f"{told}; it is the template that is best here"
     told += f", the best template here ('{best.name}') {100 * values[best.id]:.1f} %"
-    change, span = points(difference["value"]), f"{points(difference['low'])} to {points(difference['high'])}"
-    if not difference["distinguishable"]:
+    change, span = points(difference.value), f"{points(difference.low)} to {points(difference.high)}"
+    if not difference.distinguishable:
         return f"{told}: a difference of {change} points ({span}), not yet distinguishable"
-    word = "better" if difference["value"] > 0 else "worse"
+    word = "better" if difference.value > 0 else "worse"
     return f"{told}: a difference of {change} points ({span}), so it is {word} here"
 
 

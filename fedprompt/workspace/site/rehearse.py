@@ -6,6 +6,7 @@ Nothing is sent. The test split is left alone: a look at it is for the nominated
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,13 +26,38 @@ from fedprompt.verbs.registry import VERBS
 from fedprompt.verbs.verb import Rehearsal
 from fedprompt.verbs.wire import unpack_reply
 from fedprompt.workspace.bills.judge_bill import judge_paid
+from fedprompt.workspace.bills.paid import ModelPaid
 from fedprompt.workspace.enrolled.site_folder import Accepted, EnrolledSite, enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.progress import Progress, Report, quiet
-from fedprompt.workspace.rounds.federation_run import start_prompt
+from fedprompt.workspace.rounds.start_prompt import start_prompt
 from fedprompt.workspace.site.run import open_worker
 
-__all__ = ["site_rehearse"]
+__all__ = ["Rehearsed", "WouldLeave", "site_rehearse"]
+
+
+@dataclass(frozen=True)
+class WouldLeave:
+    """A reply that would have left: its ``message``, its arrays by name with their shapes, and what making it took."""
+
+    message: Mapping[str, Any]
+    arrays: Mapping[str, list[int]]
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What would have left of a study, in all ``bytes``; ``sent`` is 0, and ``not_rehearsed`` says of what and why."""
+
+    site: str
+    study: str
+    digest: str
+    sent: int
+    would_leave: tuple[WouldLeave, ...]
+    bytes: int
+    judge: ModelPaid | None
+    not_rehearsed: tuple[str, ...]
 
 
 @dataclass
@@ -39,7 +65,7 @@ class _Overheard:
     """A transport that notes what would leave."""
 
     inner: LocalTransport
-    rows: list[dict[str, Any]]
+    rows: list[WouldLeave]
     concurrent: bool = False
 
     @property
@@ -51,12 +77,12 @@ class _Overheard:
         found = self.inner.ask(site, task)
         parcel = unpack_reply(found.data)
         self.rows.append(
-            {
-                "message": parcel.message.model_dump(mode="json"),
-                "arrays": {name: list(array.shape) for name, array in parcel.arrays.items()},
-                "bytes": len(found.data),
-                "seconds": round(time.monotonic() - began, 3),
-            }
+            WouldLeave(
+                message=parcel.message.model_dump(mode="json"),
+                arrays={name: list(array.shape) for name, array in parcel.arrays.items()},
+                bytes=len(found.data),
+                seconds=round(time.monotonic() - began, 3),
+            )
         )
         return found
 
@@ -78,7 +104,7 @@ def site_rehearse(
     study: str | None = None,
     report: Report = quiet,
     stop: StopToken = NEVER,
-) -> dict[str, Any]:
+) -> Rehearsed:
     """Answer one task of every verb and return what would have left.
 
     Raises:
@@ -93,7 +119,7 @@ def site_rehearse(
             "leave and calls be paid for; 'fedprompt score --dry-run' says what it would take"
         )
     folder = Path(tempfile.mkdtemp(prefix="fedprompt-"))
-    rows: list[dict[str, Any]] = []
+    rows: list[WouldLeave] = []
     try:
         aside = SiteFolder(folder / "site")
         aside.prepare(chosen.folder.key)
@@ -112,13 +138,13 @@ def site_rehearse(
         judge = judge_paid(home.path, accepted.study, [worker.side.resources])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return {
-        "site": chosen.name,
-        "study": accepted.study.study,
-        "digest": accepted.digest,
-        "sent": 0,
-        "would_leave": rows,
-        "bytes": sum(row["bytes"] for row in rows),
-        "judge": judge,
-        "not_rehearsed": [verb.unrehearsed for verb in VERBS if verb.unrehearsed is not None],
-    }
+    return Rehearsed(
+        site=chosen.name,
+        study=accepted.study.study,
+        digest=accepted.digest,
+        sent=0,
+        would_leave=tuple(rows),
+        bytes=sum(row.bytes for row in rows),
+        judge=judge,
+        not_rehearsed=tuple(verb.unrehearsed for verb in VERBS if verb.unrehearsed is not None),
+    )

@@ -5,18 +5,18 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import fedprompt
-from fedprompt.site.exact_questions import case_sets
+from fedprompt.site.exact_questions import CaseSet, case_sets
+from fedprompt.site.policy import Policy
 from fedprompt.site.tally import Tally
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now
 
-__all__ = ["site_report"]
+__all__ = ["HubKnown", "LeftRow", "Network", "SiteReport", "StudyAnswered", "site_report"]
 
 NOT_PROTECTED = (
     "Exact scores disclose something: someone who may ask about as many exact questions as there are cases can work "
@@ -31,10 +31,74 @@ NOT_PROTECTED = (
 )
 
 
-def site_report(home: Home, *, site: str | None = None) -> dict[str, Any]:
-    """Return what left, to whom, under which policy, through which ports, by which packages, and what is not protected.
+@dataclass(frozen=True)
+class HubKnown:
+    """Whose hub it is and where, as the invitation says; ``authority`` is a fingerprint."""
 
-    ``page`` holds the same as Markdown.
+    federation: str
+    host: str
+    port: int
+    admin_port: int
+    authority: str
+
+
+@dataclass(frozen=True)
+class Network:
+    """What this site listens on, and what it dials."""
+
+    listens: str
+    dials: str
+
+
+@dataclass(frozen=True)
+class LeftRow:
+    """Replies of one verb to one study that ended alike, and their ``bytes``."""
+
+    decision: str
+    verb: str
+    study: str
+    replies: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class StudyAnswered:
+    """An accepted study, when it was accepted, and who sees its ``scores``: ``hub`` or ``sites``."""
+
+    study: str
+    digest: str
+    accepted: str
+    scores: str
+
+
+@dataclass(frozen=True)
+class SiteReport:
+    """The report; ``page`` holds the same as Markdown.
+
+    ``first`` and ``last`` are times of the ledger's entries and ``head`` its last hash, None where it has no entry.
+    ``questions`` are the sets of cases that answered exact ones.
+    ``packages``: name -> version.
+    """
+
+    site: str
+    made: str
+    fedprompt: str
+    hub: HubKnown
+    network: Network
+    left: tuple[LeftRow, ...]
+    first: str | None
+    last: str | None
+    head: str | None
+    questions: tuple[CaseSet, ...]
+    studies: tuple[StudyAnswered, ...]
+    policy: Policy
+    packages: Mapping[str, str]
+    not_protected: tuple[str, ...]
+    page: str
+
+
+def site_report(home: Home, *, site: str | None = None) -> SiteReport:
+    """Return what left, to whom, under which policy, through which ports, by which packages, and what is not protected.
 
     Raises:
         FederationError: this home has no such site.
@@ -48,38 +112,32 @@ def site_report(home: Home, *, site: str | None = None) -> dict[str, Any]:
     sizes: Counter[tuple[str, str, str]] = Counter()
     for entry in entries:
         sizes[entry.decision, str(entry.message.get("verb")), entry.study] += entry.size
-    found: dict[str, Any] = {
-        "site": chosen.name,
-        "made": now(),
-        "fedprompt": fedprompt.__version__,
-        "hub": {k: about[k] for k in ("federation", "host", "port", "admin_port", "authority")},
-        "network": {
-            "listens": "one port of the loopback interface and one socket file, for its own processes",
-            "dials": f"{about['host']}, TCP port {about['port']}, mutual TLS under the federation's own authority",
-        },
-        "left": [
-            {"decision": decision, "verb": verb, "study": study, "replies": n, "bytes": sizes[decision, verb, study]}
+    found = SiteReport(
+        site=chosen.name,
+        made=now(),
+        fedprompt=fedprompt.__version__,
+        hub=HubKnown(**{k: about[k] for k in ("federation", "host", "port", "admin_port", "authority")}),
+        network=Network(
+            listens="one port of the loopback interface and one socket file, for its own processes",
+            dials=f"{about['host']}, TCP port {about['port']}, mutual TLS under the federation's own authority",
+        ),
+        left=tuple(
+            LeftRow(decision, verb, study, n, sizes[decision, verb, study])
             for (decision, verb, study), n in sorted(kinds.items())
-        ],
-        "first": entries[0].time if entries else None,
-        "last": entries[-1].time if entries else None,
-        "head": entries[-1].hash if entries else None,
-        "questions": [asdict(one) for one in sets],
-        "studies": [
-            {
-                "study": a.study.study,
-                "digest": a.digest,
-                "accepted": a.accepted,
-                "scores": a.study.privacy.scores,
-            }
-            for a in chosen.accepted()
-        ],
-        "policy": chosen.folder.policy.model_dump(mode="json"),
-        "packages": dict(_packages()),
-        "not_protected": list(NOT_PROTECTED),
-    }
-    found["page"] = _page(found)
-    return found
+        ),
+        first=entries[0].time if entries else None,
+        last=entries[-1].time if entries else None,
+        head=entries[-1].hash if entries else None,
+        questions=tuple(sets),
+        studies=tuple(
+            StudyAnswered(a.study.study, a.digest, a.accepted, a.study.privacy.scores) for a in chosen.accepted()
+        ),
+        policy=chosen.folder.policy,
+        packages=dict(_packages()),
+        not_protected=NOT_PROTECTED,
+        page="",
+    )
+    return replace(found, page=_page(found))
 
 
 @cache
@@ -103,31 +161,29 @@ def _packages() -> Mapping[str, str]:
     return dict(sorted(found.items()))
 
 
-def _page(found: dict[str, Any]) -> str:
-    left = [
-        f"| {row['decision']} | {row['verb']} | {row['study']} | {row['replies']} | {row['bytes']:,} |"
-        for row in found["left"]
-    ] or ["| nothing | | | 0 | 0 |"]
+def _page(found: SiteReport) -> str:
+    left = [f"| {row.decision} | {row.verb} | {row.study} | {row.replies} | {row.bytes:,} |" for row in found.left] or [
+        "| nothing | | | 0 | 0 |"
+    ]
     seen = {"hub": "the hub alone", "sites": "the hub and the other sites"}
     studies = [
-        f"- {s['study']}, `{s['digest']}`, accepted {s['accepted']}; its scores are seen by {seen[s['scores']]}"
-        for s in found["studies"]
+        f"- {s.study}, `{s.digest}`, accepted {s.accepted}; its scores are seen by {seen[s.scores]}"
+        for s in found.studies
     ] or ["- none"]
     questions = [
-        f"- {one['split']} of '{one['study']}', {one['cases']} cases: {one['asked']} of {one['most']}"
-        for one in found["questions"]
+        f"- {one.split} of '{one.study}', {one.cases} cases: {one.asked} of {one.most}" for one in found.questions
     ] or ["- none"]
     return "\n".join(
         [
-            f"# What site '{found['site']}' sends, and to whom",
+            f"# What site '{found.site}' sends, and to whom",
             "",
-            f"Made {found['made']} by fedprompt {found['fedprompt']}.",
+            f"Made {found.made} by fedprompt {found.fedprompt}.",
             "",
-            f"**To whom.** The hub of '{found['hub']['federation']}': {found['network']['dials']}. The authority's",
-            f"fingerprint is `{found['hub']['authority']}`. Here it listens on {found['network']['listens']}.",
+            f"**To whom.** The hub of '{found.hub.federation}': {found.network.dials}. The authority's",
+            f"fingerprint is `{found.hub.authority}`. Here it listens on {found.network.listens}.",
             "",
             "**What left**, from the ledger, whose chain of hashes was checked just now "
-            f"(head `{found['head']}`, first entry {found['first']}, last {found['last']}):",
+            f"(head `{found.head}`, first entry {found.first}, last {found.last}):",
             "",
             "| decision | verb | study | replies | bytes |",
             "|---|---|---|---|---|",
@@ -144,13 +200,13 @@ def _page(found: dict[str, Any]) -> str:
             "",
             *studies,
             "",
-            f"**Policy.** `{json.dumps(found['policy'])}`",
+            f"**Policy.** `{json.dumps(found.policy.model_dump(mode='json'))}`",
             "",
             "**Not protected.**",
             "",
-            *(f"- {sentence}" for sentence in found["not_protected"]),
+            *(f"- {sentence}" for sentence in found.not_protected),
             "",
-            "**Packages.** " + ", ".join(f"{name} {version}" for name, version in found["packages"].items()),
+            "**Packages.** " + ", ".join(f"{name} {version}" for name, version in found.packages.items()),
             "",
         ]
     )

@@ -3,6 +3,8 @@
 A revision of a study has another digest, so it is a study that was not accepted.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,73 @@ from fedprompt.models.registry import load
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.workspace.answers.study_model import model_digest_of
+from fedprompt.workspace.as_json import INLINE
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now, write_json
 from fedprompt.workspace.rounds.planned_questions import planned_questions, told_questions
 
-__all__ = ["site_study_accept", "site_study_decline", "site_study_show"]
+__all__ = [
+    "Declined",
+    "StudyAccepted",
+    "StudyShown",
+    "site_study_accept",
+    "site_study_decline",
+    "site_study_show",
+]
 
 BYTES_A_NUMBER = {"float32": 4, "float16": 2, "int8": 1}
 ENVELOPE = 1200  # a reply's JSON, and a little
 
 
-def site_study_show(home: Home, file: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class StudyShown:
+    """What a study asks of a site; its ``answer``, ``templates`` and ``soft`` as the study's file has them.
+
+    ``leaves`` says in sentences what leaves. ``steps`` are of one round, and ``bytes_a_round`` about what leaves in it.
+    Nothing is told over fewer than ``min_cases``, and no more than so many ``replies`` are sent; of each split so many
+    exact questions are asked (``questions_asked``) and answered (``questions``, None where its cases bound them).
+    """
+
+    digest: str
+    study: str
+    model: str
+    model_digest: str
+    fields: tuple[str, ...]
+    answer: Mapping[str, Any]
+    templates: tuple[Mapping[str, Any], ...]
+    soft: Mapping[str, Any] | None
+    rounds: int
+    steps: int
+    min_cases: int
+    replies: int
+    questions: int | None
+    questions_asked: Mapping[str, int]
+    questions_told: str
+    scores: str
+    leaves: tuple[str, ...]
+    bytes_a_round: int
+
+
+@dataclass(frozen=True)
+class StudyAccepted:
+    """A study that a site accepted, when, and what it asks."""
+
+    site: str
+    accepted: str
+    shown: StudyShown = field(metadata=INLINE)
+
+
+@dataclass(frozen=True)
+class Declined:
+    """A study that a site answers no more."""
+
+    site: str
+    digest: str
+    study: str
+
+
+def site_study_show(home: Home, file: Path) -> StudyShown:
     """Return what a study asks of a site and what would leave, with its digest on this machine's model.
 
     Raises:
@@ -34,7 +91,7 @@ def site_study_show(home: Home, file: Path) -> dict[str, Any]:
     return _shown(home, read_study(file, complete_scorers))
 
 
-def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site: str | None = None) -> dict[str, Any]:
+def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site: str | None = None) -> StudyAccepted:
     """Accept a study: from now on this site answers its tasks.
 
     Args:
@@ -46,17 +103,18 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
     chosen = enrolled(home, site)
     study = read_study(file, complete_scorers)  # once: what is pinned is what is shown
     shown = _shown(home, study)
-    if digest is not None and shown["digest"] != digest:
+    if digest is not None and shown.digest != digest:
         raise StudyError(
-            f"{file}: its digest on this machine is {shown['digest']}, not {digest}; the file or the model differs "
+            f"{file}: its digest on this machine is {shown.digest}, not {digest}; the file or the model differs "
             "from the hub's"
         )
-    body = {"digest": shown["digest"], "study": study.model_dump(mode="json"), "accepted": now()}
-    write_json(_file(chosen, shown["digest"]), body)
-    return {"site": chosen.name, "accepted": body["accepted"], **shown}
+    accepted = now()
+    body = {"digest": shown.digest, "study": study.model_dump(mode="json"), "accepted": accepted}
+    write_json(_file(chosen, shown.digest), body)
+    return StudyAccepted(chosen.name, accepted, shown)
 
 
-def site_study_decline(home: Home, wanted: str, *, site: str | None = None) -> dict[str, Any]:
+def site_study_decline(home: Home, wanted: str, *, site: str | None = None) -> Declined:
     """Take back the word on a study, given by its digest or name; its tasks are refused from the next start on.
 
     Raises:
@@ -67,23 +125,23 @@ def site_study_decline(home: Home, wanted: str, *, site: str | None = None) -> d
     if chosen.running is not None and chosen.running["study"] == found.digest:
         raise FederationError(f"'{chosen.name}' answers that study now; end 'fedprompt site run' first, or pause it")
     _file(chosen, found.digest).unlink()
-    return {"site": chosen.name, "digest": found.digest, "study": found.study.study}
+    return Declined(chosen.name, found.digest, found.study.study)
 
 
-def _shown(home: Home, study: Study) -> dict[str, Any]:
+def _shown(home: Home, study: Study) -> StudyShown:
     if is_chat(study.model):
         model, width = model_digest_of(study, home.path), 0
     else:
         info = load(study.model, home.path).info
         model, width = info.digest, info.width
-    return {"digest": study.digest(model), **_described(study, width, model)}
+    return _described(study, width, model)
 
 
 def _file(site: EnrolledSite, digest: str) -> Path:
     return site.studies / f"{digest.replace(':', '-')}.json"
 
 
-def _described(study: Study, width: int, model: str) -> dict[str, Any]:
+def _described(study: Study, width: int, model: str) -> StudyShown:
     update = 0 if study.soft is None else study.soft.tokens * width * BYTES_A_NUMBER[study.rounds.update]
     leaves = ["how many cases each split and each label has", "sums and counts of each template's score on validation"]
     if study.soft is not None:
@@ -104,22 +162,23 @@ def _described(study: Study, width: int, model: str) -> dict[str, Any]:
     if is_chat(study.model):
         leaves.append("to the chat model's server, every case that is scored, if models.toml allows that server's host")
     leaves.append("scores and paired comparisons of the nominated prompts on test, counted by this site")
-    return {
-        "study": study.study,
-        "model": study.model,
-        "model_digest": model,
-        "fields": list(study.fields),
-        "answer": study.answer.model_dump(mode="json"),
-        "templates": [spec.model_dump(mode="json", exclude_none=True) for spec in study.templates],
-        "soft": None if study.soft is None else study.soft.model_dump(mode="json", exclude_none=True),
-        "rounds": study.rounds.count if study.soft is not None else 0,
-        "steps": study.tuning.steps,
-        "min_cases": study.privacy.min_cases,
-        "replies": study.privacy.replies,
-        "questions": study.privacy.questions,
-        "questions_asked": dict(planned_questions(study)),
-        "questions_told": told_questions(study),
-        "scores": study.privacy.scores,
-        "leaves": leaves,
-        "bytes_a_round": 0 if study.soft is None else update + 3 * ENVELOPE,
-    }
+    return StudyShown(
+        digest=study.digest(model),
+        study=study.study,
+        model=study.model,
+        model_digest=model,
+        fields=study.fields,
+        answer=study.answer.model_dump(mode="json"),
+        templates=tuple(spec.model_dump(mode="json", exclude_none=True) for spec in study.templates),
+        soft=None if study.soft is None else study.soft.model_dump(mode="json", exclude_none=True),
+        rounds=study.rounds.count if study.soft is not None else 0,
+        steps=study.tuning.steps,
+        min_cases=study.privacy.min_cases,
+        replies=study.privacy.replies,
+        questions=study.privacy.questions,
+        questions_asked={str(split): n for split, n in planned_questions(study).items()},
+        questions_told=told_questions(study),
+        scores=study.privacy.scores,
+        leaves=tuple(leaves),
+        bytes_a_round=0 if study.soft is None else update + 3 * ENVELOPE,
+    )

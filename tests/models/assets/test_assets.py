@@ -227,7 +227,7 @@ def test_a_home_without_assets_says_how_to_fetch_them(tmp_path: Path) -> None:
     with pytest.raises(AssetError, match=r"'vader-text' is not ready.*'fedprompt assets pull'"):
         asset_folder(tmp_path, "vader-text")
     assert not assets_ready(Home(tmp_path))
-    assert [row["ready"] for row in list_assets(Home(tmp_path))] == [False, False, False]
+    assert [row.ready for row in list_assets(Home(tmp_path))] == [False, False, False]
 
 
 def test_the_registry_holds_the_default_model_the_encoder_and_the_text() -> None:

@@ -51,10 +51,10 @@ def test_nothing_is_loaded_before_it_is_asked_for(tmp_path: Path, monkeypatch: p
 
 def test_a_study_of_free_text_is_scored_and_what_was_not_judged_is_told(ws: Workspace, tmp_path: Path) -> None:
     study, data = write(tmp_path, "{name: numeric, negate: true}")
-    (row,) = score(ws, study, data)["results"]
+    (row,) = score(ws, study, data).results
     # Answers are a word or the number 7; the scripted model writes no number, so where it can be told, it is wrong.
-    assert row["n"] + row["unscored"] == 10 and 0 < row["unscored"] < 10
-    assert (row["metric"], row["value"]) == ("score", 1.0)
+    assert row.run.score.n + row.run.unscored == 10 and 0 < row.run.unscored < 10
+    assert (row.run.score.metric, row.run.score.value) == ("score", 1.0)
 
 
 @pytest.mark.parametrize(

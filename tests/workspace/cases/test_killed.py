@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fedprompt.evaluation.runs.choices import GROUP
 from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.cases.own_cases import OWN_SITE
+from fedprompt.workspace.local.scored import ChatScored, Scored
 from fedprompt.workspace.local.scoring import score
 from fedprompt.workspace.workspace import open_workspace
 from tests.chat_server import serve, write_models
@@ -97,14 +97,14 @@ def kill_at(home: Path, paths: tuple[Path, Path], stop: Stop) -> None:
     assert (told, running.returncode) == ("halted\n", -signal.SIGKILL), errors
 
 
-def run(home: Path, paths: tuple[Path, Path]) -> dict[str, Any]:
+def run(home: Path, paths: tuple[Path, Path]) -> Scored | ChatScored:
     """Run it to the end."""
     with open_workspace(home) as ws:
         return score(ws, *paths)
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scored | ChatScored]:
     """Return what each study gives that nobody kills."""
     found = {}
     for text in (STUDY, WRITTEN):
@@ -127,18 +127,18 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[st
     ],
 )
 def test_a_run_killed_anywhere_asks_only_for_the_groups_it_lacks(
-    tmp_path: Path, uninterrupted: dict[str, dict[str, Any]], stops: list[Stop], kept: int
+    tmp_path: Path, uninterrupted: dict[str, Scored | ChatScored], stops: list[Stop], kept: int
 ) -> None:
     paths, home = files(tmp_path, STUDY), prepared(tmp_path / "home")
     for stop in stops:
         kill_at(home, paths, stop)
     found, whole = run(home, paths), uninterrupted[STUDY]
-    assert (whole["cached"], found["cached"]) == (0, kept * GROUP * 10)
+    assert (whole.cached, found.cached) == (0, kept * GROUP * 10)
     # All cases have as many tokens, so that the tokens computed are the cases that were computed.
-    assert found["tokens"] * ALL == whole["tokens"] * (ALL - found["cached"])
-    assert found["results"] == whole["results"] and found["against_best"] == whole["against_best"]
+    assert found.work.tokens * ALL == whole.work.tokens * (ALL - found.cached)
+    assert found.results == whole.results and found.apart.against_best == whole.apart.against_best
     again = run(home, paths)
-    assert (again["cached"], again["tokens"], again["results"]) == (ALL, 0, whole["results"])
+    assert (again.cached, again.work.tokens, again.results) == (ALL, 0, whole.results)
     assert not list(home.rglob("*.damaged"))
 
 
@@ -151,15 +151,15 @@ def test_a_run_killed_anywhere_asks_only_for_the_groups_it_lacks(
     ],
 )
 def test_texts_judged_before_a_kill_are_not_written_again(
-    tmp_path: Path, uninterrupted: dict[str, dict[str, Any]], stop: Stop, kept: int
+    tmp_path: Path, uninterrupted: dict[str, Scored | ChatScored], stop: Stop, kept: int
 ) -> None:
     paths, home = files(tmp_path, WRITTEN), prepared(tmp_path / "home")
     kill_at(home, paths, stop)
     found, whole = run(home, paths), uninterrupted[WRITTEN]
-    assert (whole["cached"], found["cached"]) == (0, kept * GROUP)
-    assert found["results"] == whole["results"]
+    assert (whole.cached, found.cached) == (0, kept * GROUP)
+    assert found.results == whole.results
     again = run(home, paths)
-    assert (again["cached"], again["tokens"]) == (TEXTS, 0)
+    assert (again.cached, again.work.tokens) == (TEXTS, 0)
 
 
 def test_an_answer_that_came_before_a_kill_is_not_paid_for_again(tmp_path: Path) -> None:
@@ -172,8 +172,8 @@ def test_an_answer_that_came_before_a_kill_is_not_paid_for_again(tmp_path: Path)
         asked = len(server.sent)
         found = run(home, paths)
         # Lost is what was on its way, and the question of how a choice is answered, which every run asks.
-        assert asked - at_once - 1 <= found["cached"] < asked
-        assert len(server.sent) - asked == found["calls"]
+        assert asked - at_once - 1 <= found.paid.cached < asked
+        assert len(server.sent) - asked == found.paid.calls
         whole = run(other, paths)
-    assert found["calls"] + found["cached"] == whole["calls"] and whole["cached"] == 0
-    assert [row["value"] for row in found["results"]] == [row["value"] for row in whole["results"]]
+    assert found.paid.calls + found.paid.cached == whole.paid.calls and whole.paid.cached == 0
+    assert [row.run.score for row in found.results] == [row.run.score for row in whole.results]

@@ -2,20 +2,22 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from fedprompt.errors import AssetError
 from fedprompt.models.assets.catalogue import ASSETS
+from fedprompt.workspace.as_json import as_json
+from fedprompt.workspace.demo.result import DemoResult
 from fedprompt.workspace.demo.run import DemoSettings, demo, demo_study
 from fedprompt.workspace.demo.text import SOURCES, Source, draw_cases, read_source, write_cases
 from fedprompt.workspace.front.overview import overview
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.progress import Progress
-from fedprompt.workspace.results.shown import WORK
+from fedprompt.workspace.results.shown import ShownWork
 from fedprompt.workspace.workspace import open_workspace
 from tests.new_bank import new_workspace
 
@@ -47,8 +49,8 @@ def make_home(path: Path) -> Path:
     return path
 
 
-def timeless(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key not in ("seconds", *WORK)}
+def timeless(result: DemoResult) -> DemoResult:
+    return replace(result, seconds={}, work=ShownWork(None, None, None, None))
 
 
 @pytest.fixture(scope="module")
@@ -57,60 +59,61 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def result(home: Path) -> dict[str, Any]:
+def result(home: Path) -> DemoResult:
     with open_workspace(home) as ws:
         return demo(ws, SETTINGS)
 
 
-def test_the_json_that_scripts_read(result: dict[str, Any]) -> None:
-    assert {"seed", "templates", "rounds", "test", "transfer", "seconds"} <= set(result)
-    assert result["seed"] == 5 and len(result["templates"]) == 4
-    for row in result["rounds"]:
+def test_the_json_that_scripts_read(result: DemoResult) -> None:
+    found = as_json(result)
+    assert {"seed", "templates", "rounds", "test", "transfer", "seconds"} <= set(found)
+    assert found["seed"] == 5 and len(found["templates"]) == 4
+    for row in found["rounds"]:
         assert {"round", "by_site", "mean", "bytes"} <= set(row)
         assert list(row["by_site"]) == SITES and row["bytes"] > 0
-    assert set(result["test"]) == {"manual", "local_own", "local_only", "centralised", "federated", "kept"}
-    for name, entry in result["test"].items():
+    assert set(found["test"]) == {"manual", "local_own", "local_only", "centralised", "federated", "kept"}
+    for name, entry in found["test"].items():
         assert {"mean", "worst", "low", "high", "by_site"} <= set(entry)
         assert list(entry["by_site"]) == SITES
         assert entry["mean"] == pytest.approx(sum(entry["by_site"].values()) / 4), name
         assert entry["worst"] == min(entry["by_site"].values())
         assert entry["low"] <= entry["mean"] <= entry["high"]
-    assert {"score", "federate", "alone", "centralised", "test", "total"} <= set(result["seconds"])
-    json.dumps(result, allow_nan=False)
+    assert {"score", "federate", "alone", "centralised", "test", "total"} <= set(found["seconds"])
+    json.dumps(found, allow_nan=False)
 
 
-def test_the_tables_agree_with_one_another(result: dict[str, Any]) -> None:
-    test, transfer = result["test"], result["transfer"]
-    assert test["local_own"]["by_site"] == {site: transfer[site][site] for site in SITES}
+def test_the_tables_agree_with_one_another(result: DemoResult) -> None:
+    test, transfer = result.outcome.test, result.outcome.transfer
+    assert test["local_own"].by_site == {site: transfer[site][site] for site in SITES}
     for site in SITES:
-        assert test["local_only"]["by_site"][site] == pytest.approx(sum(transfer[site].values()) / 4)
-        assert test["kept"]["by_site"][site] == test[result["kept"][site]]["by_site"][site]
-    for name, found in result["differences"].items():
+        assert test["local_only"].by_site[site] == pytest.approx(sum(transfer[site].values()) / 4)
+        assert test["kept"].by_site[site] == test[result.outcome.kept[site]].by_site[site]
+    for name, found in result.outcome.differences.items():
         first, second = name.split("_vs_")
-        assert found["difference"] == pytest.approx(test[first]["mean"] - test[second]["mean"])
-    assert [row["kept"] for row in result["rounds"]].count(True) == 1
-    best = max(result["rounds"], key=lambda row: (row["mean"], -row["round"]))
-    assert best["kept"] and best["prompt"] == result["prompts"]["federated"]
-    assert result["templates"][0]["prompt"] == result["prompts"]["manual"]
-    assert len(result["sentences"]) == 4
+        assert found.difference == pytest.approx(test[first].mean - test[second].mean)
+    assert [row.kept for row in result.rounds].count(True) == 1
+    best = max(result.rounds, key=lambda row: (row.mean, -row.round))
+    assert best.kept and best.prompt == result.outcome.prompts.federated
+    assert result.templates[0].prompt == result.outcome.prompts.manual
+    assert len(result.outcome.sentences) == 4
 
 
-def test_the_same_seed_gives_the_same_everywhere(result: dict[str, Any], tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_everywhere(result: DemoResult, tmp_path: Path) -> None:
     with new_workspace(make_home(tmp_path / "other")) as ws:
         other = demo(ws, SETTINGS)
         assert timeless(other) == timeless(result)
         assert ws.bank.verify() == ()
 
 
-def test_another_seed_is_another_demo(result: dict[str, Any], tmp_path: Path) -> None:
+def test_another_seed_is_another_demo(result: DemoResult, tmp_path: Path) -> None:
     with new_workspace(make_home(tmp_path / "other")) as ws:
         other = demo(ws, DemoSettings(**{**SETTINGS.__dict__, "seed": 6}))
-    assert other["run"] != result["run"]
-    assert other["prompts"]["federated"] != result["prompts"]["federated"]
+    assert other.run != result.run
+    assert other.outcome.prompts.federated != result.outcome.prompts.federated
 
 
 @pytest.mark.slow
-def test_stopped_all_along_it_ends_with_the_same(result: dict[str, Any], tmp_path: Path) -> None:
+def test_stopped_all_along_it_ends_with_the_same(result: DemoResult, tmp_path: Path) -> None:
     seen: dict[str, str] = {}
     stopped: list[str] = []
 
@@ -136,7 +139,7 @@ def test_stopped_all_along_it_ends_with_the_same(result: dict[str, Any], tmp_pat
     assert timeless(found) == timeless(result)
 
 
-def test_a_finished_demo_is_shown_and_again_runs_anew(result: dict[str, Any], home: Path) -> None:
+def test_a_finished_demo_is_shown_and_again_runs_anew(result: DemoResult, home: Path) -> None:
     with open_workspace(home) as ws:
         assert demo(ws, SETTINGS) == result
         again = demo(ws, DemoSettings(**{**SETTINGS.__dict__, "again": True}))
@@ -144,7 +147,7 @@ def test_a_finished_demo_is_shown_and_again_runs_anew(result: dict[str, Any], ho
     assert {**timeless(again), "run": result["run"], "settings": result["settings"]} == timeless(result)
 
 
-def test_the_overview_tells_what_joining_gained(result: dict[str, Any], home: Path) -> None:
+def test_the_overview_tells_what_joining_gained(result: DemoResult, home: Path) -> None:
     with open_workspace(home) as ws:
         view = overview(ws)
     assert view.headline == result["headline"] and [gain.site for gain in view.gains] == SITES
@@ -156,7 +159,7 @@ def test_the_overview_tells_what_joining_gained(result: dict[str, Any], home: Pa
     assert view.transfer == result["transfer"]
 
 
-def test_the_sites_files_are_their_owners_alone(result: dict[str, Any], home: Path) -> None:
+def test_the_sites_files_are_their_owners_alone(result: DemoResult, home: Path) -> None:
     folders = list((home / "sites").glob("demo-*/*"))
     assert sorted(folder.name for folder in folders) == SITES
     for folder in folders:

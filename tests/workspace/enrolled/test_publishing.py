@@ -82,7 +82,7 @@ def publish(site: Home, data: Path, out: Path, answer: bool = True) -> tuple[Pat
     heard: list[Shown] = []
     with open_workspace(site.path) as ws:
         found = site_publish(ws, Prompt(OWN).id, data, confirm=lambda shown: heard.append(shown) or answer, out=out)
-    assert set(found) == documented_keys("fedprompt site publish")
+    assert set(asdict(found)) == documented_keys("fedprompt site publish")
     return out, heard
 
 

@@ -89,20 +89,20 @@ def test_a_site_scores_what_it_pulled_and_its_own_app_ranks_it(world: tuple[Home
         found = site_pull(ws, data, file=release)
         (study,) = ws.bank.studies()
         shown = ranking_page(ws, Filter(study=study.digest))
-        row = ws.bank.prompt_row(found["prompts"]["federated"])
+        row = ws.bank.prompt_row(found.prompts["federated"])
     with open_workspace(hub.path) as ws:
         (run,) = ws.bank.runs(kind="federate")
-        assert run.result is not None and found["prompts"] == run.result["prompts"]
+        assert run.result is not None and found.prompts == run.result["prompts"]
         told = {
             s.score.prompt: s.score.value
             for s in ws.bank.scores(run=run.id, split="validation")
-            if s.site == "ant" and s.score.prompt == found["prompts"]["federated"]
+            if s.site == "ant" and s.score.prompt == found.prompts["federated"]
         }
-    here = {one["prompt"]: one["value"] for one in found["results"]}
-    assert here[found["prompts"]["federated"]] == pytest.approx(told[found["prompts"]["federated"]])
-    assert row.origin == "federated" and "on 20 validation cases of 'ant'" in found["sentence"]
-    assert found["prompts"]["federated"] in str(shown)
-    assert set(found) == documented_keys("fedprompt site pull")
+    here = {one.prompt: one.value for one in found.results}
+    assert here[found.prompts["federated"]] == pytest.approx(told[found.prompts["federated"]])
+    assert row.origin == "federated" and "on 20 validation cases of 'ant'" in found.sentence
+    assert found.prompts["federated"] in str(shown)
+    assert set(asdict(found)) == documented_keys("fedprompt site pull")
 
 
 def test_another_sites_scores_are_in_a_release_only_if_the_study_says_so(
@@ -186,5 +186,5 @@ def test_what_the_hub_hands_over_is_kept_for_the_next_pull(world: tuple[Home, Ho
             site_pull(ws, data)
         path = keep_release(enrolled(site, None), release.read_bytes())
         assert path.stat().st_mode & 0o077 == 0
-        assert site_pull(ws, data)["results"]
+        assert site_pull(ws, data).results
     path.unlink()

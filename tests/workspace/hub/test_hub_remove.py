@@ -37,7 +37,7 @@ def test_a_site_that_left_is_in_no_ranking_and_its_share_is_out_of_the_rounds(tm
         by_site = {(r.site, r.score.prompt): r.score.value for r in ws.bank.scores(split="validation") if not r.round}
         found = hub_remove(ws, "cat", recompute=True)
         assert found.state == "removed" and found.not_recomputed is None
-        assert all(set(one["sites"]) == {"ant", "bee"} for one in (found.recomputed or {})["rounds"])
+        assert all(set(one.sites) == {"ant", "bee"} for one in found.recomputed.rounds)
         assert {row.site for row in (*ws.bank.scores(), *ws.bank.comparisons())} == {"ant", "bee"}
         after = {row.id: row for row in ws.bank.leaders(Filter(study=study.digest)).rows}
         template = next(prompt for site, prompt in by_site if site == "cat" and prompt in after)

@@ -11,7 +11,9 @@ import pytest
 
 from fedprompt.cli.main import main
 from fedprompt.errors import ModelError
+from fedprompt.models.chat.cost import Cost
 from fedprompt.site.folder import SiteFolder
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.cases.own_cases import OWN_SITE
 from fedprompt.workspace.local.dry_run import dry_run
 from fedprompt.workspace.local.scoring import score
@@ -33,15 +35,15 @@ server, ws = chat_study.server, chat_study.ws
 
 def test_a_choice_by_likelihood_is_scored_counted_and_priced(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
     found = score(ws, *files(tmp_path))
-    assert [entry["method"] for entry in found["results"]] == ["likelihood", "likelihood"]
+    assert [entry.method for entry in found.results] == ["likelihood", "likelihood"]
     # The lexicon's answer is right unless the word speaks against the label, as in every fifth case.
-    assert all(0.5 < entry["value"] < 1 and entry["n"] == 20 for entry in found["results"])
+    assert all(0.5 < entry.run.score.value < 1 and entry.run.score.n == 20 for entry in found.results)
     # Two templates on 20 cases, and the question what the server can do.
-    assert found["calls"] == len(server.sent) == 41
-    assert found["output_tokens"] == 41 and found["tokens"] == found["input_tokens"] + 41
-    cost = (100.0 * found["input_tokens"] + 1000.0 * 41) / 1e6
-    assert found["cost"] == {"amount": pytest.approx(cost, abs=1e-6), "currency": "EUR"}
-    rows = ws.bank.scores(run=found["run"])
+    assert found.paid.calls == len(server.sent) == 41
+    assert found.paid.output_tokens == 41 and found.paid.tokens == found.paid.input_tokens + 41
+    cost = (100.0 * found.paid.input_tokens + 1000.0 * 41) / 1e6
+    assert found.paid.cost == Cost(pytest.approx(cost, abs=1e-6), "EUR")
+    rows = ws.bank.scores(run=found.run)
     assert [row.score.method for row in rows] == ["likelihood"] * 2 and rows[0].score.confusion
     assert not SiteFolder(ws.home.sites / OWN_SITE).ledger.entries()  # nothing left this machine
 
@@ -51,52 +53,52 @@ def test_a_server_without_likelihoods_is_asked_for_a_word(ws: Workspace, server:
     server.trouble = lambda count, body: 400 if count > 1 and number(body) % 10 == 3 else None
     server.answer = lambda body: "I will not say" if number(body) % 2 else "negative"
     found = score(ws, *files(tmp_path))
-    assert [entry["method"] for entry in found["results"]] == ["constrained"] * 2
-    for entry in found["results"]:
+    assert [entry.method for entry in found.results] == ["constrained"] * 2
+    for entry in found.results:
         # Ten of the twenty cases have an odd number, and case n stands in line n + 2.
-        assert entry["unparsed"] + entry["failed"]["request refused"] == 10 and entry["n"] == 10 + entry["unparsed"]
-        listed = found["unparsed_lines"][entry["prompt"]]
-        assert len(listed) == entry["unparsed"] > 0 and all(line % 2 and line % 10 != 5 for line in listed)
-        assert entry["value"] == 0.0  # what is said is never right: an odd number is a negative case
-    kept = ws.bank.run(found["run"]).result
-    assert kept is not None and "unparsed_lines" not in kept and kept["results"] == found["results"]
+        assert entry.unparsed + entry.failed["request refused"] == 10 and entry.run.score.n == 10 + entry.unparsed
+        listed = found.unparsed_lines[entry.prompt]
+        assert len(listed) == entry.unparsed > 0 and all(line % 2 and line % 10 != 5 for line in listed)
+        assert entry.run.score.value == 0.0  # what is said is never right: an odd number is a negative case
+    kept = ws.bank.run(found.run).result
+    assert kept is not None and "unparsed_lines" not in kept and kept["results"] == as_json(found.results)
 
 
 def test_free_text_is_written_and_judged(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
     server.answer = lambda body: "positive\n\nor so"
     found = score(ws, *files(tmp_path, GENERATE))
-    (entry,) = found["results"]
-    assert (entry["metric"], entry["method"], entry["n"], entry["unparsed"]) == ("score", None, 20, 0)
+    (entry,) = found.results
+    assert (entry.run.score.metric, entry.method, entry.run.score.n, entry.unparsed) == ("score", None, 20, 0)
     # The text ends at the empty line, and is right where the case is positive, as those with an even number are.
-    assert entry["value"] == sum(number(sent.body) % 2 == 0 for sent in server.sent) / 20
+    assert entry.run.score.value == sum(number(sent.body) % 2 == 0 for sent in server.sent) / 20
 
 
 def test_without_a_price_or_a_count_the_cost_is_not_known(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
     server.usage = False
     found = score(ws, *files(tmp_path, GENERATE))
-    assert found["cost"] is None and "did not count the tokens of 20 calls" in found["notes"][0]
+    assert found.paid.cost is None and "did not count the tokens of 20 calls" in found.paid.notes[0]
     server.usage = True
     write_models(ws.home.path, server.url)
-    assert "names no price" in score(ws, *files(tmp_path, GENERATE))["notes"][0]
+    assert "names no price" in score(ws, *files(tmp_path, GENERATE)).paid.notes[0]
 
 
 def test_a_dry_run_calls_nobody_and_bounds_the_cost(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
     told = dry_run(ws, *files(tmp_path))
     assert server.sent == [] and not ws.bank.runs() and not ws.bank.studies()
-    assert (told["calls"], told["templates"], told["cases"], told["remote"]) == (41, 2, 20, False)
+    assert (told.take.calls, told.templates, told.cases, told.take.remote) == (41, 2, 20, False)
     server.logprobs = False  # the dearer way, which is the one that is told
     found = score(ws, *files(tmp_path))
-    assert found["calls"] == told["calls"]
-    assert told["output_tokens"] >= found["output_tokens"] and told["cost"]["amount"] >= found["cost"]["amount"]
+    assert found.paid.calls == told.take.calls
+    assert told.take.output_tokens >= found.paid.output_tokens and told.take.cost.amount >= found.paid.cost.amount
 
 
 def test_a_dry_run_of_a_local_model_tells_tokens_and_seconds(ws: Workspace, tmp_path: Path) -> None:
     paths = files(tmp_path)
     told = dry_run(ws, *paths, model="scripted")
     found = score(ws, *paths, model="scripted")
-    assert told["calls"] == 0 and told["cost"] is None and told["seconds"] >= 0
-    assert told["tokens"] == pytest.approx(found["tokens"], rel=0.1)  # eight cases stand for twenty
-    assert not ws.bank.runs()[1:] and [entry["method"] for entry in found["results"]] == ["likelihood"] * 2
+    assert told.take.calls == 0 and told.take.cost is None and told.take.seconds >= 0
+    assert told.take.tokens == pytest.approx(found.work.tokens, rel=0.1)  # eight cases stand for twenty
+    assert not ws.bank.runs()[1:] and [entry.method for entry in found.results] == ["likelihood"] * 2
 
 
 def test_a_host_elsewhere_needs_leave_and_is_in_the_ledger_before_the_first_case(
@@ -115,11 +117,11 @@ def test_a_host_elsewhere_needs_leave_and_is_in_the_ledger_before_the_first_case
     written: list[int] = []
     server.trouble = lambda number, body: written.append(len(ledger.entries()))
     found = score(ws, *paths)
-    assert found["calls"] == 41 and dry_run(ws, *paths)["remote"] is True
+    assert found.paid.calls == 41 and dry_run(ws, *paths).take.remote is True
     # The question holds no case; the cases come after the entry.
     assert written == [0] + [1] * 40
     (entry,) = ledger.entries()
-    assert entry.decision == "call" and entry.study == ws.bank.run(found["run"]).study
+    assert entry.decision == "call" and entry.study == ws.bank.run(found.run).study
     assert {key: entry.message[key] for key in ("host", "cases", "calls")} == {
         "host": "models.example",
         "cases": 20,
@@ -153,15 +155,16 @@ def test_neither_key_nor_host_is_in_what_is_kept_or_printed(
 def test_the_doctor_lists_names_and_hosts(ws: Workspace, server: ChatServer) -> None:
     text = f'key = "{KEY}"\n[chat.far]\nmodel = "openai:x"\nbase_url = "https://far.example/v1"'
     write_models(ws.home.path, server.url, text)
-    found = doctor(ws.home.path)["chat"]
-    assert [(one["name"], one["host"], one["allowed"]) for one in found] == [
+    found = doctor(ws.home.path).chat
+    assert [(one.name, one.host, one.allowed) for one in found] == [
         ("chat:far", "far.example", False),
         ("chat:local", "127.0.0.1", True),
     ]
-    assert KEY not in json.dumps(found) and "/v1" not in json.dumps(found)
+    told = json.dumps(as_json(found))
+    assert KEY not in told and "/v1" not in told
     (ws.home.path / "models.toml").chmod(0o644)
     report = doctor(ws.home.path)
-    assert report["chat"] is None and any("chmod 600" in sentence for sentence in report["missing"])
+    assert report.chat is None and any("chmod 600" in sentence for sentence in report.missing)
 
 
 def test_methods_never_share_a_ranking(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
@@ -169,13 +172,13 @@ def test_methods_never_share_a_ranking(ws: Workspace, server: ChatServer, tmp_pa
     first = score(ws, *paths)
     server.logprobs = False
     second = score(ws, *paths, anew=True)
-    studies = {ws.bank.run(found["run"]).study for found in (first, second)}
+    studies = {ws.bank.run(found.run).study for found in (first, second)}
     assert len(studies) == 2  # another method is another study, so no ranking sees both
     for study in studies:
         assert [row.otherwise for row in ranking_page(ws, Filter(study=study)).rows] == [False, False]
     # And where one study holds both all the same, the others stand apart.
-    study = ws.bank.run(second["run"]).study
-    rows = ws.bank.scores(run=second["run"])
+    study = ws.bank.run(second.run).study
+    rows = ws.bank.scores(run=second.run)
     ws.bank.start_run("r1:" + "0" * 32, kind="score", study=study, settings={})
     ws.bank.record_scores("r1:" + "0" * 32, OWN_SITE, [rows[0].score.model_copy(update={"method": "likelihood"})])
     view = ranking_page(ws, Filter(study=study)).rows
@@ -189,10 +192,10 @@ def test_a_comparison_shows_scores_of_one_method(ws: Workspace, server: ChatServ
     found = score(ws, *paths, model="scripted")
     server.logprobs = False
     score(ws, *paths)
-    a, b = (entry["prompt"] for entry in found["results"])
-    shown = compare_scores(ws, a, b)["prompts"]
-    values = [one["by_site"][OWN_SITE]["value"] for one in shown]
-    assert values == [entry["value"] for entry in found["results"]]
+    a, b = (entry.prompt for entry in found.results)
+    shown = compare_scores(ws, a, b).prompts
+    values = [one.by_site[OWN_SITE].value for one in shown]
+    assert values == [entry.run.score.value for entry in found.results]
 
 
 def test_tuning_names_a_model_of_this_machine(ws: Workspace, tmp_path: Path) -> None:

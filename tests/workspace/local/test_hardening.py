@@ -24,29 +24,31 @@ pytestmark = pytest.mark.whole
 def tuned(ws: Workspace, path: Path) -> tuple[str, Path]:
     """Return a soft prompt that was tuned here, and the cases."""
     data = write_cases(path / "a.csv", "a")
-    return str(tune(ws, write_study(path / "s.yaml"), data)["prompt"]), data
+    return tune(ws, write_study(path / "s.yaml"), data).prompt, data
 
 
 def test_the_words_are_a_template_of_the_bank_that_names_its_soft_prompt(tmp_path: Path) -> None:
     with new_workspace(tmp_path / "home") as ws:
         soft, data = tuned(ws, tmp_path)
         found = harden(ws, soft, data, steps=1)
-        row, prompt = ws.bank.prompt_row(found["prompt"]), ws.bank.prompt(found["prompt"])
+        row, prompt = ws.bank.prompt_row(found.prompt), ws.bank.prompt(found.prompt)
         assert (row.kind, row.origin, row.parents) == ("template", "hardened", (soft,))
-        assert prompt.template.text == f"Review: {{text}}{found['words']}\nSentiment:" == found["template"]
+        assert prompt.template.text == f"Review: {{text}}{found.words}\nSentiment:" == found.template
         assert prompt.template.words == STUDY.soft_template().words
-        assert found["search"]["end"]["objective"] <= found["search"]["start"]["objective"]
-        rows = found["validation"]
+        assert found.search.end.objective <= found.search.start.objective
+        rows = found.validation
         assert list(rows) == ["soft", "cosine", "euclid", "words", "manual"]
-        assert rows["soft"]["against_soft"] is None and rows["words"]["n"] == 20
+        assert rows["soft"].against_soft is None and rows["words"].score.n == 20
         for one in rows.values():
-            if one["against_soft"] is not None:
-                apart = one["against_soft"]
-                assert apart["difference"] == pytest.approx(one["value"] - rows["soft"]["value"])
-                assert apart["low"] <= apart["difference"] <= apart["high"]
-        assert found["sentence"].startswith(f"keeps {rows['words']['value']:.2f} of {rows['soft']['value']:.2f} on 20")
+            if one.against_soft is not None:
+                apart = one.against_soft
+                assert apart.difference == pytest.approx(one.score.value - rows["soft"].score.value)
+                assert apart.low <= apart.difference <= apart.high
+        assert found.sentence.startswith(
+            f"keeps {rows['words'].score.value:.2f} of {rows['soft'].score.value:.2f} on 20"
+        )
         # It stands in the ranking beside what it was made from.
-        assert {soft, found["prompt"]} <= {one.id for one in ranking_page(ws, Filter(study=row.study)).rows}
+        assert {soft, found.prompt} <= {one.id for one in ranking_page(ws, Filter(study=row.study)).rows}
         assert ws.bank.verify() == ()
         assert harden(ws, soft, data, steps=1) == found  # the same run
 
@@ -79,13 +81,13 @@ def test_a_search_that_was_stopped_ends_with_the_words_of_one_that_was_not(tmp_p
             ws, soft, data, steps=4, fluency=0.0, seed=1, report=lambda p: steps.extend([p.detail.get("step", 0)])
         )
         assert [step for step in steps if step] == [3, 4]
-        assert found["words"] == whole["words"] and found["search"] == whole["search"]
+        assert found.words == whole.words and found.search == whole.search
 
 
 def test_what_has_no_vectors_or_no_study_or_another_model_is_refused(tmp_path: Path) -> None:
     with new_workspace(tmp_path / "home") as ws:
         soft, data = tuned(ws, tmp_path)
-        words = harden(ws, soft, data, steps=0)["prompt"]
+        words = harden(ws, soft, data, steps=0).prompt
         with pytest.raises(FedPromptError, match="words already"):
             harden(ws, words, data)
         template = STUDY.soft_template()
@@ -112,7 +114,7 @@ def test_another_federations_ranking_keeps_its_sites(tmp_path: Path) -> None:
             ws.bank.record_scores("r1:" + "1" * 32, site, [score])
         found = harden(ws, prompt.id, data, steps=0)
         assert {row.site for row in ws.bank.scores(study=digest)} == {"east", "west"}
-        assert ws.bank.prompt_row(found["prompt"]).notes["kept"] == found["sentence"]
+        assert ws.bank.prompt_row(found.prompt).notes["kept"] == found.sentence
 
 
 def test_the_command_shows_what_was_kept_and_prints_the_json(

@@ -55,11 +55,11 @@ def test_messages_are_scored_compared_and_known_the_next_time(tmp_path: Path) ->
     study, data = files(tmp_path)
     with open_workspace(tmp_path / "home") as ws:
         first = score(ws, study, data)
-        assert 0 < first["part_of_product"] < 1 and first["tokens_per_second"] > 0
+        assert 0 < first.work.part_of_product < 1 and first.work.tokens_per_second > 0
         again = score(ws, study, data)
-    assert [row["name"] for row in first["results"]] == ["talk", "plain"] and first["results"][0]["n"] == 8
-    assert again["tokens"] == 0 and again["cached"] == 16 and again["results"] == first["results"]
-    assert first["against_best"][0]["test"] == "mcnemar"
+    assert [row.name for row in first.results] == ["talk", "plain"] and first.results[0].run.score.n == 8
+    assert again.work.tokens == 0 and again.cached == 16 and again.results == first.results
+    assert first.apart.against_best[0].test == "mcnemar"
 
 
 def test_a_loss_that_is_no_number_names_step_rate_and_what_to_try(tmp_path: Path) -> None:

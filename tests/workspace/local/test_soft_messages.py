@@ -4,7 +4,6 @@ import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from fedprompt.workspace.exchange.exporting import export_prompts, import_file
 from fedprompt.workspace.local.hardening import harden
 from fedprompt.workspace.local.tuning import tune
 from fedprompt.workspace.local.tuning_time import time_tuning
+from fedprompt.workspace.rounds.federated import FederatedResult
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.rounds.forecast import forecast
 from fedprompt.workspace.site.study import site_study_show
@@ -47,7 +47,7 @@ rounds: {{count: 2, personal: {{mixtures: [0.5]}}}}
 privacy: {{min_cases: 4}}
 splits: {{tune: 8, validation: 8, test: 8}}
 """
-Done = tuple[Workspace, dict[str, Any], Path, dict[str, Path]]
+Done = tuple[Workspace, FederatedResult, Path, dict[str, Path]]
 
 
 def files(path: Path, *, count: int = 2, chat: bool = True) -> tuple[Path, dict[str, Path]]:
@@ -78,11 +78,11 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
 
 def test_sites_tune_together_a_slot_that_stands_in_the_system_message(done: Done) -> None:
     ws, found, path, data = done
-    prompt = ws.bank.prompt(found["prompts"]["federated"])
+    prompt = ws.bank.prompt(found.prompts.federated)
     assert prompt.template.is_chat and prompt.template.demonstrations == Demonstrations(2, "\n")
-    assert [row["round"] for row in found["rounds"]] == [1, 2]
-    assert ws.bank.stages(found["run"])["choices"].keys() == set(SITES)
-    assert found["test"]["federated"]["by_site"].keys() == set(SITES)
+    assert [row.round for row in found.rounds] == [1, 2]
+    assert ws.bank.stages(found.run)["choices"].keys() == set(SITES)
+    assert found.test["federated"].by_site.keys() == set(SITES)
     assert ws.bank.verify() == () and federate(ws, path / "s.yaml", data) == found
 
 
@@ -92,10 +92,10 @@ def test_a_rounds_look_at_validation_is_the_prompts_own_score_with_its_demonstra
     lm = load(study.model, ws.home.path)
     for site in SITES:
         splits = split_cases(SiteFolder(ws.home.sites / site), study, cases_of(data[site], study))
-        prompts = [ws.bank.prompt(row["prompt"]) for row in found["rounds"]]
+        prompts = [ws.bank.prompt(row.prompt) for row in found.rounds]
         runs, _ = run_prompts(lm, prompts, splits.validation, study.answer, splits.tune)
-        for row, run in zip(found["rounds"], runs, strict=True):
-            assert row["by_site"][site] == pytest.approx(float(np.mean(run.values)))
+        for row, run in zip(found.rounds, runs, strict=True):
+            assert row.by_site[site] == pytest.approx(float(np.mean(run.values)))
 
 
 def test_no_case_that_is_shown_leaves_or_reaches_the_bank(done: Done) -> None:
@@ -108,7 +108,7 @@ def test_no_case_that_is_shown_leaves_or_reaches_the_bank(done: Done) -> None:
 
 def test_formats_that_cannot_hold_it_say_why_and_a_bundle_brings_it_back(done: Done, tmp_path: Path) -> None:
     ws, found, _, _ = done
-    soft = found["prompts"]["federated"]
+    soft = found.prompts.federated
     for format_ in ("peft", "any-slot", "vllm"):
         with pytest.raises(ExportError, match=r"its soft slot stands in a chat message.*take bundle instead"):
             export_prompts(ws, [soft], format_, tmp_path / format_)
@@ -126,21 +126,22 @@ def test_formats_that_cannot_hold_it_say_why_and_a_bundle_brings_it_back(done: D
 
 def test_hardened_it_is_a_chat_of_words_that_still_shows_demonstrations(done: Done) -> None:
     ws, found, _, data = done
-    words = harden(ws, found["prompts"]["federated"], data["bank"], steps=0)  # the nearest words
-    template = ws.bank.prompt(words["prompt"]).template
+    words = harden(ws, found.prompts.federated, data["bank"], steps=0)  # the nearest words
+    template = ws.bank.prompt(words.prompt).template
     assert template.messages is not None and template.demonstrations == Demonstrations(2, "\n")
-    assert template.messages[0].content == f"You label films.{words['words']}\n" and not template.has_soft
-    assert words["validation"]["words"]["n"] == 8
+    assert template.messages[0].content == f"You label films.{words.words}\n" and not template.has_soft
+    assert words.validation["words"].score.n == 8
 
 
 def test_it_is_foretold_timed_tuned_alone_and_shown_to_a_sites_operator(tmp_path: Path) -> None:
     study, data = files(tmp_path)
     with open_workspace(tmp_path / "home") as ws:
         told = forecast(ws, study, dict(data))
-        assert told["basis"] == "measured" and all(one["seconds"] for one in told["sites"].values())
-        assert time_tuning(ws, study, data["bank"])["steps"] == 4
-        assert ws.bank.prompt(tune(ws, study, data["bank"])["prompt"]).template.is_chat
-        shown = site_study_show(ws.home, study)["soft"]
+        assert told.basis == "measured" and all(one.seconds for one in told.sites.values())
+        assert time_tuning(ws, study, data["bank"]).steps == 4
+        assert ws.bank.prompt(tune(ws, study, data["bank"]).prompt).template.is_chat
+        shown = site_study_show(ws.home, study).soft
+    assert shown is not None
     assert [message["role"] for message in shown["messages"]] == ["system", "user"]
     assert shown["demonstrations"] == {"count": 2, "separator": "\n"} and "template" not in shown
     assert json.loads(read_study(study).model_dump_json())["soft"]["messages"] == shown["messages"]

@@ -7,6 +7,7 @@ import pytest
 
 from fedprompt.cli.main import main
 from fedprompt.errors import PromptError
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.local.tuning import tune
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import open_workspace
@@ -20,20 +21,20 @@ def test_the_json_that_scripts_read(tmp_path: Path) -> None:
     path, data = write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a")
     with new_workspace(tmp_path / "home") as ws:
         found = tune(ws, path, data)
-        assert {"prompt", "steps", "loss", "validation", "test", "seconds"} <= set(found)
-        assert found["steps"] == 4 and len(found["loss"]) == 2 and found["kept_after"] in (2, 4)
-        assert found["validation"]["n"] == found["test"]["n"] == 20
-        best = max(row.body["mean"] for row in ws.bank.rounds(found["run"]))
-        assert found["validation"]["value"] == best
+        assert {"prompt", "steps", "loss", "validation", "test", "seconds"} <= set(as_json(found))
+        assert found.steps == 4 and len(found.loss) == 2 and found.kept_after in (2, 4)
+        assert found.validation.n == found.test.n == 20
+        best = max(row.body["mean"] for row in ws.bank.rounds(found.run))
+        assert found.validation.value == best
         # A step computes what follows the slot alone, while prompts are asked for whole.
-        assert 0 < found["share_ratio"] < 1 and found["tokens"] > 0 and found["tokens_per_second"] > 0
-        assert found["clipped"] == 0 and found["settings"]["dtype"] == "float32"
-        assert found["part_of_product"] is None  # the fake multiplies nothing that counts
-        assert ws.bank.prompt(found["prompt"]).kind == "soft"
+        assert 0 < found.work.share_ratio < 1 and found.work.tokens > 0 and found.work.tokens_per_second > 0
+        assert found.clipped == 0 and found.settings.dtype == "float32"
+        assert found.work.part_of_product is None  # the fake multiplies nothing that counts
+        assert ws.bank.prompt(found.prompt).kind == "soft"
         assert ws.bank.verify() == ()
         # The same study, cases and seed are the same run.
         assert tune(ws, path, data) == found
-        assert tune(ws, path, data, seed=1)["run"] != found["run"]
+        assert tune(ws, path, data, seed=1).run != found.run
 
 
 def test_patience_ends_tuning_early_and_tells_the_steps_taken(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_patience_ends_tuning_early_and_tells_the_steps_taken(tmp_path: Path) ->
     path.write_text(still, encoding="utf-8")
     with new_workspace(tmp_path / "home") as ws:
         found = tune(ws, path, data)
-    assert (found["steps"], found["kept_after"], len(found["loss"])) == (6, 2, 3)
+    assert (found.steps, found.kept_after, len(found.loss)) == (6, 2, 3)
 
 
 def test_where_and_how_keys_and_values_are_kept_is_recorded_and_the_run_is_the_same(
@@ -66,7 +67,7 @@ def test_a_changed_file_is_another_run(tmp_path: Path) -> None:
     with new_workspace(tmp_path / "home") as ws:
         first = tune(ws, path, data)
         data.write_text(data.read_text().replace("zymurgy", "zither"))
-        assert tune(ws, path, data)["run"] != first["run"]
+        assert tune(ws, path, data).run != first.run
 
 
 def test_a_run_that_stopped_goes_on(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_a_run_that_stopped_goes_on(tmp_path: Path) -> None:
         assert len(seen) >= 6
         whole = tune(ws, path, data, report=lambda progress: None)
     # A second home has another random key, so the run is compared with what its own bank says of it.
-    assert whole == found and len(found["loss"]) == 2
+    assert whole == found and len(found.loss) == 2
 
 
 def test_a_study_without_a_slot_cannot_be_tuned(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ def test_texts_beyond_the_window_are_timed_as_they_are_tuned_and_the_cut_is_told
     study.write_text("".join(line for line in TEXT.splitlines(True) if "two-shot" not in line), encoding="utf-8")
     with new_workspace(tmp_path / "home") as ws:
         found = time_tuning(ws, study, data)
-        assert found["timed"] == STEPS and not ws.bank.runs()
+        assert found.timed == STEPS and not ws.bank.runs()
         told = forecast(ws, study, {"a": data, "b": data})
-        assert told["basis"] == "measured" and not list(ws.home.path.glob("tmp*"))
+        assert told.basis == "measured" and not list(ws.home.path.glob("tmp*"))
         # 30 to tune on, 20 each to choose by and to look at once.
-        assert tune(ws, study, data)["clipped"] == 70
+        assert tune(ws, study, data).clipped == 70

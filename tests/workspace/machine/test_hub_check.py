@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -19,7 +18,7 @@ from fedprompt.errors import FederationError
 from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.json_file import write_json
-from fedprompt.workspace.machine.hub_check import CHECKS, check_hub
+from fedprompt.workspace.machine.hub_check import CHECKS, HubChecked, check_hub
 
 NOW = datetime.now(UTC)
 
@@ -119,33 +118,33 @@ def member(root: Path, authority: Party, issuer: Party | None = None) -> Home:
     return home
 
 
-def told(found: dict[str, Any]) -> str:
+def told(found: HubChecked) -> str:
     """Return what the last check said."""
-    return str(found["checks"][-1]["told"])
+    return found.checks[-1].told
 
 
 def test_a_hub_that_answers_passes_every_check(tmp_path: Path, authority: Party) -> None:
     home = member(tmp_path, authority)
     with server(authority.issue("localhost"), authority) as port:
         found = check_hub(home, f"localhost:{port}")
-    assert found["ok"] and found["failed"] is None
-    assert [one["check"] for one in found["checks"]] == list(CHECKS)
+    assert found.ok and found.failed is None
+    assert [one.check for one in found.checks] == list(CHECKS)
 
 
 def test_a_name_that_is_not_there_is_named(tmp_path: Path) -> None:
     found = check_hub(find_home(tmp_path), "no-such-hub.invalid:8002")
-    assert found["failed"] == "name" and "no-such-hub.invalid" in told(found)
+    assert found.failed == "name" and "no-such-hub.invalid" in told(found)
 
 
 def test_a_port_where_nobody_listens_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    assert check_hub(find_home(tmp_path), f"127.0.0.1:{port}")["failed"] == "port"
+    assert check_hub(find_home(tmp_path), f"127.0.0.1:{port}").failed == "port"
 
 
 def test_a_server_without_tls_is_named(tmp_path: Path) -> None:
     with server(None) as port:
-        assert check_hub(find_home(tmp_path), f"localhost:{port}")["failed"] == "tls"
+        assert check_hub(find_home(tmp_path), f"localhost:{port}").failed == "tls"
 
 
 def test_a_proxy_that_reads_along_is_named_with_who_it_says_it_is(tmp_path: Path, authority: Party) -> None:
@@ -153,7 +152,7 @@ def test_a_proxy_that_reads_along_is_named_with_who_it_says_it_is(tmp_path: Path
     proxy = make(tmp_path / "proxy" / "ca", "Corporate Proxy", NOW - timedelta(1), NOW + timedelta(1))
     with server(proxy.issue("localhost")) as port:
         found = check_hub(home, f"localhost:{port}")
-    assert found["failed"] == "interception" and "Corporate Proxy" in told(found)
+    assert found.failed == "interception" and "Corporate Proxy" in told(found)
 
 
 def test_an_authority_of_the_same_name_with_another_key_is_not_taken_for_it(tmp_path: Path, authority: Party) -> None:
@@ -161,7 +160,7 @@ def test_an_authority_of_the_same_name_with_another_key_is_not_taken_for_it(tmp_
     other = make(tmp_path / "other" / "ca", "meadow", NOW - timedelta(1), NOW + timedelta(1))
     with server(other.issue("localhost")) as port:
         found = check_hub(home, f"localhost:{port}")
-    assert found["failed"] == "interception" and "did not sign it" in told(found)
+    assert found.failed == "interception" and "did not sign it" in told(found)
 
 
 @pytest.mark.parametrize(
@@ -176,14 +175,14 @@ def test_a_clock_that_does_not_fit_the_certificate_is_named(
     shown = authority.issue("localhost", NOW + timedelta(hours=12 * begin), NOW + timedelta(hours=12 * end))
     with server(shown, authority) as port:
         found = check_hub(home, f"localhost:{port}")
-    assert found["failed"] == "clock" and said in told(found)
+    assert found.failed == "clock" and said in told(found)
 
 
 def test_a_certificate_for_another_name_is_named(tmp_path: Path, authority: Party) -> None:
     home = member(tmp_path, authority)
     with server(authority.issue("hub.example.org"), authority) as port:
         found = check_hub(home, f"localhost:{port}")
-    assert found["failed"] == "certificate" and "for hub.example.org, not for 'localhost'" in told(found)
+    assert found.failed == "certificate" and "for hub.example.org, not for 'localhost'" in told(found)
 
 
 def test_a_site_whose_certificate_the_hub_does_not_take_is_told_so(tmp_path: Path, authority: Party) -> None:
@@ -191,13 +190,13 @@ def test_a_site_whose_certificate_the_hub_does_not_take_is_told_so(tmp_path: Pat
     home = member(tmp_path, authority, issuer=stranger)
     with server(authority.issue("localhost"), authority) as port:
         found = check_hub(home, f"localhost:{port}")
-    assert found["failed"] == "certificate" and "does not take this site's certificate" in told(found)
+    assert found.failed == "certificate" and "does not take this site's certificate" in told(found)
 
 
 def test_before_joining_it_is_said_that_the_certificate_cannot_be_judged(tmp_path: Path, authority: Party) -> None:
     with server(authority.issue("localhost")) as port:
         found = check_hub(find_home(tmp_path), f"localhost:{port}")
-    assert found["ok"] and "cannot be judged before" in found["checks"][3]["told"]
+    assert found.ok and "cannot be judged before" in found.checks[3].told
 
 
 @pytest.mark.parametrize("address", ["", "hub:0", "hub:70000", "hub:x", ":8002"])

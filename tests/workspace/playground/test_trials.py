@@ -69,9 +69,9 @@ def test_every_variant_meets_every_row_and_is_judged_with_a_reason(ws: Workspace
 
 def test_a_second_go_runs_failures_and_what_is_missing_alone(ws: Workspace, folder: TrialFolder) -> None:
     folder.add(RUN, body(variant(), variant(model="nowhere"), rows=[{"text": "good"}, {"text": "good " * 9000}]))
-    assert run_trial(ws, folder, RUN)["cells"] == 4
+    assert run_trial(ws, folder, RUN).cells == 4
     assert read_trial(folder, RUN).failures == 3
-    assert run_trial(ws, folder, RUN)["cells"] == 3
+    assert run_trial(ws, folder, RUN).cells == 3
     assert sum(line["row"] == line["variant"] == 0 for line in folder.cells(RUN)) == 1
 
 

@@ -63,13 +63,13 @@ def files(path: Path, text: str = TEXT) -> tuple[Path, dict[str, Path]]:
 def test_templates_are_scored_ranked_and_looked_at_on_test(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
     study, sites = files(tmp_path)
     found = federate(ws, study, sites)
-    assert [row["name"] for row in found["templates"]] == ["plain", "chat"] and found["rounds"] == []
-    assert set(found["test"]["manual"]["by_site"]) == {"bank", "clinic"} and 0 < found["test"]["manual"]["mean"] <= 1
+    assert [row.name for row in found.templates] == ["plain", "chat"] and found.rounds == ()
+    assert set(found.test["manual"].by_site) == {"bank", "clinic"} and 0 < found.test["manual"].mean <= 1
     view = ranking_page(ws, Filter(study=latest_study(ws)))
     assert len(view.rows) == 2 and view.sites == ("bank", "clinic")
-    assert {row.score.method for row in ws.bank.scores(run=found["run"])} == {"likelihood"}
-    told = compare_scores(ws, *(row["prompt"] for row in found["templates"]))
-    assert told["test"] == "mcnemar" and told["n"] == 24 and set(told["by_site"]) == {"bank", "clinic"}
+    assert {row.score.method for row in ws.bank.scores(run=found.run)} == {"likelihood"}
+    told = compare_scores(ws, *(row.prompt for row in found.templates)).told
+    assert told.whole.test == "mcnemar" and told.whole.n == 24 and set(told.by_site) == {"bank", "clinic"}
     # Two sites: 2 templates on 12 validation cases, the best on 12 test cases, and the question what the server can do.
     assert len(server.sent) == 2 * (24 + 12 + 1)
     ledgers = [SiteFolder(ws.home.sites / site).ledger.entries() for site in sites]
@@ -118,8 +118,8 @@ def test_a_site_that_answers_by_another_method_is_left_out_with_the_reason(
 
     server.trouble = no_likelihoods_at_the_second
     found = federate(ws, study, sites)
-    assert "answered by constrained answers" in found["missing"]["clinic"]["score"]
-    assert {row.site for row in ws.bank.scores(run=found["run"], split="validation")} == {"bank"}
+    assert "answered by constrained answers" in found.missing["clinic"]["score"]
+    assert {row.site for row in ws.bank.scores(run=found.run, split="validation")} == {"bank"}
 
 
 def test_a_study_that_tunes_is_refused_with_the_reason(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
@@ -147,26 +147,26 @@ def test_what_was_answered_before_costs_nothing_and_the_rest_is_no_dearer_than_t
     write_models(ws.home.path, server.url, "price = {input = 1.0, output = 1000.0}")
     study, sites = files(tmp_path)
     before = forecast(ws, study, dict(sites))
-    assert before["cost"]["amount"] == pytest.approx(sum(one["cost"]["amount"] for one in before["sites"].values()))
+    assert before.chat.cost.amount == pytest.approx(sum(one.chat.cost.amount for one in before.sites.values()))
     federate(ws, study, sites)
-    assert len(server.sent) == before["calls"]
+    assert len(server.sent) == before.chat.calls
     after = forecast(ws, study, dict(sites))
     # The best template was answered on test; where it is not the dearest, that one is not known yet.
-    assert after["calls"] in (0, 12, 13, 24, 26) and after["cached"] >= 48
-    assert after["cost"]["amount"] < before["cost"]["amount"]
+    assert after.chat.calls in (0, 12, 13, 24, 26) and after.chat.cached >= 48
+    assert after.chat.cost.amount < before.chat.cost.amount
 
 
 def test_what_it_would_take_is_told_without_a_call(ws: Workspace, server: ChatServer, tmp_path: Path) -> None:
     study, sites = files(tmp_path)
     told = forecast(ws, study, dict(sites))
-    assert told["basis"] == "not known" and told["seconds"] is None and told["received"] > 0
+    assert told.basis == "not known" and told.seconds is None and told.received > 0
     # A site: 2 templates on 12 validation cases, one on 12 test cases, and the question what the server can do.
-    assert [one["calls"] for one in told["sites"].values()] == [37, 37] and told["calls"] == 74
-    assert told["tokens"] == told["input_tokens"] + told["output_tokens"] and told["cost"] is None
-    assert any("names no price" in note for note in told["notes"])
+    assert [one.chat.calls for one in told.sites.values()] == [37, 37] and told.chat.calls == 74
+    assert told.chat.tokens == told.chat.input_tokens + told.chat.output_tokens and told.chat.cost is None
+    assert any("names no price" in note for note in told.notes)
     assert server.sent == [] and not list(ws.home.sites.glob("*"))
     elsewhere = forecast(ws, study, {"bank": sites["bank"], "clinic": None})
-    assert elsewhere["sites"]["clinic"]["calls"] is None and elsewhere["calls"] is None
-    assert elsewhere["sites"]["bank"]["calls"] == 37
+    assert elsewhere.sites["clinic"].chat.calls is None and elsewhere.chat.calls is None
+    assert elsewhere.sites["bank"].chat.calls == 37
     with pytest.raises(FederationError, match="two sites"):
         federate(ws, study, {"bank": sites["bank"]})

@@ -11,6 +11,7 @@ from fedprompt.evaluation.scorers import Scored, register, registry
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.score import CalibrationBin, Score
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.results.shown import WITHHELD, shown_reasons, shown_run, shown_score
 
 PROMPT = Prompt(Template("t", text="{text}"))
@@ -37,7 +38,7 @@ def cases(count: int) -> list[Case]:
 def test_no_cases_have_no_score() -> None:
     none = Score.model_validate({**EMPTY, "metric": "accuracy", "n": 0, "total": 0})
     nothing = dict.fromkeys(("value", "low", "high", "macro_f1", "balanced_accuracy", "calibration_error"))
-    assert shown_score(none) == {"metric": "accuracy", "n": 0, **nothing}
+    assert as_json(shown_score(none)) == {"metric": "accuracy", "n": 0, **nothing}
 
 
 def test_a_choice_has_macro_f1_balanced_accuracy_and_calibration() -> None:
@@ -53,21 +54,21 @@ def test_a_choice_has_macro_f1_balanced_accuracy_and_calibration() -> None:
         confusion=((3, 1), (2, 4)),
         bins=(CalibrationBin(n=4, confidence=3.0, right=2), CalibrationBin(n=6, confidence=4.8, right=5)),
     )
-    found = shown_score(score)
+    found = shown_score(score).choice
     # F1 2 * 3 / (4 + 5) and 2 * 4 / (6 + 5); recalls 3 / 4 and 4 / 6; (|2 - 3| + |5 - 4.8|) / 10.
-    assert found["macro_f1"] == pytest.approx((6 / 9 + 8 / 11) / 2)
-    assert found["balanced_accuracy"] == pytest.approx((3 / 4 + 4 / 6) / 2)
-    assert found["calibration_error"] == pytest.approx(0.12)
+    assert found is not None and found.macro_f1 == pytest.approx((6 / 9 + 8 / 11) / 2)
+    assert found.balanced_accuracy == pytest.approx((3 / 4 + 4 / 6) / 2)
+    assert found.calibration_error == pytest.approx(0.12)
 
 
 def test_graded_values_have_the_bootstraps_interval_which_is_narrower_than_wilsons() -> None:
     values = [0.4, 0.5, 0.6] * 10
     score, run = graded(values), PromptRun(PROMPT, np.array(values))
     wide, found = shown_score(score), shown_run(score, run, cases(30), 0)
-    assert found["interval"] == "bootstrap" and found["value"] == pytest.approx(0.5)
+    assert found.interval == "bootstrap" and found.score.value == pytest.approx(0.5)
     # The standard error is sqrt(0.02 / 3 / 30) = 0.0149.
-    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * 0.0149, rel=0.1)
-    assert wide["high"] - wide["low"] > 2 * (found["high"] - found["low"])
+    assert found.score.high - found.score.low == pytest.approx(2 * 1.96 * 0.0149, rel=0.1)
+    assert wide.high - wide.low > 2 * (found.score.high - found.score.low)
     assert shown_run(score, run, cases(30), 0) == found
 
 
@@ -75,8 +76,8 @@ def test_zeros_and_ones_keep_wilsons_interval_and_cases_without_a_value_are_coun
     values = [1.0, 0.0, 1.0, 1.0]
     run = PromptRun(PROMPT, np.array([*values, np.nan]), reasons={"exact": {"the case has no answer": 1}})
     found = shown_run(graded(values), run, cases(5), 0)
-    assert found["interval"] == "wilson" and (found["n"], found["unscored"]) == (4, 1)
-    assert found["reasons"] == {"exact": {"the case has no answer": 1}}
+    assert found.interval == "wilson" and (found.score.n, found.unscored) == (4, 1)
+    assert found.reasons == {"exact": {"the case has no answer": 1}}
 
 
 @dataclass(frozen=True)

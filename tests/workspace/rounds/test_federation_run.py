@@ -17,7 +17,8 @@ from fedprompt.site.gate import Outgoing
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from fedprompt.workspace.progress import quiet
-from fedprompt.workspace.rounds.federation_run import BankWriter, FederationRun, families, pooled_best, start_prompt
+from fedprompt.workspace.rounds.federation_run import BankWriter, FederationRun, families, pooled_best
+from fedprompt.workspace.rounds.start_prompt import start_prompt
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace

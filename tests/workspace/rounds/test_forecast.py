@@ -21,23 +21,23 @@ def test_a_forecast_sends_nothing_and_foretells_the_bytes(tmp_path: Path) -> Non
     files = {name: write_cases(tmp_path / f"{name}.csv", name) for name in SITES}
     with new_workspace(tmp_path / "home") as ws:
         found = forecast(ws, study, dict(files))
-        assert tuple(found["sites"]) == SITES and found["rounds"] == 2 and found["basis"] == "measured"
+        assert tuple(found.sites) == SITES and found.rounds == 2 and found.basis == "measured"
         # The scripted model may take less than the hundredth of a second that is told.
-        assert all(one["cases"] == 80 and one["seconds"] is not None for one in found["sites"].values())
+        assert all(one.cases == 80 and one.seconds is not None for one in found.sites.values())
         assert not ws.bank.runs() and not list(ws.home.sites.glob("*"))
         federate(ws, study, files)
         for name in SITES:
             left = sum(entry.size for entry in SiteFolder(ws.home.sites / name).ledger.entries())
             # Comparisons and the sizes of splits are not foretold, and digits of numbers differ.
-            assert 0.7 < found["sites"][name]["received"] / left < 1.2
+            assert 0.7 < found.sites[name].received / left < 1.2
         again = forecast(ws, study, dict(files))
-        assert again["basis"] == "earlier rounds" and again["received"] == found["received"]
+        assert again.basis == "earlier rounds" and again.received == found.received
 
 
 def test_a_site_whose_file_lies_elsewhere_is_not_guessed_at(tmp_path: Path) -> None:
     with new_workspace(tmp_path / "home") as ws:
         found = forecast(ws, write_study(tmp_path / "s.yaml"), {"bank": None, "clinic": None})
-    assert found["basis"] == "not known" and found["seconds"] is None and found["sites"]["bank"]["sent"] > 0
+    assert found.basis == "not known" and found.seconds is None and found.sites["bank"].sent > 0
 
 
 def test_too_few_sites_are_told_before_any_work(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_groups_choices_and_steps_without_rounds_are_foretold_too(tmp_path: Path
         ):
             study.write_text(TEXT.replace("{count: 2}\nprivacy", f"{{count: 2{more}}}\nprivacy"))
             found[name] = forecast(ws, study, {"bank": None, "clinic": None})
-    assert found["plain"]["sent"] < found["groups"]["sent"] < found["groups by updates"]["sent"]
-    assert found["plain"]["received"] < found["personal"]["received"] < found["groups"]["received"]
+    assert found["plain"].sent < found["groups"].sent < found["groups by updates"].sent
+    assert found["plain"].received < found["personal"].received < found["groups"].received
     # Two steps of two updates among two sites are two updates each, as in two rounds.
-    assert abs(found["buffered"]["sent"] - found["plain"]["sent"]) < 100
+    assert abs(found["buffered"].sent - found["plain"].sent) < 100

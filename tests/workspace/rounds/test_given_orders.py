@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fedprompt.errors import FederationError
 from fedprompt.workspace.progress import Progress
+from fedprompt.workspace.rounds.federated import FederatedResult
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.rounds.federation_view import federations
 from fedprompt.workspace.rounds.gathering_now import RunNow, StepNow, run_now, runs_now
@@ -27,7 +27,7 @@ def ws(tmp_path: Path) -> Iterator[Workspace]:
         yield opened
 
 
-def run(ws: Workspace, at: Callable[[int, str, str], None], rounds: str = "{count: 3, quorum: 2}") -> dict[str, Any]:
+def run(ws: Workspace, at: Callable[[int, str, str], None], rounds: str = "{count: 3, quorum: 2}") -> FederatedResult:
     """Run a federation of three sites; ``at`` hears (round, site, message) before each step, and of a site in it."""
     folder = ws.home.path.parent
     study = folder / "s.yaml"
@@ -40,8 +40,8 @@ def run(ws: Workspace, at: Callable[[int, str, str], None], rounds: str = "{coun
     return federate(ws, study, files, report=report)
 
 
-def missing(found: dict[str, Any]) -> list[tuple[int, str, str, str]]:
-    return [(r["round"], one["site"], one["step"], one["why"]) for r in found["rounds"] for one in r["missing"]]
+def missing(found: FederatedResult) -> list[tuple[int, str, str, str]]:
+    return [(r.round, one.site, one.step, one.why) for r in found.rounds for one in r.missing]
 
 
 def test_a_step_closed_early_goes_on_with_who_answered_and_says_so(ws: Workspace) -> None:
@@ -53,13 +53,13 @@ def test_a_step_closed_early_goes_on_with_who_answered_and_says_so(ws: Workspace
     found = run(ws, at)
     # It is taken once the clinic has answered too, which makes two of two; the court is not asked to tune.
     assert missing(found) == [(2, "court", "tune", "closed")]
-    assert found["rounds"][1]["missing"][0]["reason"] == "closed by the hub operator"
-    record = ws.bank.rounds(found["run"])[1].body
+    assert found.rounds[1].missing[0].reason == "closed by the hub operator"
+    record = ws.bank.rounds(found.run)[1].body
     assert set(record["loss"]) == {"bank", "clinic"} and set(record["by_site"]) == set(SITES)
     (order,) = record["orders"]
     assert (order["what"], order["by"], order["done"]) == ("close", "ada", True)
     assert order["said"] == "the step goes on without court" and order["at"].endswith("+00:00")
-    (given,) = orders_of(ws, found["run"])
+    (given,) = orders_of(ws, found.run)
     assert given.done and given.said == order["said"]
     assert runs_now(ws.home) == ()
 
@@ -71,7 +71,7 @@ def test_closing_under_the_quorum_is_refused_with_the_sentence_why(ws: Workspace
 
     found = run(ws, at, "{count: 1}")
     assert missing(found) == []
-    (given,) = orders_of(ws, found["run"])
+    (given,) = orders_of(ws, found.run)
     assert given.done is False
     assert given.said.startswith("1 of 3 sites have answered and 3 are needed; wait, or leave out")
 
@@ -85,14 +85,14 @@ def test_a_site_left_out_is_asked_no_more_until_it_is_taken_back(ws: Workspace) 
 
     found = run(ws, at, "{count: 3}")
     assert missing(found) == [(1, "court", "tune", "left-out"), (2, "court", "tune", "left-out")]
-    assert found["rounds"][0]["missing"][0]["reason"].startswith("left out by the hub operator (ada) on 20")
-    assert [set(r["by_site"]) for r in found["rounds"]] == [{"bank", "clinic"}, {"bank", "clinic"}, set(SITES)]
-    plans = ws.bank.stages(found["run"])
+    assert found.rounds[0].missing[0].reason.startswith("left out by the hub operator (ada) on 20")
+    assert [set(r.by_site) for r in found.rounds] == [{"bank", "clinic"}, {"bank", "clinic"}, set(SITES)]
+    plans = ws.bank.stages(found.run)
     # All sites are needed: three, then the two that are left, then three again.
     assert [plans[f"round {n}"]["quorum"] for n in (1, 2, 3)] == [3, 2, 3]
     assert [plans[f"round {n}"]["sites"] for n in (2, 3)] == [["bank", "clinic"], list(SITES)]
-    assert left_out_of(ws, found["run"]) == {}
-    assert set(found["test"]["federated"]["by_site"]) == set(SITES)
+    assert left_out_of(ws, found.run) == {}
+    assert set(found.test["federated"].by_site) == set(SITES)
 
 
 def test_a_site_left_out_of_a_paused_run_stays_out_when_it_goes_on(ws: Workspace) -> None:
@@ -106,15 +106,15 @@ def test_a_site_left_out_of_a_paused_run_stays_out_when_it_goes_on(ws: Workspace
     chosen, order = give_order(ws, "leave-out", site="bank", by="ada")
     assert chosen == paused and await_answer(ws, paused, order, 0.0).done is None
     found = run(ws, lambda *_: None, "{count: 3}")
-    assert found["run"] == paused
+    assert found.run == paused
     assert missing(found) == [(2, "bank", "tune", "left-out"), (3, "bank", "tune", "left-out")]
     assert list(left_out_of(ws, paused)) == ["bank"]
     # It is not asked for its test cases either, and says so.
-    assert set(found["test"]["federated"]["by_site"]) == {"clinic", "court"}
-    assert set(found["missing"]["bank"]) == {"describe", "score", "compare", "test"}
+    assert set(found.test["federated"].by_site) == {"clinic", "court"}
+    assert set(found.missing["bank"]) == {"describe", "score", "compare", "test"}
     # The round to keep is the best of all for the sites that are left, not the one that the most sites scored.
-    kept = max(found["rounds"], key=lambda r: (r["by_site"]["clinic"] + r["by_site"]["court"], -r["round"]))
-    assert found["prompts"]["federated"] == kept["prompt"]
+    kept = max(found.rounds, key=lambda r: (r.by_site["clinic"] + r.by_site["court"], -r.round))
+    assert found.prompts.federated == kept.prompt
 
 
 def test_orders_that_make_no_sense_are_refused_at_once(ws: Workspace) -> None:
@@ -134,7 +134,7 @@ def test_orders_that_make_no_sense_are_refused_at_once(ws: Workspace) -> None:
     assert said[0] == said[1] == "no step gathers answers now, so there is nothing to wait for or to close"
     assert said[2] == "there is no site 'moon' in this run; there are bank, clinic, court"
     with pytest.raises(FederationError, match="is finished, so there is nothing to order"):
-        give_order(ws, "leave-out", site="bank", run=found["run"])
+        give_order(ws, "leave-out", site="bank", run=found.run)
 
 
 def test_who_looks_on_sees_whose_answers_are_out(ws: Workspace) -> None:

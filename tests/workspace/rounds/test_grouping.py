@@ -1,10 +1,13 @@
 """What is said of groups and of what sites keep."""
 
+from dataclasses import replace
+
 import pytest
 
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.verbs.choosing import Choice
 from fedprompt.workspace.rounds.grouping import SiteGroup, group_sentences
+from fedprompt.workspace.rounds.result_table import SiteDifference
 from fedprompt.workspace.rounds.shared_result import kept_sentence
 from tests.scripted_sites import STUDY
 
@@ -25,11 +28,11 @@ def test_where_all_stay_together_it_is_said_why(cuts: list[dict[str, str]], why:
 
 
 def test_what_a_site_keeps_is_said_with_its_gain() -> None:
-    gain = {"difference": 0.021, "low": 0.004, "high": 0.04, "distinguishable": True}
+    gain = SiteDifference(0.021, 0.004, 0.04, distinguishable=True, p=0.01, n=100)
     mixed = Choice(kind="mixture-group", prompt="h1:" + "0" * 32, share=0.25)
     assert kept_sentence("clinic", mixed, gain) == (
         "clinic keeps a mixture of its own prompt (25 %) and its group's: 2.1 points against the best common template "
         "(0.4 to 4.0)"
     )
     plain = Choice(kind="global", prompt="p1:" + "0" * 32)
-    assert kept_sentence("clinic", plain, {**gain, "distinguishable": False}).endswith("not yet distinguishable")
+    assert kept_sentence("clinic", plain, replace(gain, distinguishable=False)).endswith("not yet distinguishable")

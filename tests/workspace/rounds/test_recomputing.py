@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fedprompt.errors import FederationError
+from fedprompt.workspace.rounds.federated import FederatedResult
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.rounds.recomputing import recompute_without
 from fedprompt.workspace.workspace import Workspace
@@ -15,7 +15,7 @@ from tests.scripted_sites import TEXT, write_cases, write_study
 
 pytestmark = pytest.mark.whole
 
-Done = tuple[Workspace, dict[str, Any]]
+Done = tuple[Workspace, FederatedResult]
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +31,23 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
 def test_the_first_round_is_what_the_others_alone_would_have_made(done: Done, tmp_path: Path) -> None:
     ws, found = done
     told = recompute_without(ws, "court")
-    assert [row["before"] for row in told["rounds"]] == [row["prompt"] for row in found["rounds"]]
-    assert [row["exact"] for row in told["rounds"]] == [True, False]
-    assert all(row["sites"] == ["bank", "clinic"] for row in told["rounds"])
-    row = ws.bank.prompt_row(told["rounds"][1]["prompt"])
-    assert row.origin == "recomputed" and row.parents == (told["rounds"][0]["prompt"],)
-    assert recompute_without(ws, "court", run=found["run"]) == told
+    assert [row.before for row in told.rounds] == [row.prompt for row in found.rounds]
+    assert [row.exact for row in told.rounds] == [True, False]
+    assert all(row.sites == ("bank", "clinic") for row in told.rounds)
+    row = ws.bank.prompt_row(told.rounds[1].prompt)
+    assert row.origin == "recomputed" and row.parents == (told.rounds[0].prompt,)
+    assert recompute_without(ws, "court", run=found.run) == told
     assert ws.bank.verify() == ()
 
 
 def test_standings_are_over_the_sites_that_stay(done: Done) -> None:
     ws, found = done
     told = recompute_without(ws, "court")
-    by_site = {row["name"]: row["by_site"] for row in found["templates"]}
-    for row in told["templates"]:
-        left = [by_site[row["name"]][site] for site in ("bank", "clinic")]
-        assert row["mean"] == pytest.approx(sum(left) / 2) and row["worst"] == min(left) and row["sites"] == 2
-    assert "without court" in told["sentence"]
+    by_site = {row.name: row.by_site for row in found.templates}
+    for row in told.templates:
+        left = [by_site[row.name][site] for site in ("bank", "clinic")]
+        assert row.mean == pytest.approx(sum(left) / 2) and row.worst == min(left) and row.sites == 2
+    assert "without court" in told.sentence
 
 
 def test_somebody_who_took_no_part_and_a_run_that_kept_nothing_are_refused(done: Done, tmp_path: Path) -> None:

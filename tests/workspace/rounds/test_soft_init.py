@@ -13,7 +13,7 @@ from fedprompt.prompts.template import Template
 from fedprompt.study.files import parse_study
 from fedprompt.study.schema import Study
 from fedprompt.workspace.local.tuning import tune
-from fedprompt.workspace.rounds.federation_run import start_prompt
+from fedprompt.workspace.rounds.start_prompt import start_prompt
 from fedprompt.workspace.workspace import Workspace
 from tests.new_bank import new_workspace
 from tests.scripted_sites import MODEL, STUDY, TEXT, study, write_cases
@@ -31,7 +31,7 @@ def kept(ws: Workspace, path: Path, init: str) -> SoftPrompt:
     """Return the soft prompt that tuning by a study file keeps, with a learning rate that moves nothing."""
     file = path / "s.yaml"
     file.write_text(STILL.replace(TEXT_INIT, init), encoding="utf-8")
-    soft = ws.bank.prompt(str(tune(ws, file, write_cases(path / "a.csv", "a"))["prompt"])).soft
+    soft = ws.bank.prompt(tune(ws, file, write_cases(path / "a.csv", "a")).prompt).soft
     assert soft is not None
     return soft
 

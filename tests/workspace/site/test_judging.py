@@ -9,11 +9,13 @@ import pytest
 
 from fedprompt.cli.main import main
 from fedprompt.evaluation.column_map import BY_NAME
+from fedprompt.models.chat.cost import Cost
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.site.folder import SiteFolder
 from fedprompt.verbs.score import ScoreTask
 from fedprompt.verbs.wire import pack_task
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.json_file import write_json
@@ -76,7 +78,7 @@ def test_a_run_of_the_playground_tells_what_judging_took_answer_by_answer(
     ws: Workspace, folder: TrialFolder, server: ChatServer
 ) -> None:
     folder.add(RUN, trial(3))
-    (told,) = run_trial(ws, folder, RUN)["judges"]
+    (told,) = run_trial(ws, folder, RUN).judges
     found = read_trial(folder, RUN)
     assert all(cell.judged[0].passed for cell in found.cells.values()) and len(server.sent) == 3
     for cell in found.cells.values():
@@ -87,9 +89,9 @@ def test_a_run_of_the_playground_tells_what_judging_took_answer_by_answer(
     # At 100 and 1000 EUR a million tokens.
     cost = (words(server) * 100 + 15 * 1000) / 1e6
     assert whole.amounts == {"EUR": pytest.approx(cost)}
-    assert (told["model"], told["calls"], told["tokens"]) == ("chat:local", 3, whole.tokens)
-    assert told["cost"] == {"amount": pytest.approx(cost, abs=1e-6), "currency": "EUR"}
-    assert "quixotry" not in json.dumps(told)
+    assert (told.model, told.calls, told.tokens) == ("chat:local", 3, whole.tokens)
+    assert told.cost == Cost(pytest.approx(cost, abs=1e-6), "EUR")
+    assert "quixotry" not in json.dumps(as_json(told))
 
 
 def test_going_on_adds_what_is_judged_now_and_a_call_that_failed_is_counted(
@@ -101,13 +103,13 @@ def test_going_on_adds_what_is_judged_now_and_a_call_that_failed_is_counted(
     whole = read_trial(folder, RUN).judging["chat:local"]
     assert (whole.calls, whole.failed, whole.output_tokens) == (2, {"request refused": 1}, 5)
     # What has an answer is not judged again, so that nothing is paid for or counted twice.
-    assert run_trial(ws, folder, RUN)["judges"] == []
+    assert run_trial(ws, folder, RUN).judges == ()
     assert read_trial(folder, RUN).judging["chat:local"] == whole
 
 
 def test_without_a_judge_nothing_is_told_of_one(ws: Workspace, folder: TrialFolder, server: ChatServer) -> None:
     folder.add(RUN, trial(1, checks=[{"scorer": "contains"}]))
-    assert run_trial(ws, folder, RUN)["judges"] == [] and read_trial(folder, RUN).judging == {}
+    assert run_trial(ws, folder, RUN).judges == () and read_trial(folder, RUN).judging == {}
     assert server.sent == []
 
 
@@ -137,27 +139,28 @@ def test_a_site_knows_what_judging_for_a_hub_took_and_the_hub_does_not(
 ) -> None:
     data = write_cases(tmp_path / "a.csv", "a")
     left = answer(site, data)
-    (study,) = site_status(site)["studies"]
-    (judge,) = study["judges"]
+    (study,) = site_status(site).studies
+    (judge,) = study.judges
     asked = len(server.sent)
-    assert (judge["model"], judge["calls"], judge["output_tokens"]) == ("chat:local", asked, 5 * asked) and asked > 1
-    assert judge["input_tokens"] == words(server) and judge["notes"] == []
+    assert (judge.model, judge.calls, judge.output_tokens) == ("chat:local", asked, 5 * asked) and asked > 1
+    assert judge.input_tokens == words(server) and judge.notes == ()
     cost = (words(server) * 100 + 5 * asked * 1000) / 1e6
-    assert judge["cost"] == {"amount": pytest.approx(cost, abs=1e-6), "currency": "EUR"}
+    assert judge.cost == Cost(pytest.approx(cost, abs=1e-6), "EUR")
     # The worker that comes after adds to the bill; what was answered before is known and costs nothing.
     answer(site, data)
-    (after,) = site_status(site)["studies"][0]["judges"]
-    assert len(server.sent) == asked and (after["calls"], after["cost"]) == (asked, judge["cost"])
+    (after,) = site_status(site).studies[0].judges
+    assert len(server.sent) == asked and (after.calls, after.cost) == (asked, judge.cost)
     bill = (site.sites / "ant" / "calls.jsonl").read_text(encoding="utf-8")
     assert not any(word in bill for word in ("quixotry", "zymurgy", "civil", "Polite", server.url))
     assert b"EUR" not in left and b"chat:local" not in left
     assert main(["site", "status", "--home", str(site.path)]) == 0
-    assert f"the judge (chat:local): {asked} calls, {judge['tokens']:,} tokens, cost {cost:,.4f} EUR" in (
+    assert f"the judge (chat:local): {asked} calls, {judge.tokens:,} tokens, cost {cost:,.4f} EUR" in (
         capsys.readouterr().out
     )
 
 
 def test_a_rehearsal_tells_what_its_judging_took(site: Home, server: ChatServer, tmp_path: Path) -> None:
     found = site_rehearse(site, write_cases(tmp_path / "a.csv", "a"))
-    assert found["judge"]["calls"] == len(server.sent) > 0 and found["judge"]["cost"]["currency"] == "EUR"
-    assert "quixotry" not in json.dumps(found)
+    assert found.judge is not None and found.judge.calls == len(server.sent) > 0
+    assert found.judge.cost is not None and found.judge.cost.currency == "EUR"
+    assert "quixotry" not in json.dumps(as_json(found))

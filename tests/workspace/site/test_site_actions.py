@@ -13,6 +13,7 @@ from fedprompt.verbs.describe import DescribeTask
 from fedprompt.verbs.registry import VERBS
 from fedprompt.verbs.verb import Verb
 from fedprompt.verbs.wire import pack_task
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.json_file import write_json
@@ -59,12 +60,12 @@ def answer_one(home: Home, data: Path) -> None:
 
 def test_a_study_says_what_leaves_before_it_is_accepted(home: Home, study: Path) -> None:
     shown = site_study_show(home, study)
-    assert shown["rounds"] == 2 and shown["fields"] == ["text"]
-    assert any("3 x 16 numbers" in sentence for sentence in shown["leaves"])
+    assert shown.rounds == 2 and shown.fields == ("text",)
+    assert any("3 x 16 numbers" in sentence for sentence in shown.leaves)
     assert enrolled(home, None).accepted() == ()
-    assert site_study_accept(home, study, digest=shown["digest"])["digest"] == shown["digest"]
+    assert site_study_accept(home, study, digest=shown.digest).shown.digest == shown.digest
     (accepted,) = enrolled(home, None).accepted()
-    assert (accepted.digest, accepted.study.study) == (shown["digest"], "small")
+    assert (accepted.digest, accepted.study.study) == (shown.digest, "small")
 
 
 def test_another_digest_than_the_hub_told_is_not_accepted(home: Home, study: Path) -> None:
@@ -74,7 +75,7 @@ def test_another_digest_than_the_hub_told_is_not_accepted(home: Home, study: Pat
 
 
 def test_a_study_that_was_altered_after_it_was_accepted_is_not_run(home: Home, study: Path) -> None:
-    digest = site_study_accept(home, study)["digest"]
+    digest = site_study_accept(home, study).shown.digest
     path = enrolled(home, None).studies / f"{digest.replace(':', '-')}.json"
     body = json.loads(path.read_text())
     body["study"]["tuning"]["steps"] = 500
@@ -102,11 +103,11 @@ def test_rehearsing_answers_every_verb_and_leaves_no_trace(home: Home, study: Pa
     site_study_accept(home, study)
     before = sorted(path.name for path in (home.sites / "ant").rglob("*"))
     found = site_rehearse(home, write_cases(tmp_path / "cases.csv", "ant"))
-    left = {row["message"]["verb"]: row["arrays"] for row in found["would_leave"]}
+    left = {row.message["verb"]: row.arrays for row in found.would_leave}
     assert list(left) == [verb.name for verb in VERBS if type(verb).rehearse is not Verb.rehearse]
     assert left.keys() >= {"describe", "score", "tune", "evaluate"} and left["tune"] == {"delta": [3, 16]}
-    assert found["sent"] == 0 and found["bytes"] == sum(row["bytes"] for row in found["would_leave"])
-    assert "quixotry" not in json.dumps(found)
+    assert found.sent == 0 and found.bytes == sum(row.bytes for row in found.would_leave)
+    assert "quixotry" not in json.dumps(as_json(found))
     assert sorted(path.name for path in (home.sites / "ant").rglob("*")) == before
 
 
@@ -116,10 +117,10 @@ def test_the_ledger_shows_the_bytes_that_left_and_finds_what_was_changed(
     site_study_accept(home, study)
     answer_one(home, write_cases(tmp_path / "cases.csv", "ant"))
     listed = site_ledger(home)
-    assert [(e["number"], e["verb"], e["kept"]) for e in listed["entries"]] == [(1, "describe", True)]
+    assert [(e.number, e.verb, e.kept) for e in listed.entries] == [(1, "describe", True)]
     shown = site_ledger_show(home, 1)
-    assert len(bytes.fromhex(shown["bytes"])) == shown["size"] and shown["message"]["tune"] == 30
-    assert site_ledger(home, head=listed["head"])["ok"]
+    assert len(bytes.fromhex(shown.bytes)) == shown.size and shown.message["tune"] == 30
+    assert site_ledger(home, head=listed.head).ok
     with pytest.raises(LedgerError, match="does not hold the head"):
         site_ledger(home, head="b" * 64)
     with pytest.raises(LedgerError, match="there is no entry 2; there are 1"):
@@ -128,7 +129,7 @@ def test_the_ledger_shows_the_bytes_that_left_and_finds_what_was_changed(
     path.write_bytes(path.read_bytes().replace(b'"tune":30', b'"tune":31'))
     with pytest.raises(LedgerError, match="line 1"):
         site_ledger(home)
-    assert site_status(home)["ledger"]["ok"] is False
+    assert site_status(home).ledger.ok is False
 
 
 def test_the_bytes_that_are_kept_cannot_be_changed_unnoticed(home: Home, study: Path, tmp_path: Path) -> None:
@@ -144,10 +145,10 @@ def test_the_bytes_that_are_kept_cannot_be_changed_unnoticed(home: Home, study: 
 
 
 def test_pausing_and_status(home: Home) -> None:
-    assert site_pause(home, on=True)["paused"] and site_status(home)["paused"]
-    assert not site_pause(home, on=False)["paused"]
+    assert site_pause(home, on=True).paused and site_status(home).paused
+    assert not site_pause(home, on=False).paused
     found = site_status(home)
-    assert (found["joined"], found["running"], found["paused"], found["hub"]) == (
+    assert (found.joined, found.running, found.paused, found.hub) == (
         False,
         None,
         False,
@@ -158,22 +159,22 @@ def test_pausing_and_status(home: Home) -> None:
 def test_a_policy_is_changed_by_parts_and_refuses_what_is_none(home: Home) -> None:
     site_policy(home, {"tasks_a_day": 5})
     found = site_policy(home, {"quiet_hours": "22:00-06:00"})
-    assert (found["tasks_a_day"], found["quiet_hours"]) == (5, "22:00-06:00")
+    assert (found.policy.tasks_a_day, found.policy.quiet_hours) == (5, "22:00-06:00")
     with pytest.raises(DataError, match="policy, verbs"):
         site_policy(home, {"verbs": ["shell"]})
     with pytest.raises(DataError, match=r"quiet_hours.*HH:MM"):
         site_policy(home, {"quiet_hours": "at night"})
-    assert site_policy(home, {})["tasks_a_day"] == 5
+    assert site_policy(home, {}).policy.tasks_a_day == 5
 
 
 def test_the_report_says_to_whom_what_and_what_is_not_protected(home: Home, study: Path, tmp_path: Path) -> None:
     site_study_accept(home, study)
     answer_one(home, write_cases(tmp_path / "cases.csv", "ant"))
     found = site_report(home)
-    assert [(row["verb"], row["replies"]) for row in found["left"]] == [("describe", 1)]
-    assert "hub.example.org, TCP port 8002" in found["page"] and found["head"] in found["page"]
-    assert all(sentence in found["page"] for sentence in found["not_protected"])
-    assert "numpy" in found["packages"] and "quixotry" not in found["page"]
+    assert [(row.verb, row.replies) for row in found.left] == [("describe", 1)]
+    assert "hub.example.org, TCP port 8002" in found.page and found.head is not None and found.head in found.page
+    assert all(sentence in found.page for sentence in found.not_protected)
+    assert "numpy" in found.packages and "quixotry" not in found.page
 
 
 @pytest.mark.parametrize(

@@ -4,31 +4,28 @@ Asking again is always safe, since a site answers a question that it was asked b
 breaks (the server, the job, a relay, a site's worker), a question is asked again until its deadline.
 """
 
-import io
 import json
 import logging
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from fedprompt.errors import FederationError
-from fedprompt.federation.transports.flare.address import (
-    HUB_CLASS,
-    RECEIVED,
-    SITE_CLASS,
-    RunningHub,
-    require_engine,
-    socket_of,
+from fedprompt.federation.transports.flare.address import RECEIVED, RunningHub, require_engine, socket_of
+from fedprompt.federation.transports.flare.admin import (
+    admin_session,
+    clients_of,
+    lives,
+    noted_jobs,
+    running_jobs,
+    submit,
 )
-from fedprompt.federation.transports.flare.enrol import ADMIN
 from fedprompt.federation.transports.flare.link import LinkDown, ask
 from fedprompt.federation.transports.transport import Delivered
 
-__all__ = ["FlareTransport", "bar", "connected"]
+__all__ = ["FlareTransport"]
 
 START_SECONDS = 90.0
 WAIT_SECONDS = 5.0
@@ -36,7 +33,6 @@ LOOK_SECONDS = 10.0  # how often it is asked who is at work, while an answer is 
 YOUNG_SECONDS = 10.0
 JOINING_SECONDS = 3.0  # for the sites of a job, once its relay answers
 RECONNECT_SECONDS = 45.0  # what sites need to find an engine that was started anew
-TASK_INTERVAL = 0.05  # how often an idle site asks for a task; NVFLARE's default is 2 s
 WHY = {
     "absent": "it is not connected",
     "late": "it did not answer before the deadline",
@@ -181,7 +177,7 @@ class FlareTransport:
         with self._looking:
             if time.monotonic() - self._looked > LOOK_SECONDS:
                 try:
-                    self._running = _running(self._hub)
+                    self._running = running_jobs(self._hub)
                 except LinkDown:
                     self._running = {}
                 self._looked = time.monotonic()
@@ -218,8 +214,8 @@ class FlareTransport:
             self._go_on()
             try:
                 self._hub = self._engine()
-                with _session(self._hub) as session:
-                    here = _clients(session)
+                with admin_session(self._hub) as session:
+                    here = clients_of(session)
                     present = sorted(set(self._sites) & here)
                     if (len(present) < len(self._sites) and time.monotonic() < wait_for_all) or not present:
                         if time.monotonic() > end:
@@ -227,7 +223,7 @@ class FlareTransport:
                         time.sleep(0.5)
                         continue
                     self._end_earlier(session)
-                    job = _submit(session, present)
+                    job = submit(session, present)
                 self._note(job, "started")
                 members = self._wait(job, present, end)
             except LinkDown as error:
@@ -279,13 +275,13 @@ class FlareTransport:
                     raise
                 if now > looked + LOOK_SECONDS / 2:
                     looked = now
-                    if self._engine() != self._hub or (now > began + YOUNG_SECONDS and not _lives(self._hub, job)):
+                    if self._engine() != self._hub or (now > began + YOUNG_SECONDS and not lives(self._hub, job)):
                         raise
             time.sleep(0.05)
 
     def _end_earlier(self, session: Any) -> None:
         """End what an earlier process of this hub left running; jobs are the hub's alone."""
-        for job, state in _jobs(self._hub.jobs).items():
+        for job, state in noted_jobs(self._hub.jobs).items():
             if state == "started":
                 with suppress(Exception):  # it may be over, or unknown to a server that was started anew
                     session.abort_job(job)
@@ -295,119 +291,3 @@ class FlareTransport:
         line = json.dumps({"job": job, "state": state, "at": time.time(), "sites": list(self._sites)})
         with self._hub.jobs.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-
-
-def connected(hub: RunningHub) -> set[str]:
-    """Return the sites that are connected to the hub's engine now.
-
-    Raises:
-        LinkDown: the engine does not answer.
-    """
-    with _session(hub) as session:
-        return _clients(session)
-
-
-def _lives(hub: RunningHub, job: str) -> bool:
-    """Say whether the engine runs a job now.
-
-    Raises:
-        LinkDown: the engine does not answer.
-    """
-    with _session(hub) as session:
-        try:
-            return job in {one.job_id for one in session.get_system_info().job_info}
-        except Exception as error:
-            raise LinkDown(f"the engine does not say what it runs ({type(error).__name__})") from error
-
-
-def _running(hub: RunningHub) -> dict[str, set[str]]:
-    """Return connected site -> jobs that its engine runs; sites that do not say are left out."""
-    with _session(hub) as session:
-        try:
-            rows = session.get_client_job_status() or []
-        except Exception as error:
-            raise LinkDown(f"the engine does not say what sites run ({type(error).__name__})") from error
-    found: dict[str, set[str]] = {}
-    for row in rows:
-        if row.get("status") not in ("no_reply", "error"):
-            found.setdefault(str(row.get("client_name")), set()).add(str(row.get("job_id", "")))
-    return found
-
-
-def bar(hub: RunningHub, site: str) -> None:
-    """Tell the running engine to refuse a site from now on.
-
-    Raises:
-        LinkDown: the engine does not answer.
-    """
-    with _session(hub) as session:
-        try:
-            session.disable_client(site)
-        except Exception as error:
-            raise LinkDown(f"the engine did not bar '{site}' ({type(error).__name__})") from error
-
-
-def _clients(session: Any) -> set[str]:
-    try:
-        return {client.name for client in session.get_system_info().client_info}
-    except Exception as error:
-        raise LinkDown(f"the engine does not say who is connected ({type(error).__name__})") from error
-
-
-@contextmanager
-def _session(hub: RunningHub) -> Iterator[Any]:
-    from nvflare.fuel.flare_api.flare_api import new_secure_session
-
-    try:
-        with redirect_stdout(io.StringIO()):  # it prints what people need not read
-            session = new_secure_session(ADMIN, str(hub.kit), timeout=10.0, auto_login_max_tries=3)
-    except Exception as error:  # NVFLARE raises many kinds
-        raise LinkDown(f"no session with the hub's engine ({type(error).__name__})") from error
-    try:
-        yield session
-    finally:
-        with suppress(Exception):
-            session.close()
-
-
-def _submit(session: Any, sites: Sequence[str]) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "fedprompt" / "app" / "config"
-        config.mkdir(parents=True)
-        for path, body in (
-            (
-                config.parents[1] / "meta.json",
-                {"name": "fedprompt", "resource_spec": {}, "deploy_map": {"app": ["server", *sites]}, "min_clients": 1},
-            ),
-            (
-                config / "config_fed_server.json",
-                {
-                    "format_version": 2,
-                    "server": {"task_request_interval": TASK_INTERVAL},
-                    "workflows": [{"id": "hub", "path": HUB_CLASS, "args": {}}],
-                },
-            ),
-            (
-                config / "config_fed_client.json",
-                {
-                    "format_version": 2,
-                    "executors": [{"tasks": ["ask", "release"], "executor": {"path": SITE_CLASS, "args": {}}}],
-                },
-            ),
-        ):
-            path.write_text(json.dumps(body), encoding="utf-8")
-        try:
-            return str(session.submit_job(str(config.parents[1])))
-        except Exception as error:
-            raise LinkDown(f"the engine did not take the job ({type(error).__name__})") from error
-
-
-def _jobs(path: Path) -> dict[str, str]:
-    """Return job -> last state, as the hub's table has it."""
-    found: dict[str, str] = {}
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            with suppress(ValueError, KeyError, TypeError):
-                row = json.loads(line)
-                found[row["job"]] = row["state"]
-    return found
