@@ -38,7 +38,10 @@ def put_doorway() -> None:
         getattr(starlette_server, name, None) for name in ("create_starlette_app", "_get_uvicorn_config_kwargs")
     )
     if made is None or settings is None:
-        raise FedPromptError("this version of Streamlit is none that fedprompt can guard; install the one it requires")
+        raise FedPromptError(
+            "this version of Streamlit is none that fedprompt can guard; install the one it requires",
+            code="streamlit-version",
+        )
 
     def guarded(runtime: Any) -> Application:
         return _before(made(runtime))

@@ -258,8 +258,7 @@ def explain(error: Exception) -> None:
         return
     st.error(plain(sentence(str(error))), icon=":material/error:")
     key = f"error_{crc32(str(error).encode()):08x}"
-    # A job's error reaches the page as words alone.
-    if isinstance(error, AssetError) or "assets pull" in str(error):
+    if isinstance(error, AssetError) or error.code.startswith("asset"):  # of a job's error the code alone is known
         st.button("Fetch the model and the texts", key=key, icon=":material/download:", on_click=fetch_assets)
     elif isinstance(error, BankError | JobError):
         st.button("Try again", key=key, icon=":material/refresh:")

@@ -46,7 +46,9 @@ def sign_in() -> SignIn | None:
         return sign_in_of(st.secrets.to_dict())
     for path in st.get_option("secrets.files"):
         if Path(path).exists():
-            raise FedPromptError(f"{path} cannot be read, so that nobody can sign in; the server's log says why")
+            raise FedPromptError(
+                f"{path} cannot be read, so that nobody can sign in; the server's log says why", code="cannot-read"
+            )
     return None
 
 
@@ -60,15 +62,20 @@ def check_server() -> None:
     # A page that is tried without a browser has no headers, and no server that could have a doorway.
     if not stands() and st.context.headers.to_dict():
         raise FedPromptError(
-            "this server does not check who asks, so it shows no page; start it with 'fedprompt ui', which checks"
+            "this server does not check who asks, so it shows no page; start it with 'fedprompt ui', which checks",
+            code="nobody-signs-in",
         )
     ours = find_home().path / FILE
     if ours.exists() and str(ours) not in st.get_option("secrets.files"):
-        raise FedPromptError(f"this server was started without {ours}; start it with 'fedprompt ui', which reads it")
+        raise FedPromptError(
+            f"this server was started without {ours}; start it with 'fedprompt ui', which reads it",
+            code="nobody-signs-in",
+        )
     if not is_loopback(st.get_option("server.address")) and sign_in() is None:
         raise FedPromptError(
             "this server listens beyond this machine and nobody has to sign in; start it with 'fedprompt ui', which "
-            f"listens on 127.0.0.1, or write an [auth] section into {ours}"
+            f"listens on 127.0.0.1, or write an [auth] section into {ours}",
+            code="nobody-signs-in",
         )
 
 
@@ -94,7 +101,9 @@ def person() -> Person:
     """
     found = visitor()
     if found is None:
-        raise FedPromptError("you are not signed in, or no longer; load this page again and sign in")
+        raise FedPromptError(
+            "you are not signed in, or no longer; load this page again and sign in", code="not-signed-in"
+        )
     return found
 
 

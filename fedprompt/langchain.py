@@ -99,7 +99,8 @@ class LocalChatModel(BaseChatModel):
         if len(names) != 1:
             raise PromptError(
                 f"prompt '{prompt.prompt.name}' has the fields {', '.join(names) or 'none'}, "
-                "and one message fills one; take PromptRunnable"
+                "and one message fills one; take PromptRunnable",
+                code="several-fields",
             )
         return cls(model=prompt.model, prompt=prompt, **settings)
 
@@ -140,7 +141,9 @@ class LocalChatModel(BaseChatModel):
         else:
             last = next((one for one in reversed(messages) if isinstance(one, HumanMessage)), None)
             if last is None:
-                raise PromptError("the conversation has no human message to fill the prompt with")
+                raise PromptError(
+                    "the conversation has no human message to fill the prompt with", code="no-human-message"
+                )
             (name,) = self.prompt.prompt.template.variables
             given = self.prompt.run({name: _text(last)}, decoding if stop else None)
             text, told["probabilities"] = given.text, given.probabilities
@@ -156,12 +159,16 @@ def _conversation(messages: Sequence[BaseMessage]) -> Rendered:
     for message in messages:
         role = next((role for kind, role in _ROLES if isinstance(message, kind)), None)
         if role is None:
-            raise PromptError(f"a message of the kind {type(message).__name__} cannot be sent to a local model")
+            raise PromptError(
+                f"a message of the kind {type(message).__name__} cannot be sent to a local model", code="message-role"
+            )
         turns.append(Turn(role, (_text(message),)))
     return Rendered(tuple(turns))
 
 
 def _text(message: BaseMessage) -> str:
     if not isinstance(message.content, str):
-        raise PromptError("a message holds more than text, which a local language model cannot read")
+        raise PromptError(
+            "a message holds more than text, which a local language model cannot read", code="not-only-text"
+        )
     return message.content

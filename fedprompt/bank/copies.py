@@ -34,7 +34,9 @@ def new_file(destination: Path) -> Iterator[Path]:
         BankError: the destination is there already, or cannot be written.
     """
     if destination.exists() or destination.is_symlink():
-        raise BankError(f"{destination} is there already; choose another name, a backup is never written over")
+        raise BankError(
+            f"{destination} is there already; choose another name, a backup is never written over", code="there-already"
+        )
     temporary = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}")
     try:
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -42,10 +44,12 @@ def new_file(destination: Path) -> Iterator[Path]:
         os.link(temporary, destination)  # refuses a name that was taken meanwhile
     except FileExistsError as error:
         raise BankError(
-            f"{destination} is there already; choose another name, a backup is never written over"
+            f"{destination} is there already; choose another name, a backup is never written over", code="there-already"
         ) from error
     except OSError as error:
-        raise BankError(f"{destination} cannot be written ({error.strerror}); choose another place") from error
+        raise BankError(
+            f"{destination} cannot be written ({error.strerror}); choose another place", code="cannot-write"
+        ) from error
     finally:
         for ending in ("", "-wal", "-shm", "-journal"):
             temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
@@ -63,7 +67,7 @@ def copy_to_file(source: Database, path: Path) -> None:
             with closing(source.place.connect()) as there, closing(sqlite3.connect(path)) as here:
                 there.backup(here)
         except sqlite3.Error as error:
-            raise BankError(f"the backup failed: {target.sentence(error)}") from error
+            raise _not_copied(target.failure(error)) from error
     else:
         made = Database(target)
         try:
@@ -84,7 +88,7 @@ def replace_rows(target: Database, source: Database) -> None:
             with closing(source.place.connect()) as there, closing(target.place.connect()) as here:
                 there.backup(here)
         except sqlite3.Error as error:
-            raise BankError(target.place.sentence(error)) from error
+            raise target.place.failure(error) from error
     else:
         _copy_rows(source, target)
 
@@ -98,7 +102,7 @@ def working_copy(path: Path) -> Iterator[Database]:
     """
     path = path.expanduser().absolute()
     if not path.is_file():
-        raise BankError(f"there is no file {path}; 'fedprompt bank backup FILE' writes one")
+        raise BankError(f"there is no file {path}; 'fedprompt bank backup FILE' writes one", code="no-such-file")
     with tempfile.TemporaryDirectory(prefix="fedprompt-bank-") as folder:
         copy = SQLiteFile(Path(folder) / "bank.db", shown=str(path))
         try:
@@ -107,9 +111,9 @@ def working_copy(path: Path) -> Iterator[Database]:
             with closing(source), closing(sqlite3.connect(copy.path)) as here:
                 source.backup(here)
         except sqlite3.Error as error:
-            raise BankError(copy.sentence(error)) from error
+            raise copy.failure(error) from error
         if not copy.path.stat().st_size:
-            raise BankError(f"{path} is empty, and no bank")
+            raise BankError(f"{path} is empty, and no bank", code="empty")
         database = Database(copy)
         try:
             yield database
@@ -165,4 +169,8 @@ def _one_file(path: Path) -> None:
         finally:
             os.close(handle)
     except sqlite3.Error as error:
-        raise BankError(f"the backup failed: {SQLiteFile(path).sentence(error)}") from error
+        raise _not_copied(SQLiteFile(path).failure(error)) from error
+
+
+def _not_copied(failure: BankError) -> BankError:
+    return BankError(f"the backup failed: {failure}", code=failure.code)

@@ -77,7 +77,7 @@ class Database:
         # Another version may have migrated the bank while this process had it open.
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if found != HEAD:
-            raise BankError(self._newer(str(found)))
+            raise BankError(self._newer(str(found)), code="newer-schema")
 
     def _newer(self, found: str) -> str:
         return (
@@ -95,9 +95,11 @@ class Database:
                 return
             if found is None and inspect(connection).get_table_names():
                 what = "an SQLite file" if isinstance(self.place, SQLiteFile) else "a database"
-                raise BankError(f"{self.place.name} is {what} of another program, not a bank; move it away")
+                raise BankError(
+                    f"{self.place.name} is {what} of another program, not a bank; move it away", code="not-a-bank"
+                )
             if found is not None and found > HEAD:
-                raise BankError(self._newer(found))
+                raise BankError(self._newer(found), code="newer-schema")
             from alembic import command
             from alembic.config import Config
 
@@ -111,9 +113,11 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise BankError(self.place.sentence(error.orig)) from error
+            raise self.place.failure(error.orig) from error
         except TimeoutError as error:
-            raise BankError(f"too many threads use the bank {self.place.name} at once; try again") from error
+            raise BankError(
+                f"too many threads use the bank {self.place.name} at once; try again", code="bank-busy"
+            ) from error
 
 
 def _version(connection: Connection) -> str | None:

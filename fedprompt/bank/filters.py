@@ -61,9 +61,9 @@ class Filter:
 
     def __post_init__(self) -> None:
         if self.kind not in (None, "template", "soft"):
-            raise BankError(f"'{self.kind}' is neither template nor soft")
+            raise BankError(f"'{self.kind}' is neither template nor soft", code="unknown-kind-of-prompt")
         if self.split not in ("tune", "validation", "test"):
-            raise BankError(f"'{self.split}' is no split; one of tune, validation, test")
+            raise BankError(f"'{self.split}' is no split; one of tune, validation, test", code="unknown-split")
 
 
 def conditions(connection: Connection, wanted: Filter) -> list[ColumnElement[bool]]:
@@ -176,5 +176,7 @@ def _scored(wanted: Filter, number: Any) -> list[ColumnElement[bool]]:
 def _text(time: datetime) -> str:
     """Return a time as the bank stores it."""
     if time.tzinfo is None:
-        raise BankError(f"{time.isoformat()} has no time zone; write for example {time.isoformat()}+00:00")
+        raise BankError(
+            f"{time.isoformat()} has no time zone; write for example {time.isoformat()}+00:00", code="no-time-zone"
+        )
     return time.astimezone(UTC).isoformat(timespec="microseconds")

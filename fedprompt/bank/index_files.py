@@ -129,7 +129,9 @@ class IndexFiles:
                 if path.name not in named:
                     path.unlink(missing_ok=True)
         except OSError as error:
-            raise BankError(f"{self._folder}: the search index cannot be written ({error.strerror})") from error
+            raise BankError(
+                f"{self._folder}: the search index cannot be written ({error.strerror})", code="cannot-write"
+            ) from error
 
     def _put(self, name: str, data: bytes) -> None:
         write_private(self._folder / name, data)

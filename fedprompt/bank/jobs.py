@@ -44,7 +44,7 @@ class JobShelf:
         with self._database.write() as connection:
             added = insert_once(connection, jobs).values(row).returning(jobs.c.number)
             if connection.execute(added).first() is None:
-                raise BankError(f"there is a job '{job}' already")
+                raise BankError(f"there is a job '{job}' already", code="there-already")
 
     def claim_job(self, job: str, pid: int) -> bool:
         """Make a queued job this process's own; return whether it was still to be had.
@@ -88,7 +88,7 @@ class JobShelf:
             BankError: there is no such job, or the state is no end.
         """
         if state not in ENDS:
-            raise BankError(f"job '{job}' cannot end as '{state}'; a job ends as {', '.join(ENDS)}")
+            raise BankError(f"job '{job}' cannot end as '{state}'; a job ends as {', '.join(ENDS)}", code="not-an-end")
         text = None if result is None else to_json(result, f"the result of job '{job}'")
         self._change(job, ("queued", "running"), {"state": state, "result": text, "error": error, "pid": None})
 
@@ -143,7 +143,7 @@ class JobShelf:
 
 def _require(row: "Row[Any] | None", job: str) -> "Row[Any]":
     if row is None:
-        raise BankError(f"the bank holds no job '{job}'")
+        raise BankError(f"the bank holds no job '{job}'", code="no-such-job")
     return row
 
 

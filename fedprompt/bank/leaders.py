@@ -49,11 +49,11 @@ class LeaderShelf:
             BankError: no study, or an order by site without a site.
         """
         if wanted.study is None:
-            raise BankError("a ranking is of one study; name it by its digest")
+            raise BankError("a ranking is of one study; name it by its digest", code="needs-one-study")
         if order == "site" and wanted.site is None:
-            raise BankError("to rank by a site, name the site")
+            raise BankError("to rank by a site, name the site", code="needs-a-site")
         if not 1 <= limit <= MOST or offset < 0:
-            raise BankError(f"a page has 1 to {MOST:,} rows and begins at 0 or later")
+            raise BankError(f"a page has 1 to {MOST:,} rows and begins at 0 or later", code="page-out-of-bounds")
         with self._database.read() as connection:
             board = _board(connection, wanted.study, wanted.split)
             sites = len(_sites(connection, board))

@@ -115,4 +115,6 @@ def _check_runs(target: Database, there: Connection) -> None:
         known = {row.id: tuple(row) for row in here.execute(select(*facts))}
     for row in there.execute(select(*facts)):
         if known.get(row.id, tuple(row)) != tuple(row):
-            raise BankError(f"run '{row.id}' has other settings in the other bank; the two cannot be merged")
+            raise BankError(
+                f"run '{row.id}' has other settings in the other bank; the two cannot be merged", code="other-settings"
+            )

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
+from fedprompt.errors import BankError
+
 __all__ = ["Place"]
 
 
@@ -41,6 +43,6 @@ class Place(Protocol):
         """Yield what the database itself says is wrong with it."""
         ...
 
-    def sentence(self, error: BaseException | None) -> str:
+    def failure(self, error: BaseException | None) -> BankError:
         """Return what went wrong and what to do, for a driver's error."""
         ...

@@ -29,18 +29,22 @@ def postgres_at(url: str) -> "PostgresDatabase":
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise BankError("FEDPROMPT_BANK_URL is not a URL; write postgresql://USER@HOST/DATABASE") from error
+        raise BankError(
+            "FEDPROMPT_BANK_URL is not a URL; write postgresql://USER@HOST/DATABASE", code="bank-address"
+        ) from error
     if parsed.drivername not in SCHEMES:
         raise BankError(
             f"FEDPROMPT_BANK_URL begins with '{parsed.drivername}'; a bank lies in PostgreSQL "
-            "(postgresql://USER@HOST/DATABASE), or without that variable in an SQLite file in the home"
+            "(postgresql://USER@HOST/DATABASE), or without that variable in an SQLite file in the home",
+            code="bank-address",
         )
     try:
         import psycopg  # noqa: F401
     except ImportError as error:
         raise BankError(
             "FEDPROMPT_BANK_URL names a PostgreSQL database, and psycopg is not installed; "
-            "pip install 'fedprompt[postgres]'"
+            "pip install 'fedprompt[postgres]'",
+            code="package-missing",
         ) from error
     return PostgresDatabase(parsed.set(drivername="postgresql+psycopg"))
 
@@ -78,23 +82,37 @@ class PostgresDatabase:
         """Yield nothing: the server keeps its own files."""
         return iter(())
 
-    def sentence(self, error: BaseException | None) -> str:
+    def failure(self, error: BaseException | None) -> BankError:
         """Return what went wrong and what to do."""
         state = str(getattr(error, "sqlstate", None) or "")
         where = f"the bank {self.name}"
         if state == "53100":
-            return f"the disk that holds {where} is full; free some space and try again"
+            return BankError(f"the disk that holds {where} is full; free some space and try again", code="disk-full")
         if state == "25006":
-            return f"{where} can only be read; connect to the server that takes writes"
+            return BankError(
+                f"{where} can only be read; connect to the server that takes writes", code="bank-read-only"
+            )
         if state in ("55P03", "57014", "40P01"):
-            return f"{where} was in use for more than {WAIT_MILLISECONDS // 1000} s; try again"
+            return BankError(
+                f"{where} was in use for more than {WAIT_MILLISECONDS // 1000} s; try again", code="bank-busy"
+            )
         if state.startswith("28"):
-            return f"{where} refused the user or the password; check FEDPROMPT_BANK_URL"
+            return BankError(f"{where} refused the user or the password; check FEDPROMPT_BANK_URL", code="bank-denied")
         if state == "3D000":
-            return f"{where} does not exist; create the database, or check FEDPROMPT_BANK_URL"
+            return BankError(
+                f"{where} does not exist; create the database, or check FEDPROMPT_BANK_URL", code="no-such-database"
+            )
         if state == "42501":
-            return f"the user of {where} lacks a right that it needs; make it the owner of the database"
+            return BankError(
+                f"the user of {where} lacks a right that it needs; make it the owner of the database",
+                code="bank-denied",
+            )
         if not state or state.startswith("08") or state.startswith("57P"):
-            return f"{where} does not answer; see whether the server runs, and check FEDPROMPT_BANK_URL"
+            return BankError(
+                f"{where} does not answer; see whether the server runs, and check FEDPROMPT_BANK_URL",
+                code="bank-unreachable",
+            )
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return f"{where} refused what was asked of it ({told}); 'fedprompt bank verify' checks it"
+        return BankError(
+            f"{where} refused what was asked of it ({told}); 'fedprompt bank verify' checks it", code="bank-refused"
+        )

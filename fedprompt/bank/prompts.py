@@ -97,7 +97,10 @@ class PromptShelf:
             if study is not None:
                 known = select(studies.c.number).where(studies.c.digest == study)
                 if connection.execute(known).first() is None:
-                    raise BankError(f"a prompt cannot be kept: the bank holds no study {study}; record it first")
+                    raise BankError(
+                        f"a prompt cannot be kept: the bank holds no study {study}; record it first",
+                        code="no-such-study",
+                    )
             connection.execute(insert_once(connection, prompts), contents)
             connection.execute(insert_once(connection, records), comings)
             connection.execute(insert_once(connection, likenesses), [row for one, _ in batch for row in likeness(one)])
@@ -119,7 +122,7 @@ class PromptShelf:
             name = connection.execute(first).scalar() or id
         prompt = rebuild(str(name), found.body, found.vectors, id)
         if prompt.id != id:
-            raise BankError(f"prompt {id} is damaged: its content has the id {prompt.id}")
+            raise BankError(f"prompt {id} is damaged: its content has the id {prompt.id}", code="damaged")
         return prompt
 
     def prompts_of(self, ids: Sequence[str]) -> dict[str, Prompt]:
@@ -140,10 +143,15 @@ class PromptShelf:
                 for row in connection.execute(select(prompts).where(prompts.c.id.in_(chosen))):
                     prompt = rebuild(names.get(row.id, row.id), row.body, row.vectors, row.id)
                     if prompt.id != row.id:
-                        raise BankError(f"prompt {row.id} is damaged: its content has the id {prompt.id}")
+                        raise BankError(
+                            f"prompt {row.id} is damaged: its content has the id {prompt.id}", code="damaged"
+                        )
                     found[row.id] = prompt
         if missing := [id for id in wanted if id not in found]:
-            raise BankError(f"the bank holds no prompt {missing[0]}; 'fedprompt bank list' shows what it holds")
+            raise BankError(
+                f"the bank holds no prompt {missing[0]}; 'fedprompt bank list' shows what it holds",
+                code="no-such-prompt",
+            )
         return {id: found[id] for id in wanted}
 
     def prompt_row(self, id: str) -> PromptRow:
@@ -209,7 +217,7 @@ class PromptShelf:
             BankError: the filter's tag is none, or a page out of bounds.
         """
         if not 1 <= limit <= CHUNK or offset < 0:
-            raise BankError(f"a page has 1 to {CHUNK:,} rows and begins at 0 or later")
+            raise BankError(f"a page has 1 to {CHUNK:,} rows and begins at 0 or later", code="page-out-of-bounds")
         with self._database.read() as connection:
             let_through = conditions(connection, wanted)
             total = connection.execute(select(func.count()).select_from(prompts).where(*let_through)).scalar_one()
@@ -267,7 +275,9 @@ def rebuild(name: str, body: str, blob: bytes | None, id: str) -> Prompt:
     except (FedPromptError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, BankError):
             raise
-        raise BankError(f"prompt {id} is damaged ({error}); 'fedprompt bank verify' lists what is") from error
+        raise BankError(
+            f"prompt {id} is damaged ({error}); 'fedprompt bank verify' lists what is", code="damaged"
+        ) from error
 
 
 def _rows(
@@ -320,16 +330,21 @@ def resolve(connection: Connection, reference: str) -> str:
     if match is None or len(match[1]) < SHORTEST_PREFIX:
         raise BankError(
             f"'{reference}' is no prompt's id; give 'p1:' and at least its first {SHORTEST_PREFIX} digits, "
-            "as 'fedprompt bank list' shows them, or name@tag, as 'fedprompt bank tags' shows them"
+            "as 'fedprompt bank list' shows them, or name@tag, as 'fedprompt bank tags' shows them",
+            code="not-a-prompts-id",
         )
     # A range and not LIKE: that reads an index on either database. 'g' comes after every digit.
     start = "p1:" + match[1]
     query = select(prompts.c.id).where(prompts.c.id >= start, prompts.c.id < start + "g").limit(3)
     found = connection.execute(query).scalars().all()
     if not found:
-        raise BankError(f"the bank holds no prompt {reference}; 'fedprompt bank list' shows what it holds")
+        raise BankError(
+            f"the bank holds no prompt {reference}; 'fedprompt bank list' shows what it holds", code="no-such-prompt"
+        )
     if len(found) > 1:
-        raise BankError(f"several prompts begin with {reference} ({', '.join(found)}); give more of the id")
+        raise BankError(
+            f"several prompts begin with {reference} ({', '.join(found)}); give more of the id", code="several-prompts"
+        )
     return str(found[0])
 
 

@@ -124,7 +124,10 @@ class RoundRow:
 
 @dataclass(frozen=True)
 class JobRow:
-    """A job; ``progress`` is what it last told, ``pid`` the process that runs it."""
+    """A job; ``progress`` is what it last told, ``pid`` the process that runs it.
+
+    Of one that failed, ``error`` is the sentence and ``result`` holds the error's code.
+    """
 
     id: str
     kind: str
@@ -136,6 +139,12 @@ class JobRow:
     pid: int | None
     created: datetime
     updated: datetime
+
+    @property
+    def code(self) -> str | None:
+        """The code of the error that a failed job ended with; None where none is known."""
+        found = (self.result or {}).get("code") if self.state == "failed" else None
+        return found if isinstance(found, str) else None
 
 
 @dataclass(frozen=True)

@@ -46,11 +46,14 @@ class RunShelf:
         }
         with self._database.write() as connection:
             if connection.execute(select(studies.c.number).where(studies.c.digest == study)).first() is None:
-                raise BankError(f"run '{run}': the bank holds no study {study}; record it first")
+                raise BankError(f"run '{run}': the bank holds no study {study}; record it first", code="no-such-study")
             connection.execute(insert_once(connection, runs).values(row))
             begun = _run(connection.execute(_runs().where(runs.c.id == run)).one())
         if (begun.kind, begun.study) != (kind, study):
-            raise BankError(f"run '{run}' is a {begun.kind} run of study {begun.study}; give the new run another id")
+            raise BankError(
+                f"run '{run}' is a {begun.kind} run of study {begun.study}; give the new run another id",
+                code="run-taken",
+            )
         return begun
 
     def record_stage(self, run: str, stage: str, body: Mapping[str, JSON]) -> None:
@@ -120,7 +123,7 @@ class RunShelf:
         with self._database.read() as connection:
             found = connection.execute(_runs().where(runs.c.id == id)).first()
         if found is None:
-            raise BankError(f"the bank holds no run '{id}'")
+            raise BankError(f"the bank holds no run '{id}'", code="no-such-run")
         return _run(found)
 
 

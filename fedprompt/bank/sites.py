@@ -61,7 +61,9 @@ def label_for(connection: Connection, name: str, identity: str) -> str:
     candidates = (name, *(f"{name}~{digits[:length]}" for length in range(SHOWN, len(digits) + 1)))
     label = next((one for one in candidates if one not in taken), None)
     if label is None:
-        raise BankError(f"site '{name}' ({identity}) cannot be listed: every label for it is another site's")
+        raise BankError(
+            f"site '{name}' ({identity}) cannot be listed: every label for it is another site's", code="no-free-label"
+        )
     row = {"identity": identity, "label": label, "name": name, "created": now()}
     connection.execute(insert_once(connection, sites).values(row))
     return label

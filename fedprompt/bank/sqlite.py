@@ -48,7 +48,8 @@ class SQLiteFile:
         except OSError as error:
             raise BankError(
                 f"the bank {self.path} cannot be opened for writing ({error.strerror}); "
-                "check the home folder's rights and its disk, or choose another with --home DIR"
+                "check the home folder's rights and its disk, or choose another with --home DIR",
+                code="cannot-write",
             ) from error
 
     def engine(self) -> Engine:
@@ -92,22 +93,39 @@ class SQLiteFile:
             if row[0] != "ok":
                 yield str(row[0])
 
-    def sentence(self, error: BaseException | None) -> str:
+    def failure(self, error: BaseException | None) -> BankError:
         """Return what went wrong and what to do."""
         name = str(getattr(error, "sqlite_errorname", "")) if isinstance(error, sqlite3.Error) else ""
         if name.startswith("SQLITE_FULL"):
-            return f"the disk that holds the bank {self.name} is full; free some space and try again"
+            return BankError(
+                f"the disk that holds the bank {self.name} is full; free some space and try again", code="disk-full"
+            )
         if name.startswith("SQLITE_READONLY"):
-            return f"the bank {self.name} can only be read; check the rights of the file and its folder"
+            return BankError(
+                f"the bank {self.name} can only be read; check the rights of the file and its folder",
+                code="bank-read-only",
+            )
         if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-            return f"{self.name} is not a bank, or it is damaged; restore a copy of it or move it away"
+            return BankError(
+                f"{self.name} is not a bank, or it is damaged; restore a copy of it or move it away", code="not-a-bank"
+            )
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return f"the bank {self.name} was in use for more than {BUSY_SECONDS} s; try again"
+            return BankError(
+                f"the bank {self.name} was in use for more than {BUSY_SECONDS} s; try again", code="bank-busy"
+            )
         if name.startswith("SQLITE_CANTOPEN"):
-            return f"the bank {self.name} cannot be opened; check the rights of its folder"
+            return BankError(
+                f"the bank {self.name} cannot be opened; check the rights of its folder", code="cannot-read"
+            )
         if name.startswith("SQLITE_IOERR"):
-            return f"the disk that holds the bank {self.name} is full or fails ({name}); check it and try again"
-        return f"the bank {self.name} refused what was asked of it ({error}); 'fedprompt bank verify' checks it"
+            return BankError(
+                f"the disk that holds the bank {self.name} is full or fails ({name}); check it and try again",
+                code="disk-fails",
+            )
+        return BankError(
+            f"the bank {self.name} refused what was asked of it ({error}); 'fedprompt bank verify' checks it",
+            code="bank-refused",
+        )
 
 
 def _pragmas(connection: sqlite3.Connection) -> None:

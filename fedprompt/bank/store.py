@@ -186,7 +186,8 @@ class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, TagShelf, SiteShelf, L
             first, more = first or problem, more + 1
         if first is not None:
             raise BankError(
-                f"{shown} does not agree with itself in {more} places ({first.where}: {first.what}); refused"
+                f"{shown} does not agree with itself in {more} places ({first.where}: {first.what}); refused",
+                code="bank-disagrees",
             )
 
     def __enter__(self) -> Self:

@@ -27,7 +27,10 @@ class StudyShelf:
             BankError: the digest is not that of the study and the model.
         """
         if study.digest(model_digest) != digest:
-            raise BankError(f"study '{study.study}' cannot be kept as {digest}: that is not the digest of its content")
+            raise BankError(
+                f"study '{study.study}' cannot be kept as {digest}: that is not the digest of its content",
+                code="another-content",
+            )
         row = {
             "digest": digest,
             "name": study.study,
@@ -53,7 +56,7 @@ class StudyShelf:
         with self._database.read() as connection:
             found = connection.execute(select(studies).where(studies.c.digest == digest)).first()
         if found is None:
-            raise BankError(f"the bank holds no study {digest}")
+            raise BankError(f"the bank holds no study {digest}", code="no-such-study")
         return _row(found)
 
     def scored_studies(self, split: str = "validation") -> tuple[StudyRow, ...]:
@@ -80,7 +83,9 @@ class StudyShelf:
         """
         found = [row for row in self.studies() if reference in (row.digest, row.name)]
         if not found:
-            raise BankError(f"the bank holds no study '{reference}'; give its name, or its digest (s1:...)")
+            raise BankError(
+                f"the bank holds no study '{reference}'; give its name, or its digest (s1:...)", code="no-such-study"
+            )
         return found[-1]
 
 
@@ -88,5 +93,7 @@ def _row(row: "Row[tuple[object, ...]]") -> StudyRow:
     try:
         study = Study.model_validate(from_json(row.body), context=KEPT)
     except (ValidationError, ValueError) as error:
-        raise BankError(f"study {row.digest} is damaged; 'fedprompt bank verify' lists what is") from error
+        raise BankError(
+            f"study {row.digest} is damaged; 'fedprompt bank verify' lists what is", code="damaged"
+        ) from error
     return StudyRow(row.digest, row.name, study, row.model_digest, from_time(row.created))

@@ -68,11 +68,14 @@ class TagShelf:
         """
         if kind not in EVENTS:
             raise BankError(
-                f"there is no event '{kind}'{did_you_mean(kind, EVENTS) or '; one of ' + ', '.join(EVENTS)}"
+                f"there is no event '{kind}'{did_you_mean(kind, EVENTS) or '; one of ' + ', '.join(EVENTS)}",
+                code="unknown-event",
             )
         text = to_json(body, f"what is said of {prompt}")
         if len(by) > LONGEST_BY or len(text) > LONGEST_NOTE:
-            raise BankError(f"a name has at most {LONGEST_BY} characters and a note at most {LONGEST_NOTE:,}")
+            raise BankError(
+                f"a name has at most {LONGEST_BY} characters and a note at most {LONGEST_NOTE:,}", code="too-long"
+            )
         row: dict[str, Any] = {
             "kind": kind,
             "prompt": prompt,
@@ -85,7 +88,10 @@ class TagShelf:
         row |= {"id": content_id("e1", content), "signature": signer.sign(SIGNED + content).hex(), "via": None}
         with self._database.write() as connection:
             if connection.execute(select(prompts.c.number).where(prompts.c.id == prompt)).first() is None:
-                raise BankError(f"the bank holds no prompt {prompt}; 'fedprompt bank list' shows what it holds")
+                raise BankError(
+                    f"the bank holds no prompt {prompt}; 'fedprompt bank list' shows what it holds",
+                    code="no-such-prompt",
+                )
             connection.execute(insert_once(connection, events).values(row))
             found = connection.execute(select(events).where(events.c.id == row["id"])).one()
         return _row(found)
@@ -146,7 +152,8 @@ def split_tag(text: str) -> tuple[str, str]:
     if match is None:
         raise BankError(
             f"'{text}' is no tag; write name@tag, such as sentiment@production: a name of at most 100 characters, and "
-            "a tag of lower-case letters, digits, '.', '_' and '-'"
+            "a tag of lower-case letters, digits, '.', '_' and '-'",
+            code="not-a-tag",
         )
     return match[1], match[2]
 
@@ -159,7 +166,9 @@ def tag_body(tag: str, said: Mapping[str, JSON] | None = None) -> dict[str, JSON
     """
     name, word = split_tag(tag)
     if odd := sorted(set(said or {}) - set(SAID_OF_TAGS)):
-        raise BankError(f"'{odd[0]}' is nothing that is said of a tag; one of {', '.join(SAID_OF_TAGS)}")
+        raise BankError(
+            f"'{odd[0]}' is nothing that is said of a tag; one of {', '.join(SAID_OF_TAGS)}", code="unknown-detail"
+        )
     return {**(said or {}), "name": name, "tag": word}
 
 
@@ -172,7 +181,7 @@ def tagged(connection: Connection, text: str) -> str:
     name, tag = split_tag(text)
     found = connection.execute(_in_force(("tag", "untag"), _named(), _named() == _ending(name, tag))).first()
     if found is None or found.kind != "tag":
-        raise BankError(f"no prompt is tagged {name}@{tag}; 'fedprompt bank tags' shows the tags")
+        raise BankError(f"no prompt is tagged {name}@{tag}; 'fedprompt bank tags' shows the tags", code="no-such-tag")
     return str(found.prompt)
 
 

@@ -42,9 +42,13 @@ def to_json(value: Mapping[str, JSON] | list[Any], what: str) -> str:
     try:
         text = canonical_json(dict(value) if isinstance(value, Mapping) else value).decode()
     except (TypeError, ValueError) as error:
-        raise BankError(f"{what} cannot be kept in the bank: it is not plain JSON ({error})") from error
+        raise BankError(
+            f"{what} cannot be kept in the bank: it is not plain JSON ({error})", code="not-json"
+        ) from error
     if len(text) > MAX_JSON_CHARACTERS:
-        raise BankError(f"{what} cannot be kept in the bank: it is longer than {MAX_JSON_CHARACTERS:,} characters")
+        raise BankError(
+            f"{what} cannot be kept in the bank: it is longer than {MAX_JSON_CHARACTERS:,} characters", code="too-large"
+        )
     return text
 
 
@@ -72,7 +76,9 @@ def from_blob(blob: bytes, what: str) -> NDArray[np.float32]:
     try:
         tensors = load(blob)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise BankError(f"{what}: its vectors are damaged; 'fedprompt bank verify' lists what is") from error
+        raise BankError(
+            f"{what}: its vectors are damaged; 'fedprompt bank verify' lists what is", code="damaged"
+        ) from error
     if set(tensors) != {TENSOR} or tensors[TENSOR].dtype != np.float32:
-        raise BankError(f"{what}: its vectors are damaged; 'fedprompt bank verify' lists what is")
+        raise BankError(f"{what}: its vectors are damaged; 'fedprompt bank verify' lists what is", code="damaged")
     return np.asarray(tensors[TENSOR], np.float32)

@@ -30,7 +30,10 @@ def tag(
     with open_workspace(home) as ws:
         if remove:
             if ws.bank.prompt_row(prompt).id != ws.bank.prompt_row(tag).id:
-                raise BankError(f"{tag} does not stand for {prompt}; 'fedprompt bank tags' shows what it stands for")
+                raise BankError(
+                    f"{tag} does not stand for {prompt}; 'fedprompt bank tags' shows what it stands for",
+                    code="tag-elsewhere",
+                )
             event = events.untag(ws, tag, by=by)
         else:
             event = events.tag(ws, prompt, tag, by=by)

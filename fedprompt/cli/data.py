@@ -1,13 +1,17 @@
 """``fedprompt data check``: is a file of cases fit for a study?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fedprompt.cli.options import Group, Header, Json, Map, StudyFile, columns
-from fedprompt.cli.showing import emit, line, table
+from fedprompt.cli.showing import complain, emit, line, table
 from fedprompt.cli.telling import Teller
+
+if TYPE_CHECKING:
+    from fedprompt.errors import DataError
+    from fedprompt.workspace.cases.check import FileCheck
 
 __all__ = ["app", "check"]
 
@@ -29,13 +33,14 @@ def check(
     json: Json = False,
 ) -> None:
     """Say what is in a file of cases, how it will be split, and how many cases are missing."""
-    from fedprompt.errors import DataError
+    from fedprompt.workspace.as_json import as_json
     from fedprompt.workspace.cases.check import check_data
 
     with Teller() as tell:
         found = check_data(file, study, columns(map_, header, group), tell)
+    few = None if found.ok else _too_few(file, found)
     if json:
-        emit(found)
+        emit(found if few is None else {**as_json(found), "code": few.code, "error": str(few)})
     else:
         inputs = f"{found.cases} cases ({found.inputs} distinct inputs)"
         line(f"{file}: {inputs} for the study '{found.study}'")
@@ -48,12 +53,20 @@ def check(
         )
         for warning in found.warnings:
             line(f"note: {warning}")
-    if not found.ok:
-        split, missing = next(iter(found.missing.items()))
-        raise DataError(
-            f"{file}: the {split} split has {found.splits[split]} independent cases and the study's "
-            f"min_cases is {found.min_cases}, so {missing} are missing there; add about {found.more} "
-            "cases or lower min_cases"
-        )
+    if few is not None:
+        complain(str(few))
+        raise typer.Exit(1)
     if not json:
         line("fit for the study")
+
+
+def _too_few(file: Path, found: "FileCheck") -> "DataError":
+    from fedprompt.errors import DataError
+
+    split, missing = next(iter(found.missing.items()))
+    return DataError(
+        f"{file}: the {split} split has {found.splits[split]} independent cases and the study's "
+        f"min_cases is {found.min_cases}, so {missing} are missing there; add about {found.more} "
+        "cases or lower min_cases",
+        code="too-few-cases",
+    )

@@ -96,7 +96,7 @@ def _give(
         chosen, order = give_order(ws, what, run=run, site=site, seconds=seconds)
         given = await_answer(ws, chosen, order, patience)
     if given.done is False:
-        raise FederationError(f"refused: {given.said}")
+        raise FederationError(f"refused: {given.said}", code="order-refused")
     if json:
         emit({"run": chosen, **as_json(given.shown())})
     else:

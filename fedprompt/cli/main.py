@@ -1,6 +1,7 @@
 """The command ``fedprompt``: gathers the commands, and turns errors into one sentence and an exit code.
 
-Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C or SIGTERM.
+Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C or SIGTERM. With ``--json`` the error is
+one JSON object on stdout, ``{"code", "error"}``, unless the command has printed its own; the sentence is on stderr too.
 """
 
 import logging
@@ -13,15 +14,16 @@ import typer
 
 import fedprompt
 from fedprompt.cli import assets, bank, data, demo, doctor, exchange, harden, hub, serve, site, study, ui, work
-from fedprompt.cli.showing import clean
+from fedprompt.cli.showing import complain, emit
 from fedprompt.cli.stopping import interruptible
 from fedprompt.cli.streams import flushed, open_streams
 from fedprompt.models.threads import spin_briefly
-from fedprompt.workspace.failure import Traces, sentence_of
+from fedprompt.workspace.failure import Failure, Traces, failure_of, sentence_of
 
 __all__ = ["app", "main", "run"]
 
-STOPPED = 130
+STOPPED, WRONG_USE = 130, 2
+INTERRUPTED = Failure("stopped; run the same command again to resume", code="stopped")
 log = logging.getLogger(__name__)
 
 app = typer.Typer(
@@ -78,20 +80,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     spin_briefly(os.environ)  # before torch is imported by whatever the command does
     open_streams()
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    json = "--json" in given
     try:
         with interruptible():
-            app(args=None if arguments is None else list(arguments), prog_name="fedprompt")
+            app(args=given, prog_name="fedprompt")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
         if code == STOPPED:
-            _say("stopped; run the same command again to resume")
+            _tell(INTERRUPTED, json)
+        elif code == WRONG_USE and json:
+            _emit(Failure(_wrong_use(end), code="wrong-use"))  # typer has said it on stderr
         return code
     except KeyboardInterrupt:
-        _say("stopped; run the same command again to resume")
+        _tell(INTERRUPTED, json)
         return STOPPED
     except Exception as error:
         log.debug("the command failed", exc_info=error)
-        _say(sentence_of(error, "'fedprompt --verbose COMMAND' shows where it comes from"))
+        _tell(failure_of(error, "'fedprompt --verbose COMMAND' shows where it comes from"), json)
         return 1
     return 0
 
@@ -101,10 +107,22 @@ def run() -> None:
     code = main()
     if (error := flushed()) is not None:
         if not isinstance(error, BrokenPipeError):  # whoever read along has enough
-            _say(f"stdout: {sentence_of(error)}")
+            complain(f"stdout: {sentence_of(error)}")
         code = code or 1
     sys.exit(code)
 
 
-def _say(sentence: str) -> None:
-    typer.echo(f"fedprompt: {clean(sentence)}", err=True)
+def _tell(failure: Failure, json: bool) -> None:
+    complain(failure.sentence)
+    if json:
+        _emit(failure)
+
+
+def _emit(failure: Failure) -> None:
+    emit({"code": failure.code, "error": failure.sentence})
+
+
+def _wrong_use(end: SystemExit) -> str:
+    """Return what typer said before it ended the command."""
+    said = getattr(end.__context__, "format_message", None)
+    return str(said()) if callable(said) else "the command was used wrongly; --help says how"

@@ -42,7 +42,9 @@ def serve(
             typer.echo("fedprompt: what clients send is not encrypted; put a TLS proxy before this server", err=True)
         while not stop.wait(0.5):
             if not served.alive:
-                raise FedPromptError("the server ended by itself; start it again with 'fedprompt --verbose serve'")
+                raise FedPromptError(
+                    "the server ended by itself; start it again with 'fedprompt --verbose serve'", code="server-ended"
+                )
 
 
 def _loopback(host: str) -> bool:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +17,7 @@ from fedprompt.cli.streams import holds, is_utf8
 if TYPE_CHECKING:
     from fedprompt.workspace.bills.judge_bill import Calls
 
-__all__ = ["clean", "emit", "line", "number", "percent", "show_calls", "table"]
+__all__ = ["clean", "complain", "emit", "line", "number", "percent", "show_calls", "table"]
 
 WIDE = 120
 
@@ -40,6 +41,11 @@ def line(text: str = "") -> None:
 def clean(text: str) -> str:
     """Return the text with every character that could steer a terminal as a question mark."""
     return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+
+
+def complain(sentence: str) -> None:
+    """Print on stderr, in one line, what went wrong."""
+    typer.echo(f"fedprompt: {clean(sentence)}", err=True)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:

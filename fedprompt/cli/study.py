@@ -35,7 +35,7 @@ def new(
     from fedprompt.study.files import parse_study
 
     if out is not None and out.exists():
-        raise StudyError(f"{out}: is there already; choose another name or take it away first")
+        raise StudyError(f"{out}: is there already; choose another name or take it away first", code="there-already")
     draft = drafted(data, name=name, model=model or DEFAULT_MODEL, answer=answer, text=text, header=header)
     parse_study(draft.text, "the draft")
     if out is None:

@@ -82,10 +82,11 @@ def read_map(text: str, option: str = "--map") -> dict[str, str]:
             shown = f"'{name}'" if plausible(name) and "," not in name else "a part"
             raise DataError(
                 f"{option}: {shown} is not name=column; write for example {option} text=note,answer=label, a column "
-                "with a comma in double quotes, or its place: text=#2"
+                "with a comma in double quotes, or its place: text=#2",
+                code="not-a-pair",
             )
         if name in found:
-            raise DataError(f"{option} names '{name}' twice; name it once")
+            raise DataError(f"{option} names '{name}' twice; name it once", code="named-twice")
         found[name] = value
     return found
 

@@ -84,7 +84,10 @@ def survey(path: Path, limits: ReadLimits | None = None, header: bool | None = N
         for row in table.rows:
             rows += 1
             if rows > limits.max_cases:
-                raise DataError(f"{path}: more than {limits.max_cases:,} cases; split the file or take a sample")
+                raise DataError(
+                    f"{path}: more than {limits.max_cases:,} cases; split the file or take a sample",
+                    code="too-many-cases",
+                )
             for name, value in row.values.items():
                 if name not in values:  # a key that later lines have, or one that is blank
                     if len(values) >= MAX_COLUMNS or not name.strip():
@@ -102,7 +105,7 @@ def survey(path: Path, limits: ReadLimits | None = None, header: bool | None = N
                 _note(values, name, text.strip())
         assumed = table.noted.found
     if not rows:
-        raise DataError(f"{path}: has a header but no cases; add at least one case below it")
+        raise DataError(f"{path}: has a header but no cases; add at least one case below it", code="no-cases")
     found = tuple(
         Column(name, filled[name], length[name] / filled[name] if filled[name] else 0.0, values[name], place)
         for place, name in enumerate(values)

@@ -92,7 +92,9 @@ def guess_columns(
         if wanted is not None and known[what] is None:
             shown = f"'{wanted}'" if plausible(wanted) else "of that name"
             raise DataError(
-                f"{path}: no column {shown}{did_you_mean(wanted, there)}; the columns there are {', '.join(there[:20])}"
+                f"{path}: no column {shown}{did_you_mean(wanted, there)}; the columns there are "
+                f"{', '.join(there[:20])}",
+                code="no-such-column",
             )
     answer, text = known["answer"], known["text"]
     target = _answer(path, columns, answer, text)
@@ -190,7 +192,8 @@ def _answer(path: Path, columns: Sequence[Column], named: str | None, text: str 
     raise DataError(
         f"{path}: no column looks like an answer (2 to {MAX_LABELS} short values that repeat); the "
         "columns there are "
-        f"{', '.join(_called(c) for c in columns[:20])}; name the answer's column, or call it 'answer'"
+        f"{', '.join(_called(c) for c in columns[:20])}; name the answer's column, or call it 'answer'",
+        code="no-answer-column",
     )
 
 
@@ -212,7 +215,9 @@ def _source(path: Path, columns: Sequence[Column], target: Column, named: str | 
         rest = [column for column in rest if column.name == named]
     if not rest:
         raise DataError(
-            f"{path}: no column with text beside the answer '{_called(target)}'; add one, or name another answer column"
+            f"{path}: no column with text beside the answer '{_called(target)}'; add one, or name another "
+            "answer column",
+            code="no-text-column",
         )
     return max(rest, key=lambda column: column.mean_length)
 

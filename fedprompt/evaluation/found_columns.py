@@ -25,19 +25,24 @@ def wanted_columns(path: Path, fields: Sequence[str], given: Columns) -> dict[st
     """Return field or ``answer`` -> the name or place of the column that is wanted for it."""
     if ANSWER in fields:
         raise DataError(
-            f"{path}: a field may not be called '{ANSWER}', which names the label; rename the study's field"
+            f"{path}: a field may not be called '{ANSWER}', which names the label; rename the study's field",
+            code="field-called-answer",
         )
     names = [*fields, ANSWER]
     if stray := [name for name in given.named if name not in names]:
         raise DataError(
             f"{path}: --map names '{stray[0]}', which is no field of the "
             f"study{did_you_mean(stray[0], names)}; "
-            f"the fields are {', '.join(names)}"
+            f"the fields are {', '.join(names)}",
+            code="unknown-field",
         )
     if given.header is False and given.in_order:
         return {name: at_place(place) for place, name in enumerate(names)}
     if given.header is False and (missing := [name for name in names if name not in given.named]):
-        raise DataError(f"{path}: without a header --map has to say which column '{missing[0]}' is: {missing[0]}=#1")
+        raise DataError(
+            f"{path}: without a header --map has to say which column '{missing[0]}' is: {missing[0]}=#1",
+            code="place-missing",
+        )
     columns = {name: given.named.get(name, name) for name in names}
     _refuse_shared(path, columns)
     return columns
@@ -47,7 +52,7 @@ def _refuse_shared(path: Path, columns: Mapping[str, str]) -> None:
     if shared := [c for c, count in Counter(columns.values()).items() if count > 1]:
         users = " and ".join(f"'{name}'" for name, column in columns.items() if column == shared[0])
         column = f"the column '{shared[0]}'" if plausible(shared[0]) else "one column"
-        raise DataError(f"{path}: --map gives {column} to {users}; give each its own column")
+        raise DataError(f"{path}: --map gives {column} to {users}; give each its own column", code="column-used-twice")
 
 
 def found_columns(
@@ -65,7 +70,8 @@ def found_columns(
     if given.in_order and len(table.columns) != len(wanted):
         raise DataError(
             f"{table.path}: {len(table.columns)} columns, and the study has {len(wanted)} ({', '.join(wanted)}); "
-            f"say which is which, for example {map_option(dict(wanted))}"
+            f"say which is which, for example {map_option(dict(wanted))}",
+            code="columns-unlike-study",
         )
     found = {name: column_of(table.columns, column) for name, column in wanted.items()}
     own = None if group is None else column_of(table.columns, group)
@@ -75,7 +81,7 @@ def found_columns(
         held = _Held(labels or ())
         for row in table.rows:  # to the end, which says whether these are names at all
             held.hear(row)
-        raise DataError(_missing(table, wanted, found, group, held))
+        raise DataError(_missing(table, wanted, found, group, held), code="no-such-column")
     columns = {name: column for name, column in found.items() if column is not None}
     _refuse_shared(table.path, columns)
     return columns, own

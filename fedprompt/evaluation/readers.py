@@ -95,7 +95,10 @@ def read_cases(
         for row in table.rows:
             rows += 1
             if rows > limits.max_cases:
-                raise DataError(f"{path}: more than {limits.max_cases:,} cases; split the file or take a sample")
+                raise DataError(
+                    f"{path}: more than {limits.max_cases:,} cases; split the file or take a sample",
+                    code="too-many-cases",
+                )
             if unknown and unknown.found:  # the rest is only counted, for the refusal at the end
                 unknown.count(row, found[ANSWER])
                 continue
@@ -114,9 +117,9 @@ def read_cases(
                 kept[at] = Case(kept[at].fields, case.answer, case.group, kept[at].line)
         unit = table.unit
     if unknown and unknown.found:
-        raise DataError(unknown.sentence(table, found[ANSWER]))
+        raise DataError(unknown.sentence(table, found[ANSWER]), code="unknown-label")
     if not rows:
-        raise DataError(f"{path}: has a header but no cases; add at least one case below it")
+        raise DataError(f"{path}: has a header but no cases; add at least one case below it", code="no-cases")
     shown = called(found[ANSWER], table.columns)
     by_answer = {} if labels is None else _count(path, unit, kept, labels, shown)
     assumed = table.noted.found
@@ -144,15 +147,18 @@ def _case(table: Table, row: Row, columns: Mapping[str, str], group: str | None)
             text = as_text(row.values.get(column))
         except TypeError as error:
             raise DataError(
-                f"{_where(table, row, name, column)}: holds {error}, not text; give one plain value"
+                f"{_where(table, row, name, column)}: holds {error}, not text; give one plain value", code="not-text"
             ) from None
         if text is None:
             if column not in row.values:
                 raise DataError(
                     f"{_where(table, row, name, column)}: this line lacks that key, which other lines have; add it or "
-                    "remove the case"
+                    "remove the case",
+                    code="no-value",
                 )
-            raise DataError(f"{_where(table, row, name, column)}: no value; fill it in or remove the case")
+            raise DataError(
+                f"{_where(table, row, name, column)}: no value; fill it in or remove the case", code="no-value"
+            )
         if text.strip().casefold() in ABSENT:
             table.noted.note("with a word for a missing value (such as nan or null) as its text", row.line)
         values[name] = text
@@ -175,7 +181,8 @@ def _count(path: Path, unit: str, cases: Sequence[Case], labels: Sequence[str], 
         raise DataError(
             f"{path} {unit} {cases[0].line} and all others, field '{ANSWER}' (column '{column}'): every "
             "case is "
-            f"labelled '{only}'; add cases of another label ({', '.join(labels[:SHOWN_COLUMNS])})"
+            f"labelled '{only}'; add cases of another label ({', '.join(labels[:SHOWN_COLUMNS])})",
+            code="one-label-only",
         )
     return {label: counts[label] for label in labels}
 

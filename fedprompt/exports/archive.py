@@ -51,9 +51,11 @@ class Archive:
             ExportError: there is no such file, it is larger than ``limit``, or it is damaged.
         """
         if name not in self.sizes:
-            raise ExportError(f"{self.path}: the file {name} is missing; the export is cut off")
+            raise ExportError(f"{self.path}: the file {name} is missing; the export is cut off", code="file-missing")
         if self.sizes[name] > limit:
-            raise ExportError(f"{self.path}: {name} is larger than {limit:,} bytes, which no export's is")
+            raise ExportError(
+                f"{self.path}: {name} is larger than {limit:,} bytes, which no export's is", code="too-large"
+            )
         try:
             found = self._open(name, self.sizes[name])
         except (
@@ -64,13 +66,15 @@ class Archive:
             RuntimeError,
             ValueError,
         ) as error:
-            raise ExportError(f"{self.path}: {name} is damaged or cut off; fetch the export again") from error
+            raise ExportError(
+                f"{self.path}: {name} is damaged or cut off; fetch the export again", code="damaged"
+            ) from error
         except Exception as error:
             if type(error).__module__ in ("zlib", "lzma", "_lzma"):
-                raise ExportError(f"{self.path}: {name} is damaged; fetch the export again") from error
+                raise ExportError(f"{self.path}: {name} is damaged; fetch the export again", code="damaged") from error
             raise
         if len(found) != self.sizes[name]:
-            raise ExportError(f"{self.path}: {name} is not as long as it says; fetch the export again")
+            raise ExportError(f"{self.path}: {name} is not as long as it says; fetch the export again", code="damaged")
         return found
 
 
@@ -87,14 +91,14 @@ def open_archive(path: Path) -> Iterator[Archive]:
             yield _folder(path)
             return
         if not path.is_file():
-            raise ExportError(f"{path}: no such file")
+            raise ExportError(f"{path}: no such file", code="no-such-file")
         _check_directory(path)
         with zipfile.ZipFile(path) as opened:
             yield _zip(path, opened)
     except zipfile.BadZipFile as error:
-        raise ExportError(f"{path}: not a zip file, or cut off; fetch the export again") from error
+        raise ExportError(f"{path}: not a zip file, or cut off; fetch the export again", code="not-a-zip") from error
     except OSError as error:
-        raise ExportError(f"{path}: cannot be read ({error.strerror})") from error
+        raise ExportError(f"{path}: cannot be read ({error.strerror})", code="cannot-read") from error
 
 
 def _folder(path: Path) -> Archive:
@@ -105,11 +109,11 @@ def _folder(path: Path) -> Archive:
             kind = full.lstat()
             name = full.relative_to(path).as_posix()
             if stat.S_ISLNK(kind.st_mode):
-                raise ExportError(f"{path}: {name} is a link, which no export holds")
+                raise ExportError(f"{path}: {name} is a link, which no export holds", code="link")
             if stat.S_ISREG(kind.st_mode):
                 sizes[_checked(path, name)] = kind.st_size
             elif not stat.S_ISDIR(kind.st_mode):
-                raise ExportError(f"{path}: {name} is not a plain file")
+                raise ExportError(f"{path}: {name} is not a plain file", code="not-a-file")
             _check_count(path, sizes)
     _check_total(path, sizes)
 
@@ -125,15 +129,19 @@ def _zip(path: Path, opened: zipfile.ZipFile) -> Archive:
     for info in opened.infolist():
         name = _checked(path, info.filename)
         if stat.S_ISLNK(info.external_attr >> 16):
-            raise ExportError(f"{path}: {name} is a link, which no export holds")
+            raise ExportError(f"{path}: {name} is a link, which no export holds", code="link")
         if info.is_dir():
             continue
         if name in sizes:
-            raise ExportError(f"{path}: {name} is in it twice")
+            raise ExportError(f"{path}: {name} is in it twice", code="file-twice")
         if info.flag_bits & 0x1:
-            raise ExportError(f"{path}: {name} is encrypted; unpack and pack it again without a password")
+            raise ExportError(
+                f"{path}: {name} is encrypted; unpack and pack it again without a password", code="encrypted"
+            )
         if info.file_size > MAX_RATIO * max(info.compress_size, 1024):
-            raise ExportError(f"{path}: {name} unpacks to more than {MAX_RATIO} times its size; refused")
+            raise ExportError(
+                f"{path}: {name} unpacks to more than {MAX_RATIO} times its size; refused", code="unpacks-too-large"
+            )
         sizes[name] = info.file_size
         _check_count(path, sizes)
     _check_total(path, sizes)
@@ -151,34 +159,38 @@ def _checked(path: Path, name: str) -> str:
     parts = PurePosixPath(name).parts
     climbs = name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or _DRIVE.match(name)
     if climbs or not parts or len(name) > 200:
-        raise ExportError(f"{path}: the name {name[:80]!r} climbs out of the export's folder; refused")
+        raise ExportError(
+            f"{path}: the name {name[:80]!r} climbs out of the export's folder; refused", code="outside-folder"
+        )
     if not name.isprintable():
         raise ExportError(
-            f"{path}: the name {name[:80]!r} holds characters that cannot be shown; pack it without that file"
+            f"{path}: the name {name[:80]!r} holds characters that cannot be shown; pack it without that file",
+            code="odd-file-name",
         )
     if name.lower().endswith(_PICKLES):
         raise ExportError(
             f"{path}: {name} may hold a pickle, which can run code; only safetensors are read, so save it as "
-            "safetensors or take it out"
+            "safetensors or take it out",
+            code="pickle",
         )
     return name
 
 
 def _check_count(path: Path, sizes: Mapping[str, int]) -> None:
     if len(sizes) > MAX_FILES:
-        raise ExportError(f"{path}: more than {MAX_FILES:,} files, which no export has")
+        raise ExportError(f"{path}: more than {MAX_FILES:,} files, which no export has", code="too-many")
 
 
 def _check_total(path: Path, sizes: Mapping[str, int]) -> None:
     if sum(sizes.values()) > MAX_TOTAL_BYTES:
-        raise ExportError(f"{path}: more than {MAX_TOTAL_BYTES:,} bytes once unpacked; refused")
+        raise ExportError(f"{path}: more than {MAX_TOTAL_BYTES:,} bytes once unpacked; refused", code="too-large")
 
 
 def _check_directory(path: Path) -> None:
     """Refuse a zip whose list of files alone would fill the memory, before zipfile reads that list."""
     size = path.stat().st_size
     if size > MAX_TOTAL_BYTES + MAX_DIRECTORY_BYTES:
-        raise ExportError(f"{path}: larger than {MAX_TOTAL_BYTES:,} bytes; refused")
+        raise ExportError(f"{path}: larger than {MAX_TOTAL_BYTES:,} bytes; refused", code="too-large")
     with path.open("rb") as file:
         file.seek(max(0, size - 65_557 - 20))
         tail = file.read()
@@ -186,7 +198,9 @@ def _check_directory(path: Path) -> None:
     if at < 0 or len(tail) < at + 22:
         raise zipfile.BadZipFile("no end of the list of files")
     if tail[max(0, at - 20) : at].startswith(b"PK\6\7"):
-        raise ExportError(f"{path}: a zip for more than 4 GB, which no export needs; refused")
+        raise ExportError(f"{path}: a zip for more than 4 GB, which no export needs; refused", code="too-large")
     (directory,) = struct.unpack("<I", tail[at + 12 : at + 16])
     if directory > MAX_DIRECTORY_BYTES:
-        raise ExportError(f"{path}: its list of files is longer than {MAX_DIRECTORY_BYTES:,} bytes; refused")
+        raise ExportError(
+            f"{path}: its list of files is longer than {MAX_DIRECTORY_BYTES:,} bytes; refused", code="too-large"
+        )

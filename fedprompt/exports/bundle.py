@@ -78,7 +78,9 @@ class Bundle:
         """
         ordered = [item for _, item in sorted({item.prompt.id: item for item in items}.items())]
         if not 1 <= len(ordered) <= MAX_PROMPTS:
-            raise ExportError(f"a bundle holds 1 to {MAX_PROMPTS:,} prompts, not {len(ordered):,}")
+            raise ExportError(
+                f"a bundle holds 1 to {MAX_PROMPTS:,} prompts, not {len(ordered):,}", code="number-of-prompts"
+            )
         with publishing(destination) as folder:
             write_bundle(folder, ordered, context)
         return destination
@@ -107,7 +109,7 @@ def write_bundle(folder: Path, items: Sequence[Exported], context: ExportContext
     try:
         body = BundleFile(format="fedprompt-bundle", version=1, prompts=tuple(map(_describe, ordered)))
     except ValidationError as error:
-        raise ExportError(f"a bundle cannot hold this ({first_fault(error)})") from error
+        raise ExportError(f"a bundle cannot hold this ({first_fault(error)})", code="not-well-formed") from error
     files = {
         "bank.json": json_text(body.model_dump(mode="json")).encode(),
         "README.md": card("A bundle of prompts", Bundle().use(ordered, ""), ordered, context).encode(),
@@ -136,15 +138,15 @@ def read_bundle(archive: Archive) -> tuple[Imported, ...]:
     path = archive.path
     for name in archive.names:
         if name not in _FILES and not SOFT_FILE.fullmatch(name):
-            raise ExportError(f"{path}: {name} is no file of a bundle; refused")
+            raise ExportError(f"{path}: {name} is no file of a bundle; refused", code="stray-file")
     _check_hashes(archive)
     signature = _check_signature(archive)
     body = _parse(archive)
     named = {prompt.soft.file for prompt in body.prompts if prompt.soft is not None}
     if stray := sorted(name for name in archive.names if SOFT_FILE.fullmatch(name) and name not in named):
-        raise ExportError(f"{path}: {stray[0]} belongs to no prompt of bank.json; refused")
+        raise ExportError(f"{path}: {stray[0]} belongs to no prompt of bank.json; refused", code="stray-file")
     if len({prompt.id for prompt in body.prompts}) != len(body.prompts):
-        raise ExportError(f"{path}: bank.json holds a prompt twice; refused")
+        raise ExportError(f"{path}: bank.json holds a prompt twice; refused", code="prompt-twice")
     return tuple(_rebuild(archive, described, signature) for described in body.prompts)
 
 
@@ -197,15 +199,19 @@ def _check_hashes(archive: Archive) -> None:
     try:
         hashes = checked_json(Hashes, archive.read("hashes.json", MAX_JSON_BYTES), _HASHES, strict=True)
     except Unfit as error:
-        raise ExportError(f"{archive.path}: hashes.json: {error}") from None
+        raise ExportError(f"{archive.path}: hashes.json: {error}", code="not-well-formed") from None
     there = set(archive.names) - {"hashes.json", "signature.json"}
     if missing := sorted(set(hashes.files) - there):
-        raise ExportError(f"{archive.path}: the file {missing[0]} is missing; the bundle is cut off")
+        raise ExportError(
+            f"{archive.path}: the file {missing[0]} is missing; the bundle is cut off", code="file-missing"
+        )
     if stray := sorted(there - set(hashes.files)):
-        raise ExportError(f"{archive.path}: {stray[0]} is not listed in hashes.json; refused")
+        raise ExportError(f"{archive.path}: {stray[0]} is not listed in hashes.json; refused", code="stray-file")
     for name in sorted(there):
         if hashlib.sha256(archive.read(name)).hexdigest() != hashes.files[name]:
-            raise ExportError(f"{archive.path}: {name} does not have its SHA-256; fetch the bundle again")
+            raise ExportError(
+                f"{archive.path}: {name} does not have its SHA-256; fetch the bundle again", code="another-content"
+            )
 
 
 def _check_signature(archive: Archive) -> dict[str, Any]:
@@ -215,10 +221,13 @@ def _check_signature(archive: Archive) -> dict[str, Any]:
     try:
         signed = checked_json(Signature, archive.read("signature.json", 4096), _SIGNATURE, strict=True)
     except Unfit as error:
-        raise ExportError(f"{archive.path}: signature.json: {error}") from None
+        raise ExportError(f"{archive.path}: signature.json: {error}", code="not-well-formed") from None
     message = SIGNED + archive.read("hashes.json", MAX_JSON_BYTES)
     if not is_signed(signed.key, message, bytes.fromhex(signed.signature)):
-        raise ExportError(f"{archive.path}: its signature is not that of the key it names; fetch the bundle again")
+        raise ExportError(
+            f"{archive.path}: its signature is not that of the key it names; fetch the bundle again",
+            code="not-the-signature",
+        )
     return {"state": "signed", "signer": fingerprint(signed.key)}
 
 
@@ -229,11 +238,12 @@ def _parse(archive: Archive) -> BundleFile:
             if version.isascii() and version.isdigit() and int(version) > VERSION:
                 raise ExportError(
                     f"{archive.path}: bank.json has version {version} and this fedprompt reads up to {VERSION}; "
-                    "update fedprompt"
+                    "update fedprompt",
+                    code="newer-version",
                 )
         return checked_json(BundleFile, raw, _PROMPTS, strict=True)
     except Unfit as error:
-        raise ExportError(f"{archive.path}: bank.json: {error}") from None
+        raise ExportError(f"{archive.path}: bank.json: {error}", code="not-well-formed") from None
 
 
 def _rebuild(archive: Archive, described: BundlePrompt, signature: Mapping[str, Any]) -> Imported:
@@ -242,16 +252,16 @@ def _rebuild(archive: Archive, described: BundlePrompt, signature: Mapping[str, 
     soft: Mapping[str, Any] | None = None
     if described.soft is not None:
         if described.soft.file != _soft_name(described.id):
-            raise ExportError(f"{where} names the vectors of another prompt; refused")
+            raise ExportError(f"{where} names the vectors of another prompt; refused", code="vectors-of-another")
         vectors = load_tensor(archive.read(described.soft.file), TENSOR, where)
         soft = described.soft.model_dump(include={"model", "tokens", "width"})
     try:
         body = {"soft": soft, "template": described.template.model_dump(mode="json")}
         prompt = Prompt.from_canonical(described.name, body, vectors)
     except PromptError as error:
-        raise ExportError(f"{where}: {error}") from error
+        raise ExportError(f"{where}: {error}", code=error.code) from error
     if prompt.id != described.id:
-        raise ExportError(f"{where} has another content than its id says; refused")
+        raise ExportError(f"{where} has another content than its id says; refused", code="another-content")
     notes: dict[str, Any] = {"reading": described.reading.model_dump(mode="json"), "signature": dict(signature)}
     if described.study is not None:
         notes["study"] = described.study.model_dump(mode="json")

@@ -57,7 +57,7 @@ def parse_json(document: Document) -> Any:
         return json_value(text_of(document), document.where)
     except (ValueError, RecursionError) as error:
         line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise ExportError(f"{document.where}{line} is not JSON") from error
+        raise ExportError(f"{document.where}{line} is not JSON", code="not-json") from error
 
 
 def json_value(content: bytes | str, where: str) -> Any:
@@ -72,7 +72,9 @@ def json_value(content: bytes | str, where: str) -> Any:
         found: dict[str, Any] = {}
         for key, value in pairs:
             if key in found:
-                raise ExportError(f"{where}: the key {key[:60]!r} is given twice; keep one of the two")
+                raise ExportError(
+                    f"{where}: the key {key[:60]!r} is given twice; keep one of the two", code="key-twice"
+                )
             found[key] = value
         return found
 
@@ -88,7 +90,7 @@ def parse_yaml(content: bytes | str, where: str, *, aliases: bool = False) -> An
     try:
         return read_yaml(content, aliases=aliases).value
     except YamlProblem as error:
-        raise ExportError(f"{where}, line {error.line}: {error.reason}") from error
+        raise ExportError(f"{where}, line {error.line}: {error.reason}", code="not-yaml") from error
 
 
 def yaml_text(value: Any) -> str:
@@ -112,7 +114,7 @@ def text_of(document: Document) -> str:
     try:
         text = document.content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ExportError(f"{document.where} is not UTF-8 text; save it as UTF-8") from error
+        raise ExportError(f"{document.where} is not UTF-8 text; save it as UTF-8", code="not-utf-8") from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -132,14 +134,16 @@ def split_front_matter(document: Document, marks: Sequence[str] = ("---",)) -> F
     if end is None:
         raise ExportError(
             f"{document.where}, line {begin + 1}: its front matter has no end; the file is cut off, or a line "
-            f"'{marks[0]}' is missing after it"
+            f"'{marks[0]}' is missing after it",
+            code="front-matter",
         )
     # Line feeds stand for what comes before, so that an error names the line of the file.
     front = parse_yaml("\n" * (begin + 1) + "\n".join(lines[begin + 1 : end]), document.where)
     if front is not None and not (isinstance(front, Mapping) and all(isinstance(key, str) for key in front)):
         raise ExportError(
             f"{document.where}, line {begin + 2}: its front matter is no mapping of names; write lines such as "
-            "'name: mood', a name in quotes where YAML takes it for something else"
+            "'name: mood', a name in quotes where YAML takes it for something else",
+            code="front-matter",
         )
     return FrontMatter(front or {}, "\n".join(lines[end + 1 :]), end + 2, given=True)
 

@@ -118,16 +118,18 @@ def write_documents(
             be written.
     """
     if not items:
-        raise ExportError(f"{destination}: there is no prompt to write")
+        raise ExportError(f"{destination}: there is no prompt to write", code="no-prompt")
     for item in items:
         if refusal := refuses(item):
             raise ExportError(
-                f"prompt '{item.name}' cannot be {title}: {refusal.reason}; take {refusal.instead} instead"
+                f"prompt '{item.name}' cannot be {title}: {refusal.reason}; take {refusal.instead} instead",
+                code="cannot-hold",
             )
     if destination.suffix.lower() in suffixes:
         if one_file is None and len(items) > 1:
             raise ExportError(
-                f"{destination}: one {title} file holds one prompt, not {len(items)}; give a folder or a .zip"
+                f"{destination}: one {title} file holds one prompt, not {len(items)}; give a folder or a .zip",
+                code="one-prompt-only",
             )
         write_one(destination, text(items).encode())
         return destination
@@ -155,7 +157,7 @@ def read_documents(path: Path, suffixes: Sequence[str]) -> Iterable[Document]:
             if name == "README.md":
                 continue
             if Path(name).suffix.lower() not in suffixes:
-                raise ExportError(f"{path}: {name} is no file of this format; refused")
+                raise ExportError(f"{path}: {name} is no file of this format; refused", code="stray-file")
             yield Document(f"{path}: {name}", Path(name).stem, archive.read(name, MAX_DOCUMENT_BYTES))
 
 
@@ -191,7 +193,9 @@ def revive(
         held = prompt.template
         as_user = (Message("user", held.text),) if held.text is not None else None
         if (text, messages) not in ((held.text, held.messages), (None, as_user)):
-            raise ExportError(f"{where} was changed after fedprompt wrote it; take its '{KEY}' part out to import it")
+            raise ExportError(
+                f"{where} was changed after fedprompt wrote it; take its '{KEY}' part out to import it", code="changed"
+            )
         return Imported(prompt, {}, tuple(dropped))
     try:
         text, messages, renamed = _as_fields(text, messages, where)
@@ -200,7 +204,7 @@ def revive(
             renamed = (f"{where}: its text shows no field, so every case is asked the same; add one before use",)
         return Imported(Prompt(template), {}, (*dropped, *renamed, NO_WORDS))
     except PromptError as error:
-        raise ExportError(f"{where}: {error}") from error
+        raise ExportError(f"{where}: {error}", code=error.code) from error
 
 
 def _as_fields(
@@ -219,7 +223,9 @@ def _as_fields(
     found = dict.fromkeys(name for source in parsed for _, name, _, _ in source if name is not None)
     if kept := [name for name in found if name in RESERVED]:
         what = "soft prompts" if kept[0] == "soft" else "cases that are shown"
-        raise ExportError(f"{where} has a variable named '{kept[0]}', which is kept for {what}; rename it")
+        raise ExportError(
+            f"{where} has a variable named '{kept[0]}', which is kept for {what}; rename it", code="reserved-name"
+        )
     if any(spec or conversion for source in parsed for _, _, spec, conversion in source):
         return text, messages, ()
     taken = {name for name in found if name.isidentifier()}
@@ -229,7 +235,9 @@ def _as_fields(
             continue
         wanted = field_name_for(name)
         if not wanted:
-            raise ExportError(f"{where} has the variable {name[:60]!r}, whose name no field can have; rename it")
+            raise ExportError(
+                f"{where} has the variable {name[:60]!r}, whose name no field can have; rename it", code="odd-variable"
+            )
         wanted = f"{wanted}_field" if wanted in RESERVED else wanted
         while wanted in taken:
             wanted += "_2"
@@ -282,9 +290,11 @@ def _is_folder(path: Path) -> bool:
 def _bounded(path: Path) -> bytes:
     try:
         if not path.is_file() and not path.is_dir() and path.exists():  # a pipe that nobody writes to never ends
-            raise ExportError(f"{path}: is not a regular file; save it to a file first")
+            raise ExportError(f"{path}: is not a regular file; save it to a file first", code="not-a-file")
         if path.stat().st_size > MAX_DOCUMENT_BYTES:
-            raise ExportError(f"{path}: larger than {MAX_DOCUMENT_BYTES:,} bytes, which no prompt's file is")
+            raise ExportError(
+                f"{path}: larger than {MAX_DOCUMENT_BYTES:,} bytes, which no prompt's file is", code="too-large"
+            )
         return path.read_bytes()
     except OSError as error:
-        raise ExportError(f"{path}: cannot be read ({error.strerror})") from error
+        raise ExportError(f"{path}: cannot be read ({error.strerror})", code="cannot-read") from error

@@ -48,11 +48,16 @@ def prompt_of(found: Mapping[str, Any] | bytes, vectors: NDArray[np.float32] | N
         else:
             identity = checked_value(Identity, dict(found), _ONE_PROMPT, strict=True)
     except Unfit as error:
-        raise ExportError(f"{where}: what it says of its prompt is not well formed ({error}); refused") from None
+        raise ExportError(
+            f"{where}: what it says of its prompt is not well formed ({error}); refused", code="not-well-formed"
+        ) from None
     try:
         prompt = Prompt.from_canonical(identity.name, identity.canonical, vectors)
     except (PromptError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ExportError(f"{where}: the prompt in it is not well formed ({error})") from error
+        raise ExportError(f"{where}: the prompt in it is not well formed ({error})", code="not-well-formed") from error
     if prompt.id != identity.id:
-        raise ExportError(f"{where}: the prompt in it has another content than its id {identity.id} says; refused")
+        raise ExportError(
+            f"{where}: the prompt in it has another content than its id {identity.id} says; refused",
+            code="another-content",
+        )
     return prompt

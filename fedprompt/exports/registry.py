@@ -57,7 +57,9 @@ def format_named(name: str) -> Format:
         if known.name == name:
             return known
     names = [known.name for known in _FORMATS]
-    raise ExportError(f"unknown format '{name}'{did_you_mean(name, names)}; there are {', '.join(names)}")
+    raise ExportError(
+        f"unknown format '{name}'{did_you_mean(name, names)}; there are {', '.join(names)}", code="unknown-format"
+    )
 
 
 def format_of(path: Path) -> Format:
@@ -71,15 +73,15 @@ def format_of(path: Path) -> Format:
             names = frozenset(entry.name for entry in path.iterdir())
         elif path.suffix.lower() in _SINGLE:
             if not path.is_file():
-                raise ExportError(f"{path}: no such file")
+                raise ExportError(f"{path}: no such file", code="no-such-file")
             names = frozenset({path.name})
         else:
             with open_archive(path) as archive:
                 names = frozenset(archive.names)
     except OSError as error:
-        raise ExportError(f"{path}: cannot be read ({error.strerror})") from error
+        raise ExportError(f"{path}: cannot be read ({error.strerror})", code="cannot-read") from error
     for known in sorted(_FORMATS, key=lambda one: one.name == "langchain"):  # which takes any JSON, so it is asked last
         if known.recognises(path, names):
             return known
     titles = ", ".join(known.title for known in _FORMATS)
-    raise ExportError(f"{path}: nothing that fedprompt can import; its formats are {titles}")
+    raise ExportError(f"{path}: nothing that fedprompt can import; its formats are {titles}", code="nothing-to-import")

@@ -144,7 +144,9 @@ def read_braces(
         ExportError: a tag that is more than a variable, or a text without end.
     """
     if len(text) > MAX_TEXT:
-        raise ExportError(f"{where}: its text is longer than {MAX_TEXT:,} characters, which no prompt's is")
+        raise ExportError(
+            f"{where}: its text is longer than {MAX_TEXT:,} characters, which no prompt's is", code="too-long"
+        )
     found: list[Part] = []
     at = 0
     for begin, end in tags_of(text):
@@ -152,7 +154,7 @@ def read_braces(
         if text[begin + 1] != "{":
             if not quotes:
                 continue
-            raise ExportError(f"{where}: {_why_not(text[begin:end])}")
+            raise ExportError(f"{where}: {_why_not(text[begin:end])}", code="not-plain-variable")
         append(found, text[at:begin])
         at = end
         name = (_LOOSE if loose else _NAME).fullmatch(inner)
@@ -169,7 +171,7 @@ def read_braces(
             said = quoted[1] if quoted[1] is not None else quoted[2]
             append(found, re.sub(r"\\.", lambda m: _ESCAPES.get(m[0], m[0]), said, flags=re.S))
         else:
-            raise ExportError(f"{where}: {_why_not(text[begin:end])}")
+            raise ExportError(f"{where}: {_why_not(text[begin:end])}", code="not-plain-variable")
     append(found, text[at:])
     return tuple(found)
 

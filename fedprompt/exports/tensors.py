@@ -31,27 +31,30 @@ def load_tensor(blob: bytes, name: str, where: str) -> NDArray[np.float32]:
     from safetensors import SafetensorError, deserialize
 
     if len(blob) > MAX_TENSOR_BYTES:
-        raise ExportError(f"{where}: its vectors are larger than any soft prompt's")
+        raise ExportError(f"{where}: its vectors are larger than any soft prompt's", code="too-large")
     try:
         check_tensors(blob)
         tensors: dict[str, Any] = dict(deserialize(blob))  # type: ignore[no-untyped-call]
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ExportError(f"{where}: its vectors are no safetensors file, or are damaged") from error
+        raise ExportError(f"{where}: its vectors are no safetensors file, or are damaged", code="damaged") from error
     if name not in tensors:
         held = ", ".join(f"'{one[:60]}'" for one in sorted(tensors)[:3]) or "nothing"
         raise ExportError(
-            f"{where}: its safetensors file must hold the tensor '{name}' and nothing else; it holds {held}"
+            f"{where}: its safetensors file must hold the tensor '{name}' and nothing else; it holds {held}",
+            code="other-tensors",
         )
     if others := sorted(set(tensors) - {name}):
         raise ExportError(
             f"{where}: its safetensors file must hold the tensor '{name}' and nothing else; it also holds "
-            f"'{others[0][:60]}', weights that a soft prompt does not have"
+            f"'{others[0][:60]}', weights that a soft prompt does not have",
+            code="other-tensors",
         )
     found = tensors[name]
     dtype, shape = found["dtype"], tuple(found["shape"])
     if len(shape) != 2 or dtype not in _WIDTHS:
         raise ExportError(
-            f"{where}: '{name}' is {dtype} of shape {shape}, not [tokens, width] float32; save it in float32"
+            f"{where}: '{name}' is {dtype} of shape {shape}, not [tokens, width] float32; save it in float32",
+            code="wrong-shape",
         )
     if dtype == "BF16":  # the upper half of a float32
         upper = np.frombuffer(found["data"], dtype="<u2").astype("<u4") << np.uint32(16)

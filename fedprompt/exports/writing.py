@@ -33,7 +33,9 @@ def publishing(destination: Path) -> Iterator[Path]:
     """
     zipped = destination.suffix.lower() == ".zip"
     if _is_taken(destination, zipped):
-        raise ExportError(f"{destination} is there already; choose another name or take it away first")
+        raise ExportError(
+            f"{destination} is there already; choose another name or take it away first", code="there-already"
+        )
     work: Path | None = None
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +52,7 @@ def publishing(destination: Path) -> Iterator[Path]:
                 destination.rmdir()
             os.replace(content, destination)
     except OSError as error:
-        raise ExportError(_sentence(destination, error)) from error
+        raise _unwritten(destination, error) from error
     finally:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
@@ -69,7 +71,8 @@ def check_space(destination: Path, needed: int) -> None:
     if free < needed:
         raise ExportError(
             f"{destination}: the export needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB "
-            "free; make room or choose another disk"
+            "free; make room or choose another disk",
+            code="disk-full",
         )
 
 
@@ -90,12 +93,12 @@ def write_one(destination: Path, content: bytes) -> None:
         ExportError: the destination is a folder, or cannot be written.
     """
     if _is_taken(destination, True):
-        raise ExportError(f"{destination} is a folder; choose another name")
+        raise ExportError(f"{destination} is a folder; choose another name", code="there-already")
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         write_private(destination, content)
     except OSError as error:
-        raise ExportError(_sentence(destination, error)) from error
+        raise _unwritten(destination, error) from error
 
 
 def _pack(content: Path, packed: Path) -> None:
@@ -120,14 +123,16 @@ def _is_taken(destination: Path, single: bool) -> bool:
             return destination.is_dir()
         return destination.exists() and not _is_empty_folder(destination)
     except OSError as error:
-        raise ExportError(_sentence(destination, error)) from error
+        raise _unwritten(destination, error) from error
 
 
 def _is_empty_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
-def _sentence(destination: Path, error: OSError) -> str:
+def _unwritten(destination: Path, error: OSError) -> ExportError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"{destination}: the disk is full; make room or choose another disk"
-    return f"{destination}: cannot be written ({error.strerror}); choose another place"
+        return ExportError(f"{destination}: the disk is full; make room or choose another disk", code="disk-full")
+    return ExportError(
+        f"{destination}: cannot be written ({error.strerror}); choose another place", code="cannot-write"
+    )

@@ -50,7 +50,9 @@ class Beside(Generic[T]):
         try:
             threading.Thread(target=work, name=f"asks {site}", daemon=True).start()
         except RuntimeError as error:
-            raise FederationError(f"site '{site}' could not be asked: this machine starts no more threads") from error
+            raise FederationError(
+                f"site '{site}' could not be asked: this machine starts no more threads", code="no-more-threads"
+            ) from error
 
     def next(self, timeout: float | None) -> Ended[T]:
         """Return the call that ended first.

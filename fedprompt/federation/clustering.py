@@ -74,7 +74,9 @@ def group_by_scores(scores: Mapping[str, Mapping[str, float]], asked: Groups) ->
     sites = sorted(scores)
     templates = sorted({template for found in scores.values() for template in found})
     if any(set(scores[site]) != set(templates) for site in sites):
-        raise FederationError("sites scored different templates, so their scores cannot be likened")
+        raise FederationError(
+            "sites scored different templates, so their scores cannot be likened", code="different-templates"
+        )
     values = np.array([[scores[site][template] for template in templates] for site in sites], dtype=np.float64)
     centred = values - values.mean(axis=1, keepdims=True) if values.size else values
     return _grouped(sites, centred, asked, None)
@@ -131,10 +133,11 @@ def _grouped(
     sites: Sequence[str], rows: NDArray[np.float64], asked: Groups, deltas: NDArray[np.float64] | None
 ) -> Grouping:
     if not len(sites):
-        raise FederationError("no site answered, so there is nothing to make groups of")
+        raise FederationError("no site answered, so there is nothing to make groups of", code="no-answers")
     if len(sites) > MOST_SITES:
         raise FederationError(
-            f"{len(sites):,} sites are too many to liken each to each; groups are made of {MOST_SITES:,} at most"
+            f"{len(sites):,} sites are too many to liken each to each; groups are made of {MOST_SITES:,} at most",
+            code="too-many",
         )
     likeness = cosines(rows)
     groups: list[list[int]] = [list(range(len(sites)))]

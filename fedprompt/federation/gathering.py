@@ -155,7 +155,8 @@ class Gathering(Generic[T]):
             failed = [one for one in self.missing if one.why in ("failed", "refused")] or self.missing
             reason = failed[-1].reason if failed else "no site was asked"
             raise FederationError(
-                f"{given} of {len(self.taking_part)} sites answered and {self.quorum} are needed ({reason})"
+                f"{given} of {len(self.taking_part)} sites answered and {self.quorum} are needed ({reason})",
+                code="too-few-answers",
             )
 
     def _one_by_one(self) -> Iterator[tuple[str, T]]:
@@ -316,4 +317,4 @@ class Gathering(Generic[T]):
 def _told(site: str, error: Exception) -> FedPromptError:
     if isinstance(error, FedPromptError):
         return error
-    return FederationError(f"site '{site}' could not be asked ({type(error).__name__})")
+    return FederationError(f"site '{site}' could not be asked ({type(error).__name__})", code="site-not-asked")

@@ -58,7 +58,9 @@ class Hub:
             FederationError: one of them is not among this hub's.
         """
         if unknown := sorted(set(sites) - set(self.sites)):
-            raise FederationError(f"there is no site '{unknown[0]}'; there are {', '.join(self.sites)}")
+            raise FederationError(
+                f"there is no site '{unknown[0]}'; there are {', '.join(self.sites)}", code="unknown-site"
+            )
         return Hub(_Some(self._transport, sites), self._study, self._version, ledgers=self._ledgers)
 
     @property
@@ -99,14 +101,14 @@ class Hub:
         try:
             parcel = unpack_reply(data)
         except EgressRefused as error:
-            raise FederationError(f"site '{site}' sent what is no reply: {error}") from error
+            raise FederationError(f"site '{site}' sent what is no reply: {error}", code=error.code) from error
         reply = parcel.message
         if reply.task != task.task:
-            raise FederationError(f"site '{site}' answered another task than it was asked")
+            raise FederationError(f"site '{site}' answered another task than it was asked", code="not-what-was-asked")
         if isinstance(reply, Refusal):
-            raise SiteRefused(f"site '{site}' refused to {task.verb}: {REFUSALS[reply.code].hub}")
+            raise SiteRefused(f"site '{site}' refused to {task.verb}: {REFUSALS[reply.code].hub}", code=reply.code)
         if reply.verb != task.verb:
-            raise FederationError(f"site '{site}' answered '{reply.verb}' to '{task.verb}'")
+            raise FederationError(f"site '{site}' answered '{reply.verb}' to '{task.verb}'", code="not-what-was-asked")
         if (verb := verb_named(name)) is not None:
             verb.check(Terms(site), Parcel(task, arrays or {}), parcel)
         if isinstance(reply, DescribeReply) and (earlier := self._ledgers.met(site, reply.identity)) is not None:

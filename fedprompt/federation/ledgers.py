@@ -72,14 +72,17 @@ class Ledgers:
             FederationError: it is none, or the ledger does not go on from ``known``; the reply must not be used.
         """
         if not HEAD.fullmatch(delivered.head):
-            raise FederationError(f"site '{site}' sent no head of a ledger with its reply, so the reply was dropped")
+            raise FederationError(
+                f"site '{site}' sent no head of a ledger with its reply, so the reply was dropped", code="no-head"
+            )
         if known is not None and follow(known, delivered.trail) != delivered.head:
             seen = None if self._book is None else self._book.seen(site)
             since = "before in this run" if seen is None else f"at {seen.at}"
             raise FederationError(
                 f"site '{site}' showed a ledger that does not go on from the head that this hub saw {since} "
                 f"({known[:SHOWN]}...), so entries were removed or rewritten there, or an old copy was restored; its "
-                f"reply was dropped. Ask its operator for 'fedprompt site ledger --head {known}'. {_accept(site)}"
+                f"reply was dropped. Ask its operator for 'fedprompt site ledger --head {known}'. {_accept(site)}",
+                code="ledger-rewritten",
             )
         if self._book is not None:
             self._book.saw(site, delivered.head)
@@ -98,7 +101,8 @@ class Ledgers:
             raise FederationError(
                 f"site '{site}' now has the key {identity}, and this hub knew it by {seen.identity} at {seen.at}: its "
                 "key was lost, or this is another site under its name; its reply was dropped. Ask its operator. "
-                f"{_accept(site)}"
+                f"{_accept(site)}",
+                code="another-key",
             )
         new = seen is None or seen.identity is None
         earlier = self._book.elsewhere(site, identity) if new else None

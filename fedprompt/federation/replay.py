@@ -64,15 +64,20 @@ def replay(
         if updates is None:
             raise FederationError(
                 f"round {record.number}: its updates were not kept, so no site can be taken out of it; "
-                "'rounds: {keep_updates: true}' in the study keeps those of later runs"
+                "'rounds: {keep_updates: true}' in the study keeps those of later runs",
+                code="no-updates-kept",
             )
         left = [update for update in updates if update.site not in without]
         try:
             made = strategy_named(strategy.name).aggregate(vectors, left, strategy.options, state)
         except FederationError as error:
-            raise FederationError(f"round {record.number} without {', '.join(sorted(without))}: {error}") from error
+            raise FederationError(
+                f"round {record.number} without {', '.join(sorted(without))}: {error}", code=error.code
+            ) from error
         if not np.isfinite(made.vectors).all():
-            raise FederationError(f"round {record.number}: the aggregate is not finite without these sites")
+            raise FederationError(
+                f"round {record.number}: the aggregate is not finite without these sites", code="not-finite"
+            )
         prompt = Prompt(record.prompt.template, SoftPrompt(made.vectors, start.model))
         found.append(Replayed(record.number, prompt, record.prompt.id, tuple(sorted({u.site for u in left})), exact))
         vectors, state = made.vectors, made.state

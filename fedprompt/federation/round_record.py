@@ -75,7 +75,7 @@ def best_round(records: Sequence[RoundRecord], without: Collection[str] = ()) ->
         FederationError: there is none.
     """
     if not records:
-        raise FederationError("no round was run, so there is none to keep")
+        raise FederationError("no round was run, so there is none to keep", code="no-round")
 
     def worth(record: RoundRecord) -> tuple[int, float, int]:
         values = [value for site, value in sorted(record.by_site.items()) if site not in without]

@@ -66,5 +66,6 @@ def check_sites(rounds: Rounds, sites: Sequence[str]) -> None:
     if len(sites) < least:
         raise FederationError(
             f"strategy '{rounds.strategy.name}' with the study's options needs {least} sites and there are "
-            f"{len(sites)}; let more sites join, lower 'liars', or take 'median', which any number of sites can"
+            f"{len(sites)}; let more sites join, lower 'liars', or take 'median', which any number of sites can",
+            code="too-few-sites",
         )

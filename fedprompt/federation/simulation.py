@@ -100,7 +100,7 @@ class SimulatedSites:
         message = parcel.message
         rng = np.random.default_rng([self._population.seed, 1 + place, int(message.task[3:19], 16)])
         if rng.random() < self._population.dropout:
-            raise FederationError(f"site '{site}' does not answer")
+            raise FederationError(f"site '{site}' does not answer", code="no-answer")
         data = self._answer(place, parcel, rng)
         known = message.known or "0" * 64
         trail = (hashlib.sha256(data).hexdigest(),)

@@ -35,4 +35,6 @@ def unpack_state(text: str) -> State:
     try:
         return load(base64.b64decode(text, validate=True))
     except (binascii.Error, SafetensorError) as error:
-        raise FederationError("a round's stored state is damaged; restore the bank from a backup") from error
+        raise FederationError(
+            "a round's stored state is damaged; restore the bank from a backup", code="damaged"
+        ) from error

@@ -74,5 +74,6 @@ def untold(words: Sequence[str], nested: Nested) -> ModelError:
     one, other = (words[place] for place in nested.same[0])
     return ModelError(
         f"the label words {one!r} and {other!r} are the same tokens to this model's tokenizer, so it cannot tell these "
-        "labels apart; give one of them another word under 'words:'"
+        "labels apart; give one of them another word under 'words:'",
+        code="same-tokens",
     )

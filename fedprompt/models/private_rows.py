@@ -42,7 +42,9 @@ class PrivateRows:
                     asked = f"SELECT name, body FROM {self._table} WHERE name IN ({marks})"  # noqa: S608
                     found.update((bytes(name), bytes(body)) for name, body in connection.execute(asked, part))
         except sqlite3.OperationalError as error:
-            raise DataError(f"{self.path}: cannot be read now ({self._why(error)}); run again") from error
+            raise DataError(
+                f"{self.path}: cannot be read now ({self._why(error)}); run again", code="cannot-read"
+            ) from error
         except sqlite3.DatabaseError:
             self.put_aside()
             return {}
@@ -61,7 +63,8 @@ class PrivateRows:
                 connection.executemany(wanted, list(rows.items()))
         except sqlite3.OperationalError as error:
             raise DataError(
-                f"{self.path}: cannot be written ({self._why(error)}); free some disk, or look who owns it"
+                f"{self.path}: cannot be written ({self._why(error)}); free some disk, or look who owns it",
+                code="cannot-write",
             ) from error
         except sqlite3.DatabaseError:
             self.put_aside()

@@ -118,15 +118,19 @@ class Decoding:
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
-            raise ModelError(f"max_tokens {self.max_tokens}: give at least 1")
+            raise ModelError(f"max_tokens {self.max_tokens}: give at least 1", code="decoding")
         if not all(self.stop):
-            raise ModelError("stop: an empty string would end every text before it begins; take it out")
+            raise ModelError(
+                "stop: an empty string would end every text before it begins; take it out", code="decoding"
+            )
         if not 0 <= self.temperature < math.inf:
-            raise ModelError(f"temperature {self.temperature}: give 0 for greedy decoding, or a number above it")
+            raise ModelError(
+                f"temperature {self.temperature}: give 0 for greedy decoding, or a number above it", code="decoding"
+            )
         if not 0 < self.top_p <= 1:
-            raise ModelError(f"top_p {self.top_p}: give a number above 0 and at most 1")
+            raise ModelError(f"top_p {self.top_p}: give a number above 0 and at most 1", code="decoding")
         if self.seed < 0:
-            raise ModelError(f"seed {self.seed}: give 0 or a whole number above it")
+            raise ModelError(f"seed {self.seed}: give 0 or a whole number above it", code="decoding")
 
     @property
     def greedy(self) -> bool:

@@ -66,7 +66,8 @@ def load(name: str, home: Path, settings: RunSettings | None = None) -> CausalMo
     if is_chat(name):
         raise ModelError(
             f"'{name}' is a chat model, which can be scored and tried; tuning and rounds need a model of this machine, "
-            f"such as '{DEFAULT_MODEL}'"
+            f"such as '{DEFAULT_MODEL}'",
+            code="needs-local-model",
         )
     folder = find_model_folder(name, home)
     chosen = settings or settings_for(home)
@@ -106,7 +107,8 @@ def find_model_folder(name: str, home: Path) -> Path:
     known = (*BUILT_IN, *MODELS)
     raise ModelError(
         f"unknown model '{name}'{did_you_mean(name, known)}; it is neither a folder, a GGUF file, an id such as "
-        f"owner/name, nor one of {', '.join(known)}"
+        f"owner/name, nor one of {', '.join(known)}",
+        code="unknown-model",
     )
 
 
@@ -142,7 +144,9 @@ def word_reader(name: str, home: Path) -> "Encoder | CausalModel | None":
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{folder}: its tokenizer cannot be loaded ({error}); fetch the model again") from error
+        raise ModelError(
+            f"{folder}: its tokenizer cannot be loaded ({error}); fetch the model again", code="no-tokenizer"
+        ) from error
     return Encoder(tokenizer, 1)
 
 
@@ -164,7 +168,9 @@ def settings_for(home: Path) -> RunSettings:
         elif not write_first(path, kept):
             return _read_settings(path) or chosen  # another process was faster, and its measurement stands for both
     except OSError as error:
-        raise ModelError(f"{path}: the machine's settings cannot be kept ({error.strerror}); check the home") from error
+        raise ModelError(
+            f"{path}: the machine's settings cannot be kept ({error.strerror}); check the home", code="cannot-write"
+        ) from error
     return chosen
 
 

@@ -165,7 +165,9 @@ class ScriptedModel:
         """
         pieces = TOKEN.findall(text)
         if not pieces:
-            raise ModelError("a soft prompt cannot start from an empty text; give 'init' some words")
+            raise ModelError(
+                "a soft prompt cannot start from an empty text; give 'init' some words", code="no-start-text"
+            )
         vectors = SIZE * np.stack([embedding(pieces[i % len(pieces)]) for i in range(tokens)])
         return SoftPrompt(vectors.astype(np.float32), self._info.digest)
 
@@ -193,7 +195,8 @@ class ScriptedModel:
             self._tokens(query.rendered, query.words)
             if self.length(query.rendered, query.words, tokens) > WINDOW:
                 raise ModelError(
-                    f"a prompt and {tokens} soft tokens do not fit the window of {WINDOW}; shorten the text"
+                    f"a prompt and {tokens} soft tokens do not fit the window of {WINDOW}; shorten the text",
+                    code="window",
                 )
         return _Objective(queries, answers, [self._sizes(query, tokens) for query in queries])
 
@@ -206,20 +209,22 @@ class ScriptedModel:
 
     def _tokens(self, rendered: Rendered, words: Sequence[str]) -> list[str]:
         if not words:
-            raise ModelError("a choice needs at least one word to compare")
+            raise ModelError("a choice needs at least one word to compare", code="no-words")
         if (nested := self.nested(rendered, words)).same:
             raise untold(words, nested)
         tokens = TOKEN.findall(rendered.text()) + [part for word in words for part in TOKEN.findall(word)]
         longest = self.length(rendered, words)
         if longest > WINDOW:
-            raise ModelError(f"a prompt has {longest} tokens and the model's window has {WINDOW}; shorten the text")
+            raise ModelError(
+                f"a prompt has {longest} tokens and the model's window has {WINDOW}; shorten the text", code="window"
+            )
         return tokens
 
     def _mean(self, rendered: Rendered, soft: SoftPrompt | None) -> NDArray[np.float64]:
         if not rendered.has_soft:
             return np.zeros(WIDTH)
         if soft is None:
-            raise ModelError("a prompt has a soft slot but no soft prompt is given")
+            raise ModelError("a prompt has a soft slot but no soft prompt is given", code="no-soft-prompt")
         soft.check_model(self._info.digest, self._info.name, WIDTH)
         mean: NDArray[np.float64] = REACH * soft.vectors.mean(axis=0, dtype=np.float64)
         return mean
@@ -257,12 +262,19 @@ class _Objective:
         self, queries: Sequence[ChoiceQuery], answers: Sequence[int], sizes: Sequence[tuple[Tokens, int]]
     ) -> None:
         if len(queries) != len(answers):
-            raise ModelError(f"{len(queries)} queries came with {len(answers)} answers; they go in pairs")
+            raise ModelError(
+                f"{len(queries)} queries came with {len(answers)} answers; they go in pairs", code="unlike-lengths"
+            )
         for query, answer in zip(queries, answers, strict=True):
             if not query.rendered.has_soft:
-                raise ModelError("a prompt to tune has no soft slot; write {soft} where the soft prompt is to stand")
+                raise ModelError(
+                    "a prompt to tune has no soft slot; write {soft} where the soft prompt is to stand",
+                    code="no-soft-slot",
+                )
             if not 0 <= answer < len(query.words):
-                raise ModelError(f"the answer {answer} is not the index of one of {len(query.words)} words")
+                raise ModelError(
+                    f"the answer {answer} is not the index of one of {len(query.words)} words", code="no-such-answer"
+                )
         self._cases = [(context_of(query.rendered.text()), words_of(query.words)) for query in queries]
         self._answers, self._sizes = tuple(answers), sizes
 
@@ -282,7 +294,7 @@ class _Objective:
     def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
         """Return the mean loss over the cases ``rows`` and its gradient by ``vectors`` ([tokens, width])."""
         if not rows:
-            raise ModelError("a loss over no cases does not exist; give at least one row")
+            raise ModelError("a loss over no cases does not exist; give at least one row", code="no-cases")
         mean = REACH * vectors.mean(axis=0, dtype=np.float64)
         loss, slope = 0.0, np.zeros(WIDTH)
         for row in rows:

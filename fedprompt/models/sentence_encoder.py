@@ -39,7 +39,9 @@ class SentenceEncoder:
             ModelError: the folder has no safetensors, or cannot be loaded.
         """
         if not list(folder.glob("*.safetensors")):
-            raise ModelError(f"{folder}: has no *.safetensors, and other weights are never loaded")
+            raise ModelError(
+                f"{folder}: has no *.safetensors, and other weights are never loaded", code="no-safetensors"
+            )
         check_files(folder)
         import torch
         from sentence_transformers import SentenceTransformer
@@ -55,7 +57,9 @@ class SentenceEncoder:
                 model_kwargs={"dtype": torch.float32, "use_safetensors": True},
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise ModelError(f"{folder}: the encoder cannot be loaded ({type(error).__name__}: {error})") from error
+            raise ModelError(
+                f"{folder}: the encoder cannot be loaded ({type(error).__name__}: {error})", code="model-not-loaded"
+            ) from error
         return cls(model, int(model.encode(["width"], show_progress_bar=False).shape[1]))
 
     @property

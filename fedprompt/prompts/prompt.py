@@ -28,9 +28,13 @@ class Prompt:
 
     def __post_init__(self) -> None:
         if self.template.has_soft and self.soft is None:
-            raise PromptError(f"template '{self.template.name}' has a soft slot but no soft prompt is given")
+            raise PromptError(
+                f"template '{self.template.name}' has a soft slot but no soft prompt is given", code="no-soft-prompt"
+            )
         if self.soft is not None and not self.template.has_soft:
-            raise PromptError(f"template '{self.template.name}' has no {{soft}} slot for a soft prompt")
+            raise PromptError(
+                f"template '{self.template.name}' has no {{soft}} slot for a soft prompt", code="no-soft-slot"
+            )
 
     @cached_property
     def id(self) -> str:
@@ -63,11 +67,11 @@ class Prompt:
             PromptError: the parts do not fit together.
         """
         if set(body) != {"soft", "template"}:
-            raise PromptError(f"prompt '{name}' has the wrong keys")
+            raise PromptError(f"prompt '{name}' has the wrong keys", code="not-well-formed")
         template = Template.from_canonical(name, body["template"])
         described = body["soft"]
         if (described is None) != (vectors is None):
-            raise PromptError(f"prompt '{name}' and its vectors do not belong together")
+            raise PromptError(f"prompt '{name}' and its vectors do not belong together", code="not-well-formed")
         if described is None or vectors is None:
             return cls(template)
         if (
@@ -75,11 +79,14 @@ class Prompt:
             or set(described) != {"model", "tokens", "width"}
             or not isinstance(described["model"], str)
         ):
-            raise PromptError(f"prompt '{name}' does not describe its vectors by model, tokens and width")
+            raise PromptError(
+                f"prompt '{name}' does not describe its vectors by model, tokens and width", code="not-well-formed"
+            )
         soft = SoftPrompt(vectors, described["model"])
         if (soft.tokens, soft.width) != (described["tokens"], described["width"]):
             raise PromptError(
                 f"prompt '{name}' says {described['tokens']} x {described['width']} "
-                f"but its vectors are {soft.tokens} x {soft.width}"
+                f"but its vectors are {soft.tokens} x {soft.width}",
+                code="not-well-formed",
             )
         return cls(template, soft)

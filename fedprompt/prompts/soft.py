@@ -31,9 +31,12 @@ class SoftPrompt:
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
             vectors = np.ascontiguousarray(self.vectors, dtype="<f4")
         if vectors.ndim != 2 or not 1 <= vectors.shape[0] <= MAX_TOKENS or not 1 <= vectors.shape[1] <= MAX_WIDTH:
-            raise PromptError(f"a soft prompt is [tokens, width] with 1 to {MAX_TOKENS} tokens, not {vectors.shape}")
+            raise PromptError(
+                f"a soft prompt is [tokens, width] with 1 to {MAX_TOKENS} tokens, not {vectors.shape}",
+                code="wrong-shape",
+            )
         if not np.isfinite(vectors).all():
-            raise PromptError("a soft prompt holds a value that is not a finite number")
+            raise PromptError("a soft prompt holds a value that is not a finite number", code="not-finite")
         if vectors is self.vectors or np.shares_memory(vectors, self.vectors):
             vectors = vectors.copy()
         vectors.setflags(write=False)
@@ -68,11 +71,13 @@ class SoftPrompt:
         """
         if self.model == digest:
             return
-        if self.width != width:
+        another = self.width != width
+        if another:
             why = f"it has width {self.width} and {name} has width {width}, so it is another model"
         else:
             why = "the width agrees, so it is a quantised copy, another revision or another tokenizer of such a model"
         raise ModelMismatch(
             f"the soft prompt was tuned for the model {self.model[:19]} and not for {name} ({digest[:19]}): {why}; "
-            "load the model it was tuned for, or tune it anew on this one"
+            "load the model it was tuned for, or tune it anew on this one",
+            code="another-width" if another else "another-revision",
         )

@@ -31,7 +31,9 @@ class Demonstrations:
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= 64:
-            raise PromptError(f"demonstrations need a count from 1 to 64, not {self.count}")
+            raise PromptError(
+                f"demonstrations need a count from 1 to 64, not {self.count}", code="demonstrations-count"
+            )
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Message:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise PromptError(f"a message's role is one of {', '.join(ROLES)}, not '{self.role}'")
+            raise PromptError(f"a message's role is one of {', '.join(ROLES)}, not '{self.role}'", code="message-role")
 
 
 @dataclass(frozen=True)
@@ -69,30 +71,39 @@ class Template:
 
     def __post_init__(self) -> None:
         if (self.text is None) == (self.messages is None):
-            raise PromptError(f"template '{self.name}' needs either text or messages, not both or none")
+            raise PromptError(
+                f"template '{self.name}' needs either text or messages, not both or none", code="text-or-messages"
+            )
         if self.messages is not None and not self.messages:
-            raise PromptError(f"template '{self.name}' has no messages")
+            raise PromptError(f"template '{self.name}' has no messages", code="no-message")
         if sum(map(len, self._sources())) > MAX_TEMPLATE_CHARACTERS:
-            raise PromptError(f"template '{self.name}' is longer than {MAX_TEMPLATE_CHARACTERS:,} characters")
+            raise PromptError(
+                f"template '{self.name}' is longer than {MAX_TEMPLATE_CHARACTERS:,} characters", code="too-long"
+            )
         try:
             "".join((*self._sources(), *(self.words or {}).values(), *(self.words or {}))).encode()
         except UnicodeEncodeError as error:
             raise PromptError(
-                f"template '{self.name}' holds half of a surrogate pair, which is not Unicode text"
+                f"template '{self.name}' holds half of a surrogate pair, which is not Unicode text",
+                code="half-a-character",
             ) from error
         names = [name for source in self._parsed for _, name in source if name is not None]
         if names.count("soft") > 1:
-            raise PromptError(f"template '{self.name}' has {names.count('soft')} soft slots; one is the most")
+            raise PromptError(
+                f"template '{self.name}' has {names.count('soft')} soft slots; one is the most",
+                code="several-soft-slots",
+            )
         if ("demonstrations" in names) != (self.demonstrations is not None):
             raise PromptError(
-                f"template '{self.name}' needs both a {{demonstrations}} slot and 'demonstrations: {{count: N}}'"
+                f"template '{self.name}' needs both a {{demonstrations}} slot and 'demonstrations: {{count: N}}'",
+                code="demonstrations-in-part",
             )
         if self.words is not None:
             object.__setattr__(self, "words", dict(self.words))  # what the caller keeps may change
             if any(not word for word in self.words.values()):
-                raise PromptError(f"template '{self.name}' has an empty label word")
+                raise PromptError(f"template '{self.name}' has an empty label word", code="empty-word")
             if len(set(self.words.values())) != len(self.words):
-                raise PromptError(f"template '{self.name}' uses one word for two labels")
+                raise PromptError(f"template '{self.name}' uses one word for two labels", code="same-word")
 
     def _sources(self) -> tuple[str, ...]:
         if self.text is not None:
@@ -130,7 +141,10 @@ class Template:
         """
         given = dict(self.words or {})
         if stray := [label for label in given if label not in labels]:
-            raise PromptError(f"template '{self.name}' has a word for '{stray[0][:MOST_SHOWN]}', which is not a label")
+            raise PromptError(
+                f"template '{self.name}' has a word for '{stray[0][:MOST_SHOWN]}', which is not a label",
+                code="word-without-label",
+            )
         space = "" if self.is_chat or (self.text or "")[-1:].isspace() or not self.text else " "
         return replace(self, words={label: given.get(label, space + label) for label in labels})
 
@@ -156,7 +170,7 @@ class Template:
         """
         try:
             if set(body) != {"demonstrations", "messages", "text", "words"}:
-                raise PromptError(f"template '{name}' has the wrong keys")
+                raise PromptError(f"template '{name}' has the wrong keys", code="not-well-formed")
             shots, messages = body["demonstrations"], body["messages"]
             return cls(
                 name=name,
@@ -166,7 +180,9 @@ class Template:
                 demonstrations=None if shots is None else Demonstrations(int(shots["count"]), str(shots["separator"])),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise PromptError(f"template '{name}' is not well formed ({type(error).__name__})") from error
+            raise PromptError(
+                f"template '{name}' is not well formed ({type(error).__name__})", code="not-well-formed"
+            ) from error
 
     def render(
         self, fields: Mapping[str, str], demonstrations: Sequence[tuple[Mapping[str, str], str]] = ()
@@ -201,7 +217,9 @@ class Template:
                 values.append(shown)
             elif name is not None:
                 if name not in fields:
-                    raise PromptError(f"template '{self.name}' names the field '{name}', which the case lacks")
+                    raise PromptError(
+                        f"template '{self.name}' names the field '{name}', which the case lacks", code="field-missing"
+                    )
                 values.append(fields[name])
             for value in values:
                 last = pieces[-1]
@@ -213,12 +231,18 @@ class Template:
 
     def _show(self, spec: Demonstrations, cases: Sequence[tuple[Mapping[str, str], str]]) -> str:
         if len(cases) < spec.count:
-            raise PromptError(f"template '{self.name}' shows {spec.count} demonstrations, only {len(cases)} are there")
+            raise PromptError(
+                f"template '{self.name}' shows {spec.count} demonstrations, only {len(cases)} are there",
+                code="too-few-demonstrations",
+            )
         words = self.words or {}
         shown = []
         for fields, label in cases[: spec.count]:
             if missing := [name for name in self.variables if name not in fields]:
-                raise PromptError(f"template '{self.name}' names the field '{missing[0]}', which a demonstration lacks")
+                raise PromptError(
+                    f"template '{self.name}' names the field '{missing[0]}', which a demonstration lacks",
+                    code="field-missing",
+                )
             body = "".join(
                 literal + ("" if name is None or name in RESERVED else fields[name])
                 for source in self._parsed
@@ -233,11 +257,12 @@ def _parse(source: str, name: str) -> tuple[tuple[str, str | None], ...]:
         parsed = list(Formatter().parse(source))
     except ValueError as error:
         raise PromptError(
-            f"template '{name}' has braces that do not match ({error}); write {{{{ and }}}} for plain braces"
+            f"template '{name}' has braces that do not match ({error}); write {{{{ and }}}} for plain braces",
+            code="braces",
         ) from error
     for _, variable, spec, conversion in parsed:
         if variable is not None and (not variable.isidentifier() or spec or conversion):
-            raise PromptError(_not_plain(name, variable, spec, conversion))
+            raise PromptError(_not_plain(name, variable, spec, conversion), code="not-plain-variable")
     return tuple((literal, variable) for literal, variable, _, _ in parsed)
 
 

@@ -247,7 +247,9 @@ class AtSite:
     @property
     def _model(self) -> CausalModel:
         if self._local is None:
-            raise ModelError("a chat model takes words only: it cannot be tuned, nor given a soft prompt")
+            raise ModelError(
+                "a chat model takes words only: it cannot be tuned, nor given a soft prompt", code="words-only"
+            )
         return self._local
 
     def _stepped(self, task: TuneTask, step: int, loss: float) -> None:

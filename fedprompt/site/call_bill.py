@@ -49,7 +49,9 @@ class CallBill:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(line)
         except OSError as error:
-            raise DataError(f"{self.path}: the bill of calls cannot be written ({error.strerror})") from error
+            raise DataError(
+                f"{self.path}: the bill of calls cannot be written ({error.strerror})", code="cannot-write"
+            ) from error
 
     def read(self) -> Mapping[str, Mapping[tuple[Role, str], Tally]]:
         """Return study -> (role, name) -> what it took; a line that is not whole is left out."""

@@ -41,18 +41,26 @@ class SiteFolder:
             DataError: the folder or the key cannot be made, another key is there already, or the key is lost.
         """
         if key is not None and len(key) != KEY_BYTES:
-            raise DataError(f"{self._key}: a site's key has {KEY_BYTES} bytes, this one has {len(key)}")
+            raise DataError(
+                f"{self._key}: a site's key has {KEY_BYTES} bytes, this one has {len(key)}", code="key-length"
+            )
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._key.exists():
                 if key is not None and self.key != key:
-                    raise DataError(f"{self._key}: another key is there; move the folder away to start anew")
+                    raise DataError(
+                        f"{self._key}: another key is there; move the folder away to start anew", code="another-key"
+                    )
                 return
             if key is None and (left := self._left()):
-                raise DataError(f"{self._key}: the site's key is lost, and '{left}' was made with it; {LOST}")
+                raise DataError(
+                    f"{self._key}: the site's key is lost, and '{left}' was made with it; {LOST}", code="key-lost"
+                )
             write_private(self._key, secrets.token_bytes(KEY_BYTES) if key is None else key)
         except OSError as error:
-            raise DataError(f"{self.path}: the site's folder cannot be made ({error.strerror})") from error
+            raise DataError(
+                f"{self.path}: the site's folder cannot be made ({error.strerror})", code="cannot-write"
+            ) from error
 
     def _left(self) -> str | None:
         """Return the name of a file that belongs to a key, None where there is none."""
@@ -78,11 +86,17 @@ class SiteFolder:
         try:
             key = self._key.read_bytes()
         except FileNotFoundError as error:
-            raise DataError(f"{self._key}: the site's key cannot be read (it is not there); {LOST}") from error
+            raise DataError(
+                f"{self._key}: the site's key cannot be read (it is not there); {LOST}", code="key-lost"
+            ) from error
         except OSError as error:
-            raise DataError(f"{self._key}: the site's key cannot be read ({error.strerror})") from error
+            raise DataError(
+                f"{self._key}: the site's key cannot be read ({error.strerror})", code="cannot-read"
+            ) from error
         if len(key) != KEY_BYTES:
-            raise DataError(f"{self._key}: a site's key has {KEY_BYTES} bytes, this one has {len(key)}")
+            raise DataError(
+                f"{self._key}: a site's key has {KEY_BYTES} bytes, this one has {len(key)}", code="key-length"
+            )
         return key
 
     def assignment(self, study: str) -> Path:

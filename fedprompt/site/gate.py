@@ -152,7 +152,8 @@ class Gate:
             raise LedgerError(
                 f"{self._replies.path}: the ledger says that this question was answered, the answer is not kept, and "
                 "computing it anew gives another one; nothing was sent. Restore the file from a backup. Without one, "
-                "this question stays unanswered, what was answered stays spent, and new questions are answered"
+                "this question stays unanswered, what was answered stays spent, and new questions are answered",
+                code="reply-lost",
             )
 
     def _write(
@@ -171,7 +172,7 @@ class Gate:
     def _trail(self, known: str | None) -> tuple[str, ...]:
         trail = self._grown(known)
         if trail is None:
-            raise LedgerError(self._told(str(known)))
+            raise LedgerError(self._told(str(known)), code="ledger-rewritten")
         return trail
 
     def _grown(self, known: str | None) -> tuple[str, ...] | None:

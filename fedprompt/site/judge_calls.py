@@ -72,4 +72,7 @@ def only_here(judge: Judge, prompts: Sequence[str]) -> None:
         ModelError: the judge runs on another machine.
     """
     if isinstance(judge, ChatJudge) and judge.model.info.remote:
-        raise ModelError(f"the judge '{judge.name}' runs on another machine and no ledger would show what it was asked")
+        raise ModelError(
+            f"the judge '{judge.name}' runs on another machine and no ledger would show what it was asked",
+            code="may-not-be-sent",
+        )

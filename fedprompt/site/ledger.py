@@ -89,7 +89,7 @@ class Ledger:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise LedgerError(
-                f"{self.path}: the ledger cannot be opened ({error.strerror}); nothing was sent"
+                f"{self.path}: the ledger cannot be opened ({error.strerror}); nothing was sent", code="cannot-write"
             ) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -114,7 +114,8 @@ class Ledger:
             except OSError as error:
                 os.ftruncate(handle, size)  # half a line would break the chain
                 raise LedgerError(
-                    f"{self.path}: the ledger cannot be written ({error.strerror}); nothing was sent"
+                    f"{self.path}: the ledger cannot be written ({error.strerror}); nothing was sent",
+                    code="cannot-write",
                 ) from error
             return Entry(**body)
         finally:
@@ -131,7 +132,9 @@ class Ledger:
         except FileNotFoundError:
             return ()
         except OSError as error:
-            raise LedgerError(f"{self.path}: the ledger cannot be read ({error.strerror})") from error
+            raise LedgerError(
+                f"{self.path}: the ledger cannot be read ({error.strerror})", code="cannot-read"
+            ) from error
         held = held[: _whole(held)]
         # What was checked before and is byte for byte as it was then need not be parsed again.
         length, digest, known = self._checked
@@ -145,9 +148,14 @@ class Ledger:
         for number, line in enumerate(lines, start=len(found) + 1):
             entry = _entry(line)
             if entry is None:
-                raise LedgerError(f"{self.path} line {number}: not an entry of a ledger; restore a backup")
+                raise LedgerError(
+                    f"{self.path} line {number}: not an entry of a ledger; restore a backup", code="damaged"
+                )
             if entry.number != number or entry.before != before:
-                raise LedgerError(f"{self.path} line {number}: the chain of hashes is broken here; restore a backup")
+                raise LedgerError(
+                    f"{self.path} line {number}: the chain of hashes is broken here; restore a backup",
+                    code="chain-broken",
+                )
             before = entry.hash
             found.append(entry)
         if held.endswith(b"\n"):
@@ -191,7 +199,9 @@ class Ledger:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise LedgerError(f"{self.path}: the ledger cannot be read ({error.strerror})") from error
+            raise LedgerError(
+                f"{self.path}: the ledger cannot be read ({error.strerror})", code="cannot-read"
+            ) from error
 
     def _mended(self, handle: int) -> bytes:
         """Return the content without half an entry at its end, which is set aside.
@@ -208,7 +218,8 @@ class Ledger:
         except OSError as error:
             raise LedgerError(
                 f"{self.path}: its last {len(held) - length} bytes are half an entry, and they cannot be set aside "
-                f"({error.strerror}); nothing was sent. Check the disk and the folder's rights, then run again"
+                f"({error.strerror}); nothing was sent. Check the disk and the folder's rights, then run again",
+                code="cannot-write",
             ) from error
         log.warning(
             "%s: its last %d bytes were half an entry, as a power loss leaves it, of a reply that never left; they "
@@ -226,7 +237,8 @@ class Ledger:
         entry = _entry(held.removesuffix(b"\n").rsplit(b"\n", 1)[-1])
         if entry is None:
             raise LedgerError(
-                f"{self.path}: the ledger's last line is damaged; restore a backup before anything is sent"
+                f"{self.path}: the ledger's last line is damaged; restore a backup before anything is sent",
+                code="damaged",
             )
         return entry
 

@@ -93,7 +93,9 @@ class OwnPrompts:
         try:
             write_private(self._path, data)
         except OSError as error:
-            raise DataError(f"{self._path}: the chosen prompt cannot be kept ({error.strerror})") from error
+            raise DataError(
+                f"{self._path}: the chosen prompt cannot be kept ({error.strerror})", code="cannot-write"
+            ) from error
 
     def find(self, name: str) -> SoftPrompt | None:
         """Return what was kept under this id, None if nothing or something else was.
@@ -112,5 +114,5 @@ class OwnPrompts:
             return None
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             raise DataError(
-                f"{self._path}: the chosen prompt cannot be read; it is made anew when asked for"
+                f"{self._path}: the chosen prompt cannot be read; it is made anew when asked for", code="cannot-read"
             ) from error

@@ -68,10 +68,12 @@ def read_policy(path: Path) -> Policy:
     except FileNotFoundError:
         return Policy()
     except OSError as error:
-        raise DataError(f"{path}: the site's policy cannot be read ({error.strerror})") from error
+        raise DataError(f"{path}: the site's policy cannot be read ({error.strerror})", code="cannot-read") from error
     except Unfit as error:
         field = ".".join(map(str, error.place)) or "policy"
-        raise DataError(f"{path}, {field}: {error.reason}; set it with 'fedprompt site policy'") from None
+        raise DataError(
+            f"{path}, {field}: {error.reason}; set it with 'fedprompt site policy'", code="not-well-formed"
+        ) from None
 
 
 def write_policy(path: Path, policy: Policy) -> None:

@@ -135,12 +135,14 @@ class ReplyStore:
         except (sqlite3.OperationalError, OSError) as error:
             raise LedgerError(
                 f"{self.path}: replies cannot be kept or read now ({error}); nothing was sent. Check the disk and the "
-                "file's rights, then run again"
+                "file's rights, then run again",
+                code="cannot-write",
             ) from error
         except sqlite3.Error as error:
             raise LedgerError(
                 f"{self.path}: the site's replies are damaged ({error}); nothing was sent and the file was left as it "
-                "is. Restore it from a backup: it holds what this site has answered and spent"
+                "is. Restore it from a backup: it holds what this site has answered and spent",
+                code="damaged",
             ) from error
 
 

@@ -29,7 +29,8 @@ def check_key(folder: SiteFolder) -> None:
         raise LedgerError(
             f"{folder.path}: its key is another one ({identity}) than the key that its ledger names ({known}); nothing "
             "was sent. Restore 'site.key' from the backup that the ledger belongs to. If that key is lost, move the "
-            "whole folder away and join as a new site: with another key your cases are cut and ordered otherwise"
+            "whole folder away and join as a new site: with another key your cases are cut and ordered otherwise",
+            code="another-key",
         )
 
 

@@ -27,7 +27,8 @@ def collected(start: NDArray[np.float32], updates: Iterable[Update], least: int,
     if len(found) < max(1, least):
         raise FederationError(
             f"{name} with these options needs {max(1, least)} updates and {len(found)} came; "
-            "more sites must take part, or the study must allow for fewer liars"
+            "more sites must take part, or the study must allow for fewer liars",
+            code="too-few-updates",
         )
     return found
 

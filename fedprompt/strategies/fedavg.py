@@ -42,7 +42,9 @@ def weighted_mean(start: NDArray[np.float32], updates: Iterable[Update]) -> NDAr
         total += weighted
         cases += update.cases
     if not cases:
-        raise FederationError("no site sent an update over any case, so there is nothing to aggregate")
+        raise FederationError(
+            "no site sent an update over any case, so there is nothing to aggregate", code="no-updates"
+        )
     return total / cases
 
 

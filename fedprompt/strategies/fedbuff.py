@@ -46,11 +46,13 @@ class FedBuff(Strategy):
         total, count = np.zeros(start.shape, dtype=np.float64), 0
         for update in sorted(updates, key=lambda one: one.site) if isinstance(updates, Sequence) else updates:
             if update.delta.shape != start.shape:
-                raise FederationError(f"the update of site '{update.site}' has another shape than the soft prompt")
+                raise FederationError(
+                    f"the update of site '{update.site}' has another shape than the soft prompt", code="wrong-shape"
+                )
             total += update.delta
             count += 1
         if not count:
-            raise FederationError("no site sent an update, so there is nothing to aggregate")
+            raise FederationError("no site sent an update, so there is nothing to aggregate", code="no-updates")
         return Aggregate(moved(start, options["lr"] * total / count))
 
 

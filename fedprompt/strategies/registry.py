@@ -26,7 +26,10 @@ def register(strategy: Strategy) -> Strategy:
         FederationError: the name is taken.
     """
     if strategy.name in _known:
-        raise FederationError(f"the strategy name '{strategy.name}' is taken; give the new strategy another name")
+        raise FederationError(
+            f"the strategy name '{strategy.name}' is taken; give the new strategy another name",
+            code="strategy-name-taken",
+        )
     _known[strategy.name] = strategy
     return strategy
 
@@ -38,7 +41,7 @@ def strategy_named(name: str) -> Strategy:
         FederationError: there is none; suggests the nearest name.
     """
     if name not in _known:
-        raise FederationError(f"unknown strategy '{name}'{did_you_mean(name, _known)}")
+        raise FederationError(f"unknown strategy '{name}'{did_you_mean(name, _known)}", code="unknown-strategy")
     return _known[name]
 
 

@@ -109,8 +109,10 @@ def in_site_order(start: NDArray[np.float32], updates: Iterable[Update]) -> Iter
     seen: set[str] = set()
     for update in ordered:
         if update.delta.shape != start.shape:
-            raise FederationError(f"the update of site '{update.site}' has another shape than the soft prompt")
+            raise FederationError(
+                f"the update of site '{update.site}' has another shape than the soft prompt", code="wrong-shape"
+            )
         if update.site in seen:
-            raise FederationError(f"site '{update.site}' sent two updates in one round")
+            raise FederationError(f"site '{update.site}' sent two updates in one round", code="two-updates")
         seen.add(update.site)
         yield update

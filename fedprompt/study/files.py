@@ -18,6 +18,13 @@ MAX_PLACE = 200
 STUDY = Bounds(MAX_STUDY_BYTES, values=MAX_PARTS, nested=70_000, members=2_000, depth=32)
 ONE_LINE = {number: " " for number in (*range(32), 127, 0x85, 0x2028, 0x2029)}
 Complete = Callable[[Study], Study]
+# What pydantic calls a fault -> the error's code.
+CODES = {
+    "extra_forbidden": "unknown-field",
+    "missing": "field-missing",
+    "misfit": "does-not-fit",
+    "value_error": "does-not-fit",
+}
 
 
 class Misfit(Exception):
@@ -39,19 +46,24 @@ def read_study(path: Path, complete: Complete | None = None) -> Study:
     """
     try:
         if path.exists() and not path.is_file() and not path.is_dir():  # a pipe that nobody writes to never ends
-            raise StudyError(f"{path}: is not a regular file; save the study to a file first")
+            raise StudyError(f"{path}: is not a regular file; save the study to a file first", code="not-a-file")
         with path.open("rb") as file:
             data = file.read(MAX_STUDY_BYTES + 1)
         if len(data) > MAX_STUDY_BYTES:
-            raise StudyError(f"{path}: a study file is at most {MAX_STUDY_BYTES:,} bytes; this is not one")
+            raise StudyError(
+                f"{path}: a study file is at most {MAX_STUDY_BYTES:,} bytes; this is not one", code="too-large"
+            )
         return parse_study(data.decode("utf-8"), str(path), complete)
     except UnicodeDecodeError as error:
-        raise StudyError(f"{path}: not UTF-8 text (byte {error.start}); save the study as UTF-8") from error
+        raise StudyError(
+            f"{path}: not UTF-8 text (byte {error.start}); save the study as UTF-8", code="not-utf-8"
+        ) from error
     except IsADirectoryError as error:
-        raise StudyError(f"{path}: is a folder; give the study's YAML file") from error
+        raise StudyError(f"{path}: is a folder; give the study's YAML file", code="not-a-file") from error
     except OSError as error:
         raise StudyError(
-            f"{path}: cannot be read ({error.strerror}); 'fedprompt study new --data FILE' drafts one"
+            f"{path}: cannot be read ({error.strerror}); 'fedprompt study new --data FILE' drafts one",
+            code="cannot-read",
         ) from error
 
 
@@ -62,27 +74,30 @@ def parse_study(text: str, where: str = "study", complete: Complete | None = Non
         StudyError: the text is not YAML, is beyond its bounds, or is not a study.
     """
     if len(text) > MAX_STUDY_BYTES:
-        raise StudyError(f"{where}: a study is at most {MAX_STUDY_BYTES:,} bytes; this is not one")
+        raise StudyError(f"{where}: a study is at most {MAX_STUDY_BYTES:,} bytes; this is not one", code="too-large")
     try:
         document = read_yaml(text)
     except YamlProblem as error:
-        raise _refused(where, error.line, error.place, error.reason) from error
+        raise _refused(where, error.line, error.place, error.reason, code="not-yaml") from error
     if document.root is None or document.root.kind != "mapping":
-        raise StudyError(f"{where}: a study is a list of 'key: value' lines, beginning with 'study: NAME'")
+        raise StudyError(
+            f"{where}: a study is a list of 'key: value' lines, beginning with 'study: NAME'", code="not-a-study"
+        )
     if (bare := bare_key(document)) is not None:
-        raise _refused(where, *bare)
+        raise _refused(where, *bare, code="key-is-no-text")
     try:
         study = checked_value(Study, document.value, STUDY)
         study = study if complete is None else complete(study)
     except Misfit as error:
-        raise _refused(where, *_placed(document, error)) from error
+        raise _refused(where, *_placed(document, error), code="does-not-fit") from error
     except Unfit as error:
         place = place_of(document, error.place)
-        raise _refused(where, document.find(place)[0], place, reason_of(document, place, error)) from None
+        line, reason = document.find(place)[0], reason_of(document, place, error)
+        raise _refused(where, line, place, reason, code=CODES.get(error.kind, "not-well-formed")) from None
     if (otherwise := told_otherwise(document, study)) is not None:
-        raise _refused(where, *otherwise)
+        raise _refused(where, *otherwise, code="said-otherwise")
     if (found := unshown(study)) is not None:
-        raise _refused(where, document.find(found[0])[0], *found)
+        raise _refused(where, document.find(found[0])[0], *found, code="case-not-shown")
     return study
 
 
@@ -93,7 +108,7 @@ def _placed(document: Document, error: Misfit) -> tuple[int, tuple[str | int, ..
     return line, error.place, error.reason if better is None else better
 
 
-def _refused(where: str, line: int, place: tuple[str | int, ...], reason: str) -> StudyError:
+def _refused(where: str, line: int, place: tuple[str | int, ...], reason: str, *, code: str) -> StudyError:
     field = ".".join(str(part) for part in place)
     shown = f", {field[:MAX_PLACE]}" if field else "" if reason.startswith("not valid") else ", study"
-    return StudyError(f"{where} line {line}{shown}: {reason}".translate(ONE_LINE))
+    return StudyError(f"{where} line {line}{shown}: {reason}".translate(ONE_LINE), code=code)

@@ -340,7 +340,9 @@ class Study(Closed):
             PromptError: the study has none.
         """
         if self.soft is None:
-            raise PromptError(f"the study '{self.study}' has no 'soft:' part, so there is nothing to tune")
+            raise PromptError(
+                f"the study '{self.study}' has no 'soft:' part, so there is nothing to tune", code="no-soft-part"
+            )
         return _template("soft prompt", self.soft.template, self.soft).with_words(self.answer.labels)
 
     def questions(self, cases: int) -> int:

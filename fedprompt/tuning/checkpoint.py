@@ -52,7 +52,9 @@ class Checkpoint:
         try:
             write_private(self.path, save(arrays, {"state": state.model_dump_json()}))
         except OSError as error:
-            raise TuningError(f"{self.path}: the checkpoint cannot be written ({error.strerror})") from error
+            raise TuningError(
+                f"{self.path}: the checkpoint cannot be written ({error.strerror})", code="cannot-write"
+            ) from error
 
     def read(self) -> tuple[Progressed, dict[str, NDArray[np.float32]]] | None:
         """Return the state, or None where there is none of this run or it cannot be read."""

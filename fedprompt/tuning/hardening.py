@@ -45,7 +45,10 @@ class SearchSettings:
 
     def __post_init__(self) -> None:
         if not 0 <= self.steps <= 10_000 or self.seed < 0:
-            raise TuningError(f"a search has 0 to 10,000 steps and a seed from 0, not {self.steps} and {self.seed}")
+            raise TuningError(
+                f"a search has 0 to 10,000 steps and a seed from 0, not {self.steps} and {self.seed}",
+                code="search-settings",
+            )
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,10 @@ def project(vocabulary: Vocabulary, vectors: NDArray[np.float32], by: Literal["c
         longer = ((*chosen, token) for token in row)
         follows = next((tokens for tokens in longer if vocabulary.reads_back(tokens)), None)
         if follows is None:
-            raise TuningError(f"no word near vector {place} of the soft prompt can be written after those before it")
+            raise TuningError(
+                f"no word near vector {place} of the soft prompt can be written after those before it",
+                code="no-word-near",
+            )
         chosen = follows
     return chosen
 

@@ -79,7 +79,7 @@ def prepare(
         DataError: too few cases for demonstrations.
     """
     if study.soft is None:
-        raise PromptError(f"the study '{study.study}' has no soft slot")
+        raise PromptError(f"the study '{study.study}' has no soft slot", code="no-soft-slot")
     slot = Prompt(study.soft_template(), SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
     labels, tokens = study.answer.labels, study.soft.tokens
     shown = Shown(slot.template, tune)

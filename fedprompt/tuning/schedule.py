@@ -30,11 +30,15 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.first < 0:
-            raise TuningError(f"{self.first} steps cannot have been taken before; rounds are counted from 1")
+            raise TuningError(
+                f"{self.first} steps cannot have been taken before; rounds are counted from 1", code="steps-before"
+            )
         if self.kind == "cosine" and self.total is None:
-            raise TuningError("a cosine schedule needs the number of steps in all")
+            raise TuningError("a cosine schedule needs the number of steps in all", code="steps-unknown")
         if self.warmup < 0 or (self.total is not None and self.warmup > self.total):
-            raise TuningError(f"a warm-up of {self.warmup} steps does not fit into {self.total} steps")
+            raise TuningError(
+                f"a warm-up of {self.warmup} steps does not fit into {self.total} steps", code="warm-up-too-long"
+            )
 
     def factor(self, step: int) -> float:
         """Return what the learning rate is multiplied by at ``step``, counted from 1."""

@@ -75,7 +75,7 @@ def tune_soft(
             try. The checkpoint of the step before is kept.
     """
     if not len(objective):
-        raise TuningError("there are no cases to tune on")
+        raise TuningError("there are no cases to tune on", code="no-cases")
     state = _resumed(start, settings.lr, rng, checkpoint)
     while state.step < settings.steps:
         stop.check()
@@ -118,13 +118,17 @@ def _slope(
         try:
             found = objective.loss_and_gradient(vectors, part)
         except TuningError as error:
-            raise TuningError(f"step {step}, learning rate {lr:g}: {error}") from error
+            raise TuningError(f"step {step}, learning rate {lr:g}: {error}", code=error.code) from error
         loss += found.loss * len(part) / len(rows)
         gradient += found.gradient.astype(np.float64) * (len(part) / len(rows))
     if not math.isfinite(loss):
-        raise TuningError(f"step {step}, learning rate {lr:g}: the loss is not a finite number; lower the rate")
+        raise TuningError(
+            f"step {step}, learning rate {lr:g}: the loss is not a finite number; lower the rate", code="not-finite"
+        )
     if not np.isfinite(gradient).all():
-        raise TuningError(f"step {step}, learning rate {lr:g}: the slope is not a finite number; lower the rate")
+        raise TuningError(
+            f"step {step}, learning rate {lr:g}: the slope is not a finite number; lower the rate", code="not-finite"
+        )
     return LossGradient(loss, gradient.astype(np.float32))
 
 

@@ -75,9 +75,12 @@ class WordObjective:
             DataError: an answer is no label, or too few cases for demonstrations.
         """
         if not template.has_soft or not cases:
-            raise TuningError("to look for words there must be a template with a {soft} slot, and cases to measure on")
+            raise TuningError(
+                "to look for words there must be a template with a {soft} slot, and cases to measure on",
+                code="nothing-to-measure",
+            )
         if not (np.isfinite(fluency) and fluency >= 0):
-            raise TuningError(f"the fluency weight is a number from 0 up, not {fluency}")
+            raise TuningError(f"the fluency weight is a number from 0 up, not {fluency}", code="fluency-weight")
         self._model, self._vocabulary, self._template, self._cases = model, vocabulary, template, tuple(cases)
         self._labels, self._fluency, self._tokens, self._stop = list(answer.labels), fluency, tokens, stop
         self._shown = Shown(template, tune)
@@ -113,7 +116,9 @@ class WordObjective:
         surprises = nats.reshape(len(before), len(candidates)).mean(axis=0)
         totals = losses + self._fluency * surprises
         if not np.isfinite(totals).all():
-            raise TuningError("the loss of some words is not a finite number, so words cannot be told apart")
+            raise TuningError(
+                "the loss of some words is not a finite number, so words cannot be told apart", code="not-finite"
+            )
         rated = zip(candidates, losses.tolist(), surprises.tolist(), totals.tolist(), strict=True)
         return tuple(Words(tuple(one), loss, surprise, total) for one, loss, surprise, total in rated)
 

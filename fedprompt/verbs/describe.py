@@ -85,7 +85,7 @@ class Describe(Verb):
     def check(self, terms: Terms, asked: Parcel[DescribeTask], given: Parcel[DescribeReply]) -> None:
         """Refuse a site whose version is too far away."""
         if (told := misfit(asked.message.version, given.message.version)) is not None:
-            raise FederationError(f"site '{terms.site}': {told}")
+            raise FederationError(f"site '{terms.site}': {told}", code="other-version")
 
     def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:
         """Tell the counts."""

@@ -159,7 +159,7 @@ class Evaluate(Verb):
             or (choice.prompt not in known[choice.kind] if choice.kind in known else choice.prompt[:3] != "h1:")
             or (choice.share is not None) != choice.kind.startswith("mixture")
         ):
-            raise FederationError(f"site '{terms.site}' answered a choice that it was not given")
+            raise FederationError(f"site '{terms.site}' answered a choice that it was not given", code="not-given")
         check_scores(terms, reply, {choice.prompt}, "validation", ())
 
     def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:

@@ -158,7 +158,7 @@ def check_scores(
         or sorted(compared) != sorted(pairs)
         or any(given != split or n == 0 for given, n in sizes)
     ):
-        raise FederationError(f"site '{terms.site}' scored something else than it was asked")
+        raise FederationError(f"site '{terms.site}' scored something else than it was asked", code="not-what-was-asked")
 
 
 def told(message: Mapping[str, Any]) -> str:

@@ -69,7 +69,9 @@ def ask_tune(
     reply = parcel.message
     assert isinstance(reply, TuneReply)
     if reply.precision != precision:
-        raise FederationError(f"site '{site}' sent an update of another precision than it was asked for")
+        raise FederationError(
+            f"site '{site}' sent an update of another precision than it was asked for", code="wrong-shape"
+        )
     return Update(site, restore(parcel.arrays), reply.cases), reply.loss
 
 
@@ -116,7 +118,10 @@ class Tune(Verb):
         """Refuse the update of another shape or round."""
         shape = restore(given.arrays).shape
         if shape != asked.arrays["start"].shape or given.message.round != asked.message.round:
-            raise FederationError(f"site '{terms.site}' sent an update of another shape or round than it was asked for")
+            raise FederationError(
+                f"site '{terms.site}' sent an update of another shape or round than it was asked for",
+                code="wrong-shape",
+            )
 
     def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:
         """Tell of which prompt the change is, and over how many cases."""

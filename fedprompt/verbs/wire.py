@@ -104,13 +104,19 @@ def _pack(kind: str, adapter: TypeAdapter[Message], message: Message, arrays: Ar
         shown = canonical_json(message.model_dump(mode="json", warnings=False))
         body = canonical_json(adapter.dump_python(_checked(kind, adapter, shown), mode="json"))
     except (ValueError, TypeError, PydanticSerializationError) as error:
-        raise EgressRefused(f"a {kind} does not fit its schema and was not sent ({_where(error)})") from None
+        raise EgressRefused(
+            f"a {kind} does not fit its schema and was not sent ({_where(error)})", code="not-well-formed"
+        ) from None
     if len(body) > MAX_JSON_BYTES:
-        raise EgressRefused(f"a {kind}'s JSON of {len(body):,} bytes is above the bound of {MAX_JSON_BYTES:,}")
+        raise EgressRefused(
+            f"a {kind}'s JSON of {len(body):,} bytes is above the bound of {MAX_JSON_BYTES:,}", code="too-large"
+        )
     _check_arrays(arrays, allowed)
     data = save({kind: np.frombuffer(body, dtype=np.uint8), **{n: np.ascontiguousarray(arrays[n]) for n in arrays}})
     if len(data) > MAX_REPLY_BYTES:
-        raise EgressRefused(f"a {kind} of {len(data):,} bytes is above the bound of {MAX_REPLY_BYTES:,}")
+        raise EgressRefused(
+            f"a {kind} of {len(data):,} bytes is above the bound of {MAX_REPLY_BYTES:,}", code="too-large"
+        )
     return bytes(data)
 
 
@@ -119,16 +125,18 @@ def _unpack(kind: str, adapter: TypeAdapter[Message], data: bytes) -> tuple[Mess
     from safetensors.numpy import load
 
     if len(data) > MAX_REPLY_BYTES:
-        raise EgressRefused(f"a {kind} of {len(data):,} bytes is above the bound of {MAX_REPLY_BYTES:,}")
+        raise EgressRefused(
+            f"a {kind} of {len(data):,} bytes is above the bound of {MAX_REPLY_BYTES:,}", code="too-large"
+        )
     try:
         check_tensors(data)
         found = load(data)
         body = found.pop(kind)
         if body.dtype != np.uint8 or body.ndim != 1 or body.size > MAX_JSON_BYTES:
-            raise EgressRefused(f"a {kind}'s JSON part is not bytes")
+            raise EgressRefused(f"a {kind}'s JSON part is not bytes", code="not-well-formed")
         message = _checked(kind, adapter, body.tobytes())
     except (SafetensorError, KeyError, ValueError) as error:
-        raise EgressRefused(f"not a {kind} that is understood ({_where(error)})") from None
+        raise EgressRefused(f"not a {kind} that is understood ({_where(error)})", code="not-well-formed") from None
     return message, found
 
 
@@ -139,20 +147,24 @@ def _checked(kind: str, adapter: TypeAdapter[Message], shown: bytes) -> Message:
 
 def _check_arrays(arrays: Arrays, allowed: Allowed) -> None:
     if set(arrays) != set(allowed):
-        raise EgressRefused(f"expected the arrays {sorted(allowed)}, found {len(arrays)} others or fewer")
+        raise EgressRefused(
+            f"expected the arrays {sorted(allowed)}, found {len(arrays)} others or fewer", code="other-arrays"
+        )
     for name, array in arrays.items():
         _check_array(name, array, allowed[name])
     if "scales" in arrays and (arrays["scales"].shape != (len(arrays["codes"]), 1) or (arrays["scales"] < 0).any()):
-        raise EgressRefused("the array 'scales' is not one positive number for each row of 'codes'")
+        raise EgressRefused(
+            "the array 'scales' is not one positive number for each row of 'codes'", code="other-arrays"
+        )
 
 
 def _check_array(name: str, array: NDArray[Any], dtype: type[np.generic]) -> None:
     if array.dtype != dtype or array.ndim != 2:
-        raise EgressRefused(f"the array '{name}' is not two-dimensional {np.dtype(dtype)}")
+        raise EgressRefused(f"the array '{name}' is not two-dimensional {np.dtype(dtype)}", code="wrong-shape")
     if not 1 <= array.shape[0] <= MAX_TOKENS or not 1 <= array.shape[1] <= MAX_WIDTH:
-        raise EgressRefused(f"the array '{name}' has a shape out of bounds")
+        raise EgressRefused(f"the array '{name}' has a shape out of bounds", code="wrong-shape")
     if array.dtype != np.int8 and not np.isfinite(array).all():
-        raise EgressRefused(f"the array '{name}' holds NaN or infinity")
+        raise EgressRefused(f"the array '{name}' holds NaN or infinity", code="not-finite")
 
 
 def _where(error: Exception) -> str:

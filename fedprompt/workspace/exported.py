@@ -54,7 +54,9 @@ class ExportedPrompts:
             ModelError: it does not fit the window, or the soft prompt is for another model.
         """
         if id not in self.prompts:
-            raise ExportError(f"the export holds no prompt {id}; it holds {', '.join(sorted(self.prompts))}")
+            raise ExportError(
+                f"the export holds no prompt {id}; it holds {', '.join(sorted(self.prompts))}", code="no-such-prompt"
+            )
         return answer_case(self.model, self.prompts[id], fields, self.answers[id])
 
 

@@ -1,4 +1,4 @@
-"""One sentence for any error, so that nobody has to read a traceback; a trace for the log, without a case's text.
+"""One sentence and one code for any error, so nobody reads a traceback; a trace for the log without a case's text.
 
 Invariant: the message of an error that nobody foresaw is in neither, since libraries quote what they were given.
 """
@@ -8,36 +8,49 @@ import logging
 import traceback
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from fedprompt.errors import FedPromptError
 
-__all__ = ["Traces", "sentence_of"]
+__all__ = ["Failure", "Traces", "failure_of", "sentence_of"]
 
 FULL = "the disk is full{}; free some space and run the same again, it goes on where it stopped"
 
 
+class Failure(NamedTuple):
+    """What is told of an error: the code for programs, the sentence for people."""
+
+    sentence: str
+    code: str
+
+
 def sentence_of(error: BaseException, details: str = "the log has the details") -> str:
-    """Return what happened and what to do next, in one sentence.
+    """Return the sentence of :func:`failure_of`."""
+    return failure_of(error, details).sentence
+
+
+def failure_of(error: BaseException, details: str = "the log has the details") -> Failure:
+    """Return what happened and what to do next in one sentence, and its code.
 
     Args:
         error: any error.
         details: where to read on after one that nobody foresaw.
     """
     if isinstance(error, FedPromptError):
-        return str(error)
+        return Failure(str(error), error.code)
     for cause in _chain(error):
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-            return FULL.format(f" ({cause.filename})" if cause.filename else "")
+            return Failure(FULL.format(f" ({cause.filename})" if cause.filename else ""), code="disk-full")
         if "database or disk is full" in str(cause):
-            return FULL.format("")
+            return Failure(FULL.format(""), code="disk-full")
     if isinstance(error, MemoryError):
-        return "the memory is full; close other programs or use fewer or shorter cases"
+        return Failure("the memory is full; close other programs or use fewer or shorter cases", code="memory-full")
     if (found := _foreseen(error)) is not None:
         return found
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror.lower()}; check the path and its permissions"
-    return f"an unexpected error ({type(error).__name__}{_place(error)}); {details}"
+        return Failure(f"{where}{error.strerror.lower()}; check the path and its permissions", code="system")
+    return Failure(f"an unexpected error ({type(error).__name__}{_place(error)}); {details}", code="unexpected")
 
 
 class Traces(logging.Formatter):
@@ -60,22 +73,26 @@ def _place(error: BaseException) -> str:
     return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
-def _foreseen(error: BaseException) -> str | None:
-    """Return the sentence for what names, paths and texts from outside can bring about anywhere."""
+def _foreseen(error: BaseException) -> Failure | None:
+    """Return what is told of what names, paths and texts from outside can bring about anywhere."""
     said = str(error)
     if isinstance(error, UnicodeError):
-        return (
+        return Failure(
             "a name or a text holds characters that are none in UTF-8 (half of a pair, or bytes of another encoding); "
-            "rename the file or write the text anew"
+            "rename the file or write the text anew",
+            code="not-utf-8",
         )
     if isinstance(error, ValueError) and ("null byte" in said or "null character" in said):
-        return "a path or a text holds the character NUL, which no file name has; write it without"
+        return Failure("a path or a text holds the character NUL, which no file name has; write it without", code="nul")
     if isinstance(error, RuntimeError) and "home directory" in said:
-        return "this user has no home directory, which '~' stands for; write the path in full"
+        return Failure("this user has no home directory, which '~' stands for; write the path in full", code="no-home")
     if isinstance(error, RuntimeError) and "start new thread" in said:
-        return "this machine starts no more threads for this user; end other programs or raise the limit (ulimit -u)"
+        return Failure(
+            "this machine starts no more threads for this user; end other programs or raise the limit (ulimit -u)",
+            code="no-more-threads",
+        )
     if isinstance(error, RecursionError):
-        return "something is nested too deeply to be read; write it with fewer levels"
+        return Failure("something is nested too deeply to be read; write it with fewer levels", code="nested-too-deep")
     return None
 
 

@@ -29,18 +29,20 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """
     try:
         if path.exists() and not path.is_file():
-            raise FederationError(f"{path}: is not a regular file; give the file that you were sent")
+            raise FederationError(f"{path}: is not a regular file; give the file that you were sent", code="not-a-file")
         with path.open("rb") as file:
             data = file.read(MAX_JSON_BYTES + 1)
         found = plain_json(data, _BOUNDS)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise FederationError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+        raise FederationError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions", code="cannot-read"
+        ) from error
     except Unfit as error:
-        raise FederationError(f"{path}: {error}; restore a backup") from None
+        raise FederationError(f"{path}: {error}; restore a backup", code="damaged") from None
     if not isinstance(found, dict):
-        raise FederationError(f"{path}: not what fedprompt wrote there; restore a backup")
+        raise FederationError(f"{path}: not what fedprompt wrote there; restore a backup", code="damaged")
     return found
 
 

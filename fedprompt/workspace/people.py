@@ -98,7 +98,7 @@ class Person:
             FedPromptError: this person may not do it.
         """
         if (why := self.why_not(deed)) is not None:
-            raise FedPromptError(why)
+            raise FedPromptError(why, code="not-allowed")
 
 
 class Lists(Closed):
@@ -201,14 +201,20 @@ def read_rules(home: Home) -> Rules:
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o022:
-                raise FedPromptError(f"{path} can be written by others; look who is in it, then 'chmod 600' it")
+                raise FedPromptError(
+                    f"{path} can be written by others; look who is in it, then 'chmod 600' it", code="others-can-write"
+                )
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return Rules()
     except OSError as error:
-        raise FedPromptError(f"{path} cannot be read ({error.strerror}); nobody can sign in until it can") from error
+        raise FedPromptError(
+            f"{path} cannot be read ({error.strerror}); nobody can sign in until it can", code="cannot-read"
+        ) from error
     if len(content) > MAX_BYTES:
-        raise FedPromptError(f"{path} is longer than {MAX_BYTES // 1024} KB; list groups instead of people")
+        raise FedPromptError(
+            f"{path} is longer than {MAX_BYTES // 1024} KB; list groups instead of people", code="too-large"
+        )
     return _rules(path, content)
 
 
@@ -218,10 +224,13 @@ def _rules(path: Path, content: bytes) -> Rules:
     except Unfit as error:
         where = ".".join(map(str, error.place))
         raise FedPromptError(
-            f"{path}{', ' + where if where else ''}: {error.reason}; the guide on signing in says more"
+            f"{path}{', ' + where if where else ''}: {error.reason}; the guide on signing in says more",
+            code="not-well-formed",
         ) from None
     except (ValueError, RecursionError) as error:
-        raise FedPromptError(f"{path} is not TOML ({error}); mend it, nobody can sign in until then") from error
+        raise FedPromptError(
+            f"{path} is not TOML ({error}); mend it, nobody can sign in until then", code="not-toml"
+        ) from error
 
 
 def _values(claims: Mapping[str, object], claim: str) -> Iterator[str]:

@@ -26,10 +26,14 @@ def secret_in(path: Path, what: str, make: Callable[[], bytes], most: int = 4096
         if not path.exists():
             write_first(path, make())
         if not path.is_file():
-            raise FedPromptError(f"{path}: {what} is kept in a regular file, and this is none; name another")
+            raise FedPromptError(
+                f"{path}: {what} is kept in a regular file, and this is none; name another", code="not-a-file"
+            )
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
-                raise FedPromptError(f"{path} can be read by others; see who did, then 'chmod 600' it")
+                raise FedPromptError(
+                    f"{path} can be read by others; see who did, then 'chmod 600' it", code="others-can-read"
+                )
             return file.read(most + 1)
     except OSError as error:
-        raise FedPromptError(f"{path}: {what} cannot be made or read ({error.strerror})") from error
+        raise FedPromptError(f"{path}: {what} cannot be made or read ({error.strerror})", code="cannot-read") from error

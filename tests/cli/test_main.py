@@ -74,6 +74,17 @@ def test_an_error_is_one_sentence_without_a_traceback(capsys: pytest.CaptureFixt
     assert err.count("\n") == 1 and "Traceback" not in err
 
 
+def test_with_json_an_error_is_an_object_with_its_code_and_its_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "check", "nowhere.yaml", "--json"]) == 1
+    seen = capsys.readouterr()
+    told = json.loads(seen.out)
+    assert told.keys() == {"code", "error"} and told["code"] == "cannot-read"
+    assert seen.err == f"fedprompt: {told['error']}\n"
+    assert main(["score", "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told["code"] == "wrong-use" and "--study" in told["error"]
+
+
 def test_study_check_names_labels_that_begin_one_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(STUDY.replace("[positive, negative]", "[time off, sick leave, time off status]"))
@@ -136,8 +147,9 @@ def test_data_check_prints_the_report_and_fails_below_min_cases(
     data = write_cases(tmp_path / "few.csv", 5)
     assert main(["data", "check", str(data), "--study", str(study), "--json"]) == 1
     seen = capsys.readouterr()
-    assert json.loads(seen.out)["ok"] is False
-    assert "min_cases" in seen.err
+    told = json.loads(seen.out)
+    assert (told["ok"], told["code"]) == (False, "too-few-cases")
+    assert seen.err == f"fedprompt: {told['error']}\n"
     data = write_cases(tmp_path / "enough.csv", 20)
     assert main(["data", "check", str(data), "--study", str(study)]) == 0
     assert "fit for the study" in capsys.readouterr().out

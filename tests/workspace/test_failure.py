@@ -4,11 +4,11 @@ import errno
 import re
 
 from fedprompt.errors import DataError
-from fedprompt.workspace.failure import Traces, sentence_of
+from fedprompt.workspace.failure import Failure, Traces, failure_of, sentence_of
 
 
 def test_own_errors_speak_for_themselves() -> None:
-    assert sentence_of(DataError("x.csv: empty")) == "x.csv: empty"
+    assert failure_of(DataError("x.csv: empty", code="empty")) == Failure("x.csv: empty", "empty")
 
 
 def test_a_full_disk_is_recognised_behind_another_error() -> None:
@@ -19,10 +19,13 @@ def test_a_full_disk_is_recognised_behind_another_error() -> None:
             raise RuntimeError("wrapped") from error
     except RuntimeError as error:
         assert sentence_of(error).startswith("the disk is full (/home/x/bank.db); free some space")
+        assert failure_of(error).code == "disk-full"
 
 
 def test_a_surprise_says_its_kind_and_where_to_read_on_but_not_what_it_quotes() -> None:
-    assert sentence_of(KeyError("Jane Roe")) == "an unexpected error (KeyError); the log has the details"
+    assert failure_of(KeyError("Jane Roe")) == Failure(
+        "an unexpected error (KeyError); the log has the details", "unexpected"
+    )
     try:
         {}["Jane Roe"]
     except KeyError as error:

@@ -78,7 +78,7 @@ def draw_local() -> None:
         closed = why_not("try") is not None or not (name or "").strip()
         if st.button("Add", key="models_folder_add", icon=":material/add:", disabled=closed):
             if is_chat((name or "").strip()):
-                explain(ModelError("that is a chat model's name; add its server below"))
+                explain(ModelError("that is a chat model's name; add its server below", code="not-a-models-id"))
             else:
                 add_folder((name or "").strip())
                 st.rerun()

@@ -55,10 +55,12 @@ def add_server(model: str, base_url: str, host: str, remote: bool, key: SecretSt
     try:
         server = SessionServer(model=f"openai:{model}", base_url=base_url)
     except ValidationError:
-        raise ModelError("a model's name has no spaces and 200 characters at most") from None
+        raise ModelError("a model's name has no spaces and 200 characters at most", code="not-a-models-id") from None
     added, name = added_servers(), f"session:{model}@{host}"
     if name not in added and len(added) >= MOST_SERVERS:
-        raise ModelError(f"there are {MOST_SERVERS} servers in this session already; take one away first")
+        raise ModelError(
+            f"there are {MOST_SERVERS} servers in this session already; take one away first", code="too-many"
+        )
     held = None if key is None else ring().hold(key)
     if held is not None:
         server = server.model_copy(update={"ring": held.ring, "handle": held.handle})

@@ -37,9 +37,12 @@ def run_quick(ws: Workspace, kind: str, arguments: Mapping[str, Any], label: str
         while (row := ws.bank.job(job)).state not in ENDED:
             waited = time.monotonic() - start
             if waited > PATIENCE_SECONDS:
-                raise JobError("this took longer than a quarter of an hour and was stopped; run fewer rows at once")
+                raise JobError(
+                    "this took longer than a quarter of an hour and was stopped; run fewer rows at once",
+                    code="still-running",
+                )
             if waited > GRACE_SECONDS and not is_alive(ws.home, "quick"):
-                raise JobError("no model process is running; start the app with 'fedprompt ui'")
+                raise JobError("no model process is running; start the app with 'fedprompt ui'", code="no-process")
             if waited > 0.3:
                 _draw(place, row.progress or {}, label)
             time.sleep(POLL_SECONDS)

@@ -137,6 +137,9 @@ def _fields(texts: Sequence[str], about: Mapping[str, Mapping[str, Any]]) -> dic
             name = next(one for one in ("text", *(f"text_{n}" for n in range(2, 10_000))) if one not in fields)
         if name in fields:
             first, second = about[fields[name]]["shown"], about[column]["shown"]
-            raise DataError(f"the columns '{first}' and '{second}' would both be the field '{name}'; rename one")
+            raise DataError(
+                f"the columns '{first}' and '{second}' would both be the field '{name}'; rename one",
+                code="column-used-twice",
+            )
         fields[name] = column
     return fields

@@ -49,17 +49,25 @@ def parse_rows(content: bytes, name: str, fields: Sequence[str]) -> Rows:
         DataError: it is empty, not UTF-8, malformed, too large, or has too many rows.
     """
     if len(content) > LIMITS.max_file_bytes:
-        raise DataError(f"{name}: more than {MAX_TABLE_MEGABYTES} MB; run it in parts, or use 'fedprompt score'")
+        raise DataError(
+            f"{name}: more than {MAX_TABLE_MEGABYTES} MB; run it in parts, or use 'fedprompt score'", code="too-large"
+        )
     if not content.strip():
-        raise DataError(f"{name}: the file is empty; give a first line that names the columns and one row a line")
+        raise DataError(
+            f"{name}: the file is empty; give a first line that names the columns and one row a line", code="empty"
+        )
     table = delimited_table(BytesIO(content), Path(name), LIMITS, fields)
     rows: list[dict[str, str]] = []
     for row in table.rows:
         if len(rows) == MAX_ROWS:
-            raise DataError(f"{name} line {row.line}: more than {MAX_ROWS:,} rows; run it in parts")
+            raise DataError(
+                f"{name} line {row.line}: more than {MAX_ROWS:,} rows; run it in parts", code="too-many-cases"
+            )
         rows.append({column: as_text(value) or "" for column, value in row.values.items()})
     if not rows:
-        raise DataError(f"{name}: there are no rows under the first line, which names the columns; add some")
+        raise DataError(
+            f"{name}: there are no rows under the first line, which names the columns; add some", code="no-cases"
+        )
     return tuple(rows)
 
 

@@ -95,11 +95,14 @@ def _check(page: str, name: str) -> Check:
     if name == "judge":
         st.caption(JUDGE_READS)
     if any(value in ("", None) for value in options.values()):
-        raise PromptError(f"the scorer '{name}' needs its {next(iter(options))}; fill it in or take the scorer out")
+        raise PromptError(
+            f"the scorer '{name}' needs its {next(iter(options))}; fill it in or take the scorer out",
+            code="option-missing",
+        )
     try:
         scorer_with(name, options)
     except DataError as error:
-        raise PromptError(f"the scorer '{name}': {error}") from error
+        raise PromptError(f"the scorer '{name}': {error}", code=error.code) from error
     return Check(scorer=ScorerSpec(name=name, options=options), threshold=low, negate=negate)
 
 
@@ -117,4 +120,4 @@ def _schema(page: str) -> Any:
     try:
         return json.loads(text or "")
     except (ValueError, RecursionError) as error:
-        raise PromptError("the schema of json-schema is not JSON; correct it") from error
+        raise PromptError("the schema of json-schema is not JSON; correct it", code="not-json") from error

@@ -73,5 +73,7 @@ def _words(variant: Variant) -> tuple[Variant, ...]:
     spaced = body.get("messages") is None and not str(body.get("text") or "")[-1:].isspace()
     lines = [line for line in (text or "").splitlines() if line.strip()]
     if not lines:
-        raise PromptError("write at least one set of words, such as: positive = good, negative = bad")
+        raise PromptError(
+            "write at least one set of words, such as: positive = good, negative = bad", code="word-for-each-label"
+        )
     return word_sets(variant, [read_answers(line.replace(",", "\n"), spaced=spaced) for line in lines])

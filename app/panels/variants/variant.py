@@ -55,7 +55,7 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
     try:
         template = _template(name, texts, answers or "")
         if not template.variables and any(conversion_of(one) for one in _parts(texts)):
-            raise PromptError(f"{fieldless(template)}; take the text that is offered above")
+            raise PromptError(f"{fieldless(template)}; take the text that is offered above", code="no-field")
         soft = _ask_soft(ws, number, model) if template.has_soft else None
         added = added_servers().get(model)
         return Variant(
@@ -168,7 +168,7 @@ def _template(name: str, texts: tuple[Message, ...] | str, answers: str) -> Temp
     chat = not isinstance(texts, str)
     whole = "".join(one.content for one in texts) if not isinstance(texts, str) else texts
     if not whole.strip():
-        raise PromptError("the prompt is empty; write something, for example: Review: {text}")
+        raise PromptError("the prompt is empty; write something, for example: Review: {text}", code="empty-prompt")
     words = read_answers(answers, spaced=not chat and not whole[-1:].isspace())
     if isinstance(texts, str):
         return Template(name, texts, None, words or None)

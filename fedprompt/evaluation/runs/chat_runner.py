@@ -110,11 +110,12 @@ def run_chat(
         ]
         return tuple(map(ChatRun, found)), tuple(writer.replies)
     if method is None:
-        raise ModelError("a choice on a chat model needs a method; find_method says which")
+        raise ModelError("a choice on a chat model needs a method; find_method says which", code="needs-a-method")
     if answer.prior != "none" or answer.normalise != "none":
         raise StudyError(
             "answer.prior and answer.normalise work on whole label likelihoods, which a chat model does not give; take "
-            "them out, or name a model of this machine"
+            "them out, or name a model of this machine",
+            code="needs-whole-likelihoods",
         )
     true = true_labels(cases, answer)
     answers = choose(model, _queries(prompts, cases, answer, tune), method, progress, stop=stop)

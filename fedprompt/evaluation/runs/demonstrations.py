@@ -43,7 +43,9 @@ class Shown:
 
     def _chosen(self, tune: Sequence[Case], there: str) -> tuple[Case, ...]:
         if len(tune) < self._count:
-            raise DataError(f"template '{self._name}' shows {self._count} cases and {there} {len(tune)}")
+            raise DataError(
+                f"template '{self._name}' shows {self._count} cases and {there} {len(tune)}", code="too-few-cases"
+            )
         queues: dict[str, list[Case]] = {}
         for case in tune:
             queues.setdefault(case.answer, []).append(case)

@@ -51,7 +51,8 @@ def label_pairs(reader: WordReader, study: Study) -> tuple[LabelPair, ...]:
             one, other = (labels[place] for place in nested.same[0])
             raise ModelError(
                 f"template '{template.name}': the words of the labels '{one}' and '{other}' are the same tokens to "
-                "this model's tokenizer, so it cannot tell them apart; give one of them another word under 'words:'"
+                "this model's tokenizer, so it cannot tell them apart; give one of them another word under 'words:'",
+                code="same-tokens",
             )
         found += [LabelPair(template.name, labels[a], labels[b]) for a, b in nested.pairs]
     return tuple(found)

@@ -175,7 +175,7 @@ def true_labels(cases: Sequence[Case], answer: Answer) -> NDArray[np.int64]:
     """
     labels = list(answer.labels)
     if stray := [case for case in cases if case.answer not in labels]:
-        raise DataError(f"line {stray[0].line}: the answer is not a label of the study")
+        raise DataError(f"line {stray[0].line}: the answer is not a label of the study", code="unknown-label")
     return np.array([labels.index(case.answer) for case in cases], dtype=np.int64)
 
 

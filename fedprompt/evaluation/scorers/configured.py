@@ -58,7 +58,7 @@ def configure(specs: Sequence[ScorerSpec], resources: Resources | None = None) -
         try:
             scorer = scorer_with(spec.name, spec.options)
         except OptionError as error:
-            raise StudyError(f"answer.scorers.{place}.{error.field}: {error.reason}") from error
+            raise StudyError(f"answer.scorers.{place}.{error.field}: {error.reason}", code=error.code) from error
         if isinstance(scorer, PreparedScorer):
             scorer = scorer.prepared(given)
         seen[spec.name] += 1

@@ -19,5 +19,6 @@ def package(module: str, *, scorer: str) -> ModuleType:
     except ImportError as error:
         raise ModelError(
             f"the scorer '{scorer}' needs a package that is not installed ({error.name}); "
-            "run: pip install 'fedprompt[metrics]'"
+            "run: pip install 'fedprompt[metrics]'",
+            code="package-missing",
         ) from error

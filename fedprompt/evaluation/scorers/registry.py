@@ -31,8 +31,10 @@ _adapters: dict[type[Any], TypeAdapter[Any]] = {}
 class OptionError(DataError):
     """A scorer cannot be had with these options; ``field`` names the option, or is ``name``."""
 
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(reason if field == "name" else f"{field}: {reason}")
+    code = "scorer-option"
+
+    def __init__(self, field: str, reason: str, *, code: str | None = None) -> None:
+        super().__init__(reason if field == "name" else f"{field}: {reason}", code=code)
         self.field, self.reason = field, reason
 
 
@@ -44,7 +46,9 @@ def register(scorer: S) -> S:
     """
     name = str(getattr(scorer, "name", ""))
     if not name or name in _known:
-        raise DataError(f"the scorer name '{name}' is empty or taken; give the new scorer another name")
+        raise DataError(
+            f"the scorer name '{name}' is empty or taken; give the new scorer another name", code="scorer-name-taken"
+        )
     _known[name] = scorer
     return scorer
 
@@ -70,7 +74,11 @@ def scorer_with(name: str, options: Mapping[str, object]) -> Scorer:
     known = option_names(name)
     if unknown := [option for option in options if option not in known]:
         told = f"its options are {', '.join(known)}" if known else "it has none"
-        raise OptionError(unknown[0], f"is no option of the scorer '{name}'{did_you_mean(unknown[0], known)}; {told}")
+        raise OptionError(
+            unknown[0],
+            f"is no option of the scorer '{name}'{did_you_mean(unknown[0], known)}; {told}",
+            code="unknown-option",
+        )
     start = {"name": name} if isinstance(found, type) else {f: getattr(found, f) for f in _fields(found)}
     try:
         made: Scorer = _adapter(_class(found)).validate_python({**start, **options})
@@ -79,7 +87,7 @@ def scorer_with(name: str, options: Mapping[str, object]) -> Scorer:
         place, reason = str(fault.place[0]) if fault.place else "name", fault.reason
         if fault.kind == "missing":
             reason = f"is missing; the scorer '{name}' needs it"
-        raise OptionError(place, reason) from None
+        raise OptionError(place, reason, code="option-missing" if fault.kind == "missing" else None) from None
     return made
 
 
@@ -111,7 +119,7 @@ def option_names(name: str) -> tuple[str, ...]:
 def _found(name: str) -> Scorer | type[Scorer]:
     if name not in _known:
         told = f"unknown scorer '{name}'{did_you_mean(name, _known)}; there are {', '.join(scorer_names())}"
-        raise OptionError("name", told)
+        raise OptionError("name", told, code="unknown-scorer")
     return _known[name]
 
 

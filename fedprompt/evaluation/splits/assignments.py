@@ -31,7 +31,9 @@ def save_assignment(path: Path, assignment: Mapping[str, str]) -> None:
     try:
         write_private(path, body)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}); check the folder and free space") from error
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); check the folder and free space", code="cannot-write"
+        ) from error
 
 
 def load_assignment(path: Path) -> dict[str, str] | None:
@@ -42,18 +44,23 @@ def load_assignment(path: Path) -> dict[str, str] | None:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path}: larger than {MAX_BYTES:,} bytes, so not an assignment; restore it from a backup")
+            raise DataError(
+                f"{path}: larger than {MAX_BYTES:,} bytes, so not an assignment; restore it from a backup",
+                code="too-large",
+            )
         body = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions", code="cannot-read"
+        ) from error
     except (ValueError, RecursionError):
-        raise DataError(f"{path}: damaged, not JSON; restore it from a backup") from None
+        raise DataError(f"{path}: damaged, not JSON; restore it from a backup", code="damaged") from None
     if not isinstance(body, dict) or set(body) != {"format", "assignment"} or body["format"] != FORMAT:
-        raise DataError(f"{path}: not an assignment of this version; restore it from a backup")
+        raise DataError(f"{path}: not an assignment of this version; restore it from a backup", code="damaged")
     if not isinstance(body["assignment"], dict):
-        raise DataError(f"{path}, assignment: not a JSON object; restore it from a backup")
+        raise DataError(f"{path}, assignment: not a JSON object; restore it from a backup", code="damaged")
     _check(body["assignment"], path)
     return dict(body["assignment"])
 
@@ -64,5 +71,6 @@ def _check(assignment: Mapping[str, str], path: Path) -> None:
             raise DataError(
                 f"{path}, assignment: an entry that is not 64 hexadecimal digits and one of "
                 f"{', '.join(SPLITS)}; "
-                "restore it from a backup"
+                "restore it from a backup",
+                code="damaged",
             )

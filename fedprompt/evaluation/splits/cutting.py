@@ -52,11 +52,12 @@ class SplitSizes:
 
     def __post_init__(self) -> None:
         if not all(0 <= size < float("inf") for size in self.wanted) or not any(self.wanted):
-            raise DataError(f"split sizes {self._shown}: give sizes of 0 or more, not all 0")
+            raise DataError(f"split sizes {self._shown}: give sizes of 0 or more, not all 0", code="split-sizes")
         if not self.fractions and any(size != int(size) for size in self.wanted):
             raise DataError(
                 f"split sizes {self._shown}: neither counts nor fractions of 1; "
-                "give whole numbers, or fractions that sum to at most 1"
+                "give whole numbers, or fractions that sum to at most 1",
+                code="split-sizes",
             )
 
     @property
@@ -152,7 +153,10 @@ def assign(
     """
     stored = dict(earlier or {})
     if stray := [split for split in stored.values() if split not in SPLITS]:
-        raise DataError(f"the stored assignment names the split '{stray[0][:40]}'; restore its file from a backup")
+        raise DataError(
+            f"the stored assignment names the split '{stray[0][:40]}'; restore its file from a backup",
+            code="unknown-split",
+        )
     found = find_units(cases, key, stored, fields)
     placed: dict[str, list[Unit]] = {split: [] for split in (*SPLITS, "unused")}
     fresh: list[Unit] = []

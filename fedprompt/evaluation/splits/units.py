@@ -72,7 +72,9 @@ def find_units(
         DataError: the key is not 32 bytes long.
     """
     if len(key) != KEY_BYTES:
-        raise DataError(f"the site's key is {len(key)} bytes long, not {KEY_BYTES}; restore it from its backup")
+        raise DataError(
+            f"the site's key is {len(key)} bytes long, not {KEY_BYTES}; restore it from its backup", code="key-length"
+        )
     keyed = [_Keyed(case, *keys_of(case, key, fields)) for case in cases]
     units: list[Unit] = []
     left_out: list[Case] = []

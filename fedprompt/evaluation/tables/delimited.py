@@ -55,7 +55,7 @@ def delimited_table(
     records = _records(lines, path, delimiter, before, noted)
     begin, cells = next(records, (0, []))
     if not cells:
-        raise DataError(f"{path}: the file is empty; give a file with a header and one case a line")
+        raise DataError(f"{path}: the file is empty; give a file with a header and one case a line", code="empty")
     if header is False:
         noted.header = "none"
         columns = tuple(at_place(place) for place in range(len(cells)))
@@ -66,7 +66,9 @@ def delimited_table(
         _refuse_other_formats(path, begin, columns)
         if twice := [name for name in wanted if columns.count(name) > 1]:
             shown = shown_name(twice[0], columns.index(twice[0]))
-            raise DataError(f"{path} line {begin}: the column '{shown}' occurs twice; rename one of the two")
+            raise DataError(
+                f"{path} line {begin}: the column '{shown}' occurs twice; rename one of the two", code="column-twice"
+            )
         counts = Counter(columns)
         columns = tuple(name if name and counts[name] == 1 else at_place(place) for place, name in enumerate(columns))
     rows = _rows(records, path, columns, delimiter, noted)
@@ -118,7 +120,9 @@ def _records(
         except StopIteration:
             return
         except csv.Error as error:
-            raise DataError(f"{path} line {begin}: {_what_is_wrong(error, last, before + reader.line_num)}") from None
+            raise DataError(
+                f"{path} line {begin}: {_what_is_wrong(error, last, before + reader.line_num)}", code="not-csv"
+            ) from None
         if not cells or (len(cells) == 1 and not cells[0].strip()):
             noted.blank_lines += 1
         else:
@@ -135,7 +139,8 @@ def _rows(
             what = "line above" if noted.header == "none" else "header"
             raise DataError(
                 f"{path} line {begin}: {counted} where the {what} has {len(columns)} columns; "
-                f"put cells that hold {delimiter!r} in double quotes"
+                f"put cells that hold {delimiter!r} in double quotes",
+                code="cells-unlike-header",
             )
         noted.broken_rows += swallowed.hear(begin, cells)
         if any(cell.endswith('"') and cell.count('"') % 2 for cell in cells):
@@ -163,4 +168,6 @@ def _what_is_wrong(error: csv.Error, last: str, line: int) -> str:
 
 def _refuse_other_formats(path: Path, line: int, columns: Sequence[str]) -> None:
     if columns[0].startswith(('{"', "[{", '["')) or columns == ("[",):
-        raise DataError(f"{path} line {line}: looks like JSON and not like CSV; give the file the ending .jsonl")
+        raise DataError(
+            f"{path} line {line}: looks like JSON and not like CSV; give the file the ending .jsonl", code="not-csv"
+        )

@@ -35,6 +35,8 @@ class HeaderDoubt(DataError):
     ``why`` is what makes it doubtful, for a page that asks in words of its own.
     """
 
+    code = "header-or-case"
+
     def __init__(self, message: str, why: str) -> None:
         super().__init__(message)
         self.why = why
@@ -64,7 +66,8 @@ def _watch(table: Table, sure: bool) -> Iterator[Row]:
         if table.unit == "line" and len(whole) > 1 and _same(row, whole):
             raise DataError(
                 f"{table.path} line {row.line}: repeats the names of the columns, as where two files were joined; "
-                "take that line out"
+                "take that line out",
+                code="header-repeated",
             )
         last = count
         if not sure:

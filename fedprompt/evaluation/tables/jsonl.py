@@ -67,10 +67,11 @@ def jsonl_table(
             break
         if len(columns) > MOST_KEYS:
             raise DataError(
-                f"{path} line {row.line}: more than {MOST_KEYS:,} different keys; give each case the same keys"
+                f"{path} line {row.line}: more than {MOST_KEYS:,} different keys; give each case the same keys",
+                code="too-many-keys",
             )
     if not head:
-        raise DataError(f"{path}: the file is empty; give one JSON object a line")
+        raise DataError(f"{path}: the file is empty; give one JSON object a line", code="empty")
     table = Table(path, tuple(columns), chain(head, rows), noted=noted)
     return table if header is False else watched(table, wanted, header)
 
@@ -96,17 +97,23 @@ def _parsed(line: str, where: str) -> Any:
             object_pairs_hook=_pairs,
         )
     except json.JSONDecodeError as error:
-        raise DataError(f"{where}, column {error.colno}: not JSON ({error.msg}); {_hint(line, error)}") from None
+        raise DataError(
+            f"{where}, column {error.colno}: not JSON ({error.msg}); {_hint(line, error)}", code="not-json"
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not usable JSON ({type(error).__name__}); give one flat object a line") from None
+        raise DataError(
+            f"{where}: not usable JSON ({type(error).__name__}); give one flat object a line", code="not-json"
+        ) from None
     if "\\u" in line:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except (UnicodeEncodeError, RecursionError):
-            raise DataError(f"{where}: an escape that is half of a surrogate pair, so not text; repair it") from None
+            raise DataError(
+                f"{where}: an escape that is half of a surrogate pair, so not text; repair it", code="half-a-character"
+            ) from None
         cells = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         if any(isinstance(one, str) and "\0" in one for one in cells):
-            raise DataError(f"{where}: a NUL character, so not text; repair the value")
+            raise DataError(f"{where}: a NUL character, so not text; repair the value", code="nul")
     return value
 
 
@@ -114,12 +121,18 @@ def _object(line: str, where: str) -> dict[str, Any]:
     value = _parsed(line, where)
     if isinstance(value, _Twice):
         name = f"the key '{value.key}'" if plausible(value.key) else "a key"
-        raise DataError(f"{where}: {name} appears twice, so it is not clear which value is meant; take one out")
+        raise DataError(
+            f"{where}: {name} appears twice, so it is not clear which value is meant; take one out", code="key-twice"
+        )
     if not isinstance(value, dict):
         if isinstance(value, list) and any(isinstance(one, dict) for one in value):
-            raise DataError(f"{where}: a JSON list, not an object: the file is one array, not JSON lines; {ARRAY}")
+            raise DataError(
+                f"{where}: a JSON list, not an object: the file is one array, not JSON lines; {ARRAY}",
+                code="not-an-object",
+            )
         raise DataError(
-            f'{where}: a JSON {_kind(value)}, not an object; give lines like {{"text": ..., "answer": ...}}'
+            f'{where}: a JSON {_kind(value)}, not an object; give lines like {{"text": ..., "answer": ...}}',
+            code="not-an-object",
         )
     return value
 
@@ -128,7 +141,9 @@ def _list(line: str, where: str) -> dict[str, Any]:
     value = _parsed(line, where)
     if not isinstance(value, list):
         raise DataError(
-            f"{where}: a JSON {_kind(value)}, not a list; lines of objects name their columns, so leave --no-header out"
+            f"{where}: a JSON {_kind(value)}, not a list; lines of objects name their columns, so leave "
+            "--no-header out",
+            code="not-a-list",
         )
     return {at_place(place): one for place, one in enumerate(value)}
 

@@ -35,24 +35,28 @@ def text_lines(file: BinaryIO, path: Path, limits: ReadLimits, noted: Noted) -> 
     for number, raw in enumerate(_raw_lines(file, limits.max_line_bytes), 1):
         if number == 1:
             if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise DataError(f"{path} line 1, byte 1: the file is UTF-16, not UTF-8; {UTF16}")
+                raise DataError(f"{path} line 1, byte 1: the file is UTF-16, not UTF-8; {UTF16}", code="not-utf-8")
             if raw.startswith(codecs.BOM_UTF8):
                 noted.encoding = "UTF-8 with a byte order mark"
         line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
         if len(line) > limits.max_line_bytes:
             raise DataError(
                 f"{path} line {number}: the line is longer than {limits.max_line_bytes:,} bytes; "
-                "a case is one short record, so check the file's line ends or shorten the case"
+                "a case is one short record, so check the file's line ends or shorten the case",
+                code="value-too-long",
             )
         if (at := raw.find(b"\0")) >= 0:
-            raise DataError(f"{path} line {number}, byte {at + 1}: a NUL byte, so this is not {_not_text(raw)}")
+            raise DataError(
+                f"{path} line {number}, byte {at + 1}: a NUL byte, so this is not {_not_text(raw)}", code="nul"
+            )
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
             # 'from None' because the decoder's error keeps the whole line, which is a case's text.
             raise DataError(
                 f"{path} line {number}, byte {error.start + 1}: not UTF-8 text; save the file as UTF-8 and try again "
-                "(from Windows: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW)"
+                "(from Windows: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW)",
+                code="not-utf-8",
             ) from None
         noted.line_ends.update([_end(text)] if _end(text) else [])
         if "\ufffd" in text:

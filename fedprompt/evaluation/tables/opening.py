@@ -39,27 +39,33 @@ def open_table(
         found = path.stat()
     except (OSError, ValueError) as error:  # the latter for a path with a NUL character
         why = error.strerror if isinstance(error, OSError) else "no such path"
-        raise DataError(f"{path}: cannot be opened ({why}); check the path and its permissions") from error
+        raise DataError(
+            f"{path}: cannot be opened ({why}); check the path and its permissions", code="cannot-read"
+        ) from error
     if stat.S_ISDIR(found.st_mode):
-        raise DataError(f"{path}: is a folder; give one file ({', '.join(ENDINGS)})")
+        raise DataError(f"{path}: is a folder; give one file ({', '.join(ENDINGS)})", code="not-a-file")
     if not stat.S_ISREG(found.st_mode):
-        raise DataError(f"{path}: is not a regular file; save the cases to a file first")
+        raise DataError(f"{path}: is not a regular file; save the cases to a file first", code="not-a-file")
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise DataError(
             f"{path}: the ending '{ending}' is not known{did_you_mean(ending, ENDINGS)}; "
-            f"give one of {', '.join(ENDINGS)}"
+            f"give one of {', '.join(ENDINGS)}",
+            code="unknown-ending",
         )
     if found.st_size == 0:
-        raise DataError(f"{path}: the file is empty; give a file with one case a line")
+        raise DataError(f"{path}: the file is empty; give a file with one case a line", code="empty")
     if found.st_size > limits.max_file_bytes:
         raise DataError(
-            f"{path}: {found.st_size:,} bytes, more than {limits.max_file_bytes:,}; split the file or take a sample"
+            f"{path}: {found.st_size:,} bytes, more than {limits.max_file_bytes:,}; split the file or take a sample",
+            code="too-large",
         )
     try:
         file = path.open("rb")
     except OSError as error:
-        raise DataError(f"{path}: cannot be opened ({error.strerror}); check its permissions") from error
+        raise DataError(
+            f"{path}: cannot be opened ({error.strerror}); check its permissions", code="cannot-read"
+        ) from error
     with file:
         if ending in PARQUET:
             yield parquet_table(file, path, limits, wanted, header)

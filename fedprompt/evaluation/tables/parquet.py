@@ -42,9 +42,13 @@ def parquet_table(
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise DataError(f"{path}: reading Parquet needs pyarrow; run 'pip install pyarrow' or save as CSV") from error
+        raise DataError(
+            f"{path}: reading Parquet needs pyarrow; run 'pip install pyarrow' or save as CSV", code="package-missing"
+        ) from error
     if header is False:
-        raise DataError(f"{path}: a Parquet file names its columns, so leave --no-header out")
+        raise DataError(
+            f"{path}: a Parquet file names its columns, so leave --no-header out", code="parquet-names-columns"
+        )
     damaged = f"{path}: not a Parquet file, or a damaged one; write it anew or save the cases as CSV"
     try:
         parquet = pq.ParquetFile(
@@ -53,32 +57,37 @@ def parquet_table(
         columns = tuple(str(name) for name in parquet.schema_arrow.names)
         groups = [parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups)]
     except Exception:  # the library raises whatever a damaged file makes it meet, and may quote the file
-        raise DataError(damaged) from None
+        raise DataError(damaged, code="not-parquet") from None
     if parquet.metadata.num_rows > limits.max_cases:
-        raise DataError(f"{path}: more than {limits.max_cases:,} cases; split the file or take a sample")
+        raise DataError(
+            f"{path}: more than {limits.max_cases:,} cases; split the file or take a sample", code="too-many-cases"
+        )
     if sum(group.total_byte_size for group in groups) > limits.max_file_bytes:
-        raise DataError(f"{path}: unpacks to more than {limits.max_file_bytes:,} bytes; keep only the columns needed")
+        raise DataError(
+            f"{path}: unpacks to more than {limits.max_file_bytes:,} bytes; keep only the columns needed",
+            code="too-large",
+        )
     found = [column_of(columns, name) for name in wanted or ()]
     all_of_them = wanted is None or None in found
     kept = [name for name in dict.fromkeys(columns) if all_of_them or name in found]
     counts = Counter(columns)
     if twice := [name for name in kept if counts[name] > 1]:
         shown = shown_name(twice[0], columns.index(twice[0]))
-        raise DataError(f"{path}: the column '{shown}' occurs twice; rename one of the two")
+        raise DataError(f"{path}: the column '{shown}' occurs twice; rename one of the two", code="column-twice")
 
     def rows() -> Iterator[Row]:
         line = 0
         try:
             batches: Iterator[Any] = parquet.iter_batches(batch_size=BATCH_ROWS, columns=kept)
         except Exception:
-            raise DataError(damaged) from None
+            raise DataError(damaged, code="not-parquet") from None
         while True:
             try:
                 batch = next(batches, None)
                 cells = [] if batch is None else [_values(column, pa) for column in batch.columns]
                 names = [] if batch is None else [str(name) for name in batch.schema.names]
             except Exception:
-                raise DataError(damaged) from None
+                raise DataError(damaged, code="not-parquet") from None
             if batch is None:
                 return
             for at in range(batch.num_rows):
@@ -94,9 +103,11 @@ def parquet_table(
 
 def _check(value: object, where: str, limits: ReadLimits) -> None:
     if isinstance(value, str) and len(value) > limits.max_line_bytes:
-        raise DataError(f"{where}: longer than {limits.max_line_bytes:,} characters; shorten the case")
+        raise DataError(
+            f"{where}: longer than {limits.max_line_bytes:,} characters; shorten the case", code="value-too-long"
+        )
     if isinstance(value, str) and "\0" in value:
-        raise DataError(f"{where}: a NUL character, so not text; repair the value")
+        raise DataError(f"{where}: a NUL character, so not text; repair the value", code="nul")
 
 
 def _values(column: Any, pa: Any) -> list[object]:

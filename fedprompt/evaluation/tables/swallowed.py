@@ -57,7 +57,8 @@ class Swallowed:
         raise DataError(
             f"{self._path} line {line}: a cell in quotes holds {lines:,} lines, some of them like rows of their own; "
             "look for a quote that is not closed or not doubled there; if they do belong to one text, give the file as "
-            "JSON lines, where rows cannot be mistaken"
+            "JSON lines, where rows cannot be mistaken",
+            code="rows-in-a-cell",
         )
 
     def _is_label(self, place: int, value: str) -> bool:

@@ -56,7 +56,7 @@ class CsvScores:
         """
         rows = score_rows(items)
         if not rows:
-            raise ExportError(f"{destination}: no score of these prompts is known; score them first")
+            raise ExportError(f"{destination}: no score of these prompts is known; score them first", code="no-scores")
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\r\n")
         names = [name for name, _ in COLUMNS]
@@ -81,7 +81,8 @@ class CsvScores:
             ExportError: always.
         """
         raise ExportError(
-            f"{path}: a table of scores holds no prompt; import a bundle, and score it here or merge the other bank"
+            f"{path}: a table of scores holds no prompt; import a bundle, and score it here or merge the other bank",
+            code="no-prompt",
         )
 
 

@@ -50,7 +50,7 @@ class ParquetScores:
 
         rows = score_rows(items)
         if not rows:
-            raise ExportError(f"{destination}: no score of these prompts is known; score them first")
+            raise ExportError(f"{destination}: no score of these prompts is known; score them first", code="no-scores")
         kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
         text = card("Scores of prompts", self.use(items, ""), items, context)
         readings = {item.prompt.id: reading_body(item.reading) for item in items}
@@ -82,7 +82,8 @@ class ParquetScores:
             ExportError: always.
         """
         raise ExportError(
-            f"{path}: a table of scores holds no prompt; import a bundle, and score it here or merge the other bank"
+            f"{path}: a table of scores holds no prompt; import a bundle, and score it here or merge the other bank",
+            code="no-prompt",
         )
 
 

@@ -45,17 +45,20 @@ class Beside:
             if not self._is_file(wanted, where):
                 raise ExportError(
                     f"{where} names the file {name[:100]!r}, which is not there; put both into one folder or one .zip "
-                    "and import that"
+                    "and import that",
+                    code="file-missing",
                 )
             return (wanted,)
         if "{" in wanted:
             raise ExportError(
-                f"{where}: the pattern {name[:100]!r} has braces; write one pattern for each kind of file"
+                f"{where}: the pattern {name[:100]!r} has braces; write one pattern for each kind of file",
+                code="file-pattern",
             )
         found = sorted(one for one in self._names(wanted, where) if _matches(one, wanted))
         if not found:
             raise ExportError(
-                f"{where}: no file beside it is named as {name[:100]!r} asks; put the files there, or take it out"
+                f"{where}: no file beside it is named as {name[:100]!r} asks; put the files there, or take it out",
+                code="file-missing",
             )
         return tuple(found)
 
@@ -73,20 +76,26 @@ class Beside:
             try:
                 size = path.lstat().st_size
                 if size > MAX_DOCUMENT_BYTES:
-                    raise ExportError(f"{path}: larger than {MAX_DOCUMENT_BYTES:,} bytes, which no prompt's file is")
+                    raise ExportError(
+                        f"{path}: larger than {MAX_DOCUMENT_BYTES:,} bytes, which no prompt's file is", code="too-large"
+                    )
                 with path.open("rb") as file:
                     content = file.read(size + 1)
             except OSError as error:
-                raise ExportError(f"{path}: cannot be read ({error.strerror})") from error
+                raise ExportError(f"{path}: cannot be read ({error.strerror})", code="cannot-read") from error
         self._bytes += len(content)
         if self._files > MAX_READ or self._bytes > MAX_BYTES:
-            raise ExportError(f"{where}: it names more than {MAX_READ} files or {MAX_BYTES:,} bytes; name fewer")
+            raise ExportError(
+                f"{where}: it names more than {MAX_READ} files or {MAX_BYTES:,} bytes; name fewer", code="too-many"
+            )
         return content
 
     def _is_file(self, name: str, where: str) -> bool:
         if self.archive is not None:
             if any(one.startswith(f"{self.base}{name}/") for one in self.archive.names):
-                raise ExportError(f"{where} names the folder {name!r}; name its files, as in '{name}/*'")
+                raise ExportError(
+                    f"{where} names the folder {name!r}; name its files, as in '{name}/*'", code="not-a-file"
+                )
             return self.base + name in self.archive.sizes
         path = self.root or Path()
         parts = PurePosixPath(name).parts
@@ -98,12 +107,15 @@ class Beside:
                 return False
             if stat.S_ISLNK(mode):
                 raise ExportError(
-                    f"{where}: {name!r} is a link or lies behind one, and links are not followed; copy the file"
+                    f"{where}: {name!r} is a link or lies behind one, and links are not followed; copy the file",
+                    code="link",
                 )
             if number == len(parts) and stat.S_ISDIR(mode):
-                raise ExportError(f"{where} names the folder {name!r}; name its files, as in '{name}/*'")
+                raise ExportError(
+                    f"{where} names the folder {name!r}; name its files, as in '{name}/*'", code="not-a-file"
+                )
             if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
-                raise ExportError(f"{where}: {name!r} is not a plain file")
+                raise ExportError(f"{where}: {name!r} is not a plain file", code="not-a-file")
         return True
 
     def _names(self, wanted: str, where: str) -> Iterator[str]:
@@ -125,7 +137,9 @@ class Beside:
         for part in fixed:
             begin = begin / part
             if begin.is_symlink():
-                raise ExportError(f"{where}: {part!r} is a link, and links are not followed; copy the files")
+                raise ExportError(
+                    f"{where}: {part!r} is a link, and links are not followed; copy the files", code="link"
+                )
         waiting = [begin]
         while waiting:
             folder = waiting.pop()
@@ -137,7 +151,8 @@ class Beside:
                 seen += 1
                 if seen > MAX_SEEN:
                     raise ExportError(
-                        f"{where}: more than {MAX_SEEN:,} files lie where it looks; name the files one by one"
+                        f"{where}: more than {MAX_SEEN:,} files lie where it looks; name the files one by one",
+                        code="too-many",
                     )
                 if entry.name.startswith(".") or entry.is_symlink():
                     continue
@@ -158,10 +173,11 @@ def _inside(name: str, where: str) -> str:
     if plain.startswith(("/", "~")) or _DRIVE.match(plain) or ".." in parts or "\0" in plain:
         raise ExportError(
             f"{where} names {name[:100]!r}, which lies outside its own folder; only files beside it are read, so copy "
-            "the file there"
+            "the file there",
+            code="outside-folder",
         )
     if not parts or len(plain) > 300:
-        raise ExportError(f"{where} names {name[:100]!r}, which is no file's name")
+        raise ExportError(f"{where} names {name[:100]!r}, which is no file's name", code="not-a-file-name")
     return "/".join(parts)
 
 

@@ -35,7 +35,8 @@ def role_of(name: Any, where: str, dropped: list[str]) -> str:
         shown = f"the role {name[:40]!r}" if isinstance(name, str) and name else "no role"
         raise ExportError(
             f"{where}: a message needs a role among system, user, assistant and a text, and this one has {shown}; "
-            "change it, or take the message out"
+            "change it, or take the message out",
+            code="message-role",
         )
     if name == "developer":
         tell(
@@ -60,25 +61,30 @@ def read_messages(
         ExportError: a message that a template cannot hold, with what it holds.
     """
     if not value:
-        raise ExportError(f"{where}: its list of messages is empty; add a message")
+        raise ExportError(f"{where}: its list of messages is empty; add a message", code="no-message")
     if len(value) > MAX_MESSAGES:
-        raise ExportError(f"{where} has more than {MAX_MESSAGES:,} messages, which no prompt has")
+        raise ExportError(f"{where} has more than {MAX_MESSAGES:,} messages, which no prompt has", code="too-many")
     return tuple(_message(one, f"{where}, message {number}", read, dropped) for number, one in enumerate(value, 1))
 
 
 def _message(one: Any, where: str, read: Callable[[str, str], str], dropped: list[str]) -> Message:
     if not isinstance(one, Mapping):
-        raise ExportError(f"{where}: a message needs a role among system, user, assistant and a text")
+        raise ExportError(
+            f"{where}: a message needs a role among system, user, assistant and a text", code="message-role"
+        )
     if one.get("type") == "placeholder":
         name = one.get("name")
         shown = f" '{name[:60]}'" if isinstance(name, str) else ""
         raise ExportError(
             f"{where}: it is a placeholder{shown} for messages that a program puts in, and placeholders are not read, "
-            "since a case has only texts; take it out, or write the messages"
+            "since a case has only texts; take it out, or write the messages",
+            code="placeholder",
         )
     for key in _CALLS:
         if one.get(key):
-            raise ExportError(f"{where}: it holds {key}, and a template holds only texts; take the message out")
+            raise ExportError(
+                f"{where}: it holds {key}, and a template holds only texts; take the message out", code="not-only-text"
+            )
     role = role_of(one.get("role"), where, dropped)
     left = [key for key in one if key not in ("role", "content", "type") and one[key] not in (None, "", [], {})]
     if left:
@@ -87,7 +93,9 @@ def _message(one: Any, where: str, read: Callable[[str, str], str], dropped: lis
     if isinstance(content, str):
         return Message(role, read(content, where))
     if not isinstance(content, list) or not content:
-        raise ExportError(f"{where}: a message needs a role among system, user, assistant and a text")
+        raise ExportError(
+            f"{where}: a message needs a role among system, user, assistant and a text", code="message-role"
+        )
     return Message(role, joined([read(_part(part, where, dropped), where) for part in content], where, dropped))
 
 
@@ -101,7 +109,9 @@ def _part(part: Any, where: str, dropped: list[str]) -> str:
         shown = (
             f"a part of the type {kind[:40]!r}" if isinstance(kind, str) and kind != "text" else "a part without text"
         )
-        raise ExportError(f"{where}: it holds {shown}, and a template holds only texts; take that part out")
+        raise ExportError(
+            f"{where}: it holds {shown}, and a template holds only texts; take that part out", code="not-only-text"
+        )
     if left := [key for key in part if key not in ("type", "text") and part[key] not in (None, "", [], {})]:
         tell(dropped, f"{where}: its {', '.join(str(key)[:40] for key in left[:8])} was left out")
     return text
@@ -114,7 +124,7 @@ def joined(texts: Sequence[str], where: str, dropped: list[str]) -> str:
         ExportError: together they are longer than a template can be.
     """
     if sum(map(len, texts)) > MAX_TEMPLATE_CHARACTERS:
-        raise ExportError(f"{where}: its text is longer than {MAX_TEMPLATE_CHARACTERS:,} characters")
+        raise ExportError(f"{where}: its text is longer than {MAX_TEMPLATE_CHARACTERS:,} characters", code="too-long")
     if len(texts) > 1:
         tell(dropped, f"{where}: its {len(texts)} parts of text were joined, with nothing between them")
     return "".join(texts)

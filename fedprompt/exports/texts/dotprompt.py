@@ -182,13 +182,17 @@ def _messages(parts: Sequence[Part | Role], where: str) -> tuple[Message, ...]:
         if role not in _OURS:
             raise ExportError(
                 f"{where}: a message of the role '{role[:40]}' cannot be held; Dotprompt's roles are "
-                f"{', '.join(sorted(_OURS))}, so write one of them, or take the message out"
+                f"{', '.join(sorted(_OURS))}, so write one of them, or take the message out",
+                code="message-role",
             )
         if any(marker in content for marker in _MARKERS):
-            raise ExportError(f"{where}: its text holds one of Dotprompt's own markers, '<<<dotprompt:'; take it out")
+            raise ExportError(
+                f"{where}: its text holds one of Dotprompt's own markers, '<<<dotprompt:'; take it out",
+                code="reserved-name",
+            )
         messages.append(Message(_OURS[role], content))
     if not messages:
-        raise ExportError(f"{where} has no message; write a text below its front matter")
+        raise ExportError(f"{where} has no message; write a text below its front matter", code="no-message")
     return tuple(messages)
 
 

@@ -99,10 +99,16 @@ def _tokens(text: str, where: str, line: int) -> list[str | _Tag]:
         begin = opening.end() - 2
         number = line + text.count("\n", 0, begin)
         if text.startswith("{{{{", begin):
-            raise ExportError(f"{where}, line {number}: a raw block ('{{{{{{{{') is not read; write it as plain text")
+            raise ExportError(
+                f"{where}, line {number}: a raw block ('{{{{{{{{') is not read; write it as plain text",
+                code="not-plain-variable",
+            )
         tag = next(filter(None, (pattern.match(text, begin) for pattern in _TAGS)), None)
         if tag is None:
-            raise ExportError(f"{where}, line {number}: a tag begins with '{{{{' and never ends; close it with '}}}}'")
+            raise ExportError(
+                f"{where}, line {number}: a tag begins with '{{{{' and never ends; close it with '}}}}'",
+                code="tag-open",
+            )
         body = tag[2].strip()
         body = body[1:].strip() if body.startswith("&") else body
         found.append(_Tag(body, number, bool(tag[1]), bool(tag[3])))
@@ -178,7 +184,7 @@ def _field(tag: _Tag, where: str) -> str:
         return name[1] or name[2]
     word = re.match(r"[^\W\d]\w*", tag.body)
     if word is not None and word[0] in _HELPERS:
-        raise ExportError(f"{place} {_HELPERS[word[0]]}")
+        raise ExportError(f"{place} {_HELPERS[word[0]]}", code="not-plain-variable")
     for begin, what in (
         ("#>", "puts in another file's text; write that text in its place"),
         (">", "puts in another file's text; write that text in its place"),
@@ -189,9 +195,11 @@ def _field(tag: _Tag, where: str) -> str:
         ("@", "is a value that the calling program gives and no case has; take it out, or write a field's name"),
     ):
         if tag.body.startswith(begin):
-            raise ExportError(f"{place} {what}")
+            raise ExportError(f"{place} {what}", code="not-plain-variable")
     offered = offered_name(tag.body)
     do = (
         f"write {{{{{offered}}}}} and call the field '{offered}'" if offered else "write it as text or a plain variable"
     )
-    raise ExportError(f"{place} is more than a variable, and only plain variables are read; {do}")
+    raise ExportError(
+        f"{place} is more than a variable, and only plain variables are read; {do}", code="not-plain-variable"
+    )

@@ -48,18 +48,22 @@ def read_templates(document: Document) -> tuple[Imported, ...]:
     value = parse_json(document) if is_json else parse_yaml(text_of(document), where)
     prompt = value.get("prompt") if isinstance(value, Mapping) else None
     if not isinstance(prompt, Mapping):
-        raise ExportError(f"{where} has no key 'prompt' at its top, so it is no prompt-templates file")
+        raise ExportError(
+            f"{where} has no key 'prompt' at its top, so it is no prompt-templates file", code="not-this-format"
+        )
     beside = tuple(sorted(str(key) for key in value if key != "prompt"))
     several = prompt.get("template_dictionary")
     if several is None:
         return (_revive(prompt, where, document.stem, beside),)
     if not isinstance(several, Mapping) or not 0 < len(several) <= MAX_TEMPLATES:
-        raise ExportError(f"{where}: its template_dictionary holds no templates by name")
+        raise ExportError(f"{where}: its template_dictionary holds no templates by name", code="not-this-format")
     beside += tuple(sorted(str(key) for key in prompt if key != "template_dictionary" and prompt[key]))
     found = []
     for key, one in several.items():
         if not isinstance(one, Mapping):
-            raise ExportError(f"{where}: '{str(key)[:60]}' of its template_dictionary is no template")
+            raise ExportError(
+                f"{where}: '{str(key)[:60]}' of its template_dictionary is no template", code="not-well-formed"
+            )
         found.append(_revive(one, f"{where}, {str(key)[:60]}", str(key), beside))
     return tuple(found)
 
@@ -88,13 +92,14 @@ def _revive(prompt: Mapping[Any, Any], where: str, stem: str, beside: Sequence[s
     if single:
         told.append(f"{where}: '{{name}}' was read as a variable, since template_variables names what is in braces")
     if not isinstance(body, str | list):
-        raise ExportError(f"{where}: its template is neither a text nor a list of messages")
+        raise ExportError(f"{where}: its template is neither a text nor a list of messages", code="no-text")
     text = read(body, where) if isinstance(body, str) else None
     messages = read_messages(body, where, read, told) if isinstance(body, list) else None
     if missing := [name for name in declared if name not in shown]:
         raise ExportError(
             f"{where}: template_variables names '{missing[0][:60]}', which its template does not show as "
-            f"'{{{{{missing[0][:60]}}}}}'; write it there, or take the name out of the list"
+            f"'{{{{{missing[0][:60]}}}}}'; write it there, or take the name out of the list",
+            code="variable-not-shown",
         )
     if declared and (stray := sorted(shown - set(declared))):
         told.append(f"{where}: its template shows '{stray[0][:60]}', which its template_variables does not name")
@@ -105,7 +110,9 @@ def _declared(variables: Any, where: str) -> list[str]:
     if not variables:
         return []
     if not isinstance(variables, list) or not all(isinstance(one, str) for one in variables):
-        raise ExportError(f"{where}: its template_variables is no list of names; put names in quotes")
+        raise ExportError(
+            f"{where}: its template_variables is no list of names; put names in quotes", code="not-well-formed"
+        )
     return [str(one) for one in variables]
 
 

@@ -61,7 +61,9 @@ def read_jinja(text: str, where: str, *, line: int = 1, trimmed: bool = False, e
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     if len(text) > MAX_TEMPLATE:
-        raise ExportError(f"{where}: its template is longer than {MAX_TEMPLATE:,} characters, which no prompt's is")
+        raise ExportError(
+            f"{where}: its template is longer than {MAX_TEMPLATE:,} characters, which no prompt's is", code="too-long"
+        )
     env = ImmutableSandboxedEnvironment(trim_blocks=trimmed, lstrip_blocks=trimmed, keep_trailing_newline=ends)
     try:
         body: Sequence[Any] = env.parse(text).body
@@ -81,7 +83,8 @@ def read_jinja(text: str, where: str, *, line: int = 1, trimmed: bool = False, e
         elif kind in _STATEMENTS:
             raise ExportError(
                 f"{where}, line {line + node.lineno - 1}: its template runs '{{% {_STATEMENTS[kind]} %}}', and "
-                "templates that run code are not read; write it as text with plain variables"
+                "templates that run code are not read; write it as text with plain variables",
+                code="runs-code",
             )
         else:
             what = f"uses the filter '{node.name}'" if kind == "Filter" else "is more than a variable"
@@ -104,9 +107,11 @@ def _refused(text: str, where: str, at: int, line: int, what: str) -> ExportErro
     tags = (match for match in _PRINT.finditer(text, begin) if not _PLAIN.fullmatch(match[1]))
     tag = next(tags, None)
     if tag is None:
-        return ExportError(f"{place}: a tag {what}; close each '{{{{' and '{{%', or write plain text")
+        return ExportError(f"{place}: a tag {what}; close each '{{{{' and '{{%', or write plain text", code="tag-open")
     offered = offered_name(tag[1])
     do = (
         f"write {{{{{offered}}}}} and call the field '{offered}'" if offered else "write it as text or a plain variable"
     )
-    return ExportError(f"{place}: the tag {tag[0][:60]!r} {what}, and only plain variables are read; {do}")
+    return ExportError(
+        f"{place}: the tag {tag[0][:60]!r} {what}, and only plain variables are read; {do}", code="not-plain-variable"
+    )

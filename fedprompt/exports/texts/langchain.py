@@ -110,9 +110,11 @@ class LangChain:
                 where = f"{one.where}, prompt {number}" if many else one.where
                 found.append(read_value(each, where, f"{one.stem} {number}" if many else one.stem, beside))
             if len(found) > MAX_PROMPTS:
-                raise ExportError(f"{one.where} holds more than {MAX_PROMPTS:,} prompts; import fewer at a time")
+                raise ExportError(
+                    f"{one.where} holds more than {MAX_PROMPTS:,} prompts; import fewer at a time", code="too-many"
+                )
         if not found:
-            raise ExportError(f"{path} holds no prompt; its list is empty")
+            raise ExportError(f"{path} holds no prompt; its list is empty", code="no-prompt")
         return tuple(found)
 
 

@@ -53,7 +53,8 @@ class _Chat:
         if self.size > MAX_TEMPLATE_CHARACTERS or self.count > MAX_MESSAGES:
             raise ExportError(
                 f"{where}: the messages so far are more than {MAX_MESSAGES:,}, or longer than "
-                f"{MAX_TEMPLATE_CHARACTERS:,} characters; no prompt is"
+                f"{MAX_TEMPLATE_CHARACTERS:,} characters; no prompt is",
+                code="too-long",
             )
 
 
@@ -95,7 +96,7 @@ def read_value(value: Any, where: str, name: str, beside: Beside | None) -> Impo
         chat = _Chat(names, dropped)
         messages = tuple(Message(role, f_string(parts)) for role, parts in _messages(alone, {}, where, chat))
         if not messages:
-            raise ExportError(f"{where} has no message with a text; add one")
+            raise ExportError(f"{where} has no message with a text; add one", code="no-message")
     return revive(kwargs.get("metadata"), text, messages, where, name, dropped)
 
 
@@ -114,7 +115,8 @@ def _prompt_of(value: Any, where: str, dropped: list[str]) -> tuple[str, Mapping
         else:
             break
     raise ExportError(
-        f"{where} is not a LangChain prompt but a {kind[:60]!r}; only PromptTemplate and ChatPromptTemplate are read"
+        f"{where} is not a LangChain prompt but a {kind[:60]!r}; only PromptTemplate and ChatPromptTemplate are read",
+        code="not-this-format",
     )
 
 
@@ -122,18 +124,23 @@ def _kind(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
     """Return the name of the class that a value was written from, and its arguments."""
     path = value.get("id") if isinstance(value, Mapping) else None
     if not isinstance(value, Mapping) or not isinstance(path, list) or not path or "lc" not in value:
-        raise ExportError(f"{where} is not a LangChain prompt; write one with langchain_core.load.dumpd")
+        raise ExportError(
+            f"{where} is not a LangChain prompt; write one with langchain_core.load.dumpd", code="not-this-format"
+        )
     kind = str(path[-1])
     if value.get("type") == "not_implemented":
         raise ExportError(
             f"{where} holds a {kind[:60]}, which LangChain does not write into files (only a description of it is "
-            "there); make it a PromptTemplate or ChatPromptTemplate, with its examples as text or messages"
+            "there); make it a PromptTemplate or ChatPromptTemplate, with its examples as text or messages",
+            code="not-this-format",
         )
     kwargs = value.get("kwargs")
     if value.get("type") != "constructor" or not isinstance(kwargs, Mapping):
-        raise ExportError(f"{where} is not a LangChain prompt; it has no arguments")
+        raise ExportError(f"{where} is not a LangChain prompt; it has no arguments", code="not-this-format")
     if path[0] not in ("langchain", "langchain_core"):
-        raise ExportError(f"{where} is not a LangChain prompt but something of {str(path[0])[:40]!r}; refused")
+        raise ExportError(
+            f"{where} is not a LangChain prompt but something of {str(path[0])[:40]!r}; refused", code="not-this-format"
+        )
     return kind, kwargs
 
 
@@ -144,7 +151,7 @@ def _messages(
     listed = kwargs.get("messages")
     partial = bound_of(kwargs.get("partial_variables"), where)
     if not isinstance(listed, list):
-        raise ExportError(f"{where}: its messages are no list")
+        raise ExportError(f"{where}: its messages are no list", code="not-well-formed")
     bound = {**{name: one for name, one in partial.items() if name not in chat.free}, **outer}
     found: list[tuple[str, list[Any]]] = []
     for number, one in enumerate(listed, 1):
@@ -180,10 +187,13 @@ def _message(value: Any, bound: Mapping[str, Any], where: str, chat: _Chat) -> l
             return [(role, _part(prompt, bound, where, chat, whole=True))]
         parts = [_part(one, bound, where, chat, whole=False) for one in prompt]
         if not parts:
-            raise ExportError(f"{where} holds no text; add one")
+            raise ExportError(f"{where} holds no text; add one", code="no-text")
         joined([""] * len(parts), where, chat.dropped)
         return [(role, [inner for one in parts for inner in one])]
-    raise ExportError(f"{where} is of the kind {kind[:60]!r}, which a template cannot hold; take the message out")
+    raise ExportError(
+        f"{where} is of the kind {kind[:60]!r}, which a template cannot hold; take the message out",
+        code="not-only-text",
+    )
 
 
 def _part(value: Any, bound: Mapping[str, Any], where: str, chat: _Chat, *, whole: bool) -> list[Any]:
@@ -197,7 +207,9 @@ def _part(value: Any, bound: Mapping[str, Any], where: str, chat: _Chat, *, whol
     elif kind != "PromptTemplate":
         shown = template.get("type") if kind == "DictPromptTemplate" and isinstance(template, Mapping) else kind
         raise ExportError(
-            f"{where} holds a part of the kind {str(shown)[:60]!r}, and a template holds only texts; take that part out"
+            f"{where} holds a part of the kind {str(shown)[:60]!r}, and a template holds only texts; take that "
+            "part out",
+            code="not-only-text",
         )
     if kwargs.get("output_parser"):
         tell(chat.dropped, f"{where}: its output_parser was left out")
@@ -215,14 +227,15 @@ def _static(content: Any, where: str, chat: _Chat) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, list) or not content:
-        raise ExportError(f"{where} has no text")
+        raise ExportError(f"{where} has no text", code="no-text")
     texts = []
     for part in content:
         kind = part.get("type", "text") if isinstance(part, Mapping) else "text"
         text = part.get("text") if isinstance(part, Mapping) else part
         if kind != "text" or not isinstance(text, str):
             raise ExportError(
-                f"{where} holds a part of the kind {str(kind)[:60]!r}, and a template holds only texts; take it out"
+                f"{where} holds a part of the kind {str(kind)[:60]!r}, and a template holds only texts; take it out",
+                code="not-only-text",
             )
         if isinstance(part, Mapping) and (left := [str(key)[:40] for key in part if key not in ("type", "text")]):
             tell(chat.dropped, f"{where}: its {', '.join(left[:8])} was left out")
@@ -239,14 +252,17 @@ def _placeholder(
     if given is None and kwargs.get("optional") is not True:
         raise ExportError(
             f"{where} is a placeholder '{name}' for messages that a program puts in, and a case has only texts; take "
-            "it out, make it optional, or write the messages"
+            "it out, make it optional, or write the messages",
+            code="placeholder",
         )
     if kwargs.get("optional") is True:
         tell(chat.dropped, f"{where}: the optional placeholder '{name}' for other messages was left out")
     if given is None:
         return []
     if not isinstance(given, list):
-        raise ExportError(f"{where}: the placeholder '{name}' is bound to something that is no list of messages")
+        raise ExportError(
+            f"{where}: the placeholder '{name}' is bound to something that is no list of messages", code="placeholder"
+        )
     count = kwargs.get("n_messages")
     given = given[-count:] if isinstance(count, int) and count > 0 else given
     found: list[tuple[str, list[Any]]] = []
@@ -254,7 +270,8 @@ def _placeholder(
         kind, _ = _kind(one, where)
         if kind.removesuffix("Chunk") not in (*_MESSAGES, "ChatMessage"):
             raise ExportError(
-                f"{where}: the placeholder '{name}' is bound to a {kind[:60]}, which a template cannot hold"
+                f"{where}: the placeholder '{name}' is bound to a {kind[:60]}, which a template cannot hold",
+                code="placeholder",
             )
         for role, parts in _message(one, {}, where, chat):
             chat.grown(parts, where)
@@ -266,10 +283,12 @@ def _refuse_calls(kwargs: Mapping[str, Any], where: str, chat: _Chat) -> None:
     """Refuse a message with calls of tools; tell what else of it is left out."""
     more = kwargs.get("additional_kwargs")
     if more is not None and not isinstance(more, Mapping):
-        raise ExportError(f"{where}: its additional_kwargs are no mapping")
+        raise ExportError(f"{where}: its additional_kwargs are no mapping", code="not-well-formed")
     for key in _CALLS:
         if kwargs.get(key) or (more or {}).get(key):
-            raise ExportError(f"{where} holds {key}, and a template holds only texts; take the message out")
+            raise ExportError(
+                f"{where} holds {key}, and a template holds only texts; take the message out", code="not-only-text"
+            )
     left = [key for key in ("name", "additional_kwargs", "response_metadata", "usage_metadata") if kwargs.get(key)]
     if left:
         tell(chat.dropped, f"{where}: its {', '.join(left)} was left out")
@@ -278,9 +297,9 @@ def _refuse_calls(kwargs: Mapping[str, Any], where: str, chat: _Chat) -> None:
 def _check(value: Any, where: str, depth: int = 0) -> None:
     """Refuse secrets and endless nesting before anything is read."""
     if depth > MAX_DEPTH:
-        raise ExportError(f"{where} is nested too deep for a prompt; refused")
+        raise ExportError(f"{where} is nested too deep for a prompt; refused", code="nested-too-deep")
     if isinstance(value, dict) and value.get("type") == "secret":
-        raise ExportError(f"{where} asks for a secret of this machine; refused")
+        raise ExportError(f"{where} asks for a secret of this machine; refused", code="asks-for-a-secret")
     inner: Sequence[Any] = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ()
     for one in inner:
         _check(one, where, depth + 1)

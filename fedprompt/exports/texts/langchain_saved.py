@@ -55,14 +55,18 @@ def read_saved(value: Mapping[str, Any], where: str, name: str, beside: Beside |
         listed = value.get("messages")
         if not isinstance(listed, list) or len(listed) != 1 or not isinstance(listed[0], Mapping):
             raise ExportError(
-                f"{where} is an old chat prompt, whose messages have no roles; write it with langchain_core.load.dumpd"
+                f"{where} is an old chat prompt, whose messages have no roles; write it with langchain_core.load.dumpd",
+                code="not-this-format",
             )
         prompt = listed[0].get("prompt")
         if not isinstance(prompt, Mapping):
-            raise ExportError(f"{where}: its message has no prompt")
+            raise ExportError(f"{where}: its message has no prompt", code="no-text")
         text = _prompt(prompt, where, beside, dropped)
         return revive(None, None, (Message("user", text),), where, name, dropped)
-    raise ExportError(f"{where} is an old prompt of the type {str(kind)[:40]!r}; 'prompt' and 'few_shot' are read")
+    raise ExportError(
+        f"{where} is an old prompt of the type {str(kind)[:40]!r}; 'prompt' and 'few_shot' are read",
+        code="not-this-format",
+    )
 
 
 def _prompt(value: Mapping[str, Any], where: str, beside: Beside | None, dropped: list[str]) -> str:
@@ -74,7 +78,7 @@ def _prompt(value: Mapping[str, Any], where: str, beside: Beside | None, dropped
 def _few_shot(value: Mapping[str, Any], where: str, beside: Beside | None, dropped: list[str]) -> str:
     """Return the text that LangChain joins: the prefix, each example as its own prompt writes it, and the suffix."""
     if value.get("example_selector"):
-        raise ExportError(f"{where} selects its examples with a program; write the examples out")
+        raise ExportError(f"{where} selects its examples with a program; write the examples out", code="runs-code")
     prefix, suffix = _text_of(value, "prefix", where, beside), _text_of(value, "suffix", where, beside)
     separator = value.get("example_separator", "\n\n")
     examples = value.get("examples")
@@ -84,11 +88,13 @@ def _few_shot(value: Mapping[str, Any], where: str, beside: Beside | None, dropp
     if isinstance(value.get("example_prompt_path"), str):
         inner = _file(value["example_prompt_path"], where, beside, (".json", ".yaml", ".yml"))
     if not isinstance(inner, Mapping) or not isinstance(examples, list) or not isinstance(separator, str):
-        raise ExportError(f"{where} is a few_shot prompt without examples, or without a prompt for an example")
+        raise ExportError(
+            f"{where} is a few_shot prompt without examples, or without a prompt for an example", code="not-well-formed"
+        )
     if not all(one is None or isinstance(one, str) for one in (prefix, suffix)):
-        raise ExportError(f"{where}: its prefix or suffix is no text; put it in quotes")
+        raise ExportError(f"{where}: its prefix or suffix is no text; put it in quotes", code="not-well-formed")
     if len(examples) > MAX_EXAMPLES:
-        raise ExportError(f"{where} has more than {MAX_EXAMPLES:,} examples, which no prompt has")
+        raise ExportError(f"{where} has more than {MAX_EXAMPLES:,} examples, which no prompt has", code="too-many")
     written, size = [], 0
     template = _text_of(inner, "template", where, beside)
     for number, example in enumerate(examples, 1):
@@ -96,11 +102,13 @@ def _few_shot(value: Mapping[str, Any], where: str, beside: Beside | None, dropp
         bound = {**bound_of(inner.get("partial_variables"), at), **bound_of(example, at)}
         parts = read_text(template, inner.get("template_format"), bound, at, dropped)
         if missing := [part.name for part in parts if isinstance(part, Variable)]:
-            raise ExportError(f"{at} lacks {missing[0][:60]!r}, which its prompt names")
+            raise ExportError(f"{at} lacks {missing[0][:60]!r}, which its prompt names", code="field-missing")
         written.append("".join(str(part) for part in parts))
         size += len(written[-1]) + len(separator)
         if size > MAX_TEMPLATE_CHARACTERS:
-            raise ExportError(f"{where}: with its examples it is longer than {MAX_TEMPLATE_CHARACTERS:,} characters")
+            raise ExportError(
+                f"{where}: with its examples it is longer than {MAX_TEMPLATE_CHARACTERS:,} characters", code="too-long"
+            )
     whole = separator.join(piece for piece in (prefix, *written, suffix) if piece)
     if written:
         tell(dropped, f"{where}: its {len(written)} examples are text of the prompt now")
@@ -114,20 +122,23 @@ def _text_of(value: Mapping[str, Any], key: str, where: str, beside: Beside | No
     if path is None:
         return value.get(key)
     if key in value:
-        raise ExportError(f"{where} has both '{key}' and '{key}_path'; keep one of the two")
+        raise ExportError(f"{where} has both '{key}' and '{key}_path'; keep one of the two", code="key-twice")
     if not isinstance(path, str):
-        raise ExportError(f"{where}: its {key}_path is no file's name")
+        raise ExportError(f"{where}: its {key}_path is no file's name", code="not-a-file-name")
     return _file(path, where, beside, (".txt",))
 
 
 def _file(name: str, where: str, beside: Beside | None, suffixes: tuple[str, ...]) -> Any:
     """Return the value, or the text, of a file beside the prompt."""
     if beside is None:
-        raise ExportError(f"{where} names the file {name[:100]!r}; import it from a folder that holds both")
+        raise ExportError(
+            f"{where} names the file {name[:100]!r}; import it from a folder that holds both", code="file-missing"
+        )
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in suffixes or any(sign in name for sign in "*?["):
         raise ExportError(
-            f"{where} names {name[:100]!r}, and only files that end in {', '.join(suffixes)} are read there"
+            f"{where} names {name[:100]!r}, and only files that end in {', '.join(suffixes)} are read there",
+            code="unknown-ending",
         )
     (found,) = beside.matching(name, where)
     document = Document(f"{where} ({found})", PurePosixPath(found).stem, beside.read(found, where))
@@ -136,6 +147,6 @@ def _file(name: str, where: str, beside: Beside | None, suffixes: tuple[str, ...
     try:
         text = document.content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ExportError(f"{document.where} is not UTF-8 text; save it as UTF-8") from error
+        raise ExportError(f"{document.where} is not UTF-8 text; save it as UTF-8", code="not-utf-8") from error
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text if suffix == ".txt" else parse_yaml(text, document.where)

@@ -42,7 +42,7 @@ def bound_of(value: Any, where: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping) or len(value) > MAX_BOUND:
-        raise ExportError(f"{where}: its partial_variables are no mapping of names to texts")
+        raise ExportError(f"{where}: its partial_variables are no mapping of names to texts", code="not-well-formed")
     return {str(name): one for name, one in value.items()}
 
 
@@ -53,7 +53,10 @@ def _bound_text(bound: Mapping[str, Any], name: str, where: str) -> str:
         return str(value)
     made = isinstance(value, Mapping) and value.get("type") == "not_implemented"
     what = "a function, which no file holds" if made else "something that is no text"
-    raise ExportError(f"{where}: the variable {name[:60]!r} is bound to {what}; bind it to a text, or leave it open")
+    raise ExportError(
+        f"{where}: the variable {name[:60]!r} is bound to {what}; bind it to a text, or leave it open",
+        code="bound-to-no-text",
+    )
 
 
 def read_text(template: Any, syntax: Any, bound: Mapping[str, Any], where: str, dropped: list[str]) -> list[Part]:
@@ -70,9 +73,11 @@ def read_text(template: Any, syntax: Any, bound: Mapping[str, Any], where: str, 
         ExportError: no text, or one that holds more than plain variables.
     """
     if not isinstance(template, str):
-        raise ExportError(f"{where} has no text where its template should be")
+        raise ExportError(f"{where} has no text where its template should be", code="no-text")
     if len(template) > MAX_TEMPLATE_CHARACTERS:
-        raise ExportError(f"{where}: its template is longer than {MAX_TEMPLATE_CHARACTERS:,} characters")
+        raise ExportError(
+            f"{where}: its template is longer than {MAX_TEMPLATE_CHARACTERS:,} characters", code="too-long"
+        )
     if syntax in (None, "f-string"):
         found = _f_string(template, bound, where)
     elif syntax == "mustache":
@@ -81,12 +86,14 @@ def read_text(template: Any, syntax: Any, bound: Mapping[str, Any], where: str, 
         found = _jinja(template, bound, where, dropped)
     else:
         raise ExportError(
-            f"{where} is written in {str(syntax)[:40]!r}; only f-string, mustache and jinja2 templates are read"
+            f"{where} is written in {str(syntax)[:40]!r}; only f-string, mustache and jinja2 templates are read",
+            code="unread-syntax",
         )
     # A bound text may be named very often; so the sum is known before anything is joined.
     if sum(len(part) for part in found if isinstance(part, str)) > MAX_TEMPLATE_CHARACTERS:
         raise ExportError(
-            f"{where}: with what is bound in it, it is longer than {MAX_TEMPLATE_CHARACTERS:,} characters"
+            f"{where}: with what is bound in it, it is longer than {MAX_TEMPLATE_CHARACTERS:,} characters",
+            code="too-long",
         )
     return found
 
@@ -106,7 +113,7 @@ def _f_string(template: str, bound: Mapping[str, Any], where: str) -> list[Part]
         parsed = list(Formatter().parse(template))
     except ValueError as error:
         raise ExportError(
-            f"{where}: its braces do not match ({error}); write {{{{ and }}}} for plain braces"
+            f"{where}: its braces do not match ({error}); write {{{{ and }}}} for plain braces", code="braces"
         ) from error
     found: list[Part] = []
     for literal, name, spec, conversion in parsed:
@@ -119,12 +126,19 @@ def _f_string(template: str, bound: Mapping[str, Any], where: str) -> list[Part]
             kind = "a format" if spec else "a conversion"
             raise ExportError(
                 f"{where}: {shown} has {kind}, and a field's text goes in as it is; write {{{name[:60]}}} and prepare "
-                "the field"
+                "the field",
+                code="not-plain-variable",
             )
         if "." in name or "[" in name or "]" in name:
-            raise ExportError(f"{where}: {shown} looks inside a value, and a field is one text; give that text a field")
+            raise ExportError(
+                f"{where}: {shown} looks inside a value, and a field is one text; give that text a field",
+                code="not-plain-variable",
+            )
         if not name.strip() or name.isdigit():
-            raise ExportError(f"{where}: {shown} has a number or nothing for a name; give the variable a name")
+            raise ExportError(
+                f"{where}: {shown} has a number or nothing for a name; give the variable a name",
+                code="not-plain-variable",
+            )
         found.append(_bound_text(bound, name, where) if name in bound else Variable(name))
     return found
 
@@ -137,14 +151,19 @@ def _mustache(template: str, bound: Mapping[str, Any], where: str, dropped: list
         elif kind not in ("", "&", "{"):
             raise ExportError(
                 f"{where}: its mustache tag {key[:40]!r} is a {_KINDS[kind]}, which is more than a variable; write the "
-                "text out"
+                "text out",
+                code="not-plain-variable",
             )
         elif "." in key:
             raise ExportError(
-                f"{where}: the mustache tag {key[:40]!r} looks inside a value, and a field is one text; name a field"
+                f"{where}: the mustache tag {key[:40]!r} looks inside a value, and a field is one text; name a field",
+                code="not-plain-variable",
             )
         elif not _NAME.fullmatch(key):
-            raise ExportError(f"{where}: the mustache tag {key[:40]!r} is no variable's name; give the variable a name")
+            raise ExportError(
+                f"{where}: the mustache tag {key[:40]!r} is no variable's name; give the variable a name",
+                code="not-plain-variable",
+            )
         elif key in bound:
             text = _bound_text(bound, key, where)
             found.append(text if kind else html.escape(text, quote=False).replace('"', "&quot;"))
@@ -168,12 +187,17 @@ def _tokens(template: str, where: str) -> Iterator[tuple[str, str]]:
         inner = template[begin + 2 : end] if end >= 0 else ""
         if not inner:
             line = template.count("\n", 0, begin) + 1
-            raise ExportError(f"{where}: a mustache tag in line {line} of its template has no name or no end; close it")
+            raise ExportError(
+                f"{where}: a mustache tag in line {line} of its template has no name or no end; close it",
+                code="tag-open",
+            )
         kind = inner[0] if inner[0] in _KINDS else ""
         at = end + 2
         if kind == "{":
             if not template.startswith("}", at):
-                raise ExportError(f"{where}: its mustache tag {inner[:40]!r} opens three braces and closes two")
+                raise ExportError(
+                    f"{where}: its mustache tag {inner[:40]!r} opens three braces and closes two", code="tag-open"
+                )
             at += 1
         before = literal.rsplit("\n", 1)[-1]
         alone = ("\n" in literal or alone) and not before.strip() and kind not in ("", "&", "{")

@@ -155,9 +155,9 @@ def _entries(value: Any, where: str) -> list[Any]:
         value = value["data"]
     found = value if isinstance(value, list) else [value]
     if not found:
-        raise ExportError(f"{where} holds no prompt; its list is empty")
+        raise ExportError(f"{where} holds no prompt; its list is empty", code="no-prompt")
     if len(found) > MAX_PROMPTS:
-        raise ExportError(f"{where} holds more than {MAX_PROMPTS:,} prompts; import fewer at a time")
+        raise ExportError(f"{where} holds more than {MAX_PROMPTS:,} prompts; import fewer at a time", code="too-many")
     return found
 
 
@@ -165,12 +165,13 @@ def _revive(entry: Any, where: str, many: frozenset[str]) -> Imported:
     """Read one prompt; ``many`` are the names that several versions in the file share."""
     name = entry.get("name") if isinstance(entry, Mapping) else None
     if not isinstance(entry, Mapping) or not isinstance(name, str) or not name:
-        raise ExportError(f"{where} is no Langfuse prompt: it has no name")
+        raise ExportError(f"{where} is no Langfuse prompt: it has no name", code="not-this-format")
     body, kind = entry.get("prompt"), entry.get("type")
     if body is None and "versions" in entry:
         raise ExportError(
             f"{where} ('{name[:60]}') is only listed, without its text; fetch each prompt from "
-            "/api/public/v2/prompts/NAME and import that"
+            "/api/public/v2/prompts/NAME and import that",
+            code="listed-only",
         )
     config = entry.get("config") if isinstance(entry.get("config"), Mapping) else {}
     ours = isinstance(config, Mapping) and KEY in config
@@ -180,13 +181,17 @@ def _revive(entry: Any, where: str, many: frozenset[str]) -> Imported:
         name = f"{name[:60]} (version {version})"
     if isinstance(body, str):
         if kind not in (None, "text"):
-            raise ExportError(f"{where} says that it is of the type {str(kind)[:40]!r}, but its prompt is a text")
+            raise ExportError(
+                f"{where} says that it is of the type {str(kind)[:40]!r}, but its prompt is a text",
+                code="not-well-formed",
+            )
         return revive(config, _filled(body, where), None, where, name, dropped)
     if not isinstance(body, list):
-        raise ExportError(f"{where}: its prompt is neither a text nor a list of messages")
+        raise ExportError(f"{where}: its prompt is neither a text nor a list of messages", code="not-well-formed")
     if kind not in (None, "chat"):
         raise ExportError(
-            f"{where} says that it is of the type {str(kind)[:40]!r}, but its prompt is a list of messages"
+            f"{where} says that it is of the type {str(kind)[:40]!r}, but its prompt is a list of messages",
+            code="not-well-formed",
         )
     return revive(config, None, read_messages(body, where, _filled, dropped), where, name, dropped)
 
@@ -194,7 +199,7 @@ def _revive(entry: Any, where: str, many: frozenset[str]) -> Imported:
 def _filled(text: str, where: str) -> str:
     for mark, what in _MARKS.items():
         if mark in text:
-            raise ExportError(f"{where}: its text refers to {what}")
+            raise ExportError(f"{where}: its text refers to {what}", code="refers-elsewhere")
     return f_string(read_braces(text, where, quotes=False, loose=True))
 
 

@@ -43,7 +43,7 @@ class Markdown:
             ExportError: no prompts, or the destination cannot be written.
         """
         if not items:
-            raise ExportError(f"{destination}: there is no prompt to write")
+            raise ExportError(f"{destination}: there is no prompt to write", code="no-prompt")
         text = card(items[0].name if len(items) == 1 else "Prompts", self.use(items, ""), items, context)
         if destination.suffix.lower() == self.suffix:
             write_one(destination, text.encode())
@@ -62,7 +62,9 @@ class Markdown:
         Raises:
             ExportError: always.
         """
-        raise ExportError(f"{path}: a model card is for people to read; import the bundle that it tells of")
+        raise ExportError(
+            f"{path}: a model card is for people to read; import the bundle that it tells of", code="no-prompt"
+        )
 
 
 _NOTE = "This page is for people to read; a bundle holds what it is about."

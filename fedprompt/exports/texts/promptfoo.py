@@ -72,14 +72,19 @@ class Promptfoo:
         """
         ordered = [item for _, item in sorted({item.prompt.id: item for item in items}.items())]
         if not ordered:
-            raise ExportError(f"{destination}: there is no prompt to write")
+            raise ExportError(f"{destination}: there is no prompt to write", code="no-prompt")
         for item in ordered:
             if refusal := self.refuses(item):
                 raise ExportError(
-                    f"prompt '{item.name}' cannot be run by promptfoo: {refusal.reason}; take {refusal.instead} instead"
+                    f"prompt '{item.name}' cannot be run by promptfoo: {refusal.reason}; "
+                    f"take {refusal.instead} instead",
+                    code="cannot-hold",
                 )
         if len({item.prompt.soft.model for item in ordered if item.prompt.soft is not None}) > 1:
-            raise ExportError(f"{destination}: the soft prompts are for several models; write one export a model")
+            raise ExportError(
+                f"{destination}: the soft prompts are for several models; write one export a model",
+                code="several-models",
+            )
         with publishing(destination) as folder:
             (folder / BUNDLE).mkdir()
             write_bundle(folder / BUNDLE, ordered, context)
@@ -129,10 +134,13 @@ class Promptfoo:
             if told != [_raw(one.prompt.template)]:
                 raise ExportError(
                     f"{path}: {FILE} does not hold the prompt {one.prompt.id} as fedprompt wrote it; import the "
-                    f"folder '{BUNDLE}' in it, or the {FILE} alone"
+                    f"folder '{BUNDLE}' in it, or the {FILE} alone",
+                    code="changed",
                 )
         if len(raws) > len(found):
-            raise ExportError(f"{path}: {FILE} holds prompts that its bundle lacks; import the {FILE} alone")
+            raise ExportError(
+                f"{path}: {FILE} holds prompts that its bundle lacks; import the {FILE} alone", code="changed"
+            )
         return found
 
 
@@ -160,7 +168,10 @@ def _config(items: Sequence[Exported], context: ExportContext) -> dict[str, Any]
     model = next((item.study.model for item in items if item.study is not None), context.model_name)
     model = public_model_name(model)
     if not _MODEL.fullmatch(model):
-        raise ExportError(f"the model's name {model!r} is none that promptfoo's configuration can hold; take bundle")
+        raise ExportError(
+            f"the model's name {model!r} is none that promptfoo's configuration can hold; take bundle",
+            code="odd-model-name",
+        )
     return {
         "description": "Written by fedprompt",
         "prompts": [
@@ -176,13 +187,13 @@ def _raws(config: Any, where: str) -> list[tuple[str, str]]:
     """Return (label, text) of a configuration's prompts."""
     listed = config.get("prompts") if isinstance(config, Mapping) else None
     if not isinstance(listed, list) or not listed:
-        raise ExportError(f"{where} lists no prompts")
+        raise ExportError(f"{where} lists no prompts", code="no-prompt")
     found = []
     for number, one in enumerate(listed, 1):
         raw = one.get("raw") if isinstance(one, Mapping) else one
         label = one.get("label") if isinstance(one, Mapping) else None
         if not isinstance(raw, str):
-            raise ExportError(f"{where}: prompt {number} has no text of its own")
+            raise ExportError(f"{where}: prompt {number} has no text of its own", code="no-text")
         found.append((label if isinstance(label, str) else f"prompt {number}", raw))
     return found
 

@@ -45,9 +45,11 @@ def prompts_in(document: Document, name: str, label: str | None, dropped: list[s
     elif suffix in (".md", ".j2"):
         texts = [_text(document, dropped)]
     else:
-        raise ExportError(f"{where} is no file that prompts are read from; take {', '.join(PROMPT_FILES)}")
+        raise ExportError(
+            f"{where} is no file that prompts are read from; take {', '.join(PROMPT_FILES)}", code="unknown-ending"
+        )
     if not any(text.strip() for text in texts):
-        raise ExportError(f"{where} holds no prompt; it is empty")
+        raise ExportError(f"{where} holds no prompt; it is empty", code="no-prompt")
     called = label or document.stem
     for number, text in enumerate(texts, 1):
         many = len(texts) > 1
@@ -75,11 +77,15 @@ def _as_text(value: Any, document: Document) -> str:
     if value is None:
         return _text(document, [])
     if not isinstance(value, list | dict):
-        raise ExportError(f"{document.where} is one value in JSON or YAML and no chat; save a text as .txt")
+        raise ExportError(
+            f"{document.where} is one value in JSON or YAML and no chat; save a text as .txt", code="not-a-chat"
+        )
     try:
         return json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ExportError(f"{document.where} holds values that are no texts; put them in quotes") from error
+        raise ExportError(
+            f"{document.where} holds values that are no texts; put them in quotes", code="not-text"
+        ) from error
 
 
 def _text(document: Document, dropped: list[str]) -> str:
@@ -87,7 +93,7 @@ def _text(document: Document, dropped: list[str]) -> str:
     try:
         text = document.content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ExportError(f"{document.where} is not UTF-8 text; save it as UTF-8") from error
+        raise ExportError(f"{document.where} is not UTF-8 text; save it as UTF-8", code="not-utf-8") from error
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     if plain != text:
         dropped.append(
@@ -117,12 +123,13 @@ def _of_csv(document: Document, label: str | None) -> Iterator[Raw]:
             else []
         )
     except csv.Error as error:
-        raise ExportError(f"{document.where}: no table of prompts ({error})") from error
+        raise ExportError(f"{document.where}: no table of prompts ({error})", code="not-a-table") from error
     if rows:
         head = [cell.strip() for cell in rows[0]]
         if "prompt" not in head:
             raise ExportError(
-                f"{document.where} has no column 'prompt', where promptfoo looks for the prompts; name it so"
+                f"{document.where} has no column 'prompt', where promptfoo looks for the prompts; name it so",
+                code="no-such-column",
             )
         at, named = head.index("prompt"), head.index("label") if "label" in head else -1
         found = [
@@ -134,7 +141,7 @@ def _of_csv(document: Document, label: str | None) -> Iterator[Raw]:
         found = [(line, "") for line in (lines[1:] if lines and lines[0].strip().lower() == "prompt" else lines)]
     found = [one for one in found if one[0]]
     if not found:
-        raise ExportError(f"{document.where} holds no prompt; it is empty")
+        raise ExportError(f"{document.where} holds no prompt; it is empty", code="no-prompt")
     for number, (prompt, own) in enumerate(found, 1):
         called = label or document.stem
         yield Raw(

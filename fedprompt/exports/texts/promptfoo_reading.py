@@ -70,7 +70,7 @@ def read_configuration(config: Any, where: str, beside: Beside, stem: str) -> tu
         ExportError: it lists no prompts, or one that cannot be read as text.
     """
     if not isinstance(config, Mapping):
-        raise ExportError(f"{where} is no mapping with the key 'prompts'")
+        raise ExportError(f"{where} is no mapping with the key 'prompts'", code="not-this-format")
     listed = config.get("prompts")
     dropped = _around(config, where)
     raws: list[Raw] = []
@@ -78,7 +78,9 @@ def read_configuration(config: Any, where: str, beside: Beside, stem: str) -> tu
         made = _raws(one, label, f"{where}, prompt {number}", beside, dropped, stem, number)
         raws += islice(made, MAX_PROMPTS + 1)
         if len(raws) > MAX_PROMPTS:
-            raise ExportError(f"{where} holds more than {MAX_PROMPTS:,} prompts; import fewer at a time")
+            raise ExportError(
+                f"{where} holds more than {MAX_PROMPTS:,} prompts; import fewer at a time", code="too-many"
+            )
     found = [_imported(raw, dropped if not number else []) for number, raw in enumerate(raws)]
     return tuple(_with_defaults(found, config, where))
 
@@ -92,7 +94,9 @@ def read_prompt_file(document: Document, name: str) -> tuple[Imported, ...]:
     dropped: list[str] = []
     raws = list(islice(prompts_in(document, name, None, dropped), MAX_PROMPTS + 1))
     if len(raws) > MAX_PROMPTS:
-        raise ExportError(f"{document.where} holds more than {MAX_PROMPTS:,} prompts; import fewer at a time")
+        raise ExportError(
+            f"{document.where} holds more than {MAX_PROMPTS:,} prompts; import fewer at a time", code="too-many"
+        )
     return tuple(_imported(raw, dropped if not number else []) for number, raw in enumerate(raws))
 
 
@@ -108,7 +112,8 @@ def _around(config: Mapping[Any, Any], where: str) -> list[str]:
     for key in ("prefix", "suffix"):
         if isinstance(options, Mapping) and options.get(key):
             raise ExportError(
-                f"{where}: its defaultTest adds a {key} to every prompt; write it into the prompts instead"
+                f"{where}: its defaultTest adds a {key} to every prompt; write it into the prompts instead",
+                code="adds-to-every-prompt",
             )
     return found
 
@@ -142,19 +147,24 @@ def _entries(listed: Any, where: str) -> Iterator[tuple[Any, Any]]:
             yield one, None
     elif isinstance(listed, Mapping) and listed:
         if "$ref" in listed:
-            raise ExportError(f"{where}: its prompts are a '$ref' to another place; write them out here")
+            raise ExportError(
+                f"{where}: its prompts are a '$ref' to another place; write them out here", code="refers-elsewhere"
+            )
         yield from listed.items()
     else:
-        raise ExportError(f"{where} lists no prompts; write them under 'prompts:'")
+        raise ExportError(f"{where} lists no prompts; write them under 'prompts:'", code="no-prompt")
 
 
 def _raws(one: Any, label: Any, at: str, beside: Beside, dropped: list[str], stem: str, number: int) -> Iterator[Raw]:
     raw = one
     if isinstance(one, Mapping):
         if "$ref" in one:
-            raise ExportError(f"{at} is a '$ref' to another place; write the prompt out here")
+            raise ExportError(f"{at} is a '$ref' to another place; write the prompt out here", code="refers-elsewhere")
         if "function" in one:
-            raise ExportError(f"{at} is made by a function, and nothing of a file is run; write the text that it makes")
+            raise ExportError(
+                f"{at} is made by a function, and nothing of a file is run; write the text that it makes",
+                code="runs-code",
+            )
         raw, label = one.get("raw") or one.get("id"), one.get("label")
         left = [
             str(key)[:40] for key in one if key not in ("raw", "id", "label") and one[key] not in (None, "", {}, [])
@@ -163,7 +173,8 @@ def _raws(one: Any, label: Any, at: str, beside: Beside, dropped: list[str], ste
             dropped.append(f"{at}: its {', '.join(left[:8])} was left out")
     if not isinstance(raw, str) or not raw:
         raise ExportError(
-            f"{at} has no text of its own; write it as text, in quotes, or as 'file://' and a file's name"
+            f"{at} has no text of its own; write it as text, in quotes, or as 'file://' and a file's name",
+            code="no-text",
         )
     named = str(label)[:200] if isinstance(label, str | int | float) and str(label).strip() else None
     named_file = _reference(raw, at, dropped)
@@ -187,7 +198,10 @@ def _of_named(name: str, label: str | None, at: str, beside: Beside, dropped: li
             for number, one in enumerate(value, 1):  # promptfoo's guide divides large configurations this way
                 inner = one.get("raw") or one.get("id") if isinstance(one, Mapping) else one
                 if isinstance(inner, str) and _reference(inner, f"{at}, prompt {number}", []) is not None:
-                    raise ExportError(f"{at}, prompt {number} names another file; name it in the configuration itself")
+                    raise ExportError(
+                        f"{at}, prompt {number} names another file; name it in the configuration itself",
+                        code="refers-elsewhere",
+                    )
                 yield from _raws(one, None, f"{at}, prompt {number}", beside, dropped, document.stem, number)
             return
     yield from prompts_in(document, name, label, dropped)
@@ -204,11 +218,12 @@ def _reference(raw: str, at: str, dropped: list[str]) -> str | None:
         return None
     if one.startswith("exec:"):
         raise ExportError(
-            f"{at} runs a program ({one[:60]!r}), and nothing of a file is run; write the text that it makes"
+            f"{at} runs a program ({one[:60]!r}), and nothing of a file is run; write the text that it makes",
+            code="runs-code",
         )
     for begin, do in _ELSEWHERE.items():
         if one.startswith(begin):
-            raise ExportError(f"{at} stands in another place ({one[:60]!r}); {do}")
+            raise ExportError(f"{at} stands in another place ({one[:60]!r}); {do}", code="refers-elsewhere")
     is_url = one.startswith("file://")
     path = one.removeprefix("file://")
     if "\n" in path and not is_url:
@@ -224,16 +239,22 @@ def _reference(raw: str, at: str, dropped: list[str]) -> str | None:
             )
         return None
     if raw != one:
-        raise ExportError(f"{at} names the file {one[:60]!r} with white space around it; write the name alone")
+        raise ExportError(
+            f"{at} names the file {one[:60]!r} with white space around it; write the name alone", code="odd-file-name"
+        )
     if "\n" in path or tagged:
-        raise ExportError(f"{at} names the file {path[:60]!r}, whose name is no plain one; write the name out")
+        raise ExportError(
+            f"{at} names the file {path[:60]!r}, whose name is no plain one; write the name out", code="odd-file-name"
+        )
     if suffix in _PROGRAMS:
         raise ExportError(
-            f"{at} is made by the program {path[:60]!r}, and nothing of a file is run; write the text that it makes"
+            f"{at} is made by the program {path[:60]!r}, and nothing of a file is run; write the text that it makes",
+            code="runs-code",
         )
     if _suffix(path) and _suffix(path) not in PROMPT_FILES and not re.search(r"[*?\[]", path):
         raise ExportError(
-            f"{at} names {path[:60]!r}, and prompts are not read from such files; take {', '.join(PROMPT_FILES)}"
+            f"{at} names {path[:60]!r}, and prompts are not read from such files; take {', '.join(PROMPT_FILES)}",
+            code="unknown-ending",
         )
     return path
 
@@ -246,22 +267,30 @@ def _imported(raw: Raw, before: list[str]) -> Imported:
     """Return a prompt: chat where the text is a list of messages, in JSON or YAML, and plain text otherwise."""
     dropped = list(before)
     if len(raw.text) > MAX_TEXT:
-        raise ExportError(f"{raw.where}: its text is longer than {MAX_TEXT:,} characters, which no prompt's is")
+        raise ExportError(
+            f"{raw.where}: its text is longer than {MAX_TEXT:,} characters, which no prompt's is", code="too-long"
+        )
     own = raw.text.removeprefix(GUARD)
     value = _structure(own, raw.where)
 
     def filled(text: str, where: str) -> str:
         if re.search(r"\{\{-?\s*_conversation\b", text):
-            raise ExportError(f"{where}: '_conversation' stands for earlier answers, which no case has; take it out")
+            raise ExportError(
+                f"{where}: '_conversation' stands for earlier answers, which no case has; take it out",
+                code="placeholder",
+            )
         if text.startswith("file://"):
-            raise ExportError(f"{where}: its text stands in the file {text[7:67]!r}; write it here")
+            raise ExportError(
+                f"{where}: its text stands in the file {text[7:67]!r}; write it here", code="refers-elsewhere"
+            )
         return f_string(read_braces(_without_comments(text, where, dropped), where))
 
     if value is None:
         return revive(None, filled(own, raw.where), None, raw.where, raw.name, dropped)
     if not isinstance(value, list):
         raise ExportError(
-            f"{raw.where} is JSON or YAML, but no list of messages; write it as a list with a role and a content each"
+            f"{raw.where} is JSON or YAML, but no list of messages; write it as a list with a role and a content each",
+            code="not-a-chat",
         )
     messages = read_messages(value, raw.where, filled, dropped)
     return revive(None, None, messages, raw.where, raw.name, dropped)
@@ -292,7 +321,8 @@ def _structure(text: str, where: str) -> Any:
         if re.search(r"[\"']role[\"']\s*:", text):
             raise ExportError(
                 f"{where} is a chat in JSON that is none before its tags are filled in; write each content as text in "
-                "quotes with plain variables"
+                "quotes with plain variables",
+                code="not-a-chat",
             )
         return None
     if _CHAT.match(text):
@@ -300,7 +330,8 @@ def _structure(text: str, where: str) -> Any:
     if all(re.search(rf"^[ \t]*(?:-[ \t]+)?{key}[ \t]*:", text, re.M) for key in ("role", "content")):
         raise ExportError(
             f"{where} looks like a chat in YAML, and promptfoo takes for one only what begins with '- role:'; write "
-            "the role first"
+            "the role first",
+            code="not-a-chat",
         )
     return None
 
@@ -319,7 +350,9 @@ def _as_json(text: str, where: str) -> Any:
 def _as_yaml(text: str, where: str) -> Any:
     """Return the value of a chat in YAML, whose tags may stand without quotes, since promptfoo fills them in first."""
     if any(mark in text for mark in _MARKS):
-        raise ExportError(f"{where} holds characters that stand for nothing (U+E000, U+E001); take them out")
+        raise ExportError(
+            f"{where} holds characters that stand for nothing (U+E000, U+E001); take them out", code="reserved-name"
+        )
     tags: list[str] = []
 
     def kept(match: re.Match[str]) -> str:

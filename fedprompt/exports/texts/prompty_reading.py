@@ -50,13 +50,15 @@ def read_prompty(document: Document) -> Imported:
     front, where = found.front, document.where
     if not found.given and _YAML.match(found.body):
         raise ExportError(
-            f"{where} holds YAML without lines '---' around it; put one before and one after its front matter"
+            f"{where} holds YAML without lines '---' around it; put one before and one after its front matter",
+            code="front-matter",
         )
     metadata = front.get("metadata")
     ours = isinstance(metadata, Mapping) and KEY in metadata
     if front.get("base"):
         raise ExportError(
-            f"{where}: it is based on another file ('base'), which is not looked up; write all of it here"
+            f"{where}: it is based on another file ('base'), which is not looked up; write all of it here",
+            code="refers-elsewhere",
         )
     for key in sorted(_READ & set(front)):
         _refuse_references(front[key], key, where)
@@ -104,7 +106,7 @@ def _marked(body: str, where: str, second: bool, told: list[str]) -> tuple[str, 
     So a line that a tag makes up is no role's, and a tag that swallows a role's line is noticed.
     """
     if _MARK in body:
-        raise ExportError(f"{where}: its text holds a NUL character; take it out")
+        raise ExportError(f"{where}: its text holds a NUL character; take it out", code="nul")
     lines: list[str] = []
     roles: list[str] = []
     for line in body.splitlines(keepends=True):
@@ -121,11 +123,14 @@ def _marked(body: str, where: str, second: bool, told: list[str]) -> tuple[str, 
 
 def _messages(text: str, roles: Sequence[str], where: str, second: bool, told: list[str]) -> tuple[Message, ...]:
     if not second and any(line.strip().startswith("![thread]") for line in text.splitlines()):
-        raise ExportError(f"{where}: '![thread]' stands for earlier messages, which no field holds; take it out")
+        raise ExportError(
+            f"{where}: '![thread]' stands for earlier messages, which no field holds; take it out", code="placeholder"
+        )
     if not second and _IMAGE.search(text):
         raise ExportError(
             f"{where}: its text shows an image ('![...](...)'), which version 1 of Prompty sends as one; take it out, "
-            "or say 'template: {format: {kind: jinja2}}' if it is text"
+            "or say 'template: {format: {kind: jinja2}}' if it is text",
+            code="not-only-text",
         )
     turns: list[tuple[str, list[str]]] = [("system", [])]  # what stands before the first role is the system's
     for line in text.splitlines():
@@ -144,14 +149,15 @@ def _messages(text: str, roles: Sequence[str], where: str, second: bool, told: l
             continue
         messages.append(Message(role_of(role, where, told), content))
     if not messages:
-        raise ExportError(f"{where} has no message; write its text under a line 'user:'")
+        raise ExportError(f"{where} has no message; write its text under a line 'user:'", code="no-message")
     return tuple(messages)
 
 
 def _moved(where: str) -> ExportError:
     return ExportError(
         f"{where}: a tag makes or takes away a line that names a role, which Prompty refuses; write each role on a "
-        "line of its own, with no tag beside it"
+        "line of its own, with no tag beside it",
+        code="tag-beside-role",
     )
 
 
@@ -163,10 +169,13 @@ def _check_template(template: Any, where: str) -> None:
     if engine not in (None, "", "jinja2"):
         raise ExportError(
             f"{where}: its template is written in {str(engine)[:40]!r}; only jinja2 with plain variables is read, so "
-            "write {{name}} for each field and 'template: jinja2'"
+            "write {{name}} for each field and 'template: jinja2'",
+            code="unread-syntax",
         )
     if by not in (None, "", "prompty", "prompty.chat", "prompty.completion"):
-        raise ExportError(f"{where}: its parser is {str(by)[:40]!r}; only Prompty's own ('prompty') is read")
+        raise ExportError(
+            f"{where}: its parser is {str(by)[:40]!r}; only Prompty's own ('prompty') is read", code="unread-syntax"
+        )
 
 
 def _api(model: Any, where: str) -> str:
@@ -176,7 +185,8 @@ def _api(model: Any, where: str) -> str:
     if said not in _APIS:
         raise ExportError(
             f"{where}: its model is asked for {str(said)[:40]!r}, which answers no prompt with text; only chat and "
-            "completion are read"
+            "completion are read",
+            code="asks-for-no-text",
         )
     return "chat"
 
@@ -197,7 +207,8 @@ def _check_inputs(inputs: Any, used: set[str], where: str, ours: bool) -> list[s
             what = "earlier messages" if kind == "thread" else "no text"
             raise ExportError(
                 f"{where}: its input '{name}' is of the kind '{kind}', which is {what} and no field; take "
-                f"{{{{{name}}}}} out of its text"
+                f"{{{{{name}}}}} out of its text",
+                code="input-is-no-text",
             )
         if name in used and kind not in _TEXT_KINDS:
             other.append(str(name)[:60])
@@ -225,5 +236,6 @@ def _refuse_references(value: Any, key: str, where: str) -> None:
     if match is not None:
         raise ExportError(
             f"{where}: its '{key}' refers to ${{{match[1]}:...}}, and nothing of this machine is looked up for a "
-            "prompt; write what it stands for, or take it out"
+            "prompt; write what it stands for, or take it out",
+            code="refers-elsewhere",
         )

@@ -82,7 +82,8 @@ class AnySlot:
         if context.model_folder is None:
             raise ExportError(
                 f"prompt '{item.name}' needs its model to become a model folder, and the model is not on "
-                "this machine; 'fedprompt assets pull' fetches the default one"
+                "this machine; 'fedprompt assets pull' fetches the default one",
+                code="model-not-here",
             )
         soft.check_model(context.model_digest, context.model_name, _width(context.model_folder, soft.width))
         if context.weights:
@@ -121,16 +122,18 @@ class AnySlot:
         file = path / "prompt.json"
         try:
             if file.is_symlink() or file.stat().st_size > MAX_IDENTITY_BYTES:
-                raise ExportError(f"{file}: not the prompt.json of a model folder; refused")
+                raise ExportError(f"{file}: not the prompt.json of a model folder; refused", code="not-this-format")
             body = json.loads(file.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
-            raise ExportError(f"{file}: cannot be read as JSON") from error
+            raise ExportError(f"{file}: cannot be read as JSON", code="not-json") from error
         tokens = body.get("slot_tokens") if isinstance(body, dict) else None
         identity = body.get("prompt") if isinstance(body, dict) else None
         if not isinstance(tokens, list) or not isinstance(identity, dict) or not 1 <= len(tokens) <= 512:
-            raise ExportError(f"{file}: not the prompt.json of a model folder that fedprompt wrote")
+            raise ExportError(
+                f"{file}: not the prompt.json of a model folder that fedprompt wrote", code="not-this-format"
+            )
         if any(type(token) is not int or token < 0 for token in tokens):
-            raise ExportError(f"{file}: slot_tokens must be token ids")
+            raise ExportError(f"{file}: slot_tokens must be token ids", code="not-well-formed")
         return (Imported(prompt_of(identity, embedding_rows(path, tokens), str(path))),)
 
 
@@ -138,7 +141,9 @@ def _width(folder: Path, otherwise: int) -> int:
     try:
         config = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError) as error:
-        raise ExportError("the model's config.json cannot be read; fetch the model again") from error
+        raise ExportError(
+            "the model's config.json cannot be read; fetch the model again", code="cannot-read"
+        ) from error
     return int(config.get("hidden_size", otherwise))
 
 
@@ -156,7 +161,7 @@ def _float32_bytes(folder: Path) -> int:
                         count *= side
                     total, largest = total + count, max(largest, count)
     except (OSError, SafetensorError) as error:
-        raise ExportError("the model's weights cannot be read; fetch the model again") from error
+        raise ExportError("the model's weights cannot be read; fetch the model again", code="cannot-read") from error
     return 4 * (total + largest)
 
 
@@ -196,7 +201,9 @@ def _scrub(folder: Path, source: Path) -> None:
             text = json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
             write_text(file, text)
         if json.dumps(str(source))[1:-1] in text:
-            raise ExportError(f"the model's {file.name} names a path of this machine; it is not written")
+            raise ExportError(
+                f"the model's {file.name} names a path of this machine; it is not written", code="names-a-path"
+            )
 
 
 _SHARES = "{}dict(zip(ends, torch.stack([logs(end) for end in ends.values()]).softmax(0).tolist())){}"

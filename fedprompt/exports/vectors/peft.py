@@ -133,7 +133,7 @@ class Peft:
             template = Template(name_of(None, path.stem)[:80], text=FOREIGN_TEMPLATE)
             return (Imported(Prompt(template, SoftPrompt(vectors, base.digest)), {}, told),)
         except PromptError as error:
-            raise ExportError(f"{path}: {error}") from error
+            raise ExportError(f"{path}: {error}", code=error.code) from error
 
 
 def _sizes(folder: Path) -> dict[str, Any]:

@@ -66,26 +66,32 @@ def read_config(raw: bytes, path: Path) -> dict[str, Any]:
         known = _KINDS.get(kind) if isinstance(kind, str) else None
         named = known or f"of the kind {str(kind)[:40]!r}, which changes the model's weights or is unknown"
         raise ExportError(
-            f"{path}: {CONFIG} is {named}; only PROMPT_TUNING can be read, since its vectors stand in front of a text"
+            f"{path}: {CONFIG} is {named}; only PROMPT_TUNING can be read, since its vectors stand in front of a text",
+            code="other-method",
         )
     if _asks_for_code(config):
-        raise ExportError(f"{path}: {CONFIG} asks to run remote code, which no import does; take it out")
+        raise ExportError(
+            f"{path}: {CONFIG} asks to run remote code, which no import does; take it out", code="runs-code"
+        )
     mapping = config.get("auto_mapping")
     library = mapping.get("parent_library") if isinstance(mapping, Mapping) else mapping
     if library is not None and not (isinstance(library, str) and _TRANSFORMERS.fullmatch(library)):
         raise ExportError(
-            f"{path}: auto_mapping of {CONFIG} asks to load code of its own, which no import does; take it out"
+            f"{path}: auto_mapping of {CONFIG} asks to load code of its own, which no import does; take it out",
+            code="runs-code",
         )
     task, parts = config.get("task_type"), config.get("num_transformer_submodules")
     if task not in (None, "CAUSAL_LM") or parts not in (None, 1):
         raise ExportError(
             f"{path}: {CONFIG} is for the task {str(task)[:40]!r} with {str(parts)[:10]} parts of a model; only "
-            "CAUSAL_LM, a model that continues a text, is read"
+            "CAUSAL_LM, a model that continues a text, is read",
+            code="other-task",
         )
     if saved := config.get("modules_to_save"):
         raise ExportError(
             f"{path}: modules_to_save of {CONFIG} names {str(saved)[:60]}, weights of the model itself, and a soft "
-            "prompt is vectors only; tune it without them"
+            "prompt is vectors only; tune it without them",
+            code="trains-weights",
         )
     return config
 
@@ -100,7 +106,8 @@ def check_shape(config: Mapping[str, Any], shape: Sequence[int], path: Path) -> 
     if tokens != shape[0] or width not in (None, shape[1]):
         raise ExportError(
             f"{path}: {CONFIG} says {str(tokens)[:20]} tokens of the width {str(width)[:20]}, and its vectors are "
-            f"{shape[0]} of the width {shape[1]}; fetch both files again"
+            f"{shape[0]} of the width {shape[1]}; fetch both files again",
+            code="wrong-shape",
         )
 
 
@@ -122,7 +129,8 @@ def base_of(config: Mapping[str, Any], width: int, context: ImportContext, path:
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base.strip():
         raise ExportError(
-            f"{path}: it names no model as its base model; write its name into base_model_name_or_path of {CONFIG}"
+            f"{path}: it names no model as its base model; write its name into base_model_name_or_path of {CONFIG}",
+            code="no-base-model",
         )
     base = base.strip()
     short = public_model_name(base)
@@ -143,12 +151,14 @@ def base_of(config: Mapping[str, Any], width: int, context: ImportContext, path:
         raise ExportError(
             f"{path}: it names {short[:80]} as its base model, which is not on this machine, so its vectors have no "
             f"model to be bound to. Looked for: {looked}; known here: {known}. Fetch that model first, or write the "
-            f"name of one of these into base_model_name_or_path of {CONFIG} if it is the same"
+            f"name of one of these into base_model_name_or_path of {CONFIG} if it is the same",
+            code="model-not-here",
         )
     takes = context.width_of(name)
     if takes is not None and takes != width:
         raise ExportError(
-            f"{path}: its vectors are {width} wide and {short} takes {takes}, so they are another model's; refused"
+            f"{path}: its vectors are {width} wide and {short} takes {takes}, so they are another model's; refused",
+            code="wrong-shape",
         )
     return Base(digest, told)
 

@@ -55,10 +55,12 @@ def only_one(
         message.
     """
     if len(items) != 1:
-        raise ExportError(f"{destination}: {what} holds one prompt, not {len(items)}; write one at a time")
+        raise ExportError(
+            f"{destination}: {what} holds one prompt, not {len(items)}; write one at a time", code="one-prompt-only"
+        )
     item = items[0]
     refusal = refuses(item)
     if refusal is not None or item.prompt.soft is None:
         why = f"{refusal.reason}; take {refusal.instead} instead" if refusal else "it has no soft prompt"
-        raise ExportError(f"prompt '{item.name}' cannot be {what}: {why}")
+        raise ExportError(f"prompt '{item.name}' cannot be {what}: {why}", code="cannot-hold")
     return item, item.prompt.soft

@@ -91,7 +91,9 @@ class Vllm:
             vectors = load_tensor(archive.read(WEIGHTS), TENSOR, str(path))
         soft = found[0].prompt.soft
         if len(found) != 1 or soft is None or soft.vectors.tobytes() != vectors.tobytes():
-            raise ExportError(f"{path}: its vectors are not those of the prompt in its bundle; refused")
+            raise ExportError(
+                f"{path}: its vectors are not those of the prompt in its bundle; refused", code="vectors-of-another"
+            )
         return found
 
 

@@ -44,7 +44,9 @@ def load_model(folder: Path, *, weights: bool = True) -> tuple[Any, Any]:
                 model.generation_config = GenerationConfig.from_pretrained(folder, **safe)
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise ExportError(f"the model cannot be loaded ({reason.replace(str(folder), folder.name)})") from error
+        raise ExportError(
+            f"the model cannot be loaded ({reason.replace(str(folder), folder.name)})", code="model-not-loaded"
+        ) from error
     return tokenizer, model
 
 
@@ -60,13 +62,16 @@ def new_tokens(tokenizer: Any, count: int) -> list[int]:
     before = len(tokenizer)
     if any(name in tokenizer.get_vocab() for name in names):
         raise ExportError(
-            "this model has tokens named <fp-0> already: it is an export itself; use the model it came from"
+            "this model has tokens named <fp-0> already: it is an export itself; use the model it came from",
+            code="model-is-an-export",
         )
     tokens = [AddedToken(name, lstrip=False, rstrip=False, normalized=False, special=True) for name in names]
     added = tokenizer.add_tokens(tokens, special_tokens=True)
     ids = [int(id) for id in tokenizer.convert_tokens_to_ids(names)]
     if added != count or ids != list(range(before, before + count)):
-        raise ExportError("this model's tokenizer does not take new tokens; take the bundle instead")
+        raise ExportError(
+            "this model's tokenizer does not take new tokens; take the bundle instead", code="cannot-widen"
+        )
     return ids
 
 
@@ -89,7 +94,7 @@ def widen(model: Any, tokenizer: Any, tokens: Sequence[int], vectors: NDArray[np
 
     inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
     if outputs is None or inputs.weight.ndim != 2 or inputs.weight.shape[1] != vectors.shape[1]:
-        raise ExportError("this model's embeddings cannot be widened; take the bundle instead")
+        raise ExportError("this model's embeddings cannot be widened; take the bundle instead", code="cannot-widen")
     # A padded table has rows past the tokenizer's last token; the new tokens take those, and their output
     # rows stay.
     old = int(inputs.weight.shape[0])
@@ -124,7 +129,9 @@ def widen(model: Any, tokenizer: Any, tokens: Sequence[int], vectors: NDArray[np
     with torch.no_grad():
         seen = inputs(torch.tensor(list(tokens))).numpy()
     if not np.array_equal(seen, vectors):
-        raise ExportError("this model changes its embeddings after looking them up; take the bundle instead")
+        raise ExportError(
+            "this model changes its embeddings after looking them up; take the bundle instead", code="cannot-widen"
+        )
     return own
 
 
@@ -153,11 +160,14 @@ def embedding_rows(folder: Path, tokens: Sequence[int]) -> NDArray[np.float32]:
                     table = opened.get_slice(name)
                     shape = table.get_shape()
                     if len(shape) != 2 or max(tokens) >= shape[0] or table.get_dtype() != "F32":
-                        raise ExportError(f"{folder}: its embeddings are not a float32 table with rows for the tokens")
+                        raise ExportError(
+                            f"{folder}: its embeddings are not a float32 table with rows for the tokens",
+                            code="cannot-widen",
+                        )
                     return np.stack([np.asarray(table[token : token + 1])[0] for token in tokens]).astype(np.float32)
     except (OSError, SafetensorError) as error:
-        raise ExportError(f"{folder}: its weights are damaged ({type(error).__name__})") from error
-    raise ExportError(f"{folder}: it holds no safetensors with input embeddings")
+        raise ExportError(f"{folder}: its weights are damaged ({type(error).__name__})", code="damaged") from error
+    raise ExportError(f"{folder}: it holds no safetensors with input embeddings", code="no-safetensors")
 
 
 def check_rows(folder: Path, tokens: Sequence[int], vectors: NDArray[np.float32]) -> None:
@@ -168,4 +178,6 @@ def check_rows(folder: Path, tokens: Sequence[int], vectors: NDArray[np.float32]
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if not np.array_equal(embedding_rows(folder, tokens), vectors) or config.get("tie_word_embeddings"):
-        raise ExportError("this model could not be saved with the new tokens; take the bundle instead")
+        raise ExportError(
+            "this model could not be saved with the new tokens; take the bundle instead", code="cannot-widen"
+        )

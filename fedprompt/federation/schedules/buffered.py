@@ -102,7 +102,7 @@ class _Server:
         if full:
             made = strategy_named(FedBuff.name).aggregate(self.versions[-1], step.updates, self._options, {})
             if not np.isfinite(made.vectors).all():
-                raise FederationError("the aggregate is not finite; lower the learning rate")
+                raise FederationError("the aggregate is not finite; lower the learning rate", code="not-finite")
             self.versions.append(made.vectors)
             self.steps.append(_Step())
             for site, turn in sorted(self._resting.items()):
@@ -168,7 +168,8 @@ class Buffered(Schedule):
                 said = "nobody answered in time" if came is None else came.reason
                 raise FederationError(
                     f"round {after + len(server.versions)}: fewer than {asking.quorum()} of {len(sites)} sites are "
-                    f"left ({said})"
+                    f"left ({said})",
+                    code="too-few-answers",
                 )
             number += 1
             kept.add(number, came)
@@ -319,7 +320,7 @@ def _score(course: Course, step: _Step, prompt: Prompt, number: int, done: Seque
     try:
         scores = dict(sorted(scored))
     except FederationError as error:
-        raise FederationError(f"round {number}: {error}") from error
+        raise FederationError(f"round {number}: {error}", code=error.code) from error
     if course.keeper is not None:
         course.keeper.keep(number, prompt.id, step.updates)
     for site, size in (hub.sent - sent).items():

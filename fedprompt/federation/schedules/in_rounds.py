@@ -100,7 +100,9 @@ def _plan(number: int, course: Course, done: Sequence[RoundRecord]) -> _Plan:
     asking, rounds, tuning = course.asking, course.rounds, course.tuning
     seen = [record.seconds for record in done]
     if not asking.sites:
-        raise FederationError(f"round {number}: every site that would be asked is left out; take one back")
+        raise FederationError(
+            f"round {number}: every site that would be asked is left out; take one back", code="all-left-out"
+        )
     return _Plan(
         number,
         course,
@@ -144,7 +146,7 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
         state = {} if last is None else last.state
         aggregate = strategy_named(chosen.name).aggregate(vectors, updates(), chosen.options, state)
         if not np.isfinite(aggregate.vectors).all():
-            raise FederationError("the aggregate is not finite; lower the learning rate")
+            raise FederationError("the aggregate is not finite; lower the learning rate", code="not-finite")
         prompt = Prompt(course.template, SoftPrompt(aggregate.vectors, start.model))
         if course.keeper is not None:
             course.keeper.keep(plan.number, prompt.id, held)
@@ -178,4 +180,4 @@ def _named(number: int) -> Iterator[None]:
     try:
         yield
     except FederationError as error:
-        raise FederationError(f"round {number}: {error}") from error
+        raise FederationError(f"round {number}: {error}", code=error.code) from error

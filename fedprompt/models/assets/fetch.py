@@ -90,7 +90,8 @@ def fetch(
     raise AssetError(
         f"the asset '{name}' could not be fetched ({pinned}, {len(backoff) + 1} tries): check the network, "
         "or point pip's own configuration at your company's mirror (pip config set global.index-url URL), "
-        "and run 'fedprompt assets pull' again"
+        "and run 'fedprompt assets pull' again",
+        code="asset-not-fetched",
     )
 
 
@@ -149,12 +150,14 @@ def _refuse_hopeless(name: str, text: str) -> None:
         raise AssetError(
             f"the package index offers another file for '{name}' than the pinned one (its SHA-256 differs), "
             "and it was dropped; find out what your index or mirror serves, and run "
-            "'fedprompt assets pull' again"
+            "'fedprompt assets pull' again",
+            code="asset-not-the-pinned",
         )
     if "No space left on device" in text:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if "No module named pip" in text:
         raise AssetError(
             f"the asset '{name}' cannot be fetched, for this Python has no pip; run "
-            f"'{sys.executable} -m ensurepip' and then 'fedprompt assets pull' again"
+            f"'{sys.executable} -m ensurepip' and then 'fedprompt assets pull' again",
+            code="package-missing",
         )

@@ -48,7 +48,9 @@ def fetched_model(name: str, home: Path) -> Path:
     """
     found = ID.fullmatch(name)
     if found is None:
-        raise ModelError(f"'{name}' is not the id of a model; write owner/name or owner/name@revision")
+        raise ModelError(
+            f"'{name}' is not the id of a model; write owner/name or owner/name@revision", code="not-a-models-id"
+        )
     folder = home / "models" / name.replace("/", "--")
     if folder.is_dir():
         return folder
@@ -61,7 +63,10 @@ def fetched_model(name: str, home: Path) -> Path:
     try:
         snapshot_download(found["id"], revision=found["revision"], local_dir=temporary, allow_patterns=WANTED)
         if not list(temporary.glob("*.safetensors")):
-            raise ModelError(f"'{name}' holds no safetensors, and no other weights are read; choose another model")
+            raise ModelError(
+                f"'{name}' holds no safetensors, and no other weights are read; choose another model",
+                code="no-safetensors",
+            )
         shutil.rmtree(temporary / ".cache", ignore_errors=True)
         temporary.replace(folder)
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
@@ -70,7 +75,8 @@ def fetched_model(name: str, home: Path) -> Path:
         what = " ".join(str(error).split())[:200]
         raise ModelError(
             f"'{name}' is not on this machine and could not be fetched ({what}); fetch it on another machine and name "
-            "its folder"
+            "its folder",
+            code="model-not-here",
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -107,7 +113,7 @@ def converted_gguf(file: Path, home: Path) -> Path:
         if folder.is_dir():
             return folder
         raise ModelError(
-            f"{file}: cannot be converted ({error.strerror}); free some disk, or check the file"
+            f"{file}: cannot be converted ({error.strerror}); free some disk, or check the file", code="cannot-write"
         ) from error
     return folder
 

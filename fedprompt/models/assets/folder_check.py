@@ -56,11 +56,13 @@ def model_config(folder: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             found = plain_json(file.read(CONFIG.size + 1), CONFIG)
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); take the model's whole folder") from error
+        raise ModelError(
+            f"{path}: cannot be read ({error.strerror}); take the model's whole folder", code="cannot-read"
+        ) from error
     except Unfit as error:
-        raise ModelError(f"{path}: {error}; fetch the model again") from None
+        raise ModelError(f"{path}: {error}; fetch the model again", code="not-well-formed") from None
     if not isinstance(found, dict):
-        raise ModelError(f"{path}: not a model's configuration; fetch the model again")
+        raise ModelError(f"{path}: not a model's configuration; fetch the model again", code="not-well-formed")
     for place, name, value in _named(found, ""):
         _check(path, place, name, value)
     return found
@@ -76,16 +78,21 @@ def check_files(folder: Path) -> None:
     for name, most in MOST.items():
         size = _size(folder / name)
         if size > most:
-            raise ModelError(f"{folder / name}: has {size:,} bytes, and no tokenizer has more than {most:,}; refused")
+            raise ModelError(
+                f"{folder / name}: has {size:,} bytes, and no tokenizer has more than {most:,}; refused",
+                code="too-large",
+            )
     for name in READ:
         if (path := folder / name).is_file():
             try:
                 with path.open("rb") as file:
                     plain_json(file.read(SETTINGS.size + 1), SETTINGS)
             except OSError as error:
-                raise ModelError(f"{path}: cannot be read ({error.strerror}); fetch the model again") from error
+                raise ModelError(
+                    f"{path}: cannot be read ({error.strerror}); fetch the model again", code="cannot-read"
+                ) from error
             except Unfit as error:
-                raise ModelError(f"{path}: {error}; fetch the model again") from None
+                raise ModelError(f"{path}: {error}; fetch the model again", code="not-well-formed") from None
     tensors, held = 0, 0
     for shape in _shapes(folder):
         tensors, held = tensors + 1, held + math.prod(shape)
@@ -93,7 +100,8 @@ def check_files(folder: Path) -> None:
         if tensors and name in LAYERS and value > tensors:
             raise ModelError(
                 f"{folder / 'config.json'}, {place}: says {value:,} layers, and the weights have {tensors:,} tensors; "
-                "refused"
+                "refused",
+                code="sizes-unlike-weights",
             )
     inner = config.get("text_config")
     text: Mapping[str, Any] = inner if isinstance(inner, dict) else config
@@ -101,7 +109,8 @@ def check_files(folder: Path) -> None:
     if tensors and rows * width > 2 * held + ROOM:
         raise ModelError(
             f"{folder / 'config.json'}, vocab_size: says {rows:,} tokens of width {width:,}, and the weights hold "
-            f"{held:,} numbers in all; refused"
+            f"{held:,} numbers in all; refused",
+            code="sizes-unlike-weights",
         )
 
 
@@ -132,10 +141,13 @@ def _check(path: Path, place: str, name: str, value: Any) -> None:
         whole = isinstance(one, int) and not isinstance(one, bool)
         if name in SIZES and one is not None and not (whole and 0 <= one <= SIZES[name]):
             raise ModelError(
-                f"{path}, {place}: is no whole number from 0 to {SIZES[name]:,}, which no model goes beyond; refused"
+                f"{path}, {place}: is no whole number from 0 to {SIZES[name]:,}, which no model goes beyond; refused",
+                code="size-out-of-bounds",
             )
         if whole and abs(one) > LARGEST:
-            raise ModelError(f"{path}, {place}: a number above {LARGEST:,} is no model's; refused")
+            raise ModelError(
+                f"{path}, {place}: a number above {LARGEST:,} is no model's; refused", code="size-out-of-bounds"
+            )
 
 
 def _size(path: Path) -> int:
@@ -163,11 +175,11 @@ def _shapes(folder: Path) -> Iterator[list[int]]:
                     continue
                 shape, (begin, end) = about["shape"], about["data_offsets"]
                 if not 0 <= begin <= end <= room or math.prod(shape) > 8 * (end - begin):
-                    raise ModelError(f"{shard}: a tensor says that it is longer than the file; {again}")
+                    raise ModelError(f"{shard}: a tensor says that it is longer than the file; {again}", code="damaged")
                 yield shape
         except OSError as error:
-            raise ModelError(f"{shard}: cannot be read ({error.strerror}); {again}") from error
+            raise ModelError(f"{shard}: cannot be read ({error.strerror}); {again}", code="cannot-read") from error
         except Unfit as error:
-            raise ModelError(f"{shard}: {error}; {again}") from None
+            raise ModelError(f"{shard}: {error}; {again}", code="damaged") from None
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise ModelError(f"{shard}: its header is damaged; {again}") from None
+            raise ModelError(f"{shard}: its header is damaged; {again}", code="damaged") from None

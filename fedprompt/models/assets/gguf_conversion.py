@@ -74,11 +74,12 @@ def run_conversion(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise AssetError(
             f"the model '{name}' could not be converted ({_reason(process.returncode, text)}); run the command again, "
-            "with the file fetched anew where it may be damaged"
+            "with the file fetched anew where it may be damaged",
+            code="asset-not-converted",
         )
     log.unlink()
     if size_of(destination) == 0:
-        raise AssetError(f"the conversion of '{name}' wrote nothing; run the command again")
+        raise AssetError(f"the conversion of '{name}' wrote nothing; run the command again", code="asset-not-converted")
 
 
 def convert(source: Path, destination: Path, known: tuple[str, str] | None) -> None:
@@ -92,16 +93,21 @@ def convert(source: Path, destination: Path, known: tuple[str, str] | None) -> N
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
-        raise AssetError(f"the package '{error.name}' is missing, run 'pip install torch transformers gguf'") from error
+        raise AssetError(
+            f"the package '{error.name}' is missing, run 'pip install torch transformers gguf'", code="package-missing"
+        ) from error
     folder, file = str(source.parent), source.name
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, gguf_file=file)
     except ImportError as error:
-        raise AssetError("a package is missing, run 'pip install gguf'") from error
+        raise AssetError("a package is missing, run 'pip install gguf'", code="package-missing") from error
     packed = [name for name, weights in model.named_parameters() if not weights.dtype.is_floating_point]
     if packed:
-        raise AssetError(f"{len(packed)} weights stayed packed, '{packed[0]}' first; this transformers does not fit")
+        raise AssetError(
+            f"{len(packed)} weights stayed packed, '{packed[0]}' first; this transformers does not fit",
+            code="asset-not-converted",
+        )
     # The weights are plain numbers by now, but transformers holds them for quantised and would not save them.
     model.hf_quantizer = None
     model.is_quantized = False
@@ -122,12 +128,18 @@ def convert(source: Path, destination: Path, known: tuple[str, str] | None) -> N
     with torch.inference_mode():
         after = saved(**start).logits
         if before.shape != after.shape or not torch.allclose(before, after, atol=1e-3):
-            raise AssetError("what was written is not the model that was read; this transformers does not fit")
+            raise AssetError(
+                "what was written is not the model that was read; this transformers does not fit",
+                code="asset-not-converted",
+            )
         if known is None:
             return
         said = words.decode(saved.generate(**start, max_new_tokens=8, do_sample=False)[0])
     if known[1] not in said:
-        raise AssetError(f"the converted model completes '{known[0]}' without '{known[1]}'; it is damaged")
+        raise AssetError(
+            f"the converted model completes '{known[0]}' without '{known[1]}'; it is damaged",
+            code="asset-not-converted",
+        )
 
 
 def main(arguments: list[str]) -> int:

@@ -27,13 +27,13 @@ def check_gguf(path: Path) -> None:
     """
     with path.open("rb") as file:
         if path.stat().st_size < 24:
-            raise ModelError(f"{path}: not a GGUF file, or cut off; fetch it again")
+            raise ModelError(f"{path}: not a GGUF file, or cut off; fetch it again", code="not-gguf")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
             try:
                 _Walk(held).walk()
             except (ValueError, struct.error, IndexError) as error:
                 said = str(error) if isinstance(error, ValueError) else "is cut off within its header"
-                raise ModelError(f"{path}: {said}; fetch the GGUF file again") from None
+                raise ModelError(f"{path}: {said}; fetch the GGUF file again", code="not-gguf") from None
 
 
 class _Walk:

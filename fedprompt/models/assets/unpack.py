@@ -31,7 +31,10 @@ class Part:
     def __post_init__(self) -> None:
         path = PurePosixPath(self.target)
         if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in self.target or ":" in self.target:
-            raise AssetError(f"the file '{self.target}' would be written outside its folder; correct the asset's list")
+            raise AssetError(
+                f"the file '{self.target}' would be written outside its folder; correct the asset's list",
+                code="outside-folder",
+            )
 
 
 def take_out(name: str, archive: Path, parts: tuple[Part, ...], folder: Path, nested: str = "") -> None:
@@ -68,12 +71,14 @@ def take_out(name: str, archive: Path, parts: tuple[Part, ...], folder: Path, ne
     except KeyError as error:
         raise AssetError(
             f"the archive of '{name}' lacks a file that is expected ({error.args[0]}); run "
-            "'fedprompt assets pull' with a newer fedprompt"
+            "'fedprompt assets pull' with a newer fedprompt",
+            code="asset-damaged",
         ) from error
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError) as error:
         raise AssetError(
             f"the archive of '{name}' cannot be read ({type(error).__name__}); delete {archive} and run "
-            "'fedprompt assets pull' again"
+            "'fedprompt assets pull' again",
+            code="asset-damaged",
         ) from error
 
 
@@ -81,7 +86,9 @@ def _within(name: str, tar: tarfile.TarFile, source: str) -> IO[bytes]:
     member = tar.getmember(source)
     found = tar.extractfile(member) if member.isreg() else None  # a link could point anywhere
     if found is None:
-        raise AssetError(f"'{source}' in the archive of '{name}' is not a plain file; do not trust this archive")
+        raise AssetError(
+            f"'{source}' in the archive of '{name}' is not a plain file; do not trust this archive", code="not-a-file"
+        )
     return found
 
 
@@ -100,5 +107,6 @@ def _copy(name: str, source: IO[bytes], part: Part, folder: Path) -> None:
 def _too_large(name: str, source: str, limit: int) -> AssetError:
     return AssetError(
         f"'{source}' in the archive of '{name}' is larger than the {limit:,} bytes that are expected; do not "
-        "trust this archive"
+        "trust this archive",
+        code="too-large",
     )

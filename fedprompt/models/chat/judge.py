@@ -92,7 +92,10 @@ class ChatJudge:
     def _said(self, reply: ChatReply) -> str | ModelError:
         if reply.failure is None:
             return reply.text
-        return ModelError(f"the judge '{self.name}' gave no answer ({reply.failure}); run again, or check the server")
+        return ModelError(
+            f"the judge '{self.name}' gave no answer ({reply.failure}); run again, or check the server",
+            code="no-answer",
+        )
 
     def close(self) -> None:
         """Close the connections."""

@@ -132,5 +132,7 @@ def turns(rendered: Rendered) -> tuple[ChatTurn, ...]:
         ModelError: the template has a soft slot, which only a model on this machine can fill.
     """
     if rendered.has_soft:
-        raise ModelError("a soft prompt is vectors, which a chat model cannot take; name a model of this machine")
+        raise ModelError(
+            "a soft prompt is vectors, which a chat model cannot take; name a model of this machine", code="words-only"
+        )
     return tuple(ChatTurn(turn.role or "user", "".join(str(piece) for piece in turn.pieces)) for turn in rendered.turns)

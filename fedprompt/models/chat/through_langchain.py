@@ -38,6 +38,11 @@ HOPELESS: dict[Failure, str] = {
     "key refused": "its server refuses the key; check the environment or models.toml",
     "model unknown": "its server knows no such model; check the name and the base_url",
 }
+CODES: dict[Failure, str] = {
+    "no connection": "no-server",
+    "key refused": "key-refused",
+    "model unknown": "unknown-model",
+}
 NOISY = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "langchain", "langchain_core", "langsmith", "urllib3")
 TICK_SECONDS = 0.1
 TRACERS = ("LANGCHAIN_TRACING", "LANGCHAIN_HANDLER")  # LangChain refuses to run with its old tracer named
@@ -80,7 +85,9 @@ class LangChainChat:
 
     def __init__(self, name: str, settings: ChatSettings) -> None:
         if traced := [one for one in TRACERS if os.environ.get(one, "") not in ("", "0", "false", "False")]:
-            raise ModelError(f"{traced[0]} is set in the environment; unset it, fedprompt sends nothing to a tracer")
+            raise ModelError(
+                f"{traced[0]} is set in the environment; unset it, fedprompt sends nothing to a tracer", code="tracer"
+            )
         _refuse_proxy(settings)
         self._settings, self._secret = settings, settings.secret()
         self._info = chat_info(name, settings)
@@ -143,7 +150,8 @@ class LangChainChat:
                 stop.check()
                 reply = one(place, conversation)
                 if reply.failure in HOPELESS:
-                    raise ModelError(f"the chat model '{self._info.name}' cannot be asked: {HOPELESS[reply.failure]}")
+                    told = f"the chat model '{self._info.name}' cannot be asked: {HOPELESS[reply.failure]}"
+                    raise ModelError(told, code=CODES[reply.failure])
                 self._proven = reply.failure is None
                 kept(place, reply)
         # A window of calls, and not all at once: whoever stops the work stops the spending.
@@ -260,10 +268,11 @@ class LangChainChat:
             package = re.search(r"pip install ([\w\[\]-]+)", str(error))
             wanted = package[1] if package else f"langchain-{provider.replace('_', '-')}"
             raise ModelError(
-                f"the chat model '{self._info.name}' needs a package that is not installed; run 'pip install {wanted}'"
+                f"the chat model '{self._info.name}' needs a package that is not installed; run 'pip install {wanted}'",
+                code="package-missing",
             ) from None
         except Exception as error:
-            raise ModelError(self._unmade(provider, error)) from None
+            raise self._unmade(provider, error) from None
         finally:
             for logger in NOISY:
                 _hold_down(logging.getLogger(logger))
@@ -287,16 +296,20 @@ class LangChainChat:
             found["api_key"] = "none"  # the client wants one; a server of this machine does not
         return found
 
-    def _unmade(self, provider: str, error: Exception) -> str:
+    def _unmade(self, provider: str, error: Exception) -> ModelError:
         """Return why there is no client, in words that hold no setting."""
         from langchain.chat_models.base import _BUILTIN_PROVIDERS
 
         if provider not in _BUILTIN_PROVIDERS:
             near = did_you_mean(provider, _BUILTIN_PROVIDERS)
-            return f"LangChain knows no provider '{provider}'{near}; write provider:model, such as openai:gpt-4o-mini"
-        return (
+            return ModelError(
+                f"LangChain knows no provider '{provider}'{near}; write provider:model, such as openai:gpt-4o-mini",
+                code="unknown-provider",
+            )
+        return ModelError(
             f"the provider of '{self._info.name}' does not take the settings of this machine "
-            f"({type(error).__name__}); check its entry in {FILE}"
+            f"({type(error).__name__}); check its entry in {FILE}",
+            code="settings-refused",
         )
 
     def _more(self, options: Options) -> dict[str, Any]:
@@ -337,7 +350,8 @@ def _refuse_proxy(settings: ChatSettings) -> None:
     if not proxy_bypass(settings.host):
         raise ModelError(
             f"calls to '{settings.model}' would go through the proxy that the environment names, although its server "
-            "is on this machine; name 127.0.0.1 and localhost in NO_PROXY"
+            "is on this machine; name 127.0.0.1 and localhost in NO_PROXY",
+            code="proxy",
         )
 
 

@@ -22,6 +22,8 @@ PATIENCE = 60.0  # seconds by the clock, on a machine that does other things too
 class ChatFormatError(ModelError):
     """A chat format does not take these messages; the message is the format's own."""
 
+    code = "chat-format-refuses"
+
 
 def filled_format(format: str, messages: Sequence[Mapping[str, str]], tokens: Mapping[str, object]) -> str:
     """Return what transformers makes of messages and a format, up to where the model's answer begins.
@@ -44,11 +46,13 @@ def filled_format(format: str, messages: Sequence[Mapping[str, str]], tokens: Ma
 def _filled(asked: str) -> str:
     if len(asked) > LONGEST_FORMAT:
         raise ModelError(
-            f"this model's chat format has more than {LONGEST_FORMAT:,} characters; write the template as text"
+            f"this model's chat format has more than {LONGEST_FORMAT:,} characters; write the template as text",
+            code="chat-format-costs",
         )
     too_much = ModelError(
         f"this model's chat format takes more than {SECONDS} seconds or {MEMORY // 1024**3} GB to fill, or writes more "
-        f"than {LONGEST_FORMAT:,} characters; write the template as text, or choose another model"
+        f"than {LONGEST_FORMAT:,} characters; write the template as text, or choose another model",
+        code="chat-format-costs",
     )
     try:
         done = subprocess.run(

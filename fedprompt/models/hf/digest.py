@@ -27,9 +27,13 @@ def model_digest(folder: Path) -> str:
 
     shards = sorted(folder.glob("*.safetensors"))
     if not shards:
-        raise ModelError(f"{folder}: no safetensors weights; fedprompt loads no other format of weights")
+        raise ModelError(
+            f"{folder}: no safetensors weights; fedprompt loads no other format of weights", code="no-safetensors"
+        )
     if not (folder / "tokenizer.json").is_file():
-        raise ModelError(f"{folder}: no tokenizer.json; save the model's fast tokenizer beside its weights")
+        raise ModelError(
+            f"{folder}: no tokenizer.json; save the model's fast tokenizer beside its weights", code="no-tokenizer"
+        )
     total = hashlib.sha256()
     try:
         handles: list[Any] = [safe_open(shard, framework="pt") for shard in shards]
@@ -40,7 +44,9 @@ def model_digest(folder: Path) -> str:
             if tensor.numel():
                 total.update(tensor.view(-1).view(torch.uint8).numpy().data)
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{folder}: the weights cannot be read ({type(error).__name__}); fetch them again") from error
+        raise ModelError(
+            f"{folder}: the weights cannot be read ({type(error).__name__}); fetch them again", code="damaged"
+        ) from error
     for name in TOKENIZER_FILES:
         if (folder / name).is_file():
             total.update(name.encode() + b"\0" + hashlib.sha256((folder / name).read_bytes()).digest())
@@ -62,4 +68,6 @@ def _older_chat(folder: Path) -> bytes | None:
         found = json.loads(path.read_bytes()).get("chat_template")
         return None if found is None else canonical_json(found)
     except (OSError, ValueError, AttributeError) as error:
-        raise ModelError(f"{path}: the tokenizer's settings cannot be read; fetch the model again") from error
+        raise ModelError(
+            f"{path}: the tokenizer's settings cannot be read; fetch the model again", code="no-tokenizer"
+        ) from error

@@ -91,7 +91,9 @@ class Encoder:
             common = min(common, min(len(ids) for ids in whole) - 1)
             context = before + plain[:common]
             if not context:
-                raise ModelError("a prompt is empty: this model needs at least one token before the answer")
+                raise ModelError(
+                    "a prompt is empty: this model needs at least one token before the answer", code="empty-prompt"
+                )
             paths = tuple(ids[common:] for ids in whole)
             self._check(len(context) + max(map(len, paths)))
             nested = Nested.of(paths)
@@ -115,7 +117,7 @@ class Encoder:
         layout = self._layout(rendered)
         ids = self._flatten((*layout.head, layout.tail), self._tokenise(layout.runs(())), soft)
         if not ids:
-            raise ModelError("a prompt is empty: this model needs at least one token to continue")
+            raise ModelError("a prompt is empty: this model needs at least one token to continue", code="empty-prompt")
         self._check(len(ids))
         return ids
 
@@ -138,7 +140,8 @@ class Encoder:
         if length > self._window:
             raise ModelError(
                 f"a prompt has {length:,} tokens and the model's window holds {self._window:,}; "
-                "shorten the case, the template or its demonstrations"
+                "shorten the case, the template or its demonstrations",
+                code="window",
             )
 
     def _layout(self, rendered: Rendered) -> _Layout:
@@ -165,7 +168,9 @@ class Encoder:
     def _chat(self, rendered: Rendered) -> list[tuple[str, int | None]]:
         """Return the chat format around the messages: literals, each with the number of the message after it."""
         if not getattr(self._tokenizer, "chat_template", None):
-            raise ModelError("this model has no chat format; write the template as text instead of messages")
+            raise ModelError(
+                "this model has no chat format; write the template as text instead of messages", code="no-chat-format"
+            )
         roles = tuple(turn.role or "user" for turn in rendered.turns)
         if roles not in self._formats:
             self._formats[roles] = self._format(roles)
@@ -180,10 +185,14 @@ class Encoder:
             raise ModelError(
                 f"this model's chat format does not take messages of the roles {', '.join(roles)} "
                 f"({error}); say what the system message says in the first message of the user, let user "
-                "and assistant take turns, or write the template as text"
+                "and assistant take turns, or write the template as text",
+                code="chat-format-refuses",
             ) from None
         if any(text.count(mark) != 1 for mark in marks):
-            raise ModelError("this model's chat format leaves a message out or repeats it; write the template as text")
+            raise ModelError(
+                "this model's chat format leaves a message out or repeats it; write the template as text",
+                code="chat-format-refuses",
+            )
         parts: list[tuple[str, int | None]] = []
         while _OPEN in text:
             literal, rest = text.split(_OPEN, 1)

@@ -74,7 +74,7 @@ class HFModel:
         from transformers.utils import logging
 
         if not folder.is_dir():
-            raise ModelError(f"{folder}: no such model folder")
+            raise ModelError(f"{folder}: no such model folder", code="no-such-folder")
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # who loads a model tells it in words of its own
         torch.set_num_threads(settings.threads)
         if list(folder.glob("*.safetensors")):
@@ -103,12 +103,18 @@ class HFModel:
             if "trust_remote_code" in str(error):  # what transformers advises is never done here
                 raise ModelError(
                     f"{folder}: it needs code of its own, which is never run here; choose a model that transformers "
-                    "knows without"
+                    "knows without",
+                    code="runs-code",
                 ) from error
-            raise ModelError(f"{folder}: not a causal language model that can be loaded ({_brief(error)})") from error
+            raise ModelError(
+                f"{folder}: not a causal language model that can be loaded ({_brief(error)})",
+                code="not-a-language-model",
+            ) from error
         if lacking := sorted(about["missing_keys"]):  # transformers would draw them at random
             raise ModelError(
-                f"{folder}: the weights lack {len(lacking)} tensors of this model, '{lacking[0]}' first; fetch it again"
+                f"{folder}: the weights lack {len(lacking)} tensors of this model, '{lacking[0]}' first; "
+                "fetch it again",
+                code="weights-missing",
             )
         lm.to(settings.device).eval().requires_grad_(False)
         with refusing(architecture_of(config)):
@@ -291,7 +297,9 @@ class HFModel:
         """
         ids = self._encoder.plain(text)
         if not ids:
-            raise ModelError("the text to start a soft prompt from has no tokens; give a few words")
+            raise ModelError(
+                "the text to start a soft prompt from has no tokens; give a few words", code="no-start-text"
+            )
         wanted = [ids[k % len(ids)] for k in range(tokens)]
         return SoftPrompt(self.vocabulary.vectors(wanted), self._info.digest)
 

@@ -93,7 +93,10 @@ class CachedObjective:
             TuningError: a case has no soft slot.
         """
         if any(-1 not in case.context for case in cases):
-            raise TuningError("the template to tune has no {soft} slot or no soft tokens, so there is nothing to tune")
+            raise TuningError(
+                "the template to tune has no {soft} slot or no soft tokens, so there is nothing to tune",
+                code="nothing-to-tune",
+            )
         self._body, self._head, self._pack, self._kind = body, head, pack, kind
         self._cases, self._answers = cases, list(answers)
         self._prefixes = [case.context[: case.context.index(-1)] for case in cases]
@@ -152,7 +155,9 @@ class CachedObjective:
         losses = self._losses(own, rows, shared)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         if own.grad is None or not torch.isfinite(losses).all() or not torch.isfinite(own.grad).all():
-            raise TuningError("the loss is not a finite number; lower the learning rate or start from other text")
+            raise TuningError(
+                "the loss is not a finite number; lower the learning rate or start from other text", code="not-finite"
+            )
         return losses.detach().double().cpu().numpy(), own.grad.view(copies, *vectors.shape).cpu().numpy()
 
     def _passes(self, rows: Sequence[int], *, apart: bool = False) -> list[Sequence[int]]:

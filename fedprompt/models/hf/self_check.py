@@ -41,7 +41,8 @@ def refusal(architecture: str, reason: str) -> ModelError:
     return ModelError(
         f"{architecture} is not served here: {reason}; choose a model that attends in every layer through "
         "transformers' attention interface, such as Llama, Qwen 2 or 3, Gemma, Mistral, GPT-2 or OPT, or ask this one "
-        "behind a chat server"
+        "behind a chat server",
+        code="not-served",
     )
 
 
@@ -85,7 +86,8 @@ def check_model(lm: Any, body: Body, head: Head) -> None:
         dtype = str(body.rows.dtype).removeprefix("torch.")
         raise ModelError(
             f"{architecture}: its own forward pass gives what is no number, so its weights are damaged or do not fit "
-            f"into {dtype}; fetch them again, or take float32"
+            f"into {dtype}; fetch them again, or take float32",
+            code="not-finite",
         )
     after = slice(BEGIN + SLOT, None)
     apart = max(

@@ -26,5 +26,6 @@ def check_size(folder: Path, config: Any) -> None:
     if asked > 2 * held + ROOM:  # tied weights are stored once
         raise ModelError(
             f"{folder / 'config.json'}: asks for a model of {asked:,} numbers, and the weights hold {held:,}; fetch "
-            "the model again"
+            "the model again",
+            code="sizes-unlike-weights",
         )

@@ -98,7 +98,10 @@ def answer_case(
         ModelError: it does not fit the model's window, or the soft prompt is for another model.
     """
     if prompt.template.demonstrations is not None:
-        raise PromptError(f"prompt '{prompt.name}' shows a site's own demonstrations, and there are none here")
+        raise PromptError(
+            f"prompt '{prompt.name}' shows a site's own demonstrations, and there are none here",
+            code="sites-demonstrations",
+        )
     if answer.type == "generate":
         rendered = prompt.template.render(fields)
         own = Decoding(answer.max_tokens, answer.stop, answer.temperature, answer.top_p, answer.seed)

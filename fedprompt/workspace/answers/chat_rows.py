@@ -81,7 +81,10 @@ class ChatVariant:
     def _row(self, row: Mapping[str, str], told: Writing, stop: StopToken) -> RowResult:
         try:
             if self._template.demonstrations is not None:
-                raise JobError("a template with {demonstrations} shows a site's own cases; write the examples out here")
+                raise JobError(
+                    "a template with {demonstrations} shows a site's own cases; write the examples out here",
+                    code="sites-demonstrations",
+                )
             rendered = self._template.render(row)
             conversation = turns(rendered)
         except FedPromptError as error:

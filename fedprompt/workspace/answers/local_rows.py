@@ -89,5 +89,8 @@ class LocalVariant:
 
 def _rendered(template: Template, row: Mapping[str, str]) -> Rendered:
     if template.demonstrations is not None:
-        raise JobError("a template with {demonstrations} shows a site's own cases; write the examples out here")
+        raise JobError(
+            "a template with {demonstrations} shows a site's own cases; write the examples out here",
+            code="sites-demonstrations",
+        )
     return template.render(row)

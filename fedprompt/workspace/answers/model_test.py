@@ -66,13 +66,17 @@ def try_model(
         try:
             server = SessionServer.model_validate(arguments["server"])
         except ValidationError:
-            raise JobError("the session's server is not well formed; give it again on the Models page") from None
+            raise JobError(
+                "the session's server is not well formed; give it again on the Models page", code="not-well-formed"
+            ) from None
         name, chat = server.model, load_session_chat(server, ws.home.path)
     with chat:
         loaded = time.perf_counter()
         (reply,) = chat.ask([(ChatTurn("user", QUESTION),)], Options(TOKENS), stop=stop)
         if reply.failure is not None:
-            raise ModelError(f"the chat model '{name}' did not answer ({reply.failure}); look at its server")
+            raise ModelError(
+                f"the chat model '{name}' did not answer ({reply.failure}); look at its server", code="no-answer"
+            )
         return _told(start, loaded, reply.usage.output if reply.usage else None, reply.text)
 
 

@@ -57,16 +57,24 @@ def run_nearest_words(
     """
     prompt = ws.bank.prompt(str(arguments["prompt"]))
     if prompt.soft is None:
-        raise FedPromptError("a template has words of its own; choose a soft prompt to see the words nearest to it")
+        raise FedPromptError(
+            "a template has words of its own; choose a soft prompt to see the words nearest to it",
+            code="words-of-its-own",
+        )
     names = [row.study.model for row in ws.bank.studies() if row.model_digest == prompt.soft.model]
     if not names:
-        raise FedPromptError("no study in this bank names the model of this soft prompt, so its words are not known")
+        raise FedPromptError(
+            "no study in this bank names the model of this soft prompt, so its words are not known",
+            code="vocabulary-unknown",
+        )
     report(Progress("load", f"loading {names[-1]}", 0.2))
     stop.check()
     model = load_quick(ws, names[-1])
     stop.check()
     if not isinstance(model, Worded):
-        raise ModelError(f"{names[-1]} has no vocabulary to look in; choose a soft prompt of a language model")
+        raise ModelError(
+            f"{names[-1]} has no vocabulary to look in; choose a soft prompt of a language model", code="no-vocabulary"
+        )
     prompt.soft.check_model(model.info.digest, model.info.name, model.info.width)
     words = model.vocabulary
     found = words.nearest(prompt.soft.vectors, COUNT, "cosine", plain=False)

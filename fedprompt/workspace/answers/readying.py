@@ -46,10 +46,14 @@ def ready(ws: Workspace, variant: Variant, open_: ExitStack) -> Ready:
         if variant.labels and (variant.normalise, variant.prior) != ("none", "none"):
             raise JobError(
                 "the study takes length or prior off label likelihoods, which no chat model gives whole; choose a "
-                "model of this machine"
+                "model of this machine",
+                code="needs-whole-likelihoods",
             )
         if template.has_soft:
-            raise JobError("a soft prompt is vectors, which a chat model cannot take; choose a model of this machine")
+            raise JobError(
+                "a soft prompt is vectors, which a chat model cannot take; choose a model of this machine",
+                code="words-only",
+            )
         home = ws.home.path
         chat = load_chat(variant.model, home) if variant.server is None else load_session_chat(variant.server, home)
         return ChatVariant(open_.enter_context(chat), template, variant)
@@ -64,8 +68,11 @@ def _soft(ws: Workspace, template: Template, prompt: str | None) -> SoftPrompt |
     if not template.has_soft:
         return None
     if prompt is None:
-        raise JobError(f"template '{template.name}' has a {{soft}} slot; choose a soft prompt or take the slot out")
+        raise JobError(
+            f"template '{template.name}' has a {{soft}} slot; choose a soft prompt or take the slot out",
+            code="soft-slot-open",
+        )
     soft = ws.bank.prompt(prompt).soft
     if soft is None:
-        raise JobError(f"the prompt {prompt} has no soft prompt; choose one that was tuned")
+        raise JobError(f"the prompt {prompt} has no soft prompt; choose one that was tuned", code="no-soft-prompt")
     return soft

@@ -60,5 +60,6 @@ def _refuse_tuning(study: Study) -> None:
         raise ModelError(
             f"'{study.model}' is a chat model, which can be scored and tried; tuning and rounds need a model of this "
             "machine, since a server takes words and gives no gradient: take 'soft:' out of the study, or name a model "
-            "such as 'smollm2-135m-instruct'"
+            "such as 'smollm2-135m-instruct'",
+            code="needs-local-model",
         )

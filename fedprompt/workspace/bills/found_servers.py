@@ -97,7 +97,9 @@ def settings_of(home: Path, base_url: str, model: str, key: SecretStr | None) ->
     try:
         settings = ChatSettings(model=model if ":" in model else f"openai:{model}", base_url=base_url, key=key)
     except ValidationError:
-        raise ModelError("that is no model's name or no address; write for example http://127.0.0.1:8080/v1") from None
+        raise ModelError(
+            "that is no model's name or no address; write for example http://127.0.0.1:8080/v1", code="not-an-address"
+        ) from None
     read_machine(home).permit(settings)
     return settings
 
@@ -115,12 +117,13 @@ def models_of(home: Path, base_url: str, key: SecretStr | None) -> tuple[str, ..
         return _models(_get(f"{base_url.rstrip('/')}/models", headers, LIST_SECONDS, remote=settings.remote))
     except HTTPError as error:
         if error.code in (401, 403):
-            raise ModelError("the server refuses the key, or wants one; give it its key") from None
+            raise ModelError("the server refuses the key, or wants one; give it its key", code="key-refused") from None
         raise ModelError(
-            f"the server has no list of models ({error.code}); check that the address ends in /v1"
+            f"the server has no list of models ({error.code}); check that the address ends in /v1",
+            code="no-list-of-models",
         ) from None
     except (OSError, ValueError, RecursionError):
-        raise ModelError("no server answers there; start it, or check the address") from None
+        raise ModelError("no server answers there; start it, or check the address", code="no-server") from None
 
 
 def _look(base_url: str, title: str) -> FoundServer | None:

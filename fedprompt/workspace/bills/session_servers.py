@@ -52,7 +52,9 @@ def load_session_chat(server: SessionServer, home: Path) -> LangChainChat:
     try:
         settings = ChatSettings(model=server.model, base_url=server.base_url, key=key, retries=1)
     except ValidationError:
-        raise ModelError("the session's server is not well formed; give it again on the Models page") from None
+        raise ModelError(
+            "the session's server is not well formed; give it again on the Models page", code="not-well-formed"
+        ) from None
     read_machine(home).permit(settings)
     return LangChainChat(server.model, settings)
 
@@ -143,7 +145,7 @@ def _fetch(path: str, handle: str) -> str:
             while len(found) <= MAX_KEY_BYTES and (part := asking.recv(MAX_KEY_BYTES)):
                 found += part
     except OSError:
-        raise ModelError(GONE) from None
+        raise ModelError(GONE, code="key-gone") from None
     if not found:
-        raise ModelError(GONE)
+        raise ModelError(GONE, code="key-gone")
     return found.decode("utf-8", "replace")

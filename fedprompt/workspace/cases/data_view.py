@@ -220,10 +220,13 @@ def without_refused(path: Path, reading: Reading) -> Path:
                     kept += 1
             if not kept:
                 raise DataError(
-                    f"{path.name}: every line would be refused, so nothing would be left; choose other columns"
+                    f"{path.name}: every line would be refused, so nothing would be left; choose other columns",
+                    code="no-cases",
                 )
     except OSError as error:
-        raise DataError(f"{target}: cannot be written ({error.strerror}); check the home folder") from error
+        raise DataError(
+            f"{target}: cannot be written ({error.strerror}); check the home folder", code="cannot-write"
+        ) from error
     return target
 
 

@@ -95,7 +95,10 @@ class EvaluationSet:
         """What a job takes to read it."""
         reading = self.reading
         if reading is None:
-            raise DataError(f"{self.path.name}: its columns were not chosen yet; do that on the Data page")
+            raise DataError(
+                f"{self.path.name}: its columns were not chosen yet; do that on the Data page",
+                code="columns-not-chosen",
+            )
         return {"data": str(self.path), "mapping": reading.mapping, "group": reading.group}
 
 
@@ -107,15 +110,20 @@ def keep_file(home: Home, site: str, name: str, content: bytes) -> Path:
         DataError: the site's or the file's name cannot be used, or it is empty or too large.
     """
     if not NAME.fullmatch(site):
-        raise DataError(f"'{site[:60]}' is no site's name; use letters, digits, '-' and '_', at most 60")
+        raise DataError(
+            f"'{site[:60]}' is no site's name; use letters, digits, '-' and '_', at most 60", code="not-a-sites-name"
+        )
     given = Path(name.replace("\\", "/").replace("\0", "-"))
     plain = file_name(given.stem, given.suffix.lower(), other="cases", apart=True)
     if given.suffix.lower() not in ENDINGS:
-        raise DataError(f"{plain}: give a file that ends in one of {', '.join(ENDINGS)}")
+        raise DataError(f"{plain}: give a file that ends in one of {', '.join(ENDINGS)}", code="unknown-ending")
     if not content:
-        raise DataError(f"{plain}: the file is empty; give a file with one case a line")
+        raise DataError(f"{plain}: the file is empty; give a file with one case a line", code="empty")
     if len(content) > MAX_UPLOAD_MEGABYTES * 1024 * 1024:
-        raise DataError(f"{plain}: more than {MAX_UPLOAD_MEGABYTES} MB; use 'fedprompt data check' on the file itself")
+        raise DataError(
+            f"{plain}: more than {MAX_UPLOAD_MEGABYTES} MB; use 'fedprompt data check' on the file itself",
+            code="too-large",
+        )
     path = home.sites / site / "data" / plain
     _write(path, content)
     (path.parent / (path.name + READING)).unlink(missing_ok=True)
@@ -160,4 +168,6 @@ def _write(path: Path, content: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, content)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}); check the home folder") from error
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); check the home folder", code="cannot-write"
+        ) from error

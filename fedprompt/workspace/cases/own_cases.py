@@ -54,6 +54,7 @@ def own_cases(
     if not chosen:
         raise DataError(
             f"{data}: the {split} split is empty; add cases or change 'splits:' in {study} "
-            f"(it asks for {SplitSizes(**parsed.splits.model_dump()).wanted})"
+            f"(it asks for {SplitSizes(**parsed.splits.model_dump()).wanted})",
+            code="empty-split",
         )
     return OwnCases(tuple(chosen), splits, folder)

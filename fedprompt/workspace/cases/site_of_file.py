@@ -101,7 +101,8 @@ def make_worker(
         told = ", ".join(f"{s.split} has {s.have} and needs {s.need}" for s in short)
         raise DataError(
             f"{where}: site '{name}' has too few distinct cases ({told}; privacy.min_cases is "
-            f"{study.privacy.min_cases}); add cases, change 'splits:', or lower min_cases in the study"
+            f"{study.privacy.min_cases}); add cases, change 'splits:', or lower min_cases in the study",
+            code="too-few-cases",
         )
     _check_shown(study, splits, f"{where}: site '{name}'")
     return Worker(
@@ -125,4 +126,6 @@ def _check_shown(study: Study, splits: Splits, where: str) -> None:
             for case in splits.tune:  # each is tuned on, and shown others
                 slot.to(case)
     except DataError as error:
-        raise DataError(f"{where}: {error}; add cases, or lower the count of 'demonstrations' in the study") from error
+        raise DataError(
+            f"{where}: {error}; add cases, or lower the count of 'demonstrations' in the study", code=error.code
+        ) from error

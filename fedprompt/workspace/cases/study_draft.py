@@ -112,14 +112,16 @@ def keep_study(home: Home, text: str) -> Path:
         StudyError: it is no study; names line and field.
     """
     if len(text.encode()) > MAX_STUDY_BYTES:
-        raise StudyError(f"{WHERE}: longer than {MAX_STUDY_BYTES:,} bytes; take templates out")
+        raise StudyError(f"{WHERE}: longer than {MAX_STUDY_BYTES:,} bytes; take templates out", code="too-large")
     study = parse_study(text, WHERE, complete_scorers)
     path = folder(home) / file_name(study.study, ".yaml", other="study", apart=True)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, text)
     except OSError as error:
-        raise StudyError(f"{path}: cannot be written ({error.strerror}); check the home folder") from error
+        raise StudyError(
+            f"{path}: cannot be written ({error.strerror}); check the home folder", code="cannot-write"
+        ) from error
     return path
 
 

@@ -49,7 +49,8 @@ def read_source(folder: Path, source: Source) -> tuple[Case, ...]:
         lines = path.read_text(encoding="latin-1").split("\n")
     except OSError as error:
         raise AssetError(
-            f"{path}: the demo's text cannot be read ({error.strerror}); run 'fedprompt assets pull'"
+            f"{path}: the demo's text cannot be read ({error.strerror}); run 'fedprompt assets pull'",
+            code="assets-not-ready",
         ) from error
     found: dict[str, Case] = {}
     for number, line in enumerate(lines, start=1):
@@ -65,7 +66,9 @@ def read_source(folder: Path, source: Source) -> tuple[Case, ...]:
             label = "positive" if rating > 0 else "negative"
             found.setdefault(normalise(text), Case({"text": text}, label, line=number))
     if not found:
-        raise AssetError(f"{path}: no rated sentence in it; run 'fedprompt assets pull' to fetch it again")
+        raise AssetError(
+            f"{path}: no rated sentence in it; run 'fedprompt assets pull' to fetch it again", code="asset-damaged"
+        )
     return tuple(found.values())
 
 

@@ -67,5 +67,7 @@ def _token(path: Path) -> str:
     made = secret_in(path, "the app's token", lambda: secrets.token_urlsafe(BYTES).encode() + b"\n", 200)
     text = made.decode("utf-8", "replace").strip()
     if not BYTES <= len(text) <= 200 or not all(mark.isascii() and (mark.isalnum() or mark in "-_") for mark in text):
-        raise FedPromptError(f"{path} holds no token; take the file away, and a new one is made at the next start")
+        raise FedPromptError(
+            f"{path} holds no token; take the file away, and a new one is made at the next start", code="no-token"
+        )
     return text

@@ -60,7 +60,9 @@ def addresses_of(named: Iterable[str]) -> Addresses:
         origins.add(origin)
         hosts.update(names)
     if len(origins) > MOST:
-        raise FedPromptError(f"there are {len(origins)} addresses of this server, and at most {MOST} can be named")
+        raise FedPromptError(
+            f"there are {len(origins)} addresses of this server, and at most {MOST} can be named", code="too-many"
+        )
     return Addresses(frozenset(origins), frozenset(hosts))
 
 
@@ -88,7 +90,8 @@ def _origin(text: str) -> tuple[str, list[str]]:
     """Return an address as a browser's ``Origin`` has it, and as ``Host`` has it."""
     asked = FedPromptError(
         f"'{text[:200]}' is no address under which a browser sees this server; write the scheme, the name and the port "
-        "alone, for example https://prompts.example.org or http://localhost:9000"
+        "alone, for example https://prompts.example.org or http://localhost:9000",
+        code="not-an-address",
     )
     try:
         parts = urlsplit(text.strip())

@@ -32,7 +32,9 @@ def hub_run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> No
     folder = HubFolder(home)
     about = folder.about
     if folder.running is not None:
-        raise FederationError(f"this hub runs already, as process {folder.running['pid']}; end that one first")
+        raise FederationError(
+            f"this hub runs already, as process {folder.running['pid']}; end that one first", code="runs-already"
+        )
     kit = folder.path / "kit-server"
     sockets = Path(tempfile.mkdtemp(prefix="fedprompt-"))  # short: a socket's path has a bound
     engine = EngineProcess(
@@ -62,5 +64,8 @@ def running_hub(home: Home) -> "RunningHub":
     folder.about  # noqa: B018 - says so if there is no hub at all
     running = folder.running
     if running is None:
-        raise FederationError("the hub does not run; start 'fedprompt hub run' in another terminal or as a service")
+        raise FederationError(
+            "the hub does not run; start 'fedprompt hub run' in another terminal or as a service",
+            code="hub-not-running",
+        )
     return RunningHub(folder.path / "kit-admin", Path(running["sockets"]), folder.jobs)

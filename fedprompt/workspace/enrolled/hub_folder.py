@@ -38,7 +38,7 @@ class HubFolder:
         """
         found = read_json(self.path / "hub.json")
         if found is None:
-            raise FederationError(f"{self.home.path} is no hub; begin with 'fedprompt hub init NAME'")
+            raise FederationError(f"{self.home.path} is no hub; begin with 'fedprompt hub init NAME'", code="not-a-hub")
         return found
 
     @property

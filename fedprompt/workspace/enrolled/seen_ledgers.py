@@ -124,7 +124,9 @@ def accept_restart(home: Home, site: str, by: str) -> tuple[Restart, ...]:
         rows = connection.execute("SELECT federation, head, identity FROM ledgers WHERE site = ?", (site,)).fetchall()
         if not rows:
             known = [name for (name,) in connection.execute("SELECT DISTINCT site FROM ledgers ORDER BY site")]
-            raise FederationError(f"no ledger of a site '{site}' was seen; there are {', '.join(known) or 'none'}")
+            raise FederationError(
+                f"no ledger of a site '{site}' was seen; there are {', '.join(known) or 'none'}", code="unknown-site"
+            )
         at = now()
         for federation, head, identity in rows:
             connection.execute(
@@ -153,10 +155,12 @@ def _open(home: Home) -> Iterator[sqlite3.Connection]:
     except (sqlite3.OperationalError, OSError) as error:
         raise BankError(
             f"{path}: what was seen of the sites' ledgers cannot be kept or read now ({error}). Check the disk and the "
-            "file's rights, then run again"
+            "file's rights, then run again",
+            code="cannot-write",
         ) from error
     except sqlite3.Error as error:
         raise BankError(
             f"{path}: what was seen of the sites' ledgers is damaged ({error}), and the file was left as it is. "
-            "Restore it from a backup; without one, move it away, and the next run takes the sites' ledgers as they are"
+            "Restore it from a backup; without one, move it away, and the next run takes the sites' ledgers as they are",
+            code="damaged",
         ) from error

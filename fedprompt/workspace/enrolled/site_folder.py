@@ -41,7 +41,9 @@ class EnrolledSite:
         """
         found = read_json(self.folder.path / "site.json")
         if found is None:
-            raise FederationError(f"'{self.name}' is not enrolled; begin with 'fedprompt site init INVITE'")
+            raise FederationError(
+                f"'{self.name}' is not enrolled; begin with 'fedprompt site init INVITE'", code="not-enrolled"
+            )
         return found
 
     @property
@@ -73,7 +75,7 @@ class EnrolledSite:
                     Accepted(body["digest"], Study.model_validate(body["study"], context=KEPT), body["accepted"])
                 )
             except (KeyError, ValueError) as error:
-                raise StudyError(f"{path}: damaged; decline the study and accept it again") from error
+                raise StudyError(f"{path}: damaged; decline the study and accept it again", code="damaged") from error
         return tuple(found)
 
     def the_study(self, wanted: str | None) -> Accepted:
@@ -84,12 +86,15 @@ class EnrolledSite:
         """
         accepted = self.accepted()
         if not accepted:
-            raise StudyError(f"'{self.name}' has accepted no study; 'fedprompt site study show FILE' shows one first")
+            raise StudyError(
+                f"'{self.name}' has accepted no study; 'fedprompt site study show FILE' shows one first",
+                code="no-study-accepted",
+            )
         if wanted is not None:
             accepted = tuple(a for a in accepted if a.digest.startswith(wanted) or a.study.study == wanted)
         if len(accepted) != 1:
             told = ", ".join(f"{a.study.study} ({a.digest})" for a in accepted) or "none of that name"
-            raise StudyError(f"'{self.name}' has accepted {told}; say which with --study DIGEST")
+            raise StudyError(f"'{self.name}' has accepted {told}; say which with --study DIGEST", code="which-study")
         return accepted[0]
 
     @property
@@ -115,5 +120,7 @@ def enrolled(home: Home, name: str | None) -> EnrolledSite:
         name = names[0]
     if name is None or name not in names:
         told = ", ".join(names) or "none; begin with 'fedprompt site init INVITE'"
-        raise FederationError(f"which site? This home has {told}" + (" (say --site NAME)" if names else ""))
+        raise FederationError(
+            f"which site? This home has {told}" + (" (say --site NAME)" if names else ""), code="which-site"
+        )
     return EnrolledSite(name, SiteFolder(home.sites / name))

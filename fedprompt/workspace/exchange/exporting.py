@@ -112,7 +112,9 @@ def export_prompts(
     """
     chosen = format_named(format)
     if not prompt_ids:
-        raise ExportError("no prompt was chosen; give at least one id, as 'fedprompt bank list' shows them")
+        raise ExportError(
+            "no prompt was chosen; give at least one id, as 'fedprompt bank list' shows them", code="no-prompt-chosen"
+        )
     items = gathered(ws, prompt_ids, report, stop=stop)
     destination = destination.expanduser()
     context = context_of(ws, chosen, items)
@@ -163,9 +165,11 @@ def _looked_at(path: Path) -> Path:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise ExportError(f"{path}: cannot be read ({error.strerror})") from error
+        raise ExportError(f"{path}: cannot be read ({error.strerror})", code="cannot-read") from error
     except (RuntimeError, ValueError) as error:
-        raise ExportError(f"{str(path)!r}: this is no name of a file ({error}); give another") from error
+        raise ExportError(
+            f"{str(path)!r}: this is no name of a file ({error}); give another", code="not-a-file-name"
+        ) from error
     return found
 
 

@@ -62,7 +62,7 @@ def preview_export(
     """
     chosen = format_named(format)
     if not prompt_ids:
-        raise ExportError("no prompt was chosen; choose one first")
+        raise ExportError("no prompt was chosen; choose one first", code="no-prompt-chosen")
     items = gathered(ws, prompt_ids, report, stop=stop)
     context = replace(context_of(ws, chosen, items), weights=False)
     with TemporaryDirectory(dir=ws.home.path, prefix="preview-") as folder:

@@ -122,33 +122,43 @@ def read_release(path: Path, *, federation: str, kit: Path) -> Opened:
     from fedprompt.federation.transports.flare.vouch import is_vouched
 
     if path.is_file() and path.stat().st_size > MAX_RELEASE_BYTES:
-        raise ExportError(f"{path}: larger than {MAX_RELEASE_BYTES:,} bytes, which no release is")
+        raise ExportError(f"{path}: larger than {MAX_RELEASE_BYTES:,} bytes, which no release is", code="too-large")
     with open_archive(path) as archive:
         if stray := [name for name in archive.names if name != "release.json" and not name.startswith("bundle/")]:
-            raise ExportError(f"{path}: {stray[0]} is no file of a release; refused")
+            raise ExportError(f"{path}: {stray[0]} is no file of a release; refused", code="stray-file")
         try:
             body = checked_json(Release, archive.read("release.json", MAX_JSON_BYTES), _RELEASE, strict=True)
         except Unfit as error:
-            raise ExportError(f"{path}: release.json, {error}") from None
+            raise ExportError(f"{path}: release.json, {error}", code="not-well-formed") from None
         if body.fedprompt == "release 1" and body.number:  # the signature of these says nothing of a number
-            raise ExportError(f"{path}: release.json, number: a release of this version has none; refused")
+            raise ExportError(
+                f"{path}: release.json, number: a release of this version has none; refused", code="not-well-formed"
+            )
         if body.federation != federation:
-            raise FederationError(f"{path}: a release of '{body.federation}', and this site joined '{federation}'")
+            raise FederationError(
+                f"{path}: a release of '{body.federation}', and this site joined '{federation}'",
+                code="other-federation",
+            )
         if not is_vouched(kit, body.vouched, _bytes(body.authority)):
             raise FederationError(
                 f"{path}: the authority of '{federation}' does not vouch for the key {fingerprint(body.key)} that "
-                "signed it, so somebody else made it; ask the hub's operator for the file"
+                "signed it, so somebody else made it; ask the hub's operator for the file",
+                code="made-by-others",
             )
         if not is_signed(body.key, body.signed, _bytes(body.signature)):
             raise FederationError(
-                f"{path}: it was changed after the hub signed it; ask its operator for the file again"
+                f"{path}: it was changed after the hub signed it; ask its operator for the file again", code="changed"
             )
         inner = archive.under("bundle")
         if hashlib.sha256(inner.read("hashes.json", MAX_JSON_BYTES * 64)).hexdigest() != body.bundle:
-            raise FederationError(f"{path}: its bundle is another than the hub signed; ask its operator for the file")
+            raise FederationError(
+                f"{path}: its bundle is another than the hub signed; ask its operator for the file", code="changed"
+            )
         prompts = {one.prompt.id: one for one in read_bundle(inner)}
     if missing := set(body.prompts.values()) - set(prompts):
-        raise ExportError(f"{path}: the nominated prompt {sorted(missing)[0]} is not in it; refused")
+        raise ExportError(
+            f"{path}: the nominated prompt {sorted(missing)[0]} is not in it; refused", code="nominated-missing"
+        )
     return Opened(body, prompts, fingerprint(body.key))
 
 

@@ -34,9 +34,14 @@ def hub_init(home: Home, name: str, *, host: str = "localhost", port: int = 8002
     """
     folder = HubFolder(home)
     if (folder.path / "hub.json").exists():
-        raise FederationError(f"{folder.path}: this home is the hub of '{folder.about['federation']}' already")
+        raise FederationError(
+            f"{folder.path}: this home is the hub of '{folder.about['federation']}' already", code="hub-already"
+        )
     if not NAME.fullmatch(name):
-        raise FederationError(f"'{name}' is no federation's name; use letters, digits, '-' and '_', at most 60")
+        raise FederationError(
+            f"'{name}' is no federation's name; use letters, digits, '-' and '_', at most 60",
+            code="not-a-federations-name",
+        )
     from fedprompt.federation.transports.flare.enrol import authority
 
     # Made aside and then renamed, so that an init that was broken off can be done again.

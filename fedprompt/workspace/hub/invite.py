@@ -29,10 +29,14 @@ def hub_invite(home: Home, site: str, *, org: str | None = None, out: Path | Non
     folder = HubFolder(home)
     about = folder.about
     if not NAME.fullmatch(site):
-        raise FederationError(f"'{site}' is no site's name; use letters, digits, '-' and '_', at most 60")
+        raise FederationError(
+            f"'{site}' is no site's name; use letters, digits, '-' and '_', at most 60", code="not-a-sites-name"
+        )
     state = folder.members.get(site, {}).get("state")
     if state not in (None, "invited"):
-        raise FederationError(f"a site '{site}' is {state} already; names are not used twice, so choose another")
+        raise FederationError(
+            f"a site '{site}' is {state} already; names are not used twice, so choose another", code="name-taken"
+        )
     folder.set_member(site, state="invited", org=org or site.replace("-", "_"))
     path = out or Path(f"{site}.invite.json")
     write_json(path, {"fedprompt": "invite 1", "site": site, "org": folder.members[site]["org"], **about})

@@ -32,7 +32,9 @@ def hub_leave(home: Home, site: str, state: str) -> Left:
     folder = HubFolder(home)
     members = folder.members
     if site not in members:
-        raise FederationError(f"there is no site '{site}'; there are {', '.join(sorted(members)) or 'none'}")
+        raise FederationError(
+            f"there is no site '{site}'; there are {', '.join(sorted(members)) or 'none'}", code="unknown-site"
+        )
     folder.set_member(site, state=state)
     # The engine reads this file when it starts, and is told now where it runs.
     barred = sorted({*folder.sites("revoked"), *folder.sites("removed")})

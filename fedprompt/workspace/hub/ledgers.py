@@ -31,12 +31,16 @@ def hub_sites(home: Home, site: str | None = None, *, ledger_restarted: bool = F
     """
     if ledger_restarted:
         if site is None:
-            raise FederationError("say which site's ledger began anew: fedprompt hub sites SITE --ledger-restarted")
+            raise FederationError(
+                "say which site's ledger began anew: fedprompt hub sites SITE --ledger-restarted", code="which-site"
+            )
         accept_restart(home, site, acting().label)
     known, restarts = seen_ledgers(home)
     if site is not None:
         known = tuple(one for one in known if one.site == site)
         restarts = tuple(one for one in restarts if one.site == site)
         if not known:
-            raise FederationError(f"no ledger of a site '{site}' was seen; 'fedprompt hub sites' lists them")
+            raise FederationError(
+                f"no ledger of a site '{site}' was seen; 'fedprompt hub sites' lists them", code="unknown-site"
+            )
     return KnownLedgers(known, restarts)

@@ -64,7 +64,9 @@ def hub_release(
     named = (chosen.result or {}).get("prompts")
     study = ws.bank.study(chosen.study)
     if not isinstance(named, dict) or not named:
-        raise FederationError(f"run {chosen.id} nominated no prompt, so there is nothing to release")
+        raise FederationError(
+            f"run {chosen.id} nominated no prompt, so there is nothing to release", code="nothing-nominated"
+        )
     items = gathered(ws, list(dict.fromkeys(map(str, named.values()))))
     shared = study.study.privacy.scores == "sites"
     if not shared:
@@ -104,7 +106,7 @@ def _finished(ws: Workspace, wanted: str | None) -> RunRow:
         done = [row for row in done if row.id.startswith(wanted) or row.id.startswith(f"r1:{wanted}")]
     if not done:
         told = "no federation is finished here" if wanted is None else f"no finished federation has the id {wanted}"
-        raise FederationError(f"{told}; 'fedprompt federate' runs one to its end")
+        raise FederationError(f"{told}; 'fedprompt federate' runs one to its end", code="no-finished-run")
     return done[0]
 
 

@@ -44,20 +44,25 @@ def hub_take(ws: Workspace, file: Path) -> Taken:
         data = bytes.fromhex(found.reply)
         reply = unpack_reply(data).message
     except (Unfit, EgressRefused):
-        raise FederationError(f"{file}: not a template that 'fedprompt site publish' wrote") from None
+        raise FederationError(
+            f"{file}: not a template that 'fedprompt site publish' wrote", code="not-a-publication"
+        ) from None
     if found.federation != about["federation"] or not isinstance(reply, PublishReply):
-        raise FederationError(f"{file}: not a template that was published to '{about['federation']}'")
+        raise FederationError(
+            f"{file}: not a template that was published to '{about['federation']}'", code="other-federation"
+        )
     signed = member_that_signed(folder.path, found.certificate.encode(), SIGNED + data, bytes.fromhex(found.signature))
     if signed is None or signed != found.site or signed not in folder.sites():
         raise FederationError(
-            f"{file}: no site that takes part signed it as '{found.site}'; ask that site's operator for the file again"
+            f"{file}: no site that takes part signed it as '{found.site}'; ask that site's operator for the file again",
+            code="made-by-others",
         )
     try:
         prompt = Prompt(reply.template.template())
     except PromptError as error:
-        raise FederationError(f"{file}: {error}") from error
+        raise FederationError(f"{file}: {error}", code=error.code) from error
     if prompt.id != reply.prompt:
-        raise FederationError(f"{file}: the template has another content than its id says")
+        raise FederationError(f"{file}: the template has another content than its id says", code="another-content")
     ws.bank.record_prompt(prompt, study=None, origin=PUBLISHED.of(signed), notes={"federation": found.federation})
     template = reply.template
     text = template.text if template.text is not None else "\n".join(m.content for m in template.messages or ())

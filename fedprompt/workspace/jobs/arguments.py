@@ -104,11 +104,15 @@ def check_arguments(kind: str, arguments: Mapping[str, Any]) -> None:
     for name in arguments:
         if name not in takes:
             known = ", ".join(takes) or "nothing"
-            raise JobError(f"a {kind} job does not take '{str(name)[:60]}'; it takes {known}")
+            raise JobError(f"a {kind} job does not take '{str(name)[:60]}'; it takes {known}", code="unknown-argument")
     for name, (what, fits) in takes.items():
         value = arguments.get(name)
         if value is None:
             if f"{name}!" in table:
-                raise JobError(f"a {kind} job needs '{name}': {what}; start it again from its page")
+                raise JobError(
+                    f"a {kind} job needs '{name}': {what}; start it again from its page", code="argument-missing"
+                )
         elif not fits(value):
-            raise JobError(f"'{name}' of a {kind} job must be {what}; start it again from its page")
+            raise JobError(
+                f"'{name}' of a {kind} job must be {what}; start it again from its page", code="argument-out-of-bounds"
+            )

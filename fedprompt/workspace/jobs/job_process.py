@@ -21,8 +21,8 @@ from types import FrameType
 from fedprompt.errors import FedPromptError
 from fedprompt.models.threads import spin_briefly
 from fedprompt.stopping import Stopped
-from fedprompt.workspace.failure import Traces, sentence_of
-from fedprompt.workspace.jobs.jobs import put_back, resume, run_job
+from fedprompt.workspace.failure import Failure, Traces, failure_of, sentence_of
+from fedprompt.workspace.jobs.jobs import end_failed, put_back, resume, run_job
 from fedprompt.workspace.jobs.queue import LANES, JobQueue
 from fedprompt.workspace.jobs.tether import die_with_parent
 from fedprompt.workspace.liveness import announce, withdraw
@@ -118,10 +118,10 @@ def _serve(ws: Workspace, lane: str, stop: _Stop) -> None:
                 return
             except Exception as error:  # whatever it is, the next job is served
                 log.error("%s", sentence_of(error), exc_info=error if not isinstance(error, FedPromptError) else None)
-                _settle(ws, stop, sentence_of(error))
+                _settle(ws, stop, failure_of(error))
 
 
-def _settle(ws: Workspace, stop: _Stop, why: str) -> None:
+def _settle(ws: Workspace, stop: _Stop, why: Failure) -> None:
     """Write that the job failed, as soon as that can be written: nobody may wait for a job that nothing works on."""
     while not stop():
         time.sleep(1.0)
@@ -130,7 +130,7 @@ def _settle(ws: Workspace, stop: _Stop, why: str) -> None:
         try:
             mine = [row for row in ws.bank.jobs(limit=1000) if row.id == stop.job and row.pid == os.getpid()]
             if any(row.state == "running" for row in mine):
-                ws.bank.end_job(stop.job, "failed", None, why)
+                end_failed(ws, stop.job, why)
         except Exception as error:  # the bank cannot be read or written yet
             log.error("%s", sentence_of(error))
         else:

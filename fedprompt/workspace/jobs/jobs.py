@@ -17,7 +17,7 @@ from fedprompt.bank.rows import JobRow
 from fedprompt.errors import JobError
 from fedprompt.stopping import Stopped, StopToken, Why
 from fedprompt.workspace.as_json import as_json
-from fedprompt.workspace.failure import sentence_of
+from fedprompt.workspace.failure import Failure, failure_of, sentence_of
 from fedprompt.workspace.jobs.arguments import check_arguments
 from fedprompt.workspace.jobs.kinds import kind_named, kinds
 from fedprompt.workspace.jobs.queue import JobQueue
@@ -29,6 +29,7 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = [
     "ATTEMPTS",
     "cancel",
+    "end_failed",
     "forget",
     "newest_job",
     "put_back",
@@ -61,7 +62,7 @@ def submit(ws: Workspace, kind: str, arguments: Mapping[str, Any]) -> str:
     try:
         plain = json.loads(json.dumps(dict(arguments), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise JobError(f"the arguments of a {kind} job are not JSON ({error})") from error
+        raise JobError(f"the arguments of a {kind} job are not JSON ({error})", code="not-json") from error
     job = f"j-{uuid.uuid4().hex}"
     ws.bank.add_job(job, kind, plain)
     if os.environ.get("FEDPROMPT_JOBS") == "inline":
@@ -87,9 +88,10 @@ def wait(ws: Workspace, job: str, timeout: float) -> JobRow:
         if row.kind in FORGOTTEN:
             ws.bank.forget_job(job)
     if row.state == "cancelled":
-        raise JobError(f"the {row.kind} job was cancelled; start it again if that was not meant")
+        raise JobError(f"the {row.kind} job was cancelled; start it again if that was not meant", code="job-cancelled")
     if row.state == "failed":
-        raise JobError(row.error or f"the {row.kind} job failed; the logs folder under the home says why")
+        why = row.error or f"the {row.kind} job failed; the logs folder under the home says why"
+        raise JobError(why, code=row.code)
     return row
 
 
@@ -99,10 +101,13 @@ def _ended(ws: Workspace, row: JobRow, lane: str, timeout: float) -> JobRow:
     while row.state not in ENDED:
         now = time.monotonic()
         if now - start > timeout:
-            raise JobError(f"the {row.kind} job is still {row.state} after {timeout:.0f} s; look again in a while")
+            raise JobError(
+                f"the {row.kind} job is still {row.state} after {timeout:.0f} s; look again in a while",
+                code="still-running",
+            )
         unserved = None if is_alive(ws.home, lane) else unserved or now
         if unserved is not None and now - unserved > GRACE_SECONDS:
-            raise JobError("no model process is running; start the app with 'fedprompt ui'")
+            raise JobError("no model process is running; start the app with 'fedprompt ui'", code="no-process")
         time.sleep(POLL_SECONDS)
         row = ws.bank.job(row.id)
     return row
@@ -159,14 +164,14 @@ def resume(ws: Workspace) -> tuple[str, ...]:
         if row.kind not in known:
             if dead or row.state == "queued":
                 gone = f"this version of fedprompt runs no {row.kind} jobs; start the work again from its page"
-                ws.bank.end_job(row.id, "failed", None, gone)
+                end_failed(ws, row.id, Failure(gone, code="kind-of-job-gone"))
                 ws.bank.forget_job(row.id)
             continue
         if dead:
             attempts = int((row.progress or {}).get("attempt", 1))
             if attempts >= ATTEMPTS:
-                often = f"the {row.kind} job's process ended {attempts} times"
-                ws.bank.end_job(row.id, "failed", None, f"{often}; the logs folder under the home says why")
+                often = f"the {row.kind} job's process ended {attempts} times; the logs folder under the home says why"
+                end_failed(ws, row.id, Failure(often, code="job-process-ended"))
                 continue
             ws.bank.requeue_job(row.id, {**(row.progress or {}), "resumed": True, "attempt": attempts + 1})
             if ws.bank.job(row.id).state != "queued":
@@ -204,7 +209,12 @@ def run_job(ws: Workspace, job: str, stopping: Callable[[], bool] = lambda: Fals
     except (Exception, SystemExit) as error:  # a library that ends the process is to end the job alone
         # A job's error goes to whoever waits for it, in words; the trace goes to the log.
         log.exception("job %s (%s) failed", job, row.kind)
-        ws.bank.end_job(job, "failed", None, sentence_of(error))
+        end_failed(ws, job, failure_of(error))
+
+
+def end_failed(ws: Workspace, job: str, failure: Failure) -> None:
+    """Write that a job failed: the sentence and the error's code, for whoever waits."""
+    ws.bank.end_job(job, "failed", {"code": failure.code}, failure.sentence)
 
 
 def put_back(ws: Workspace, job: str) -> None:

@@ -42,7 +42,7 @@ def kind_named(name: str) -> Kind:
         JobError: there is no such kind.
     """
     if name not in _KINDS:
-        raise JobError(f"unknown kind of job '{name}'{did_you_mean(name, _KINDS)}")
+        raise JobError(f"unknown kind of job '{name}'{did_you_mean(name, _KINDS)}", code="unknown-kind-of-job")
     return _KINDS[name]
 
 

@@ -44,7 +44,9 @@ class JobMessages(Serializer):  # type: ignore[misc]
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict) or set(body) != {"id", "job"} or not _JOB.fullmatch(str(body["job"])):
-            raise JobError("the job queue holds a message that fedprompt did not write; it is passed over")
+            raise JobError(
+                "the job queue holds a message that fedprompt did not write; it is passed over", code="foreign-message"
+            )
         return Message(id=str(body["id"]), name=TASK, retries=0, retry_delay=0, args=(str(body["job"]),), kwargs={})
 
 
@@ -53,7 +55,7 @@ class JobQueue:
 
     def __init__(self, home: Home, lane: str) -> None:
         if lane not in LANES:
-            raise JobError(f"unknown lane '{lane}'; the lanes are {' and '.join(LANES)}")
+            raise JobError(f"unknown lane '{lane}'; the lanes are {' and '.join(LANES)}", code="unknown-lane")
         self._path, self._lane = home.queue, lane
         self.begun_anew = False
         with self._errors():
@@ -143,7 +145,8 @@ class JobQueue:
             what = "it is a folder" if self._path.is_dir() else str(error)
             raise JobError(
                 f"the job queue {self._path} cannot be read or written ({what}); free some disk, or move the file "
-                "away: the bank knows the jobs"
+                "away: the bank knows the jobs",
+                code="cannot-read",
             ) from error
 
     def close(self) -> None:
@@ -169,4 +172,6 @@ def _make_private(path: Path) -> None:
     try:
         path.touch(mode=0o600, exist_ok=True)
     except OSError as error:
-        raise JobError(f"the job queue {path} cannot be opened ({error.strerror}); check the home folder") from error
+        raise JobError(
+            f"the job queue {path} cannot be opened ({error.strerror}); check the home folder", code="cannot-read"
+        ) from error

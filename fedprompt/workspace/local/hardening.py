@@ -151,7 +151,10 @@ def harden(
     with clock.stage("load", f"loading {study.model}"):
         model = load(study.model, ws.home.path)
     if not isinstance(model, Worded) or soft.soft is None:
-        raise ModelError(f"{study.model} has no vocabulary to look for words in; harden a prompt of a language model")
+        raise ModelError(
+            f"{study.model} has no vocabulary to look for words in; harden a prompt of a language model",
+            code="no-vocabulary",
+        )
     soft.soft.check_model(model.info.digest, model.info.name, model.info.width)
     own = own_cases(ws, study, Path(study.study), data, columns, "validation")
     tune = own.splits.tune
@@ -222,17 +225,21 @@ def harden(
 
 def _study_of(ws: Workspace, prompt: Prompt) -> tuple[Study, str]:
     if prompt.soft is None:
-        raise FedPromptError(f"“{prompt.name}” is words already; choose a soft prompt to harden")
+        raise FedPromptError(
+            f"“{prompt.name}” is words already; choose a soft prompt to harden", code="words-of-its-own"
+        )
     digest = ws.bank.prompt_row(prompt.id).study
     if digest is None:
         raise FedPromptError(
             f"“{prompt.name}” came without a study, so neither its fields nor its labels are known here; harden it in "
-            "the bank that it was tuned in, or merge that bank ('fedprompt bank merge')"
+            "the bank that it was tuned in, or merge that bank ('fedprompt bank merge')",
+            code="came-without-study",
         )
     study = ws.bank.study(digest).study
     if study.answer.type != "choice":
         raise FedPromptError(
-            f"the study “{study.study}” asks for free text; only a choice among labels can be hardened"
+            f"the study “{study.study}” asks for free text; only a choice among labels can be hardened",
+            code="free-text",
         )
     return study, digest
 

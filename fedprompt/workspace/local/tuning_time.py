@@ -67,7 +67,9 @@ def time_tuning(
     parsed.soft_template()
     own = own_cases(ws, parsed, study, data, columns, "tune")
     if not own.splits.validation:
-        raise DataError(f"{data}: the validation split is empty; add cases or change 'splits:' in {study}")
+        raise DataError(
+            f"{data}: the validation split is empty; add cases or change 'splits:' in {study}", code="empty-split"
+        )
     load = time.perf_counter() - began
     report(Progress("prepare", f"preparing {len(own.chosen)} cases", 1.0, 4.0))
     stop.check()

@@ -82,7 +82,7 @@ def _split(address: str, site: EnrolledSite | None) -> tuple[str, int]:
     host = host.removeprefix("[").removesuffix("]")
     bad = digits and not (digits.isascii() and digits.isdigit() and 1 <= int(digits) <= 65_535)
     if bad or not host:
-        raise FederationError(f"'{address}' is no address of a hub; give HOST or HOST:PORT")
+        raise FederationError(f"'{address}' is no address of a hub; give HOST or HOST:PORT", code="not-an-address")
     return host, int(digits) if digits else int(site.about["port"]) if site is not None else PORT
 
 

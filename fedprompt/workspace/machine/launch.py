@@ -75,7 +75,7 @@ def launch(
             in or a further address cannot be used, or the address is beyond this machine and nobody has to sign in.
     """
     if role not in ROLES:
-        raise JobError(f"unknown role '{role}'; choose one of {', '.join(ROLES)}")
+        raise JobError(f"unknown role '{role}'; choose one of {', '.join(ROLES)}", code="unknown-role")
     root = web_root()
     secrets = secrets_files(find_home(home).path, root)
     sign_in = read_sign_in(secrets)
@@ -148,7 +148,8 @@ def check_address(address: str, sign_in: SignIn | None) -> None:
     if sign_in is None and not is_loopback(address):
         raise JobError(
             f"other machines reach {address}, and here nobody has to sign in; write an [auth] section into "
-            f"{FILE} in the home (the guide on signing in shows one), or leave --address out to listen on 127.0.0.1"
+            f"{FILE} in the home (the guide on signing in shows one), or leave --address out to listen on 127.0.0.1",
+            code="nobody-signs-in",
         )
 
 
@@ -161,14 +162,19 @@ def free_port(wanted: int | None, say: Say = print, address: str = ADDRESS) -> i
     _check_here(address)
     if wanted is not None:
         if _is_taken(address, wanted):
-            raise JobError(f"port {wanted} is taken; choose another with --port, or leave it out for the next free one")
+            raise JobError(
+                f"port {wanted} is taken; choose another with --port, or leave it out for the next free one",
+                code="port-taken",
+            )
         return wanted
     for port in range(FIRST_PORT, FIRST_PORT + 100):
         if not _is_taken(address, port):
             if port != FIRST_PORT:
                 say(f"port {FIRST_PORT} is taken; using {port}")
             return port
-    raise JobError(f"the ports {FIRST_PORT} to {FIRST_PORT + 99} are all taken; choose another with --port")
+    raise JobError(
+        f"the ports {FIRST_PORT} to {FIRST_PORT + 99} are all taken; choose another with --port", code="port-taken"
+    )
 
 
 def web_root() -> Path:
@@ -181,7 +187,10 @@ def web_root() -> Path:
     for root in (package / "_web", package.parent):
         if (root / "app" / "main.py").is_file():
             return root
-    raise FedPromptError("the web pages are not installed; install fedprompt from its wheel or from a full checkout")
+    raise FedPromptError(
+        "the web pages are not installed; install fedprompt from its wheel or from a full checkout",
+        code="package-missing",
+    )
 
 
 def _options(address: str, port: int, sign_in: SignIn | None, secrets: Sequence[Path]) -> list[str]:
@@ -341,7 +350,9 @@ def _check_here(address: str) -> None:
         with _probe(address) as probe:
             probe.bind((address, 0))
     except OSError as error:
-        raise JobError(f"this machine has no address {address} ({error.strerror}); see --address") from error
+        raise JobError(
+            f"this machine has no address {address} ({error.strerror}); see --address", code="no-such-address"
+        ) from error
 
 
 def _probe(address: str) -> socket.socket:
@@ -355,7 +366,11 @@ def _demo_options() -> dict[str, Any]:
     try:
         options = json.loads(raw)
     except json.JSONDecodeError as error:
-        raise JobError(f"FEDPROMPT_DEMO_OPTIONS is not JSON ({error}); for example '{{\"rounds\": 2}}'") from error
+        raise JobError(
+            f"FEDPROMPT_DEMO_OPTIONS is not JSON ({error}); for example '{{\"rounds\": 2}}'", code="demo-options"
+        ) from error
     if not isinstance(options, dict):
-        raise JobError("FEDPROMPT_DEMO_OPTIONS is not a JSON object; for example '{\"rounds\": 2}'")
+        raise JobError(
+            "FEDPROMPT_DEMO_OPTIONS is not a JSON object; for example '{\"rounds\": 2}'", code="demo-options"
+        )
     return options

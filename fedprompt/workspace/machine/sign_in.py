@@ -47,13 +47,14 @@ def sign_in_of(secrets: Section) -> SignIn | None:
         return None
     auth = secrets["auth"]
     if not isinstance(auth, Mapping):
-        raise FedPromptError(f"'auth' in {FILE} is no section; write [auth] ({GUIDE})")
+        raise FedPromptError(f"'auth' in {FILE} is no section; write [auth] ({GUIDE})", code="not-well-formed")
     address = _given(auth, "redirect_uri", "[auth]")
     cookie = _given(auth, "cookie_secret", "[auth]")
     if len(cookie) < LEAST_SECRET:
         raise FedPromptError(
             f"cookie_secret in {FILE} has fewer than {LEAST_SECRET} characters, and whoever guesses it is whoever they "
-            "like; make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
+            "like; make one with: python -c 'import secrets; print(secrets.token_hex(32))'",
+            code="secret-too-short",
         )
     named = {
         name: value for name, value in auth.items() if isinstance(value, Mapping) and set(value) & set(OF_PROVIDER)
@@ -62,16 +63,22 @@ def sign_in_of(secrets: Section) -> SignIn | None:
     for name, section in sections.items():
         where = "[auth]" if section is auth else f"[auth.{name}]"
         if "_" in name:
-            raise FedPromptError(f"{where} in {FILE}: Streamlit takes no provider's name with '_'; leave it out")
+            raise FedPromptError(
+                f"{where} in {FILE}: Streamlit takes no provider's name with '_'; leave it out",
+                code="odd-provider-name",
+            )
         for key in OF_PROVIDER:
             _given(section, key, where)
         _check_url(_given(section, "server_metadata_url", where), "server_metadata_url")
     _check_url(address, "redirect_uri")
     parts = urlsplit(address)
     if not parts.path.endswith(CALLBACK):
-        raise FedPromptError(f"redirect_uri in {FILE} has to end in {CALLBACK}")
+        raise FedPromptError(f"redirect_uri in {FILE} has to end in {CALLBACK}", code="redirect-uri")
     if find_spec("authlib") is None:
-        raise FedPromptError("signing in needs the package Authlib; install it with: pip install 'fedprompt[signin]'")
+        raise FedPromptError(
+            "signing in needs the package Authlib; install it with: pip install 'fedprompt[signin]'",
+            code="package-missing",
+        )
     return SignIn(tuple(sections), f"{parts.scheme}://{parts.netloc}")
 
 
@@ -121,22 +128,28 @@ def _read(path: Path) -> dict[str, object]:
             open_to_others = os.fstat(file.fileno()).st_mode & 0o077
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise FedPromptError(f"{path} cannot be read ({error.strerror}); mend that or take it away") from error
+        raise FedPromptError(
+            f"{path} cannot be read ({error.strerror}); mend that or take it away", code="cannot-read"
+        ) from error
     if len(content) > MAX_BYTES:
-        raise FedPromptError(f"{path} is longer than {MAX_BYTES // 1024} KB; is it the right file?")
+        raise FedPromptError(f"{path} is longer than {MAX_BYTES // 1024} KB; is it the right file?", code="too-large")
     try:
         found = tomllib.loads(content.decode())
     except (ValueError, RecursionError):  # what it says may be part of a secret
-        raise FedPromptError(f"{path} is not TOML; mend it, nobody can sign in until then") from None
+        raise FedPromptError(f"{path} is not TOML; mend it, nobody can sign in until then", code="not-toml") from None
     if "auth" in found and open_to_others:
-        raise FedPromptError(f"{path} can be read by others, and it holds secrets; 'chmod 600' it")
+        raise FedPromptError(
+            f"{path} can be read by others, and it holds secrets; 'chmod 600' it", code="others-can-read"
+        )
     return found
 
 
 def _given(section: Section, key: str, where: str) -> str:
     value = section.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise FedPromptError(f"{where} in {FILE} has no {key}, so that nobody could sign in; {GUIDE}")
+        raise FedPromptError(
+            f"{where} in {FILE} has no {key}, so that nobody could sign in; {GUIDE}", code="sign-in-incomplete"
+        )
     return value.strip()
 
 
@@ -148,6 +161,10 @@ def _check_url(url: str, key: str) -> None:
     except ValueError:
         host = ""
     if not host or parts.scheme not in ("http", "https") or parts.username is not None:
-        raise FedPromptError(f"{key} in {FILE} is no address such as https://prompts.example.org/...; {GUIDE}")
+        raise FedPromptError(
+            f"{key} in {FILE} is no address such as https://prompts.example.org/...; {GUIDE}", code="not-an-address"
+        )
     if parts.scheme == "http" and not is_loopback(host):
-        raise FedPromptError(f"{key} in {FILE} begins with http:, and what it carries could be read; use https")
+        raise FedPromptError(
+            f"{key} in {FILE} begins with http:, and what it carries could be read; use https", code="plain-http"
+        )

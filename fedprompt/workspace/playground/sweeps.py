@@ -36,10 +36,13 @@ def read_numbers(text: str, what: str, low: float, high: float, *, whole: bool =
         except ValueError:
             number = float("nan")
         if not low <= number <= high or (whole and number != int(number)):
-            raise PromptError(f"{what}: '{part[:40]}' is no {'whole ' if whole else ''}number from {low:g} to {high:g}")
+            raise PromptError(
+                f"{what}: '{part[:40]}' is no {'whole ' if whole else ''}number from {low:g} to {high:g}",
+                code="not-numbers",
+            )
         found[number] = None
     if not found:
-        raise PromptError(f"{what}: give at least one number")
+        raise PromptError(f"{what}: give at least one number", code="not-numbers")
     return tuple(found)
 
 
@@ -69,7 +72,9 @@ def word_sets(variant: Variant, sets: Sequence[dict[str, str]]) -> tuple[Variant
     made = [variant.model_copy(update={"name": _shown(variant.template.get("words") or {})})]
     for words in sets:
         if set(words) != set(variant.labels):
-            raise PromptError(f"every line gives a word for each of: {', '.join(variant.labels)}")
+            raise PromptError(
+                f"every line gives a word for each of: {', '.join(variant.labels)}", code="word-for-each-label"
+            )
         template = {**variant.template, "words": dict(words)}
         made.append(variant.model_copy(update={"name": _shown(words), "template": template}))
     return _bounded(tuple(made))
@@ -81,7 +86,9 @@ def _shown(words: dict[str, str]) -> str:
 
 def _bounded(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
     if len(variants) > MAX_VARIANTS:
-        raise PromptError(f"that makes {len(variants)} runs, and {MAX_VARIANTS} are the most; give fewer values")
+        raise PromptError(
+            f"that makes {len(variants)} runs, and {MAX_VARIANTS} are the most; give fewer values", code="too-many"
+        )
     return variants
 
 

@@ -33,7 +33,9 @@ def keep_variant(ws: Workspace, variant: Variant, name: str) -> str:
         BankError: its soft prompt is not in the bank.
     """
     if not name.strip() or len(name) > 80:
-        raise PromptError("give the template a name of at most 80 characters, so that it is found again")
+        raise PromptError(
+            "give the template a name of at most 80 characters, so that it is found again", code="name-missing"
+        )
     made = variant.made()
     template = Template(name.strip(), made.text, made.messages, made.words, made.demonstrations)
     soft: SoftPrompt | None = None
@@ -59,7 +61,10 @@ def study_of(name: str, variants: Sequence[Variant], checks: Sequence[Check]) ->
     fields: dict[str, None] = {}
     for variant in variants:
         if set(variant.labels) != set(labels):
-            raise StudyError("the prompts choose among different answers, and a study has one set; make them the same")
+            raise StudyError(
+                "the prompts choose among different answers, and a study has one set; make them the same",
+                code="different-answers",
+            )
         made = variant.made()
         if made.has_soft:
             continue  # a tuned prompt is what a study ends with, not what it begins with
@@ -69,7 +74,9 @@ def study_of(name: str, variants: Sequence[Variant], checks: Sequence[Check]) ->
         if labels:
             templates[called]["words"] = dict(made.words or {})
     if not templates:
-        raise StudyError("every prompt has a soft slot; write one template without {soft} to begin a study with")
+        raise StudyError(
+            "every prompt has a soft slot; write one template without {soft} to begin a study with", code="only-soft"
+        )
     body = {
         "study": name,
         "model": first.model,
@@ -82,7 +89,7 @@ def study_of(name: str, variants: Sequence[Variant], checks: Sequence[Check]) ->
     try:
         Study.model_validate(body)
     except ValidationError as error:
-        raise StudyError(_unfit(error)) from None
+        raise StudyError(_unfit(error), code="not-well-formed") from None
     parse_study(text, "the study", complete_scorers)
     return text
 
@@ -100,7 +107,10 @@ def study_with(study: Study, variants: Sequence[Variant]) -> str:
     for variant in variants:
         if set(variant.labels) != set(labels):
             wanted = ", ".join(labels) or "none, since it asks for free text"
-            raise StudyError(f"the study '{study.study}' has other answers than prompt '{variant.name}': {wanted}")
+            raise StudyError(
+                f"the study '{study.study}' has other answers than prompt '{variant.name}': {wanted}",
+                code="different-answers",
+            )
         made = variant.made()
         if made.has_soft or Prompt(made).id in there:
             continue
@@ -110,13 +120,16 @@ def study_with(study: Study, variants: Sequence[Variant]) -> str:
         words = {"words": dict(made.words or {})} if labels else {}
         added.append(TemplateSpec.model_validate({"name": called, **_text(made), **words}))
     if not added:
-        raise StudyError(f"the study '{study.study}' has these templates already; change one, or take {{soft}} out")
+        raise StudyError(
+            f"the study '{study.study}' has these templates already; change one, or take {{soft}} out",
+            code="nothing-new",
+        )
     body = study.model_dump(mode="json")
     body["templates"] += [spec.model_dump(mode="json") for spec in added]
     try:
         return study_yaml(Study.model_validate(body))
     except ValidationError as error:
-        raise StudyError(_unfit(error)) from None
+        raise StudyError(_unfit(error), code="not-well-formed") from None
 
 
 def _unfit(error: ValidationError) -> str:

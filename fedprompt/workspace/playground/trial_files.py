@@ -52,7 +52,7 @@ class TrialFolder:
 
     def __init__(self, home: Home, owner: str) -> None:
         if owner != "local" and not _ID.fullmatch(owner):
-            raise JobError(f"'{owner[:40]}' is no owner of runs of the playground")
+            raise JobError(f"'{owner[:40]}' is no owner of runs of the playground", code="no-such-owner")
         self.owner = owner
         self._path = home.path / "playground" / owner
 
@@ -73,7 +73,7 @@ class TrialFolder:
         """
         found = _read(self._run(run) / "request.json")
         if found is None:
-            raise JobError("this run is no longer kept; run it again")
+            raise JobError("this run is no longer kept; run it again", code="run-gone")
         return found
 
     def append(self, run: str, cell: Mapping[str, Any]) -> None:
@@ -138,7 +138,7 @@ class TrialFolder:
         path = self._set(name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists() and len(list(self._sets.glob("*.json"))) >= MOST_SETS:
-            raise JobError(f"there are {MOST_SETS} test sets already; delete one first")
+            raise JobError(f"there are {MOST_SETS} test sets already; delete one first", code="too-many")
         _write(path, {**body, "name": name})
 
     @needs("try")
@@ -155,7 +155,7 @@ class TrialFolder:
 
     def _run(self, run: str) -> Path:
         if not _ID.fullmatch(run):
-            raise JobError("that is no run of the playground; run it again")
+            raise JobError("that is no run of the playground; run it again", code="no-such-run")
         return self._path / "runs" / run
 
     def _listed(self) -> list[tuple[float, Path]]:
@@ -173,11 +173,13 @@ def _folders(path: Path) -> Iterator[tuple[float, Path]]:
 def _write(path: Path, body: Mapping[str, Any]) -> None:
     data = json.dumps(dict(body), ensure_ascii=False).encode()
     if len(data) > MAX_BYTES:
-        raise JobError(f"this is more than {MAX_BYTES // 1024**2} MB; run it in parts")
+        raise JobError(f"this is more than {MAX_BYTES // 1024**2} MB; run it in parts", code="too-large")
     try:
         write_private(path, data)
     except OSError as error:
-        raise FedPromptError(f"{path}: cannot be written ({error.strerror}); check the home folder") from error
+        raise FedPromptError(
+            f"{path}: cannot be written ({error.strerror}); check the home folder", code="cannot-write"
+        ) from error
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:

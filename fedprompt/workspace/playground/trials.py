@@ -92,16 +92,16 @@ class TrialRequest(Closed):
         try:
             return checked_value(cls, dict(body), _REQUEST)
         except Unfit as error:
-            raise JobError(_misfit(error)) from None
+            raise _misfit(error) from None
 
 
-def _misfit(error: Unfit) -> str:
+def _misfit(error: Unfit) -> JobError:
     field = ".".join(map(str, error.place)) or "request"
     if error.place == ("rows",) and error.kind == "too_long":
-        return f"the playground runs {MAX_ROWS:,} rows at once at most; paste fewer"
+        return JobError(f"the playground runs {MAX_ROWS:,} rows at once at most; paste fewer", code="too-many")
     if error.place == ("rows",) and error.kind == "too_short":
-        return "there is no row to run; type or paste at least one text"
-    return f"the playground's request is not well formed: {field}: {error.reason}"
+        return JobError("there is no row to run; type or paste at least one text", code="no-cases")
+    return JobError(f"the playground's request is not well formed: {field}: {error.reason}", code="not-well-formed")
 
 
 class TrialCell(RowResult):
@@ -258,7 +258,7 @@ def run_trial(
 
         try:
             if many and (reason := fieldless(variant.made())) is not None:
-                raise PromptError(f"{reason}; write the field in braces, such as {{text}}")
+                raise PromptError(f"{reason}; write the field in braces, such as {{text}}", code="no-field")
             with ExitStack() as stack:
                 one = ready(ws, variant, stack)
                 one.run([request.rows[row] for row in places], heard, writing, explain=request.explain, stop=stop)

@@ -137,7 +137,7 @@ def compare(ws: Workspace, prompts: Sequence[str], *, split: SplitName = "valida
     found = [ws.bank.prompt(id) for id in prompts]
     ids = [prompt.id for prompt in found]
     if not 2 <= len(ids) <= MOST or len(set(ids)) != len(ids):
-        raise FedPromptError(f"compare two to six different prompts; {len(set(ids))} were chosen")
+        raise FedPromptError(f"compare two to six different prompts; {len(set(ids))} were chosen", code="two-to-six")
     views = tuple(prompt_view(ws, prompt) for prompt in found)
     rows = sorted(ws.bank.scores(prompts=ids, split=split), key=lambda r: r.created)
     models = {study: ws.bank.study(study).model_digest for study in {row.study for row in rows}}

@@ -107,7 +107,9 @@ def run_ranking_csv(
             prompts = write_ranking(ws, asked, text, report, stop)
             text.detach()
     except OSError as error:
-        raise BankError(f"{path}: the ranking cannot be written ({error.strerror}); check the disk") from error
+        raise BankError(
+            f"{path}: the ranking cannot be written ({error.strerror}); check the disk", code="cannot-write"
+        ) from error
     return RankingWritten(str(path), prompts)
 
 

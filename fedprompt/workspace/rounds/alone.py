@@ -68,7 +68,7 @@ class Nominated:
         }
         found = known.get(self.kept[site] if name == "kept" else name)
         if found is None:
-            raise FedPromptError(f"no row of the table is called '{name}'")
+            raise FedPromptError(f"no row of the table is called '{name}'", code="no-such-row")
         return found
 
     def every_pair(self) -> dict[str, list[tuple[str, str]]]:

@@ -99,7 +99,7 @@ def federate(
         StudyError, DataError, ModelError: says where and what to do.
     """
     if len(sites) < 2:
-        raise FederationError("a federation needs two sites or more: --site a=a.csv --site b=b.csv")
+        raise FederationError("a federation needs two sites or more: --site a=a.csv --site b=b.csv", code="two-sites")
     parsed = read_study(study, complete_scorers)
     report(Progress("prepare", f"loading {parsed.model}"))
     model = shared_model(parsed, ws.home.path, cache_bytes, cache_dtype)
@@ -172,10 +172,12 @@ def federate_flare(
     folder = HubFolder(ws.home)
     admitted = folder.sites()
     if unknown := sorted(set(sites) - set(admitted)):
-        raise FederationError(f"'{unknown[0]}' was not admitted here; admitted are {', '.join(admitted) or 'none'}")
+        raise FederationError(
+            f"'{unknown[0]}' was not admitted here; admitted are {', '.join(admitted) or 'none'}", code="unknown-site"
+        )
     names = tuple(sorted(sites)) or admitted
     if len(names) < 2:
-        raise FederationError(f"a federation needs two sites or more, and {len(names)} takes part")
+        raise FederationError(f"a federation needs two sites or more, and {len(names)} takes part", code="two-sites")
     running_hub(ws.home)  # says so now if it does not run
     parsed = read_study(study, complete_scorers)
     report(Progress("prepare", f"reading {parsed.model}"))
@@ -220,7 +222,8 @@ def _federate(
     if resume and run not in {row.id for row in ws.bank.runs(kind="federate")}:
         raise FederationError(
             "there is no run of this study with these sites, cases and seed to go on with; "
-            "leave --resume out to begin it"
+            "leave --resume out to begin it",
+            code="nothing-to-resume",
         )
     # What the machine's settings are moves no number that counts, so that they are no part of the run's identity.
     row = ws.bank.start_run(run, kind="federate", study=digest, settings={**settings, "machine": as_json(machine)})
@@ -371,7 +374,7 @@ def _both(first: Sequence[Pair], second: Sequence[Pair]) -> list[Pair]:
 def _check_questions(study: Study, described: Mapping[str, Mapping[str, Any]]) -> None:
     for site, counts in described.items():
         if (why := too_many(study, {split: int(counts[split]) for split in HELD_BACK}, len(described))) is not None:
-            raise FederationError(f"site '{site}': {why}")
+            raise FederationError(f"site '{site}': {why}", code="too-many-questions")
 
 
 def _described(

@@ -126,7 +126,7 @@ class FederationRun:
                 except FederationError as error:  # never the bank's: that is the hub's own
                     gathering.reject(site, error)
         except FederationError as error:
-            raise FederationError(f"{step}: {error}") from error
+            raise FederationError(f"{step}: {error}", code=error.code) from error
         finally:
             for one in gathering.missing:
                 self.missing.setdefault(one.site, {})[step] = one.reason
@@ -167,7 +167,8 @@ class FederationRun:
             raise FederationError(
                 f"site '{site}' {told_how(other[0])}, and the scores before it {told_how(before)}; scores of different "
                 "methods are never ranked together, so its scores were left out: let the sites agree on 'method' in "
-                "models.toml and on the judge"
+                "models.toml and on the judge",
+                code="mixed-methods",
             )
 
     def tune(self, start: SoftPrompt, seed: int) -> tuple[RoundRecord, ...]:
@@ -371,7 +372,8 @@ def pooled_best(scores: BySite, prompts: Sequence[str]) -> str:
     if len(ways := {how_judged(found[prompt]) for found in scores.values() for prompt in prompts}) > 1:
         raise FederationError(
             f"the sites' scores were got in {len(ways)} ways, and scores of different methods are never ranked "
-            "together; let all sites use one method and one judge"
+            "together; let all sites use one method and one judge",
+            code="mixed-methods",
         )
 
     def pooled(prompt: str) -> float:

@@ -103,7 +103,9 @@ def run_now(home: Home, run: str) -> RunNow | None:
     try:
         found = checked_value(RunNow, body, _BOUNDS)
     except Unfit:
-        raise FederationError(f"{path}: not what fedprompt wrote there; remove it, a run writes it anew") from None
+        raise FederationError(
+            f"{path}: not what fedprompt wrote there; remove it, a run writes it anew", code="damaged"
+        ) from None
     return found if is_running(found.pid) else None
 
 
@@ -116,5 +118,7 @@ def runs_now(home: Home) -> tuple[RunNow, ...]:
 
 def _name(run: str) -> str:
     if not RUN.fullmatch(run):
-        raise FederationError(f"'{run[:80]}' is no run's id; 'fedprompt hub round show' lists those that run")
+        raise FederationError(
+            f"'{run[:80]}' is no run's id; 'fedprompt hub round show' lists those that run", code="not-a-runs-id"
+        )
     return run.replace(":", "-")

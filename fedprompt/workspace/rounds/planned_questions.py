@@ -59,7 +59,7 @@ def check_questions(study: Study, where: str) -> None:
     if min(sizes.values()) <= 1:  # fractions: that is seen once a site has described its cases
         return
     if (why := too_many(study, {split: int(size) for split, size in sizes.items()})) is not None:
-        raise StudyError(f"{where}: {why}")
+        raise StudyError(f"{where}: {why}", code="too-many-questions")
 
 
 def told_questions(study: Study, sites: int = SITES) -> str:

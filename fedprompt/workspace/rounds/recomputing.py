@@ -80,7 +80,8 @@ def recompute_without(ws: Workspace, site: str, *, run: str | None = None) -> Re
     if start is None or not records:
         raise FederationError(
             f"run {row.id} kept no updates, so '{site}' cannot be taken out of its prompts; 'rounds: {{keep_updates: "
-            "true}' in the study keeps those of later runs, and a new run without the site starts afresh"
+            "true}' in the study keeps those of later runs, and a new run without the site starts afresh",
+            code="no-updates-kept",
         )
     name = f"{row.id}/without/{site}"
     begun = ws.bank.start_run(name, kind="recomputed", study=row.study, settings={"of": row.id, "site": site})
@@ -113,7 +114,9 @@ def _chosen(ws: Workspace, site: str) -> RunRow:
     for row in ws.bank.runs(kind="federate"):
         if site in ws.bank.stages(row.id).get("sites", {}):
             return row
-    raise FederationError(f"site '{site}' took part in no federation of this bank, so there is nothing to recompute")
+    raise FederationError(
+        f"site '{site}' took part in no federation of this bank, so there is nothing to recompute", code="took-no-part"
+    )
 
 
 def _left(record: RoundRecord, site: str) -> RoundRecord:

@@ -32,7 +32,9 @@ def start_prompt(model: CausalModel, study: Study, bank: Bank | None = None) -> 
     soft = bank.prompt(init.prompt).soft
     if soft is None or soft.tokens != tokens:
         held = "no soft prompt" if soft is None else f"a soft prompt of {soft.tokens} tokens"
-        raise PromptError(f"soft.init names {init.prompt}, which has {held}; the study's has {tokens} tokens")
+        raise PromptError(
+            f"soft.init names {init.prompt}, which has {held}; the study's has {tokens} tokens", code="wrong-shape"
+        )
     soft.check_model(model.info.digest, model.info.name, model.info.width)
     return soft
 

@@ -59,7 +59,9 @@ def run_search(
         return _told(found)
     text = str(arguments.get("text", "")).strip()
     if not 1 <= len(text) <= LONGEST_QUERY or not 1 <= limit <= MOST:
-        raise FedPromptError(f"search with 1 to {LONGEST_QUERY} characters, for 1 to {MOST} prompts")
+        raise FedPromptError(
+            f"search with 1 to {LONGEST_QUERY} characters, for 1 to {MOST} prompts", code="search-bounds"
+        )
     found = search(ws, text, limit=limit, report=report, stop=stop)
     return _told(found)
 

@@ -124,11 +124,15 @@ def make_map(
         BankError: a prompt is damaged, or the map cannot be written.
     """
     if method not in METHODS:
-        raise FedPromptError(f"'{method}' is no way to draw a map; take one of {', '.join(METHODS)}")
+        raise FedPromptError(
+            f"'{method}' is no way to draw a map; take one of {', '.join(METHODS)}", code="unknown-map"
+        )
     state = _state(ws, space)
     numbers, vectors = _vectors(ws, space, encoder, report, stop)
     if method == "tsne" and len(numbers) > MOST_TSNE:
-        raise FedPromptError(f"t-SNE is offered up to {MOST_TSNE:,} prompts, and these are {len(numbers):,}; take pca")
+        raise FedPromptError(
+            f"t-SNE is offered up to {MOST_TSNE:,} prompts, and these are {len(numbers):,}; take pca", code="too-many"
+        )
     report(Progress("map", "laying out the map", 0.5))
     stop.check()
     distinct = len(np.unique(vectors, axis=0)) if len(vectors) <= MOST_TSNE else len(vectors)
@@ -166,7 +170,9 @@ def _vectors(
     else:
         width = ws.bank.soft_width(space)
         if width is None:
-            raise FedPromptError("the bank holds no soft prompt of this model; choose another map")
+            raise FedPromptError(
+                "the bank holds no soft prompt of this model; choose another map", code="no-soft-prompt"
+            )
         index, wanted = index_of_soft(ws.bank, folder, space, width), None
     with index.lock:
         rows = np.arange(len(index.numbers)) if wanted is None else np.flatnonzero(np.isin(index.numbers, wanted))
@@ -219,4 +225,6 @@ def _keep(path: Path, found: PromptMap, state: str) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, data)
     except OSError as error:
-        raise BankError(f"{path}: the map cannot be written ({error.strerror}); check the disk") from error
+        raise BankError(
+            f"{path}: the map cannot be written ({error.strerror}); check the disk", code="cannot-write"
+        ) from error

@@ -75,9 +75,11 @@ def search(
         FedPromptError: neither or both of text and like, or a limit out of bounds.
     """
     if (not text) == (like is None):
-        raise FedPromptError("search for a text, or for prompts like another one; give one of the two")
+        raise FedPromptError(
+            "search for a text, or for prompts like another one; give one of the two", code="text-or-prompt"
+        )
     if not 1 <= limit <= MOST:
-        raise FedPromptError(f"a search returns 1 to {MOST:,} prompts, not {limit}")
+        raise FedPromptError(f"a search returns 1 to {MOST:,} prompts, not {limit}", code="search-bounds")
     wanted = wanted or Filter()
     given = None if like is None else ws.bank.prompt(like)
     if given is not None and given.soft is not None:
@@ -114,7 +116,7 @@ def families(
         FedPromptError, BankError, AssetError: as :func:`search`.
     """
     if not 1 <= count <= MOST:
-        raise FedPromptError(f"prompts are grouped into 1 to {MOST:,} families, not {count}")
+        raise FedPromptError(f"prompts are grouped into 1 to {MOST:,} families, not {count}", code="search-bounds")
     wanted = wanted or Filter()
     encoder, maker = encoder_of(ws, encoder)
     index = index_of_texts(ws.bank, ws.home.path / FOLDER, encoder, maker, report)

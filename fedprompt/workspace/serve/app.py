@@ -63,9 +63,14 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
     from starlette.responses import JSONResponse, Response, StreamingResponse
 
     if not prompt.fields:
-        raise PromptError(f"prompt '{prompt.name}' has no field that a message could fill; serve another one")
+        raise PromptError(
+            f"prompt '{prompt.name}' has no field that a message could fill; serve another one", code="no-field"
+        )
     if prompt.local.prompt.template.demonstrations is not None:
-        raise PromptError(f"prompt '{prompt.name}' shows a site's own demonstrations, which a server has none of")
+        raise PromptError(
+            f"prompt '{prompt.name}' shows a site's own demonstrations, which a server has none of",
+            code="sites-demonstrations",
+        )
     names = tuple(dict.fromkeys((reference, prompt.id)))
     told = {"prompt": prompt.id, "name": prompt.name, "model": prompt.model}
     one_at_a_time = anyio.CapacityLimiter(1)
@@ -77,13 +82,15 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
         given = received.headers.get("authorization", "").encode("utf-8", "replace")
         if not hmac.compare_digest(given, wanted):
             raise Refused(
-                "send the server's token as 'Authorization: Bearer TOKEN'", code="invalid_api_key", status=401
+                "send the server's token as 'Authorization: Bearer TOKEN'", openai="invalid_api_key", status=401
             )
 
     def check_name(name: str) -> None:
         if name not in names:
             known = " and ".join(f"'{one}'" for one in names)
-            raise Refused(f"no such model; this server has {known}", param="model", code="model_not_found", status=404)
+            raise Refused(
+                f"no such model; this server has {known}", param="model", openai="model_not_found", status=404
+            )
 
     async def read(
         received: Received, kind: TypeAdapter[ChatRequest | CompletionRequest]
@@ -103,7 +110,7 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
 
     async def answer(request: ChatRequest | CompletionRequest) -> Response:
         if one_at_a_time.statistics().tasks_waiting >= MOST_WAITING:
-            raise Refused("too many requests wait; try again later", code="overloaded", status=503)
+            raise Refused("too many requests wait; try again later", openai="overloaded", status=503)
         answered = await run_sync(_answered, prompt, request, told, limiter=one_at_a_time)
         if not request.stream:
             return JSONResponse(reply(answered))
@@ -148,7 +155,7 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
         if isinstance(error, Refused):
             headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
             kind = SERVER if error.status >= 500 else INVALID
-            return JSONResponse(error_body(str(error), kind, error.param, error.code), error.status, headers)
+            return JSONResponse(error_body(str(error), kind, error.param, error.openai), error.status, headers)
         if isinstance(error, PromptError | ModelError):
             return JSONResponse(error_body(str(error), INVALID), 400)
         return failed(error)
@@ -163,7 +170,7 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
 
 
 async def _body(received: "Received") -> bytes:
-    too_long = Refused(f"a body has at most {MOST_BYTES:,} bytes", code="request_too_large", status=413)
+    too_long = Refused(f"a body has at most {MOST_BYTES:,} bytes", openai="request_too_large", status=413)
     length = received.headers.get("content-length", "0")
     if length.isascii() and length.isdigit() and int(length[:20]) > MOST_BYTES:
         raise too_long

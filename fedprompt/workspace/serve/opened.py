@@ -70,11 +70,14 @@ class BankPrompt:
         if stray := [name for name in fields if name not in self.fields]:
             raise PromptError(
                 f"prompt '{self.name}' has no field '{stray[0]}'{did_you_mean(stray[0], self.fields)}; "
-                f"it has {', '.join(self.fields) or 'none'}"
+                f"it has {', '.join(self.fields) or 'none'}",
+                code="unknown-field",
             )
         for name, value in fields.items():
             if not isinstance(value, str):
-                raise PromptError(f"the field '{name}' of prompt '{self.name}' is {type(value).__name__}; give text")
+                raise PromptError(
+                    f"the field '{name}' of prompt '{self.name}' is {type(value).__name__}; give text", code="not-text"
+                )
         return self.local.run(fields, decoding)
 
 
@@ -125,7 +128,7 @@ class PromptBank:
 
     def _open(self) -> Workspace:
         if self._closed:
-            raise BankError("the bank was closed; open it again with fedprompt.open()")
+            raise BankError("the bank was closed; open it again with fedprompt.open()", code="bank-closed")
         return self._workspace
 
     def _check_tag(self, reference: str) -> None:
@@ -136,11 +139,14 @@ class PromptBank:
         mine = [tag for tag in known if tag.startswith(f"{name}@")]
         if mine and not at:
             several = "it stands for several prompts: " if len({known[tag] for tag in mine}) > 1 else ""
-            raise BankError(f"'{name}' is a name without a tag; {several}give {' or '.join(sorted(mine))}")
+            raise BankError(
+                f"'{name}' is a name without a tag; {several}give {' or '.join(sorted(mine))}", code="name-without-tag"
+            )
         nearest = did_you_mean(reference, mine or known)
         raise BankError(
             f"no prompt is tagged '{reference}'{nearest}; 'fedprompt bank tags' shows the tags, "
-            "and an id begins with 'p1:'"
+            "and an id begins with 'p1:'",
+            code="no-such-tag",
         )
 
 
@@ -158,6 +164,7 @@ def open_bank(home: Path | str | None = None) -> PromptBank:
     if not os.environ.get("FEDPROMPT_BANK_URL") and not Home(chosen).bank.is_file():
         raise BankError(
             f"there is no bank in {chosen}; name the home folder that has one, or fill this one: 'fedprompt demo' or "
-            "'fedprompt import FILE'"
+            "'fedprompt import FILE'",
+            code="no-bank",
         )
     return PromptBank(open_workspace(chosen))

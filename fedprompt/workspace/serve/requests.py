@@ -41,9 +41,11 @@ _FIELDS = Bounds(1024 * 1024, values=300, nested=1, members=100, depth=1)
 class Refused(PromptError):
     """A request that is not answered: status, a sentence, OpenAI's code, and the parameter that it is about."""
 
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
+    code = "request-refused"
+
+    def __init__(self, message: str, *, param: str | None = None, openai: str | None = None, status: int = 400) -> None:
         super().__init__(message)
-        self.param, self.code, self.status = param, code, status
+        self.param, self.openai, self.status = param, openai, status
 
 
 class Open(Closed):
@@ -286,17 +288,17 @@ def refusal(error: Unfit) -> Refused:
     told = [part for part in rest if isinstance(part, int) or part in IN_MESSAGES] if first == "messages" else []
     where = ".".join(map(str, (first, *told)))[:80] or None
     if error.kind == "json_invalid":
-        return Refused("the body is not JSON", code="invalid_json")
+        return Refused("the body is not JSON", openai="invalid_json")
     if not error.kind:
-        return Refused(f"the body {error.reason}", code="request_too_large")
+        return Refused(f"the body {error.reason}", openai="request_too_large")
     if where is not None and where.startswith("messages"):
         return Refused(
             "send one message, with the role 'user' and text as its content: the bank's prompt is everything before it",
             param=where,
-            code="unsupported_value",
+            openai="unsupported_value",
         )
     if where == "prompt":
         return Refused(
-            "send one text as 'prompt'; several, or tokens, are not taken", param=where, code="unsupported_value"
+            "send one text as 'prompt'; several, or tokens, are not taken", param=where, openai="unsupported_value"
         )
-    return Refused(f"'{where}': {error.reason}", param=where, code="unsupported_value")
+    return Refused(f"'{where}': {error.reason}", param=where, openai="unsupported_value")

@@ -78,7 +78,8 @@ def token_of(home: Path | None = None, path: Path | None = None) -> Token:
     if not SHORTEST_TOKEN <= len(text) <= LONGEST_TOKEN or not _TOKEN.fullmatch(text):
         raise FedPromptError(
             f"{chosen} holds no token: one line of {SHORTEST_TOKEN} to {LONGEST_TOKEN} letters, digits and signs; "
-            "take the file away, and a new one is made"
+            "take the file away, and a new one is made",
+            code="no-token",
         )
     return Token(text, chosen, new)
 
@@ -112,7 +113,8 @@ def serving(
         import uvicorn
     except ImportError as error:
         raise FedPromptError(
-            f"serving needs the package {error.name}; install it with: pip install 'fedprompt[serve]'"
+            f"serving needs the package {error.name}; install it with: pip install 'fedprompt[serve]'",
+            code="package-missing",
         ) from error
     addresses = addresses_of(origins)
     with open_bank(home) as bank:
@@ -151,7 +153,7 @@ def _await_start(server: object, thread: threading.Thread) -> None:
     end = time.monotonic() + START_SECONDS
     while not getattr(server, "started", False):
         if not thread.is_alive() or time.monotonic() > end:
-            raise FedPromptError("the server did not start; 'fedprompt --verbose serve' says more")
+            raise FedPromptError("the server did not start; 'fedprompt --verbose serve' says more", code="server-ended")
         time.sleep(0.01)
 
 
@@ -171,5 +173,6 @@ def _bound(host: str, port: int) -> socket.socket:
         return made
     except OSError as error:
         raise FedPromptError(
-            f"{host} port {port} cannot be taken ({error.strerror}); give another with --port, or 0 for a free one"
+            f"{host} port {port} cannot be taken ({error.strerror}); give another with --port, or 0 for a free one",
+            code="port-taken",
         ) from error

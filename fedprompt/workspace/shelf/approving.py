@@ -28,7 +28,7 @@ def ask_for(ws: Workspace, prompt: str, tag: str, person: Person) -> EventRow:
     row = ws.bank.prompt_row(prompt)
     body = tag_body(tag, {"asked_as": person.mark, "asked_by": person.label})
     if any(_of(one) == (body["name"], body["tag"]) for one in ws.bank.asked(row.id)):
-        raise BankError(f"{tag} was asked for already and waits for an operator")
+        raise BankError(f"{tag} was asked for already and waits for an operator", code="asked-already")
     return ws.bank.record_event("ask", row.id, body, by=person.label, signer=home_signer(ws.home))
 
 
@@ -54,7 +54,7 @@ def approve_tag(ws: Workspace, event: str, person: Person) -> EventRow:
     """
     asked = _asked(ws, event)
     if (why := why_not_approve(asked, person)) is not None:
-        raise BankError(why)
+        raise BankError(why, code="not-allowed")
     said = {
         "approved_as": person.mark,
         "approved_by": person.label,
@@ -109,7 +109,7 @@ def drop_tag(ws: Workspace, tag: str, person: Person) -> EventRow:
 def _asked(ws: Workspace, event: str) -> EventRow:
     found = next((one for one in ws.bank.asked() if one.id == event), None)
     if found is None:
-        raise BankError("this was answered meanwhile; load the page again")
+        raise BankError("this was answered meanwhile; load the page again", code="answered-meanwhile")
     return found
 
 

@@ -70,7 +70,7 @@ def retire(ws: Workspace, prompt: str, *, note: str = "", by: str | None = None,
     row = ws.bank.prompt_row(prompt)
     if ws.bank.is_retired(row.id) is not undo:
         state = "not retired" if undo else "retired already"
-        raise BankError(f"{row.id} is {state}; 'fedprompt bank log' says by whom")
+        raise BankError(f"{row.id} is {state}; 'fedprompt bank log' says by whom", code="retired")
     kind = "revive" if undo else "retire"
     return ws.bank.record_event(kind, row.id, {"note": note}, by=by or _user(), signer=home_signer(ws.home))
 

@@ -27,7 +27,8 @@ def check_release(site: EnrolledSite, release: Release, wanted: int | None = Non
     if wanted is not None:
         if wanted != release.number:
             raise FederationError(
-                f"this is release number {release.number} of {release.made}, not number {wanted}; nothing was taken"
+                f"this is release number {release.number} of {release.made}, not number {wanted}; nothing was taken",
+                code="other-release",
             )
         return
     newest = read_json(_file(site))
@@ -37,7 +38,8 @@ def check_release(site: EnrolledSite, release: Release, wanted: int | None = Non
         raise FederationError(
             f"this is release number {release.number} of {release.made}, and '{site.name}' accepted number "
             f"{newest['number']} of {newest['made']} before; an old release may be shown again so that you go on using "
-            f"it. If you want this one, say '--number {release.number}'"
+            f"it. If you want this one, say '--number {release.number}'",
+            code="older-release",
         )
 
 

@@ -29,7 +29,10 @@ def site_join(home: Home, kit: Path, *, site: str | None = None) -> Joined:
 
     chosen = enrolled(home, site)
     if chosen.kit.exists():
-        raise FederationError(f"{chosen.kit}: '{chosen.name}' has joined already; move the folder away to join anew")
+        raise FederationError(
+            f"{chosen.kit}: '{chosen.name}' has joined already; move the folder away to join anew",
+            code="joined-already",
+        )
     about = chosen.about
     install(kit, chosen.requested, about["authority"], chosen.kit, "client")
     return Joined(chosen.name, about["federation"], f"{about['host']}:{about['port']}")

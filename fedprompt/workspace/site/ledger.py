@@ -81,13 +81,17 @@ def site_ledger(home: Home, *, site: str | None = None, head: str | None = None)
     if head is not None and ledger.trail(head) is None:
         raise LedgerError(
             f"{ledger.path}: it does not hold the head {head[:16]}... that the hub recorded, so entries were "
-            "removed or rewritten; restore a backup"
+            "removed or rewritten; restore a backup",
+            code="ledger-rewritten",
         )
     rows = []
     for entry in entries:
         data = replies.data(entry.sha256)
         if data is not None and hashlib.sha256(data).hexdigest() != entry.sha256:
-            raise LedgerError(f"{replies.path}: the bytes of entry {entry.number} were changed; restore a backup")
+            raise LedgerError(
+                f"{replies.path}: the bytes of entry {entry.number} were changed; restore a backup",
+                code="bytes-changed",
+            )
         rows.append(
             EntryRow(
                 number=entry.number,
@@ -116,11 +120,16 @@ def site_ledger_show(home: Home, number: int, *, site: str | None = None) -> Ent
     chosen = enrolled(home, site)
     entries = chosen.folder.ledger.entries()
     if not 1 <= number <= len(entries):
-        raise LedgerError(f"{chosen.folder.ledger.path}: there is no entry {number}; there are {len(entries)}")
+        raise LedgerError(
+            f"{chosen.folder.ledger.path}: there is no entry {number}; there are {len(entries)}", code="no-such-entry"
+        )
     entry = entries[number - 1]
     data = chosen.folder.replies.data(entry.sha256)
     if data is None or hashlib.sha256(data).hexdigest() != entry.sha256:
-        raise LedgerError(f"{chosen.folder.replies.path}: the bytes of entry {number} are not kept, or were changed")
+        raise LedgerError(
+            f"{chosen.folder.replies.path}: the bytes of entry {number} are not kept, or were changed",
+            code="bytes-missing",
+        )
     parcel = unpack_reply(data)
     return EntryShown(
         site=chosen.name,

@@ -79,7 +79,9 @@ def _line(entry: Entry) -> LedgerLine:
     try:
         time = datetime.fromisoformat(entry.time)
     except ValueError as error:
-        raise LedgerError(f"entry {entry.number} has no time that can be read; restore a backup") from error
+        raise LedgerError(
+            f"entry {entry.number} has no time that can be read; restore a backup", code="damaged"
+        ) from error
     at = f"{time.day} {time:%b %H:%M}"
     return LedgerLine(entry.number, time, entry.decision, entry.study, entry.size, f"On {at} {_what(entry)}")
 

@@ -37,7 +37,7 @@ def site_policy(home: Home, changes: dict[str, Any], *, site: str | None = None)
             policy = checked_value(Policy, {**policy.model_dump(mode="json"), **changes}, BOUNDS)
         except Unfit as error:
             field = ".".join(map(str, error.place)) or "quiet_hours"
-            raise DataError(f"policy, {field}: {error.reason}") from None
+            raise DataError(f"policy, {field}: {error.reason}", code="not-well-formed") from None
         write_policy(chosen.folder.policy_file, policy)
     return SitePolicy(
         site=chosen.name,

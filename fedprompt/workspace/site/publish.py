@@ -89,16 +89,20 @@ def site_publish(
 
     chosen = enrolled(ws.home, site)
     if not chosen.kit.exists():
-        raise FederationError(f"'{chosen.name}' has not joined yet, so there is no hub to publish to; join first")
+        raise FederationError(
+            f"'{chosen.name}' has not joined yet, so there is no hub to publish to; join first", code="not-joined"
+        )
     accepted = chosen.the_study(study)
     prompt = ws.bank.prompt(template)
     if prompt.soft is not None:
-        raise FederationError(f"'{prompt.name}' has a soft prompt, and only the text of a template can be published")
+        raise FederationError(
+            f"'{prompt.name}' has a soft prompt, and only the text of a template can be published", code="words-only"
+        )
     shown = Shown(
         prompt.name, _text(prompt.template), repeated(prompt.template, cases_of(data, accepted.study, columns))
     )
     if not confirm(shown):
-        raise FederationError("nothing was published, since it was not confirmed")
+        raise FederationError("nothing was published, since it was not confirmed", code="not-confirmed")
     folder = chosen.folder
     budget = min(accepted.study.privacy.replies, folder.policy.replies)
     gate = Gate(folder.ledger, folder.replies, study=accepted.digest, budget=budget)
@@ -108,13 +112,16 @@ def site_publish(
         reply = PublishReply(task=task, prompt=prompt.id, template=_spec(prompt))
     except ValidationError as error:
         raise FederationError(
-            f"'{prompt.name}' cannot travel ({first_fault(error).reason}); keep it under a plainer name, or shorter"
+            f"'{prompt.name}' cannot travel ({first_fault(error).reason}); keep it under a plainer name, or shorter",
+            code="not-well-formed",
         ) from error
     sent = gate.again(question) or gate.send(reply, question=question)
     entry = folder.ledger.last()
     assert entry is not None  # it is there before the bytes are handed on
     if entry.message["verb"] != "publish":
-        raise FederationError(f"nothing was published: the gate refused it ({entry.message['code']})")
+        raise FederationError(
+            f"nothing was published: the gate refused it ({entry.message['code']})", code="gate-refused"
+        )
     signature, certificate = sign_as_member(chosen.kit, SIGNED + sent.data)
     path = out or Path(f"{re.sub(r'[^A-Za-z0-9_-]+', '-', prompt.name)[:60]}.published.json")
     publication = Publication(

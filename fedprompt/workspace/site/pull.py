@@ -96,7 +96,7 @@ def keep_release(site: EnrolledSite, data: bytes) -> Path:
         FederationError, ExportError: it is not one of this site's federation, or an old one; nothing is kept.
     """
     if len(data) > MAX_RELEASE_BYTES:
-        raise ExportError(f"a release larger than {MAX_RELEASE_BYTES:,} bytes came and was not kept")
+        raise ExportError(f"a release larger than {MAX_RELEASE_BYTES:,} bytes came and was not kept", code="too-large")
     folder = _received(site)
     folder.mkdir(mode=0o700, exist_ok=True)
     temporary = folder / f".{os.getpid()}.zip"
@@ -139,7 +139,9 @@ def site_pull(
     """
     chosen = enrolled(ws.home, site)
     if not chosen.kit.exists():
-        raise FederationError(f"'{chosen.name}' has not joined yet, so it cannot tell who signed a release; join first")
+        raise FederationError(
+            f"'{chosen.name}' has not joined yet, so it cannot tell who signed a release; join first", code="not-joined"
+        )
     opened = _opened(chosen, file, number)
     accepted = chosen.the_study(opened.release.study)
     study = accepted.study
@@ -149,7 +151,9 @@ def site_pull(
     splits = cutter_of(ws.home, data, chosen.name).cut(study, cases_of(data, study, columns))
     cases = splits.cases("validation")
     if not cases:
-        raise FederationError(f"{data}: the validation split is empty, so the release cannot be scored here")
+        raise FederationError(
+            f"{data}: the validation split is empty, so the release cannot be scored here", code="empty-split"
+        )
     templates = [Prompt(template) for template in study.candidates()]
     released = [opened.prompts[id].prompt for id in dict.fromkeys(opened.release.prompts.values())]
     prompts = list({prompt.id: prompt for prompt in (*released, *templates)}.values())
@@ -257,5 +261,6 @@ def _opened(site: EnrolledSite, file: Path | None, number: int | None) -> Opened
     told = f"release number {number}" if files else "release"
     raise FederationError(
         f"no {told} came to '{site.name}' yet; ask the hub's operator for the file, or for 'fedprompt hub release "
-        "--send' while 'fedprompt site run' runs here"
+        "--send' while 'fedprompt site run' runs here",
+        code="no-release",
     )

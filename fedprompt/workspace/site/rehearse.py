@@ -116,7 +116,8 @@ def site_rehearse(
     if is_chat(accepted.study.model) and chat_settings(accepted.study.model, read_machine(home.path)).remote:
         raise FederationError(
             f"a rehearsal asks the model, and '{accepted.study.model}' runs on another machine, so that cases would "
-            "leave and calls be paid for; 'fedprompt score --dry-run' says what it would take"
+            "leave and calls be paid for; 'fedprompt score --dry-run' says what it would take",
+            code="may-not-be-sent",
         )
     folder = Path(tempfile.mkdtemp(prefix="fedprompt-"))
     rows: list[WouldLeave] = []

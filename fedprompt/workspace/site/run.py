@@ -56,7 +56,8 @@ def open_worker(
     if accepted.study.digest(model.info.digest) != accepted.digest:
         raise StudyError(
             f"'{accepted.study.study}' was accepted with another model, or by another version of fedprompt; look at it "
-            "with 'fedprompt site study show FILE' and accept it again"
+            "with 'fedprompt site study show FILE' and accept it again",
+            code="other-model",
         )
     cases = cases_of(data, accepted.study, columns)
     others = cutter_of(home, data, site.name).others
@@ -97,9 +98,13 @@ def site_run(
     chosen = enrolled(home, site)
     about = chosen.about
     if not chosen.kit.exists():
-        raise FederationError(f"'{chosen.name}' has not joined yet; 'fedprompt site join KIT' does, with the hub's kit")
+        raise FederationError(
+            f"'{chosen.name}' has not joined yet; 'fedprompt site join KIT' does, with the hub's kit", code="not-joined"
+        )
     if chosen.running is not None:
-        raise FederationError(f"'{chosen.name}' runs already, as process {chosen.running['pid']}; end that one first")
+        raise FederationError(
+            f"'{chosen.name}' runs already, as process {chosen.running['pid']}; end that one first", code="runs-already"
+        )
     accepted = chosen.the_study(study)
     say(f"loading {accepted.study.model} and {data.name}")
     for note in notes(chosen.folder):

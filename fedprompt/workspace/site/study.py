@@ -106,7 +106,8 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
     if digest is not None and shown.digest != digest:
         raise StudyError(
             f"{file}: its digest on this machine is {shown.digest}, not {digest}; the file or the model differs "
-            "from the hub's"
+            "from the hub's",
+            code="another-content",
         )
     accepted = now()
     body = {"digest": shown.digest, "study": study.model_dump(mode="json"), "accepted": accepted}
@@ -123,7 +124,9 @@ def site_study_decline(home: Home, wanted: str, *, site: str | None = None) -> D
     chosen = enrolled(home, site)
     found = chosen.the_study(wanted)
     if chosen.running is not None and chosen.running["study"] == found.digest:
-        raise FederationError(f"'{chosen.name}' answers that study now; end 'fedprompt site run' first, or pause it")
+        raise FederationError(
+            f"'{chosen.name}' answers that study now; end 'fedprompt site run' first, or pause it", code="runs-already"
+        )
     _file(chosen, found.digest).unlink()
     return Declined(chosen.name, found.digest, found.study.study)
 

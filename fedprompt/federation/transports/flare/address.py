@@ -55,4 +55,6 @@ def require_engine() -> None:
         FederationError: it is.
     """
     if find_spec("nvflare") is None:
-        raise FederationError("sites on other machines need NVFLARE; run \"pip install 'fedprompt[flare]'\"")
+        raise FederationError(
+            "sites on other machines need NVFLARE; run \"pip install 'fedprompt[flare]'\"", code="package-missing"
+        )

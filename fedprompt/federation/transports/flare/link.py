@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 class LinkDown(FederationError):
     """Nobody listens at the socket, or whoever did went away before it answered."""
 
+    code = "link-down"
+
 
 def ask(path: str | Path, header: Header, body: bytes = b"", *, timeout: float) -> tuple[dict[str, Any], bytes]:
     """Ask whoever listens at ``path`` and return the header and body of the answer.
@@ -42,7 +44,7 @@ def ask(path: str | Path, header: Header, body: bytes = b"", *, timeout: float) 
                 connection.send_bytes(json.dumps(dict(header)).encode())
                 connection.send_bytes(body)
                 if not connection.poll(timeout):
-                    raise LinkDown(f"{path}: no answer came within {timeout:.0f} s")
+                    raise LinkDown(f"{path}: no answer came within {timeout:.0f} s", code="no-answer-in-time")
                 found = json.loads(connection.recv_bytes(MAX_HEADER))
                 return found, connection.recv_bytes(MAX_BODY)
     except (OSError, EOFError, ValueError) as error:

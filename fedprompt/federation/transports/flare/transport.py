@@ -42,6 +42,12 @@ WHY = {
     "EXECUTION_EXCEPTION": "its worker could not answer; the site's own log says why",
     "TASK_RESULT_FILTER_ERROR": "its own filter blocked the reply; the site's audit log says why",
 }
+CODES = {
+    "absent": "not-connected",
+    "SERVICE_UNAVAILABLE": "worker-not-running",
+    "EXECUTION_EXCEPTION": "worker-failed",
+    "TASK_RESULT_FILTER_ERROR": "filter-blocked",
+}
 AGAIN = {"absent", "SERVICE_UNAVAILABLE", "TASK_RESULT_FILTER_ERROR"}  # may pass by itself
 log = logging.getLogger(__name__)
 
@@ -90,7 +96,7 @@ class FlareTransport:
             FederationError: the site did not answer in time, or the hub's engine does not run; says which.
         """
         if site not in self._sites:
-            raise FederationError(f"there is no site '{site}'; there are {', '.join(self._sites)}")
+            raise FederationError(f"there is no site '{site}'; there are {', '.join(self._sites)}", code="unknown-site")
         end = time.monotonic() + self._deadline
         give_up = time.monotonic() + self._patience
         while True:
@@ -108,7 +114,9 @@ class FlareTransport:
             except LinkDown as error:
                 self._lost(job)
                 if time.monotonic() > end:
-                    raise FederationError(f"site '{site}': the hub's engine went away ({error})") from error
+                    raise FederationError(
+                        f"site '{site}': the hub's engine went away ({error})", code="engine-gone"
+                    ) from error
                 continue
             code = str(header.get("error", ""))
             if not code:
@@ -122,10 +130,12 @@ class FlareTransport:
                     self._replace(job, f"site {site} came back without it")
                     give_up = time.monotonic() + self._patience
                 if over or time.monotonic() > give_up:
-                    raise FederationError(f"site '{site}' gave no answer: {WHY['late' if over else 'absent']}")
+                    why = f"site '{site}' gave no answer: {WHY['late' if over else 'absent']}"
+                    raise FederationError(why, code="no-answer" if over else "not-connected")
                 continue
             if code not in AGAIN or over or time.monotonic() > give_up:
-                raise FederationError(f"site '{site}' gave no answer: {WHY.get(code, code)}")
+                why = f"site '{site}' gave no answer: {WHY.get(code, code)}"
+                raise FederationError(why, code=CODES.get(code, "no-answer"))
             time.sleep(0.3)
 
     def deliver(self, site: str, data: bytes) -> str:
@@ -219,7 +229,9 @@ class FlareTransport:
                     present = sorted(set(self._sites) & here)
                     if (len(present) < len(self._sites) and time.monotonic() < wait_for_all) or not present:
                         if time.monotonic() > end:
-                            raise FederationError(f"no site of {', '.join(self._sites)} is connected")
+                            raise FederationError(
+                                f"no site of {', '.join(self._sites)} is connected", code="nobody-connected"
+                            )
                         time.sleep(0.5)
                         continue
                     self._end_earlier(session)
@@ -232,7 +244,8 @@ class FlareTransport:
                 end = max(end, min(wait_for_all, last))
                 if time.monotonic() > end:
                     raise FederationError(
-                        f"the hub's engine does not answer ({error}); is 'fedprompt hub run' running?"
+                        f"the hub's engine does not answer ({error}); is 'fedprompt hub run' running?",
+                        code="engine-gone",
                     ) from error
                 time.sleep(0.5)
                 continue
@@ -242,13 +255,13 @@ class FlareTransport:
     def _go_on(self) -> None:
         """Raise once the federation was ended here."""
         if self._closed.is_set():
-            raise FederationError("the federation was ended at the hub")
+            raise FederationError("the federation was ended at the hub", code="ended-at-hub")
 
     def _engine(self) -> RunningHub:
         try:
             return self._where()
         except FederationError as error:  # it may be started again
-            raise LinkDown(str(error)) from error
+            raise LinkDown(str(error), code=error.code) from error
 
     def _wait(self, job: str, present: Sequence[str], end: float) -> frozenset[str]:
         """Wait until the job's relay answers, and return the sites of the job.

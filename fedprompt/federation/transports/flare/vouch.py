@@ -51,7 +51,9 @@ def sign_as_member(kit: Path, message: bytes) -> tuple[bytes, bytes]:
     try:
         certificate = (kit / "startup" / "client.crt").read_bytes()[:MAX_BYTES]
     except OSError as error:
-        raise FederationError(f"{kit}: the site's certificate cannot be read; join again") from error
+        raise FederationError(
+            f"{kit}: the site's certificate cannot be read; join again", code="cannot-read"
+        ) from error
     return _sign(kit / "startup" / "client.key", message), certificate
 
 
@@ -87,9 +89,11 @@ def _sign(path: Path, message: bytes) -> bytes:
     try:
         key = load_pem_private_key(path.read_bytes()[:MAX_BYTES], None)
     except (OSError, ValueError, TypeError) as error:
-        raise FederationError(f"{path}: the key cannot be read; restore it from a backup") from error
+        raise FederationError(
+            f"{path}: the key cannot be read; restore it from a backup", code="cannot-read"
+        ) from error
     if not isinstance(key, RSAPrivateKey):
-        raise FederationError(f"{path}: not a key that fedprompt made; restore it from a backup")
+        raise FederationError(f"{path}: not a key that fedprompt made; restore it from a backup", code="not-a-key")
     return key.sign(message, PSS(MGF1(hashes.SHA256()), PSS.DIGEST_LENGTH), hashes.SHA256())
 
 
@@ -111,4 +115,6 @@ def _certificate(path: Path) -> "Certificate":
     try:
         return load_pem_x509_certificate(path.read_bytes()[:MAX_BYTES])
     except (OSError, ValueError) as error:
-        raise FederationError(f"{path}: the certificate cannot be read; restore it from a backup") from error
+        raise FederationError(
+            f"{path}: the certificate cannot be read; restore it from a backup", code="cannot-read"
+        ) from error
