@@ -8,6 +8,7 @@ import pytest
 
 from fedprompt.bank.store import Bank
 from fedprompt.errors import BankError
+from tests.coded import coded
 from tests.damages import DAMAGES
 
 
@@ -19,7 +20,7 @@ def test_a_damaged_bank_is_told_and_never_written_over(tmp_path: Path, damage: s
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     DAMAGES[damage](path)
     held = path.read_bytes()
-    with pytest.raises(BankError, match=r"bank\.db is not a bank, or it is damaged; restore a copy of it"):
+    with pytest.raises(BankError, match=r"bank\.db", check=coded("not-a-bank")):
         Bank.open(path).verify()
     assert path.read_bytes() == held
 
@@ -27,5 +28,5 @@ def test_a_damaged_bank_is_told_and_never_written_over(tmp_path: Path, damage: s
 def test_another_programs_file_is_no_bank(tmp_path: Path) -> None:
     DAMAGES["a text in its place"](tmp_path / "bank.db")
     DAMAGES["another program's"](tmp_path / "bank.db")
-    with pytest.raises(BankError, match="another program, not a bank; move it away"):
+    with pytest.raises(BankError, check=coded("not-a-bank")):
         Bank.open(tmp_path / "bank.db")

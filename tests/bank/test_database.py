@@ -20,6 +20,7 @@ from fedprompt.bank.store import Bank
 from fedprompt.errors import BankError
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
+from tests.coded import coded
 
 pytestmark = pytest.mark.whole
 
@@ -125,7 +126,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     raw.execute("UPDATE alembic_version SET version_num = '9999'")
     raw.commit()
     raw.close()
-    with pytest.raises(BankError, match=r"newer fedprompt \(schema 9999"):
+    with pytest.raises(BankError, match="9999", check=coded("newer-schema")):
         Bank.open(path)
     raw = sqlite3.connect(path)
     assert raw.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
@@ -135,7 +136,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "bank.db"
     path.write_text("these are my notes, not a bank\n" * 100)
-    with pytest.raises(BankError, match="is not a bank"):
+    with pytest.raises(BankError, check=coded("not-a-bank")):
         Bank.open(path)
     assert path.read_text().startswith("these are my notes")
 
@@ -146,19 +147,19 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     raw.execute("CREATE TABLE photos (id INTEGER)")
     raw.commit()
     raw.close()
-    with pytest.raises(BankError, match="another program"):
+    with pytest.raises(BankError, check=coded("not-a-bank")):
         Bank.open(path)
 
 
 def test_a_folder_in_the_banks_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bank.db").mkdir()
-    with pytest.raises(BankError, match="cannot be opened for writing"):
+    with pytest.raises(BankError, check=coded("cannot-write")):
         Bank.open(tmp_path / "bank.db")
 
 
 def test_a_file_among_the_parents_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(BankError, match="cannot be opened for writing"):
+    with pytest.raises(BankError, check=coded("cannot-write")):
         Bank.open(tmp_path / "file" / "bank.db")
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from fedprompt.bank.store import Bank
 from fedprompt.errors import BankError
+from tests.coded import coded
 
 
 def test_a_job_runs_and_is_done(bank: Bank) -> None:
@@ -68,9 +69,9 @@ def test_jobs_are_listed_newest_first_and_bounded(bank: Bank) -> None:
 
 def test_unknown_jobs_doubles_and_false_ends_are_refused(bank: Bank) -> None:
     bank.add_job("j", "demo", {})
-    with pytest.raises(BankError, match="already"):
+    with pytest.raises(BankError, check=coded("there-already")):
         bank.add_job("j", "demo", {})
-    with pytest.raises(BankError, match="cannot end as 'running'"):
+    with pytest.raises(BankError, match="'running'", check=coded("not-an-end")):
         bank.end_job("j", "running", None, None)
     for call in (
         lambda: bank.job("x"),
@@ -81,5 +82,5 @@ def test_unknown_jobs_doubles_and_false_ends_are_refused(bank: Bank) -> None:
         lambda: bank.cancel_job("x"),
         lambda: bank.is_cancelled("x"),
     ):
-        with pytest.raises(BankError, match="no job 'x'"):
+        with pytest.raises(BankError, match="'x'", check=coded("no-such-job")):
             call()

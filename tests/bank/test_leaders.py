@@ -17,6 +17,7 @@ from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from fedprompt.trust.signing import Signer
+from tests.coded import coded
 
 pytestmark = pytest.mark.whole
 
@@ -148,15 +149,15 @@ def test_prompts_that_a_site_keeps_to_itself_are_not_listed(ranked: Bank, digest
 
 
 def test_what_cannot_be_ranked_is_refused(ranked: Bank, digest: str) -> None:
-    with pytest.raises(BankError, match="of one study"):
+    with pytest.raises(BankError, check=coded("needs-one-study")):
         ranked.leaders(Filter())
-    with pytest.raises(BankError, match="name the site"):
+    with pytest.raises(BankError, check=coded("needs-a-site")):
         ranked.leaders(Filter(study=digest), order="site")
-    with pytest.raises(BankError, match="1 to 1,000 rows"):
+    with pytest.raises(BankError, check=coded("page-out-of-bounds")):
         ranked.leaders(Filter(study=digest), limit=0)
-    with pytest.raises(BankError, match="neither template nor soft"):
+    with pytest.raises(BankError, check=coded("unknown-kind-of-prompt")):
         Filter(kind="hard")
-    with pytest.raises(BankError, match="no time zone"):
+    with pytest.raises(BankError, check=coded("no-time-zone")):
         ranked.leaders(Filter(study=digest, since=datetime(2026, 1, 1)))
 
 
@@ -240,5 +241,5 @@ def test_pages_of_prompts_begin_with_the_newest_and_hold_each_prompt_once(
     assert [row.id for row in everything.rows] == came[::-1] and everything.total == len(came)
     pages = [ranked.prompts_passing(Filter(), limit=2, offset=at).rows for at in range(0, len(came), 2)]
     assert [row.id for page in pages for row in page] == came[::-1]
-    with pytest.raises(BankError, match="begins at 0"):
+    with pytest.raises(BankError, check=coded("page-out-of-bounds")):
         ranked.prompts_passing(Filter(), offset=-1)

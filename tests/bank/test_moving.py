@@ -13,6 +13,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Study
 from fedprompt.trust.signing import Signer
+from tests.coded import coded
 from tests.new_bank import new_bank
 from tests.ten_cases import score_of
 
@@ -69,7 +70,7 @@ def test_a_backup_is_a_bank_that_holds_the_same_and_is_never_written_over(filled
         assert _contents(found) == _contents(filled)
         assert found.verify() == ()
     assert [path.name for path in tmp_path.glob("*copy*") if path.suffix not in (".db-shm", ".db-wal")] == ["copy.db"]
-    with pytest.raises(BankError, match="is there already"):
+    with pytest.raises(BankError, check=coded("there-already")):
         filled.backup(copy)
 
 
@@ -80,7 +81,7 @@ def test_a_restore_brings_back_what_was_and_keeps_aside_what_is(filled: Bank, tm
     aside = filled.restore(tmp_path / "copy.db")
     assert _contents(filled) == before
     assert filled.verify() == ()
-    with pytest.raises(BankError, match="holds no prompt"):
+    with pytest.raises(BankError, check=coded("no-such-prompt")):
         filled.prompt(later)
     with Bank.open(aside) as kept:
         assert kept.prompt(later).name == "later"
@@ -195,7 +196,7 @@ def test_a_damaged_bank_is_neither_merged_nor_restored(filled: Bank, other: Bank
     before = _contents(filled)
     calls: tuple[Callable[[Path], object], ...] = (filled.merge, filled.restore)
     for call in calls:
-        with pytest.raises(BankError, match=r"bad.db does not agree with itself in \d+ places"):
+        with pytest.raises(BankError, match=r"bad\.db", check=coded("bank-disagrees")):
             call(tmp_path / "bad.db")
     assert _contents(filled) == before
 
@@ -210,9 +211,9 @@ def test_a_newer_bank_a_foreign_file_and_none_at_all_are_refused(filled: Bank, o
     notes.write_text("these are my notes\n" * 100)
     before = _contents(filled)
     for call in (filled.merge, filled.restore):
-        for path, told in ((newer, "newer fedprompt"), (notes, "not a bank"), (tmp_path / "none.db", "no file")):
+        for path, code in ((newer, "newer-schema"), (notes, "not-a-bank"), (tmp_path / "none.db", "no-such-file")):
             content = path.read_bytes() if path.exists() else None
-            with pytest.raises(BankError, match=told) as error:
+            with pytest.raises(BankError, check=coded(code)) as error:
                 call(path)
             assert path.name in str(error.value)
             assert (path.read_bytes() if path.exists() else None) == content
@@ -225,6 +226,6 @@ def test_one_id_for_two_runs_is_refused_before_anything_is_merged(
     other.start_run("r", kind="demo", study=digest, settings={"seed": 1})
     before = _contents(filled)
     assert other.path is not None
-    with pytest.raises(BankError, match="run 'r' has other settings"):
+    with pytest.raises(BankError, match="'r'", check=coded("other-settings")):
         filled.merge(other.path)
     assert _contents(filled) == before

@@ -17,6 +17,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Demonstrations, Message, Template
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score
+from tests.coded import coded
 
 pytestmark = pytest.mark.whole
 
@@ -97,17 +98,17 @@ def test_prompts_are_found_by_kind_words_and_page(bank: Bank, plain: Prompt, sof
 
 
 def test_a_batch_of_prompts_is_kept_whole_or_not_at_all(bank: Bank, plain: Prompt, soft: Prompt) -> None:
-    with pytest.raises(BankError, match="holds no study"):
+    with pytest.raises(BankError, check=coded("no-such-study")):
         bank.record_prompts([(plain, {}), (soft, {})], study="s1:" + "0" * 32, origin="import")
     assert bank.prompts() == ()
     assert bank.record_prompts([(plain, {}), (soft, {})], study=None, origin="import") == (plain.id, soft.id)
 
 
 def test_unknown_short_and_ambiguous_ids_are_refused(bank: Bank) -> None:
-    with pytest.raises(BankError, match="holds no prompt"):
+    with pytest.raises(BankError, check=coded("no-such-prompt")):
         bank.prompt("p1:0123")
     for wrong in ("p1:", "0", "%", "p2:0123", "nonsense"):
-        with pytest.raises(BankError, match="is no prompt's id"):
+        with pytest.raises(BankError, check=coded("not-a-prompts-id")):
             bank.prompt(wrong)
     seen: dict[str, str] = {}
     for number in range(2000):  # 65,536 beginnings of four digits: two of 2,000 share one, but for e**-30
@@ -118,7 +119,7 @@ def test_unknown_short_and_ambiguous_ids_are_refused(bank: Bank) -> None:
         seen[beginning] = f"{number}"
     other = Prompt(Template("t", text=seen[beginning]))
     bank.record_prompts([(prompt, {}), (other, {})], study=None, origin="import")
-    with pytest.raises(BankError, match="several prompts begin with"):
+    with pytest.raises(BankError, check=coded("several-prompts")):
         bank.prompt(beginning)
 
 
@@ -127,9 +128,9 @@ def test_a_study_comes_back_equal_and_must_have_its_own_digest(bank: Bank, study
     bank.record_study(study, digest, MODEL)
     assert bank.study(digest).study == study
     assert len(bank.studies()) == 1
-    with pytest.raises(BankError, match="not the digest of its content"):
+    with pytest.raises(BankError, check=coded("another-content")):
         bank.record_study(study, "s1:" + "0" * 32, MODEL)
-    with pytest.raises(BankError, match="holds no study"):
+    with pytest.raises(BankError, check=coded("no-such-study")):
         bank.study("s1:" + "0" * 32)
 
 
@@ -205,13 +206,13 @@ def test_a_run_goes_on_from_what_was_written_first(bank: Bank, study: Study, dig
 
 
 def test_a_run_that_is_not_there_or_is_another_is_refused(bank: Bank, study: Study, digest: str) -> None:
-    with pytest.raises(BankError, match="holds no study"):
+    with pytest.raises(BankError, check=coded("no-such-study")):
         bank.start_run("r", kind="demo", study=digest, settings={})
     bank.record_study(study, digest, MODEL)
     bank.start_run("r", kind="demo", study=digest, settings={})
-    with pytest.raises(BankError, match="give the new run another id"):
+    with pytest.raises(BankError, check=coded("run-taken")):
         bank.start_run("r", kind="score", study=digest, settings={})
-    with pytest.raises(BankError, match="holds no run 'x'"):
+    with pytest.raises(BankError, match="'x'", check=coded("no-such-run")):
         bank.run("x")
     for call in (
         lambda: bank.record_stage("x", "s", {}),
@@ -220,14 +221,14 @@ def test_a_run_that_is_not_there_or_is_another_is_refused(bank: Bank, study: Stu
         lambda: bank.record_scores("x", "site", []),
         lambda: bank.record_comparisons("x", "site", []),
     ):
-        with pytest.raises(BankError, match="start it first"):
+        with pytest.raises(BankError, check=coded("no-such-run")):
             call()
 
 
 def test_what_is_not_plain_json_is_refused(bank: Bank, plain: Prompt) -> None:
-    with pytest.raises(BankError, match="not plain JSON"):
+    with pytest.raises(BankError, check=coded("not-json")):
         bank.record_prompt(plain, study=None, origin="study", notes={"x": float("nan")})
-    with pytest.raises(BankError, match="not plain JSON"):
+    with pytest.raises(BankError, check=coded("not-json")):
         bank.add_job("j", "demo", {"x": object()})
     assert (bank.prompts(), bank.jobs()) == ((), ())
 

@@ -10,6 +10,7 @@ from fedprompt.errors import BankError
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study, study_digest
 from fedprompt.study.score import Score
+from tests.coded import coded
 
 pytestmark = pytest.mark.whole
 
@@ -58,13 +59,13 @@ def test_a_change_behind_its_back_is_found(filled: Bank, tamper: Tamper, stateme
 
 def test_a_changed_prompt_or_score_is_not_given_out(filled: Bank, tamper: Tamper, soft: Prompt, digest: str) -> None:
     tamper("UPDATE prompts SET body = replace(body, 'Review', 'Reviev')")
-    with pytest.raises(BankError, match="is damaged"):
+    with pytest.raises(BankError, check=coded("damaged")):
         filled.prompt(soft.id)
     tamper("UPDATE scores SET body = '{}'")
-    with pytest.raises(BankError, match="is damaged"):
+    with pytest.raises(BankError, check=coded("damaged")):
         filled.scores()
     tamper("UPDATE studies SET body = '{}'")
-    with pytest.raises(BankError, match="is damaged"):
+    with pytest.raises(BankError, check=coded("damaged")):
         filled.study(digest)
 
 

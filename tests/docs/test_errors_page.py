@@ -6,6 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from fedprompt.errors import SiteRefused
+from fedprompt.verbs.refusals import REFUSALS
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "errors.md"
 # A helper of the errors' own shape, for what nobody raised on purpose.
@@ -78,6 +81,8 @@ def codes_given() -> dict[str, set[str]]:
             for name, value in given:
                 for code in texts(value, tables):
                     found[code].add(name)
+    for code in REFUSALS:  # a site says why, and the hub's error has the same code
+        found[code].add(SiteRefused.__name__)
     return dict(found)
 
 

@@ -9,6 +9,7 @@ from fedprompt.evaluation.scorers import Configured, Sample, Scored, complete_sc
 from fedprompt.evaluation.scorers.registry import OptionError, scorer_options, scorer_with
 from fedprompt.study.files import parse_study
 from fedprompt.study.schema import Answer, ScorerSpec, Study
+from tests.coded import coded
 
 HEAD = 'study: s\nfields: [text]\ntemplates: [{name: t, text: "{text}:"}]\n'
 
@@ -118,7 +119,7 @@ def test_what_is_wrong_is_told_with_line_and_field(scorers: str, said: str) -> N
 
 
 def test_a_study_that_came_another_way_is_checked_before_a_word_is_written() -> None:
-    with pytest.raises(StudyError, match=r"answer.scorers.0.pattern: is missing"):
+    with pytest.raises(StudyError, match=r"answer\.scorers\.0\.pattern", check=coded("option-missing")):
         configure(Answer(type="generate", scorers=("regex",)).scorers)
 
 
@@ -130,5 +131,5 @@ def test_long_options_are_refused() -> None:
 def test_options_are_made_again_from_what_is_stored() -> None:
     made = scorer_with("numeric", {"absolute": 0.5, "take": "first"})
     assert scorer_with("numeric", scorer_options(made)) == made
-    with pytest.raises(OptionError, match="unknown scorer"):
+    with pytest.raises(OptionError, check=coded("unknown-scorer")):
         scorer_with("nothing", {})

@@ -11,6 +11,7 @@ from fedprompt.evaluation.column_map import Columns
 from fedprompt.evaluation.drafting import draft_study
 from fedprompt.evaluation.readers import read_cases
 from fedprompt.study.files import parse_study
+from tests.coded import coded
 
 TEXTS = [f"The quick brown fox number {i} jumped over everything here" for i in range(12)]
 
@@ -58,7 +59,7 @@ def test_no_case_text_is_in_a_draft(tmp_path: Path) -> None:
 
 def test_texts_that_do_not_repeat_are_never_labels(tmp_path: Path) -> None:
     path = csv(tmp_path, "text,label", [f"a longer secret text {i},secret {i}" for i in range(6)])
-    with pytest.raises(DataError, match=r"mine\.csv: no column looks like an answer"):
+    with pytest.raises(DataError, match=r"mine\.csv", check=coded("no-answer-column")):
         draft_study(path)
 
 
@@ -72,7 +73,7 @@ def test_named_columns_are_taken(tmp_path: Path) -> None:
     study = parse_study(draft_study(path, answer="a", text="short"))
     assert study.fields == ("short",)
     assert study.answer.labels == ("x", "y")
-    with pytest.raises(DataError, match="no column 'labels', did you mean 'label'"):
+    with pytest.raises(DataError, match=r"'labels'.*'label'", check=coded("no-such-column")):
         draft_study(path, answer="labels")
 
 
@@ -111,9 +112,9 @@ def test_any_column_name_gives_a_valid_study(tmp_path: Path, column: str) -> Non
 
 
 def test_a_file_without_cases_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no cases"):
+    with pytest.raises(DataError, check=coded("no-cases")):
         draft_study(csv(tmp_path, "text,label", []))
-    with pytest.raises(DataError, match="no column with text"):
+    with pytest.raises(DataError, check=coded("no-text-column")):
         draft_study(csv(tmp_path, "label", ["a", "b", "a", "b"]))
 
 

@@ -12,6 +12,7 @@ from fedprompt.evaluation.drafting import draft_study
 from fedprompt.evaluation.readers import read_cases
 from fedprompt.evaluation.tables.header import HeaderDoubt
 from fedprompt.study.files import parse_study
+from tests.coded import coded
 
 LABELS = ("positive", "negative")
 FIRST = "The patient complained of chest pain on 3 May"
@@ -118,12 +119,12 @@ def test_without_a_header_every_line_is_a_case(tmp_path: Path) -> None:
 def test_without_a_header_the_studys_order_is_taken_unless_a_map_says_otherwise(tmp_path: Path) -> None:
     turned = table(tmp_path, [(answer, text) for text, answer in ROWS])
     in_order = {"answer": "#", "#header": "no"}
-    with pytest.raises(DataError, match="a text that is no label"):
+    with pytest.raises(DataError, check=coded("header-or-case")):
         read_cases(turned, fields=("text",), labels=LABELS, columns=Columns.of(in_order))
     named = {"text": "#2", "answer": "#1", "#header": "no"}
     assert read_cases(turned, fields=("text",), labels=LABELS, columns=Columns.of(named)).rows == 21
     wide = table(tmp_path, [(text, "x", answer) for text, answer in ROWS])
-    with pytest.raises(DataError, match=r"3 columns, and the study has 2 \(text, answer\)"):
+    with pytest.raises(DataError, match="text, answer", check=coded("columns-unlike-study")):
         read_cases(wide, fields=("text",), labels=LABELS, columns=Columns.of(in_order))
 
 
@@ -139,7 +140,7 @@ def test_somebody_can_say_that_odd_names_are_names_and_they_are_called_by_place(
 def test_a_header_that_comes_again_is_told(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text,answer\nfine,positive\nbad,negative\n\ufefftext,answer\ngood,positive\n")
-    with pytest.raises(DataError, match="line 4: repeats the names of the columns"):
+    with pytest.raises(DataError, match="line 4", check=coded("header-repeated")):
         read_cases(path, fields=("text",), labels=None)
 
 
@@ -157,7 +158,7 @@ def test_lists_in_lines_are_read_without_a_header(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     mapping = {"answer": "#", "#header": "no"}
     assert read_cases(path, fields=("text",), labels=LABELS, columns=Columns.of(mapping)).rows == 21
-    with pytest.raises(DataError, match="line 1: a JSON list, not an object"):
+    with pytest.raises(DataError, match="line 1", check=coded("not-an-object")):
         read_cases(path, fields=("text",), labels=LABELS)
 
 
@@ -172,6 +173,6 @@ def test_values_that_are_rare_or_sentences_are_never_labels(tmp_path: Path) -> N
 def test_short_texts_that_each_stand_there_twice_are_no_labels(tmp_path: Path) -> None:
     texts = [f"Jane came on day {n} again." for n in range(20)] * 2
     path = table(tmp_path, [("text", "remark"), *((f"case {n} of them", text) for n, text in enumerate(texts))])
-    with pytest.raises(DataError, match="no column looks like an answer") as caught:
+    with pytest.raises(DataError, check=coded("no-answer-column")) as caught:
         draft_study(path)
     assert "Jane" not in str(caught.value)

@@ -7,6 +7,7 @@ import pytest
 from fedprompt.errors import ModelError
 from fedprompt.evaluation.scorers import Resources, RubricJudge, Sample
 from fedprompt.evaluation.scorers.scorer import BatchScorer
+from tests.coded import coded
 
 
 class Replies:
@@ -88,6 +89,6 @@ def test_a_judge_that_fails_for_every_case_says_why() -> None:
 
 
 def test_without_a_judge_it_says_what_to_do() -> None:
-    with pytest.raises(ModelError, match="FEDPROMPT_JUDGE"):
+    with pytest.raises(ModelError, match="FEDPROMPT_JUDGE", check=coded("no-judge")):
         RubricJudge("r").prepared(Resources())
     assert RubricJudge("r").score("a", "b").value is None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fedprompt.errors import ModelError
 from fedprompt.evaluation.scorers import Resources, Sample, Similarity
 from fedprompt.evaluation.scorers.scorer import BatchScorer
+from tests.coded import coded
 
 VECTORS = {"north": (0.0, 1.0), "north-east": (0.6, 0.8), "east": (1.0, 0.0), "south": (0.0, -1.0)}
 
@@ -51,6 +52,6 @@ def test_nothing_to_compare_asks_nothing() -> None:
 
 
 def test_without_an_encoder_it_says_what_to_do() -> None:
-    with pytest.raises(ModelError, match="fedprompt assets pull"):
+    with pytest.raises(ModelError, check=coded("assets-not-ready")):
         Similarity().prepared(Resources())
     assert Similarity().score("north", "north").value is None

@@ -20,6 +20,7 @@ from fedprompt.models.hf.digest import model_digest
 from fedprompt.models.hf.model import HFModel
 from fedprompt.models.protocols import ChoiceQuery, RunSettings
 from fedprompt.prompts.template import Demonstrations, Message
+from tests.coded import coded
 
 pytestmark = pytest.mark.whole
 
@@ -201,11 +202,11 @@ def test_another_model_a_missing_one_and_too_many_prompts_are_refused(
     exported: Make, tiny_context: ExportContext, nowhere: ExportContext, tmp_path: Path
 ) -> None:
     item = exported("{text}{soft}:", tiny_context.model_digest)
-    with pytest.raises(ExportError, match="the model is not on this machine"):
+    with pytest.raises(ExportError, check=coded("model-not-here")):
         AnySlot().write([item], tmp_path / "out", nowhere)
-    with pytest.raises(ModelMismatch, match="the width agrees"):
+    with pytest.raises(ModelMismatch, check=coded("another-revision")):
         AnySlot().write([exported("{text}{soft}:", "sha256:other")], tmp_path / "out", tiny_context)
-    with pytest.raises(ExportError, match="holds one prompt, not 2"):
+    with pytest.raises(ExportError, check=coded("one-prompt-only")):
         AnySlot().write([item, exported("{soft}:", "x")], tmp_path / "out", tiny_context)
     assert list(tmp_path.iterdir()) == []
 
@@ -230,7 +231,7 @@ def test_what_a_model_folder_cannot_hold_is_refused(
 def test_an_export_is_not_widened_again(exported: Make, tiny_context: ExportContext, tmp_path: Path) -> None:
     path = AnySlot().write([exported("{soft}:", tiny_context.model_digest)], tmp_path / "out", tiny_context)
     context = _context(path)
-    with pytest.raises(ExportError, match="it is an export itself"):
+    with pytest.raises(ExportError, check=coded("model-is-an-export")):
         AnySlot().write([exported("{soft}:", context.model_digest)], tmp_path / "again", context)
 
 

@@ -15,6 +15,7 @@ from fedprompt.exports.protocol import ExportContext, Exported, ImportContext
 from fedprompt.exports.registry import format_of
 from fedprompt.exports.texts.langchain import LangChain
 from fedprompt.prompts.template import Demonstrations, Message
+from tests.coded import coded
 
 HERE = ImportContext()
 Make = Callable[..., Exported]
@@ -100,7 +101,7 @@ def test_soft_prompts_are_refused_with_the_format_to_take(
     refusal = LangChain().refuses(item)
     assert refusal is not None
     assert refusal.instead == "any-slot"
-    with pytest.raises(ExportError, match="take any-slot instead"):
+    with pytest.raises(ExportError, match="any-slot", check=coded("cannot-hold")):
         LangChain().write([exported(), item], tmp_path / "p.json", nowhere)
     assert not (tmp_path / "p.json").exists()
     chat = exported(None, "m", messages=(Message("user", "{soft}{text}"),))
@@ -157,14 +158,14 @@ def _nested(depth: int) -> object:
 
 
 @pytest.mark.parametrize(
-    ("value", "message"),
+    ("value", "code", "names"),
     [
-        (_prompt(template="{{ text.__class__ }}", template_format="jinja2"), "more than a variable"),
-        (_prompt(template="{{text.a}}", template_format="mustache"), "looks inside a value"),
-        (_prompt(template="{text.__class__}"), "looks inside a value"),
-        (_prompt(template="{soft}"), "variable named 'soft'"),
-        (_prompt(metadata={"x": {"lc": 1, "type": "secret", "id": ["HOME"]}}), "asks for a secret"),
-        (_prompt(metadata={"x": _nested(50)}), "nested too deep"),
+        (_prompt(template="{{ text.__class__ }}", template_format="jinja2"), "not-plain-variable", ""),
+        (_prompt(template="{{text.a}}", template_format="mustache"), "not-plain-variable", ""),
+        (_prompt(template="{text.__class__}"), "not-plain-variable", ""),
+        (_prompt(template="{soft}"), "reserved-name", "'soft'"),
+        (_prompt(metadata={"x": {"lc": 1, "type": "secret", "id": ["HOME"]}}), "asks-for-a-secret", ""),
+        (_prompt(metadata={"x": _nested(50)}), "nested-too-deep", ""),
         (
             {
                 "lc": 1,
@@ -172,15 +173,16 @@ def _nested(depth: int) -> object:
                 "id": ["langchain", "llms", "openai", "OpenAI"],
                 "kwargs": {"base_url": "http://example.org"},
             },
-            "not a LangChain prompt",
+            "not-this-format",
+            "",
         ),
-        ({"lc": 1, "type": "constructor", "id": ["os", "system"], "kwargs": {}}, "not a LangChain prompt"),
-        ({"a": 1}, "not a LangChain prompt"),
-        ("text", "not a LangChain prompt"),
+        ({"lc": 1, "type": "constructor", "id": ["os", "system"], "kwargs": {}}, "not-this-format", ""),
+        ({"a": 1}, "not-this-format", ""),
+        ("text", "not-this-format", ""),
     ],
 )
-def test_whatever_is_no_plain_prompt_is_refused(tmp_path: Path, value: object, message: str) -> None:
-    with pytest.raises(ExportError, match=message):
+def test_whatever_is_no_plain_prompt_is_refused(tmp_path: Path, value: object, code: str, names: str) -> None:
+    with pytest.raises(ExportError, check=coded(code, names=names)):
         _read(tmp_path, value)
 
 
@@ -190,15 +192,15 @@ def test_text_that_was_changed_does_not_pass_for_the_prompt_it_was(
     path = LangChain().write([exported()], tmp_path / "p.json", nowhere)
     body = json.loads(path.read_text())
     body["kwargs"]["template"] = "Another: {text}"
-    with pytest.raises(ExportError, match="was changed after fedprompt wrote it"):
+    with pytest.raises(ExportError, check=coded("changed")):
         _read(tmp_path, body)
 
 
 def test_what_is_not_json_or_too_large_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     path.write_bytes(b"{\n7")
-    with pytest.raises(ExportError, match="line 2 is not JSON"):
+    with pytest.raises(ExportError, match="line 2", check=coded("not-json")):
         LangChain().read(path, HERE)
     path.write_bytes(b" " * (4 * 1024 * 1024 + 1))
-    with pytest.raises(ExportError, match="larger than"):
+    with pytest.raises(ExportError, check=coded("too-large")):
         LangChain().read(path, HERE)

@@ -22,6 +22,7 @@ from fedprompt.models.registry import load
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.template import Demonstrations, Message
 from fedprompt.workspace.answers.answering import answer_case, default_answer
+from tests.coded import coded
 
 HERE = ImportContext()
 Make = Callable[..., Exported]
@@ -139,7 +140,7 @@ def test_nothing_of_a_prompt_stands_where_promptfoo_follows_references(
     assert harm not in (path / "promptfooconfig.yaml").read_text("utf-8")
     (found,) = Promptfoo().read(path, HERE)
     assert (found.prompt, found.prompt.name) == (item.prompt, harm)
-    with pytest.raises(ExportError, match="none that promptfoo's configuration can hold"):
+    with pytest.raises(ExportError, check=coded("odd-model-name")):
         Promptfoo().write([_with_model(item, "{{env.HOME}}")], tmp_path / "other", context)
 
 
@@ -147,10 +148,10 @@ def test_demonstrations_and_soft_prompts_of_two_models_are_refused(
     exported: Make, context: ExportContext, tmp_path: Path
 ) -> None:
     shown = exported("{demonstrations}{text}:", demonstrations=Demonstrations(2))
-    with pytest.raises(ExportError, match="a site's own and never leave it; take bundle"):
+    with pytest.raises(ExportError, match="bundle", check=coded("cannot-hold")):
         Promptfoo().write([shown], tmp_path / "pf", context)
     two = [exported("{text}{soft}", "sha256:a"), exported("{text}{soft}", "sha256:b")]
-    with pytest.raises(ExportError, match="for several models"):
+    with pytest.raises(ExportError, check=coded("several-models")):
         Promptfoo().write(two, tmp_path / "pf", context)
     assert list(tmp_path.iterdir()) == []
 
@@ -161,7 +162,7 @@ def test_a_text_that_was_changed_beside_its_bundle_is_refused(
     path = Promptfoo().write(items, tmp_path / "pf", context)
     config = path / "promptfooconfig.yaml"
     config.write_text(config.read_text("utf-8").replace("Review", "Opinion"))
-    with pytest.raises(ExportError, match="does not hold the prompt p1:"):
+    with pytest.raises(ExportError, check=coded("changed")):
         Promptfoo().read(path, HERE)
     shutil.rmtree(path / "bundle")
     assert len(Promptfoo().read(path, HERE)) == 3
@@ -176,14 +177,14 @@ def test_anothers_configuration_comes_in_with_plain_variables(tmp_path: Path) ->
     assert first.prompt.template.text == "Mood of {text}?"
     assert second.prompt.template.messages == (Message("user", "{text}"),)
     assert "its providers was left out" in first.dropped[0]
-    for raw, message in (
-        ("file://prompt.py", "is made by the program"),
-        ("{{ text | upper }}", "more than a variable"),
-        ("{% include 'x' %}", "more than a variable"),
-        ('[{"role": "tool", "content": "x"}]', "needs a role among"),
+    for raw, code in (
+        ("file://prompt.py", "runs-code"),
+        ("{{ text | upper }}", "not-plain-variable"),
+        ("{% include 'x' %}", "not-plain-variable"),
+        ('[{"role": "tool", "content": "x"}]', "message-role"),
     ):
         path.write_text(yaml.safe_dump({"prompts": [raw]}))
-        with pytest.raises(ExportError, match=message):
+        with pytest.raises(ExportError, check=coded(code)):
             Promptfoo().read(path, HERE)
 
 

@@ -10,6 +10,7 @@ from fedprompt.federation.asking import Asking
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.study.schema import Rounds
+from tests.coded import coded
 
 SITES = ("a", "b", "c", "d")
 
@@ -62,7 +63,7 @@ def test_sites_of_one_process_are_asked_one_after_the_other() -> None:
 @pytest.mark.parametrize("concurrent", [False, True])
 def test_an_answer_that_is_rejected_counts_for_no_quorum(concurrent: bool) -> None:
     gathering = asking(4, concurrent=concurrent).gather("score", str.upper)
-    with pytest.raises(FederationError, match=r"of 4 sites answered and 4 are needed .*another method"):
+    with pytest.raises(FederationError, match=r"of 4 .*\b4\b", check=coded("too-few-answers")):
         for site, _ in gathering:
             if site == "b":
                 gathering.reject(site, FederationError("another method"))
@@ -76,6 +77,6 @@ def test_nobody_is_asked_any_more_once_the_quorum_cannot_be_met() -> None:
         asked.append(site)
         raise FederationError(f"site '{site}' is gone")
 
-    with pytest.raises(FederationError, match=r"0 of 4 sites answered and 3 are needed .*'b' is gone"):
+    with pytest.raises(FederationError, match=r"0 of 4.*3.*'b'", check=coded("too-few-answers")):
         list(asking(3).gather("test", ask))
     assert asked == ["a", "b"]  # one of four may fail

@@ -12,6 +12,7 @@ from fedprompt.federation.beside import Beside
 from fedprompt.federation.gathering import Gathering
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.stopping import NEVER, Stopped, StopToken, Why
+from tests.coded import coded
 from tests.federation.test_buffered import Fixed, Memory, run
 
 pytestmark = pytest.mark.timeout(20)  # what a lost cancellation would wait for is an hour
@@ -120,5 +121,5 @@ def test_a_machine_that_starts_no_more_threads_is_told(monkeypatch: pytest.Monke
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", full)
-    with pytest.raises(FederationError, match="site 'a' could not be asked: this machine starts no more threads"):
+    with pytest.raises(FederationError, match="'a'", check=coded("no-more-threads")):
         Beside[int]().start("a", int)

@@ -11,6 +11,7 @@ from fedprompt.errors import FederationError
 from fedprompt.federation.clustering import bipartition, cosines, group_by_scores, group_by_updates
 from fedprompt.strategies.strategy import Update
 from fedprompt.study.sharing import Groups
+from tests.coded import coded
 
 
 def updates(**deltas: tuple[float, ...]) -> list[Update]:
@@ -127,9 +128,9 @@ def test_groups_by_scores_are_of_sites_that_like_the_same_templates() -> None:
 
 
 def test_scores_that_cannot_be_likened_are_refused() -> None:
-    with pytest.raises(FederationError, match="different templates"):
+    with pytest.raises(FederationError, check=coded("different-templates")):
         group_by_scores({"a": {"t": 0.5}, "b": {"u": 0.5}}, Groups(by="templates"))
-    with pytest.raises(FederationError, match="no site answered"):
+    with pytest.raises(FederationError, check=coded("no-answers")):
         group_by_updates([], Groups())
     flat = {site: {"t1": 0.5, "t2": 0.5, "t3": 0.5} for site in "abcd"}
     assert len(group_by_scores(flat, Groups(by="templates")).groups) == 1

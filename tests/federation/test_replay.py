@@ -16,6 +16,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.strategies.strategy import State, Update
 from fedprompt.study.schema import Strategy
+from tests.coded import coded
 from tests.scripted_sites import STUDY
 
 START = SoftPrompt(np.zeros((1, 2), np.float32), "m1:test")
@@ -87,14 +88,14 @@ def test_without_somebody_who_took_no_part_every_round_is_what_it_was(
 def test_a_round_whose_updates_were_not_kept_is_named() -> None:
     records, kept = told(Strategy(), [[update("a", 1, 1.0, 1.0)], [update("a", 1, 2.0, 1.0)]])
     del kept.found[2, records[1].prompt.id]
-    with pytest.raises(FederationError, match=r"round 2: its updates were not kept.*keep_updates"):
+    with pytest.raises(FederationError, match="round 2", check=coded("no-updates-kept")):
         replay(records, kept, START, Strategy(), {"b"})
 
 
 def test_too_few_sites_for_the_strategy_are_refused_with_the_round() -> None:
     strategy = Strategy.model_validate({"name": "trimmed-mean"})
     records, kept = told(strategy, [[update(site, 1, 1.0, 1.0) for site in "abc"]])
-    with pytest.raises(FederationError, match=r"round 1 without c: trimmed-mean .* needs 3 updates and 2 came"):
+    with pytest.raises(FederationError, match=r"round 1 .*\b3\b.*\b2\b", check=coded("too-few-updates")):
         replay(records, kept, START, strategy, {"c"})
 
 
@@ -107,5 +108,5 @@ def test_updates_come_back_bit_by_bit_and_damage_is_said() -> None:
     ]
     assert unpack_updates(pack_updates([])) == ()
     for hurt in ({**body, "arrays": "!"}, {**body, "sites": ["a"]}, {**body, "arrays": "AAAA"}, {}):
-        with pytest.raises(FederationError, match="damaged"):
+        with pytest.raises(FederationError, check=coded("damaged")):
             unpack_updates(hurt)

@@ -20,6 +20,7 @@ from fedprompt.study.schema import Precision
 from fedprompt.study.score import Score
 from fedprompt.verbs.tune import TuneTask
 from fedprompt.verbs.wire import unpack_task
+from tests.coded import coded
 from tests.scripted_sites import MODEL, STUDY, study, worker
 
 pytestmark = pytest.mark.whole
@@ -162,7 +163,7 @@ def test_a_site_that_fails_is_left_out_where_the_quorum_is_met(tmp_path: Path) -
 def test_below_the_quorum_the_round_ends_with_the_reason(tmp_path: Path, verb: str) -> None:
     dead = down(verb)(worker(tmp_path, "court").handle)
     writer = Memory()
-    with pytest.raises(FederationError, match=r"round 1: 2 of 3 sites .*3 are needed.*the line is dead"):
+    with pytest.raises(FederationError, match=r"round 1: 2 of 3.*3", check=coded("too-few-answers")):
         run(hub(tmp_path, court=dead), writer)
     assert not writer.records
 
@@ -200,7 +201,7 @@ def test_a_round_that_fewer_sites_scored_is_not_the_best() -> None:
 
 
 def test_without_rounds_there_is_no_best() -> None:
-    with pytest.raises(FederationError, match="no round was run"):
+    with pytest.raises(FederationError, check=coded("no-round")):
         best_round([])
 
 
@@ -266,7 +267,7 @@ def test_a_strategy_with_momentum_goes_on_with_the_same_numbers(tmp_path: Path, 
 
 def test_too_few_sites_for_a_strategy_are_refused_before_anyone_is_asked(tmp_path: Path) -> None:
     asked = hub(tmp_path)
-    with pytest.raises(FederationError, match=r"'bulyan' .* needs 7 sites and there are 3"):
+    with pytest.raises(FederationError, match=r"'bulyan'.*7.*3", check=coded("too-few-sites")):
         run(asked, Memory(), strategy={"name": "bulyan"})
     assert not asked.sent
 
@@ -302,5 +303,5 @@ def test_small_updates_end_near_large_ones_and_again_at_the_same(tmp_path: Path,
 
 
 def test_an_update_in_another_precision_than_the_studys_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FederationError, match="another precision"):
+    with pytest.raises(FederationError, check=coded("wrong-shape")):
         run(hub(tmp_path), Memory(), update="int8")

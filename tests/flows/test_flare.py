@@ -46,6 +46,7 @@ from fedprompt.workspace.site.init import site_init
 from fedprompt.workspace.site.ledger import site_ledger, site_ledger_show
 from fedprompt.workspace.site.pull import site_pull
 from fedprompt.workspace.workspace import open_workspace
+from tests.coded import coded
 from tests.docs.test_commands import documented_keys
 from tests.flows.lying_site import Eve, packed
 from tests.scripted_sites import MODEL, STUDY, write_cases, write_study
@@ -170,7 +171,7 @@ def test_a_reply_off_the_list_is_refused_and_the_federation_goes_on(
 ) -> None:
     running.eve.answer = lambda task: packed(task, change)
     hub.heads.pop("eve", None)
-    with pytest.raises(FederationError, match="site 'eve' sent what is no reply"):
+    with pytest.raises(FederationError, match="'eve'", check=coded("not-well-formed")):
         ask_describe(hub, "eve")
     assert ask_describe(hub, "ant").tune == 30
 
@@ -201,7 +202,7 @@ def test_bytes_that_are_not_the_ledgers_last_entry_stay_at_the_site(
         )
         transport._job, transport._members = wire._job, wire._members
         hub.heads.pop("eve", None)
-        with pytest.raises(FederationError, match="its own filter blocked the reply"):
+        with pytest.raises(FederationError, check=coded("filter-blocked")):
             ask_describe(Hub(transport, DIGEST), "eve")
     finally:
         running.eve.honest_ledger = True
@@ -210,7 +211,7 @@ def test_bytes_that_are_not_the_ledgers_last_entry_stay_at_the_site(
 def test_a_ledger_that_was_rewritten_is_noticed_by_the_hub(running: Running, hub: Hub) -> None:
     running.eve.answer = lambda task: packed(task, {})
     hub.heads["eve"] = "a" * 64
-    with pytest.raises(FederationError, match="site 'eve' showed a ledger that does not continue"):
+    with pytest.raises(FederationError, match="'eve'", check=coded("ledger-rewritten")):
         ask_describe(hub, "eve")
     hub.heads.pop("eve")
 
@@ -218,14 +219,14 @@ def test_a_ledger_that_was_rewritten_is_noticed_by_the_hub(running: Running, hub
 def test_a_hub_that_alters_the_study_or_sends_a_hostile_soft_prompt_is_refused_by_the_site(
     running: Running, hub: Hub, wire: FlareTransport
 ) -> None:
-    with pytest.raises(FederationError, match="has not accepted this study"):
+    with pytest.raises(FederationError, check=coded("unknown-study")):
         ask_describe(Hub(wire, "s1:" + "0" * 32), "ant")
     huge = np.full((3, WIDTH), 1e6, np.float32)
-    with pytest.raises(FederationError, match="shape, norm or id is off"):
+    with pytest.raises(FederationError, check=coded("bad-soft-prompt")):
         ask_tune(hub, "ant", huge, round=1, steps=1, seed=0)
-    with pytest.raises(FederationError, match="shape, norm or id is off"):
+    with pytest.raises(FederationError, check=coded("bad-soft-prompt")):
         ask_tune(hub, "ant", np.zeros((3, WIDTH + 1), np.float32), round=1, steps=1, seed=0)
-    with pytest.raises(FederationError, match="not that many steps"):
+    with pytest.raises(FederationError, check=coded("not-allowed")):
         ask_tune(hub, "ant", np.zeros((3, WIDTH), np.float32), round=1, steps=50, seed=0)
     assert ask_describe(hub, "ant").tune == 30
 
@@ -243,7 +244,7 @@ def test_an_unlisted_verb_is_answered_with_nothing_but_a_code(
         reply = unpack_reply(out.data).message
         assert isinstance(reply, Refusal) and reply.code == "not-supported"
         return
-    with pytest.raises(FederationError, match="site 'ant' gave no answer: its worker could not answer"):
+    with pytest.raises(FederationError, match="'ant'", check=coded("worker-failed")):
         wire.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
     assert ask_describe(hub, "ant").tune == 30
 
@@ -253,7 +254,7 @@ def test_a_second_site_of_the_same_name_is_not_admitted(running: Running, tmp_pa
 
     invite = running.loopback.root / "files" / "ant.invite.json"
     asked = site_init(find_home(tmp_path / "mallory"), invite, out=tmp_path / "ant.request.zip")
-    with pytest.raises(FederationError, match="a site 'ant' is admitted already, with another key"):
+    with pytest.raises(FederationError, match="'ant'", check=coded("name-taken")):
         hub_admit(running.loopback.hub, Path(asked.request), confirm=lambda *_: True)
 
 
@@ -288,7 +289,7 @@ def test_a_hub_that_sends_code_names_a_judge_or_adds_a_field_is_answered_with_no
     before = len(enrolled(running.loopback.sites["ant"], None).folder.ledger.entries())
     for more in ({"code": "import os"}, {"judge": "https://evil.example/v1"}, {"prompts": ["p1:x"]}):
         body = canonical_json({"verb": "describe", "task": "t1:" + "1" * 32, "study": DIGEST, **more})
-        with pytest.raises(FederationError, match="its worker could not answer"):
+        with pytest.raises(FederationError, check=coded("worker-failed")):
             wire.ask("ant", save({"task": np.frombuffer(body, dtype=np.uint8)}))
     assert len(enrolled(running.loopback.sites["ant"], None).folder.ledger.entries()) == before
     assert "a task could not be answered" in running.loopback.log("ant")
@@ -304,13 +305,13 @@ def test_a_start_that_is_not_finite_never_reaches_the_model(
     body = {"verb": "tune", "task": "t1:" + "2" * 32, "study": DIGEST, "round": 1, "steps": 1, "seed": 0}
     start = np.full((3, WIDTH), value, np.float32)
     task = save({"task": np.frombuffer(canonical_json(body), dtype=np.uint8), "start": start})
-    with pytest.raises(FederationError, match="its worker could not answer"):
+    with pytest.raises(FederationError, check=coded("worker-failed")):
         wire.ask("ant", task)
     assert ask_describe(hub, "ant").tune == 30
 
 
 def test_a_site_with_another_models_digest_takes_no_part(running: Running, wire: FlareTransport) -> None:
-    with pytest.raises(FederationError, match="has not accepted this study"):
+    with pytest.raises(FederationError, check=coded("unknown-study")):
         ask_describe(Hub(wire, STUDY.digest("m1:" + "0" * 32)), "bee")
     entries = enrolled(running.loopback.sites["bee"], None).folder.ledger.entries()
     assert (entries[-1].decision, entries[-1].message["code"]) == ("refused", "unknown-study")
@@ -320,7 +321,7 @@ def test_a_hub_two_minor_versions_ahead_is_told_that_the_site_upgrades(running: 
     major, minor = OWN.split(".")[:2]
     near, far = (f"{major}.{int(minor) + ahead}.0" for ahead in (1, 2))
     assert ask_describe(Hub(wire, DIGEST, version=near), "ant").tune == 30
-    with pytest.raises(FederationError, match="more than one minor version apart; the site upgrades"):
+    with pytest.raises(FederationError, check=coded("other-version")):
         ask_describe(Hub(wire, DIGEST, version=far), "ant")
     assert "more than one minor version apart" in running.loopback.log("ant")
 

@@ -6,6 +6,7 @@ import pytest
 
 from fedprompt.errors import DataError
 from fedprompt.models.private_rows import PrivateRows
+from tests.coded import coded
 from tests.damages import DAMAGES, full_disk
 
 MANY = {number.to_bytes(16, "big"): b"x" * 500 for number in range(200)}
@@ -28,7 +29,7 @@ def test_a_damaged_file_is_put_aside_told_and_begun_anew(
 
 def test_a_folder_in_its_place_and_a_full_disk_are_told(tmp_path: Path) -> None:
     (tmp_path / "scores.db").mkdir()
-    with pytest.raises(DataError, match="it is a folder; move it away"):
+    with pytest.raises(DataError, check=coded("cannot-read")):
         PrivateRows(tmp_path / "scores.db", "rows").get([b"k"])
-    with full_disk(), pytest.raises(DataError, match="free some disk"):
+    with full_disk(), pytest.raises(DataError, check=coded("cannot-write")):
         PrivateRows(tmp_path / "other.db", "rows").put(MANY)

@@ -15,6 +15,7 @@ from fedprompt.models.registry import (
     physical_cores,
     settings_for,
 )
+from tests.coded import coded
 
 
 def test_the_fake_needs_nothing_on_the_disk(tmp_path: Path) -> None:
@@ -23,12 +24,12 @@ def test_the_fake_needs_nothing_on_the_disk(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_gives_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="unknown model 'smollm2-135m', did you mean 'smollm2-135m-instruct'"):
+    with pytest.raises(ModelError, match=r"'smollm2-135m'.*'smollm2-135m-instruct'", check=coded("unknown-model")):
         load("smollm2-135m", tmp_path)
 
 
 def test_an_asset_that_is_not_there_says_how_to_fetch_it(tmp_path: Path) -> None:
-    with pytest.raises(AssetError, match="fedprompt assets pull"):
+    with pytest.raises(AssetError, check=coded("assets-not-ready")):
         load(DEFAULT_MODEL, tmp_path)
 
 

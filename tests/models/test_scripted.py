@@ -10,6 +10,7 @@ from fedprompt.models.protocols import ChoiceQuery, Decoding, GenerateQuery
 from fedprompt.models.scripted import WIDTH, ScriptedModel
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from tests.coded import coded
 
 WORDS = (" positive", " negative")
 CASES = (
@@ -151,15 +152,15 @@ def test_decoding_refuses_what_cannot_be_by_its_field(wrong: dict[str, object]) 
 
 def test_a_soft_prompt_for_another_model_is_refused() -> None:
     other = SoftPrompt(np.zeros((2, WIDTH), dtype=np.float32), "sha256:" + "0" * 64)
-    with pytest.raises(ModelMismatch, match="another revision"):
+    with pytest.raises(ModelMismatch, check=coded("another-revision")):
         ScriptedModel().choices([query("x", "{text}{soft}:", other)])
 
 
 def test_a_slot_without_a_soft_prompt_is_refused() -> None:
-    with pytest.raises(ModelError, match="soft slot"):
+    with pytest.raises(ModelError, check=coded("no-soft-prompt")):
         ScriptedModel().choices([query("x", "{text}{soft}:")])
 
 
 def test_a_template_without_a_slot_cannot_be_tuned() -> None:
-    with pytest.raises(ModelError, match="no soft slot"):
+    with pytest.raises(ModelError, check=coded("no-soft-slot")):
         ScriptedModel().objective([query("x")], [0])

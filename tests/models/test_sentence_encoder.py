@@ -7,16 +7,17 @@ import pytest
 
 from fedprompt.errors import AssetError, ModelError
 from fedprompt.models.sentence_encoder import SentenceEncoder, load_encoder
+from tests.coded import coded
 
 
 def test_without_the_asset_it_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(AssetError, match="fedprompt assets pull"):
+    with pytest.raises(AssetError, check=coded("assets-not-ready")):
         load_encoder(tmp_path)
 
 
 def test_weights_that_are_not_safetensors_are_never_loaded(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")
-    with pytest.raises(ModelError, match="safetensors"):
+    with pytest.raises(ModelError, check=coded("no-safetensors")):
         SentenceEncoder.load(tmp_path)
 
 

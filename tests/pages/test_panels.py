@@ -15,6 +15,7 @@ from app.panels.runs.job import active_jobs
 from app.panels.trials.case_table import parse_rows
 from fedprompt.bank.rows import JobRow, PromptRow
 from fedprompt.errors import DataError, PromptError
+from tests.coded import coded
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -95,18 +96,18 @@ def test_a_table_is_read_whatever_separates_its_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "code", "names"),
     [
-        (b"", "empty"),
-        (b"text\n", "no rows"),
-        (b"text\n" + b"a\n" * 1001, "line 1002: more than 1,000 rows"),
-        (b"text\n" + b"\xff\xfe", "line 2"),
-        (b"text\n" + b"a" * 300_000, "line 2"),
-        (b"a" * (4 * 1024 * 1024 + 1), "more than 4 MB"),
+        (b"", "empty", ""),
+        (b"text\n", "no-cases", ""),
+        (b"text\n" + b"a\n" * 1001, "too-many-cases", "line 1002"),
+        (b"text\n" + b"\xff\xfe", "not-utf-8", "line 2"),
+        (b"text\n" + b"a" * 300_000, "value-too-long", "line 2"),
+        (b"a" * (4 * 1024 * 1024 + 1), "too-large", ""),
     ],
 )
-def test_a_table_past_its_bounds_is_refused_with_its_place(content: bytes, said: str) -> None:
-    with pytest.raises(DataError, match=said):
+def test_a_table_past_its_bounds_is_refused_with_its_place(content: bytes, code: str, names: str) -> None:
+    with pytest.raises(DataError, check=coded(code, names=names)):
         parse_rows(content, "mine.csv", ["text"])
 
 

@@ -9,6 +9,7 @@ from fedprompt.errors import DataError
 from fedprompt.models.chat.cost import Tally
 from fedprompt.site.call_bill import CallBill, Role
 from fedprompt.site.folder import SiteFolder
+from tests.coded import coded
 
 ONE, TWO = (f"s1:{digit * 32}" for digit in "12")
 TOOK = Tally(calls=2, input_tokens=30, output_tokens=4, amounts={"EUR": 0.25})
@@ -42,5 +43,5 @@ def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_bill_that_cannot_be_written_says_where(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"calls\.jsonl: the bill of calls cannot be written"):
+    with pytest.raises(DataError, match=r"calls\.jsonl", check=coded("cannot-write")):
         CallBill(tmp_path / "nowhere" / "calls.jsonl").add(ONE, "judge", "chat:a", TOOK)

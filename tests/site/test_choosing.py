@@ -17,6 +17,7 @@ from fedprompt.verbs.choosing import Choice
 from fedprompt.verbs.evaluate import EvaluateTask, ask_choice, ask_evaluate
 from fedprompt.verbs.score import ScoreReply, ask_score
 from fedprompt.verbs.wire import pack_reply, unpack_reply, unpack_task
+from tests.coded import coded
 from tests.scripted_sites import MODEL, STUDY, study, worker
 
 ASKED = study(rounds={"count": 1, "personal": {"mixtures": [0.5]}})
@@ -44,18 +45,18 @@ def test_the_choice_is_no_worse_than_any_template_and_is_scored_on_test_under_it
 
 
 def test_a_site_chooses_only_where_the_accepted_study_says_so(tmp_path: Path) -> None:
-    with pytest.raises(SiteRefused, match="does not allow"):
+    with pytest.raises(SiteRefused, check=coded("not-allowed")):
         ask_choice(hub(tmp_path, STUDY), "clinic", TEMPLATES, [COMMON], START.vectors, 0)
 
 
 @pytest.mark.parametrize("start", [np.zeros((2, START.width), np.float32), np.full((3, START.width), 1e6, np.float32)])
 def test_a_start_of_another_shape_or_length_is_refused(tmp_path: Path, start: np.ndarray) -> None:
-    with pytest.raises(SiteRefused, match=r"shape, norm"):
+    with pytest.raises(SiteRefused, check=coded("bad-soft-prompt")):
         ask_choice(hub(tmp_path), "clinic", TEMPLATES, [COMMON], start, 0)
 
 
 def test_what_was_never_chosen_cannot_be_scored(tmp_path: Path) -> None:
-    with pytest.raises(SiteRefused, match="not of the accepted study"):
+    with pytest.raises(SiteRefused, check=coded("unknown-prompt")):
         ask_evaluate(hub(tmp_path), "clinic", [COMMON], "test", (), "h1:" + "0" * 32)
 
 
@@ -86,5 +87,5 @@ def test_a_choice_that_was_not_given_is_refused_by_the_hub(tmp_path: Path, told:
         return Delivered(data, follow(task.known or "0" * 64, ()), ())
 
     asked = Hub(LocalTransport({"clinic": lies}), ASKED.digest(MODEL.info.digest))
-    with pytest.raises(FederationError, match="not given"):
+    with pytest.raises(FederationError, check=coded("not-given")):
         ask_choice(asked, "clinic", TEMPLATES, [COMMON], START.vectors, 0)

@@ -6,6 +6,7 @@ import pytest
 
 from fedprompt.errors import DataError
 from fedprompt.site.folder import SiteFolder
+from tests.coded import coded
 
 
 def test_the_key_is_random_private_and_stays(tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ def test_another_key_does_not_replace_the_one_that_is_there(tmp_path: Path) -> N
     folder = SiteFolder(tmp_path / "one")
     folder.prepare(b"a" * 32)
     folder.prepare(b"a" * 32)
-    with pytest.raises(DataError, match="another key is there"):
+    with pytest.raises(DataError, check=coded("another-key")):
         folder.prepare(b"b" * 32)
     assert folder.key == b"a" * 32
 
@@ -33,21 +34,21 @@ def test_another_key_does_not_replace_the_one_that_is_there(tmp_path: Path) -> N
 @pytest.mark.parametrize("key", [b"", b"short", b"x" * 33])
 def test_a_key_of_another_length_is_never_written(tmp_path: Path, key: bytes) -> None:
     folder = SiteFolder(tmp_path / "one")
-    with pytest.raises(DataError, match="32 bytes"):
+    with pytest.raises(DataError, check=coded("key-length")):
         folder.prepare(key)
     assert not (folder.path / "site.key").exists()
 
 
 def test_a_missing_or_cut_key_is_told(tmp_path: Path) -> None:
     folder = SiteFolder(tmp_path)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, check=coded("cannot-read")):
         _ = folder.key
     (tmp_path / "site.key").write_bytes(b"x" * 31)
-    with pytest.raises(DataError, match="has 32 bytes, this one has 31"):
+    with pytest.raises(DataError, match="31", check=coded("key-length")):
         _ = folder.key
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(DataError, match="cannot be made"):
+    with pytest.raises(DataError, check=coded("cannot-write")):
         SiteFolder(tmp_path / "file" / "site").prepare()

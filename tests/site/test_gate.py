@@ -21,6 +21,7 @@ from fedprompt.verbs.describe import DescribeReply
 from fedprompt.verbs.refusals import Refusal
 from fedprompt.verbs.tune import TuneReply
 from fedprompt.verbs.wire import unpack_reply
+from tests.coded import coded
 
 STUDY = "s1:" + "b" * 32
 TASK = "t1:" + "a" * 32
@@ -104,7 +105,7 @@ def test_a_ledger_that_was_tampered_with_lets_nothing_leave(ledger: Ledger) -> N
     site = gate(ledger)
     site.send(DESCRIBE, question=new())
     ledger.path.write_bytes(ledger.path.read_bytes().replace(b'"tune":30', b'"tune":31'))
-    with pytest.raises(LedgerError, match="line 1"):
+    with pytest.raises(LedgerError, match="line 1", check=coded("damaged", "chain-broken")):
         site.send(DESCRIBE, question=new())
 
 

@@ -15,6 +15,7 @@ from fedprompt.models.chat.replies import ChatReplies
 from fedprompt.site.judge_calls import counted, only_here, recorded
 from fedprompt.site.ledger import Ledger
 from fedprompt.stopping import NEVER, StopToken
+from tests.coded import coded
 
 STUDY = "s1:" + "0" * 32
 SAID = ChatReply("Score: 5", Usage(30, 2))
@@ -102,7 +103,7 @@ def test_what_each_batch_took_is_told_with_its_price_also_of_one_that_breaks_off
 
 def test_without_a_ledger_a_judge_elsewhere_is_not_asked() -> None:
     server = Server(remote=True)
-    with pytest.raises(ModelError, match="runs on another machine"):
+    with pytest.raises(ModelError, check=coded("may-not-be-sent")):
         scorer(Resources(judge=lambda: ChatJudge(server), before_judge=only_here)).score_all(SAMPLES)
     assert server.asked == 0
     here = Server(remote=False)

@@ -13,6 +13,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.personal import OwnPrompts, hidden_id
 from fedprompt.verbs.choosing import candidates, first_best, mixed
+from tests.coded import coded
 from tests.scripted_sites import STUDY
 
 TEMPLATES = [Prompt(template) for template in STUDY.candidates()]
@@ -69,7 +70,7 @@ def test_a_chosen_prompt_comes_back_under_its_own_id_alone(tmp_path: Path) -> No
     (file,) = tmp_path.iterdir()
     assert os.stat(file).st_mode & 0o777 == 0o600
     file.write_bytes(b"\x08")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, check=coded("cannot-read")):
         own.find(name)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from fedprompt.errors import StudyError
 from fedprompt.study.files import MAX_STUDY_BYTES, parse_study, read_study
+from tests.coded import coded
 
 HEAD = "study: s\nfields: [text]\nanswer: {type: choice, labels: [good, bad]}\n"  # three lines
 TALK = 'init: x, messages: [{role: system, content: Say.}, {role: user, content: "%s"}]'
@@ -120,18 +121,18 @@ def test_too_few_labels_are_refused() -> None:
 
 
 def test_files_that_cannot_be_studies_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="cannot be read"):
+    with pytest.raises(StudyError, check=coded("cannot-read")):
         read_study(tmp_path / "none.yaml")
-    with pytest.raises(StudyError, match="is a folder"):
+    with pytest.raises(StudyError, check=coded("not-a-file")):
         read_study(tmp_path)
     latin = tmp_path / "latin.yaml"
     latin.write_bytes("study: Müller".encode("latin-1"))
-    with pytest.raises(StudyError, match=r"not UTF-8 text \(byte 8\)"):
+    with pytest.raises(StudyError, match="byte 8", check=coded("not-utf-8")):
         read_study(latin)
     large = tmp_path / "large.yaml"
     large.write_bytes(b"#" * (MAX_STUDY_BYTES + 1))
-    with pytest.raises(StudyError, match="at most 4,194,304 bytes"):
+    with pytest.raises(StudyError, check=coded("too-large")):
         read_study(large)
     # A device says that it has no bytes, and gives them without end.
-    with pytest.raises(StudyError, match="not a regular file"):
+    with pytest.raises(StudyError, check=coded("not-a-file")):
         read_study(Path("/dev/zero"))

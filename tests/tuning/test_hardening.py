@@ -23,6 +23,7 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 from fedprompt.tuning.hardening import Searched, SearchSettings, project, search_words
 from fedprompt.tuning.word_objective import WordObjective, with_words
+from tests.coded import coded
 
 ANSWER = Answer(type="choice", labels=("yes", "no"))
 TEMPLATE = Template("t", text="{text}{soft} so", words={"yes": " yes", "no": " no"})
@@ -242,11 +243,11 @@ def test_words_take_the_slots_place_and_braces_stay_braces() -> None:
 
 
 def test_nothing_to_measure_on_and_a_weight_below_zero_are_refused() -> None:
-    with pytest.raises(TuningError, match="cases to measure on"):
+    with pytest.raises(TuningError, check=coded("nothing-to-measure")):
         objective(2, cases=())
-    with pytest.raises(TuningError, match="fluency weight"):
+    with pytest.raises(TuningError, check=coded("fluency-weight")):
         objective(2, fluency=-0.1)
-    with pytest.raises(TuningError, match="0 to 10,000 steps"):
+    with pytest.raises(TuningError, check=coded("search-settings")):
         SearchSettings(-1)
 
 

@@ -6,6 +6,7 @@ from fedprompt.errors import PromptError
 from fedprompt.evaluation.cases import Case
 from fedprompt.models.scripted import WINDOW, ScriptedModel
 from fedprompt.tuning.metered import prepare
+from tests.coded import coded
 from tests.scripted_sites import STUDY, cases
 
 MODEL = ScriptedModel()
@@ -34,5 +35,5 @@ def test_a_case_that_is_too_long_is_cut_and_counted() -> None:
 
 
 def test_a_study_without_a_slot_has_nothing_to_prepare() -> None:
-    with pytest.raises(PromptError, match="no soft slot"):
+    with pytest.raises(PromptError, check=coded("no-soft-slot")):
         prepare(MODEL, STUDY.model_copy(update={"soft": None}), cases("a", 3))

@@ -11,6 +11,7 @@ from fedprompt.verbs.choosing import Choice
 from fedprompt.verbs.evaluate import EvaluateTask
 from fedprompt.verbs.score import ScoreReply
 from fedprompt.verbs.wire import pack_reply, pack_task, unpack_reply, unpack_task
+from tests.coded import coded
 from tests.verbs.test_wire import SCORE, STUDY, TASK
 
 PROMPT, HIDDEN = "p1:" + "c" * 32, "h1:" + "d" * 32
@@ -34,7 +35,7 @@ def test_who_chooses_nothing_sends_no_field_that_an_older_hub_or_site_would_refu
 
 @pytest.mark.parametrize("arrays", [{"soft-0": VECTORS}, {"start": VECTORS}, {}])
 def test_who_is_to_choose_is_given_all_that_it_needs(arrays: dict[str, np.ndarray]) -> None:
-    with pytest.raises(EgressRefused, match="expected the arrays"):
+    with pytest.raises(EgressRefused, check=coded("other-arrays")):
         pack_task(CHOOSE, arrays)
 
 
@@ -52,11 +53,11 @@ def test_who_is_to_choose_is_given_all_that_it_needs(arrays: dict[str, np.ndarra
 def test_a_choice_that_is_not_of_the_form_does_not_get_through(choice: object) -> None:
     body = json.loads(json.dumps(REPLY.model_dump(mode="json")))
     data = save({"reply": np.frombuffer(json.dumps({**body, "choice": choice}).encode(), np.uint8)})
-    with pytest.raises(EgressRefused, match="not a reply") as error:
+    with pytest.raises(EgressRefused, check=coded("not-well-formed")) as error:
         unpack_reply(data)
     assert "patient" not in str(error.value)
 
 
 def test_no_array_leaves_with_a_choice() -> None:
-    with pytest.raises(EgressRefused, match="expected the arrays"):
+    with pytest.raises(EgressRefused, check=coded("other-arrays")):
         pack_reply(REPLY, {"own": VECTORS})

@@ -10,6 +10,7 @@ import pytest
 from fedprompt.cli.main import main
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.home import default_home, find_home
+from tests.coded import coded
 
 NOBODY = 12345
 # Without a home directory, and without the right to write where root may; what python needs can still be read.
@@ -104,5 +105,5 @@ def test_a_process_whose_folder_is_gone_is_told(tmp_path: Path, monkeypatch: pyt
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    with pytest.raises(FedPromptError, match="no such file or directory; write the path in full"):
+    with pytest.raises(FedPromptError, check=coded("cannot-read")):
         find_home(Path("home"))

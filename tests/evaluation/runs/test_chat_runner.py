@@ -16,6 +16,7 @@ from fedprompt.prompts.template import Demonstrations, Message, Template
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
 from fedprompt.study.score import Method
+from tests.coded import coded
 
 LABELS = ("positive", "negative")
 CHOICE = Answer(type="choice", labels=LABELS)
@@ -142,7 +143,7 @@ def test_what_is_announced_is_what_is_sent() -> None:
 
 
 def test_what_only_whole_likelihoods_give_is_refused() -> None:
-    with pytest.raises(StudyError, match=r"answer\.prior"):
+    with pytest.raises(StudyError, match=r"answer\.prior", check=coded("needs-whole-likelihoods")):
         run_chat(says([]), [PROMPT], CASES, CHOICE.model_copy(update={"prior": "pmi"}), (), "likelihood")
-    with pytest.raises(ModelError, match="needs a method"):
+    with pytest.raises(ModelError, check=coded("needs-a-method")):
         run_chat(says([]), [PROMPT], CASES, CHOICE, (), None)

@@ -14,6 +14,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Demonstrations, Template
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
+from tests.coded import coded
 
 ANSWER = Answer(type="choice", labels=("yes", "no"))
 
@@ -39,7 +40,7 @@ def test_they_are_the_tune_splits_first_of_each_label_in_turn() -> None:
     assert said(Shown(template(2), TUNE).to(OTHER)) == [("n1", "no"), ("y1", "yes")]
     # Where a label is used up, the others go on.
     assert said(Shown(template(4), TUNE).to(OTHER)) == [("n1", "no"), ("y1", "yes"), ("n2", "no"), ("n3", "no")]
-    with pytest.raises(DataError, match="shows 5 cases and the tune split has 4"):
+    with pytest.raises(DataError, match=r"\b5\b.*\b4\b", check=coded("too-few-cases")):
         Shown(template(5), TUNE)
     assert Shown(Template("t", text="{text}"), []).to(OTHER) == ()
 
@@ -49,7 +50,7 @@ def test_a_tune_case_is_shown_others_and_the_rest_see_what_they_saw() -> None:
     assert said(shown.to(TUNE[0])) == [("n2", "no"), ("y1", "yes")]
     assert said(shown.to(TUNE[2])) == [("n1", "no"), ("n2", "no")]
     assert said(shown.to(TUNE[1])) == said(shown.to(OTHER))
-    with pytest.raises(DataError, match="without a case itself and those of its group the tune split has 3"):
+    with pytest.raises(DataError, match=r"\b3\b", check=coded("too-few-cases")):
         Shown(template(4), TUNE).to(TUNE[0])
 
 

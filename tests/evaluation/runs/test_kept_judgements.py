@@ -18,6 +18,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
+from tests.coded import coded
 from tests.evaluation.test_judge import Replies
 
 SAY, SHOUT = (Prompt(Template(verb, text=f"{verb} {{text}}")) for verb in ("say", "shout"))
@@ -160,7 +161,7 @@ def test_a_text_too_long_for_the_window_is_cut_and_counted(tmp_path: Path) -> No
     asked = model.asked[0]
     # The instruction stays, and so does the room for the text that is to be written.
     assert asked.startswith("say word") and len(asked.split()) <= WINDOW - EXACT.max_tokens
-    with pytest.raises(ModelError, match="window"):
+    with pytest.raises(ModelError, check=coded("window")):
         run(tmp_path, ScriptedAll(), [Prompt(Template("long", text="word " * WINDOW + "{text}"))], cases=cases)
 
 

@@ -17,6 +17,7 @@ from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.template import Template
 from fedprompt.study.labels import KEPT
 from fedprompt.study.schema import Answer, DemonstrationsSpec, Soft, Study, TemplateSpec
+from tests.coded import coded
 
 LEAVE = ("time off", "sick leave", "time off status")
 PLAIN = TemplateSpec(name="plain", text="{text}\nIntent:")
@@ -41,7 +42,7 @@ def test_pairs_are_named_for_the_templates_that_have_them() -> None:
 
 
 def test_labels_of_the_same_tokens_are_refused_before_anything_is_run() -> None:
-    with pytest.raises(ModelError, match=r"template 'plain': .* 'Yes' and 'yes' are the same tokens .* under 'words:'"):
+    with pytest.raises(ModelError, match=r"'plain'.*'Yes'.*'yes'", check=coded("same-tokens")):
         label_pairs(ScriptedModel(), study(("Yes", "yes"), (PLAIN,)))
 
 

@@ -19,6 +19,7 @@ from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Demonstrations, Template
 from fedprompt.study.schema import Answer
+from tests.coded import coded
 
 ANSWER = Answer(type="choice", labels=("yes", "no"))
 ONE = Prompt(Template("one", text="{text}:").with_words(ANSWER.labels))
@@ -108,7 +109,7 @@ def test_over_nothing_nothing_is_run() -> None:
 
 
 def test_an_answer_that_is_no_label_names_its_line_and_not_its_text() -> None:
-    with pytest.raises(DataError, match="line 7: the answer is not a label") as caught:
+    with pytest.raises(DataError, match="line 7", check=coded("unknown-label")) as caught:
         true_labels([*CASES, case("Mrs Smith", line=7)], ANSWER)
     assert "Smith" not in str(caught.value)
 

@@ -19,6 +19,7 @@ from fedprompt.models.assets.unpack import Part, take_out
 from fedprompt.stopping import Stopped, StopToken
 from fedprompt.workspace.assets import assets_ready, list_assets
 from fedprompt.workspace.home import Home
+from tests.coded import coded
 
 pytestmark = pytest.mark.whole
 
@@ -116,7 +117,7 @@ def test_a_folder_that_lost_a_file_is_not_ready_and_is_made_anew(tmp_path: Path,
     registry, home = registry_of(make_wheel(index)), tmp_path / "home"
     pull(home, registry=registry, backoff=())
     (asset_folder(home, "tiny", registry) / "words.txt").unlink()
-    with pytest.raises(AssetError, match="fedprompt assets pull"):
+    with pytest.raises(AssetError, check=coded("assets-not-ready")):
         asset_folder(home, "tiny", registry)
     pull(home, registry=registry, backoff=())
     assert (asset_folder(home, "tiny", registry) / "words.txt").read_bytes() == TEXT
@@ -125,7 +126,7 @@ def test_a_folder_that_lost_a_file_is_not_ready_and_is_made_anew(tmp_path: Path,
 def test_another_file_under_the_pinned_name_is_refused_at_once(tmp_path: Path, index: Path) -> None:
     registry = registry_of(make_wheel(tmp_path / "true"))
     make_wheel(index, b"something else\n")
-    with pytest.raises(AssetError, match=r"'tiny'.*SHA-256 differs"):
+    with pytest.raises(AssetError, match="'tiny'", check=coded("asset-not-the-pinned")):
         pull(tmp_path / "home", registry=registry, backoff=(60.0,))
     assert installed(tmp_path / "home", registry) == ()
     assert left_over(tmp_path / "home") == []
@@ -143,14 +144,14 @@ def test_no_network_is_one_sentence_that_names_the_mirror_and_the_command(tmp_pa
 
 def test_a_part_past_its_bound_is_refused_and_nothing_becomes_ready(tmp_path: Path, index: Path) -> None:
     registry = registry_of(make_wheel(index, b"x" * 101), limit=100)
-    with pytest.raises(AssetError, match="larger than the 100 bytes"):
+    with pytest.raises(AssetError, check=coded("too-large")):
         pull(tmp_path / "home", registry=registry, backoff=())
     assert installed(tmp_path / "home", registry) == ()
 
 
 @pytest.mark.parametrize("target", ["../climbed.txt", "/climbed.txt", "a/../../b", "", "..\\b", "c:b"])
 def test_a_part_cannot_be_written_outside_its_folder(target: str) -> None:
-    with pytest.raises(AssetError, match="outside its folder"):
+    with pytest.raises(AssetError, check=coded("outside-folder")):
         Part("words.txt", target, 10)
 
 
@@ -174,14 +175,14 @@ def test_a_link_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
         link = tarfile.TarInfo("words.txt")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
         tar.addfile(link)
-    with pytest.raises(AssetError, match="not a plain file"):
+    with pytest.raises(AssetError, check=coded("not-a-file")):
         take_out("tiny", archive, (Part("words.txt", "words.txt", 100),), tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["broken.whl", "broken.tar.gz"])
 def test_bytes_that_are_no_archive_are_refused_in_a_sentence(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"neither zip nor tar")
-    with pytest.raises(AssetError, match="cannot be read"):
+    with pytest.raises(AssetError, check=coded("asset-damaged")):
         take_out("tiny", tmp_path / name, (Part("words.txt", "words.txt", 100),), tmp_path / "out")
 
 
@@ -214,17 +215,17 @@ def test_a_pull_that_is_stopped_leaves_nothing_half_done(tmp_path: Path, index: 
 
 def test_an_asset_larger_than_the_disk_is_refused_before_it_is_fetched(tmp_path: Path, index: Path) -> None:
     asset = replace(registry_of(make_wheel(tmp_path / "true"))["tiny"], converted_size=10**18)
-    with pytest.raises(AssetError, match=r"only \d+ MB are free"):
+    with pytest.raises(AssetError, check=coded("disk-full")):
         pull(tmp_path / "home", registry={"tiny": asset}, backoff=(60.0,))
 
 
 def test_an_unknown_name_gives_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(AssetError, match="did you mean 'vader-text'"):
+    with pytest.raises(AssetError, match="'vader-text'", check=coded("unknown-asset")):
         pull(tmp_path, ["vader-txt"])
 
 
 def test_a_home_without_assets_says_how_to_fetch_them(tmp_path: Path) -> None:
-    with pytest.raises(AssetError, match=r"'vader-text' is not ready.*'fedprompt assets pull'"):
+    with pytest.raises(AssetError, match="'vader-text'", check=coded("assets-not-ready")):
         asset_folder(tmp_path, "vader-text")
     assert not assets_ready(Home(tmp_path))
     assert [row.ready for row in list_assets(Home(tmp_path))] == [False, False, False]
@@ -245,7 +246,7 @@ def test_a_conversion_that_fails_is_one_sentence(tmp_path: Path, monkeypatch: py
     (blocked / "torch.py").write_text("raise ImportError('no torch here', name='torch')\n")
     monkeypatch.setenv("PYTHONPATH", str(blocked))
     (tmp_path / "x.gguf").write_bytes(b"GGUF")
-    with pytest.raises(AssetError, match=r"'tiny' could not be converted.*'torch'") as caught:
+    with pytest.raises(AssetError, match=r"'tiny'.*'torch'", check=coded("asset-not-converted")) as caught:
         gguf_conversion.run_conversion("tiny", tmp_path / "x.gguf", tmp_path / "dst", 10, lambda done, left: None)
     assert "Traceback" not in str(caught.value)
     assert "\n" not in str(caught.value)

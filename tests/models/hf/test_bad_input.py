@@ -8,6 +8,7 @@ from fedprompt.errors import ModelError
 from fedprompt.models.hf.model import HFModel
 from fedprompt.models.protocols import ChoiceQuery
 from fedprompt.prompts.template import Template
+from tests.coded import coded
 from tests.models.hf.test_families import plain
 from tests.models.tiny import model, tokenizer
 
@@ -56,7 +57,7 @@ def test_an_empty_text_is_a_case_like_any_other(family: str) -> None:
 
 def test_a_prompt_without_any_token_is_refused() -> None:
     lm = model("llama")  # its tokenizer begins no text with a token of its own
-    with pytest.raises(ModelError, match="a prompt is empty: this model needs at least one token"):
+    with pytest.raises(ModelError, check=coded("empty-prompt")):
         lm.choices([ChoiceQuery(Template("t", text="{text}").render({"text": ""}), ("good", "bad"))])
 
 

@@ -10,6 +10,7 @@ from fedprompt.models.hf.encoding import Encoder
 from fedprompt.models.protocols import ChoiceQuery, Decoding, GenerateQuery
 from fedprompt.prompts.rendered import SOFT
 from fedprompt.prompts.template import Demonstrations, Message, Template
+from tests.coded import coded
 from tests.models.hf.test_families import plain, soft_for
 from tests.models.tiny import model, tokenizer
 
@@ -123,17 +124,17 @@ TWICE = "{% for m in messages %}<{{ m.content }}{{ m.content }}>{% endfor %}"
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "code", "names"),
     [
-        (NO_SYSTEM, r"does not take messages of the roles system, user, assistant, user \(System role not supported\)"),
-        (FORGETS, "leaves a message out or repeats it"),
-        (TWICE, "leaves a message out or repeats it"),
-        (None, "has no chat format; write the template as text"),
+        (NO_SYSTEM, "chat-format-refuses", "System role not supported"),
+        (FORGETS, "chat-format-refuses", ""),
+        (TWICE, "chat-format-refuses", ""),
+        (None, "no-chat-format", ""),
     ],
 )
-def test_a_format_that_cannot_hold_the_messages_says_what_to_do(source: str | None, said: str) -> None:
+def test_a_format_that_cannot_hold_the_messages_says_what_to_do(source: str | None, code: str, names: str) -> None:
     encoder = Encoder(Format(source), 512)
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, check=coded(code, names=names)):
         encoder.choices([(TALK.render({"text": "quixotry"}), LABELS, 0)])
 
 

@@ -15,6 +15,7 @@ from fedprompt.prompts.template import Demonstrations, Template
 from fedprompt.study.schema import Answer
 from fedprompt.workspace.answers.answering import answer_case, default_answer
 from fedprompt.workspace.exported import ExportedPrompts
+from tests.coded import coded
 
 WORDS = {"positive": " good indeed", "negative": " bad"}
 PROMPT = Prompt(Template("t", text="{text} =", words=WORDS))
@@ -52,9 +53,9 @@ def test_without_label_words_the_answer_is_text() -> None:
 
 def test_demonstrations_and_missing_fields_are_said() -> None:
     shown = Prompt(Template("t", text="{demonstrations}{text}", words=WORDS, demonstrations=Demonstrations(1)))
-    with pytest.raises(PromptError, match="shows a site's own demonstrations"):
+    with pytest.raises(PromptError, check=coded("sites-demonstrations")):
         answer_case(ScriptedModel(), shown, FIELDS, default_answer(shown))
-    with pytest.raises(PromptError, match="the field 'text'"):
+    with pytest.raises(PromptError, match="'text'", check=coded("field-missing")):
         answer_case(ScriptedModel(), PROMPT, {}, default_answer(PROMPT))
 
 
@@ -65,5 +66,5 @@ def test_an_exported_prompt_is_read_as_its_export_says(tmp_path: Path) -> None:
     opened = ExportedPrompts.open(path, "scripted", tmp_path / "home")
     wanted = _shares(_sums("a good day") / np.array([len("good indeed"), len("bad")]))
     assert opened.answer(PROMPT.id, FIELDS).probabilities == pytest.approx(wanted)
-    with pytest.raises(ExportError, match="holds no prompt p1:0"):
+    with pytest.raises(ExportError, match="p1:0", check=coded("no-such-prompt")):
         opened.answer("p1:0", FIELDS)

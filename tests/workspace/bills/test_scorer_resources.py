@@ -9,6 +9,7 @@ from fedprompt.errors import AssetError, ModelError, StudyError
 from fedprompt.workspace.bills.scorer_resources import JUDGE, scorer_resources
 from fedprompt.workspace.local.scoring import score
 from fedprompt.workspace.workspace import Workspace
+from tests.coded import coded
 from tests.new_bank import new_workspace
 
 STUDY = """\
@@ -40,7 +41,7 @@ def test_nothing_is_loaded_before_it_is_asked_for(tmp_path: Path, monkeypatch: p
     monkeypatch.delenv(JUDGE, raising=False)
     found = scorer_resources(tmp_path)
     assert found.judge is None and found.encoder is not None
-    with pytest.raises(AssetError, match="fedprompt assets pull"):
+    with pytest.raises(AssetError, check=coded("assets-not-ready")):
         found.encoder()
     monkeypatch.setenv(JUDGE, "chat:nobody")
     named = scorer_resources(tmp_path)
@@ -58,12 +59,12 @@ def test_a_study_of_free_text_is_scored_and_what_was_not_judged_is_told(ws: Work
 
 
 @pytest.mark.parametrize(
-    ("scorer", "said"),
-    [("judge", r"study\.yaml line 4, answer\.scorers\.0\.rubric: is missing"), ("exakt", "did you mean 'exact'")],
+    ("scorer", "code", "names"),
+    [("judge", "does-not-fit", "study.yaml line 4, answer.scorers.0.rubric"), ("exakt", "does-not-fit", "'exact'")],
 )
 def test_what_is_wrong_with_a_scorer_is_told_before_a_word_is_written(
-    ws: Workspace, tmp_path: Path, scorer: str, said: str
+    ws: Workspace, tmp_path: Path, scorer: str, code: str, names: str
 ) -> None:
     study, data = write(tmp_path, scorer)
-    with pytest.raises(StudyError, match=said):
+    with pytest.raises(StudyError, check=coded(code, names=names)):
         score(ws, study, data)

@@ -9,6 +9,7 @@ from fedprompt.errors import DataError
 from fedprompt.evaluation.column_map import Columns
 from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, make_worker, split_cases
+from tests.coded import coded
 from tests.scripted_sites import MODEL, STUDY, cases, worker, write_cases
 
 
@@ -40,7 +41,7 @@ def test_the_cut_is_kept_and_the_files_order_decides_nothing(folder: SiteFolder)
 
 
 def test_too_few_cases_are_told_split_by_split(folder: SiteFolder) -> None:
-    with pytest.raises(DataError, match=r"a.csv: site 'a' has too few distinct cases \(tune has \d+ and needs 10"):
+    with pytest.raises(DataError, match=r"a\.csv.*'a'.*10", check=coded("too-few-cases")):
         make_worker(name="a", folder=folder, study=STUDY, model=MODEL, cases=cases("a", 20), where="a.csv")
 
 

@@ -19,6 +19,7 @@ from fedprompt.workspace.home import find_home
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.results.shown import ShownWork
 from fedprompt.workspace.workspace import open_workspace
+from tests.coded import coded
 from tests.new_bank import new_workspace
 
 pytestmark = pytest.mark.whole
@@ -176,7 +177,7 @@ def test_the_demos_study_takes_its_settings() -> None:
 
 def test_without_its_text_it_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "machine.json").write_text('{"dtype": "float32", "threads": 1}')
-    with new_workspace(tmp_path) as ws, pytest.raises(AssetError, match="fedprompt assets pull"):
+    with new_workspace(tmp_path) as ws, pytest.raises(AssetError, check=coded("assets-not-ready")):
         demo(ws, SETTINGS)
 
 
@@ -193,9 +194,9 @@ def test_a_source_is_its_clear_sentences_once_each(tmp_path: Path) -> None:
         ("one two tabs", "positive", 8),
     ]
     (tmp_path / "x.txt").write_text("nothing\n")
-    with pytest.raises(AssetError, match="no rated sentence"):
+    with pytest.raises(AssetError, check=coded("asset-damaged")):
         read_source(tmp_path, source)
-    with pytest.raises(AssetError, match="cannot be read"):
+    with pytest.raises(AssetError, check=coded("assets-not-ready")):
         read_source(tmp_path, Source("y", "none", "y.txt"))
 
 

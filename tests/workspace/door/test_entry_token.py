@@ -8,6 +8,7 @@ import pytest
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.door.entry_token import FILE, entry_of
 from fedprompt.workspace.home import Home
+from tests.coded import coded
 
 
 def test_the_token_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
@@ -57,12 +58,12 @@ def test_the_token_and_the_cookie_are_in_no_log_of_the_object(tmp_path: Path) ->
 def test_a_file_without_a_token_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     (tmp_path / FILE).chmod(0o600)
-    with pytest.raises(FedPromptError, match="holds no token; take the file away"):
+    with pytest.raises(FedPromptError, check=coded("no-token")):
         entry_of(Home(tmp_path), 8501)
 
 
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     entry_of(Home(tmp_path), 8501)
     (tmp_path / FILE).chmod(0o644)
-    with pytest.raises(FedPromptError, match="can be read by others"):
+    with pytest.raises(FedPromptError, check=coded("others-can-read")):
         entry_of(Home(tmp_path), 8501)

@@ -21,6 +21,7 @@ from fedprompt.workspace.exchange.readings import reading_of
 from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import Workspace
+from tests.coded import coded
 from tests.new_bank import new_workspace
 
 pytestmark = pytest.mark.whole
@@ -243,15 +244,15 @@ def test_vectors_of_another_tool_are_bound_to_a_model_that_a_study_names(
 
 
 def test_what_cannot_be_written_is_said(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="did you mean 'bundle'"):
+    with pytest.raises(ExportError, match="'bundle'", check=coded("unknown-format")):
         export_prompts(ws, [ids["plain"]], "bundel", tmp_path / "x")
-    with pytest.raises(ExportError, match="no prompt was chosen"):
+    with pytest.raises(ExportError, check=coded("no-prompt-chosen")):
         export_prompts(ws, [], "bundle", tmp_path / "x")
-    with pytest.raises(ExportError, match="take any-slot instead"):
+    with pytest.raises(ExportError, match="any-slot", check=coded("cannot-hold")):
         export_prompts(ws, [ids["inside"]], "peft", tmp_path / "x")
-    with pytest.raises(ExportError, match="the model is not on this machine"):
+    with pytest.raises(ExportError, check=coded("model-not-here")):
         export_prompts(ws, [ids["inside"]], "any-slot", tmp_path / "x")
-    with pytest.raises(BankError, match="holds no prompt"):
+    with pytest.raises(BankError, check=coded("no-such-prompt")):
         export_prompts(ws, ["p1:" + "0" * 32], "bundle", tmp_path / "x")
     assert not (tmp_path / "x").exists()
 
@@ -262,7 +263,7 @@ def test_a_damaged_file_leaves_the_bank_as_it_was(ws: Workspace, ids: dict[str, 
     body["prompts"][-1]["name"] = "changed"
     (path / "bank.json").write_text(json.dumps(body))
     with new_workspace(tmp_path / "other") as other:
-        with pytest.raises(ExportError, match=r"bank\.json does not have its SHA-256"):
+        with pytest.raises(ExportError, match=r"bank\.json", check=coded("another-content")):
             import_file(other, path)
         assert other.bank.prompts() == ()
 
@@ -328,23 +329,23 @@ def _newer(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "message"),
+    ("harm", "code"),
     [
-        (_links, "is a link"),
-        (_pickle, "may hold a pickle"),
-        (_truncate, "does not have its SHA-256"),
-        (_newer, "version 2 and this fedprompt reads up to 1"),
-        (lambda path: (path / "extra.sh").write_text("x"), "no file of a bundle"),
-        (lambda path: (path / "bank.json").unlink(), "nothing that fedprompt can import"),
+        (_links, "link"),
+        (_pickle, "pickle"),
+        (_truncate, "another-content"),
+        (_newer, "newer-version"),
+        (lambda path: (path / "extra.sh").write_text("x"), "stray-file"),
+        (lambda path: (path / "bank.json").unlink(), "nothing-to-import"),
     ],
 )
 def test_a_hostile_export_is_refused_and_changes_nothing(
-    ws: Workspace, ids: dict[str, str], tmp_path: Path, harm: Callable[[Path], object], message: str
+    ws: Workspace, ids: dict[str, str], tmp_path: Path, harm: Callable[[Path], object], code: str
 ) -> None:
     path = export_prompts(ws, list(ids.values()), "bundle", tmp_path / "b").path
     harm(path)
     with new_workspace(tmp_path / "other") as other:
-        with pytest.raises(ExportError, match=message):
+        with pytest.raises(ExportError, check=coded(code)):
             import_file(other, path)
         assert other.bank.prompts() == ()
 
@@ -352,7 +353,7 @@ def test_a_hostile_export_is_refused_and_changes_nothing(
 def test_a_format_can_be_named_where_looks_do_not_tell(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
     path = export_prompts(ws, [ids["plain"]], "langfuse", tmp_path / "p.json").path
     assert import_file(ws, path, "langfuse").prompts == (ids["plain"],)
-    with pytest.raises(ExportError, match="not a LangChain prompt"):
+    with pytest.raises(ExportError, check=coded("not-this-format")):
         import_file(ws, path, "langchain")
 
 

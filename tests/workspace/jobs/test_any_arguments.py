@@ -17,6 +17,7 @@ from fedprompt.workspace.jobs.kinds import kinds
 from fedprompt.workspace.workspace import open_workspace
 from tests.cli.anything import NUMBERS, ODD, WORDS, any_file
 from tests.cli.test_any_words import alone, quiet, scored_home
+from tests.coded import coded
 from tests.scripted_sites import write_cases, write_study
 
 NAMES = sorted(kind.name for kind in kinds())
@@ -102,22 +103,22 @@ def test_every_job_ends_in_a_sentence_whatever_it_is_given(
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_what_a_kind_does_not_take_is_refused_by_name(kind: str) -> None:
-    with pytest.raises(JobError, match="does not take 'odd'"):
+    with pytest.raises(JobError, match="'odd'", check=coded("unknown-argument")):
         check_arguments(kind, {"odd": 1})
 
 
 @pytest.mark.parametrize(
-    ("kind", "arguments", "said"),
+    ("kind", "arguments", "code", "names"),
     [
-        ("score", {"data": "x.csv"}, "needs 'study'"),
-        ("score", {"study": "s", "data": "x", "seed": -1}, "'seed' of a score job must be a whole number"),
-        ("score", {"study": "s", "data": "x", "seed": True}, "'seed' of a score job must be a whole number"),
-        ("score", {"study": "s", "data": "x", "split": "all"}, "must be one of tune, validation, test"),
-        ("federate", {"study": "s", "sites": ["a"]}, "must be sites, each with a file"),
-        ("harden", {"prompt": "p", "data": "x", "fluency": float("nan")}, "must be a number of 0 or more"),
-        ("search", {"text": "x"}, "needs 'limit'"),
+        ("score", {"data": "x.csv"}, "argument-missing", "'study'"),
+        ("score", {"study": "s", "data": "x", "seed": -1}, "argument-out-of-bounds", "'seed'"),
+        ("score", {"study": "s", "data": "x", "seed": True}, "argument-out-of-bounds", "'seed'"),
+        ("score", {"study": "s", "data": "x", "split": "all"}, "argument-out-of-bounds", "'split'"),
+        ("federate", {"study": "s", "sites": ["a"]}, "argument-out-of-bounds", "'sites'"),
+        ("harden", {"prompt": "p", "data": "x", "fluency": float("nan")}, "argument-out-of-bounds", "'fluency'"),
+        ("search", {"text": "x"}, "argument-missing", "'limit'"),
     ],
 )
-def test_a_wrong_argument_is_named(kind: str, arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(JobError, match=said):
+def test_a_wrong_argument_is_named(kind: str, arguments: dict[str, Any], code: str, names: str) -> None:
+    with pytest.raises(JobError, check=coded(code, names=names)):
         check_arguments(kind, arguments)

@@ -7,6 +7,7 @@ import pytest
 from fedprompt.errors import JobError
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.jobs.queue import JobQueue
+from tests.coded import coded
 from tests.damages import DAMAGES, full_disk
 
 
@@ -53,10 +54,10 @@ def test_what_another_process_began_anew_is_not_put_aside_again(home: Home) -> N
 def test_a_folder_in_its_place_is_told_in_a_sentence(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.queue.mkdir()
-    with pytest.raises(JobError, match=r"queue\.db cannot be .*\(.*(folder|directory)"):
+    with pytest.raises(JobError, match=r"queue\.db.*(folder|directory)", check=coded("cannot-read")):
         JobQueue(home, "long")
 
 
 def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
-    with full_disk(), pytest.raises(JobError, match=r"queue\.db cannot be read or written .* free some disk"):
+    with full_disk(), pytest.raises(JobError, match=r"queue\.db", check=coded("cannot-read")):
         JobQueue(Home(tmp_path), "long").put("j")

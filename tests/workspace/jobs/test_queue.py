@@ -10,6 +10,7 @@ import pytest
 from fedprompt.errors import JobError
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.jobs.queue import JobQueue
+from tests.coded import coded
 
 
 def test_jobs_come_out_in_order_and_once(tmp_path: Path) -> None:
@@ -46,11 +47,11 @@ def test_a_foreign_message_is_refused_and_gone(tmp_path: Path, body: bytes) -> N
             connection.execute("insert into task (queue, data) values ('fedprompt-long', ?)", (body,))
         connection.close()
         queue.put("j-1")
-        with pytest.raises(JobError, match="did not write"):
+        with pytest.raises(JobError, check=coded("foreign-message")):
             queue.take()
         assert queue.take() == "j-1"
 
 
 def test_an_unknown_lane_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(JobError, match="lanes are long and quick"):
+    with pytest.raises(JobError, check=coded("unknown-lane")):
         JobQueue(Home(tmp_path), "fast")

@@ -16,6 +16,7 @@ from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.ranking.comparing import compare_scores
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import KEY, ChatServer, serve, write_models
+from tests.coded import coded
 from tests.workspace import chat_study
 from tests.workspace.chat_study import GENERATE, files, number
 
@@ -49,7 +50,7 @@ def test_a_judge_elsewhere_is_in_the_ledger_before_it_is_asked(
     assert ledger.entries() == () and 1 < len(asked) == len(server.sent) <= 20
     monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
     write_models(ws.home.path, "http://judge.example/v1", f'key = "{KEY}"')
-    with pytest.raises(ModelError, match="may not be sent there"):
+    with pytest.raises(ModelError, check=coded("may-not-be-sent")):
         score(ws, *paths, model="scripted")
     write_models(ws.home.path, "http://judge.example/v1", f'key = "{KEY}"', 'allow = ["http://judge.example"]')
     again = score(ws, *paths, model="scripted")

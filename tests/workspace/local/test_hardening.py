@@ -15,6 +15,7 @@ from fedprompt.workspace.local.tuning import tune
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.ranking.ranking_page import Filter, ranking_page
 from fedprompt.workspace.workspace import Workspace
+from tests.coded import coded
 from tests.new_bank import new_workspace
 from tests.scripted_sites import MODEL, STUDY, write_cases, write_study
 
@@ -88,11 +89,11 @@ def test_what_has_no_vectors_or_no_study_or_another_model_is_refused(tmp_path: P
     with new_workspace(tmp_path / "home") as ws:
         soft, data = tuned(ws, tmp_path)
         words = harden(ws, soft, data, steps=0).prompt
-        with pytest.raises(FedPromptError, match="words already"):
+        with pytest.raises(FedPromptError, check=coded("words-of-its-own")):
             harden(ws, words, data)
         template = STUDY.soft_template()
         stray = ws.bank.record_prompt(Prompt(template, MODEL.text_init("a b", 2)), study=None, origin="import")
-        with pytest.raises(FedPromptError, match="came without a study"):
+        with pytest.raises(FedPromptError, check=coded("came-without-study")):
             harden(ws, stray, data)
         study = ws.bank.prompt_row(soft).study
         foreign = Prompt(template, SoftPrompt(MODEL.text_init("a b", 2).vectors, "sha256:other"))

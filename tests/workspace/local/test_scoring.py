@@ -12,6 +12,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.local.scoring import OWN_SITE, score
 from fedprompt.workspace.progress import Progress
+from tests.coded import coded
 from tests.new_bank import new_workspace
 from tests.scripted_sites import STUDY, write_cases, write_study
 
@@ -55,7 +56,7 @@ def test_another_split_and_another_files_columns(tmp_path: Path) -> None:
 
 
 def test_an_empty_split_is_told(tmp_path: Path) -> None:
-    with new_workspace(tmp_path / "home") as ws, pytest.raises(DataError, match="the test split is empty"):
+    with new_workspace(tmp_path / "home") as ws, pytest.raises(DataError, check=coded("empty-split")):
         score(ws, write_study(tmp_path / "s.yaml"), write_cases(tmp_path / "a.csv", "a", 2), split="test")
 
 

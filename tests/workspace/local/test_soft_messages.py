@@ -24,6 +24,7 @@ from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.rounds.forecast import forecast
 from fedprompt.workspace.site.study import site_study_show
 from fedprompt.workspace.workspace import Workspace, open_workspace
+from tests.coded import coded
 from tests.models.tiny import model, tokenizer
 
 pytestmark = pytest.mark.slow
@@ -110,11 +111,11 @@ def test_formats_that_cannot_hold_it_say_why_and_a_bundle_brings_it_back(done: D
     ws, found, _, _ = done
     soft = found.prompts.federated
     for format_ in ("peft", "any-slot", "vllm"):
-        with pytest.raises(ExportError, match=r"its soft slot stands in a chat message.*take bundle instead"):
+        with pytest.raises(ExportError, match="bundle", check=coded("cannot-hold")):
             export_prompts(ws, [soft], format_, tmp_path / format_)
-    with pytest.raises(ExportError, match=r"vectors.*take bundle instead"):
+    with pytest.raises(ExportError, match="bundle", check=coded("cannot-hold")):
         export_prompts(ws, [soft], "langchain", tmp_path / "l.json")
-    with pytest.raises(ExportError, match="shows demonstrations, which are a site's own"):
+    with pytest.raises(ExportError, check=coded("cannot-hold")):
         export_prompts(ws, [soft], "promptfoo", tmp_path / "p.zip")
     written = export_prompts(ws, [soft], "bundle", tmp_path / "b.zip")
     card = export_prompts(ws, [soft], "card", tmp_path / "card.md").path.read_text(encoding="utf-8")
@@ -156,12 +157,15 @@ def test_a_model_without_a_chat_format_is_refused_before_any_site_is_asked(tmp_p
             lambda: forecast(ws, study, dict(data)),
             lambda: time_tuning(ws, study, data["bank"]),
         ):
-            with pytest.raises(ModelError, match="has no chat format; write the template as text"):
+            with pytest.raises(ModelError, check=coded("no-chat-format")):
                 begin()
         assert not ws.bank.runs(kind="federate")
 
 
 def test_a_site_with_too_few_cases_to_show_is_told_before_any_work(tmp_path: Path) -> None:
     study, data = files(tmp_path, count=8)  # 8 cases to tune on, and each is shown others alone
-    with open_workspace(tmp_path / "home") as ws, pytest.raises(DataError, match=r"bank.csv: site 'bank': .*'demonstr"):
+    with (
+        open_workspace(tmp_path / "home") as ws,
+        pytest.raises(DataError, match=r"bank\.csv.*'bank'", check=coded("too-few-cases")),
+    ):
         federate(ws, study, data)

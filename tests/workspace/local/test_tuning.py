@@ -11,6 +11,7 @@ from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.local.tuning import tune
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import open_workspace
+from tests.coded import coded
 from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases, write_study
 
@@ -95,5 +96,5 @@ def test_a_run_that_stopped_goes_on(tmp_path: Path) -> None:
 def test_a_study_without_a_slot_cannot_be_tuned(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("".join(line for line in TEXT.splitlines(True) if not line.startswith("soft:")))
-    with new_workspace(tmp_path / "home") as ws, pytest.raises(PromptError, match="no 'soft:' part"):
+    with new_workspace(tmp_path / "home") as ws, pytest.raises(PromptError, check=coded("no-soft-part")):
         tune(ws, path, write_cases(tmp_path / "a.csv", "a"))

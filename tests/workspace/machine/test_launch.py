@@ -18,6 +18,7 @@ from fedprompt.workspace.liveness import is_alive
 from fedprompt.workspace.machine.launch import check_address, first_jobs, free_port, launch, web_root
 from fedprompt.workspace.machine.sign_in import SignIn
 from fedprompt.workspace.workspace import open_workspace
+from tests.coded import coded
 from tests.new_bank import new_workspace
 
 pytestmark = pytest.mark.whole
@@ -31,7 +32,7 @@ def taken(port: int = 0) -> socket.socket:
 
 
 def test_a_taken_port_is_refused_when_it_was_asked_for() -> None:
-    with taken() as held, pytest.raises(JobError, match="is taken; choose another with --port"):
+    with taken() as held, pytest.raises(JobError, check=coded("port-taken")):
         free_port(held.getsockname()[1])
 
 
@@ -45,7 +46,7 @@ def test_the_next_free_port_is_taken_and_said() -> None:
 
 
 def test_an_unknown_role_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    with pytest.raises(JobError, match="alone, site, hub"):
+    with pytest.raises(JobError, check=coded("unknown-role")):
         launch(tmp_path / "home", role="king")
     assert not (tmp_path / "home").exists()
 
@@ -55,7 +56,7 @@ def test_an_address_that_others_reach_is_refused_before_anything_starts_unless_p
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
-    with pytest.raises(JobError, match=r"nobody has to sign in; write an \[auth\] section"):
+    with pytest.raises(JobError, check=coded("nobody-signs-in")):
         launch(tmp_path / "home", address=address)
     assert not (tmp_path / "home" / "bank.db").exists()
     check_address(address, SignIn(("default",), "https://prompts.example.org"))
@@ -74,7 +75,7 @@ def test_a_section_that_lacks_something_is_refused_on_loopback_too(
 
 
 def test_an_address_that_this_machine_does_not_have_is_said() -> None:
-    with pytest.raises(JobError, match=r"this machine has no address 192\.0\.2\.7"):
+    with pytest.raises(JobError, match=r"192\.0\.2\.7", check=coded("no-such-address")):
         free_port(None, address="192.0.2.7")
 
 
@@ -98,7 +99,10 @@ def test_a_demo_that_waits_already_is_not_queued_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", ["{", "[1]"])
 def test_malformed_demo_options_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str) -> None:
     monkeypatch.setenv("FEDPROMPT_DEMO_OPTIONS", options)
-    with new_workspace(tmp_path) as ws, pytest.raises(JobError, match="FEDPROMPT_DEMO_OPTIONS"):
+    with (
+        new_workspace(tmp_path) as ws,
+        pytest.raises(JobError, match="FEDPROMPT_DEMO_OPTIONS", check=coded("demo-options")),
+    ):
         first_jobs(ws)
 
 

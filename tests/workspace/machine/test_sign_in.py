@@ -9,6 +9,7 @@ import pytest
 
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.machine.sign_in import is_loopback, read_sign_in, secrets_files, sign_in_of
+from tests.coded import coded
 
 AUTH = {
     "redirect_uri": "https://prompts.example.org/oauth2callback",
@@ -53,33 +54,33 @@ def test_whatever_the_section_lacks_is_named(key: str, value: object) -> None:
     auth = {**AUTH, key: value}
     if value is None:
         del auth[key]
-    with pytest.raises(FedPromptError, match=f"has no {key}"):
+    with pytest.raises(FedPromptError, match=key, check=coded("sign-in-incomplete")):
         sign_in_of({"auth": auth})
 
 
 @pytest.mark.parametrize(
-    ("auth", "said"),
+    ("auth", "code", "names"),
     [
-        ({}, "has no redirect_uri"),
-        ("yes", "is no section"),
-        ({**OURS, "google": {"client_id": "x"}}, r"\[auth.google\] in secrets.toml has no client_secret"),
-        ({**OURS, "my_own": THEIRS}, "no provider's name with '_'"),
-        ({**AUTH, "cookie_secret": "c" * 31}, "fewer than 32 characters"),
-        ({**AUTH, "redirect_uri": "https://prompts.example.org/"}, "has to end in /oauth2callback"),
-        ({**AUTH, "redirect_uri": "http://prompts.example.org/oauth2callback"}, "begins with http:"),
-        ({**AUTH, "server_metadata_url": "http://id.example.org/x"}, "begins with http:"),
-        ({**AUTH, "server_metadata_url": "file:///etc/passwd"}, "is no address"),
-        ({**AUTH, "server_metadata_url": "https://[x/"}, "is no address"),
+        ({}, "sign-in-incomplete", "redirect_uri"),
+        ("yes", "not-well-formed", ""),
+        ({**OURS, "google": {"client_id": "x"}}, "sign-in-incomplete", "client_secret"),
+        ({**OURS, "my_own": THEIRS}, "odd-provider-name", ""),
+        ({**AUTH, "cookie_secret": "c" * 31}, "secret-too-short", ""),
+        ({**AUTH, "redirect_uri": "https://prompts.example.org/"}, "redirect-uri", ""),
+        ({**AUTH, "redirect_uri": "http://prompts.example.org/oauth2callback"}, "plain-http", ""),
+        ({**AUTH, "server_metadata_url": "http://id.example.org/x"}, "plain-http", ""),
+        ({**AUTH, "server_metadata_url": "file:///etc/passwd"}, "not-an-address", ""),
+        ({**AUTH, "server_metadata_url": "https://[x/"}, "not-an-address", ""),
     ],
 )
-def test_a_section_that_would_be_unsafe_or_unusable_is_refused(auth: object, said: str) -> None:
-    with pytest.raises(FedPromptError, match=said):
+def test_a_section_that_would_be_unsafe_or_unusable_is_refused(auth: object, code: str, names: str) -> None:
+    with pytest.raises(FedPromptError, check=coded(code, names=names)):
         sign_in_of({"auth": auth})
 
 
 def test_without_authlib_one_sentence_names_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "authlib", None)  # as the import system marks what is not there
-    with pytest.raises(FedPromptError, match=r"pip install 'fedprompt\[signin\]'$"):
+    with pytest.raises(FedPromptError, match=r"'fedprompt\[signin\]'", check=coded("package-missing")):
         sign_in_of({"auth": AUTH})
     assert sign_in_of({}) is None
 
@@ -101,20 +102,20 @@ def test_the_homes_file_is_the_strongest(tmp_path: Path, monkeypatch: pytest.Mon
     ]
     assert secrets_files(home, root) == tuple(kept)
     assert read_sign_in(kept) is not None
-    with pytest.raises(FedPromptError, match="has no client_id"):
+    with pytest.raises(FedPromptError, match="client_id", check=coded("sign-in-incomplete")):
         read_sign_in(kept[:2])
 
 
 def test_a_file_that_others_read_or_that_is_damaged_is_refused_without_a_word_of_it(tmp_path: Path) -> None:
-    with pytest.raises(FedPromptError, match="can be read by others"):
+    with pytest.raises(FedPromptError, check=coded("others-can-read")):
         read_sign_in([write(tmp_path / "secrets.toml", AUTH, 0o644)])
     assert read_sign_in([write(tmp_path / "open.toml", None, 0o644)]) is None
     broken = tmp_path / "broken.toml"
     broken.write_text("[auth]\ncookie_secret = hush-hush")
-    with pytest.raises(FedPromptError, match="is not TOML") as told:
+    with pytest.raises(FedPromptError, check=coded("not-toml")) as told:
         read_sign_in([broken])
     assert not re.search("hush", str(told.value))
-    with pytest.raises(FedPromptError, match="cannot be read"):
+    with pytest.raises(FedPromptError, check=coded("cannot-read")):
         read_sign_in([tmp_path])
 
 

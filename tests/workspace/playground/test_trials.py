@@ -26,6 +26,7 @@ from fedprompt.workspace.playground.trials import Check, Judged, Trial, TrialCel
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import ChatServer, serve, write_models
+from tests.coded import coded
 from tests.new_bank import new_workspace
 
 pytestmark = pytest.mark.whole
@@ -144,15 +145,15 @@ def test_files_are_their_owner_s_alone_and_a_run_s_name_cannot_climb(ws: Workspa
     made = list((ws.home.path / "playground").rglob("*"))
     assert made and all(path.stat().st_mode & 0o077 == 0 for path in made)
     for wrong in ("../x", "a" * 31, "", "/etc"):
-        with pytest.raises(JobError, match="no run"):
+        with pytest.raises(JobError, check=coded("no-such-run")):
             folder.request(wrong)
-    with pytest.raises(JobError, match="no owner"):
+    with pytest.raises(JobError, check=coded("no-such-owner")):
         TrialFolder(ws.home, "../x")
 
 
 def test_visitors_who_sign_in_have_folders_of_their_own(ws: Workspace, folder: TrialFolder) -> None:
     folder.add(RUN, body(variant(), rows=[{"text": "mine"}]))
-    with pytest.raises(JobError, match="no longer kept"):
+    with pytest.raises(JobError, check=coded("run-gone")):
         owner_folder(ws.home, "someone@example.com").request(RUN)
 
 
@@ -198,16 +199,16 @@ def test_totals_are_means_of_what_was_answered_and_of_what_was_judged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "words"),
+    ("more", "code", "names"),
     [
-        ({"rows": []}, "no row to run"),
-        ({"rows": [{"text": "x"}] * 1001}, "1,000 rows"),
-        ({"colour": "red"}, "colour"),
-        ({"variants": [variant(max_tokens=0)]}, "max_tokens"),
+        ({"rows": []}, "no-cases", ""),
+        ({"rows": [{"text": "x"}] * 1001}, "too-many", "1,000"),
+        ({"colour": "red"}, "not-well-formed", "colour"),
+        ({"variants": [variant(max_tokens=0)]}, "not-well-formed", "max_tokens"),
     ],
 )
-def test_a_malformed_request_is_refused(more: dict[str, Any], words: str) -> None:
-    with pytest.raises(JobError, match=words):
+def test_a_malformed_request_is_refused(more: dict[str, Any], code: str, names: str) -> None:
+    with pytest.raises(JobError, check=coded(code, names=names)):
         TrialRequest.parse({"variants": [variant()], "rows": [{"text": "x"}]} | more)
 
 
@@ -235,12 +236,12 @@ def test_words_of_a_long_prompt_are_left_out_in_groups_and_none_is_lost() -> Non
 def test_greedy_decoding_is_swept_once_and_too_many_runs_are_refused() -> None:
     one = Variant.model_validate(variant())
     assert len(settings_grid(one, (0.0, 1.0), (0.5, 1.0), (0, 1, 2))) == 1 + 2 * 3
-    with pytest.raises(PromptError, match="100 runs"):
+    with pytest.raises(PromptError, match="100", check=coded("too-many")):
         settings_grid(one, (1.0,), tuple(n / 10 for n in range(1, 11)), tuple(range(10)))
     assert read_numbers("0, 0.5;1 1", "temperatures", 0, 2) == (0.0, 0.5, 1.0)
-    with pytest.raises(PromptError, match="whole number"):
+    with pytest.raises(PromptError, check=coded("not-numbers")):
         read_numbers("0.5", "seeds", 0, 9, whole=True)
-    with pytest.raises(PromptError, match="a word for each of: positive, negative"):
+    with pytest.raises(PromptError, match="positive, negative", check=coded("word-for-each-label")):
         word_sets(one, [{"positive": " good"}])
 
 
@@ -278,7 +279,7 @@ def test_what_was_tried_makes_a_study_that_reads_back() -> None:
     written = parse_study(study_of("mine", [free], [check]), "the draft").answer
     assert (written.max_tokens, written.temperature, written.seed) == (9, 0.5, 3)
     assert (written.scorers[0].name, written.scorers[0].negate) == ("contains", True)
-    with pytest.raises(StudyError, match="different answers"):
+    with pytest.raises(StudyError, check=coded("different-answers")):
         study_of("mine", [pair[0], free], ())
 
 
@@ -289,10 +290,10 @@ def test_what_was_tried_is_added_to_a_study_and_what_it_has_stays() -> None:
     more = parse_study(study_with(begun, pair), "the draft")
     assert [one.name for one in more.templates] == ["A", "A 2"] and more.rounds.count == 7
     assert more.templates[0] == begun.templates[0]
-    with pytest.raises(StudyError, match="has these templates already"):
+    with pytest.raises(StudyError, check=coded("nothing-new")):
         study_with(more, pair)
-    with pytest.raises(StudyError, match="other answers than prompt 'A': positive, negative"):
+    with pytest.raises(StudyError, match=r"'A'.*positive, negative", check=coded("different-answers")):
         study_with(begun, [Variant.model_validate(variant(chat, name="A", labels=["yes", "no"]))])
     strange = Variant.model_validate(variant(Template("b", text="{body}"), name="B"))
-    with pytest.raises(StudyError, match=r"no study yet.*'body'"):
+    with pytest.raises(StudyError, match="'body'", check=coded("not-well-formed")):
         study_with(begun, [strange])

@@ -13,6 +13,7 @@ from fedprompt.workspace.ranking.ranking_page import ranking_page
 from fedprompt.workspace.ranking.study_best import bests_of_studies
 from fedprompt.workspace.shelf.history import recent
 from fedprompt.workspace.workspace import Workspace, open_workspace
+from tests.coded import coded
 from tests.demo_bank import SITES, fill
 
 pytestmark = pytest.mark.whole
@@ -74,7 +75,7 @@ def test_partly_measured_prompts_have_no_mean(ws: Workspace, wanted: Filter) -> 
 
 
 def test_a_ranking_names_its_study(ws: Workspace) -> None:
-    with pytest.raises(BankError, match="of one study"):
+    with pytest.raises(BankError, check=coded("needs-one-study")):
         ranking_page(ws, Filter())
 
 

@@ -18,6 +18,7 @@ from fedprompt.workspace.results.shown import ShownWork
 from fedprompt.workspace.rounds.federated import FederatedResult
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.workspace import Workspace
+from tests.coded import coded
 from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases, write_study
 
@@ -138,7 +139,7 @@ def test_two_to_six_different_prompts_are_compared(done: Done) -> None:
     assert [prompt.id for prompt in view.prompts] == ids[:4] and len(view.pairs) == 3
     assert [(pair.first, pair.second) for pair in view.pairs] == [(ids[0], other) for other in ids[1:4]]
     for wrong in (ids[:1], [*ids, ids[0]], [ids[0], ids[0]]):
-        with pytest.raises(FedPromptError, match="compare two to six different prompts"):
+        with pytest.raises(FedPromptError, check=coded("two-to-six")):
             compare(ws, wrong)
     with pytest.raises(BankError):
         compare(ws, [ids[0], "p1:" + "0" * 32])
@@ -195,7 +196,7 @@ def test_what_keys_and_values_are_kept_in_is_recorded(tmp_path: Path) -> None:
 
 
 def test_one_site_is_no_federation(tmp_path: Path) -> None:
-    with new_workspace(tmp_path / "home") as ws, pytest.raises(FederationError, match="two sites or more"):
+    with new_workspace(tmp_path / "home") as ws, pytest.raises(FederationError, check=coded("two-sites")):
         federate(ws, write_study(tmp_path / "s.yaml"), {"a": write_cases(tmp_path / "a.csv", "a")})
 
 

@@ -8,6 +8,7 @@ from fedprompt.errors import FederationError
 from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.rounds.forecast import forecast
+from tests.coded import coded
 from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases, write_study
 
@@ -46,7 +47,7 @@ def test_too_few_sites_are_told_before_any_work(tmp_path: Path) -> None:
     files = {name: write_cases(tmp_path / f"{name}.csv", name) for name in SITES}
     with new_workspace(tmp_path / "home") as ws:
         for begin in (lambda: forecast(ws, study, dict(files)), lambda: federate(ws, study, files)):
-            with pytest.raises(FederationError, match=r"'multi-krum' .* needs 5 sites and there are 2"):
+            with pytest.raises(FederationError, match=r"'multi-krum'.*5.*2", check=coded("too-few-sites")):
                 begin()
 
 
@@ -54,7 +55,7 @@ def test_resume_begins_no_run(tmp_path: Path) -> None:
     study = write_study(tmp_path / "s.yaml")
     files = {name: write_cases(tmp_path / f"{name}.csv", name) for name in SITES}
     with new_workspace(tmp_path / "home") as ws:
-        with pytest.raises(FederationError, match="no run of this study"):
+        with pytest.raises(FederationError, check=coded("nothing-to-resume")):
             federate(ws, study, files, resume=True)
         assert not ws.bank.runs()
         whole = federate(ws, study, files)

@@ -13,6 +13,7 @@ from fedprompt.workspace.rounds.federation_view import federations
 from fedprompt.workspace.rounds.gathering_now import RunNow, StepNow, run_now, runs_now
 from fedprompt.workspace.rounds.given_orders import await_answer, give_order, left_out_of, orders_of
 from fedprompt.workspace.workspace import Workspace
+from tests.coded import coded
 from tests.new_bank import new_workspace
 from tests.scripted_sites import TEXT, write_cases
 
@@ -118,7 +119,7 @@ def test_a_site_left_out_of_a_paused_run_stays_out_when_it_goes_on(ws: Workspace
 
 
 def test_orders_that_make_no_sense_are_refused_at_once(ws: Workspace) -> None:
-    with pytest.raises(FederationError, match="no federation of this machine runs or is paused"):
+    with pytest.raises(FederationError, check=coded("no-federation")):
         give_order(ws, "leave-out", site="bank")
     said: list[str] = []
 
@@ -133,7 +134,7 @@ def test_orders_that_make_no_sense_are_refused_at_once(ws: Workspace) -> None:
     found = run(ws, at, "{count: 1}")
     assert said[0] == said[1] == "no step gathers answers now, so there is nothing to wait for or to close"
     assert said[2] == "there is no site 'moon' in this run; there are bank, clinic, court"
-    with pytest.raises(FederationError, match="is finished, so there is nothing to order"):
+    with pytest.raises(FederationError, check=coded("run-finished")):
         give_order(ws, "leave-out", site="bank", run=found.run)
 
 
@@ -162,7 +163,7 @@ def test_a_damaged_file_of_what_gathers_is_refused_with_its_path(ws: Workspace, 
     path = ws.home.path / "rounds" / f"{run_id.replace(':', '-')}.json"
     path.parent.mkdir()
     path.write_text(body)
-    with pytest.raises(FederationError, match="not what fedprompt wrote there"):
+    with pytest.raises(FederationError, check=coded("damaged")):
         run_now(ws.home, run_id)
-    with pytest.raises(FederationError, match="is no run's id"):
+    with pytest.raises(FederationError, check=coded("not-a-runs-id")):
         run_now(ws.home, "../../etc/passwd")

@@ -15,6 +15,7 @@ from fedprompt.workspace.search.map_points import BEST, MOST_POINTS, Box, MapVie
 from fedprompt.workspace.search.prompt_map import LEAST, TEXTS, load_map, make_map, map_sizes
 from fedprompt.workspace.shelf.events import retire
 from fedprompt.workspace.workspace import Workspace, open_workspace
+from tests.coded import coded
 
 MODEL, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 # Of length 1, on a circle in a plane: two directions show everything.
@@ -92,9 +93,9 @@ def test_a_retired_prompt_is_off_the_map_without_a_new_one(ws: Workspace) -> Non
 
 
 def test_an_unknown_layout_or_model_is_refused_in_a_sentence(ws: Workspace) -> None:
-    with pytest.raises(FedPromptError, match="take one of pca, tsne"):
+    with pytest.raises(FedPromptError, check=coded("unknown-map")):
         make_map(ws, MODEL, "umap")
-    with pytest.raises(FedPromptError, match="no soft prompt of this model"):
+    with pytest.raises(FedPromptError, check=coded("no-soft-prompt")):
         make_map(ws, OTHER)
 
 
@@ -125,8 +126,8 @@ def test_what_was_found_comes_first_the_nearest_ahead_and_only_from_the_part_tha
 
 def test_words_are_refused_for_a_template_and_for_a_model_that_no_study_names(ws: Workspace) -> None:
     template = ws.bank.record_prompt(Prompt(Template("plain", text="Say: {text}")), study=None, origin="import")
-    with pytest.raises(FedPromptError, match="words of its own"):
+    with pytest.raises(FedPromptError, check=coded("words-of-its-own")):
         run_nearest_words(ws, {"prompt": template})
     soft = ws.bank.prompts(kind="soft")[0].id
-    with pytest.raises(FedPromptError, match="no study in this bank"):
+    with pytest.raises(FedPromptError, check=coded("vocabulary-unknown")):
         run_nearest_words(ws, {"prompt": soft})

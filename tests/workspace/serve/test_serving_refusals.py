@@ -25,6 +25,7 @@ from fedprompt.workspace.serve.app import MOST_BYTES, make_app
 from fedprompt.workspace.serve.opened import BankPrompt
 from fedprompt.workspace.serve.serving import serving, token_of
 from fedprompt.workspace.workspace import Workspace
+from tests.coded import coded
 from tests.workspace import served
 from tests.workspace.served import ASK, BOTH, MOOD, TEXT, WRITTEN
 from tests.workspace.tagged_prompt import record
@@ -128,27 +129,27 @@ def test_the_token_is_made_once_private_and_damage_is_said(tmp_path: Path) -> No
     assert stat.S_IMODE(first.path.stat().st_mode) == 0o600
     assert first.text not in repr(first)
     first.path.chmod(0o644)
-    with pytest.raises(FedPromptError, match="can be read by others"):
+    with pytest.raises(FedPromptError, check=coded("others-can-read")):
         token_of(home)
     for damage in ("", "short", "two words are no token at all", "x" * 600):
         first.path.write_text(damage)
         first.path.chmod(0o600)
-        with pytest.raises(FedPromptError, match="holds no token"):
+        with pytest.raises(FedPromptError, check=coded("no-token")):
             token_of(home)
-    with pytest.raises(FedPromptError, match="cannot be made or read"):
+    with pytest.raises(FedPromptError, check=coded("cannot-read")):
         token_of(home, tmp_path / "nowhere" / "token")
 
 
 def test_what_cannot_be_served_is_said_before_a_socket_is_bound(ws: Workspace, home: Path, tmp_path: Path) -> None:
     kept = token_of(home)
     with (
-        pytest.raises(BankError, match="no prompt is tagged 'other@production'"),
+        pytest.raises(BankError, match="'other@production'", check=coded("no-such-tag")),
         serving("other@production", kept, home),
     ):
         pass
     record(ws, "fixed@production", "Say something:")
     with (
-        pytest.raises(PromptError, match="no field that a message could fill"),
+        pytest.raises(PromptError, check=coded("no-field")),
         serving("fixed@production", kept, home),
     ):
         pass
@@ -156,7 +157,7 @@ def test_what_cannot_be_served_is_said_before_a_socket_is_bound(ws: Workspace, h
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(FedPromptError, match="--port"), serving(MOOD, kept, home, port=port):
+        with pytest.raises(FedPromptError, check=coded("port-taken")), serving(MOOD, kept, home, port=port):
             pass
 
 
@@ -210,7 +211,7 @@ def test_serving_imports_neither_streamlit_nor_faiss_nor_nvflare_nor_torch_for_t
 def test_a_missing_package_names_the_pip_command(home: Path, ws: Workspace, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with (
-        pytest.raises(FedPromptError, match=r"pip install 'fedprompt\[serve\]'"),
+        pytest.raises(FedPromptError, match=r"'fedprompt\[serve\]'", check=coded("package-missing")),
         serving(MOOD, token_of(home), home, port=0),
     ):
         pass

@@ -9,6 +9,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.shelf.provenance import MOST_CHILDREN, MOST_STEPS, provenance
 from fedprompt.workspace.workspace import Workspace, open_workspace
+from tests.coded import coded
 from tests.demo_bank import SITES, fill
 
 
@@ -76,5 +77,5 @@ def test_a_long_line_is_cut_and_what_is_left_out_is_counted(ws: Workspace) -> No
 
 
 def test_of_a_prompt_that_is_not_there_nothing_is_said(ws: Workspace) -> None:
-    with pytest.raises(BankError, match="p1:none"):
+    with pytest.raises(BankError, match="p1:none", check=coded("no-such-prompt")):
         provenance(ws, "p1:none")
