@@ -119,7 +119,7 @@ def test_without_a_header_every_line_is_a_case(tmp_path: Path) -> None:
 def test_without_a_header_the_studys_order_is_taken_unless_a_map_says_otherwise(tmp_path: Path) -> None:
     turned = table(tmp_path, [(answer, text) for text, answer in ROWS])
     in_order = {"answer": "#", "#header": "no"}
-    with pytest.raises(DataError, check=coded("header-or-case")):
+    with pytest.raises(DataError, check=coded("unknown-label")):
         read_cases(turned, fields=("text",), labels=LABELS, columns=Columns.of(in_order))
     named = {"text": "#2", "answer": "#1", "#header": "no"}
     assert read_cases(turned, fields=("text",), labels=LABELS, columns=Columns.of(named)).rows == 21

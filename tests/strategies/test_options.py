@@ -77,7 +77,7 @@ def test_a_study_for_one_site_needs_no_others() -> None:
         ("{groups: {}}", "does-not-fit", "rounds.groups"),
         ("{personal: {}}", "does-not-fit", "rounds.personal"),
         ("{groups: {most: 1}}", "not-well-formed", "rounds.groups.most"),
-        ("{personal: {mixtures: [1.0]}}", "does-not-fit", "rounds.personal.mixtures"),
+        ("{personal: {mixtures: [1.0]}}", "not-well-formed", "rounds.personal.mixtures"),
         ("{personal: {mixtures: [0.5, 0.5]}}", "does-not-fit", "rounds.personal"),
     ],
 )

@@ -161,6 +161,7 @@ def _open(home: Home) -> Iterator[sqlite3.Connection]:
     except sqlite3.Error as error:
         raise BankError(
             f"{path}: what was seen of the sites' ledgers is damaged ({error}), and the file was left as it is. "
-            "Restore it from a backup; without one, move it away, and the next run takes the sites' ledgers as they are",
+            "Restore it from a backup; without one, move it away, and the next run takes the sites' ledgers as they "
+            "are",
             code="damaged",
         ) from error

@@ -146,7 +146,7 @@ def test_a_bank_that_fails_beside_the_sites_is_no_sites_failure(tmp_path: Path) 
     digest = STUDY.digest(MODEL.info.digest)
 
     def full(site: str) -> None:
-        raise BankError("the disk that holds the bank is full")
+        raise BankError("the disk that holds the bank is full", code="disk-full")
 
     with new_workspace(tmp_path / "home") as ws:
         ws.bank.record_study(STUDY, digest, MODEL.info.digest)

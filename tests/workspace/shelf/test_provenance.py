@@ -77,5 +77,5 @@ def test_a_long_line_is_cut_and_what_is_left_out_is_counted(ws: Workspace) -> No
 
 
 def test_of_a_prompt_that_is_not_there_nothing_is_said(ws: Workspace) -> None:
-    with pytest.raises(BankError, match="p1:none", check=coded("no-such-prompt")):
+    with pytest.raises(BankError, match="p1:none", check=coded("not-a-prompts-id")):
         provenance(ws, "p1:none")
