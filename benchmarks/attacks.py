@@ -60,7 +60,7 @@ def main() -> None:
     got, began = Got(), time.monotonic()
     from fedprompt.models.registry import load, settings_for
     from fedprompt.workspace.demo.run import DemoSettings, demo_study
-    from fedprompt.workspace.rounds.federation_run import start_prompt
+    from fedprompt.workspace.rounds.start_prompt import start_prompt
 
     study = demo_study(DemoSettings(cases=CASES, held_out=CASES))
     model = load(study.model, home, settings_for(home))

@@ -27,8 +27,9 @@ from fedprompt.study.score import Comparison, Score, SplitName
 from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.demo.run import DemoSettings, demo_study
 from fedprompt.workspace.rounds.alone import Nominated, alone_result
-from fedprompt.workspace.rounds.federation_run import BankWriter, TestLook
+from fedprompt.workspace.rounds.federation_run import BankWriter
 from fedprompt.workspace.rounds.in_bank import BankKeeper
+from fedprompt.workspace.rounds.looks import TestLook
 from fedprompt.workspace.rounds.result_table import headline
 from fedprompt.workspace.workspace import Workspace, open_workspace
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fedprompt.errors import TuningError
 from fedprompt.models.protocols import LossGradient
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.stopping import Stopped, StopToken
 from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.schedule import Schedule
 from fedprompt.tuning.settings import TuningSettings
@@ -115,13 +116,15 @@ def test_a_run_that_was_broken_off_takes_the_steps_it_would_have_taken(tmp_path:
     whole = tune_soft(objective, START, TuningSettings(7, 8, 0.05), rng=rng(5))
     checkpoint = Checkpoint(tmp_path / "tuning.safetensors", "run 1")
 
-    def stop(step: int, loss: float) -> None:
-        if step == 4:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        tune_soft(objective, START, TuningSettings(7, 8, 0.05), rng=rng(5), checkpoint=checkpoint, progress=stop)
     told: list[int] = []
+
+    def tell(step: int, loss: float) -> None:
+        told.append(step)
+
+    stop, seven = StopToken(lambda: "cancelled" if len(told) == 4 else None, every=0), TuningSettings(7, 8, 0.05)
+    with pytest.raises(Stopped):
+        tune_soft(objective, START, seven, rng=rng(5), checkpoint=checkpoint, progress=tell, stop=stop)
+    told.clear()
     resumed = tune_soft(
         objective,
         START,

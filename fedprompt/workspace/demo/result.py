@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fedprompt.federation.round_record import RoundRecord
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Score
 from fedprompt.workspace.as_json import INLINE
 from fedprompt.workspace.results.shown import ShownWork
-from fedprompt.workspace.rounds.alone import AloneResult, Nominated, alone_result
+from fedprompt.workspace.rounds.alone import AloneResult, alone_result
 from fedprompt.workspace.rounds.federated import RoundValues
-from fedprompt.workspace.rounds.federation_run import TestLook
 from fedprompt.workspace.rounds.result_table import headline
+from fedprompt.workspace.rounds.steps import Found
 
 __all__ = ["DemoResult", "DemoRound", "DemoTemplate", "demo_result"]
 
@@ -71,10 +70,7 @@ def demo_result(
     work: ShownWork,
     clipped: Mapping[str, int],
     templates: Sequence[Prompt],
-    scores: Mapping[str, Mapping[str, Score]],
-    records: Sequence[RoundRecord],
-    nominated: Nominated,
-    look: TestLook,
+    found: Found,
 ) -> DemoResult:
     """Return the demo's result.
 
@@ -84,18 +80,19 @@ def demo_result(
         seconds: stage -> how long it took.
         work: what all of it took of the model.
         clipped: site -> cases that were too long for the model's window.
-        scores: site -> prompt id -> score on validation.
-        records: the rounds of all together.
+        found: what the steps of the federation found.
     """
-    found = alone_result(nominated, look, settings["seed"])
-    assert found is not None  # every site of the demo tunes alone and is looked at
+    nominated = found.alone
+    assert nominated is not None, "the demo's sites tune alone too"
+    outcome = alone_result(nominated, found.look, settings["seed"])
+    assert outcome is not None, "every site of the demo is looked at"
     return DemoResult(
         seed=settings["seed"],
         run=run,
         study=study,
         model=model,
         settings=dict(settings),
-        templates=_ranking(scores, templates, tuple(nominated.alone)),
+        templates=_ranking(found.scores, templates, tuple(nominated.alone)),
         rounds=tuple(
             DemoRound(
                 round=record.number,
@@ -106,10 +103,10 @@ def demo_result(
                 prompt=record.prompt.id,
                 kept=record.prompt.id == nominated.federated.id,
             )
-            for record in records
+            for record in found.records
         ),
-        outcome=found,
-        headline=headline(found.test, found.differences["federated_vs_manual"]),
+        outcome=outcome,
+        headline=headline(outcome.test, outcome.differences["federated_vs_manual"]),
         note="centralised is tuned on the pooled cases, which only this demo may do: its texts are public",
         work=work,
         clipped=dict(clipped),

@@ -1,7 +1,7 @@
 """The demo: a federation of four sites on real text, from candidate templates to a table that says what joining gave.
 
-It runs the same worker, gate, ledger, rounds and bank as any federation. Two things only a demo may do, since its
-cases are public and its sites made up: derive the sites' keys from a seed, and tune on the pooled cases
+It takes the same steps as any federation, with the same worker, gate, ledger and bank. Two things only a demo may do,
+since its cases are public and its sites made up: derive the sites' keys from a seed, and tune on the pooled cases
 (``centralised``) to show what sharing the cases themselves would have given.
 """
 
@@ -36,7 +36,6 @@ from fedprompt.trust.signing import site_identity
 from fedprompt.tuning.pooled import PooledObjective
 from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import tune_soft
-from fedprompt.verbs.describe import ask_describe
 from fedprompt.workspace.as_json import as_json, from_json
 from fedprompt.workspace.cases.site_of_file import cases_of, make_worker
 from fedprompt.workspace.demo.result import DemoResult, demo_result
@@ -44,10 +43,10 @@ from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source, writ
 from fedprompt.workspace.demo.time import demo_time
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.results.shown import shown_work
-from fedprompt.workspace.rounds.alone import nominate, tune_alone
-from fedprompt.workspace.rounds.federation_run import BankWriter, FederationRun, pooled_best
+from fedprompt.workspace.rounds.federation_run import BankWriter, FederationRun
 from fedprompt.workspace.rounds.planned_questions import planned_questions
 from fedprompt.workspace.rounds.start_prompt import start_prompt
+from fedprompt.workspace.rounds.steps import take_steps
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
@@ -186,22 +185,16 @@ class _Demo:
         clock = Clock(self.report, planned, self.stop)
         clock.tell(f"this will take about {max(1, round(clock.total / 60))} minutes on this machine", 0.0)
         federation = FederationRun(self.ws.bank, self.run_id, self.study, self.digest, self.hub, clock)
-        self._describe()
-        start = start_prompt(self.model, self.study, self.ws.bank)
-        with clock.stage("score", "the sites score the candidate templates"):
-            scores = federation.score_templates()
-            manual = federation.templates[pooled_best(scores, list(federation.templates))]
-        with clock.stage("federate", "the sites tune a soft prompt together"):
-            records = federation.tune(start, self.settings.seed)
-            kept_round = best_round(records)
-            federation.compare_on_validation([kept_round.prompt, manual])
-        with clock.stage("alone", "each site tunes a soft prompt alone"):
-            alone = tune_alone(federation, self.ws.bank, self.study, start, self.settings.seed)
-        with clock.stage("centralised", "one soft prompt is tuned on the pooled cases"):
-            central = best_round(self._centralised(start, clock))
-        with clock.stage("test", "the nominated prompts are evaluated on test, once"):
-            nominated = nominate(manual, kept_round, alone, scores, central.prompt)
-            look = federation.look_at_test(nominated.prompts, nominated.every_pair())
+        found = take_steps(
+            federation,
+            self.ws.bank,
+            self.study,
+            start_prompt(self.model, self.study, self.ws.bank),
+            {source.site: source.title for source in SOURCES},
+            settings.seed,
+            clock,
+            pooled=lambda start: self._centralised(start, clock),
+        )
         result = demo_result(
             run=self.run_id,
             study=self.digest,
@@ -211,31 +204,18 @@ class _Demo:
             work=shown_work(sum((worker.side.work for worker in self.workers.values()), Work()), self.model.info),
             clipped={site: federation.clipped.of(site) for site in self.workers},
             templates=list(federation.templates.values()),
-            scores=scores,
-            records=records,
-            nominated=nominated,
-            look=look,
+            found=found,
         )
         self.ws.bank.finish_run(self.run_id, as_json(result))
         clock.tell("done", 1.0)
         return result
 
-    def _describe(self) -> None:
-        described = {}
-        for site in self.hub.sites:
-            reply = ask_describe(self.hub, site)
-            labels = dict(zip(self.study.answer.labels, reply.labels, strict=True))
-            described[site] = {
-                "source": next(s.title for s in SOURCES if s.site == site),
-                "tune": reply.tune,
-                "validation": reply.validation,
-                "test": reply.test,
-                "labels": labels,
-            }
-        self.ws.bank.record_stage(self.run_id, "sites", described)
-
-    def _centralised(self, start: SoftPrompt, clock: Clock) -> Sequence[RoundRecord]:
+    def _centralised(self, start: SoftPrompt, clock: Clock) -> Prompt:
         """Tune on all sites' cases at once, as many steps, each over as many cases as the sites take together."""
+        with clock.stage("centralised", "one soft prompt is tuned on the pooled cases"):
+            return best_round(self._pooled_rounds(start, clock)).prompt
+
+    def _pooled_rounds(self, start: SoftPrompt, clock: Clock) -> Sequence[RoundRecord]:
         run = f"{self.run_id}/centralised"
         self.ws.bank.start_run(run, kind="centralised", study=self.digest, settings={})
         writer = BankWriter(self.ws.bank, run, self.digest, CENTRALISED.key)

@@ -16,10 +16,10 @@ from fedprompt.prompts.origins import LOCAL
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Study
-from fedprompt.study.score import Score
 from fedprompt.verbs.choosing import first_best
 from fedprompt.workspace.rounds.federated import NominatedIds
-from fedprompt.workspace.rounds.federation_run import FederationRun, TestLook
+from fedprompt.workspace.rounds.federation_run import FederationRun
+from fedprompt.workspace.rounds.looks import BySite, TestLook
 from fedprompt.workspace.rounds.result_table import Difference, ResultRow, average, difference, entry, gain_sentence
 
 __all__ = ["AloneResult", "Nominated", "alone_result", "nominate", "tune_alone"]
@@ -108,9 +108,6 @@ class AloneResult:
     kept: Mapping[str, str]
     prompts: NominatedIds
     sentences: tuple[str, ...]
-
-
-BySite = Mapping[str, Mapping[str, Score]]  # site -> prompt -> score
 
 
 def tune_alone(

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fedprompt.bank.store import Bank
 from fedprompt.errors import FederationError
 from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.scorers import complete_scorers
@@ -17,7 +16,6 @@ from fedprompt.federation.gathering import PATIENCE
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.ledgers import Ledgers
 from fedprompt.federation.orders import Controls
-from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.federation.rounds import check_sites
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Transport
@@ -31,7 +29,6 @@ from fedprompt.site.folder import SiteFolder
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
-from fedprompt.verbs.describe import DescribeReply, ask_describe
 from fedprompt.workspace.answers.study_model import machine_settings, model_digest_of, shared_model
 from fedprompt.workspace.as_json import as_json, from_json
 from fedprompt.workspace.bills.judge_bill import judge_paid
@@ -44,15 +41,15 @@ from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.enrolled.seen_ledgers import LOCAL, SeenLedgers
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.results.shown import ShownWork, shown_work
-from fedprompt.workspace.rounds.alone import AloneResult, Nominated, alone_result, nominate, tune_alone
+from fedprompt.workspace.rounds.alone import AloneResult, alone_result
 from fedprompt.workspace.rounds.federated import FederatedResult, NominatedIds, RoundFound, TemplateValues
-from fedprompt.workspace.rounds.federation_run import FederationRun, pooled_best
+from fedprompt.workspace.rounds.federation_run import FederationRun
 from fedprompt.workspace.rounds.gathering_now import Teller
 from fedprompt.workspace.rounds.given_orders import BankDesk
-from fedprompt.workspace.rounds.planned_questions import HELD_BACK, too_many
 from fedprompt.workspace.rounds.result_table import difference, entry, headline
-from fedprompt.workspace.rounds.shared_result import Pair, Shared, SharedResult, share
+from fedprompt.workspace.rounds.shared_result import SharedResult
 from fedprompt.workspace.rounds.start_prompt import start_prompt
+from fedprompt.workspace.rounds.steps import Found, take_steps
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
@@ -238,7 +235,8 @@ def _federate(
                 book.begin(site, head, earlier.created.isoformat(timespec="seconds"))
         hub = Hub(transport, digest, ledgers=Ledgers(book))
         federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls, pause_after)
-        result = _worked(ws, federation, parsed, start, sources, seed, clock, bounded)
+        found = take_steps(federation, ws.bank, parsed, start, sources, seed, clock, bounded=bounded)
+        result = _result(found, federation, seed, clock)
     # What a site on its own machine computes for its answers stays there.
     work, judge = (result.work, None) if took is None else took()
     result = replace(result, work=work, judge=judge, settings=machine)
@@ -251,63 +249,18 @@ def _clock(report: Report, study: Study, stop: StopToken) -> Clock:
     return Clock(report, {"score": 4.0, "federate": 4.0, **alone, "test": 1.0}, stop)
 
 
-def _worked(
-    ws: Workspace,
-    federation: FederationRun,
-    parsed: Study,
-    start: SoftPrompt | None,
-    sources: Mapping[str, str],
-    seed: int,
-    clock: Clock,
-    bounded: bool,
-) -> FederatedResult:
-    """Run the verbs of the study, one after the other, and return the result but for what it took.
-
-    ``bounded``: the sites' cases answer so many exact questions and no more, so that a study which asks more is refused
-    before it asks any.
-    """
-    run, digest, hub = federation.id, federation.digest, federation.hub
-    described = _described(ws.bank, federation, parsed.answer.labels, sources)
-    if bounded:
-        _check_questions(parsed, described)
-    ws.bank.record_stage(run, "sites", described)
-    with clock.stage("score", "the sites score the candidate templates"):
-        scores = federation.score_templates()
-        manual = federation.templates[pooled_best(scores, list(federation.templates))]
-    nominated = [manual]
-    records: tuple[RoundRecord, ...] = ()
-    shared: Shared | None = None
-    alone: Nominated | None = None
-    if start is not None:
-        with clock.stage("federate", "the sites tune a soft prompt together"):
-            records = federation.tune(start, seed)
-            best = best_round(records, federation.left_out)
-            nominated.append(best.prompt)
-        if parsed.rounds.alone:
-            with clock.stage("alone", "each site tunes a soft prompt alone, to compare"):
-                own = tune_alone(federation, ws.bank, parsed, start, seed)
-                alone = nominate(manual, best, own, scores)
-        shared = share(federation, ws.bank, parsed, scores, records, start, seed, clock)
-        federation.compare_on_validation([nominated[-1], manual, *shared.prompts], [p.id for p in shared.prompts])
-    elif len(federation.templates) > 1:
-        federation.compare_on_validation([manual])
-    with clock.stage("test", "the nominated prompts are evaluated on test, once"):
-        pairs = [(nominated[-1].id, manual.id)] if len(nominated) > 1 else []
-        by_site = {site: pairs for site in hub.sites} if shared is None else shared.pairs(manual, hub.sites)
-        beside = (shared.prompts, shared.kept) if shared is not None else ([], None)
-        asked = [*nominated, *beside[0]]
-        if alone is not None:
-            by_site |= {site: _both(by_site[site], alone.pairs(site)) for site in alone.alone}
-            asked = list({prompt.id: prompt for prompt in (*asked, *alone.prompts)}.values())
-        look = federation.look_at_test(asked, by_site, beside[1])
-    names = ("manual", "federated")[: len(nominated)]
+def _result(found: Found, federation: FederationRun, seed: int, clock: Clock) -> FederatedResult:
+    """Return what the steps found, but for what they took."""
+    run, digest, scores, look = federation.id, federation.digest, found.scores, found.look
+    nominated = found.nominated
     test = {
         name: entry({site: look.scores[site][prompt.id] for site in look.sites}, seed)
-        for name, prompt in zip(names, nominated, strict=True)
+        for name, prompt in nominated.items()
     }
     differences = {}
-    if pairs:
-        differences["federated_vs_manual"] = difference(look, {site: pairs[0] for site in look.sites}, seed)
+    if found.best is not None:
+        pair = (found.best.prompt.id, found.manual.id)
+        differences["federated_vs_manual"] = difference(look, dict.fromkeys(look.sites, pair), seed)
     result = FederatedResult(
         seed=seed,
         run=run,
@@ -331,14 +284,14 @@ def _worked(
                 sent=dict(r.sent),
                 missing=r.missing,
             )
-            for r in records
+            for r in found.records
         ),
         missing=federation.missing,
         clipped={site: federation.clipped.of(site) for site in sorted(scores)},
         test=test,
         differences=differences,
-        prompts=NominatedIds(manual.id, nominated[1].id if len(nominated) > 1 else None),
-        sentences=(headline(test, differences["federated_vs_manual"]),) if pairs else (),
+        prompts=NominatedIds(found.manual.id, None if found.best is None else found.best.prompt.id),
+        sentences=tuple(headline(test, one) for one in differences.values()),
         seconds=clock.seconds,
         groups=None,
         kept=None,
@@ -347,10 +300,10 @@ def _worked(
         judge=None,
         settings=None,
     )
-    if shared is not None:
-        found = shared.result(look, manual, seed)
-        result = replace(_with_rows(result, found), groups=found.groups, kept=found.kept)
-    if alone is None or (own_result := alone_result(alone, look, seed)) is None:
+    if found.shared is not None:
+        shared = found.shared.result(look, found.manual, seed)
+        result = replace(_with_rows(result, shared), groups=shared.groups, kept=shared.kept)
+    if found.alone is None or (own_result := alone_result(found.alone, look, seed)) is None:
         return result
     more = replace(_with_rows(result, own_result), kept=own_result.kept, transfer=own_result.transfer)
     return replace(more, prompts=own_result.prompts)
@@ -364,37 +317,3 @@ def _with_rows(result: FederatedResult, more: SharedResult | AloneResult) -> Fed
         differences={**more.differences, **result.differences},
         sentences=(*result.sentences, *more.sentences),
     )
-
-
-def _both(first: Sequence[Pair], second: Sequence[Pair]) -> list[Pair]:
-    """Return the pairs of both, each two prompts once, whichever way round."""
-    return [*first, *(pair for pair in second if not {pair, pair[::-1]} & set(first))]
-
-
-def _check_questions(study: Study, described: Mapping[str, Mapping[str, Any]]) -> None:
-    for site, counts in described.items():
-        if (why := too_many(study, {split: int(counts[split]) for split in HELD_BACK}, len(described))) is not None:
-            raise FederationError(f"site '{site}': {why}", code="too-many-questions")
-
-
-def _described(
-    bank: Bank, federation: FederationRun, labels: tuple[str, ...], sources: Mapping[str, str]
-) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-
-    def take(site: str, reply: DescribeReply) -> None:
-        if reply.identity is not None:
-            bank.register_site(site, reply.identity)
-        found[site] = {
-            "source": sources[site],
-            "tune": reply.tune,
-            "validation": reply.validation,
-            "test": reply.test,
-            "labels": dict(zip(labels, reply.labels, strict=True)),
-            "version": reply.version,
-        }
-
-    federation.each(
-        "describe", partial(ask_describe, federation.hub), take, lambda site: (f"{site} counts its cases", 0.0)
-    )
-    return {site: found[site] for site in federation.hub.sites if site in found}

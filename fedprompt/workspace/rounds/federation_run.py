@@ -5,7 +5,6 @@ of a run that was not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fedprompt.bank.store import Bank
@@ -26,40 +25,12 @@ from fedprompt.verbs.evaluate import ask_choice, ask_evaluate
 from fedprompt.verbs.score import ScoreReply, ask_score
 from fedprompt.workspace.results.methods import how_judged, told_how
 from fedprompt.workspace.rounds.in_bank import BankJournal, BankKeeper, BankWriter, ClippedCases
+from fedprompt.workspace.rounds.looks import BySite, Kept, TestLook
 from fedprompt.workspace.timing import Clock
 
-__all__ = ["BankWriter", "FederationRun", "Kept", "TestLook", "families", "pooled_best"]
+__all__ = ["BankWriter", "FederationRun", "families", "pooled_best"]
 
 T = TypeVar("T")
-BySite = Mapping[str, Mapping[str, Score]]  # site -> prompt -> score
-
-
-class TestLook:
-    """What the sites said of test: scores and comparisons by site."""
-
-    __test__ = False  # not a test case, whatever its name begins with
-
-    def __init__(self, scores: BySite, comparisons: Mapping[str, Sequence[Comparison]]) -> None:
-        self.scores = scores
-        self._pairs = {site: {(c.first, c.second): c for c in found} for site, found in comparisons.items()}
-
-    @property
-    def sites(self) -> tuple[str, ...]:
-        """The sites that scored every nominated prompt."""
-        return tuple(sorted(self.scores))
-
-    def pair(self, site: str, first: str, second: str) -> Comparison | None:
-        """Return what a site said of two prompts, None where it was not asked or they are one."""
-        return self._pairs[site].get((first, second))
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What a site keeps: its choice, the prompt (None where the site alone has it), its value on validation there."""
-
-    choice: Choice
-    prompt: Prompt | None
-    value: float
 
 
 class FederationRun:

@@ -15,7 +15,7 @@ from fedprompt.evaluation.statistics.pooled_pairs import paired_test, turned
 from fedprompt.evaluation.statistics.site_means import mean_over_sites
 from fedprompt.study.score import Comparison, Score
 from fedprompt.workspace.results.points import points
-from fedprompt.workspace.rounds.federation_run import TestLook
+from fedprompt.workspace.rounds.looks import TestLook
 
 __all__ = [
     "Difference",

@@ -14,8 +14,9 @@ from fedprompt.verbs.choosing import Choice, choice_words
 from fedprompt.workspace.as_json import from_json
 from fedprompt.workspace.results.points import points
 from fedprompt.workspace.rounds.federated import GroupFound, GroupsFound, SiteKept
-from fedprompt.workspace.rounds.federation_run import FederationRun, Kept, TestLook
+from fedprompt.workspace.rounds.federation_run import FederationRun
 from fedprompt.workspace.rounds.grouping import SiteGroup, group_sentences, run_groups
+from fedprompt.workspace.rounds.looks import Kept, TestLook
 from fedprompt.workspace.rounds.result_table import Difference, ResultRow, SiteDifference, difference, entry
 from fedprompt.workspace.timing import Clock
 

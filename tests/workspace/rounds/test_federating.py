@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from fedprompt.errors import BankError, FederationError, FedPromptError
+from fedprompt.models.work import Work
+from fedprompt.site.folder import SiteFolder
+from fedprompt.stopping import NEVER, Stopped, StopToken, Why
 from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.front.overview import overview
 from fedprompt.workspace.local.scoring import score
@@ -14,7 +17,7 @@ from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.ranking.comparing import compare, compare_scores
 from fedprompt.workspace.ranking.leaderboard import latest_study
 from fedprompt.workspace.ranking.ranking_page import Filter, ranking_page
-from fedprompt.workspace.results.shown import ShownWork
+from fedprompt.workspace.results.shown import ShownWork, shown_work
 from fedprompt.workspace.rounds.federated import FederatedResult
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.workspace import Workspace
@@ -200,6 +203,33 @@ def test_one_site_is_no_federation(tmp_path: Path) -> None:
         federate(ws, write_study(tmp_path / "s.yaml"), {"a": write_cases(tmp_path / "a.csv", "a")})
 
 
+def test_a_federation_that_is_stopped_wherever_it_looks_ends_with_the_same(tmp_path: Path) -> None:
+    path, data, attempts, looks = write_study(tmp_path / "s.yaml"), files(tmp_path), 0, 0
+
+    def asked() -> Why | None:
+        nonlocal looks
+        looks += 1
+        return "cancelled" if looks > 23 * attempts else None
+
+    results = []
+    for home in ("whole", "stopped"):
+        with new_workspace(tmp_path / home) as ws:
+            for name in SITES:  # the same keys, so that both homes cut alike
+                SiteFolder(ws.home.sites / name).prepare(name.encode().ljust(32))
+            while True:
+                attempts, looks = attempts + 1, 0
+                stop = NEVER if home == "whole" else StopToken(asked, every=0)
+                try:
+                    found = federate(ws, path, data, stop=stop)
+                except Stopped:
+                    continue
+                # What was computed is this process's own.
+                results.append(replace(found, seconds={}, work=shown_work(Work(), None)))
+                break
+    assert attempts > 5
+    assert results[0] == results[1]
+
+
 def test_a_federation_that_stopped_at_each_message_ends_with_what_its_bank_holds(tmp_path: Path) -> None:
     path, data = write_study(tmp_path / "s.yaml"), files(tmp_path)
     seen: set[str] = set()
@@ -208,8 +238,6 @@ def test_a_federation_that_stopped_at_each_message_ends_with_what_its_bank_holds
         if progress.message not in seen:
             seen.add(progress.message)
             raise KeyboardInterrupt
-
-    from fedprompt.site.folder import SiteFolder
 
     results = []
     for home, report in (("whole", lambda progress: None), ("stopped", stop_once)):

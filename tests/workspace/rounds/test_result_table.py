@@ -4,7 +4,7 @@ import pytest
 
 from fedprompt.study.score import Comparison, Score
 from fedprompt.workspace.results.points import points
-from fedprompt.workspace.rounds.federation_run import TestLook
+from fedprompt.workspace.rounds.looks import TestLook
 from fedprompt.workspace.rounds.result_table import (
     Difference,
     ResultRow,
