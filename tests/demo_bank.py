@@ -199,12 +199,11 @@ def _rounds(
         prompt = Prompt(study.soft_template(), SoftPrompt(moved.astype(np.float32), model.digest))
         rates[prompt.id] = dict(zip(SITES, shares, strict=True))
         scores = {site: sites.score(prompt, site, "validation", rates[prompt.id][site]) for site in where}
-        loss = {site: 0.7 / number for site in where}
         heads = {site: sha256(f"{run} {number} {site}".encode()).hexdigest() for site in where}
         if keeper is not None:
             ways = {site: moved - start.vectors + 0.02 * _rng(site).normal(size=moved.shape) for site in where}
             keeper.keep(number, prompt.id, [Update(s, way.astype(np.float32), 48) for s, way in ways.items()])
-        record = RoundRecord(number, prompt, scores, loss, 18_000 * len(where), heads)
+        record = RoundRecord(number, prompt, scores, tuple(where), 18_000 * len(where), heads)
         writer.write(record)
         records.append(record)
     return records
@@ -252,7 +251,6 @@ def _result(
                 "by_site": record.by_site,
                 "mean": record.mean,
                 "bytes": record.bytes,
-                "loss": dict(record.loss),
                 "prompt": record.prompt.id,
                 "kept": record.prompt.id == federated.id,
             }

@@ -21,7 +21,6 @@ class Arrival:
     version: int
     seconds: float
     update: Update | None = None
-    loss: float = 0.0
     sent: int = 0
     received: int = 0
     why: Literal["failed", "refused", "left-out"] = "failed"

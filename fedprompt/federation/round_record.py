@@ -16,17 +16,18 @@ __all__ = ["RoundRecord", "RoundWriter", "best_round"]
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """What a round left: the global prompt, each site's validation score and mean loss, and the bytes received.
+    """What a round left: the global prompt, each site's score on validation, and the bytes received.
 
-    ``missing`` are the sites that the round did without, and why. ``sent`` and ``received`` are bytes by site,
-    ``seconds`` by step and site, ``steps`` the local steps of sites that took fewer than the study's. ``orders`` are
-    those that the hub's operator gave since the round before. ``state`` is what the strategy goes on from.
+    ``tuned`` are the sites whose updates the prompt is made of, ``missing`` those that the round did without, and why.
+    ``sent`` and ``received`` are bytes by site, ``seconds`` by step and site, ``steps`` the local steps of sites that
+    took fewer than the study's. ``orders`` are those that the hub's operator gave since the round before. ``state`` is
+    what the strategy goes on from.
     """
 
     number: int
     prompt: Prompt
     scores: Mapping[str, Score]
-    loss: Mapping[str, float]
+    tuned: tuple[str, ...]
     bytes: int
     heads: Mapping[str, str]
     missing: tuple[Missing, ...] = ()

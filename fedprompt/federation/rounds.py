@@ -16,6 +16,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.strategies.registry import strategy_named
+from fedprompt.study.allowed_rounds import Among
 from fedprompt.study.schema import Rounds, Tuning
 
 __all__ = ["check_sites", "run_rounds"]
@@ -40,6 +41,7 @@ def run_rounds(
     controls: Controls | None = None,
     stop: StopToken = NEVER,
     pause_after: int | None = None,
+    among: Among = "all",
 ) -> tuple[RoundRecord, ...]:
     """Run the rounds that are not written yet and return all of them; ``rounds.patience`` may end them early.
 
@@ -51,7 +53,7 @@ def run_rounds(
     """
     check_sites(rounds, hub.sites)
     asking = Asking(hub, rounds, controls, clock, stop)
-    course = Course(asking, template, start, tuning, seed, writer, progress, after, keeper, journal, pause_after)
+    course = Course(asking, template, start, tuning, seed, writer, progress, after, keeper, journal, pause_after, among)
     return SCHEDULES[strategy_named(rounds.strategy.name).schedule].run(course)
 
 

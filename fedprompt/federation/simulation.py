@@ -135,7 +135,6 @@ class SimulatedSites:
             task=task.task,
             round=task.round,
             cases=int(self._cases[place]),
-            loss=float(np.vdot(away, away)),
             precision=self._population.update,
         )
         return pack_reply(reply, quantise(delta.astype(np.float32), self._population.update))

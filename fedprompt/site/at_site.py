@@ -25,18 +25,22 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.admission import looks_at
 from fedprompt.site.chat_runs import ChatAtSite
+from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.judge_calls import recorded
 from fedprompt.site.ledger import Ledger
-from fedprompt.site.local_steps import LocalSteps, round_rng
+from fedprompt.site.local_steps import LocalSteps
 from fedprompt.site.personal import OwnPrompts, hidden_id, tuned_alone
 from fedprompt.site.residual import pack_residual, residual_for
+from fedprompt.site.tally import Tally
 from fedprompt.stopping import StopToken
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Method, Score, SplitName
 from fedprompt.trust.signing import site_identity
 from fedprompt.tuning.metered import MeteredObjective, prepare
 from fedprompt.tuning.soft import Tuned
+from fedprompt.verbs.beside import Beside, Rise
+from fedprompt.verbs.refusals import Code
 from fedprompt.verbs.tune import TuneTask
 from fedprompt.verbs.verb import Update
 
@@ -45,6 +49,7 @@ __all__ = ["AtSite"]
 Progress = Callable[[float, float], None]
 # Enough rows for a bank of candidates; a soft prompt's rows are of the size of embeddings, not of this.
 MAX_SOFT_NORM = 1e4
+CHOICE = "choice"  # is answered once a study, as a round is
 
 
 class AtSite:
@@ -63,6 +68,7 @@ class AtSite:
         resources: Resources | None,
         version: str,
         stop: StopToken,
+        drawing: Drawing | None,
     ) -> None:
         self._stop = stop
         self.name, self.study, self.splits, self.version = name, study, splits, version
@@ -83,10 +89,13 @@ class AtSite:
         self._work = Work()  # without the objectives' own
         # Values of single cases, so that a comparison asked for later computes nothing; they never leave this process.
         self._runs: dict[tuple[str, str], PromptRun] = {}
-        self._steps = LocalSteps(name, folder, study)
+        self._drawing = drawing or Drawing(folder.key)
+        self._steps = LocalSteps(folder, study, digest, splits, self._drawing)
+        self._tally = Tally(ledger, folder.replies)
         self._clipped: dict[SplitName, int] = {}  # split -> cases that were too long for some prompt
         self.on_progress: Progress | None = None
         self.on_step: Callable[[int, int, float], None] | None = None  # hears (round, local step, loss); stays here
+        self.on_tuned: Callable[[int, Sequence[float]], None] | None = None  # hears (round, each step's loss)
 
     @property
     def identity(self) -> str:
@@ -145,27 +154,47 @@ class AtSite:
         """Split -> cases that were too long for some prompt, of the splits that were looked at since it started."""
         return dict(self._clipped)
 
+    def not_taken(self, task: TuneTask) -> Code | None:
+        """Say why the steps of a tune task are not taken: they are not the study's, or its round was answered."""
+        answered = self._tally.number("rounds", self._drawing.scope(self._digest, task.among))
+        return self._steps.not_taken(task, answered, self.min_cases)
+
     def take_steps(self, task: TuneTask, start: SoftPrompt, question: str) -> Tuned:
         """Tune from ``start`` as a tune task says.
 
         Raises:
             TuningError: the loss is no number.
         """
-        return self._steps.tune(task, start, self.objective("tune"), question, self._stepped, self._stop)
+        tuned = self._steps.tune(task, start, self.objective("tune"), question, self._stepped, self._stop)
+        if self.on_tuned is not None:
+            self.on_tuned(task.round, tuned.loss)
+        return tuned
 
     def update(self, task: TuneTask, delta: NDArray[np.float32]) -> Update:
-        """Clip and quantise a change ([tokens, width] float32), with what earlier rounds left over."""
-        precision = self.study.rounds.update
-        before = residual_for(task, self._folder.replies.kept("residual", self._digest), delta.shape)
-        sent = with_feedback(delta, before, precision, self.study.privacy.max_norm)
-        kept = {} if precision == "float32" else {self._digest: pack_residual(task, sent.residual)}
-        return Update(sent.arrays, {"residual": kept})
+        """Clip and quantise a change ([tokens, width] float32), with what earlier rounds left over.
 
-    def tuned_alone(self, start: SoftPrompt, seed: int, question: str, score: Callable[[Prompt], float]) -> Prompt:
+        The round is answered with it.
+        """
+        precision, scope = self.study.rounds.update, self._drawing.scope(self._digest, task.among)
+        before = residual_for(task, self._folder.replies.kept("residual", scope), delta.shape)
+        sent = with_feedback(delta, before, precision, self.study.privacy.max_norm)
+        kept = {} if precision == "float32" else {scope: pack_residual(task, sent.residual)}
+        return Update(sent.arrays, {"residual": kept, "rounds": {scope: Rise(task.round)}})
+
+    @property
+    def has_chosen(self) -> bool:
+        """Whether the site has said before what it keeps for itself, which it does once a study."""
+        return self._tally.number("rounds", self._drawing.scope(self._digest, CHOICE)) > 0
+
+    def choosing(self) -> Beside:
+        """Return what is kept beside the site's choice, so that it is made once."""
+        return {"rounds": {self._drawing.scope(self._digest, CHOICE): Rise(1)}}
+
+    def tuned_alone(self, start: SoftPrompt, question: str, score: Callable[[Prompt], float]) -> Prompt:
         """Return the site's own prompt: the best of the rounds of one site."""
 
         def rng(number: int) -> np.random.Generator:
-            return round_rng(seed, self.name, number)
+            return self._drawing.rng(self._digest, number)
 
         objective, folder = self.objective("tune"), self._folder.path
         return tuned_alone(objective, start, self.study, rng, score, folder, question, self._stop)

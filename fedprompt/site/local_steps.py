@@ -1,43 +1,42 @@
-"""The steps of a round at one site: as many as the task asks, under the site's own stream of random numbers.
+"""The steps of a round at one site: as many as the accepted study lets a task ask, over cases in the site's own order.
+
+Invariant: a round that is answered is one of the study, of a number above all that were answered before among the same
+sites, and of at least ``min_cases`` distinct cases; so a hub cannot have one batch at a time, nor one batch twice.
 
 A first round that begins as the last one did, as tuning alone does, is not run twice; a process that ended goes on from
 its checkpoint.
 """
 
-import hashlib
 from collections.abc import Callable
+from functools import cached_property
+from typing import Literal
 
-import numpy as np
-
+from fedprompt.evaluation.splits.cutting import Splits
+from fedprompt.evaluation.splits.units import unit_numbers
 from fedprompt.models.protocols import SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
 from fedprompt.stopping import NEVER, StopToken
+from fedprompt.study.allowed_rounds import last_round, least_steps
 from fedprompt.study.schema import Study
 from fedprompt.tuning.checkpoint import Checkpoint
+from fedprompt.tuning.draws import drawn
 from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import Tuned, tune_soft
 from fedprompt.verbs.tune import TuneTask
 
-__all__ = ["LocalSteps", "round_rng", "site_seed"]
+__all__ = ["LocalSteps", "NotTaken"]
 
-
-def site_seed(name: str) -> int:
-    """Return the number that stands for a site in ``SeedSequence([seed, site, round])``."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
-
-
-def round_rng(seed: int, name: str, number: int) -> np.random.Generator:
-    """Return the stream of random numbers that a site has in a round of a run with this seed."""
-    return np.random.default_rng(np.random.SeedSequence([seed, site_seed(name), number]))
+NotTaken = Literal["not-allowed", "round-answered", "too-few-cases"]
 
 
 class LocalSteps:
-    """One site's tuning for one study."""
+    """One site's tuning for one study, whose digest is ``digest``."""
 
-    def __init__(self, name: str, folder: SiteFolder, study: Study) -> None:
-        self._name, self._folder, self._study = name, folder, study
-        self._last: tuple[tuple[SoftPrompt, int, int, int], Tuned] | None = None  # round 1, which others may begin with
+    def __init__(self, folder: SiteFolder, study: Study, digest: str, splits: Splits, drawing: Drawing) -> None:
+        self._folder, self._study, self._digest, self._splits, self._drawing = folder, study, digest, splits, drawing
+        self._last: tuple[tuple[SoftPrompt, int], Tuned] | None = None  # round 1, which others may begin with
 
     def tune(
         self,
@@ -59,8 +58,8 @@ class LocalSteps:
         Raises:
             TuningError: the loss is no number.
         """
-        same = (start, task.seed, task.round, task.steps)
-        if self._last is not None and self._last[0] == same:
+        same = (start, task.steps)
+        if task.round == 1 and self._last is not None and self._last[0] == same:
             for step, loss in enumerate(self._last[1].loss, 1):
                 stepped(task, step, loss)
             return self._last[1]
@@ -69,7 +68,7 @@ class LocalSteps:
             objective,
             start,
             settings_of(self._study, task.round, steps=task.steps),
-            rng=round_rng(task.seed, self._name, task.round),
+            rng=self._drawing.rng(self._digest, task.round),
             checkpoint=checkpoint,
             progress=lambda step, loss: stepped(task, step, loss),
             stop=stop,
@@ -78,3 +77,29 @@ class LocalSteps:
         if task.round == 1:
             self._last = (same, tuned)
         return tuned
+
+    def not_taken(self, task: TuneTask, answered: int, min_cases: int) -> NotTaken | None:
+        """Return why the steps of a task are not taken, or None.
+
+        Args:
+            answered: the highest number of a round among the same sites that was answered.
+            min_cases: the fewest cases that an update may be over, groups counted once.
+        """
+        study = self._study
+        fitting = least_steps(study) <= task.steps <= study.tuning.steps
+        if not fitting or task.round > last_round(study, task.among):
+            return "not-allowed"
+        if task.round <= answered:
+            return "round-answered"
+        return "too-few-cases" if self._drawn_units(task) < min_cases else None
+
+    def _drawn_units(self, task: TuneTask) -> int:
+        """Count the distinct inputs or groups among the cases that the steps draw."""
+        rng = self._drawing.rng(self._digest, task.round)
+        rows = drawn(len(self._splits.tune), self._study.tuning.batch, task.steps, rng)
+        return len({self._unit_of[row] for row in rows})
+
+    @cached_property
+    def _unit_of(self) -> tuple[int, ...]:
+        """The number of each tune case's unit."""
+        return unit_numbers(self._splits.tune, self._study.fields)

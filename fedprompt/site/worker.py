@@ -15,6 +15,7 @@ from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.site.admission import contents_of, not_now, question_of
 from fedprompt.site.at_site import AtSite
+from fedprompt.site.drawing import Drawing
 from fedprompt.site.exact_questions import ExactQuestions
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.gate import Gate, Outgoing
@@ -51,6 +52,7 @@ class Worker:
         version: str = OWN,
         stop: StopToken = NEVER,
         bounded: bool = True,
+        drawing: Drawing | None = None,
     ) -> None:
         """Make ready to answer; ``stop`` ends a task between two of its steps or batches, and nothing leaves then."""
         self.name, self._folder, self._version = name, folder, version
@@ -76,6 +78,7 @@ class Worker:
             resources=resources,
             version=version,
             stop=stop,
+            drawing=drawing,
         )
 
     def handle(self, data: bytes) -> Outgoing:

@@ -24,6 +24,7 @@ from fedprompt.prompts.template import RESERVED, Demonstrations, Message, Templa
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.answer import Answer, Closed, FieldName, Name, ScorerSpec
 from fedprompt.study.labels import alike, is_kept
+from fedprompt.study.round_size import too_few_drawn
 from fedprompt.study.sharing import Groups, Personal, absent
 from fedprompt.study.strategies import filled_options, least_sites
 
@@ -159,8 +160,9 @@ class Rounds(Closed):
     """How many rounds, how many sites must answer, how long to wait (seconds, or ``auto``), and what updates weigh.
 
     ``update`` is how numbers of an update travel. A slow site may take as few as ``least_steps`` local steps; None
-    asks the same steps of all. With ``patience``, rounds end early: after so many in a row without a better mean on
-    validation. With ``alone``, each site also tunes a prompt by itself, which the others score on test.
+    asks the same steps of all, and a site takes no fewer. With ``patience``, rounds end early: after so many in a row
+    without a better mean on validation. With ``alone``, each site also tunes a prompt by itself, which the others
+    score on test.
     """
 
     count: Annotated[int, Field(ge=1, le=1000)] = 4
@@ -285,6 +287,15 @@ class Study(Closed):
                 f"the label words {one!r} and {other!r} of '{template.name}' differ in nothing but {difference}, "
                 "which readers and chat models do not tell apart; give one of the labels another word",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _draws_enough(self, info: ValidationInfo) -> "Study":
+        if self.soft is None or is_kept(info.context):
+            return self
+        tuning, least = self.tuning, self.rounds.least_steps
+        if (found := too_few_drawn(tuning.steps, least, tuning.batch, self.privacy.min_cases)) is not None:
+            raise _misfit(*found)
         return self
 
     def _shared(self) -> None:

@@ -1,7 +1,7 @@
 """Tunes a soft prompt by gradient steps: AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), no weight decay.
 
 Invariant: the same objective, start, settings and random generator give the same vectors, in one go or resumed;
-nothing global is seeded. Cases are drawn in epochs without replacement, so that a small split is used evenly.
+nothing global is seeded. Which cases a step takes is said in ``tuning.draws``.
 
 All steps are taken: validation is looked at between calls, by whoever runs the rounds (``rounds.patience``).
 """
@@ -19,6 +19,7 @@ from fedprompt.models.protocols import LossGradient, SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.tuning.checkpoint import Checkpoint, Progressed
+from fedprompt.tuning.draws import next_rows
 from fedprompt.tuning.settings import TuningSettings
 
 __all__ = ["Tuned", "tune_soft"]
@@ -80,7 +81,7 @@ def tune_soft(
     while state.step < settings.steps:
         stop.check()
         step = state.step + 1
-        rows = _draw(state, objective, settings.batch, rng)
+        rows, state.queue = next_rows(state.queue, len(objective), settings.batch, rng)
         lr = settings.lr * settings.schedule.factor(step)
         for group in state.optimiser.param_groups:
             group["lr"] = lr
@@ -94,17 +95,6 @@ def tune_soft(
         if progress is not None:
             progress(step, found.loss)
     return Tuned(SoftPrompt(state.now, start.model), tuple(state.losses))
-
-
-def _draw(state: _State, objective: SoftObjective, batch: int, rng: np.random.Generator) -> list[int]:
-    size = min(batch, len(objective))
-    if len(state.queue) < size:
-        fresh = [int(i) for i in rng.permutation(len(objective))]
-        # What is left of the last epoch comes once more at this one's end, never twice in a batch.
-        held = set(state.queue)
-        state.queue = state.queue + sorted(fresh, key=lambda i: i in held)
-    rows, state.queue = state.queue[:size], state.queue[size:]
-    return rows
 
 
 def _slope(

@@ -1,6 +1,7 @@
 """evaluate: scores of any prompts on any split, soft ones with their vectors; or which of them the site would keep."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from fedprompt.study.score import Score, SplitName
 from fedprompt.study.sharing import absent
 from fedprompt.verbs.choosing import Choice, candidates, first_best
 from fedprompt.verbs.forms import LISTS, SCORES, Allowed, Arrays, HiddenId, Parcel, PromptId, Seed, Task
+from fedprompt.verbs.refusals import Refusal
 from fedprompt.verbs.score import ScoreReply, check_scores, exact_of, report, told
 from fedprompt.verbs.verb import Answer, Asks, Rehearsal, SiteSide, Terms, Verb, refused
 
@@ -24,9 +26,10 @@ __all__ = ["Evaluate", "EvaluateTask", "ask_choice", "ask_evaluate"]
 class EvaluateTask(Task):
     """Score any prompts: templates by id, soft prompts by id with their vectors (array ``soft-N``, N their place).
 
-    With ``choose``, the seed under which the site tunes its own from the array ``start``, nothing is scored but what it
-    chooses: among the templates, the soft prompts (the common one, then its group's), its own, and mixtures as the
-    accepted study names them. ``own`` is the hidden id of what it chose so before, to be scored with the others.
+    With ``choose``, the run's seed, the site tunes its own from the array ``start``, and nothing is scored but what it
+    chooses, once a study: among the templates, the soft prompts (the common one, then its group's), its own, and
+    mixtures as the accepted study names them. ``own`` is the hidden id of what it chose so before, to be scored with
+    the others.
     """
 
     verb: Literal["evaluate"] = "evaluate"
@@ -132,7 +135,7 @@ class Evaluate(Verb):
                 return refused(task, "bad-soft-prompt")
             prompts.append(prompt)
         if task.choose is not None:
-            return _chosen(site, task, task.choose, prompts, site.soft(arrays["start"]), question)
+            return _chosen(site, task, prompts, site.soft(arrays["start"]), question)
         kept = None if task.own is None else site.own(task.own)
         if task.own is not None and kept is None:
             return refused(task, "unknown-prompt")
@@ -176,7 +179,7 @@ class Evaluate(Verb):
 
 
 def _chosen(
-    site: SiteSide, task: EvaluateTask, seed: int, given: Sequence[Prompt], start: SoftPrompt | None, question: str
+    site: SiteSide, task: EvaluateTask, given: Sequence[Prompt], start: SoftPrompt | None, question: str
 ) -> Answer:
     """Answer which of the prompts, the site's own and mixtures is best here, and how good; nothing else."""
     personal, spec = site.study.rounds.personal, site.study.soft
@@ -187,15 +190,18 @@ def _chosen(
         return refused(task, "too-few-cases")
     if not 1 <= len(soft) <= 2 or spec is None or start is None or start.tokens != spec.tokens:
         return refused(task, "bad-soft-prompt")
+    if site.has_chosen:
+        return refused(task, "round-answered")
 
     def score(prompt: Prompt) -> float:
         found = site.scored(site.run([prompt], "validation")[prompt.id], "validation")
         return found.total / found.n if found.n else -1.0
 
-    own = site.tuned_alone(start, seed, question, score)
+    own = site.tuned_alone(start, question, score)
     templates = [prompt for prompt in given if prompt.soft is None]
     asked = candidates(templates, soft[0], soft[1] if len(soft) > 1 else None, own, personal.mixtures)
     chosen = first_best({one: score(one.prompt) for one in asked})
     name = site.keep_own(chosen.prompt) if chosen.hidden else chosen.prompt.id
     runs = {name: site.run([chosen.prompt], "validation")[chosen.prompt.id]}
-    return report(site, task, runs, (), "validation", Choice(kind=chosen.kind, prompt=name, share=chosen.share))
+    answer = report(site, task, runs, (), "validation", Choice(kind=chosen.kind, prompt=name, share=chosen.share))
+    return answer if isinstance(answer.reply, Refusal) else replace(answer, beside={**answer.beside, **site.choosing()})

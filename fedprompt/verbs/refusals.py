@@ -21,6 +21,7 @@ Code = Literal[
     "not-supported",
     "paused",
     "other-ledger",
+    "round-answered",
 ]
 
 
@@ -62,6 +63,11 @@ REFUSALS: Mapping[Code, Reason] = {
     ),
     "not-supported": Reason("it does not know how to do that", "it does not do such work"),
     "paused": Reason("its operator has paused it, or these are its quiet hours", "its operator has paused it"),
+    "round-answered": Reason(
+        "it answers each round of a study, and the choice after them, once, and has answered this one or a later one; "
+        "give the study another name to run it anew",
+        "it has answered this round of the study, or a later one, before",
+    ),
     "other-ledger": Reason(
         "its ledger does not go on from what this hub saw of it", "the hub has seen entries that this ledger lacks"
     ),

@@ -13,7 +13,9 @@ from fedprompt.prompts.ids import content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.strategies.strategy import Update
+from fedprompt.study.allowed_rounds import Among, is_among_all
 from fedprompt.study.schema import Precision
+from fedprompt.study.sharing import absent
 from fedprompt.verbs.forms import Allowed, Arrays, Parcel, Reply, Seed, Task
 from fedprompt.verbs.sentences import counted, shortened
 from fedprompt.verbs.verb import ABOUT, Answer, Asks, Rehearsal, SiteSide, Terms, Verb, refused
@@ -22,25 +24,31 @@ __all__ = ["Tune", "TuneReply", "TuneTask", "ask_tune"]
 
 
 class TuneTask(Task):
-    """Tune the soft prompt that travels with the task (array ``start``, [tokens, width] float32) for some steps."""
+    """Tune the soft prompt that travels with the task (array ``start``, [tokens, width] float32) for some steps.
+
+    ``round`` is of the rounds ``among`` all sites, a group of them, or this one alone. ``seed`` tells runs apart, and
+    nothing at a site follows from it.
+    """
 
     verb: Literal["tune"] = "tune"
     round: Annotated[int, Field(ge=1, le=100_000)]
     steps: Annotated[int, Field(ge=1, le=100_000)]
     seed: Seed
+    among: Annotated[Among, Field(exclude_if=is_among_all)] = "all"
 
 
 class TuneReply(Reply):
-    """One mean loss, the number of cases, and the update.
+    """The number of cases, and the update.
 
     The update is the array ``delta`` ([tokens, width] float32 or float16), or ``codes`` ([tokens, width] int8) and
-    ``scales`` ([tokens, 1] float32), as ``precision`` says.
+    ``scales`` ([tokens, 1] float32), as ``precision`` says. ``loss`` is what sites sent once; none sends it now, since
+    the mean over a few batches tells of their cases.
     """
 
     verb: Literal["tune"] = "tune"
     round: Annotated[int, Field(ge=1, le=100_000)]
     cases: Annotated[int, Field(ge=0, le=10**9)]
-    loss: float
+    loss: Annotated[float | None, Field(exclude_if=absent)] = None
     precision: Precision = "float32"
 
 
@@ -53,18 +61,20 @@ def ask_tune(
     steps: int,
     seed: int,
     precision: Precision = "float32",
-) -> tuple[Update, float]:
-    """Ask a site to tune from ``start`` ([tokens, width] float32); return its update and its mean loss.
+    among: Among = "all",
+) -> Update:
+    """Ask a site to tune from ``start`` ([tokens, width] float32); return its update.
 
     Args:
         precision: how the study says that updates travel; another is refused.
+        among: whom the round is among.
 
     Raises:
         SiteRefused: the site refused; says why.
         FederationError: it could not be asked, or its answer is none.
     """
-    fields = {"round": round, "steps": steps, "seed": seed}
-    named = [round, steps, seed, content_id("v1", start.tobytes())]
+    fields = {"round": round, "steps": steps, "seed": seed, "among": among}
+    named = [round, steps, seed, content_id("v1", start.tobytes()), *([] if is_among_all(among) else [among])]
     parcel = hub.ask(site, TuneTask, fields, {"start": start}, named=named)
     reply = parcel.message
     assert isinstance(reply, TuneReply)
@@ -72,11 +82,11 @@ def ask_tune(
         raise FederationError(
             f"site '{site}' sent an update of another precision than it was asked for", code="wrong-shape"
         )
-    return Update(site, restore(parcel.arrays), reply.cases), reply.loss
+    return Update(site, restore(parcel.arrays), reply.cases)
 
 
 class Tune(Verb):
-    """An update over all tune cases, clipped to the study's ``max_norm``."""
+    """An update over at least ``min_cases`` tune cases, clipped to the study's ``max_norm``; one a round."""
 
     name = "tune"
     task = TuneTask
@@ -96,20 +106,19 @@ class Tune(Verb):
         study, spec = site.study, site.study.soft
         if site.short("tune"):
             return refused(task, "too-few-cases")
-        if task.steps > study.tuning.steps:  # no more than the operator accepted
-            return refused(task, "not-allowed")
         if site.words_only:  # a server takes words and gives no gradient
             return refused(task, "not-supported")
         start = site.soft(arrays["start"])
         if spec is None or start is None or start.tokens != spec.tokens:
             return refused(task, "bad-soft-prompt")
+        if (code := site.not_taken(task)) is not None:
+            return refused(task, code)
         tuned = site.take_steps(task, start, question)
         sent = site.update(task, tuned.soft.vectors - start.vectors)
         reply = TuneReply(
             task=task.task,
             round=task.round,
             cases=len(site.splits.tune),
-            loss=float(np.mean(tuned.loss)),
             precision=study.rounds.update,
         )
         return Answer(reply, sent.arrays, sent.beside, Prompt(study.soft_template(), start).id)
@@ -137,7 +146,7 @@ class Tune(Verb):
         if study.soft is None:
             return False
         start = rehearsal.start()
-        update, _ = ask_tune(
+        update = ask_tune(
             rehearsal.asks,
             rehearsal.site,
             start.vectors,

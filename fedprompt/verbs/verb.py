@@ -127,15 +127,28 @@ class SiteSide(Protocol):
         """Count how often test was looked at, this time included; 0 for other splits."""
         ...
 
+    def not_taken(self, task: Any) -> Code | None:
+        """Say why the steps of a tune task are not taken: they are not the study's, or its round was answered."""
+        ...
+
     def take_steps(self, task: Any, start: SoftPrompt, question: str) -> "Tuned":
         """Tune from ``start`` as a tune task says."""
         ...
 
     def update(self, task: Any, delta: NDArray[np.float32]) -> Update:
-        """Clip and quantise a change, with what earlier rounds left over."""
+        """Clip and quantise a change, with what earlier rounds left over; its round is answered with it."""
         ...
 
-    def tuned_alone(self, start: SoftPrompt, seed: int, question: str, score: Callable[[Prompt], float]) -> Prompt:
+    @property
+    def has_chosen(self) -> bool:
+        """Whether the site has said before what it keeps for itself, which it does once a study."""
+        ...
+
+    def choosing(self) -> Beside:
+        """Return what is kept beside the site's choice, so that it is made once."""
+        ...
+
+    def tuned_alone(self, start: SoftPrompt, question: str, score: Callable[[Prompt], float]) -> Prompt:
         """Return the site's own prompt: the best of the rounds of one site."""
         ...
 

@@ -22,7 +22,7 @@ templates:
   - {name: plain, text: "Review: {text}\\nSentiment:"}
   - {name: two-shot, text: "{demonstrations}Review: {text}\\nSentiment:", demonstrations: {count: 2}}
 soft: {template: "Review: {text}{soft}\\nSentiment:", tokens: 2, init: "clearly"}
-tuning: {steps: 1, batch: 4}
+tuning: {steps: 1, batch: 5}
 rounds: {count: 1}
 privacy: {min_cases: 5}
 """

@@ -31,7 +31,7 @@ templates:
   - {name: text first, text: "Review: {text}\\nSentiment:"}
   - {name: terse, text: "{text} ="}
 soft: {template: "Review: {text}{soft}\\nSentiment:", tokens: 2, init: "clearly"}
-tuning: {steps: 1, batch: 4}
+tuning: {steps: 1, batch: 5}
 rounds: {count: 1}
 privacy: {min_cases: 5}
 """

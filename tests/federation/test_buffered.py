@@ -168,7 +168,7 @@ def test_a_site_that_fails_is_listed_and_asked_again_after_the_next_step() -> No
     first, second = run(Fixed(deltas, before), memory, quorum=2, speed=lambda site, turn: 1.0)
     assert [(one.site, one.why) for one in first.missing] == [("b", "failed")] and not second.missing
     # a and c at 1; then a and, back again, b at 2.
-    assert set(first.loss) == {"a", "c"} and set(second.loss) == {"a", "b"} and asked["b"] == 2
+    assert set(first.tuned) == {"a", "c"} and set(second.tuned) == {"a", "b"} and asked["b"] == 2
 
 
 def test_where_fewer_than_the_quorum_are_left_the_run_says_so_and_can_go_on() -> None:
@@ -228,7 +228,7 @@ def test_side_by_side_nobody_waits_for_a_slow_site() -> None:
 
     memory = Memory()
     records = run(Fixed({"fast": [1.0, 0.0], "slow": [0.0, 1.0]}, before, True), memory, count=4)
-    assert len(records) == 4 and set(records[0].loss) == {"fast"}
+    assert len(records) == 4 and set(records[0].tuned) == {"fast"}
     first = next((one for one in memory.arrivals if one.site == "slow"), None)
     assert first is None or (first.turn == 1 and first.version == 0)
 

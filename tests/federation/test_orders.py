@@ -255,7 +255,7 @@ def test_where_nobody_waits_a_site_that_is_left_out_counts_for_nothing(tmp_path:
         controls=Controls(desk, ("bank", "clinic", "court"), 1),
     )
     for record in records:
-        assert set(record.scores) == {"bank", "clinic"} and "court" not in record.loss
+        assert set(record.scores) == {"bank", "clinic"} and "court" not in record.tuned
         assert {(one.site, one.why) for one in record.missing} == {("court", "left-out")}
     assert [(plan["sites"], plan["quorum"]) for plan in writer.plans.values()] == [(["bank", "clinic"], 2)] * 2
 
@@ -270,7 +270,7 @@ def test_the_round_to_keep_is_judged_by_the_sites_that_are_left() -> None:
             return Score.model_validate({**body, **more})
 
         scores = {site: score(total) for site, total in right.items()}
-        return RoundRecord(number, None, scores, {}, 0, {})  # type: ignore[arg-type]
+        return RoundRecord(number, None, scores, (), 0, {})  # type: ignore[arg-type]
 
     records = [record(1, a=5, b=9, c=9), record(2, a=7, b=7), record(3, a=6, b=9)]
     assert best_round(records).number == 1  # three sites scored it

@@ -13,8 +13,8 @@ from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.study.score import Score
 from fedprompt.verbs.forms import Parcel, Reply, Task
 from fedprompt.verbs.score import ScoreReply
-from tests.federation.test_rounds import NAMES, Memory, run
-from tests.scripted_sites import MODEL, STUDY, study, worker
+from tests.federation.test_rounds import ACCEPTED, NAMES, Memory, handler, run
+from tests.scripted_sites import MODEL, study
 
 pytestmark = pytest.mark.whole
 
@@ -23,8 +23,8 @@ class Told(Hub):
     """A hub whose sites' validation scores are made up, a round after the other; each site has the same."""
 
     def __init__(self, path: Path, means: Sequence[int]) -> None:
-        handlers = {name: worker(path, name).handle for name in NAMES}
-        super().__init__(LocalTransport(handlers), STUDY.digest(MODEL.info.digest))
+        handlers = {name: handler(path, name) for name in NAMES}
+        super().__init__(LocalTransport(handlers), ACCEPTED.digest(MODEL.info.digest))
         self._means, self._rounds = list(means), dict.fromkeys(NAMES, 0)
 
     def ask(self, site: str, form: type[Task], *given: Any, **more: Any) -> Parcel[Reply]:

@@ -49,7 +49,7 @@ def told(strategy: Strategy, rounds: Sequence[Sequence[Update]]) -> tuple[list[R
         made = strategy_named(strategy.name).aggregate(vectors, list(updates), strategy.options, state)
         vectors, state = made.vectors, made.state
         prompt = Prompt(TEMPLATE, SoftPrompt(vectors, START.model))
-        records.append(RoundRecord(number, prompt, {}, {}, 0, {}))
+        records.append(RoundRecord(number, prompt, {}, (), 0, {}))
         kept.keep(number, prompt.id, updates)
     return records, kept
 

@@ -15,8 +15,11 @@ from fedprompt.federation.rounds import run_rounds
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.site.drawing import Drawing
+from fedprompt.site.folder import SiteFolder
+from fedprompt.site.worker import Worker
 from fedprompt.stopping import NEVER, Stopped, StopToken
-from fedprompt.study.schema import Precision
+from fedprompt.study.schema import Precision, Study
 from fedprompt.study.score import Score
 from fedprompt.verbs.tune import TuneTask
 from fedprompt.verbs.wire import unpack_task
@@ -26,6 +29,8 @@ from tests.scripted_sites import MODEL, STUDY, study, worker
 pytestmark = pytest.mark.whole
 
 NAMES = ("bank", "clinic", "court")
+# What the sites accepted: more rounds than any run here has, and a slow site may take half the steps.
+ACCEPTED = study(tuning={"steps": 4}, rounds={"count": 20, "least_steps": 2})
 START = MODEL.text_init("Overall the feeling is", 3)
 Handler = Callable[[bytes], Delivered]
 
@@ -48,10 +53,13 @@ class Memory:
         self.records.append(record)
 
 
+def handler(path: Path, name: str) -> Handler:
+    return worker(path, name, chosen=ACCEPTED).handle
+
+
 def hub(path: Path, **instead: Handler) -> Hub:
-    digest = STUDY.digest(MODEL.info.digest)
-    handlers = {name: worker(path, name).handle for name in NAMES}
-    return Hub(LocalTransport({**handlers, **instead}), digest)
+    handlers = {name: handler(path, name) for name in NAMES}
+    return Hub(LocalTransport({**handlers, **instead}), ACCEPTED.digest(MODEL.info.digest))
 
 
 def run(
@@ -69,7 +77,7 @@ def run(
         STUDY.soft_template(),
         START,
         rounds=study(rounds={"count": count, "quorum": quorum, **rounds}).rounds,
-        tuning=STUDY.tuning,
+        tuning=ACCEPTED.tuning,
         seed=0,
         writer=writer,
         progress=progress,
@@ -102,7 +110,7 @@ def test_each_round_is_written_with_every_sites_score(tmp_path: Path) -> None:
     assert ids(writer.records) == ids(records) and len(set(ids(records))) == 3
     for number, record in enumerate(records, 1):
         assert record.number == number
-        assert tuple(record.scores) == tuple(record.loss) == NAMES
+        assert tuple(record.scores) == record.tuned == NAMES
         assert all(score.prompt == record.prompt.id for score in record.scores.values())
         assert record.mean == pytest.approx(sum(record.by_site.values()) / 3)
         assert record.bytes > 3 * 3 * 16 * 4  # three updates of 3 x 16 float32 at the least
@@ -149,19 +157,19 @@ def test_a_finished_run_asks_nobody(tmp_path: Path) -> None:
 
 
 def test_a_site_that_fails_is_left_out_where_the_quorum_is_met(tmp_path: Path) -> None:
-    dead = down("tune", "evaluate")(worker(tmp_path, "court").handle)
+    dead = down("tune", "evaluate")(handler(tmp_path, "court"))
     records = run(hub(tmp_path, court=dead), Memory(), quorum=2)
     assert [tuple(record.scores) for record in records] == [("bank", "clinic")] * 3
     alone = Hub(
-        LocalTransport({name: worker(tmp_path / "two", name).handle for name in NAMES[:2]}),
-        STUDY.digest(MODEL.info.digest),
+        LocalTransport({name: handler(tmp_path / "two", name) for name in NAMES[:2]}),
+        ACCEPTED.digest(MODEL.info.digest),
     )
     assert ids(records) == ids(run(alone, Memory()))
 
 
 @pytest.mark.parametrize("verb", ["tune", "evaluate"])
 def test_below_the_quorum_the_round_ends_with_the_reason(tmp_path: Path, verb: str) -> None:
-    dead = down(verb)(worker(tmp_path, "court").handle)
+    dead = down(verb)(handler(tmp_path, "court"))
     writer = Memory()
     with pytest.raises(FederationError, match=r"round 1: 2 of 3.*3", check=coded("too-few-answers")):
         run(hub(tmp_path, court=dead), writer)
@@ -188,7 +196,7 @@ def record(number: int, **right: int) -> RoundRecord:
         )
         for site, k in right.items()
     }
-    return RoundRecord(number, prompt, scores, {}, 0, {})
+    return RoundRecord(number, prompt, scores, (), 0, {})
 
 
 def test_the_best_round_has_the_highest_mean_and_is_the_earliest_of_equals() -> None:
@@ -234,7 +242,7 @@ def test_bytes_and_seconds_are_counted_by_site(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["tune", "evaluate"])
 def test_who_was_missing_is_in_the_record_with_the_reason(tmp_path: Path, verb: str) -> None:
-    dead = down(verb)(worker(tmp_path, "court").handle)
+    dead = down(verb)(handler(tmp_path, "court"))
     for record in run(hub(tmp_path, court=dead), Memory(), quorum=2):
         assert [(one.site, one.step, one.why) for one in record.missing] == [("court", verb, "failed")]
         assert "the line is dead" in record.missing[0].reason
@@ -242,16 +250,16 @@ def test_who_was_missing_is_in_the_record_with_the_reason(tmp_path: Path, verb: 
 
 
 def test_a_site_that_returns_joins_the_next_round(tmp_path: Path) -> None:
-    handler = worker(tmp_path, "court").handle
+    there = handler(tmp_path, "court")
 
     def away_in_round_one(data: bytes) -> Delivered:
         message = unpack_task(data).message
         if isinstance(message, TuneTask) and message.round == 1:
             raise FederationError("the line is dead")
-        return handler(data)
+        return there(data)
 
     records = run(hub(tmp_path, court=away_in_round_one), Memory(), quorum=2)
-    assert [tuple(record.loss) for record in records] == [("bank", "clinic"), NAMES, NAMES]
+    assert [record.tuned for record in records] == [("bank", "clinic"), NAMES, NAMES]
 
 
 @pytest.mark.parametrize("name", ["fedavgm", "fedadam", "fedyogi"])
@@ -276,20 +284,35 @@ def test_a_slow_site_takes_fewer_steps_and_counts_as_much(tmp_path: Path) -> Non
     (first,) = run(hub(tmp_path), Memory(), count=1)
     slow = replace(first, seconds={"tune": {"bank": 1.0, "clinic": 1.0, "court": 9.0}})
     writer = Memory([slow])
-    record = run(hub(tmp_path), writer, count=2, least_steps=1)[1]
-    assert record.steps == writer.plans[2]["steps"] == {"court": 1}
-    assert tuple(record.loss) == NAMES
+    record = run(hub(tmp_path), writer, count=2, least_steps=2)[1]
+    assert record.steps == writer.plans[2]["steps"] == {"court": 2}
+    assert record.tuned == NAMES
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 def test_small_updates_end_near_large_ones_and_again_at_the_same(tmp_path: Path, precision: Precision) -> None:
-    chosen = study(rounds={"update": precision})
-    digest = chosen.digest(MODEL.info.digest)
+    chosen = study(tuning={"steps": 4}, rounds={"count": 20, "update": precision})
+
+    class SameOrder(Drawing):
+        """Draws as for one study, whichever it is: what differs is then the precision alone."""
+
+        def rng(self, study: str, number: int) -> np.random.Generator:
+            return super().rng("any", number)
+
+    def tuned(folder: str, asked: Study) -> Hub:
+        def drawing(name: str) -> Handler:
+            made = worker(tmp_path / folder, name, chosen=asked)
+            own, order = SiteFolder(tmp_path / folder / name), SameOrder(name.encode())
+            return Worker(
+                name=name, folder=own, study=asked, model=MODEL, splits=made.side.splits, drawing=order
+            ).handle
+
+        return Hub(LocalTransport({name: drawing(name) for name in NAMES}), asked.digest(MODEL.info.digest))
 
     def small(folder: str) -> Hub:
-        return Hub(LocalTransport({n: worker(tmp_path / folder, n, chosen=chosen).handle for n in NAMES}), digest)
+        return tuned(folder, chosen)
 
-    large = run(hub(tmp_path / "large"), Memory())
+    large = run(tuned("large", ACCEPTED), Memory())
     writer = Memory()
     whole = run(small("a"), writer, update=precision)
     assert whole[-1].bytes < large[-1].bytes

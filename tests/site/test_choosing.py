@@ -44,6 +44,20 @@ def test_the_choice_is_no_worse_than_any_template_and_is_scored_on_test_under_it
         assert [(one.first, one.second) for one in found.comparisons] == pairs and found.looks == 1
 
 
+def test_a_site_chooses_once_a_study_whatever_it_is_asked_afterwards(tmp_path: Path) -> None:
+    asked = hub(tmp_path)
+    first = ask_choice(asked, "clinic", TEMPLATES, [COMMON], START.vectors, 0)
+    for templates, start, seed in (
+        (TEMPLATES, START.vectors, 1),
+        (TEMPLATES[:1], START.vectors, 0),
+        (TEMPLATES, START.vectors + np.float32(0.01), 0),
+    ):
+        for again in (asked, hub(tmp_path)):
+            with pytest.raises(SiteRefused, match="once"):
+                ask_choice(again, "clinic", templates, [COMMON], start, seed)
+    assert ask_choice(hub(tmp_path), "clinic", TEMPLATES, [COMMON], START.vectors, 0) == first
+
+
 def test_a_site_chooses_only_where_the_accepted_study_says_so(tmp_path: Path) -> None:
     with pytest.raises(SiteRefused, check=coded("not-allowed")):
         ask_choice(hub(tmp_path, STUDY), "clinic", TEMPLATES, [COMMON], START.vectors, 0)

@@ -203,7 +203,8 @@ def test_a_number_that_must_rise_refuses_itself_and_less(ledger: Ledger) -> None
     site = gate(ledger)
     site.send(DESCRIBE, question="a", beside={"rounds": {STUDY: Rise(2)}})
     for number in (2, 1):
-        assert refusal(site.send(DESCRIBE, question=new(), beside={"rounds": {STUDY: Rise(number)}})) == "not-allowed"
+        sent = site.send(DESCRIBE, question=new(), beside={"rounds": {STUDY: Rise(number)}})
+        assert refusal(sent) == "round-answered"
     site.send(DESCRIBE, question="b", beside={"rounds": {STUDY: Rise(9)}})
     assert site.number("rounds", STUDY) == 9
 
@@ -216,7 +217,7 @@ def test_what_the_ledger_says_is_spent_stays_spent_without_the_replies(ledger: L
     site = gate(ledger, budget=3)
     assert (site.spent, site.number("exact", "cases"), site.number("rounds", STUDY)) == (2, 3, 5)
     assert refusal(site.send(DESCRIBE, question="c", beside=count(3, most=5))) == "questions-spent"
-    assert refusal(site.send(DESCRIBE, question="d", beside={"rounds": {STUDY: Rise(5)}})) == "not-allowed"
+    assert refusal(site.send(DESCRIBE, question="d", beside={"rounds": {STUDY: Rise(5)}})) == "round-answered"
     site.send(DESCRIBE, question="e", beside=count(2))
     assert (site.spent, site.number("exact", "cases")) == (3, 5)
     assert refusal(site.send(DESCRIBE, question="f")) == "budget-spent"

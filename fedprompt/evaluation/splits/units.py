@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case, input_key
 
-__all__ = ["KEY_BYTES", "Unit", "Units", "find_units", "keys_of"]
+__all__ = ["KEY_BYTES", "Unit", "Units", "find_units", "keys_of", "unit_numbers"]
 
 KEY_BYTES = 32
 
@@ -93,6 +93,17 @@ def keys_of(case: Case, key: bytes, fields: Sequence[str] | None = None) -> tupl
     """Return the hexadecimal HMACs that a case is known by: of its input and, where it has one, of its group."""
     found = (_hmac(key, "input", input_key(case, fields)),)
     return found if case.group is None else (*found, _hmac(key, "group", case.group))
+
+
+def unit_numbers(cases: Sequence[Case], fields: Sequence[str] | None = None) -> tuple[int, ...]:
+    """Return a number for each case, the same for those of one unit, so that units can be counted.
+
+    Args:
+        fields: the fields that make up an input; all if None.
+    """
+    units = find_units(cases, bytes(KEY_BYTES), {}, fields).units
+    numbers = {id(case): number for number, unit in enumerate(units) for case in unit.cases}
+    return tuple(numbers[id(case)] for case in cases)
 
 
 def _hmac(key: bytes, kind: str, text: str) -> str:

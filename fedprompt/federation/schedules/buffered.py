@@ -53,7 +53,6 @@ class _Step:
 
     updates: list[Update] = field(default_factory=list)
     staleness: dict[str, list[int]] = field(default_factory=dict)
-    losses: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)
     received: dict[str, int] = field(default_factory=dict)
@@ -97,7 +96,7 @@ class _Server:
         stale = len(self.versions) - 1 - arrival.version
         step.updates.append(discounted(arrival.update, stale))
         step.staleness.setdefault(arrival.site, []).append(stale)
-        step.losses[arrival.site], step.seconds[arrival.site] = arrival.loss, arrival.seconds
+        step.seconds[arrival.site] = arrival.seconds
         full = len(step.updates) >= self._options["buffer"]
         if full:
             made = strategy_named(FedBuff.name).aggregate(self.versions[-1], step.updates, self._options, {})
@@ -187,7 +186,7 @@ def _asked(course: Course, flight: _Flight, start: NDArray[np.float32]) -> Arriv
         return Arrival(site, turn, version, 0.0, why="left-out", reason=why)
     sent, received, began = hub.sent[site], hub.received[site], clock()
     try:
-        update, loss = ask_tune(
+        update = ask_tune(
             hub,
             site,
             start,
@@ -195,12 +194,13 @@ def _asked(course: Course, flight: _Flight, start: NDArray[np.float32]) -> Arriv
             steps=course.tuning.steps,
             seed=course.seed,
             precision=course.rounds.update,
+            among=course.among,
         )
     except FedPromptError as error:
         how: Literal["failed", "refused"] = "refused" if isinstance(error, SiteRefused) else "failed"
         return Arrival(site, turn, version, clock() - began, why=how, reason=str(error))
     came = hub.received[site] - received
-    return Arrival(site, turn, version, clock() - began, update, loss, hub.sent[site] - sent, came)
+    return Arrival(site, turn, version, clock() - began, update, hub.sent[site] - sent, came)
 
 
 def simulated_speed(seed: int) -> Callable[[str, int], float]:
@@ -331,7 +331,7 @@ def _score(course: Course, step: _Step, prompt: Prompt, number: int, done: Seque
         number,
         prompt,
         scores,
-        dict(sorted(step.losses.items())),
+        tuple(sorted(step.seconds)),
         sum(step.received.values()),
         dict(hub.heads),
         missing=(

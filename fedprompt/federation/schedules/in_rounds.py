@@ -27,7 +27,6 @@ from fedprompt.verbs.tune import ask_tune
 __all__ = ["InRounds"]
 
 T = TypeVar("T")
-Tuned = tuple[Update, float]
 At = Literal["tune", "evaluate"]
 STEPS: tuple[At, ...] = ("tune", "evaluate")
 
@@ -118,10 +117,10 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
     start = course.start
     vectors = start.vectors if last is None or last.prompt.soft is None else last.prompt.soft.vectors
     sent, received = hub.sent.copy(), hub.received.copy()
-    losses: dict[str, float] = {}
+    senders: list[str] = []
     held: list[Update] = []
 
-    def tune(site: str) -> Tuned:
+    def tune(site: str) -> Update:
         return ask_tune(
             hub,
             site,
@@ -130,11 +129,12 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
             steps=plan.steps_of(site),
             seed=course.seed,
             precision=course.rounds.update,
+            among=course.among,
         )
 
     def updates() -> Iterator[Update]:
-        for site, (update, loss) in tuned:
-            losses[site] = loss
+        for site, update in tuned:
+            senders.append(site)
             whole = normalised(update, plan.steps_of(site), course.tuning.steps)
             if course.keeper is not None:
                 held.append(whole)
@@ -157,7 +157,7 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
         plan.number,
         prompt,
         scores,
-        dict(sorted(losses.items())),
+        tuple(sorted(senders)),
         came.total(),
         dict(hub.heads),
         missing=(

@@ -12,6 +12,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.stopping import Stopped
+from fedprompt.study.allowed_rounds import Among
 from fedprompt.study.schema import Rounds, Tuning
 from fedprompt.study.score import Score
 from fedprompt.verbs.evaluate import ask_evaluate
@@ -28,7 +29,7 @@ class Course:
 
     ``start`` is what round 1 starts from. ``after`` counts the rounds that led to it; numbers go on from there.
     ``keeper`` keeps each round's updates, ``journal`` what a schedule without rounds has buffered. No round after
-    ``pause_after`` begins.
+    ``pause_after`` begins. ``among`` is what sites are told of who takes part.
     """
 
     asking: Asking
@@ -42,6 +43,7 @@ class Course:
     keeper: UpdateKeeper | None = None
     journal: Journal | None = None
     pause_after: int | None = None
+    among: Among = "all"
 
     @property
     def rounds(self) -> Rounds:

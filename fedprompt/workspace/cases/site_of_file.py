@@ -20,6 +20,7 @@ from fedprompt.evaluation.splits.cutting import Splits, SplitSizes, assign, load
 from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.ids import canonical_json
+from fedprompt.site.drawing import drawing_of_run
 from fedprompt.site.folder import KEY_BYTES, SiteFolder
 from fedprompt.site.standing import check_key
 from fedprompt.site.worker import Worker
@@ -80,6 +81,7 @@ def make_worker(
     splits: Splits | None = None,
     stop: StopToken = NEVER,
     bounded: bool = True,
+    seed: int | None = None,
 ) -> Worker:
     """Return the worker of one site.
 
@@ -89,6 +91,7 @@ def make_worker(
         resources: what the machine gives to scorers of free text.
         stop: ends its work between two steps or batches.
         bounded: whether the lifetime count of exact questions stops an answer; not where one person holds all cases.
+        seed: of a run whose hub and sites are this one process; None at a site of its own, whose key alone decides.
 
     Raises:
         DataError: a split is smaller than the study's ``min_cases``, or the tune split has fewer cases than a template
@@ -105,6 +108,7 @@ def make_worker(
             code="too-few-cases",
         )
     _check_shown(study, splits, f"{where}: site '{name}'")
+    own = None if seed is None else drawing_of_run(folder.key, seed, contents_digest(folder, cases))
     return Worker(
         name=name,
         folder=folder,
@@ -114,6 +118,7 @@ def make_worker(
         resources=resources,
         stop=stop,
         bounded=bounded,
+        drawing=own,
     )
 
 

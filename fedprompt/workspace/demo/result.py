@@ -30,9 +30,8 @@ class DemoTemplate:
 
 @dataclass(frozen=True)
 class DemoRound(RoundValues):
-    """A round with each site's mean ``loss`` in nats, its prompt, and whether that one was ``kept``."""
+    """A round with its prompt, and whether that one was ``kept``."""
 
-    loss: Mapping[str, float]
     prompt: str
     kept: bool
 
@@ -99,7 +98,6 @@ def demo_result(
                 by_site=record.by_site,
                 mean=record.mean,
                 bytes=record.bytes,
-                loss=dict(record.loss),
                 prompt=record.prompt.id,
                 kept=record.prompt.id == nominated.federated.id,
             )

@@ -25,8 +25,8 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.origins import CENTRALISED
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
-from fedprompt.site.local_steps import round_rng, site_seed
 from fedprompt.site.worker import Worker
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.files import parse_study
@@ -123,6 +123,16 @@ def demo(ws: Workspace, settings: DemoSettings, report: Report = quiet, stop: St
     return _Demo(ws, settings, study, digest, model, run, report, stop).run()
 
 
+def _number(name: str) -> int:
+    """Return the number that stands for a made-up site among those of a seed."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+def _key(seed: int, number: int) -> bytes:
+    """Return the key of a made-up site, from which its cut and its order of cases follow."""
+    return hashlib.blake2b(canonical_json([seed, number, KEY]), digest_size=32, person=b"fedprompt-demo").digest()
+
+
 def _settings(ws: Workspace, settings: DemoSettings) -> RunSettings:
     machine = settings_for(ws.home.path)
     if settings.dtype is not None:
@@ -155,9 +165,8 @@ class _Demo:
         settings, text = self.settings, asset_folder(self.ws.home.path, "vader-text")
         path = self.ws.home.sites / f"demo-seed{settings.seed}-cases{settings.cases}-held{settings.held_out}" / site
         folder = SiteFolder(path)
-        entropy = [settings.seed, site_seed(site)]
-        key = hashlib.blake2b(canonical_json([*entropy, KEY]), digest_size=32, person=b"fedprompt-demo").digest()
-        folder.prepare(key)
+        entropy = [settings.seed, _number(site)]
+        folder.prepare(_key(*entropy))
         self.ws.bank.register_site(site, site_identity(folder.key))
         file = path / "cases.csv"
         if not file.exists():
@@ -224,6 +233,7 @@ class _Demo:
         assert soft is not None
         count = self.study.rounds.count
         pooled = PooledObjective([worker.side.objective("tune") for worker in self.workers.values()])
+        drawing = Drawing(_key(self.settings.seed, _number(CENTRALISED.key)))
         for number in range(len(records) + 1, count + 1):
             clock.tell(f"pooled cases, round {number} of {count}", (number - 1) / count, round=number)
             settings = settings_of(self.study, number)
@@ -231,13 +241,13 @@ class _Demo:
                 pooled,
                 soft,
                 replace(settings, batch=settings.batch * len(self.workers)),
-                rng=round_rng(self.settings.seed, CENTRALISED.key, number),
+                rng=drawing.rng(self.digest, number),
                 stop=self.stop,
             )
             soft = tuned.soft
             prompt = Prompt(self.study.soft_template(), soft)
             scores = {site: self._validate(worker, prompt) for site, worker in self.workers.items()}
-            records.append(RoundRecord(number, prompt, scores, {"pooled": float(np.mean(tuned.loss))}, 0, {}))
+            records.append(RoundRecord(number, prompt, scores, (), 0, {}))
             writer.write(records[-1])
         return records
 

@@ -1,7 +1,7 @@
 """``tune``: a soft prompt on one site's own cases, the step to keep chosen on validation, test looked at once."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -95,6 +95,7 @@ def tune(
         splits=splits,
         bounded=False,
         stop=stop,
+        seed=seed,
     )
     machine = asdict(model.info.settings)
     settings = {"seed": seed, "cases": len(cases), "contents": contents_digest(folder, cases)}
@@ -104,7 +105,8 @@ def tune(
         return from_json(Tuned, row.result)
     clock = Clock(report, {"tune": 9.0, "test": 1.0}, stop)
     began = time.monotonic()
-    worker.side.on_step = _Steps(ws, run, clock, parsed)
+    steps = _Steps(ws, run, clock, parsed)
+    worker.side.on_step, worker.side.on_tuned = steps, steps.tuned
     hub = Hub(LocalTransport({OWN_SITE: worker.handle}), digest)
     federation = FederationRun(ws.bank, run, parsed, digest, hub, clock)
     with clock.stage("tune", "tuning the soft prompt"), _own_words(worker):
@@ -120,7 +122,7 @@ def tune(
         prompt=kept.prompt.id,
         steps=len(records) * parsed.tuning.steps,
         kept_after=kept.number * parsed.tuning.steps,
-        loss=tuple(record.loss[OWN_SITE] for record in records),
+        loss=tuple(steps.means()),
         validation=shown_score(kept.scores[OWN_SITE]),
         test=shown_score(look.scores[OWN_SITE][kept.prompt.id]),
         work=shown_work(worker.side.work, model.info),
@@ -140,7 +142,7 @@ def _note_clipped(federation: FederationRun, worker: Worker) -> None:
 
 
 class _Steps:
-    """Tells each step and its loss; a part's losses go into the bank with its last step."""
+    """Tells each step and its loss; a part's losses go into the bank when its steps are done."""
 
     def __init__(self, ws: Workspace, run: str, clock: Clock, study: Study) -> None:
         self._ws, self._run, self._clock = ws, run, clock
@@ -152,8 +154,6 @@ class _Steps:
         if step != self._first + len(self._losses):
             self._first, self._losses = step, []
         self._losses.append(loss)
-        if step == self._steps and len(self._losses) == self._steps:
-            self._ws.bank.record_stage(self._run, f"losses {part}", {"loss": self._losses})
         self._clock.tell(
             f"step {(part - 1) * self._steps + step} of {self._parts * self._steps}",
             (part - 1 + 0.5 * step / self._steps) / self._parts,
@@ -162,6 +162,16 @@ class _Steps:
             first=max(self._first, step - LONGEST + 1),
             losses=self._losses[-LONGEST:],
         )
+
+    def tuned(self, part: int, losses: Sequence[float]) -> None:
+        """Keep the loss of each step of a part."""
+        self._ws.bank.record_stage(self._run, f"losses {part}", {"loss": list(losses)})
+
+    def means(self) -> list[float]:
+        """Return the mean loss of each part that was taken."""
+        kept = self._ws.bank.stages(self._run)
+        found = (kept.get(f"losses {part}", {}).get("loss") for part in range(1, self._parts + 1))
+        return [sum(losses) / len(losses) for losses in found if losses]
 
 
 @contextmanager

@@ -119,6 +119,7 @@ def federate(
             splits=cutter_of(ws.home, path, name, apart=sites).cut(parsed, cases),
             stop=stop,
             bounded=False,  # whoever runs this holds all the files
+            seed=seed,
         )
     settings = {"seed": seed, "sites": contents}
     transport = LocalTransport({name: worker.handle for name, worker in workers.items()})

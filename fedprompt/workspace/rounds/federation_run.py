@@ -18,6 +18,7 @@ from fedprompt.federation.rounds import run_rounds
 from fedprompt.prompts.origins import FEDERATED, STUDY
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.study.allowed_rounds import Among
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
 from fedprompt.verbs.choosing import Choice
@@ -167,6 +168,7 @@ class FederationRun:
         parent: str = "",
         aside: bool = False,
         pause_after: int | None = None,
+        among: Among = "all",
     ) -> tuple[RoundRecord, ...]:
         """Run rounds of ``study`` among the sites of ``hub`` and keep them under ``run``.
 
@@ -176,6 +178,7 @@ class FederationRun:
             group: what the record says of these sites, where they are not all.
             parent: the id of the prompt that ``start`` is, where it is one of the bank.
             pause_after: the round after which the work pauses.
+            among: what the sites are told of who takes part.
         """
         count, sites = study.rounds.count, len(hub.sites)
 
@@ -204,6 +207,7 @@ class FederationRun:
             controls=None if aside else self.asking.controls,
             stop=self._clock.stop,
             pause_after=pause_after,
+            among=among,
         )
 
     def compare_on_validation(self, first: Sequence[Prompt], scored: Sequence[str] = ()) -> None:

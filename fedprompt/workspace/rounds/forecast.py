@@ -270,7 +270,7 @@ def _bytes(study: Study, digest: str, width: int, sites: int) -> tuple[int, int]
         return sent, received
     vectors = np.random.default_rng(0).normal(0, 0.1, (study.soft.tokens, width)).astype(np.float32)
     task = TuneTask(task=TASK, study=digest, round=1, steps=study.tuning.steps, seed=0, known="0" * 64)
-    reply = TuneReply(task=TASK, round=1, cases=100, loss=1 / 3, precision=study.rounds.update)
+    reply = TuneReply(task=TASK, round=1, cases=100, precision=study.rounds.update)
     look = EvaluateTask(task=TASK, study=digest, split="validation", soft=(PROMPT,), known="0" * 64)
     evaluate = len(pack_task(look, {"soft-0": vectors}))
     tune = len(pack_task(task, {"start": vectors}))

@@ -109,8 +109,16 @@ def _updates(
     rounds, hub, sites = study.rounds, federation.hub, federation.asking.sites
 
     def ask(site: str) -> Update:
-        steps, precision = study.tuning.steps, rounds.update
-        return ask_tune(hub, site, soft.vectors, round=after + 1, steps=steps, seed=seed, precision=precision)[0]
+        return ask_tune(
+            hub,
+            site,
+            soft.vectors,
+            round=after + 1,
+            steps=study.tuning.steps,
+            seed=seed,
+            precision=rounds.update,
+            among="group",
+        )
 
     def told(site: str) -> None:
         clock.tell(f"which sites are alike: {site} tunes", sites.index(site) / len(sites), round=after + 1, site=site)
@@ -153,6 +161,7 @@ def _one(
         after=after,
         group=about,
         parent=common.prompt.id,
+        among="group",
     )
     known = {site: score for site, score in common.scores.items() if site in sites}
     before = [replace(common, scores=known)] if known else []

@@ -40,7 +40,7 @@ class BankWriter:
                 row.number,
                 self._bank.prompt(row.prompt),
                 {site: Score.model_validate(score) for site, score in row.body["scores"].items()},
-                row.body["loss"],
+                tuple(row.body.get("tuned", sorted(row.body.get("loss", {})))),  # once there was a loss by site
                 row.body["bytes"],
                 row.body["heads"],
                 missing=tuple(Missing(**one) for one in row.body.get("missing", ())),
@@ -74,7 +74,7 @@ class BankWriter:
                 "by_site": record.by_site,
                 "mean": record.mean,
                 "bytes": record.bytes,
-                "loss": dict(record.loss),
+                "tuned": list(record.tuned),
                 "heads": dict(record.heads),
                 "missing": [asdict(one) for one in record.missing],
                 "sent": dict(record.sent),
@@ -147,7 +147,8 @@ class BankJournal:
         found = []
         for body in self._bank.stages(self._run).values():
             updates = unpack_updates(body["update"])
-            found.append(Arrival(**body["arrival"], update=updates[0] if updates else None))
+            arrival = {name: value for name, value in body["arrival"].items() if name != "loss"}  # of earlier versions
+            found.append(Arrival(**arrival, update=updates[0] if updates else None))
         return found
 
     def add(self, number: int, arrival: Arrival) -> None:

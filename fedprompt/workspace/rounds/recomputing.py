@@ -122,7 +122,7 @@ def _chosen(ws: Workspace, site: str) -> RunRow:
 def _left(record: RoundRecord, site: str) -> RoundRecord:
     """Return a round as those see it who stay: which one was the best is theirs to say."""
     scores = {name: score for name, score in record.scores.items() if name != site}
-    return RoundRecord(record.number, record.prompt, scores, {}, 0, {})
+    return RoundRecord(record.number, record.prompt, scores, (), 0, {})
 
 
 def _standings(ws: Workspace, row: RunRow, site: str) -> tuple[Standing, ...]:

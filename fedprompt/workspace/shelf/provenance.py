@@ -75,7 +75,7 @@ def _step(row: PromptRow, made: RoundRow | None, here: set[str]) -> Step:
     body = made.body
     heads = dict(body.get("heads") or {})
     # Where all cases were in one place no site sent a change.
-    sites = () if row.origin == CENTRALISED.key else tuple(sorted(body.get("loss") or {}))
+    sites = () if row.origin == CENTRALISED.key else tuple(sorted(body.get("tuned") or body.get("loss") or ()))
     missing = tuple(sorted({str(one["site"]) for one in body.get("missing") or ()} - set(sites)))
     return Step(row, parents, made.number, sites, missing, int(body.get("bytes") or 0), heads)
 

@@ -12,6 +12,7 @@ from fedprompt.errors import FederationError, StudyError
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.models.chat.config import is_chat
 from fedprompt.models.registry import load
+from fedprompt.study.allowed_rounds import cases_a_round
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.workspace.answers.study_model import model_digest_of
@@ -98,7 +99,7 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
         digest: what the hub's operator says it is, if they said.
 
     Raises:
-        StudyError: the file is not a study, or has another digest.
+        StudyError: the file is not a study, has another digest, or could not be tuned under this site's policy.
     """
     chosen = enrolled(home, site)
     study = read_study(file, complete_scorers)  # once: what is pinned is what is shown
@@ -108,6 +109,13 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
             f"{file}: its digest on this machine is {shown.digest}, not {digest}; the file or the model differs "
             "from the hub's",
             code="another-content",
+        )
+    drawn, floor = cases_a_round(study), chosen.folder.policy.min_cases
+    if study.soft is not None and drawn < floor:
+        raise StudyError(
+            f"{file}: a round of this study draws at most {drawn} cases (steps times tuning.batch), and by this site's "
+            f"policy nothing over fewer than {floor} cases leaves, so no round could be answered; lower the bound with "
+            "'fedprompt site policy --min-cases', or ask the hub's operator for more steps or a larger batch"
         )
     accepted = now()
     body = {"digest": shown.digest, "study": study.model_dump(mode="json"), "accepted": accepted}
@@ -149,7 +157,7 @@ def _described(study: Study, width: int, model: str) -> StudyShown:
     leaves = ["how many cases each split and each label has", "sums and counts of each template's score on validation"]
     if study.soft is not None:
         leaves += [
-            f"each round, an update of {study.soft.tokens} x {width} numbers ({study.rounds.update}) and a mean loss",
+            f"each round, an update of {study.soft.tokens} x {width} numbers ({study.rounds.update})",
             "each round, the new prompt's score on validation",
         ]
     if study.rounds.groups is not None:

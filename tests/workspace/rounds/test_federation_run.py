@@ -60,7 +60,7 @@ def test_a_round_comes_back_from_the_bank_as_it_went_in(tmp_path: Path) -> None:
         ws.bank.start_run("r1:x", kind="federate", study=DIGEST, settings={})
         writer = BankWriter(ws.bank, "r1:x", DIGEST, "federated")
         prompt = Prompt(STUDY.soft_template(), start_prompt(MODEL, STUDY))
-        record = RoundRecord(1, prompt, {"a": score(prompt.id, 7, 20)}, {"a": 0.5}, 1234, {"a": "f" * 64})
+        record = RoundRecord(1, prompt, {"a": score(prompt.id, 7, 20)}, ("a",), 1234, {"a": "f" * 64})
         writer.write(record)
         writer.write(record)
         assert list(writer.written()) == [record]

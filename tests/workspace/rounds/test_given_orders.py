@@ -56,7 +56,7 @@ def test_a_step_closed_early_goes_on_with_who_answered_and_says_so(ws: Workspace
     assert missing(found) == [(2, "court", "tune", "closed")]
     assert found.rounds[1].missing[0].reason == "closed by the hub operator"
     record = ws.bank.rounds(found.run)[1].body
-    assert set(record["loss"]) == {"bank", "clinic"} and set(record["by_site"]) == set(SITES)
+    assert set(record["tuned"]) == {"bank", "clinic"} and set(record["by_site"]) == set(SITES)
     (order,) = record["orders"]
     assert (order["what"], order["by"], order["done"]) == ("close", "ada", True)
     assert order["said"] == "the step goes on without court" and order["at"].endswith("+00:00")

@@ -75,6 +75,14 @@ def test_another_digest_than_the_hub_told_is_not_accepted(home: Home, study: Pat
     assert enrolled(home, None).accepted() == ()
 
 
+def test_a_study_whose_rounds_this_sites_policy_would_refuse_is_not_accepted(home: Home, study: Path) -> None:
+    site_policy(home, {"min_cases": 17})  # two steps of eight cases
+    with pytest.raises(StudyError, match=r"draws at most 16 cases .* fewer than 17"):
+        site_study_accept(home, study)
+    site_policy(home, {"min_cases": 16})
+    assert site_study_accept(home, study)["accepted"]
+
+
 def test_a_study_that_was_altered_after_it_was_accepted_is_not_run(home: Home, study: Path) -> None:
     digest = site_study_accept(home, study).shown.digest
     path = enrolled(home, None).studies / f"{digest.replace(':', '-')}.json"

@@ -1,0 +1,60 @@
+"""In which order a site draws its cases: by its own key, which no hub knows, never by anything that a task says.
+
+The order of a round is ``HMAC(key, study, round)``. Invariant: the same key, study and round give the same order,
+whoever asks and whatever else the task holds; without the key nothing is known of it.
+
+Where hub and sites are one process, a run has a seed: 0 gives the order that the sites take on machines of their own,
+another seed another order under keys that follow from theirs.
+"""
+
+import hmac
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import numpy as np
+
+from fedprompt.prompts.ids import canonical_json
+from fedprompt.study.allowed_rounds import Among
+
+__all__ = ["Drawing", "drawing_of_run"]
+
+ORDER, RUN = b"order of cases\0", b"order of cases of a run\0"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """``key`` is what the order follows from; ``run`` names the run of one process that it is of, if it is of one."""
+
+    key: bytes = field(repr=False)
+    run: str = ""
+
+    def rng(self, study: str, number: int) -> np.random.Generator:
+        """Return the stream of random numbers of a round.
+
+        Args:
+            study: its digest.
+            number: the round's.
+        """
+        mac = hmac.new(self.key, ORDER + canonical_json([study, number]), sha256).digest()
+        return np.random.default_rng(np.random.SeedSequence(int.from_bytes(mac, "big")))
+
+    def scope(self, study: str, among: Among | str) -> str:
+        """Return the name under which a site keeps which rounds of a study it has answered.
+
+        Args:
+            study: its digest.
+            among: whom the rounds are among, or what else is answered once.
+        """
+        return " ".join([study, *([] if among == "all" else [among]), *([self.run] if self.run else [])])
+
+
+def drawing_of_run(key: bytes, seed: int, contents: str) -> Drawing:
+    """Return the drawing of a site in a run of one process, which may be begun anew with another seed or other cases.
+
+    Args:
+        key: the site's.
+        seed: the run's.
+        contents: a digest of the site's cases.
+    """
+    own = key if seed == 0 else hmac.new(key, RUN + canonical_json(seed), sha256).digest()
+    return Drawing(own, sha256(canonical_json([seed, contents])).hexdigest()[:16])
