@@ -9,19 +9,18 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import LedgerError
+from fedprompt.private_tables import private_tables, writing
 from fedprompt.verbs.beside import Beside, Count, Kind, Passed, Rise, after
 
 __all__ = ["ReplyStore"]
 
-BUSY_SECONDS = 30
 VERSION = 2  # of the schema; a file made before there was a number has 0
 OWN = {"sent", "answers", "beside", "residuals"}
-TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 # ``noted`` is what the ledger's entry says beside the message, as JSON.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sent (sha256 TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT;
@@ -104,7 +103,7 @@ class ReplyStore:
             LedgerError: they cannot be kept, so nothing may leave.
         """
         sha256 = hashlib.sha256(data).hexdigest()
-        with self._open() as connection, _writing(connection):
+        with self._open() as connection, writing(connection):
             connection.execute("INSERT OR IGNORE INTO sent VALUES (?, ?)", (sha256, data))
             if question is not None:
                 said = json.dumps(dict(noted or {}), sort_keys=True)
@@ -127,10 +126,7 @@ class ReplyStore:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            self.path.touch(mode=0o600, exist_ok=True)
-            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
-                connection.execute("PRAGMA synchronous=FULL")
-                _bring_up(connection)
+            with private_tables(self.path, OWN, _bring_up) as connection:
                 yield connection
         except (sqlite3.OperationalError, OSError) as error:
             raise LedgerError(
@@ -162,15 +158,12 @@ def _number(connection: sqlite3.Connection, kind: Kind, scope: str, value: Count
 
 def _bring_up(connection: sqlite3.Connection) -> None:
     """Give the file this version's tables; what an older version kept stays."""
-    tables = {name for (name,) in connection.execute(TABLES)}
-    if strange := tables - OWN:
-        raise sqlite3.DatabaseError(f"it has the table '{sorted(strange)[0][:60]}' of another program")
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version == VERSION:
         return
     if version > VERSION:
         raise sqlite3.DatabaseError("a newer fedprompt wrote it; use that one")
-    with _writing(connection):
+    with writing(connection):
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])  # another process may have been first
         if version == VERSION:
             return
@@ -182,16 +175,3 @@ def _bring_up(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT INTO beside SELECT 'residual', study, NULL, data FROM residuals")
             connection.execute("DROP TABLE residuals")
         connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-@contextmanager
-def _writing(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, and nobody else writes meanwhile."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if connection.in_transaction:  # SQLite ends it by itself where the disk is full
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")

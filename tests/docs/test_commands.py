@@ -147,6 +147,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     run("fedprompt hub invite", "c", "--out", folder / "c.invite.json")
     for name in ("status", "revoke", "remove"):
         run(f"fedprompt hub {name}", *(["c"] if name != "status" else []))
+    run("fedprompt hub sites", "a", "--ledger-restarted")
     with open_workspace(home) as ws:  # as it is while a round gathers, of which nobody takes orders
         gathering, study_of = "r1:" + "0" * 32, found["fedprompt federate"]["study"]
         ws.bank.start_run(gathering, kind="federate", study=study_of, settings={"sites": ["a", "b", "c"]})

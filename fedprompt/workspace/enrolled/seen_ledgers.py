@@ -6,12 +6,13 @@ for good, with what was known before.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from fedprompt.errors import BankError, FederationError
 from fedprompt.federation.ledgers import Seen
+from fedprompt.private_tables import private_tables, writing
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now
@@ -19,7 +20,6 @@ from fedprompt.workspace.json_file import now
 __all__ = ["LOCAL", "Restart", "SeenLedgers", "accept_restart", "seen_ledgers"]
 
 LOCAL = "here"  # the federation of the sites whose folders lie in this home
-BUSY_SECONDS = 30
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledgers (
     federation TEXT NOT NULL, site TEXT NOT NULL, head TEXT, identity TEXT, at TEXT NOT NULL, restarted TEXT,
@@ -96,7 +96,7 @@ class SeenLedgers:
         return None if row is None else Seen(*row)
 
     def _write(self, query: str, *words: str) -> None:
-        with _open(self._home) as connection, connection:
+        with _open(self._home) as connection, writing(connection):
             connection.execute(query, (self._federation, *words))
 
 
@@ -120,7 +120,7 @@ def accept_restart(home: Home, site: str, by: str) -> tuple[Restart, ...]:
     Raises:
         FederationError: no ledger of such a site was seen.
     """
-    with _open(home) as connection, connection:
+    with _open(home) as connection, writing(connection):
         rows = connection.execute("SELECT federation, head, identity FROM ledgers WHERE site = ?", (site,)).fetchall()
         if not rows:
             known = [name for (name,) in connection.execute("SELECT DISTINCT site FROM ledgers ORDER BY site")]
@@ -147,10 +147,7 @@ def _file(home: Home) -> Path:
 def _open(home: Home) -> Iterator[sqlite3.Connection]:
     path = _file(home)
     try:
-        path.touch(mode=0o600, exist_ok=True)
-        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.executescript(SCHEMA)
+        with private_tables(path, ("ledgers", "restarts"), lambda found: found.executescript(SCHEMA)) as connection:
             yield connection
     except (sqlite3.OperationalError, OSError) as error:
         raise BankError(

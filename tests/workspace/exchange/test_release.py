@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from fedprompt.errors import ExportError, FederationError, FedPromptError
+from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.enrolled.site_folder import enrolled
+from fedprompt.workspace.exchange.release import read_release
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.hub.release import hub_release
 from fedprompt.workspace.json_file import write_json
+from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.ranking.ranking_page import Filter, ranking_page
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.site.pull import keep_release, site_pull
@@ -145,12 +148,24 @@ def in_json(**changes: Any) -> Callable[[str, bytes], bytes]:
         (in_json(federation="marsh"), "other-federation", "'marsh'"),
         (in_json(key="ab" * 32), "made-by-others", ""),
         (in_json(made="2020-01-01"), "changed", ""),
+        (in_json(number=2**40), "changed", ""),
+        (in_json(fedprompt="release 1"), "not-well-formed", "release.json, number"),
         (in_json(note="hello"), "not-well-formed", "release.json, note"),
         (lambda name, content: content + b" " if name == "bundle/hashes.json" else content, "changed", ""),
         (lambda name, content: content + b" " if name == "bundle/bank.json" else content, "another-content", ""),
         (lambda name, content: None if name == "release.json" else content, "file-missing", "release.json"),
     ],
-    ids=["another federation", "another key", "altered", "extra field", "other hashes", "other prompts", "unsigned"],
+    ids=[
+        "another federation",
+        "another key",
+        "altered",
+        "another number",
+        "no number",
+        "extra field",
+        "other hashes",
+        "other prompts",
+        "unsigned",
+    ],
 )
 def test_a_release_that_the_hub_did_not_sign_is_refused_and_not_kept(
     world: tuple[Home, Home, Path, Path],
@@ -193,3 +208,41 @@ def test_what_the_hub_hands_over_is_kept_for_the_next_pull(world: tuple[Home, Ho
         assert path.stat().st_mode & 0o077 == 0
         assert site_pull(ws, data).results
     path.unlink()
+
+
+def test_an_old_release_is_neither_kept_nor_pulled_unless_its_number_is_named(
+    world: tuple[Home, Home, Path, Path], tmp_path: Path
+) -> None:
+    hub, site, data, old = world
+    with open_workspace(hub.path) as ws:
+        newer = hub_release(ws, out=tmp_path / "newer.zip")
+    where = enrolled(site, None)
+    with open_workspace(site.path) as ws:
+        keep_release(where, (tmp_path / "newer.zip").read_bytes())
+        assert site_pull(ws, data)["number"] == newer.number
+        with pytest.raises(FederationError, match=f"accepted number {newer.number} of"):
+            keep_release(where, old.read_bytes())
+        with pytest.raises(FederationError, match="an old release may be shown again") as refused:
+            site_pull(ws, data, file=old)
+        number = int(str(refused.value).rpartition("--number ")[2].strip("'"))
+        assert site_pull(ws, data, file=old, number=number)["number"] == number < newer.number
+        assert site_pull(ws, data)["number"] == newer.number
+        with pytest.raises(FederationError, match=f"no release number {number} came to 'ant' yet"):
+            site_pull(ws, data, number=number)
+
+
+def test_a_release_of_an_older_version_is_still_read(world: tuple[Home, Home, Path, Path], tmp_path: Path) -> None:
+    hub, site, _, release = world
+
+    def older(name: str, content: bytes) -> bytes:
+        if name != "release.json":
+            return content
+        body = {k: v for k, v in json.loads(content).items() if k not in ("number", "signature")}
+        body["fedprompt"] = "release 1"
+        signature = home_signer(hub).sign(b"fedprompt release 1\n" + canonical_json(body)).hex()
+        return json.dumps({**body, "signature": signature}).encode()
+
+    found = read_release(
+        rewritten(release, tmp_path / "old.zip", older), federation="meadow", kit=site.sites / "ant" / "kit"
+    )
+    assert found.release.number == 0
