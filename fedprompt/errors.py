@@ -14,7 +14,8 @@ FedPromptError
 |-- EgressRefused    the gate refused a reply
 |-- LedgerError      a ledger's hash chain is broken
 |-- FederationError  a round cannot be completed
-|   `-- SiteRefused      a site would not do what it was asked
+|   |-- SiteRefused      a site would not do what it was asked
+|   `-- ReplyUntrue      a site's reply contradicts itself, the study, or what the site described
 |-- BankError        the bank cannot be opened, or holds something wrong
 |-- ExportError      a format cannot hold a prompt, or a file to import is damaged or hostile
 `-- JobError         a job failed, was cancelled, or no worker answers
@@ -37,6 +38,7 @@ __all__ = [
     "ModelError",
     "ModelMismatch",
     "PromptError",
+    "ReplyUntrue",
     "SiteRefused",
     "StudyError",
     "TuningError",
@@ -122,6 +124,12 @@ class SiteRefused(FederationError):
     """A site would not do what it was asked."""
 
     code = "site-refused"
+
+
+class ReplyUntrue(FederationError):
+    """A reply cannot be true: it contradicts itself, the study, or what its site described."""
+
+    code = "reply-untrue"
 
 
 class BankError(FedPromptError):

@@ -1,7 +1,7 @@
 """The base of everything that comes from outside: frozen, closed, finite, bounded, and refused at the first error.
 
-Invariant: no list, dictionary, text or whole number of such a model is without a bound (those that a field does not
-name are here), and no list or dictionary collects an error for each of its members.
+Invariant: no list, dictionary, text or number of such a model is without a bound (those that a field does not name are
+here), and no list or dictionary collects an error for each of its members.
 """
 
 from typing import Any
@@ -40,11 +40,12 @@ def _bounded(schema: Any) -> Any:
         found["fail_fast"] = True
         if not (kind == "tuple" and "variadic_item_index" not in found):
             found.setdefault("max_length", MOST_MEMBERS)
-    elif kind == "int":
+    elif kind in ("int", "float"):
+        most = WHOLE if kind == "int" else float(WHOLE)
         if not found.keys() & {"le", "lt"}:
-            found["le"] = WHOLE
+            found["le"] = most
         if not found.keys() & {"ge", "gt"}:
-            found["ge"] = -WHOLE
+            found["ge"] = -most
     return found
 
 

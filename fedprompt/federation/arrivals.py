@@ -23,7 +23,7 @@ class Arrival:
     update: Update | None = None
     sent: int = 0
     received: int = 0
-    why: Literal["failed", "refused", "left-out"] = "failed"
+    why: Literal["failed", "refused", "untrue", "left-out"] = "failed"
     reason: str = ""
 
 

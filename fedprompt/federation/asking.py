@@ -50,6 +50,11 @@ class Asking:
         many = len(self.sites if sites is None else sites)
         return min(self.rounds.quorum or many, many)
 
+    @property
+    def everyone(self) -> bool:
+        """Whether every site that is asked is needed."""
+        return self.rounds.quorum is None or self.rounds.quorum >= len(self.sites)
+
     def look(self) -> None:
         """Take the operator's orders between two steps."""
         if self.controls is not None:
@@ -90,4 +95,5 @@ class Asking:
             controls=self.controls,
             number=number,
             stop=self.stop,
+            everyone=self.everyone,
         )

@@ -2,9 +2,10 @@
 
 A gathering closes once every site has answered or failed, or so many have failed that the quorum cannot be met. It
 closes earlier once the deadline has passed and the quorum has answered; while the quorum is not met, it waits for late
-ones too. Its operator may lengthen it, close it once the quorum has answered, or have it go on without a site. Answers
-come in the order of sites, those admitted after the deadline last, so that sums depend on who answered and never on who
-came first.
+ones too. Its operator may lengthen it, close it once the quorum has answered, or have it go on without a site. A site
+whose answer cannot be true is listed like one that failed; where every site is needed, it is no longer one of them, so
+that a lie ends nobody's round. Answers come in the order of sites, those admitted after the deadline last, so that sums
+depend on who answered and never on who came first.
 """
 
 import secrets
@@ -15,16 +16,16 @@ from functools import partial
 from queue import Empty
 from typing import Any, Generic, Literal, TypeVar, cast
 
-from fedprompt.errors import BankError, FederationError, FedPromptError, SiteRefused
+from fedprompt.errors import BankError, FederationError, FedPromptError, ReplyUntrue, SiteRefused
 from fedprompt.federation.beside import Beside
 from fedprompt.federation.orders import LEFT_OUT, Controls
 from fedprompt.stopping import NEVER, StopToken
 
-__all__ = ["PATIENCE", "POLL", "Gathering", "Missing", "Step"]
+__all__ = ["PATIENCE", "POLL", "Gathering", "Missing", "Step", "Why", "why_missing"]
 
 T = TypeVar("T")
 Step = Literal["describe", "score", "tune", "evaluate", "compare", "alone", "choose", "test"]
-Why = Literal["late", "failed", "refused", "closed", "left-out"]
+Why = Literal["late", "failed", "refused", "untrue", "closed", "left-out"]
 PATIENCE = 10  # deadlines; a quorum that has not answered by then is not coming
 POLL = 0.5  # seconds between looks at the operator's orders
 CLOSED = "closed by the hub operator"
@@ -48,6 +49,7 @@ class Gathering(Generic[T]):
         ask: asks one site and waits; raises FedPromptError where it fails. What the bank raises ends the gathering.
         step: what it is, for ``missing``.
         quorum: how many answers are enough past the deadline, and needed in any case.
+        everyone: whether that is every site there is; by default, whether it is every site that is asked.
         deadline: seconds for each site, from when it was asked; None waits for all.
         concurrent: ask all at once, each in a thread, or one after the other.
         told: hears a site's name before it is asked (one after the other), or waited for.
@@ -71,6 +73,7 @@ class Gathering(Generic[T]):
         controls: Controls | None = None,
         number: int = 0,
         stop: StopToken = NEVER,
+        everyone: bool | None = None,
     ) -> None:
         self._sites, self._ask, self._step, self._needed = tuple(sites), ask, step, quorum
         self._told, self._clock = told, clock
@@ -84,8 +87,10 @@ class Gathering(Generic[T]):
         self._waiting = dict.fromkeys(self._sites)
         self._asked: dict[str, float] = {}
         self._dropped: set[str] = set()
+        self._everyone = quorum >= len(self._sites) if everyone is None else everyone
+        self._untrue: set[str] = set()
         self._closed = False
-        self._rejected = 0
+        self._given = self._rejected = 0
         self.token = secrets.token_hex(8)
         self.answered = 0
         self.missing: list[Missing] = []
@@ -93,8 +98,10 @@ class Gathering(Generic[T]):
 
     @property
     def quorum(self) -> int:
-        """How many answers are needed; a site that was left out counts for nothing."""
-        return min(self._needed, len(self._sites) - len(self._dropped))
+        """How many answers are needed; a site that was left out counts for nothing, nor does a liar among all."""
+        if not (self._everyone and self._untrue):
+            return min(self._needed, len(self._sites) - len(self._dropped))
+        return max(1, min(self._needed, len(self._sites) - len(self._dropped | self._untrue)))
 
     @property
     def taking_part(self) -> tuple[str, ...]:
@@ -143,18 +150,26 @@ class Gathering(Generic[T]):
             FederationError: fewer sites than the quorum answered; tells the last reason.
             Stopped: it was to end.
         """
-        given = 0
         for found in self._at_once() if self._concurrent else self._one_by_one():
-            given += 1
+            self._given += 1
             yield found
-        self.missing.sort(key=lambda one: one.site)
         if self._controls is not None:
             self._controls.show(None)
-        given -= self._rejected
+        self.settle()
+
+    def settle(self) -> None:
+        """Say whether what was given is enough, where some of it was rejected after all had come.
+
+        Raises:
+            FederationError: fewer sites than the quorum answered; tells the last reason.
+        """
+        self.missing.sort(key=lambda one: one.site)
+        given = self._given - self._rejected
         if given < self.quorum:
-            failed = [one for one in self.missing if one.why in ("failed", "refused")] or self.missing
+            failed = [one for one in self.missing if one.why in ("failed", "refused", "untrue")] or self.missing
             reason = failed[-1].reason if failed else "no site was asked"
-            raise FederationError(
+            lied = bool(failed) and all(one.why == "untrue" for one in failed)
+            raise (ReplyUntrue if lied else FederationError)(
                 f"{given} of {len(self.taking_part)} sites answered and {self.quorum} are needed ({reason})",
                 code="too-few-answers",
             )
@@ -307,11 +322,20 @@ class Gathering(Generic[T]):
         if isinstance(error, BankError):  # the hub's own, whatever it was doing for the site
             raise error
         self._waiting.pop(site, None)
-        why: Why = "refused" if isinstance(error, SiteRefused) else "failed"
+        why = why_missing(error)
+        if why == "untrue":
+            self._untrue.add(site)
         self.missing.append(Missing(site, self._step, why, str(error)))
 
     def _late(self, site: str, reason: str) -> None:
         self.missing.append(Missing(site, self._step, "late", f"site '{site}' was late: {reason}"))
+
+
+def why_missing(error: FedPromptError) -> Literal["failed", "refused", "untrue"]:
+    """Return in a word why a site gave no answer that counts."""
+    if isinstance(error, SiteRefused):
+        return "refused"
+    return "untrue" if isinstance(error, ReplyUntrue) else "failed"
 
 
 def _told(site: str, error: Exception) -> FedPromptError:

@@ -70,7 +70,8 @@ def best_round(records: Sequence[RoundRecord], without: Collection[str] = ()) ->
     """Return the round with the highest mean on validation, the earliest of equals.
 
     Among those that the most sites scored: a mean over fewer sites is another quantity. ``without`` are sites that
-    count for nothing, such as those that the operator left out since.
+    count for nothing, such as those that the operator left out since. Nor does a site that sent what cannot be true in
+    any of them: by answering some rounds alone it would say which one is kept.
 
     Raises:
         FederationError: there is none.
@@ -78,8 +79,10 @@ def best_round(records: Sequence[RoundRecord], without: Collection[str] = ()) ->
     if not records:
         raise FederationError("no round was run, so there is none to keep", code="no-round")
 
+    untrue = {one.site for record in records for one in record.missing if one.why == "untrue"}
+
     def worth(record: RoundRecord) -> tuple[int, float, int]:
-        values = [value for site, value in sorted(record.by_site.items()) if site not in without]
+        values = [value for site, value in sorted(record.by_site.items()) if site not in {*without, *untrue}]
         return len(values), sum(values) / len(values) if values else 0.0, -record.number
 
     return max(records, key=worth)

@@ -4,6 +4,7 @@ A study is one task that sites work on together. The digest is over canonical JS
 model's digest, so a comment changes nothing and a default that changes does.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -162,7 +163,7 @@ class Rounds(Closed):
     ``update`` is how numbers of an update travel. A slow site may take as few as ``least_steps`` local steps; None
     asks the same steps of all, and a site takes no fewer. With ``patience``, rounds end early: after so many in a row
     without a better mean on validation. With ``alone``, each site also tunes a prompt by itself, which the others
-    score on test.
+    score on test. Where sites count by their cases, none counts more than ``max_weight`` times the median site.
     """
 
     count: Annotated[int, Field(ge=1, le=1000)] = 4
@@ -171,6 +172,7 @@ class Rounds(Closed):
     least_steps: Annotated[int, Field(ge=1, le=10_000)] | None = None
     patience: Annotated[int, Field(ge=1, le=1000)] | None = None
     update: Precision = "float32"
+    max_weight: Annotated[float, Field(ge=1, le=1000)] = 3.0
     strategy: Strategy = Strategy()
     groups: Annotated[Groups | None, Field(exclude_if=absent)] = None
     personal: Annotated[Personal | None, Field(exclude_if=absent)] = None
@@ -203,13 +205,14 @@ class Privacy(Closed):
     A split answers at most ``questions`` exact questions over its lifetime, a quarter of its cases where that is not
     said. A cell of a confusion matrix, a calibration bin or a label's count has ``min_cell`` cases, or none is told.
     ``scores`` says who sees what single sites score: the hub alone, or the other sites too, in what the hub releases.
+    No update is longer than ``max_norm``; ``auto`` is as long as the study's steps can make one.
     """
 
     min_cases: Annotated[int, Field(ge=1, le=MOST)] = 30
     min_cell: Annotated[int, Field(ge=1, le=1000)] = 5
     replies: Annotated[int, Field(ge=1, le=MOST)] = 10_000
     questions: Annotated[int, Field(ge=1, le=MOST)] | None = None
-    max_norm: Annotated[float, Field(gt=0, le=1e12)] = 1000.0
+    max_norm: Annotated[float, Field(gt=0, le=1e12)] | Literal["auto"] = "auto"
     scores: Literal["hub", "sites"] = "hub"
 
 
@@ -359,6 +362,21 @@ class Study(Closed):
     def questions(self, cases: int) -> int:
         """Return how many exact questions a split of so many independent cases answers over its lifetime, at most."""
         return max(1, cases // 4) if self.privacy.questions is None else self.privacy.questions
+
+    def longest_update(self, width: int, steps: int) -> float:
+        """Return the norm of an update of so many steps at most: ``privacy.max_norm``, in proportion to the steps.
+
+        ``auto``: each of AdamW's steps moves a number by about the learning rate at most (Kingma and Ba 2015, arXiv
+        1412.6980, section 2.1).
+
+        Args:
+            width: of the model's embeddings.
+            steps: the local steps, at most the study's.
+        """
+        most, tokens = self.privacy.max_norm, 0 if self.soft is None else self.soft.tokens
+        if most == "auto":
+            return self.tuning.lr * steps * math.sqrt(tokens * width)
+        return most * steps / self.tuning.steps
 
     def alone(self) -> "Study":
         """Return the study for rounds of a single site: no strategy for many, no quorum, nothing to liken."""

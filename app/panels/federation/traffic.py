@@ -17,6 +17,7 @@ WHY = {
     "late": "came too late",
     "failed": "failed",
     "refused": "refused",
+    "untrue": "sent what cannot be true",
     "closed": "was not waited for",
     "left-out": "was left out",
 }

@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import Empty
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fedprompt.errors import FederationError, FedPromptError, SiteRefused
+from fedprompt.errors import FederationError, FedPromptError
 from fedprompt.federation.arrivals import Arrival, Journal
 from fedprompt.federation.asking import Asking
 from fedprompt.federation.beside import Beside
-from fedprompt.federation.gathering import PATIENCE, POLL, Missing
+from fedprompt.federation.gathering import PATIENCE, POLL, Missing, why_missing
 from fedprompt.federation.pacing import deadline_of
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.federation.schedules.schedule import Course, Schedule
@@ -70,7 +70,7 @@ class _Server:
         self.versions = [start]
         self.steps = [_Step()]  # the last one is being filled
         self.flights = {site: _Flight(site, 1, 0, speed(site, 1)) for site in sites}
-        self._resting: dict[str, int] = {}  # site -> its last turn: it failed, and is asked again after the next step
+        self._resting: dict[str, Arrival] = {}  # who failed since the last step, and is asked again after the next
         self._now = 0.0
 
     @property
@@ -79,9 +79,9 @@ class _Server:
         return len(self.versions) > self._rounds.count
 
     @property
-    def resting(self) -> int:
-        """How many sites failed since the last step."""
-        return len(self._resting)
+    def resting(self) -> Sequence[Arrival]:
+        """What came of the sites that failed since the last step."""
+        return tuple(self._resting.values())
 
     def take(self, arrival: Arrival) -> bool:
         """Go on by one arrival; tell whether it filled the buffer."""
@@ -91,7 +91,7 @@ class _Server:
         _add(step.received, arrival.site, arrival.received)
         if arrival.update is None:
             step.missing.append(Missing(arrival.site, "tune", arrival.why, arrival.reason))
-            self._resting[arrival.site] = arrival.turn
+            self._resting[arrival.site] = arrival
             return False
         stale = len(self.versions) - 1 - arrival.version
         step.updates.append(discounted(arrival.update, stale))
@@ -104,8 +104,8 @@ class _Server:
                 raise FederationError("the aggregate is not finite; lower the learning rate", code="not-finite")
             self.versions.append(made.vectors)
             self.steps.append(_Step())
-            for site, turn in sorted(self._resting.items()):
-                self._launch(site, turn + 1)
+            for site, failed in sorted(self._resting.items()):
+                self._launch(site, failed.turn + 1)
             self._resting.clear()
         self._launch(arrival.site, arrival.turn + 1)
         return full
@@ -120,8 +120,8 @@ class Buffered(Schedule):
     Where the transport is concurrent, sites work side by side and updates count as they come. In one process who is
     faster is made up: ``speed`` says how many seconds a site's turn takes, by default drawn from the seed.
 
-    A site that fails is listed, and asked again after the next step. What comes from a site that was left out counts
-    for nothing. Without a journal a run that stopped begins anew.
+    A site that fails is listed, and asked again after the next step. What comes from a site that was left out, or what
+    cannot be true, counts for nothing. Without a journal a run that stopped begins anew.
     """
 
     name = "buffered"
@@ -163,11 +163,12 @@ class Buffered(Schedule):
             if came is not None and came.update is not None and (reason := asking.left_out.get(came.site)) is not None:
                 came = replace(came, update=None, why="left-out", reason=reason)
             sites = asking.hub.sites
-            if came is None or (came.update is None and len(sites) - server.resting - 1 < asking.quorum()):
+            away = [*server.resting, *([came] if came is not None and came.update is None else [])]
+            needed = _needed(asking, away)
+            if came is None or (came.update is None and len(sites) - len(away) < needed):
                 said = "nobody answered in time" if came is None else came.reason
                 raise FederationError(
-                    f"round {after + len(server.versions)}: fewer than {asking.quorum()} of {len(sites)} sites are "
-                    f"left ({said})",
+                    f"round {after + len(server.versions)}: fewer than {needed} of {len(sites)} sites are left ({said})",
                     code="too-few-answers",
                 )
             number += 1
@@ -176,6 +177,12 @@ class Buffered(Schedule):
                 at, step = len(server.versions) - 1, server.steps[-2]
                 course.writer.begin(after + at, _plan(after + at, asking, step))
         return _scored(course, server, done)
+
+
+def _needed(asking: Asking, away: Sequence[Arrival]) -> int:
+    """Return how many sites must be left; where all are needed, one whose update cannot be true is not one of them."""
+    lies = sum(one.why == "untrue" for one in away) if asking.everyone else 0
+    return max(1, asking.quorum() - lies)
 
 
 def _asked(course: Course, flight: _Flight, start: NDArray[np.float32]) -> Arrival:
@@ -197,8 +204,7 @@ def _asked(course: Course, flight: _Flight, start: NDArray[np.float32]) -> Arriv
             among=course.among,
         )
     except FedPromptError as error:
-        how: Literal["failed", "refused"] = "refused" if isinstance(error, SiteRefused) else "failed"
-        return Arrival(site, turn, version, clock() - began, why=how, reason=str(error))
+        return Arrival(site, turn, version, clock() - began, why=why_missing(error), reason=str(error))
     came = hub.received[site] - received
     return Arrival(site, turn, version, clock() - began, update, hub.sent[site] - sent, came)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from fedprompt.errors import FederationError
+from fedprompt.errors import FederationError, ReplyUntrue
 from fedprompt.federation.fednova import normalised
 from fedprompt.federation.gathering import Gathering, Missing
 from fedprompt.federation.pacing import allotted_steps, deadline_of, pace
@@ -180,4 +180,5 @@ def _named(number: int) -> Iterator[None]:
     try:
         yield
     except FederationError as error:
-        raise FederationError(f"round {number}: {error}", code=error.code) from error
+        kind = ReplyUntrue if isinstance(error, ReplyUntrue) else FederationError
+        raise kind(f"round {number}: {error}", code=error.code) from error

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from fedprompt.study.score import Method, Score
 
-__all__ = ["Way", "how_judged", "ruling_way", "told_how"]
+__all__ = ["Way", "how_judged", "ruling_way", "told_way"]
 
 Way = tuple[Method, str | None]
 
@@ -25,7 +25,8 @@ def ruling_way(ways: Iterable[Way]) -> Way | None:
     return min(counts, key=lambda way: (-counts[way], way[0] != "likelihood", way[1] or ""), default=None)
 
 
-def told_how(score: Score) -> str:
-    """Return in words how a score was got."""
-    judged = "" if score.judged_by is None else f", judged by {score.judged_by}"
-    return f"answered by {'likelihood' if score.method == 'likelihood' else 'constrained answers'}{judged}"
+def told_way(way: Way) -> str:
+    """Return a way in words."""
+    method, by = way
+    judged = "" if by is None else f", judged by {by}"
+    return f"answered by {'likelihood' if method == 'likelihood' else 'constrained answers'}{judged}"

@@ -4,29 +4,31 @@ What is in the bank is not asked for again, so a run that was stopped goes on wh
 of a run that was not.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fedprompt.bank.store import Bank
 from fedprompt.errors import FederationError
 from fedprompt.federation.asking import Asking
-from fedprompt.federation.gathering import Step
+from fedprompt.federation.gathering import Gathering, Step
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.orders import Controls
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.federation.rounds import run_rounds
+from fedprompt.federation.weights import pooled_value
 from fedprompt.prompts.origins import FEDERATED, STUDY
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.allowed_rounds import Among
-from fedprompt.study.schema import Study
+from fedprompt.study.schema import Rounds, Study
 from fedprompt.study.score import Comparison, Score, SplitName
 from fedprompt.verbs.choosing import Choice
 from fedprompt.verbs.evaluate import ask_choice, ask_evaluate
 from fedprompt.verbs.score import ScoreReply, ask_score
-from fedprompt.workspace.results.methods import how_judged, told_how
+from fedprompt.workspace.results.methods import how_judged
 from fedprompt.workspace.rounds.in_bank import BankJournal, BankKeeper, BankWriter, ClippedCases
 from fedprompt.workspace.rounds.looks import BySite, Kept, TestLook
+from fedprompt.workspace.rounds.one_way import otherwise, unlike
 from fedprompt.workspace.timing import Clock
 
 __all__ = ["BankWriter", "FederationRun", "families", "pooled_best"]
@@ -69,6 +71,7 @@ class FederationRun:
         ask: Callable[[str], T],
         take: Callable[[str, T], None],
         told: Callable[[str], tuple[str, float]],
+        odd: Callable[[Mapping[str, T]], Mapping[str, FederationError]] | None = None,
     ) -> None:
         """Ask every site once; one that does not answer is in ``missing`` with the reason while the quorum answers.
 
@@ -77,6 +80,8 @@ class FederationRun:
             ask: asks a site; side by side with the others where the transport is concurrent.
             take: takes its answer, one after the other. An answer that it refuses counts for nothing.
             told: what is said while a site is waited for, and how far the stage is then.
+            odd: given all answers, says which do not fit the others and why; they count for nothing. Nothing is taken
+                before all have come.
 
         Raises:
             FederationError: fewer sites than the study's quorum answered.
@@ -92,11 +97,13 @@ class FederationRun:
 
         gathering = self.asking.gather(step, ask, sites=sites, quorum=self.asking.quorum(), told=tell)
         try:
-            for site, found in gathering:
+            for site, found in gathering if odd is None else _fitting(gathering, odd):
                 try:
                     take(site, found)
                 except FederationError as error:  # never the bank's: that is the hub's own
                     gathering.reject(site, error)
+                    if odd is not None:
+                        gathering.settle()
         except FederationError as error:
             raise FederationError(f"{step}: {error}", code=error.code) from error
         finally:
@@ -122,7 +129,8 @@ class FederationRun:
                 names = self.templates[group[0]].name + (f" and {len(group) - 1} more" if len(group) > 1 else "")
                 return f"{site} scores {names}", (place + sites.index(site) / len(sites)) / len(groups)
 
-            self.each("score", ask, self._take_scores, told)
+            # In which way scores are got is what most sites say in their first answers, not who comes first.
+            self.each("score", ask, self._take_scores, told, None if self._known("validation") else otherwise)
         return _whole(self._known("validation"), list(self.templates))
 
     def _take_scores(self, site: str, reply: ScoreReply | None) -> None:
@@ -135,13 +143,8 @@ class FederationRun:
     def _agree(self, site: str, scores: Sequence[Score]) -> None:
         """Refuse scores got in another way than those that the run has: they would never be ranked together."""
         before = next((row.score for row in self._bank.scores(run=self.id, split="validation")), scores[0])
-        if other := [score for score in scores if how_judged(score) != how_judged(before)]:
-            raise FederationError(
-                f"site '{site}' {told_how(other[0])}, and the scores before it {told_how(before)}; scores of different "
-                "methods are never ranked together, so its scores were left out: let the sites agree on 'method' in "
-                "models.toml and on the judge",
-                code="mixed-methods",
-            )
+        if (error := unlike(site, scores, how_judged(before))) is not None:
+            raise error
 
     def tune(self, start: SoftPrompt, seed: int) -> tuple[RoundRecord, ...]:
         """Run the rounds of the study.
@@ -312,6 +315,22 @@ class FederationRun:
         return found
 
 
+def _fitting(
+    gathering: Gathering[T], odd: Callable[[Mapping[str, T]], Mapping[str, FederationError]]
+) -> Iterator[tuple[str, T]]:
+    """Yield the answers that fit the others, once all have come.
+
+    Raises:
+        FederationError: fewer sites than the quorum gave one.
+    """
+    came = dict(gathering)
+    errors = odd(came)
+    for site, error in errors.items():
+        gathering.reject(site, error)
+    gathering.settle()
+    yield from ((site, found) for site, found in came.items() if site not in errors)
+
+
 def _more(kept: Kept | None, nominated: Sequence[Prompt]) -> list[Prompt]:
     """Return what a site keeps where the hub knows it and it is not nominated anyway."""
     if kept is None or kept.prompt is None or kept.prompt.id in {prompt.id for prompt in nominated}:
@@ -338,8 +357,13 @@ def families(prompts: Sequence[Prompt]) -> list[list[str]]:
     return sorted(found.values(), key=len)
 
 
-def pooled_best(scores: BySite, prompts: Sequence[str]) -> str:
-    """Return the prompt with the highest metric over all cases of all sites, the first of equals.
+def pooled_best(scores: BySite, prompts: Sequence[str], max_weight: float = Rounds().max_weight) -> str:
+    """Return the prompt with the highest metric over the cases of all sites, the first of equals.
+
+    Args:
+        scores: of each of the prompts at each site.
+        prompts: to choose among.
+        max_weight: the study's bound on what a site counts.
 
     Raises:
         FederationError: sites got their answers by different methods, so their scores cannot be ranked.
@@ -352,7 +376,6 @@ def pooled_best(scores: BySite, prompts: Sequence[str]) -> str:
         )
 
     def pooled(prompt: str) -> float:
-        found = [scores[site][prompt] for site in sorted(scores)]
-        return sum(score.total for score in found) / sum(score.n for score in found)
+        return pooled_value([scores[site][prompt] for site in sorted(scores)], max_weight)
 
     return max(prompts, key=lambda prompt: (pooled(prompt), -prompts.index(prompt)))

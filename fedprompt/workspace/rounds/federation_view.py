@@ -168,7 +168,7 @@ def best_template(ws: Workspace, run: RunRow) -> float | None:
     full = set.intersection(*(set(found) for found in by_site.values()))
     if len(full) < len(study.templates):
         return None
-    best = pooled_best(by_site, sorted(full))
+    best = pooled_best(by_site, sorted(full), study.rounds.max_weight)
     return float(sum(found[best].total / found[best].n for found in by_site.values()) / len(by_site))
 
 

@@ -82,7 +82,7 @@ def take_steps(
     bank.record_stage(federation.id, "sites", described)
     with clock.stage("score", "the sites score the candidate templates"):
         scores = federation.score_templates()
-        manual = federation.templates[pooled_best(scores, list(federation.templates))]
+        manual = federation.templates[pooled_best(scores, list(federation.templates), study.rounds.max_weight)]
     records: tuple[RoundRecord, ...] = ()
     best: RoundRecord | None = None
     shared: Shared | None = None
