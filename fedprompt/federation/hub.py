@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fedprompt.errors import EgressRefused, FederationError, SiteRefused
+from fedprompt.errors import EgressRefused, FederationError, ReplyUntrue, SiteRefused
 from fedprompt.federation.ledgers import Ledgers
 from fedprompt.federation.transports.transport import Delivered, Transport
 from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.study.schema import Study
 from fedprompt.study.versions import OWN
-from fedprompt.verbs.describe import DescribeReply
+from fedprompt.verbs.describe import DescribeReply, DescribeTask, ask_describe
 from fedprompt.verbs.forms import Arrays, Parcel, Reply, Task
 from fedprompt.verbs.refusals import REFUSALS, Refusal
 from fedprompt.verbs.registry import verb_named
@@ -25,16 +26,32 @@ __all__ = ["Hub"]
 class Hub:
     """Asks sites through a transport. ``sent`` and ``received`` count the bytes of tasks and replies by site.
 
-    Several threads may ask at a time where the transport is ``concurrent``. ``ledgers`` says what each site's ledger
-    must go on from; those of this run alone if None.
+    Several threads may ask at a time where the transport is ``concurrent``.
+
+    Args:
+        transport: to the sites.
+        study: its digest.
+        version: the hub's fedprompt.
+        ledgers: what each site's ledger must go on from; those of this run alone if None.
+        held_to: the study that replies are held against, with what each site described; a site that has not is asked
+            for that first. Without it only the form of replies is checked, and whether they are about what was asked.
     """
 
-    def __init__(self, transport: Transport, study: str, version: str = OWN, *, ledgers: Ledgers | None = None) -> None:
-        self._transport, self._study, self._version = transport, study, version
+    def __init__(
+        self,
+        transport: Transport,
+        study: str,
+        version: str = OWN,
+        *,
+        ledgers: Ledgers | None = None,
+        held_to: Study | None = None,
+    ) -> None:
+        self._transport, self._study, self._version, self.held_to = transport, study, version, held_to
         self.sent: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._ledgers = ledgers or Ledgers()
+        self.described: dict[str, DescribeReply] = {}
 
     @property
     def heads(self) -> dict[str, str]:
@@ -61,7 +78,10 @@ class Hub:
             raise FederationError(
                 f"there is no site '{unknown[0]}'; there are {', '.join(self.sites)}", code="unknown-site"
             )
-        return Hub(_Some(self._transport, sites), self._study, self._version, ledgers=self._ledgers)
+        some = _Some(self._transport, sites)
+        found = Hub(some, self._study, self._version, ledgers=self._ledgers, held_to=self.held_to)
+        found.described = self.described
+        return found
 
     @property
     def version(self) -> str:
@@ -89,30 +109,36 @@ class Hub:
 
         Raises:
             SiteRefused: the site refused; says why.
-            FederationError: it could not be asked, its answer is none, or the verb's check found it at fault.
+            ReplyUntrue: its answer is none, or contradicts itself, the study or what the site described.
+            FederationError: it could not be asked.
         """
         name = form.model_fields["verb"].default
         if named is None:
             sums = {at: content_id("v1", np.ascontiguousarray(a).tobytes()) for at, a in sorted((arrays or {}).items())}
             named = [dict(fields), sums]
+        if self.held_to is not None and form is not DescribeTask and site not in self.described:
+            ask_describe(self, site)
         identity = content_id("t1", canonical_json([self._study, site, name, *named]))
         task = form(task=identity, study=self._study, **fields)
         data = self._delivered(site, task, arrays, self._ledgers.known(site))
         try:
             parcel = unpack_reply(data)
         except EgressRefused as error:
-            raise FederationError(f"site '{site}' sent what is no reply: {error}", code=error.code) from error
+            raise ReplyUntrue(f"site '{site}' sent what is no reply: {error}", code=error.code) from error
         reply = parcel.message
         if reply.task != task.task:
-            raise FederationError(f"site '{site}' answered another task than it was asked", code="not-what-was-asked")
+            raise ReplyUntrue(f"site '{site}' answered another task than it was asked", code="not-what-was-asked")
         if isinstance(reply, Refusal):
             raise SiteRefused(f"site '{site}' refused to {task.verb}: {REFUSALS[reply.code].hub}", code=reply.code)
         if reply.verb != task.verb:
-            raise FederationError(f"site '{site}' answered '{reply.verb}' to '{task.verb}'", code="not-what-was-asked")
+            raise ReplyUntrue(f"site '{site}' answered '{reply.verb}' to '{task.verb}'", code="not-what-was-asked")
         if (verb := verb_named(name)) is not None:
-            verb.check(Terms(site), Parcel(task, arrays or {}), parcel)
-        if isinstance(reply, DescribeReply) and (earlier := self._ledgers.met(site, reply.identity)) is not None:
-            self._delivered(site, task, arrays, earlier)  # its key had another name: its ledger goes on from there
+            terms = Terms(site, self.held_to, self.described.get(site))
+            verb.check(terms, Parcel(task, arrays or {}), parcel)
+        if isinstance(reply, DescribeReply):
+            if (earlier := self._ledgers.met(site, reply.identity)) is not None:
+                self._delivered(site, task, arrays, earlier)  # its key had another name: its ledger goes on from there
+            self.described[site] = reply
         return parcel
 
     def _delivered(self, site: str, task: Task, arrays: Arrays | None, known: str | None) -> bytes:

@@ -109,8 +109,8 @@ class SimulatedSites:
     def _answer(self, place: int, parcel: Parcel[Task], rng: np.random.Generator) -> bytes:
         task, cases = parcel.message, int(self._cases[place])
         if isinstance(task, DescribeTask):
-            first = round(cases * float(self._positive[place]))
-            labels = (first, cases - first)
+            first = round(3 * cases * float(self._positive[place]))
+            labels = (first, 3 * cases - first)
             reply = DescribeReply(task=task.task, tune=cases, validation=cases, test=cases, labels=labels)
             return pack_reply(reply, {})
         if isinstance(task, TuneTask):

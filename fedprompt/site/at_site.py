@@ -177,7 +177,7 @@ class AtSite:
         """
         precision, scope = self.study.rounds.update, self._drawing.scope(self._digest, task.among)
         before = residual_for(task, self._folder.replies.kept("residual", scope), delta.shape)
-        sent = with_feedback(delta, before, precision, self.study.privacy.max_norm)
+        sent = with_feedback(delta, before, precision, self.study.longest_update(delta.shape[1], task.steps))
         kept = {} if precision == "float32" else {scope: pack_residual(task, sent.residual)}
         return Update(sent.arrays, {"residual": kept, "rounds": {scope: Rise(task.round)}})
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from fedprompt.study.schema import Closed
 
-__all__ = ["BINS", "CalibrationBin", "Comparison", "Method", "Score", "SplitName"]
+__all__ = ["BINS", "CalibrationBin", "Comparison", "Count", "Method", "Score", "SplitName"]
 
 BINS = 10
 SplitName = Literal["tune", "validation", "test"]

@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from fedprompt.errors import FederationError
+from fedprompt.errors import FederationError, ReplyUntrue
 from fedprompt.privacy.coarse import coarse_counts
+from fedprompt.study.schema import Study
+from fedprompt.study.score import Count
 from fedprompt.study.versions import OWN, Version, misfit
 from fedprompt.verbs.forms import Arrays, Parcel, Reply, Task
 from fedprompt.verbs.sentences import counted
@@ -32,12 +34,17 @@ class DescribeReply(Reply):
     """
 
     verb: Literal["describe"] = "describe"
-    tune: Annotated[int, Field(ge=0)]
-    validation: Annotated[int, Field(ge=0)]
-    test: Annotated[int, Field(ge=0)]
-    labels: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=256)]
+    tune: Count
+    validation: Count
+    test: Count
+    labels: Annotated[tuple[Count, ...], Field(max_length=256)]
     version: Version = OWN
     identity: Annotated[str, Field(pattern=r"^k1:[0-9a-f]{32}$")] | None = None
+
+    @property
+    def cases(self) -> int:
+        """How many there are in all splits."""
+        return self.tune + self.validation + self.test
 
 
 def ask_describe(hub: Asks, site: str) -> DescribeReply:
@@ -83,9 +90,11 @@ class Describe(Verb):
         )
 
     def check(self, terms: Terms, asked: Parcel[DescribeTask], given: Parcel[DescribeReply]) -> None:
-        """Refuse a site whose version is too far away."""
+        """Refuse a site whose version is too far away, and counts that do not fit the study or each other."""
         if (told := misfit(asked.message.version, given.message.version)) is not None:
             raise FederationError(f"site '{terms.site}': {told}", code="other-version")
+        if terms.study is not None and (fault := _fault(terms.study, given.message)) is not None:
+            raise ReplyUntrue(f"site '{terms.site}' described its cases as they cannot be: {fault}")
 
     def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:
         """Tell the counts."""
@@ -96,3 +105,15 @@ class Describe(Verb):
         """Ask it once."""
         ask_describe(rehearsal.asks, rehearsal.site)
         return True
+
+
+def _fault(study: Study, reply: DescribeReply) -> str | None:
+    """Return what cannot be in a description, in a phrase; None if it can."""
+    labels = study.answer.labels
+    if len(reply.labels) != len(labels):
+        return f"it counts {len(reply.labels)} labels and the study has {len(labels)}"
+    if labels and sum(reply.labels) != reply.cases:
+        return f"{sum(reply.labels):,} cases have a label and {reply.cases:,} are in its splits"
+    if reply.cases < study.privacy.min_cases:
+        return f"it has {reply.cases} cases, fewer than the study's min_cases"
+    return None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fedprompt.errors import FederationError
+from fedprompt.errors import ReplyUntrue
 from fedprompt.prompts.ids import content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
@@ -155,14 +155,16 @@ class Evaluate(Verb):
             own = set() if task.own is None else {task.own}
             check_scores(terms, reply, {*task.templates, *task.soft, *own}, task.split, task.pairs)
             return
-        choice = reply.choice
+        choice, personal = reply.choice, None if terms.study is None else terms.study.rounds.personal
         known = {"manual": {*task.templates}, "global": {*task.soft[:1]}, "group": {*task.soft[1:]}}
         if (
             choice is None
             or (choice.prompt not in known[choice.kind] if choice.kind in known else choice.prompt[:3] != "h1:")
             or (choice.share is not None) != choice.kind.startswith("mixture")
+            or (choice.kind == "mixture-group" and len(task.soft) < 2)
+            or (personal is not None and choice.share is not None and choice.share not in personal.mixtures)
         ):
-            raise FederationError(f"site '{terms.site}' answered a choice that it was not given", code="not-given")
+            raise ReplyUntrue(f"site '{terms.site}' answered a choice that it was not given", code="not-given")
         check_scores(terms, reply, {choice.prompt}, "validation", ())
 
     def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from fedprompt.errors import FederationError
+from fedprompt.errors import ReplyUntrue
 from fedprompt.privacy.coarse import coarse_comparison, coarse_score, rounded_up
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.study.score import Comparison, Score, SplitName
+from fedprompt.study.contradictions import Expected, comparison_fault, fault_among, score_fault
+from fedprompt.study.score import Comparison, Count, Score, SplitName
 from fedprompt.study.sharing import absent
 from fedprompt.verbs.choosing import Choice, choice_words
+from fedprompt.verbs.expected import expected
 from fedprompt.verbs.forms import LISTS, SCORES, Arrays, Parcel, PromptId, Reply, Task
 from fedprompt.verbs.sentences import counted, shortened
 from fedprompt.verbs.verb import Answer, Asks, Rehearsal, SiteSide, Terms, Verb, refused
@@ -35,8 +37,8 @@ class ScoreReply(Reply):
     verb: Literal["score", "evaluate"]
     scores: Annotated[tuple[Score, ...], Field(max_length=2000)]
     comparisons: Annotated[tuple[Comparison, ...], Field(max_length=10_000)] = ()
-    looks: Annotated[int, Field(ge=0)] = 0
-    clipped: Annotated[int, Field(ge=0)] = 0
+    looks: Count = 0
+    clipped: Count = 0
     choice: Annotated[Choice | None, Field(exclude_if=absent)] = None
 
 
@@ -146,8 +148,10 @@ def check_scores(
 ) -> None:
     """Refuse a reply that does not score exactly these prompts on this split and compare exactly these pairs.
 
+    Where the study and the site's description are known, also one whose numbers contradict them or each other.
+
     Raises:
-        FederationError: names the site.
+        ReplyUntrue: names the site and says what cannot be.
     """
     scored = [score.prompt for score in reply.scores]
     compared = [(pair.first, pair.second) for pair in reply.comparisons]
@@ -158,7 +162,23 @@ def check_scores(
         or sorted(compared) != sorted(pairs)
         or any(given != split or n == 0 for given, n in sizes)
     ):
-        raise FederationError(f"site '{terms.site}' scored something else than it was asked", code="not-what-was-asked")
+        raise ReplyUntrue(f"site '{terms.site}' scored something else than it was asked", code="not-what-was-asked")
+    if (wanted := expected(terms, split)) is not None and (fault := _fault(reply, wanted)) is not None:
+        raise ReplyUntrue(f"site '{terms.site}' sent numbers that cannot be: {fault}")
+
+
+def _fault(reply: ScoreReply, wanted: Expected) -> str | None:
+    found = (
+        *(score_fault(score, wanted) for score in reply.scores),
+        *(comparison_fault(pair, wanted) for pair in reply.comparisons),
+    )
+    if (fault := next((one for one in found if one is not None), None)) is not None:
+        return fault
+    if reply.clipped > wanted.cases:
+        return f"{reply.clipped} cases were too long and the site has {wanted.cases} in {wanted.split}"
+    if reply.looks and wanted.split != "test":
+        return f"it counts {reply.looks} looks at test and {wanted.split} was asked for"
+    return fault_among(reply.scores, reply.comparisons, wanted)
 
 
 def told(message: Mapping[str, Any]) -> str:

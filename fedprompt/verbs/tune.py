@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fedprompt.errors import FederationError
+from fedprompt.errors import ReplyUntrue
 from fedprompt.privacy.quantise import ARRAYS, restore
 from fedprompt.prompts.ids import content_id
 from fedprompt.prompts.prompt import Prompt
@@ -16,11 +16,14 @@ from fedprompt.strategies.strategy import Update
 from fedprompt.study.allowed_rounds import Among, is_among_all
 from fedprompt.study.schema import Precision
 from fedprompt.study.sharing import absent
+from fedprompt.verbs.describe import DescribeReply
 from fedprompt.verbs.forms import Allowed, Arrays, Parcel, Reply, Seed, Task
 from fedprompt.verbs.sentences import counted, shortened
 from fedprompt.verbs.verb import ABOUT, Answer, Asks, Rehearsal, SiteSide, Terms, Verb, refused
 
 __all__ = ["Tune", "TuneReply", "TuneTask", "ask_tune"]
+
+ROUNDING = 1e-6  # between the norm as a site clipped it and as a hub adds it up
 
 
 class TuneTask(Task):
@@ -48,7 +51,7 @@ class TuneReply(Reply):
     verb: Literal["tune"] = "tune"
     round: Annotated[int, Field(ge=1, le=100_000)]
     cases: Annotated[int, Field(ge=0, le=10**9)]
-    loss: Annotated[float | None, Field(exclude_if=absent)] = None
+    loss: Annotated[float | None, Field(ge=-1e-3, le=1e6, exclude_if=absent)] = None
     precision: Precision = "float32"
 
 
@@ -79,7 +82,7 @@ def ask_tune(
     reply = parcel.message
     assert isinstance(reply, TuneReply)
     if reply.precision != precision:
-        raise FederationError(
+        raise ReplyUntrue(
             f"site '{site}' sent an update of another precision than it was asked for", code="wrong-shape"
         )
     return Update(site, restore(parcel.arrays), reply.cases)
@@ -124,13 +127,15 @@ class Tune(Verb):
         return Answer(reply, sent.arrays, sent.beside, Prompt(study.soft_template(), start).id)
 
     def check(self, terms: Terms, asked: Parcel[TuneTask], given: Parcel[TuneReply]) -> None:
-        """Refuse the update of another shape or round."""
-        shape = restore(given.arrays).shape
-        if shape != asked.arrays["start"].shape or given.message.round != asked.message.round:
-            raise FederationError(
+        """Refuse an update of another shape or round, over other cases, or longer than the study's steps make one."""
+        delta, reply = restore(given.arrays), given.message
+        if delta.shape != asked.arrays["start"].shape or reply.round != asked.message.round:
+            raise ReplyUntrue(
                 f"site '{terms.site}' sent an update of another shape or round than it was asked for",
                 code="wrong-shape",
             )
+        if terms.study is not None and (fault := _fault(terms, asked.message.steps, delta, reply)) is not None:
+            raise ReplyUntrue(f"site '{terms.site}' sent an update that cannot be: {fault}")
 
     def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:
         """Tell of which prompt the change is, and over how many cases."""
@@ -157,3 +162,21 @@ class Tune(Verb):
         )
         rehearsal.tuned = SoftPrompt(start.vectors + update.delta, start.model)
         return True
+
+
+def _fault(terms: Terms, steps: int, delta: NDArray[np.float32], reply: TuneReply) -> str | None:
+    """Return what cannot be in an update, in a phrase; None if it can."""
+    study, described = terms.study, terms.described
+    assert study is not None
+    if isinstance(described, DescribeReply) and reply.cases != described.tune:
+        return f"it is over {reply.cases:,} cases and the site has {described.tune:,} to tune on"
+    if reply.cases < study.privacy.min_cases:
+        return f"it is over {reply.cases} cases, fewer than the study's min_cases"
+    if reply.precision != study.rounds.update:
+        return f"it came in {reply.precision} and the study says {study.rounds.update}"
+    most = study.longest_update(delta.shape[1], steps)
+    with np.errstate(over="ignore", invalid="ignore"):
+        norm = float(np.linalg.norm(delta.astype(np.float64)))
+    if not norm <= most * (1 + ROUNDING):  # nor where codes times scales are infinite
+        return f"its norm is {norm:.3g}, and {steps} steps of the study make {most:.3g} at most"
+    return None

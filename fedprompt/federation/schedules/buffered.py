@@ -168,7 +168,8 @@ class Buffered(Schedule):
             if came is None or (came.update is None and len(sites) - len(away) < needed):
                 said = "nobody answered in time" if came is None else came.reason
                 raise FederationError(
-                    f"round {after + len(server.versions)}: fewer than {needed} of {len(sites)} sites are left ({said})",
+                    f"round {after + len(server.versions)}: fewer than {needed} of {len(sites)} sites are left "
+                    f"({said})",
                     code="too-few-answers",
                 )
             number += 1

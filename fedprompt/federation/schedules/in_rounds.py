@@ -18,6 +18,7 @@ from fedprompt.federation.gathering import Gathering, Missing
 from fedprompt.federation.pacing import allotted_steps, deadline_of, pace
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.federation.schedules.schedule import Course, Schedule
+from fedprompt.federation.weights import most_cases, weighed
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.strategies.registry import strategy_named
@@ -70,6 +71,7 @@ class _Plan:
     left_out: Mapping[str, str]
     deadlines: Mapping[str, float]
     steps: Mapping[str, int]
+    most: int | None  # cases that a site counts for; None where no site has said how many it has
 
     def shown(self) -> dict[str, Any]:
         return {
@@ -78,6 +80,7 @@ class _Plan:
             "quorum": self.course.asking.quorum(self.sites),
             "deadlines": dict(self.deadlines),
             "steps": dict(self.steps),
+            **({} if self.most is None else {"most_cases": self.most}),
             **({"left_out": dict(self.left_out)} if self.left_out else {}),
         }
 
@@ -102,6 +105,7 @@ def _plan(number: int, course: Course, done: Sequence[RoundRecord]) -> _Plan:
         raise FederationError(
             f"round {number}: every site that would be asked is left out; take one back", code="all-left-out"
         )
+    cases = [asking.hub.described[site].tune for site in asking.sites if site in asking.hub.described]
     return _Plan(
         number,
         course,
@@ -109,6 +113,7 @@ def _plan(number: int, course: Course, done: Sequence[RoundRecord]) -> _Plan:
         asking.left_out,
         {step: deadline_of(rounds, seen, step) for step in STEPS},
         allotted_steps(pace(seen, [record.steps for record in done], tuning.steps), tuning.steps, rounds.least_steps),
+        most_cases(cases, rounds.max_weight) if cases else None,
     )
 
 
@@ -135,7 +140,7 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
     def updates() -> Iterator[Update]:
         for site, update in tuned:
             senders.append(site)
-            whole = normalised(update, plan.steps_of(site), course.tuning.steps)
+            whole = weighed(normalised(update, plan.steps_of(site), course.tuning.steps), plan.most)
             if course.keeper is not None:
                 held.append(whole)
             yield whole

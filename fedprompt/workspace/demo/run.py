@@ -158,7 +158,8 @@ class _Demo:
         self.ws, self.settings, self.study, self.digest = ws, settings, study, digest
         self.model, self.run_id, self.report = model, run, report
         self.workers = {source.site: self._worker(source.site) for source in SOURCES}
-        self.hub = Hub(LocalTransport({name: worker.handle for name, worker in self.workers.items()}), digest)
+        transport = LocalTransport({name: worker.handle for name, worker in self.workers.items()})
+        self.hub = Hub(transport, digest, held_to=study)
 
     def _worker(self, site: str) -> Worker:
         source = next(s for s in SOURCES if s.site == site)

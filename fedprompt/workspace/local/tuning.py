@@ -107,7 +107,7 @@ def tune(
     began = time.monotonic()
     steps = _Steps(ws, run, clock, parsed)
     worker.side.on_step, worker.side.on_tuned = steps, steps.tuned
-    hub = Hub(LocalTransport({OWN_SITE: worker.handle}), digest)
+    hub = Hub(LocalTransport({OWN_SITE: worker.handle}), digest, held_to=parsed)
     federation = FederationRun(ws.bank, run, parsed, digest, hub, clock)
     with clock.stage("tune", "tuning the soft prompt"), _own_words(worker):
         start = start_prompt(model, parsed, ws.bank)

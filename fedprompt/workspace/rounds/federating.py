@@ -234,7 +234,7 @@ def _federate(
         for earlier in ws.bank.rounds(run):  # of a version that kept heads nowhere else
             for site, head in earlier.body.get("heads", {}).items():
                 book.begin(site, head, earlier.created.isoformat(timespec="seconds"))
-        hub = Hub(transport, digest, ledgers=Ledgers(book))
+        hub = Hub(transport, digest, ledgers=Ledgers(book), held_to=parsed)
         federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls, pause_after)
         found = take_steps(federation, ws.bank, parsed, start, sources, seed, clock, bounded=bounded)
         result = _result(found, federation, seed, clock)

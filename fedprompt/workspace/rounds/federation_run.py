@@ -53,6 +53,7 @@ class FederationRun:
         """Make ready; the clock's token ends the work, and no common round after ``pause_after`` begins."""
         self._pause_after = pause_after
         self._bank, self.id, self._study, self.digest, self.hub, self._clock = bank, run, study, digest, hub, clock
+        hub.held_to = study
         self.asking = Asking(hub, study.rounds, controls, stop=clock.stop)
         self.missing: dict[str, dict[str, str]] = {}  # site -> step -> why it did not answer
         self.templates = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}

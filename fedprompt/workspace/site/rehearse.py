@@ -129,7 +129,8 @@ def site_rehearse(
             shutil.copyfile(stored, aside.assignment(accepted.study.study))
         report(Progress("prepare", f"loading {accepted.study.model}"))
         worker = open_worker(home, EnrolledSite(chosen.name, aside), accepted, data, columns, stop=stop)
-        hub = Hub(_Overheard(LocalTransport({chosen.name: worker.handle}), rows), accepted.digest)
+        transport = _Overheard(LocalTransport({chosen.name: worker.handle}), rows)
+        hub = Hub(transport, accepted.digest, held_to=accepted.study)
         asked = Rehearsal(hub, chosen.name, accepted.study, partial(_start, accepted, home))
         for done, verb in enumerate(VERBS):
             stop.check()

@@ -1,0 +1,25 @@
+"""What a hub knows of scores before they come: from the study, and from what the site described of its cases."""
+
+from fedprompt.models.chat.config import is_chat
+from fedprompt.study.contradictions import Expected
+from fedprompt.study.score import SplitName
+from fedprompt.verbs.describe import DescribeReply
+from fedprompt.verbs.verb import Terms
+
+__all__ = ["expected"]
+
+
+def expected(terms: Terms, split: SplitName) -> Expected | None:
+    """Return what is known of scores on a split; None where there is no study, or no description, to hold them to."""
+    study, described = terms.study, terms.described
+    if study is None or not isinstance(described, DescribeReply):
+        return None
+    cases = {"tune": described.tune, "validation": described.validation, "test": described.test}[split]
+    choice = study.answer.type == "choice"
+    return Expected(
+        split=split,
+        cases=cases,
+        least=study.privacy.min_cases,
+        labels=described.labels if choice else None,
+        whole=choice and not is_chat(study.model),
+    )
