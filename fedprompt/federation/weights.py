@@ -1,9 +1,9 @@
 """How much a site counts where sites count by their cases: as many as it has, up to ``max_weight`` times the median.
 
-How many cases a site has is its own claim. With ``w_k = min(n_k, c m)``, ``m`` the median of the sites' ``n`` (the
-smaller of two in the middle) and ``c`` the study's ``rounds.max_weight``, a mean over sites is ``sum w_k x_k`` over
-``sum w_k``.
-So one site of k weighs ``c / (c + (k - 1) / 2)`` at most, since half of the others have as many as the median or more.
+How many cases a site has is its own claim. With ``w_k = min(n_k, c m)``, ``m`` the median of the sites' ``n`` and
+``c`` the study's ``rounds.max_weight``, a mean over sites is ``sum w_k x_k`` over ``sum w_k``: beside three of
+one size a site weighs ``c / (c + 3)`` at most. Of two sites the median is the mean, which bounds little: there is
+no majority to go by.
 """
 
 import statistics
@@ -17,7 +17,7 @@ __all__ = ["most_cases", "pooled_value", "weighed"]
 
 def most_cases(cases: Collection[int], times: float) -> int:
     """Return how many cases a site counts for at most, given those of all sites; at least one."""
-    return max(1, int(times * statistics.median_low(cases)))
+    return max(1, int(times * statistics.median(cases)))
 
 
 def weighed(update: Update, most: int | None) -> Update:

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from fedprompt.errors import FederationError, ReplyUntrue
+from fedprompt.federation.asking import Asking
 from fedprompt.federation.gathering import Missing
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.federation.rounds import run_rounds
+from fedprompt.federation.schedules.buffered import Buffered
+from fedprompt.federation.schedules.schedule import Course
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.federation.weights import most_cases, pooled_value, weighed
@@ -101,11 +104,14 @@ def test_where_everyone_lies_the_round_ends_and_says_so(tmp_path: Path) -> None:
 
 
 def test_without_rounds_a_liar_stops_nobody(tmp_path: Path) -> None:
-    chosen = study(rounds={"count": 4, "strategy": {"name": "fedbuff", "options": {"buffer": 3}}})
-    records = rounds(hub(tmp_path, chosen), chosen)
-    missing = [one for record in records for one in record.missing]
-    assert len(records) == 4 and {(one.site, one.step, one.why) for one in missing} == {(LIAR, "tune", "untrue")}
-    assert all(set(record.loss) <= set(HONEST) for record in records)
+    chosen, memory = study(rounds={"count": 2, "strategy": {"name": "fedbuff", "options": {"buffer": 3}}}), Memory()
+    asking = Asking(hub(tmp_path, chosen), chosen.rounds)
+    course = Course(asking, chosen.soft_template(), START, chosen.tuning, 0, memory, journal=memory)
+    # The liar is the fastest, so that each step asks it first.
+    records = Buffered(lambda site, turn: 0.5 if site == LIAR else 1.0).run(course)
+    for record in records:
+        assert [(one.site, one.step, one.why) for one in record.missing] == [(LIAR, "tune", "untrue")]
+        assert tuple(record.loss) == HONEST
 
 
 @pytest.mark.parametrize(
@@ -206,27 +212,27 @@ def score(n: int, right: int) -> Score:
 
 
 def test_no_site_weighs_more_than_so_many_times_the_median() -> None:
-    assert most_cases([10, 20, 30, 10**9], 3.0) == 60  # the smaller of two in the middle
+    assert most_cases([10, 20, 30, 10**9], 3.0) == 75
     assert most_cases([10, 20, 30], 2.5) == 50
     assert most_cases([0, 0, 5], 3.0) == 1
     update = Update("a", np.ones((1, 1), np.float32), 100)
     assert weighed(update, None) is update and weighed(update, 100) is update
     assert (weighed(update, 60).site, weighed(update, 60).cases) == ("a", 60)
-    # Sites of 10, 20, 30 and a liar of a thousand million, which counts for 60: (10 * 1 + 20 * 1 + 30 * 1 - 60) / 120.
-    sizes = {"a": 10, "b": 20, "c": 30, "liar": 10**9}
+    # Sites of 15, 20, 40 and a liar of a thousand million, which counts for 90: (15 + 20 + 40 - 90) / 165.
+    sizes = {"a": 15, "b": 20, "c": 40, "liar": 10**9}
     most = most_cases(list(sizes.values()), 3.0)
     updates = [
         Update(site, np.full((1, 1), -1.0 if site == "liar" else 1.0, np.float32), n) for site, n in sizes.items()
     ]
     found = FedAvg().aggregate(np.zeros((1, 1), np.float32), [weighed(one, most) for one in updates], {}, {})
-    assert found.vectors.tolist() == [[0.0]]
+    assert found.vectors.tolist() == [[pytest.approx(-15 / 165)]]
 
 
 def test_pooled_scores_are_weighed_likewise() -> None:
     honest = [score(10, 5), score(20, 10), score(30, 15)]
     assert pooled_value(honest, 3.0) == 0.5  # nobody is above 60
-    # 1 of each of the liar's 10^9 is right, and it counts for 60 of 120: 30 / 120 + 60 / 120.
-    assert pooled_value([*honest, score(10**9, 10**9)], 3.0) == pytest.approx(0.75)
+    # All of the liar's 10^9 are right, and it counts for 3 * 25 beside the others' 60: (30 + 75) / 135.
+    assert pooled_value([*honest, score(10**9, 10**9)], 3.0) == pytest.approx(105 / 135)
 
 
 def test_a_large_site_s_update_is_kept_and_counted_at_its_bound(tmp_path: Path) -> None:
