@@ -14,6 +14,8 @@ from fedprompt.study.score import BINS, Comparison, Score, SplitName
 __all__ = ["Expected", "comparison_fault", "fault_among", "score_fault"]
 
 SLACK = 1e-9  # of what n values in [0, 1] add up to: rounding in float64, many times over
+# A site rounds graded sums and confidences to two places, and sums over groups to three digits (privacy.coarse).
+PLACE, DIGIT = 0.006, 0.006
 Rules = Iterator[tuple[bool, str]]  # whether a rule holds, and what is wrong where it does not
 
 
@@ -64,17 +66,17 @@ def _of_score(score: Score, expected: Expected) -> Rules:
     n, total = score.n, score.total
     yield score.metric == expected.metric, f"its metric is '{score.metric}' and the study's is '{expected.metric}'"
     yield from _of_size(score.split, n, expected)
-    slack = SLACK * n
+    choice = expected.labels is not None
+    slack = SLACK * n if choice else PLACE
     yield -slack <= total <= n + slack, f"'total' is {total:g} over {n} cases"
     yield (
-        total * total / n - slack <= score.squares <= total + slack,
+        total * total / n - 3 * slack <= score.squares <= total + 2 * slack,
         (f"'squares' is {score.squares:g} where 'total' is {total:g} over {n} cases"),
     )
-    choice = expected.labels is not None
     if choice:
         yield total == round(total), f"'total' is {total:g}, which is no count of right answers"
         yield score.squares == total, f"'squares' is {score.squares:g} and {total:g} answers are right"
-    yield from _of_clusters(n, score.groups, score.group_squares, score.squares - total * total / n)
+    yield from _of_clusters(n, score.groups, score.group_squares, score.squares - total * total / n, 3 * slack)
     yield choice or not (score.confusion or score.bins), "it has a confusion matrix or bins, and the answer is text"
     yield score.method == "likelihood" or (choice and not expected.whole), f"its method is '{score.method}'"
     if score.confusion and expected.labels is not None:
@@ -91,15 +93,16 @@ def _of_size(split: SplitName, n: int, expected: Expected) -> Rules:
         yield n == expected.cases, f"it is over {n} of the site's {expected.cases} cases in {split}, which all count"
 
 
-def _of_clusters(n: int, groups: int, group_squares: float, spread: float) -> Rules:
-    """``spread``: the sum of squared residuals.
+def _of_clusters(n: int, groups: int, group_squares: float, spread: float, slack: float) -> Rules:
+    """``spread``: the sum of squared residuals, known to ``slack``.
 
     Of a group of m cases the squared sum of residuals is at most m times the sum of their squares, and the largest
     group has n - groups + 1 cases at most.
     """
     yield 1 <= groups <= n, f"'groups' is {groups} over {n} cases"
     largest = n - groups + 1
-    slack = SLACK * n * largest
+    rounded = groups != n or slack >= PLACE
+    slack = slack * largest + (DIGIT * group_squares if rounded else 0.0)
     if groups == n:
         yield (
             abs(group_squares - spread) <= slack,
@@ -128,11 +131,14 @@ def _of_bins(score: Score, least: float) -> Rules:
     count, right = sum(one.n for one in bins), sum(one.right for one in bins)
     yield count == score.n, f"its calibration bins hold {count} of {score.n} cases"
     yield right == score.total, f"its calibration bins hold {right} right answers and 'total' is {score.total:g}"
+    told = [place for place, one in enumerate(bins) if one.n]
     for place, one in enumerate(bins):
         yield one.right <= one.n, f"calibration bin {place + 1} has {one.right} right answers of {one.n}"
-        low, high = max(place / BINS, least) * one.n, (place + 1) / BINS * one.n
+        # A bin of a few cases has joined a neighbour, so that one which is told spans what lies around it.
+        low = max((max((p for p in told if p < place), default=-1) + 1) / BINS, least) * one.n
+        high = min((p for p in told if p > place), default=BINS) / BINS * one.n
         yield (
-            low - slack <= one.confidence <= high + slack,
+            low - slack - PLACE <= one.confidence <= high + slack + PLACE,
             (f"calibration bin {place + 1} has a confidence of {one.confidence:g} over {one.n} cases"),
         )
 
@@ -140,7 +146,7 @@ def _of_bins(score: Score, least: float) -> Rules:
 def _of_comparison(pair: Comparison, expected: Expected) -> Rules:
     n, total, better, worse = pair.n, pair.total, pair.better, pair.worse
     yield from _of_size(pair.split, n, expected)
-    slack = SLACK * n
+    slack = SLACK * n if expected.labels is not None else PLACE
     yield better + worse <= n, f"'better' and 'worse' are {better} and {worse} of {n} cases"
     yield (
         -worse - slack <= total <= better + slack,
@@ -149,18 +155,19 @@ def _of_comparison(pair: Comparison, expected: Expected) -> Rules:
     # What is above zero adds up to 'better' at most, what is below to 'worse', and a square is no more than its root.
     most = min(total + 2 * worse, 2 * better - total)
     yield (
-        total * total / n - slack <= pair.squares <= most + slack,
+        total * total / n - 3 * slack <= pair.squares <= most + 3 * slack,
         (f"'squares' is {pair.squares:g} where 'total' is {total:g}, {better} cases are better and {worse} worse"),
     )
     if expected.labels is not None:
         yield total == better - worse, f"'total' is {total:g} where {better} answers are better and {worse} worse"
         yield pair.squares == better + worse, f"'squares' is {pair.squares:g} and {better + worse} answers differ"
-    yield from _of_clusters(n, pair.groups, pair.group_squares, pair.squares - total * total / n)
+    yield from _of_clusters(n, pair.groups, pair.group_squares, pair.squares - total * total / n, 3 * slack)
 
 
 def _of_groups(scores: Sequence[Score], pairs: Sequence[Comparison], expected: Expected) -> Rules:
     """What is over every case of the split has as many groups, and as many cases of each label."""
-    found = [one.groups for one in (*scores, *pairs) if one.n == expected.cases]
+    found = [one.groups for one in scores if one.n == expected.cases]
+    found += [one.groups for one in pairs if one.n == expected.cases]
     yield len(set(found)) <= 1, f"the same cases form {' and '.join(map(str, sorted(set(found))))} groups"
     rows = {tuple(map(sum, one.confusion)) for one in scores if one.confusion and one.n == expected.cases}
     yield len(rows) <= 1, "the same cases have other labels from one confusion matrix to the next"
@@ -169,7 +176,7 @@ def _of_groups(scores: Sequence[Score], pairs: Sequence[Comparison], expected: E
 def _of_pairs(scores: Sequence[Score], pairs: Sequence[Comparison], expected: Expected) -> Rules:
     """A comparison over every case is the difference of its two scores over every case."""
     whole: Mapping[str, Score] = {one.prompt: one for one in scores if one.n == expected.cases}
-    slack = SLACK * expected.cases
+    slack = SLACK * expected.cases if expected.labels is not None else 3 * PLACE
     for pair in pairs:
         first, second = whole.get(pair.first), whole.get(pair.second)
         if first is None or second is None or pair.n != expected.cases:
@@ -179,8 +186,11 @@ def _of_pairs(scores: Sequence[Score], pairs: Sequence[Comparison], expected: Ex
             abs(pair.total - apart) <= slack,
             (f"a comparison's 'total' is {pair.total:g} and its prompts' totals differ by {apart:g}"),
         )
-        least = (math.sqrt(first.squares) - math.sqrt(second.squares)) ** 2
-        most = first.squares + second.squares
+        # Rounded sums of squares are known to a place; the root of one near zero is then known to a tenth at most.
+        blur = 0.0 if expected.labels is not None else PLACE
+        apart_squares = abs(math.sqrt(first.squares) - math.sqrt(second.squares)) - 2 * math.sqrt(blur)
+        least = max(0.0, apart_squares) ** 2
+        most = first.squares + second.squares + 2 * blur
         yield (
             least - slack <= pair.squares <= most + slack,
             (

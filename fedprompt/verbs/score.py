@@ -137,7 +137,7 @@ def report(
             scores=scores,
             comparisons=compared,
             looks=site.looks(split),
-            clipped=rounded_up(site.clipped(split), least),
+            clipped=min(rounded_up(site.clipped(split), least), len(cases)),
             choice=choice,
         )
     )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.runner import PromptRun, choice_run, compare_runs, to_score
+from fedprompt.privacy.coarse import coarse_comparison, coarse_score
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.contradictions import Expected, comparison_fault, fault_among, score_fault
@@ -57,6 +58,29 @@ def test_what_a_choice_sums_up_to_has_no_fault(cases: list[Case], seed: int) -> 
 
 
 VALUES = st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0) | st.just(float("nan"))
+
+
+@given(splits(), st.integers(0, 10**6), st.integers(1, 12))
+def test_what_leaves_of_a_choice_has_no_fault(cases: list[Case], seed: int, least: int) -> None:
+    runs = [chosen(prompt, cases, seed + place) for place, prompt in enumerate((ONE, TWO))]
+    scores = [coarse_score(to_score(run, cases, "validation", CHOICE), least) for run in runs]
+    pair = coarse_comparison(compare_runs(*runs, cases, "validation"), graded=False)
+    wanted = expected(cases, CHOICE)
+    assert [score_fault(score, wanted) for score in scores] == [None, None]
+    assert comparison_fault(pair, wanted) is None and fault_among(scores, [pair], wanted) is None
+
+
+@given(splits(), st.data())
+def test_what_leaves_of_judged_texts_has_no_fault(cases: list[Case], data: st.DataObject) -> None:
+    values = st.lists(VALUES, min_size=len(cases), max_size=len(cases))
+    runs = [PromptRun(prompt, np.array(data.draw(values))) for prompt in (ONE, TWO)]
+    scores = [coarse_score(to_score(run, cases, "validation", TEXT), 5) for run in runs]
+    pair = coarse_comparison(compare_runs(*runs, cases, "validation"), graded=True)
+    assume(all(one.n for one in (*scores, pair)))
+    wanted = expected(cases, TEXT)
+    assert [score_fault(score, wanted) for score in scores] == [None, None]
+    assert comparison_fault(pair, wanted) is None
+    assert fault_among(scores, [pair], wanted) is None
 
 
 @given(splits(), st.data())
@@ -222,5 +246,5 @@ def test_groups_are_as_many_for_every_prompt_and_their_squares_are_bounded() -> 
     # 21 cases at most are of one group, and the squared residuals add up to total - total^2 / 30.
     spread = score.total - score.total**2 / 30
     assert score_fault(changed(score, group_squares=21 * spread), wanted) is None
-    assert score_fault(changed(score, group_squares=21 * spread + 0.01), wanted) is not None
+    assert score_fault(changed(score, group_squares=21 * spread * 1.01), wanted) is not None
     assert fault_among([score, changed(score, groups=11)], [], wanted) == "the same cases form 10 and 11 groups"
