@@ -41,7 +41,7 @@ def test_a_key_of_another_length_is_never_written(tmp_path: Path, key: bytes) ->
 
 def test_a_missing_or_cut_key_is_told(tmp_path: Path) -> None:
     folder = SiteFolder(tmp_path)
-    with pytest.raises(DataError, check=coded("cannot-read")):
+    with pytest.raises(DataError, check=coded("key-lost")):
         _ = folder.key
     (tmp_path / "site.key").write_bytes(b"x" * 31)
     with pytest.raises(DataError, match="31", check=coded("key-length")):

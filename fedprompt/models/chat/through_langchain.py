@@ -150,8 +150,8 @@ class LangChainChat:
                 stop.check()
                 reply = one(place, conversation)
                 if reply.failure in HOPELESS:
-                    told = f"the chat model '{self._info.name}' cannot be asked: {HOPELESS[reply.failure]}"
-                    raise ModelError(told, code=CODES[reply.failure])
+                    said = f"the chat model '{self._info.name}' cannot be asked: {HOPELESS[reply.failure]}"
+                    raise ModelError(said, code=CODES[reply.failure])
                 self._proven = reply.failure is None
                 kept(place, reply)
         # A window of calls, and not all at once: whoever stops the work stops the spending.
