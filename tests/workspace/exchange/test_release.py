@@ -219,16 +219,18 @@ def test_an_old_release_is_neither_kept_nor_pulled_unless_its_number_is_named(
     where = enrolled(site, None)
     with open_workspace(site.path) as ws:
         keep_release(where, (tmp_path / "newer.zip").read_bytes())
-        assert site_pull(ws, data)["number"] == newer.number
-        with pytest.raises(FederationError, match=f"accepted number {newer.number} of"):
+        assert site_pull(ws, data).number == newer.number
+        with pytest.raises(FederationError, match=f"accepted number {newer.number} of") as refused:
             keep_release(where, old.read_bytes())
+        assert refused.value.code == "older-release"
         with pytest.raises(FederationError, match="an old release may be shown again") as refused:
             site_pull(ws, data, file=old)
         number = int(str(refused.value).rpartition("--number ")[2].strip("'"))
-        assert site_pull(ws, data, file=old, number=number)["number"] == number < newer.number
-        assert site_pull(ws, data)["number"] == newer.number
-        with pytest.raises(FederationError, match=f"no release number {number} came to 'ant' yet"):
+        assert site_pull(ws, data, file=old, number=number).number == number < newer.number
+        assert site_pull(ws, data).number == newer.number
+        with pytest.raises(FederationError, match=f"no release number {number} came to 'ant' yet") as refused:
             site_pull(ws, data, number=number)
+        assert refused.value.code == "no-release"
 
 
 def test_a_release_of_an_older_version_is_still_read(world: tuple[Home, Home, Path, Path], tmp_path: Path) -> None:
