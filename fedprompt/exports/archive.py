@@ -1,8 +1,10 @@
 """Opens a folder or zip from elsewhere and lets out only plain files with harmless names, in bounded amounts.
 
-Invariant: nothing is ever unpacked to the disk, and no more than the bounds is ever held in memory.
+Invariant: nothing is ever unpacked to the disk, and no more than the bounds is ever held in memory. A file that is read
+twice, once to be checked and once to be used, is the same both times, or refused.
 """
 
+import hashlib
 import os
 import re
 import stat
@@ -121,7 +123,7 @@ def _folder(path: Path) -> Archive:
         with (path / name).open("rb") as file:
             return file.read(size + 1)
 
-    return Archive(path, sizes, read)
+    return Archive(path, sizes, _steady(path, read))
 
 
 def _zip(path: Path, opened: zipfile.ZipFile) -> Archive:
@@ -152,7 +154,23 @@ def _zip(path: Path, opened: zipfile.ZipFile) -> Archive:
         with opened.open(name) as file:
             return file.read(size + 1)
 
-    return Archive(path, sizes, read)
+    return Archive(path, sizes, _steady(path, read))
+
+
+def _steady(path: Path, read: Callable[[str, int], bytes]) -> Callable[[str, int], bytes]:
+    """Return ``read``, which then refuses a file that is another one than when it was read before."""
+    seen: dict[str, bytes] = {}
+
+    def same(name: str, size: int) -> bytes:
+        found = read(name, size)
+        digest = hashlib.sha256(found).digest()
+        if seen.setdefault(name, digest) != digest:
+            raise ExportError(
+                f"{path}: {name} changed while it was read; copy the export first, then read the copy", code="changed"
+            )
+        return found
+
+    return same
 
 
 def _checked(path: Path, name: str) -> str:

@@ -18,7 +18,9 @@ from fedprompt.verbs.score import ask_score
 from fedprompt.workspace.enrolled.seen_ledgers import LOCAL, SeenLedgers
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.hub.ledgers import hub_sites
-from tests.scripted_sites import STUDY, study, worker
+from fedprompt.workspace.rounds.federating import federate
+from tests.new_bank import new_workspace
+from tests.scripted_sites import STUDY, TEXT, study, worker, write_cases
 
 OTHER = study(tuning={"steps": 3})
 MODEL = ScriptedModel().info.digest
@@ -137,3 +139,23 @@ def test_a_head_that_the_site_does_not_know_costs_nothing(tmp_path: Path) -> Non
     folder = SiteFolder(tmp_path / "ant")
     assert [(one.decision, one.message["code"]) for one in folder.ledger.entries()] == [("refused", "other-ledger")]
     assert folder.replies.spent(STUDY.digest(MODEL)) == 0 and folder.replies.answered() == frozenset()
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("quorum", [2, 3])
+def test_a_run_names_who_forgot_and_goes_on_where_the_quorum_allows(tmp_path: Path, quorum: int) -> None:
+    chosen = tmp_path / "study.yaml"
+    chosen.write_text(TEXT.replace("rounds: {count: 2}", f"rounds: {{count: 1, quorum: {quorum}}}"), encoding="utf-8")
+    files = {name: write_cases(tmp_path / f"{name}.csv", name) for name in ("ant", "bee", "cat")}
+    with new_workspace(tmp_path / "home") as ws:
+        federate(ws, chosen, files)
+        forget(ws.home.sites / "cat")
+        if quorum == 3:
+            with pytest.raises(FederationError, match=r"describe: .*site 'cat' showed a ledger that does not go on"):
+                federate(ws, chosen, files, seed=1)
+            hub_sites(ws.home, "cat", ledger_restarted=True)
+            assert federate(ws, chosen, files, seed=1).missing == {}
+            return
+        found = federate(ws, chosen, files, seed=1)
+    assert set(found.missing) == {"cat"} and set(found.test["manual"].by_site) == {"ant", "bee"}
+    assert "does not go on from the head that this hub saw at 20" in found.missing["cat"]["describe"]

@@ -58,3 +58,22 @@ def test_policy_is_changed_from_the_command_line(tmp_path: Path, capsys: pytest.
     assert "verbs: score, describe" in said and "quiet_hours: 22:00-06:00" in said
     assert main(["site", "policy", "--quiet-hours", "none", "--home", str(tmp_path)]) == 0
     assert "quiet_hours: None" in capsys.readouterr().out
+
+
+def test_what_was_seen_of_ledgers_is_listed_and_a_new_beginning_accepted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fedprompt.workspace.enrolled.seen_ledgers import LOCAL, SeenLedgers
+    from fedprompt.workspace.home import find_home
+
+    here = ["--home", str(tmp_path)]
+    assert main(["hub", "sites", *here]) == 0
+    assert "no site's ledger was seen yet" in capsys.readouterr().out
+    SeenLedgers(find_home(tmp_path), LOCAL).saw("ant", "ab" * 32)
+    assert main(["hub", "sites", "ant", *here]) == 0
+    assert "abababababababab" in capsys.readouterr().out
+    assert main(["hub", "sites", "ant", "--ledger-restarted", *here]) == 0
+    said = capsys.readouterr().out
+    assert "begins anew" in said and "accepted that the ledger of 'ant' began anew, after abababababababab" in said
+    assert main(["hub", "sites", "bee", *here]) == 1
+    assert "no ledger of a site 'bee' was seen" in capsys.readouterr().err

@@ -289,3 +289,16 @@ def test_replies_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:
         newer.execute("PRAGMA user_version = 99")
     with pytest.raises(LedgerError, match="a newer fedprompt wrote it"):
         ReplyStore(path).spent("s")
+
+
+def test_a_ledger_that_grew_too_much_to_show_says_so_and_what_to_do(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = gate(ledger)
+    known = site.send(DESCRIBE, question="a").head
+    site.send(DESCRIBE, question="b")
+    assert site.refuse_other(TASK, known) is None and site.refuse_other(TASK, None) is None
+    monkeypatch.setattr("fedprompt.site.gate.MAX_TRAIL", 0)
+    out = site.refuse_other(TASK, known)
+    assert out is not None and refusal(out) == "other-ledger" and out.trail == ()
+    assert "more than 0 entries since the hub saw it" in caplog.text and "--ledger-restarted" in caplog.text
