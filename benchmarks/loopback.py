@@ -80,9 +80,10 @@ class Loopback:
         """Wait until a site's worker is ready."""
         self._wait(name, lambda: enrolled(self.sites[name], None).running is not None)
 
-    def launch_site(self, name: str, data: Path) -> None:
-        """Start ``site run`` and wait for nothing."""
-        self._start(name, ["site", "run", "--data", str(data)], self.sites[name])
+    def launch_site(self, name: str, data: Path, study: str | None = None) -> None:
+        """Start ``site run``, for one of several studies if it is named, and wait for nothing."""
+        words = ["site", "run", "--data", str(data), *(() if study is None else ("--study", study))]
+        self._start(name, words, self.sites[name])
 
     def restart(self, name: str, data: Path | None) -> None:
         """Start again what has ended: ``hub``, or a site with its file."""

@@ -155,8 +155,7 @@ def test_rounds_in_which_nobody_waits_run_among_machines(running: Running) -> No
     for site in ("ant", "bee"):
         running.loopback.end(site)
         site_study_accept(running.loopback.sites[site], running.buffered)
-        words = ["site", "run", "--data", str(running.loopback.root / f"{site}.csv"), "--study", "buffered"]
-        running.loopback._start(site, words, running.loopback.sites[site])
+        running.loopback.launch_site(site, running.loopback.root / f"{site}.csv", study="buffered")
         running.loopback.await_site(site)
     found = begun(running.loopback.hub, running.buffered, "ant", "bee")()
     assert [record.round for record in found.rounds] == [1, 2, 3]

@@ -166,7 +166,7 @@ def test_a_rewritten_ledger_lets_nothing_leave_to_a_hub_that_knows_another(ledge
     known = site.send(DESCRIBE, question="a").head
     ledger.path.unlink()
     before = site.spent
-    with pytest.raises(LedgerError, match="removed or rewritten"):
+    with pytest.raises(LedgerError, check=coded("ledger-rewritten")):
         site.send(DESCRIBE, question="b", known=known)
     assert ledger.entries() == () and site.spent == before
     assert site.again("b") is None
@@ -255,7 +255,7 @@ def test_a_lost_answer_that_comes_out_otherwise_stays_at_the_site(ledger: Ledger
         assert data is not None
         ledger.append(decision="sent", study=STUDY, message=message, arrays={}, data=data)
     lose_replies(ledger)
-    with pytest.raises(LedgerError, match=r"computing it anew gives another one.*from a backup"):
+    with pytest.raises(LedgerError, check=coded("reply-lost")):
         site.send(DESCRIBE.model_copy(update={"tune": 31}), question="q")
     assert len(ledger.entries()) == 1
     site.send(DescribeReply(task="t1:" + "d" * 32, tune=31, validation=20, test=20, labels=(35, 36)), question="r")

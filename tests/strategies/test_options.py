@@ -90,9 +90,9 @@ SOFT = SHORT + 'soft: {template: "{text}{soft}:", init: "a"}\n'
 
 
 def test_groups_are_as_large_as_the_strategy_needs_and_templates_enough_to_tell() -> None:
-    with pytest.raises(StudyError, match=r"'trimmed-mean' .* needs 3 sites and a group may have 2"):
+    with pytest.raises(StudyError, match=r"'trimmed-mean' .*\b3\b.*\b2\b", check=coded("does-not-fit")):
         parse_study(SOFT + "rounds: {groups: {}, strategy: {name: trimmed-mean}}")
-    with pytest.raises(StudyError, match="below 3 templates and there are 1"):
+    with pytest.raises(StudyError, match=r"\b3\b.*\b1\b", check=coded("does-not-fit")):
         parse_study(SOFT + "rounds: {groups: {by: templates}}")
     found = parse_study(SOFT + "rounds: {count: 4, groups: {rounds: 3}}").rounds
     assert found.total == 7 and found.model_dump(mode="json")["groups"]["by"] == "updates"

@@ -18,7 +18,8 @@ def test_defaults_are_written_into_the_digest() -> None:
     long = SHORT + (
         "model: smollm2-135m-instruct\nmetric: accuracy\ntuning: {steps: 8, batch: 16, lr: 0.01}\n"
         "rounds: {count: 4, deadline: auto, strategy: {name: fedavg, options: {}}}\n"
-        "privacy: {min_cases: 30, min_cell: 5, replies: 10000, max_norm: auto}\nsplits: {tune: 0.4, validation: 0.3, test: 0.3}\n"
+        "privacy: {min_cases: 30, min_cell: 5, replies: 10000, max_norm: auto}\n"
+        "splits: {tune: 0.4, validation: 0.3, test: 0.3}\n"
     )
     assert parse_study(long).digest(MODEL) == parse_study(SHORT).digest(MODEL)
 

@@ -27,7 +27,7 @@ def test_a_file_is_read_by_the_studys_fields_and_labels(tmp_path: Path) -> None:
     found = cases_of(path, STUDY, Columns({"text": "note", "answer": "label"}))
     assert [case.fields for case in found] == [{"text": "fine"}, {"text": "poor"}]
     path.write_text("text,answer\nfine,mixed\n")
-    with pytest.raises(DataError, match=r"a\.csv line 2"):
+    with pytest.raises(DataError, match=r"a\.csv line 2", check=coded("unknown-label", "no-value")):
         cases_of(path, STUDY)
 
 

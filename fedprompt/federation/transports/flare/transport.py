@@ -53,7 +53,10 @@ log = logging.getLogger(__name__)
 
 
 class FlareTransport:
-    """Several threads may ask at a time. A context manager: the job ends with it."""
+    """Several threads may ask at a time. A context manager: the job ends with it.
+
+    ``deadline`` and ``patience`` (seconds) may be changed; they hold from the next question on.
+    """
 
     concurrent = True
 
@@ -75,7 +78,7 @@ class FlareTransport:
         """
         require_engine()
         self._where, self._hub, self._sites = where, where(), tuple(sorted(sites))
-        self._deadline, self._patience = deadline, patience
+        self.deadline, self.patience = deadline, patience
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._job: str | None = None
@@ -97,8 +100,8 @@ class FlareTransport:
         """
         if site not in self._sites:
             raise FederationError(f"there is no site '{site}'; there are {', '.join(self._sites)}", code="unknown-site")
-        end = time.monotonic() + self._deadline
-        give_up = time.monotonic() + self._patience
+        end = time.monotonic() + self.deadline
+        give_up = time.monotonic() + self.patience
         while True:
             self._go_on()
             job = self._open(site)
@@ -125,10 +128,10 @@ class FlareTransport:
             if code == "pending":
                 here = self._takes_part(site, job)
                 if here:
-                    give_up = time.monotonic() + self._patience  # it is at work
+                    give_up = time.monotonic() + self.patience  # it is at work
                 if here is False:
                     self._replace(job, f"site {site} came back without it")
-                    give_up = time.monotonic() + self._patience
+                    give_up = time.monotonic() + self.patience
                 if over or time.monotonic() > give_up:
                     why = f"site '{site}' gave no answer: {WHY['late' if over else 'absent']}"
                     raise FederationError(why, code="no-answer" if over else "not-connected")
@@ -140,12 +143,12 @@ class FlareTransport:
 
     def deliver(self, site: str, data: bytes) -> str:
         """Hand a release to a site; return "received", or why it did not take it. It is not asked again by itself."""
-        end = time.monotonic() + self._patience
+        end = time.monotonic() + self.patience
         while True:
-            header = {"site": site, "seconds": self._deadline, "wait": self._deadline, "kind": "release"}
+            header = {"site": site, "seconds": self.deadline, "wait": self.deadline, "kind": "release"}
             try:
                 job = self._open(site)
-                found, _ = ask(socket_of(self._hub.sockets, job), header, data, timeout=self._deadline + 10)
+                found, _ = ask(socket_of(self._hub.sockets, job), header, data, timeout=self.deadline + 10)
             except FederationError as error:
                 return str(error)
             code = str(found.get("error", ""))
@@ -217,9 +220,9 @@ class FlareTransport:
 
     def _start(self) -> str:
         """Submit a job to the sites that are connected and wait until its relay answers for them."""
-        end = time.monotonic() + START_SECONDS + self._patience
+        end = time.monotonic() + START_SECONDS + self.patience
         last = end + 2 * RECONNECT_SECONDS
-        wait_for_all = time.monotonic() + self._patience
+        wait_for_all = time.monotonic() + self.patience
         while True:
             self._go_on()
             try:
@@ -240,7 +243,7 @@ class FlareTransport:
                 members = self._wait(job, present, end)
             except LinkDown as error:
                 # The engine, or the job's process, was killed: after that, sites take a while to connect again.
-                wait_for_all = time.monotonic() + max(self._patience, RECONNECT_SECONDS)
+                wait_for_all = time.monotonic() + max(self.patience, RECONNECT_SECONDS)
                 end = max(end, min(wait_for_all, last))
                 if time.monotonic() > end:
                     raise FederationError(
