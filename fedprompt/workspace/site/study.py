@@ -115,7 +115,8 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
         raise StudyError(
             f"{file}: a round of this study draws at most {drawn} cases (steps times tuning.batch), and by this site's "
             f"policy nothing over fewer than {floor} cases leaves, so no round could be answered; lower the bound with "
-            "'fedprompt site policy --min-cases', or ask the hub's operator for more steps or a larger batch"
+            "'fedprompt site policy --min-cases', or ask the hub's operator for more steps or a larger batch",
+            code="too-few-cases",
         )
     accepted = now()
     body = {"digest": shown.digest, "study": study.model_dump(mode="json"), "accepted": accepted}
