@@ -19,6 +19,7 @@ from benchmarks.report import Row, report, show
 from fedprompt.models.registry import load
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Study
+from fedprompt.study.update_bound import longest_update
 from fedprompt.tuning.metered import prepare
 from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import tune_soft
@@ -78,7 +79,7 @@ def _lengths(
                 deltas.append(tuned.soft.vectors - start.vectors)
                 found.append(float(np.linalg.norm(deltas[-1].astype(np.float64))))
             start = SoftPrompt(start.vectors + np.mean(deltas, axis=0, dtype=np.float32), start.model)
-    return found, study.longest_update(model.info.width, study.tuning.steps)
+    return found, longest_update(study, model.info.width, study.tuning.steps)
 
 
 def _study(lr: float, tokens: int, steps: int, strategy: str) -> Study:

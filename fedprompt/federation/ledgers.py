@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from fedprompt.errors import FederationError
+from fedprompt.errors import ReplyUntrue
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.trust.chain import follow
 
@@ -69,16 +69,16 @@ class Ledgers:
         """Keep the head that came with a reply.
 
         Raises:
-            FederationError: it is none, or the ledger does not go on from ``known``; the reply must not be used.
+            ReplyUntrue: it is none, or the ledger does not go on from ``known``; the reply must not be used.
         """
         if not HEAD.fullmatch(delivered.head):
-            raise FederationError(
+            raise ReplyUntrue(
                 f"site '{site}' sent no head of a ledger with its reply, so the reply was dropped", code="no-head"
             )
         if known is not None and follow(known, delivered.trail) != delivered.head:
             seen = None if self._book is None else self._book.seen(site)
             since = "before in this run" if seen is None else f"at {seen.at}"
-            raise FederationError(
+            raise ReplyUntrue(
                 f"site '{site}' showed a ledger that does not go on from the head that this hub saw {since} "
                 f"({known[:SHOWN]}...), so entries were removed or rewritten there, or an old copy was restored; its "
                 f"reply was dropped. Ask its operator for 'fedprompt site ledger --head {known}'. {_accept(site)}",
@@ -92,13 +92,13 @@ class Ledgers:
         """Keep whose ledger it is; return the head that the same key showed under another name, where that is new.
 
         Raises:
-            FederationError: under this name another key was known.
+            ReplyUntrue: under this name another key was known.
         """
         if self._book is None or identity is None:
             return None
         seen = self._book.seen(site)
         if seen is not None and seen.identity not in (None, identity):
-            raise FederationError(
+            raise ReplyUntrue(
                 f"site '{site}' now has the key {identity}, and this hub knew it by {seen.identity} at {seen.at}: its "
                 "key was lost, or this is another site under its name; its reply was dropped. Ask its operator. "
                 f"{_accept(site)}",

@@ -36,6 +36,7 @@ from fedprompt.site.tally import Tally
 from fedprompt.stopping import StopToken
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Method, Score, SplitName
+from fedprompt.study.update_bound import longest_update
 from fedprompt.trust.signing import site_identity
 from fedprompt.tuning.metered import MeteredObjective, prepare
 from fedprompt.tuning.soft import Tuned
@@ -177,7 +178,7 @@ class AtSite:
         """
         precision, scope = self.study.rounds.update, self._drawing.scope(self._digest, task.among)
         before = residual_for(task, self._folder.replies.kept("residual", scope), delta.shape)
-        sent = with_feedback(delta, before, precision, self.study.longest_update(delta.shape[1], task.steps))
+        sent = with_feedback(delta, before, precision, longest_update(self.study, delta.shape[1], task.steps))
         kept = {} if precision == "float32" else {scope: pack_residual(task, sent.residual)}
         return Update(sent.arrays, {"residual": kept, "rounds": {scope: Rise(task.round)}})
 

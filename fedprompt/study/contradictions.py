@@ -1,8 +1,8 @@
 """What cannot be in scores and comparisons: numbers that contradict each other, the study, or what the site described.
 
 A case's value is in [0, 1], and 0 or 1 where the answer is a choice; everything here follows from that. Invariant: what
-:mod:`fedprompt.evaluation.runs.runner` sums up of real cases has no fault, and what is told of a fault is sums and
-counts, as the reply itself is.
+:mod:`fedprompt.evaluation.runs.runner` sums up of real cases and :mod:`fedprompt.privacy.coarse` rounds and merges has
+no fault, and what is told of a fault is sums and counts, as the reply itself is.
 """
 
 import math
@@ -14,8 +14,7 @@ from fedprompt.study.score import BINS, Comparison, Score, SplitName
 __all__ = ["Expected", "comparison_fault", "fault_among", "score_fault"]
 
 SLACK = 1e-9  # of what n values in [0, 1] add up to: rounding in float64, many times over
-# A site rounds graded sums and confidences to two places, and sums over groups to three digits (privacy.coarse).
-PLACE, DIGIT = 0.006, 0.006
+PLACE, DIGIT = 0.0051, 0.0051  # what two decimals lose, and three digits of a number as a part of it
 Rules = Iterator[tuple[bool, str]]  # whether a rule holds, and what is wrong where it does not
 
 
@@ -29,6 +28,7 @@ class Expected:
         least: the study's ``min_cases``.
         labels: the cases that the site described of each label, over all splits; None where the answer is free text.
         whole: whether every case has a value, as where a model of the site's own machine answers a choice.
+        cell: the fewest cases that a cell or a bin is told of, the study's ``min_cell``.
     """
 
     split: SplitName
@@ -36,11 +36,16 @@ class Expected:
     least: int
     labels: tuple[int, ...] | None
     whole: bool
+    cell: int = 1
 
     @property
     def metric(self) -> str:
         """The study's."""
         return "score" if self.labels is None else "accuracy"
+
+    def slack(self, n: int) -> float:
+        """How far a sum over so many cases may be off: graded values travel in two decimals."""
+        return SLACK * n + (PLACE if self.labels is None else 0.0)
 
 
 def score_fault(score: Score, expected: Expected) -> str | None:
@@ -63,26 +68,24 @@ def _first(rules: Rules) -> str | None:
 
 
 def _of_score(score: Score, expected: Expected) -> Rules:
-    n, total = score.n, score.total
+    n, total, squares = score.n, score.total, score.squares
     yield score.metric == expected.metric, f"its metric is '{score.metric}' and the study's is '{expected.metric}'"
     yield from _of_size(score.split, n, expected)
-    choice = expected.labels is not None
-    slack = SLACK * n if choice else PLACE
+    slack = expected.slack(n)
     yield -slack <= total <= n + slack, f"'total' is {total:g} over {n} cases"
-    yield (
-        total * total / n - 3 * slack <= score.squares <= total + 2 * slack,
-        (f"'squares' is {score.squares:g} where 'total' is {total:g} over {n} cases"),
-    )
+    possible = total * total / n - 3 * slack <= squares <= total + 2 * slack
+    yield possible, f"'squares' is {squares:g} where 'total' is {total:g} over {n} cases"
+    choice = expected.labels is not None
     if choice:
         yield total == round(total), f"'total' is {total:g}, which is no count of right answers"
-        yield score.squares == total, f"'squares' is {score.squares:g} and {total:g} answers are right"
-    yield from _of_clusters(n, score.groups, score.group_squares, score.squares - total * total / n, 3 * slack)
+        yield squares == total, f"'squares' is {squares:g} and {total:g} answers are right"
+    yield from _of_clusters(score, expected)
     yield choice or not (score.confusion or score.bins), "it has a confusion matrix or bins, and the answer is text"
     yield score.method == "likelihood" or (choice and not expected.whole), f"its method is '{score.method}'"
     if score.confusion and expected.labels is not None:
-        yield from _of_confusion(score, expected.labels)
+        yield from _of_confusion(score, expected.labels, expected.cell)
     if score.bins:
-        yield from _of_bins(score, 1 / len(expected.labels or (1,)) if expected.whole else 0.0)
+        yield from _of_bins(score, 1 / len(expected.labels or (1,)) if expected.whole else 0.0, expected.cell)
 
 
 def _of_size(split: SplitName, n: int, expected: Expected) -> Rules:
@@ -93,81 +96,82 @@ def _of_size(split: SplitName, n: int, expected: Expected) -> Rules:
         yield n == expected.cases, f"it is over {n} of the site's {expected.cases} cases in {split}, which all count"
 
 
-def _of_clusters(n: int, groups: int, group_squares: float, spread: float, slack: float) -> Rules:
-    """``spread``: the sum of squared residuals, known to ``slack``.
+def _of_clusters(one: Score | Comparison, expected: Expected) -> Rules:
+    """Of a group of m cases the squared sum of residuals is at most m times the sum of their squares.
 
-    Of a group of m cases the squared sum of residuals is at most m times the sum of their squares, and the largest
-    group has n - groups + 1 cases at most.
+    The largest group has n - groups + 1 cases at most.
     """
+    n, groups, found = one.n, one.groups, one.group_squares
     yield 1 <= groups <= n, f"'groups' is {groups} over {n} cases"
     largest = n - groups + 1
-    rounded = groups != n or slack >= PLACE
-    slack = slack * largest + (DIGIT * group_squares if rounded else 0.0)
+    spread = max(0.0, one.squares - one.total * one.total / n)  # the sum of squared residuals
+    slack = 3 * expected.slack(n) * largest
+    if expected.labels is None or groups != n:
+        slack += DIGIT * found
     if groups == n:
-        yield (
-            abs(group_squares - spread) <= slack,
-            (
-                f"'group_squares' is {group_squares:g} where each case is a group and the squared residuals add up to "
-                f"{spread:g}"
-            ),
-        )
+        yield abs(found - spread) <= slack, f"'group_squares' is {found:g} and the squared residuals make {spread:g}"
     most = 0.0 if groups == 1 else largest * spread
-    yield group_squares <= most + slack, f"'group_squares' is {group_squares:g} and can be {most:g} at most"
+    yield found <= most + slack, f"'group_squares' is {found:g} and can be {most:g} at most"
 
 
-def _of_confusion(score: Score, labels: Sequence[int]) -> Rules:
+def _of_confusion(score: Score, labels: Sequence[int], cell: int) -> Rules:
     table = score.confusion
     yield len(table) == len(labels), f"its confusion matrix is of {len(table)} labels and the study has {len(labels)}"
     right = sum(row[place] for place, row in enumerate(table))
     yield right == score.total, f"its confusion matrix has {right} right answers and 'total' is {score.total:g}"
+    small = min((one for row in table for one in row if one), default=cell)
+    yield small >= cell, f"its confusion matrix has a cell of {small} cases, fewer than the study's min_cell"
     for place, (row, described) in enumerate(zip(map(sum, table), labels, strict=True), 1):
         yield row <= described, f"its confusion matrix has {row} cases of label {place} and the site has {described}"
 
 
-def _of_bins(score: Score, least: float) -> Rules:
-    """``least``: the least that a confidence can be."""
-    bins, slack = score.bins, SLACK * score.n
+def _of_bins(score: Score, least: float, cell: int) -> Rules:
+    """A bin of fewer than ``cell`` cases joins the next above it, the rest at the top the highest that is told.
+
+    Args:
+        score: with bins.
+        least: the least that a confidence can be.
+        cell: the fewest cases that a bin is told of.
+    """
+    bins, told, slack = score.bins, [place for place, one in enumerate(score.bins) if one.n], SLACK * score.n + PLACE
     yield len(bins) == BINS, f"it has {len(bins)} calibration bins, not {BINS}"
     count, right = sum(one.n for one in bins), sum(one.right for one in bins)
     yield count == score.n, f"its calibration bins hold {count} of {score.n} cases"
     yield right == score.total, f"its calibration bins hold {right} right answers and 'total' is {score.total:g}"
-    told = [place for place, one in enumerate(bins) if one.n]
+    below = 0.0  # where what may have joined the next bin begins
     for place, one in enumerate(bins):
         yield one.right <= one.n, f"calibration bin {place + 1} has {one.right} right answers of {one.n}"
-        # A bin of a few cases has joined a neighbour, so that one which is told spans what lies around it.
-        low = max((max((p for p in told if p < place), default=-1) + 1) / BINS, least) * one.n
-        high = min((p for p in told if p > place), default=BINS) / BINS * one.n
-        yield (
-            low - slack - PLACE <= one.confidence <= high + slack + PLACE,
-            (f"calibration bin {place + 1} has a confidence of {one.confidence:g} over {one.n} cases"),
-        )
+        yield one.n == 0 or one.n >= cell, f"calibration bin {place + 1} is over {one.n} cases, below min_cell"
+        joined = min(cell, one.n) - 1 if one.n else 0
+        low = (one.n - joined) * max(place / BINS, least) + joined * max(below, least)
+        above = joined if told[-1:] == [place] else 0
+        high = (one.n - above) * (place + 1) / BINS + above
+        possible = low - slack <= one.confidence <= high + slack
+        yield possible, f"calibration bin {place + 1} has a confidence of {one.confidence:g} over {one.n} cases"
+        below = (place + 1) / BINS if one.n else below
 
 
 def _of_comparison(pair: Comparison, expected: Expected) -> Rules:
     n, total, better, worse = pair.n, pair.total, pair.better, pair.worse
     yield from _of_size(pair.split, n, expected)
-    slack = SLACK * n if expected.labels is not None else PLACE
-    yield better + worse <= n, f"'better' and 'worse' are {better} and {worse} of {n} cases"
-    yield (
-        -worse - slack <= total <= better + slack,
-        (f"'total' is {total:g} where {better} cases are better and {worse} worse"),
-    )
+    slack = expected.slack(n)
+    counts = f"{better} cases are better and {worse} worse"
+    yield better + worse <= n, f"{counts} of {n}"
+    yield -worse - slack <= total <= better + slack, f"'total' is {total:g} where {counts}"
     # What is above zero adds up to 'better' at most, what is below to 'worse', and a square is no more than its root.
     most = min(total + 2 * worse, 2 * better - total)
-    yield (
-        total * total / n - 3 * slack <= pair.squares <= most + 3 * slack,
-        (f"'squares' is {pair.squares:g} where 'total' is {total:g}, {better} cases are better and {worse} worse"),
-    )
+    possible = total * total / n - 3 * slack <= pair.squares <= most + 2 * slack
+    yield possible, f"'squares' is {pair.squares:g} where 'total' is {total:g} and {counts}"
     if expected.labels is not None:
-        yield total == better - worse, f"'total' is {total:g} where {better} answers are better and {worse} worse"
-        yield pair.squares == better + worse, f"'squares' is {pair.squares:g} and {better + worse} answers differ"
-    yield from _of_clusters(n, pair.groups, pair.group_squares, pair.squares - total * total / n, 3 * slack)
+        yield total == better - worse, f"'total' is {total:g} where {counts}"
+        yield pair.squares == better + worse, f"'squares' is {pair.squares:g} where {counts}"
+    yield from _of_clusters(pair, expected)
 
 
 def _of_groups(scores: Sequence[Score], pairs: Sequence[Comparison], expected: Expected) -> Rules:
     """What is over every case of the split has as many groups, and as many cases of each label."""
-    found = [one.groups for one in scores if one.n == expected.cases]
-    found += [one.groups for one in pairs if one.n == expected.cases]
+    every: tuple[Score | Comparison, ...] = (*scores, *pairs)
+    found = [one.groups for one in every if one.n == expected.cases]
     yield len(set(found)) <= 1, f"the same cases form {' and '.join(map(str, sorted(set(found))))} groups"
     rows = {tuple(map(sum, one.confusion)) for one in scores if one.confusion and one.n == expected.cases}
     yield len(rows) <= 1, "the same cases have other labels from one confusion matrix to the next"
@@ -176,34 +180,18 @@ def _of_groups(scores: Sequence[Score], pairs: Sequence[Comparison], expected: E
 def _of_pairs(scores: Sequence[Score], pairs: Sequence[Comparison], expected: Expected) -> Rules:
     """A comparison over every case is the difference of its two scores over every case."""
     whole: Mapping[str, Score] = {one.prompt: one for one in scores if one.n == expected.cases}
-    slack = SLACK * expected.cases if expected.labels is not None else 3 * PLACE
+    slack = expected.slack(expected.cases)
     for pair in pairs:
         first, second = whole.get(pair.first), whole.get(pair.second)
         if first is None or second is None or pair.n != expected.cases:
             continue
-        apart = first.total - second.total
-        yield (
-            abs(pair.total - apart) <= slack,
-            (f"a comparison's 'total' is {pair.total:g} and its prompts' totals differ by {apart:g}"),
-        )
-        # Rounded sums of squares are known to a place; the root of one near zero is then known to a tenth at most.
-        blur = 0.0 if expected.labels is not None else PLACE
-        apart_squares = abs(math.sqrt(first.squares) - math.sqrt(second.squares)) - 2 * math.sqrt(blur)
-        least = max(0.0, apart_squares) ** 2
-        most = first.squares + second.squares + 2 * blur
-        yield (
-            least - slack <= pair.squares <= most + slack,
-            (
-                f"a comparison's 'squares' is {pair.squares:g} and its prompts' are {first.squares:g} and "
-                f"{second.squares:g}"
-            ),
-        )
-        room = min(first.total, pair.n - second.total), min(second.total, pair.n - first.total)
+        apart, told = first.total - second.total, f"{first.total:g} and {second.total:g}"
+        yield abs(pair.total - apart) <= 3 * slack, f"a comparison's 'total' is {pair.total:g} of totals {told}"
+        longer, shorter = sorted((first.squares, second.squares), reverse=True)
+        least = max(0.0, math.sqrt(max(0.0, longer - slack)) - math.sqrt(shorter + slack)) ** 2
+        possible = least - slack <= pair.squares <= longer + shorter + 3 * slack
+        yield possible, f"a comparison's 'squares' is {pair.squares:g} of squares {longer:g} and {shorter:g}"
         if expected.labels is not None:
-            yield (
-                pair.better <= room[0] and pair.worse <= room[1],
-                (
-                    f"a comparison has {pair.better} better and {pair.worse} worse answers where {first.total:g} and "
-                    f"{second.total:g} of {pair.n} are right"
-                ),
-            )
+            most = min(first.total, pair.n - second.total), min(second.total, pair.n - first.total)
+            possible = pair.better <= most[0] and pair.worse <= most[1]
+            yield possible, f"a comparison has {pair.better} better and {pair.worse} worse answers of totals {told}"

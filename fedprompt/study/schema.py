@@ -4,7 +4,6 @@ A study is one task that sites work on together. The digest is over canonical JS
 model's digest, so a comment changes nothing and a default that changes does.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -362,21 +361,6 @@ class Study(Closed):
     def questions(self, cases: int) -> int:
         """Return how many exact questions a split of so many independent cases answers over its lifetime, at most."""
         return max(1, cases // 4) if self.privacy.questions is None else self.privacy.questions
-
-    def longest_update(self, width: int, steps: int) -> float:
-        """Return the norm of an update of so many steps at most: ``privacy.max_norm``, in proportion to the steps.
-
-        ``auto``: each of AdamW's steps moves a number by about the learning rate at most (Kingma and Ba 2015, arXiv
-        1412.6980, section 2.1).
-
-        Args:
-            width: of the model's embeddings.
-            steps: the local steps, at most the study's.
-        """
-        most, tokens = self.privacy.max_norm, 0 if self.soft is None else self.soft.tokens
-        if most == "auto":
-            return self.tuning.lr * steps * math.sqrt(tokens * width)
-        return most * steps / self.tuning.steps
 
     def alone(self) -> "Study":
         """Return the study for rounds of a single site: no strategy for many, no quorum, nothing to liken."""

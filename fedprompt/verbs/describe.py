@@ -112,10 +112,12 @@ def _fault(study: Study, reply: DescribeReply) -> str | None:
     labels = study.answer.labels
     if len(reply.labels) != len(labels):
         return f"it counts {len(reply.labels)} labels and the study has {len(labels)}"
-    # A label of a few cases is told as 0.
-    untold = (study.privacy.min_cell - 1) * reply.labels.count(0)
-    if labels and not 0 <= reply.cases - sum(reply.labels) <= untold:
-        return f"{sum(reply.labels):,} cases have a label and {reply.cases:,} are in its splits"
+    cell = study.privacy.min_cell
+    if small := [count for count in reply.labels if 0 < count < cell]:
+        return f"a label has {small[0]} cases, fewer than the study's min_cell"
+    told, silent = sum(reply.labels), reply.labels.count(0) * (cell - 1)  # of labels with a few cases none are told
+    if labels and not told <= reply.cases <= told + silent:
+        return f"{told:,} cases have a label and {reply.cases:,} are in its splits"
     if reply.cases < study.privacy.min_cases:
         return f"it has {reply.cases} cases, fewer than the study's min_cases"
     return None

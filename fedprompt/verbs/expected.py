@@ -22,4 +22,5 @@ def expected(terms: Terms, split: SplitName) -> Expected | None:
         least=study.privacy.min_cases,
         labels=described.labels if choice else None,
         whole=choice and not is_chat(study.model),
+        cell=study.privacy.min_cell,
     )

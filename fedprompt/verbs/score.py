@@ -174,7 +174,7 @@ def _fault(reply: ScoreReply, wanted: Expected) -> str | None:
     )
     if (fault := next((one for one in found if one is not None), None)) is not None:
         return fault
-    if reply.clipped > wanted.cases:
+    if reply.clipped != min(rounded_up(reply.clipped, wanted.cell), wanted.cases):
         return f"{reply.clipped} cases were too long and the site has {wanted.cases} in {wanted.split}"
     if reply.looks and wanted.split != "test":
         return f"it counts {reply.looks} looks at test and {wanted.split} was asked for"

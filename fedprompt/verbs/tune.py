@@ -16,6 +16,7 @@ from fedprompt.strategies.strategy import Update
 from fedprompt.study.allowed_rounds import Among, is_among_all
 from fedprompt.study.schema import Precision
 from fedprompt.study.sharing import absent
+from fedprompt.study.update_bound import longest_update
 from fedprompt.verbs.describe import DescribeReply
 from fedprompt.verbs.forms import Allowed, Arrays, Parcel, Reply, Seed, Task
 from fedprompt.verbs.sentences import counted, shortened
@@ -174,7 +175,7 @@ def _fault(terms: Terms, steps: int, delta: NDArray[np.float32], reply: TuneRepl
         return f"it is over {reply.cases} cases, fewer than the study's min_cases"
     if reply.precision != study.rounds.update:
         return f"it came in {reply.precision} and the study says {study.rounds.update}"
-    most = study.longest_update(delta.shape[1], steps)
+    most = longest_update(study, delta.shape[1], steps)
     with np.errstate(over="ignore", invalid="ignore"):
         norm = float(np.linalg.norm(delta.astype(np.float64)))
     if not norm <= most * (1 + ROUNDING):  # nor where codes times scales are infinite

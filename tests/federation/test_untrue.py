@@ -111,7 +111,7 @@ def test_without_rounds_a_liar_stops_nobody(tmp_path: Path) -> None:
     records = Buffered(lambda site, turn: 0.5 if site == LIAR else 1.0).run(course)
     for record in records:
         assert [(one.site, one.step, one.why) for one in record.missing] == [(LIAR, "tune", "untrue")]
-        assert tuple(record.loss) == HONEST
+        assert tuple(record.tuned) == HONEST
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_number_that_contradicts_another_drops_its_site(
 
     (record,) = rounds(hub(tmp_path, study(rounds={"count": 1}), (name, change)), study(rounds={"count": 1}))
     assert {one.site for one in record.missing} == {LIAR}
-    assert (LIAR in record.loss) == (name == "evaluate") and (LIAR in record.scores) == (name == "tune")
+    assert (LIAR in record.tuned) == (name == "evaluate") and (LIAR in record.scores) == (name == "tune")
     assert all(one.why == "untrue" and said in one.reason for one in record.missing)
 
 
@@ -175,7 +175,7 @@ def test_templates_comparisons_choices_and_test_go_on_without_a_liar(tmp_path: P
 
 
 def test_tuning_alone_and_groups_go_on_without_a_liar(tmp_path: Path) -> None:
-    chosen = study(rounds={"count": 1, "groups": {"by": "updates", "rounds": 1, "apart": 1, "still": 1}})
+    chosen = study(rounds={"count": 1, "alone": True, "groups": {"by": "updates", "rounds": 1, "apart": 1, "still": 1}})
     bank = Bank(tmp_path, chosen, "tune", too_long)
     run = bank.run
     scores = run.score_templates()
@@ -252,7 +252,7 @@ def test_a_round_is_not_the_best_because_a_liar_scored_it() -> None:
     prompt = Prompt(STUDY.soft_template(), SoftPrompt(START.vectors, START.model))
 
     def record(number: int, missing: tuple[Any, ...] = (), **right: int) -> RoundRecord:
-        return RoundRecord(number, prompt, {s: score(10, r) for s, r in right.items()}, {}, 0, {}, missing=missing)
+        return RoundRecord(number, prompt, {s: score(10, r) for s, r in right.items()}, (), 0, {}, missing=missing)
 
     gone = (Missing(LIAR, "evaluate", "untrue", "it lied"),)
     assert best_round([record(1, bank=5, mill=10), record(2, gone, bank=9)]).number == 2

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fedprompt.evaluation.cases import Case
@@ -27,10 +27,22 @@ def cases_of(count: int, groups: Sequence[int] | None) -> list[Case]:
     return [Case({"text": str(n)}, CHOICE.labels[n % 3], group=group) for n, group in enumerate(named)]
 
 
-def expected(cases: Sequence[Case], answer: Answer, least: int = 1) -> Expected:
+def expected(cases: Sequence[Case], answer: Answer, least: int = 1, cell: int = 1) -> Expected:
     choice = answer.type == "choice"
     labels = tuple(sum(case.answer == label for case in cases) for label in CHOICE.labels) if choice else None
-    return Expected("validation", len(cases), least, labels, choice)
+    return Expected("validation", len(cases), least, labels, choice, cell)
+
+
+def assert_no_fault(runs: Sequence[PromptRun], cases: Sequence[Case], answer: Answer, cell: int) -> None:
+    """Sum the runs up and round them as a site does, and look for faults."""
+    scores = [coarse_score(to_score(run, cases, "validation", answer), cell) for run in runs]
+    pair = coarse_comparison(compare_runs(runs[0], runs[1], cases, "validation"), answer.type != "choice")
+    wanted = expected(cases, answer, cell=cell)
+    if not all(one.n for one in (*scores, pair)):
+        return  # nothing could be judged, and a site would refuse
+    assert [score_fault(score, wanted) for score in scores] == [None, None]
+    assert comparison_fault(pair, wanted) is None
+    assert fault_among(scores, [pair], wanted) is None
 
 
 def chosen(prompt: Prompt, cases: Sequence[Case], seed: int) -> PromptRun:
@@ -46,55 +58,20 @@ def splits(draw: st.DrawFn) -> list[Case]:
     return cases_of(count, draw(st.none() | of))
 
 
-@given(splits(), st.integers(0, 10**6))
-def test_what_a_choice_sums_up_to_has_no_fault(cases: list[Case], seed: int) -> None:
+@given(splits(), st.integers(0, 10**6), st.sampled_from([1, 2, 5, 9]))
+def test_what_a_choice_sums_up_to_has_no_fault(cases: list[Case], seed: int, cell: int) -> None:
     runs = [chosen(prompt, cases, seed + place) for place, prompt in enumerate((ONE, TWO))]
-    scores = [to_score(run, cases, "validation", CHOICE) for run in runs]
-    pair = compare_runs(*runs, cases, "validation")
-    wanted = expected(cases, CHOICE)
-    assert [score_fault(score, wanted) for score in scores] == [None, None]
-    assert comparison_fault(pair, wanted) is None
-    assert fault_among(scores, [pair], wanted) is None
+    assert_no_fault(runs, cases, CHOICE, cell)
 
 
 VALUES = st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0) | st.just(float("nan"))
-
-
-@given(splits(), st.integers(0, 10**6), st.integers(1, 12))
-def test_what_leaves_of_a_choice_has_no_fault(cases: list[Case], seed: int, least: int) -> None:
-    runs = [chosen(prompt, cases, seed + place) for place, prompt in enumerate((ONE, TWO))]
-    scores = [coarse_score(to_score(run, cases, "validation", CHOICE), least) for run in runs]
-    pair = coarse_comparison(compare_runs(*runs, cases, "validation"), graded=False)
-    wanted = expected(cases, CHOICE)
-    assert [score_fault(score, wanted) for score in scores] == [None, None]
-    assert comparison_fault(pair, wanted) is None and fault_among(scores, [pair], wanted) is None
-
-
-@given(splits(), st.data())
-def test_what_leaves_of_judged_texts_has_no_fault(cases: list[Case], data: st.DataObject) -> None:
-    values = st.lists(VALUES, min_size=len(cases), max_size=len(cases))
-    runs = [PromptRun(prompt, np.array(data.draw(values))) for prompt in (ONE, TWO)]
-    scores = [coarse_score(to_score(run, cases, "validation", TEXT), 5) for run in runs]
-    pair = coarse_comparison(compare_runs(*runs, cases, "validation"), graded=True)
-    assume(all(one.n for one in (*scores, pair)))
-    wanted = expected(cases, TEXT)
-    assert [score_fault(score, wanted) for score in scores] == [None, None]
-    assert comparison_fault(pair, wanted) is None
-    assert fault_among(scores, [pair], wanted) is None
 
 
 @given(splits(), st.data())
 def test_what_judged_texts_sum_up_to_has_no_fault(cases: list[Case], data: st.DataObject) -> None:
     """Values of any scorer, some of them missing."""
     values = st.lists(VALUES, min_size=len(cases), max_size=len(cases))
-    runs = [PromptRun(prompt, np.array(data.draw(values))) for prompt in (ONE, TWO)]
-    scores = [to_score(run, cases, "validation", TEXT) for run in runs]
-    pair = compare_runs(*runs, cases, "validation")
-    assume(all(one.n for one in (*scores, pair)))
-    wanted = expected(cases, TEXT)
-    assert [score_fault(score, wanted) for score in scores] == [None, None]
-    assert comparison_fault(pair, wanted) is None
-    assert fault_among(scores, [pair], wanted) is None
+    assert_no_fault([PromptRun(prompt, np.array(data.draw(values))) for prompt in (ONE, TWO)], cases, TEXT, 5)
 
 
 @pytest.mark.parametrize("groups", [None, "each", "four"])
@@ -102,12 +79,8 @@ def test_many_cases_are_rounded_within_the_bounds(groups: str | None) -> None:
     count = 20_000
     cases = cases_of(count, None if groups is None else [n if groups == "each" else n % 4 for n in range(count)])
     rng = np.random.default_rng(0)
-    runs = [PromptRun(prompt, rng.random(count) ** 9) for prompt in (ONE, TWO)]
-    scores = [to_score(run, cases, "validation", TEXT) for run in runs]
-    pair = compare_runs(*runs, cases, "validation")
-    wanted = expected(cases, TEXT)
-    assert [score_fault(score, wanted) for score in scores] == [None, None]
-    assert comparison_fault(pair, wanted) is None and fault_among(scores, [pair], wanted) is None
+    assert_no_fault([PromptRun(prompt, rng.random(count) ** 9) for prompt in (ONE, TWO)], cases, TEXT, 5)
+    assert_no_fault([chosen(prompt, cases, place) for place, prompt in enumerate((ONE, TWO))], cases, CHOICE, 5)
 
 
 CASES = cases_of(30, None)
@@ -204,6 +177,15 @@ def test_more_cases_of_a_label_than_the_site_described_are_a_fault() -> None:
 def test_a_score_of_free_text_that_cannot_be_is_a_fault(changes: dict[str, Any]) -> None:
     assert score_fault(FREE, expected(CASES, TEXT)) is None
     assert score_fault(changed(FREE, **changes), expected(CASES, TEXT)) is not None
+
+
+def test_a_cell_or_a_bin_of_a_few_cases_is_a_fault() -> None:
+    small = min(cell for row in SCORE.confusion for cell in row if cell)
+    assert score_fault(changed(SCORE, bins=()), expected(CASES, CHOICE, cell=small)) is None
+    assert score_fault(changed(SCORE, bins=()), expected(CASES, CHOICE, cell=small + 1)) == (
+        f"its confusion matrix has a cell of {small} cases, fewer than the study's min_cell"
+    )
+    assert "calibration bin" in str(score_fault(changed(SCORE, confusion=()), expected(CASES, CHOICE, cell=16)))
 
 
 def test_fewer_cases_than_the_study_lets_out_are_a_fault() -> None:
