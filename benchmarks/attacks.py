@@ -118,7 +118,7 @@ def _attack(
     hub, study = target.hub(), target.study
     copy = OwnCopy(target.model, study, target.candidates("tune"))
     here = np.arange(len(copy))
-    rounds = ask_rounds(hub, (start for _ in range(replies)), single=True)
+    rounds = ask_rounds(hub, [start] * replies, single=True)
     got.answered["rounds"].append(len(rounds))
 
     own = copy.losses(start)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from fedprompt.study.allowed_rounds import Among
 from numpy.typing import NDArray
 
 from fedprompt.errors import FedPromptError
@@ -66,9 +67,9 @@ class CuriousHub:
         self.answered[parcel.message.verb] += 1
         return parcel
 
-    def tune(self, start: Vectors, *, round: int, steps: int, seed: int) -> Update | None:
+    def tune(self, start: Vectors, *, round: int, steps: int, seed: int, among: Among = "all") -> Update | None:
         """Ask for one update."""
-        task = TuneTask(task=_new(), study=self.digest, round=round, steps=steps, seed=seed)
+        task = TuneTask(task=_new(), study=self.digest, round=round, steps=steps, seed=seed, among=among)
         parcel = self.ask(task, {"start": start})
         return Update(parcel) if parcel is not None and isinstance(parcel.message, TuneReply) else None
 

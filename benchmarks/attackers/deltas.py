@@ -6,12 +6,12 @@ learns from these how an update tells who took part (as shadow models do: Shokri
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.attackers.rounds import Round
-from benchmarks.attackers.targets import OwnCopy
 from fedprompt.study.schema import Tuning
 
 __all__ = ["aligned", "played_over"]
@@ -21,7 +21,19 @@ COMPONENTS = 256
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # AdamW's own in torch
 
 
-def aligned(copy: OwnCopy, rounds: Sequence[Round]) -> NDArray[np.float64]:
+class Slopes(Protocol):
+    """Candidates of which the attacker can compute the slope of each one's own loss."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def gradients(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return [candidates, tokens x width]."""
+        ...
+
+
+def aligned(copy: Slopes, rounds: Sequence[Round]) -> NDArray[np.float64]:
     """Return [candidates]: the cosine between the update and what each candidate's own slope asks for."""
     found = np.zeros(len(copy))
     for one in rounds:
@@ -34,7 +46,7 @@ def aligned(copy: OwnCopy, rounds: Sequence[Round]) -> NDArray[np.float64]:
 
 
 def played_over(
-    copy: OwnCopy,
+    copy: Slopes,
     rounds: Sequence[Round],
     members: int,
     tuning: Tuning,
@@ -71,7 +83,7 @@ def played_over(
     size = float(np.std(shown)) or 1.0
     fitted = RidgeCV(alphas=np.geomspace(1e-2, 1e5, 15)).fit(shown / size, present)
     found: NDArray[np.float64] = fitted.predict(np.concatenate(seen)[None, :] / size)[0]
-    return found
+    return found - present.mean(axis=0)  # how often a candidate happened to be played tells nothing
 
 
 def _played(

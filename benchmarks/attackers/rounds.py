@@ -1,16 +1,17 @@
 """Rounds as a curious hub asks them: as many as a site answers, with seeds, steps and starts of the hub's choosing."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
+from fedprompt.study.allowed_rounds import Among, least_steps
 from numpy.typing import NDArray
 
 from benchmarks.attackers.conversation import CuriousHub
 
 __all__ = ["Round", "ask_rounds"]
 
+AMONG: tuple[Among, ...] = ("all", "group", "alone")
 REFUSALS = 3  # in a row, after which the hub gives up
 
 
@@ -26,25 +27,27 @@ class Round:
     loss: float | None
 
 
-def ask_rounds(hub: CuriousHub, starts: Iterable[NDArray[np.float32]], *, single: bool, seed: int = 0) -> list[Round]:
-    """Return the rounds that the site answered, one for each start until it refuses to go on.
+def ask_rounds(hub: CuriousHub, starts: Sequence[NDArray[np.float32]], *, single: bool, seed: int = 0) -> list[Round]:
+    """Return the rounds that the site answered, whomever they are among, one for each start until it refuses to go on.
 
     Args:
-        single: ask for single steps, and for the study's own number of them only where these are refused.
+        single: ask for single steps, and for the fewest that the study has only where these are refused.
         seed: of the seeds that the hub chooses.
     """
-    rng, whole = np.random.default_rng(seed), hub.study.tuning.steps
-    steps, refused = 1 if single else whole, 0
-    found: list[Round] = []
-    for number, start in zip(count(1), starts, strict=False):
-        chosen = int(rng.integers(2**62))
-        update = hub.tune(start, round=number, steps=steps, seed=chosen)
-        if update is None and steps != whole:
-            steps = whole
-            update = hub.tune(start, round=number, steps=steps, seed=chosen)
-        if update is not None:
-            found.append(Round(number, chosen, steps, start, update.delta, update.loss))
-        refused = 0 if update is not None else refused + 1
-        if refused == REFUSALS:
-            break
+    rng, found = np.random.default_rng(seed), list[Round]()
+    wanted = [1] if single else []
+    for among in AMONG:
+        ways, refused = [*wanted, least_steps(hub.study)], 0
+        for number, start in enumerate(starts, 1):
+            update, chosen = None, int(rng.integers(2**62))
+            while update is None and ways:
+                update = hub.tune(start, round=number, steps=ways[0], seed=chosen, among=among)
+                if update is None and len(ways) == 1:
+                    break
+                ways = ways if update is not None else ways[1:]
+            if update is not None:
+                found.append(Round(number, chosen, ways[0], start, update.delta, update.loss))
+            refused = 0 if update is not None else refused + 1
+            if refused == REFUSALS:
+                break
     return found

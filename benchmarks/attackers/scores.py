@@ -13,11 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.attackers.conversation import CuriousHub
-from benchmarks.attackers.equations import Equation
+from benchmarks.attackers.equations import Equation, solve
 from benchmarks.attackers.targets import OwnCopy
 from fedprompt.study.score import CalibrationBin, Score, SplitName
 
-__all__ = ["Pool", "ask_scores", "chosen", "line", "single_texts", "spread_prompts", "sums_of_scores"]
+__all__ = [
+    "Pool",
+    "ask_scores",
+    "chosen",
+    "labels_by_scores",
+    "line",
+    "single_texts",
+    "spread_prompts",
+    "sums_of_scores",
+]
 
 Vectors = NDArray[np.float32]
 BINS = 10
@@ -91,6 +100,31 @@ def ask_scores(hub: CuriousHub, vectors: Sequence[Vectors], split: SplitName, *,
 def sums_of_scores(pool: Pool, scores: Sequence[Score], labels: NDArray[np.int64]) -> list[Equation]:
     """Return what the scores of a pool's prompts say of who is in the split."""
     return [one for place, score in enumerate(scores) for one in _equations(pool, place, score, labels)]
+
+
+def labels_by_scores(pool: Pool, scores: Sequence[Score], members: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return [members]: of two labels, how much each known member looks like one of the second.
+
+    Args:
+        members: places of the members among the pool's candidates.
+    """
+    found = []
+    for place, score in enumerate(scores):
+        predicted, confidence = pool.predicted[place][members], pool.confidence[place][members]
+        second = predicted.astype(np.float64)
+        # A case is right where label and answer agree: y p + (1 - y) (1 - p) = (1 - p) + y (2 p - 1).
+        found.append(Equation(2 * second - 1, score.total - float((1 - second).sum()), COUNT_SPREAD))
+        if score.confusion:
+            found += [
+                Equation((predicted == answer).astype(np.float64), float(score.confusion[1][answer]), COUNT_SPREAD)
+                for answer in (0, 1)
+            ]
+        where = np.minimum((confidence * BINS).astype(int), BINS - 1)
+        for low, high, one in _ranges(score):
+            here = ((low <= where) & (where < high)).astype(np.float64)
+            told = one.right - float((here * (1 - second)).sum())
+            found.append(Equation(here * (2 * second - 1), told, COUNT_SPREAD))
+    return solve(found, len(members), len(members) // 2)
 
 
 def single_texts(
