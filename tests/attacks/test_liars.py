@@ -15,13 +15,15 @@ from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.study.schema import Study
 from fedprompt.verbs.describe import ask_describe
 from fedprompt.workspace.progress import quiet
-from fedprompt.workspace.rounds.federation_run import FederationRun, start_prompt
+from fedprompt.workspace.rounds.federation_run import FederationRun
+from fedprompt.workspace.rounds.start_prompt import start_prompt
 from fedprompt.workspace.timing import Clock
 from tests.new_bank import new_workspace
 from tests.scripted_sites import MODEL, study, worker
 
 HONEST, LIAR = ("bank", "clinic", "court"), "mill"
-CHOSEN = study(rounds={"count": 2, "quorum": 3}, tuning={"steps": 4})
+pytestmark = pytest.mark.whole
+CHOSEN = study(rounds={"count": 1, "quorum": 3}, tuning={"steps": 4})
 
 
 @dataclass(frozen=True)
