@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from fedprompt.study.allowed_rounds import Among
 from numpy.typing import NDArray
 
 from fedprompt.errors import FedPromptError
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.study.allowed_rounds import Among
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score, SplitName
 from fedprompt.verbs.evaluate import EvaluateTask

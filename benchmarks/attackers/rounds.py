@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from fedprompt.study.allowed_rounds import Among, least_steps
 from numpy.typing import NDArray
 
 from benchmarks.attackers.conversation import CuriousHub
+from fedprompt.study.allowed_rounds import Among, least_steps
 
 __all__ = ["Round", "ask_rounds"]
 
