@@ -25,7 +25,7 @@ from fedprompt.workspace.rounds.gathering_now import runs_now
 
 ROUNDS = (
     "In rounds, each site tunes the shared prompt on its own cases and sends back the change; the hub joins the "
-    "changes into the next prompt, and the sites score it. Cases never travel."
+    "changes into the next prompt, and the sites score it. The texts of cases never travel."
 )
 ABOUT = {
     "alone": f"{ROUNDS} Here every site is a file on this machine, with a key, a cut and a ledger of its own.",

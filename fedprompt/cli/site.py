@@ -11,11 +11,13 @@ from fedprompt.cli.stopping import stopping
 from fedprompt.cli.telling import Teller
 
 if TYPE_CHECKING:
+    from fedprompt.workspace.cases.entered_cases import CasesNow
     from fedprompt.workspace.site.study import StudyShown
 
 __all__ = [
     "accept",
     "app",
+    "cases",
     "decline",
     "init",
     "join",
@@ -81,12 +83,12 @@ def join(
 
 
 @study.command()
-def show(file: File, home: Home = None, json: Json = False) -> None:
-    """Show what a study asks and what would leave; nothing is accepted."""
+def show(file: File, site: Site = None, home: Home = None, json: Json = False) -> None:
+    """Show what a study asks, which model it would load, and what would leave; nothing is accepted."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.study import site_study_show
 
-    found = site_study_show(find_home(home), file)
+    found = site_study_show(find_home(home), file, site=site)
     if json:
         emit(found)
     else:
@@ -183,6 +185,11 @@ def status(site: Site = None, home: Home = None, json: Json = False) -> None:
     line(f"'{found.site}' of '{found.federation}' ({found.hub}): {state}, {running}{paused}")
     for one in found.studies:
         line(f"accepted: {one.study} {one.digest} ({one.accepted})")
+        digest = f"; digest {one.loads.model_digest}" if one.loads.model_digest else ""
+        line(f"  its model: {one.loads.model}, from {one.loads.model_from or 'an unknown source'}{digest}")
+        if one.loads.refused:
+            line(f"  not answered: {one.loads.refused}")
+        _say_cases(one.cases)
         for who, all_took in (("model", one.models), ("judge", one.judges)):
             for took in all_took:
                 show_calls(took, who=f"the {who}")
@@ -192,6 +199,30 @@ def status(site: Site = None, home: Home = None, json: Json = False) -> None:
         return
     counts = f"{kept.sent} sent, {kept.resent} resent, {kept.refused} refused"
     line(f"ledger: {counts}, {kept.bytes:,} bytes, head {(kept.head or '-')[:16]}")
+
+
+@app.command()
+def cases(
+    begin_anew: Annotated[
+        bool, typer.Option("--begin-anew", help="Forget which cases were answered over, knowing what that gives away.")
+    ] = False,
+    site: Site = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Say which cases the site answers over, how many new ones wait and why; or begin a new case set."""
+    from fedprompt.workspace.home import find_home
+    from fedprompt.workspace.site.cases import site_cases
+
+    found = site_cases(find_home(home), begin_anew=begin_anew, site=site)
+    if json:
+        emit(found)
+        return
+    for one in found.studies:
+        line(f"{one.study}:")
+        _say_cases(one.cases)
+    if found.begun_anew:
+        line(f"begun anew: {found.sentence}")
 
 
 @app.command()
@@ -358,6 +389,13 @@ def policy(
     tasks_a_day: Annotated[int | None, typer.Option("--tasks-a-day", min=0, help="Answers and refusals a day.")] = None,
     replies: Annotated[int | None, typer.Option("--replies", min=0, help="Replies to one study.")] = None,
     min_cases: Annotated[int | None, typer.Option("--min-cases", min=1, help="A floor under the studies'.")] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            "--models",
+            help="Models that may be loaded, with commas: names, and bundled, here (on this machine), servers.",
+        ),
+    ] = None,
     verbs: Annotated[str | None, typer.Option("--verbs", help="Verbs that are answered, with commas.")] = None,
     quiet_hours: Annotated[
         str | None, typer.Option("--quiet-hours", help="22:00-06:00, in this machine's time; 'none' for none.")
@@ -372,7 +410,8 @@ def policy(
     from fedprompt.workspace.site.policy import site_policy
 
     given: dict[str, Any] = {"tasks_a_day": tasks_a_day, "replies": replies, "min_cases": min_cases}
-    given["verbs"] = None if verbs is None else [word.strip() for word in verbs.split(",") if word.strip()]
+    for name, words in (("verbs", verbs), ("models", models)):
+        given[name] = None if words is None else [word.strip() for word in words.split(",") if word.strip()]
     changes = {name: value for name, value in given.items() if value is not None}
     if quiet_hours is not None:
         changes["quiet_hours"] = None if quiet_hours == "none" else quiet_hours
@@ -384,14 +423,27 @@ def policy(
             line(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
+def _say_cases(found: "CasesNow | None") -> None:
+    if found is None:
+        line("  its cases were not looked at yet; 'fedprompt site run' does")
+        return
+    counts = ", ".join(f"{count:,} {split}" for split, count in found.cases.items())
+    if found.at is not None:
+        line(f"  cases that are answered over: {counts} (looked at {found.at})")
+    line(f"  {found.sentence}")
+
+
 def _say_study(found: "StudyShown") -> None:
-    line(f"{found.study}  {found.digest}")
-    line(f"model {found.model} ({found.model_digest})")
+    line(f"{found.study}  {found.digest or '(no digest without its model)'}")
+    line(f"model {found.model}, from {found.model_from}; digest {found.model_digest or 'not known'}")
+    if found.refused:
+        line(f"not accepted as it stands: {found.refused}")
     answer = found.answer
     line(f"fields: {', '.join(found.fields)}; answer: {answer['type']} {', '.join(answer['labels'])}")
     for template in found.templates:
         line(f"asks '{template['name']}': {template.get('text') or template.get('messages')}")
-    line(f"{found.rounds} rounds of {found.steps} steps, about {found.bytes_a_round:,} bytes a round")
+    size = "" if found.bytes_a_round is None else f", about {found.bytes_a_round:,} bytes a round"
+    line(f"{found.rounds} rounds of {found.steps} steps{size}")
     line(f"nothing over fewer than {found.min_cases} cases, at most {found.replies} replies; what leaves:")
     for sentence in found.leaves:
         line(f"  - {sentence}")

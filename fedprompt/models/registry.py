@@ -14,11 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fedprompt.errors import AssetError, ModelError, did_you_mean
+from fedprompt.errors import AssetError, ModelError
 from fedprompt.models.chat.config import is_chat
 from fedprompt.models.matrix_product import matrix_product
 from fedprompt.models.protocols import CacheDtype, CausalModel, RunSettings
+from fedprompt.models.scripted import NAME as SCRIPTED
 from fedprompt.models.scripted import ScriptedModel
+from fedprompt.models.sources import source_of
 from fedprompt.private_file import write_first, write_private
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ __all__ = [
 DEFAULT_MODEL = "smollm2-135m-instruct"
 # Models without files, by name: what makes one, of the machine's settings or of its own.
 BUILT_IN: Mapping[str, Callable[[RunSettings | None], CausalModel]] = {
-    "scripted": ScriptedModel,
+    SCRIPTED: ScriptedModel,
 }
 KEPT = 2
 PACKS = {"cpu": 1024, "cuda": 8192}  # tokens at once
@@ -92,24 +94,20 @@ def find_model_folder(name: str, home: Path) -> Path:
         ModelError: none of these, or it cannot be fetched; the message gives the nearest name.
         AssetError: the asset is not there yet or is damaged, or a GGUF file cannot be converted.
     """
-    from fedprompt.models.assets.catalogue import MODELS, asset_folder
-    from fedprompt.models.assets.fetched import converted_gguf, fetched_model, is_hub_id
+    from fedprompt.models.assets.catalogue import asset_folder
+    from fedprompt.models.assets.fetched import converted_gguf, fetched_model
 
-    if name in MODELS:
-        return asset_folder(home, name)
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path.resolve()
-    if path.suffix == ".gguf" and path.is_file():
-        return converted_gguf(path.resolve(), home)
-    if is_hub_id(name):
-        return fetched_model(name, home)
-    known = (*BUILT_IN, *MODELS)
-    raise ModelError(
-        f"unknown model '{name}'{did_you_mean(name, known)}; it is neither a folder, a GGUF file, an id such as "
-        f"owner/name, nor one of {', '.join(known)}",
-        code="unknown-model",
-    )
+    source = source_of(name, home)
+    match source.kind:
+        case "bundled":
+            return asset_folder(home, name)
+        case "folder":
+            return Path(source.where)
+        case "GGUF file":
+            return converted_gguf(Path(source.where), home)
+        case "fetched" | "hub":
+            return fetched_model(name, home)
+    raise ModelError(f"'{name}' has no folder, since it is {source.told}", code="unknown-model")
 
 
 def word_reader(name: str, home: Path) -> "Encoder | CausalModel | None":
@@ -120,22 +118,15 @@ def word_reader(name: str, home: Path) -> "Encoder | CausalModel | None":
     Raises:
         ModelError: the model's folder holds no tokenizer that can be loaded.
     """
-    from fedprompt.models.assets.catalogue import MODELS
-    from fedprompt.models.assets.fetched import is_hub_id
-
     if name in BUILT_IN:
         return BUILT_IN[name](None)
     if is_chat(name):
         return None
-    path = Path(name).expanduser()
-    if name in MODELS or path.is_dir():
-        try:
-            folder = find_model_folder(name, home)
-        except AssetError:
+    try:
+        if source_of(name, home).kind not in ("bundled", "folder", "fetched"):
             return None
-    elif is_hub_id(name) and (folder := home / "models" / name.replace("/", "--")).is_dir():
-        pass
-    else:
+        folder = find_model_folder(name, home)
+    except (AssetError, ModelError):
         return None
     from transformers import AutoTokenizer
 

@@ -49,8 +49,9 @@ from fedprompt.prompts.rendered import SOFT, Rendered
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.stopping import NEVER, StopToken
 
-__all__ = ["WIDTH", "ScriptedModel"]
+__all__ = ["NAME", "WIDTH", "ScriptedModel"]
 
+NAME = "scripted"
 WINDOW = 8192
 REACH = 4.0  # how far the mean of a soft prompt moves the context
 CONTINUATIONS = (

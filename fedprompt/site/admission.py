@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from fedprompt.evaluation.splits.cutting import Splits
+from fedprompt.models.sources import Source, is_listed
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Ledger
@@ -20,11 +21,19 @@ __all__ = ["contents_of", "looks_at", "not_now", "question_of"]
 NotNow = Literal["unknown-study", "paused", "not-supported", "not-allowed", "budget-spent"]
 
 
-def not_now(task: Task, digest: str, folder: SiteFolder, ledger: Ledger, now: datetime | None = None) -> NotNow | None:
+def not_now(
+    task: Task,
+    digest: str,
+    folder: SiteFolder,
+    ledger: Ledger,
+    now: datetime | None = None,
+    model: Source | None = None,
+) -> NotNow | None:
     """Return the code for a task that this site does not take now, or None.
 
     Args:
         digest: the study that the operator accepted.
+        model: where its model comes from; None where the operator of the site named the model.
         now: the time; the machine's if left out. A clock that goes back gives no budget back.
     """
     if task.study != digest:
@@ -34,7 +43,7 @@ def not_now(task: Task, digest: str, folder: SiteFolder, ledger: Ledger, now: da
         return "paused"
     if isinstance(task, ProposeTask):
         return "not-supported"
-    if task.verb not in policy.verbs:
+    if task.verb not in policy.verbs or (model is not None and not is_listed(model, policy.models)):
         return "not-allowed"
     today = now.date().isoformat()
     answered = (e for e in ledger.entries() if e.time[:10] >= today and e.decision != "call")

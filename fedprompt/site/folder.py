@@ -16,13 +16,14 @@ if TYPE_CHECKING:  # every command opens a folder, few compute
     from fedprompt.models.chat.replies import ChatReplies
     from fedprompt.site.call_bill import CallBill
 
-__all__ = ["KEY_BYTES", "SiteFolder"]
+__all__ = ["ENTERED", "KEY_BYTES", "SiteFolder"]
 
 KEY_BYTES = 32
 LOST = (
     "restore it from a backup. Without one, move the whole folder away and begin as a new site: with another key your "
     "cases are cut and ordered otherwise, and what was answered before stays answered"
 )
+ENTERED = "entered-"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,10 @@ class SiteFolder:
     def assignment(self, study: str) -> Path:
         """Where the split of a study's cases is stored."""
         return self.path / f"splits-{study.replace(':', '-')}.json"
+
+    def entered(self, study: str) -> Path:
+        """Where it is stored which cases the answers of a study were over."""
+        return self.path / f"{ENTERED}{study.replace(':', '-')}.json"
 
     @property
     def ledger(self) -> Ledger:

@@ -1,4 +1,4 @@
-"""What a site's operator allows beyond accepting a study: verbs, tasks a day, a floor for min_cases, quiet hours."""
+"""What a site's operator allows beyond accepting a study: verbs, models, tasks a day, a floor for min_cases, hours."""
 
 import re
 from datetime import datetime, time
@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.errors import DataError
+from fedprompt.models.sources import WORDS
 from fedprompt.private_file import write_private
 from fedprompt.study.schema import Closed
 from fedprompt.verbs.registry import asked_by_default, asked_verbs
@@ -23,19 +24,24 @@ def _known(name: str) -> str:
 
 
 Verb = Annotated[str, AfterValidator(_known)]
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=300)]  # as long as in a study
 MAX_POLICY_BYTES = 64 * 1024
-BOUNDS = Bounds(MAX_POLICY_BYTES, values=100, nested=4, members=20, depth=3)
+BOUNDS = Bounds(MAX_POLICY_BYTES, values=200, nested=4, members=20, depth=3)
+MOST_MODELS = 64
 _HOURS = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$")
 
 
 class Policy(Closed):
     """``quiet_hours`` is ``HH:MM-HH:MM`` in the machine's time, over midnight too.
 
-    ``replies`` bounds the replies to one study below what the study says. Hosts of models that may see cases are in the
-    machine's ``models.toml``.
+    ``models`` lists which models the site may load: single ones by the name that a study writes, and words for kinds of
+    sources (``models.sources.WORDS``): ``bundled`` with fedprompt, ``here`` on this machine already, ``servers``
+    elsewhere whose host the machine's ``models.toml`` allows. Nothing is fetched for a study but what is named.
+    ``replies`` bounds the replies to one study below what the study says.
     """
 
     verbs: Annotated[tuple[Verb, ...], Field(max_length=16)] = asked_by_default()
+    models: Annotated[tuple[ModelName, ...], Field(max_length=MOST_MODELS)] = WORDS
     tasks_a_day: Annotated[int, Field(ge=0, le=10**9)] = 10_000
     replies: Annotated[int, Field(ge=0, le=10**9)] = 10_000
     min_cases: Annotated[int, Field(ge=1, le=10**9)] = 1

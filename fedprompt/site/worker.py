@@ -13,6 +13,7 @@ from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel
+from fedprompt.models.sources import Source
 from fedprompt.site.admission import contents_of, not_now, question_of
 from fedprompt.site.at_site import AtSite
 from fedprompt.site.drawing import Drawing
@@ -53,9 +54,10 @@ class Worker:
         stop: StopToken = NEVER,
         bounded: bool = True,
         drawing: Drawing | None = None,
+        source: Source | None = None,
     ) -> None:
         """Make ready to answer; ``stop`` ends a task between two of its steps or batches, and nothing leaves then."""
-        self.name, self._folder, self._version = name, folder, version
+        self.name, self._folder, self._version, self._source = name, folder, version, source
         self.digest = study.digest(model.info.digest)
         budget = min(study.privacy.replies, folder.policy.replies)
         self._ledger = folder.ledger  # one object, which remembers what it checked
@@ -98,7 +100,7 @@ class Worker:
         if (other := self._gate.refuse_other(task.task, task.known)) is not None:
             return other
         try:
-            code = not_now(task, self.digest, self._folder, self._ledger)
+            code = not_now(task, self.digest, self._folder, self._ledger, model=self._source)
             if code is None and (kept := self._gate.again(question, task.known)) is not None:
                 return kept
             found = self._answer(parcel, question) if code is None else refused(task, code)

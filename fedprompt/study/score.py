@@ -1,4 +1,4 @@
-"""What one site says of prompts: sums and counts over a split, never a value of a single case."""
+"""What one site says of prompts: sums and counts over a split, never a list of values by case."""
 
 from typing import Annotated, Literal
 

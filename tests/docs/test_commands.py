@@ -162,7 +162,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     run("fedprompt site study show", study)
     run("fedprompt site study accept", study)
     run("fedprompt site rehearse", "--data", folder / "a.csv")
-    for name in ("pause", "status", "policy", "ledger", "report"):
+    for name in ("pause", "status", "cases", "policy", "ledger", "report"):
         run(f"fedprompt site {name}")
     run("fedprompt site study decline", "mood")
     return found

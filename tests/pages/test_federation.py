@@ -49,7 +49,7 @@ def arguments(ws: Workspace, text: str = TEXT) -> dict[str, object]:
 
 def test_an_empty_home_says_that_a_study_comes_first(open_page: Open) -> None:
     at = open_page("federation")
-    assert "It needs a study first" in texts(at) and "Cases never travel." in texts(at)
+    assert "It needs a study first" in texts(at) and "cases never travel" in texts(at)
     at.button(key="federation_study").click().run()
     assert "Open the page 'new_study' for that." in texts(at)  # a page that runs alone can lead nowhere
 

@@ -1,5 +1,6 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,19 +8,25 @@ from streamlit.testing.v1 import AppTest
 
 from app.display.palette import palette
 from app.panels.shelf.provenance import graph
+from fedprompt.evaluation.splits.cutting import SplitName
+from fedprompt.evaluation.splits.entered_file import Look, save_entered
+from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Ledger
+from fedprompt.workspace.enrolled.site_folder import enrolled as enrolled_site
 from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.shelf.provenance import provenance
 from fedprompt.workspace.site.ledgers import read_ledger
+from fedprompt.workspace.site.policy import site_policy
 from fedprompt.workspace.site.study import site_study_accept
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.evaluation import add_set, add_study
 
 Open = Callable[..., AppTest]
 STUDY = "s1:" + "0" * 32
+NONE: Mapping[SplitName, int] = {"tune": 0, "validation": 0, "test": 0}
 NO_NOISE = "No noise is added: updates may reveal membership; no epsilon is claimed."
 
 
@@ -164,6 +171,22 @@ def test_before_a_study_or_a_file_the_rehearsal_says_which_is_missing(
         path.unlink()
     assert any("No study is accepted yet" in one.value for one in open_page("trust").info)
     assert ws.bank.jobs() == ()
+
+
+def test_an_accepted_study_is_shown_with_its_model_and_what_waits(
+    open_page: Open, ws: Workspace, enrolled: Path
+) -> None:
+    shown = texts(open_page("trust")).replace("\\", "")
+    assert f"Model: scripted. Source: built into fedprompt. Digest: {ScriptedModel().info.digest}." in shown
+    site_policy(ws.home, {"models": ["here"]})
+    (study,) = (one.study.study for one in enrolled_site(ws.home, None).accepted())
+    look = Look("2026-01-01T00:00:00Z", 30, {"tune": 3, "validation": 0, "test": 0}, NONE, stopped=False)
+    save_entered(SiteFolder(enrolled).entered(study), (), look)
+    at = open_page("trust")
+    assert any("policy does not list the model" in one.value for one in at.warning)
+    assert any("3 in tune" in one.value for one in at.info)
+    save_entered(SiteFolder(enrolled).entered(study), (), replace(look, gone={**NONE, "test": 1}, stopped=True))
+    assert any("1 in test" in one.value for one in open_page("trust").warning)
 
 
 @pytest.mark.usefixtures("enrolled")

@@ -1,7 +1,6 @@
 """A federation's rounds and result, and on a site's own machine how that site stands."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -9,6 +8,7 @@ import streamlit as st
 
 from app.display.address import go
 from app.display.plain import between, plain, sentence
+from app.panels.federation.accepted_study import draw_accepted
 from app.panels.federation.rounds import draw_rounds
 from app.panels.federation.traffic import draw_traffic
 from app.panels.federation.transfer import draw_transfer, transfer_sentence
@@ -116,8 +116,7 @@ def draw_member(home: Home) -> None:
             st.markdown(f"**{plain(name)}** in {plain(found.federation)} :{colour}-badge[{state}]")
             st.caption(f"Its hub is {plain(found.hub)}. The hub's operator starts rounds; nothing here does.")
             for study in found.studies:
-                accepted = f"{datetime.fromisoformat(study.accepted):%d %b %Y %H:%M} UTC"
-                st.markdown(f":material/task_alt: Accepted **{plain(study.study)}** on {plain(accepted)}")
+                draw_accepted(study)
                 for who, rows in (("model", study.models), ("judge", study.judges)):
                     for row in rows:
                         told = told_calls(row, who=f"the {who}")

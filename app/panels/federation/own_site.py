@@ -1,4 +1,4 @@
-"""What the operator of an enrolled site does before it answers: a rehearsal on the real file, and the report."""
+"""What the operator of an enrolled site looks at before it answers: accepted studies, a rehearsal, and the report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +8,7 @@ import streamlit as st
 from app.display.address import go
 from app.display.amounts import volume
 from app.display.plain import plain, sentence
+from app.panels.federation.accepted_study import draw_accepted
 from app.panels.runs.work import active, draw_work, follow, newest_of
 from app.panels.studies.dropping import choose_set, stays_here
 from app.session import explain, guarded, workspace
@@ -16,10 +17,15 @@ from fedprompt.bank.rows import JobRow
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.cases.evaluation_sets import EvaluationSet, evaluation_sets
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled, enrolled_sites
+from fedprompt.workspace.site.pause import site_status
 from fedprompt.workspace.site.report import site_report
 
 __all__ = ["draw_own_site"]
 
+STUDIES = (
+    "A study names the model that answers it, so a model is a question too. This site loads only models that its "
+    "policy lists, and fetches none that is not named there. New cases wait until enough of them are there."
+)
 REHEARSAL = (
     "Every kind of question that the hub may ask is answered here, on the real file and through the real gate, into a "
     "folder that is thrown away. **Nothing is sent.** You see what would leave, to the byte."
@@ -31,7 +37,7 @@ REPORT = (
 
 
 def draw_own_site() -> None:
-    """Draw the rehearsal and the report of this home's enrolled site; nothing where no site is enrolled."""
+    """Draw accepted studies, rehearsal and report of this home's enrolled site; nothing where no site is enrolled."""
     names = enrolled_sites(workspace().home)
     if not names:
         return
@@ -40,6 +46,14 @@ def draw_own_site() -> None:
     if len(names) > 1:
         chosen = str(st.selectbox("Your site", names, key="trust_own_site", width=420))
     site = enrolled(workspace().home, chosen)
+    with st.container(border=True):
+        st.markdown("**Accepted studies**")
+        st.markdown(STUDIES, width=860)
+        studies = site_status(workspace().home, site=site.name).studies
+        for study in studies:
+            draw_accepted(study)
+        if not studies:
+            st.caption("None yet.")
     with st.container(border=True):
         st.markdown("**Rehearse**")
         st.markdown(REHEARSAL, width=860)

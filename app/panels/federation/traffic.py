@@ -23,7 +23,7 @@ WHY = {
 }
 ABOUT = (
     "Received is what the hub sent to the site, such as the shared prompt; sent is what left the site through its "
-    "gate: the change of a prompt, and scores. No case is in either."
+    "gate: the change of a prompt, and scores. No text of a case is in either."
 )
 
 

@@ -28,7 +28,7 @@ def stays_here(site: str) -> None:
     st.caption(
         f":material/lock: The file stays on this machine: it is written to {folder}, "
         "readable by you alone, until you remove it here. Nothing of it is sent anywhere, and none of its text is "
-        "written to the bank; only scores leave a site, through its gate."
+        "written to the bank. What leaves a site is numbers, through its gate: counts, scores, changes of prompts."
     )
 
 

@@ -20,7 +20,7 @@ from fedprompt.errors import ModelError
 from fedprompt.models.assets.gguf_conversion import run_conversion
 from fedprompt.models.assets.gguf_header import check_gguf
 
-__all__ = ["converted_gguf", "fetched_model", "is_hub_id"]
+__all__ = ["converted_gguf", "fetched_folder", "fetched_model", "is_hub_id"]
 
 log = logging.getLogger(__name__)
 ID = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@(?P<revision>[\w.-]{1,100}))?")
@@ -40,6 +40,11 @@ def is_hub_id(name: str) -> bool:
     return ID.fullmatch(name) is not None and ".." not in name
 
 
+def fetched_folder(name: str, home: Path) -> Path:
+    """Return where a hub's model lies once it was fetched."""
+    return home / "models" / name.replace("/", "--")
+
+
 def fetched_model(name: str, home: Path) -> Path:
     """Return the folder of a hub's model, fetched on first use unless ``HF_HUB_OFFLINE`` is set.
 
@@ -51,7 +56,7 @@ def fetched_model(name: str, home: Path) -> Path:
         raise ModelError(
             f"'{name}' is not the id of a model; write owner/name or owner/name@revision", code="not-a-models-id"
         )
-    folder = home / "models" / name.replace("/", "--")
+    folder = fetched_folder(name, home)
     if folder.is_dir():
         return folder
     from huggingface_hub import snapshot_download

@@ -19,6 +19,7 @@ from fedprompt.evaluation.splits.adopting import Other, adopt
 from fedprompt.evaluation.splits.cutting import Splits, SplitSizes, assign, load_assignment, save_assignment
 from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel
+from fedprompt.models.sources import Source
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.drawing import drawing_of_run
 from fedprompt.site.folder import KEY_BYTES, SiteFolder
@@ -26,6 +27,7 @@ from fedprompt.site.standing import check_key
 from fedprompt.site.worker import Worker
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
+from fedprompt.workspace.cases.entered_cases import entered_splits
 
 __all__ = ["cases_of", "contents_digest", "make_worker", "split_cases"]
 
@@ -82,15 +84,18 @@ def make_worker(
     stop: StopToken = NEVER,
     bounded: bool = True,
     seed: int | None = None,
+    source: Source | None = None,
 ) -> Worker:
     """Return the worker of one site.
 
     Args:
         where: the file, for messages.
-        splits: the cut cases; cut here under the folder's key if None.
+        source: where a model comes from that somebody else named; None where the site's operator named it.
+        splits: the cut cases; cut here under the folder's key if None, without those that wait.
         resources: what the machine gives to scorers of free text.
         stop: ends its work between two steps or batches.
-        bounded: whether the lifetime count of exact questions stops an answer; not where one person holds all cases.
+        bounded: whether new cases wait, and the lifetime count of exact questions stops an answer; not where one person
+            holds all cases.
         seed: of a run whose hub and sites are this one process; None at a site of its own, whose key alone decides.
 
     Raises:
@@ -99,7 +104,10 @@ def make_worker(
     """
     check_key(folder)
     if splits is None:
+        before = load_assignment(folder.assignment(study.study)) or {}
         splits = split_cases(folder, study, cases)
+        if bounded:
+            splits = entered_splits(folder, study, splits, before, where)
     if short := splits.shortfalls(study.privacy.min_cases):
         told = ", ".join(f"{s.split} has {s.have} and needs {s.need}" for s in short)
         raise DataError(
@@ -119,6 +127,7 @@ def make_worker(
         stop=stop,
         bounded=bounded,
         drawing=own,
+        source=source,
     )
 
 

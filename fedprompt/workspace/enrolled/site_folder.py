@@ -18,11 +18,15 @@ __all__ = ["Accepted", "EnrolledSite", "enrolled", "enrolled_sites"]
 
 @dataclass(frozen=True)
 class Accepted:
-    """A study that the operator accepted: its pinned digest, itself, and when."""
+    """A study that the operator accepted: its pinned digest, itself, when, and its model's digest.
+
+    ``model_digest`` is None where it was accepted by a version that did not keep it; ``digest`` covers it all the same.
+    """
 
     digest: str
     study: Study
     accepted: str
+    model_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,8 @@ class EnrolledSite:
         for path in sorted(self.studies.glob("s1-*.json")):
             body = read_json(path) or {}
             try:
-                found.append(
-                    Accepted(body["digest"], Study.model_validate(body["study"], context=KEPT), body["accepted"])
-                )
+                study = Study.model_validate(body["study"], context=KEPT)
+                found.append(Accepted(body["digest"], study, body["accepted"], body.get("model_digest")))
             except (KeyError, ValueError) as error:
                 raise StudyError(f"{path}: damaged; decline the study and accept it again", code="damaged") from error
         return tuple(found)

@@ -1,17 +1,20 @@
 """``site pause`` and ``site status``: stop answering without ending the worker, and say how things stand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fedprompt.errors import LedgerError
 from fedprompt.models.chat.cost import Tally
 from fedprompt.site.call_bill import Role
 from fedprompt.site.policy import Policy
+from fedprompt.workspace.as_json import INLINE
 from fedprompt.workspace.bills.paid import ModelPaid
+from fedprompt.workspace.cases.entered_cases import CasesNow, cases_now
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now, write_json
+from fedprompt.workspace.site.permitted import ModelLoaded, model_loaded
 
 __all__ = ["LedgerBroken", "LedgerCounts", "SitePause", "SiteStatus", "StudyStatus", "site_pause", "site_status"]
 
@@ -26,11 +29,16 @@ class SitePause:
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """An accepted study, when it was accepted, and what calls of chat models and of judges took for it so far."""
+    """An accepted study, when it was accepted, which model it ``loads``, and how its ``cases`` stand.
+
+    ``models`` and ``judges``: what calls of chat models and of judges took for it so far.
+    """
 
     digest: str
     study: str
     accepted: str
+    loads: ModelLoaded = field(metadata=INLINE)
+    cases: CasesNow | None
     models: tuple[ModelPaid, ...]
     judges: tuple[ModelPaid, ...]
 
@@ -116,6 +124,8 @@ def site_status(home: Home, *, site: str | None = None) -> SiteStatus:
                 digest=a.digest,
                 study=a.study.study,
                 accepted=a.accepted,
+                loads=model_loaded(home, chosen.folder.policy, a),
+                cases=cases_now(chosen.folder, a.study.study),
                 models=_took(bills.get(a.digest, {}), "model"),
                 judges=_took(bills.get(a.digest, {}), "judge"),
             )

@@ -39,6 +39,7 @@ from fedprompt.workspace.exchange.release import MAX_RELEASE_BYTES, Opened, read
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.results.points import points
 from fedprompt.workspace.site.accepted_releases import accept_release, check_release
+from fedprompt.workspace.site.permitted import permitted
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["PulledDifference", "PulledScore", "ReleasePulled", "keep_release", "site_pull"]
@@ -146,6 +147,7 @@ def site_pull(
     accepted = chosen.the_study(opened.release.study)
     study = accepted.study
     accept_release(chosen, opened.release)
+    permitted(ws.home, chosen.folder.policy, study)
     report(Progress("prepare", f"loading {study.model}"))
     model = load(study.model, ws.home.path)
     splits = cutter_of(ws.home, data, chosen.name).cut(study, cases_of(data, study, columns))

@@ -20,7 +20,8 @@ from fedprompt.federation.transports.transport import Delivered
 from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
 from fedprompt.models.registry import load
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.site.folder import SiteFolder
+from fedprompt.site.folder import ENTERED, SiteFolder
+from fedprompt.site.policy import Policy, write_policy
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.verbs.registry import VERBS
 from fedprompt.verbs.verb import Rehearsal
@@ -124,9 +125,14 @@ def site_rehearse(
     try:
         aside = SiteFolder(folder / "site")
         aside.prepare(chosen.folder.key)
-        stored = chosen.folder.assignment(accepted.study.study)
-        if stored.exists():
-            shutil.copyfile(stored, aside.assignment(accepted.study.study))
+        policy = chosen.folder.policy
+        write_policy(aside.policy_file, Policy(models=policy.models, min_cases=policy.min_cases))
+        for stored in (
+            chosen.folder.assignment(accepted.study.study),
+            *chosen.folder.path.glob(f"{ENTERED}*.json"),
+        ):
+            if stored.exists():
+                shutil.copyfile(stored, aside.path / stored.name)
         report(Progress("prepare", f"loading {accepted.study.model}"))
         worker = open_worker(home, EnrolledSite(chosen.name, aside), accepted, data, columns, stop=stop)
         transport = _Overheard(LocalTransport({chosen.name: worker.handle}), rows)

@@ -5,22 +5,25 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import fedprompt
 from fedprompt.site.exact_questions import CaseSet, case_sets
 from fedprompt.site.policy import Policy
 from fedprompt.site.tally import Tally
+from fedprompt.workspace.as_json import INLINE
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now
+from fedprompt.workspace.site.permitted import ModelLoaded, model_loaded
 
 __all__ = ["HubKnown", "LeftRow", "Network", "SiteReport", "StudyAnswered", "site_report"]
 
 NOT_PROTECTED = (
     "Exact scores disclose something: someone who may ask about as many exact questions as there are cases can work "
-    "out single cases. No noise is added; what bounds them is min_cases, min_cell and the lifetime count.",
+    "out single cases. No noise is added; what bounds them is min_cases, min_cell, the lifetime count, and that new "
+    "cases enter in blocks.",
     "A soft prompt tuned without noise can carry traces of the cases it was tuned on. Treat it as derived from them.",
     "The hub learns how many cases each split and label has, when this site is online, and its network address.",
     "Whoever can act as this user, or as root, on this machine can read the home folder and the cases.",
@@ -63,12 +66,13 @@ class LeftRow:
 
 @dataclass(frozen=True)
 class StudyAnswered:
-    """An accepted study, when it was accepted, and who sees its ``scores``: ``hub`` or ``sites``."""
+    """An accepted study, when it was accepted, who sees its ``scores`` (``hub`` or ``sites``), which model it loads."""
 
     study: str
     digest: str
     accepted: str
     scores: str
+    loads: ModelLoaded = field(metadata=INLINE)
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,10 @@ def site_report(home: Home, *, site: str | None = None) -> SiteReport:
         head=entries[-1].hash if entries else None,
         questions=tuple(sets),
         studies=tuple(
-            StudyAnswered(a.study.study, a.digest, a.accepted, a.study.privacy.scores) for a in chosen.accepted()
+            StudyAnswered(
+                a.study.study, a.digest, a.accepted, a.study.privacy.scores, model_loaded(home, chosen.folder.policy, a)
+            )
+            for a in chosen.accepted()
         ),
         policy=chosen.folder.policy,
         packages=dict(_packages()),
@@ -167,7 +174,9 @@ def _page(found: SiteReport) -> str:
     ]
     seen = {"hub": "the hub alone", "sites": "the hub and the other sites"}
     studies = [
-        f"- {s.study}, `{s.digest}`, accepted {s.accepted}; its scores are seen by {seen[s.scores]}"
+        f"- {s.study}, `{s.digest}`, accepted {s.accepted}; its scores are seen by {seen[s.scores]}; "
+        f"its model is '{s.loads.model}', from {s.loads.model_from or 'an unknown source'}"
+        + (f", digest `{s.loads.model_digest}`" if s.loads.model_digest else "")
         for s in found.studies
     ] or ["- none"]
     questions = [
@@ -190,7 +199,8 @@ def _page(found: SiteReport) -> str:
             *left,
             "",
             "`fedprompt site ledger --show N` prints exactly the bytes of entry N. A reply is one of a closed list of",
-            "forms: numbers, bounded arrays, ids, words from a list. No text of a case, no value of a single case.",
+            "forms: numbers, bounded arrays, ids, words from a list. No text of a case has a place there. Numbers are",
+            "exact sums, which can disclose single cases to whoever may ask enough: see below.",
             "",
             "**Exact questions** that its cases have answered over their lifetime (a prompt's score, or two compared):",
             "",

@@ -17,18 +17,21 @@ from typing import Any
 
 from fedprompt.errors import FederationError, FedPromptError, StudyError
 from fedprompt.evaluation.column_map import BY_NAME, Columns
+from fedprompt.evaluation.splits.assignments import load_assignment
 from fedprompt.site.standing import notes
 from fedprompt.site.worker import Worker
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.answers.study_model import shared_model
 from fedprompt.workspace.bills.judge_bill import judge_paid, told_calls
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
+from fedprompt.workspace.cases.entered_cases import cases_now, entered_splits
 from fedprompt.workspace.cases.one_cut import Cutter, cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of, make_worker
 from fedprompt.workspace.enrolled.engine_process import EngineProcess
 from fedprompt.workspace.enrolled.site_folder import Accepted, EnrolledSite, enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now, write_json
+from fedprompt.workspace.site.permitted import permitted
 from fedprompt.workspace.site.pull import keep_release
 
 __all__ = ["open_worker", "site_run"]
@@ -46,12 +49,16 @@ def open_worker(
     *,
     stop: StopToken = NEVER,
 ) -> Worker:
-    """Load the accepted study's model and the site's cases; ``stop`` ends the worker between two steps or batches.
+    """Load the accepted study's model and the site's cases, without those that wait.
+
+    ``stop`` ends the worker between two steps or batches.
 
     Raises:
         StudyError: with this machine's model the study is another than was accepted.
-        DataError, ModelError: says where and what to do.
+        ModelError: the site's policy does not list the model, or it cannot be loaded.
+        DataError: the cases cannot be used, or some that were answered over are gone; says where and what to do.
     """
+    source = permitted(home, site.folder.policy, accepted.study)
     model = shared_model(accepted.study, home.path)
     if accepted.study.digest(model.info.digest) != accepted.digest:
         raise StudyError(
@@ -60,17 +67,20 @@ def open_worker(
             code="other-model",
         )
     cases = cases_of(data, accepted.study, columns)
+    before = load_assignment(site.folder.assignment(accepted.study.study)) or {}
     others = cutter_of(home, data, site.name).others
+    splits = Cutter(site.folder, others).cut(accepted.study, cases)
     return make_worker(
         name=site.name,
         folder=site.folder,
         study=accepted.study,
         model=model,
         cases=cases,
-        splits=Cutter(site.folder, others).cut(accepted.study, cases),
+        splits=entered_splits(site.folder, accepted.study, splits, before, str(data)),
         where=str(data),
         resources=scorer_resources(home.path),
         stop=stop,
+        source=source,
     )
 
 
@@ -110,6 +120,9 @@ def site_run(
     for note in notes(chosen.folder):
         say(f"note: {note}")
     worker = open_worker(home, chosen, accepted, data, columns)
+    cases = cases_now(chosen.folder, accepted.study.study)
+    if cases is not None and any(cases.waiting.values()):
+        say(cases.sentence)
 
     def answer(header: Header, task: bytes) -> tuple[dict[str, Any], bytes]:
         try:

@@ -1,6 +1,7 @@
 """``site study show|accept|decline``: what a study asks of a site, and the operator's word on it, pinned by digest.
 
-A revision of a study has another digest, so it is a study that was not accepted.
+A revision of a study has another digest, so it is a study that was not accepted. Invariant: a study's model is loaded
+only if the site's policy lists it, so that nothing is fetched because a file says so.
 """
 
 from collections.abc import Mapping
@@ -12,15 +13,18 @@ from fedprompt.errors import FederationError, StudyError
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.models.chat.config import is_chat
 from fedprompt.models.registry import load
+from fedprompt.models.sources import Source, source_of
+from fedprompt.site.policy import Policy
 from fedprompt.study.allowed_rounds import cases_a_round
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.workspace.answers.study_model import model_digest_of
 from fedprompt.workspace.as_json import INLINE
-from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
+from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled, enrolled_sites
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now, write_json
 from fedprompt.workspace.rounds.planned_questions import planned_questions, told_questions
+from fedprompt.workspace.site.permitted import permitted, why_not_listed
 
 __all__ = [
     "Declined",
@@ -42,12 +46,16 @@ class StudyShown:
     ``leaves`` says in sentences what leaves. ``steps`` are of one round, and ``bytes_a_round`` about what leaves in it.
     Nothing is told over fewer than ``min_cases``, and no more than so many ``replies`` are sent; of each split so many
     exact questions are asked (``questions_asked``) and answered (``questions``, None where its cases bound them).
+    Where the site's policy does not list the model, ``refused`` says so, and what only the model tells is None.
     """
 
-    digest: str
+    digest: str | None
     study: str
     model: str
-    model_digest: str
+    model_source: str
+    model_from: str
+    model_digest: str | None
+    refused: str | None
     fields: tuple[str, ...]
     answer: Mapping[str, Any]
     templates: tuple[Mapping[str, Any], ...]
@@ -61,7 +69,7 @@ class StudyShown:
     questions_told: str
     scores: str
     leaves: tuple[str, ...]
-    bytes_a_round: int
+    bytes_a_round: int | None
 
 
 @dataclass(frozen=True)
@@ -82,14 +90,18 @@ class Declined:
     study: str
 
 
-def site_study_show(home: Home, file: Path) -> StudyShown:
+def site_study_show(home: Home, file: Path, *, site: str | None = None) -> StudyShown:
     """Return what a study asks of a site and what would leave, with its digest on this machine's model.
+
+    Nothing of a model that the site's policy does not list is loaded. A home whose site did not join yet has the
+    default policy.
 
     Raises:
         StudyError: the file is not a study.
         ModelError: its model is not here.
     """
-    return _shown(home, read_study(file, complete_scorers))
+    policy = enrolled(home, site).folder.policy if site is not None or enrolled_sites(home) else Policy()
+    return _shown(home, read_study(file, complete_scorers), policy)
 
 
 def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site: str | None = None) -> StudyAccepted:
@@ -100,10 +112,13 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
 
     Raises:
         StudyError: the file is not a study, has another digest, or could not be tuned under this site's policy.
+        ModelError: the site's policy does not list its model; nothing of it was loaded or fetched.
     """
     chosen = enrolled(home, site)
     study = read_study(file, complete_scorers)  # once: what is pinned is what is shown
-    shown = _shown(home, study)
+    permitted(home, chosen.folder.policy, study)
+    shown = _shown(home, study, chosen.folder.policy)
+    assert shown.digest is not None  # of a model that is listed it is known
     if digest is not None and shown.digest != digest:
         raise StudyError(
             f"{file}: its digest on this machine is {shown.digest}, not {digest}; the file or the model differs "
@@ -119,7 +134,12 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
             code="too-few-cases",
         )
     accepted = now()
-    body = {"digest": shown.digest, "study": study.model_dump(mode="json"), "accepted": accepted}
+    body = {
+        "digest": shown.digest,
+        "study": study.model_dump(mode="json"),
+        "accepted": accepted,
+        "model_digest": shown.model_digest,
+    }
     write_json(_file(chosen, shown.digest), body)
     return StudyAccepted(chosen.name, accepted, shown)
 
@@ -140,25 +160,28 @@ def site_study_decline(home: Home, wanted: str, *, site: str | None = None) -> D
     return Declined(chosen.name, found.digest, found.study.study)
 
 
-def _shown(home: Home, study: Study) -> StudyShown:
+def _shown(home: Home, study: Study, policy: Policy) -> StudyShown:
+    source = source_of(study.model, home.path)
+    refused = why_not_listed(source, policy)
+    if refused is not None:
+        return _described(study, source, 0, None, refused)
     if is_chat(study.model):
-        model, width = model_digest_of(study, home.path), 0
-    else:
-        info = load(study.model, home.path).info
-        model, width = info.digest, info.width
-    return _described(study, width, model)
+        return _described(study, source, 0, model_digest_of(study, home.path), None)
+    info = load(study.model, home.path).info
+    return _described(study, source, info.width, info.digest, None)
 
 
 def _file(site: EnrolledSite, digest: str) -> Path:
     return site.studies / f"{digest.replace(':', '-')}.json"
 
 
-def _described(study: Study, width: int, model: str) -> StudyShown:
+def _described(study: Study, source: Source, width: int, model: str | None, refused: str | None) -> StudyShown:
     update = 0 if study.soft is None else study.soft.tokens * width * BYTES_A_NUMBER[study.rounds.update]
     leaves = ["how many cases each split and each label has", "sums and counts of each template's score on validation"]
     if study.soft is not None:
+        wide = width or "the model's width"
         leaves += [
-            f"each round, an update of {study.soft.tokens} x {width} numbers ({study.rounds.update})",
+            f"each round, an update of {study.soft.tokens} x {wide} numbers ({study.rounds.update})",
             "each round, the new prompt's score on validation",
         ]
     if study.rounds.groups is not None:
@@ -175,10 +198,13 @@ def _described(study: Study, width: int, model: str) -> StudyShown:
         leaves.append("to the chat model's server, every case that is scored, if models.toml allows that server's host")
     leaves.append("scores and paired comparisons of the nominated prompts on test, counted by this site")
     return StudyShown(
-        digest=study.digest(model),
+        digest=None if model is None else study.digest(model),
         study=study.study,
         model=study.model,
+        model_source=source.kind,
+        model_from=source.told,
         model_digest=model,
+        refused=refused,
         fields=study.fields,
         answer=study.answer.model_dump(mode="json"),
         templates=tuple(spec.model_dump(mode="json", exclude_none=True) for spec in study.templates),
@@ -192,5 +218,5 @@ def _described(study: Study, width: int, model: str) -> StudyShown:
         questions_told=told_questions(study),
         scores=study.privacy.scores,
         leaves=tuple(leaves),
-        bytes_a_round=0 if study.soft is None else update + 3 * ENVELOPE,
+        bytes_a_round=None if model is None else 0 if study.soft is None else update + 3 * ENVELOPE,
     )
