@@ -82,8 +82,9 @@ def played_over(
     shown = np.concatenate(played, axis=1)
     size = float(np.std(shown)) or 1.0
     fitted = RidgeCV(alphas=np.geomspace(1e-2, 1e5, 15)).fit(shown / size, present)
-    found: NDArray[np.float64] = fitted.predict(np.concatenate(seen)[None, :] / size)[0]
-    return found - present.mean(axis=0)  # how often a candidate happened to be played tells nothing
+    # How often a candidate happened to be played tells nothing.
+    found: NDArray[np.float64] = fitted.predict(np.concatenate(seen)[None, :] / size)[0] - present.mean(axis=0)
+    return found
 
 
 def _played(
