@@ -1,9 +1,9 @@
-"""What one answer says beside another is not to be had by asking under another name."""
+"""What one answer says beside another: no second budget under another name, no count that grew by one case."""
 
 from pathlib import Path
 
 from benchmarks.attackers.conversation import CuriousHub
-from benchmarks.attackers.differences import answered_over_studies
+from benchmarks.attackers.differences import answered_over_studies, grown_by_one
 from benchmarks.attackers.scores import spread_prompts
 from fedprompt.site.folder import SiteFolder
 from fedprompt.study.schema import Study, Tuning
@@ -30,3 +30,14 @@ def test_a_second_study_over_the_same_cases_brings_no_second_budget(tmp_path: Pa
     soft = spread_prompts(START, 36)
     answered = answered_over_studies([hub_of(tmp_path, chosen, 120) for chosen in (one, revised, twin)], soft, "test")
     assert answered == [120 * 3 // 10 // 4, 0, 0]
+
+
+def test_a_case_that_came_is_not_read_from_two_counts(tmp_path: Path) -> None:
+    soft, least = spread_prompts(START, 3), GROWING.privacy.min_cases
+    before = hub_of(tmp_path, GROWING, 120).scores(soft, "validation")
+    assert before is not None
+    for more in (1, 2, 3, 7):
+        after = hub_of(tmp_path, GROWING, 120 + more).scores(soft, "validation")
+        assert after is not None and grown_by_one(before, after).cases == 0
+    later = hub_of(tmp_path, GROWING, 120 + 6 * least).scores(soft, "validation")
+    assert later is not None and grown_by_one(before, later).cases >= least
