@@ -61,13 +61,13 @@ def hub_release(
 
     folder = HubFolder(ws.home)
     about, chosen = folder.about, _finished(ws, run)
-    named = (chosen.result or {}).get("prompts")
+    named = _nominated(chosen)
     study = ws.bank.study(chosen.study)
-    if not isinstance(named, dict) or not named:
+    if not named:
         raise FederationError(
             f"run {chosen.id} nominated no prompt, so there is nothing to release", code="nothing-nominated"
         )
-    items = gathered(ws, list(dict.fromkeys(map(str, named.values()))))
+    items = gathered(ws, list(dict.fromkeys(named.values())))
     shared = study.study.privacy.scores == "sites"
     if not shared:
         items = [_without_sites(item) for item in items]
@@ -84,7 +84,7 @@ def hub_release(
         run=chosen.id,
         made=now(),
         number=folder.next_release(),
-        prompts=dict(named),
+        prompts=named,
     )
     sent = _deliver(ws, path.read_bytes(), sites or folder.sites()) if send else {}
     return Released(
@@ -98,6 +98,12 @@ def hub_release(
         per_site=shared,
         sent=sent,
     )
+
+
+def _nominated(run: RunRow) -> dict[str, str]:
+    """Return the prompts of all sites; what a site tuned alone, to compare, is not released."""
+    found = (run.result or {}).get("prompts") or {}
+    return {name: str(found[name]) for name in ("manual", "federated") if name in found}
 
 
 def _finished(ws: Workspace, wanted: str | None) -> RunRow:

@@ -144,20 +144,20 @@ def test_a_finished_demo_is_shown_and_again_runs_anew(result: DemoResult, home: 
     with open_workspace(home) as ws:
         assert demo(ws, SETTINGS) == result
         again = demo(ws, DemoSettings(**{**SETTINGS.__dict__, "again": True}))
-    assert again["run"] != result["run"]
-    assert {**timeless(again), "run": result["run"], "settings": result["settings"]} == timeless(result)
+    assert again.run != result.run
+    assert replace(timeless(again), run=result.run, settings=result.settings) == timeless(result)
 
 
 def test_the_overview_tells_what_joining_gained(result: DemoResult, home: Path) -> None:
     with open_workspace(home) as ws:
         view = overview(ws)
-    assert view.headline == result["headline"] and [gain.site for gain in view.gains] == SITES
+    assert view.headline == result.headline and [gain.site for gain in view.gains] == SITES
     for gain in view.gains:
-        change = result["differences"]["kept_vs_local_own"]["by_site"][gain.site]
-        assert gain.points == pytest.approx(100 * change["difference"])
-        assert (gain.verdict == "not yet distinguishable") == (not change["distinguishable"])
-        assert gain.site in gain.sentence and gain.kept == result["kept"][gain.site]
-    assert view.transfer == result["transfer"]
+        change = result.outcome.differences["kept_vs_local_own"].by_site[gain.site]
+        assert gain.points == pytest.approx(100 * change.difference)
+        assert (gain.verdict == "not yet distinguishable") == (not change.distinguishable)
+        assert gain.site in gain.sentence and gain.kept == result.outcome.kept[gain.site]
+    assert view.transfer == result.outcome.transfer
 
 
 def test_the_sites_files_are_their_owners_alone(result: DemoResult, home: Path) -> None:

@@ -59,10 +59,11 @@ def make_authority(hub: Path, kit: Path) -> None:
     (kit / "startup" / "rootCA.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def federation(root: Path, scores: str) -> tuple[Home, Home, Path]:
+def federation(root: Path, scores: str, rounds: str = "{count: 2}") -> tuple[Home, Home, Path]:
     """Return a hub whose federation is finished, a site that accepted its study, and the site's file."""
     study = root / "study.yaml"
-    study.write_text(TEXT.replace("min_cases: 10", f"min_cases: 10, scores: {scores}"), encoding="utf-8")
+    text = TEXT.replace("min_cases: 10", f"min_cases: 10, scores: {scores}")
+    study.write_text(text.replace("rounds: {count: 2}", f"rounds: {rounds}"), encoding="utf-8")
     files = {name: write_cases(root / f"{name}.csv", name) for name in ("ant", "bee")}
     hub, site = find_home(root / "hub"), find_home(root / "site")
     write_json(hub.path / "hub" / "hub.json", HUB)
@@ -181,6 +182,15 @@ def test_a_release_that_the_hub_did_not_sign_is_refused_and_not_kept(
     with pytest.raises((FederationError, ExportError)):
         keep_release(enrolled(site, None), forged.read_bytes())
     assert not list((site.sites / "ant" / "releases").glob("*"))
+
+
+def test_what_a_site_tuned_alone_to_compare_is_not_released(tmp_path: Path) -> None:
+    hub, _, _ = federation(tmp_path, "hub", "{count: 2, alone: true}")
+    with open_workspace(hub.path) as ws:
+        (run,) = (row for row in ws.bank.runs(kind="federate"))
+        assert run.result is not None and set(run.result["prompts"]) == {"manual", "federated", "alone"}
+        released = hub_release(ws, out=tmp_path / "release.zip")
+    assert released.prompts == {name: run.result["prompts"][name] for name in ("manual", "federated")}
 
 
 def test_a_key_that_another_authority_vouches_for_is_refused(
