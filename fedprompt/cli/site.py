@@ -7,18 +7,17 @@ import typer
 
 from fedprompt.cli.options import Group, Header, Home, Json, Map, columns
 from fedprompt.cli.showing import emit, line, show_calls, table
+from fedprompt.cli.site_study import Site
+from fedprompt.cli.site_study import app as study
 from fedprompt.cli.stopping import stopping
 from fedprompt.cli.telling import Teller
 
 if TYPE_CHECKING:
     from fedprompt.workspace.cases.entered_cases import CasesNow
-    from fedprompt.workspace.site.study import StudyShown
 
 __all__ = [
-    "accept",
     "app",
     "cases",
-    "decline",
     "init",
     "join",
     "ledger",
@@ -29,17 +28,13 @@ __all__ = [
     "rehearse",
     "report",
     "run",
-    "show",
     "status",
 ]
 
 app = typer.Typer(help="A site with private cases, for its operator.", no_args_is_help=True)
-study = typer.Typer(help="Studies that this site answers.", no_args_is_help=True)
 app.add_typer(study, name="study")
-Site = Annotated[str | None, typer.Option("--site", help="Which site, where this home has several.")]
 Data = Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")]
 Which = Annotated[str | None, typer.Option("--study", "-S", help="Which accepted study, where there are several.")]
-File = Annotated[Path, typer.Argument(help="The study, a YAML file.")]
 
 
 @app.command()
@@ -80,57 +75,6 @@ def join(
         return
     line(f"'{found.site}' has joined '{found.federation}'")
     line("next: fedprompt site study show FILE")
-
-
-@study.command()
-def show(file: File, site: Site = None, home: Home = None, json: Json = False) -> None:
-    """Show what a study asks, which model it would load, and what would leave; nothing is accepted."""
-    from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site.study import site_study_show
-
-    found = site_study_show(find_home(home), file, site=site)
-    if json:
-        emit(found)
-    else:
-        _say_study(found)
-
-
-@study.command()
-def accept(
-    file: File,
-    digest: Annotated[str | None, typer.Option("--digest", help="What the hub's operator says it is.")] = None,
-    site: Site = None,
-    home: Home = None,
-    json: Json = False,
-) -> None:
-    """Accept a study; its digest is pinned, so that a study that is altered is another one."""
-    from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site.study import site_study_accept
-
-    found = site_study_accept(find_home(home), file, digest=digest, site=site)
-    if json:
-        emit(found)
-        return
-    _say_study(found.shown)
-    line(f"'{found.site}' accepted it")
-
-
-@study.command()
-def decline(
-    wanted: Annotated[str, typer.Argument(metavar="STUDY", help="An accepted study's digest or name.")],
-    site: Site = None,
-    home: Home = None,
-    json: Json = False,
-) -> None:
-    """Take back the word on a study."""
-    from fedprompt.workspace.home import find_home
-    from fedprompt.workspace.site.study import site_study_decline
-
-    found = site_study_decline(find_home(home), wanted, site=site)
-    if json:
-        emit(found)
-    else:
-        line(f"'{found.site}' answers '{found.study}' ({found.digest}) no more")
 
 
 @app.command()
@@ -431,22 +375,3 @@ def _say_cases(found: "CasesNow | None") -> None:
     if found.at is not None:
         line(f"  cases that are answered over: {counts} (looked at {found.at})")
     line(f"  {found.sentence}")
-
-
-def _say_study(found: "StudyShown") -> None:
-    line(f"{found.study}  {found.digest or '(no digest without its model)'}")
-    line(f"model {found.model}, from {found.model_from}; digest {found.model_digest or 'not known'}")
-    if found.refused:
-        line(f"not accepted as it stands: {found.refused}")
-    answer = found.answer
-    line(f"fields: {', '.join(found.fields)}; answer: {answer['type']} {', '.join(answer['labels'])}")
-    for template in found.templates:
-        line(f"asks '{template['name']}': {template.get('text') or template.get('messages')}")
-    size = "" if found.bytes_a_round is None else f", about {found.bytes_a_round:,} bytes a round"
-    line(f"{found.rounds} rounds of {found.steps} steps{size}")
-    line(f"nothing over fewer than {found.min_cases} cases, at most {found.replies} replies; what leaves:")
-    for sentence in found.leaves:
-        line(f"  - {sentence}")
-    line(found.questions_told)
-    seen = {"hub": "the hub alone", "sites": "the hub, and the other sites by what it releases"}
-    line(f"who sees what this site scores: {seen[found.scores]}")
