@@ -6,7 +6,16 @@ import numpy as np
 
 from benchmarks.attackers.equations import solve
 from benchmarks.attackers.figures import auc, auc_over_sites
-from benchmarks.attackers.scores import Pool, ask_scores, chosen, line, single_texts, spread_prompts, sums_of_scores
+from benchmarks.attackers.scores import (
+    Pool,
+    ask_scores,
+    chosen,
+    labels_by_scores,
+    line,
+    single_texts,
+    spread_prompts,
+    sums_of_scores,
+)
 from benchmarks.attackers.targets import OwnCopy
 from tests.attacks.attacked import CASES, START, attacked
 
@@ -15,7 +24,7 @@ QUARTER = CASES // 4
 
 
 def test_the_whole_budget_of_exact_scores_leaves_doubt_about_who_is_a_member(tmp_path: Path) -> None:
-    guesses = []
+    guesses, right = [], 0
     for target in attacked(tmp_path, 8, privacy=DEFAULTS):
         copy = OwnCopy(target.model, target.study, target.candidates("validation"))
         pool = Pool.of(copy, spread_prompts(START, 60))
@@ -24,8 +33,12 @@ def test_the_whole_budget_of_exact_scores_leaves_doubt_about_who_is_a_member(tmp
         assert len(scores) == QUARTER
         told = solve(sums_of_scores(pool, scores, copy.labels), len(copy), CASES)
         guesses.append(target.apart("validation", told))
-    # What it recovers: 0.89. Counts alone would give 0.68; unbounded questions give all of it (below).
+        second = labels_by_scores(pool, scores, np.arange(CASES)) > 0.5
+        right += int((second == copy.labels[:CASES]).sum())
+    # What it recovers, over 24 such sites: an AUC of 0.90 and three labels of four. Totals alone give 0.68 and two
+    # of three; where questions are not bounded all of it comes back (below).
     assert auc_over_sites(guesses, np.random.default_rng(0)).value < 0.93
+    assert right / (8 * CASES) < 0.82
 
 
 def test_few_texts_can_be_singled_out_before_the_questions_are_spent(tmp_path: Path) -> None:
