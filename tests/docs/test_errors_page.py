@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "errors.md"
 # A helper of the errors' own shape, for what nobody raised on purpose.
 ANY_ERROR = "Failure"
+SHARED = "What several errors share"
 KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -86,11 +87,12 @@ def codes_given() -> dict[str, set[str]]:
     return dict(found)
 
 
-def rows() -> list[tuple[str, tuple[str, ...], str, str]]:
-    """Return code, classes, meaning and remedy of each row of the page's tables."""
-    found = []
+def rows(section: str = "") -> list[tuple[str, tuple[str, ...], str, str]]:
+    """Return code, classes, meaning and remedy of each row of the page's tables, or of one section's."""
+    found, at = [], ""
     for line in PAGE.read_text(encoding="utf-8").splitlines():
-        if line.startswith("| `"):
+        at = line.removeprefix("## ") if line.startswith("## ") else at
+        if line.startswith("| `") and section in ("", at):
             code, classes, means, do = (cell.strip() for cell in line.strip("|").split(" | "))
             found.append((code.strip("`"), tuple(classes.split(", ")), means, do))
     return found
@@ -105,3 +107,7 @@ def test_a_code_stands_once_is_kebab_case_and_says_what_it_means_and_what_to_do(
     assert len(codes) == len(set(codes))
     assert [code for code in codes if not KEBAB.fullmatch(code)] == []
     assert [code for code, _, means, do in rows() if not (means and do)] == []
+
+
+def test_a_code_that_several_errors_share_stands_in_the_table_of_those() -> None:
+    assert {code for code, classes, *_ in rows(SHARED)} == {code for code, classes, *_ in rows() if len(classes) > 1}

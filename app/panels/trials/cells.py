@@ -8,7 +8,7 @@ from app.display.amounts import money
 from app.display.plain import plain, sentence
 from app.panels.trials.outputs import draw_bars, draw_contributed
 from app.session import explain
-from fedprompt.errors import AssetError, PromptError
+from fedprompt.errors import PromptError
 from fedprompt.models.chat.cost import Tally
 from fedprompt.workspace.playground.trials import Judged, Trial, TrialCell
 
@@ -52,8 +52,7 @@ def _draw_waiting(trial: Trial, number: int, row: int) -> None:
 
 def _draw_cell(cell: TrialCell, expected: str) -> None:
     if cell.error is not None:
-        problem = AssetError(cell.error) if "assets pull" in cell.error else PromptError(cell.error)
-        explain(problem)
+        explain(PromptError(cell.error, code=cell.code))
     if cell.answer is not None:
         st.markdown(f"The model answers **{plain(cell.answer)}**.")
     if cell.probabilities:

@@ -88,7 +88,7 @@ class ChatVariant:
             rendered = self._template.render(row)
             conversation = turns(rendered)
         except FedPromptError as error:
-            return RowResult(text="", error=str(error))
+            return RowResult(text="", error=str(error), code=error.code)
         made: dict[str, Any] = {"text": rendered.text()}
         variant = self._variant
         if variant.labels:

@@ -70,7 +70,7 @@ class LocalVariant:
                 tokens += written.tokens
             return RowResult(**found, tokens=tokens)
         except FedPromptError as error:
-            return RowResult(text=found["text"], error=str(error))
+            return RowResult(text=found["text"], error=str(error), code=error.code)
 
     def _explained(self, row: Mapping[str, str], result: RowResult) -> RowResult:
         labels, words = self._variant.labels, self._template.words or {}

@@ -71,7 +71,7 @@ class RowResult(Closed):
 
     ``tokens`` went through the model or were written; ``read`` is how long the prompt is, ``written`` how long the
     text. ``cost`` in ``currency``: by this machine's price of a chat model, None without one.
-    ``contributions``: how much each word spoke for the answer.
+    ``contributions``: how much each word spoke for the answer. ``code`` is that of the ``error``, where it has one.
     """
 
     text: str
@@ -85,6 +85,7 @@ class RowResult(Closed):
     currency: str = ""
     contributions: tuple[Contribution, ...] = ()
     error: str | None = None
+    code: str | None = None
 
 
 class Ready(Protocol):

@@ -265,7 +265,7 @@ def run_trial(
         except FedPromptError as error:
             # It cannot run at all, or its server is gone midway: what is left of it says so, others go on.
             for row in list(left):
-                keep(number, row, RowResult(text="", error=str(error)), 0.0)
+                keep(number, row, RowResult(text="", error=str(error), code=error.code), 0.0)
 
     try:
         for number, variant in enumerate(request.variants):

@@ -8,6 +8,7 @@ from fedprompt.errors import DataError
 from fedprompt.evaluation.column_map import Columns
 from fedprompt.workspace.cases.check import check_data
 from fedprompt.workspace.cases.data_view import look_at
+from tests.coded import coded
 
 
 def write_study(folder: Path, splits: str = "{tune: 0.4, validation: 0.3, test: 0.3}", min_cases: int = 30) -> Path:
@@ -63,7 +64,7 @@ def test_no_text_of_a_case_is_reported(tmp_path: Path) -> None:
 def test_an_unknown_label_names_file_and_line(tmp_path: Path) -> None:
     path = write_cases(tmp_path, 100)
     path.write_text(path.read_text().replace("secret 3,positive", "secret 3,postive"))
-    with pytest.raises(DataError, match=r"cases\.csv.*line 5"):
+    with pytest.raises(DataError, match=r"cases\.csv.*line 5", check=coded("unknown-label")):
         check_data(path, write_study(tmp_path))
 
 
