@@ -125,6 +125,6 @@ def _sets(body: Any) -> tuple[CaseSet, ...]:
 def _look(body: Any) -> Look | None:
     if body is None:
         return None
-    counts: list[dict[SplitName, int]] = [{split: int(body[kind][split]) for split in SPLITS}
-                                          for kind in ("waiting", "gone")]  # fmt: skip
-    return Look(str(body["at"]), int(body["least"]), *counts, stopped=bool(body["stopped"]))
+    waiting: dict[SplitName, int] = {split: int(body["waiting"][split]) for split in SPLITS}
+    gone: dict[SplitName, int] = {split: int(body["gone"][split]) for split in SPLITS}
+    return Look(str(body["at"]), int(body["least"]), waiting, gone, stopped=bool(body["stopped"]))

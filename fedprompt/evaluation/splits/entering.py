@@ -83,7 +83,7 @@ def enter(
         for split in SPLITS
     }
     entered: CaseSet = {split: {name: now[split][name] for name in chosen[split]} for split in SPLITS}
-    units = {split: len(set(entered[split].values())) for split in SPLITS}
+    units: dict[str, int] = {split: len(set(entered[split].values())) for split in SPLITS}
     found = replace(splits, tune=kept["tune"], validation=kept["validation"], test=kept["test"], units=units)
     return Entered(found, entered, waiting, gone)
 

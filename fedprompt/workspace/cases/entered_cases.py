@@ -70,15 +70,15 @@ def entered_splits(folder: SiteFolder, study: Study, splits: Splits, before: Map
 
 def cases_now(folder: SiteFolder, study: str) -> CasesNow | None:
     """Return how a study's cases stood when the file was last looked at, None where that was never."""
-    nothing = dict.fromkeys(SPLITS, 0)
+    nothing: dict[SplitName, int] = dict.fromkeys(SPLITS, 0)
     try:
         stored = load_entered(folder.entered(study))
     except DataError as error:
         return CasesNow(None, None, nothing, nothing, nothing, stopped=True, sentence=str(error))
-    if stored is None or stored[1] is None:
+    sets, look = ((), None) if stored is None else stored
+    if look is None:
         return None
-    sets, look = stored
-    found = {split: len(sets[-1][split]) for split in SPLITS} if sets else nothing
+    found: dict[SplitName, int] = {split: len(sets[-1][split]) for split in SPLITS} if sets else nothing
     return CasesNow(look.at, look.least, found, look.waiting, look.gone, look.stopped, _told(look))
 
 
@@ -110,7 +110,7 @@ def _counts(counts: Mapping[SplitName, int]) -> str:
 def _others(folder: SiteFolder, study: Study) -> list[Members]:
     """Return what the newest answers of the site's other studies were over, splits together."""
     own = folder.entered(study.study)
-    found = []
+    found: list[Members] = []
     for path in sorted(folder.path.glob(f"{ENTERED}*.json")):
         stored = None if path == own else load_entered(path)
         if stored is not None and stored[0]:
