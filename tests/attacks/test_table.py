@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.attackers.scores import spread_prompts
 from benchmarks.attackers.targets import OwnCopy
 from benchmarks.attacks import Got, _attack, _figures, _table
 from tests.attacks.attacked import CASES, START, attacked
+
+pytestmark = pytest.mark.whole
 
 
 def test_every_attack_has_a_line_with_what_it_got_and_what_chance_gets(tmp_path: Path) -> None:
