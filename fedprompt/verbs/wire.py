@@ -134,15 +134,15 @@ def _unpack(kind: str, adapter: TypeAdapter[Message], data: bytes) -> tuple[Mess
         body = found.pop(kind)
         if body.dtype != np.uint8 or body.ndim != 1 or body.size > MAX_JSON_BYTES:
             raise EgressRefused(f"a {kind}'s JSON part is not bytes", code="not-well-formed")
-        message = _checked(kind, adapter, body.tobytes())
+        message = _checked(kind, adapter, body.tobytes(), strict=True)  # a number is a number, and no text of one
     except (SafetensorError, KeyError, ValueError) as error:
         raise EgressRefused(f"not a {kind} that is understood ({_where(error)})", code="not-well-formed") from None
     return message, found
 
 
-def _checked(kind: str, adapter: TypeAdapter[Message], shown: bytes) -> Message:
+def _checked(kind: str, adapter: TypeAdapter[Message], shown: bytes, *, strict: bool = False) -> Message:
     bounds = SCORES if kind == "reply" else LISTS
-    return checked_json(adapter, shown, bounds, by=("verb", _BOUNDS[kind]))
+    return checked_json(adapter, shown, bounds, strict=strict, by=("verb", _BOUNDS[kind]))
 
 
 def _check_arrays(arrays: Arrays, allowed: Allowed) -> None:

@@ -99,6 +99,16 @@ def test_a_whole_number_is_bounded_in_every_form(digits: str) -> None:
         checked_value(Outer, {"inner": [], "type": int(digits + "9" * 300)}, Bounds(0))
 
 
+@pytest.mark.parametrize("number", ["1e298", "-1e298", "3e38", "1e19"])
+def test_a_number_with_a_fraction_is_bounded_where_its_field_names_no_bound(number: str) -> None:
+    class Measured(Closed):
+        value: float | None
+
+    with pytest.raises(Unfit, match=r"equal to -?9223372036854776000"):
+        checked_json(Measured, f'{{"value":{number}}}'.encode(), SMALL)
+    assert checked_json(Measured, b'{"value":-2.5}', SMALL).value == -2.5
+
+
 def test_fields_with_names_that_schemas_use_are_bounded_like_others() -> None:
     with pytest.raises(Unfit, match=r"metadata: .*less than or equal to 9223372036854775808"):
         checked_value(Outer, {"inner": [], "metadata": 2**64}, Bounds(0))
