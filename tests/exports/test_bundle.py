@@ -218,7 +218,7 @@ def test_files_that_do_not_agree_with_their_hashes_are_refused(
         (_edit(lambda body: body["prompts"][0].update(extra=1)), "not-well-formed", "prompts.0.extra"),
         (_edit(lambda body: body["prompts"].append(body["prompts"][0])), "prompt-twice", ""),
         (_edit(lambda body: body["prompts"].clear()), "not-well-formed", "prompts"),
-        (_edit(lambda body: body["prompts"][0].update(id="p1:" + "0" * 32)), "vectors-of-another", ""),
+        (_edit(lambda body: body["prompts"][0].update(id="p1:" + "0" * 32)), "another-content vectors-of-another", ""),
         (
             _edit(lambda body: [one["template"].update(words={"a": " b"}) for one in body["prompts"]]),
             "another-content",
@@ -258,7 +258,7 @@ def test_files_that_do_not_agree_with_their_hashes_are_refused(
 def test_a_hostile_bundle_with_right_hashes_is_refused(
     bundle: Path, tmp_path: Path, change: Callable[[dict[str, bytes]], None], code: str, names: str
 ) -> None:
-    with pytest.raises(ExportError, check=coded(code, names=names)):
+    with pytest.raises(ExportError, check=coded(*code.split(), names=names)):
         Bundle().read(_repack(bundle, tmp_path / "x.zip", change), HERE)
 
 
