@@ -84,7 +84,7 @@ def _ours(file: Path, name: str, count: int, liars: int, repeats: int) -> dict[s
     deltas = np.load(file, mmap_mode="r")[:count]
     cases = np.load(file.with_name("cases.npy"))[:count]
     wires = [
-        pack_reply(TuneReply(task="t1:" + "a" * 32, round=1, cases=int(n), loss=0.5), {"delta": np.array(delta)})
+        pack_reply(TuneReply(task="t1:" + "a" * 32, round=1, cases=int(n)), {"delta": np.array(delta)})
         for delta, n in zip(deltas, cases, strict=True)
     ]
     options = filled_options(name, {"liars": liars} if "liars" in strategy_named(name).options.model_fields else {})

@@ -71,7 +71,7 @@ def main() -> None:
 
 def _packed(precision: Precision, width: int) -> int:
     values = np.random.default_rng(0).normal(0, 0.05, (TOKENS, width)).astype(np.float32)
-    reply = TuneReply(task="t1:" + "a" * 32, round=3, cases=48, loss=0.12345678901234567, precision=precision)
+    reply = TuneReply(task="t1:" + "a" * 32, round=3, cases=48, precision=precision)
     return len(pack_reply(reply, quantise(values, precision)))
 
 
