@@ -80,7 +80,7 @@ def test_a_study_whose_rounds_this_sites_policy_would_refuse_is_not_accepted(hom
     with pytest.raises(StudyError, match=r"\b16\b.*\b17\b", check=coded("too-few-cases")):
         site_study_accept(home, study)
     site_policy(home, {"min_cases": 16})
-    assert site_study_accept(home, study)["accepted"]
+    assert site_study_accept(home, study).accepted
 
 
 def test_a_study_that_was_altered_after_it_was_accepted_is_not_run(home: Home, study: Path) -> None:
