@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -119,7 +120,8 @@ def _tell(failure: Failure, json: bool) -> None:
 
 
 def _emit(failure: Failure) -> None:
-    emit({"code": failure.code, "error": failure.sentence})
+    with suppress(OSError):  # stdout may be what failed; stderr has the sentence
+        emit({"code": failure.code, "error": failure.sentence})
 
 
 def _wrong_use(end: SystemExit) -> str:

@@ -54,7 +54,7 @@ def drawing_of_run(key: bytes, seed: int, contents: str) -> Drawing:
     Args:
         key: the site's.
         seed: the run's.
-        contents: a digest of the site's cases.
+        contents: a digest of the cases that the run is over.
     """
     own = key if seed == 0 else hmac.new(key, RUN + canonical_json(seed), sha256).digest()
     return Drawing(own, sha256(canonical_json([seed, contents])).hexdigest()[:16])

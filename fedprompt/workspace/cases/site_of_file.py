@@ -84,6 +84,7 @@ def make_worker(
     stop: StopToken = NEVER,
     bounded: bool = True,
     seed: int | None = None,
+    contents: str | None = None,
     source: Source | None = None,
 ) -> Worker:
     """Return the worker of one site.
@@ -97,6 +98,7 @@ def make_worker(
         bounded: whether new cases wait, and the lifetime count of exact questions stops an answer; not where one person
             holds all cases.
         seed: of a run whose hub and sites are this one process; None at a site of its own, whose key alone decides.
+        contents: a digest of the cases of all sites of such a run; of this one's if None.
 
     Raises:
         DataError: a split is smaller than the study's ``min_cases``, or the tune split has fewer cases than a template
@@ -116,7 +118,7 @@ def make_worker(
             code="too-few-cases",
         )
     _check_shown(study, splits, f"{where}: site '{name}'")
-    own = None if seed is None else drawing_of_run(folder.key, seed, contents_digest(folder, cases))
+    own = None if seed is None else drawing_of_run(folder.key, seed, contents or contents_digest(folder, cases))
     return Worker(
         name=name,
         folder=folder,

@@ -1,8 +1,6 @@
 """What a hub keeps in its home: the federation's address, who takes part, and where its engine runs now."""
 
-import fcntl
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,19 +54,6 @@ class HubFolder:
     def sites(self, state: str = "admitted") -> tuple[str, ...]:
         """The sites in a state, by name."""
         return tuple(sorted(site for site, member in self.members.items() if member["state"] == state))
-
-    def next_release(self) -> int:
-        """Return a number above those of all releases so far; it is on disk before it is returned.
-
-        It is the time in seconds where that is higher, so that a hub restored from a backup goes on above what it gave
-        out since; a clock that goes back makes it rise by one.
-        """
-        path = self.path / "releases.json"
-        with (self.path / "releases.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            number = max(int((read_json(path) or {}).get("number", 0)) + 1, int(time.time()))
-            write_json(path, {"number": number})
-        return number
 
     @property
     def running(self) -> dict[str, Any] | None:

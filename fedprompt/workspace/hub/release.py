@@ -1,5 +1,7 @@
 """``hub release``: signs the result of a federation for its sites, and hands it to those that are connected."""
 
+import fcntl
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +14,7 @@ from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.exchange.exporting import gathered
 from fedprompt.workspace.exchange.release import vouched, write_release
-from fedprompt.workspace.json_file import now
+from fedprompt.workspace.json_file import now, read_json, write_json
 from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.workspace import Workspace
 
@@ -83,7 +85,7 @@ def hub_release(
         study=chosen.study,
         run=chosen.id,
         made=now(),
-        number=folder.next_release(),
+        number=_next_number(folder),
         prompts=named,
     )
     sent = _deliver(ws, path.read_bytes(), sites or folder.sites()) if send else {}
@@ -125,3 +127,17 @@ def _deliver(ws: Workspace, data: bytes, sites: Sequence[str]) -> dict[str, str]
 
     with FlareTransport(partial(running_hub, ws.home), sites, deadline=DELIVERY_SECONDS) as transport:
         return {site: transport.deliver(site, data) for site in transport.sites}
+
+
+def _next_number(folder: HubFolder) -> int:
+    """Return a number above those of all releases so far; it is on disk before it is returned.
+
+    It is the time in seconds where that is higher, so that a hub restored from a backup goes on above what it gave
+    out since; a clock that goes back makes it rise by one.
+    """
+    path = folder.path / "releases.json"
+    with (folder.path / "releases.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        number = max(int((read_json(path) or {}).get("number", 0)) + 1, int(time.time()))
+        write_json(path, {"number": number})
+    return number

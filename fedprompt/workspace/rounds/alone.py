@@ -125,8 +125,8 @@ def tune_alone(
         run = f"{federation.id}/alone/{site}"
         bank.start_run(run, kind="alone", study=federation.digest, settings={"site": site})
         hub, word = federation.hub.among([site]), f"{site} alone, step"
-        origin, own = LOCAL.of(site), study.alone()
-        records = federation.rounds(hub, run, start, seed, own, origin, word, aside=aside, among="alone")
+        own = study.alone()
+        records = federation.rounds(hub, run, start, seed, own, LOCAL.of(site), word, aside=aside, among="alone")
         return best_round(records)
 
     def told(site: str) -> tuple[str, float]:

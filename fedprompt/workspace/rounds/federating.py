@@ -102,15 +102,18 @@ def federate(
     model = shared_model(parsed, ws.home.path, cache_bytes, cache_dtype)
     digest = parsed.digest(model.info.digest)
     ws.bank.record_study(parsed, digest, model.info.digest)
-    workers, contents = {}, {}
+    workers, contents, read = {}, {}, {}
     for name, path in sorted(sites.items()):
         folder = SiteFolder(ws.home.sites / name)
         folder.prepare()
-        cases = cases_of(path, parsed, columns)
-        contents[name] = contents_digest(folder, cases)
+        read[name] = cases_of(path, parsed, columns)
+        contents[name] = contents_digest(folder, read[name])
+    everything = content_id("c1", canonical_json(contents))  # other cases anywhere are another run everywhere
+    for name, path in sorted(sites.items()):
+        cases = read[name]
         workers[name] = make_worker(
             name=name,
-            folder=folder,
+            folder=SiteFolder(ws.home.sites / name),
             study=parsed,
             model=model,
             cases=cases,
@@ -120,6 +123,7 @@ def federate(
             stop=stop,
             bounded=False,  # whoever runs this holds all the files
             seed=seed,
+            contents=everything,
         )
     settings = {"seed": seed, "sites": contents}
     transport = LocalTransport({name: worker.handle for name, worker in workers.items()})
