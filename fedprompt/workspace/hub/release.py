@@ -18,7 +18,7 @@ from fedprompt.workspace.json_file import now, read_json, write_json
 from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["Released", "hub_release"]
+__all__ = ["Released", "hub_release", "next_number"]
 
 DELIVERY_SECONDS = 60.0
 
@@ -85,7 +85,7 @@ def hub_release(
         study=chosen.study,
         run=chosen.id,
         made=now(),
-        number=_next_number(folder),
+        number=next_number(folder),
         prompts=named,
     )
     sent = _deliver(ws, path.read_bytes(), sites or folder.sites()) if send else {}
@@ -129,7 +129,7 @@ def _deliver(ws: Workspace, data: bytes, sites: Sequence[str]) -> dict[str, str]
         return {site: transport.deliver(site, data) for site in transport.sites}
 
 
-def _next_number(folder: HubFolder) -> int:
+def next_number(folder: HubFolder) -> int:
     """Return a number above those of all releases so far; it is on disk before it is returned.
 
     It is the time in seconds where that is higher, so that a hub restored from a backup goes on above what it gave
