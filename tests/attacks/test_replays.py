@@ -37,13 +37,13 @@ def test_a_request_that_is_swapped_while_its_fingerprint_is_compared_is_not_sign
     swapped = site_init(mallory, invite, out=tmp_path / "mallory.request.zip")
 
     def compare(site: str, shown: str) -> bool:
-        shutil.copyfile(swapped["request"], asked["request"])
-        return shown == asked["fingerprint"]
+        shutil.copyfile(swapped.request, asked.request)
+        return shown == asked.fingerprint
 
-    kit = Path(hub_admit(hub, Path(asked["request"]), confirm=compare, out=tmp_path / "ant.kit.zip").kit)
+    kit = Path(hub_admit(hub, Path(asked.request), confirm=compare, out=tmp_path / "ant.kit.zip").kit)
     with pytest.raises(FederationError):
         site_join(mallory, kit)
-    assert site_join(ant, kit)["site"] == "ant"
+    assert site_join(ant, kit).site == "ant"
 
 
 def test_a_study_is_read_once_to_be_shown_and_accepted(tmp_path: Path) -> None:
