@@ -35,6 +35,7 @@ from fedprompt.verbs.evaluate import ask_evaluate
 from fedprompt.verbs.refusals import Refusal
 from fedprompt.verbs.tune import ask_tune
 from fedprompt.verbs.wire import unpack_reply
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.enrolled.engine_process import EngineProcess
 from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.site_folder import enrolled
@@ -44,6 +45,7 @@ from fedprompt.workspace.hub.release import hub_release
 from fedprompt.workspace.hub.status import hub_status
 from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.liveness import is_running
+from fedprompt.workspace.rounds.federated import FederatedResult
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.site.init import site_init
 from fedprompt.workspace.site.ledger import site_ledger, site_ledger_show
@@ -65,7 +67,7 @@ class Running:
 
     loopback: Loopback
     study: Path
-    local: dict[str, Any]
+    local: FederatedResult
     eve: Eve
 
 
@@ -118,7 +120,7 @@ def found(running: Running) -> dict[str, Any]:
 
 @pytest.mark.parametrize("part", ["templates", "rounds", "test", "differences", "prompts"])
 def test_the_prompts_and_numbers_are_those_of_one_process(running: Running, found: dict[str, Any], part: str) -> None:
-    assert found[part] == running.local[part]
+    assert found[part] == as_json(running.local)[part]
 
 
 def test_the_ledgers_hold_the_heads_that_the_hub_recorded_and_the_bytes_that_left(
