@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.loopback import Loopback
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.workspace import open_workspace
 from tests.scripted_sites import TEXT, write_cases
@@ -39,4 +40,4 @@ def test_what_each_site_tunes_alone_is_scored_at_the_others(tmp_path: Path) -> N
     found = json.loads(run.stdout)
     assert set(found["transfer"]) == set(SITES)
     for part in ("transfer", "kept", "test", "differences", "prompts", "sentences"):
-        assert found[part] == local[part]
+        assert found[part] == as_json(local)[part]
