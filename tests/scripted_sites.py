@@ -31,7 +31,7 @@ templates:
 soft: {template: "Review: {text}{soft}\\nSentiment:", tokens: 3, init: "Overall the feeling is"}
 tuning: {steps: 2, batch: 8, lr: 0.05}
 rounds: {count: 2}
-privacy: {min_cases: 10, min_cell: 1, questions: 1000}
+privacy: {min_cases: 10, min_cell: 1, questions: 1000, details: all}
 splits: {tune: 30, validation: 20, test: 20}
 """
 

@@ -15,17 +15,18 @@ DIGITS = 3  # of sums of squares over groups, from which widths of intervals fol
 PLACES = 2  # of sums of confidences and of graded values
 
 
-def coarse_score(score: Score, least: int) -> Score:
+def coarse_score(score: Score, least: int, details: bool = True) -> Score:
     """Return a score as it may leave.
 
     Args:
         score: exact.
         least: the fewest cases that a cell or a bin may be over.
+        details: whether its confusion matrix and its bins leave at all.
     """
-    confusion = score.confusion
+    confusion, bins = (score.confusion, score.bins) if details else ((), ())
     if any(0 < cell < least for row in confusion for cell in row):
         confusion = ()
-    changes: dict[str, object] = {"confusion": confusion, "bins": _merged(score.bins, least)}
+    changes: dict[str, object] = {"confusion": confusion, "bins": _merged(bins, least)}
     if score.metric == "score":  # graded values, of which each is one of many
         changes |= {"total": round(score.total, PLACES), "squares": round(score.squares, PLACES)}
     if score.metric == "score" or score.groups != score.n:

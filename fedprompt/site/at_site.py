@@ -68,11 +68,13 @@ class AtSite:
         ledger: Ledger,
         resources: Resources | None,
         version: str,
+        bounded: bool,
         stop: StopToken,
         drawing: Drawing | None,
     ) -> None:
         self._stop = stop
         self.name, self.study, self.splits, self.version = name, study, splits, version
+        self._bounded = bounded
         self._folder, self._digest, self._ledger = folder, digest, ledger
         self._local = None if isinstance(model, LangChainChat) else model
         billed, judged = (partial(folder.bill.add, digest, role) for role in ("model", "judge"))
@@ -112,6 +114,11 @@ class AtSite:
     def min_cell(self) -> int:
         """The fewest cases that a cell, a bin or a label's count may be over, but for none."""
         return self.study.privacy.min_cell
+
+    @property
+    def details(self) -> bool:
+        """Whether confusion matrices and calibration bins leave of soft prompts too, not of templates alone."""
+        return not self._bounded or self.study.privacy.details == "all"
 
     @property
     def words_only(self) -> bool:

@@ -79,6 +79,7 @@ class Worker:
             ledger=self._ledger,
             resources=resources,
             version=version,
+            bounded=bounded,
             stop=stop,
             drawing=drawing,
         )

@@ -203,6 +203,8 @@ class Privacy(Closed):
 
     A split answers at most ``questions`` exact questions over its lifetime, a quarter of its cases where that is not
     said. A cell of a confusion matrix, a calibration bin or a label's count has ``min_cell`` cases, or none is told.
+    ``details`` says of which prompts such matrices and bins leave: of the study's templates, which a site's operator
+    could read, or of every prompt, soft ones that a hub brings included.
     ``scores`` says who sees what single sites score: the hub alone, or the other sites too, in what the hub releases.
     No update is longer than ``max_norm``; ``auto`` is as long as the study's steps can make one.
     """
@@ -211,6 +213,7 @@ class Privacy(Closed):
     min_cell: Annotated[int, Field(ge=1, le=1000)] = 5
     replies: Annotated[int, Field(ge=1, le=MOST)] = 10_000
     questions: Annotated[int, Field(ge=1, le=MOST)] | None = None
+    details: Literal["templates", "all"] = "templates"
     max_norm: Annotated[float, Field(gt=0, le=1e12)] | Literal["auto"] = "auto"
     scores: Literal["hub", "sites"] = "hub"
 

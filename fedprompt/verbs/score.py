@@ -120,7 +120,10 @@ def report(
     cases = site.splits.cases(split)
     graded, least = site.study.answer.type != "choice", site.min_cell
     scores = tuple(
-        coarse_score(site.scored(run, split), least).model_copy(update={"prompt": name}) for name, run in runs.items()
+        coarse_score(site.scored(run, split), least, site.details or run.prompt.soft is None).model_copy(
+            update={"prompt": name}
+        )
+        for name, run in runs.items()
     )
     found = [
         compare_runs(runs[a], runs[b], cases, split).model_copy(update={"first": a, "second": b}) for a, b in pairs

@@ -99,6 +99,11 @@ class SiteSide(Protocol):
         ...
 
     @property
+    def details(self) -> bool:
+        """Whether confusion matrices and calibration bins leave of soft prompts too, not of templates alone."""
+        ...
+
+    @property
     def words_only(self) -> bool:
         """Whether the model is a chat model elsewhere, which gives no gradient."""
         ...

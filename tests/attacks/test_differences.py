@@ -12,7 +12,7 @@ from tests.attacks.attacked import START
 from tests.scripted_sites import MODEL, cases, study
 
 SPLITS = {"tune": 0.4, "validation": 0.3, "test": 0.3}
-GROWING = study(splits=SPLITS, privacy={"questions": None, "min_cell": 5})
+GROWING = study(splits=SPLITS, privacy={"questions": None, "min_cell": 5, "details": "templates"})
 
 
 def hub_of(path: Path, chosen: Study, count: int) -> CuriousHub:

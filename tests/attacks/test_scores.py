@@ -19,7 +19,7 @@ from benchmarks.attackers.scores import (
 from benchmarks.attackers.targets import OwnCopy
 from tests.attacks.attacked import CASES, START, attacked
 
-DEFAULTS = {"questions": None, "min_cell": 5}
+DEFAULTS = {"questions": None, "min_cell": 5, "details": "templates"}
 QUARTER = CASES // 4
 
 
@@ -35,10 +35,10 @@ def test_the_whole_budget_of_exact_scores_leaves_doubt_about_who_is_a_member(tmp
         guesses.append(target.apart("validation", told))
         second = labels_by_scores(pool, scores, np.arange(CASES)) > 0.5
         right += int((second == copy.labels[:CASES]).sum())
-    # What it recovers, over 24 such sites: an AUC of 0.90 and three labels of four. Totals alone give 0.68 and two
-    # of three; where questions are not bounded all of it comes back (below).
-    assert auc_over_sites(guesses, np.random.default_rng(0)).value < 0.93
-    assert right / (8 * CASES) < 0.82
+    # What it recovers, over 24 such sites: an AUC of 0.68 and two labels of three. With matrices and bins it was 0.90
+    # and three of four; where questions are not bounded all of it comes back (below).
+    assert auc_over_sites(guesses, np.random.default_rng(0)).value < 0.74
+    assert right / (8 * CASES) < 0.74
 
 
 def test_few_texts_can_be_singled_out_before_the_questions_are_spent(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.whole
 
 
 def test_every_attack_has_a_line_with_what_it_got_and_what_chance_gets(tmp_path: Path) -> None:
-    (target,) = attacked(tmp_path, 1, privacy={"questions": None, "min_cell": 5})
+    (target,) = attacked(tmp_path, 1, privacy={"questions": None, "min_cell": 5, "details": "templates"})
     got = Got()
     copy = OwnCopy(target.model, target.study, target.candidates("tune"))
     _attack(target, copy, START, spread_prompts(START, 10), got)

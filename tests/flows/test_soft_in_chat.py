@@ -16,7 +16,7 @@ from fedprompt.study.files import read_study
 from fedprompt.tuning.metered import prepare
 from fedprompt.workspace.cases.site_of_file import cases_of, split_cases
 from fedprompt.workspace.rounds.federating import federate
-from fedprompt.workspace.rounds.federation_run import start_prompt
+from fedprompt.workspace.rounds.start_prompt import start_prompt
 from fedprompt.workspace.workspace import open_workspace
 
 pytestmark = pytest.mark.model
