@@ -70,7 +70,7 @@ def test_a_key_is_fetched_with_its_handle_and_not_without(tmp_path: Path) -> Non
         load_session_chat(one.model_copy(update={"handle": "x" * 43}), tmp_path)
     assert stat.S_IMODE(Path(held.ring).stat().st_mode) == 0o600
     ring.close()
-    with pytest.raises(ModelError, check=coded("not-well-formed")):
+    with pytest.raises(ModelError, check=coded("key-gone")):
         load_session_chat(one, tmp_path)
     assert KEY not in repr(one) + repr(held)
 

@@ -122,7 +122,7 @@ def test_a_run_that_stopped_ends_with_the_same_groups_and_choices(done: Done, tm
         again = federate(ws, study, files, resume=True)
     _, whole, _ = done
     for part in ("groups", "kept", "test", "sentences", "prompts"):
-        assert again[part] == whole[part]
+        assert getattr(again, part) == getattr(whole, part)
 
 
 def test_a_site_can_be_taken_out_of_a_run_with_groups(done: Done) -> None:
