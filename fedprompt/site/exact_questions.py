@@ -1,8 +1,9 @@
 """How many exact questions the site's cases have answered, over their lifetime, and how many they may.
 
 An exact question is a prompt's score on a split, or two prompts compared on it. The same one asked again tells nothing
-new and is not counted. Counts belong to a set of cases, whatever study or hub asked, and each case carries those of
-every set that it was ever in: a file that grows, shrinks or is cut anew gives nothing back.
+new and is not counted; with other tune cases it is another one, since a prompt may show some of them. Counts belong to
+a set of cases, whatever study or hub asked, and each case carries those of every set that it was ever in: a file that
+grows, shrinks or is cut anew gives nothing back.
 
 As many independent exact sums over chosen questions as there are cases determine each case, and less exact ones nearly
 so (Dinur and Nissim 2003, Revealing information while preserving privacy). The default is a quarter of that.
@@ -61,6 +62,16 @@ class CaseSet:
     cases: int | None = None
     most: int | None = None
 
+    @property
+    def sentence(self) -> str:
+        """How many were asked and how many are left, for people."""
+        if self.cases is None:
+            return f"a set of cases whose replies are lost: {self.asked:,} asked"
+        left = "no bound, since this machine holds every site's cases"
+        if self.most is not None:
+            left = f"{max(0, self.most - self.asked):,} of {self.most:,} left"
+        return f"{self.split} of '{self.study}', {self.cases:,} cases: {self.asked:,} asked, {left}"
+
 
 def case_sets(tally: Tally, replies: ReplyStore) -> tuple[CaseSet, ...]:
     """Return every set of a site's cases that answered exact questions.
@@ -105,6 +116,7 @@ class ExactQuestions:
         self._replies = replies
         self._way = content_id("w1", canonical_json([study.answer.model_dump(mode="json"), model]))
         self._tags: dict[SplitName, NDArray[np.uint64]] = {}
+        self._sets: dict[SplitName, str] = {}
 
     def answered(self, split: SplitName) -> Answered:
         """Return the count of a split."""
@@ -119,8 +131,8 @@ class ExactQuestions:
         """
         beside: dict[Kind, dict[str, Value]] = {}
         for split in dict.fromkeys(split for split, _ in asked):
-            names = sorted({self._scope(split, name) for where, name in asked if where == split})
-            new = [name for name in names if self._replies.kept("asked", name) is None]
+            names = {self._scope(split, name) for where, name in asked if where == split}
+            new = sorted(names - self._replies.held("asked", names))
             if not new:
                 continue
             found, own = self.answered(split), self._set(split)
@@ -155,12 +167,16 @@ class ExactQuestions:
         return self._tags[split]
 
     def _tag(self, case: Case) -> int:
-        body = canonical_json([dict(case.fields), case.answer])
+        # By its texts alone: a study that calls fields or labels otherwise asks the same cases.
+        body = canonical_json(sorted(case.fields.values()))
         return int.from_bytes(hmac.new(self._key, b"exact " + body, hashlib.sha256).digest()[:TAG_BYTES], "big")
 
     def _set(self, split: SplitName) -> str:
         """Return the id of a split's cases; which split they are called makes no difference."""
-        return "c1:" + hmac.new(self._key, b"set " + self._own(split).tobytes(), hashlib.sha256).hexdigest()[:32]
+        if split not in self._sets:
+            mac = hmac.new(self._key, b"set " + self._own(split).tobytes(), hashlib.sha256)
+            self._sets[split] = f"c1:{mac.hexdigest()[:32]}"
+        return self._sets[split]
 
     def _scope(self, split: SplitName, name: str) -> str:
-        return f"{self._set(split)} {content_id('q1', canonical_json([self._way, name]))}"
+        return f"{self._set(split)} {content_id('q1', canonical_json([self._way, self._set('tune'), name]))}"

@@ -94,19 +94,25 @@ class Gate:
         except EgressRefused:
             return self._refuse(reply, "failed", question, known)
         shapes = {name: [int(n) for n in array.shape] for name, array in (arrays or {}).items()}
+        beside = beside or {}
+        counted = numbers(beside)
+        so_far = {kind: self._tally.numbers(kind) for kind in counted}
+        least = {(kind, scope): so_far[kind].get(scope, 0) for kind in counted for scope in counted[kind]}
+        noted: dict[str, Any] = {COUNTED: counted} if counted else {}
         if isinstance(reply, Refusal):
-            self._replies.keep(None, study=self._study, data=data)
-            return self._write("refused", reply, shapes, data, known, {})
-        noted: dict[str, Any] = {QUESTION: question} | ({} if about is None else {ABOUT: about})
+            try:
+                self._replies.keep(None, study=self._study, data=data, beside=beside, noted=noted, least=least)
+            except Passed as passed:
+                return self._refuse(reply, PASSED.get(passed.kind, "failed"), question, known)
+            return self._write("refused", reply, shapes, data, known, noted)
+        said = {QUESTION: question} | ({} if about is None else {ABOUT: about})
         if (left := self._tally.answered(question, reply.task)) is not None:
             self._same(left, data)
-            self._replies.keep(question, study=self._study, data=data, noted=noted)
-            return self._write("resent", reply, shapes, data, known, noted)
+            self._replies.keep(question, study=self._study, data=data, noted=said)
+            return self._write("resent", reply, shapes, data, known, said)
         if self.spent >= self._budget:
             return self._refuse(reply, "budget-spent", question, known)
-        beside = beside or {}
-        noted |= {COUNTED: counted} if (counted := numbers(beside)) else {}
-        least = {(kind, scope): self.number(kind, scope) for kind in counted for scope in counted[kind]}
+        noted |= said
         try:
             self._replies.keep(question, study=self._study, data=data, beside=beside, noted=noted, least=least)
         except Passed as passed:

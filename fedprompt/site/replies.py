@@ -8,7 +8,7 @@ when asked again.
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,15 @@ class ReplyStore:
         """Return the bytes that the last reply left beside it, or None."""
         found = self._one("SELECT data FROM beside WHERE kind = ? AND scope = ?", kind, scope)
         return None if found is None else bytes(found)
+
+    def held(self, kind: Kind, scopes: Iterable[str]) -> frozenset[str]:
+        """Return which of some scopes the replies have left anything under."""
+        wanted = list(scopes)
+        if not wanted or not self.path.exists():
+            return frozenset()
+        with self._open() as connection:
+            query = "SELECT scope FROM beside WHERE kind = ? AND scope IN (SELECT value FROM json_each(?))"
+            return frozenset(str(scope) for (scope,) in connection.execute(query, (kind, json.dumps(wanted))))
 
     def numbers(self, kind: Kind) -> Mapping[str, int]:
         """Return the numbers of a kind by scope, as the last replies left them."""

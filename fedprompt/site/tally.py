@@ -33,8 +33,8 @@ class Tally:
     def numbers(self, kind: Kind) -> Mapping[str, int]:
         """Return the numbers of a kind by scope."""
         written: dict[str, int] = {}
-        for entry in self._sent():
-            noted = entry.message.get(COUNTED, {})
+        for entry in self._ledger.entries():  # a refusal after the cases were asked is charged as an answer is
+            noted = entry.message.get(COUNTED, {}) if entry.decision in ("sent", "refused") else {}
             for scope in noted.get(kind, {}):
                 written[scope] = noted_number(noted, kind, scope, written.get(scope, 0))
         kept = self._replies.numbers(kind)

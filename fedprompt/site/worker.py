@@ -131,4 +131,4 @@ class Worker:
         if charged is None:  # before anything is computed
             return refused(task, "questions-spent")
         found = verb.answer(self.side, task, parcel.arrays, question)
-        return replace(found, beside={**found.beside, **charged})
+        return replace(found, beside={**found.beside, **charged}) if found.tells else found

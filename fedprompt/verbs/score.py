@@ -132,7 +132,7 @@ def report(
     # Free text that a scorer could not judge is in no sum, so a sum may be over fewer cases than the split has.
     sizes = [score.n for score in scores] + [pair.n for pair in compared]
     if any(size < site.min_cases for size in sizes):
-        return refused(task, "too-few-cases")
+        return refused(task, "too-few-cases", tells=True)
     return Answer(
         ScoreReply(
             verb="score" if task.verb == "score" else "evaluate",

@@ -39,17 +39,19 @@ class Answer:
         arrays: what travels beside it.
         beside: state that belongs to the reply, kept with it or not at all.
         about: the id of the prompt that the reply is a change of; it stands in the ledger and does not leave.
+        tells: whether the cases were asked, so that even a refusal says something of them and is charged.
     """
 
     reply: Reply
     arrays: Arrays = field(default_factory=dict)
     beside: Beside = field(default_factory=dict)
     about: str | None = None
+    tells: bool = True
 
 
-def refused(task: Task, code: Code) -> Answer:
-    """Return the refusal of a task."""
-    return Answer(Refusal(task=task.task, code=code))
+def refused(task: Task, code: Code, *, tells: bool = False) -> Answer:
+    """Return the refusal of a task; ``tells`` where the cases were asked before it was refused."""
+    return Answer(Refusal(task=task.task, code=code), tells=tells)
 
 
 @dataclass(frozen=True, eq=False)

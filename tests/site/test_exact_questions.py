@@ -1,13 +1,16 @@
 """A set of cases answers so many exact questions in its life and no more, whoever asks, and under whatever study."""
 
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.site.exact_questions import CaseSet, ExactQuestions
 from fedprompt.site.folder import SiteFolder
+from fedprompt.site.tally import Tally
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
 from fedprompt.verbs.evaluate import EvaluateTask
@@ -134,3 +137,38 @@ def test_a_matrix_with_small_cells_does_not_leave(tmp_path: Path, least: int, to
     cells = [cell for row in score.confusion for cell in row]
     assert bool(cells) is told
     assert all(one.n == 0 or one.n >= least for one in score.bins)
+
+
+def test_a_case_is_the_same_whatever_a_study_calls_its_fields_and_labels(tmp_path: Path) -> None:
+    site = worker(tmp_path, chosen=FIVE)
+    assert evaluate(site, ONE, TWO) == "evaluate"
+    splits = site.side.splits
+    named = {
+        split: tuple(replace(case, fields={"note": case.fields["text"]}, answer="x") for case in splits.cases(split))
+        for split in ("tune", "validation", "test")
+    }
+    other = ExactQuestions(
+        SiteFolder(tmp_path / "clinic").key,
+        replace(splits, **named),
+        FIVE,
+        MODEL.info.digest,
+        Tally(SiteFolder(tmp_path / "clinic").ledger, SiteFolder(tmp_path / "clinic").replies),
+        SiteFolder(tmp_path / "clinic").replies,
+    )
+    assert other.answered("validation").asked == 2
+
+
+def test_with_other_tune_cases_a_prompt_that_shows_some_is_another_question(tmp_path: Path) -> None:
+    site = worker(tmp_path, chosen=FIVE)
+    assert evaluate(site, THREE) == "evaluate" and asked(site) == 1  # it shows two of them
+    splits = site.side.splits
+    other = replace(splits, tune=splits.tune[:-1])
+    again = Worker(name="clinic", folder=SiteFolder(tmp_path / "clinic"), study=FIVE, model=MODEL, splits=other)
+    assert evaluate(again, THREE) == "evaluate" and asked(again) == 2
+
+
+def test_what_was_asked_is_told_in_a_sentence_with_and_without_a_bound() -> None:
+    assert "7 asked, 3 of 10 left" in CaseSet("c1:x", 7, "test", "small", 40, 10).sentence
+    assert "0 of 5 left" in CaseSet("c1:x", 7, "test", "small", 20, 5).sentence
+    for one in (CaseSet("c1:x", 7, "test", "small", 40), CaseSet("c1:x", 7)):
+        assert "7 asked" in one.sentence and "None" not in one.sentence

@@ -4,7 +4,6 @@ import streamlit as st
 
 from app.display.amounts import volume
 from app.display.plain import plain, sentence
-from fedprompt.site.exact_questions import CaseSet
 from fedprompt.workspace.site.ledgers import LedgerLine, LedgerView
 
 __all__ = ["draw_ledger"]
@@ -76,13 +75,4 @@ def _draw_questions(view: LedgerView) -> None:
             "goes on over studies, revisions and hubs."
         )
         for one in view.sets:
-            st.markdown(plain(_of_set(one)))
-
-
-def _of_set(one: CaseSet) -> str:
-    if one.cases is None:
-        return f"a set of cases whose replies are lost: {one.asked:,} asked"
-    left = "no bound, since this machine holds every site's cases"
-    if one.most is not None:
-        left = f"{max(0, one.most - one.asked):,} of {one.most:,} left"
-    return f"{one.split} of '{one.study}', {one.cases:,} cases: {one.asked:,} asked, {left}"
+            st.markdown(plain(one.sentence))

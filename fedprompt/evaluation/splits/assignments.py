@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 from fedprompt.errors import DataError
-from fedprompt.private_file import write_private
+from fedprompt.evaluation.splits.stored import read_stored, write_stored
 
 __all__ = ["SPLITS", "load_assignment", "save_assignment"]
 
 SPLITS: Final[tuple[Literal["tune"], Literal["validation"], Literal["test"]]] = ("tune", "validation", "test")
 FORMAT = "fedprompt-assignment-1"
-MAX_BYTES = 1024**3
 HMAC = re.compile(r"[0-9a-f]{64}")
 
 
@@ -27,13 +26,7 @@ def save_assignment(path: Path, assignment: Mapping[str, str]) -> None:
         DataError: it holds something else than HMACs and splits, or the file cannot be written.
     """
     _check(assignment, path)
-    body = json.dumps({"format": FORMAT, "assignment": dict(sorted(assignment.items()))}, indent=0).encode()
-    try:
-        write_private(path, body)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}); check the folder and free space", code="cannot-write"
-        ) from error
+    write_stored(path, json.dumps({"format": FORMAT, "assignment": dict(sorted(assignment.items()))}, indent=0))
 
 
 def load_assignment(path: Path) -> dict[str, str] | None:
@@ -42,21 +35,9 @@ def load_assignment(path: Path) -> dict[str, str] | None:
     Raises:
         DataError: the file cannot be read or is not an assignment.
     """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(
-                f"{path}: larger than {MAX_BYTES:,} bytes, so not an assignment; restore it from a backup",
-                code="too-large",
-            )
-        body = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    body = read_stored(path, "an assignment", "restore it from a backup")
+    if body is None:
         return None
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}); check its permissions", code="cannot-read"
-        ) from error
-    except (ValueError, RecursionError):
-        raise DataError(f"{path}: damaged, not JSON; restore it from a backup", code="damaged") from None
     if not isinstance(body, dict) or set(body) != {"format", "assignment"} or body["format"] != FORMAT:
         raise DataError(f"{path}: not an assignment of this version; restore it from a backup", code="damaged")
     if not isinstance(body["assignment"], dict):

@@ -15,12 +15,11 @@ from fedprompt.errors import DataError
 from fedprompt.evaluation.splits.assignments import SPLITS
 from fedprompt.evaluation.splits.cutting import SplitName
 from fedprompt.evaluation.splits.entering import ID_DIGITS, CaseSet
-from fedprompt.private_file import write_private
+from fedprompt.evaluation.splits.stored import read_stored, write_stored
 
 __all__ = ["Look", "load_entered", "save_entered"]
 
 FORMAT = "fedprompt-entered-1"
-MAX_BYTES = 1024**3
 MOST_SETS = 4096
 _MEND = (
     "restore it from a backup, or run 'fedprompt site cases --begin-anew', which forgets which cases this site has "
@@ -68,12 +67,7 @@ def save_entered(path: Path, sets: Sequence[CaseSet], look: Look | None) -> None
         splits[split] = dict(sorted(table.items()))
     told = None if look is None else vars(look) | {"waiting": dict(look.waiting), "gone": dict(look.gone)}
     body = json.dumps({"format": FORMAT, "sets": len(sets), "splits": splits, "look": told}, separators=(",", ":"))
-    try:
-        write_private(path, body)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}); check the folder and free space", code="cannot-write"
-        ) from error
+    write_stored(path, body)
 
 
 def load_entered(path: Path) -> tuple[tuple[CaseSet, ...], Look | None] | None:
@@ -82,20 +76,9 @@ def load_entered(path: Path) -> tuple[tuple[CaseSet, ...], Look | None] | None:
     Raises:
         DataError: the file cannot be read or is damaged.
     """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(
-                f"{path}: larger than {MAX_BYTES:,} bytes, so not a list of cases; restore a backup", code="too-large"
-            )
-        body = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    body = read_stored(path, "a list of cases", _MEND)
+    if body is None:
         return None
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}); check its permissions", code="cannot-read"
-        ) from error
-    except (ValueError, RecursionError):
-        raise DataError(f"{path}: damaged, not JSON; {_MEND}", code="damaged") from None
     try:
         return _sets(body), _look(body["look"])
     except (KeyError, TypeError, ValueError, AttributeError):

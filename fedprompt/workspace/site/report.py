@@ -179,9 +179,7 @@ def _page(found: SiteReport) -> str:
         + (f", digest `{s.loads.model_digest}`" if s.loads.model_digest else "")
         for s in found.studies
     ] or ["- none"]
-    questions = [
-        f"- {one.split} of '{one.study}', {one.cases} cases: {one.asked} of {one.most}" for one in found.questions
-    ] or ["- none"]
+    questions = [f"- {one.sentence}" for one in found.questions] or ["- none"]
     return "\n".join(
         [
             f"# What site '{found.site}' sends, and to whom",
