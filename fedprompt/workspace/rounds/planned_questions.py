@@ -65,13 +65,9 @@ def check_questions(study: Study, where: str) -> None:
 def told_questions(study: Study, sites: int = SITES) -> str:
     """Return in a sentence what a study's bound on exact questions allows, for a site's operator."""
     planned, said = planned_questions(study, sites), study.privacy.questions
-    allowed = (
-        "a quarter as many exact questions as it has cases"
-        if said is None
-        else f"{said:,} exact questions, whatever its number of cases"
-    )
+    allowed = "a quarter as many exact questions as it has cases" if said is None else f"{said:,} exact questions"
     return (
-        f"Each split may answer {allowed} over its lifetime, this and other studies together; this one asks up to "
+        f"Over its lifetime a split may answer {allowed}, in this and other studies together. This study asks up to "
         f"{planned['validation']} of validation and {planned['test']} of test. An exact question is a prompt's score, "
         "or two prompts compared. With about as many as a split has cases, whoever asks can work out single cases."
     )

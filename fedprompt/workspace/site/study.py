@@ -177,12 +177,16 @@ def _file(site: EnrolledSite, digest: str) -> Path:
 
 def _described(study: Study, source: Source, width: int, model: str | None, refused: str | None) -> StudyShown:
     update = 0 if study.soft is None else study.soft.tokens * width * BYTES_A_NUMBER[study.rounds.update]
-    leaves = ["how many cases each split and each label has", "sums and counts of each template's score on validation"]
+    leaves = [
+        "how many cases each split and each label has",
+        "sums and counts of each template's score on validation, a confusion matrix and calibration bins among them",
+    ]
     if study.soft is not None:
         wide = width or "the model's width"
         leaves += [
             f"each round, an update of {study.soft.tokens} x {wide} numbers ({study.rounds.update})",
-            "each round, the new prompt's score on validation",
+            "each round, the new prompt's score on validation"
+            + (", a confusion matrix and calibration bins among it" if study.privacy.details == "all" else ""),
         ]
     if study.rounds.groups is not None:
         leaves.append(f"the same in {study.rounds.groups.rounds} more rounds of the group that this site is put into")
