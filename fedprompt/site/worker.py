@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 class Worker:
     """One site's worker for one accepted study; ``side`` is what its verbs work with.
 
-    ``bounded``: whether its cases' lifetime count of exact questions stops an answer; it is counted in any case. Not so
-    where whoever asks holds the cases.
+    ``bounded``: whether its cases' lifetime count of exact questions stops an answer, and whether the study's
+    ``details`` hold; it is counted in any case. Not so where whoever asks holds the cases.
     """
 
     def __init__(
