@@ -1,4 +1,4 @@
-"""``fedprompt assets``: the default model, the encoder and the demo's text."""
+"""``fedprompt assets``: the default model, the encoder and the demo's texts."""
 
 import typer
 
@@ -8,7 +8,7 @@ from fedprompt.cli.telling import Teller
 
 __all__ = ["app", "list_", "pull"]
 
-app = typer.Typer(help="The default model, the encoder and the demo's text.", no_args_is_help=True)
+app = typer.Typer(help="The default model, the encoder and the demo's texts.", no_args_is_help=True)
 
 
 @app.command()
@@ -37,6 +37,6 @@ def list_(home: Home = None, json: Json = False) -> None:
         emit({"assets": found})
     else:
         table(
-            ("asset", "what", "licence", "state"),
-            [(a.name, a.what, a.licence, "ready" if a.ready else "absent") for a in found],
+            ("asset", "what", "licence", "MB", "state"),
+            [(a.name, a.what, a.licence, f"{a.bytes / 1e6:.0f}", "ready" if a.ready else "absent") for a in found],
         )

@@ -32,7 +32,7 @@ def draw_empty(start: Callable[[], None], *, assets_ready: bool) -> None:
     grid = st.grid(2, min_column_width=340, gap="medium")
     with grid.container(border=True, height="stretch", key="overview_empty"):
         st.header("See it run")
-        first = "" if assets_ready else "It first fetches a small language model and the texts (about 100 MB, once). "
+        first = "" if assets_ready else "It first fetches a small language model and the texts (about 210 MB, once). "
         st.markdown(
             "The demo sets up a federation of four sites on this machine, each with its own kind of text: "
             f"tweets, movie reviews, product reviews and editorials. {first}It then takes some minutes, and you can "

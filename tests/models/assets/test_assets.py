@@ -228,7 +228,7 @@ def test_a_home_without_assets_says_how_to_fetch_them(tmp_path: Path) -> None:
     with pytest.raises(AssetError, match="'vader-text'", check=coded("assets-not-ready")):
         asset_folder(tmp_path, "vader-text")
     assert not assets_ready(Home(tmp_path))
-    assert [row.ready for row in list_assets(Home(tmp_path))] == [False, False, False]
+    assert [row.ready for row in list_assets(Home(tmp_path))] == [False] * 4
 
 
 def test_the_registry_holds_the_default_model_the_encoder_and_the_text() -> None:
@@ -236,6 +236,7 @@ def test_the_registry_holds_the_default_model_the_encoder_and_the_text() -> None
         "smollm2-135m-instruct": "models",
         "all-minilm-l6-v2": "encoders",
         "vader-text": "text",
+        "trec-questions": "text",
     }
     assert MODELS == ("smollm2-135m-instruct",)
 
