@@ -1,0 +1,216 @@
+"""What shared prompts are worth by how many labelled cases a site has: right answers alone and with them, in a picture.
+
+Invariant: the two lines are of the same sites, and the band is the interval of their difference, so that where it lies
+above the line of "alone" a gain can be told from chance.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from app.display.palette import PER_CENT, finished, palette
+from app.display.plain import percent, points
+
+__all__ = ["ALONE", "SHARED", "cases", "draw_curve", "nearest", "said_curve", "said_needed"]
+
+ALONE, SHARED = "alone", "with shared prompts"
+KNEE = 4.0  # cases; up to about here the axis is even, beyond it is logarithmic, so that 0 has its place
+LEAST_SPAN = 0.1
+
+
+class _Point(Protocol):
+    """What donors measured with ``n`` labelled cases: mean shares of right answers, and their difference.
+
+    ``low`` and ``high`` are the 95 % interval of ``gain``, None from fewer than two sites; ``worst`` is the least gain
+    of a site; ``needed`` is how many cases reach ``shared`` alone, None beyond what was measured.
+    """
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def sites(self) -> int: ...
+    @property
+    def alone(self) -> float: ...
+    @property
+    def shared(self) -> float: ...
+    @property
+    def gain(self) -> float: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+    @property
+    def worst(self) -> float: ...
+    @property
+    def needed(self) -> float | None: ...
+
+
+def nearest(curve: Sequence[_Point], n: int) -> _Point | None:
+    """Return the point that says most of ``n`` cases: the nearest by ratio; no case is like no other number."""
+    known = [point for point in curve if (point.n == 0) == (n == 0)]
+    return min(known, key=lambda point: max(point.n, n) / max(1, min(point.n, n)), default=None)
+
+
+def draw_curve(curve: Sequence[_Point], *, here: int | None = None, height: int = 270) -> None:
+    """Draw both lines over the number of labelled cases, and the numbers behind them.
+
+    Args:
+        curve: rising by ``n``.
+        here: how many cases the visitor has; marked, with what as much would take alone.
+    """
+    if not curve:
+        st.caption("Nobody measured yet what these prompts are worth at sites that were not part of tuning them.")
+        return
+    st.altair_chart(
+        finished(alt.layer(*_layers(curve, here)).properties(height=height)), alt="; ".join(said_curve(curve))
+    )
+    if here is not None and (told := said_needed(curve, here)):
+        st.markdown(told)
+    sites = max(point.sites for point in curve)
+    band = (
+        " The band is the 95 % interval of the gain: where all of it lies above the dashed line, the gain can be told "
+        "from chance."
+    )
+    st.caption(
+        f"Mean of {sites} site{'' if sites == 1 else 's'}, each measured with prompts that it had no part in."
+        + (band if _told(curve) else "")
+    )
+    with st.expander("The numbers", icon=":material/table_rows:"):
+        st.table(_table(curve), border="horizontal", hide_index=True)
+
+
+def said_curve(curve: Sequence[_Point]) -> list[str]:
+    """Return the picture in words, a part for each point."""
+    return [
+        f"{cases(point.n)}: {percent(point.alone)} right alone, {percent(point.shared)} with shared prompts"
+        for point in curve
+    ]
+
+
+def said_needed(curve: Sequence[_Point], here: int) -> str | None:
+    """Return how many cases would be needed alone to get as much right, None where that is not known."""
+    at = nearest(curve, here)
+    if at is None or at.needed is None or at.needed <= at.n:
+        return None
+    has = "no labelled case" if at.n == 0 else "1 labelled case" if at.n == 1 else f"{at.n:,} labelled cases"
+    return (
+        f"With {has} and shared prompts a site gets as much right as with about {at.needed:,.0f} alone (dotted line)."
+    )
+
+
+def _layers(curve: Sequence[_Point], here: int | None) -> list[alt.Chart]:
+    colours = palette()
+    at = None if here is None else nearest(curve, here)
+    x, y = _x(curve, here, at), _y(curve)
+    kinds = [SHARED, ALONE]
+    legend = alt.Legend(orient="top", title=None, labelLimit=260, symbolSize=110, symbolStrokeWidth=0, offset=18)
+    rows = [
+        {"n": point.n, "of": of, "right": getattr(point, name), "sites": point.sites}
+        for point in curve
+        for of, name in ((ALONE, "alone"), (SHARED, "shared"))
+    ]
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        x=x,
+        y=y,
+        color=alt.Color(
+            "of:N",
+            sort=kinds,
+            scale=alt.Scale(domain=kinds, range=[colours.together, colours.muted]),
+            legend=legend,
+        ),
+        tooltip=[
+            alt.Tooltip("of:N", title="how"),
+            alt.Tooltip("n:Q", title="labelled cases"),
+            alt.Tooltip("right:Q", title="right", format=".1%"),
+            alt.Tooltip("sites:Q"),
+        ],
+    )
+    dash = alt.Scale(domain=kinds, range=[[1, 0], [6, 4]])
+    shape = alt.Scale(domain=kinds, range=["circle", "square"])
+    told = _told(curve)
+    band = pd.DataFrame([{"n": p.n, "low": p.alone + low, "high": p.alone + high} for p, low, high in told])
+    layers = [
+        base.mark_line(strokeWidth=2.5).encode(strokeDash=alt.StrokeDash("of:N", scale=dash, legend=None)),
+        base.mark_point(filled=True, size=70, opacity=1).encode(shape=alt.Shape("of:N", scale=shape, legend=legend)),
+    ]
+    if told:
+        area = alt.Chart(band).mark_area(color=colours.together, opacity=0.14)
+        layers.insert(0, area.encode(x=x, y=alt.Y("low:Q", scale=y["scale"]), y2="high:Q"))
+    return layers if here is None else [*layers, *_here(here, at, x, y)]
+
+
+def _x(curve: Sequence[_Point], here: int | None, at: _Point | None) -> alt.X:
+    values = {point.n for point in curve}
+    if at is not None and at.needed is not None:
+        values.add(round(at.needed))
+    most = max(*values, here or 0, KNEE)
+    return alt.X(
+        "n:Q",
+        title="labelled cases of a site",
+        scale=alt.Scale(type="symlog", constant=KNEE, domain=[min(values) - 0.3, 1.08 * most], nice=False),
+        axis=alt.Axis(values=sorted(values), grid=False, format="d", labelOverlap=True),
+    )
+
+
+def _y(curve: Sequence[_Point]) -> alt.Y:
+    ends = [value for point in curve for value in (point.alone, point.shared)]
+    ends += [point.alone + value for point, low, high in _told(curve) for value in (low, high)]
+    low, high = max(0.0, min(ends) - 0.03), min(1.0, max(ends) + 0.03)
+    scale = alt.Scale(domain=[low, max(high, low + LEAST_SPAN)], clamp=True, nice=False)
+    return alt.Y("right:Q", title="right answers", scale=scale, axis=alt.Axis(labelExpr=PER_CENT, tickCount=5))
+
+
+def _told(curve: Sequence[_Point]) -> list[tuple[_Point, float, float]]:
+    """Return the points that have an interval, each with it."""
+    return [(p, p.low, p.high) for p in curve if p.low is not None and p.high is not None]
+
+
+def _here(here: int, at: _Point | None, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Return the line at the visitor's cases, and the way to as many as would be needed alone."""
+    colours = palette()
+    mark = alt.Chart(pd.DataFrame([{"n": here, "said": f"you: {cases(here)}"}])).encode(x=x)
+    said = mark.mark_text(color=colours.ink, fontSize=12, align="left" if here == 0 else "center", dy=-9)
+    layers = [
+        mark.mark_rule(color=colours.ink, strokeWidth=1, strokeDash=[2, 3]),
+        said.encode(y=alt.value(0), text="said:N"),
+    ]
+    if at is not None and at.needed is not None and at.needed > at.n:
+        way = alt.Chart(pd.DataFrame([{"n": at.n, "to": at.needed, "right": at.shared}])).encode(y=y)
+        end = way.mark_point(shape="square", size=110, strokeWidth=2, filled=False, color=colours.ink)
+        layers += [
+            way.mark_rule(color=colours.ink, strokeWidth=1.2, strokeDash=[2, 3]).encode(x=x, x2="to:Q"),
+            end.encode(x=alt.X("to:Q", scale=x["scale"])),
+        ]
+    return layers
+
+
+def _table(curve: Sequence[_Point]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "Labelled cases": f"{point.n:,}",
+                "Sites": point.sites,
+                "Alone": percent(point.alone),
+                "With shared prompts": percent(point.shared),
+                "Gain, points": _gain(point),
+                "Worst site": points(100 * point.worst),
+                "As much alone takes": "not known" if point.needed is None else f"{point.needed:,.0f} cases",
+            }
+            for point in curve
+        ]
+    )
+
+
+def _gain(point: _Point) -> str:
+    told = points(100 * point.gain)
+    if point.low is None or point.high is None:
+        return told
+    return f"{told} ({points(100 * point.low)} to {points(100 * point.high)})"
+
+
+def cases(n: int) -> str:
+    """Return how many cases in words."""
+    return "no case" if n == 0 else "1 case" if n == 1 else f"{n:,} cases"

@@ -1,0 +1,93 @@
+"""The picture of what shared prompts are worth by how many labelled cases a site has."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.panels.scores.curve import nearest, said_curve, said_needed
+
+
+@dataclass(frozen=True)
+class Measured:
+    n: int
+    alone: float
+    shared: float
+    low: float | None = None
+    high: float | None = None
+    needed: float | None = None
+    sites: int = 8
+    worst: float = 0.0
+
+    @property
+    def gain(self) -> float:
+        return self.shared - self.alone
+
+
+CURVE = (
+    Measured(0, 0.40, 0.65, 0.2, 0.3, 14),
+    Measured(4, 0.50, 0.68),
+    Measured(16, 0.63, 0.75, 0.08, 0.16, 90),
+    Measured(64, 0.73, 0.76, -0.01, 0.07),
+)
+
+
+@pytest.mark.parametrize(
+    ("n", "measured"),
+    [
+        (0, 0),
+        (1, 4),  # no case is like no other number
+        (7, 4),  # 7 : 4 is less than 16 : 7
+        (9, 16),
+        (20, 16),
+        (5_000, 64),
+    ],
+)
+def test_a_number_of_cases_is_told_by_the_nearest_that_was_measured(n: int, measured: int) -> None:
+    found = nearest(CURVE, n)
+    assert found is not None and found.n == measured
+
+
+def test_without_a_measured_number_nothing_is_told() -> None:
+    assert nearest((), 16) is None
+    assert nearest(CURVE[1:], 0) is None and nearest(CURVE[:1], 16) is None
+    assert said_needed(CURVE, 64) is None and said_needed(CURVE, 4) is None
+
+
+def test_how_many_cases_as_much_would_take_alone_is_told_where_it_is_known() -> None:
+    assert "about 90 alone" in str(said_needed(CURVE, 20)) and "16 labelled cases" in str(said_needed(CURVE, 20))
+    assert "about 14 alone" in str(said_needed(CURVE, 0))
+
+
+def test_the_picture_is_told_in_words_and_its_numbers_stand_in_a_table() -> None:
+    def page() -> None:
+        from app.panels.scores.curve import draw_curve
+        from tests.pages.test_curve import CURVE
+
+        draw_curve(CURVE, here=20)
+
+    at = AppTest.from_function(page, default_timeout=30).run()
+    assert not at.exception
+    (chart,) = at.get("vega_lite_chart")
+    spec = json.loads(chart.proto.spec)
+    domains = {json.dumps(layer["encoding"]["x"]["scale"]["domain"]) for layer in spec["layer"]}
+    assert domains == {"[-0.3, 97.2]"}  # to the 90 cases that as much takes alone, and a little further
+    assert (
+        said_curve(CURVE)[2]
+        == "16 cases: 63.0\N{NO-BREAK SPACE}% right alone, 75.0\N{NO-BREAK SPACE}% with shared prompts"
+    )
+    table = at.table[0].value
+    assert list(table["Labelled cases"]) == ["0", "4", "16", "64"]
+    assert list(table["Gain, points"])[1:3] == ["+18.0", "+12.0 (+8.0 to +16.0)"]
+    assert list(table["As much alone takes"]) == ["14 cases", "not known", "90 cases", "not known"]
+
+
+def test_without_a_measurement_it_says_so_and_draws_nothing() -> None:
+    def page() -> None:
+        from app.panels.scores.curve import draw_curve
+
+        draw_curve(())
+
+    at = AppTest.from_function(page, default_timeout=30).run()
+    assert len(at.caption) == 1 and not at.get("vega_lite_chart")
