@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Select, delete, func, select
 
 from fedprompt.bank.database import Database
-from fedprompt.bank.schema import APPEND_ONLY, metadata
+from fedprompt.bank.schema import APPEND_ONLY, adapted, metadata
 from fedprompt.bank.sqlite import SQLiteFile
 from fedprompt.errors import BankError
 
@@ -55,8 +56,13 @@ def new_file(destination: Path) -> Iterator[Path]:
             temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
 
 
-def copy_to_file(source: Database, path: Path) -> None:
+def copy_to_file(source: Database, path: Path, private: "Select[Any]") -> None:
     """Write one state of a bank to an empty file.
+
+    Args:
+        source: the bank.
+        path: the file.
+        private: the rows of the table ``adapted`` that go with it; nothing of the others is left in the file.
 
     Raises:
         BankError: the bank cannot be read, or the file cannot be written.
@@ -66,12 +72,13 @@ def copy_to_file(source: Database, path: Path) -> None:
         try:
             with closing(source.place.connect()) as there, closing(sqlite3.connect(path)) as here:
                 there.backup(here)
+            _leave_out(target, private)
         except sqlite3.Error as error:
             raise _not_copied(target.failure(error)) from error
     else:
         made = Database(target)
         try:
-            _copy_rows(source, made)
+            _copy_rows(source, made, private)
         finally:
             made.close()
     _one_file(path)
@@ -126,13 +133,28 @@ def kept_aside(path: Path) -> Path:
     return path.with_name(f"bank-before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.db")
 
 
-def _copy_rows(source: Database, target: Database) -> None:
+def _leave_out(copy: SQLiteFile, private: "Select[Any]") -> None:
+    """Take the other adapted prompts out of a copy of a file; their bytes are overwritten."""
+    kept = str(private.with_only_columns(adapted.c.number).compile(compile_kwargs={"literal_binds": True}))
+    with closing(sqlite3.connect(copy.path)) as connection:
+        connection.execute("PRAGMA secure_delete=ON")
+        triggers = connection.execute(f"{TRIGGERS} AND tbl_name = 'adapted'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute(f"DELETE FROM adapted WHERE number NOT IN ({kept})")  # noqa: S608 - our own statement
+        for _, statement in triggers:
+            connection.execute(statement)
+        connection.commit()
+
+
+def _copy_rows(source: Database, target: Database, private: "Select[Any] | None" = None) -> None:
     with source.read() as there, target.write() as here, _changeable(here):
         for table in reversed(metadata.sorted_tables):
             here.execute(delete(table))
         for table in metadata.sorted_tables:
             key = table.c.number if "number" in table.c else next(iter(table.primary_key.columns))
-            found = there.execute(select(table).order_by(key), execution_options={"yield_per": BATCH})
+            chosen = private if table is adapted and private is not None else select(table)
+            found = there.execute(chosen.order_by(key), execution_options={"yield_per": BATCH})
             for rows in found.partitions(BATCH):
                 here.execute(table.insert(), [dict(row._mapping) for row in rows])
             if here.dialect.name == "postgresql" and "number" in table.c:

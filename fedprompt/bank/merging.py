@@ -4,15 +4,17 @@ What is here stays; rows come in batches, each a transaction, in an order in whi
 there already. So others write on meanwhile, and a merge that was broken off is a bank, and is finished by another one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
+from fedprompt.bank.adapted import rows_named
 from fedprompt.bank.database import Database
 from fedprompt.bank.inserting import insert_once
 from fedprompt.bank.schema import (
     about,
+    adapted,
     comparisons,
     events,
     likenesses,
@@ -28,6 +30,7 @@ from fedprompt.bank.schema import (
 from fedprompt.bank.scores import add_scores
 from fedprompt.bank.sites import identities, label_for
 from fedprompt.bank.standings import describe, mark
+from fedprompt.bank.tags import stands_for
 from fedprompt.bank.texts import from_json
 from fedprompt.bank.wording import index_words
 from fedprompt.errors import BankError
@@ -39,8 +42,8 @@ ORDER = (studies, prompts, likenesses, records, runs, results, stages, rounds, s
 BY_SITE = (scores, comparisons)
 
 
-def merge_banks(target: Database, source: Database) -> dict[str, int]:
-    """Return table -> how many rows came.
+def merge_banks(target: Database, source: Database, private: Sequence[str] = ()) -> dict[str, int]:
+    """Return table -> how many rows came; ``private`` names the adapted prompts that are taken over.
 
     Raises:
         BankError: the two call different runs by one id, or this bank cannot be written; nothing was changed.
@@ -52,6 +55,7 @@ def merge_banks(target: Database, source: Database) -> dict[str, int]:
         with target.write() as here:
             labels = {label: label_for(here, _name(label), identity) for label, identity in named.items()}
         added = {table.name: _merge(target, there, table, labels, bank) for table in ORDER}
+    added[adapted.name] = _merge_adapted(target, source, private)
     del added["likenesses"]  # they come with their prompts
     return added
 
@@ -75,6 +79,19 @@ def _merge(target: Database, there: Connection, table: Table, labels: Mapping[st
                     index_words(here, came)
                     describe(here, came)
     return count
+
+
+def _merge_adapted(target: Database, source: Database, names: Sequence[str]) -> int:
+    with source.read() as there:
+        rows = [
+            _row(row._mapping, adapted, {}, "") for row in there.execute(rows_named(names).order_by(adapted.c.name))
+        ]
+    with target.write() as here:
+        taken = set(here.execute(select(adapted.c.name)).scalars())
+        new = [row for row in rows if row["name"] not in taken and stands_for(here, row["name"]) is None]
+        if new:
+            here.execute(adapted.insert(), new)
+    return len(new)
 
 
 def _merge_scores(here: Connection, rows: list[dict[str, Any]]) -> int:

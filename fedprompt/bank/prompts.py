@@ -18,13 +18,13 @@ from fedprompt.bank.likeness import likeness_keys, prompt_text
 from fedprompt.bank.rows import JSON, PromptPage, PromptRow
 from fedprompt.bank.schema import likenesses, prompts, records, studies
 from fedprompt.bank.standings import describe
-from fedprompt.bank.tags import tagged
+from fedprompt.bank.tags import adapted_instead, tagged
 from fedprompt.bank.texts import from_blob, from_json, from_time, now, plain, to_blob, to_json
 from fedprompt.bank.wording import index_words
 from fedprompt.errors import BankError, FedPromptError
 from fedprompt.prompts.prompt import Prompt
 
-__all__ = ["PromptShelf", "likeness", "rebuild", "resolve"]
+__all__ = ["PromptShelf", "check_study", "likeness", "rebuild", "resolve"]
 
 _ID = re.compile(r"(?:p1:)?([0-9a-f]{0,32})")
 SHORTEST_PREFIX = 4
@@ -94,13 +94,7 @@ class PromptShelf:
         if not batch:
             return ()
         with self._database.write() as connection:
-            if study is not None:
-                known = select(studies.c.number).where(studies.c.digest == study)
-                if connection.execute(known).first() is None:
-                    raise BankError(
-                        f"a prompt cannot be kept: the bank holds no study {study}; record it first",
-                        code="no-such-study",
-                    )
+            check_study(connection, study, "a prompt")
             connection.execute(insert_once(connection, prompts), contents)
             connection.execute(insert_once(connection, records), comings)
             connection.execute(insert_once(connection, likenesses), [row for one, _ in batch for row in likeness(one)])
@@ -263,6 +257,20 @@ class PromptShelf:
             return _rows(connection, wanted, limit, offset, newest)
 
 
+def check_study(connection: Connection, study: str | None, what: str) -> None:
+    """Refuse a study that the bank does not hold; ``what`` was to be kept for it.
+
+    Raises:
+        BankError: it is not there.
+    """
+    if study is not None:
+        known = select(studies.c.number).where(studies.c.digest == study)
+        if connection.execute(known).first() is None:
+            raise BankError(
+                f"{what} cannot be kept: the bank holds no study {study}; record it first", code="no-such-study"
+            )
+
+
 def rebuild(name: str, body: str, blob: bytes | None, id: str) -> Prompt:
     """Return a prompt from its columns.
 
@@ -326,6 +334,8 @@ def resolve(connection: Connection, reference: str) -> str:
     """
     if "@" in reference:
         return tagged(connection, reference)
+    if reference.strip().startswith("a1:"):
+        raise adapted_instead(reference.strip())
     match = _ID.fullmatch(reference.strip())
     if match is None or len(match[1]) < SHORTEST_PREFIX:
         raise BankError(

@@ -14,6 +14,7 @@ from fedprompt.study.score import Comparison, Score
 
 __all__ = [
     "JSON",
+    "AdaptedRow",
     "ComparisonRow",
     "EventRow",
     "Indexable",
@@ -63,6 +64,24 @@ class PromptRow:
     parents: tuple[str, ...]
     model: str | None
     notes: Mapping[str, JSON]
+    created: datetime
+
+
+@dataclass(frozen=True)
+class AdaptedRow:
+    """An adapted prompt: the ids of its ``members``, a weight for each, and a bias for each label.
+
+    ``about`` says what it was learnt from: how many cases, which pack, which settings.
+    """
+
+    id: str
+    name: str
+    study: str | None
+    members: tuple[str, ...]
+    weights: tuple[float, ...]
+    labels: tuple[str, ...]
+    bias: tuple[float, ...]
+    about: Mapping[str, JSON]
     created: datetime
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "FACTS",
     "HEAD",
     "about",
+    "adapted",
     "boards",
     "comparisons",
     "entries",
@@ -37,7 +38,7 @@ __all__ = [
     "words",
 ]
 
-HEAD = "0003"
+HEAD = "0004"
 APPEND_ONLY = (
     "studies",
     "prompts",
@@ -51,6 +52,7 @@ APPEND_ONLY = (
     "about",
     "sites",
     "events",
+    "adapted",
 )
 DERIVED = ("boards", "entries", "scored", "marks", "standings", "likenesses", "words")
 
@@ -215,6 +217,21 @@ events = Table(
     Column("via", Text),
     Index("events_prompt", "prompt"),
     Index("events_kind", "kind"),
+)
+
+# Prompts that were adapted to this home's own cases. What a name stands for is its newest row; ``body`` names the
+# members, which are prompts.
+adapted = Table(
+    "adapted",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("study", Text, ForeignKey("studies.digest")),
+    Column("body", Text, nullable=False),
+    Column("created", Text, nullable=False),
+    Index("adapted_id", "id"),
+    Index("adapted_name", "name"),
 )
 
 # Short numbers for what the ranking is of: a study's split, and a prompt, in the order of their first scores. Ids are

@@ -6,6 +6,7 @@ several processes and threads at a time.
 
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from typing import Self
 
 from sqlalchemy import Connection, delete, func, literal, select
 
+from fedprompt.bank.adapted import EVERY, AdaptedShelf, rows_named
 from fedprompt.bank.copies import copy_to_file, kept_aside, new_file, replace_rows, working_copy
 from fedprompt.bank.database import Database
 from fedprompt.bank.finding import FindingShelf
@@ -21,11 +23,12 @@ from fedprompt.bank.jobs import JobShelf
 from fedprompt.bank.leaders import LeaderShelf
 from fedprompt.bank.merging import merge_banks
 from fedprompt.bank.postgres import postgres_at
-from fedprompt.bank.prompts import PromptShelf, likeness, rebuild
+from fedprompt.bank.prompts import likeness, rebuild
 from fedprompt.bank.rows import Problem
 from fedprompt.bank.runs import RunShelf
 from fedprompt.bank.schema import (
     about,
+    adapted,
     comparisons,
     events,
     jobs,
@@ -57,10 +60,20 @@ _log = logging.getLogger(__name__)
 # Raise it when the rule behind a derived table changes: banks are then derived anew when they are opened.
 DERIVED_BY = "derived:2"
 BATCH, MANY, SECONDS = 500, 20_000, 5.0
-NUMBERED = (studies, prompts, records, runs, stages, scores, comparisons, events, jobs)
+NUMBERED = (studies, prompts, records, runs, stages, scores, comparisons, events, jobs, adapted)
 
 
-class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, TagShelf, SiteShelf, LeaderShelf, FindingShelf, JobShelf):
+class Bank(
+    StudyShelf,
+    AdaptedShelf,
+    ScoreShelf,
+    RunShelf,
+    TagShelf,
+    SiteShelf,
+    LeaderShelf,
+    FindingShelf,
+    JobShelf,
+):
     """All shelves on one database."""
 
     def __init__(self, database: Database) -> None:
@@ -140,17 +153,25 @@ class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, TagShelf, SiteShelf, L
         with self._database.write() as connection:
             self._fill(connection)
 
-    def backup(self, destination: Path) -> None:
+    def backup(self, destination: Path, *, adapted: Sequence[str] = ()) -> None:
         """Write a copy of the bank, one state of it, while others go on writing. It is an SQLite bank in one file.
 
+        Args:
+            destination: the file.
+            adapted: names of the adapted prompts that go with it, or ``EVERY``; others are left out, since they were
+                learnt from this home's own labels.
+
         Raises:
-            BankError: there is such a file already, or it cannot be written.
+            BankError: there is such a file already, or it cannot be written; or no adapted prompt has such a name.
         """
+        named = self._named(adapted)
         with new_file(destination) as temporary:
-            copy_to_file(self._database, temporary)
+            copy_to_file(self._database, temporary, rows_named(named))
 
     def restore(self, source: Path) -> Path:
         """Put a backup in this bank's place, in one transaction; return the backup of what was there until now.
+
+        That holds every adapted prompt: those that the restored backup lacks come back with a merge.
 
         Raises:
             BankError: the file is no bank, is of a newer schema, or does not agree with itself; nothing is changed.
@@ -158,14 +179,19 @@ class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, TagShelf, SiteShelf, L
         with working_copy(source) as copy, type(self)(copy) as found:
             found.check(source)
             kept = kept_aside(source if self.path is None else self.path)
-            self.backup(kept)
+            self.backup(kept, adapted=(EVERY,))
             replace_rows(self._database, copy)
         return kept
 
-    def merge(self, source: Path) -> dict[str, int]:
+    def merge(self, source: Path, *, adapted: Sequence[str] = ()) -> dict[str, int]:
         """Take over what another bank holds and this one does not; return how many rows of each kind came.
 
         What is here stays as it is. Whoever breaks a merge off may run it again.
+
+        Args:
+            source: the other bank's file.
+            adapted: names of the adapted prompts that are taken over too, or ``EVERY``; a name that one has here, or
+                that is a tag here, stays what it is.
 
         Raises:
             BankError: the file is no bank, is of a newer schema, does not agree with itself, or calls another run by
@@ -173,7 +199,7 @@ class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, TagShelf, SiteShelf, L
         """
         with working_copy(source) as copy, type(self)(copy) as found:
             found.check(source)
-            return merge_banks(self._database, copy)
+            return merge_banks(self._database, copy, found._named(adapted))
 
     def check(self, shown: Path) -> None:
         """Refuse a bank that does not agree with itself.
@@ -189,6 +215,10 @@ class Bank(StudyShelf, PromptShelf, ScoreShelf, RunShelf, TagShelf, SiteShelf, L
                 f"{shown} does not agree with itself in {more} places ({first.where}: {first.what}); refused",
                 code="bank-disagrees",
             )
+
+    def _named(self, adapted: Sequence[str]) -> list[str]:
+        """Return the names of these adapted prompts, and ``EVERY`` as it is."""
+        return [one if one == EVERY else self.adapted_row(one).name for one in adapted]
 
     def __enter__(self) -> Self:
         return self

@@ -20,7 +20,7 @@ from fedprompt.bank.database import Database
 from fedprompt.bank.inserting import insert_once
 from fedprompt.bank.removed import REMOVED
 from fedprompt.bank.rows import JSON, EventRow, TagRow
-from fedprompt.bank.schema import events, prompts
+from fedprompt.bank.schema import adapted, events, prompts
 from fedprompt.bank.texts import from_json, from_time, now, plain, to_json
 from fedprompt.errors import BankError, did_you_mean
 from fedprompt.prompts.ids import canonical_json, content_id
@@ -31,10 +31,12 @@ __all__ = [
     "SAID_OF_TAGS",
     "SIGNED",
     "TagShelf",
+    "adapted_instead",
     "event_content",
     "prompts_tagged",
     "retired_prompts",
     "split_tag",
+    "stands_for",
     "tag_body",
     "tagged",
 ]
@@ -64,7 +66,8 @@ class TagShelf:
             signer: the home's key.
 
         Raises:
-            BankError: no such kind or prompt, or a body that is not JSON or too long.
+            BankError: no such kind or prompt, a body that is not JSON or too long, or a tag that is the name of an
+                adapted prompt.
         """
         if kind not in EVENTS:
             raise BankError(
@@ -91,6 +94,12 @@ class TagShelf:
                 raise BankError(
                     f"the bank holds no prompt {prompt}; 'fedprompt bank list' shows what it holds",
                     code="no-such-prompt",
+                )
+            if kind == "tag" and _is_adapted(connection, f"{body['name']}@{body['tag']}"):
+                raise BankError(
+                    f"'{body['name']}@{body['tag']}' is the name of an adapted prompt, and one name stands for one "
+                    "thing; choose another tag",
+                    code="name-taken",
                 )
             connection.execute(insert_once(connection, events).values(row))
             found = connection.execute(select(events).where(events.c.id == row["id"])).one()
@@ -176,13 +185,38 @@ def tagged(connection: Connection, text: str) -> str:
     """Return the id of the prompt that ``name@tag`` stands for.
 
     Raises:
-        BankError: it stands for none.
+        BankError: it stands for none, or for an adapted prompt where one prompt is wanted.
+    """
+    name, tag = split_tag(text)
+    if _is_adapted(connection, f"{name}@{tag}"):
+        raise adapted_instead(f"{name}@{tag}")
+    if (found := stands_for(connection, text)) is None:
+        raise BankError(f"no prompt is tagged {name}@{tag}; 'fedprompt bank tags' shows the tags", code="no-such-tag")
+    return found
+
+
+def stands_for(connection: Connection, text: str) -> str | None:
+    """Return the id of the prompt that is tagged ``name@tag``, None where none is.
+
+    Raises:
+        BankError: it is not of that form.
     """
     name, tag = split_tag(text)
     found = connection.execute(_in_force(("tag", "untag"), _named(), _named() == _ending(name, tag))).first()
-    if found is None or found.kind != "tag":
-        raise BankError(f"no prompt is tagged {name}@{tag}; 'fedprompt bank tags' shows the tags", code="no-such-tag")
-    return str(found.prompt)
+    return None if found is None or found.kind != "tag" else str(found.prompt)
+
+
+def adapted_instead(reference: str) -> BankError:
+    """Return the error for an adapted prompt where a single one is wanted."""
+    return BankError(
+        f"'{reference}' is an adapted prompt, which asks several prompts side by side, and a single prompt is wanted "
+        "here; give the id of one, as 'fedprompt bank list' shows them",
+        code="adapted-prompt",
+    )
+
+
+def _is_adapted(connection: Connection, name: str) -> bool:
+    return connection.execute(select(adapted.c.number).where(adapted.c.name == name).limit(1)).first() is not None
 
 
 def retired_prompts(*wanted: Any) -> "Select[Any]":

@@ -13,11 +13,13 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, Select, Table, func, select
 
+from fedprompt.bank.adapted import read_body
 from fedprompt.bank.database import Database
 from fedprompt.bank.likeness import likeness_keys, prompt_text
 from fedprompt.bank.prompts import rebuild
 from fedprompt.bank.rows import Problem
 from fedprompt.bank.schema import (
+    adapted,
     comparisons,
     events,
     jobs,
@@ -59,7 +61,7 @@ _JSON_COLUMNS = (
 
 
 def find_problems(database: Database) -> tuple[Problem, ...]:
-    """Return what is wrong: in the file, in references, studies, prompts, events, scores, comparisons and JSON."""
+    """Return what is wrong: in the file, in references, studies, prompts, events, scores, adapted prompts and JSON."""
     with ThreadPoolExecutor(1, "verify") as beside:
         # One long call into SQLite, which lets go of the interpreter: the rest is read meanwhile.
         damages = beside.submit(_damages, database)
@@ -71,6 +73,7 @@ def find_problems(database: Database) -> tuple[Problem, ...]:
                 *_events(connection),
                 *find_score_problems(connection),
                 *_comparisons(connection),
+                *_adapted(connection),
                 *_json(connection),
             ]
     return (*damages.result(), *found)
@@ -176,6 +179,19 @@ def _comparisons(connection: Connection) -> Iterator[Problem]:
             continue
         if [getattr(value, key) for key in keys] != known:
             yield Problem(where, "its content is about another prompt or split")
+
+
+def _adapted(connection: Connection) -> Iterator[Problem]:
+    for row in _stream(connection, select(adapted)):
+        where = f"adapted row {row.number} ('{row.name}')"
+        try:
+            members = read_body(row.id, row.body).members
+        except BankError as error:
+            yield Problem(where, str(error))
+            continue
+        held = set(connection.execute(select(prompts.c.id).where(prompts.c.id.in_(members))).scalars())
+        if missing := [id for id in members if id not in held]:
+            yield Problem(where, f"its member {missing[0]} is not in prompts")
 
 
 def _json(connection: Connection) -> Iterator[Problem]:

@@ -10,9 +10,17 @@ from fedprompt.cli.showing import emit, line
 
 __all__ = ["backup", "merge", "restore"]
 
+Adapted = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--adapted", help="An adapted prompt that goes with it, such as questions@home, or 'all'; repeatable."
+    ),
+]
+
 
 def backup(
     file: Annotated[Path, typer.Argument(help="The file to write; never over one that is there.")],
+    adapted: Adapted = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -20,12 +28,17 @@ def backup(
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
-        ws.bank.backup(file.expanduser().absolute())
-        prompts = ws.bank.count_prompts()
+        ws.bank.backup(file.expanduser().absolute(), adapted=adapted or ())
+        prompts, names = ws.bank.count_prompts(), [row.name for row in ws.bank.all_adapted()]
+    left = [] if adapted and "all" in adapted else [name for name in names if name not in (adapted or ())]
     if json:
-        emit({"file": str(file), "prompts": prompts})
+        emit({"file": str(file), "prompts": prompts, "left_out": left})
     else:
         line(f"wrote {file}, a bank of {prompts} prompts")
+        if left:
+            line(
+                f"left out, since they were learnt from your own cases: {', '.join(left)}; --adapted NAME takes one in"
+            )
 
 
 def restore(
@@ -47,6 +60,7 @@ def restore(
 
 def merge(
     other: Annotated[Path, typer.Argument(help="The file of another bank; it stays as it is.")],
+    adapted: Adapted = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -54,7 +68,7 @@ def merge(
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
-        added = ws.bank.merge(other)
+        added = ws.bank.merge(other, adapted=adapted or ())
     if json:
         emit({"file": str(other), "added": added})
     else:

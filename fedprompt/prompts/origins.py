@@ -19,6 +19,7 @@ __all__ = [
     "PLAYGROUND",
     "PUBLISHED",
     "RECOMPUTED",
+    "SHARED",
     "STUDY",
     "TUNED",
     "Origin",
@@ -85,6 +86,9 @@ PLAYGROUND = Origin("playground", "written in the playground", "It was written i
 PUBLISHED = Origin(
     "published", "published by {name}", "It was written at a site, `{name}`, which published it to its federation."
 )
+SHARED = Origin(
+    "shared", "came with a pack", "It came with a pack of shared prompts, to be asked side by side with others of it."
+)
 
 ORIGINS = (
     STUDY,
@@ -98,6 +102,7 @@ ORIGINS = (
     IMPORTED,
     PLAYGROUND,
     PUBLISHED,
+    SHARED,
 )
 _BY_KEY = {one.key: one for one in ORIGINS}
 

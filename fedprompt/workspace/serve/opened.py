@@ -100,7 +100,8 @@ class PromptBank:
         """Return a prompt with its model loaded.
 
         Args:
-            reference: ``name@tag``, an id, or a beginning of one that only one prompt has.
+            reference: ``name@tag``, the name of an adapted prompt such as ``questions@home``, an id, or a beginning of
+                one that only one prompt has.
 
         Raises:
             BankError: none or several are meant, or the bank was closed.
@@ -108,8 +109,8 @@ class PromptBank:
             AssetError: its model was not fetched yet.
         """
         workspace = self._open()
-        if not reference.strip().startswith("p1:"):
-            self._check_tag(reference)
+        if not reference.strip().startswith(("p1:", "a1:")):
+            self._check_name(reference)
         return BankPrompt(local_prompt(workspace, reference))
 
     def close(self) -> None:
@@ -131,8 +132,8 @@ class PromptBank:
             raise BankError("the bank was closed; open it again with fedprompt.open()", code="bank-closed")
         return self._workspace
 
-    def _check_tag(self, reference: str) -> None:
-        known = self.tags()
+    def _check_name(self, reference: str) -> None:
+        known = {**self.tags(), **{row.name: row.id for row in self._open().bank.all_adapted()}}
         if reference in known or reference.count("@") > 1:
             return  # the bank itself says what is wrong with more than one '@'
         name, at, _ = reference.partition("@")

@@ -1,0 +1,139 @@
+"""An adapted prompt: several prompts asked side by side, their answers weighted, and a bias for each label.
+
+Its members' normalised log-probabilities are added by weight, and the bias on top (``adapting/combining.py``). A prompt
+with a bias is an adapted prompt of one member. Weights and bias are learnt from a home's own labels, so it is private
+to that home. Invariant: all members answer among the same labels and run on one model, the weights are a share of one.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from fedprompt.errors import PromptError
+from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.prompts.prompt import Prompt
+
+__all__ = ["LARGEST_BIAS", "MOST_LABELS", "MOST_MEMBERS", "Adapted", "adapted_id", "check_numbers"]
+
+MOST_MEMBERS = 64
+MOST_LABELS = 256
+LARGEST_BIAS = 100.0  # the odds of e^100 to 1: more than any float32 likelihood is moved by
+NEARLY = 1e-6
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """``members`` with a weight each, ``labels`` with a bias each.
+
+    Raises:
+        PromptError: the numbers do not belong to the members and labels, or a member cannot be asked like the others.
+    """
+
+    members: tuple[Prompt, ...]
+    weights: tuple[float, ...]
+    labels: tuple[str, ...]
+    bias: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        # Without the minus of zero, so that equal numbers have equal bytes.
+        object.__setattr__(self, "weights", tuple(float(weight) + 0.0 for weight in self.weights))
+        object.__setattr__(self, "bias", tuple(float(one) + 0.0 for one in self.bias))
+        check_numbers(len(self.members), self.weights, self.labels, self.bias)
+        for member in self.members:
+            if member.template.demonstrations is not None:
+                raise PromptError(
+                    f"prompt '{member.name}' shows a site's own demonstrations, so no other home can ask it; leave it "
+                    "out of the adapted prompt",
+                    code="sites-demonstrations",
+                )
+            member.template.with_words(self.labels)  # refuses a word for what is no label
+        if len({member.id for member in self.members}) != len(self.members):
+            raise PromptError("an adapted prompt names a member twice; name each once", code="named-twice")
+        if len({member.soft.model for member in self.members if member.soft is not None}) > 1:
+            raise PromptError(
+                "the members of an adapted prompt were tuned for different models; take those of one model",
+                code="another-model",
+            )
+
+    @cached_property
+    def id(self) -> str:
+        """Its content id, which the order of the members does not change."""
+        return adapted_id(self.member_ids, self.weights, self.labels, self.bias)
+
+    @property
+    def member_ids(self) -> tuple[str, ...]:
+        """The members' ids, in their order."""
+        return tuple(member.id for member in self.members)
+
+    @property
+    def model(self) -> str | None:
+        """The digest of the model that the members' soft prompts were tuned for; None where none has a soft prompt."""
+        return next((member.soft.model for member in self.members if member.soft is not None), None)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that a case must have, those of the first member first."""
+        return tuple(dict.fromkeys(name for member in self.members for name in member.template.variables))
+
+    def pruned(self, least: float = 0.01) -> "Adapted":
+        """Return it without the members whose weight is below ``least``; the heaviest stays in any case."""
+        heaviest = max(self.weights)
+        kept = [place for place, weight in enumerate(self.weights) if weight >= least or weight == heaviest]
+        if len(kept) == len(self.members):
+            return self
+        total = math.fsum(self.weights[place] for place in kept)
+        return replace(
+            self,
+            members=tuple(self.members[place] for place in kept),
+            weights=tuple(self.weights[place] / total for place in kept),
+        )
+
+    def canonical(self) -> dict[str, Any]:
+        """Return its JSON: members by id, in their order."""
+        return {
+            "bias": list(self.bias),
+            "labels": list(self.labels),
+            "members": list(self.member_ids),
+            "weights": list(self.weights),
+        }
+
+
+def adapted_id(members: Sequence[str], weights: Sequence[float], labels: Sequence[str], bias: Sequence[float]) -> str:
+    """Return ``a1:`` and the blake2b-128 of canonical JSON; the order of the members makes no difference."""
+    weighed = [list(one) for one in sorted(zip(members, weights, strict=True))]
+    body = {"bias": list(bias), "labels": list(labels), "members": weighed}
+    return content_id("a1", canonical_json(body))
+
+
+def check_numbers(members: int, weights: Sequence[float], labels: Sequence[str], bias: Sequence[float]) -> None:
+    """Refuse weights that are no shares of so many members, and a bias that does not belong to the labels.
+
+    Raises:
+        PromptError: says which.
+    """
+    if not 1 <= members <= MOST_MEMBERS or len(weights) != members:
+        raise PromptError(
+            f"an adapted prompt has 1 to {MOST_MEMBERS} members and a weight for each, not {members} "
+            f"members and {len(weights)} weights",
+            code="wrong-shape",
+        )
+    if not 2 <= len(labels) <= MOST_LABELS or len(set(labels)) != len(labels) or not all(labels):
+        raise PromptError(f"an adapted prompt chooses among 2 to {MOST_LABELS} different labels", code="wrong-labels")
+    if len(bias) != len(labels):
+        raise PromptError(
+            f"an adapted prompt has a bias for each label, not {len(bias)} for {len(labels)} labels",
+            code="wrong-shape",
+        )
+    if not all(map(math.isfinite, (*weights, *bias))):
+        raise PromptError("an adapted prompt holds a value that is not a finite number", code="not-finite")
+    if min(weights) < 0 or abs(math.fsum(weights) - 1) > NEARLY:
+        raise PromptError(
+            "the weights of an adapted prompt are shares: none is below zero, and they add up to one",
+            code="not-shares",
+        )
+    if max(map(abs, bias)) > LARGEST_BIAS:
+        raise PromptError(
+            f"the bias of an adapted prompt is at most {LARGEST_BIAS:g} for each label", code="out-of-range"
+        )
