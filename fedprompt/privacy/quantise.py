@@ -51,7 +51,8 @@ def quantise(values: NDArray[np.float32], precision: Precision) -> dict[str, NDA
 def restore(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
     """Return the values that the arrays stand for: [tokens, width] float32."""
     if "codes" in arrays:
-        return np.asarray(arrays["codes"].astype(np.float32) * arrays["scales"], dtype=np.float32)
+        with np.errstate(over="ignore"):  # a hostile scale makes infinity, which no bound on a norm lets pass
+            return np.asarray(arrays["codes"].astype(np.float32) * arrays["scales"], dtype=np.float32)
     return arrays["delta"].astype(np.float32, copy=False)
 
 

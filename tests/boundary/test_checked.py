@@ -138,9 +138,26 @@ def test_a_message_has_the_bounds_of_its_verb_and_one_without_has_the_least() ->
         with pytest.raises(Unfit) as caught:
             checked_json(Outer, body, Bounds(10_000, values=100), by=("verb", by))
         assert ("more than" not in str(caught.value)) is passes
-    twice = b'{"verb":"long","verb":"short","x":[' + b"1," * 50 + b"1]}"
-    with pytest.raises(Unfit, match="more than 10 values"):
-        checked_json(Outer, twice, Bounds(10_000, values=100), by=("verb", by))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"inner":[],"inner":[]}',
+        b'{"inner":[],"in\\u006eer":[]}',
+        b'{"inner" :[],\n"inner"\t:[]}',
+        b'{"inner":[{"count":1,"names":[],"count":2}]}',
+        '{"inner":[],"n\u00e4her":1,"n\\u00e4her":2}'.encode(),
+    ],
+)
+def test_an_object_that_has_one_key_twice_is_refused_since_two_readers_take_two_values(body: bytes) -> None:
+    with pytest.raises(Unfit, match="one key twice"):
+        checked_json(Outer, body, Bounds(1_000))
+
+
+def test_the_same_key_in_two_objects_or_as_a_text_is_no_key_twice() -> None:
+    body = {"inner": [{"count": 1, "names": ["count", "names", "count"]}, {"count": 2, "names": []}]}
+    assert len(checked_json(Outer, to_json(body), Bounds(1_000)).inner) == 2
 
 
 @pytest.mark.parametrize(
