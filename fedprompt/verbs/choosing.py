@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
 
-import numpy as np
 from pydantic import Field
 
+from fedprompt.adapting.finishing import interpolated
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Closed
@@ -74,8 +74,8 @@ def candidates(
 def mixed(own: Prompt, common: Prompt, share: float) -> Prompt:
     """Return ``share`` of one soft prompt and the rest of another, vector by vector."""
     assert own.soft is not None and common.soft is not None
-    vectors = share * own.soft.vectors.astype(np.float64) + (1 - share) * common.soft.vectors
-    return Prompt(common.template, SoftPrompt(vectors.astype(np.float32), common.soft.model))
+    vectors = interpolated(common.soft.vectors, own.soft.vectors, share)
+    return Prompt(common.template, SoftPrompt(vectors, common.soft.model))
 
 
 def choice_words(kind: str, share: float | None) -> str | None:

@@ -1,0 +1,127 @@
+"""Which one prompt to use, where few cases at home cannot tell: what donors found lends strength.
+
+Empirical Bayes (Efron and Morris 1975, JASA 70:311-319; Morris 1983, JASA 78:47-55). For each prompt, a site's mean
+paired difference with a baseline over n cases is d, with variance v / n around the site's true difference; over sites,
+true differences are Normal(mu, t^2). Donors tell mu, t^2 and v (pooled over them). The site's expectation is
+
+    s d + (1 - s) mu,    s = t^2 / (t^2 + v / n)
+
+and the prompt with the highest is chosen, the first of equals. Invariants: without cases the donors' mean decides;
+where donors say nothing of a prompt (t^2 is infinite) the site's own difference does, so that with nothing known at all
+the choice is the best at home; adding the same number to all differences and means changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.evaluation.statistics.meta_analysis import random_effects
+
+__all__ = ["Donated", "choose", "donated_by", "expected"]
+
+
+@dataclass(frozen=True)
+class Donated:
+    """What donors tell of each prompt's paired difference with a baseline, each [prompts] float64.
+
+    ``mean``: mu. ``between``: t^2, the variance of sites' true differences, infinite where nothing is known.
+    ``within``: v, the variance of one case's difference at a site.
+
+    Raises:
+        ValueError: lengths differ, a mean is not finite, or a variance is below 0 or NaN.
+    """
+
+    mean: NDArray[np.float64]
+    between: NDArray[np.float64]
+    within: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.mean.ndim != 1 or not self.mean.shape == self.between.shape == self.within.shape:
+            raise ValueError("each prompt needs a mean and two variances")
+        if not (np.isfinite(self.mean).all() and (self.between >= 0).all()):
+            raise ValueError("means are finite, and variances at least 0")
+        if not (np.isfinite(self.within).all() and (self.within >= 0).all()):
+            raise ValueError("variances within a site are finite and at least 0")
+
+    @classmethod
+    def of(
+        cls, mean: Sequence[float | None], between: Sequence[float | None], within: Sequence[float | None]
+    ) -> "Donated":
+        """Return what is known, with None for what is not; a prompt of which one number is unknown counts as unknown.
+
+        Raises:
+            ValueError: lengths differ, or a number is out of its range.
+        """
+        rows = [
+            (0.0, np.inf, 0.0) if one is None or spread is None or noise is None else (one, spread, noise)
+            for one, spread, noise in zip(mean, between, within, strict=True)
+        ]
+        found = np.array(rows, dtype=np.float64).reshape(-1, 3)
+        return cls(found[:, 0], found[:, 1], found[:, 2])
+
+
+def donated_by(totals: NDArray[np.float64], squares: NDArray[np.float64], cases: NDArray[np.int64]) -> Donated:
+    """Return what donors tell, from the sums of their paired differences.
+
+    The variance of a case is pooled over donors, with half a discordant case added so that prompts which always agreed
+    are not taken to agree for certain. The rest is random effects (Paule and Mandel 1982). Of fewer than two donors
+    nothing is known.
+
+    Args:
+        totals: [donors, prompts], sums over a donor's cases of a prompt's score minus the baseline's.
+        squares: [donors, prompts], sums of the squares of those differences.
+        cases: [donors], how many cases each has, at least 1.
+
+    Raises:
+        ValueError: shapes do not fit, or a donor has no case.
+    """
+    counts = np.asarray(cases, dtype=np.float64)
+    if totals.ndim != 2 or totals.shape != squares.shape or counts.shape != totals.shape[:1] or (counts < 1).any():
+        raise ValueError("sums are [donors, prompts], of at least one case each")
+    donors, prompts = totals.shape
+    if donors < 2:
+        return Donated.of([None] * prompts, [None] * prompts, [None] * prompts)
+    means = totals / counts[:, None]
+    spread = np.maximum(squares - totals * means, 0.0).sum(axis=0)
+    within = (spread + 0.5) / (counts.sum() - donors + 1)
+    found = [random_effects(means[:, one].tolist(), (within[one] / counts).tolist()) for one in range(prompts)]
+    known = [one for one in found if one is not None]
+    return Donated(np.array([one.value for one in known]), np.array([one.tau2 for one in known]), within)
+
+
+def expected(differences: NDArray[np.float64], n: int, donated: Donated) -> NDArray[np.float64]:
+    """Return [prompts], the expected true difference with the baseline at this site.
+
+    Args:
+        differences: [prompts], mean paired differences over the site's cases, out of fold where a prompt was tuned on
+            them; whatever they are, they do not count where ``n`` is 0 and something is known of a prompt.
+        n: how many cases they are means of.
+        donated: what donors tell.
+
+    Raises:
+        ValueError: there is not one finite difference for each prompt, or ``n`` is below 0.
+    """
+    found = np.asarray(differences, dtype=np.float64)
+    if n < 0 or found.shape != donated.mean.shape or not np.isfinite(found).all():
+        raise ValueError(f"{len(donated.mean)} prompts need a finite difference each, over at least 0 cases")
+    unknown = np.isinf(donated.between)
+    between = np.where(unknown, 0.0, donated.between)
+    noise = donated.within / n if n else np.full(len(found), np.inf)
+    whole = between + noise
+    share = np.divide(between, whole, out=np.zeros(len(found)), where=whole > 0)
+    share = np.where(unknown, 1.0, share)
+    result: NDArray[np.float64] = share * found + (1 - share) * donated.mean
+    return result
+
+
+def choose(differences: NDArray[np.float64], n: int, donated: Donated) -> int:
+    """Return the place of the prompt whose expected difference is highest, the first of equals; arguments as above.
+
+    Raises:
+        ValueError: there is no prompt, or what ``expected`` says.
+    """
+    if not len(donated.mean):
+        raise ValueError("there is no prompt to choose")
+    return int(np.argmax(expected(differences, n, donated)))

@@ -1,0 +1,91 @@
+"""Few cases at home are outweighed by what donors found, many are not, and with nothing known the best at home wins."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedprompt.adapting.choice import Donated, choose, donated_by, expected
+
+NUMBERS = st.floats(-1, 1)
+VARIANCES = st.floats(0, 1)
+
+
+def known(mean: list[float], between: list[float], within: list[float]) -> Donated:
+    return Donated(np.array(mean), np.array(between), np.array(within))
+
+
+def test_the_site_s_difference_counts_by_how_much_sites_differ_and_how_little_cases_tell() -> None:
+    donated = known([0.10, 0.0], [0.01, 0.01], [0.16, 0.16])
+    # v / n = 0.16 / 16 = 0.01 = t^2, so s = 1/2: 0.5 x -0.1 + 0.5 x 0.1 = 0 and 0.5 x 0.06 = 0.03.
+    assert expected(np.array([-0.1, 0.06]), 16, donated).tolist() == pytest.approx([0.0, 0.03])
+    assert choose(np.array([-0.1, 0.06]), 16, donated) == 1
+    # n = 4: s = 1/5, so -0.02 + 0.08 = 0.06 and 0.012; donors' favourite is kept.
+    assert expected(np.array([-0.1, 0.06]), 4, donated).tolist() == pytest.approx([0.06, 0.012])
+    assert choose(np.array([-0.1, 0.06]), 4, donated) == 0
+
+
+def test_without_a_case_donors_decide_and_without_donors_the_cases() -> None:
+    donated = known([0.0, 0.2], [0.1, 0.1], [0.2, 0.2])
+    assert choose(np.array([1.0, -1.0]), 0, donated) == 1
+    unknown = Donated.of([None, 0.2, None], [None, None, 0.1], [None, 0.2, 0.2])
+    assert np.isinf(unknown.between).all()
+    assert choose(np.array([0.1, 0.3, 0.3]), 1, unknown) == 1  # the first of equals
+    assert choose(np.array([0.1, 0.3, 0.3]), 0, unknown) == 1
+
+
+def test_donors_that_agree_leave_a_site_no_say_and_a_baseline_is_zero() -> None:
+    donated = known([0.0, 0.05], [0.0, 0.0], [0.0, 0.3])
+    assert expected(np.array([0.0, -1.0]), 50, donated).tolist() == [0.0, 0.05]
+
+
+def test_donors_sums_become_mean_and_variances() -> None:
+    # Two donors of 10 cases. Baseline: zeros. Second prompt: +4 and +4 of squares 4 and 4.
+    found = donated_by(np.array([[0.0, 4.0], [0.0, 4.0]]), np.array([[0.0, 4.0], [0.0, 4.0]]), np.array([10, 10]))
+    # Both donors say 0.4: between is 0. Squares about the mean: 4 - 1.6 = 2.4 each, so (4.8 + 0.5) / 19.
+    assert found.mean.tolist() == pytest.approx([0.0, 0.4])
+    assert found.between.tolist() == pytest.approx([0.0, 0.0])
+    assert found.within.tolist() == pytest.approx([0.5 / 19, 5.3 / 19])
+
+
+def test_donors_that_differ_have_a_variance_between_them_and_one_donor_says_nothing() -> None:
+    totals, squares = np.array([[80.0], [-80.0]]), np.array([[100.0], [100.0]])
+    found = donated_by(totals, squares, np.array([100, 100]))
+    # Means 0.8 and -0.8: Paule and Mandel's variance with equal weights is (0.8^2 x 2) / 1 - v / 100, v = 72.5 / 199.
+    assert found.between[0] == pytest.approx(1.28 - 72.5 / 199 / 100, abs=1e-6)
+    assert np.isinf(donated_by(totals[:1], squares[:1], np.array([100])).between).all()
+    with pytest.raises(ValueError, match="at least one case"):
+        donated_by(totals, squares, np.array([0, 100]))
+
+
+@pytest.mark.parametrize(
+    ("mean", "between", "within"),
+    [([0.0], [0.0, 1.0], [0.0]), ([math.nan], [0.0], [0.0]), ([0.0], [-1.0], [0.0]), ([0.0], [0.0], [math.inf])],
+)
+def test_numbers_out_of_their_range_are_refused(mean: list[float], between: list[float], within: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"variances"):
+        known(mean, between, within)
+
+
+def test_no_prompt_or_no_difference_is_refused() -> None:
+    with pytest.raises(ValueError, match="no prompt"):
+        choose(np.array([]), 3, Donated.of([], [], []))
+    for differences, n in ((np.array([math.nan]), 3), (np.array([0.1]), -1), (np.array([0.1, 0.2]), 3)):
+        with pytest.raises(ValueError, match="finite difference"):
+            expected(differences, n, known([0.0], [0.1], [0.1]))
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS, VARIANCES, VARIANCES), min_size=1, max_size=6), st.integers(0, 200))
+def test_what_is_expected_lies_between_home_and_donors_and_a_shared_number_moves_all(
+    rows: list[tuple[float, float, float, float]], n: int
+) -> None:
+    differences, mean, between, within = (np.array(column) for column in zip(*rows, strict=True))
+    found = expected(differences, n, Donated(mean, between, within))
+    low, high = np.minimum(differences, mean), np.maximum(differences, mean)
+    assert ((found >= low - 1e-12) & (found <= high + 1e-12)).all()
+    moved = expected(differences + 0.5, n, Donated(mean + 0.5, between, within))
+    assert np.allclose(moved, found + 0.5)
+    nothing = Donated(mean, np.full(len(mean), np.inf), within)
+    assert choose(differences, n, nothing) == int(np.argmax(differences))
