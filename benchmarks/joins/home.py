@@ -1,0 +1,119 @@
+"""What a site can do by itself with n labelled cases: each way's accuracy on its test cases.
+
+All see the same n cases; nothing of the test cases but their texts. What is tuned here is tuned as donors tune.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.joins.shelf import Shelf
+from fedprompt.adapting.class_bias import fit_bias
+from fedprompt.adapting.combining import combined
+from fedprompt.adapting.log_probabilities import normalised
+from fedprompt.adapting.mixture import fit_mixture
+
+__all__ = ["alone", "logistic", "right"]
+
+Table = NDArray[np.float64]
+PRECISION = 2.0  # of home's biases
+STRENGTH = 10.0  # of the logistic regression: the best of 1, 3, 10, 30 and 100 on the development task
+TEMPLATES = 4
+
+
+def right(table: Table, true: NDArray[np.int64]) -> float:
+    """Return the share of right answers."""
+    return float((table.argmax(axis=1) == true).mean())
+
+
+def logistic(x: NDArray[Any], y: NDArray[np.int64], asked: NDArray[Any], labels: int) -> Table:
+    """Return log-probabilities of a logistic regression on sentence vectors; very small ones of labels never seen."""
+    from sklearn.linear_model import LogisticRegression
+
+    found = np.full((len(asked), labels), -20.0)
+    if len(set(y.tolist())) == 1:
+        found[:, y[0]] = 0.0
+        return normalised(found)
+    model = LogisticRegression(C=STRENGTH, max_iter=2000).fit(x, y)
+    found[:, model.classes_] = model.predict_log_proba(asked)
+    return normalised(found)
+
+
+def alone(shelf: Shelf, name: str, n: int) -> Iterator[tuple[str, float]]:
+    """Yield (way, accuracy) of what newcomer ``name`` can do by itself with its first ``n`` cases."""
+    true, known = shelf.read(f"{name}-test-true"), shelf.read(f"{name}-home-true")[:n]
+    tests = [shelf.read(f"{name}-test-t{k}") for k in range(TEMPLATES)]
+    homes = [shelf.read(f"{name}-home-t{k}")[:n] for k in range(TEMPLATES)]
+    labels = tests[0].shape[1]
+    if not n:
+        # Without a case no template can be told from another: the mean of them all.
+        yield "any template", float(np.mean([right(table, true) for table in tests]))
+        yield "templates averaged", right(np.mean(tests, axis=0), true)
+        return
+    yield "commonest label", float((true == np.bincount(known, minlength=labels).argmax()).mean())
+    biases = [fit_bias(table, known, precision=PRECISION) for table in homes]
+    losses = [_loss(table + bias, known) for table, bias in zip(homes, biases, strict=True)]
+    best = int(np.argmin(losses))
+    yield "best template, bias", right(tests[best] + biases[best], true)
+    mixed = fit_mixture(np.stack(homes), known, np.full(TEMPLATES, 1 / TEMPLATES), pull=4.0, precision=PRECISION)
+    yield "templates mixed, bias", right(combined(np.stack(tests), mixed.weights, mixed.bias), true)
+    yield from _shown(shelf, name, n, true, known)
+    yield from _own(shelf, name, n, true, known)
+    vectors, asked = shelf.read(f"{name}-home-e")[:n], shelf.read(f"{name}-test-e")
+    encoded = logistic(vectors, known, asked, labels)
+    yield "logistic regression on the encoder", right(encoded, true)
+    folded = [_left_out(table, known) for table in homes]
+    outside = np.zeros((n, labels))
+    for row in range(n):
+        rest = np.arange(n) != row
+        outside[row] = logistic(vectors[rest], known[rest], vectors[row : row + 1], labels)[0] if n > 1 else 0.0
+    ways = [(_loss(outside, known), encoded)] + [
+        (_loss(table, known), test + bias) for table, test, bias in zip(folded, tests, biases, strict=True)
+    ]
+    if shelf.has(f"{name}-oof-{n}"):
+        own = shelf.read(f"{name}-test-own-{n}-16")
+        ways.append((_loss(shelf.read(f"{name}-oof-{n}"), known), own))
+    yield "chosen by cross-validation", right(min(ways, key=lambda way: way[0])[1], true)
+    # The encoder's regression is one member among the site's templates, judged on cases that it was not fitted on.
+    members, held = np.stack([normalised(encoded), *tests]), np.stack([normalised(outside), *homes])
+    stack = fit_mixture(held, known, np.array([0.6, *[0.4 / TEMPLATES] * TEMPLATES]), pull=4.0, precision=PRECISION)
+    yield "regression and templates mixed", right(combined(members, stack.weights, stack.bias), true)
+
+
+def _shown(
+    shelf: Shelf, name: str, n: int, true: NDArray[np.int64], known: NDArray[np.int64]
+) -> Iterator[tuple[str, float]]:
+    if not shelf.has(f"{name}-test-shot-{n}"):
+        return
+    test, empty, rest = (shelf.read(f"{name}-{what}-shot-{n}") for what in ("test", "empty", "home"))
+    yield "few-shot, calibrated", right(test - np.log(np.exp(empty).mean(axis=0)), true)
+    bias = fit_bias(rest, known[n - len(rest) :], precision=PRECISION) if len(rest) else 0.0
+    yield "few-shot, bias from the cases not shown", right(test + bias, true)
+
+
+def _own(
+    shelf: Shelf, name: str, n: int, true: NDArray[np.int64], known: NDArray[np.int64]
+) -> Iterator[tuple[str, float]]:
+    for steps in (8, 16, 24):
+        if shelf.has(f"{name}-home-own-{n}-{steps}"):
+            test, held = (shelf.read(f"{name}-{what}-own-{n}-{steps}") for what in ("test", "home"))
+            yield f"tuned, {steps} steps", right(test, true)
+            yield f"tuned, {steps} steps, bias", right(test + fit_bias(held, known, precision=PRECISION), true)
+    if shelf.has(f"{name}-home-again-{n}"):
+        tests = [shelf.read(f"{name}-test-{member}") for member in (f"own-{n}-16", f"again-{n}")]
+        yield "tuned, two seeds averaged", right(np.mean(tests, axis=0), true)
+
+
+def _left_out(table: Table, known: NDArray[np.int64]) -> Table:
+    """Return the table with, for each case, the bias that the others give."""
+    found = np.empty_like(table)
+    for row in range(len(known)):
+        rest = np.arange(len(known)) != row
+        found[row] = table[row] + fit_bias(table[rest], known[rest], precision=PRECISION)
+    return found
+
+
+def _loss(table: Table, known: NDArray[np.int64]) -> float:
+    return float(-normalised(table)[np.arange(len(known)), known].sum())

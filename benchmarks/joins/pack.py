@@ -1,0 +1,93 @@
+"""What a site can do with what the donors share and n labelled cases of its own: each way's accuracy on its test cases.
+
+``with shared prompts`` is the product's way, one composition (``fedprompt.adapting.fit``) under the settings for n that
+were fixed on the development task. The rest is named for what it is: the same without donors' own prompts, and
+references.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.joins.home import TEMPLATES, logistic, right
+from benchmarks.joins.shelf import Shelf
+from fedprompt.adapting.class_bias import fit_bias
+from fedprompt.adapting.combining import combined
+from fedprompt.adapting.fitting import fit
+from fedprompt.adapting.log_probabilities import normalised
+from fedprompt.adapting.settings import DEFAULT_SETTINGS, Settings
+
+__all__ = ["JOINED", "members_of", "references", "shared"]
+
+Table = NDArray[np.float64]
+JOINED = "with shared prompts"
+PRECISION = 2.0
+
+
+def members_of(shelf: Shelf) -> tuple[list[str], list[str]]:
+    """Return the names of donors' own prompts and of FedAvg's rounds on a shelf."""
+    donors = len(list(shelf.folder.glob("true-d*.npy")))
+    steps = max(int(path.stem.rsplit("-", 1)[1]) for path in shelf.folder.glob("v-d0-[0-9]*.npy"))
+    rounds = len(list(shelf.folder.glob("v-f[0-9]*.npy")))
+    return [f"d{place}-{steps}" for place in range(donors)], [f"f{number}" for number in range(1, rounds + 1)]
+
+
+def shared(shelf: Shelf, name: str, n: int, settings: Settings = DEFAULT_SETTINGS) -> Iterator[tuple[str, float]]:
+    """Yield (way, accuracy) of what newcomer ``name`` gets from the pack and its first ``n`` cases."""
+    true, known = shelf.read(f"{name}-test-true"), shelf.read(f"{name}-home-true")[:n]
+    donors, rounds = members_of(shelf)
+    common = rounds[-1]
+
+    def told(members: list[str], towards: NDArray[np.float64]) -> float:
+        tests, homes = (_tables(shelf, name, what, members) for what in ("test", "home"))
+        found = fit(settings.for_n(n), homes[:, :n], known, towards)
+        return right(combined(tests, found.weights, found.bias), true)
+
+    half = np.array([*[0.5 / len(donors)] * len(donors), 0.5])
+    yield JOINED, told([*donors, common], half)
+    templates = [f"t{number}" for number in range(TEMPLATES)]
+    yield (
+        "with federated prompts and templates alone",
+        told([*rounds, *templates], np.array([*[0.9 / len(rounds)] * len(rounds), *[0.1 / TEMPLATES] * TEMPLATES])),
+    )
+
+
+def references(shelf: Shelf, name: str, n: int) -> Iterator[tuple[str, float]]:
+    """Yield (way, accuracy) of what else could be done with what the donors know, or with their cases."""
+    true, known = shelf.read(f"{name}-test-true"), shelf.read(f"{name}-home-true")[:n]
+    common = members_of(shelf)[1][-1]
+    for member, called in ((common, "FedAvg"), ("p", "tuned on the pooled cases")):
+        if shelf.has(f"{name}-test-{member}"):
+            test, home = shelf.read(f"{name}-test-{member}"), shelf.read(f"{name}-home-{member}")[:n]
+            yield called, right(test, true)
+            yield f"{called}, bias", right(test + fit_bias(home, known, precision=PRECISION), true)
+    if shelf.has(f"{name}-home-fin-{n}"):
+        test, home = shelf.read(f"{name}-test-fin-{n}"), shelf.read(f"{name}-home-fin-{n}")
+        yield "FedAvg, finished at home", right(test, true)
+        yield "FedAvg, finished at home, bias", right(test + fit_bias(home, known, precision=PRECISION), true)
+    test, home = _head(shelf, name)
+    yield "federated logistic head on the encoder", right(test, true)
+    yield (
+        "federated logistic head on the encoder, bias",
+        right(test + fit_bias(home[:n], known, precision=PRECISION), true),
+    )
+
+
+def _tables(shelf: Shelf, name: str, what: str, members: list[str]) -> Table:
+    return normalised(np.stack([shelf.read(f"{name}-{what}-{member}") for member in members]))
+
+
+def _head(shelf: Shelf, name: str) -> tuple[Table, Table]:
+    """Return a logistic regression's answers that was fitted on all donors' sentence vectors.
+
+    A federation that averages the head's gradients over all donors at every step comes to the same minimum.
+    """
+    many = range(len(members_of(shelf)[0]))
+    x: NDArray[Any] = np.concatenate([shelf.read(f"e-d{place}") for place in many])
+    y = np.concatenate([shelf.read(f"true-d{place}") for place in many])
+    labels = shelf.read(f"{name}-test-t0").shape[1]
+    both = [shelf.read(f"{name}-{what}-e") for what in ("test", "home")]
+    test, home = (logistic(x, y, vectors, labels) for vectors in both)
+    return test, home
