@@ -49,7 +49,7 @@ class _Snapshots(Checkpoint):
         super().__init__(Path("-"), "")
         object.__setattr__(self, "found", dict.fromkeys(wanted))
 
-    def write(self, state: Progressed, arrays: Mapping[str, Vectors]) -> None:  # type: ignore[override]
+    def write(self, state: Progressed, arrays: Mapping[str, Vectors]) -> None:
         """Keep a copy."""
         if state.step in self.found:  # type: ignore[attr-defined]
             self.found[state.step] = arrays["vectors"].copy()  # type: ignore[attr-defined]
@@ -72,9 +72,9 @@ class Asker:
     """A model and a task's study."""
 
     def __init__(self, model: CausalModel, study: Study) -> None:
-        assert study.soft is not None
+        assert study.soft is not None and isinstance(study.soft.init, str)
         self.model, self.study, self.labels = model, study, study.answer.labels
-        self.start = model.text_init(study.soft.init, study.soft.tokens)  # type: ignore[attr-defined]
+        self.start = model.text_init(study.soft.init, study.soft.tokens)
 
     def objective(self, cases: Sequence[Case]) -> MeteredObjective:
         """Return cases prepared for the soft slot."""

@@ -89,17 +89,10 @@ class _Maker:
                 shelf.keep(f"v-d{place}-{steps}", vectors)
             self.tell(f"donor {place} tuned")
         many = range(len(self._drawn.donors))
-        common = shelf.get("v-f1", lambda: _mean([shelf.read(f"v-d{place}-{first}") for place in many]))
+        common = shelf.get("v-f1", _mean, [shelf.read(f"v-d{place}-{first}") for place in many])
         for number in range(2, recipe.rounds + 1):
-            before = common
-            moved = [
-                shelf.get(
-                    f"v-d{place}-r{number}",
-                    lambda place=place, before=before, number=number: self._step(place, before, number),
-                )
-                for place in many
-            ]
-            common = shelf.get(f"v-f{number}", lambda moved=moved: _mean(moved))
+            moved = [shelf.get(f"v-d{place}-r{number}", self._step, place, common, number) for place in many]
+            common = shelf.get(f"v-f{number}", _mean, moved)
             self.tell(f"round {number}")
 
     def _step(self, place: int, start: NDArray[np.float32], number: int) -> NDArray[np.float32]:
@@ -140,8 +133,8 @@ class _Maker:
         members += ["p"] if recipe.pooled else []
         for member in members:
             vectors = shelf.read(f"v-{member}")
-            shelf.get(f"{name}-home-{member}", lambda vectors=vectors: normal(home.loglikelihoods(vectors)))
-            shelf.get(f"{name}-test-{member}", lambda vectors=vectors: normal(test.loglikelihoods(vectors)))
+            shelf.get(f"{name}-home-{member}", _looked, home, vectors)
+            shelf.get(f"{name}-test-{member}", _looked, test, vectors)
         self.tell(f"newcomer {place}: members looked at")
         for size in recipe.sizes:
             if size <= len(site.known):
@@ -155,7 +148,7 @@ class _Maker:
         """Ask the untuned templates, and the one that shows cases."""
         shelf, held = self._shelf, {"home": site.known, "test": site.test}
         for what, cases in held.items():
-            shelf.get(f"{name}-{what}-true", lambda cases=cases: self._true(cases))
+            shelf.get(f"{name}-{what}-true", self.true, cases)
             if not shelf.has(f"{name}-{what}-t{len(self._ask.study.templates) - 1}"):
                 for number, table in enumerate(self._ask.templates(cases)):
                     shelf.keep(f"{name}-{what}-t{number}", table)
@@ -164,11 +157,12 @@ class _Maker:
                 continue
             shown, rest = site.known[: min(8, size // 2)], site.known[min(8, size // 2) : size]
             empty = [Case({"text": text}, self._ask.labels[0]) for text in EMPTY]
-            shelf.get(f"{name}-test-shot-{size}", lambda shown=shown: self._ask.shown(shown, site.test))
-            shelf.get(f"{name}-home-shot-{size}", lambda shown=shown, rest=rest: self._ask.shown(shown, rest))
-            shelf.get(f"{name}-empty-shot-{size}", lambda shown=shown, empty=empty: self._ask.shown(shown, empty))
+            shelf.get(f"{name}-test-shot-{size}", self._ask.shown, shown, site.test)
+            shelf.get(f"{name}-home-shot-{size}", self._ask.shown, shown, rest)
+            shelf.get(f"{name}-empty-shot-{size}", self._ask.shown, shown, empty)
 
-    def _true(self, cases: Sequence[Case]) -> NDArray[np.int64]:
+    def true(self, cases: Sequence[Case]) -> NDArray[np.int64]:
+        """Return each case's label's place."""
         return np.array([self._ask.labels.index(case.answer) for case in cases])
 
     def _home(self, place: int, size: int, home: MeteredObjective, test: MeteredObjective) -> None:
@@ -211,11 +205,11 @@ def make(asker: Asker, encoder: Encoder, drawn: Drawn, recipe: Recipe, shelf: Sh
     """Fill a federation's shelf; what is on it already is left as it is."""
     maker = _Maker(asker, drawn, recipe, shelf, seed)
     for place, site in enumerate(drawn.donors):
-        shelf.get(f"e-d{place}", lambda site=site: encoder.encode([case.fields["text"] for case in site.known]))
-        shelf.get(f"true-d{place}", lambda site=site: maker._true(site.known))
+        shelf.get(f"e-d{place}", _encoded, encoder, site.known)
+        shelf.get(f"true-d{place}", maker.true, site.known)
     for place, site in enumerate(drawn.newcomers):
         for what, cases in (("home", site.known), ("test", site.test)):
-            shelf.get(f"n{place}-{what}-e", lambda cases=cases: encoder.encode([case.fields["text"] for case in cases]))
+            shelf.get(f"n{place}-{what}-e", _encoded, encoder, cases)
     maker.donors()
     maker.pooled()
     maker.free()
@@ -224,6 +218,13 @@ def make(asker: Asker, encoder: Encoder, drawn: Drawn, recipe: Recipe, shelf: Sh
     shelf.keep("done", np.ones(1))
 
 
+def _looked(objective: MeteredObjective, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    return normal(objective.loglikelihoods(vectors))
+
+
+def _encoded(encoder: Encoder, cases: Sequence[Case]) -> NDArray[np.float32]:
+    return encoder.encode([case.fields["text"] for case in cases])
+
+
 def _mean(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = np.mean(vectors, axis=0, dtype=np.float64).astype(np.float32)
-    return found
+    return np.asarray(np.mean(vectors, axis=0, dtype=np.float64), dtype=np.float32)

@@ -35,6 +35,6 @@ class Shelf:
         os.replace(part, self.folder / f"{name}.npy")
         return array
 
-    def get(self, name: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """Return the array, made if it is not there yet."""
-        return self.read(name) if self.has(name) else self.keep(name, make())
+    def get(self, name: str, make: Callable[..., NDArray[Any]], *given: Any) -> NDArray[Any]:
+        """Return the array, made of what is given if it is not there yet."""
+        return self.read(name) if self.has(name) else self.keep(name, make(*given))
