@@ -13,6 +13,7 @@ from fedprompt.exports.archive import open_archive
 from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite
+from fedprompt.workspace.exchange.accepted_releases import accept_release, check_release
 from fedprompt.workspace.exchange.release import Release
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.hub.admit import hub_admit
@@ -20,7 +21,6 @@ from fedprompt.workspace.hub.init import hub_init
 from fedprompt.workspace.hub.invite import hub_invite
 from fedprompt.workspace.hub.release import next_number
 from fedprompt.workspace.json_file import write_json
-from fedprompt.workspace.site.accepted_releases import accept_release, check_release
 from fedprompt.workspace.site.init import site_init
 from fedprompt.workspace.site.join import site_join
 from fedprompt.workspace.site.study import site_study_accept

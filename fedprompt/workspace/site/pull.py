@@ -35,10 +35,10 @@ from fedprompt.workspace.bills.scorer_resources import scorer_resources
 from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
+from fedprompt.workspace.exchange.accepted_releases import accept_release, check_release
 from fedprompt.workspace.exchange.release import MAX_RELEASE_BYTES, Opened, read_release
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.results.points import points
-from fedprompt.workspace.site.accepted_releases import accept_release, check_release
 from fedprompt.workspace.site.permitted import permitted
 from fedprompt.workspace.workspace import Workspace
 
