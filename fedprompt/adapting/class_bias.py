@@ -18,7 +18,7 @@ from scipy.special import log_softmax, softmax
 
 from fedprompt.adapting.log_probabilities import normalised
 
-__all__ = ["checked_answers", "fit_bias"]
+__all__ = ["centred", "checked_answers", "fit_bias", "fit_bias_to"]
 
 MOST_STEPS = 100
 
@@ -34,25 +34,41 @@ def fit_bias(table: NDArray[np.float64], answers: NDArray[np.int64], *, precisio
     Raises:
         ValueError: the shapes do not fit, an answer is no label, or the precision is not above 0.
     """
+    labels = np.shape(table)[-1]
+    true = checked_answers(answers, len(table), labels)
+    return fit_bias_to(table, np.eye(labels)[true], precision=precision)
+
+
+def fit_bias_to(table: NDArray[np.float64], shares: NDArray[np.float64], *, precision: float) -> NDArray[np.float64]:
+    """Return [labels] as ``fit_bias`` does, for cases of which each label is an answer by its share.
+
+    Args:
+        table: [cases, labels] log-probabilities.
+        shares: [cases, labels], each row on the simplex.
+        precision: above 0.
+
+    Raises:
+        ValueError: the shapes do not fit, a share is below 0 or not finite, or the precision is not above 0.
+    """
     known = normalised(table)
-    if known.ndim != 2:
-        raise ValueError(f"a table is [cases, labels], not of shape {known.shape}")
-    true = checked_answers(answers, *known.shape)
+    if known.ndim != 2 or known.shape != shares.shape or not (np.isfinite(shares).all() and (shares >= 0).all()):
+        raise ValueError(f"answers of shape {shares.shape} do not fit a table of shape {known.shape}")
     if not (np.isfinite(precision) and precision > 0):
         raise ValueError(f"the precision of a bias is above 0, not {precision}")
     cases, labels = known.shape
     if not cases:
         return np.zeros(labels)
-    counts = np.bincount(true, minlength=labels).astype(np.float64)
+    counts, whole = shares.sum(axis=0), shares.sum(axis=1, keepdims=True)
 
     def loss(bias: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        shares = log_softmax(known + bias, axis=1)
-        value = -shares[np.arange(cases), true].sum() + precision / 2 * bias @ bias
-        return float(value), np.exp(shares).sum(axis=0) - counts + precision * bias
+        logs = log_softmax(known + bias, axis=1)
+        value = -(shares * logs).sum() + precision / 2 * bias @ bias
+        return float(value), (whole * np.exp(logs)).sum(axis=0) - counts + precision * bias
 
     def curvature(bias: NDArray[np.float64]) -> NDArray[np.float64]:
         chances = softmax(known + bias, axis=1)
-        found: NDArray[np.float64] = np.diag(chances.sum(axis=0)) - chances.T @ chances + precision * np.eye(labels)
+        weighed = whole * chances
+        found: NDArray[np.float64] = np.diag(weighed.sum(axis=0)) - weighed.T @ chances + precision * np.eye(labels)
         return found
 
     found = minimize(

@@ -27,6 +27,8 @@ __all__ = [
     "Encoder",
     "GenerateQuery",
     "Generated",
+    "LabelLoss",
+    "LabelSlopes",
     "LossGradient",
     "ModelInfo",
     "PerCase",
@@ -177,6 +179,22 @@ class PerCase:
     gradients: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class LabelSlopes:
+    """``losses``: [cases] float64 in nats; ``slopes``: [cases, labels] float64, of each case's loss by its scores."""
+
+    losses: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+
+
+class LabelLoss(Protocol):
+    """A loss over the labels' scores, which are log-likelihoods up to a constant for each case."""
+
+    def __call__(self, scores: NDArray[np.float64], rows: Sequence[int]) -> LabelSlopes:
+        """Return the losses of the cases ``rows`` at ``scores`` ([cases, labels]), and their slopes."""
+        ...
+
+
 class SoftObjective(Protocol):
     """Queries and their answers, prepared once, asked many times with other vectors."""
 
@@ -210,6 +228,14 @@ class PreparedObjective(SoftObjective, Protocol):
 
     def tokens(self, rows: Sequence[int], *, looking: bool = False) -> Tokens:
         """Return what one pass over the cases ``rows`` takes; ``looking`` at all words, as ``loglikelihoods`` does."""
+        ...
+
+    def under(self, loss: LabelLoss) -> "PreparedObjective":
+        """Return the same cases, prepared as they are, with another loss over their labels.
+
+        Raises:
+            ValueError: they are prepared for likelihoods over the whole vocabulary.
+        """
         ...
 
 

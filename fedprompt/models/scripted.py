@@ -6,6 +6,7 @@ the whole text, and a linear correction by the mean of the soft prompt. So templ
 loss, and the gradient is known in closed form. The same text gives the same numbers on every machine.
 """
 
+import copy
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from fedprompt.models.protocols import (
     Decoding,
     Generated,
     GenerateQuery,
+    LabelLoss,
     LossGradient,
     ModelInfo,
     PreparedObjective,
@@ -278,10 +280,17 @@ class _Objective:
                 )
         self._cases = [(context_of(query.rendered.text()), words_of(query.words)) for query in queries]
         self._answers, self._sizes = tuple(answers), sizes
+        self._loss: LabelLoss | None = None
 
     def __len__(self) -> int:
         """How many cases there are."""
         return len(self._cases)
+
+    def under(self, loss: LabelLoss) -> "_Objective":
+        """Return the same cases with another loss over their labels."""
+        found = copy.copy(self)
+        found._loss = loss
+        return found
 
     @property
     def prepared(self) -> int:
@@ -301,9 +310,15 @@ class _Objective:
         for row in rows:
             context, words = self._cases[row]
             logs = _loglikelihoods(context, words, mean)
-            loss -= float(logs[self._answers[row]])
             weight = np.exp(logs)
-            weight[self._answers[row]] -= 1.0
+            if self._loss is None:
+                loss -= float(logs[self._answers[row]])
+                weight[self._answers[row]] -= 1.0
+            else:
+                given = self._loss(logs[None, :], [row])
+                loss += float(given.losses[0])
+                # The words' log-likelihoods are normalised over them, which takes the mean slope off each word's.
+                weight = given.slopes[0] - weight * given.slopes[0].sum()
             slope += weight @ _slopes(context, words)
         share = REACH / (len(rows) * len(vectors))
         gradient = np.repeat(share * slope[None, :], len(vectors), axis=0)

@@ -228,9 +228,17 @@ class AtSite:
     def objective(self, split: SplitName) -> SoftObjective:
         """Return a split prepared for the study's soft template, kept from one round to the next."""
         if split not in self._objectives:
-            kind = self.study.tuning.objective if split == "tune" else "labels"
-            cases, tune, folder = self.splits.cases(split), self.splits.tune, self._folder.path
-            made = prepare(self._model, self.study, cases, tune=tune, kind=kind, folder=folder, stop=self._stop)
+            tuned, tuning = split == "tune", self.study.tuning
+            made = prepare(
+                self._model,
+                self.study,
+                self.splits.cases(split),
+                tune=self.splits.tune,
+                kind=tuning.objective if tuned else "labels",
+                prior_free=tuned and tuning.prior_free,
+                folder=self._folder.path,
+                stop=self._stop,
+            )
             self._objectives[split] = made
             self._clipped[split] = max(self._clipped.get(split, 0), made.clipped)
         return self._objectives[split]

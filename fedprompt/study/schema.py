@@ -128,6 +128,8 @@ class Tuning(Closed):
     """Local steps a round, cases a step, AdamW's learning rate and how it goes over all rounds.
 
     ``objective``: what the answer's likelihood is normalised over. ``accumulate``: parts that a batch is cut into.
+    ``prior_free``: each site adds the logarithm of how common each class is among its cases to that class's score while
+    it tunes, so that the prompt learns nothing of a site's mix of classes.
     """
 
     steps: Annotated[int, Field(ge=1, le=10_000)] = 8
@@ -137,6 +139,15 @@ class Tuning(Closed):
     warmup: Annotated[int, Field(ge=0, le=10_000)] = 0
     accumulate: Annotated[int, Field(ge=1, le=1024)] = 1
     objective: Literal["labels", "vocabulary"] = "labels"
+    prior_free: Annotated[bool, Field(exclude_if=absent)] = False
+
+    @model_validator(mode="after")
+    def _over_labels(self) -> "Tuning":
+        if self.prior_free and self.objective != "labels":
+            raise ValueError(
+                "'prior_free' is about the classes' scores, and 'objective: vocabulary' has none; take one of them"
+            )
+        return self
 
 
 class Strategy(Closed):

@@ -15,12 +15,13 @@ from fedprompt.errors import PromptError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.demonstrations import Shown
 from fedprompt.evaluation.runs.runner import fitted_query, true_labels
-from fedprompt.models.protocols import CausalModel, LossGradient, PreparedObjective
+from fedprompt.models.protocols import CausalModel, LabelLoss, LossGradient, PreparedObjective
 from fedprompt.models.work import Work
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
+from fedprompt.tuning.label_losses import prior_free_loss
 
 __all__ = ["MeteredObjective", "prepare"]
 
@@ -33,6 +34,16 @@ class MeteredObjective:
     def __init__(self, objective: PreparedObjective, seconds: float = 0.0, clipped: int = 0) -> None:
         self._objective, self.clipped = objective, clipped
         self.work = Work(0, objective.prepared, seconds, objective.prepared)
+
+    def under(self, loss: LabelLoss) -> "MeteredObjective":
+        """Return the same cases with another loss over their labels, its own work counted from nothing.
+
+        Raises:
+            ValueError: they are prepared for likelihoods over the whole vocabulary.
+        """
+        found = MeteredObjective(self._objective.under(loss), clipped=self.clipped)
+        found.work = Work()
+        return found
 
     def __len__(self) -> int:
         return len(self._objective)
@@ -62,6 +73,7 @@ def prepare(
     *,
     tune: Sequence[Case] = (),
     kind: Literal["labels", "vocabulary"] = "labels",
+    prior_free: bool = False,
     folder: Path | None = None,
     stop: StopToken = NEVER,
 ) -> MeteredObjective:
@@ -70,6 +82,7 @@ def prepare(
     Args:
         tune: the site's tune split, for demonstrations.
         kind: over what the answer's likelihood is normalised; ``labels`` where validation is looked at.
+        prior_free: how common the labels are among the cases is no part of what is tuned (``label_losses``).
         folder: private; takes the keys and values that do not fit the memory allowed.
         stop: looked at between two batches, also of what the objective is asked for later.
 
@@ -84,7 +97,9 @@ def prepare(
     labels, tokens = study.answer.labels, study.soft.tokens
     shown = Shown(slot.template, tune)
     fitted = [fitted_query(model, slot, case, labels, shown, soft=tokens) for case in cases]
-    answers = true_labels(cases, study.answer).tolist()
+    answers, asked = true_labels(cases, study.answer), [query for query, _ in fitted]
     began = time.perf_counter()
-    objective = model.objective([asked for asked, _ in fitted], answers, tokens, kind=kind, folder=folder, stop=stop)
+    objective = model.objective(asked, answers.tolist(), tokens, kind=kind, folder=folder, stop=stop)
+    if prior_free:
+        objective = objective.under(prior_free_loss(answers, len(labels)))
     return MeteredObjective(objective, time.perf_counter() - began, sum(cut for _, cut in fitted))

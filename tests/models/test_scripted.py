@@ -1,12 +1,15 @@
 """The shipped fake is deterministic, differs by template, and can be tuned by an exact gradient."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from fedprompt.errors import ModelError, ModelMismatch
-from fedprompt.models.protocols import ChoiceQuery, Decoding, GenerateQuery
+from fedprompt.models.protocols import ChoiceQuery, Decoding, GenerateQuery, LabelSlopes
 from fedprompt.models.scripted import WIDTH, ScriptedModel
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
@@ -77,6 +80,28 @@ def test_gradient_agrees_with_finite_differences() -> None:
             float(up[place]) - float(down[place])
         )
         assert float(found.gradient[place]) == pytest.approx(slope, rel=1e-3, abs=1e-7)
+
+
+def test_the_gradient_of_a_loss_over_labels_agrees_with_finite_differences() -> None:
+    def loss(scores: NDArray[np.float64], rows: Sequence[int]) -> LabelSlopes:
+        # Half the square of each score, times one more than the case's place: its slope is the score, times that.
+        factors = np.array(rows)[:, None] + 1.0
+        return LabelSlopes((factors * scores**2 / 2).sum(axis=1), factors * scores)
+
+    objective = ScriptedModel().objective(soft_queries(), [answer for _, answer in CASES]).under(loss)
+    vectors = np.random.default_rng(3).normal(size=(4, WIDTH)).astype(np.float32)
+    rows, step = [0, 1, 4, 5], 3e-3
+    found = objective.loss_and_gradient(vectors, rows)
+    values = objective.loglikelihoods(vectors)[rows]
+    assert found.loss == pytest.approx(float(((np.array(rows)[:, None] + 1) * values**2 / 2).sum() / 4))
+    for place in [(0, 0), (3, 15)]:
+        up, down = vectors.copy(), vectors.copy()
+        up[place] += step
+        down[place] -= step
+        slope = (objective.loss_and_gradient(up, rows).loss - objective.loss_and_gradient(down, rows).loss) / (
+            float(up[place]) - float(down[place])
+        )
+        assert float(found.gradient[place]) == pytest.approx(slope, rel=1e-3, abs=1e-6)
 
 
 @settings(max_examples=100, deadline=None)

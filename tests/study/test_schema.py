@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from fedprompt.errors import PromptError
+from fedprompt.errors import PromptError, StudyError
 from fedprompt.prompts.template import Demonstrations
 from fedprompt.study.files import parse_study
 from fedprompt.study.schema import Study
@@ -36,6 +36,7 @@ def test_comments_layout_and_order_of_keys_change_nothing() -> None:
     "change",
     [
         "tuning: {lr: 0.02}",
+        "tuning: {prior_free: true}",
         "rounds: {count: 5}",
         "privacy: {min_cases: 31}",
         "splits: {tune: 0.5}",
@@ -46,6 +47,16 @@ def test_comments_layout_and_order_of_keys_change_nothing() -> None:
 )
 def test_whatever_changes_the_work_changes_the_digest(change: str) -> None:
     assert parse_study(SHORT + change).digest(MODEL) != parse_study(SHORT).digest(MODEL)
+
+
+def test_a_study_that_leaves_classes_shares_in_its_tuning_has_the_digest_it_had() -> None:
+    assert parse_study(SHORT + "tuning: {prior_free: false}").digest(MODEL) == parse_study(SHORT).digest(MODEL)
+    assert "prior_free" not in parse_study(SHORT).tuning.model_dump(mode="json")
+
+
+def test_classes_shares_cannot_be_taken_out_where_tuning_is_not_over_classes() -> None:
+    with pytest.raises(StudyError, match="prior_free"):
+        parse_study(SHORT + "tuning: {prior_free: true, objective: vocabulary}")
 
 
 def test_the_models_digest_is_part_of_the_studys() -> None:

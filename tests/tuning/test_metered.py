@@ -1,10 +1,13 @@
 """Cases are prepared once for whoever tunes or foretells: cut to the window, and what they take is counted."""
 
+import numpy as np
 import pytest
 
 from fedprompt.errors import PromptError
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.runs.runner import true_labels
 from fedprompt.models.scripted import WINDOW, ScriptedModel
+from fedprompt.tuning.label_losses import prior_free_loss
 from fedprompt.tuning.metered import prepare
 from tests.coded import coded
 from tests.scripted_sites import STUDY, cases
@@ -37,3 +40,18 @@ def test_a_case_that_is_too_long_is_cut_and_counted() -> None:
 def test_a_study_without_a_slot_has_nothing_to_prepare() -> None:
     with pytest.raises(PromptError, check=coded("no-soft-slot")):
         prepare(MODEL, STUDY.model_copy(update={"soft": None}), cases("a", 3))
+
+
+def test_the_classes_shares_are_taken_out_and_what_it_takes_is_counted_as_before() -> None:
+    few = [*cases("a", 6), *(case for case in cases("b", 6) if case.answer == STUDY.answer.labels[0])]
+    answers = true_labels(few, STUDY.answer)
+    plain, free = (prepare(MODEL, STUDY, few, prior_free=chosen) for chosen in (False, True))
+    vectors, rows = MODEL.text_init("Overall the feeling is", 3).vectors, range(len(few))
+    assert free.work.distinct == plain.work.distinct
+    other = plain.under(prior_free_loss(answers, len(STUDY.answer.labels)))
+    assert other.work.distinct == 0
+    found, expected = free.loss_and_gradient(vectors, rows), other.loss_and_gradient(vectors, rows)
+    assert found.loss == expected.loss and np.array_equal(found.gradient, expected.gradient)
+    assert not np.allclose(found.gradient, plain.loss_and_gradient(vectors, rows).gradient)
+    # Only tuning is changed: what a case is answered is what it was.
+    assert np.array_equal(free.loglikelihoods(vectors), plain.loglikelihoods(vectors))

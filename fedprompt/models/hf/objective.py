@@ -5,6 +5,7 @@ are computed once a case and kept, and a step runs the model over the soft token
 of a pass have the same before the slot, or nothing, the slot and what is alike behind it are computed once for all.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,7 +27,7 @@ from fedprompt.models.hf.prefix_store import PrefixStore
 from fedprompt.models.hf.runner import Body, Head
 from fedprompt.models.hf.suffix import SuffixPlan
 from fedprompt.models.nested import LEAST
-from fedprompt.models.protocols import LossGradient, PerCase, Tokens
+from fedprompt.models.protocols import LabelLoss, LossGradient, PerCase, Tokens
 from fedprompt.models.work import unshared
 from fedprompt.stopping import NEVER, StopToken
 
@@ -101,11 +102,24 @@ class CachedObjective:
         self._cases, self._answers = cases, list(answers)
         self._prefixes = [case.context[: case.context.index(-1)] for case in cases]
         self._stop = stop
+        self._loss: LabelLoss | None = None
         self.store = PrefixStore(body, self._prefixes, pack=pack, budget=budget, folder=folder, dtype=dtype, stop=stop)
         self._single = all(len(path) == 1 for case in cases for path in case.paths) and head.plain
 
     def __len__(self) -> int:
         return len(self._cases)
+
+    def under(self, loss: LabelLoss) -> "CachedObjective":
+        """Return the same cases with another loss over their labels; what was prepared is shared.
+
+        Raises:
+            ValueError: they are prepared for likelihoods over the whole vocabulary.
+        """
+        if self._kind != "labels":
+            raise ValueError("a loss over labels needs an objective over labels")
+        found = copy.copy(self)
+        found._loss = loss
+        return found
 
     @property
     def prepared(self) -> int:
@@ -152,8 +166,14 @@ class CachedObjective:
         """Return the losses [rows] and their slopes [rows, tokens, width], or the slopes' sum as one row if shared."""
         copies = 1 if shared else len(rows)
         own = torch.tensor(vectors, device=self._body.rows.device).repeat(copies, 1).requires_grad_(True)
-        losses = self._losses(own, rows, shared)
-        losses.sum().backward()  # type: ignore[no-untyped-call]
+        if self._loss is None:
+            losses = self._losses(own, rows, shared)
+            losses.sum().backward()  # type: ignore[no-untyped-call]
+        else:
+            scores = self._scores(own, rows, shared)
+            given = self._loss(scores.detach().double().cpu().numpy(), rows)
+            scores.backward(torch.from_numpy(given.slopes).to(scores))  # type: ignore[no-untyped-call]
+            losses = torch.from_numpy(given.losses)
         if own.grad is None or not torch.isfinite(losses).all() or not torch.isfinite(own.grad).all():
             raise TuningError(
                 "the loss is not a finite number; lower the learning rate or start from other text", code="not-finite"

@@ -1,12 +1,14 @@
 """The tuner's objective: one loss wherever the cached prefixes lie, each case's own gradient, transformers' loss."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from fedprompt.errors import TuningError
@@ -15,8 +17,9 @@ from fedprompt.models.hf.attention import IMPLEMENTATION
 from fedprompt.models.hf.encoding import Encoded
 from fedprompt.models.hf.model import HFModel
 from fedprompt.models.hf.objective import CachedObjective, Kind
-from fedprompt.models.protocols import ChoiceQuery, ModelInfo, RunSettings
+from fedprompt.models.protocols import ChoiceQuery, LabelSlopes, ModelInfo, RunSettings
 from fedprompt.prompts.template import Template
+from fedprompt.tuning.label_losses import ShareLoss
 from tests.coded import coded
 from tests.models.hf.test_families import LABELS, TEMPLATES, TEXTS, soft_for
 from tests.models.tiny import config, model, tokenizer
@@ -228,3 +231,37 @@ def test_cases_share_from_the_slot_on_what_is_alike_in_all(contexts: tuple[tuple
     cases = [Encoded(context, ((11,), (12,))) for context in contexts]
     found = CachedObjective(lm._body, lm._head, cases, [0] * len(cases), pack=64, budget=10**9)
     assert found._alike(range(len(cases))) == shared
+
+
+@pytest.mark.parametrize("template", [FIRST, INFIX], ids=lambda t: t.name)
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_shares_of_answers_have_the_shares_of_their_gradients(family: str, template: Template) -> None:
+    lm = model(family)
+    plain, vectors, rows = objective(lm, template), soft_for(lm).vectors, [0, 1, 3, 4]
+    hard = plain.under(ShareLoss(np.eye(2)[ANSWERS], np.zeros(2)))
+    one, other = (each.loss_and_gradient(vectors, rows) for each in (plain, hard))
+    assert one.loss == pytest.approx(other.loss, abs=1e-5)
+    assert one.gradient == pytest.approx(other.gradient, abs=1e-5)
+    # Cross-entropy is linear in its targets: 0.25 and 0.75 of the losses and slopes of each answer alone.
+    soft = plain.under(ShareLoss(np.tile([0.25, 0.75], (5, 1)), np.zeros(2))).loss_and_gradient(vectors, rows)
+    parts = [
+        plain.under(ShareLoss(np.tile(np.eye(2)[label], (5, 1)), np.zeros(2))).loss_and_gradient(vectors, rows)
+        for label in (0, 1)
+    ]
+    assert soft.loss == pytest.approx(0.25 * parts[0].loss + 0.75 * parts[1].loss, abs=1e-5)
+    assert soft.gradient == pytest.approx(0.25 * parts[0].gradient + 0.75 * parts[1].gradient, abs=1e-5)
+    # What was prepared answers as before.
+    again = plain.loss_and_gradient(vectors, rows)
+    assert again.loss == one.loss and np.array_equal(again.gradient, one.gradient)
+
+
+def test_a_loss_over_labels_needs_an_objective_over_labels_and_finite_slopes() -> None:
+    lm = model("llama")
+    with pytest.raises(ValueError, match="over labels"):
+        objective(lm, kind="vocabulary").under(ShareLoss(np.eye(2)[ANSWERS], np.zeros(2)))
+
+    def endless(scores: NDArray[np.float64], rows: Sequence[int]) -> LabelSlopes:
+        return LabelSlopes(np.full(len(rows), np.inf), np.zeros(scores.shape))
+
+    with pytest.raises(TuningError, check=coded("not-finite")):
+        objective(lm).under(endless).loss_and_gradient(soft_for(lm).vectors, [0, 1])
