@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fedprompt.models.protocols import CacheDtype as KeptIn
     from fedprompt.workspace.local.scored import ChatScored, Scored
     from fedprompt.workspace.ranking.comparing import PairMeasured, PairTold
+    from fedprompt.workspace.results.worth import WorthResult
 
 __all__ = ["compare", "federate", "score", "tune"]
 
@@ -239,6 +240,9 @@ def federate(
     seed: Seed = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take, site by site.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that stopped; begin none.")] = False,
+    worth: Annotated[
+        bool, typer.Option("--worth", help="Measure what joining is worth: sites also answer as newcomers.")
+    ] = False,
     cache_bytes: CacheBytes = None,
     cache_dtype: CacheDtype = None,
     home: Home = None,
@@ -264,7 +268,7 @@ def federate(
         return
     with open_workspace(home) as ws, Teller() as tell:
         if transport == "flare":
-            found = federate_flare(ws, study, site or (), seed=seed, resume=resume, report=tell)
+            found = federate_flare(ws, study, site or (), seed=seed, resume=resume, worth=worth, report=tell)
         else:
             found = run(
                 ws,
@@ -273,6 +277,7 @@ def federate(
                 columns=columns(map_, header, group),
                 seed=seed,
                 resume=resume,
+                worth=worth,
                 cache_bytes=cache_bytes,
                 cache_dtype=kept_in,
                 report=tell,
@@ -284,8 +289,33 @@ def federate(
     show_test(found.test)
     for sentence in found.sentences:
         line(sentence)
+    if found.worth is not None:
+        _show_worth(found.worth)
     show_work(found.work, found.clipped)
     show_calls(found.judge)
+
+
+def _show_worth(found: "WorthResult") -> None:
+    """Print what joining is worth: a row for each number of labelled cases, and a sentence."""
+    from fedprompt.workspace.results.points import points
+    from fedprompt.workspace.rounds.worth_ways import way_words
+
+    rows = []
+    for point, at in zip(found.curve, found.at, strict=True):
+        needed = "more" if point.needed is None else f"{point.needed:.0f}"
+        values = (percent(point.alone), percent(point.shared))
+        span = number(point.low, point.high)
+        rows.append(
+            (point.n, point.sites, *values, points(point.gain, signed=True), span, needed, way_words(at.chosen))
+        )
+    if rows:
+        heads = ("labelled cases", "sites", "alone", "shared", "points", "95 %", "needed alone", "best way")
+        table(heads, rows, title="what joining is worth, over sites that took no part in what they were helped with")
+    for sentence in (*found.sentences, *([] if found.note is None else [found.note])):
+        line(sentence)
+    for at in found.at:
+        for site, reason in at.missing.items():
+            line(f"{at.n} labelled cases: without {site} ({reason})")
 
 
 def _forecast(

@@ -45,9 +45,9 @@ class RoundRecord:
 
     @property
     def mean(self) -> float:
-        """The unweighted mean over sites."""
+        """The unweighted mean over sites; 0 where the round was not looked at."""
         values = [value for _, value in sorted(self.by_site.items())]
-        return sum(values) / len(values)
+        return sum(values) / len(values) if values else 0.0
 
 
 class RoundWriter(Protocol):

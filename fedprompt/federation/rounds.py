@@ -42,6 +42,7 @@ def run_rounds(
     stop: StopToken = NEVER,
     pause_after: int | None = None,
     among: Among = "all",
+    looked: bool = True,
 ) -> tuple[RoundRecord, ...]:
     """Run the rounds that are not written yet and return all of them; ``rounds.patience`` may end them early.
 
@@ -53,7 +54,9 @@ def run_rounds(
     """
     check_sites(rounds, hub.sites)
     asking = Asking(hub, rounds, controls, clock, stop)
-    course = Course(asking, template, start, tuning, seed, writer, progress, after, keeper, journal, pause_after, among)
+    course = Course(
+        asking, template, start, tuning, seed, writer, progress, after, keeper, journal, pause_after, among, looked
+    )
     return SCHEDULES[strategy_named(rounds.strategy.name).schedule].run(course)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 __all__ = [
     "CENTRALISED",
     "FEDERATED",
+    "FOLD",
     "GROUP",
     "HARDENED",
     "IMPORTED",
@@ -66,6 +67,12 @@ GROUP = Origin(
     "It was tuned by federated rounds among sites that are alike, group `{name}`: only vectors were averaged.",
     rounds=True,
 )
+FOLD = Origin(
+    "fold",
+    "tuned together without part {name} of the sites",
+    "It was tuned by federated rounds without part `{name}` of the sites, to measure what joining is worth.",
+    rounds=True,
+)
 CENTRALISED = Origin(
     "centralised", "tuned on pooled cases", "It was tuned on the sites' pooled cases, for comparison.", rounds=True
 )
@@ -95,6 +102,7 @@ ORIGINS = (
     FEDERATED,
     LOCAL,
     GROUP,
+    FOLD,
     CENTRALISED,
     TUNED,
     RECOMPUTED,

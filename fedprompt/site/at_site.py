@@ -92,6 +92,7 @@ class AtSite:
         self._work = Work()  # without the objectives' own
         # Values of single cases, so that a comparison asked for later computes nothing; they never leave this process.
         self._runs: dict[tuple[str, str], PromptRun] = {}
+        self._tables: dict[tuple[str, str], NDArray[np.float64]] = {}  # of the same kind
         self._drawing = drawing or Drawing(folder.key)
         self._steps = LocalSteps(folder, study, digest, splits, self._drawing)
         self._tally = Tally(ledger, folder.replies)
@@ -192,11 +193,75 @@ class AtSite:
     @property
     def has_chosen(self) -> bool:
         """Whether the site has said before what it keeps for itself, which it does once a study."""
-        return self._tally.number("rounds", self._drawing.scope(self._digest, CHOICE)) > 0
+        return self.has_answered(CHOICE)
 
     def choosing(self) -> Beside:
         """Return what is kept beside the site's choice, so that it is made once."""
-        return {"rounds": {self._drawing.scope(self._digest, CHOICE): Rise(1)}}
+        return self.once(CHOICE)
+
+    def has_answered(self, what: str) -> bool:
+        """Say whether something was answered that is answered once a study."""
+        return self._tally.number("rounds", self._drawing.scope(self._digest, what)) > 0
+
+    def once(self, what: str) -> Beside:
+        """Return what is kept beside such an answer, so that it is given once."""
+        return {"rounds": {self._drawing.scope(self._digest, what): Rise(1)}}
+
+    @property
+    def stop(self) -> StopToken:
+        """What long work looks at."""
+        return self._stop
+
+    def answers(self, split: SplitName) -> NDArray[np.int64]:
+        """Return [cases], the place of each case's label."""
+        return true_labels(self.splits.cases(split), self.study.answer)
+
+    def few(self, n: int, draw: int) -> NDArray[np.int64]:
+        """Return the places of ``n`` tune cases, drawn under the site's key; all labels as they come."""
+        rng = self._drawing.few(self._digest, n, draw, "which")
+        return np.sort(rng.choice(len(self.splits.tune), size=n, replace=False)).astype(np.int64)
+
+    def few_rng(self, n: int, draw: int) -> np.random.Generator:
+        """Return the stream of random numbers in which such a draw is tuned on, begun anew."""
+        return self._drawing.few(self._digest, n, draw, "order")
+
+    def objective_of(self, rows: NDArray[np.int64]) -> SoftObjective:
+        """Return some tune cases prepared for the study's soft template."""
+        tune = self.splits.tune
+        cases = [tune[int(row)] for row in rows]
+        return prepare(
+            self._model,
+            self.study,
+            cases,
+            tune=tune,
+            kind=self.study.tuning.objective,
+            folder=self._folder.path,
+            stop=self._stop,
+        )
+
+    def table(self, prompt: Prompt, split: SplitName, *, once: bool = False) -> NDArray[np.float64]:
+        """Return [cases, labels] log-likelihoods of a prompt on a split.
+
+        A soft prompt goes through the split's objective where its likelihoods are plain, as in :meth:`run`.
+
+        Args:
+            once: do not keep it, since it is not asked for again.
+        """
+        if (found := self._tables.get((split, prompt.id))) is not None:
+            return found
+        if prompt.soft is not None and self._plain:
+            found = self.objective(split).loglikelihoods(prompt.soft.vectors)
+        else:
+            found = self.run([prompt], split)[prompt.id].table
+        assert found is not None  # of a model of this machine and a choice it is there
+        if not once:
+            self._tables[split, prompt.id] = found
+        return found
+
+    @property
+    def _plain(self) -> bool:
+        """Whether a choice is by the likelihoods as they are."""
+        return self.study.answer.normalise == self.study.answer.prior == "none"
 
     def tuned_alone(self, start: SoftPrompt, question: str, score: Callable[[Prompt], float]) -> Prompt:
         """Return the site's own prompt: the best of the rounds of one site."""
@@ -263,8 +328,7 @@ class AtSite:
             asked = self._chat.run(self._digest, missing, cases, method, self._tell, self.resources, self._stop).runs
             self._runs.update({(split, one.run.prompt.id): one.run for one in asked})
             return {prompt.id: self._runs[split, prompt.id] for prompt in prompts}
-        plain = answer.normalise == answer.prior == "none"
-        if split == "validation" and len(missing) == 1 and missing[0].soft is not None and plain:
+        if split == "validation" and len(missing) == 1 and missing[0].soft is not None and self._plain:
             table = self.objective(split).loglikelihoods(missing[0].soft.vectors)
             runs: tuple[PromptRun, ...] = (choice_run(missing[0], table, true_labels(cases, answer)),)
         else:

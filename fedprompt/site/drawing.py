@@ -1,7 +1,8 @@
 """In which order a site draws its cases: by its own key, which no hub knows, never by anything that a task says.
 
-The order of a round is ``HMAC(key, study, round)``. Invariant: the same key, study and round give the same order,
-whoever asks and whatever else the task holds; without the key nothing is known of it.
+The order of a round is ``HMAC(key, study, round)``, and of a draw of n cases ``HMAC(key, study, n, draw)``. Invariant:
+the same ones give the same order, whoever asks and whatever else the task holds; without the key nothing is known of
+it.
 
 Where hub and sites are one process, a run has a seed: 0 gives the order that the sites take on machines of their own,
 another seed another order under keys that follow from theirs.
@@ -18,7 +19,7 @@ from fedprompt.study.allowed_rounds import Among
 
 __all__ = ["Drawing", "drawing_of_run"]
 
-ORDER, RUN = b"order of cases\0", b"order of cases of a run\0"
+ORDER, RUN, FEW = b"order of cases\0", b"order of cases of a run\0", b"a few cases\0"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,21 @@ class Drawing:
             study: its digest.
             number: the round's.
         """
-        mac = hmac.new(self.key, ORDER + canonical_json([study, number]), sha256).digest()
+        return self._stream(ORDER, [study, number])
+
+    def few(self, study: str, n: int, draw: int, what: str) -> np.random.Generator:
+        """Return a stream of random numbers of a draw of ``n`` cases.
+
+        Args:
+            study: its digest.
+            n: how many are drawn.
+            draw: its number.
+            what: it is for, such as which cases these are.
+        """
+        return self._stream(FEW, [study, n, draw, what])
+
+    def _stream(self, what: bytes, of: list[str | int]) -> np.random.Generator:
+        mac = hmac.new(self.key, what + canonical_json(of), sha256).digest()
         return np.random.default_rng(np.random.SeedSequence(int.from_bytes(mac, "big")))
 
     def scope(self, study: str, among: Among | str) -> str:

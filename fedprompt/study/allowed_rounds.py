@@ -1,18 +1,22 @@
 """Which rounds a study lets a hub ask of a site: among whom, up to which number, and of how many steps.
 
 A site holds each tune task against this, so that what a hub may ask follows from the study that the site's operator
-accepted. Rounds have one of three places: among all sites, within a group of them, or at one site alone.
+accepted. Rounds have one of four places: among all sites, within a group of them, at one site alone, or, to measure
+what joining is worth, among the sites outside of a fold.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.round_size import cases_drawn
 from fedprompt.study.schema import Study
 
-__all__ = ["Among", "cases_a_round", "is_among_all", "last_round", "least_steps"]
+__all__ = ["FOLDS", "Among", "cases_a_round", "is_among_all", "last_round", "least_steps"]
 
-Among = Literal["all", "group", "alone"]
+Fold = Literal["fold-1", "fold-2", "fold-3", "fold-4", "fold-5", "fold-6", "fold-7", "fold-8"]
+Among = Literal["all", "group", "alone"] | Fold
+FOLDS: tuple[Fold, ...] = get_args(Fold)
+"""Rounds among all sites but those of a fold, by the fold's number from 1."""
 
 
 def is_among_all(among: object) -> bool:
@@ -30,6 +34,8 @@ def last_round(study: Study, among: Among) -> int:
         return rounds.count if rounds.alone else 0
     if among == "group" and rounds.groups is None:
         return 0
+    if among in FOLDS:
+        return 0 if study.worth is None or FOLDS.index(among) >= study.worth.folds else rounds.count
     count = rounds.count if among == "all" else rounds.total
     if strategy_named(rounds.strategy.name).schedule != "buffered":
         return count

@@ -25,7 +25,7 @@ from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.answer import Answer, Closed, FieldName, Name, ScorerSpec
 from fedprompt.study.labels import alike, is_kept
 from fedprompt.study.round_size import too_few_drawn
-from fedprompt.study.sharing import Groups, Personal, absent
+from fedprompt.study.sharing import Groups, Personal, Worth, absent
 from fedprompt.study.strategies import filled_options, least_sites
 
 __all__ = [
@@ -251,6 +251,7 @@ class Study(Closed):
     rounds: Rounds = Rounds()
     privacy: Privacy = Privacy()
     splits: Splits = Splits()
+    worth: Annotated[Worth | None, Field(exclude_if=absent)] = None
 
     @model_validator(mode="after")
     def _fits(self) -> "Study":
@@ -315,8 +316,10 @@ class Study(Closed):
         return self
 
     def _shared(self) -> None:
-        """Refuse groups and choices that there is nothing to make of."""
+        """Refuse groups, choices and measurements that there is nothing to make of."""
         groups, personal = self.rounds.groups, self.rounds.personal
+        if self.worth is not None and (why := self.no_worth()) is not None:
+            raise _misfit(("worth",), why)
         for name, part in (("groups", groups), ("personal", personal), ("alone", self.rounds.alone or None)):
             if part is not None and self.soft is None:
                 raise _misfit(("rounds", name), f"'{name}' is about soft prompts, and the study has no 'soft:' part")
@@ -371,6 +374,15 @@ class Study(Closed):
                 f"the study '{self.study}' has no 'soft:' part, so there is nothing to tune", code="no-soft-part"
             )
         return _template("soft prompt", self.soft.template, self.soft).with_words(self.answer.labels)
+
+    def no_worth(self) -> str | None:
+        """Return why it cannot be measured what joining is worth, None where it can."""
+        name = self.rounds.strategy.name
+        if self.soft is None:
+            return "'worth' is about shared soft prompts, and the study has no 'soft:' part"
+        if strategy_named(name).schedule == "buffered":
+            return f"'worth' runs the rounds anew without some sites, and '{name}' has no rounds; take another strategy"
+        return None
 
     def questions(self, cases: int) -> int:
         """Return how many exact questions a split of so many independent cases answers over its lifetime, at most."""

@@ -1,18 +1,21 @@
-"""What a study may ask for beside one prompt for all: a prompt for each group of sites, and each site's own choice.
+"""What a study may ask for beside one prompt for all: prompts of groups, each site's own choice, what joining is worth.
 
-Only names, bounds and defaults; what they mean is in ``federation.clustering`` and ``site.personal``. A part that a
-study leaves out is left out of its JSON too, so that the digest of a study that asks for none of this stays as it was.
+Only names, bounds and defaults; what they mean is in ``federation.clustering``, ``site.personal`` and ``verbs.worth``.
+A part that a study leaves out is left out of its JSON too, so that the digest of a study that asks for none of this
+stays as it was.
 """
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from fedprompt.boundary.closed import Closed
 
-__all__ = ["Groups", "Personal", "absent"]
+__all__ = ["MOST_FOLDS", "MOST_WAYS", "Groups", "Personal", "Worth", "absent"]
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+MOST_FOLDS, MOST_WAYS = 8, 8
 
 
 def absent(value: object) -> bool:
@@ -45,4 +48,26 @@ class Personal(Closed):
     def _different(self) -> "Personal":
         if len(set(self.mixtures)) != len(self.mixtures):
             raise ValueError("mixtures name a share twice; name each once")
+        return self
+
+
+class Worth(Closed):
+    """Sites play newcomers with ``n`` labelled cases each, so that the federation learns what joining is worth.
+
+    Rounds are run anew without each of ``folds`` parts of the sites; the sites of a part then answer alone and with
+    what the others share, from ``draws`` draws of ``n`` tune cases. ``ways``: how many ways of using what is shared are
+    compared for each ``n``, beside the ways that need nobody. A site takes ``seconds`` for each ``n`` at most.
+    An ``n`` below ``min_cases`` is allowed by being named here.
+    """
+
+    n: Annotated[tuple[Annotated[int, Field(ge=0, le=10_000)], ...], Field(min_length=1, max_length=12)] = (8, 16, 32)
+    draws: Annotated[int, Field(ge=1, le=100)] = 5
+    seconds: Annotated[float, Field(ge=1, le=86_400)] = 120.0
+    folds: Annotated[int, Field(ge=2, le=MOST_FOLDS)] = 4
+    ways: Annotated[int, Field(ge=1, le=MOST_WAYS)] = 3
+
+    @model_validator(mode="after")
+    def _rising(self) -> "Worth":
+        if any(after <= before for before, after in pairwise(self.n)):
+            raise ValueError("the numbers of labelled cases rise: [8, 16, 32]; name each once, the smallest first")
         return self

@@ -22,6 +22,7 @@ Code = Literal[
     "paused",
     "other-ledger",
     "round-answered",
+    "out-of-time",
 ]
 
 
@@ -64,9 +65,14 @@ REFUSALS: Mapping[Code, Reason] = {
     "not-supported": Reason("it does not know how to do that", "it does not do such work"),
     "paused": Reason("its operator has paused it, or these are its quiet hours", "its operator has paused it"),
     "round-answered": Reason(
-        "it answers each round of a study, and the choice after them, once, and has answered this one or a later one; "
+        "it answers each round of a study, and the choice and measurements after them, once, and has answered this one "
+        "or a later one; "
         "give the study another name to run it anew",
         "it has answered this round of the study, or a later one, before",
+    ),
+    "out-of-time": Reason(
+        "not one draw was done in the seconds that the study allows a site (worth: {seconds: N})",
+        "it took longer than the study allows",
     ),
     "other-ledger": Reason(
         "its ledger does not go on from what this hub saw of it", "the hub has seen entries that this ledger lacks"

@@ -7,6 +7,7 @@ from fedprompt.verbs.publish import Publish
 from fedprompt.verbs.score import ScoreTemplates
 from fedprompt.verbs.tune import Tune
 from fedprompt.verbs.verb import Verb
+from fedprompt.verbs.worth import Worth
 
 __all__ = ["VERBS", "asked_by_default", "asked_verbs", "verb_named"]
 
@@ -15,6 +16,7 @@ VERBS: tuple[Verb, ...] = (
     ScoreTemplates(),
     Tune(),
     Evaluate(),
+    Worth(),
     Propose(),
     Publish(),
 )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fedprompt.boundary.checked import Bounds
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.stopping import StopToken
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score, SplitName
 from fedprompt.verbs.beside import Beside
@@ -23,6 +24,7 @@ from fedprompt.verbs.refusals import Code, Refusal
 if TYPE_CHECKING:  # whoever opens a ledger knows the verbs; who computes is at a site
     from fedprompt.evaluation.runs.runner import PromptRun
     from fedprompt.evaluation.splits.cutting import Splits
+    from fedprompt.models.protocols import SoftObjective
     from fedprompt.tuning.soft import Tuned
 
 __all__ = ["ABOUT", "Answer", "Asks", "Rehearsal", "SiteSide", "Terms", "Update", "Verb", "refused"]
@@ -165,6 +167,39 @@ class SiteSide(Protocol):
 
     def own(self, name: str) -> SoftPrompt | None:
         """Return what was kept under such an id, None if nothing was."""
+        ...
+
+    @property
+    def stop(self) -> StopToken:
+        """What long work looks at."""
+        ...
+
+    def table(self, prompt: Prompt, split: SplitName, *, once: bool = False) -> NDArray[np.float64]:
+        """Return [cases, labels] log-likelihoods of a prompt on a split; with ``once`` it is not asked for again."""
+        ...
+
+    def answers(self, split: SplitName) -> NDArray[np.int64]:
+        """Return [cases], the place of each case's label."""
+        ...
+
+    def few(self, n: int, draw: int) -> NDArray[np.int64]:
+        """Return the places of ``n`` tune cases, drawn under the site's key."""
+        ...
+
+    def few_rng(self, n: int, draw: int) -> np.random.Generator:
+        """Return the stream of random numbers in which such a draw is tuned on, begun anew."""
+        ...
+
+    def objective_of(self, rows: NDArray[np.int64]) -> "SoftObjective":
+        """Return some tune cases prepared for the study's soft template."""
+        ...
+
+    def has_answered(self, what: str) -> bool:
+        """Say whether something was answered that is answered once a study."""
+        ...
+
+    def once(self, what: str) -> Beside:
+        """Return what is kept beside such an answer."""
         ...
 
 

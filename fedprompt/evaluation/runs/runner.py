@@ -47,7 +47,8 @@ class PromptRun:
 
     ``values``: [cases] float64, NaN where a case could not be judged; ``predicted`` and ``true``: [cases] int64
     indices of labels; ``confidence``: [cases] float64, the softmax over the label words' log-likelihoods at the
-    predicted label; ``reasons``: scorer -> its reason -> how many cases it gave it for.
+    predicted label; ``table``: these log-likelihoods, [cases, labels] float64, where a model of this machine told them;
+    ``reasons``: scorer -> its reason -> how many cases it gave it for.
     """
 
     prompt: Prompt
@@ -56,6 +57,7 @@ class PromptRun:
     true: NDArray[np.int64] | None = None
     confidence: NDArray[np.float64] | None = None
     reasons: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    table: NDArray[np.float64] | None = None
 
     @property
     def scored(self) -> NDArray[np.bool_]:
@@ -187,7 +189,7 @@ def choice_run(prompt: Prompt, scores: NDArray[np.float64], true: NDArray[np.int
     predicted = scores.argmax(axis=1)
     weights = np.exp(scores - scores.max(axis=1, keepdims=True))
     confidence = weights.max(axis=1) / weights.sum(axis=1)
-    return PromptRun(prompt, (predicted == true).astype(np.float64), predicted, true, confidence)
+    return PromptRun(prompt, (predicted == true).astype(np.float64), predicted, true, confidence, table=scores)
 
 
 def _judged(values: NDArray[np.float64], cases: Sequence[Case]) -> tuple[NDArray[np.float64], list[Case]]:

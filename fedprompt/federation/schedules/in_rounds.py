@@ -35,7 +35,7 @@ STEPS: tuple[At, ...] = ("tune", "evaluate")
 class InRounds(Schedule):
     """A site that fails, refuses or is late is left out of that step of the round and listed; it is asked again next.
 
-    A round counts once the quorum has tuned and has scored.
+    A round counts once the quorum has tuned and, where it is looked at, has scored.
     """
 
     name = "rounds"
@@ -155,8 +155,8 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
         prompt = Prompt(course.template, SoftPrompt(aggregate.vectors, start.model))
         if course.keeper is not None:
             course.keeper.keep(plan.number, prompt.id, held)
-        scored = plan.gather("evaluate", lambda site: course.validated(site, prompt))
-        scores = dict(sorted(scored))
+        scored = plan.gather("evaluate", lambda site: course.validated(site, prompt)) if course.looked else None
+        scores = {} if scored is None else dict(sorted(scored))
     came, controls = hub.received - received, course.asking.controls
     return RoundRecord(
         plan.number,
@@ -168,11 +168,11 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
         missing=(
             *(Missing(site, "tune", "left-out", why) for site, why in plan.left_out.items()),
             *tuned.missing,
-            *scored.missing,
+            *(() if scored is None else scored.missing),
         ),
         sent=dict(sorted((hub.sent - sent).items())),
         received=dict(sorted(came.items())),
-        seconds={"tune": dict(tuned.seconds), "evaluate": dict(scored.seconds)},
+        seconds={"tune": dict(tuned.seconds), **({} if scored is None else {"evaluate": dict(scored.seconds)})},
         steps=dict(plan.steps),
         orders=() if controls is None else controls.since(),
         state=aggregate.state,

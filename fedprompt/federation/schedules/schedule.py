@@ -29,7 +29,8 @@ class Course:
 
     ``start`` is what round 1 starts from. ``after`` counts the rounds that led to it; numbers go on from there.
     ``keeper`` keeps each round's updates, ``journal`` what a schedule without rounds has buffered. No round after
-    ``pause_after`` begins. ``among`` is what sites are told of who takes part.
+    ``pause_after`` begins. ``among`` is what sites are told of who takes part. Where rounds are not ``looked`` at, no
+    site scores their prompts on validation.
     """
 
     asking: Asking
@@ -44,6 +45,7 @@ class Course:
     journal: Journal | None = None
     pause_after: int | None = None
     among: Among = "all"
+    looked: bool = True
 
     @property
     def rounds(self) -> Rounds:

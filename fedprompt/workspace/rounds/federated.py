@@ -9,6 +9,7 @@ from fedprompt.models.protocols import RunSettings
 from fedprompt.workspace.as_json import ABSENT, INLINE
 from fedprompt.workspace.bills.paid import ModelPaid
 from fedprompt.workspace.results.shown import ShownWork
+from fedprompt.workspace.results.worth import WorthResult
 from fedprompt.workspace.rounds.result_table import Difference, ResultRow
 
 __all__ = [
@@ -101,7 +102,8 @@ class FederatedResult:
     """A finished federation; ``seconds`` by stage, ``clipped`` cases (too long for the model) by site.
 
     ``missing``: site -> step -> why it did not answer. ``kept``: site -> what it keeps, or which row of ``test``, where
-    the study asks for it; so are ``groups`` and ``transfer`` (home of a prompt -> site -> its value on test) there.
+    the study asks for it; so are ``groups``, ``transfer`` (home of a prompt -> site -> its value on test) and ``worth``
+    (what joining is worth) there.
     """
 
     seed: int
@@ -119,6 +121,7 @@ class FederatedResult:
     groups: GroupsFound | None = field(metadata=ABSENT)
     kept: Mapping[str, SiteKept | str] | None = field(metadata=ABSENT)
     transfer: Mapping[str, Mapping[str, float]] | None = field(metadata=ABSENT)
+    worth: WorthResult | None = field(metadata=ABSENT)
     work: ShownWork = field(metadata=INLINE)
     judge: ModelPaid | None
     settings: RunSettings | None

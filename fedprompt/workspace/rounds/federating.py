@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fedprompt.errors import FederationError
+from fedprompt.errors import FederationError, StudyError
 from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.federation.gathering import PATIENCE
@@ -29,6 +29,7 @@ from fedprompt.site.folder import SiteFolder
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
+from fedprompt.study.sharing import Worth
 from fedprompt.workspace.answers.study_model import machine_settings, model_digest_of, shared_model
 from fedprompt.workspace.as_json import as_json, from_json
 from fedprompt.workspace.bills.judge_bill import judge_paid
@@ -73,6 +74,7 @@ def federate(
     report: Report = quiet,
     stop: StopToken = NEVER,
     pause_after: int | None = None,
+    worth: bool = False,
 ) -> FederatedResult:
     """Score the templates at every site, tune in rounds, and evaluate the best template and the tuned prompt on test.
 
@@ -85,6 +87,8 @@ def federate(
         report: hears how far it is.
         stop: ends the work between two sites, steps or batches; the next call goes on.
         pause_after: the round after which the work pauses; the next call goes on.
+        worth: measure what joining is worth, as the study's ``worth`` says; a study that has none is taken with the
+            defaults, which is another study.
 
     Returns:
         Its ``test`` has ``manual`` and, where the study has a soft slot, ``federated``; ``grouped`` and ``kept`` where
@@ -98,6 +102,10 @@ def federate(
     if len(sites) < 2:
         raise FederationError("a federation needs two sites or more: --site a=a.csv --site b=b.csv", code="two-sites")
     parsed = read_study(study, complete_scorers)
+    if worth and parsed.worth is None:
+        if (why := parsed.no_worth()) is not None:
+            raise StudyError(f"{study}: {why}", code="does-not-fit")
+        parsed = parsed.model_copy(update={"worth": Worth()})
     report(Progress("prepare", f"loading {parsed.model}"))
     model = shared_model(parsed, ws.home.path, cache_bytes, cache_dtype)
     digest = parsed.digest(model.info.digest)
@@ -152,6 +160,7 @@ def federate_flare(
     report: Report = quiet,
     stop: StopToken = NEVER,
     pause_after: int | None = None,
+    worth: bool = False,
 ) -> FederatedResult:
     """Run a study among sites on their own machines, through the engine that ``hub run`` keeps.
 
@@ -163,6 +172,7 @@ def federate_flare(
         report: hears how far it is.
         stop: ends the work between two sites, or while sites are waited for; the next call goes on.
         pause_after: the round after which the work pauses; the next call goes on.
+        worth: refuse a study that does not measure what joining is worth.
 
     Raises:
         FederationError: the hub does not run, a site was not admitted, or too few answered.
@@ -182,6 +192,12 @@ def federate_flare(
         raise FederationError(f"a federation needs two sites or more, and {len(names)} takes part", code="two-sites")
     running_hub(ws.home)  # says so now if it does not run
     parsed = read_study(study, complete_scorers)
+    if worth and parsed.worth is None:
+        raise StudyError(
+            f"{study}: the study has no 'worth:' part, so no site has agreed to be measured; write "
+            "'worth: {n: [8, 16, 32]}', and have the sites' operators accept the study anew",
+            code="no-worth-part",
+        )
     report(Progress("prepare", f"reading {parsed.model}"))
     model_digest = model_digest_of(parsed, ws.home.path)
     digest = parsed.digest(model_digest)
@@ -251,7 +267,8 @@ def _federate(
 
 def _clock(report: Report, study: Study, stop: StopToken) -> Clock:
     alone = {"alone": 4.0} if study.rounds.alone else {}
-    return Clock(report, {"score": 4.0, "federate": 4.0, **alone, "test": 1.0}, stop)
+    worth = {} if study.worth is None else {"without": 4.0 * (study.worth.folds - 1), "worth": 4.0 * len(study.worth.n)}
+    return Clock(report, {"score": 4.0, "federate": 4.0, **alone, **worth, "test": 1.0}, stop)
 
 
 def _result(found: Found, federation: FederationRun, seed: int, clock: Clock) -> FederatedResult:
@@ -301,6 +318,7 @@ def _result(found: Found, federation: FederationRun, seed: int, clock: Clock) ->
         groups=None,
         kept=None,
         transfer=None,
+        worth=found.worth,
         work=shown_work(Work(), None),
         judge=None,
         settings=None,

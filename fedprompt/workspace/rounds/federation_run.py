@@ -173,6 +173,7 @@ class FederationRun:
         aside: bool = False,
         pause_after: int | None = None,
         among: Among = "all",
+        looked: bool = True,
     ) -> tuple[RoundRecord, ...]:
         """Run rounds of ``study`` among the sites of ``hub`` and keep them under ``run``.
 
@@ -183,6 +184,7 @@ class FederationRun:
             parent: the id of the prompt that ``start`` is, where it is one of the bank.
             pause_after: the round after which the work pauses.
             among: what the sites are told of who takes part.
+            looked: whether each round's prompt is scored on validation.
         """
         count, sites = study.rounds.count, len(hub.sites)
 
@@ -212,6 +214,7 @@ class FederationRun:
             stop=self._clock.stop,
             pause_after=pause_after,
             among=among,
+            looked=looked,
         )
 
     def compare_on_validation(self, first: Sequence[Prompt], scored: Sequence[str] = ()) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.column_map import BY_NAME, Columns
@@ -37,6 +38,7 @@ from fedprompt.verbs.evaluate import EvaluateTask
 from fedprompt.verbs.score import ScoreReply, ScoreTask
 from fedprompt.verbs.tune import TuneReply, TuneTask
 from fedprompt.verbs.wire import pack_reply, pack_task
+from fedprompt.verbs.worth import MOST_MEMBERS, WorthReply, WorthTask
 from fedprompt.workspace.answers.study_model import model_digest_of
 from fedprompt.workspace.as_json import INLINE
 from fedprompt.workspace.bills.chat_bill import ChatBill, Take, chat_bill
@@ -45,6 +47,7 @@ from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.rounds.start_prompt import start_prompt
+from fedprompt.workspace.rounds.worth_ways import ways_of
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["CallsTaken", "Forecast", "JudgingOfAll", "JudgingOfSite", "SiteForecast", "forecast"]
@@ -174,6 +177,12 @@ def forecast(
             chat=chat,
             judging=judging,
         )
+    if (worth := parsed.worth) is not None:
+        longest, counts = worth.seconds * len(worth.n), len(worth.n)
+        notes.append(
+            f"to measure what joining is worth, each site takes up to {longest:g} s more "
+            f"({counts} number{'' if counts == 1 else 's'} of cases, {worth.seconds:g} s each)"
+        )
     took = [one.seconds for one in found.values() if one.seconds is not None]
     chats = [one.chat for one in found.values() if one.chat is not None]
     judged = [one.judging.judge for one in found.values() if one.judging is not None]
@@ -293,7 +302,43 @@ def _bytes(study: Study, digest: str, width: int, sites: int) -> tuple[int, int]
     if rounds.alone:  # rounds of its own, and on test every site's own prompt
         sent += rounds.count * (tune + evaluate) + sites * vectors.nbytes
         received += rounds.count * (update + len(_scores(study, 1))) + len(_scores(study, sites))
+    if rounds_anew := _rounds_anew(study, sites):
+        sent += rounds_anew * tune
+        received += rounds_anew * update
+        for n in () if study.worth is None else study.worth.n:
+            more = _worth(study, digest, n, vectors, sites)
+            sent, received = sent + more[0], received + more[1]
     return sent, received
+
+
+def _rounds_anew(study: Study, sites: int) -> int:
+    """Return how many rounds a site takes part in without some of the others, to measure what joining is worth."""
+    return 0 if study.worth is None else study.rounds.count * (min(study.worth.folds, sites) - 1)
+
+
+def _worth(study: Study, digest: str, n: int, vectors: NDArray[np.float32], sites: int) -> tuple[int, int]:
+    """Return the bytes of a question to a newcomer with ``n`` cases, and of its answer."""
+    worth = study.worth
+    assert worth is not None
+    folds = min(worth.folds, sites)
+    soft = min(MOST_MEMBERS, 1 + (sites - -(-sites // folds) if study.rounds.alone else 0))
+    templates = min(len(study.templates), MOST_MEMBERS - soft)
+    ways, even = ways_of(worth, n), 1 / (soft + templates)
+    task = WorthTask(
+        task=TASK,
+        study=digest,
+        n=n,
+        draws=worth.draws,
+        templates=(PROMPT,) * templates,
+        soft=(PROMPT,) * soft,
+        weights=(even,) * (soft + templates),
+        ways=ways,
+        known="0" * 64,
+    )
+    arrays = {f"soft-{place}": vectors for place in range(soft)}
+    start = {"start": vectors} if any(way.method == "alone" for way in ways) else {}
+    reply = WorthReply(task=TASK, n=n, draws=worth.draws, cases=100, right=(100,) * len(ways))
+    return len(pack_task(task, {**arrays, **start})), len(pack_reply(reply, {}))
 
 
 def _scores(study: Study, count: int) -> bytes:
@@ -360,6 +405,7 @@ def _measured(
         look = (time.perf_counter() - began) / len(batch) * many
     rounds = study.rounds
     seconds += rounds.total * (study.tuning.steps * step + look)
+    seconds += _rounds_anew(study, sites) * study.tuning.steps * step
     if rounds.alone:
         seconds += rounds.count * (study.tuning.steps * step + look) + sites * look
     if rounds.personal is None:

@@ -1,7 +1,8 @@
 """The steps of a federation in their order, whoever runs it: over machines, in one process, or as the demo.
 
-Sites describe their cases, score the templates, tune together, tune alone, share, compare, and are looked at on test
-once. Invariant: what is in the bank is not asked for again, so that a run which stopped goes on with the same numbers.
+Sites describe their cases, score the templates, tune together, tune alone, share, answer as newcomers, compare, and
+are looked at on test once. Invariant: what is in the bank is not asked for again, so that a run which stopped goes on
+with the same numbers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +17,12 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Study
 from fedprompt.verbs.describe import DescribeReply, ask_describe
+from fedprompt.workspace.results.worth import WorthResult
 from fedprompt.workspace.rounds.alone import Nominated, nominate, tune_alone
 from fedprompt.workspace.rounds.federation_run import FederationRun, pooled_best
 from fedprompt.workspace.rounds.looks import BySite, TestLook
-from fedprompt.workspace.rounds.planned_questions import HELD_BACK, too_many
+from fedprompt.workspace.rounds.measuring_worth import measure_worth
+from fedprompt.workspace.rounds.planned_questions import SPLITS, too_many
 from fedprompt.workspace.rounds.shared_result import Pair, Shared, share
 from fedprompt.workspace.timing import Clock
 
@@ -31,7 +34,8 @@ class Found:
     """What the steps found.
 
     ``scores`` are the templates' on validation, ``manual`` the best of them. ``best`` is the round that is kept of
-    ``records``; it and ``shared`` are None where the study has no soft slot, ``alone`` where no site tuned alone.
+    ``records``; it and ``shared`` are None where the study has no soft slot, ``alone`` where no site tuned alone,
+    ``worth`` where it was not measured.
     """
 
     scores: BySite
@@ -41,6 +45,7 @@ class Found:
     shared: Shared | None
     alone: Nominated | None
     look: TestLook
+    worth: WorthResult | None = None
 
     @property
     def nominated(self) -> dict[str, Prompt]:
@@ -87,16 +92,19 @@ def take_steps(
     best: RoundRecord | None = None
     shared: Shared | None = None
     alone: Nominated | None = None
+    worth: WorthResult | None = None
     if start is not None:
         with clock.stage("federate", "the sites tune a soft prompt together"):
             records = federation.tune(start, seed)
             best = best_round(records, federation.left_out)
+        own: dict[str, RoundRecord] = {}
         if study.rounds.alone:
             with clock.stage("alone", "each site tunes a soft prompt alone, to compare"):
                 own = tune_alone(federation, bank, study, start, seed)
             central = None if pooled is None else pooled(start)
             alone = nominate(manual, best, own, scores, central)
         shared = share(federation, bank, study, scores, records, start, seed, clock)
+        worth = measure_worth(federation, bank, study, scores, own, start, seed, clock)
     with clock.stage("test", "the nominated prompts are evaluated on test, once"):
         first = [manual] if best is None else [best.prompt, manual]
         if shared is not None:
@@ -104,7 +112,7 @@ def take_steps(
         elif len(federation.templates) > 1:
             federation.compare_on_validation(first)
         look = _looked(federation, first[::-1], shared, alone)
-    return Found(scores, manual, records, best, shared, alone, look)
+    return Found(scores, manual, records, best, shared, alone, look, worth)
 
 
 def _looked(
@@ -133,7 +141,7 @@ def _both(first: Sequence[Pair], second: Sequence[Pair]) -> list[Pair]:
 
 def _check_questions(study: Study, described: Mapping[str, Mapping[str, Any]]) -> None:
     for site, counts in described.items():
-        if (why := too_many(study, {split: int(counts[split]) for split in HELD_BACK}, len(described))) is not None:
+        if (why := too_many(study, {split: int(counts[split]) for split in SPLITS}, len(described))) is not None:
             raise FederationError(f"site '{site}': {why}", code="too-many-questions")
 
 

@@ -18,6 +18,7 @@ from fedprompt.site.policy import Policy
 from fedprompt.study.allowed_rounds import cases_a_round
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
+from fedprompt.verbs.worth import HOME
 from fedprompt.workspace.answers.study_model import model_digest_of
 from fedprompt.workspace.as_json import INLINE
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled, enrolled_sites
@@ -197,6 +198,15 @@ def _described(study: Study, source: Source, width: int, model: str | None, refu
             f"the same in {study.rounds.count} rounds of this site alone, to compare: a prompt of its own, which the "
             "hub sends to the other sites",
             "scores of the prompts that the other sites tuned alone",
+        ]
+    if (worth := study.worth) is not None:
+        counts = ", ".join(map(str, worth.n))
+        leaves += [
+            f"the same updates, without scores, in {study.rounds.count} rounds without each of up to {worth.folds - 1} "
+            "other parts of the sites, to measure what joining is worth",
+            f"from {counts} of its tune cases, drawn by this site: how many validation cases are answered right, alone "
+            f"and with shared prompts (up to {worth.ways + len(HOME)} whole numbers each, averaged over {worth.draws} "
+            f"draws; each takes this machine up to {worth.seconds:g} s)",
         ]
     if is_chat(study.model):
         leaves.append("to the chat model's server, every case that is scored, if models.toml allows that server's host")

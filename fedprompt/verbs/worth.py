@@ -1,0 +1,218 @@
+"""worth: a site plays a newcomer with few labelled cases, and says how many it answers right, alone and helped.
+
+The cases are drawn from ``tune`` under the site's own key, several times, and what is fitted on them is judged on all
+validation cases, which no draw holds. One whole number leaves for each way of answering: right answers, averaged over
+the draws. Each is charged as an exact question of both splits, and each number of cases is answered once a study.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from fedprompt.adapting.settings import AtN
+from fedprompt.boundary.checked import Bounds
+from fedprompt.errors import ReplyUntrue
+from fedprompt.prompts.ids import content_id
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.study.score import Count, SplitName
+from fedprompt.study.sharing import MOST_WAYS
+from fedprompt.verbs.expected import expected
+from fedprompt.verbs.forms import Allowed, Arrays, Parcel, PromptId, Reply, Task
+from fedprompt.verbs.refusals import Code
+from fedprompt.verbs.sentences import counted
+from fedprompt.verbs.verb import Answer, Asks, Rehearsal, SiteSide, Terms, Verb, refused
+
+__all__ = ["HOME", "MOST_MEMBERS", "Worth", "WorthReply", "WorthTask", "ask_worth"]
+
+HOME = ("template", "alone")  # the ways that need nobody: the best template, and a prompt tuned at home
+MOST_MEMBERS = 64
+ROUNDING = 1e-6
+
+
+class WorthTask(Task):
+    """Answer validation as a newcomer with ``n`` labelled cases, in each of some ``ways``.
+
+    ``templates`` of the study and ``soft`` prompts (arrays ``soft-N``) are what is shared, ``weights`` theirs in this
+    order. The array ``start`` is what a prompt of one's own is tuned from, where one of the ways asks for it.
+    """
+
+    verb: Literal["worth"] = "worth"
+    n: Annotated[int, Field(ge=0, le=10_000)]
+    draws: Annotated[int, Field(ge=1, le=100)]
+    templates: Annotated[tuple[PromptId, ...], Field(max_length=MOST_MEMBERS)]
+    soft: Annotated[tuple[PromptId, ...], Field(max_length=MOST_MEMBERS)]
+    weights: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1, max_length=MOST_MEMBERS)]
+    ways: Annotated[tuple[AtN, ...], Field(min_length=1, max_length=MOST_WAYS + len(HOME))]
+
+    @model_validator(mode="after")
+    def _fits(self) -> "WorthTask":
+        if len(self.weights) != len(self.templates) + len(self.soft) or abs(sum(self.weights) - 1) > ROUNDING:
+            raise ValueError("there is one weight for each prompt, and they add up to 1")
+        if any(way.n != self.n for way in self.ways) or len(set(self.ways)) != len(self.ways):
+            raise ValueError("the ways differ, and are all for so many cases")
+        return self
+
+
+class WorthReply(Reply):
+    """Of ``cases`` of validation so many are answered ``right`` in each way, averaged over ``draws`` draws."""
+
+    verb: Literal["worth"] = "worth"
+    n: Annotated[int, Field(ge=0, le=10_000)]
+    draws: Annotated[int, Field(ge=1, le=100)]
+    cases: Count
+    right: Annotated[tuple[Count, ...], Field(min_length=1, max_length=MOST_WAYS + len(HOME))]
+
+
+def ask_worth(
+    hub: Asks,
+    site: str,
+    prompts: Sequence[Prompt],
+    weights: Sequence[float],
+    ways: Sequence[AtN],
+    *,
+    draws: int,
+    start: NDArray[np.float32] | None = None,
+) -> WorthReply:
+    """Ask a site to play a newcomer.
+
+    Args:
+        prompts: what is shared, templates first.
+        weights: of each prompt.
+        ways: for one number of cases.
+        draws: how many times its cases are drawn.
+        start: [tokens, width] float32, from where a prompt is tuned at home.
+
+    Raises:
+        SiteRefused: the site refused; says why.
+        FederationError: it could not be asked, or its answer is none.
+    """
+    soft = {prompt.id: prompt.soft.vectors for prompt in prompts if prompt.soft is not None}
+    fields = {
+        "n": ways[0].n,
+        "draws": draws,
+        "templates": tuple(prompt.id for prompt in prompts if prompt.soft is None),
+        "soft": tuple(soft),
+        "weights": tuple(weights),
+        "ways": tuple(ways),
+    }
+    arrays = {f"soft-{place}": vectors for place, vectors in enumerate(soft.values())}
+    begins = start if start is not None and _tunes(ways) else None
+    named = [draws, [p.id for p in prompts], list(weights), [way.model_dump(mode="json") for way in ways]]
+    if begins is not None:
+        arrays["start"] = begins
+        named.append(content_id("v1", begins.tobytes()))
+    reply = hub.ask(site, WorthTask, fields, arrays, named=named).message
+    assert isinstance(reply, WorthReply)
+    return reply
+
+
+def _tunes(ways: Sequence[AtN]) -> bool:
+    """Whether one of the ways tunes a prompt from the study's start."""
+    return any(way.method == "alone" or way.own for way in ways)
+
+
+class Worth(Verb):
+    """Right answers over all validation cases, averaged over draws, in whole numbers; each ``n`` once a study."""
+
+    name = "worth"
+    task = WorthTask
+    reply = WorthReply
+    task_bounds = Bounds(64 * 1024, values=1_000, nested=60, members=40, depth=6)
+
+    def task_arrays(self, task: WorthTask) -> Allowed:
+        """Return the soft prompts, and where tuning starts if a way tunes."""
+        start: dict[str, type[np.generic]] = {"start": np.float32} if _tunes(task.ways) else {}
+        return {**start, **{f"soft-{place}": np.float32 for place in range(len(task.soft))}}
+
+    def exact(self, task: WorthTask) -> Sequence[tuple[SplitName, str]]:
+        """Each way is one of validation, which is scored, and one of tune, which is learnt from."""
+        names = [f"worth {task.task} {place}" for place in range(len(task.ways))]
+        splits: tuple[SplitName, ...] = ("validation", "tune")
+        return [(split, name) for split in splits for name in names]
+
+    def answer(self, site: SiteSide, task: WorthTask, arrays: Arrays, question: str) -> Answer:
+        """Draw, fit and score; an average over the draws that the study's seconds allow."""
+        from fedprompt.verbs.newcomer import Pace, play
+
+        if (code := _not_asked(site, task)) is not None:
+            return refused(task, code)
+        worth = site.study.worth
+        assert worth is not None
+        if any(prompt not in site.templates for prompt in task.templates):
+            return refused(task, "unknown-prompt")
+        vectors = [site.soft(arrays[f"soft-{place}"]) for place in range(len(task.soft))]
+        start = site.soft(arrays["start"]) if "start" in arrays else None
+        prompts = [site.templates[prompt] for prompt in task.templates]
+        prompts += [Prompt(site.study.soft_template(), soft) for soft in vectors if soft is not None]
+        tokens = 0 if site.study.soft is None else site.study.soft.tokens
+        given = [*vectors, *([start] if "start" in arrays else [])]
+        if any(soft is None or soft.tokens != tokens for soft in given) or [p.id for p in prompts] != [
+            *task.templates,
+            *task.soft,
+        ]:
+            return refused(task, "bad-soft-prompt")
+        played = play(site, task, prompts, start, Pace(worth.seconds))
+        if played is None:
+            return refused(task, "out-of-time")
+        cases = len(site.splits.validation)
+        reply = WorthReply(task=task.task, n=task.n, draws=played.draws, cases=cases, right=played.right)
+        return Answer(reply, beside=site.once(_name(task)))
+
+    def check(self, terms: Terms, asked: Parcel[WorthTask], given: Parcel[WorthReply]) -> None:
+        """Refuse other ways, cases or draws than were asked for, and more right answers than cases."""
+        task, reply = asked.message, given.message
+        if reply.n != task.n or len(reply.right) != len(task.ways) or reply.draws > task.draws:
+            raise ReplyUntrue(
+                f"site '{terms.site}' measured something else than it was asked", code="not-what-was-asked"
+            )
+        wanted = expected(terms, "validation")
+        fault = None
+        if max(reply.right) > reply.cases:
+            fault = f"{max(reply.right)} of {reply.cases} cases are right"
+        elif wanted is not None and reply.cases != wanted.cases:
+            fault = f"it is over {reply.cases} cases and the site has {wanted.cases} in validation, which all count"
+        elif wanted is not None and reply.cases < max(1, wanted.least):
+            fault = f"it is over {reply.cases} cases, fewer than the study's min_cases"
+        if fault is not None:
+            raise ReplyUntrue(f"site '{terms.site}' sent numbers that cannot be: {fault}")
+
+    def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:
+        """Tell from how many cases it learnt, and over how many it was judged."""
+        ways, draws = message.get("right") or (), message.get("draws")
+        drawn = "" if draws == 1 else f", averaged over {counted(draws)} draws"
+        return (
+            f"how many of {counted(message.get('cases'))} validation cases are answered right by what is learnt from "
+            f"{counted(message.get('n'))} tune cases, in {counted(len(ways))} ways{drawn}"
+        )
+
+    def rehearse(self, rehearsal: Rehearsal) -> bool:
+        """Ask it once, for the fewest cases, with what tuning made."""
+        worth = rehearsal.study.worth
+        if worth is None or rehearsal.tuned is None:
+            return False
+        templates = [Prompt(one) for one in rehearsal.study.candidates()]
+        shared = [*templates, Prompt(rehearsal.study.soft_template(), rehearsal.tuned)][-MOST_MEMBERS:]
+        ways = [AtN(n=worth.n[0], method="template"), AtN(n=worth.n[0])]
+        even = [1 / len(shared)] * len(shared)
+        ask_worth(rehearsal.asks, rehearsal.site, shared, even, ways, draws=1)
+        return True
+
+
+def _not_asked(site: SiteSide, task: WorthTask) -> Code | None:
+    """Return why the study does not let a hub ask this of the site, or why the site cannot answer; None otherwise."""
+    worth = site.study.worth
+    sharing = sum(way.method not in HOME for way in task.ways)
+    if worth is None or task.n not in worth.n or task.draws > worth.draws or sharing > worth.ways:
+        return "not-allowed"
+    if site.words_only:  # a server takes words and gives no likelihood of each label
+        return "not-supported"
+    if site.short("validation") or len(site.splits.tune) < task.n:
+        return "too-few-cases"
+    return "round-answered" if site.has_answered(_name(task)) else None
+
+
+def _name(task: WorthTask) -> str:
+    return f"worth {task.n}"
