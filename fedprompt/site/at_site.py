@@ -34,6 +34,7 @@ from fedprompt.site.personal import OwnPrompts, hidden_id, tuned_alone
 from fedprompt.site.residual import pack_residual, residual_for
 from fedprompt.site.tally import Tally
 from fedprompt.stopping import StopToken
+from fedprompt.study.allowed_rounds import FOLDS
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Method, Score, SplitName
 from fedprompt.study.update_bound import longest_update
@@ -166,6 +167,10 @@ class AtSite:
     def not_taken(self, task: TuneTask) -> Code | None:
         """Say why the steps of a tune task are not taken: they are not the study's, or its round was answered."""
         answered = self._tally.number("rounds", self._drawing.scope(self._digest, task.among))
+        # A site is in one of the folds: of the others alone it takes part in the rounds.
+        others = sum(self.has_answered(fold) for fold in FOLDS if fold != task.among)
+        if task.among in FOLDS and self.study.worth is not None and others >= self.study.worth.folds - 1:
+            return "not-allowed"
         return self._steps.not_taken(task, answered, self.min_cases)
 
     def take_steps(self, task: TuneTask, start: SoftPrompt, question: str) -> Tuned:

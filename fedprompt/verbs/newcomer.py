@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +24,6 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.tuning.settings import TuningSettings, settings_of
 from fedprompt.tuning.soft import tune_soft
 from fedprompt.verbs.verb import SiteSide
-
-if TYPE_CHECKING:
-    from fedprompt.verbs.worth import WorthTask
 
 __all__ = ["Pace", "Played", "play"]
 
@@ -78,23 +74,32 @@ class _Member:
 
 
 def play(
-    site: SiteSide, task: "WorthTask", prompts: Sequence[Prompt], start: SoftPrompt | None, pace: Pace
+    site: SiteSide,
+    ways: Sequence[AtN],
+    prompts: Sequence[Prompt],
+    weights: Sequence[float],
+    start: SoftPrompt | None,
+    draws: int,
+    pace: Pace,
 ) -> Played | None:
-    """Return how many validation cases are answered right in each way of a task; None where time was too short.
+    """Return how many validation cases are answered right in each way; None where time was too short.
 
     Args:
-        prompts: what is shared, in the order of the task's weights.
+        ways: all for one number of cases.
+        prompts: what is shared.
+        weights: of each.
         start: from where a prompt is tuned here, where a way asks for one.
+        draws: how many times the cases are drawn; once where there is none to draw.
         pace: no draw begins, and no step is taken, once it is over; the draws that were finished count.
     """
-    right: list[list[int]] = []
+    n, right = ways[0].n, list[list[int]]()
     try:
         known = [_known(site, prompt, pace) for prompt in prompts]
-        for draw in range(task.draws if task.n else 1):
-            rows = site.few(task.n, draw)
+        for draw in range(draws if n else 1):
+            rows = site.few(n, draw)
             members = [_Member(one.kind, one.drawn[rows], one.judged) for one in known]
-            home = _Home(site, rows, partial(site.few_rng, task.n, draw), _finished_from(prompts), start, pace)
-            right.append([_right(site, way, members, np.array(task.weights), home) for way in task.ways])
+            home = _Home(site, rows, partial(site.few_rng, n, draw), _finished_from(prompts), start, pace)
+            right.append([_right(site, way, members, np.array(weights), home) for way in ways])
     except OutOfTime:
         pass
     if not right:

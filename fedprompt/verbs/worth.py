@@ -154,7 +154,7 @@ class Worth(Verb):
             *task.soft,
         ]:
             return refused(task, "bad-soft-prompt")
-        played = play(site, task, prompts, start, Pace(worth.seconds))
+        played = play(site, task.ways, prompts, task.weights, start, task.draws, Pace(worth.seconds))
         if played is None:
             return refused(task, "out-of-time")
         cases = len(site.splits.validation)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fedprompt.adapting.given_weights import given_weights
 from fedprompt.bank.store import Bank
 from fedprompt.errors import FederationError
 from fedprompt.federation.round_record import RoundRecord
@@ -19,7 +20,6 @@ from fedprompt.study.schema import Study
 from fedprompt.verbs.worth import MOST_MEMBERS
 from fedprompt.workspace.rounds.federation_run import FederationRun
 from fedprompt.workspace.rounds.looks import BySite
-from fedprompt.workspace.rounds.worth_ways import weights_of
 
 __all__ = ["Offered", "folds_of", "offered"]
 
@@ -88,7 +88,8 @@ def offered(
     # Where there are more than fit, those that are best elsewhere.
     kept = sorted(sorted(ids, key=lambda prompt: -means[prompt])[: MOST_MEMBERS - len(soft)], key=ids.index)
     templates = [federation.templates[prompt] for prompt in kept]
-    return Offered((*templates, *soft), weights_of(len(soft), [means[prompt] for prompt in kept]))
+    weights = given_weights([means[prompt] for prompt in kept], len(soft))
+    return Offered((*templates, *soft), tuple(weights.tolist()))
 
 
 def _without(

@@ -25,9 +25,8 @@ from tests.scripted_sites import TEXT, write_cases
 pytestmark = pytest.mark.whole
 
 SITES = ("bank", "clinic", "court", "mill")
-ASKED = (
-    TEXT.replace("rounds: {count: 2}", "rounds: {count: 2, alone: true}") + "worth: {n: [4, 16], draws: 3, folds: 2}\n"
-)
+ALONE = TEXT.replace("rounds: {count: 2}", "rounds: {count: 2, alone: true}")
+ASKED = ALONE + "worth: {n: [4, 16], draws: 3, folds: 2}\n"
 Done = tuple[Workspace, FederatedResult, Path]
 
 

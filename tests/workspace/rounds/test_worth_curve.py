@@ -7,7 +7,7 @@ from fedprompt.evaluation.statistics.meta_analysis import random_effects
 from fedprompt.study.sharing import Worth
 from fedprompt.verbs.worth import WorthReply
 from fedprompt.workspace.rounds.worth_curve import curve_of, found_at, settings_of_found, worth_sentences
-from fedprompt.workspace.rounds.worth_ways import ways_of, weights_of
+from fedprompt.workspace.rounds.worth_ways import ways_of
 
 TASK = "t1:" + "0" * 32
 
@@ -90,9 +90,3 @@ def test_ways_are_as_many_as_the_study_says_and_home_is_first() -> None:
         assert [way.method for way in found[:2]] == ["template", "alone"] and len(found) == 2 + ways_asked
         assert len(set(found)) == len(found) and all(way.n == 8 for way in found)
     assert [way.method for way in ways_of(Worth(n=(0,)), 0)] == ["template", "mixture"]
-
-
-def test_soft_prompts_weigh_alike_and_the_best_templates_a_little() -> None:
-    # Three of four templates share a tenth, two soft prompts the rest.
-    assert weights_of(2, [0.5, 0.9, 0.7, 0.6]) == pytest.approx((0, 1 / 30, 1 / 30, 1 / 30, 0.45, 0.45))
-    assert weights_of(1, [0.5]) == pytest.approx((0.1, 0.9))
