@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from fedprompt.adapting.settings import AtN
+from fedprompt.adapting.settings import AtN, Method
 from fedprompt.boundary.checked import Bounds
 from fedprompt.errors import ReplyUntrue
 from fedprompt.prompts.ids import content_id
@@ -27,7 +27,7 @@ from fedprompt.verbs.verb import Answer, Asks, Rehearsal, SiteSide, Terms, Verb,
 
 __all__ = ["HOME", "MOST_MEMBERS", "Worth", "WorthReply", "WorthTask", "ask_worth"]
 
-HOME = ("template", "alone")  # the ways that need nobody: the best template, and a prompt tuned at home
+HOME: tuple[Method, ...] = ("template", "alone")  # the ways that need nobody: the best template, and a prompt tuned at home
 MOST_MEMBERS = 64
 ROUNDING = 1e-6
 

@@ -37,6 +37,7 @@ FORMS: dict[str, tuple[str, dict[str, Any], bool]] = {
         },
         False,
     ),
+    "worth": ("reply", {"verb": "worth", "n": 8, "draws": 3, "cases": 20, "right": [12, 13]}, False),
     "tune task": ("task", {"verb": "tune", "study": STUDY, "round": 1, "steps": 1, "seed": 1}, True),
 }
 
