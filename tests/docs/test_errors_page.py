@@ -14,23 +14,21 @@ PAGE = ROOT / "docs" / "errors.md"
 # A helper of the errors' own shape, for what nobody raised on purpose.
 ANY_ERROR = "Failure"
 SHARED = "What several errors share"
+# Only a module with this in its text is parsed: an assignment to ``code``, or an argument of that name.
+GIVES_CODE = re.compile(r"\bcode\s*[:=]")
+CLASS = re.compile(r"\bclass (\w+)\(([^)]*)\)")
+NAME = re.compile(r"(?<![\w.])\w+(?![\w.=])")
 KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
-def modules() -> Iterator[ast.Module]:
-    for room in ("fedprompt", "app", "pages"):
-        for path in sorted((ROOT / room).rglob("*.py")):
-            yield ast.parse(path.read_text(encoding="utf-8"))
+def sources() -> list[str]:
+    rooms = ("fedprompt", "app", "pages")
+    return [path.read_text(encoding="utf-8") for room in rooms for path in sorted((ROOT / room).rglob("*.py"))]
 
 
-def error_classes(trees: list[ast.Module]) -> set[str]:
+def error_classes(texts: list[str]) -> set[str]:
     """Return the names of the errors: ``FedPromptError`` and what derives from it."""
-    bases = {
-        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-    }
+    bases = {name: set(NAME.findall(of)) for text in texts for name, of in CLASS.findall(text)}
     found = {"FedPromptError"}
     while more := {name for name, of in bases.items() if of & found} - found:
         found |= more
@@ -62,16 +60,17 @@ def texts(value: ast.expr, tables: dict[str, ast.Dict]) -> Iterator[str]:
 
 def codes_given() -> dict[str, set[str]]:
     """Return code -> the classes of the errors that have it."""
-    trees = list(modules())
-    errors = error_classes(trees) | {ANY_ERROR}
+    written = sources()
+    errors = error_classes(written) | {ANY_ERROR}
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for tree in trees:
+    for tree in (ast.parse(text) for text in written if GIVES_CODE.search(text)):
+        nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Call))]
         tables = {name: value for name, value in assigned(tree.body) if name == "CODES" and isinstance(value, ast.Dict)}
         makers = {name: name for name in errors}  # what makes an error -> its class
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.FunctionDef) and isinstance(node.returns, ast.Name) and node.returns.id in errors:
                 makers[node.name] = node.returns.id
-        for node in ast.walk(tree):
+        for node in nodes:
             given: list[tuple[str, ast.expr]] = []
             if isinstance(node, ast.ClassDef) and node.name in errors:
                 given = [(node.name, value) for name, value in assigned(node.body) if name == "code"]

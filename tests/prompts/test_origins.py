@@ -1,6 +1,7 @@
 """What a prompt comes from: one table, that whoever records a prompt writes from and whoever shows one reads."""
 
 import ast
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +24,11 @@ PASSED_ON = {"origin", "self._origin"}  # what one of these took from another of
 
 
 def written() -> Iterator[tuple[str, ast.expr]]:
+    calls = re.compile(rf"\b({'|'.join(WRITERS)})\(")
     for path in ROOT.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not calls.search(text := path.read_text(encoding="utf-8")):
+            continue
+        for node in ast.walk(ast.parse(text)):
             if not isinstance(node, ast.Call):
                 continue
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
