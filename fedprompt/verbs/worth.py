@@ -27,7 +27,7 @@ from fedprompt.verbs.verb import Answer, Asks, Rehearsal, SiteSide, Terms, Verb,
 
 __all__ = ["HOME", "MOST_MEMBERS", "Worth", "WorthReply", "WorthTask", "ask_worth"]
 
-HOME: tuple[Method, ...] = ("template", "alone")  # the ways that need nobody: the best template, and a prompt tuned at home
+HOME: tuple[Method, ...] = ("template", "alone")  # ways that need nobody: the best template, or tuned at home
 MOST_MEMBERS = 64
 ROUNDING = 1e-6
 

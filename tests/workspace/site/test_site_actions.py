@@ -109,6 +109,7 @@ def test_a_declined_study_and_a_second_one_are_told_apart(home: Home, study: Pat
 
 
 def test_rehearsing_answers_every_verb_and_leaves_no_trace(home: Home, study: Path, tmp_path: Path) -> None:
+    study.write_text(TEXT + "worth: {n: [4]}\n")
     site_study_accept(home, study)
     before = sorted(path.name for path in (home.sites / "ant").rglob("*"))
     found = site_rehearse(home, write_cases(tmp_path / "cases.csv", "ant"))
