@@ -73,7 +73,7 @@ def alone(shelf: Shelf, name: str, n: int) -> Iterator[tuple[str, float]]:
         (_loss(table, known), test + bias) for table, test, bias in zip(folded, tests, biases, strict=True)
     ]
     if shelf.has(f"{name}-oof-{n}"):
-        own = shelf.read(f"{name}-test-own-{n}-16")
+        own = shelf.read(f"{name}-test-own-{n}-8")
         ways.append((_loss(shelf.read(f"{name}-oof-{n}"), known), own))
     yield "chosen by cross-validation", right(min(ways, key=lambda way: way[0])[1], true)
     # The encoder's regression is one member among the site's templates, judged on cases that it was not fitted on.
@@ -96,13 +96,13 @@ def _shown(
 def _own(
     shelf: Shelf, name: str, n: int, true: NDArray[np.int64], known: NDArray[np.int64]
 ) -> Iterator[tuple[str, float]]:
-    for steps in (8, 16, 24):
+    for steps in (4, 8, 16, 24):
         if shelf.has(f"{name}-home-own-{n}-{steps}"):
             test, held = (shelf.read(f"{name}-{what}-own-{n}-{steps}") for what in ("test", "home"))
             yield f"tuned, {steps} steps", right(test, true)
             yield f"tuned, {steps} steps, bias", right(test + fit_bias(held, known, precision=PRECISION), true)
     if shelf.has(f"{name}-home-again-{n}"):
-        tests = [shelf.read(f"{name}-test-{member}") for member in (f"own-{n}-16", f"again-{n}")]
+        tests = [shelf.read(f"{name}-test-{member}") for member in (f"own-{n}-8", f"again-{n}")]
         yield "tuned, two seeds averaged", right(np.mean(tests, axis=0), true)
 
 

@@ -18,6 +18,7 @@ from benchmarks.joins.drawing import Drawn, Site
 from benchmarks.joins.shelf import Shelf
 from fedprompt.evaluation.cases import Case
 from fedprompt.models.protocols import Encoder
+from fedprompt.tuning.label_losses import prior_free_loss
 from fedprompt.tuning.metered import MeteredObjective
 from fedprompt.tuning.pooled import PooledObjective
 
@@ -33,6 +34,7 @@ class Recipe:
 
     Args:
         own: steps of a prompt of one's own, its shortest first; FedAvg's first round ends with the first.
+        prior_free: whether donors tune with their log class shares added to the scores.
         rounds: of FedAvg, ``own[0]`` steps each.
         sizes: the n at which a newcomer tunes by itself.
         lengths: steps of a newcomer's own prompt, at the n of ``all_lengths``; elsewhere the second of them alone.
@@ -46,7 +48,7 @@ class Recipe:
     own: tuple[int, ...] = (8, 16)
     rounds: int = 3
     sizes: tuple[int, ...] = (4, 8, 16, 32, 64)
-    lengths: tuple[int, ...] = (8, 16, 24)
+    lengths: tuple[int, ...] = (4, 8, 16)
     all_lengths: tuple[int, ...] = (16,)
     folded: tuple[int, ...] = (16,)
     finished: tuple[int, ...] = (16,)
@@ -55,6 +57,8 @@ class Recipe:
     pooled: int = 24
     batch: int = 16
     rate: float = 0.01
+    home_rate: float = 0.01
+    prior_free: bool = True
     slow: float = 0.003
 
 
@@ -73,7 +77,11 @@ class _Maker:
         return self._objectives[name]
 
     def _donor(self, place: int) -> MeteredObjective:
-        return self._objective(f"d{place}", self._drawn.donors[place].known)
+        name, cases = f"d{place}", self._drawn.donors[place].known
+        if name not in self._objectives and self._recipe.prior_free:
+            loss = prior_free_loss(self.true(cases), len(self._ask.labels))
+            self._objectives[name] = self._ask.objective(cases).under(loss)
+        return self._objective(name, cases)
 
     def donors(self) -> None:
         """Tune every donor's own prompt, and FedAvg's rounds."""
@@ -177,12 +185,15 @@ class _Maker:
 
         if not shelf.has(f"{name}-home-own-{size}-{recipe.lengths[1]}"):
             lengths = recipe.lengths if size in recipe.all_lengths else recipe.lengths[1:2]
-            found = tuned(some, self._ask.start, lengths, recipe.rate, recipe.batch, [*words, 0])
+            found = tuned(some, self._ask.start, lengths, recipe.home_rate, recipe.batch, [*words, 0])
             for steps, vectors in found.items():
                 look(f"own-{size}-{steps}", vectors)
         if size in recipe.twice and not shelf.has(f"{name}-home-again-{size}"):
             steps = recipe.lengths[1]
-            look(f"again-{size}", tuned(some, self._ask.start, [steps], recipe.rate, recipe.batch, [*words, 1])[steps])
+            look(
+                f"again-{size}",
+                tuned(some, self._ask.start, [steps], recipe.home_rate, recipe.batch, [*words, 1])[steps],
+            )
         if size in recipe.finished and not shelf.has(f"{name}-home-fin-{size}"):
             soft = self._ask.soft(shelf.read(f"v-f{recipe.rounds}"))
             look(f"fin-{size}", tuned(some, soft, [8], recipe.slow, recipe.batch, [*words, 2])[8])
@@ -195,7 +206,12 @@ class _Maker:
             out = list(range(fold, size, FOLDS))
             rest = [row for row in range(size) if row % FOLDS != fold]
             vectors = tuned(
-                Some(home, rest), self._ask.start, [steps], self._recipe.rate, self._recipe.batch, [*words, 3, fold]
+                Some(home, rest),
+                self._ask.start,
+                [steps],
+                self._recipe.home_rate,
+                self._recipe.batch,
+                [*words, 3, fold],
             )
             found[out] = normal(home.loglikelihoods(vectors[steps]))[out]
         return found

@@ -23,7 +23,9 @@ __all__ = ["JOINED", "members_of", "references", "shared"]
 
 Table = NDArray[np.float64]
 JOINED = "with shared prompts"
-PRECISION = 2.0
+PRECISION = 1.0  # of references' biases: as ours
+FEDERATED = 0.2  # the federated prompt's part of the pack; donors' own prompts share the rest
+ENCODER = {0: 0.0, 4: 0.2, 8: 0.2, 16: 0.2, 32: 0.4, 64: 0.4}  # the part of the home's own regression, by n
 
 
 def members_of(shelf: Shelf) -> tuple[list[str], list[str]]:

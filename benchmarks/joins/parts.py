@@ -41,13 +41,20 @@ class Part:
 
 
 _FULL = Recipe(own=(8, 16), rounds=2, batch=8, folded=(16,), pooled=16)
-_LIGHT = replace(_FULL, sizes=(16,), folded=(), twice=(), finished=(16,), pooled=0)
+_LIGHT = replace(_FULL, folded=(), twice=(), pooled=0)
 _SMALL = replace(_FULL, sizes=(16,), folded=(), twice=(), pooled=0)
 _TREC = Plan("trec", newcomers=1)
 _NO_LOSS = {16: -1.0}
 
 PARTS: dict[str, Part] = {
-    "development": Part("20 Newsgroups", Plan("news", test=120), Recipe(sizes=(4, 16, 64), pooled=24), 2, {}, {}),
+    "development": Part(
+        "20 Newsgroups",
+        Plan("news", test=120),
+        Recipe(sizes=(4, 16, 64), lengths=(8, 16, 24), prior_free=False),
+        2,
+        {},
+        {},
+    ),
     "primary": Part(
         "TREC",
         _TREC,
@@ -69,7 +76,7 @@ PARTS: dict[str, Part] = {
     "thousand": Part(
         "TREC, a home with 1,000 cases (control)",
         replace(_TREC, home=1000),
-        replace(_SMALL, sizes=(1000,), lengths=(24, 48), all_lengths=(1000,), finished=(1000,), shown=()),
+        replace(_SMALL, sizes=(1000,), lengths=(16, 32), all_lengths=(1000,), finished=(1000,), shown=()),
         3,
         {},
         {1000: -1.0},
