@@ -1,8 +1,8 @@
 """What a site can do with what the donors share and n labelled cases of its own: each way's accuracy on its test cases.
 
 ``with shared prompts`` is the product's way, one composition (``fedprompt.adapting.fit``) under the settings for n that
-were fixed on the development task. The rest is named for what it is: the same without donors' own prompts, and
-references.
+were fixed on the development task. The rest is named for what it is: the same with home's unlabelled texts, with
+home's own regression on the encoder as one more member, without donors' own prompts, and references.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.joins.home import TEMPLATES, logistic, right
+from benchmarks.joins.home import TEMPLATES, left_out, logistic, right
 from benchmarks.joins.shelf import Shelf
 from fedprompt.adapting.class_bias import fit_bias
 from fedprompt.adapting.combining import combined
 from fedprompt.adapting.fitting import fit
+from fedprompt.adapting.label_shift import shift_bias, target_shares
 from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.adapting.settings import DEFAULT_SETTINGS, Settings
 
@@ -24,6 +25,7 @@ __all__ = ["JOINED", "members_of", "references", "shared"]
 Table = NDArray[np.float64]
 JOINED = "with shared prompts"
 PRECISION = 1.0  # of references' biases: as ours
+UNLABELLED = 64  # home texts without their labels
 FEDERATED = 0.2  # the federated prompt's part of the pack; donors' own prompts share the rest
 ENCODER = {0: 0.0, 4: 0.2, 8: 0.2, 16: 0.2, 32: 0.4, 64: 0.4}  # the part of the home's own regression, by n
 
@@ -47,13 +49,26 @@ def shared(shelf: Shelf, name: str, n: int, settings: Settings = DEFAULT_SETTING
         found = fit(settings.for_n(n), homes[:, :n], known, towards)
         return right(combined(tests, found.weights, found.bias), true)
 
-    half = np.array([*[0.5 / len(donors)] * len(donors), 0.5])
-    yield JOINED, told([*donors, common], half)
+    pack = np.array([*[(1 - FEDERATED) / len(donors)] * len(donors), FEDERATED])
+    yield JOINED, told([*donors, common], pack)
     templates = [f"t{number}" for number in range(TEMPLATES)]
-    yield (
-        "with federated prompts and templates alone",
-        told([*rounds, *templates], np.array([*[0.9 / len(rounds)] * len(rounds), *[0.1 / TEMPLATES] * TEMPLATES])),
+    parts = [*[0.9 / len(rounds)] * len(rounds), *[0.1 / TEMPLATES] * TEMPLATES]
+    yield "with federated prompts and templates alone", told([*rounds, *templates], np.array(parts))
+    tests, homes = (_tables(shelf, name, what, [*donors, common]) for what in ("test", "home"))
+    if not n:
+        labels = tests.shape[-1]
+        even = np.full(labels, 1 / labels)
+        texts = combined(homes, pack, np.zeros(labels))[:UNLABELLED]
+        bias = shift_bias(even, target_shares(texts, even, pull=UNLABELLED))
+        yield f"with shared prompts and {UNLABELLED} unlabelled texts", right(combined(tests, pack, bias), true)
+        return
+    vectors, asked, part = shelf.read(f"{name}-home-e")[:n], shelf.read(f"{name}-test-e"), ENCODER.get(n, 0.4)
+    own, outside = logistic(vectors, known, asked, tests.shape[-1]), left_out(vectors, known, tests.shape[-1])
+    found = fit(
+        settings.for_n(n), np.concatenate([homes[:, :n], outside[None]]), known, np.append(pack * (1 - part), part)
     )
+    answered = combined(np.concatenate([tests, own[None]]), found.weights, found.bias)
+    yield "with shared prompts and home's regression", right(answered, true)
 
 
 def references(shelf: Shelf, name: str, n: int) -> Iterator[tuple[str, float]]:
