@@ -21,6 +21,7 @@ from app.display.titles import titles
 from app.visitor import person, submit
 from fedprompt.bank.rows import PromptPage, PromptRow, StudyRow
 from fedprompt.errors import AssetError, BankError, FedPromptError, JobError
+from fedprompt.workspace.exchange.packs_here import PackHere, pack_files, packs_here
 from fedprompt.workspace.failure import Traces
 from fedprompt.workspace.front.overview import overview
 from fedprompt.workspace.home import default_home, find_home
@@ -59,6 +60,7 @@ __all__ = [
     "means_of",
     "newest_prompts",
     "overview_view",
+    "packs_view",
     "prompt_titles",
     "prompts_passing",
     "provenance_view",
@@ -161,6 +163,12 @@ def newest_prompts(limit: int, kind: str | None = None) -> tuple[PromptRow, ...]
     """Return the prompts that came last, the newest first, read anew once the bank has changed."""
     ws = workspace()
     return _newest_prompts(str(ws.home.path), _stamp(ws), limit, kind)
+
+
+def packs_view() -> tuple[PackHere, ...]:
+    """Return the packs of shared prompts of this home, read anew once a file of them has changed."""
+    ws = workspace()
+    return _packs(str(ws.home.path), pack_files(ws.home))
 
 
 def provenance_view(prompt: str) -> Provenance:
@@ -360,6 +368,11 @@ def _prompts_passing(
     home: str, stamp: tuple[tuple[int, int], ...], wanted: Filter, limit: int, offset: int
 ) -> PromptPage:
     return _open(home).bank.prompts_passing(wanted, limit=limit, offset=offset)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _packs(home: str, files: tuple[tuple[str, int, int], ...]) -> tuple[PackHere, ...]:
+    return packs_here(_open(home))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

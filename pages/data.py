@@ -6,15 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from app.panels.runs.running import run_once
-from app.panels.studies.columns import ask_header, ask_reading
 from app.panels.studies.data_report import draw_counts, draw_read_as, draw_refused, draw_verdict
 from app.panels.studies.dropping import choose_set, draw_removal, drop_file
+from app.panels.studies.file_reading import ask_file
 from app.panels.studies.steps import draw_steps
 from app.session import explain, guarded, role, workspace
 from app.visitor import barred, require, why_not
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.cases.data_view import DELIMITED, without_refused
+from fedprompt.workspace.cases.data_view import without_refused
 from fedprompt.workspace.cases.evaluation_sets import EvaluationSet, Reading, evaluation_sets, keep_reading
 
 
@@ -46,29 +45,16 @@ def draw() -> None:
 
 def ask(chosen: EvaluationSet) -> tuple[Reading | None, Mapping[str, Any] | None]:
     """Draw the choices; return what is chosen and what is then in the file, None while a choice is missing."""
-    key = f"data_{chosen.id}_{chosen.changed}"
-    before = chosen.reading
-    said = st.session_state.get(f"{key}_said", None if before is None else before.header)
     try:
-        first = look(chosen, before if before is not None and before.header == said else None, said)
+        reading, view = ask_file(chosen, "data")
     except FedPromptError as error:  # the file cannot be read at all, and may go
         explain(error)
         draw_removal(chosen)
         return None, None
-    header = said
-    delimited = chosen.path.suffix.lower() in DELIMITED
-    if delimited or first["ask_header"]:
-        header = ask_header(bool(first["ask_header"]), said, key, only_names=not delimited)
-    if header != said:
-        st.session_state[f"{key}_said"] = header
-        st.rerun()
-    if first["ask_header"]:
+    if view is not None and view["ask_header"]:
         draw_removal(chosen)
-        return None, first
-    guess = None if first["reading"] is None else Reading.model_validate(first["reading"])
-    reading = ask_reading(first["columns"], guess, f"{key}_{said}", said)
+        return None, view
     with st.container(horizontal=True, vertical_alignment="center"):
-        view = None if reading is None else look(chosen, reading)
         kept = reading is not None and reading == chosen.reading
         usable = view is not None and view["problem"] is None
         if kept and usable:
@@ -104,14 +90,6 @@ def go_on() -> None:
         st.switch_page("../pages/new_study.py")
     except StreamlitAPIException:
         st.caption("Open the page New study for that.")
-
-
-def look(chosen: EvaluationSet, reading: Reading | None, header: bool | None = None) -> Mapping[str, Any]:
-    """Return what is in the file; the last looks of this visitor are remembered."""
-    key = (chosen.id, chosen.changed, None if reading is None else reading.model_dump_json(), header)
-    given = None if reading is None else reading.model_dump(mode="json")
-    arguments = {"data": str(chosen.path), "reading": given, "header": header}
-    return run_once("data_seen", key, workspace(), "data", arguments, f"Reading {chosen.path.name}")
 
 
 def draw_report(chosen: EvaluationSet, reading: Reading | None, view: Mapping[str, Any]) -> None:

@@ -103,6 +103,8 @@ LOOKS = {
     "overview",
     "own_site",
     "owner_folder",
+    "pack_files",
+    "packs_here",
     "person_of",
     "points",
     "prompt_tokens",

@@ -32,19 +32,19 @@ def stays_here(site: str) -> None:
     )
 
 
-def drop_file(closed: bool = False) -> None:
+def drop_file(closed: bool = False, page: str = "data") -> None:
     """Draw the place to drop a file for this machine's own site, unless closed; it is kept at once, and chosen."""
     site = own_site(workspace().home)
     file = st.file_uploader(
         "A file of labelled cases: CSV, TSV, JSON lines or Parquet",
         type=KINDS,
-        key="data_file",
+        key=f"{page}_file",
         disabled=closed,
         max_upload_size=MAX_UPLOAD_MEGABYTES,
         help="One case a line, with a column of text and a column that says the right answer.",
     )
     stays_here(site)
-    if file is None or st.session_state.get("data_kept") == file.file_id:
+    if file is None or st.session_state.get(f"{page}_kept") == file.file_id:
         return
     try:
         require("tune")
@@ -52,8 +52,8 @@ def drop_file(closed: bool = False) -> None:
     except FedPromptError as error:
         explain(error)
         return
-    st.session_state["data_kept"] = file.file_id
-    st.session_state["data_chosen"] = f"{site} / {path.name}"
+    st.session_state[f"{page}_kept"] = file.file_id
+    st.session_state[f"{page}_chosen"] = f"{site} / {path.name}"
 
 
 def choose_set(sets: Sequence[EvaluationSet], page: str, label: str = "Evaluation set") -> EvaluationSet | None:
@@ -67,25 +67,25 @@ def choose_set(sets: Sequence[EvaluationSet], page: str, label: str = "Evaluatio
     return by_id[str(chosen)]
 
 
-def draw_removal(found: EvaluationSet) -> None:
+def draw_removal(found: EvaluationSet, page: str = "data") -> None:
     """Draw the button that deletes a file, with a word of confirmation."""
     with st.popover("Remove this file", icon=":material/delete:", type="tertiary"):
         st.markdown(f"{plain(found.path.name)} is deleted from this machine. Scores that came of it stay in the bank.")
         why = why_not("tune")
         st.button(
             "Delete it",
-            key="data_delete",
+            key=f"{page}_delete",
             type="primary",
             disabled=why is not None,
             help=why,
             on_click=_remove,
-            args=(found,),
+            args=(found, page),
         )
 
 
 @guarded
-def _remove(found: EvaluationSet) -> None:
+def _remove(found: EvaluationSet, page: str) -> None:
     require("tune")
     if found in evaluation_sets(workspace().home):
         remove_file(found)
-    st.session_state.pop("data_chosen", None)
+    st.session_state.pop(f"{page}_chosen", None)
