@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks.attackers.deltas import aligned, played_over
 from benchmarks.attackers.figures import auc, auc_over_sites
@@ -19,6 +20,7 @@ from tests.attacks.attacked import CASES, START, attacked
 TUNING = {"steps": 8, "batch": 16, "lr": 0.01}
 
 
+@pytest.mark.whole
 def test_updates_of_a_small_model_tell_little_of_who_was_tuned_on(tmp_path: Path) -> None:
     # The scripted model's slopes have two directions, so that an update says little; what the default model's say is
     # measured by benchmarks/attacks.py.

@@ -15,6 +15,7 @@ from tests.attacks.attacked import CASES, START, attacked
 REPLIES, SITES = 150, 4
 
 
+@pytest.mark.whole
 def test_single_steps_tell_no_member_from_others_and_no_label(tmp_path: Path) -> None:
     # Before rounds were answered once, over cases that the site's own key orders: an AUC of 1 and every label.
     guesses, right = [], 0

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks.attackers.equations import solve
 from benchmarks.attackers.figures import auc, auc_over_sites
@@ -23,6 +24,7 @@ DEFAULTS = {"questions": None, "min_cell": 5, "details": "templates"}
 QUARTER = CASES // 4
 
 
+@pytest.mark.whole
 def test_the_whole_budget_of_exact_scores_leaves_doubt_about_who_is_a_member(tmp_path: Path) -> None:
     guesses, right = [], 0
     for target in attacked(tmp_path, 8, privacy=DEFAULTS):

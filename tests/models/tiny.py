@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
@@ -140,3 +141,8 @@ def told_apart(logs: list[torch.Tensor], paths: Sequence[tuple[int, ...]]) -> to
         left = 1 - sum((torch.exp(logs[k] - one) for k in right), torch.tensor(0.0))
         found.append(one + torch.log(left.clamp(min=0) + 1e-6) if right else one)
     return torch.stack(found)
+
+
+def more(*families: str) -> list[Any]:
+    """Return parameters for families that a claim is tried on besides another, which alone is tried in a hurry."""
+    return [pytest.param(family, marks=pytest.mark.whole) for family in families]

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from fedprompt.evaluation.cases import Case
 from fedprompt.models.protocols import ChoiceQuery, PreparedObjective
 from fedprompt.models.scripted import ScriptedModel
@@ -72,6 +74,7 @@ def both(before: str, after: str) -> list[list[int]]:
     return [by_hand(before, after + word) for word in ("positive", "negative")]
 
 
+@pytest.mark.whole  # the chat format is filled in a process that imports transformers
 def test_a_slot_in_the_system_message_stands_where_the_chat_format_puts_it() -> None:
     (query,) = asked(chat(demonstrations=False), CASES[:1])
     before = "⟦system\nYou label films."

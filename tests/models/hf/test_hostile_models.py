@@ -149,6 +149,7 @@ def test_the_shipped_chat_format_is_filled_as_transformers_fills_it(home_with_as
     assert filled_format(own.get_chat_template(), MESSAGES, own.special_tokens_map) == expected
 
 
+@pytest.mark.whole  # two processes that import transformers
 def test_a_format_is_filled_as_transformers_fills_it() -> None:
     own = tiny.tokenizer()
     for source in (

@@ -127,8 +127,8 @@ TWICE = "{% for m in messages %}<{{ m.content }}{{ m.content }}>{% endfor %}"
     ("source", "code", "names"),
     [
         (NO_SYSTEM, "chat-format-refuses", "System role not supported"),
-        (FORGETS, "chat-format-refuses", ""),
-        (TWICE, "chat-format-refuses", ""),
+        pytest.param(FORGETS, "chat-format-refuses", "", marks=pytest.mark.whole),
+        pytest.param(TWICE, "chat-format-refuses", "", marks=pytest.mark.whole),
         (None, "no-chat-format", ""),
     ],
 )

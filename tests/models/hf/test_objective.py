@@ -22,7 +22,7 @@ from fedprompt.prompts.template import Template
 from fedprompt.tuning.label_losses import ShareLoss
 from tests.coded import coded
 from tests.models.hf.test_families import LABELS, TEMPLATES, TEXTS, soft_for
-from tests.models.tiny import config, model, tokenizer
+from tests.models.tiny import config, model, more, tokenizer
 
 SLOTS = [t for t in TEMPLATES if t.has_soft]
 INFIX = Template("infix", text="Review: {text} {soft}\nSentiment:").with_words(LABELS)
@@ -119,7 +119,7 @@ def test_a_batch_of_many_tokens_is_cut_into_passes_and_each_case_keeps_its_gradi
 
 
 @pytest.mark.parametrize("template", [*SLOTS, INFIX], ids=lambda t: t.name)
-@pytest.mark.parametrize("family", ["llama", "gemma2", "gpt2"])
+@pytest.mark.parametrize("family", ["llama", *more("gemma2", "gpt2")])
 def test_the_vocabulary_objective_is_the_loss_of_transformers(family: str, template: Template) -> None:
     lm = model(family)
     soft = soft_for(lm)
@@ -140,6 +140,7 @@ def test_the_vocabulary_objective_is_the_loss_of_transformers(family: str, templ
         assert got.gradient == pytest.approx(vectors.grad.numpy(), rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.whole
 def test_with_two_threads_the_same_step_gives_the_same_bits() -> None:
     # As wide as a real model: only large arrays are summed by several threads at once.
     torch.manual_seed(0)
@@ -185,7 +186,7 @@ ALIKE = Template("alike", text="Judge.{soft} Text: fine\nAnswer: good\n\nText: {
 
 @pytest.mark.parametrize("kind", ["labels", "vocabulary"])
 @pytest.mark.parametrize("template", [FIRST, ALIKE], ids=lambda t: t.name)
-@pytest.mark.parametrize("family", ["llama", "gemma2", "qwen2-window", "gpt2"])
+@pytest.mark.parametrize("family", ["llama", *more("gemma2", "qwen2-window", "gpt2")])
 def test_what_all_cases_begin_with_is_computed_once_a_pass_and_changes_no_mean(
     family: str, template: Template, kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_marker_in_the_vocabulary_itself_is_cut_apart(text: str) -> None:
     assert PlainReader(unigram()).read(["\u00e9"])[0][-1] == 0  # what is unknown is no marker
 
 
+@pytest.mark.whole  # each format is filled in a process that imports transformers
 @pytest.mark.parametrize("scheme", ["first", "always", "never"])
 @pytest.mark.parametrize("make", [unigram, None], ids=["metaspace", "bytes"])
 def test_a_chat_is_tokenised_as_its_own_format_says(make: Any, scheme: str) -> None:
@@ -103,6 +104,7 @@ def test_only_the_formats_own_think_is_a_control_token() -> None:
     assert "see <think></think><|end|>" in made.decode([i for i in code.context], skip_special_tokens=False)
 
 
+@pytest.mark.whole
 def test_white_space_that_a_marker_takes_in_is_left_out_as_by_its_own_format() -> None:
     made = copy.deepcopy(tokenizer())
     made.add_tokens([AddedToken("<|user|>", special=True, lstrip=True, rstrip=True)])

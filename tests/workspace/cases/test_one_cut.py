@@ -116,9 +116,8 @@ DOORS = {
 }
 
 
-@pytest.mark.parametrize(
-    "first", [name if name == "tune job" else pytest.param(name, marks=pytest.mark.whole) for name in DOORS]
-)
+@pytest.mark.whole
+@pytest.mark.parametrize("first", DOORS)
 def test_every_door_finds_each_case_in_the_split_that_the_first_put_it_into(
     home: Home, kept: Path, first: str, tmp_path: Path
 ) -> None:

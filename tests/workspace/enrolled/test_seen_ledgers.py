@@ -43,12 +43,22 @@ def test_sites_of_another_federation_are_others(home: Home) -> None:
     assert SeenLedgers(home, "SHA256:AB").seen("ant") is None
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_told_and_never_written_over(home: Home, damage: str) -> None:
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the file of a hub that saw 400 sites, which fill several pages."""
+    home = find_home(tmp_path_factory.mktemp("many"))
     book = SeenLedgers(home, LOCAL)
     for number in range(400):
         book.begin(f"site-{number}", HEAD, "2020-01-01T00:00:00+00:00")
-    path = home.path / "ledgers-seen.db"
+    return (home.path / "ledgers-seen.db").read_bytes()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_told_and_never_written_over(home: Home, many: bytes, damage: str) -> None:
+    book, path = SeenLedgers(home, LOCAL), home.path / "ledgers-seen.db"
+    book.saw("site-1", HEAD)
+    path.write_bytes(many)
+    assert book.seen("site-399") is not None
     DAMAGES[damage](path)
     held = path.read_bytes()
     with pytest.raises(BankError, match=r"ledgers-seen\.db", check=coded("damaged")):
