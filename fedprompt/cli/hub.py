@@ -1,5 +1,6 @@
 """``fedprompt hub``: what a federation's operator does so that sites on other machines can join and be asked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -157,6 +158,7 @@ def revoke(site: Site, home: Home = None, json: Json = False) -> None:
         emit(found)
     else:
         line(f"'{site}' is revoked")
+        _say_packs(found.packs, site)
 
 
 @app.command()
@@ -178,6 +180,7 @@ def remove(
         emit(found)
         return
     line(f"'{site}' is removed")
+    _say_packs(found.packs, site)
     if recompute:
         line(f"{found.prompts} prompts are ranked without what it scored")
         line(found.not_recomputed or ("" if found.recomputed is None else found.recomputed.sentence))
@@ -204,6 +207,13 @@ def release(
         line(f"{name}: {prompt}")
     seen = "with what every site scores" if found.per_site else "without what single sites score"
     line(f"{found.release}, number {found.number}, {seen}, signed by {found.signer}")
+    if found.pack is not None:
+        held = ", ".join(f"{count} {kind}" for kind, count in found.members.items())
+        line(f"it holds the pack {found.pack} of shared prompts: {held}")
+    for id in found.superseded:
+        line(f"it supersedes the pack {id}, which holds what a site gave that has left")
+    for note in found.notes:
+        line(note)
     for site, said in found.sent.items():
         line(f"{site}: {said}")
     line("a site takes it with: fedprompt site pull --data FILE")
@@ -226,6 +236,14 @@ def take(
     else:
         line(f"'{found.site}' published '{found.name}' ({found.prompt}):")
         line(found.text)
+
+
+def _say_packs(packs: Sequence[str], site: str) -> None:
+    if packs:
+        line(
+            f"{len(packs)} released packs hold what '{site}' gave, and copies cannot be called back: 'fedprompt hub "
+            "release --send' makes a newer one that supersedes them, so that sites are told"
+        )
 
 
 def _connected(site: "Member") -> str:

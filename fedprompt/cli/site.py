@@ -258,7 +258,9 @@ def publish(
 
 @app.command()
 def pull(
-    data: Data,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Your cases, to score it on; not needed for shared prompts alone.")
+    ] = None,
     file: Annotated[Path | None, typer.Argument(help="A release; by default the newest that the hub sent.")] = None,
     number: Annotated[
         int | None, typer.Option("--number", min=0, help="Take this release though a newer one was accepted.")
@@ -281,12 +283,12 @@ def pull(
     if json:
         emit(found)
         return
-    table(
-        ("prompt", "cases", "score", "id"),
-        [(r.name, r.n, "-" if r.value is None else f"{100 * r.value:.1f} %", r.prompt)
-         for r in found.results],
-        title=f"{found.study}, release {found.number} of {found.released} by {found.signer}",
-    )  # fmt: skip
+    title = f"{found.study}, release {found.number} of {found.released} by {found.signer}"
+    if found.results:
+        rows = [(r.name, r.n, "-" if r.value is None else f"{100 * r.value:.1f} %", r.prompt) for r in found.results]
+        table(("prompt", "cases", "score", "id"), rows, title=title)
+    else:
+        line(title)
     line(found.sentence)
     show_calls(found.judge)
 

@@ -83,6 +83,8 @@ def _say_study(found: "StudyShown") -> None:
     line(f"nothing over fewer than {found.min_cases} cases, at most {found.replies} replies; what leaves:")
     for sentence in found.leaves:
         line(f"  - {sentence}")
+    for sentence in found.agreed:
+        line(f"accepting it, you agree: {sentence}")
     line(found.questions_told)
     seen = {"hub": "the hub alone", "sites": "the hub, and the other sites by what it releases"}
     line(f"who sees what this site scores: {seen[found.scores]}")

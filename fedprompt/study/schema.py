@@ -173,7 +173,8 @@ class Rounds(Closed):
     ``update`` is how numbers of an update travel. A slow site may take as few as ``least_steps`` local steps; None
     asks the same steps of all, and a site takes no fewer. With ``patience``, rounds end early: after so many in a row
     without a better mean on validation. With ``alone``, each site also tunes a prompt by itself, which the others
-    score on test. Where sites count by their cases, none counts more than ``max_weight`` times the median site.
+    score on test; with ``released`` these go into the pack that the hub gives back, too. Where sites count by their
+    cases, none counts more than ``max_weight`` times the median site.
     """
 
     count: Annotated[int, Field(ge=1, le=1000)] = 4
@@ -188,6 +189,7 @@ class Rounds(Closed):
     personal: Annotated[Personal | None, Field(exclude_if=absent)] = None
     keep_updates: Annotated[bool, Field(exclude_if=absent)] = False
     alone: Annotated[bool, Field(exclude_if=absent)] = False
+    released: Annotated[bool, Field(exclude_if=absent)] = False
 
     @property
     def total(self) -> int:
@@ -328,6 +330,12 @@ class Study(Closed):
                 ("rounds", "alone"),
                 "with 'personal' a site's own prompt stays at the site, and with 'alone' the others score it; take one",
             )
+        if self.rounds.released and not self.rounds.alone:
+            raise _misfit(
+                ("rounds", "released"),
+                "'released' gives out the prompts that sites tune alone, and without 'alone: true' none is tuned; "
+                "write both, or take 'released' out",
+            )
         if groups is not None and groups.by == "templates" and len(self.templates) < 3:
             raise _misfit(
                 ("rounds", "groups"),
@@ -390,7 +398,14 @@ class Study(Closed):
 
     def alone(self) -> "Study":
         """Return the study for rounds of a single site: no strategy for many, no quorum, nothing to liken."""
-        nobody = {"quorum": None, "groups": None, "personal": None, "keep_updates": False, "alone": False}
+        nobody = {
+            "quorum": None,
+            "groups": None,
+            "personal": None,
+            "keep_updates": False,
+            "alone": False,
+            "released": False,
+        }
         plain = {"strategy": Strategy(), **nobody}
         rounds = self.rounds.model_copy(update=plain)
         return self.model_copy(update={"rounds": rounds})

@@ -37,6 +37,11 @@ class EnrolledSite:
     folder: SiteFolder
 
     @property
+    def home(self) -> Home:
+        """The home that it lies in."""
+        return Home(self.folder.path.parents[1])
+
+    @property
     def about(self) -> Mapping[str, Any]:
         """``site``, ``org``, ``federation``, ``host``, ``port``, ``admin_port`` and ``authority``, as invited.
 

@@ -1,4 +1,8 @@
-"""``hub revoke`` and ``hub remove``: a site is asked no more, and its certificate opens nothing any more."""
+"""``hub revoke`` and ``hub remove``: a site is asked no more, and its certificate opens nothing any more.
+
+What was released cannot be called back: the packs that hold what the site gave are named, and the next release of this
+hub supersedes them, so that sites are told.
+"""
 
 import contextlib
 from dataclasses import dataclass
@@ -7,6 +11,7 @@ from fedprompt.errors import FederationError
 from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.home import Home
+from fedprompt.workspace.hub.given_packs import packs_of
 from fedprompt.workspace.json_file import read_json, write_json
 
 __all__ = ["Left", "hub_leave"]
@@ -14,10 +19,14 @@ __all__ = ["Left", "hub_leave"]
 
 @dataclass(frozen=True)
 class Left:
-    """A site that takes part no more: ``revoked`` or ``removed``."""
+    """A site that takes part no more: ``revoked`` or ``removed``.
+
+    ``packs`` were released and hold what it gave; the next release supersedes them.
+    """
 
     site: str
     state: str
+    packs: tuple[str, ...]
 
 
 def hub_leave(home: Home, site: str, state: str) -> Left:
@@ -47,4 +56,4 @@ def hub_leave(home: Home, site: str, state: str) -> Left:
 
         with contextlib.suppress(LinkDown):
             bar(running_hub(home), site)
-    return Left(site, state)
+    return Left(site, state, packs_of(folder, site))

@@ -1,9 +1,8 @@
 """``hub release``: signs the result of a federation for its sites, and hands it to those that are connected."""
 
-import fcntl
-import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +13,9 @@ from fedprompt.workspace.enrolled.hub_engine import running_hub
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.exchange.exporting import gathered
 from fedprompt.workspace.exchange.release import vouched, write_release
-from fedprompt.workspace.json_file import now, read_json, write_json
+from fedprompt.workspace.hub.given_packs import left_sites, next_number, record_pack, superseded_packs
+from fedprompt.workspace.hub.made_pack import MadePack, make_pack
+from fedprompt.workspace.json_file import now
 from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.workspace import Workspace
 
@@ -28,7 +29,8 @@ class Released:
     """A release that was written: ``release`` is the file, ``per_site`` whether the sites' own scores are in it.
 
     ``number`` rises from release to release. ``prompts`` are those that the run nominated, and ``sent`` is site ->
-    "received", or why not.
+    "received", or why not. ``pack`` is the id of the shared prompts, ``members`` how many of each kind; ``superseded``
+    are earlier packs that hold what a site gave which has left. ``notes``: what is not as it could be, in sentences.
     """
 
     release: str
@@ -40,14 +42,20 @@ class Released:
     signer: str
     per_site: bool
     sent: Mapping[str, str]
+    pack: str | None = None
+    members: Mapping[str, int] = field(default_factory=dict)
+    superseded: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def hub_release(
     ws: Workspace, *, run: str | None = None, out: Path | None = None, send: bool = False, sites: Sequence[str] = ()
 ) -> Released:
-    """Write a signed release of a finished run: its nominated prompts, and what they score.
+    """Write a signed release of a finished run: its nominated prompts, what they score, and a pack of shared prompts.
 
-    Scores of single sites are in it only where the study's ``privacy.scores`` says ``sites``.
+    Scores of single sites are in it only where the study's ``privacy.scores`` says ``sites``, and prompts that sites
+    tuned alone only where its ``rounds.released`` says so. Earlier packs that hold what a site gave that has left are
+    named as superseded.
 
     Args:
         run: its id or the beginning of one; the newest finished federation if None.
@@ -69,10 +77,12 @@ def hub_release(
         raise FederationError(
             f"run {chosen.id} nominated no prompt, so there is nothing to release", code="nothing-nominated"
         )
-    items = gathered(ws, list(dict.fromkeys(named.values())))
+    made = make_pack(ws, chosen, study, left_sites(folder))
+    items = gathered(ws, list(dict.fromkeys([*named.values(), *(made.ids if made else ())])))
     shared = study.study.privacy.scores == "sites"
     if not shared:
-        items = [_without_sites(item) for item in items]
+        items = [_without_sites(item, made) for item in items]
+    superseded = [id for id in superseded_packs(folder) if made is None or id != made.pack.id]
     signer = home_signer(ws.home)
     path = out or Path(f"{study.study.study}.release.zip".replace(" ", "-"))
     body = write_release(
@@ -81,6 +91,8 @@ def hub_release(
         ExportContext(None, study.study.model, study.model_digest, signer),
         signer,
         vouch(folder.path, vouched(about["federation"], signer.key)),
+        None if made is None else made.pack,
+        superseded,
         federation=about["federation"],
         study=chosen.study,
         run=chosen.id,
@@ -88,6 +100,8 @@ def hub_release(
         number=next_number(folder),
         prompts=named,
     )
+    if made is not None:
+        record_pack(folder, made.pack.id, number=body.number, donors=made.donors)
     sent = _deliver(ws, path.read_bytes(), sites or folder.sites()) if send else {}
     return Released(
         release=str(path),
@@ -99,6 +113,10 @@ def hub_release(
         signer=signer.fingerprint,
         per_site=shared,
         sent=sent,
+        pack=None if made is None else made.pack.id,
+        members=Counter(member.kind for member in made.pack.members) if made else {},
+        superseded=tuple(superseded),
+        notes=made.notes if made else (),
     )
 
 
@@ -118,8 +136,13 @@ def _finished(ws: Workspace, wanted: str | None) -> RunRow:
     return done[0]
 
 
-def _without_sites(item: Exported) -> Exported:
-    return replace(item, reading=replace(item.reading, scores={}, cases={}), lines=())
+def _without_sites(item: Exported, made: MadePack | None) -> Exported:
+    """Return a prompt without what single sites score; of a donor's own, without whose it is and how it does there."""
+    donors = {member.prompt for member in made.pack.members if member.kind == "donor"} if made else set()
+    reading = replace(item.reading, scores={}, cases={})
+    if item.prompt.id not in donors:
+        return replace(item, reading=reading, lines=())
+    return replace(item, reading=replace(reading, mean=None, low=None, high=None, split=None), origin=None, lines=())
 
 
 def _deliver(ws: Workspace, data: bytes, sites: Sequence[str]) -> dict[str, str]:
@@ -127,17 +150,3 @@ def _deliver(ws: Workspace, data: bytes, sites: Sequence[str]) -> dict[str, str]
 
     with FlareTransport(partial(running_hub, ws.home), sites, deadline=DELIVERY_SECONDS) as transport:
         return {site: transport.deliver(site, data) for site in transport.sites}
-
-
-def next_number(folder: HubFolder) -> int:
-    """Return a number above those of all releases so far; it is on disk before it is returned.
-
-    It is the time in seconds where that is higher, so that a hub restored from a backup goes on above what it gave
-    out since; a clock that goes back makes it rise by one.
-    """
-    path = folder.path / "releases.json"
-    with (folder.path / "releases.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        number = max(int((read_json(path) or {}).get("number", 0)) + 1, int(time.time()))
-        write_json(path, {"number": number})
-    return number

@@ -44,7 +44,7 @@ def hub_remove(ws: Workspace, site: str, *, recompute: bool = False) -> Removed:
         except FederationError as error:
             why = str(error)
         marked = _take_out(ws, site)
-    return Removed(found.site, found.state, marked, told, why)
+    return Removed(found.site, found.state, found.packs, marked, told, why)
 
 
 def _take_out(ws: Workspace, site: str) -> int:

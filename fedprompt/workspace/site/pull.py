@@ -1,10 +1,13 @@
 """``site pull``: takes a release, checks whose it is, scores it on the site's own cases, and keeps it for its own app.
 
-Nothing leaves: what is scored here stays in this home's bank.
+A pack of shared prompts in it is kept under the study's name, for ``adapt``; a site that only receives needs no case
+for that. Packs that the release supersedes are never taken again. Nothing leaves: what is scored here stays in this
+home's bank.
 """
 
 import hashlib
 import os
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,7 +39,8 @@ from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
 from fedprompt.workspace.exchange.accepted_releases import accept_release, check_release
-from fedprompt.workspace.exchange.release import MAX_RELEASE_BYTES, Opened, read_release
+from fedprompt.workspace.exchange.kept_packs import keep_pack, supersede, superseded_by
+from fedprompt.workspace.exchange.release import MAX_RELEASE_BYTES, Opened, Release, read_release
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.results.points import points
 from fedprompt.workspace.site.permitted import permitted
@@ -71,22 +75,27 @@ class PulledDifference:
 class ReleasePulled:
     """A release and what it is worth here; ``results`` have the best first, and ``best`` is the best template's id.
 
-    ``difference`` is of the released prompt and that template, None where they are one.
+    ``difference`` is of the released prompt and that template, None where they are one. Without a file of cases
+    nothing is scored: ``run`` and ``best`` are None. ``pack`` is the id of the shared prompts and ``pack_name`` what
+    finds them, ``to_adapt`` the adapted prompts of this home that were made of a pack which this release supersedes.
     """
 
     site: str
     federation: str
     study: str
     digest: str
-    run: str
+    run: str | None
     released: str
     number: int
     signer: str
     prompts: Mapping[str, str]
     results: tuple[PulledScore, ...]
-    best: str
+    best: str | None
     difference: PulledDifference | None
     judge: ModelPaid | None
+    pack: str | None
+    pack_name: str | None
+    to_adapt: tuple[str, ...]
     sentence: str
 
 
@@ -105,6 +114,7 @@ def keep_release(site: EnrolledSite, data: bytes) -> Path:
     try:
         release = read_release(temporary, federation=site.about["federation"], kit=site.kit).release
         check_release(site, release)
+        _supersede(site, release)
         path = folder / f"n{release.number:016d}-{hashlib.sha256(data).hexdigest()}.zip"
         os.replace(temporary, path)
         accept_release(site, release)
@@ -117,7 +127,7 @@ def keep_release(site: EnrolledSite, data: bytes) -> Path:
 
 def site_pull(
     ws: Workspace,
-    data: Path,
+    data: Path | None,
     *,
     file: Path | None = None,
     number: int | None = None,
@@ -129,7 +139,8 @@ def site_pull(
     """Check a release, score its prompts and the study's templates on this site's validation cases, and keep all.
 
     Args:
-        data: the site's file of cases, as ``site run`` takes it.
+        data: the site's file of cases, as ``site run`` takes it; where the release holds a pack, None keeps it and
+            scores nothing.
         file: the release; the newest one that the hub handed over if None.
         number: take the release of this number though a newer one was accepted before.
 
@@ -143,10 +154,13 @@ def site_pull(
         raise FederationError(
             f"'{chosen.name}' has not joined yet, so it cannot tell who signed a release; join first", code="not-joined"
         )
-    opened = _opened(chosen, file, number)
+    opened, path = _opened(chosen, file, number)
+    if data is None:
+        return _kept_unscored(ws, chosen, opened, path)
     accepted = chosen.the_study(opened.release.study)
     study = accepted.study
     accept_release(chosen, opened.release)
+    name, stale = _keep_pack(ws, chosen, opened, path)
     permitted(ws.home, chosen.folder.policy, study)
     report(Progress("prepare", f"loading {study.model}"))
     model = load(study.model, ws.home.path)
@@ -198,11 +212,85 @@ def site_pull(
         best=best.id,
         difference=None if pair is None else _difference(pair, study.metric),
         judge=judge_paid(ws.home.path, study, [resources]),
+        pack=None if opened.pack is None else opened.pack.pack.id,
+        pack_name=name,
+        to_adapt=stale,
         sentence="",
     )
-    result = replace(result, sentence=_sentence(result, nominated, best, len(cases)))
+    told = [_sentence(result, nominated, best, len(cases)), *_pack_sentences(result)]
+    result = replace(result, sentence=". ".join(told))
     ws.bank.finish_run(run, as_json(result))
     return result
+
+
+def _kept_unscored(ws: Workspace, site: EnrolledSite, opened: Opened, path: Path) -> ReleasePulled:
+    """Keep what a release shares, at a site that has no case to score it on.
+
+    Raises:
+        FederationError: it shares nothing.
+    """
+    if opened.pack is None:
+        raise FederationError(
+            f"{path}: this release holds no pack of shared prompts, so without cases there is nothing to do with it; "
+            "give your file of cases with --data FILE",
+            code="nothing-shared",
+        )
+    accept_release(site, opened.release)
+    name, stale = _keep_pack(ws, site, opened, path)
+    release = opened.release
+    result = ReleasePulled(
+        site=site.name,
+        federation=release.federation,
+        study=opened.pack.pack.study,
+        digest=release.study,
+        run=None,
+        released=release.made,
+        number=release.number,
+        signer=opened.signer,
+        prompts={str(name): prompt for name, prompt in release.prompts.items()},
+        results=(),
+        best=None,
+        difference=None,
+        judge=None,
+        pack=opened.pack.pack.id,
+        pack_name=name,
+        to_adapt=stale,
+        sentence="",
+    )
+    return replace(result, sentence=". ".join(_pack_sentences(result)))
+
+
+def _keep_pack(ws: Workspace, site: EnrolledSite, opened: Opened, path: Path) -> tuple[str | None, tuple[str, ...]]:
+    """Keep a release's pack; return the name that finds it, and the adapted prompts that a superseded one made."""
+    _supersede(site, opened.release)
+    stale = tuple(row.name for row in ws.bank.all_adapted() if superseded_by(ws.home, str(row.about.get("pack"))))
+    if opened.pack is None or superseded_by(ws.home, opened.pack.pack.id) is not None:
+        return None, stale
+    if path.is_dir():
+        raise FederationError(
+            f"{path}: a pack is kept as the file that the hub signed; give the release's zip", code="not-a-file"
+        )
+    study, federation = opened.pack.pack.study, opened.release.federation
+    return keep_pack(ws.home, path.read_bytes(), study=study, federation=federation), stale
+
+
+def _supersede(site: EnrolledSite, release: Release) -> None:
+    supersede(site.home, release.superseded, federation=release.federation, number=release.number)
+
+
+def _pack_sentences(found: ReleasePulled) -> list[str]:
+    """Return what is to be done with the shared prompts, in sentences without their last full stop."""
+    told = []
+    if found.pack_name is not None:
+        told.append(f"Shared prompts came with it: 'fedprompt adapt --pack {shlex.quote(found.pack_name)}' uses them")
+    elif found.pack is not None:
+        told.append("Its shared prompts were superseded by a newer release, so they are not kept")
+    if found.to_adapt:
+        told.append(
+            f"Made of shared prompts that are superseded, since a site that gave to them has left: "
+            f"{', '.join(found.to_adapt)}; adapt anew with the newer ones"
+        )
+    return told
 
 
 def _difference(pair: Comparison, metric: str) -> PulledDifference:
@@ -251,15 +339,15 @@ def _newest(site: EnrolledSite) -> list[Path]:
     return [*sorted(found, reverse=True), *older]
 
 
-def _opened(site: EnrolledSite, file: Path | None, number: int | None) -> Opened:
-    """Return the release to take: the one in the file, or of those handed over the newest, or that of the number."""
+def _opened(site: EnrolledSite, file: Path | None, number: int | None) -> tuple[Opened, Path]:
+    """Return the release to take, and where it lies: the file, or of those handed over the newest or that number's."""
     federation = site.about["federation"]
     files = _newest(site) if file is None else [file]
     for path in files:
         opened = read_release(path, federation=federation, kit=site.kit)
         if file is not None or number in (None, opened.release.number):
             check_release(site, opened.release, number)
-            return opened
+            return opened, path
     told = f"release number {number}" if files else "release"
     raise FederationError(
         f"no {told} came to '{site.name}' yet; ask the hub's operator for the file, or for 'fedprompt hub release "

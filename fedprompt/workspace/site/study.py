@@ -38,13 +38,18 @@ __all__ = [
 
 BYTES_A_NUMBER = {"float32": 4, "float16": 2, "int8": 1}
 ENVELOPE = 1200  # a reply's JSON, and a little
+RELEASED = (
+    "the hub may release the prompt that this site tunes alone, signed, to every site of the federation, those that "
+    "join later included; a released copy cannot be called back"
+)
 
 
 @dataclass(frozen=True)
 class StudyShown:
     """What a study asks of a site; its ``answer``, ``templates`` and ``soft`` as the study's file has them.
 
-    ``leaves`` says in sentences what leaves. ``steps`` are of one round, and ``bytes_a_round`` about what leaves in it.
+    ``leaves`` says in sentences what leaves, ``agreed`` what an operator agrees to by accepting that cannot be undone.
+    ``steps`` are of one round, and ``bytes_a_round`` about what leaves in it.
     Nothing is told over fewer than ``min_cases``, and no more than so many ``replies`` are sent; of each split so many
     exact questions are asked (``questions_asked``) and answered (``questions``, None where its cases bound them).
     Where the site's policy does not list the model, ``refused`` says so, and what only the model tells is None.
@@ -70,6 +75,7 @@ class StudyShown:
     questions_told: str
     scores: str
     leaves: tuple[str, ...]
+    agreed: tuple[str, ...]
     bytes_a_round: int | None
 
 
@@ -140,6 +146,7 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
         "study": study.model_dump(mode="json"),
         "accepted": accepted,
         "model_digest": shown.model_digest,
+        "agreed": list(shown.agreed),
     }
     write_json(_file(chosen, shown.digest), body)
     return StudyAccepted(chosen.name, accepted, shown)
@@ -232,5 +239,6 @@ def _described(study: Study, source: Source, width: int, model: str | None, refu
         questions_told=told_questions(study),
         scores=study.privacy.scores,
         leaves=tuple(leaves),
+        agreed=(RELEASED,) if study.rounds.released else (),
         bytes_a_round=None if model is None else 0 if study.soft is None else update + 3 * ENVELOPE,
     )

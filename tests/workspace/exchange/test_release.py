@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from fedprompt.errors import ExportError, FederationError, FedPromptError
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.enrolled.site_folder import enrolled
-from fedprompt.workspace.exchange.release import read_release
+from fedprompt.workspace.exchange.release import Opened, read_release
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.hub.release import hub_release
 from fedprompt.workspace.json_file import write_json
@@ -59,12 +59,14 @@ def make_authority(hub: Path, kit: Path) -> None:
     (kit / "startup" / "rootCA.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def federation(root: Path, scores: str, rounds: str = "{count: 2}") -> tuple[Home, Home, Path]:
+def federation(
+    root: Path, scores: str, rounds: str = "{count: 2}", names: Sequence[str] = ("ant", "bee")
+) -> tuple[Home, Home, Path]:
     """Return a hub whose federation is finished, a site that accepted its study, and the site's file."""
     study = root / "study.yaml"
     text = TEXT.replace("min_cases: 10", f"min_cases: 10, scores: {scores}")
     study.write_text(text.replace("rounds: {count: 2}", f"rounds: {rounds}"), encoding="utf-8")
-    files = {name: write_cases(root / f"{name}.csv", name) for name in ("ant", "bee")}
+    files = {name: write_cases(root / f"{name}.csv", name) for name in names}
     hub, site = find_home(root / "hub"), find_home(root / "site")
     write_json(hub.path / "hub" / "hub.json", HUB)
     with open_workspace(hub.path) as ws:
@@ -246,15 +248,25 @@ def test_an_old_release_is_neither_kept_nor_pulled_unless_its_number_is_named(
 def test_a_release_of_an_older_version_is_still_read(world: tuple[Home, Home, Path, Path], tmp_path: Path) -> None:
     hub, site, _, release = world
 
-    def older(name: str, content: bytes) -> bytes:
+    def older(name: str, content: bytes) -> bytes | None:
+        if name == "pack.json":
+            return None
         if name != "release.json":
             return content
-        body = {k: v for k, v in json.loads(content).items() if k not in ("number", "signature")}
-        body["fedprompt"] = "release 1"
+        body = {k: v for k, v in json.loads(content).items() if k not in unsigned}
+        body["fedprompt"] = form
         signature = home_signer(hub).sign(b"fedprompt release 1\n" + canonical_json(body)).hex()
-        return json.dumps({**body, "signature": signature}).encode()
+        return json.dumps({**body, "signature": signature, **more}).encode()
 
-    found = read_release(
-        rewritten(release, tmp_path / "old.zip", older), federation="meadow", kit=site.sites / "ant" / "kit"
-    )
-    assert found.release.number == 0
+    def opened() -> Opened:
+        path = rewritten(release, tmp_path / "old.zip", older)
+        return read_release(path, federation="meadow", kit=site.sites / "ant" / "kit")
+
+    form, unsigned, more = "release 2", {"signature", "pack", "superseded"}, {}
+    assert opened().release.number > 0 and opened().pack is None
+    for said in ({"pack": "ab" * 32}, {"superseded": ["g1:" + "0" * 32]}):
+        more = said
+        with pytest.raises(ExportError, check=coded("not-well-formed")):  # its signature says nothing of them
+            opened()
+    form, unsigned, more = "release 1", {*unsigned, "number"}, {}
+    assert opened().release.number == 0
