@@ -81,7 +81,8 @@ def offered(
     """
     others = [site for site in sites if site not in fold]
     common = _without(federation, bank, study, number, others, start, seed)
-    soft = [common, *(alone[site].prompt for site in others if site in alone)][:MOST_MEMBERS]
+    own = alone if study.rounds.released else {}  # as in the pack that is given out
+    soft = [common, *(own[site].prompt for site in others if site in own)][:MOST_MEMBERS]
     ids = list(federation.templates)
     known = [scores[site] for site in others if site in scores]
     means = {prompt: sum(one[prompt].total / one[prompt].n for one in known) / max(1, len(known)) for prompt in ids}

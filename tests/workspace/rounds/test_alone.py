@@ -138,6 +138,15 @@ def test_tuning_alone_is_foretold(tmp_path: Path) -> None:
 def test_what_is_tuned_alone_cannot_both_stay_at_the_site_and_be_scored_elsewhere() -> None:
     with pytest.raises(StudyError, match=r"rounds\.alone.*'personal'", check=coded("does-not-fit")):
         parse_study(ASKED.replace("alone: true", "alone: true, personal: {}"))
+
+
+def test_what_is_tuned_alone_is_released_only_where_it_is_tuned() -> None:
+    asked = parse_study(ASKED.replace("alone: true", "alone: true, released: true"))
+    assert asked.rounds.released and not asked.alone().rounds.released
+    with pytest.raises(StudyError, match=r"rounds\.released: .*'alone: true'"):
+        parse_study(ASKED.replace("alone: true", "released: true"))
+    plain = parse_study(ASKED)
+    assert "released" not in plain.model_dump(mode="json")["rounds"]  # so that its digest stays as it was
     with pytest.raises(StudyError, match=r"rounds\.alone.*'alone'", check=coded("does-not-fit")):
         parse_study("\n".join(line for line in ASKED.splitlines() if not line.startswith("soft:")))
 

@@ -25,7 +25,7 @@ from tests.scripted_sites import TEXT, write_cases
 pytestmark = pytest.mark.whole
 
 SITES = ("bank", "clinic", "court", "mill")
-ALONE = TEXT.replace("rounds: {count: 2}", "rounds: {count: 2, alone: true}")
+ALONE = TEXT.replace("rounds: {count: 2}", "rounds: {count: 2, alone: true, released: true}")
 ASKED = ALONE + "worth: {n: [4, 16], draws: 3, folds: 2}\n"
 Done = tuple[Workspace, FederatedResult, Path]
 
@@ -105,7 +105,11 @@ def test_a_study_that_does_not_ask_for_it_has_the_digest_that_it_had() -> None:
     [
         ("n: [4, 16]", "n: [16, 4]", r"worth.*rise"),
         ("n: [4, 16]", "n: []", r"worth\.n"),
-        ("rounds: {count: 2, alone: true}", "rounds: {count: 2, strategy: {name: fedbuff}}", r"worth.*no rounds"),
+        (
+            "rounds: {count: 2, alone: true, released: true}",
+            "rounds: {count: 2, strategy: {name: fedbuff}}",
+            r"worth.*no rounds",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_refused_where_the_study_is_read(was: str, said: str, reason: str) -> None:

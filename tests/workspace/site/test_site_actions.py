@@ -177,6 +177,20 @@ def test_a_policy_is_changed_by_parts_and_refuses_what_is_none(home: Home) -> No
     assert site_policy(home, {}).policy.tasks_a_day == 5
 
 
+def test_a_study_that_releases_a_sites_own_prompt_says_so_and_the_agreement_is_kept(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(TEXT.replace("{count: 2}", "{count: 2, alone: true}"), encoding="utf-8")
+    assert site_study_show(home, file).agreed == ()
+    file.write_text(TEXT.replace("{count: 2}", "{count: 2, alone: true, released: true}"), encoding="utf-8")
+    accepted = site_study_accept(home, file)
+    (sentence,) = accepted.shown.agreed
+    assert "cannot be called back" in sentence and "tunes alone" in sentence
+    assert accepted.shown.agreed == site_study_show(home, file).agreed
+    (kept,) = (home.sites / "ant" / "studies").glob("*.json")
+    body = json.loads(kept.read_text(encoding="utf-8"))
+    assert (body["agreed"], body["digest"], body["accepted"]) == ([sentence], accepted.shown.digest, accepted.accepted)
+
+
 def test_the_report_says_to_whom_what_and_what_is_not_protected(home: Home, study: Path, tmp_path: Path) -> None:
     site_study_accept(home, study)
     answer_one(home, write_cases(tmp_path / "cases.csv", "ant"))
