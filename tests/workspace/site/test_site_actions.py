@@ -179,9 +179,11 @@ def test_a_policy_is_changed_by_parts_and_refuses_what_is_none(home: Home) -> No
 
 def test_a_study_that_releases_a_sites_own_prompt_says_so_and_the_agreement_is_kept(home: Home, tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
-    file.write_text(TEXT.replace("{count: 2}", "{count: 2, alone: true}"), encoding="utf-8")
+    file.write_text(TEXT.replace("rounds: {count: 2}", "rounds: {count: 2, alone: true}"), encoding="utf-8")
     assert site_study_show(home, file).agreed == ()
-    file.write_text(TEXT.replace("{count: 2}", "{count: 2, alone: true, released: true}"), encoding="utf-8")
+    file.write_text(
+        TEXT.replace("rounds: {count: 2}", "rounds: {count: 2, alone: true, released: true}"), encoding="utf-8"
+    )
     accepted = site_study_accept(home, file)
     (sentence,) = accepted.shown.agreed
     assert "cannot be called back" in sentence and "tunes alone" in sentence
