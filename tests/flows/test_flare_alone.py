@@ -1,4 +1,4 @@
-"""Sites on their own machines also tune alone where the study asks for it: the same matrix as in one process."""
+"""Sites on their own machines also tune alone and play newcomers where the study asks for it, as in one process."""
 
 import json
 import subprocess
@@ -17,9 +17,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SITES = ("ant", "bee")
 
 
-def test_what_each_site_tunes_alone_is_scored_at_the_others(tmp_path: Path) -> None:
+def test_what_each_site_tunes_alone_is_scored_at_the_others_and_newcomers_answer_the_same(tmp_path: Path) -> None:
     study = tmp_path / "study.yaml"
-    study.write_text(TEXT.replace("rounds: {count: 2}", "rounds: {count: 2, alone: true}"), encoding="utf-8")
+    text = TEXT.replace("rounds: {count: 2}", "rounds: {count: 2, alone: true}")
+    study.write_text(text + "worth: {n: [0, 8], draws: 2}\n", encoding="utf-8")
     files = {site: write_cases(tmp_path / f"{site}.csv", site) for site in SITES}
     with open_workspace(tmp_path / "local") as ws:
         local = federate(ws, study, files, seed=0)
@@ -39,5 +40,6 @@ def test_what_each_site_tunes_alone_is_scored_at_the_others(tmp_path: Path) -> N
     assert run.returncode == 0, run.stderr[-3000:]
     found = json.loads(run.stdout)
     assert set(found["transfer"]) == set(SITES)
-    for part in ("transfer", "kept", "test", "differences", "prompts", "sentences"):
+    assert [point["n"] for point in found["worth"]["curve"]] == [0, 8]
+    for part in ("transfer", "kept", "test", "differences", "prompts", "sentences", "worth"):
         assert found[part] == as_json(local)[part]
