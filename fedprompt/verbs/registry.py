@@ -16,9 +16,9 @@ VERBS: tuple[Verb, ...] = (
     ScoreTemplates(),
     Tune(),
     Evaluate(),
-    Worth(),
     Propose(),
     Publish(),
+    Worth(),
 )
 
 
