@@ -321,7 +321,7 @@ def _worth(study: Study, digest: str, n: int, vectors: NDArray[np.float32], site
     worth = study.worth
     assert worth is not None
     folds = min(worth.folds, sites)
-    soft = min(MOST_MEMBERS, 1 + (sites - -(-sites // folds) if study.rounds.alone else 0))
+    soft = min(MOST_MEMBERS, 1 + (sites - -(-sites // folds) if study.rounds.released else 0))
     templates = min(len(study.templates), MOST_MEMBERS - soft)
     ways, even = ways_of(worth, n), 1 / (soft + templates)
     task = WorthTask(

@@ -1,7 +1,7 @@
 """The parts that sites are cut into, and what the others share with each part: rounds run anew without it.
 
 Invariant: nothing that a part's sites are helped with was made with their cases. Prompts of the common rounds were, so
-they are not among it; those that other sites tuned alone are, where the study lets them be shared.
+they are not among it; those that other sites tuned alone are, where the study gives them out.
 """
 
 import math
@@ -110,7 +110,7 @@ def _without(
         else max(rounds.strategy.least_sites, math.ceil(rounds.quorum * len(others) / many))
     )
     changes = {"quorum": quorum, "patience": None, "groups": None, "personal": None}
-    own = rounds.model_copy(update={**changes, "keep_updates": False, "alone": False})
+    own = rounds.model_copy(update={**changes, "keep_updates": False, "alone": False, "released": False})
     run, among = f"{federation.id}/fold/{number}", FOLDS[number - 1]
     bank.start_run(run, kind="fold", study=federation.digest, settings={"fold": number, "sites": list(others)})
     records = federation.rounds(
