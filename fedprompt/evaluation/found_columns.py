@@ -19,17 +19,22 @@ from fedprompt.evaluation.tables.table import Row, Table, as_text, column_of
 __all__ = ["found_columns", "wanted_columns"]
 
 SHOWN_COLUMNS = 20
+MOST_CLASSES = 256
 
 
-def wanted_columns(path: Path, fields: Sequence[str], given: Columns) -> dict[str, str]:
-    """Return field or ``answer`` -> the name or place of the column that is wanted for it."""
+def wanted_columns(path: Path, fields: Sequence[str], given: Columns, *, answered: bool = True) -> dict[str, str]:
+    """Return field or ``answer`` -> the name or place of the column that is wanted for it.
+
+    Args:
+        answered: whether there is to be an answer; without it what is said of the answer's column is passed over.
+    """
     if ANSWER in fields:
         raise DataError(
             f"{path}: a field may not be called '{ANSWER}', which names the label; rename the study's field",
             code="field-called-answer",
         )
-    names = [*fields, ANSWER]
-    if stray := [name for name in given.named if name not in names]:
+    names = [*fields, ANSWER] if answered else list(fields)
+    if stray := [name for name in given.named if name not in (*fields, ANSWER)]:
         raise DataError(
             f"{path}: --map names '{stray[0]}', which is no field of the "
             f"study{did_you_mean(stray[0], names)}; "
@@ -94,6 +99,8 @@ class _Held:
         self._labels = frozenset(labels)
         self._known: Counter[str] = Counter()
         self._length: Counter[str] = Counter()
+        self._rows: Counter[str] = Counter()
+        self._values: dict[str, set[int]] = {}
         self.without_text: dict[str, str] = {}
 
     def hear(self, row: Row) -> None:
@@ -106,6 +113,9 @@ class _Held:
                 continue
             self._known[name] += text in self._labels
             self._length[name] += len(text)
+            self._rows[name] += 1
+            if len(seen := self._values.setdefault(name, set())) <= MOST_CLASSES:
+                seen.add(hash(text))
 
     def nearest(self, name: str, wanted: str, free: Sequence[str], columns: Sequence[str]) -> str:
         """Return the column that ``name`` may be read from, as it is called in a map."""
@@ -117,9 +127,15 @@ class _Held:
             labelled = [column for column in usable if self._known[column]]
             if labelled:
                 return max(labelled, key=lambda column: self._known[column])
-            return usable[0] if len(usable) == 1 else ""
+            return usable[0] if len(usable) == 1 else self._repeating(usable)
         texts = [column for column in usable if not self._known[column]] or usable
         return max(texts, key=lambda column: self._length[column], default="")
+
+    def _repeating(self, usable: Sequence[str]) -> str:
+        """Return the column of the fewest values that repeat, as classes do; none where none repeats."""
+        sizes = {column: len(self._values.get(column, ())) for column in usable}
+        fit = [column for column in usable if 1 < sizes[column] <= self._rows[column] / 2]
+        return min(fit, key=lambda column: sizes[column], default="")
 
 
 def _refuse_label_as_name(table: Table, labels: Sequence[str]) -> None:

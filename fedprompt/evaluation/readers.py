@@ -9,11 +9,12 @@ under two answers is kept under both and reported, so that the split can keep th
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import ANSWER, Case, input_key
+from fedprompt.evaluation.class_names import ClassNames
 from fedprompt.evaluation.column_map import BY_NAME, Columns, called
 from fedprompt.evaluation.found_columns import found_columns, wanted_columns
 from fedprompt.evaluation.tables.assumed import Assumed
@@ -21,7 +22,7 @@ from fedprompt.evaluation.tables.opening import open_table
 from fedprompt.evaluation.tables.table import ReadLimits, Row, Table, as_text
 from fedprompt.evaluation.unknown_labels import UnknownLabels
 
-__all__ = ["ANSWER", "CaseFile", "Contradiction", "ReadLimits", "read_cases"]
+__all__ = ["ANSWER", "CaseFile", "Contradiction", "ReadLimits", "read_case", "read_cases"]
 
 SHOWN_COLUMNS = 20
 SHOWN_LINES = 5
@@ -69,6 +70,7 @@ def read_cases(
     labels: Sequence[str] | None = None,
     columns: Columns = BY_NAME,
     limits: ReadLimits | None = None,
+    names: ClassNames | None = None,
 ) -> CaseFile:
     """Read and check a whole file.
 
@@ -78,6 +80,7 @@ def read_cases(
         labels: the study's labels, or None where the answer is free text.
         columns: what was said of the file's columns.
         limits: bounds on lines, bytes and cases.
+        names: what the file calls the labels; a file of one label alone is then taken too.
 
     Raises:
         DataError: the file cannot be used; see the module's docstring for what the message holds.
@@ -85,7 +88,7 @@ def read_cases(
     path, limits = Path(path), limits or ReadLimits()
     asked = wanted_columns(path, fields, columns)
     wanted = [*asked.values(), *([columns.group] if columns.group else [])]
-    unknown = None if labels is None else UnknownLabels(labels)
+    unknown = None if labels is None else names or UnknownLabels(labels)
     kept: list[Case] = []
     seen: dict[bytes, dict[str, int]] = {}
     duplicates: list[int] = []
@@ -102,7 +105,9 @@ def read_cases(
             if unknown and unknown.found:  # the rest is only counted, for the refusal at the end
                 unknown.count(row, found[ANSWER])
                 continue
-            case = _case(table, row, found, group)
+            case = read_case(table, row, found, group)
+            if names:
+                case = replace(case, answer=names.label_of(case.answer))
             if unknown and not unknown.knows(case.answer):
                 unknown.count(row, found[ANSWER])
                 continue
@@ -117,11 +122,11 @@ def read_cases(
                 kept[at] = Case(kept[at].fields, case.answer, case.group, kept[at].line)
         unit = table.unit
     if unknown and unknown.found:
-        raise DataError(unknown.sentence(table, found[ANSWER]), code="unknown-label")
+        raise DataError(unknown.sentence(table, found[ANSWER]), code="unknown-class" if names else "unknown-label")
     if not rows:
         raise DataError(f"{path}: has a header but no cases; add at least one case below it", code="no-cases")
     shown = called(found[ANSWER], table.columns)
-    by_answer = {} if labels is None else _count(path, unit, kept, labels, shown)
+    by_answer = {} if labels is None else _count(path, unit, kept, labels, shown, alone=names is not None)
     assumed = table.noted.found
     contradictions = tuple(
         Contradiction(tuple(kept[at].line for at in answers.values())) for answers in seen.values() if len(answers) > 1
@@ -139,7 +144,12 @@ def read_cases(
     )
 
 
-def _case(table: Table, row: Row, columns: Mapping[str, str], group: str | None) -> Case:
+def read_case(table: Table, row: Row, columns: Mapping[str, str], group: str | None = None) -> Case:
+    """Return the case of one row; its answer is empty where ``columns`` name no column for it.
+
+    Raises:
+        DataError: a value is missing or is no text; names file, line and field.
+    """
     values: dict[str, str] = {}
     needed = dict(columns) if group is None else {**columns, "--group": group}
     for name, column in needed.items():
@@ -163,7 +173,7 @@ def _case(table: Table, row: Row, columns: Mapping[str, str], group: str | None)
             table.noted.note("with a word for a missing value (such as nan or null) as its text", row.line)
         values[name] = text
     own = values.pop("--group").strip() if group is not None else None
-    answer = values.pop(ANSWER)
+    answer = values.pop(ANSWER, "")
     if answer != answer.strip():
         table.noted.note("with spaces around the answer, which are left out", row.line)
     return Case(values, answer.strip(), own, row.line)
@@ -174,9 +184,11 @@ def _where(table: Table, row: Row, name: str, column: str) -> str:
     return where if column == name else f"{where} (column '{called(column, table.columns)}')"
 
 
-def _count(path: Path, unit: str, cases: Sequence[Case], labels: Sequence[str], column: str) -> dict[str, int]:
+def _count(
+    path: Path, unit: str, cases: Sequence[Case], labels: Sequence[str], column: str, *, alone: bool
+) -> dict[str, int]:
     counts = Counter(case.answer for case in cases)
-    if len(counts) == 1 and len(labels) > 1:
+    if len(counts) == 1 and len(labels) > 1 and not alone:
         only = cases[0].answer
         raise DataError(
             f"{path} {unit} {cases[0].line} and all others, field '{ANSWER}' (column '{column}'): every "

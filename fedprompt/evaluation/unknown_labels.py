@@ -33,6 +33,10 @@ class UnknownLabels:
         """Whether any was met."""
         return bool(self._found)
 
+    def label_of(self, answer: str) -> str:
+        """Return the label that an answer means: here each label has one name, its own."""
+        return answer
+
     def knows(self, answer: str) -> bool:
         """Return whether an answer is a label."""
         return answer in self._known
@@ -43,7 +47,7 @@ class UnknownLabels:
             text = (as_text(row.values.get(column)) or "").strip()
         except TypeError:
             return
-        if not text or text in self._known:
+        if not text or self.label_of(text) in self._known:
             return
         self._rows += 1
         times, line = self._found.get(text, (0, row.line))

@@ -40,12 +40,14 @@ def ask(
     cache: ScoreCache | None = None,
     progress: Callable[[int, int], None] | None = None,
     *,
+    group: int = GROUP,
     stop: StopToken = NEVER,
 ) -> LabelNumbers:
     """Return the log-likelihoods of a table of queries, a row a case and a column a prompt, all of as many words.
 
     Args:
         progress: hears (done, total) in thousandths of a group.
+        group: how many cases are asked for at once, and kept together.
         stop: looked at between two batches; what is in the cache stays.
 
     Raises:
@@ -55,10 +57,10 @@ def ask(
     prompts, words = len(table[0]), len(table[0][0].words)
     numbers = np.zeros((len(table), prompts, 2, words))
     tokens = distinct = cached = 0
-    seconds, groups = 0.0, range(0, len(table), GROUP)
+    seconds, groups = 0.0, range(0, len(table), group)
     for number, start in enumerate(groups):
         stop.check()
-        rows = range(start, min(start + GROUP, len(table)))
+        rows = range(start, min(start + group, len(table)))
         names = [] if cache is None else [cache.names(model.info, table[row]) for row in rows]
         known = {} if cache is None else cache.get([name for own in names for name in own])
         missing = []

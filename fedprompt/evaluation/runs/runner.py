@@ -12,15 +12,12 @@ from numpy.typing import NDArray
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case
-from fedprompt.evaluation.runs.choices import ask
-from fedprompt.evaluation.runs.demonstrations import Demonstrated, Shown
-from fedprompt.evaluation.runs.fitting import fit
+from fedprompt.evaluation.runs.demonstrations import Shown
 from fedprompt.evaluation.runs.generating import Local, generate_and_judge
-from fedprompt.evaluation.runs.likelihoods import adjusted, premises
+from fedprompt.evaluation.runs.label_scores import RunCost, fitted_query, label_scores, query
 from fedprompt.evaluation.runs.score_cache import ScoreCache
 from fedprompt.evaluation.scorers.scorer import Resources
-from fedprompt.models.protocols import CausalModel, ChoiceQuery
-from fedprompt.models.work import Work
+from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Answer
@@ -70,45 +67,6 @@ class PromptRun:
         return int(np.isnan(self.values).sum())
 
 
-@dataclass(frozen=True)
-class RunCost:
-    """Tokens asked for, tokens computed, seconds in the model.
-
-    ``cached`` scores of single cases were known before; ``clipped`` cases were too long and lost their end.
-    """
-
-    tokens: int
-    distinct: int
-    seconds: float
-    cached: int = 0
-    clipped: int = 0
-
-    @property
-    def work(self) -> Work:
-        """What the model did."""
-        return Work(self.tokens, self.distinct, self.seconds, self.distinct)
-
-
-def query(prompt: Prompt, case: Case, labels: Sequence[str], shown: Demonstrated) -> ChoiceQuery:
-    """Return what to ask the model about one case, after the cases that are shown to it."""
-    words = prompt.template.words or {}
-    rendered = prompt.template.render(case.fields, shown)
-    return ChoiceQuery(rendered, tuple(words[label] for label in labels), prompt.soft)
-
-
-def fitted_query(
-    model: CausalModel, prompt: Prompt, case: Case, labels: Sequence[str], shown: Shown, *, soft: int | None = None
-) -> tuple[ChoiceQuery, bool]:
-    """Return what to ask the model about one case, cut to its window, and whether it was cut.
-
-    Args:
-        shown: what the prompt's template shows.
-        soft: how many soft tokens stand in the slot; those of the prompt's own soft prompt if None.
-    """
-    own = shown.to(case)  # of the whole case: cut, it would not be known for one that is shown
-    return fit(model, lambda one: query(prompt, one, labels, own), case, soft=soft)
-
-
 def run_prompts(
     model: CausalModel,
     prompts: Sequence[Prompt],
@@ -138,8 +96,8 @@ def run_prompts(
     """
     if not cases or not prompts:
         return (), RunCost(0, 0, 0.0)
-    shown = [Shown(prompt.template, tune) for prompt in prompts]
     if answer.type == "generate":
+        shown = [Shown(prompt.template, tune) for prompt in prompts]
         here = Local(model, cache)
         judged = generate_and_judge(model, prompts, cases, answer, shown, progress, resources, here, stop)
         made = tuple(
@@ -147,26 +105,9 @@ def run_prompts(
             for place, prompt in enumerate(prompts)
         )
         return made, RunCost(judged.tokens, judged.distinct, judged.seconds, judged.cached, judged.clipped)
-    labels, true = list(answer.labels), true_labels(cases, answer)
-    asking = list(zip(prompts, shown, strict=True))
-    fitted = [[fitted_query(model, prompt, case, labels, own) for prompt, own in asking] for case in cases]
-    table = [[asked for asked, _ in row] for row in fitted]
-    clipped = sum(any(cut for _, cut in row) for row in fitted)
-    found, prior, cost = ask(model, table, cache, progress, stop=stop), None, RunCost(0, 0, 0.0)
-    if texts := premises(answer):
-        empty = [Case(dict.fromkeys(cases[0].fields, text), answer.labels[0]) for text in texts]
-        rows = [[query(prompt, case, labels, own.to(case)) for prompt, own in asking] for case in empty]
-        before = ask(model, rows, cache, stop=stop)
-        prior, cost = before.values, RunCost(before.tokens, before.distinct, before.seconds, before.cached)
-    scores = adjusted(answer, found.values, found.lengths, [asked.words for asked in table[0]], prior)
-    runs = tuple(choice_run(prompt, scores[:, place], true) for place, prompt in enumerate(prompts))
-    return runs, RunCost(
-        cost.tokens + found.tokens,
-        cost.distinct + found.distinct,
-        cost.seconds + found.seconds,
-        cost.cached + found.cached,
-        clipped,
-    )
+    true = true_labels(cases, answer)
+    scores, cost = label_scores(model, prompts, cases, answer, tune, progress, cache, stop=stop)
+    return tuple(choice_run(prompt, scores[:, place], true) for place, prompt in enumerate(prompts)), cost
 
 
 def true_labels(cases: Sequence[Case], answer: Answer) -> NDArray[np.int64]:
