@@ -23,7 +23,8 @@ from fedprompt.errors import PromptError
 from fedprompt.models.protocols import CausalModel, Decoding, GenerateQuery
 from fedprompt.models.registry import DEFAULT_MODEL, load
 from fedprompt.prompts.rendered import Rendered, Turn
-from fedprompt.workspace.answers.answering import LocalPrompt, local_prompt
+from fedprompt.workspace.answers.adapted_answers import LocalAdapted, runnable
+from fedprompt.workspace.answers.answering import LocalPrompt
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.workspace import open_workspace
 
@@ -39,19 +40,19 @@ _ROLES: tuple[tuple[type[BaseMessage], str], ...] = (
 class PromptRunnable(Runnable[Mapping[str, Any], str]):
     """Fields of a case in, the answer out: the likeliest label, or the text that the model writes."""
 
-    def __init__(self, prompt: LocalPrompt) -> None:
+    def __init__(self, prompt: LocalPrompt | LocalAdapted) -> None:
         self._prompt = prompt
 
     @classmethod
     def from_bank(cls, reference: str, home: Path | None = None) -> "PromptRunnable":
-        """Return a prompt of the bank; ``reference``: an id, a beginning of one, or ``name@tag``.
+        """Return a prompt of the bank by its id, a beginning of one, ``name@tag``, or an adapted prompt's name.
 
         Raises:
             BankError: the bank holds no such prompt.
             ModelError, AssetError: its model cannot be loaded, or is another one.
         """
         with open_workspace(home) as ws:
-            return cls(local_prompt(ws, reference))
+            return cls(runnable(ws, reference))
 
     def invoke(self, input: Mapping[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> str:
         """Answer one case.
@@ -79,7 +80,7 @@ class LocalChatModel(BaseChatModel):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     model: SkipValidation[CausalModel]
-    prompt: SkipValidation[LocalPrompt | None] = None
+    prompt: SkipValidation[LocalPrompt | LocalAdapted | None] = None
     max_tokens: int = 64
     temperature: float = 0.0
     seed: int = 0
@@ -94,11 +95,11 @@ class LocalChatModel(BaseChatModel):
             ModelError, AssetError: its model cannot be loaded, or is another one.
         """
         with open_workspace(home) as ws:
-            prompt = local_prompt(ws, reference)
-        names = prompt.prompt.template.variables
+            prompt = runnable(ws, reference)
+        names = prompt.fields
         if len(names) != 1:
             raise PromptError(
-                f"prompt '{prompt.prompt.name}' has the fields {', '.join(names) or 'none'}, "
+                f"prompt '{prompt.name}' has the fields {', '.join(names) or 'none'}, "
                 "and one message fills one; take PromptRunnable",
                 code="several-fields",
             )
@@ -123,7 +124,7 @@ class LocalChatModel(BaseChatModel):
         return {
             "model": self.model.info.name,
             "digest": self.model.info.digest,
-            "prompt": None if self.prompt is None else self.prompt.prompt.id,
+            "prompt": None if self.prompt is None else self.prompt.id,
         }
 
     def _generate(
@@ -144,7 +145,7 @@ class LocalChatModel(BaseChatModel):
                 raise PromptError(
                     "the conversation has no human message to fill the prompt with", code="no-human-message"
                 )
-            (name,) = self.prompt.prompt.template.variables
+            (name,) = self.prompt.fields
             given = self.prompt.run({name: _text(last)}, decoding if stop else None)
             text, told["probabilities"] = given.text, given.probabilities
         return ChatResult(generations=[ChatGeneration(message=AIMessage(text, response_metadata=told))])

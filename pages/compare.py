@@ -39,7 +39,7 @@ def draw() -> None:
         return
     view = compare_view(chosen)
     found = titles(workspace().bank.rows_of(chosen))
-    names = {prompt.id: found[prompt.id] for prompt in view.prompts}
+    names = {prompt.id: found.get(prompt.id, prompt.name) for prompt in view.prompts}
     for pair in view.pairs:
         st.markdown(f":green[:material/balance:] {plain(sentence(retold(pair, view, names)))}")
     with st.expander("Details: the numbers behind these sentences"):
@@ -59,14 +59,17 @@ def ask_chosen() -> tuple[str, ...]:
     linked = []
     for asked in query_ids():
         try:
-            linked.append(workspace().bank.prompt_row(asked).id)
+            bank = workspace().bank
+            linked.append((bank.adapted_row if bank.is_adapted(asked) else bank.prompt_row)(asked).id)
         except FedPromptError as error:
             explain(error)
     if st.session_state.get("compare_linked") != query_ids():
         st.session_state["compare_linked"] = query_ids()
         if linked:
             st.session_state["compare_prompts"] = linked[:MOST]
-    chosen = ask_prompts("Prompts", "compare_prompts", Filter(), most=MOST, placeholder="Choose two to six")
+    chosen = ask_prompts(
+        "Prompts", "compare_prompts", Filter(), most=MOST, placeholder="Choose two to six", adapted=True
+    )
     if chosen != query_ids() and (chosen or linked):
         set_query_ids(chosen)
         st.session_state["compare_linked"] = chosen
@@ -97,7 +100,8 @@ def draw_texts(view: CompareView, names: dict[str, str]) -> None:
 
 def badge(prompt: PromptView) -> str:
     """Return the kind of a prompt as a badge."""
-    return ":green-badge[tuned]" if prompt.kind == "soft" else ":gray-badge[template]"
+    badges = {"soft": ":green-badge[tuned]", "adapted": ":blue-badge[adapted]"}
+    return badges.get(prompt.kind, ":gray-badge[template]")
 
 
 draw()

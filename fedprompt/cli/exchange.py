@@ -64,12 +64,15 @@ def import_(
         found = import_file(ws, file, format_)
     if json:
         told = {"prompts": list(found.prompts), "dropped": list(found.dropped), "signer": found.signer}
-        emit({**told, "near_duplicates": {id: list(others) for id, others in found.alike.items()}})
+        near = {id: list(others) for id, others in found.alike.items()}
+        emit({**told, "near_duplicates": near, "adapted": dict(found.adapted)})
         return
     line(f"imported {len(found.prompts)} {'prompt' if len(found.prompts) == 1 else 'prompts'}")
     for prompt in found.prompts:
         others = found.alike.get(prompt, ())
         line(f"  {prompt}" + (f", in another order the same as {', '.join(others)}" if others else ""))
+    for name, id in found.adapted.items():
+        line(f"  {id}, adapted, as {name}")
     line(f"signed by {found.signer}" if found.signer else "unsigned: nobody vouches for it")
     for sentence in found.dropped:
         line(f"note: {sentence}")

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from fedprompt.exports.bundle_schema import (
     MAX_PROMPTS,
     SOFT_FILE,
     VERSION,
+    BundleAdapted,
     BundleFile,
     BundlePrompt,
     Hashes,
@@ -33,6 +34,7 @@ from fedprompt.exports.card import card
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Reading, Refusal, Snippet
 from fedprompt.exports.tensors import load_tensor, save_tensor
 from fedprompt.exports.writing import json_text, publishing, write_text
+from fedprompt.prompts.adapted import Adapted
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.trust.signing import fingerprint, is_signed
 
@@ -76,11 +78,9 @@ class Bundle:
         Raises:
             ExportError: no prompts, too many, or the destination cannot be written.
         """
-        ordered = [item for _, item in sorted({item.prompt.id: item for item in items}.items())]
-        if not 1 <= len(ordered) <= MAX_PROMPTS:
-            raise ExportError(
-                f"a bundle holds 1 to {MAX_PROMPTS:,} prompts, not {len(ordered):,}", code="number-of-prompts"
-            )
+        ordered = [item for _, item in sorted({item.id: item for item in items}.items())]
+        if not 1 <= (prompts := len(_prompts(ordered))) <= MAX_PROMPTS:
+            raise ExportError(f"a bundle holds 1 to {MAX_PROMPTS:,} prompts, not {prompts:,}", code="number-of-prompts")
         with publishing(destination) as folder:
             write_bundle(folder, ordered, context)
         return destination
@@ -96,25 +96,33 @@ class Bundle:
             ExportError: it is damaged, hostile, or written by a newer fedprompt.
         """
         with open_archive(path) as archive:
-            return read_bundle(archive)
+            return read_bundle(archive, adapted=True)
 
 
 def write_bundle(folder: Path, items: Sequence[Exported], context: ExportContext) -> None:
-    """Write a bundle's files into a folder that is there; ``items`` are distinct.
+    """Write a bundle's files into a folder that is there; ``items`` are distinct, adapted ones with their members.
 
     Raises:
         ExportError: the schema does not hold a prompt.
     """
-    ordered = sorted(items, key=lambda item: item.prompt.id)
+    ordered = sorted(items, key=lambda item: item.id)
+    prompts = _prompts(ordered)
+    mixed = [item for item in ordered if item.adapted is not None]
+    version: Literal[1, 2] = 2 if mixed or any(item.reading.bias for item in prompts) else 1
     try:
-        body = BundleFile(format="fedprompt-bundle", version=1, prompts=tuple(map(_describe, ordered)))
+        body = BundleFile(
+            format="fedprompt-bundle",
+            version=version,
+            prompts=tuple(map(_describe, prompts)),
+            adapted=tuple(map(_describe_adapted, mixed)),
+        )
     except ValidationError as error:
         raise ExportError(f"a bundle cannot hold this ({first_fault(error)})", code="not-well-formed") from error
     files = {
-        "bank.json": json_text(body.model_dump(mode="json")).encode(),
+        "bank.json": json_text(_earlier(body.model_dump(mode="json"), version)).encode(),
         "README.md": card("A bundle of prompts", Bundle().use(ordered, ""), ordered, context).encode(),
     }
-    for item in ordered:
+    for item in prompts:
         if item.prompt.soft is not None:
             (folder / "soft").mkdir(exist_ok=True)
             files[_soft_name(item.prompt.id)] = save_tensor(TENSOR, item.prompt.soft.vectors)
@@ -129,8 +137,12 @@ def write_bundle(folder: Path, items: Sequence[Exported], context: ExportContext
         write_text(folder / "signature.json", json_text(signed.model_dump(mode="json")))
 
 
-def read_bundle(archive: Archive) -> tuple[Imported, ...]:
+def read_bundle(archive: Archive, *, adapted: bool = False) -> tuple[Imported, ...]:
     """Read a bundle's files; each prompt's notes say under ``signature`` whether and by whom it was signed.
+
+    Args:
+        archive: the bundle.
+        adapted: whether it may hold adapted prompts; they come after the prompts.
 
     Raises:
         ExportError: it is damaged, hostile, written by a newer fedprompt, or its signature is false.
@@ -147,7 +159,61 @@ def read_bundle(archive: Archive) -> tuple[Imported, ...]:
         raise ExportError(f"{path}: {stray[0]} belongs to no prompt of bank.json; refused", code="stray-file")
     if len({prompt.id for prompt in body.prompts}) != len(body.prompts):
         raise ExportError(f"{path}: bank.json holds a prompt twice; refused", code="prompt-twice")
-    return tuple(_rebuild(archive, described, signature) for described in body.prompts)
+    if body.adapted and not adapted:
+        raise ExportError(
+            f"{path}: bank.json holds an adapted prompt, which is one home's own and does not belong here; refused",
+            code="adapted-prompt",
+        )
+    if len({one.id for one in body.adapted}) != len(body.adapted):
+        raise ExportError(f"{path}: bank.json holds an adapted prompt twice; refused", code="prompt-twice")
+    found = tuple(_rebuild(archive, described, signature) for described in body.prompts)
+    held = {one.prompt.id: one.prompt for one in found}
+    return (*found, *(_rebuild_adapted(path, described, held, signature) for described in body.adapted))
+
+
+def _prompts(items: Sequence[Exported]) -> list[Exported]:
+    """Return the prompts to be written, by id: each that was chosen, and the members of adapted prompts."""
+    members = {member.prompt.id: member for item in items if item.is_mixture for member in item.members}
+    return [item for _, item in sorted((members | {i.prompt.id: i for i in items if not i.is_mixture}).items())]
+
+
+def _earlier(body: dict[str, Any], version: int) -> dict[str, Any]:
+    """Return ``bank.json`` without the keys that a reader of version 1 does not know."""
+    if version == 1:
+        del body["adapted"]
+        for prompt in body["prompts"]:
+            del prompt["reading"]["bias"]
+    return body
+
+
+def _describe_adapted(item: Exported) -> BundleAdapted:
+    assert item.adapted is not None
+    return BundleAdapted.model_validate(
+        {"id": item.id, "name": item.name, **item.adapted.canonical(), "reading": _reading(item.reading)}
+    )
+
+
+def _rebuild_adapted(
+    path: Path, described: BundleAdapted, held: Mapping[str, Prompt], signature: Mapping[str, Any]
+) -> Imported:
+    where = f"{path}: adapted prompt {described.id}"
+    if missing := [id for id in described.members if id not in held]:
+        raise ExportError(
+            f"{where}: its member {missing[0]} is not in the bundle; it is cut off", code="member-missing"
+        )
+    try:
+        members = tuple(held[id] for id in described.members)
+        adapted = Adapted(members, described.weights, described.labels, described.bias)
+    except PromptError as error:
+        raise ExportError(f"{where}: {error}", code=error.code) from error
+    if adapted.id != described.id:
+        raise ExportError(f"{where} has another content than its id says; refused", code="another-content")
+    notes = {
+        "name": described.name,
+        "reading": described.reading.model_dump(mode="json"),
+        "signature": dict(signature),
+    }
+    return Imported(adapted.heaviest, notes, adapted=adapted)
 
 
 def _describe(item: Exported) -> BundlePrompt:
@@ -155,7 +221,7 @@ def _describe(item: Exported) -> BundlePrompt:
     return BundlePrompt.model_validate(
         {
             "id": item.prompt.id,
-            "name": item.name,
+            "name": item.prompt.name if item.adapted is not None else item.name,
             "template": item.prompt.template.canonical(),
             "soft": None
             if soft is None
@@ -192,6 +258,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "normalise": reading.normalise,
         "prior": reading.prior,
         "writing": asdict(reading.writing),
+        "bias": dict(reading.bias),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from fedprompt.prompts.adapted import LARGEST_BIAS, MOST_MEMBERS
 from fedprompt.prompts.soft import MAX_TOKENS, MAX_WIDTH
 from fedprompt.study.schema import Closed
 
@@ -16,6 +17,7 @@ __all__ = [
     "MAX_PROMPTS",
     "SOFT_FILE",
     "VERSION",
+    "BundleAdapted",
     "BundleFile",
     "BundlePrompt",
     "Hashes",
@@ -23,8 +25,9 @@ __all__ = [
     "bundle_schema",
 ]
 
-VERSION = 1
+VERSION = 2  # 2 where there are adapted prompts or biases, else 1, which earlier versions read too
 MAX_PROMPTS = 10_000
+MAX_ADAPTED = 1_000
 SOFT_FILE = re.compile(r"soft/p1-[0-9a-f]{32}\.safetensors")
 
 MOST_LABELS = 256
@@ -33,6 +36,8 @@ Short = Annotated[str, StringConstraints(max_length=300)]
 Long = Annotated[str, StringConstraints(max_length=100_000)]
 Labels = Annotated[tuple[Short, ...], Field(max_length=MOST_LABELS)]
 Words = Annotated[dict[Short, Long], Field(max_length=MOST_LABELS)]
+AdaptedId = Annotated[str, Field(pattern=r"^a1:[0-9a-f]{32}$")]
+Bias = Annotated[float, Field(ge=-LARGEST_BIAS, le=LARGEST_BIAS)]
 PromptId = Annotated[str, Field(pattern=r"^p1:[0-9a-f]{32}$")]
 
 
@@ -102,6 +107,7 @@ class BundleReading(Closed):
     normalise: Literal["none", "tokens", "characters"] = "none"
     prior: Literal["none", "pmi", "contextual"] = "none"
     writing: BundleDecoding = BundleDecoding()
+    bias: dict[Short, Bias] = Field(default_factory=dict, max_length=MOST_LABELS)
 
 
 class BundlePrompt(Closed):
@@ -115,12 +121,25 @@ class BundlePrompt(Closed):
     reading: BundleReading
 
 
+class BundleAdapted(Closed):
+    """An adapted prompt: which prompts of the bundle it asks, how much each counts, and a bias for each label."""
+
+    id: AdaptedId
+    name: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+    members: Annotated[tuple[PromptId, ...], Field(min_length=1, max_length=MOST_MEMBERS)]
+    weights: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(max_length=MOST_MEMBERS)]
+    labels: Labels
+    bias: Annotated[tuple[Bias, ...], Field(max_length=MOST_LABELS)]
+    reading: BundleReading
+
+
 class BundleFile(Closed):
     """``bank.json``."""
 
     format: Literal["fedprompt-bundle"]
-    version: Literal[1]
+    version: Literal[1, 2]
     prompts: Annotated[tuple[BundlePrompt, ...], Field(min_length=1, max_length=MAX_PROMPTS)]
+    adapted: Annotated[tuple[BundleAdapted, ...], Field(max_length=MAX_ADAPTED)] = ()
 
 
 class Hashes(Closed):

@@ -33,12 +33,15 @@ def card(title: str, use: Snippet, items: Sequence[Exported], context: ExportCon
         items: the prompts in it.
         context: the model they run on.
     """
-    kinds = sorted({"soft-prompt" if item.prompt.soft else "prompt-template" for item in items})
+    every = [one for item in items for one in (item, *item.members)]
+    kinds = sorted({"soft-prompt" if item.prompt.soft else "prompt-template" for item in every})
     block = "\n".join(
         ["---", "library_name: fedprompt", "tags:", *(f"- {tag}" for tag in ["fedprompt", *kinds]), "---"]
     )
     parts = [block, f"# {title}", "Written by fedprompt.", "## How to load it", use.markdown]
-    parts += [part for item in items for part in _prompt(item, context)]
+    parts += [part for item in items if item.adapted is not None for part in _adapted(item)]
+    shown = {one.prompt.id: one for item in items for one in (item.members if item.is_mixture else (item,))}
+    parts += [part for item in shown.values() for part in _prompt(item, context)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -47,7 +50,8 @@ def _prompt(item: Exported, context: ExportContext) -> list[str]:
     text = template.text
     if text is None:
         text = "\n".join(f"[{message.role}] {message.content}" for message in template.messages or ())
-    parts = [f"## {_line(item.name)}", f"Id `{item.prompt.id}`.", _fenced(text)]
+    name = item.name if item.adapted is None else item.prompt.name
+    parts = [f"## {_line(name)}", f"Id `{item.prompt.id}`.", _fenced(text)]
     if template.demonstrations is not None:
         parts.append(
             f"`{{demonstrations}}` stands for {template.demonstrations.count} labelled cases of your own, "
@@ -80,6 +84,26 @@ def _prompt(item: Exported, context: ExportContext) -> list[str]:
             "input-embedding space; on any other weights, a quantised copy included, it means nothing."
         )
     return parts
+
+
+def _adapted(item: Exported) -> list[str]:
+    """Return what an adapted prompt is: which prompts it asks, how much each counts, and how they make one answer."""
+    assert item.adapted is not None
+    rows = sorted(zip(item.adapted.weights, item.adapted.members, strict=True), key=lambda one: -one[0])
+    members = "\n".join(f"| {_line(one.name)} | `{one.id}` | {weight:.4f} |" for weight, one in rows)
+    biases = "\n".join(
+        f"| {_line(label)} | {value:+.4f} |"
+        for label, value in zip(item.adapted.labels, item.adapted.bias, strict=True)
+    )
+    return [
+        f"## {_line(item.name)}",
+        f"Adapted prompt `{item.adapted.id}`: one answer of {len(rows)} prompt{'' if len(rows) == 1 else 's'}, which "
+        "stand below. The weights and the numbers for the labels were learnt from one home's own labelled cases.",
+        f"| prompt | id | weight |\n|---|---|---|\n{members}",
+        f"| label | number that is added |\n|---|---|\n{biases}",
+        "### How to read the answer",
+        item.reading.how,
+    ]
 
 
 def _made_for(item: Exported) -> list[str]:

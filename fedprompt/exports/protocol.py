@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fedprompt.models.protocols import Decoding
+from fedprompt.prompts.adapted import Adapted
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
@@ -37,7 +38,8 @@ class Reading:
     ``words``: label -> the continuation that means it, empty where the answer is free text; ``how``:
     sentences; ``scores``: site -> value on ``split``, over ``cases`` (site -> how many); ``mean`` over the sites
     with its 95 % interval ``low`` to ``high``. All of the score is empty or None where there is none.
-    ``normalise`` and ``prior`` are the study's for label words, ``writing`` how free text is written.
+    ``normalise`` and ``prior`` are the study's for label words, ``writing`` how free text is written. ``bias``:
+    label -> what a home learnt to add to its log-probability, empty where nothing is added.
     """
 
     words: Mapping[str, str]
@@ -52,6 +54,7 @@ class Reading:
     normalise: str = "none"
     prior: str = "none"
     writing: Decoding = field(default_factory=Decoding)
+    bias: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def parser(self) -> str:
@@ -61,7 +64,9 @@ class Reading:
     @property
     def is_plain(self) -> bool:
         """Whether an export's own lines do the same: plain log-likelihoods of label words, or greedy text."""
-        return (self.normalise, self.prior) == ("none", "none") if self.words else self.writing.greedy
+        if self.words:
+            return (self.normalise, self.prior) == ("none", "none") and not self.bias
+        return self.writing.greedy
 
     @property
     def decoding(self) -> Mapping[str, Any]:
@@ -99,7 +104,9 @@ class ScoreLine:
 class Exported:
     """One prompt to be written, the study it comes from if any, and how its answers are read.
 
-    ``origin`` is how the prompt came to be, as the bank says it; ``lines`` are all of its stored scores.
+    ``origin`` is how the prompt came to be, as the bank says it; ``lines`` are all of its stored scores. ``adapted``:
+    an adapted prompt, of which ``prompt`` is the member that counts most and ``members`` are all, its own reading with
+    each; ``name`` and ``reading`` are then of the whole.
     """
 
     prompt: Prompt
@@ -108,6 +115,18 @@ class Exported:
     reading: Reading
     origin: str | None = None
     lines: tuple[ScoreLine, ...] = ()
+    adapted: Adapted | None = None
+    members: tuple["Exported", ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The content id of the prompt, or of the adapted prompt."""
+        return self.prompt.id if self.adapted is None else self.adapted.id
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether it asks several prompts, which a format of one prompt cannot hold."""
+        return self.adapted is not None and len(self.adapted.members) > 1
 
 
 @dataclass(frozen=True)
@@ -160,11 +179,15 @@ def fence_for(text: str) -> str:
 
 @dataclass(frozen=True)
 class Imported:
-    """One prompt that was read, what the file says besides, and a sentence for each thing left out."""
+    """One prompt that was read, what the file says besides, and a sentence for each thing left out.
+
+    ``adapted``: an adapted prompt that was read, of which ``prompt`` is the member that counts most.
+    """
 
     prompt: Prompt
     notes: Mapping[str, Any] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
+    adapted: Adapted | None = None
 
 
 @dataclass(frozen=True)

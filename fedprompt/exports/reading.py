@@ -1,7 +1,7 @@
 """How an answer is read, and what a prompt scores when it is read that way, in sentences and as JSON."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fedprompt.exports.protocol import Exported, Reading
@@ -11,6 +11,7 @@ from fedprompt.study.schema import Answer
 __all__ = [
     "HOW_CHOICE",
     "HOW_GENERATE",
+    "HOW_MIXED",
     "HOW_NESTED",
     "dropped_normalising",
     "how_to_read",
@@ -29,6 +30,10 @@ HOW_NESTED = (
     " Where the tokens of one word begin another's, take from the shorter word's probability those of the words that "
     "its tokens begin: it then counts the texts that do not go on to a longer word."
 )
+HOW_MIXED = (
+    " Ask each of the prompts. Take the logarithm of each one's probabilities, multiply it by the prompt's weight, and "
+    "add the prompts up."
+)
 _NORMALISED = {
     "tokens": " Divide each word's sum by the number of its tokens before you compare.",
     "characters": " Divide each word's sum by the number of its characters before you compare.",
@@ -39,12 +44,24 @@ _FREED = {
 }
 
 
-def how_to_read(words: Collection[str], answer: Answer | None) -> str:
-    """Return the sentences that tell how an answer is read: among label words, or as text; ``answer``: the study's."""
+def how_to_read(
+    words: Collection[str], answer: Answer | None, bias: Mapping[str, float] | None = None, prompts: int = 1
+) -> str:
+    """Return the sentences that tell how an answer is read: among label words, or as text.
+
+    Args:
+        words: the label words, none where the answer is text.
+        answer: the study's.
+        bias: label -> what is added to its log-probability.
+        prompts: how many prompts are asked side by side.
+    """
     if words:
         nested = HOW_NESTED if may_nest(tuple(words)) else ""
-        return (HOW_CHOICE + nested) + (
-            "" if answer is None else _NORMALISED.get(answer.normalise, "") + _FREED.get(answer.prior, "")
+        return (
+            (HOW_CHOICE + nested)
+            + ("" if answer is None else _NORMALISED.get(answer.normalise, "") + _FREED.get(answer.prior, ""))
+            + (HOW_MIXED if prompts > 1 else "")
+            + ("" if not bias else _with_bias(bias, prompts))
         )
     if answer is None:
         return HOW_GENERATE
@@ -63,6 +80,15 @@ def how_to_read(words: Collection[str], answer: Answer | None) -> str:
     )
 
 
+def _with_bias(bias: Mapping[str, float], prompts: int) -> str:
+    numbers = ", ".join(f"{json.dumps(label, ensure_ascii=False)} {value:+.4f}" for label, value in bias.items())
+    what = "each label's sum" if prompts > 1 else "the logarithm of each label's probability"
+    return (
+        f" Then add to {what} the number that was learnt for the label ({numbers}), and take the label with the "
+        "highest result; a softmax over the results gives probabilities."
+    )
+
+
 def dropped_normalising(item: Exported) -> tuple[str, ...]:
     """Return what is lost where an export's own lines compare plain log-likelihoods and write greedily."""
     if item.reading.is_plain:
@@ -71,6 +97,11 @@ def dropped_normalising(item: Exported) -> tuple[str, ...]:
         return (
             f"'{item.name}': its study draws texts at temperature {item.reading.writing.temperature:g}; the lines of "
             "this export write greedily, so its score is not promised there",
+        )
+    if item.reading.bias:
+        return (
+            f"'{item.name}': a number for each label is added to its log-probability, as its description says; the "
+            "lines of this export compare plain sums, so add the numbers yourself",
         )
     return (
         f"'{item.name}': its study normalises label likelihoods ({item.reading.normalise}, prior "
@@ -85,6 +116,7 @@ def reading_body(reading: Reading) -> dict[str, Any]:
         "parser": reading.parser,
         "decoding": dict(reading.decoding),
         "how": reading.how,
+        **({"bias": dict(reading.bias)} if reading.bias else {}),
         "score": score_sentence(reading),
         "metric": reading.metric,
         "mean": reading.mean,

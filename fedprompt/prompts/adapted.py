@@ -73,6 +73,11 @@ class Adapted:
         return next((member.soft.model for member in self.members if member.soft is not None), None)
 
     @property
+    def heaviest(self) -> Prompt:
+        """The member that counts most, the first of equals."""
+        return self.members[max(range(len(self.members)), key=self.weights.__getitem__)]
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """The fields that a case must have, those of the first member first."""
         return tuple(dict.fromkeys(name for member in self.members for name in member.template.variables))

@@ -1,7 +1,7 @@
 """Runs the prompts of an exported file on the local model, without a bank; promptfoo's provider asks through here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ from fedprompt.exports.protocol import ImportContext
 from fedprompt.exports.registry import format_of
 from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import load
+from fedprompt.prompts.adapted import Adapted
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Answer
+from fedprompt.workspace.answers.adapted_answers import answer_adapted
 from fedprompt.workspace.answers.answering import Given, answer_case, default_answer
 from fedprompt.workspace.home import find_home
 
@@ -20,11 +22,15 @@ __all__ = ["ExportedPrompts"]
 
 @dataclass(frozen=True)
 class ExportedPrompts:
-    """``prompts``: id -> prompt; ``answers``: id -> how its answers are read; ``model``: what they run on."""
+    """``prompts``: id -> prompt; ``answers``: id -> how its answers are read; ``model``: what they run on.
+
+    ``adapted``: id -> the prompt with a number for each label, where there are such numbers.
+    """
 
     prompts: Mapping[str, Prompt]
     answers: Mapping[str, Answer]
     model: CausalModel
+    adapted: Mapping[str, Adapted] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path, model: str, home: Path | None = None) -> "ExportedPrompts":
@@ -41,9 +47,12 @@ class ExportedPrompts:
             AssetError: the model was not fetched yet.
         """
         found = format_of(path).read(path, ImportContext())
-        prompts = {one.prompt.id: one.prompt for one in found}
-        answers = {one.prompt.id: _answer(one.prompt, one.notes.get("reading") or {}) for one in found}
-        return cls(prompts, answers, load(model, find_home(home).path))
+        single = [one for one in found if one.adapted is None]
+        prompts = {one.prompt.id: one.prompt for one in single}
+        answers = {one.prompt.id: _answer(one.prompt, one.notes.get("reading") or {}) for one in single}
+        biased = {one.prompt.id: _biased(one.prompt, one.notes.get("reading") or {}) for one in single}
+        adapted = {id: one for id, one in biased.items() if one is not None}
+        return cls(prompts, answers, load(model, find_home(home).path), adapted)
 
     def answer(self, id: str, fields: Mapping[str, str]) -> Given:
         """Answer one case with the prompt of that id.
@@ -57,7 +66,17 @@ class ExportedPrompts:
             raise ExportError(
                 f"the export holds no prompt {id}; it holds {', '.join(sorted(self.prompts))}", code="no-such-prompt"
             )
+        if id in self.adapted:
+            return answer_adapted(self.model, self.adapted[id], fields, self.answers[id])
         return answer_case(self.model, self.prompts[id], fields, self.answers[id])
+
+
+def _biased(prompt: Prompt, reading: Mapping[str, Any]) -> Adapted | None:
+    """Return the prompt with the number for each label that its reading adds, None where it adds none."""
+    if not (bias := reading.get("bias")):
+        return None
+    labels = default_answer(prompt).labels
+    return Adapted((prompt,), (1.0,), labels, tuple(float(bias.get(label, 0.0)) for label in labels))
 
 
 def _answer(prompt: Prompt, reading: Mapping[str, Any]) -> Answer:

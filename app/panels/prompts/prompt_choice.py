@@ -27,6 +27,7 @@ def ask_prompt(
     help: str | None = None,
     on_change: Callable[..., None] | None = None,
     args: Sequence[Any] = (),
+    adapted: bool = False,
 ) -> str | None:
     """Draw the choice of one prompt and return its id, None while none is chosen.
 
@@ -38,9 +39,10 @@ def ask_prompt(
         help: more about the choice.
         on_change: called with ``args`` once another is chosen.
         args: what ``on_change`` is called with.
+        adapted: whether adapted prompts come into question too.
     """
     chosen = st.session_state.get(key)
-    names = _offered(key, wanted, [] if chosen is None else [str(chosen)])
+    names = _offered(key, wanted, [] if chosen is None else [str(chosen)], adapted=adapted)
     if chosen not in names:
         st.session_state[key] = None  # it is in the bank no more
     found = st.selectbox(
@@ -58,10 +60,12 @@ def ask_prompt(
     return None if found is None else str(found)
 
 
-def ask_prompts(label: str, key: str, wanted: Filter, *, most: int, placeholder: str) -> tuple[str, ...]:
+def ask_prompts(
+    label: str, key: str, wanted: Filter, *, most: int, placeholder: str, adapted: bool = False
+) -> tuple[str, ...]:
     """Draw the choice of several prompts, at most so many, and return their ids; otherwise like :func:`ask_prompt`."""
     chosen = [str(one) for one in st.session_state.get(key, ())]
-    names = _offered(key, wanted, chosen)
+    names = _offered(key, wanted, chosen, adapted=adapted)
     if not set(chosen) <= set(names):
         st.session_state[key] = [one for one in chosen if one in names]
     found = st.multiselect(
@@ -77,7 +81,7 @@ def ask_prompts(label: str, key: str, wanted: Filter, *, most: int, placeholder:
     return tuple(str(one) for one in found)
 
 
-def _offered(key: str, wanted: Filter, chosen: Sequence[str]) -> dict[str, str]:
+def _offered(key: str, wanted: Filter, chosen: Sequence[str], *, adapted: bool) -> dict[str, str]:
     """Draw the box to type in, once there are more prompts than are offered; return id -> what it is called."""
     found = every = prompts_passing(wanted, SHOWN)
     if every.total > SHOWN:
@@ -96,4 +100,5 @@ def _offered(key: str, wanted: Filter, chosen: Sequence[str]) -> dict[str, str]:
         elif text and found.total > SHOWN:
             st.caption(f"Below are the {SHOWN} newest of {found.total:,} found; type more to find others.")
     rows = {row.id: row for row in (*workspace().bank.rows_of(chosen), *found.rows)}
-    return titles(list(rows.values()))
+    mixed = {row.id: f"{row.name}: adapted here" for row in workspace().bank.all_adapted()} if adapted else {}
+    return mixed | titles(list(rows.values()))

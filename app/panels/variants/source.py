@@ -10,7 +10,12 @@ from fedprompt.errors import FedPromptError
 from fedprompt.workspace.search.looking_up import Filter
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["ask_source", "follow_link"]
+__all__ = ["ask_source", "follow_link", "is_adapted"]
+
+
+def is_adapted(chosen: object) -> bool:
+    """Return whether what was chosen is an adapted prompt, which is taken as it is: its boxes are not filled."""
+    return isinstance(chosen, str) and chosen.startswith("a1:")
 
 
 def ask_source(ws: Workspace, number: int) -> None:
@@ -24,6 +29,7 @@ def ask_source(ws: Workspace, number: int) -> None:
         placeholder="or write your own below",
         on_change=_fill,
         args=(ws, number),
+        adapted=True,
     )
     problem = st.session_state.pop(key(number, "problem"), None)
     if problem:
@@ -36,14 +42,15 @@ def follow_link(ws: Workspace) -> None:
     if not linked or st.session_state.get("playground_linked") == linked:
         return
     st.session_state["playground_linked"] = linked
-    st.session_state["playground_source"] = ws.bank.prompt_row(linked[0]).id
+    mixed = ws.bank.is_adapted(linked[0])
+    st.session_state["playground_source"] = (ws.bank.adapted_row if mixed else ws.bank.prompt_row)(linked[0]).id
     _fill(ws, 1)
 
 
 def _fill(ws: Workspace, number: int) -> None:
     state = st.session_state
     chosen = state.get(key(number, "source"))
-    if chosen is None:
+    if chosen is None or is_adapted(chosen):
         return
     try:
         prompt = ws.bank.prompt(chosen)

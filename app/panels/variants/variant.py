@@ -12,13 +12,13 @@ from app.panels.prompts.prompt_choice import ask_prompt
 from app.panels.runs.run_button import send_while_typing
 from app.panels.variants.conversion import offer_conversion
 from app.panels.variants.slots import MOST_MESSAGES, key
-from app.panels.variants.source import ask_source
+from app.panels.variants.source import ask_source, is_adapted
 from app.session import explain
 from fedprompt.errors import FedPromptError, PromptError
 from fedprompt.models.chat.config import is_chat
 from fedprompt.prompts.template import Message, Template
 from fedprompt.workspace.answers.study_model import digest_known
-from fedprompt.workspace.answers.variants import Variant
+from fedprompt.workspace.answers.variants import Variant, bank_variant
 from fedprompt.workspace.cases.converting import conversion_of, fieldless
 from fedprompt.workspace.search.looking_up import Filter
 from fedprompt.workspace.workspace import Workspace
@@ -31,6 +31,8 @@ ROLES = ("system", "user", "assistant")
 def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]) -> Variant | None:
     """Draw the boxes; return the variant, or None while it is wrong."""
     ask_source(ws, number)
+    if is_adapted(chosen := st.session_state.get(key(number, "source"))):
+        return _adapted(ws, str(chosen), st.session_state.get(key(number, "name")) or name)
     model = _ask_model(ws, number, models)
     chat = st.segmented_control(
         "Form",
@@ -71,6 +73,19 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
     except FedPromptError as error:
         explain(error)
         return None
+
+
+def _adapted(ws: Workspace, chosen: str, name: str) -> Variant | None:
+    """Return the variant of an adapted prompt, and say of what it is made."""
+    try:
+        row = ws.bank.adapted_row(chosen)
+        variant = bank_variant(ws, chosen, name)
+    except FedPromptError as error:
+        explain(error)
+        return None
+    many = "one prompt" if len(row.members) == 1 else f"{len(row.members)} prompts, asked side by side and weighed"
+    st.caption(f":material/tune: **{plain(row.name)}** is {many}, with a number for each class; it is used as it is.")
+    return variant
 
 
 def _reading(number: int) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class Promptfoo:
                 base = file[: len(file) - len(Path(file).name)]
                 beside = Beside(archive=archive, base=base)
                 return read_configuration(config, document.where, beside, path.stem)
-            found = read_bundle(bundled)
+            found = read_bundle(bundled, adapted=True)
         raws = _raws(config, f"{path}: {FILE}")
         for one in found:
             told = [raw for label, raw in raws if (match := _LABEL.search(label)) and match[1] == one.prompt.id]

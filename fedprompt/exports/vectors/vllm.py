@@ -87,7 +87,7 @@ class Vllm:
             ExportError: it is damaged or hostile, or its vectors are not the bundle's.
         """
         with open_archive(path) as archive:
-            found = read_bundle(archive.under(BUNDLE))
+            found = read_bundle(archive.under(BUNDLE), adapted=True)
             vectors = load_tensor(archive.read(WEIGHTS), TENSOR, str(path))
         soft = found[0].prompt.soft
         if len(found) != 1 or soft is None or soft.vectors.tobytes() != vectors.tobytes():

@@ -36,6 +36,31 @@ class LocalPrompt:
     answer: Answer
     model: CausalModel
 
+    @property
+    def id(self) -> str:
+        """The prompt's content id."""
+        return self.prompt.id
+
+    @property
+    def name(self) -> str:
+        """The name that it first came with."""
+        return self.prompt.name
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that a case must have, in the order of the template."""
+        return self.prompt.template.variables
+
+    @property
+    def shown(self) -> Prompt:
+        """The prompt whose text is shown, and counted in tokens."""
+        return self.prompt
+
+    @property
+    def shows_cases(self) -> bool:
+        """Whether it shows a site's own cases, which a single case comes without."""
+        return self.prompt.template.demonstrations is not None
+
     def run(self, fields: Mapping[str, str], decoding: Decoding | None = None) -> Given:
         """Answer one case, as :func:`answer_case` does."""
         return answer_case(self.model, self.prompt, fields, self.answer, decoding)

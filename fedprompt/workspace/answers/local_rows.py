@@ -11,10 +11,12 @@ from typing import Any
 
 from fedprompt.errors import FedPromptError, JobError
 from fedprompt.models.protocols import CausalModel, GenerateQuery
+from fedprompt.prompts.adapted import Adapted
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.stopping import NEVER, StopToken
+from fedprompt.workspace.answers.adapted_answers import answer_adapted
 from fedprompt.workspace.answers.answering import choose_label
 from fedprompt.workspace.answers.contributions import contributions
 from fedprompt.workspace.answers.variants import Heard, RowResult, Variant, Writing
@@ -23,10 +25,18 @@ __all__ = ["LocalVariant"]
 
 
 class LocalVariant:
-    """A variant on a model of this machine."""
+    """A variant on a model of this machine; with ``adapted`` its members answer, and no word speaks for the answer."""
 
-    def __init__(self, model: CausalModel, template: Template, soft: SoftPrompt | None, variant: Variant) -> None:
+    def __init__(
+        self,
+        model: CausalModel,
+        template: Template,
+        soft: SoftPrompt | None,
+        variant: Variant,
+        adapted: Adapted | None = None,
+    ) -> None:
         self._model, self._template, self._soft, self._variant = model, template, soft, variant
+        self._adapted = adapted
         self.model_name = model.info.name
 
     def run(
@@ -48,7 +58,7 @@ class LocalVariant:
             start = time.perf_counter()
             result = self._row(row, told, stop)
             seconds = time.perf_counter() - start
-            if explain and result.error is None:
+            if explain and result.error is None and self._adapted is None:
                 result = self._explained(row, result)
             heard(place, result, seconds)
 
@@ -60,6 +70,10 @@ class LocalVariant:
             found["text"] = rendered.text()
             found["read"] = self._model.length(rendered, soft=soft.tokens if soft else 0)
             tokens = 0
+            if self._adapted is not None:
+                given = answer_adapted(self._model, self._adapted, row, variant)
+                found |= {"probabilities": given.probabilities, "answer": given.text}
+                return RowResult(**found, tokens=given.tokens)
             if variant.labels and self._template.words is not None:
                 given = choose_label(self._model, self._template, soft, row, variant.labels, variant)
                 found |= {"probabilities": given.probabilities, "answer": given.text}

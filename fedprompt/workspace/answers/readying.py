@@ -10,6 +10,7 @@ from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import BUILT_IN, find_model_folder, load, settings_for
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.workspace.answers.adapted_answers import check_members
 from fedprompt.workspace.answers.chat_rows import ChatVariant
 from fedprompt.workspace.answers.local_rows import LocalVariant
 from fedprompt.workspace.answers.variants import Ready, Variant
@@ -42,6 +43,8 @@ def ready(ws: Workspace, variant: Variant, open_: ExitStack) -> Ready:
         ModelError: the model cannot be loaded, or the soft prompt was tuned for another one.
     """
     template = variant.made()
+    if variant.adapted is not None:
+        return _adapted(ws, variant)
     if variant.server is not None or is_chat(variant.model):
         if variant.labels and (variant.normalise, variant.prior) != ("none", "none"):
             raise JobError(
@@ -62,6 +65,26 @@ def ready(ws: Workspace, variant: Variant, open_: ExitStack) -> Ready:
     if soft is not None:
         soft.check_model(model.info.digest, model.info.name, model.info.width)
     return LocalVariant(model, template, soft, variant)
+
+
+def _adapted(ws: Workspace, variant: Variant) -> LocalVariant:
+    if variant.server is not None or is_chat(variant.model):
+        raise JobError(
+            "an adapted prompt is weighed on the model that it was made on, and a chat model cannot stand for it; "
+            "choose a model of this machine",
+            code="words-only",
+        )
+    adapted = ws.bank.adapted(variant.adapted or "")
+    if adapted.labels != variant.labels:
+        raise JobError(
+            f"the adapted prompt chooses among {', '.join(adapted.labels)}, and other labels were asked for; take it "
+            "from the bank anew",
+            code="wrong-labels",
+        )
+    model = load_quick(ws, variant.model)
+    check_members(adapted.members, model)
+    heaviest = adapted.heaviest
+    return LocalVariant(model, heaviest.template, heaviest.soft, variant, adapted)
 
 
 def _soft(ws: Workspace, template: Template, prompt: str | None) -> SoftPrompt | None:

@@ -14,6 +14,7 @@ from fedprompt.models.registry import DEFAULT_MODEL
 from fedprompt.prompts.template import Template
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Closed
+from fedprompt.workspace.answers.adapted_answers import answer_of_adapted, model_of_adapted
 from fedprompt.workspace.answers.answering import model_name_of
 from fedprompt.workspace.answers.contributions import Contribution
 from fedprompt.workspace.bills.session_servers import SessionServer
@@ -31,13 +32,15 @@ class Variant(Closed):
 
     ``labels`` empty asks for no probabilities; ``normalise`` and ``prior`` say how their likelihoods are compared, as a
     study does. ``soft`` is the id of a prompt in the bank whose soft prompt is to
-    stand in the template's slot. ``server`` is where a chat model of this session alone is asked.
+    stand in the template's slot. ``adapted`` is the id of an adapted prompt: its members answer, and the template is
+    that of the one which counts most, to be looked at. ``server`` is where a chat model of this session alone is asked.
     """
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=80)] = "playground"
     template: dict[str, Any]
     labels: Annotated[tuple[Label, ...], Field(max_length=256)] = ()
     soft: str | None = None
+    adapted: Annotated[str, StringConstraints(max_length=40)] | None = None
     model: Annotated[str, StringConstraints(min_length=1, max_length=300)] = DEFAULT_MODEL
     server: SessionServer | None = None
     normalise: Normalise = "none"
@@ -115,9 +118,16 @@ MOST_TOKENS, MOST_STOPS, LONGEST_STOP = 1024, 16, 80  # a variant's bounds, whic
 def bank_variant(ws: Workspace, prompt: str, name: str) -> Variant:
     """Return the variant that runs a prompt of the bank; a choice among its labels, or text where it has none.
 
+    Args:
+        ws: the workspace.
+        prompt: an id, a beginning of one, ``name@tag``, or an adapted prompt's name.
+        name: what the variant is called.
+
     Raises:
         BankError: the bank has no such prompt.
     """
+    if ws.bank.is_adapted(prompt):
+        return _adapted_variant(ws, prompt, name)
     found, row = ws.bank.prompt(prompt), ws.bank.prompt_row(prompt)
     study = None if row.study is None else ws.bank.study(row.study).study
     labels = tuple(found.template.words or {})
@@ -140,4 +150,20 @@ def bank_variant(ws: Workspace, prompt: str, name: str) -> Variant:
         soft=found.id if found.soft is not None else None,
         model=model_name_of(ws, found, study),
         **writing,
+    )
+
+
+def _adapted_variant(ws: Workspace, reference: str, name: str) -> Variant:
+    row, adapted = ws.bank.adapted_row(reference), ws.bank.adapted(reference)
+    answer = answer_of_adapted(ws, row)
+    heaviest = adapted.heaviest
+    return Variant(
+        name=name[:80],
+        template=heaviest.template.with_words(adapted.labels).canonical(),
+        labels=adapted.labels,
+        soft=None if heaviest.soft is None else heaviest.id,
+        adapted=row.id,
+        model=model_of_adapted(ws, row, adapted),
+        normalise=answer.normalise,
+        prior=answer.prior,
     )

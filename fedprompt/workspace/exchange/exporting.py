@@ -3,14 +3,17 @@
 Pages call :func:`formats` on every draw, so it opens no model and hashes nothing.
 """
 
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fedprompt.bank.rows import ScoreRow
-from fedprompt.errors import ExportError, FedPromptError
-from fedprompt.exports.protocol import ExportContext, Exported, Format, ScoreLine
+from fedprompt.bank.tags import split_tag
+from fedprompt.errors import BankError, ExportError, FedPromptError
+from fedprompt.exports.protocol import ExportContext, Exported, Format, Imported, Reading, Refusal, ScoreLine
+from fedprompt.exports.reading import how_to_read
 from fedprompt.exports.registry import format_named, format_of
 from fedprompt.exports.registry import formats as all_formats
 from fedprompt.prompts.origins import IMPORTED
@@ -18,6 +21,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.workspace.acting import needs
+from fedprompt.workspace.answers.adapted_answers import answer_of_adapted
 from fedprompt.workspace.answers.answering import model_name_of
 from fedprompt.workspace.exchange.known_models import import_context
 from fedprompt.workspace.exchange.readings import reading_of
@@ -34,8 +38,10 @@ __all__ = [
     "formats",
     "gathered",
     "import_file",
+    "refuse_mixtures",
 ]
 
+HOLD_MIXTURES = ("bundle", "card")
 _ID = re.compile(r"p1:[0-9a-f]{32}")
 
 
@@ -69,13 +75,15 @@ class ImportView:
     """``prompts``: ids of what came in; ``dropped``: a sentence for each thing that was left out.
 
     ``signer``: the fingerprint of the key that signed the file, None where nobody did. ``alike``: id -> other prompts
-    of the bank with the same words, or the same vectors, in another order; they stay apart.
+    of the bank with the same words, or the same vectors, in another order; they stay apart. ``adapted``: name -> id of
+    the adapted prompts that came in; a name that stands for something else here already got a number behind it.
     """
 
     prompts: tuple[str, ...]
     dropped: tuple[str, ...]
     signer: str | None
     alike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    adapted: Mapping[str, str] = field(default_factory=dict)
 
 
 def formats(ws: Workspace, prompt_ids: Sequence[str]) -> tuple[FormatView, ...]:
@@ -100,7 +108,7 @@ def export_prompts(
 
     Args:
         ws: the workspace.
-        prompt_ids: which prompts: ids, unique beginnings of them, or ``name@tag``.
+        prompt_ids: which prompts: ids, unique beginnings of them, ``name@tag``, or adapted prompts' names.
         format: the name of a format, as :func:`formats` lists them.
         destination: a folder to be made, or a file that ends in ``.zip`` or in the format's own suffix.
         report: hears how far it is.
@@ -117,6 +125,7 @@ def export_prompts(
         )
     items = gathered(ws, prompt_ids, report, stop=stop)
     destination = destination.expanduser()
+    refuse_mixtures(chosen, items)
     context = context_of(ws, chosen, items)
     report(Progress("write", f"writing {destination.name}", 0, 1))
     stop.check()
@@ -124,7 +133,7 @@ def export_prompts(
     report(Progress("write", f"wrote {path.name}", 1, 1, 0.0))
     return ExportView(
         path,
-        tuple(item.prompt.id for item in items),
+        tuple(item.id for item in items),
         tuple(sentence for item in items for sentence in chosen.drops(item)),
     )
 
@@ -145,12 +154,35 @@ def import_file(ws: Workspace, path: Path, format: str | None = None) -> ImportV
     path = _looked_at(path)
     found = format_of(path) if format is None else format_named(format)
     imported = found.read(path, import_context(ws))
-    batch = [(one.prompt, {**one.notes, "format": found.name}) for one in imported]
+    batch = [(one.prompt, {**one.notes, "format": found.name}) for one in imported if one.adapted is None]
     ids = ws.bank.record_prompts(batch, study=None, origin=IMPORTED.key)
+    adapted = {name: id for one in imported if one.adapted is not None for name, id in [_keep_adapted(ws, one)]}
     signers = {(one.notes.get("signature") or {}).get("signer") for one in imported}
     dropped = tuple(dict.fromkeys(sentence for one in imported for sentence in one.dropped))
     alike = {id: tuple(other for other, _ in found) for id, found in ws.bank.near_duplicates_of(ids).items()}
-    return ImportView(ids, dropped, signers.pop() if len(signers) == 1 else None, alike)
+    return ImportView(ids, dropped, signers.pop() if len(signers) == 1 else None, alike, adapted)
+
+
+def _keep_adapted(ws: Workspace, one: Imported) -> tuple[str, str]:
+    """Keep an adapted prompt under its own name, or a free one like it; what a name stands for here stays."""
+    assert one.adapted is not None
+    reading, wanted = one.notes["reading"], str(one.notes["name"])
+    taken = {row.name: row.id for row in ws.bank.all_adapted()} | {row.tag: row.prompt for row in ws.bank.tags()}
+    name = next(n for n in _names_like(wanted) if taken.get(n, one.adapted.id) == one.adapted.id)
+    if name not in taken:
+        about = {"imported": True, "n": None, "normalise": reading["normalise"], "prior": reading["prior"]}
+        ws.bank.record_adapted(one.adapted, name=name, study=None, about=about)
+    return name, one.adapted.id
+
+
+def _names_like(name: str) -> Iterator[str]:
+    """Yield a name, and then the same with a number behind it; one that no home could give begins anew."""
+    try:
+        study, word = split_tag(name)
+    except BankError:
+        study, word = "imported", "home"
+    yield f"{study}@{word}"
+    yield from (f"{study}@{word[:30]}-{number}" for number in itertools.count(2))
 
 
 def _looked_at(path: Path) -> Path:
@@ -183,11 +215,33 @@ def gathered(
     """
     whole = ws.bank.prompts_of([one for one in references if _ID.fullmatch(one)])
     prompts: dict[str, Prompt] = {}
+    mixed: list[Exported] = []
     for done, one in enumerate(dict.fromkeys(references)):
         stop.check()
         report(Progress("read", f"reading {one} from the bank", done, len(references)))
+        if one not in whole and ws.bank.is_adapted(one):
+            mixed.append(_mixed(ws, one, scored=scored))
+            continue
         prompt = whole.get(one) or ws.bank.prompt(one)
         prompts[prompt.id] = prompt
+    return [*_exported(ws, prompts, scored=scored), *{one.id: one for one in mixed}.values()]
+
+
+def _mixed(ws: Workspace, reference: str, *, scored: bool) -> Exported:
+    """Return an adapted prompt and its members."""
+    row, adapted = ws.bank.adapted_row(reference), ws.bank.adapted(reference)
+    members = _exported(ws, {one.id: one for one in adapted.members}, scored=scored)
+    answer = answer_of_adapted(ws, row)
+    bias = dict(zip(adapted.labels, adapted.bias, strict=True))
+    heaviest = next(one for one in members if one.prompt.id == adapted.heaviest.id)
+    words = dict(heaviest.prompt.template.with_words(adapted.labels).words or {})
+    how = how_to_read(words.values(), answer, bias, len(members))
+    study = None if row.study is None else ws.bank.study(row.study).study
+    reading = Reading(words, how, "accuracy", normalise=answer.normalise, prior=answer.prior, bias=bias)
+    return Exported(heaviest.prompt, row.name, study, reading, heaviest.origin, (), adapted, tuple(members))
+
+
+def _exported(ws: Workspace, prompts: Mapping[str, Prompt], *, scored: bool) -> list[Exported]:
     rows = {row.id: row for row in ws.bank.rows_of(list(prompts))}
     found = {id: (prompt, rows[id]) for id, prompt in prompts.items()}
     studies = {row.digest: row.study for row in ws.bank.studies()}
@@ -213,7 +267,7 @@ def _view(ws: Workspace, known: Format, items: Sequence[Exported]) -> FormatView
     if not known.many and len(items) > 1:
         reason, instead = f"it holds one prompt at a time, and {len(items)} are chosen", "bundle"
     for item in items if reason is None else ():
-        refusal = known.refuses(item)
+        refusal = _mixture_refused(known, item) or known.refuses(item)
         if refusal is not None:
             reason, instead = refusal.reason, refusal.instead
             prompt = item.prompt.id if len(items) > 1 else None
@@ -222,6 +276,27 @@ def _view(ws: Workspace, known: Format, items: Sequence[Exported]) -> FormatView
         reason = _model_missing(ws, items[0])
         instead = "bundle" if reason else None
     return FormatView(known.name, known.title, known.description, reason is None, reason, instead, prompt)
+
+
+def refuse_mixtures(known: Format, items: Sequence[Exported]) -> None:
+    """Refuse an adapted prompt of several members where a format holds single prompts.
+
+    Raises:
+        ExportError: says which format holds it.
+    """
+    for item in items:
+        if (refusal := _mixture_refused(known, item)) is not None:
+            raise ExportError(
+                f"'{item.name}' cannot be exported as {known.title}: {refusal.reason}; --format {refusal.instead} "
+                "holds it whole",
+                code="adapted-prompt",
+            )
+
+
+def _mixture_refused(known: Format, item: Exported) -> Refusal | None:
+    if not item.is_mixture or known.name in HOLD_MIXTURES:
+        return None
+    return Refusal(f"it asks {len(item.members)} prompts side by side, and this format holds one prompt", "bundle")
 
 
 def _model_missing(ws: Workspace, item: Exported) -> str | None:

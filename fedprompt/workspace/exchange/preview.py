@@ -13,7 +13,7 @@ from fedprompt.errors import ExportError
 from fedprompt.exports.protocol import Snippet
 from fedprompt.exports.registry import format_named
 from fedprompt.stopping import NEVER, StopToken
-from fedprompt.workspace.exchange.exporting import context_of, gathered
+from fedprompt.workspace.exchange.exporting import context_of, gathered, refuse_mixtures
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.workspace import Workspace
 
@@ -64,6 +64,7 @@ def preview_export(
     if not prompt_ids:
         raise ExportError("no prompt was chosen; choose one first", code="no-prompt-chosen")
     items = gathered(ws, prompt_ids, report, stop=stop)
+    refuse_mixtures(chosen, items)
     context = replace(context_of(ws, chosen, items), weights=False)
     with TemporaryDirectory(dir=ws.home.path, prefix="preview-") as folder:
         # A zip is shown as the folder that it unpacks to.

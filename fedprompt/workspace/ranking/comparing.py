@@ -28,6 +28,7 @@ __all__ = [
     "PromptScores",
     "ScoreAtSite",
     "ScoresCompared",
+    "adapted_view",
     "compare",
     "compare_scores",
     "prompt_view",
@@ -127,6 +128,24 @@ def prompt_view(ws: Workspace, prompt: Prompt) -> PromptView:
     )
 
 
+def adapted_view(ws: Workspace, reference: str) -> PromptView:
+    """Return an adapted prompt as a person reads it: the text is that of the member which counts most."""
+    row, adapted = ws.bank.adapted_row(reference), ws.bank.adapted(reference)
+    shown = prompt_view(ws, adapted.heaviest)
+    others = len(adapted.members) - 1
+    return replace(
+        shown,
+        id=row.id,
+        name=row.name,
+        kind="adapted",
+        origin="adapted",
+        text=shown.text + (f"\n(and {others} other prompt{'s' if others > 1 else ''})" if others else ""),
+        words=dict(adapted.heaviest.template.with_words(adapted.labels).words or {}),
+        parents=adapted.member_ids,
+        variables=adapted.fields,
+    )
+
+
 def compare(ws: Workspace, prompts: Sequence[str], *, split: SplitName = "validation") -> CompareView:
     """Put prompts side by side; the first is compared with each of the others.
 
@@ -134,11 +153,12 @@ def compare(ws: Workspace, prompts: Sequence[str], *, split: SplitName = "valida
         BankError: the bank has no such prompt.
         FedPromptError: not two to six different prompts.
     """
-    found = [ws.bank.prompt(id) for id in prompts]
-    ids = [prompt.id for prompt in found]
+    views = tuple(
+        adapted_view(ws, id) if ws.bank.is_adapted(id) else prompt_view(ws, ws.bank.prompt(id)) for id in prompts
+    )
+    ids = [view.id for view in views]
     if not 2 <= len(ids) <= MOST or len(set(ids)) != len(ids):
         raise FedPromptError(f"compare two to six different prompts; {len(set(ids))} were chosen", code="two-to-six")
-    views = tuple(prompt_view(ws, prompt) for prompt in found)
     rows = sorted(ws.bank.scores(prompts=ids, split=split), key=lambda r: r.created)
     models = {study: ws.bank.study(study).model_digest for study in {row.study for row in rows}}
     # What another model or method gave, or another judge, is not comparable.
@@ -266,6 +286,11 @@ def _in_points(difference: Estimate) -> tuple[float, Interval]:
 
 
 def _unpaired(first: PromptView, second: PromptView, scores: Mapping[str, Mapping[str, SiteScore | None]]) -> str:
+    if mixed := [view.name for view in (first, second) if view.kind == "adapted"]:
+        return (
+            f"“{mixed[0]}” was adapted at this home and no site has scored it, so nothing can be said from scores; try "
+            "both on cases of your own"
+        )
     both = [
         (a.value, b.value)
         for site, a in scores[first.id].items()

@@ -66,7 +66,7 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
         raise PromptError(
             f"prompt '{prompt.name}' has no field that a message could fill; serve another one", code="no-field"
         )
-    if prompt.local.prompt.template.demonstrations is not None:
+    if prompt.local.shows_cases:
         raise PromptError(
             f"prompt '{prompt.name}' shows a site's own demonstrations, which a server has none of",
             code="sites-demonstrations",
@@ -204,8 +204,8 @@ def _answered(prompt: BankPrompt, request: ChatRequest | CompletionRequest, told
 
 
 def _tokens(prompt: BankPrompt, fields: Mapping[str, str], label: str) -> tuple[int, int]:
-    """Return the tokens of the filled prompt, and of the label's word after it."""
-    held, local = prompt.local.prompt, prompt.local
+    """Return the tokens of the filled prompt, of an adapted one its heaviest member, and of the label's word."""
+    held, local = prompt.local.shown, prompt.local
     rendered = held.template.render(fields)
     soft = 0 if held.soft is None else len(held.soft.vectors)
     read = local.model.length(rendered, (), soft)

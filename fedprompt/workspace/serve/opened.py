@@ -18,7 +18,8 @@ from typing import Self
 
 from fedprompt.errors import BankError, PromptError, did_you_mean
 from fedprompt.models.protocols import Decoding
-from fedprompt.workspace.answers.answering import Given, LocalPrompt, local_prompt
+from fedprompt.workspace.answers.adapted_answers import LocalAdapted, runnable
+from fedprompt.workspace.answers.answering import Given, LocalPrompt
 from fedprompt.workspace.home import Home, default_home
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
@@ -27,19 +28,19 @@ __all__ = ["BankPrompt", "PromptBank", "open_bank"]
 
 @dataclass(frozen=True)
 class BankPrompt:
-    """One prompt, its model loaded; ``local`` is what runs it."""
+    """One prompt, or one that was adapted, its model loaded; ``local`` is what runs it."""
 
-    local: LocalPrompt
+    local: LocalPrompt | LocalAdapted
 
     @property
     def id(self) -> str:
         """The prompt's content id."""
-        return self.local.prompt.id
+        return self.local.id
 
     @property
     def name(self) -> str:
         """The name that it first came with."""
-        return self.local.prompt.name
+        return self.local.name
 
     @property
     def model(self) -> str:
@@ -49,7 +50,7 @@ class BankPrompt:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields that a case must have, in the order of the template."""
-        return self.local.prompt.template.variables
+        return self.local.fields
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -111,7 +112,7 @@ class PromptBank:
         workspace = self._open()
         if not reference.strip().startswith(("p1:", "a1:")):
             self._check_name(reference)
-        return BankPrompt(local_prompt(workspace, reference))
+        return BankPrompt(runnable(workspace, reference))
 
     def close(self) -> None:
         """Close the bank."""
