@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import fedprompt
-from fedprompt.cli import assets, bank, data, demo, doctor, exchange, harden, hub, serve, site, study, ui, work
+from fedprompt.cli import adapt, assets, bank, data, demo, doctor, exchange, harden, hub, serve, site, study, ui, work
 from fedprompt.cli.showing import complain, emit
 from fedprompt.cli.stopping import interruptible
 from fedprompt.cli.streams import flushed, open_streams
@@ -46,6 +46,7 @@ for command, name in (
     (ui.ui, "ui"),
     (work.score, "score"),
     (work.tune, "tune"),
+    (adapt.adapt, "adapt"),
     (harden.harden, "harden"),
     (work.federate, "federate"),
     (work.compare, "compare"),

@@ -18,6 +18,7 @@ from fedprompt.workspace.home import find_home
 from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.rounds.gathering_now import Teller
 from fedprompt.workspace.workspace import open_workspace
+from tests.small_pack import write_small_pack
 
 pytestmark = pytest.mark.whole
 
@@ -123,6 +124,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     run("fedprompt data check", folder / "a.csv", "-S", study, home_too=False)
     run("fedprompt score", "-S", study, "--data", folder / "a.csv")
     run("fedprompt tune", "-S", study, "--data", folder / "a.csv")
+    pack = write_small_pack(folder / "pack.zip")
+    run("fedprompt adapt", "--pack", pack, "--data", folder / "a.csv")
     run("fedprompt harden", found["fedprompt tune"]["prompt"], "--data", folder / "a.csv", "--steps", 1)
     run("fedprompt federate", "-S", study, "--site", f"a={folder / 'a.csv'}", "--site", f"b={folder / 'b.csv'}")
     first, second = (row["prompt"] for row in found["fedprompt score"]["results"])

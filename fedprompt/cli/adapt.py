@@ -1,0 +1,80 @@
+"""``fedprompt adapt``: shared prompts for a home with few labelled cases, or none."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fedprompt.cli.options import Group, Header, Home, Json, Map, columns
+from fedprompt.cli.showing import emit, line, percent, table
+from fedprompt.cli.telling import Teller
+
+if TYPE_CHECKING:
+    from fedprompt.workspace.local.adapting import AdaptResult
+
+__all__ = ["adapt"]
+
+
+def adapt(
+    pack: Annotated[str, typer.Option("--pack", help="public:NAME, or the file or folder of a release with a pack.")],
+    study: Annotated[
+        Path | None, typer.Option("--study", "-S", help="The study, a YAML file; the pack says what it needs of it.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Your labelled cases, CSV, JSONL or Parquet; a few will do.")
+    ] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option("--unlabelled", help="Texts of your own work without labels: they tell how common each class is."),
+    ] = None,
+    map_: Map = None,
+    header: Header = None,
+    group: Group = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Option("--words", help='What your file calls a class: "good=positive", yours first. Repeat it.'),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="What it is called in the bank: STUDY@NAME.")] = "home",
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Adapt shared prompts to your own work with a few labelled cases, or none; nothing leaves this machine."""
+    from fedprompt.errors import DataError
+    from fedprompt.evaluation.class_names import read_words
+    from fedprompt.workspace.local.adapting import adapt as run
+    from fedprompt.workspace.workspace import open_workspace
+
+    try:
+        said = read_words(words or ())
+    except DataError as error:
+        raise typer.BadParameter(str(error)) from None
+    with open_workspace(home) as ws, Teller() as tell:
+        found = run(
+            ws,
+            pack=pack,
+            study=study,
+            data=data,
+            unlabelled=unlabelled,
+            name=name,
+            words=said,
+            columns=columns(map_, header, group),
+            report=tell,
+        )
+    if json:
+        emit(found)
+        return
+    _show(found)
+
+
+def _show(found: "AdaptResult") -> None:
+    """Print what was made, of what, and how to use it."""
+    for sentence in found.sentences:
+        line(sentence)
+    table(("prompt", "kind", "counts", "id"), [(m.name, m.kind, percent(m.weight), m.prompt) for m in found.members])
+    table(
+        ("class", "cases", "bias"),
+        [(label, found.counts[label], f"{value:+.2f}") for label, value in found.bias.items()],
+    )
+    for note in found.notes:
+        line(note)
+    line(f"kept as {found.name} ({found.adapted}) in {found.seconds:.1f} s; try it: fedprompt serve '{found.name}'")

@@ -1,0 +1,357 @@
+"""``adapt``: shared prompts for a home with few labelled cases, or none. Nothing leaves; the result is the bank's.
+
+The pack's prompts answer each case, a weight for each and a bias for each label are fitted to the answers, and the
+whole is kept as one adapted prompt, ``STUDY@NAME``. What members said of a case lies in the site's folder, so that a
+run that was stopped goes on, and one with more cases asks for the new ones alone.
+"""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedprompt.adapting.combining import pooled
+from fedprompt.adapting.fitting import Fitted, MemberKind, fit
+from fedprompt.adapting.label_shift import Calibration, unlabelled_bias
+from fedprompt.adapting.settings import AtN
+from fedprompt.bank.tags import split_tag
+from fedprompt.evaluation.column_map import BY_NAME, Columns
+from fedprompt.evaluation.statistics.pairs import PairCounts, paired_difference
+from fedprompt.prompts.adapted import Adapted
+from fedprompt.site.folder import SiteFolder
+from fedprompt.stopping import NEVER, StopToken
+from fedprompt.workspace.acting import needs
+from fedprompt.workspace.answers.adapted_answers import member_tables
+from fedprompt.workspace.as_json import as_json
+from fedprompt.workspace.cases.one_cut import cutter_of
+from fedprompt.workspace.cases.site_of_file import contents_digest
+from fedprompt.workspace.exchange.pack import Pack
+from fedprompt.workspace.local.home_cases import HomeCases, home_cases
+from fedprompt.workspace.local.out_of_fold import Judged, folds_of, judged
+from fedprompt.workspace.local.ready_pack import ReadyPack, ready_pack
+from fedprompt.workspace.progress import Progress, Report, quiet
+from fedprompt.workspace.results.points import points
+from fedprompt.workspace.results.worth import CurvePoint
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["AdaptMember", "AdaptResult", "Difference", "adapt", "keep_adapted"]
+
+AT_ONCE = 8  # cases whose answers are kept together: as much as a stop can lose
+TEXTS_PULL = 10.0  # how many texts the donors' class shares count as
+TIMED = 2  # cases that tell how long the others will take
+
+
+@dataclass(frozen=True)
+class AdaptMember:
+    """A prompt of the mixture and how much it counts; ``kind`` as in the pack, or ``own``."""
+
+    prompt: str
+    name: str
+    kind: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Shared less alone, as a share of 1 of the cases, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    distinguishable: bool
+
+
+@dataclass(frozen=True)
+class AdaptResult:
+    """What was made of a pack at home.
+
+    ``adapted``: its id, ``name``: what the bank calls it. ``n`` labelled cases were learnt from, ``counts`` of each
+    label, and ``unlabelled`` texts. ``alone`` and ``shared`` of them are right out of fold, None where there are too
+    few to be cut. ``words``: what the file calls a class -> the pack's label. ``at``: the pack's measured number of
+    cases that is nearest. ``sentence`` says what it comes to on the home's own cases, ``sentences`` also where it was
+    measured.
+    """
+
+    adapted: str
+    name: str
+    study: str
+    digest: str
+    pack: str
+    source: str
+    donors: int
+    n: int
+    counts: Mapping[str, int]
+    unlabelled: int
+    method: str
+    alone: int | None
+    alone_by: str | None
+    shared: int | None
+    difference: Difference | None
+    members: tuple[AdaptMember, ...]
+    bias: Mapping[str, float]
+    words: Mapping[str, str]
+    curve: tuple[CurvePoint, ...]
+    at: CurvePoint | None
+    notes: tuple[str, ...]
+    sentence: str
+    sentences: tuple[str, ...]
+    tokens: int
+    cached: int
+    clipped: int
+    seconds: float
+
+
+@needs("tune")
+def adapt(
+    ws: Workspace,
+    *,
+    pack: str | Path,
+    study: Path | None = None,
+    data: Path | None = None,
+    unlabelled: Path | None = None,
+    name: str = "home",
+    words: Mapping[str, str] | None = None,
+    columns: Columns = BY_NAME,
+    report: Report = quiet,
+    stop: StopToken = NEVER,
+) -> AdaptResult:
+    """Adapt a pack's prompts to a home's own cases, and keep the result in the bank as ``STUDY@NAME``.
+
+    Args:
+        ws: the workspace.
+        pack: ``public:NAME``, or a release's folder or zip.
+        study: the study that the pack is to belong to; what the bank knows of it, or the pack alone, if None.
+        data: a file of labelled cases; none are needed.
+        unlabelled: a file of texts of the home's own work, whose class shares are estimated where no case says them.
+        name: what the result is called behind the study's name and ``@``.
+        words: what the file calls a class -> the pack's name of it.
+        columns: what was said of the files' columns.
+        report: hears how far it is, and how long it takes as soon as the first cases were timed.
+        stop: looked at between two batches; what was computed is kept, and the next run goes on from it.
+
+    Raises:
+        FedPromptError: the pack, a file, the model or the name cannot be used; says what to do.
+    """
+    began = time.monotonic()
+    report(Progress("adapt", "reading the pack and loading its model"))
+    shown = "@".join(split_tag(f"study@{name}")[1:])  # refused before anything is computed
+    ready = ready_pack(ws, pack, study)
+    known = ready.file.pack
+    home = home_cases(
+        data,
+        unlabelled,
+        fields=known.fields,
+        labels=known.labels,
+        columns=columns,
+        words=words,
+        known=ready.file.texts,
+    )
+    folder = _folder(ws, data)
+    asking = _Asking(ready, folder, report, stop)
+    tables, texts = asking.ask(home)
+    notes = list(home.notes)
+    settings = known.settings.for_n(0 if home.alike else len(home.cases))
+    towards = np.array([one.weight for one in known.members])
+    bias0 = _bias_without_labels(known, texts, towards, learnt=bool(home.cases) and not home.alike)
+    fitted, seen = _fitted(settings, tables, home, ready, towards, bias0, folder, notes)
+    adapted = Adapted(
+        ready.file.members, tuple(fitted.weights.tolist()), known.labels, tuple(fitted.bias.tolist())
+    ).pruned()
+    at = min(known.curve, key=lambda one: abs(math.log((1 + one.n) / (1 + len(home.cases)))), default=None)
+    kinds = {one.prompt: one.kind for one in known.members}
+    named = _names(ready)
+    weighed = sorted(zip(adapted.members, adapted.weights, strict=True), key=lambda one: -one[1])
+    result = AdaptResult(
+        adapted=adapted.id,
+        name=f"{known.study}@{shown}",
+        study=known.study,
+        digest=known.digest,
+        pack=known.id,
+        source=str(pack),
+        donors=known.donors,
+        n=len(home.cases),
+        counts=home.counts,
+        unlabelled=len(home.texts),
+        method=fitted.method,
+        alone=None if seen is None else seen.alone,
+        alone_by=None if seen is None else seen.alone_by,
+        shared=None if seen is None else seen.shared,
+        difference=None if seen is None else _difference(seen),
+        members=tuple(AdaptMember(one.id, named[one.id], kinds[one.id], weight) for one, weight in weighed),
+        bias=dict(zip(adapted.labels, adapted.bias, strict=True)),
+        words=home.words,
+        curve=known.curve,
+        at=at,
+        notes=tuple(notes),
+        sentence=_told(home, seen),
+        sentences=(_told(home, seen), *(() if at is None else (measured(at),))),
+        tokens=asking.tokens,
+        cached=asking.cached,
+        clipped=asking.clipped,
+        seconds=round(time.monotonic() - began, 3),
+    )
+    about = {
+        **as_json(result),
+        "settings": settings.model_dump(mode="json"),
+        "model": ready.file.model_name,
+        "normalise": ready.answer.normalise,
+        "prior": ready.answer.prior,
+    }
+    ws.bank.record_adapted(adapted, name=result.name, study=ready.study, about=about)
+    return result
+
+
+@needs("tune")
+def keep_adapted(ws: Workspace, adapted: str, name: str) -> str:
+    """Keep an adapted prompt under another name of its study as well; return ``STUDY@NAME``.
+
+    Args:
+        ws: the workspace.
+        adapted: its name, its id or a beginning of the id.
+        name: what stands behind the ``@``.
+
+    Raises:
+        BankError: there is no such adapted prompt, or the name is none or is a tag's.
+    """
+    row = ws.bank.adapted_row(adapted)
+    study, _ = split_tag(row.name)
+    shown = f"{study}@{name}"
+    ws.bank.record_adapted(ws.bank.adapted(row.id), name=shown, study=row.study, about={**row.about, "name": shown})
+    return shown
+
+
+class _Asking:
+    """Asks a pack's members about a home's cases, and tells how long it takes as soon as the first were timed."""
+
+    def __init__(self, ready: ReadyPack, folder: SiteFolder, report: Report, stop: StopToken) -> None:
+        self._ready, self._folder, self._report, self._stop = ready, folder, report, stop
+        self.tokens = self.cached = self.clipped = 0
+
+    def ask(self, home: HomeCases) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Return [members, cases, labels] log-probabilities of the labelled cases, and of the texts if there are any.
+
+        Raises:
+            ModelError, DataError: as ``member_tables``.
+        """
+        cases = (*home.cases, *home.texts)
+        members, labels = len(self._ready.file.members), len(self._ready.file.pack.labels)
+        found = np.zeros((members, len(cases), labels))
+        what = f"{members} prompts on {len(cases)} {'text' if len(cases) == 1 else 'texts'}"
+        began, at = time.monotonic(), 0
+        while at < len(cases):
+            # The first few by themselves: from their time the rest is told.
+            upto = min(len(cases), at + (TIMED if at == 0 else AT_ONCE))
+            found[:, at:upto], cost = member_tables(
+                self._ready.model,
+                self._ready.file.members,
+                cases[at:upto],
+                self._ready.answer,
+                cache=self._folder.scores,
+                stop=self._stop,
+            )
+            self.tokens, self.cached = self.tokens + cost.tokens, self.cached + cost.cached
+            self.clipped, at = self.clipped + cost.clipped, upto
+            left = (time.monotonic() - began) / at * (len(cases) - at)
+            self._report(Progress("adapt", what, at, len(cases), left))
+        known = len(home.cases)
+        return found[:, :known], found[:, known:] if len(home.texts) else None
+
+
+def _names(ready: ReadyPack) -> dict[str, str]:
+    """Return what each member is called: a template by its own name, others by their kind and place among it."""
+    found: dict[str, str] = {}
+    many = Counter(one.kind for one in ready.file.pack.members)
+    for kind in many:
+        same = [one.prompt for one in ready.file.pack.members if one.kind == kind]
+        found |= {id: f"{kind} {place}" if many[kind] > 1 else str(kind) for place, id in enumerate(same, start=1)}
+    return found | {one.id: one.name for one in ready.file.members if one.soft is None}
+
+
+def _folder(ws: Workspace, data: Path | None) -> SiteFolder:
+    folder = cutter_of(ws.home, data).folder
+    folder.prepare()
+    return folder
+
+
+def _fitted(
+    settings: AtN,
+    tables: NDArray[np.float64],
+    home: HomeCases,
+    ready: ReadyPack,
+    towards: NDArray[np.float64],
+    bias0: NDArray[np.float64] | None,
+    folder: SiteFolder,
+    notes: list[str],
+) -> tuple[Fitted, Judged | None]:
+    """Return weights and bias for all cases, and how many are right out of fold; None where they cannot be cut."""
+    kinds: list[MemberKind] = ["template" if one.soft is None else "shared" for one in ready.file.members]
+    if not home.cases or home.alike:
+        if home.cases:
+            only = ready.file.pack.labels[int(home.answers[0])]
+            notes.append(
+                f"every case is '{only}', so they say nothing of the other classes: the shared prompts are used as "
+                "without a labelled case"
+            )
+        none = np.zeros(0, dtype=np.int64)
+        return fit(settings, tables[:, :0], none, towards, kinds=kinds, bias0=bias0), None
+    fitted = fit(settings, tables, home.answers, towards, kinds=kinds, bias0=bias0)
+    seed = int(contents_digest(folder, home.cases)[:16], 16)
+    folds = folds_of(home.answers, np.random.default_rng(seed), home.groups)
+    if folds is None:
+        return fitted, None
+    return fitted, judged(settings, tables, home.answers, towards, kinds, folds, bias0)
+
+
+def _bias_without_labels(
+    pack: Pack, texts: NDArray[np.float64] | None, towards: NDArray[np.float64], *, learnt: bool
+) -> NDArray[np.float64] | None:
+    """Return the bias that unlabelled texts call for, without any the donors' calibration; None where neither is.
+
+    Args:
+        texts: [members, texts, labels] log-probabilities.
+        learnt: whether a bias is learnt from labelled cases, which the donors' calibration then does not stand for.
+    """
+    if texts is None and (pack.calibration is None or learnt):
+        return None
+    labels = len(pack.labels)
+    known = pack.calibration
+    calibration = (
+        Calibration(temperature=1.0, bias=(0.0,) * labels)
+        if known is None
+        else Calibration(temperature=min(max(known.temperature, 0.05), 20.0), bias=tuple(np.clip(known.bias, -50, 50)))
+    )
+    source = np.full(labels, 1 / labels) if pack.shares is None else np.array(pack.shares)
+    table = np.zeros((0, labels)) if texts is None else pooled(texts, towards)
+    return unlabelled_bias(table, calibration, source, pull=TEXTS_PULL)
+
+
+def _difference(seen: Judged) -> Difference | None:
+    if seen.alone is None:
+        return None
+    found = paired_difference([PairCounts(seen.cases, seen.better, seen.worse)], np.random.default_rng(0))
+    assert found is not None
+    return Difference(found.value, found.low, found.high, seen.told_apart)
+
+
+def _told(home: HomeCases, seen: Judged | None) -> str:
+    """Return what it comes to on the home's own cases."""
+    if seen is not None:
+        return seen.sentence
+    if home.cases:
+        return "Your cases are too few or too alike to say how often the shared prompts are right."
+    return "Without a labelled case nothing here says how often the shared prompts are right."
+
+
+def measured(at: CurvePoint) -> str:
+    """Return what a pack's measured point says, in words."""
+    cases = "without a labelled case" if at.n == 0 else f"with {at.n} labelled case{'' if at.n == 1 else 's'}"
+    spread = "" if at.low is None or at.high is None else f" ({points(at.low)} to {points(at.high)})"
+    return (
+        f"At {at.sites} sites {cases} shared prompts answered {points(at.shared)} of 100 right and a site alone "
+        f"{points(at.alone)}: {points(at.gain)} more{spread}."
+    )
