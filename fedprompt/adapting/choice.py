@@ -16,17 +16,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from fedprompt.evaluation.statistics.meta_analysis import random_effects
+from scipy.special import softmax
 
 __all__ = ["Donated", "choose", "donated_by", "expected"]
+
+DEVIATIONS = np.linspace(0, 0.5, 101)  # of sites' true differences, of scores from 0 to 1
 
 
 @dataclass(frozen=True)
 class Donated:
     """What donors tell of each prompt's paired difference with a baseline, each [prompts] float64.
 
-    ``mean``: mu. ``between``: t^2, the variance of sites' true differences, infinite where nothing is known.
+    ``mean``: mu. ``between``: t^2, the variance of a further site's true difference around it, infinite where nothing
+    is known.
     ``within``: v, the variance of one case's difference at a site.
 
     Raises:
@@ -66,8 +68,11 @@ def donated_by(totals: NDArray[np.float64], squares: NDArray[np.float64], cases:
     """Return what donors tell, from the sums of their paired differences.
 
     The variance of a case is pooled over donors, with half a discordant case added so that prompts which always agreed
-    are not taken to agree for certain. The rest is random effects (Paule and Mandel 1982). Of fewer than two donors
-    nothing is known.
+    are not taken to agree for certain. How much sites differ is not taken from one estimate: of few donors that is zero
+    half the time, and then a site's own cases would have no say. Its posterior is used instead (uniform prior on the
+    standard deviation t; Gelman 2006, Bayesian Analysis 1:515-534), one t for all prompts that differ from the
+    baseline, and ``between`` is the variance of a further site's true difference around the mean: t^2, and what so
+    few donors leave open of the mean. Of fewer than two donors nothing is known.
 
     Args:
         totals: [donors, prompts], sums over a donor's cases of a prompt's score minus the baseline's.
@@ -86,9 +91,15 @@ def donated_by(totals: NDArray[np.float64], squares: NDArray[np.float64], cases:
     means = totals / counts[:, None]
     spread = np.maximum(squares - totals * means, 0.0).sum(axis=0)
     within = (spread + 0.5) / (counts.sum() - donors + 1)
-    found = [random_effects(means[:, one].tolist(), (within[one] / counts).tolist()) for one in range(prompts)]
-    known = [one for one in found if one is not None]
-    return Donated(np.array([one.value for one in known]), np.array([one.tau2 for one in known]), within)
+    precision = 1 / (DEVIATIONS[:, None, None] ** 2 + within / counts[:, None])  # [deviations, donors, prompts]
+    whole = precision.sum(axis=1)
+    at = (precision * means).sum(axis=1) / whole
+    fit = np.log(precision).sum(axis=1) - np.log(whole) - (precision * (means - at[:, None]) ** 2).sum(axis=1)
+    differing = squares.sum(axis=0) > 0
+    chances = softmax(fit[:, differing].sum(axis=1) / 2)
+    mean = chances @ at
+    between = chances @ (DEVIATIONS[:, None] ** 2 + 1 / whole + (at - mean) ** 2)
+    return Donated(mean, np.where(differing, between, 0.0), within)
 
 
 def expected(differences: NDArray[np.float64], n: int, donated: Donated) -> NDArray[np.float64]:

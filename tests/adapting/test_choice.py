@@ -41,23 +41,55 @@ def test_donors_that_agree_leave_a_site_no_say_and_a_baseline_is_zero() -> None:
     assert expected(np.array([0.0, -1.0]), 50, donated).tolist() == [0.0, 0.05]
 
 
-def test_donors_sums_become_mean_and_variances() -> None:
+def test_donors_sums_become_a_mean_and_the_variance_of_a_case() -> None:
     # Two donors of 10 cases. Baseline: zeros. Second prompt: +4 and +4 of squares 4 and 4.
     found = donated_by(np.array([[0.0, 4.0], [0.0, 4.0]]), np.array([[0.0, 4.0], [0.0, 4.0]]), np.array([10, 10]))
-    # Both donors say 0.4: between is 0. Squares about the mean: 4 - 1.6 = 2.4 each, so (4.8 + 0.5) / 19.
+    # Both donors say 0.4. Squares about the mean: 4 - 1.6 = 2.4 each, so (4.8 + 0.5) / 19.
     assert found.mean.tolist() == pytest.approx([0.0, 0.4])
-    assert found.between.tolist() == pytest.approx([0.0, 0.0])
     assert found.within.tolist() == pytest.approx([0.5 / 19, 5.3 / 19])
+    # The baseline differs nowhere from itself. Two donors alike leave much open of how far a third may be.
+    assert found.between[0] == 0 and 0.05**2 < found.between[1] < 0.5**2
 
 
-def test_donors_that_differ_have_a_variance_between_them_and_one_donor_says_nothing() -> None:
+def test_many_donors_tell_how_much_sites_differ() -> None:
+    rng = np.random.default_rng(4)
+    true = rng.normal(0.1, [[0.0, 0.2]], (400, 2))
+    means = rng.normal(true, 0.02)
+    # 100 cases of a variance of 0.04 each: squares are n (mean^2 + 0.04).
+    apart = [donated_by(100 * m, 100 * (m**2 + 0.04), np.full(400, 100)) for m in (means[:, :1], means[:, 1:])]
+    assert [float(one.mean[0]) for one in apart] == pytest.approx([0.1, 0.1], abs=0.03)
+    assert math.sqrt(apart[0].between[0]) < 0.02 and math.sqrt(apart[1].between[0]) == pytest.approx(0.2, abs=0.02)
+
+
+def test_three_donors_that_agree_by_chance_leave_a_site_a_say() -> None:
+    # At its own 48 cases a prompt is 20 points better; three donors of 48 cases saw none. Half of it or more is kept,
+    # where a single estimate of how much sites differ would be zero, and keep nothing.
+    found = donated_by(np.zeros((3, 1)), np.full((3, 1), 10.0), np.full(3, 48))
+    assert expected(np.array([0.2]), 48, found)[0] > 0.1
+
+
+def test_one_donor_says_nothing_and_one_without_cases_is_refused() -> None:
     totals, squares = np.array([[80.0], [-80.0]]), np.array([[100.0], [100.0]])
-    found = donated_by(totals, squares, np.array([100, 100]))
-    # Means 0.8 and -0.8: Paule and Mandel's variance with equal weights is (0.8^2 x 2) / 1 - v / 100, v = 72.5 / 199.
-    assert found.between[0] == pytest.approx(1.28 - 72.5 / 199 / 100, abs=1e-6)
     assert np.isinf(donated_by(totals[:1], squares[:1], np.array([100])).between).all()
     with pytest.raises(ValueError, match="at least one case"):
         donated_by(totals, squares, np.array([0, 100]))
+
+
+def test_where_donors_differ_in_nothing_all_prompts_are_alike() -> None:
+    found = donated_by(np.zeros((3, 2)), np.zeros((3, 2)), np.full(3, 20))
+    assert found.mean.tolist() == [0.0, 0.0] and found.between.tolist() == [0.0, 0.0]
+    assert choose(np.array([0.0, 0.0]), 5, found) == 0
+
+
+@given(st.integers(0, 999))
+def test_the_order_of_donors_and_prompts_does_not_matter(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    totals, cases = rng.normal(0, 5, (4, 3)), rng.integers(10, 60, 4)
+    squares = totals**2 / cases[:, None] + rng.uniform(1, 9, (4, 3))
+    found, order = donated_by(totals, squares, cases), rng.permutation(3)
+    again = donated_by(totals[::-1][:, order], squares[::-1][:, order], cases[::-1])
+    for name in ("mean", "between", "within"):
+        assert np.allclose(getattr(again, name), getattr(found, name)[order])
 
 
 @pytest.mark.parametrize(

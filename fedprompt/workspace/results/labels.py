@@ -29,7 +29,7 @@ TESTED: Mapping[str, Label] = {
     "grouped": Label(
         "tuned in groups of like sites", "Each site's group tuned one prompt together, tested at that site."
     ),
-    "kept": Label("what each site keeps", "The best of these on the site's own validation cases."),
+    "kept": Label("what each site keeps", "The best for the site, by its own validation cases and the other sites'."),
     "centralised": Label(
         "reference: tuned on pooled cases", "Only the demo may put all cases in one place; sites could not."
     ),

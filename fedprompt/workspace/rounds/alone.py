@@ -16,9 +16,10 @@ from fedprompt.prompts.origins import LOCAL
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Study
-from fedprompt.verbs.choosing import first_best
+from fedprompt.study.score import Score
 from fedprompt.workspace.rounds.federated import NominatedIds
 from fedprompt.workspace.rounds.federation_run import FederationRun
+from fedprompt.workspace.rounds.kept_at_home import kept_at_home
 from fedprompt.workspace.rounds.looks import BySite, TestLook
 from fedprompt.workspace.rounds.result_table import Difference, ResultRow, average, difference, entry, gain_sentence
 
@@ -143,7 +144,7 @@ def nominate(
     scores: BySite,
     centralised: Prompt | None = None,
 ) -> Nominated:
-    """Return what is looked at on test; a site keeps the best on its own validation cases, its own of equals.
+    """Return what is looked at on test, and what each site keeps, its own of equals.
 
     Args:
         manual: the best template.
@@ -152,14 +153,14 @@ def nominate(
         scores: of the templates on validation.
         centralised: what a demo tuned on all cases at once.
     """
-    kept = {}
+    known: dict[str, dict[str, Score]] = {}
     for site, own in alone.items():
-        values = {"local_own": own.by_site[site]}
-        if site in federated.by_site:
-            values["federated"] = federated.by_site[site]
+        known[site] = {"local_own": own.scores[site]}
+        if site in federated.scores:
+            known[site]["federated"] = federated.scores[site]
         if site in scores:
-            values["manual"] = scores[site][manual.id].total / scores[site][manual.id].n
-        kept[site] = first_best(values)
+            known[site]["manual"] = scores[site][manual.id]
+    kept = kept_at_home(known)
     prompts = {site: record.prompt for site, record in alone.items()}
     return Nominated(manual, federated.prompt, prompts, kept, centralised)
 
