@@ -72,34 +72,35 @@ def donated_by(totals: NDArray[np.float64], squares: NDArray[np.float64], cases:
     half the time, and then a site's own cases would have no say. Its posterior is used instead (uniform prior on the
     standard deviation t; Gelman 2006, Bayesian Analysis 1:515-534), one t for all prompts that differ from the
     baseline, and ``between`` is the variance of a further site's true difference around the mean: t^2, and what so
-    few donors leave open of the mean. Of fewer than two donors nothing is known.
+    few donors leave open of the mean. Of a prompt with fewer than two donors nothing is known.
 
     Args:
         totals: [donors, prompts], sums over a donor's cases of a prompt's score minus the baseline's.
         squares: [donors, prompts], sums of the squares of those differences.
-        cases: [donors], how many cases each has, at least 1.
+        cases: [donors, prompts], over how many cases; 0 where a donor says nothing of a prompt.
 
     Raises:
-        ValueError: shapes do not fit, or a donor has no case.
+        ValueError: shapes do not fit, or a number of cases is below 0.
     """
     counts = np.asarray(cases, dtype=np.float64)
-    if totals.ndim != 2 or totals.shape != squares.shape or counts.shape != totals.shape[:1] or (counts < 1).any():
-        raise ValueError("sums are [donors, prompts], of at least one case each")
-    donors, prompts = totals.shape
-    if donors < 2:
-        return Donated.of([None] * prompts, [None] * prompts, [None] * prompts)
-    means = totals / counts[:, None]
-    spread = np.maximum(squares - totals * means, 0.0).sum(axis=0)
-    within = (spread + 0.5) / (counts.sum() - donors + 1)
-    precision = 1 / (DEVIATIONS[:, None, None] ** 2 + within / counts[:, None])  # [deviations, donors, prompts]
-    whole = precision.sum(axis=1)
+    if counts.ndim != 2 or not totals.shape == squares.shape == counts.shape or (counts < 0).any():
+        raise ValueError("sums and numbers of cases are [donors, prompts], and none of the latter is below 0")
+    told, sizes = counts > 0, np.maximum(counts, 1.0)
+    donors = told.sum(axis=0)
+    means = np.where(told, totals / sizes, 0.0)
+    spread = np.where(told, np.maximum(squares - totals * means, 0.0), 0.0).sum(axis=0)
+    within = (spread + 0.5) / (counts.sum(axis=0) - donors + 1)
+    precision = told / (DEVIATIONS[:, None, None] ** 2 + within / sizes)  # [deviations, donors, prompts]
+    known = donors > 1
+    whole = np.where(known, precision.sum(axis=1), 1.0)
     at = (precision * means).sum(axis=1) / whole
-    fit = np.log(precision).sum(axis=1) - np.log(whole) - (precision * (means - at[:, None]) ** 2).sum(axis=1)
-    differing = squares.sum(axis=0) > 0
+    logs = np.log(precision, out=np.zeros(precision.shape), where=told)
+    fit = logs.sum(axis=1) - np.log(whole) - (precision * (means - at[:, None]) ** 2).sum(axis=1)
+    differing = known & (np.where(told, squares, 0.0).sum(axis=0) > 0)
     chances = softmax(fit[:, differing].sum(axis=1) / 2)
     mean = chances @ at
-    between = chances @ (DEVIATIONS[:, None] ** 2 + 1 / whole + (at - mean) ** 2)
-    return Donated(mean, np.where(differing, between, 0.0), within)
+    between = np.where(differing, chances @ (DEVIATIONS[:, None] ** 2 + 1 / whole + (at - mean) ** 2), 0.0)
+    return Donated(np.where(known, mean, 0.0), np.where(known, between, np.inf), np.where(known, within, 0.0))
 
 
 def expected(differences: NDArray[np.float64], n: int, donated: Donated) -> NDArray[np.float64]:

@@ -43,7 +43,7 @@ def test_donors_that_agree_leave_a_site_no_say_and_a_baseline_is_zero() -> None:
 
 def test_donors_sums_become_a_mean_and_the_variance_of_a_case() -> None:
     # Two donors of 10 cases. Baseline: zeros. Second prompt: +4 and +4 of squares 4 and 4.
-    found = donated_by(np.array([[0.0, 4.0], [0.0, 4.0]]), np.array([[0.0, 4.0], [0.0, 4.0]]), np.array([10, 10]))
+    found = donated_by(np.array([[0.0, 4.0], [0.0, 4.0]]), np.array([[0.0, 4.0], [0.0, 4.0]]), np.full((2, 2), 10))
     # Both donors say 0.4. Squares about the mean: 4 - 1.6 = 2.4 each, so (4.8 + 0.5) / 19.
     assert found.mean.tolist() == pytest.approx([0.0, 0.4])
     assert found.within.tolist() == pytest.approx([0.5 / 19, 5.3 / 19])
@@ -56,7 +56,7 @@ def test_many_donors_tell_how_much_sites_differ() -> None:
     true = rng.normal(0.1, [[0.0, 0.2]], (400, 2))
     means = rng.normal(true, 0.02)
     # 100 cases of a variance of 0.04 each: squares are n (mean^2 + 0.04).
-    apart = [donated_by(100 * m, 100 * (m**2 + 0.04), np.full(400, 100)) for m in (means[:, :1], means[:, 1:])]
+    apart = [donated_by(100 * m, 100 * (m**2 + 0.04), np.full((400, 1), 100)) for m in (means[:, :1], means[:, 1:])]
     assert [float(one.mean[0]) for one in apart] == pytest.approx([0.1, 0.1], abs=0.03)
     assert math.sqrt(apart[0].between[0]) < 0.02 and math.sqrt(apart[1].between[0]) == pytest.approx(0.2, abs=0.02)
 
@@ -64,19 +64,32 @@ def test_many_donors_tell_how_much_sites_differ() -> None:
 def test_three_donors_that_agree_by_chance_leave_a_site_a_say() -> None:
     # At its own 48 cases a prompt is 20 points better; three donors of 48 cases saw none. Half of it or more is kept,
     # where a single estimate of how much sites differ would be zero, and keep nothing.
-    found = donated_by(np.zeros((3, 1)), np.full((3, 1), 10.0), np.full(3, 48))
+    found = donated_by(np.zeros((3, 1)), np.full((3, 1), 10.0), np.full((3, 1), 48))
     assert expected(np.array([0.2]), 48, found)[0] > 0.1
 
 
-def test_one_donor_says_nothing_and_one_without_cases_is_refused() -> None:
+def test_one_donor_says_nothing_nor_one_without_cases() -> None:
     totals, squares = np.array([[80.0], [-80.0]]), np.array([[100.0], [100.0]])
-    assert np.isinf(donated_by(totals[:1], squares[:1], np.array([100])).between).all()
-    with pytest.raises(ValueError, match="at least one case"):
-        donated_by(totals, squares, np.array([0, 100]))
+    assert np.isinf(donated_by(totals[:1], squares[:1], np.full((1, 1), 100)).between).all()
+    # A donor without cases of a prompt is no donor of it, whatever stands in its sums.
+    assert np.isinf(donated_by(totals, squares, np.array([[0], [100]])).between).all()
+    for cases in (np.full((2, 1), -1), np.array([100, 100])):
+        with pytest.raises(ValueError, match="numbers of cases"):
+            donated_by(totals, squares, cases)
+
+
+def test_what_a_donor_says_nothing_of_counts_among_those_that_do() -> None:
+    totals, squares, cases = np.full((3, 2), 4.0), np.full((3, 2), 5.0), np.full((3, 2), 20)
+    cases[2, 1] = 0
+    found = donated_by(totals, squares, cases)
+    assert found.mean.tolist() == pytest.approx([0.2, 0.2])
+    # 5 - 4 x 0.2 = 4.2 for each donor: (3 x 4.2 + 0.5) / (60 - 3 + 1) and (2 x 4.2 + 0.5) / (40 - 2 + 1).
+    assert found.within.tolist() == pytest.approx([13.1 / 58, 8.9 / 39])
+    assert found.between[1] > found.between[0]  # two donors leave more open
 
 
 def test_where_donors_differ_in_nothing_all_prompts_are_alike() -> None:
-    found = donated_by(np.zeros((3, 2)), np.zeros((3, 2)), np.full(3, 20))
+    found = donated_by(np.zeros((3, 2)), np.zeros((3, 2)), np.full((3, 2), 20))
     assert found.mean.tolist() == [0.0, 0.0] and found.between.tolist() == [0.0, 0.0]
     assert choose(np.array([0.0, 0.0]), 5, found) == 0
 
@@ -84,10 +97,10 @@ def test_where_donors_differ_in_nothing_all_prompts_are_alike() -> None:
 @given(st.integers(0, 999))
 def test_the_order_of_donors_and_prompts_does_not_matter(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    totals, cases = rng.normal(0, 5, (4, 3)), rng.integers(10, 60, 4)
-    squares = totals**2 / cases[:, None] + rng.uniform(1, 9, (4, 3))
+    totals, cases = rng.normal(0, 5, (4, 3)), rng.integers(0, 60, (4, 3))
+    squares = totals**2 / np.maximum(cases, 1) + rng.uniform(1, 9, (4, 3))
     found, order = donated_by(totals, squares, cases), rng.permutation(3)
-    again = donated_by(totals[::-1][:, order], squares[::-1][:, order], cases[::-1])
+    again = donated_by(totals[::-1][:, order], squares[::-1][:, order], cases[::-1][:, order])
     for name in ("mean", "between", "within"):
         assert np.allclose(getattr(again, name), getattr(found, name)[order])
 

@@ -12,19 +12,20 @@ from typing import Any
 from fedprompt.adapting.given_weights import given_weights
 from fedprompt.adapting.settings import DEFAULT_SETTINGS
 from fedprompt.bank.rows import RunRow, StudyRow
-from fedprompt.evaluation.statistics.meta_analysis import random_effects
 from fedprompt.exports.card import public_model_name
 from fedprompt.prompts.adapted import MOST_MEMBERS
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Score
 from fedprompt.workspace.as_json import from_json
 from fedprompt.workspace.exchange.pack_schema import LEAST_IN_A_GROUP, Member, MemberKind, Pack
+from fedprompt.workspace.results.donated_scores import differences, donated_scores
 from fedprompt.workspace.results.worth import CurvePoint, WorthResult
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["MadePack", "make_pack"]
 
 BySite = dict[str, Score]
+FIRST = "first"  # the template that all are compared with
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,7 @@ def make_pack(ws: Workspace, run: RunRow, study: StudyRow, left: Collection[str]
     shared = [_Shared(one.id, "template", donors, scores.get(one.id, {})) for one in shown] + distinct
     weights = given_weights([means[one.id] for one in shown], len(distinct))
     apart = study.study.privacy.scores == "sites"
-    members = [
-        _member(one, base, donors, float(weight), alone=apart) for one, weight in zip(shared, weights, strict=True)
-    ]
+    members = _members(shared, base, donors, weights.tolist(), alone=apart)
     measured = result.get("worth")
     worth = None if measured is None else from_json(WorthResult, measured)
     pack = Pack(
@@ -171,34 +170,31 @@ def _mean(scores: BySite, donors: Sequence[str]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-def _member(one: _Shared, base: BySite, donors: Sequence[str], weight: float, *, alone: bool) -> Member:
-    """Return what a pack says of a prompt; of a single site's score nothing, unless ``alone`` allows it."""
-    sites = [site for site in donors if site in base and site in one.scores]
-    told = Member(prompt=one.prompt, kind=one.kind, weight=weight, sites=len(one.sites))
-    if len(sites) < (1 if alone else 2):
-        return told
-    pairs = [(one.scores[site], base[site]) for site in sites]
-    differences = [first.total / first.n - second.total / second.n for first, second in pairs]
-    # Not paired by case: the hub has each prompt's score, so this is the most that a paired difference varies.
-    spreads = [_variance(first) + _variance(second) for first, second in pairs]
-    if all(score.prompt == other.prompt for score, other in pairs):
-        spreads = [0.0] * len(pairs)
-    within = sum(spreads) / len(spreads)
-    sizes = [min(first.n, second.n) for first, second in pairs]
-    pooled = None
-    if within:
-        pooled = random_effects(differences, [spread / size for spread, size in zip(spreads, sizes, strict=True)])
-    mean = sum(differences) / len(differences) if pooled is None else pooled.value
-    between = 0.0 if not within else None if pooled is None else pooled.tau2
-    if len(sites) < LEAST_IN_A_GROUP and not alone:
-        between = None  # with the mean it would say what the other of two sites scored
-    return told.model_copy(update={"mean": mean, "between": between, "within": within})
-
-
-def _variance(score: Score) -> float:
-    """Return how right answers vary from case to case; with half a right and half a wrong one added, never zero."""
-    part = (min(max(score.total, 0.0), float(score.n)) + 0.5) / (score.n + 1)
-    return part * (1 - part)
+def _members(
+    shared: Sequence[_Shared], base: BySite, donors: Sequence[str], weights: Sequence[float], *, alone: bool
+) -> list[Member]:
+    """Return what a pack says of its prompts; of a single site's score nothing, unless ``alone`` allows it."""
+    sites = [site for site in donors if site in base]
+    names = [str(place) for place in range(len(shared))]
+    scores = [
+        {FIRST: base[site], **{n: one.scores[site] for n, one in zip(names, shared, strict=True) if site in one.scores}}
+        for site in sites
+    ]
+    known = donated_scores(scores, names, FIRST)
+    found = []
+    for place, (one, weight) in enumerate(zip(shared, weights, strict=True)):
+        told = Member(prompt=one.prompt, kind=one.kind, weight=weight, sites=len(one.sites))
+        scored = [of for of in scores if names[place] in of]
+        if len(scored) > 1:
+            # With the mean, the variance over two sites would say to the one what the other scored.
+            between = float(known.between[place]) if alone or len(scored) >= LEAST_IN_A_GROUP else None
+            told = told.model_copy(
+                update={"mean": float(known.mean[place]), "between": between, "within": float(known.within[place])}
+            )
+        elif scored and alone:
+            told = told.model_copy(update={"mean": float(differences(scored[0], [names[place]], FIRST)[0])})
+        found.append(told)
+    return found
 
 
 def _shares(labels: Sequence[str], described: Sequence[Mapping[str, Any]]) -> tuple[float, ...] | None:

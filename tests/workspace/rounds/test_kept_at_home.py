@@ -5,13 +5,11 @@ import pytest
 from fedprompt.study.score import Score
 from fedprompt.workspace.rounds.kept_at_home import LEAST, kept_at_home
 
-PROMPT = "p1:" + "0" * 32
 
-
-def score(right: int, n: int, groups: int | None = None) -> Score:
+def score(right: int, n: int, groups: int | None = None, prompt: str = "0") -> Score:
     of = n if groups is None else groups
     return Score(
-        prompt=PROMPT,
+        prompt="p1:" + prompt * 32,
         split="validation",
         metric="accuracy",
         n=n,
@@ -23,7 +21,11 @@ def score(right: int, n: int, groups: int | None = None) -> Score:
 
 
 def site(own: int, federated: int, manual: int, n: int = 100) -> dict[str, Score]:
-    return {"local_own": score(own, n), "federated": score(federated, n), "manual": score(manual, n)}
+    return {
+        "local_own": score(own, n),
+        "federated": score(federated, n, None, "1"),
+        "manual": score(manual, n, None, "2"),
+    }
 
 
 OTHERS = {f"site-{place}": site(50 + place, 75 + place, 51) for place in range(LEAST)}
@@ -65,7 +67,6 @@ def test_a_site_that_lacks_a_score_chooses_among_the_rest_and_lends_no_strength(
 
 def test_cases_in_groups_count_as_their_groups() -> None:
     """A thousand cases in ten groups say no more than ten cases do."""
-    home = {
-        "local_own": score(600, 1000, 10), "federated": score(500, 1000, 10), "manual": score(300, 1000, 10),
-    }  # fmt: skip
+    rights = {"local_own": 600, "federated": 500, "manual": 300}
+    home = {name: score(right, 1000, 10, str(place)) for place, (name, right) in enumerate(rights.items())}
     assert kept_at_home({**OTHERS, "home": home})["home"] == "federated"
