@@ -1,5 +1,6 @@
 """A damaged queue ends no worker: it is put aside and begun anew, and the bank says what waits."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,19 @@ from tests.coded import coded
 from tests.damages import DAMAGES, full_disk
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    home = Home(tmp_path)
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = Home(tmp_path_factory.mktemp("many"))
     with JobQueue(home, "long") as queue:
         for number in range(200):
             queue.put(f"j{number}")
+    return home.queue
+
+
+@pytest.fixture
+def home(tmp_path: Path, many: Path) -> Home:
+    home = Home(tmp_path)
+    shutil.copy(many, home.queue)
     return home
 
 

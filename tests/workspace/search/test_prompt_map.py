@@ -14,8 +14,9 @@ from fedprompt.workspace.answers.nearest_words import run_nearest_words
 from fedprompt.workspace.search.map_points import BEST, MOST_POINTS, Box, MapView, map_view
 from fedprompt.workspace.search.prompt_map import LEAST, TEXTS, load_map, make_map, map_sizes
 from fedprompt.workspace.shelf.events import retire
-from fedprompt.workspace.workspace import Workspace, open_workspace
+from fedprompt.workspace.workspace import Workspace
 from tests.coded import coded
+from tests.new_bank import new_workspace
 
 MODEL, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 # Of length 1, on a circle in a plane: two directions show everything.
@@ -28,7 +29,7 @@ def _soft(vector: np.ndarray, model: str = MODEL) -> Prompt:
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Iterator[Workspace]:
-    with open_workspace(tmp_path / "home") as opened:
+    with new_workspace(tmp_path / "home") as opened:
         opened.bank.record_prompts([(_soft(row), {}) for row in CIRCLE], study=None, origin="import")
         yield opened
 
