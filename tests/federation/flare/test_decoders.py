@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("nvflare")
 pytestmark = pytest.mark.whole  # seconds of imports
 
 
 @pytest.fixture(scope="module")
 def fobs() -> Any:
     """NVFLARE's decoders as they are in a job of ours."""
+    pytest.importorskip("nvflare")
     from nvflare.apis.utils.decomposers import flare_decomposers
     from nvflare.app_common.decomposers import common_decomposers
 
