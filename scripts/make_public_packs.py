@@ -22,16 +22,16 @@ from benchmarks.joins.asking import Asker
 from benchmarks.joins.drawing import Drawn, Plan, draw
 from benchmarks.joins.figures import gain, needed, shelves, ways
 from benchmarks.joins.making import Recipe, make
-from benchmarks.joins.pack import members_of
+from benchmarks.joins.pack import FEDERATED, members_of
 from benchmarks.joins.parts import PARTS
 from benchmarks.joins.shelf import Shelf
 from benchmarks.joins.sources import read_texts
 from benchmarks.joins.tasks import study_of
-from fedprompt.adapting.given_weights import given_weights
 from fedprompt.adapting.settings import DEFAULT_SETTINGS
 from fedprompt.exports.protocol import ExportContext, Exported
+from fedprompt.models.hf.digest import model_digest
 from fedprompt.models.protocols import RunSettings
-from fedprompt.models.registry import DEFAULT_MODEL, load
+from fedprompt.models.registry import DEFAULT_MODEL, find_model_folder, load
 from fedprompt.models.sentence_encoder import load_encoder
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
@@ -69,8 +69,18 @@ TASKS = (
     Task(
         "sentiment",
         "public-sentiment",
-        Plan("sentiment", donors=4, tune=64, newcomers=1, home=32, test=120),
-        Recipe(own=(8, 16), rounds=2, sizes=(4, 8, 16, 32), folded=(), finished=(), twice=(), pooled=0, batch=8),
+        Plan("sentiment", donors=4, tune=48, newcomers=1, home=16, test=80),
+        Recipe(
+            own=(8, 16),
+            rounds=1,
+            sizes=(16,),
+            folded=(),
+            finished=(),
+            twice=(),
+            pooled=0,
+            shown=(),
+            batch=8,
+        ),
         "rated sentences (Hutto and Gilbert 2014, ICWSM), of the package vaderSentiment 2.5 (MIT)",
     ),
 )
@@ -87,7 +97,10 @@ def study_named(task: Task) -> Study:
 def members(task: Task, study: Study, shelf: Shelf, digest: str) -> list[tuple[MemberKind, Prompt]]:
     """Return (kind, prompt), soft prompts first: the one tuned together, then the donors' own."""
     own, rounds = members_of(shelf)
-    text, words = study.soft_template(), {label: f" {label}" for label in study.answer.labels}
+    text, words = (
+        study.soft_template(),
+        {label: f" {label}" for label in study.answer.labels},
+    )
     found: list[tuple[MemberKind, Prompt]] = []
     for name in (rounds[-1], *own):
         kind: MemberKind = "federated" if name == rounds[-1] else "donor"
@@ -98,14 +111,9 @@ def members(task: Task, study: Study, shelf: Shelf, digest: str) -> list[tuple[M
     return [*found, *(("template", Prompt(one)) for one in study.candidates())]
 
 
-def weights(shelf: Shelf, soft: int, templates: int) -> list[float]:
-    """Return the members' weights, as a federation that measures what joining is worth gives them."""
-    means = []
-    for number in range(templates):
-        right = shelf.read(f"n0-home-t{number}").argmax(axis=1) == shelf.read("n0-home-true")
-        means.append(float(right.mean()))
-    found = given_weights(means, soft).tolist()
-    return [*found[templates:], *found[:templates]]
+def weights(donors: int, templates: int) -> list[float]:
+    """Return the members' weights, as the benchmark measured them; templates are there for what a site does alone."""
+    return [FEDERATED, *[(1 - FEDERATED) / donors] * donors, *[0.0] * templates]
 
 
 def curve(folder: Path, sizes: tuple[int, ...]) -> tuple[CurvePoint, ...]:
@@ -137,7 +145,12 @@ def curve(folder: Path, sizes: tuple[int, ...]) -> tuple[CurvePoint, ...]:
 def drawn_of(task: Task, folder: Path, home: Path) -> Drawn:
     """Return the federation's sites and their texts."""
     study = study_of(task.plan.task)
-    return draw(task.plan, read_texts(task.plan.task, folder / "wheels", home), study.answer.labels, SEED)
+    return draw(
+        task.plan,
+        read_texts(task.plan.task, folder / "wheels", home),
+        study.answer.labels,
+        SEED,
+    )
 
 
 def fill(task: Task, folder: Path, home: Path) -> None:
@@ -145,17 +158,27 @@ def fill(task: Task, folder: Path, home: Path) -> None:
     model = load(DEFAULT_MODEL, home, RunSettings("float32", 1, "cpu", cache_bytes=CACHE))
     shelf = Shelf(folder / task.part / str(SEED))
     asker = Asker(model, study_of(task.plan.task))
-    make(asker, load_encoder(home), drawn_of(task, folder, home), task.recipe, shelf, SEED)
+    make(
+        asker,
+        load_encoder(home),
+        drawn_of(task, folder, home),
+        task.recipe,
+        shelf,
+        SEED,
+    )
 
 
 def write(task: Task, folder: Path, home: Path, out: Path) -> Path:
     """Write a pack and the digests of its texts."""
     shelf, study = Shelf(folder / task.part / str(SEED)), study_named(task)
-    digest = load(DEFAULT_MODEL, home).info.digest
+    digest = model_digest(find_model_folder(DEFAULT_MODEL, home))
+    held = drawn_of(task, folder, home)
+    labels = study.answer.labels
+    if shelf.read("true-d0").tolist() != [labels.index(case.answer) for case in held.donors[0].known]:
+        raise SystemExit(f"{shelf.folder}: was made of other texts than are drawn now; make it anew")
     found = members(task, study, shelf, digest)
-    soft = sum(prompt.soft is not None for _, prompt in found)
-    weighed = weights(shelf, soft, len(found) - soft)
-    donors = soft - 1
+    donors = len(held.donors)
+    weighed = weights(donors, len(found) - donors - 1)
     pack = Pack(
         study=study.study,
         digest=study.digest(digest),
@@ -164,10 +187,16 @@ def write(task: Task, folder: Path, home: Path, out: Path) -> Path:
         fields=study.fields,
         labels=study.answer.labels,
         members=tuple(
-            Member(prompt=prompt.id, kind=kind, weight=weight, sites=donors if kind == "federated" else int(soft > 0))
+            Member(
+                prompt=prompt.id,
+                kind=kind,
+                weight=weight,
+                sites={"federated": donors, "donor": 1}.get(kind, 0),
+            )
             for (kind, prompt), weight in zip(found, weighed, strict=True)
         ),
         settings=DEFAULT_SETTINGS,
+        shares=(1 / len(labels),) * len(labels),  # donors tune with their class shares taken out
         curve=curve(folder / task.part, task.recipe.sizes),
         donors=donors,
         source=task.source,
@@ -176,7 +205,6 @@ def write(task: Task, folder: Path, home: Path, out: Path) -> Path:
     path = out / f"{task.name}.zip"
     path.unlink(missing_ok=True)
     write_pack(path, pack, items, ExportContext(None, DEFAULT_MODEL, digest))
-    held = drawn_of(task, folder, home)
     cases = [case for site in (*held.donors, *held.newcomers) for case in (*site.known, *site.test)]
     path.with_suffix(".texts").write_bytes(pack_bytes(cases))
     return path
@@ -187,10 +215,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="which packs; all by default")
     parser.add_argument("--home", type=Path)
-    parser.add_argument("--folder", type=Path, help="the benchmark's tables; joins/ in the home if not given")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="the benchmark's tables; joins/ in the home if not given",
+    )
     parser.add_argument("--out", type=Path, default=PUBLIC)
     parser.add_argument("--tables-only", action="store_true")
-    parser.add_argument("--packs-only", action="store_true", help="make no table; what is needed has to be there")
+    parser.add_argument(
+        "--packs-only",
+        action="store_true",
+        help="make no table; what is needed has to be there",
+    )
     given = parser.parse_args()
     home = find_home(given.home).path
     folder = given.folder or home / "joins"

@@ -30,7 +30,7 @@ from fedprompt.workspace.answers.adapted_answers import member_tables
 from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import contents_digest
-from fedprompt.workspace.exchange.pack import Pack
+from fedprompt.workspace.exchange.pack import Pack, read_pack
 from fedprompt.workspace.local.home_cases import HomeCases, home_cases
 from fedprompt.workspace.local.out_of_fold import Judged, folds_of, judged
 from fedprompt.workspace.local.ready_pack import ReadyPack, ready_pack
@@ -42,7 +42,7 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["AdaptMember", "AdaptResult", "Difference", "adapt", "keep_adapted"]
 
 AT_ONCE = 8  # cases whose answers are kept together: as much as a stop can lose
-TEXTS_PULL = 10.0  # how many texts the donors' class shares count as
+TEXTS_PULL = 64.0  # how many texts the donors' class shares count as
 TIMED = 2  # cases that tell how long the others will take
 
 
@@ -138,10 +138,10 @@ def adapt(
         FedPromptError: the pack, a file, the model or the name cannot be used; says what to do.
     """
     began = time.monotonic()
-    report(Progress("adapt", "reading the pack and loading its model"))
+    report(Progress("adapt", "reading the pack"))
     shown = "@".join(split_tag(f"study@{name}")[1:])  # refused before anything is computed
-    ready = ready_pack(ws, pack, study)
-    known = ready.file.pack
+    file = read_pack(ws, pack, study)
+    known = file.pack
     home = home_cases(
         data,
         unlabelled,
@@ -149,13 +149,21 @@ def adapt(
         labels=known.labels,
         columns=columns,
         words=words,
-        known=ready.file.texts,
+        known=file.texts,
     )
+    report(Progress("adapt", f"loading {file.model_name}"))
+    stop.check()
+    ready = ready_pack(ws, file)  # after the files, so that what is wrong with them is told at once
     folder = _folder(ws, data)
     asking = _Asking(ready, folder, report, stop)
     tables, texts = asking.ask(home)
     notes = list(home.notes)
     settings = known.settings.for_n(0 if home.alike else len(home.cases))
+    if settings.own or settings.method in ("alone", "finished"):
+        notes.append(
+            "at the pack's donors a prompt tuned on one's own cases paid with so many of them; none is tuned here: try "
+            "'fedprompt tune' as well"
+        )
     towards = np.array([one.weight for one in known.members])
     bias0 = _bias_without_labels(known, texts, towards, learnt=bool(home.cases) and not home.alike)
     fitted, seen = _fitted(settings, tables, home, ready, towards, bias0, folder, notes)

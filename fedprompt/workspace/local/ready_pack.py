@@ -4,13 +4,12 @@ Invariant: what is returned fits together: every soft prompt of it was tuned for
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import load, settings_for
 from fedprompt.study.schema import Answer
 from fedprompt.workspace.answers.adapted_answers import adapted_answer
-from fedprompt.workspace.exchange.pack import PackFile, read_pack
+from fedprompt.workspace.exchange.pack import PackFile
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["ReadyPack", "ready_pack"]
@@ -26,22 +25,16 @@ class ReadyPack:
     study: str | None
 
 
-def ready_pack(ws: Workspace, reference: str | Path, study: Path | None = None) -> ReadyPack:
-    """Return a pack whose model is loaded.
-
-    Args:
-        ws: the workspace.
-        reference: ``public:NAME``, the name of a pack that was pulled, or the path of a folder or zip.
-        study: the study that it has to belong to; it is recorded in the bank.
+def ready_pack(ws: Workspace, found: PackFile) -> ReadyPack:
+    """Return a pack whose model is loaded; its study is recorded, where the home knows it.
 
     Raises:
-        FedPromptError: the pack is damaged, hostile or superseded, or is of another study or model; says which.
+        ModelError, AssetError: the model cannot be loaded, or is another one than the pack was made for.
     """
-    found = read_pack(ws, reference, study)
     model = load(found.model_name, ws.home.path, settings_for(ws.home.path))
     found.check_model(model.info)
     digest = None if found.study is None else found.study.digest(model.info.digest)
-    if found.study is not None and digest is not None and study is not None:
+    if found.study is not None and digest is not None:
         ws.bank.record_study(found.study, digest, model.info.digest)
     if found.study is not None:
         answer = found.study.answer.model_copy(update={"labels": found.pack.labels})
