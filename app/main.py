@@ -20,6 +20,12 @@ PAGES = {
         ),
     ),
     "Try": (
+        (
+            "shared",
+            "Use shared prompts",
+            "join_inner",
+            "What other sites tuned, put to work on your texts with twenty labelled cases, or with none.",
+        ),
         ("playground", "Playground", "experiment", "Write a prompt and run it on the model of this machine."),
         (
             "compare",
@@ -58,8 +64,8 @@ PAGES = {
     "Trust": (("trust", "Trust", "verified_user", "What left the sites of this machine, checked, in sentences."),),
 }
 
-# What a machine's role leaves out: a hub takes no evaluation set, so it has nothing to look at or to tune on.
-WITHOUT = {"hub": ("data", "tune"), "site": (), "alone": ()}
+# What a machine's role leaves out: a hub takes no cases, so it has none to look at, to tune on or to adapt to.
+WITHOUT = {"hub": ("data", "tune", "shared"), "site": (), "alone": ()}
 
 # Of an icon by name a browser would ask a server of Google's for the picture.
 MARK = str(Path(__file__).with_name("mark.svg"))
@@ -87,6 +93,7 @@ chosen = st.navigation(
         for group, pages in PAGES.items()
     },
     position="hidden" if person is None else "sidebar",
+    expanded=True,
 )
 if person is not None:
     draw_sidebar(find_home().path, role(), person)

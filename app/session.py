@@ -59,6 +59,7 @@ __all__ = [
     "map_view",
     "means_of",
     "newest_prompts",
+    "offer_assets",
     "overview_view",
     "packs_view",
     "prompt_titles",
@@ -267,9 +268,14 @@ def explain(error: Exception) -> None:
     st.error(plain(sentence(str(error))), icon=":material/error:")
     key = f"error_{crc32(str(error).encode()):08x}"
     if isinstance(error, AssetError) or error.code.startswith("asset"):  # of a job's error the code alone is known
-        st.button("Fetch the model and the texts", key=key, icon=":material/download:", on_click=fetch_assets)
+        offer_assets(key)
     elif isinstance(error, BankError | JobError):
         st.button("Try again", key=key, icon=":material/refresh:")
+
+
+def offer_assets(key: str) -> None:
+    """Draw the button that fetches what is missing of the model and the texts."""
+    st.button("Fetch the model and the texts", key=key, icon=":material/download:", on_click=fetch_assets)
 
 
 @guarded

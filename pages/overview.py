@@ -15,6 +15,7 @@ from app.panels.front.beginning import draw_empty, draw_empty_hub, draw_empty_si
 from app.panels.front.gains import draw_gains
 from app.panels.front.numbers import draw_numbers
 from app.panels.front.recent import draw_recent, draw_working
+from app.panels.front.roles import draw_roles
 from app.panels.front.study_best import draw_study_bests
 from app.panels.runs.job import LONG, active_jobs, draw_jobs, newest
 from app.panels.scores.best import draw_best
@@ -83,6 +84,7 @@ def draw() -> None:
     """Draw the page."""
     st.title("Prompts found together")
     st.markdown(ABOUT, width=860)
+    draw_roles()
     view = overview_view()
     working = working_now(workspace(), view.jobs)
     st.session_state["overview_state"] = state_of(view, working)

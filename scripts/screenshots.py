@@ -39,6 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "docs" / "screenshots"
 PAGES = (
     "overview",
+    "shared",
     "playground",
     "compare",
     "models",
@@ -66,6 +67,7 @@ MORE = {
     "federation": (("federation-hub", "a hub"),),
     "trust": (("trust-site", "a site"),),
 }
+TITLES = {"shared": "Use shared prompts"}  # of pages whose file is called otherwise
 ADDRESSED = ("compare", "bank", "trust")  # pages whose address names the prompts that they show
 PORT = 8599
 SECONDS = 600_000  # for the slowest thing that is waited for, in milliseconds
@@ -210,11 +212,14 @@ def _take(camera: Camera, pages: Sequence[str]) -> None:
     asked = _prompts(camera.home)
     with camera.app():
         # A ranking makes its study the one that pages speak of, so it comes after those that show the demo's.
-        _look(camera, [name for name in pages if name != "new_study"], asked)
+        _look(camera, [name for name in pages if name not in ("new_study", "shared")], asked)
         _take_more(camera, pages, asked)
         if "new_study" in pages:
             _rank(camera)
             _look(camera, ["new_study"], asked)
+        if "shared" in pages:
+            _adapt(camera)
+            _look(camera, ["shared"], asked)
         if "tune" in pages or "overview" in pages:
             _tune(camera, pages)
     for role, shown in (("hub", ("overview", "federation")), ("site", ("overview", "trust"))):
@@ -241,6 +246,17 @@ def _rank(camera: Camera) -> None:
     camera.open(page, "new_study", 1440)
     page.locator(".st-key-new_study_rank button:enabled").first.click()
     page.get_by_role("heading", name="First ranking").wait_for(timeout=SECONDS)
+    settle(page)
+
+
+def _adapt(camera: Camera) -> None:
+    """Put the public prompts on sentiment to work on the file, so that Use shared prompts has something to show."""
+    page = camera.page()
+    camera.open(page, "shared", 1440)
+    card = page.locator("[class*=st-key-shared_card]").filter(has_text="sentiment").first
+    card.get_by_role("button", name=re.compile("Choose|Chosen")).click()
+    page.locator(".st-key-shared_start button:enabled").first.click()
+    page.get_by_role("heading", name="What they are worth here").wait_for(timeout=SECONDS)
     settle(page)
 
 
@@ -312,7 +328,7 @@ def _index(out: Path) -> None:
         "",
     ]
     for name in PAGES:
-        title = name.replace("_", " ").capitalize()
+        title = TITLES.get(name) or name.replace("_", " ").capitalize()
         shown = [(f"{name}-{theme}-{width}", f"{theme}, {width} pixels") for theme, width in LOOKS]
         shown += [*MORE.get(name, ()), (f"{name}-empty", "empty")]
         lines += [f"## {title}", ""]

@@ -1,40 +1,36 @@
 """The picture of what shared prompts are worth by how many labelled cases a site has."""
 
 import json
-from dataclasses import dataclass
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.panels.scores.curve import nearest, said_curve, said_needed
+from fedprompt.workspace.results.worth import CurvePoint
 
 
-@dataclass(frozen=True)
-class Measured:
-    n: int
-    alone: float
-    shared: float
-    low: float | None = None
-    high: float | None = None
-    needed: float | None = None
-    sites: int = 8
-    worst: float = 0.0
-
-    @property
-    def gain(self) -> float:
-        return self.shared - self.alone
+def measured(
+    n: int,
+    alone: float,
+    shared: float,
+    low: float | None = None,
+    high: float | None = None,
+    needed: float | None = None,
+) -> CurvePoint:
+    gain = round(shared - alone, 6)
+    return CurvePoint(n=n, sites=8, alone=alone, shared=shared, gain=gain, low=low, high=high, needed=needed)
 
 
 CURVE = (
-    Measured(0, 0.40, 0.65, 0.2, 0.3, 14),
-    Measured(4, 0.50, 0.68),
-    Measured(16, 0.63, 0.75, 0.08, 0.16, 90),
-    Measured(64, 0.73, 0.76, -0.01, 0.07),
+    measured(0, 0.40, 0.65, 0.2, 0.3, 14),
+    measured(4, 0.50, 0.68),
+    measured(16, 0.63, 0.75, 0.08, 0.16, 90),
+    measured(64, 0.73, 0.76, -0.01, 0.07),
 )
 
 
 @pytest.mark.parametrize(
-    ("n", "measured"),
+    ("n", "point"),
     [
         (0, 0),
         (1, 4),  # no case is like no other number
@@ -44,9 +40,9 @@ CURVE = (
         (5_000, 64),
     ],
 )
-def test_a_number_of_cases_is_told_by_the_nearest_that_was_measured(n: int, measured: int) -> None:
+def test_a_number_of_cases_is_told_by_the_nearest_that_was_measured(n: int, point: int) -> None:
     found = nearest(CURVE, n)
-    assert found is not None and found.n == measured
+    assert found is not None and found.n == point
 
 
 def test_without_a_measured_number_nothing_is_told() -> None:
@@ -80,6 +76,7 @@ def test_the_picture_is_told_in_words_and_its_numbers_stand_in_a_table() -> None
     table = at.table[0].value
     assert list(table["Labelled cases"]) == ["0", "4", "16", "64"]
     assert list(table["Gain, points"])[1:3] == ["+18.0", "+12.0 (+8.0 to +16.0)"]
+    assert set(table["Least gain of a site"]) == {"not told"}
     assert list(table["As much alone takes"]) == ["14 cases", "not known", "90 cases", "not known"]
 
 

@@ -90,6 +90,7 @@ LOOKS = {
     "is_alive",
     "is_fresh",
     "is_loopback",
+    "is_missing",
     "kept_studies",
     "labelled",
     "ledger_files",
@@ -155,9 +156,11 @@ BY_KIND = {"cancel", "forget", "submit"}
 BY_PERSON = {"approve_tag", "decline_tag", "drop_tag", "give_tag"}
 # Everything else of the bank that a page asks is refused: what writes to it goes through an action.
 OF_THE_BANK = {
+    "adapted_row",
     "best_sites",
     "count_prompts",
     "events",
+    "is_adapted",
     "is_retired",
     "job",
     "jobs",

@@ -142,7 +142,7 @@ def test_a_sites_overview_shows_how_the_site_stands_and_offers_no_demo(open_page
     shown = texts(at)
     assert "**ant** in meadow :gray-badge[does not run]" in shown and "Accepted **small** on " in shown
     assert "T" not in shown.split("Accepted **small** on ")[1].split(" UTC")[0]  # a date as people write it
-    assert keys(at) == {"overview_data"}
+    assert keys(at) == {"overview_shared", "overview_data"}
 
 
 def test_a_sites_federation_page_shows_how_it_stands(open_page: Open, ws: Workspace, site: Path) -> None:

@@ -37,7 +37,7 @@ def draw_export(chosen: tuple[str, ...]) -> None:
     def choose(name: str) -> None:
         st.session_state["bank_format"] = (name, chosen)
 
-    names = {view.prompt: title(ws.bank.prompt_row(view.prompt)) for view in views if view.prompt is not None}
+    names = {view.prompt: _called(view.prompt) for view in views if view.prompt is not None}
     draw_formats(views, names, format, choose)
     if format is None:
         st.caption("Choose a format to see its files and how to use them. Nothing is written yet.")
@@ -51,11 +51,20 @@ def draw_export(chosen: tuple[str, ...]) -> None:
 
 
 def _file_name(chosen: tuple[str, ...], format: str) -> str:
-    named = workspace().bank.prompt_row(chosen[0]).name
+    named = _called(chosen[0], short=True)
     slug = file_name(re.sub(r"[\W_]+", "-", named.lower())[:40], other="prompt")
     many = f"-and-{len(chosen) - 1}-more" if len(chosen) > 1 else ""
     ending = ONE_FILE.get(format) or (A_FILE_A_PROMPT.get(format) if not many else None) or ".zip"
     return f"{slug}{many}-{chosen[0][3:9]}-{format}{ending}"
+
+
+def _called(prompt: str, *, short: bool = False) -> str:
+    """Return what a prompt, or an adapted one, is called; ``short``: by its own name alone."""
+    bank = workspace().bank
+    if bank.is_adapted(prompt):
+        return bank.adapted_row(prompt).name
+    row = bank.prompt_row(prompt)
+    return row.name if short else title(row)
 
 
 def _look(chosen: tuple[str, ...], format: str, name: str) -> Mapping[str, Any]:

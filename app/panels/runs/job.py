@@ -12,6 +12,7 @@ from fedprompt.bank.rows import JobRow
 __all__ = ["LONG", "active_jobs", "controlled", "draw_jobs", "draw_running", "newest"]
 
 LONG = {
+    "adapt": "Putting shared prompts to work",
     "assets": "Fetching the model and the texts",
     "demo": "The demo federation",
     "federate": "A federation",

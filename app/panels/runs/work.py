@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.display.plain import plain, sentence
 from app.panels.runs.job import LONG, draw_running
-from app.session import guarded, workspace
+from app.session import guarded, offer_assets, workspace
 from app.visitor import cancel, forget, submit, why_not_job
 from fedprompt.bank.rows import JobRow
 from fedprompt.workspace.jobs.jobs import newest_job
@@ -81,6 +81,8 @@ def draw_work(
     if job.state == "failed":
         reason = sentence(job.error or "the logs folder under the home says why")
         st.error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
+        if (job.code or "").startswith("asset"):
+            offer_assets(f"{page}_assets")
     else:
         message = plain(str((job.progress or {}).get("message") or "it had not begun"))
         st.info(

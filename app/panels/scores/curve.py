@@ -5,7 +5,6 @@ above the line of "alone" a gain can be told from chance.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import altair as alt
 import pandas as pd
@@ -13,6 +12,7 @@ import streamlit as st
 
 from app.display.palette import PER_CENT, finished, palette
 from app.display.plain import percent, points
+from fedprompt.workspace.results.worth import CurvePoint
 
 __all__ = ["ALONE", "SHARED", "cases", "draw_curve", "nearest", "said_curve", "said_needed"]
 
@@ -21,40 +21,13 @@ KNEE = 4.0  # cases; up to about here the axis is even, beyond it is logarithmic
 LEAST_SPAN = 0.1
 
 
-class _Point(Protocol):
-    """What donors measured with ``n`` labelled cases: mean shares of right answers, and their difference.
-
-    ``low`` and ``high`` are the 95 % interval of ``gain``, None from fewer than two sites; ``worst`` is the least gain
-    of a site; ``needed`` is how many cases reach ``shared`` alone, None beyond what was measured.
-    """
-
-    @property
-    def n(self) -> int: ...
-    @property
-    def sites(self) -> int: ...
-    @property
-    def alone(self) -> float: ...
-    @property
-    def shared(self) -> float: ...
-    @property
-    def gain(self) -> float: ...
-    @property
-    def low(self) -> float | None: ...
-    @property
-    def high(self) -> float | None: ...
-    @property
-    def worst(self) -> float: ...
-    @property
-    def needed(self) -> float | None: ...
-
-
-def nearest(curve: Sequence[_Point], n: int) -> _Point | None:
+def nearest(curve: Sequence[CurvePoint], n: int) -> CurvePoint | None:
     """Return the point that says most of ``n`` cases: the nearest by ratio; no case is like no other number."""
     known = [point for point in curve if (point.n == 0) == (n == 0)]
     return min(known, key=lambda point: max(point.n, n) / max(1, min(point.n, n)), default=None)
 
 
-def draw_curve(curve: Sequence[_Point], *, here: int | None = None, height: int = 270) -> None:
+def draw_curve(curve: Sequence[CurvePoint], *, here: int | None = None, height: int = 270) -> None:
     """Draw both lines over the number of labelled cases, and the numbers behind them.
 
     Args:
@@ -82,7 +55,7 @@ def draw_curve(curve: Sequence[_Point], *, here: int | None = None, height: int 
         st.table(_table(curve), border="horizontal", hide_index=True)
 
 
-def said_curve(curve: Sequence[_Point]) -> list[str]:
+def said_curve(curve: Sequence[CurvePoint]) -> list[str]:
     """Return the picture in words, a part for each point."""
     return [
         f"{cases(point.n)}: {percent(point.alone)} right alone, {percent(point.shared)} with shared prompts"
@@ -90,7 +63,7 @@ def said_curve(curve: Sequence[_Point]) -> list[str]:
     ]
 
 
-def said_needed(curve: Sequence[_Point], here: int) -> str | None:
+def said_needed(curve: Sequence[CurvePoint], here: int) -> str | None:
     """Return how many cases would be needed alone to get as much right, None where that is not known."""
     at = nearest(curve, here)
     if at is None or at.needed is None or at.needed <= at.n:
@@ -101,7 +74,7 @@ def said_needed(curve: Sequence[_Point], here: int) -> str | None:
     )
 
 
-def _layers(curve: Sequence[_Point], here: int | None) -> list[alt.Chart]:
+def _layers(curve: Sequence[CurvePoint], here: int | None) -> list[alt.Chart]:
     colours = palette()
     at = None if here is None else nearest(curve, here)
     x, y = _x(curve, here, at), _y(curve)
@@ -142,7 +115,7 @@ def _layers(curve: Sequence[_Point], here: int | None) -> list[alt.Chart]:
     return layers if here is None else [*layers, *_here(here, at, x, y)]
 
 
-def _x(curve: Sequence[_Point], here: int | None, at: _Point | None) -> alt.X:
+def _x(curve: Sequence[CurvePoint], here: int | None, at: CurvePoint | None) -> alt.X:
     values = {point.n for point in curve}
     if at is not None and at.needed is not None:
         values.add(round(at.needed))
@@ -155,7 +128,7 @@ def _x(curve: Sequence[_Point], here: int | None, at: _Point | None) -> alt.X:
     )
 
 
-def _y(curve: Sequence[_Point]) -> alt.Y:
+def _y(curve: Sequence[CurvePoint]) -> alt.Y:
     ends = [value for point in curve for value in (point.alone, point.shared)]
     ends += [point.alone + value for point, low, high in _told(curve) for value in (low, high)]
     low, high = max(0.0, min(ends) - 0.03), min(1.0, max(ends) + 0.03)
@@ -163,12 +136,12 @@ def _y(curve: Sequence[_Point]) -> alt.Y:
     return alt.Y("right:Q", title="right answers", scale=scale, axis=alt.Axis(labelExpr=PER_CENT, tickCount=5))
 
 
-def _told(curve: Sequence[_Point]) -> list[tuple[_Point, float, float]]:
+def _told(curve: Sequence[CurvePoint]) -> list[tuple[CurvePoint, float, float]]:
     """Return the points that have an interval, each with it."""
     return [(p, p.low, p.high) for p in curve if p.low is not None and p.high is not None]
 
 
-def _here(here: int, at: _Point | None, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+def _here(here: int, at: CurvePoint | None, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """Return the line at the visitor's cases, and the way to as many as would be needed alone."""
     colours = palette()
     mark = alt.Chart(pd.DataFrame([{"n": here, "said": f"you: {cases(here)}"}])).encode(x=x)
@@ -187,7 +160,7 @@ def _here(here: int, at: _Point | None, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     return layers
 
 
-def _table(curve: Sequence[_Point]) -> pd.DataFrame:
+def _table(curve: Sequence[CurvePoint]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
@@ -196,7 +169,7 @@ def _table(curve: Sequence[_Point]) -> pd.DataFrame:
                 "Alone": percent(point.alone),
                 "With shared prompts": percent(point.shared),
                 "Gain, points": _gain(point),
-                "Worst site": points(100 * point.worst),
+                "Least gain of a site": "not told" if point.worst is None else points(100 * point.worst),
                 "As much alone takes": "not known" if point.needed is None else f"{point.needed:,.0f} cases",
             }
             for point in curve
@@ -204,7 +177,7 @@ def _table(curve: Sequence[_Point]) -> pd.DataFrame:
     )
 
 
-def _gain(point: _Point) -> str:
+def _gain(point: CurvePoint) -> str:
     told = points(100 * point.gain)
     if point.low is None or point.high is None:
         return told

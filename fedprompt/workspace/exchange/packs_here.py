@@ -12,6 +12,7 @@ from typing import Literal
 
 from fedprompt.errors import ExportError, FedPromptError
 from fedprompt.file_names import file_name
+from fedprompt.models.assets.catalogue import MODELS, installed
 from fedprompt.private_file import write_private
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.exchange.kept_packs import kept_packs
@@ -19,7 +20,7 @@ from fedprompt.workspace.exchange.pack import Pack, public_packs, read_pack
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["MAX_PACK_MEGABYTES", "PackHere", "keep_dropped", "pack_files", "packs_here", "remove_dropped"]
+__all__ = ["MAX_PACK_MEGABYTES", "PackHere", "is_missing", "keep_dropped", "pack_files", "packs_here", "remove_dropped"]
 
 MAX_PACK_MEGABYTES = 64
 MOST_DROPPED = 50
@@ -58,6 +59,11 @@ def pack_files(home: Home) -> tuple[tuple[str, int, int], ...]:
     paths = [path for _, kind, path in _known(home) if kind != "public" and path is not None]
     states = [(path, _state(path)) for path in (*paths, home.path / "packs" / "superseded.json")]
     return tuple((str(path), state.st_size, state.st_mtime_ns) for path, state in states if state is not None)
+
+
+def is_missing(home: Home, model: str) -> bool:
+    """Return whether a model is one that comes as an asset, and is not here yet; looks at names alone."""
+    return model in MODELS and model not in installed(home.path)
 
 
 @needs("exchange")

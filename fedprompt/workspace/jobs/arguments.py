@@ -66,6 +66,10 @@ _COLUMNS: Mapping[str, What] = {"mapping": PAIRS, "group": TEXT, "seed": WHOLE}
 _CACHE: Mapping[str, What] = {"cache_bytes": WHOLE, "cache_dtype": _one_of("model", "bfloat16")}
 _SCORED: Mapping[str, What] = {"study!": TEXT, "data!": TEXT, **_COLUMNS}
 _TAKES: Mapping[str, Mapping[str, What]] = {
+    "adapt": {
+        **{"pack!": TEXT, "study": TEXT, "data": TEXT, "unlabelled": TEXT, "name": TEXT},
+        **{"words": PAIRS, "mapping": PAIRS, "group": TEXT},
+    },
     "assets": {},
     "data": {"data!": TEXT, "reading": OBJECT, "min_cases": WHOLE, "header": ANYTHING},
     "demo": {

@@ -58,6 +58,14 @@ def _assets(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken
     return pull_assets(ws.home, report, stop)
 
 
+def _adapt(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
+    from fedprompt.workspace.local.adapting import adapt
+
+    rest: dict[str, Any] = {name: value for name, value in _read_as(arguments).items() if value is not None}
+    rest |= {name: Path(rest[name]) for name in ("study", "data", "unlabelled") if name in rest}
+    return adapt(ws, report=report, stop=stop, **rest)
+
+
 def _score(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.local.scored import ChatScored
     from fedprompt.workspace.local.scoring import score
@@ -213,6 +221,7 @@ def _read_as(arguments: Arguments) -> dict[str, Any]:
 _KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
+        Kind("adapt", "long", _adapt),
         Kind("assets", "long", _assets),
         Kind("data", "quick", _data),
         Kind("demo", "long", _demo),

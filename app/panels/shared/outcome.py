@@ -1,0 +1,111 @@
+"""What shared prompts are worth here, in plain words: on one's own cases, at the sites that were measured, and why.
+
+Invariant: what was counted here and what was measured elsewhere stand side by side and are never mixed; a difference
+that chance explains is called none.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.display.plain import plain, points, sentence
+from app.panels.scores.curve import cases, draw_curve
+from app.panels.shared.weights import draw_weights
+from fedprompt.workspace.local.adapting import AdaptResult
+
+__all__ = ["draw_outcome"]
+
+METHODS = {
+    "template": "the best prompt in words",
+    "alone": "your own prompt",
+    "bias": "the prompt tuned together",
+    "finished": "the prompt tuned together, finished here",
+    "mixture": "a mixture",
+}
+
+
+def draw_outcome(found: AdaptResult) -> None:
+    """Draw what came of it."""
+    helps = found.difference is not None and found.difference.distinguishable and found.difference.value > 0
+    told = " ".join(map(sentence, found.sentences))
+    (st.success if helps else st.info)(plain(told), icon=":material/join_inner:")
+    _draw_numbers(found)
+    for note in found.notes:
+        st.caption(f":material/info: {plain(sentence(note))}")
+    grid = st.grid(2, min_column_width=360, gap="large")
+    with grid.cell():
+        st.subheader(
+            "Which prompts count how much",
+            help="The answer to a text is a weighted mean of what these prompts say of it, in log-probabilities.",
+        )
+        draw_weights(found.members)
+        with st.expander("Classes", icon=":material/category:"):
+            st.table(_classes(found), border="horizontal", hide_index=True)
+    with grid.cell():
+        st.subheader("What they were worth elsewhere")
+        draw_curve(found.curve, here=found.n)
+
+
+def _draw_numbers(found: AdaptResult) -> None:
+    with st.grid(3, min_column_width=190) as grid:
+        if found.alone is not None:
+            with grid.container(gap="xsmall"):
+                st.metric(
+                    "Alone, here",
+                    f"{found.alone} of {found.n}",
+                    help="Right answers of the best that you could do by yourself, each case left out while the others "
+                    "were learnt from.",
+                )
+                st.caption(f"with {METHODS.get(found.alone_by or '', 'the best of your own')}")
+        if found.shared is not None:
+            with grid.container(gap="xsmall"):
+                st.metric(
+                    "With shared prompts, here",
+                    f"{found.shared} of {found.n}",
+                    help="Right answers of the same cases, each left out while the others were learnt from.",
+                )
+                st.caption(_told_apart(found))
+        if found.at is not None:
+            with grid.container(gap="xsmall"):
+                st.metric(
+                    f"Gain at other sites with {cases(found.at.n)}",
+                    f"{points(100 * found.at.gain)} points",
+                    help="Mean over sites that had no part in the prompts that they were given.",
+                )
+                st.caption(_interval(found))
+
+
+def _told_apart(found: AdaptResult) -> str:
+    if found.difference is None:
+        return f"{cases(found.n)} of your own"
+    if found.difference.distinguishable:
+        return "more than chance explains"
+    return "too few cases to tell from chance" if found.alone != found.shared else "no difference"
+
+
+def _interval(found: AdaptResult) -> str:
+    assert found.at is not None
+    sites = f"{found.at.sites} site{'' if found.at.sites == 1 else 's'}"
+    if found.at.low is None or found.at.high is None:
+        return sites
+    return f"{points(100 * found.at.low)} to {points(100 * found.at.high)} \N{MIDDLE DOT} {sites}"
+
+
+def _classes(found: AdaptResult) -> pd.DataFrame:
+    """Return class by class how many cases there were, what the file calls it, and which way it is nudged."""
+    called: dict[str, list[str]] = {}
+    for mine, theirs in found.words.items():
+        if mine != theirs:
+            called.setdefault(theirs, []).append(mine)
+    rows: list[Mapping[str, Any]] = [
+        {
+            "Class": label,
+            "In your file": ", ".join(called.get(label, [label])) if found.n else "no file",
+            "Your cases": f"{found.counts.get(label, 0):,}",
+            "Adjusted by": f"{bias:+.2f}".replace("-", "\N{MINUS SIGN}"),
+        }
+        for label, bias in found.bias.items()
+    ]
+    return pd.DataFrame(rows)

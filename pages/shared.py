@@ -1,0 +1,108 @@
+"""Use shared prompts: what other sites tuned, put to work on one's own texts with twenty labelled cases or none."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from app.panels.runs.work import active, draw_work, follow, newest_of
+from app.panels.shared.going_on import draw_going_on
+from app.panels.shared.outcome import draw_outcome
+from app.panels.shared.own_cases import OwnCases, ask_own_cases
+from app.panels.shared.pack_choice import ask_pack, drop_pack
+from app.session import guarded, packs_view, role, workspace
+from app.visitor import barred, submit
+from fedprompt.workspace.as_json import from_json
+from fedprompt.workspace.exchange.packs_here import PackHere, is_missing
+from fedprompt.workspace.local.adapting import AdaptResult
+
+ABOUT = (
+    "Other sites tuned prompts on their own cases and share the prompts, never a case. Put them to work on your texts: "
+    "with twenty labelled cases, with three, or with none. A few cases tell which of the prompts suit you, and how "
+    "often they are right here."
+)
+HERE = (
+    ":material/lock: Everything happens on this machine. Your cases are asked of the model that runs here; nothing of "
+    "them leaves, and no text of them goes into the bank."
+)
+
+
+@guarded
+def draw() -> None:
+    """Draw the page."""
+    st.title("Use shared prompts")
+    if role() == "hub":
+        st.info("A hub holds no cases, so there is nothing to use shared prompts on here.", icon=":material/hub:")
+        return
+    st.markdown(ABOUT, width=860)
+    follow("shared", lambda: (newest_of("assets"), newest_of("adapt")), live)
+    job = newest_of("adapt")
+    if active(job):
+        return
+    if job is not None and job.state == "done" and job.result:
+        found = from_json(AdaptResult, job.result)
+        st.header("What they are worth here")
+        draw_outcome(found)
+        draw_going_on(found)
+        st.header("Other prompts, or other cases")
+        draw_start(st.subheader)
+    else:
+        draw_start(st.header)
+
+
+@guarded
+def live() -> None:
+    """Draw the work that runs, or why the last one broke off; before it the model, where that is fetched first."""
+    fetching = newest_of("assets")
+    if active(fetching):
+        draw_work(fetching, "shared_assets")
+    draw_work(newest_of("adapt"), "shared")
+
+
+def draw_start(heading: Callable[[str], object]) -> None:
+    """Draw the choice of prompts and cases, and the button that starts, under headings of a level."""
+    heading("1. Which prompts?")
+    packs = packs_view()
+    chosen = ask_pack(packs)
+    if not packs:
+        st.info(
+            "Take one from your federation with 'fedprompt site pull', or drop one that somebody sent you below.",
+            title="No shared prompts are here yet",
+            icon=":material/inbox:",
+        )
+    drop_pack(open_=not packs)
+    if chosen is None or chosen.pack is None:
+        return
+    heading("2. Which cases?")
+    draw_button(chosen, ask_own_cases(chosen.pack))
+
+
+def draw_button(chosen: PackHere, own: OwnCases) -> None:
+    """Draw the button, and beside it what is lacking."""
+    closed = barred("tune")
+    st.button(
+        "Put them to work here",
+        key="shared_start",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=closed or own.lacking is not None or active(newest_of("adapt")),
+        on_click=begin,
+        args=(chosen.model, {"pack": chosen.reference, **own.arguments}),
+    )
+    if is_missing(workspace().home, chosen.model):
+        st.caption(":material/download: The model that these prompts run on is fetched first: about 180 MB, once.")
+    if own.lacking and not closed:
+        st.caption(f":material/info: {own.lacking}")
+    st.caption(HERE)
+
+
+@guarded
+def begin(model: str, arguments: Mapping[str, Any]) -> None:
+    """Queue the work, and before it the model where that is not here yet."""
+    ws = workspace()
+    if is_missing(ws.home, model):
+        submit(ws, "assets", {})
+    submit(ws, "adapt", arguments)
+
+
+draw()
