@@ -86,6 +86,7 @@ LOOKS = {
     "fieldless",
     "find_home",
     "formats",
+    "from_json",
     "histories",
     "is_alive",
     "is_fresh",
@@ -157,6 +158,7 @@ BY_PERSON = {"approve_tag", "decline_tag", "drop_tag", "give_tag"}
 # Everything else of the bank that a page asks is refused: what writes to it goes through an action.
 OF_THE_BANK = {
     "adapted_row",
+    "all_adapted",
     "best_sites",
     "count_prompts",
     "events",
