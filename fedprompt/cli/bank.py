@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fedprompt.cli import bank_copies, bank_events, bank_search
+from fedprompt.cli import bank_adapted, bank_copies, bank_events, bank_search
 from fedprompt.cli.options import Home, Json
 from fedprompt.cli.showing import emit, line, percent, table
 
@@ -21,6 +21,7 @@ for command in (
     bank_events.retire,
     bank_events.log,
     bank_events.lineage,
+    bank_adapted.adapted,
     bank_copies.backup,
     bank_copies.restore,
     bank_copies.merge,

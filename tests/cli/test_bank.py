@@ -8,6 +8,7 @@ import pytest
 
 from fedprompt.cli.main import main
 from fedprompt.models.scripted import ScriptedModel
+from fedprompt.prompts.adapted import Adapted
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
@@ -152,6 +153,28 @@ def test_a_bank_is_backed_up_restored_and_merged(
     assert _json(capsys, other, "merge", str(copy))["added"]["prompts"] == 1
     assert main(["bank", "merge", str(copy), "--home", str(other)]) == 0
     assert "nothing came" in capsys.readouterr().out
+
+
+def test_adapted_prompts_are_listed_and_go_with_a_copy_only_where_they_are_named(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _json(capsys, home, "adapted") == {"adapted": []}
+    with open_workspace(home) as ws:
+        plain = Prompt(Template("plain", text="{text}:"))
+        made = Adapted((plain,), (1.0,), ("good", "bad"), (0.5, -0.5))
+        ws.bank.record_adapted(made, name="mood@home", study=None, about={"n": 16})
+    (row,) = _json(capsys, home, "adapted")["adapted"]
+    assert (row["id"], row["name"], row["members"], row["about"]) == (made.id, "mood@home", [plain.id], {"n": 16})
+    assert main(["bank", "adapted", "--home", str(home)]) == 0
+    assert "mood@home" in capsys.readouterr().out
+    assert _json(capsys, home, "backup", str(tmp_path / "without.db"))["left_out"] == ["mood@home"]
+    assert main(["bank", "backup", str(tmp_path / "told.db"), "--home", str(home)]) == 0
+    assert "mood@home" in capsys.readouterr().out
+    found = _json(capsys, home, "backup", str(tmp_path / "with.db"), "--adapted", "mood@home")
+    assert found["left_out"] == []
+    other = tmp_path / "other"
+    assert _json(capsys, other, "merge", str(tmp_path / "with.db"))["added"]["adapted"] == 0
+    assert _json(capsys, other, "merge", str(tmp_path / "with.db"), "--adapted", "all")["added"]["adapted"] == 1
 
 
 def test_a_bank_in_postgres_needs_a_url_of_postgres(

@@ -135,7 +135,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     run("fedprompt bank verify")
     run("fedprompt bank leaders", "--study", "mood")
     run("fedprompt bank tag", first, "mood@production")
-    for name in ("tags", "log"):
+    for name in ("tags", "adapted", "log"):
         run(f"fedprompt bank {name}")
     for name in ("approve", "retire", "lineage"):
         run(f"fedprompt bank {name}", first)

@@ -21,12 +21,14 @@ class Accepted:
     """A study that the operator accepted: its pinned digest, itself, when, and its model's digest.
 
     ``model_digest`` is None where it was accepted by a version that did not keep it; ``digest`` covers it all the same.
+    ``agreed``: what the operator agreed to by accepting it that cannot be undone, in sentences.
     """
 
     digest: str
     study: Study
     accepted: str
     model_digest: str | None = None
+    agreed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class EnrolledSite:
             body = read_json(path) or {}
             try:
                 study = Study.model_validate(body["study"], context=KEPT)
-                found.append(Accepted(body["digest"], study, body["accepted"], body.get("model_digest")))
+                agreed = tuple(map(str, body.get("agreed", ())))
+                found.append(Accepted(body["digest"], study, body["accepted"], body.get("model_digest"), agreed))
             except (KeyError, ValueError) as error:
                 raise StudyError(f"{path}: damaged; decline the study and accept it again", code="damaged") from error
         return tuple(found)

@@ -1,7 +1,8 @@
 """Packs that ``site pull`` kept, found by their study's name; and which packs a newer release has superseded.
 
 They lie in ``packs/`` of the home, ``STUDY@FEDERATION.zip``, one a study of a federation: the one that was pulled last.
-Invariant: what was superseded once stays so, also where the older release is shown again.
+Invariant: what was superseded once stays so, also where the older release is shown again; and no federation supersedes
+another's pack, or a public one.
 """
 
 from collections.abc import Sequence
@@ -62,16 +63,25 @@ def kept_pack(home: Home, name: str) -> Path | None:
 
 
 def supersede(home: Home, packs: Sequence[str], *, federation: str, number: int) -> None:
-    """Remember that a release superseded packs."""
+    """Remember that a release superseded packs of its federation."""
     known = read_json(_file(home)) or {}
-    new = {id: {"federation": federation, "number": number, "at": now()} for id in packs if id not in known}
+    body = {"federation": federation, "number": number, "at": now()}
+    new = {key: body for id in packs if (key := f"{id}@{federation}") not in known}
     if new:
         write_json(_file(home), {**known, **new})
 
 
-def superseded_by(home: Home, pack: str) -> Superseded | None:
-    """Return what superseded a pack, None where nothing did."""
-    found = (read_json(_file(home)) or {}).get(pack)
+def superseded_by(home: Home, pack: str, federation: str | None) -> Superseded | None:
+    """Return what superseded a federation's pack, None where nothing did.
+
+    Args:
+        home: the home.
+        pack: its id.
+        federation: whose it is; None where nothing says so, as of a pack that was taken out of its release.
+    """
+    known = read_json(_file(home)) or {}
+    keys = [key for key in known if key.partition("@")[0] == pack] if federation is None else [f"{pack}@{federation}"]
+    found = next((known[key] for key in keys if key in known), None)
     return None if found is None else Superseded(found["federation"], int(found["number"]), found["at"])
 
 

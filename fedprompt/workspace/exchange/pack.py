@@ -19,7 +19,14 @@ from fedprompt.study.schema import Study
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled, enrolled_sites
 from fedprompt.workspace.exchange.accepted_releases import check_release
 from fedprompt.workspace.exchange.kept_packs import kept_pack, superseded_by
-from fedprompt.workspace.exchange.pack_files import OpenedPack, open_pack, public_pack, public_packs, write_pack
+from fedprompt.workspace.exchange.pack_files import (
+    PREFIX,
+    OpenedPack,
+    open_pack,
+    public_pack,
+    public_packs,
+    write_pack,
+)
 from fedprompt.workspace.exchange.pack_schema import Calibrated, Member, MemberKind, Pack
 from fedprompt.workspace.exchange.pack_text import read_digests
 from fedprompt.workspace.exchange.release import Release, is_release, read_release
@@ -69,14 +76,16 @@ def read_pack(ws: Workspace, reference: str | Path, study: Path | None = None) -
         StudyError: the study's file is none.
     """
     path, kept = find_pack(ws.home, reference)
-    found = _opened(ws.home, path, kept=kept)
-    if (by := superseded_by(ws.home, found[0].pack.id)) is not None:
+    public = str(reference).startswith(PREFIX)
+    opened, release, vouched = _opened(ws.home, path, kept=kept)
+    federation = None if release is None else release.federation
+    by = None if public else superseded_by(ws.home, opened.pack.id, federation)
+    if by is not None:
         raise ExportError(
             f"{path}: release number {by.number} of '{by.federation}' supersedes this pack: a site that gave to it has "
             "left, or it was made anew; take the newer one with 'fedprompt site pull'",
             code="superseded",
         )
-    opened, release, vouched = found
     wanted = None if study is None else read_study(study)
     if wanted is not None:
         _check_study(opened, wanted, study)
@@ -84,7 +93,7 @@ def read_pack(ws: Workspace, reference: str | Path, study: Path | None = None) -
         known = [row.study for row in ws.bank.studies() if row.digest == opened.pack.digest]
         wanted = known[0] if known else None
     name = wanted.model if wanted is not None else _model_name(ws, opened)
-    texts = read_digests(path.with_suffix(".texts")) if str(reference).startswith("public:") else frozenset()
+    texts = read_digests(path.with_suffix(".texts")) if public else frozenset()
     return PackFile(opened.pack, opened.members, path, name, wanted, texts, release, vouched)
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "MAX_PACK_BYTES",
     "MAX_PACK_JSON_BYTES",
     "PACK_FILE",
+    "PREFIX",
     "OpenedPack",
     "checked_members",
     "open_pack",

@@ -26,6 +26,7 @@ __all__ = ["MadePack", "make_pack"]
 
 BySite = dict[str, Score]
 FIRST = "first"  # the template that all are compared with
+MOST_BYTES = 48 * 1024 * 1024  # of vectors; a site takes a release of 64 MB
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,11 @@ def make_pack(ws: Workspace, run: RunRow, study: StudyRow, left: Collection[str]
         *(_alone(ws, run, named, donors) if study.study.rounds.released else ()),
     ]
     distinct = list({one.prompt: one for one in reversed(soft)}.values())[::-1]
-    if len(distinct) > MOST_MEMBERS - 1:
-        notes.append(f"of {len(distinct)} prompts that were tuned, the pack holds the first {MOST_MEMBERS - 1}")
-        distinct = distinct[: MOST_MEMBERS - 1]
+    vectors = ws.bank.prompt(distinct[0].prompt).soft
+    most = min(MOST_MEMBERS - 1, MOST_BYTES // vectors.vectors.nbytes) if vectors is not None else MOST_MEMBERS - 1
+    if len(distinct) > most:
+        notes.append(f"of {len(distinct)} prompts that were tuned, the pack holds {most}; it has no room for more")
+        distinct = distinct[:most]
     means = {one.id: _mean(scores.get(one.id, {}), donors) for one in templates}
     kept = sorted(templates, key=lambda one: -means[one.id])[: MOST_MEMBERS - len(distinct)]
     shown = [one for one in templates if one in kept]

@@ -263,15 +263,16 @@ def _kept_unscored(ws: Workspace, site: EnrolledSite, opened: Opened, path: Path
 def _keep_pack(ws: Workspace, site: EnrolledSite, opened: Opened, path: Path) -> tuple[str | None, tuple[str, ...]]:
     """Keep a release's pack; return the name that finds it, and the adapted prompts that a superseded one made."""
     _supersede(site, opened.release)
-    stale = tuple(row.name for row in ws.bank.all_adapted() if superseded_by(ws.home, str(row.about.get("pack"))))
-    if opened.pack is None or superseded_by(ws.home, opened.pack.pack.id) is not None:
+    federation = opened.release.federation
+    adapted = [(row.name, str(row.about.get("pack"))) for row in ws.bank.all_adapted()]
+    stale = tuple(name for name, pack in adapted if superseded_by(ws.home, pack, federation) is not None)
+    if opened.pack is None or superseded_by(ws.home, opened.pack.pack.id, federation) is not None:
         return None, stale
     if path.is_dir():
         raise FederationError(
             f"{path}: a pack is kept as the file that the hub signed; give the release's zip", code="not-a-file"
         )
-    study, federation = opened.pack.pack.study, opened.release.federation
-    return keep_pack(ws.home, path.read_bytes(), study=study, federation=federation), stale
+    return keep_pack(ws.home, path.read_bytes(), study=opened.pack.pack.study, federation=federation), stale
 
 
 def _supersede(site: EnrolledSite, release: Release) -> None:

@@ -66,12 +66,16 @@ class LeftRow:
 
 @dataclass(frozen=True)
 class StudyAnswered:
-    """An accepted study, when it was accepted, who sees its ``scores`` (``hub`` or ``sites``), which model it loads."""
+    """An accepted study, when it was accepted, who sees its ``scores`` (``hub`` or ``sites``), which model it loads.
+
+    ``agreed``: what was agreed to with it that cannot be undone, in sentences.
+    """
 
     study: str
     digest: str
     accepted: str
     scores: str
+    agreed: tuple[str, ...]
     loads: ModelLoaded = field(metadata=INLINE)
 
 
@@ -135,7 +139,12 @@ def site_report(home: Home, *, site: str | None = None) -> SiteReport:
         questions=tuple(sets),
         studies=tuple(
             StudyAnswered(
-                a.study.study, a.digest, a.accepted, a.study.privacy.scores, model_loaded(home, chosen.folder.policy, a)
+                study=a.study.study,
+                digest=a.digest,
+                accepted=a.accepted,
+                scores=a.study.privacy.scores,
+                agreed=a.agreed,
+                loads=model_loaded(home, chosen.folder.policy, a),
             )
             for a in chosen.accepted()
         ),
@@ -177,6 +186,7 @@ def _page(found: SiteReport) -> str:
         f"- {s.study}, `{s.digest}`, accepted {s.accepted}; its scores are seen by {seen[s.scores]}; "
         f"its model is '{s.loads.model}', from {s.loads.model_from or 'an unknown source'}"
         + (f", digest `{s.loads.model_digest}`" if s.loads.model_digest else "")
+        + "".join(f"; agreed with it: {sentence}" for sentence in s.agreed)
         for s in found.studies
     ] or ["- none"]
     questions = [f"- {one.sentence}" for one in found.questions] or ["- none"]

@@ -21,7 +21,7 @@ from fedprompt.models.scripted import NAME, ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
-from fedprompt.workspace.exchange.kept_packs import keep_pack, supersede
+from fedprompt.workspace.exchange.kept_packs import keep_pack, supersede, superseded_by
 from fedprompt.workspace.exchange.pack import public_packs, read_pack, write_pack
 from fedprompt.workspace.exchange.pack_files import open_pack
 from fedprompt.workspace.exchange.pack_schema import Member, Pack
@@ -295,13 +295,21 @@ def test_a_kept_pack_is_found_by_its_study_and_where_two_have_it_by_both_names(w
     assert read_pack(ws, "sentiment@forest").pack == pack_made()
 
 
-def test_a_superseded_pack_is_refused_wherever_it_lies(ws: Workspace, made: Path) -> None:
+def test_a_superseded_pack_is_refused_also_where_it_was_taken_out_of_its_release(ws: Workspace, made: Path) -> None:
     supersede(ws.home, [pack_made().id], federation="meadow", number=7)
     with pytest.raises(ExportError, match="7", check=coded("superseded")):
         read_pack(ws, made)
     supersede(ws.home, [pack_made().id], federation="meadow", number=8)
     with pytest.raises(ExportError, match="7", check=coded("superseded")):
         read_pack(ws, made)
+
+
+def test_no_federation_supersedes_anothers_pack(ws: Workspace) -> None:
+    supersede(ws.home, [pack_made().id], federation="meadow", number=7)
+    assert superseded_by(ws.home, pack_made().id, "forest") is None
+    supersede(ws.home, [pack_made().id], federation="forest", number=3)
+    numbers = [superseded_by(ws.home, pack_made().id, name) for name in ("meadow", "forest", None)]
+    assert [found.number for found in numbers if found is not None] == [7, 3, 7]
 
 
 def test_every_public_pack_is_whole_and_small(ws: Workspace) -> None:

@@ -191,6 +191,8 @@ def test_a_study_that_releases_a_sites_own_prompt_says_so_and_the_agreement_is_k
     (kept,) = (home.sites / "ant" / "studies").glob("*.json")
     body = json.loads(kept.read_text(encoding="utf-8"))
     assert (body["agreed"], body["digest"], body["accepted"]) == ([sentence], accepted.shown.digest, accepted.accepted)
+    report = site_report(home)
+    assert report.studies[0].agreed == (sentence,) and sentence in report.page
 
 
 def test_the_report_says_to_whom_what_and_what_is_not_protected(home: Home, study: Path, tmp_path: Path) -> None:
