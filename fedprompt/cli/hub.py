@@ -240,9 +240,10 @@ def take(
 
 def _say_packs(packs: Sequence[str], site: str) -> None:
     if packs:
+        many = "1 released pack holds" if len(packs) == 1 else f"{len(packs)} released packs hold"
         line(
-            f"{len(packs)} released packs hold what '{site}' gave, and copies cannot be called back: 'fedprompt hub "
-            "release --send' makes a newer one that supersedes them, so that sites are told"
+            f"{many} what '{site}' gave, and copies cannot be called back: 'fedprompt hub release --send' makes a "
+            "newer one, which tells sites not to use the old"
         )
 
 

@@ -20,6 +20,7 @@ from fedprompt.site.policy import read_policy
 from fedprompt.verbs.wire import unpack_reply, unpack_task
 from fedprompt.workspace.cases.evaluation_sets import evaluation_sets
 from fedprompt.workspace.enrolled.hub_folder import HubFolder
+from fedprompt.workspace.exchange.pack_files import open_pack
 from fedprompt.workspace.exchange.release import read_release
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.playground.trial_files import TrialFolder
@@ -51,6 +52,11 @@ def _at(path: Path, data: bytes) -> Path:
 def _release(data: bytes, folder: Path) -> object:
     _at(folder / "release.json", data)
     return read_release(folder, federation="f", kit=folder)
+
+
+def _pack(data: bytes, folder: Path) -> object:
+    _at(folder / "pack.json", data)
+    return open_pack(folder)
 
 
 def _trial(data: bytes, folder: Path) -> object:
@@ -93,6 +99,7 @@ DOORS: dict[str, Door] = {
     "a bundle's signature": lambda data, folder: _bundle(data, folder, "signature.json"),
     "a prompt's identity": lambda data, _: prompt_of(data, None, "x"),
     "a release": _release,
+    "a pack": _pack,
     "an invitation": lambda data, folder: site_init(Home(folder), _at(folder / "invite.json", data)),
     "a hub's settings": _hub,
     "a record of a run": _run,

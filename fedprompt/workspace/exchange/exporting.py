@@ -38,6 +38,7 @@ __all__ = [
     "formats",
     "gathered",
     "import_file",
+    "looked_at",
     "refuse_mixtures",
 ]
 
@@ -151,7 +152,7 @@ def import_file(ws: Workspace, path: Path, format: str | None = None) -> ImportV
         ExportError: the file is none that can be read, is damaged, or is hostile.
         BankError: the bank cannot be written.
     """
-    path = _looked_at(path)
+    path = looked_at(path)
     found = format_of(path) if format is None else format_named(format)
     imported = found.read(path, import_context(ws))
     batch = [(one.prompt, {**one.notes, "format": found.name}) for one in imported if one.adapted is None]
@@ -185,7 +186,7 @@ def _names_like(name: str) -> Iterator[str]:
     yield from (f"{study}@{word[:30]}-{number}" for number in itertools.count(2))
 
 
-def _looked_at(path: Path) -> Path:
+def looked_at(path: Path) -> Path:
     """Return a path that can be looked at, whether or not something lies there.
 
     Raises:

@@ -18,6 +18,7 @@ from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled, enrolled_sites
 from fedprompt.workspace.exchange.accepted_releases import check_release
+from fedprompt.workspace.exchange.exporting import looked_at
 from fedprompt.workspace.exchange.kept_packs import kept_pack, superseded_by
 from fedprompt.workspace.exchange.pack_files import (
     PREFIX,
@@ -106,9 +107,9 @@ def find_pack(home: Home, reference: str | Path) -> tuple[Path, bool]:
     text = str(reference).strip()
     if (public := public_pack(text)) is not None:
         return public, False
-    path = Path(text).expanduser()
     if "/" not in text and (kept := kept_pack(home, text)) is not None:
         return kept, True
+    path = looked_at(Path(text))
     if not path.exists():
         names = ", ".join(f"public:{name}" for name in public_packs())
         raise ExportError(

@@ -280,6 +280,12 @@ def test_what_is_no_pack_is_said(ws: Workspace, tmp_path: Path) -> None:
         ("sentiment", "no-such-pack"),
         ("public:nothing", "no-such-pack"),
         (tmp_path / "notes.zip", "not-a-zip"),
+        ("", "not-a-pack"),
+        ("~nobody-of-this-name/pack.zip", "not-a-file-name"),
+        ("a\0b", "not-a-file-name"),
+        ("public:../pack", "no-such-pack"),
+        ("../../packs/sentiment@meadow", "no-such-pack"),
+        ("x" * 5000, "cannot-read"),
     ):
         with pytest.raises(ExportError, check=coded(code)):
             read_pack(ws, reference)
