@@ -147,6 +147,7 @@ def test_a_hub_has_no_rehearsal_though_a_site_lies_beside_it(open_page: Open, mo
     assert not at.button and not at.get("download_button")
 
 
+@pytest.mark.whole
 def test_a_rehearsal_answers_everything_and_nothing_leaves(open_page: Open, ws: Workspace, enrolled: Path) -> None:
     at = open_page("trust")
     at.button(key="trust_rehearse").click().run()
@@ -204,6 +205,7 @@ def test_of_a_broken_ledger_there_is_no_report(open_page: Open, enrolled: Path) 
 
 
 @pytest.mark.usefixtures("demo_home")
+@pytest.mark.whole
 def test_where_a_prompt_comes_from_is_a_graph_and_sentences(open_page: Open, ws: Workspace) -> None:
     tuned = [row for row in ws.bank.prompts(kind="soft") if row.origin == "federated"]
     at = open_page("trust", tuned[2].id)

@@ -64,6 +64,7 @@ def equations(site: Worker, cases: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(rows).reshape(-1, cases), np.array(values)
 
 
+@pytest.mark.whole
 def test_a_hub_that_asks_for_a_batch_at_a_time_has_nothing_to_solve_for_single_cases(tmp_path: Path) -> None:
     site = worker(tmp_path)
     objective = site.side.objective("tune")

@@ -14,6 +14,7 @@ from fedprompt.tuning.metered import prepare
 from tests.models.tiny import model, tokenizer
 from tests.scripted_sites import study
 
+pytestmark = pytest.mark.whole  # the chat format is filled in processes that import transformers
 SLOT, TOKENS = -1, 3
 MARKERS = {"⟦": "<|im_start|>", "⟧": "<|im_end|>"}
 SYSTEM = {"role": "system", "content": "You label films.{soft}\n"}
@@ -74,7 +75,6 @@ def both(before: str, after: str) -> list[list[int]]:
     return [by_hand(before, after + word) for word in ("positive", "negative")]
 
 
-@pytest.mark.whole  # the chat format is filled in a process that imports transformers
 def test_a_slot_in_the_system_message_stands_where_the_chat_format_puts_it() -> None:
     (query,) = asked(chat(demonstrations=False), CASES[:1])
     before = "⟦system\nYou label films."

@@ -95,6 +95,7 @@ def test_a_chat_is_tokenised_as_its_own_format_says(make: Any, scheme: str) -> N
     assert ids == tuple(made.apply_chat_template(messages, return_dict=False))
 
 
+@pytest.mark.whole
 def test_only_the_formats_own_think_is_a_control_token() -> None:
     made = unigram("first")
     think = made.convert_tokens_to_ids("<think>")
