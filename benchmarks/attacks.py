@@ -90,9 +90,10 @@ def main() -> None:
 
 def attacked_study() -> Study:
     """Return the demo's study as sites on machines of their own would accept it: with the default budget."""
-    from fedprompt.workspace.demo.run import DemoSettings, demo_study
+    from fedprompt.workspace.demo.run import demo_study
+    from fedprompt.workspace.demo.settings import DemoSettings
 
-    study = demo_study(DemoSettings(cases=CASES, held_out=HELD_OUT))
+    study = demo_study(DemoSettings(task="sentiment", cases=CASES, held_out=HELD_OUT))
     privacy = study.privacy.model_copy(update={"questions": None})
     rounds = study.rounds.model_copy(update={"alone": False})
     return Study.model_validate(study.model_copy(update={"privacy": privacy, "rounds": rounds}).model_dump())

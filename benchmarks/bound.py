@@ -46,12 +46,13 @@ def main() -> None:
     from fedprompt.models.protocols import ChoiceQuery, RunSettings
     from fedprompt.models.registry import load
     from fedprompt.prompts.prompt import Prompt
-    from fedprompt.workspace.demo.run import DemoSettings, demo_study
+    from fedprompt.workspace.demo.run import demo_study
+    from fedprompt.workspace.demo.settings import DemoSettings
     from fedprompt.workspace.rounds.start_prompt import start_prompt
 
     settings = RunSettings(options.dtype, options.threads, options.device)
     model = load(MODEL, options.home, settings)
-    study = demo_study(DemoSettings())
+    study = demo_study(DemoSettings(task="sentiment"))
     cases = [Case({"text": text}, "positive") for text in _texts(options)]
     tune = [Case({"text": "fine"}, label) for label in ("positive", "negative") * 2]
     asking = [(Prompt(template), Shown(template, tune)) for template in study.candidates()]

@@ -17,7 +17,8 @@ from typing import Any
 from benchmarks.report import Row, report, show
 from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.demo.result import DemoResult
-from fedprompt.workspace.demo.run import DemoSettings, demo
+from fedprompt.workspace.demo.run import demo
+from fedprompt.workspace.demo.settings import DemoSettings
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import open_workspace
@@ -41,7 +42,9 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as home:
                 (Path(home) / assets.name).symlink_to(assets)
                 with open_workspace(Path(home)) as ws:
-                    found.setdefault(size, []).append(demo(ws, DemoSettings(seed=seed, cases=size), _tell))
+                    found.setdefault(size, []).append(
+                        demo(ws, DemoSettings(task="sentiment", seed=seed, cases=size), _tell)
+                    )
     rows = [row for size, results in found.items() for row in _rows(size, results)]
     show(report("demo", rows, results=[_brief(r) for rs in found.values() for r in rs]), as_json=options.json)
 

@@ -22,7 +22,8 @@ from benchmarks.loopback import Loopback
 from benchmarks.report import Row, report, show
 from fedprompt.models.assets.catalogue import asset_folder
 from fedprompt.workspace.as_json import as_json
-from fedprompt.workspace.demo.run import DemoSettings, demo_study
+from fedprompt.workspace.demo.run import demo_study
+from fedprompt.workspace.demo.settings import DemoSettings
 from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source, write_cases
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.rounds.federating import federate, federate_flare
@@ -100,7 +101,11 @@ def _prepare(home: Path, dtype: str) -> None:
 
 def _study(path: Path, options: argparse.Namespace) -> Path:
     settings = DemoSettings(
-        rounds=options.rounds, cases=options.cases, held_out=options.held_out, templates=options.templates
+        task="sentiment",
+        rounds=options.rounds,
+        cases=options.cases,
+        held_out=options.held_out,
+        templates=options.templates,
     )
     path.write_text(yaml.safe_dump(demo_study(settings).model_dump(mode="json")), encoding="utf-8")
     return path

@@ -103,7 +103,8 @@ def _config(home: Path | None) -> Path:
 def _federated(home: Path | None, precision: str, seed: int) -> dict[str, Any]:
     """Return the test accuracy of the demo's sites' common prompt, its updates sent in a precision."""
     from fedprompt.models.assets.catalogue import asset_folder
-    from fedprompt.workspace.demo.run import DemoSettings, demo_study
+    from fedprompt.workspace.demo.run import demo_study
+    from fedprompt.workspace.demo.settings import DemoSettings
     from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source, write_cases
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.rounds.federating import federate
@@ -113,7 +114,7 @@ def _federated(home: Path | None, precision: str, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "assets").symlink_to(where / "assets", target_is_directory=True)
-        body = demo_study(DemoSettings(seed=seed, templates=1)).model_dump(mode="json")
+        body = demo_study(DemoSettings(task="sentiment", seed=seed, templates=1)).model_dump(mode="json")
         body["rounds"]["update"] = precision
         study = folder / "study.yaml"
         study.write_text(yaml.safe_dump(body), encoding="utf-8")

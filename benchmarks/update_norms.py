@@ -83,9 +83,10 @@ def _lengths(
 
 
 def _study(lr: float, tokens: int, steps: int, strategy: str) -> Study:
-    from fedprompt.workspace.demo.run import DemoSettings, demo_study
+    from fedprompt.workspace.demo.run import demo_study
+    from fedprompt.workspace.demo.settings import DemoSettings
 
-    body: dict[str, Any] = demo_study(DemoSettings(templates=1)).model_dump(mode="json")
+    body: dict[str, Any] = demo_study(DemoSettings(task="sentiment", templates=1)).model_dump(mode="json")
     body["tuning"] |= {"lr": lr, "steps": steps}
     body["soft"]["tokens"] = tokens
     body["rounds"]["strategy"] = {"name": strategy}

@@ -19,6 +19,7 @@ from app.panels.front.roles import draw_roles
 from app.panels.front.study_best import draw_study_bests
 from app.panels.runs.job import LONG, active_jobs, draw_jobs, newest
 from app.panels.scores.best import draw_best
+from app.panels.scores.curve import draw_curve
 from app.session import guarded, overview_view, prompt_titles, recent_view, role, study_bests, workspace
 from app.visitor import require, submit
 from fedprompt.workspace.front.working import Working, working_now
@@ -113,6 +114,9 @@ def draw_found(view: OverviewView, *, busy: bool) -> None:
     if view.headline:
         tell = st.success if is_better(view) else st.info
         tell(plain(sentence(view.headline)), icon=":material/hub:")
+    if view.curve:
+        st.header("What the shared prompts are worth")
+        draw_curve(view.curve, here=view.has)
     if view.result is not None:
         draw_numbers(view.result)
     if view.transfer and view.gains:
@@ -137,7 +141,9 @@ def draw_found(view: OverviewView, *, busy: bool) -> None:
 
 
 def is_better(view: OverviewView) -> bool:
-    """Return whether the prompt tuned together beat the best template beyond chance."""
+    """Return whether joining helped the newcomer beyond chance, or the prompt tuned together beat the best template."""
+    if view.curve:
+        return any(point.n == view.has and (point.low or 0.0) > 0 for point in view.curve)
     against = ((view.result or {}).get("differences") or {}).get("federated_vs_manual", {})
     return bool(against.get("distinguishable")) and against["difference"] > 0
 

@@ -25,7 +25,8 @@ from fedprompt.strategies.strategy import Update
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score, SplitName
 from fedprompt.workspace.as_json import as_json
-from fedprompt.workspace.demo.run import DemoSettings, demo_study
+from fedprompt.workspace.demo.run import demo_study
+from fedprompt.workspace.demo.settings import DemoSettings
 from fedprompt.workspace.rounds.alone import Nominated, alone_result
 from fedprompt.workspace.rounds.federation_run import BankWriter
 from fedprompt.workspace.rounds.in_bank import BankKeeper
@@ -118,7 +119,7 @@ def fill(ws: Workspace, *, finished: bool = True) -> str:
     One that is not finished has scored its templates and has done two of its rounds.
     """
     model = ScriptedModel()
-    study = demo_study(DemoSettings(model="scripted"))
+    study = demo_study(DemoSettings(task="sentiment", model="scripted"))
     digest = study.digest(model.info.digest)
     bank, sites = ws.bank, _Sites(study)
     bank.record_study(study, digest, model.info.digest)
@@ -228,7 +229,7 @@ def _result(
     for site in SITES:
         runs = {p.id: sites.run(p, site, "test", rates[p.id][site] - 0.006) for p in nominated}
         cases = sites.cases[site, "test"]
-        answer = demo_study(DemoSettings(model="scripted")).answer
+        answer = demo_study(DemoSettings(task="sentiment", model="scripted")).answer
         scores[site] = {key: to_score(run, cases, "test", answer) for key, run in runs.items()}
         comparisons[site] = [
             compare_runs(runs[a], runs[b], cases, "test") for a in sorted(runs) for b in sorted(runs) if a != b

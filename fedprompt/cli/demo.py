@@ -1,4 +1,4 @@
-"""``fedprompt demo``: a federation of four sites on real text, from nothing to a table."""
+"""``fedprompt demo``: a federation on real text, from nothing to what joining gave."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,14 +11,19 @@ from fedprompt.cli.telling import Teller
 
 if TYPE_CHECKING:
     from fedprompt.workspace.demo.result import DemoTemplate
+    from fedprompt.workspace.demo.worthwhile import DonorsGain, NewcomerPoint, NewcomerResult
     from fedprompt.workspace.results.shown import ShownWork
     from fedprompt.workspace.rounds.federated import RoundValues
-    from fedprompt.workspace.rounds.result_table import ResultRow
+    from fedprompt.workspace.rounds.result_table import Difference, ResultRow, SiteDifference
 
-__all__ = ["demo", "show_rounds", "show_templates", "show_test", "show_work"]
+__all__ = ["demo", "show_donors", "show_newcomer", "show_rounds", "show_templates", "show_test", "show_work"]
 
 
 def demo(
+    task: Annotated[
+        str,
+        typer.Option("--task", help="'questions': help desks and a newcomer; 'sentiment': where little is to gain."),
+    ] = "questions",
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Rounds of federated tuning.")] = None,
     cases: Annotated[int | None, typer.Option("--cases", min=1, help="Cases a site tunes on.")] = None,
     seed: Seed = 0,
@@ -28,12 +33,14 @@ def demo(
 ) -> None:
     """Run the demo federation; a run that was broken off goes on, one that is done is shown."""
     from fedprompt.workspace.assets import assets_ready, pull_assets
-    from fedprompt.workspace.demo.run import DemoSettings
     from fedprompt.workspace.demo.run import demo as run
+    from fedprompt.workspace.demo.settings import DemoSettings
+    from fedprompt.workspace.demo.tasks import task_of
     from fedprompt.workspace.workspace import open_workspace
 
-    given: dict[str, Any] = {"seed": seed, "again": again}
+    given: dict[str, Any] = {"seed": seed, "again": again, "task": task}
     given |= {name: value for name, value in (("rounds", rounds), ("cases", cases)) if value is not None}
+    task_of(DemoSettings(**given))  # before anything is fetched
     with open_workspace(home) as ws, Teller() as tell:
         if not assets_ready(ws.home):
             pull_assets(ws.home, tell)
@@ -44,10 +51,65 @@ def demo(
     show_templates(found.templates)
     show_rounds(found.rounds)
     show_test(found.outcome.test)
-    for sentence in (found.headline, *found.outcome.sentences, found.note):
-        line(sentence)
     show_work(found.work, found.clipped)
     line("seconds: " + ", ".join(f"{stage} {value:.0f}" for stage, value in found.seconds.items()))
+    if found.newcomer is None or found.donors is None:
+        for sentence in (found.headline, *found.outcome.sentences, found.note):
+            line(sentence)
+        return
+    show_donors(found.donors)
+    show_newcomer(found.newcomer)
+    for sentence in (found.note, found.donors.sentence, found.headline):
+        line(sentence)
+
+
+def show_donors(donors: "DonorsGain") -> None:
+    """Print what the sites that took part gained at home."""
+    from fedprompt.workspace.results.points import points
+
+    def mean(by_site: Mapping[str, float]) -> float:
+        return sum(by_site.values()) / len(by_site)
+
+    whole = donors.gain
+    rows = [
+        (site, percent(donors.alone[site]), percent(donors.shared[site]), points(one.difference), _span(one))
+        for site, one in whole.by_site.items()
+    ]
+    last = ("mean", percent(mean(donors.alone)), percent(mean(donors.shared)), points(whole.difference), _span(whole))
+    table(
+        ("site", "alone", "shared", "gain, points", "95 %"),
+        [*rows, last],
+        title="The sites that took part, on test: each site's own prompt alone, and mixed with shared prompts",
+    )
+
+
+def show_newcomer(newcomer: "NewcomerResult") -> None:
+    """Print the newcomer's curve: right answers alone and with shared prompts, by its number of labelled questions."""
+    from fedprompt.workspace.demo.worthwhile import WAYS
+    from fedprompt.workspace.results.points import points
+
+    table(
+        ("labelled", "alone", "by", "shared", "gain, points", "95 %", "as much alone takes"),
+        [
+            (
+                f"{point.n}",
+                percent(point.alone),
+                WAYS[point.alone_by],
+                percent(point.shared),
+                points(point.gain),
+                _span(point),
+                f"more than {newcomer.curve[-1].n}" if point.needed is None else f"{point.needed:.0f}",
+            )
+            for point in newcomer.curve
+        ],
+        title="The newcomer, which was in no round, on test",
+    )
+
+
+def _span(found: "Difference | SiteDifference | NewcomerPoint") -> str:
+    from fedprompt.workspace.results.points import points
+
+    return f"({points(found.low)} to {points(found.high)})"
 
 
 def show_work(work: "ShownWork", clipped: int | Mapping[str, int]) -> None:

@@ -20,14 +20,15 @@ from fedprompt.models.registry import load, settings_for
 from fedprompt.site.ledger import Ledger
 from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.demo.result import DemoResult
-from fedprompt.workspace.demo.run import DemoSettings, demo
+from fedprompt.workspace.demo.run import demo
+from fedprompt.workspace.demo.settings import DemoSettings
 from fedprompt.workspace.exchange.exporting import export_prompts
 from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import open_workspace
 
 pytestmark = pytest.mark.model
 
-SMALL = DemoSettings(rounds=1, cases=30, held_out=30, templates=3)
+SMALL = DemoSettings(task="sentiment", rounds=1, cases=30, held_out=30, templates=3)
 ID = re.compile(r"[a-z]1:[0-9a-f]{32}")
 HASH = re.compile(r"[0-9a-f]{64}")
 NAMES = ("manual", "local_own", "local_only", "centralised", "federated", "kept")

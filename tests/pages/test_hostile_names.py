@@ -15,7 +15,8 @@ from fedprompt.prompts.template import Demonstrations, Template
 from fedprompt.study.score import Comparison, Score
 from fedprompt.workspace.cases.evaluation_sets import Reading, evaluation_sets, keep_file, keep_reading
 from fedprompt.workspace.cases.study_draft import keep_study
-from fedprompt.workspace.demo.run import DemoSettings, demo_study
+from fedprompt.workspace.demo.run import demo_study
+from fedprompt.workspace.demo.settings import DemoSettings
 from fedprompt.workspace.playground.trial_files import owner_folder
 from fedprompt.workspace.shelf.events import retire, tag
 from fedprompt.workspace.workspace import Workspace
@@ -54,7 +55,7 @@ def assert_harmless(at: AppTest) -> None:
 @pytest.fixture
 def prompts(ws: Workspace) -> list[str]:
     """Prompts of hostile names, compared at sites of hostile names; the last is not scored everywhere."""
-    study, info = demo_study(DemoSettings(model="scripted")), ScriptedModel().info
+    study, info = demo_study(DemoSettings(task="sentiment", model="scripted")), ScriptedModel().info
     digest, run = study.digest(info.digest), "r1:" + "0" * 32
     ws.bank.record_study(study, digest, info.digest)
     ws.bank.start_run(run, kind="score", study=digest, settings={})

@@ -190,3 +190,22 @@ def test_what_changed_of_late_is_told(open_page: Open) -> None:
     assert "What changed in the last 7 days" in shown
     assert "24 tuned prompts came into the bank" in shown
     assert "the demo ended" in shown
+
+
+def test_a_demo_with_a_newcomer_opens_with_its_sentence_and_curve(open_page: Open, ws: Workspace) -> None:
+    fill(ws)
+    (demo,) = ws.bank.runs(kind="demo")
+    told = "with its 16 labelled questions the newcomer answers 63 of 100 right alone and 78 with shared prompts"
+    point = {"sites": 1, "draws": 4, "alone": 0.63, "shared": 0.78, "gain": 0.15, "low": 0.09, "high": 0.21}
+    point |= {"worst": 0.1, "needed": 90.0, "alone_by": "tuned", "by_way": {"tuned": 0.63, "template": 0.5}}
+    curve = [{**point, "n": n} for n in (4, 16)]
+    newcomer = {"n": 16, "asked": 150, "spare": 32, "curve": curve, "members": [], "sentence": told}
+    gain = {**demo.result["differences"]["kept_vs_local_own"]}
+    donors = {"n": 30, "alone": {}, "shared": {}, "gain": gain, "sentence": ""}
+    run = "r1:" + "3" * 32
+    ws.bank.start_run(run, kind="demo", study=demo.study, settings={})
+    ws.bank.finish_run(run, {**demo.result, "run": run, "headline": told, "newcomer": newcomer, "donors": donors})
+    at = open_page("overview")
+    assert at.success[0].value.startswith("With its 16 labelled questions the newcomer answers 63 of 100 right alone")
+    assert next(header.value for header in at.header) == "What the shared prompts are worth"
+    assert "as much right as with about 90 alone" in texts(at)

@@ -12,7 +12,8 @@ from fedprompt.site.personal import tuned_alone
 from fedprompt.tuning.schedule import Schedule
 from fedprompt.tuning.settings import TuningSettings, settings_of
 from fedprompt.tuning.soft import tune_soft
-from fedprompt.workspace.demo.run import DemoSettings, demo_study
+from fedprompt.workspace.demo.run import demo_study
+from fedprompt.workspace.demo.settings import DemoSettings
 from tests.scripted_sites import MODEL, study, worker
 
 START = MODEL.text_init("Overall the feeling is", 3)
@@ -30,7 +31,7 @@ def test_every_setting_of_the_study_is_in_it_and_the_schedule_goes_on_from_round
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_demos_figures_stay_since_what_its_pooled_tuning_dropped_was_at_its_defaults(number: int) -> None:
     # before, it took steps, batch and lr alone
-    asked = demo_study(DemoSettings())
+    asked = demo_study(DemoSettings(task="sentiment"))
     found = settings_of(asked, number)
     assert (found.steps, found.batch, found.lr) == (8, 16, 0.01)
     assert (found.accumulate, found.proximal) == (1, 0.0)

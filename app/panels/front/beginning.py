@@ -10,10 +10,10 @@ from app.visitor import barred
 __all__ = ["draw_empty", "draw_empty_hub", "draw_empty_site", "draw_plan"]
 
 PLAN = (
-    ("rule", "Score", "Each of four sites scores a dozen prompt templates on its own cases."),
-    ("hub", "Tune together", "In rounds, sites tune a soft prompt and the hub joins what they send."),
-    ("home", "Tune alone", "To compare, each site also tunes one by itself."),
-    ("science", "Test", "At the end the nominated prompts meet the test cases, once."),
+    ("rule", "Score", "Each of six help desks scores a few prompt templates on its own questions."),
+    ("hub", "Tune together", "In rounds, the desks tune a soft prompt and the hub joins what they send."),
+    ("home", "Tune alone", "To compare, each desk also tunes one by itself."),
+    ("group_add", "A newcomer", "A desk with 16 labelled questions, in no round, uses the shared prompts."),
 )
 
 
@@ -34,9 +34,9 @@ def draw_empty(start: Callable[[], None], *, assets_ready: bool) -> None:
         st.header("See it run")
         first = "" if assets_ready else "It first fetches a small language model and the texts (about 210 MB, once). "
         st.markdown(
-            "The demo sets up a federation of four sites on this machine, each with its own kind of text: "
-            f"tweets, movie reviews, product reviews and editorials. {first}It then takes some minutes, and you can "
-            "watch it here."
+            "The demo sets up six help desks on this machine that sort questions, each with a mix of its own, and a "
+            f"newcomer with 16 labelled questions: what are the others' prompts worth to it? {first}It then takes some "
+            "minutes, and you can watch it here."
         )
         st.button(
             "Start the demo",

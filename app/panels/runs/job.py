@@ -31,6 +31,12 @@ STAGES = {
     "centralised": "4 of 5, tuned on all cases in one place, to compare",
     "test": "5 of 5, the test",
 }
+# The demo with a newcomer has no tuning on all cases, and goes on after the test.
+WITH_NEWCOMER = STAGES | {
+    "test": "4 of 5, the test",
+    "newcomer": "5 of 5, a newcomer uses what is shared",
+    "donors": "5 of 5, the sites use what is shared",
+}
 FEDERATIONS = ("demo", "federate", "federate-flare")
 WATCHED = tuple(kind for kind in LONG if kind != "export")
 
@@ -137,7 +143,8 @@ def draw_running(
         first = "it begins" if job.state == "running" else "it begins as soon as the job process is free"
         message = plain(str(told.get("message") or first))
         st.progress(share, text=capital(message))
-        stage = STAGES.get(str(told.get("stage"))) if job.kind == "demo" else None
+        stages = STAGES if job.arguments.get("task") == "sentiment" else WITH_NEWCOMER
+        stage = stages.get(str(told.get("stage"))) if job.kind == "demo" else None
         parts = [f"Step {stage}" if stage[0].isdigit() else stage.capitalize()] if stage else []
         if isinstance(left, int | float):
             parts.append(seconds(float(left)))

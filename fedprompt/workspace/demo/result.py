@@ -4,16 +4,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fedprompt.models.work import Work
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Score
-from fedprompt.workspace.as_json import INLINE
+from fedprompt.workspace.as_json import ABSENT, INLINE
+from fedprompt.workspace.demo.worthwhile import DonorsGain, NewcomerResult
 from fedprompt.workspace.results.shown import ShownWork
 from fedprompt.workspace.rounds.alone import AloneResult, alone_result
 from fedprompt.workspace.rounds.federated import RoundValues
 from fedprompt.workspace.rounds.result_table import headline
 from fedprompt.workspace.rounds.steps import Found
 
-__all__ = ["DemoResult", "DemoRound", "DemoTemplate", "demo_result"]
+__all__ = ["DemoResult", "DemoRound", "DemoTemplate", "Joined", "demo_result"]
+
+POOLED = "centralised is tuned on the pooled cases, which only this demo may do: its texts are public"
+SHARED = (
+    "the newcomer was in no round; what it and the sites learn at home from their own cases leaves none of them. "
+    "The other demo, 'fedprompt demo --task sentiment', shows a task where little is left to gain"
+)
 
 
 @dataclass(frozen=True)
@@ -37,9 +45,19 @@ class DemoRound(RoundValues):
 
 
 @dataclass(frozen=True)
+class Joined:
+    """What shared prompts gave a newcomer and those who took part, and what that took of the model at the newcomer."""
+
+    newcomer: NewcomerResult
+    donors: DonorsGain
+    work: Work
+
+
+@dataclass(frozen=True)
 class DemoResult:
     """A finished demo: its templates, its rounds, and what joining gave each site beside tuning alone.
 
+    ``newcomer`` and ``donors`` are of a task that has a newcomer, and then ``headline`` is the newcomer's sentence.
     ``settings`` are the demo's and, as ``machine``, what moves a number in its last digits. ``clipped`` cases were too
     long for the model, by site; ``seconds`` are by stage, and ``total``.
     """
@@ -57,6 +75,8 @@ class DemoResult:
     work: ShownWork = field(metadata=INLINE)
     clipped: Mapping[str, int]
     seconds: Mapping[str, float]
+    newcomer: NewcomerResult | None = field(default=None, metadata=ABSENT)
+    donors: DonorsGain | None = field(default=None, metadata=ABSENT)
 
 
 def demo_result(
@@ -70,6 +90,7 @@ def demo_result(
     clipped: Mapping[str, int],
     templates: Sequence[Prompt],
     found: Found,
+    joined: Joined | None = None,
 ) -> DemoResult:
     """Return the demo's result.
 
@@ -80,6 +101,7 @@ def demo_result(
         work: what all of it took of the model.
         clipped: site -> cases that were too long for the model's window.
         found: what the steps of the federation found.
+        joined: what shared prompts gave, where the task has a newcomer.
     """
     nominated = found.alone
     assert nominated is not None, "the demo's sites tune alone too"
@@ -104,11 +126,17 @@ def demo_result(
             for record in found.records
         ),
         outcome=outcome,
-        headline=headline(outcome.test, outcome.differences["federated_vs_manual"]),
-        note="centralised is tuned on the pooled cases, which only this demo may do: its texts are public",
+        headline=(
+            headline(outcome.test, outcome.differences["federated_vs_manual"])
+            if joined is None
+            else joined.newcomer.sentence
+        ),
+        note=POOLED if nominated.centralised is not None else SHARED,
         work=work,
         clipped=dict(clipped),
         seconds={**seconds, "total": round(sum(seconds.values()), 3)},
+        newcomer=None if joined is None else joined.newcomer,
+        donors=None if joined is None else joined.donors,
     )
 
 

@@ -1,4 +1,4 @@
-"""The demo: a federation of four sites on real text, from candidate templates to a table that says what joining gave.
+"""The demo: a federation on real text, from candidate templates to what joining gave its sites and a newcomer.
 
 It takes the same steps as any federation, with the same worker, gate, ledger and bank. Two things only a demo may do,
 since its cases are public and its sites made up: derive the sites' keys from a seed, and tune on the pooled cases
@@ -7,11 +7,9 @@ since its cases are public and its sites made up: derive the sites' keys from a 
 
 import hashlib
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from importlib.resources import files
-
-import numpy as np
 
 from fedprompt.evaluation.runs.runner import choice_run, to_score, true_labels
 from fedprompt.federation.hub import Hub
@@ -38,45 +36,33 @@ from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import tune_soft
 from fedprompt.workspace.as_json import as_json, from_json
 from fedprompt.workspace.cases.site_of_file import cases_of, make_worker
-from fedprompt.workspace.demo.result import DemoResult, demo_result
-from fedprompt.workspace.demo.text import SOURCES, draw_cases, read_source, write_cases
+from fedprompt.workspace.demo.donors import donors_gain
+from fedprompt.workspace.demo.newcomer import Drawn, Newcomer, shared_prompts
+from fedprompt.workspace.demo.result import DemoResult, Joined, demo_result
+from fedprompt.workspace.demo.settings import DemoSettings
+from fedprompt.workspace.demo.tasks import NEWCOMER, Dealt, DemoTask, NewcomerSizes, filled, site_number, task_of
+from fedprompt.workspace.demo.text import write_cases
 from fedprompt.workspace.demo.time import demo_time
+from fedprompt.workspace.demo.worthwhile import newcomer_result
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.results.shown import shown_work
 from fedprompt.workspace.rounds.federation_run import BankWriter, FederationRun
 from fedprompt.workspace.rounds.planned_questions import planned_questions
 from fedprompt.workspace.rounds.start_prompt import start_prompt
-from fedprompt.workspace.rounds.steps import take_steps
+from fedprompt.workspace.rounds.steps import Found, take_steps
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["DemoSettings", "demo", "demo_study"]
+__all__ = ["demo", "demo_study"]
 
-DRAW, KEY = 1, 2  # streams of the demo's seed
-
-
-@dataclass(frozen=True)
-class DemoSettings:
-    """``cases`` a site tunes on; ``held_out`` each for validation and for test.
-
-    ``dtype`` and ``threads`` are the machine's own if None; they are recorded, and a run resumes with its own.
-    """
-
-    rounds: int = 3
-    cases: int = 48
-    seed: int = 0
-    held_out: int = 150
-    again: bool = False
-    model: str | None = None
-    dtype: str | None = None
-    threads: int | None = None
-    templates: int | None = None
+KEY = 2  # a stream of the demo's seed
 
 
 def demo_study(settings: DemoSettings) -> Study:
     """Return the demo's study with the settings filled in."""
-    text = files("fedprompt.workspace").joinpath("demo_study.yaml").read_text(encoding="utf-8")
-    study = parse_study(text, "demo_study.yaml")
+    task, settings = task_of(settings), filled(settings)
+    study = parse_study(files("fedprompt.workspace").joinpath(task.study).read_text(encoding="utf-8"), task.study)
+    assert settings.cases is not None and settings.held_out is not None, "the settings are filled in"
     body = study.model_dump()
     body["rounds"]["count"] = settings.rounds
     body["splits"] = {"tune": settings.cases, "validation": settings.held_out, "test": settings.held_out}
@@ -85,7 +71,7 @@ def demo_study(settings: DemoSettings) -> Study:
     body["model"] = settings.model or study.model
     if settings.templates is not None:
         body["templates"] = body["templates"][: settings.templates]
-    body["privacy"]["questions"] = max(planned_questions(Study.model_validate(body), len(SOURCES)).values())
+    body["privacy"]["questions"] = max(planned_questions(Study.model_validate(body), len(task.sites)).values())
     return Study.model_validate(body)
 
 
@@ -98,9 +84,12 @@ def demo(ws: Workspace, settings: DemoSettings, report: Report = quiet, stop: St
 
     Raises:
         AssetError: the model or the text is not there.
+        FedPromptError: the task is none of the demo's.
         FedPromptError: a step could not be done; what was finished is kept and the next call resumes.
     """
+    task, settings = task_of(settings), filled(settings)
     study = demo_study(settings)
+    dealt = task.deal(asset_folder(ws.home.path, task.asset), settings)
     machine = _settings(ws, settings)
     report(Progress("prepare", f"loading {study.model}", 0.0, 1.0))
     model = load(study.model, ws.home.path, machine)
@@ -111,8 +100,10 @@ def demo(ws: Workspace, settings: DemoSettings, report: Report = quiet, stop: St
         "rounds": settings.rounds,
         "held_out": settings.held_out,
         "machine": asdict(model.info.settings),
-        "sites": [source.site for source in SOURCES],
+        "sites": [*task.sites],
     }
+    if task.newcomer is not None:
+        recorded |= {"draws": settings.draws, "asked": settings.asked}
     run = content_id("r1", canonical_json({"kind": "demo", "study": digest, "settings": recorded}))
     if settings.again:
         run = f"{run}-{time.time_ns()}"
@@ -120,12 +111,7 @@ def demo(ws: Workspace, settings: DemoSettings, report: Report = quiet, stop: St
     row = ws.bank.start_run(run, kind="demo", study=digest, settings=recorded)
     if row.result is not None:
         return from_json(DemoResult, row.result)
-    return _Demo(ws, settings, study, digest, model, run, report, stop).run()
-
-
-def _number(name: str) -> int:
-    """Return the number that stands for a made-up site among those of a seed."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+    return _Demo(ws, task, settings, dealt, study, digest, model, run, report, stop).run()
 
 
 def _key(seed: int, number: int) -> bytes:
@@ -146,7 +132,9 @@ class _Demo:
     def __init__(
         self,
         ws: Workspace,
+        task: DemoTask,
         settings: DemoSettings,
+        dealt: Mapping[str, Dealt],
         study: Study,
         digest: str,
         model: CausalModel,
@@ -155,25 +143,23 @@ class _Demo:
         stop: StopToken,
     ) -> None:
         self.stop = stop
-        self.ws, self.settings, self.study, self.digest = ws, settings, study, digest
-        self.model, self.run_id, self.report = model, run, report
-        self.workers = {source.site: self._worker(source.site) for source in SOURCES}
+        self.ws, self.task, self.settings, self.study, self.digest = ws, task, settings, study, digest
+        self.dealt, self.model, self.run_id, self.report = dealt, model, run, report
+        self.workers = {site: self._worker(site) for site in task.sites}
         transport = LocalTransport({name: worker.handle for name, worker in self.workers.items()})
         self.hub = Hub(transport, digest, held_to=study)
 
     def _worker(self, site: str) -> Worker:
-        source = next(s for s in SOURCES if s.site == site)
-        settings, text = self.settings, asset_folder(self.ws.home.path, "vader-text")
-        path = self.ws.home.sites / f"demo-seed{settings.seed}-cases{settings.cases}-held{settings.held_out}" / site
+        settings = self.settings
+        # The first task's folders are called as they were when it was the only one.
+        of = "" if self.task.name == "sentiment" else f"{self.task.name}-"
+        path = self.ws.home.sites / f"demo-{of}seed{settings.seed}-cases{settings.cases}-held{settings.held_out}" / site
         folder = SiteFolder(path)
-        entropy = [settings.seed, _number(site)]
-        folder.prepare(_key(*entropy))
+        folder.prepare(_key(settings.seed, site_number(site)))
         self.ws.bank.register_site(site, site_identity(folder.key))
         file = path / "cases.csv"
         if not file.exists():
-            wanted = settings.cases + 2 * settings.held_out
-            drawn = draw_cases(read_source(text, source), wanted, np.random.SeedSequence([*entropy, DRAW]))
-            write_cases(file, drawn)
+            write_cases(file, self.dealt[site].cases)
         cases = cases_of(file, self.study)
         return make_worker(
             name=site,
@@ -188,37 +174,83 @@ class _Demo:
 
     def run(self) -> DemoResult:
         """Run every stage."""
-        worker, settings = next(iter(self.workers.values())), self.settings
-        planned = demo_time(
-            self.model, self.study, self.ws.bank, worker, tune=settings.cases, held_out=settings.held_out
-        )
+        worker, sizes = next(iter(self.workers.values())), self.task.newcomer_of(self.settings)
+        planned = demo_time(self.model, self.study, self.ws.bank, worker, self.task, self.settings)
         clock = Clock(self.report, planned, self.stop)
         clock.tell(f"this will take about {max(1, round(clock.total / 60))} minutes on this machine", 0.0)
         federation = FederationRun(self.ws.bank, self.run_id, self.study, self.digest, self.hub, clock)
+        start = start_prompt(self.model, self.study, self.ws.bank)
         found = take_steps(
             federation,
             self.ws.bank,
             self.study,
-            start_prompt(self.model, self.study, self.ws.bank),
-            {source.site: source.title for source in SOURCES},
-            settings.seed,
+            start,
+            {site: self.dealt[site].title for site in self.task.sites},
+            self.settings.seed,
             clock,
-            pooled=lambda start: self._centralised(start, clock),
+            pooled=(lambda start: self._centralised(start, clock)) if self.task.pooled else None,
         )
+        joined = None if sizes is None else self._joined(found, start, sizes, clock)
+        work = sum((worker.side.work for worker in self.workers.values()), Work())
         result = demo_result(
             run=self.run_id,
             study=self.digest,
             model=self.model.info.name,
-            settings={**asdict(settings), "machine": asdict(self.model.info.settings)},
+            settings={**asdict(self.settings), "machine": asdict(self.model.info.settings)},
             seconds=clock.seconds,
-            work=shown_work(sum((worker.side.work for worker in self.workers.values()), Work()), self.model.info),
+            work=shown_work(work if joined is None else work + joined.work, self.model.info),
             clipped={site: federation.clipped.of(site) for site in self.workers},
             templates=list(federation.templates.values()),
             found=found,
+            joined=joined,
         )
         self.ws.bank.finish_run(self.run_id, as_json(result))
         clock.tell("done", 1.0)
         return result
+
+    def _joined(self, found: Found, start: SoftPrompt, sizes: NewcomerSizes, clock: Clock) -> Joined:
+        """Have the newcomer use what is shared with each number of cases, then the sites that took part."""
+        assert found.alone is not None, "the demo's sites tune alone too"
+        own, federated = found.alone.alone, found.alone.federated
+        shared = shared_prompts(own, federated, self._means(found))
+        cases = self.dealt[NEWCOMER].cases
+        settings = self.settings
+        newcomer = Newcomer(self.model, self.study, cases, sizes, settings.seed, shared, start, self.stop)
+        with clock.stage("newcomer", "the newcomer looks at the shared prompts"):
+            drawn = self._draws(newcomer, sizes, clock)
+        sites = [site for site in self.workers if site in own]
+        with clock.stage("donors", "the sites that took part use the shared prompts"):
+            workers = {site: self.workers[site] for site in sites}
+            gain = donors_gain(
+                workers,
+                self.study,
+                own,
+                federated,
+                settings.seed,
+                lambda site: clock.tell(f"{site} uses the shared prompts", sites.index(site) / len(sites)),
+            )
+        names = {prompt.id: f"tuned at {site}" for site, prompt in own.items()} | {federated.id: "tuned together"}
+        return Joined(newcomer_result(drawn, shared, names, sizes), gain, newcomer.work)
+
+    def _means(self, found: Found) -> dict[Prompt, float]:
+        """Return each template with its mean over the sites on validation."""
+        prompts = [Prompt(template) for template in self.study.candidates()]
+        scores = {prompt: [by_prompt[prompt.id] for by_prompt in found.scores.values()] for prompt in prompts}
+        return {prompt: sum(s.total / s.n for s in of) / len(of) for prompt, of in scores.items()}
+
+    def _draws(self, newcomer: Newcomer, sizes: NewcomerSizes, clock: Clock) -> list[Drawn]:
+        bank, known = self.ws.bank, self.ws.bank.stages(self.run_id)
+        wanted = [(n, draw) for n in sizes.counts for draw in range(sizes.draws_of(n))]
+        found = []
+        for place, (n, draw) in enumerate(wanted):
+            self.stop.check()
+            clock.tell(f"the newcomer with {n} labelled cases, draw {draw + 1}", place / len(wanted))
+            stage = f"newcomer {n} {draw}"
+            if stage not in known:
+                bank.record_stage(self.run_id, stage, as_json(newcomer.draw(n, draw)))
+                known = bank.stages(self.run_id)
+            found.append(from_json(Drawn, known[stage]))
+        return found
 
     def _centralised(self, start: SoftPrompt, clock: Clock) -> Prompt:
         """Tune on all sites' cases at once, as many steps, each over as many cases as the sites take together."""
@@ -234,7 +266,7 @@ class _Demo:
         assert soft is not None
         count = self.study.rounds.count
         pooled = PooledObjective([worker.side.objective("tune") for worker in self.workers.values()])
-        drawing = Drawing(_key(self.settings.seed, _number(CENTRALISED.key)))
+        drawing = Drawing(_key(self.settings.seed, site_number(CENTRALISED.key)))
         for number in range(len(records) + 1, count + 1):
             clock.tell(f"pooled cases, round {number} of {count}", (number - 1) / count, round=number)
             settings = settings_of(self.study, number)

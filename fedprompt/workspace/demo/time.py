@@ -9,7 +9,8 @@ from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
-from fedprompt.workspace.demo.text import SOURCES
+from fedprompt.workspace.demo.settings import DemoSettings
+from fedprompt.workspace.demo.tasks import DemoTask
 from fedprompt.workspace.rounds.start_prompt import start_prompt
 
 __all__ = ["demo_time"]
@@ -18,15 +19,16 @@ TIMED = 4  # cases that are timed
 
 
 def demo_time(
-    model: CausalModel, study: Study, bank: Bank, worker: Worker, *, tune: int, held_out: int
+    model: CausalModel, study: Study, bank: Bank, worker: Worker, task: DemoTask, settings: DemoSettings
 ) -> dict[str, float]:
     """Return stage -> seconds.
 
     Args:
         worker: one of the sites', whose cases are timed.
-        tune: cases a site tunes on; ``held_out`` each for validation and for test.
+        task: how many sites there are, and what is done in the end.
+        settings: filled in.
     """
-    cases, sites = worker.side.splits.validation[:TIMED], len(SOURCES)
+    cases, sites = worker.side.splits.validation[:TIMED], len(task.sites)
     answer, tuning = study.answer, study.tuning
     prompts = [Prompt(template) for template in study.candidates()]
     run_prompts(model, prompts[:1], cases, answer, worker.side.splits.tune)  # the first pass warms up
@@ -47,13 +49,24 @@ def demo_time(
     step = time.perf_counter() - began
     # A pass without a gradient takes about two fifths of a step.
     check = 0.4 * step / tuning.batch
-    rounds, held = study.rounds.count, held_out
+    assert settings.cases is not None and settings.held_out is not None, "the settings are filled in"
+    rounds, tune, held = study.rounds.count, settings.cases, settings.held_out
     tuned = rounds * tuning.steps * step * sites
     checked = rounds * held * sites * check
-    return {
+    planned = {
         "score": score * held * sites * 0.9,
         "federate": tuned + checked + prefill * (tune + held) * sites,
         "alone": tuned + checked,
         "centralised": tuned + checked,
         "test": sites * held * (2 * prefill + (sites + 2) * check),
     }
+    if not task.pooled:
+        del planned["centralised"]
+    sizes = task.newcomer_of(settings)
+    if sizes is None:
+        return planned
+    every, members = sizes.pool + sizes.asked, sites + 1
+    steps = rounds * tuning.steps * step
+    drawn = sum(sizes.draws_of(n) * (steps * min(1.0, n / tuning.batch) + every * check) for n in sizes.counts if n)
+    newcomer = every * (prefill + members * check + score * 0.9) + drawn
+    return {**planned, "newcomer": newcomer, "donors": sites * held * (2 * members * check + prefill)}

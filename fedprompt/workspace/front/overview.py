@@ -10,7 +10,7 @@ from fedprompt.workspace.assets import assets_ready
 from fedprompt.workspace.jobs.kinds import kinds
 from fedprompt.workspace.ranking.leaderboard import REFERENCE, latest_study
 from fedprompt.workspace.ranking.ranking_page import ranking_page
-from fedprompt.workspace.results.views import GainView, LeaderRow, OverviewView, SiteView
+from fedprompt.workspace.results.views import CurveView, GainView, LeaderRow, OverviewView, SiteView
 from fedprompt.workspace.rounds.federation_view import best_template
 from fedprompt.workspace.rounds.result_table import Difference, ResultRow, gain_sentence, headline
 from fedprompt.workspace.workspace import Workspace
@@ -18,6 +18,7 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["overview"]
 
 BEST, AHEAD = 5, 50
+SHARED = "shared"  # what a site keeps that mixes shared prompts with its own
 JOBS, SEEN = 20, 500
 
 
@@ -43,7 +44,15 @@ def overview(ws: Workspace) -> OverviewView:
         result=result,
         assets_ready=assets_ready(ws.home),
         study=study,
+        curve=_curve(result) if result else (),
+        has=result["newcomer"]["n"] if result and result.get("newcomer") else None,
     )
+
+
+def _curve(result: Mapping[str, Any]) -> tuple[CurveView, ...]:
+    """Return what shared prompts are worth by the number of labelled cases, where a newcomer showed it."""
+    newcomer = result.get("newcomer")
+    return () if newcomer is None else tuple(from_json(CurveView, point) for point in newcomer["curve"])
 
 
 def _best(ws: Workspace, study: str) -> tuple[LeaderRow, ...]:
@@ -59,8 +68,12 @@ def _site(name: str, body: Mapping[str, Any]) -> SiteView:
 
 
 def _gains(result: Mapping[str, Any]) -> tuple[GainView, ...]:
-    """Return what joining gained each site, for results that compared it with tuning alone."""
-    against = result.get("differences", {}).get("kept_vs_local_own")
+    """Return what joining gained each site, for results that compared it with tuning alone.
+
+    Where a site mixes shared prompts with its own, that is what it gained by.
+    """
+    donors = result.get("donors")
+    against = result.get("differences", {}).get("kept_vs_local_own") if donors is None else donors["gain"]
     found = {} if against is None else from_json(Difference, against).by_site
     gains = []
     for site, gain in sorted(found.items()):
@@ -68,7 +81,7 @@ def _gains(result: Mapping[str, Any]) -> tuple[GainView, ...]:
         if gain.distinguishable:
             verdict = "better" if gain.difference > 0 else "worse"
         interval = Interval(100 * gain.low, 100 * gain.high)
-        kept = result["kept"][site]
+        kept = result["kept"][site] if donors is None else SHARED
         sentence = gain_sentence(site, kept, gain)
         gains.append(GainView(site, 100 * gain.difference, interval, verdict, sentence, kept))
     return tuple(gains)
@@ -76,6 +89,8 @@ def _gains(result: Mapping[str, Any]) -> tuple[GainView, ...]:
 
 def _headline(result: Mapping[str, Any]) -> str | None:
     """Return a run's finding in a sentence; None where nothing was tuned together."""
+    if result.get("newcomer"):
+        return str(result["newcomer"]["sentence"])
     against = result.get("differences", {}).get("federated_vs_manual")
     if against is None:
         return None

@@ -73,8 +73,8 @@ _TAKES: Mapping[str, Mapping[str, What]] = {
     "assets": {},
     "data": {"data!": TEXT, "reading": OBJECT, "min_cases": WHOLE, "header": ANYTHING},
     "demo": {
-        **dict.fromkeys(("rounds", "cases", "held_out", "threads", "templates"), COUNT),
-        **{"seed": WHOLE, "again": FLAG, "model": TEXT, "dtype": TEXT},
+        **dict.fromkeys(("rounds", "cases", "held_out", "threads", "templates", "draws", "asked"), COUNT),
+        **{"seed": WHOLE, "again": FLAG, "model": TEXT, "dtype": TEXT, "task": TEXT},
     },
     "dry-run": {**_SCORED, "split": SPLIT},
     "export": {"prompts!": NAMES, "format!": TEXT, "destination!": TEXT},

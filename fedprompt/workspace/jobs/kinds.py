@@ -47,7 +47,8 @@ def kind_named(name: str) -> Kind:
 
 
 def _demo(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
-    from fedprompt.workspace.demo.run import DemoSettings, demo
+    from fedprompt.workspace.demo.run import demo
+    from fedprompt.workspace.demo.settings import DemoSettings
 
     return demo(ws, DemoSettings(**arguments), report, stop)
 

@@ -11,6 +11,7 @@ from fedprompt.study.score import CalibrationBin
 
 __all__ = [
     "CompareView",
+    "CurveView",
     "GainView",
     "LeaderRow",
     "OverviewView",
@@ -81,8 +82,31 @@ class GainView:
 
 
 @dataclass(frozen=True)
+class CurveView:
+    """What is right of 1 with ``n`` labelled cases, alone and with shared prompts, and the gain's 95 % interval.
+
+    ``worst`` is the least gain that a site or a draw had; ``needed``: how many cases alone give as much, None where
+    that is beyond what was measured.
+    """
+
+    n: int
+    sites: int
+    alone: float
+    shared: float
+    gain: float
+    low: float | None
+    high: float | None
+    worst: float
+    needed: float | None
+
+
+@dataclass(frozen=True)
 class OverviewView:
-    """The state of the home at a glance. ``result`` is the last finished demo's JSON, ``headline`` its sentence."""
+    """The state of the home at a glance. ``result`` is the last finished demo's JSON, ``headline`` its sentence.
+
+    ``curve`` is what shared prompts are worth by how many labelled cases a site has, where the run measured it, and
+    ``has`` how many its newcomer has; then ``gains`` are those of shared prompts at the sites that took part.
+    """
 
     jobs: tuple[JobRow, ...]
     sites: tuple[SiteView, ...]
@@ -96,6 +120,8 @@ class OverviewView:
     result: Mapping[str, Any] | None
     assets_ready: bool
     study: str | None
+    curve: tuple[CurveView, ...] = ()
+    has: int | None = None
 
 
 @dataclass(frozen=True)

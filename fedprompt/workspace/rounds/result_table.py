@@ -23,6 +23,7 @@ __all__ = [
     "SiteDifference",
     "average",
     "difference",
+    "difference_of",
     "entry",
     "gain_sentence",
     "headline",
@@ -100,7 +101,11 @@ def _measured(by_site: Mapping[str, Score]) -> Estimate:
 
 def difference(look: TestLook, pairs: Mapping[str, tuple[str, str]], seed: int) -> Difference:
     """Return the paired difference of (first, second) over the sites of ``pairs``, and by site."""
-    found = {site: _paired(look, site, *pair) for site, pair in pairs.items()}
+    return difference_of({site: _paired(look, site, *pair) for site, pair in pairs.items()}, seed)
+
+
+def difference_of(found: Mapping[str, Comparison], seed: int) -> Difference:
+    """Return the paired difference over the sites of ``found``, site -> its comparison, and by site."""
     whole = paired_test(list(found.values()), seed, DRAWS).difference
     by_site = {site: _site(pair, seed) for site, pair in found.items()}
     return Difference(whole.value, whole.low, whole.high, whole.excludes_zero, by_site)

@@ -12,7 +12,8 @@ from fedprompt.errors import AssetError
 from fedprompt.models.assets.catalogue import ASSETS
 from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.demo.result import DemoResult
-from fedprompt.workspace.demo.run import DemoSettings, demo, demo_study
+from fedprompt.workspace.demo.run import demo, demo_study
+from fedprompt.workspace.demo.settings import DemoSettings
 from fedprompt.workspace.demo.text import SOURCES, Source, draw_cases, read_source, write_cases
 from fedprompt.workspace.front.overview import overview
 from fedprompt.workspace.home import find_home
@@ -25,7 +26,7 @@ from tests.new_bank import new_workspace
 pytestmark = pytest.mark.whole
 
 SETTINGS = DemoSettings(
-    rounds=2, cases=12, held_out=14, model="scripted", dtype="float32", threads=1, templates=4, seed=5
+    task="sentiment", rounds=2, cases=12, held_out=14, model="scripted", dtype="float32", threads=1, templates=4, seed=5
 )
 SITES = ["editorials", "movies", "products", "tweets"]
 WORDS = {"positive": ("wonderful", "great", "useful"), "negative": ("awful", "boring", "useless")}
@@ -172,7 +173,7 @@ def test_the_demos_study_takes_its_settings() -> None:
     study = demo_study(SETTINGS)
     assert (study.rounds.count, study.splits.tune, study.splits.test) == (2, 12, 14)
     assert study.privacy.min_cases == 12 and study.model == "scripted" and len(study.templates) == 4
-    assert demo_study(DemoSettings()).privacy.min_cases == 30
+    assert demo_study(DemoSettings(task="sentiment")).privacy.min_cases == 30
 
 
 def test_without_its_text_it_says_what_to_do(tmp_path: Path) -> None:

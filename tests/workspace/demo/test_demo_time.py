@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from fedprompt.models.protocols import LossGradient, PreparedObjective
 from fedprompt.models.scripted import ScriptedModel
+from fedprompt.workspace.demo.settings import DemoSettings
+from fedprompt.workspace.demo.tasks import TASKS, filled
 from fedprompt.workspace.demo.time import demo_time
 from tests.new_bank import new_workspace
 from tests.scripted_sites import STUDY, worker
@@ -37,7 +39,8 @@ class _Model(ScriptedModel):
 
 def test_the_first_step_is_no_measure_of_the_others(tmp_path: Path) -> None:
     with new_workspace(tmp_path / "home") as ws:
-        found = demo_time(_Model(), STUDY, ws.bank, worker(tmp_path), tune=48, held_out=150)
+        settings = filled(DemoSettings(task="sentiment"))
+        found = demo_time(_Model(), STUDY, ws.bank, worker(tmp_path), TASKS["sentiment"], settings)
     # Two rounds of two steps at four sites would be 16 times the first.
     assert set(found) == {"score", "federate", "alone", "centralised", "test"}
     assert found["alone"] < 16 * FIRST

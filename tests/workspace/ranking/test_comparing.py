@@ -7,7 +7,8 @@ from fedprompt.models.scripted import ScriptedModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.score import Comparison, Score
-from fedprompt.workspace.demo.run import DemoSettings, demo_study
+from fedprompt.workspace.demo.run import demo_study
+from fedprompt.workspace.demo.settings import DemoSettings
 from fedprompt.workspace.ranking.comparing import compare
 from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.new_bank import put_bank
@@ -24,7 +25,7 @@ def ws(tmp_path: Path) -> Iterator[Workspace]:
 
 def scored(ws: Workspace, better: Sequence[tuple[int, int]]) -> list[str]:
     """Put prompts into the bank; the first beats each other in ``better[i][0]`` cases and loses ``better[i][1]``."""
-    study, info = demo_study(DemoSettings(model="scripted")), ScriptedModel().info
+    study, info = demo_study(DemoSettings(task="sentiment", model="scripted")), ScriptedModel().info
     digest = study.digest(info.digest)
     ws.bank.record_study(study, digest, info.digest)
     run = "r1:" + "0" * 32
