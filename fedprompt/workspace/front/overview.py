@@ -10,7 +10,8 @@ from fedprompt.workspace.assets import assets_ready
 from fedprompt.workspace.jobs.kinds import kinds
 from fedprompt.workspace.ranking.leaderboard import REFERENCE, latest_study
 from fedprompt.workspace.ranking.ranking_page import ranking_page
-from fedprompt.workspace.results.views import CurveView, GainView, LeaderRow, OverviewView, SiteView
+from fedprompt.workspace.results.views import GainView, LeaderRow, OverviewView, SiteView
+from fedprompt.workspace.results.worth import CurvePoint
 from fedprompt.workspace.rounds.federation_view import best_template
 from fedprompt.workspace.rounds.result_table import Difference, ResultRow, gain_sentence, headline
 from fedprompt.workspace.workspace import Workspace
@@ -49,10 +50,11 @@ def overview(ws: Workspace) -> OverviewView:
     )
 
 
-def _curve(result: Mapping[str, Any]) -> tuple[CurveView, ...]:
+def _curve(result: Mapping[str, Any]) -> tuple[CurvePoint, ...]:
     """Return what shared prompts are worth by the number of labelled cases, where a newcomer showed it."""
     newcomer = result.get("newcomer")
-    return () if newcomer is None else tuple(from_json(CurveView, point) for point in newcomer["curve"])
+    known = () if newcomer is None else newcomer["curve"]
+    return tuple(CurvePoint.model_validate({name: point[name] for name in CurvePoint.model_fields}) for point in known)
 
 
 def _best(ws: Workspace, study: str) -> tuple[LeaderRow, ...]:

@@ -8,10 +8,10 @@ from fedprompt.bank.rows import JobRow, RoundRow
 from fedprompt.evaluation.statistics.intervals import Interval
 from fedprompt.evaluation.statistics.pooled_pairs import PooledPair
 from fedprompt.study.score import CalibrationBin
+from fedprompt.workspace.results.worth import CurvePoint
 
 __all__ = [
     "CompareView",
-    "CurveView",
     "GainView",
     "LeaderRow",
     "OverviewView",
@@ -82,25 +82,6 @@ class GainView:
 
 
 @dataclass(frozen=True)
-class CurveView:
-    """What is right of 1 with ``n`` labelled cases, alone and with shared prompts, and the gain's 95 % interval.
-
-    ``worst`` is the least gain that a site or a draw had; ``needed``: how many cases alone give as much, None where
-    that is beyond what was measured.
-    """
-
-    n: int
-    sites: int
-    alone: float
-    shared: float
-    gain: float
-    low: float | None
-    high: float | None
-    worst: float
-    needed: float | None
-
-
-@dataclass(frozen=True)
 class OverviewView:
     """The state of the home at a glance. ``result`` is the last finished demo's JSON, ``headline`` its sentence.
 
@@ -120,7 +101,7 @@ class OverviewView:
     result: Mapping[str, Any] | None
     assets_ready: bool
     study: str | None
-    curve: tuple[CurveView, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
     has: int | None = None
 
 
