@@ -13,15 +13,18 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.joins.drawing import draw
 from benchmarks.joins.figures import Gain, gain, holm, needed, shelves, ways
-from benchmarks.joins.pack import JOINED
+from benchmarks.joins.pack import DISTILLED, JOINED, REGRESSION
 from benchmarks.joins.parts import PARTS, Part
 from benchmarks.joins.shelf import Shelf
 from benchmarks.report import Row, report, show
 from fedprompt.workspace.home import find_home
+
+if TYPE_CHECKING:
+    from benchmarks.joins.asking import Asker
 
 MODEL = "smollm2-135m-instruct"
 CACHE = 3 * 1024**3  # bytes of keys and values kept, a site
@@ -40,6 +43,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--tables-only", action="store_true")
     parser.add_argument("--figures-only", action="store_true")
+    parser.add_argument("--clock", action="store_true", help="measure what a mixture's answer takes as well")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     options.home = find_home(options.home).path
@@ -50,34 +54,48 @@ def main() -> None:
     if options.tables_only:
         return
     rows, more = figures(options.folder, options.parts)
+    if options.clock:
+        rows.append(_clock(options))
     show(report("joining", rows, **more), as_json=options.json)
 
 
 def _tables(options: argparse.Namespace) -> None:
-    import torch
-
-    from benchmarks.joins.asking import Asker
     from benchmarks.joins.making import make
     from benchmarks.joins.sources import read_texts
-    from benchmarks.joins.tasks import study_of
-    from fedprompt.models.protocols import RunSettings
-    from fedprompt.models.registry import load
     from fedprompt.models.sentence_encoder import load_encoder
 
-    torch.set_num_threads(options.threads)
-    model = load(MODEL, options.home, RunSettings("float32", options.threads, "cpu", cache_bytes=CACHE))
     encoder, began = load_encoder(options.home), time.monotonic()
     for name in options.parts:
         part = PARTS[name]
-        study, texts = study_of(part.plan.task), read_texts(part.plan.task, options.wheels, options.home)
-        asker = Asker(model, study)
+        asker, texts = _asker(options, part), read_texts(part.plan.task, options.wheels, options.home)
         for number in options.seeds or range(options.federations or part.federations):
             if time.monotonic() - began > 60 * options.minutes:
                 return
-            drawn = draw(part.plan, texts, study.answer.labels, number)
-            shelf = Shelf(options.folder / name / str(number))
-            if not shelf.has("done"):
-                make(asker, encoder, drawn, part.recipe_of(number), shelf, number)
+            drawn = draw(part.plan, texts, asker.labels, number)
+            make(asker, encoder, drawn, part.recipe_of(number), Shelf(options.folder / name / str(number)), number)
+
+
+def _asker(options: argparse.Namespace, part: Part) -> "Asker":
+    import torch
+
+    from benchmarks.joins.asking import Asker
+    from benchmarks.joins.tasks import study_of
+    from fedprompt.models.protocols import RunSettings
+    from fedprompt.models.registry import load
+
+    torch.set_num_threads(options.threads)
+    model = load(MODEL, options.home, RunSettings("float32", options.threads, "cpu", cache_bytes=CACHE))
+    return Asker(model, study_of(part.plan.task))
+
+
+def _clock(options: argparse.Namespace) -> Row:
+    from benchmarks.joins.distilling import times_one_prompt
+    from benchmarks.joins.sources import read_texts
+
+    part = PARTS["primary"]
+    asker, texts = _asker(options, part), read_texts("trec", options.wheels, options.home)
+    times = times_one_prompt(asker, draw(part.plan, texts, asker.labels, 0).newcomers[0].test)
+    return Row("100-token cases, a mixture of 8 against one prompt", "times", times, target=2.0, met=times <= 2)
 
 
 def figures(folder: Path, names: Sequence[str]) -> tuple[list[Row], dict[str, Any]]:
@@ -104,7 +122,7 @@ def _part(part: Part, held: Sequence[Shelf]) -> tuple[list[Row], dict[str, Any],
     sizes = sorted({0, *part.recipe.sizes})
     kept = {n: ways(held, n) for n in sizes}
     rows: list[Row] = []
-    told: dict[str, Any] = {"federations": len(held), "accuracy": {}, "gains": {}}
+    told: dict[str, Any] = {"federations": len(held), "accuracy": {}, "gains": {}, "gains with home's regression": {}}
     last: Gain | None = None
     for n, (home, joined, references) in kept.items():
         told["accuracy"][n] = {way: _mean(values) for way, values in {**home, **joined, **references}.items()}
@@ -113,10 +131,18 @@ def _part(part: Part, held: Sequence[Shelf]) -> tuple[list[Row], dict[str, Any],
         told["gains"][n] = found
         rows.extend(_rows(part, found))
         if n:
+            more = gain(n, home, joined, way=REGRESSION)
+            told["gains with home's regression"][n] = more
+            rows.append(
+                Row(f"{part.title}, n = {n}: gain with home's regression as one more member", "points", more.mean)
+            )
             last = found if last is None or n == 16 else last
     home_curve = [(n, max(map(_mean, kept[n][0].values()))) for n in sizes if n]
     if 16 in kept and len(home_curve) > 1:
         rows.append(_needed(part, home_curve, _mean(kept[16][1][JOINED])))
+    if 16 in kept and DISTILLED in kept[16][1]:
+        apart = 100 * (_mean(kept[16][1][DISTILLED]) - _mean(kept[16][1][JOINED]))
+        rows.append(_against(f"{part.title}, n = 16: one prompt distilled, over the mixture", apart, -1.0))
     assert last is not None
     return rows, told, last
 

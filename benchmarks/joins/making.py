@@ -1,7 +1,8 @@
 """Stage 1: everything of a federation that needs the model, as tables on a shelf.
 
 Names on the shelf: ``v-*`` soft prompts; ``N-home-*`` and ``N-test-*`` a member's [cases, labels] log-probabilities at
-newcomer N. Members: ``t0``.. templates, ``d0``.. donors' own prompts, ``f1``.. FedAvg after each round, ``p`` tuned on
+newcomer N. Members: ``t0``.. templates, ``d0-r4``.. donors' own prompts as they left
+the last round, ``f1``.. FedAvg after each round, ``p`` tuned on
 the donors' pooled cases; at home with n labelled cases, ``own-n-steps``, ``fin-n`` finished from FedAvg,
 ``shot-n`` few-shot; ``oof-n`` own prompt on home cases that it was not tuned on.
 """
@@ -14,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.joins.asking import Asker, Some, normal, tuned
+from benchmarks.joins.distilling import distilled
 from benchmarks.joins.drawing import Drawn, Site
+from benchmarks.joins.pack import members_of
 from benchmarks.joins.shelf import Shelf
 from fedprompt.evaluation.cases import Case
 from fedprompt.models.protocols import Encoder
@@ -34,6 +37,7 @@ class Recipe:
 
     Args:
         own: steps of a prompt of one's own, its shortest first; FedAvg's first round ends with the first.
+        distilled: whether one prompt is tuned towards a newcomer's mixture.
         prior_free: whether donors tune with their log class shares added to the scores.
         rounds: of FedAvg, ``own[0]`` steps each.
         sizes: the n at which a newcomer tunes by itself.
@@ -59,6 +63,7 @@ class Recipe:
     rate: float = 0.01
     home_rate: float = 0.01
     prior_free: bool = True
+    distilled: bool = False
     slow: float = 0.003
 
 
@@ -134,10 +139,8 @@ class _Maker:
         home = self._objective(f"{name}-home", site.known)
         test = self._objective(f"{name}-test", site.test)
         recipe = self._recipe
-        many = range(len(self._drawn.donors))
-        members = [f"d{donor}-{recipe.own[-1]}" for donor in many] + [
-            f"f{number}" for number in range(1, recipe.rounds + 1)
-        ]
+        donors, rounds = members_of(shelf)
+        members = [*donors, *rounds[-2:]]
         members += ["p"] if recipe.pooled else []
         for member in members:
             vectors = shelf.read(f"v-{member}")
@@ -229,8 +232,10 @@ def make(asker: Asker, encoder: Encoder, drawn: Drawn, recipe: Recipe, shelf: Sh
     maker.donors()
     maker.pooled()
     maker.free()
-    for place in range(len(drawn.newcomers)):
+    for place, site in enumerate(drawn.newcomers):
         maker.newcomer(place)
+        if recipe.distilled:
+            distilled(asker, site, shelf, f"n{place}", seed)
     shelf.keep("done", np.ones(1))
 
 

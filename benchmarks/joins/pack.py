@@ -15,27 +15,32 @@ from benchmarks.joins.home import TEMPLATES, left_out, logistic, right
 from benchmarks.joins.shelf import Shelf
 from fedprompt.adapting.class_bias import fit_bias
 from fedprompt.adapting.combining import combined
-from fedprompt.adapting.fitting import fit
+from fedprompt.adapting.fitting import Fitted, fit
 from fedprompt.adapting.label_shift import shift_bias, target_shares
 from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.adapting.settings import DEFAULT_SETTINGS, Settings
 
-__all__ = ["JOINED", "members_of", "references", "shared"]
+__all__ = ["DISTILLED", "JOINED", "REGRESSION", "members_of", "mixture_of", "references", "shared"]
 
 Table = NDArray[np.float64]
 JOINED = "with shared prompts"
+REGRESSION = "with shared prompts and home's regression"
+DISTILLED = "one prompt distilled from the mixture"
 PRECISION = 1.0  # of references' biases: as ours
 UNLABELLED = 64  # home texts without their labels
-FEDERATED = 0.2  # the federated prompt's part of the pack; donors' own prompts share the rest
+FEDERATED = 0.5  # the federated prompt's part of the pack; donors' own prompts share the rest
 ENCODER = {0: 0.0, 4: 0.2, 8: 0.2, 16: 0.2, 32: 0.4, 64: 0.4}  # the part of the home's own regression, by n
 
 
 def members_of(shelf: Shelf) -> tuple[list[str], list[str]]:
-    """Return the names of donors' own prompts and of FedAvg's rounds on a shelf."""
-    donors = len(list(shelf.folder.glob("true-d*.npy")))
-    steps = max(int(path.stem.rsplit("-", 1)[1]) for path in shelf.folder.glob("v-d0-[0-9]*.npy"))
+    """Return the names of donors' own prompts, as they left the last round, and of FedAvg's rounds on a shelf."""
+    many = range(len(list(shelf.folder.glob("true-d*.npy"))))
     rounds = len(list(shelf.folder.glob("v-f[0-9]*.npy")))
-    return [f"d{place}-{steps}" for place in range(donors)], [f"f{number}" for number in range(1, rounds + 1)]
+    if shelf.has(f"v-d0-r{rounds}"):
+        own = f"r{rounds}"
+    else:
+        own = str(max(int(path.stem.rsplit("-", 1)[1]) for path in shelf.folder.glob("v-d0-[0-9]*.npy")))
+    return [f"d{place}-{own}" for place in many], [f"f{number}" for number in range(1, rounds + 1)]
 
 
 def shared(shelf: Shelf, name: str, n: int, settings: Settings = DEFAULT_SETTINGS) -> Iterator[tuple[str, float]]:
@@ -43,32 +48,41 @@ def shared(shelf: Shelf, name: str, n: int, settings: Settings = DEFAULT_SETTING
     true, known = shelf.read(f"{name}-test-true"), shelf.read(f"{name}-home-true")[:n]
     donors, rounds = members_of(shelf)
     common = rounds[-1]
-
-    def told(members: list[str], towards: NDArray[np.float64]) -> float:
-        tests, homes = (_tables(shelf, name, what, members) for what in ("test", "home"))
-        found = fit(settings.for_n(n), homes[:, :n], known, towards)
-        return right(combined(tests, found.weights, found.bias), true)
-
-    pack = np.array([*[(1 - FEDERATED) / len(donors)] * len(donors), FEDERATED])
-    yield JOINED, told([*donors, common], pack)
-    templates = [f"t{number}" for number in range(TEMPLATES)]
+    pack = _towards(len(donors))
+    tests = _tables(shelf, name, "test", [*donors, common])
+    _, homes, mixture = mixture_of(shelf, name, n, settings)
+    yield JOINED, right(combined(tests, mixture.weights, mixture.bias), true)
+    if shelf.has(f"{name}-test-dis-{n}"):
+        yield DISTILLED, right(shelf.read(f"{name}-test-dis-{n}"), true)
+    templates, rounds = [f"t{number}" for number in range(TEMPLATES)], rounds[-2:]
     parts = [*[0.9 / len(rounds)] * len(rounds), *[0.1 / TEMPLATES] * TEMPLATES]
-    yield "with federated prompts and templates alone", told([*rounds, *templates], np.array(parts))
-    tests, homes = (_tables(shelf, name, what, [*donors, common]) for what in ("test", "home"))
+    held, asked = (_tables(shelf, name, what, [*rounds, *templates]) for what in ("home", "test"))
+    found = fit(settings.for_n(n), held[:, :n], known, np.array(parts))
+    yield "with federated prompts and templates alone", right(combined(asked, found.weights, found.bias), true)
     if not n:
         labels = tests.shape[-1]
         even = np.full(labels, 1 / labels)
-        texts = combined(homes, pack, np.zeros(labels))[:UNLABELLED]
-        bias = shift_bias(even, target_shares(texts, even, pull=UNLABELLED))
+        unlabelled = combined(homes, pack, np.zeros(labels))[:UNLABELLED]
+        bias = shift_bias(even, target_shares(unlabelled, even, pull=UNLABELLED))
         yield f"with shared prompts and {UNLABELLED} unlabelled texts", right(combined(tests, pack, bias), true)
         return
-    vectors, asked, part = shelf.read(f"{name}-home-e")[:n], shelf.read(f"{name}-test-e"), ENCODER.get(n, 0.4)
-    own, outside = logistic(vectors, known, asked, tests.shape[-1]), left_out(vectors, known, tests.shape[-1])
+    vectors, texts, part = shelf.read(f"{name}-home-e")[:n], shelf.read(f"{name}-test-e"), ENCODER.get(n, 0.4)
+    own, outside = logistic(vectors, known, texts, tests.shape[-1]), left_out(vectors, known, tests.shape[-1])
     found = fit(
         settings.for_n(n), np.concatenate([homes[:, :n], outside[None]]), known, np.append(pack * (1 - part), part)
     )
     answered = combined(np.concatenate([tests, own[None]]), found.weights, found.bias)
-    yield "with shared prompts and home's regression", right(answered, true)
+    yield REGRESSION, right(answered, true)
+
+
+def mixture_of(
+    shelf: Shelf, name: str, n: int, settings: Settings = DEFAULT_SETTINGS
+) -> tuple[list[str], Table, Fitted]:
+    """Return the pack's members, their tables of all home texts, and the mixture that the first ``n`` cases give."""
+    donors, rounds = members_of(shelf)
+    members = [*donors, rounds[-1]]
+    homes, known = _tables(shelf, name, "home", members), shelf.read(f"{name}-home-true")[:n]
+    return members, homes, fit(settings.for_n(n), homes[:, :n], known, _towards(len(donors)))
 
 
 def references(shelf: Shelf, name: str, n: int) -> Iterator[tuple[str, float]]:
@@ -90,6 +104,10 @@ def references(shelf: Shelf, name: str, n: int) -> Iterator[tuple[str, float]]:
         "federated logistic head on the encoder, bias",
         right(test + fit_bias(home[:n], known, precision=PRECISION), true),
     )
+
+
+def _towards(donors: int) -> NDArray[np.float64]:
+    return np.array([*[(1 - FEDERATED) / donors] * donors, FEDERATED])
 
 
 def _tables(shelf: Shelf, name: str, what: str, members: list[str]) -> Table:

@@ -40,9 +40,9 @@ class Part:
         return self.recipe if self.light is None or number < self.full else self.light
 
 
-_FULL = Recipe(own=(8, 16), rounds=2, batch=8, folded=(16,), pooled=16)
-_LIGHT = replace(_FULL, folded=(), twice=(), pooled=0)
-_SMALL = replace(_FULL, sizes=(16,), folded=(), twice=(), pooled=0)
+_FULL = Recipe(own=(8,), rounds=4, batch=8, folded=(16,), pooled=16, distilled=True)
+_LIGHT = replace(_FULL, folded=(), twice=(), pooled=0, distilled=False)
+_SMALL = replace(_FULL, sizes=(16,), folded=(), twice=(), pooled=0, distilled=False)
 _TREC = Plan("trec", newcomers=1)
 _NO_LOSS = {16: -1.0}
 
@@ -63,7 +63,7 @@ PARTS: dict[str, Part] = {
         {4: 12.0, 8: 12.0, 16: 10.0, 32: 6.0, 64: 3.0},
         {16: 6.0},
         light=_LIGHT,
-        full=2,
+        full=1,
     ),
     "unlike": Part("TREC, unlike fine classes", replace(_TREC, unlike=True), _SMALL, 3, {16: 4.0}, {}),
     "equal-8": Part("TREC, 16 cases everywhere, 8 donors", replace(_TREC, tune=16), _SMALL, 3, {16: 8.0}, {}),
