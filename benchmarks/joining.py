@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="the tables; joins/ in the home if not given")
     parser.add_argument("--wheels", type=Path, help="the packages with the texts; wheels/ in the folder if not given")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--tables-only", action="store_true")
     parser.add_argument("--figures-only", action="store_true")
     parser.add_argument("--clock", action="store_true", help="measure what a mixture's answer takes as well")

@@ -78,7 +78,7 @@ class _Pools:
 
 def draw(plan: Plan, texts: Sequence[Text], labels: Sequence[str], seed: int) -> Drawn:
     """Return federation ``seed`` of a plan."""
-    # zlib.crc32-like stability is not needed: the plan's numbers and the task's name make the stream.
+    # The newcomers of a seed are the same whatever is done with the donors' labels.
     words = [seed, plan.donors, plan.tune, int(plan.unlike), *plan.task.encode()]
     rng = np.random.default_rng(words)
     pools = _Pools(texts, rng)

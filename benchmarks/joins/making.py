@@ -1,10 +1,9 @@
 """Stage 1: everything of a federation that needs the model, as tables on a shelf.
 
 Names on the shelf: ``v-*`` soft prompts; ``N-home-*`` and ``N-test-*`` a member's [cases, labels] log-probabilities at
-newcomer N. Members: ``t0``.. templates, ``d0-r4``.. donors' own prompts as they left
-the last round, ``f1``.. FedAvg after each round, ``p`` tuned on
-the donors' pooled cases; at home with n labelled cases, ``own-n-steps``, ``fin-n`` finished from FedAvg,
-``shot-n`` few-shot; ``oof-n`` own prompt on home cases that it was not tuned on.
+newcomer N. Members: ``t0``.. templates, ``d0-r4``.. donors' own prompts as they left the last round, ``f1``.. FedAvg
+after each round, ``p`` tuned on the donors' pooled cases; at home with n labelled cases, ``own-n-steps``, ``fin-n``
+finished from FedAvg, ``shot-n`` few-shot; ``oof-n`` own prompt on home cases that it was not tuned on.
 """
 
 import time
