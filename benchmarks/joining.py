@@ -12,12 +12,13 @@ processes with other ``--seeds`` may fill one folder.
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.joins.drawing import draw
 from benchmarks.joins.figures import Gain, gain, holm, needed, shelves, ways
-from benchmarks.joins.pack import DISTILLED, JOINED, REGRESSION
+from benchmarks.joins.pack import DISTILLED, HEADED, JOINED, REGRESSION
 from benchmarks.joins.parts import PARTS, Part
 from benchmarks.joins.shelf import Shelf
 from benchmarks.report import Row, report, show
@@ -113,8 +114,8 @@ def figures(folder: Path, names: Sequence[str]) -> tuple[list[Row], dict[str, An
         more["parts"][name] = told
         if name not in ("primary", "development"):
             tested[name] = last
-    adjusted = holm([one.p for one in tested.values()])
-    more["holm"] = dict(zip(tested, adjusted, strict=True))
+    tests = {name: one.p for name, one in tested.items() if one.p is not None}
+    more["holm"] = dict(zip(tests, holm(list(tests.values())), strict=True))
     return rows, more
 
 
@@ -122,20 +123,21 @@ def _part(part: Part, held: Sequence[Shelf]) -> tuple[list[Row], dict[str, Any],
     sizes = sorted({0, *part.recipe.sizes})
     kept = {n: ways(held, n) for n in sizes}
     rows: list[Row] = []
-    told: dict[str, Any] = {"federations": len(held), "accuracy": {}, "gains": {}, "gains with home's regression": {}}
+    told: dict[str, Any] = {"federations": len(held), "accuracy": {}, "gains": {}, "others": {}}
     last: Gain | None = None
     for n, (home, joined, references) in kept.items():
         told["accuracy"][n] = {way: _mean(values) for way, values in {**home, **joined, **references}.items()}
         against = kept[16][0] if not n and 16 in kept else None
         found = gain(n, home, joined, against=against)
-        told["gains"][n] = found
+        told["gains"][n] = asdict(found)
         rows.extend(_rows(part, found))
+        others = {HEADED: "a shared head on the encoder", REGRESSION: "home's regression"}
+        for way, called in others.items():
+            if way in joined:
+                more = gain(n, home, joined, against=against, way=way)
+                told["others"].setdefault(way, {})[n] = asdict(more)
+                rows.extend(_other(f"{part.title}, n = {n}: gain with {called} as one more member", more))
         if n:
-            more = gain(n, home, joined, way=REGRESSION)
-            told["gains with home's regression"][n] = more
-            rows.append(
-                Row(f"{part.title}, n = {n}: gain with home's regression as one more member", "points", more.mean)
-            )
             last = found if last is None or n == 16 else last
     home_curve = [(n, max(map(_mean, kept[n][0].values()))) for n in sizes if n]
     if 16 in kept and len(home_curve) > 1:
@@ -161,8 +163,16 @@ def _rows(part: Part, found: Gain) -> list[Row]:
     return rows
 
 
-def _against(name: str, value: float, target: float | None) -> Row:
-    return Row(name, "points", value, target=target, met=None if target is None else value >= target)
+def _other(name: str, found: Gain) -> list[Row]:
+    rows = [Row(name, "points", found.mean)]
+    if found.low is not None and found.high is not None:
+        rows.append(Row(f"{name}, lower end", "points", found.low))
+        rows.append(Row(f"{name}, upper end", "points", found.high))
+    return rows
+
+
+def _against(name: str, value: float | None, target: float | None) -> Row:
+    return Row(name, "points", value, target=target, met=None if target is None or value is None else value >= target)
 
 
 def _needed(part: Part, curve: list[tuple[int, float]], wanted: float) -> Row:

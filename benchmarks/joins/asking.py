@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.joins.tasks import shown_text
 from fedprompt.evaluation.cases import Case
-from fedprompt.models.protocols import CausalModel, ChoiceQuery, LossGradient, SoftObjective
+from fedprompt.models.protocols import CausalModel, ChoiceQuery, LossGradient, PreparedObjective, SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Study
@@ -79,6 +79,12 @@ class Asker:
     def objective(self, cases: Sequence[Case]) -> MeteredObjective:
         """Return cases prepared for the soft slot."""
         return prepare(self.model, self.study, cases)
+
+    def texts(self, cases: Sequence[Case]) -> PreparedObjective:
+        """Return cases prepared for the soft slot, whose answers are not looked at: all are given the first label."""
+        template, words = self.study.soft_template(), tuple(f" {label}" for label in self.labels)
+        asked = [ChoiceQuery(template.render(case.fields), words) for case in cases]
+        return self.model.objective(asked, [0] * len(asked), self.start.tokens)
 
     def templates(self, cases: Sequence[Case]) -> Table:
         """Return [templates, cases, labels] log-probabilities of the untuned templates; each text is read once."""

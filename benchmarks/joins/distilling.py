@@ -33,7 +33,7 @@ def distilled(asker: Asker, site: Site, shelf: Shelf, name: str, seed: int) -> N
     members, tables, mixture = mixture_of(shelf, name, SIZE)
     start = asker.soft(shelf.read(f"v-{members[nearest_member(tables, mixture)]}"))
     settings, rng = TuningSettings(STEPS, BATCH, RATE), np.random.default_rng([seed, 2000])
-    home = asker.objective(site.known)
+    home = asker.texts(site.known)
     found = distil(home, start, settings, mixture, tables, precision=1.0, rng=rng)
     test = asker.objective(site.test).loglikelihoods(found.soft.vectors)
     shelf.keep(f"{name}-test-dis-{SIZE}", normal(normal(test) + found.bias))

@@ -24,7 +24,10 @@ Ways = dict[str, list[float]]  # way -> accuracy, federation by federation
 
 @dataclass(frozen=True)
 class Gain:
-    """A gain in points: mean over federations, its interval, and the one-sided p-value of no gain."""
+    """A gain in points: mean over federations, its interval, and the one-sided p-value of no gain.
+
+    Of one federation there is no interval.
+    """
 
     n: int
     federations: int
@@ -32,9 +35,9 @@ class Gain:
     home: float
     strongest: str
     mean: float
-    low: float
-    high: float
-    p: float
+    low: float | None
+    high: float | None
+    p: float | None
 
 
 def shelves(folder: Path) -> list[Shelf]:
@@ -71,10 +74,13 @@ def gain(n: int, home: Ways, joined: Ways, *, against: Ways | None = None, way: 
     ours, theirs = np.array(joined[way]), np.array(others[strongest])
     apart, many = 100 * (ours - theirs), len(ours)
     mean = float(apart.mean())
-    error = float(apart.std(ddof=1) / np.sqrt(many)) if many > 1 else float("nan")
-    reach = float(student.ppf(0.975, many - 1)) * error if many > 1 else float("nan")
-    p = float(student.sf(mean / error, many - 1)) if many > 1 and error else float("nan")
-    return Gain(n, many, float(ours.mean()), float(theirs.mean()), strongest, mean, mean - reach, mean + reach, p)
+    averages = (float(ours.mean()), float(theirs.mean()))
+    if many < 2:
+        return Gain(n, many, *averages, strongest, mean, None, None, None)
+    error = float(apart.std(ddof=1) / np.sqrt(many))
+    reach = float(student.ppf(0.975, many - 1)) * error
+    p = float(student.sf(mean / error, many - 1)) if error else float(mean <= 0)
+    return Gain(n, many, *averages, strongest, mean, mean - reach, mean + reach, p)
 
 
 def needed(curve: Sequence[tuple[int, float]], wanted: float) -> float | None:

@@ -65,6 +65,7 @@ PARTS: dict[str, Part] = {
         light=_LIGHT,
         full=1,
     ),
+    "longer": Part("TREC, eight rounds", _TREC, replace(_LIGHT, rounds=8, finished=()), 2, {16: 10.0}, {}),
     "unlike": Part("TREC, unlike fine classes", replace(_TREC, unlike=True), _SMALL, 3, {16: 4.0}, {}),
     "equal-8": Part("TREC, 16 cases everywhere, 8 donors", replace(_TREC, tune=16), _SMALL, 3, {16: 8.0}, {}),
     "equal-4": Part("TREC, 16 cases everywhere, 4 donors", replace(_TREC, donors=4, tune=16), _SMALL, 3, {16: 2.0}, {}),
