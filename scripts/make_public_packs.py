@@ -126,7 +126,7 @@ def curve(folder: Path, sizes: tuple[int, ...]) -> tuple[CurvePoint, ...]:
         alone, joined, _ = ways(held, n)
         one = gain(n, alone, joined)
         home.append((n, one.home))
-        low, high = (None, None) if one.federations < 2 else (one.low / 100, one.high / 100)
+        low, high = (None if end is None else end / 100 for end in (one.low, one.high))
         found.append(
             CurvePoint(
                 n=n,
