@@ -8,6 +8,7 @@ is lost is told: ``faithfulness``. Invariant: the same objective, start, setting
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from fedprompt.adapting.class_bias import centred, fit_bias_to
 from fedprompt.adapting.combining import combined
 from fedprompt.adapting.fitting import Fitted
 from fedprompt.adapting.log_probabilities import normalised
-from fedprompt.models.protocols import PreparedObjective
+from fedprompt.models.protocols import LabelLoss, SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.tuning.checkpoint import Checkpoint
@@ -24,7 +25,15 @@ from fedprompt.tuning.label_losses import ShareLoss
 from fedprompt.tuning.settings import TuningSettings
 from fedprompt.tuning.soft import tune_soft
 
-__all__ = ["Distilled", "Faithfulness", "distil", "faithfulness", "nearest_member"]
+__all__ = ["AnyLoss", "Distilled", "Faithfulness", "distil", "faithfulness", "nearest_member"]
+
+
+class AnyLoss(SoftObjective, Protocol):
+    """An objective that takes another loss over its labels."""
+
+    def under(self, loss: LabelLoss) -> SoftObjective:
+        """Return the same cases with another loss."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ class Distilled:
 
 
 def distil(
-    objective: PreparedObjective,
+    objective: AnyLoss,
     start: SoftPrompt,
     settings: TuningSettings,
     mixture: Fitted,

@@ -14,7 +14,23 @@ from typing import Annotated
 import typer
 
 import fedprompt
-from fedprompt.cli import adapt, assets, bank, data, demo, doctor, exchange, harden, hub, serve, site, study, ui, work
+from fedprompt.cli import (
+    adapt,
+    assets,
+    bank,
+    data,
+    demo,
+    distil,
+    doctor,
+    exchange,
+    harden,
+    hub,
+    serve,
+    site,
+    study,
+    ui,
+    work,
+)
 from fedprompt.cli.showing import complain, emit
 from fedprompt.cli.stopping import interruptible
 from fedprompt.cli.streams import flushed, open_streams
@@ -47,6 +63,7 @@ for command, name in (
     (work.score, "score"),
     (work.tune, "tune"),
     (adapt.adapt, "adapt"),
+    (distil.distil, "distil"),
     (harden.harden, "harden"),
     (work.federate, "federate"),
     (work.compare, "compare"),

@@ -19,11 +19,12 @@ from fedprompt.models.protocols import CausalModel, LabelLoss, LossGradient, Pre
 from fedprompt.models.work import Work
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.template import Template
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.label_losses import prior_free_loss
 
-__all__ = ["MeteredObjective", "prepare"]
+__all__ = ["MeteredObjective", "prepare", "prepare_template"]
 
 T = TypeVar("T")
 
@@ -93,11 +94,49 @@ def prepare(
     """
     if study.soft is None:
         raise PromptError(f"the study '{study.study}' has no soft slot", code="no-soft-slot")
-    slot = Prompt(study.soft_template(), SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
-    labels, tokens = study.answer.labels, study.soft.tokens
+    return prepare_template(
+        model,
+        study.soft_template(),
+        study.soft.tokens,
+        study.answer.labels,
+        cases,
+        true_labels(cases, study.answer),
+        tune=tune,
+        kind=kind,
+        prior_free=prior_free,
+        folder=folder,
+        stop=stop,
+    )
+
+
+def prepare_template(
+    model: CausalModel,
+    template: Template,
+    tokens: int,
+    labels: Sequence[str],
+    cases: Sequence[Case],
+    answers: NDArray[np.int64],
+    *,
+    tune: Sequence[Case] = (),
+    kind: Literal["labels", "vocabulary"] = "labels",
+    prior_free: bool = False,
+    folder: Path | None = None,
+    stop: StopToken = NEVER,
+) -> MeteredObjective:
+    """Return cases prepared for a template's slot of so many tokens; the rest is as of ``prepare``.
+
+    Args:
+        labels: what is answered among, each with a word of the template.
+        answers: [cases], each a label's place.
+
+    Raises:
+        ModelError: the template alone does not fit the model's window, or the model has no format for its messages.
+        DataError: too few cases for demonstrations.
+    """
+    slot = Prompt(template, SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
     shown = Shown(slot.template, tune)
     fitted = [fitted_query(model, slot, case, labels, shown, soft=tokens) for case in cases]
-    answers, asked = true_labels(cases, study.answer), [query for query, _ in fitted]
+    asked = [query for query, _ in fitted]
     began = time.perf_counter()
     objective = model.objective(asked, answers.tolist(), tokens, kind=kind, folder=folder, stop=stop)
     if prior_free:

@@ -9,7 +9,7 @@ from fedprompt.adapting.combining import combined
 from fedprompt.adapting.distilling import distil, faithfulness, nearest_member
 from fedprompt.adapting.fitting import Fitted
 from fedprompt.adapting.log_probabilities import normalised
-from fedprompt.models.protocols import PreparedObjective
+from fedprompt.models.protocols import SoftObjective
 from fedprompt.models.scripted import WIDTH, ScriptedModel
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.tuning.metered import prepare
@@ -25,7 +25,7 @@ def members() -> list[SoftPrompt]:
     return [SoftPrompt(vectors.astype(np.float32), MODEL.info.digest) for vectors in drawn]
 
 
-def tables(objective: PreparedObjective) -> np.ndarray:
+def tables(objective: SoftObjective) -> np.ndarray:
     return np.stack([normalised(objective.loglikelihoods(one.vectors)) for one in members()])
 
 

@@ -126,6 +126,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     run("fedprompt tune", "-S", study, "--data", folder / "a.csv")
     pack = write_small_pack(folder / "pack.zip")
     run("fedprompt adapt", "--pack", pack, "--data", folder / "a.csv")
+    run("fedprompt distil", found["fedprompt adapt"]["name"], "--data", folder / "a.csv", "--steps", 1)
     run("fedprompt harden", found["fedprompt tune"]["prompt"], "--data", folder / "a.csv", "--steps", 1)
     run("fedprompt federate", "-S", study, "--site", f"a={folder / 'a.csv'}", "--site", f"b={folder / 'b.csv'}")
     first, second = (row["prompt"] for row in found["fedprompt score"]["results"])

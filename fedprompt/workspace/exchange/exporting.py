@@ -289,7 +289,7 @@ def refuse_mixtures(known: Format, items: Sequence[Exported]) -> None:
         if (refusal := _mixture_refused(known, item)) is not None:
             raise ExportError(
                 f"'{item.name}' cannot be exported as {known.title}: {refusal.reason}; --format {refusal.instead} "
-                "holds it whole",
+                f"holds it whole, and 'fedprompt distil {item.name}' makes one prompt of it",
                 code="adapted-prompt",
             )
 

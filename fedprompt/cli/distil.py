@@ -1,0 +1,63 @@
+"""``fedprompt distil``: one soft prompt out of an adapted prompt of several."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fedprompt.cli.options import Group, Header, Home, Json, Map, columns
+from fedprompt.cli.showing import emit, line
+from fedprompt.cli.telling import Teller
+
+__all__ = ["distil"]
+
+
+def distil(
+    reference: Annotated[str, typer.Argument(help="The adapted prompt: its name, such as questions@home, or its id.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Cases of your own, CSV, JSONL or Parquet; their labels are not used.")
+    ] = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option("--unlabelled", help="Texts of your own work without labels; the more, the better.")
+    ] = None,
+    map_: Map = None,
+    header: Header = None,
+    group: Group = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Option("--words", help='What your file calls a class: "good=positive", yours first. Repeat it.'),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="What it is called in the bank: STUDY@NAME.")] = "one",
+    steps: Annotated[int, typer.Option("--steps", help="Tuning steps.", min=1, max=10_000)] = 60,
+    rate: Annotated[float, typer.Option("--rate", help="The learning rate at its highest.", min=1e-6, max=10)] = 0.01,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Make one soft prompt that answers as an adapted prompt of several does, for formats that hold one prompt."""
+    from fedprompt.errors import DataError
+    from fedprompt.evaluation.class_names import read_words
+    from fedprompt.workspace.local.distilling import distil as run
+    from fedprompt.workspace.workspace import open_workspace
+
+    try:
+        said = read_words(words or ())
+    except DataError as error:
+        raise typer.BadParameter(str(error)) from None
+    with open_workspace(home) as ws, Teller() as tell:
+        found = run(
+            ws,
+            adapted=reference,
+            data=data,
+            unlabelled=unlabelled,
+            name=name,
+            steps=steps,
+            rate=rate,
+            words=said,
+            columns=columns(map_, header, group),
+            report=tell,
+        )
+    if json:
+        emit(found)
+        return
+    line(found.sentence)
+    line(f"kept as {found.name} ({found.adapted}) in {found.seconds:.1f} s; export it: fedprompt export '{found.name}'")
