@@ -30,8 +30,11 @@ def test_sixteen_cases_tell_what_shared_prompts_are_worth_here(page: "Page", tmp
         page.locator(".st-key-overview_shared button").click()
         page.get_by_role("heading", name="Use shared prompts").wait_for()
         page.locator(".st-key-shared_file input[type=file]").set_input_files(file)
-        page.locator("[class*=_means_0] input").fill("positive")
-        page.keyboard.press("Enter")
+        page.locator("[class*=_means_0] input").wait_for()
+        at_rest(page)  # a list that is open closes where the page is drawn anew
+        page.locator("[class*=_means_0] input").click()
+        page.keyboard.type("positive")  # opens the list, whether or not the click did
+        page.get_by_role("option", name="positive").click()
         page.locator(".st-key-shared_start button:enabled").click()
         page.get_by_role("heading", name="What they are worth here").wait_for()
         page.reload()  # what came of it is read out of the bank
