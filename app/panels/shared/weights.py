@@ -66,5 +66,5 @@ def _name(one: AdaptMember, shown: Sequence[AdaptMember]) -> str:
     """Return what a bar is called: the prompt's name and what it is; those that are alike carry their ids."""
     alike = sum(other.name == one.name and other.kind == one.kind for other in shown) > 1
     kind = KINDS.get(one.kind, one.kind)
-    name = one.name if one.name != kind else ""
+    name = one.name if one.name not in (kind, one.kind) else ""
     return " \N{MIDDLE DOT} ".join(filter(None, (name, kind, one.prompt[3:9] if alike else "")))
