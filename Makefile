@@ -30,7 +30,7 @@ run: .venv/.runtime ## make the environment if needed and start the app (Ctrl-C 
 test: PROFILE = shared
 test: QUICK = not model and not browser and not slow
 test: check quick ## everything that CI runs: style, types, imports, then every test
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "model or browser or slow"
+	@$(BIN)/python -m pytest -m "model or browser or slow"
 
 # By file, so that a process imports what its files need and makes their fixtures once. Compiled tests are kept, also
 # where the environment says otherwise: compiling them anew in every process costs a quarter of the time.

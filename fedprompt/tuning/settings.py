@@ -10,7 +10,7 @@ from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.schema import Study
 from fedprompt.tuning.schedule import Schedule
 
-__all__ = ["TuningSettings", "settings_of"]
+__all__ = ["TuningSettings", "settings_by_themselves", "settings_of"]
 
 CONSTANT = Schedule()
 
@@ -50,3 +50,8 @@ def settings_of(study: Study, number: int = 1, *, steps: int | None = None) -> T
         accumulate=tuning.accumulate,
         proximal=strategy_named(strategy.name).at_site(strategy.options).proximal,
     )
+
+
+def settings_by_themselves(steps: int, batch: int, rate: float) -> TuningSettings:
+    """Return settings of tuning that belongs to no round of a study; the rate falls like a cosine over its steps."""
+    return TuningSettings(steps, batch, rate, Schedule("cosine", total=steps))

@@ -21,6 +21,7 @@ from fedprompt.adapting.settings import AtN
 from fedprompt.models.protocols import SoftObjective
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.stopping import Stopped
 from fedprompt.tuning.settings import TuningSettings, settings_of
 from fedprompt.tuning.soft import tune_soft
 from fedprompt.verbs.verb import SiteSide
@@ -42,13 +43,18 @@ class Pace:
     def __post_init__(self) -> None:
         object.__setattr__(self, "began", self.clock())
 
+    @property
+    def over(self) -> bool:
+        """Whether the time is over."""
+        return self.clock() - self.began > self.seconds
+
     def check(self) -> None:
         """End the draw here if its time is over.
 
         Raises:
             OutOfTime: it is.
         """
-        if self.clock() - self.began > self.seconds:
+        if self.over:
             raise OutOfTime
 
 
@@ -198,7 +204,9 @@ class _Home:
         return normalised(self._site.table(Prompt(self._site.study.soft_template(), soft), "validation", once=True))
 
     def _steps(self, objective: SoftObjective, start: SoftPrompt, settings: TuningSettings) -> SoftPrompt:
-        def hear(step: int, loss: float) -> None:
-            self._pace.check()
-
-        return tune_soft(objective, start, settings, rng=self._rng(), progress=hear, stop=self._site.stop).soft
+        stop = self._site.stop.or_when(lambda: "ending" if self._pace.over else None)
+        try:
+            return tune_soft(objective, start, settings, rng=self._rng(), stop=stop).soft
+        except Stopped:
+            self._site.stop.check()  # the whole work is to end, not this draw alone
+            raise OutOfTime from None

@@ -104,7 +104,9 @@ def find_pack(home: Home, reference: str | Path) -> tuple[Path, bool]:
     Raises:
         ExportError: there is none.
     """
-    text = str(reference).strip()
+    text = "" if reference == Path() else str(reference).strip()
+    if not text:
+        raise ExportError("no pack is named; give a name or a path", code="not-a-pack")
     if (public := public_pack(text)) is not None:
         return public, False
     if "/" not in text and (kept := kept_pack(home, text)) is not None:

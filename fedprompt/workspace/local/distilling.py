@@ -28,8 +28,7 @@ from fedprompt.prompts.origins import TUNED
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.tuning.metered import prepare_template
-from fedprompt.tuning.schedule import Schedule
-from fedprompt.tuning.settings import TuningSettings
+from fedprompt.tuning.settings import settings_by_themselves
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.answers.adapted_answers import local_adapted, member_tables
 from fedprompt.workspace.local.home_cases import home_cases
@@ -139,7 +138,7 @@ def distil(
         report(Progress("distil", f"step {step} of {steps}", step, steps, left))
 
     first = time.monotonic()
-    settings = TuningSettings(steps, BATCH, rate, Schedule("cosine", total=steps))
+    settings = settings_by_themselves(steps, BATCH, rate)
     rng = np.random.default_rng(0)
     found = tune_towards(
         objective,

@@ -320,7 +320,7 @@ def _truncate(path: Path) -> None:
 def _newer(path: Path) -> None:
     import hashlib
 
-    body = json.loads((path / "bank.json").read_text()) | {"version": 2}
+    body = json.loads((path / "bank.json").read_text()) | {"version": 3}
     (path / "bank.json").write_text(json.dumps(body))
     hashes = json.loads((path / "hashes.json").read_text())
     hashes["files"]["bank.json"] = hashlib.sha256((path / "bank.json").read_bytes()).hexdigest()
