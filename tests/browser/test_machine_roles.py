@@ -80,7 +80,16 @@ def test_a_hub_has_no_page_that_takes_cases_and_starts_the_federation_of_its_mem
 
 def test_a_site_has_no_control_of_the_federation_rehearses_and_takes_its_report(page: "Page", site: App) -> None:
     opened(page, site, "federation", "Federation")
-    assert pages(page) == [*EVERYWHERE, "Data", "New study", "Tune", "Federation", "Trust"]
+    assert pages(page) == [
+        "Overview",
+        "Use shared prompts",
+        *EVERYWHERE[1:],
+        "Data",
+        "New study",
+        "Tune",
+        "Federation",
+        "Trust",
+    ]
     assert "site" in page.locator("[data-testid=stSidebar]").inner_text()
     page.get_by_text("Its hub is hub.example.org").wait_for()
     assert page.locator(CONTROLS).count() == 0
