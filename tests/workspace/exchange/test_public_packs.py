@@ -16,7 +16,7 @@ from tests.new_bank import new_workspace
 QUESTIONS = """\
 question,category
 How many legs does a spider have ?,number
-Who was the first woman in space ?,person
+Who looks after the lighthouse of Cordouan ?,person
 Where is the Prado ?,place
 What does a barometer measure ?,Thing
 What is a fjord ?,description
@@ -64,8 +64,7 @@ def test_a_newcomer_uses_one_within_a_few_commands(
     assert json.loads(capsys.readouterr().out)["code"] == "no-such-column"
     assert main([*asked, "--map", "text=question,answer=category"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["n"] in (4, 5)  # a question that the pack was made from is left out
-    assert (found["name"], found["unlabelled"]) == ("questions@home", 0)
+    assert (found["n"], found["name"], found["unlabelled"]) == (5, "questions@home", 0)
     with fedprompt.open(fresh_home) as bank:
         answer = bank.get("questions@home").run(text="Who wrote Hamlet ?")
     assert answer.text in found["bias"] and sum((answer.probabilities or {}).values()) == pytest.approx(1)
