@@ -116,7 +116,7 @@ def draw_found(view: OverviewView, *, busy: bool) -> None:
         tell(plain(sentence(view.headline)), icon=":material/hub:")
     if view.curve:
         st.header("What the shared prompts are worth")
-        draw_curve(view.curve, here=view.has)
+        draw_curve(view.curve, here=view.has, who="the newcomer")
     if view.result is not None:
         draw_numbers(view.result)
     if view.transfer and view.gains:

@@ -27,18 +27,19 @@ def nearest(curve: Sequence[CurvePoint], n: int) -> CurvePoint | None:
     return min(known, key=lambda point: max(point.n, n) / max(1, min(point.n, n)), default=None)
 
 
-def draw_curve(curve: Sequence[CurvePoint], *, here: int | None = None, height: int = 270) -> None:
+def draw_curve(curve: Sequence[CurvePoint], *, here: int | None = None, who: str = "you", height: int = 270) -> None:
     """Draw both lines over the number of labelled cases, and the numbers behind them.
 
     Args:
         curve: rising by ``n``.
-        here: how many cases the visitor has; marked, with what as much would take alone.
+        here: how many cases one site has; marked, with what as much would take alone.
+        who: whose cases those are, in a word or two.
     """
     if not curve:
         st.caption("Nobody measured yet what these prompts are worth at sites that were not part of tuning them.")
         return
     st.altair_chart(
-        finished(alt.layer(*_layers(curve, here)).properties(height=height)), alt="; ".join(said_curve(curve))
+        finished(alt.layer(*_layers(curve, here, who)).properties(height=height)), alt="; ".join(said_curve(curve))
     )
     if here is not None and (told := said_needed(curve, here)):
         st.markdown(told)
@@ -47,10 +48,8 @@ def draw_curve(curve: Sequence[CurvePoint], *, here: int | None = None, height: 
         " The band is the 95 % interval of the gain: where all of it lies above the dashed line, the gain can be told "
         "from chance."
     )
-    st.caption(
-        f"Mean of {sites} site{'' if sites == 1 else 's'}, each measured with prompts that it had no part in."
-        + (band if _told(curve) else "")
-    )
+    of = "One site" if sites == 1 else f"Mean of {sites} sites, each"
+    st.caption(f"{of} measured with prompts that it had no part in.{band if _told(curve) else ''}")
     with st.expander("The numbers", icon=":material/table_rows:"):
         st.table(_table(curve), border="horizontal", hide_index=True)
 
@@ -74,7 +73,7 @@ def said_needed(curve: Sequence[CurvePoint], here: int) -> str | None:
     )
 
 
-def _layers(curve: Sequence[CurvePoint], here: int | None) -> list[alt.Chart]:
+def _layers(curve: Sequence[CurvePoint], here: int | None, who: str) -> list[alt.Chart]:
     colours = palette()
     at = None if here is None else nearest(curve, here)
     x, y = _x(curve, here, at), _y(curve)
@@ -112,7 +111,7 @@ def _layers(curve: Sequence[CurvePoint], here: int | None) -> list[alt.Chart]:
     if told:
         area = alt.Chart(band).mark_area(color=colours.together, opacity=0.14)
         layers.insert(0, area.encode(x=x, y=alt.Y("low:Q", scale=y["scale"]), y2="high:Q"))
-    return layers if here is None else [*layers, *_here(here, at, x, y)]
+    return layers if here is None else [*layers, *_here(here, who, at, x, y)]
 
 
 def _x(curve: Sequence[CurvePoint], here: int | None, at: CurvePoint | None) -> alt.X:
@@ -141,10 +140,10 @@ def _told(curve: Sequence[CurvePoint]) -> list[tuple[CurvePoint, float, float]]:
     return [(p, p.low, p.high) for p in curve if p.low is not None and p.high is not None]
 
 
-def _here(here: int, at: CurvePoint | None, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """Return the line at the visitor's cases, and the way to as many as would be needed alone."""
+def _here(here: int, who: str, at: CurvePoint | None, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Return the line at one site's cases, and the way to as many as would be needed alone."""
     colours = palette()
-    mark = alt.Chart(pd.DataFrame([{"n": here, "said": f"you: {cases(here)}"}])).encode(x=x)
+    mark = alt.Chart(pd.DataFrame([{"n": here, "said": f"{who}: {cases(here)}"}])).encode(x=x)
     said = mark.mark_text(color=colours.ink, fontSize=12, align="left" if here == 0 else "center", dy=-9)
     layers = [
         mark.mark_rule(color=colours.ink, strokeWidth=1, strokeDash=[2, 3]),
