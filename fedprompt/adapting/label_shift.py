@@ -10,43 +10,21 @@ around the source's, as if ``pull`` texts had been seen there, so that few texts
 to balanced classes.
 """
 
-from typing import Annotated
-
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from fedprompt.adapting.calibration import HIGHEST, LOWEST, Calibration
 from fedprompt.adapting.class_bias import centred, checked_answers
 from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.adapting.mixture import checked_weights
-from fedprompt.boundary.closed import Closed
 
-__all__ = ["Calibration", "fit_calibration", "shift_bias", "target_shares", "unlabelled_bias"]
+__all__ = ["fit_calibration", "shift_bias", "target_shares", "unlabelled_bias"]
 
-LEAST, MOST = 0.05, 20.0  # of the temperature
 SMALLEST_SHARE = 1e-4  # a label that donors never saw may still occur at home
 MOST_STEPS = 1000
 CLOSE_ENOUGH = 1e-9
-
-
-class Calibration(Closed):
-    """What makes log-probabilities honest: divided by ``temperature``, plus a ``bias`` for each label."""
-
-    temperature: Annotated[float, Field(ge=LEAST, le=MOST)]
-    bias: Annotated[tuple[Annotated[float, Field(ge=-50, le=50)], ...], Field(min_length=1, max_length=1000)]
-
-    def of(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the calibrated log-probabilities of ``table`` ([cases, labels]).
-
-        Raises:
-            ValueError: it has another number of labels.
-        """
-        known = normalised(table)
-        if known.shape[-1] != len(self.bias):
-            raise ValueError(f"a calibration of {len(self.bias)} labels does not fit {known.shape[-1]}")
-        return normalised(known / self.temperature + np.array(self.bias))
 
 
 def fit_calibration(table: NDArray[np.float64], answers: NDArray[np.int64]) -> Calibration:
@@ -78,11 +56,11 @@ def fit_calibration(table: NDArray[np.float64], answers: NDArray[np.int64]) -> C
 
     start = np.concatenate([[1.0], np.zeros(labels)])
     found = minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=[(1 / MOST, 1 / LEAST)] + [(None, None)] * labels,
+        loss, start, jac=True, method="L-BFGS-B", bounds=[(1 / HIGHEST, 1 / LOWEST)] + [(None, None)] * labels,
         options={"maxiter": MOST_STEPS, "ftol": 1e-13, "gtol": 1e-7},
     )  # fmt: skip
     bias = centred(np.clip(found.x[1:], -25, 25))
-    return Calibration(temperature=float(np.clip(1 / found.x[0], LEAST, MOST)), bias=tuple(bias.tolist()))
+    return Calibration(temperature=float(np.clip(1 / found.x[0], LOWEST, HIGHEST)), bias=tuple(bias.tolist()))
 
 
 def target_shares(table: NDArray[np.float64], source: NDArray[np.float64], *, pull: float) -> NDArray[np.float64]:

@@ -8,13 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fedprompt.adapting.label_shift import (
-    Calibration,
-    fit_calibration,
-    shift_bias,
-    target_shares,
-    unlabelled_bias,
-)
+from fedprompt.adapting.calibration import Calibration
+from fedprompt.adapting.label_shift import fit_calibration, shift_bias, target_shares, unlabelled_bias
 from fedprompt.adapting.log_probabilities import normalised
 from tests.adapting.tables_drawn import Drawn, drawn
 

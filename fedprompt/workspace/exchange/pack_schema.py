@@ -11,14 +11,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from fedprompt.adapting.calibration import Calibration
 from fedprompt.adapting.settings import Settings
 from fedprompt.boundary.closed import Closed
-from fedprompt.prompts.adapted import LARGEST_BIAS, MOST_LABELS, MOST_MEMBERS
+from fedprompt.prompts.adapted import MOST_LABELS, MOST_MEMBERS
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.study.answer import FieldName
 from fedprompt.workspace.results.worth import CurvePoint
 
-__all__ = ["LEAST_IN_A_GROUP", "Calibrated", "Member", "MemberKind", "Pack", "PackId"]
+__all__ = ["LEAST_IN_A_GROUP", "Member", "MemberKind", "Pack", "PackId"]
 
 LEAST_IN_A_GROUP = 3
 NEARLY = 1e-6
@@ -52,20 +53,12 @@ class Member(Closed):
         return self
 
 
-class Calibrated(Closed):
-    """Donors' bias-corrected temperature scaling of the members' pool (arXiv 1901.06852): a number for each label."""
-
-    temperature: Annotated[float, Field(ge=0.01, le=100)]
-    bias: Annotated[
-        tuple[Annotated[float, Field(ge=-LARGEST_BIAS, le=LARGEST_BIAS)], ...], Field(max_length=MOST_LABELS)
-    ]
-
-
 class Pack(Closed):
     """``pack.json``. ``study`` and ``digest`` name the study, ``model`` is the digest of the model that answers.
 
-    ``shares``: how frequent each label is at the donors, on average over them. ``donors``: how many took part.
-    ``source``: where public text came from, empty in a federation's.
+    ``calibration``: the donors', for their members' answers at these weights. ``shares``: how frequent each label is at
+    the donors, on average over them. ``donors``: how many took part. ``source``: where public text came from, empty in
+    a federation's.
     """
 
     fedprompt: Literal["pack 1"] = "pack 1"
@@ -79,7 +72,7 @@ class Pack(Closed):
     prior: Literal["none", "pmi", "contextual"] = "none"
     members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=MOST_MEMBERS)]
     settings: Settings
-    calibration: Calibrated | None = None
+    calibration: Calibration | None = None
     shares: Annotated[tuple[Share, ...], Field(max_length=MOST_LABELS)] | None = None
     curve: Annotated[tuple[CurvePoint, ...], Field(max_length=50)] = ()
     donors: Annotated[int, Field(ge=0, le=MOST_SITES)] = 0

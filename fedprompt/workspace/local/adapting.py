@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fedprompt.adapting.calibration import Calibration
 from fedprompt.adapting.combining import pooled
 from fedprompt.adapting.fitting import Fitted, MemberKind, fit
-from fedprompt.adapting.label_shift import Calibration, unlabelled_bias
+from fedprompt.adapting.label_shift import unlabelled_bias
 from fedprompt.adapting.settings import AtN
 from fedprompt.bank.tags import split_tag
 from fedprompt.evaluation.column_map import BY_NAME, Columns
@@ -229,7 +230,7 @@ def keep_adapted(ws: Workspace, adapted: str, name: str) -> str:
     row = ws.bank.adapted_row(adapted)
     study, _ = split_tag(row.name)
     shown = f"{study}@{name}"
-    ws.bank.record_adapted(ws.bank.adapted(row.id), name=shown, study=row.study, about={**row.about, "name": shown})
+    ws.bank.record_adapted(ws.bank.adapted(row), name=shown, study=row.study, about={**row.about, "name": shown})
     return shown
 
 
@@ -318,7 +319,7 @@ def _fitted(
 def _bias_without_labels(
     pack: Pack, texts: NDArray[np.float64] | None, towards: NDArray[np.float64], *, learnt: bool
 ) -> NDArray[np.float64] | None:
-    """Return the bias that unlabelled texts call for, without any the donors' calibration; None where neither is.
+    """Return the bias that unlabelled texts call for, or without a text the donors' calibration; None without both.
 
     Args:
         texts: [members, texts, labels] log-probabilities.
@@ -327,12 +328,7 @@ def _bias_without_labels(
     if texts is None and (pack.calibration is None or learnt):
         return None
     labels = len(pack.labels)
-    known = pack.calibration
-    calibration = (
-        Calibration(temperature=1.0, bias=(0.0,) * labels)
-        if known is None
-        else Calibration(temperature=min(max(known.temperature, 0.05), 20.0), bias=tuple(np.clip(known.bias, -50, 50)))
-    )
+    calibration = pack.calibration or Calibration(temperature=1.0, bias=(0.0,) * labels)
     source = np.full(labels, 1 / labels) if pack.shares is None else np.array(pack.shares)
     table = np.zeros((0, labels)) if texts is None else pooled(texts, towards)
     return unlabelled_bias(table, calibration, source, pull=TEXTS_PULL)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fedprompt.adapting.calibration import Calibration
 from fedprompt.adapting.settings import DEFAULT_SETTINGS
 from fedprompt.exports.protocol import ExportContext, Exported, Reading
 from fedprompt.models.scripted import NAME, ScriptedModel
@@ -16,7 +17,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Answer, Soft, Study, TemplateSpec
 from fedprompt.workspace.exchange.pack_files import write_pack
-from fedprompt.workspace.exchange.pack_schema import Calibrated, Member, Pack
+from fedprompt.workspace.exchange.pack_schema import Member, Pack
 from fedprompt.workspace.results.worth import CurvePoint
 
 __all__ = ["MODEL", "STUDY", "changed", "exported", "pack_made", "prompts_made", "rewritten", "write"]
@@ -58,7 +59,7 @@ def pack_made(**changes: Any) -> Pack:
             Member(prompt=plain.id, kind="template", weight=0.25, mean=0.0, between=0.0, within=0.0, sites=4),
         ),
         "settings": DEFAULT_SETTINGS,
-        "calibration": Calibrated(temperature=1.5, bias=(0.1, -0.1)),
+        "calibration": Calibration(temperature=1.5, bias=(0.1, -0.1)),
         "shares": (0.75, 0.25),
         "curve": (CurvePoint(n=16, sites=4, alone=0.6, shared=0.7, gain=0.1, low=0.05, high=0.15, needed=64),),
         "donors": 4,
