@@ -38,7 +38,8 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Study
 from fedprompt.workspace.exchange.pack import Member, MemberKind, Pack, write_pack
-from fedprompt.workspace.exchange.pack_text import PUBLIC, pack_bytes
+from fedprompt.workspace.exchange.pack_files import PUBLIC
+from fedprompt.workspace.exchange.pack_text import pack_bytes
 from fedprompt.workspace.exchange.readings import reading_of
 from fedprompt.workspace.home import find_home
 from fedprompt.workspace.results.worth import CurvePoint

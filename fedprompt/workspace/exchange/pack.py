@@ -28,14 +28,13 @@ from fedprompt.workspace.exchange.pack_files import (
     public_packs,
     write_pack,
 )
-from fedprompt.workspace.exchange.pack_schema import Calibrated, Member, MemberKind, Pack
+from fedprompt.workspace.exchange.pack_schema import Member, MemberKind, Pack
 from fedprompt.workspace.exchange.pack_text import read_digests
 from fedprompt.workspace.exchange.release import Release, is_release, read_release
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = [
-    "Calibrated",
     "Member",
     "MemberKind",
     "Pack",
@@ -84,7 +83,7 @@ def read_pack(ws: Workspace, reference: str | Path, study: Path | None = None) -
     if by is not None:
         raise ExportError(
             f"{path}: release number {by.number} of '{by.federation}' supersedes this pack: a site that gave to it has "
-            "left, or it was made anew; take the newer one with 'fedprompt site pull'",
+            "left; take the newer one with 'fedprompt site pull'",
             code="superseded",
         )
     wanted = None if study is None else read_study(study)

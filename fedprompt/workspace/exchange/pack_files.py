@@ -30,6 +30,7 @@ __all__ = [
     "MAX_PACK_JSON_BYTES",
     "PACK_FILE",
     "PREFIX",
+    "PUBLIC",
     "OpenedPack",
     "checked_members",
     "open_pack",

@@ -1,8 +1,8 @@
 """Which public texts a pack that comes with fedprompt was made from, as digests: the texts themselves are not kept.
 
 A file ``NAME.texts`` beside a public pack holds 8 bytes of a digest for each text, sorted. Invariant: a text is known
-again whatever its case and white space, and a text of one's own is taken for one of a few thousand others by chance
-less than once in 10^15.
+again whatever its case and white space; the chance that another text has the digest of one of a few thousand is below
+1 in 10^15.
 """
 
 import hashlib
@@ -12,10 +12,9 @@ from pathlib import Path
 from fedprompt.errors import FedPromptError
 from fedprompt.evaluation.cases import Case, normalise
 
-__all__ = ["BYTES", "PUBLIC", "pack_bytes", "public_digests", "read_digests", "text_digest"]
+__all__ = ["BYTES", "pack_bytes", "read_digests", "text_digest"]
 
 BYTES = 8
-PUBLIC = Path(__file__).parent / "public"
 
 
 def text_digest(case: Case) -> bytes:
@@ -44,15 +43,3 @@ def read_digests(path: Path) -> frozenset[bytes]:
     if len(held) % BYTES:
         raise FedPromptError(f"{path}: is cut off; install fedprompt anew", code="damaged")
     return frozenset(held[at : at + BYTES] for at in range(0, len(held), BYTES))
-
-
-def public_digests(reference: str) -> frozenset[bytes]:
-    """Return the digests of the texts that ``public:NAME`` was made from; none of any other pack.
-
-    Raises:
-        FedPromptError: they are damaged.
-    """
-    kind, _, name = reference.partition(":")
-    if kind != "public" or not name.isidentifier():
-        return frozenset()
-    return read_digests(PUBLIC / f"{name}.texts")

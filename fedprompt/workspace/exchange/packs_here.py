@@ -17,12 +17,13 @@ from fedprompt.private_file import write_private
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.exchange.kept_packs import kept_packs
 from fedprompt.workspace.exchange.pack import Pack, public_packs, read_pack
+from fedprompt.workspace.exchange.pack_files import MAX_PACK_BYTES
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["MAX_PACK_MEGABYTES", "PackHere", "is_missing", "keep_dropped", "pack_files", "packs_here", "remove_dropped"]
 
-MAX_PACK_MEGABYTES = 64
+MAX_PACK_MEGABYTES = MAX_PACK_BYTES // (1024 * 1024)
 MOST_DROPPED = 50
 Kind = Literal["public", "pulled", "dropped"]
 Signed = Literal["vouched", "unknown", "nobody"]
@@ -73,7 +74,7 @@ def keep_dropped(ws: Workspace, name: str, content: bytes) -> PackHere:
     Raises:
         FedPromptError: it is no pack, is too large, or cannot be used here; nothing is kept.
     """
-    if len(content) > MAX_PACK_MEGABYTES * 1024 * 1024:
+    if len(content) > MAX_PACK_BYTES:
         raise ExportError(f"{name[:80]}: larger than {MAX_PACK_MEGABYTES} MB, which no pack is", code="too-large")
     path = _folder(ws.home) / file_name(Path(name).stem, ".zip", other="pack", apart=True)
     coming = path.parent / f".{hashlib.sha256(content).hexdigest()[:16]}.zip"

@@ -10,7 +10,8 @@ from fedprompt.cli.main import main
 from fedprompt.evaluation.cases import Case
 from fedprompt.models.registry import DEFAULT_MODEL
 from fedprompt.workspace.exchange.pack import public_packs, read_pack
-from fedprompt.workspace.exchange.pack_text import PUBLIC, read_digests, text_digest
+from fedprompt.workspace.exchange.pack_files import PUBLIC
+from fedprompt.workspace.exchange.pack_text import read_digests, text_digest
 from tests.new_bank import new_workspace
 
 QUESTIONS = """\

@@ -15,7 +15,7 @@ from fedprompt.errors import BankError, DataError, FedPromptError
 from fedprompt.stopping import Stopped, StopToken
 from fedprompt.workspace.answers.adapted_answers import adapted_answer, member_tables
 from fedprompt.workspace.as_json import as_json
-from fedprompt.workspace.exchange import pack_text
+from fedprompt.workspace.exchange import pack_files
 from fedprompt.workspace.exchange.pack_text import pack_bytes
 from fedprompt.workspace.local.adapting import AdaptResult, adapt, keep_adapted
 from fedprompt.workspace.progress import Progress
@@ -148,14 +148,11 @@ def test_classes_by_other_names_and_classes_that_the_pack_lacks(at_home: Adapt) 
 def test_texts_that_the_pack_was_made_from_are_left_out(
     ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fedprompt.workspace.exchange import pack_files
-
     public = tmp_path / "public"
     public.mkdir()
     write_small_pack(public / "small.zip", source="made up")
     (public / "small.texts").write_bytes(pack_bytes(cases("a", 12)))
-    for module in (pack_files, pack_text):
-        monkeypatch.setattr(module, "PUBLIC", public)
+    monkeypatch.setattr(pack_files, "PUBLIC", public)
     found = adapt(ws, pack="public:small", data=write_cases(tmp_path / "a.csv", "a", 20))
     assert found.n == 8 and found.source == "public:small"
     assert any(note.startswith("12 of 20 cases") for note in found.notes)
