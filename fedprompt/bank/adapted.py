@@ -1,8 +1,8 @@
 """Adapted prompts in the bank: which members, at which weights, with which bias, under a name of the home's own.
 
-They are learnt from a home's own labels, so they stay with it: a copy of the bank and a merge leave them out but for
-those that are named. Invariant: what a name stands for is the newest that this home recorded under it, and no tag of
-this home has that name.
+They are learnt from a home's own labels, so they stay with it: a copy of the bank and a merge leave them out unless
+they are named. Invariant: a name stands for what this home recorded last under it, and no tag of this home has that
+name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 from sqlalchemy import Row, Select, func, select
 
-from fedprompt.bank.prompts import PromptShelf, check_study
+from fedprompt.bank.prompts import SHORTEST_PREFIX, PromptShelf, check_study
 from fedprompt.bank.rows import JSON, AdaptedRow
 from fedprompt.bank.schema import adapted, prompts
 from fedprompt.bank.tags import split_tag, stands_for
@@ -25,7 +25,6 @@ from fedprompt.prompts.prompt import Prompt
 __all__ = ["EVERY", "AdaptedBody", "AdaptedShelf", "read_body", "rows_named"]
 
 EVERY = "all"  # in place of names: every adapted prompt
-SHORTEST_PREFIX = 4
 
 
 class AdaptedBody(Closed):
@@ -80,13 +79,16 @@ class AdaptedShelf(PromptShelf):
             connection.execute(adapted.insert().values(row))
         return prompt.id
 
-    def adapted(self, reference: str) -> Adapted:
-        """Return an adapted prompt with its members; by ``study@name``, its id, or a unique beginning of the id.
+    def adapted(self, reference: str | AdaptedRow) -> Adapted:
+        """Return an adapted prompt with its members.
+
+        Args:
+            reference: ``study@name``, its id, a unique beginning of the id, or what :meth:`adapted_row` returned.
 
         Raises:
             BankError: there is none or several are meant, or what is stored is damaged.
         """
-        row = self.adapted_row(reference)
+        row = self.adapted_row(reference) if isinstance(reference, str) else reference
         members = self.prompts_of(row.members)
         try:
             return Adapted(tuple(members.values()), row.weights, row.labels, row.bias)

@@ -72,15 +72,13 @@ def copy_to_file(source: Database, path: Path, private: "Select[Any]") -> None:
         try:
             with closing(source.place.connect()) as there, closing(sqlite3.connect(path)) as here:
                 there.backup(here)
-            _leave_out(target, private)
         except sqlite3.Error as error:
             raise _not_copied(target.failure(error)) from error
-    else:
-        made = Database(target)
-        try:
+    with closing(Database(target)) as made:
+        if isinstance(source.place, SQLiteFile):
+            _leave_out(made, private)
+        else:
             _copy_rows(source, made, private)
-        finally:
-            made.close()
     _one_file(path)
 
 
@@ -133,18 +131,10 @@ def kept_aside(path: Path) -> Path:
     return path.with_name(f"bank-before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.db")
 
 
-def _leave_out(copy: SQLiteFile, private: "Select[Any]") -> None:
-    """Take the other adapted prompts out of a copy of a file; their bytes are overwritten."""
-    kept = str(private.with_only_columns(adapted.c.number).compile(compile_kwargs={"literal_binds": True}))
-    with closing(sqlite3.connect(copy.path)) as connection:
-        connection.execute("PRAGMA secure_delete=ON")
-        triggers = connection.execute(f"{TRIGGERS} AND tbl_name = 'adapted'").fetchall()
-        for name, _ in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
-        connection.execute(f"DELETE FROM adapted WHERE number NOT IN ({kept})")  # noqa: S608 - our own statement
-        for _, statement in triggers:
-            connection.execute(statement)
-        connection.commit()
+def _leave_out(copy: Database, private: "Select[Any]") -> None:
+    """Take the other adapted prompts out of a copy; SQLite overwrites their bytes."""
+    with copy.write() as here, _changeable(here):
+        here.execute(delete(adapted).where(adapted.c.number.not_in(private.with_only_columns(adapted.c.number))))
 
 
 def _copy_rows(source: Database, target: Database, private: "Select[Any] | None" = None) -> None:

@@ -24,7 +24,7 @@ from fedprompt.bank.wording import index_words
 from fedprompt.errors import BankError, FedPromptError
 from fedprompt.prompts.prompt import Prompt
 
-__all__ = ["PromptShelf", "check_study", "likeness", "rebuild", "resolve"]
+__all__ = ["SHORTEST_PREFIX", "PromptShelf", "check_study", "likeness", "rebuild", "resolve"]
 
 _ID = re.compile(r"(?:p1:)?([0-9a-f]{0,32})")
 SHORTEST_PREFIX = 4

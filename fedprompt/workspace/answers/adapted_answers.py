@@ -102,7 +102,8 @@ def local_adapted(ws: Workspace, reference: str) -> LocalAdapted:
         ModelError: its model cannot be loaded, or is another one than its soft prompts were tuned for.
         AssetError: its model was not fetched yet.
     """
-    row, adapted = ws.bank.adapted_row(reference), ws.bank.adapted(reference)
+    row = ws.bank.adapted_row(reference)
+    adapted = ws.bank.adapted(row)
     model = load(model_of_adapted(ws, row, adapted), ws.home.path)
     check_members(adapted.members, model)
     return LocalAdapted(adapted, row.name, answer_of_adapted(ws, row), model)

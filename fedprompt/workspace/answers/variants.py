@@ -154,7 +154,8 @@ def bank_variant(ws: Workspace, prompt: str, name: str) -> Variant:
 
 
 def _adapted_variant(ws: Workspace, reference: str, name: str) -> Variant:
-    row, adapted = ws.bank.adapted_row(reference), ws.bank.adapted(reference)
+    row = ws.bank.adapted_row(reference)
+    adapted = ws.bank.adapted(row)
     answer = answer_of_adapted(ws, row)
     heaviest = adapted.heaviest
     return Variant(

@@ -230,7 +230,8 @@ def gathered(
 
 def _mixed(ws: Workspace, reference: str, *, scored: bool) -> Exported:
     """Return an adapted prompt and its members."""
-    row, adapted = ws.bank.adapted_row(reference), ws.bank.adapted(reference)
+    row = ws.bank.adapted_row(reference)
+    adapted = ws.bank.adapted(row)
     members = _exported(ws, {one.id: one for one in adapted.members}, scored=scored)
     answer = answer_of_adapted(ws, row)
     bias = dict(zip(adapted.labels, adapted.bias, strict=True))

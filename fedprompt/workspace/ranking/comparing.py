@@ -130,7 +130,8 @@ def prompt_view(ws: Workspace, prompt: Prompt) -> PromptView:
 
 def adapted_view(ws: Workspace, reference: str) -> PromptView:
     """Return an adapted prompt as a person reads it: the text is that of the member which counts most."""
-    row, adapted = ws.bank.adapted_row(reference), ws.bank.adapted(reference)
+    row = ws.bank.adapted_row(reference)
+    adapted = ws.bank.adapted(row)
     shown = prompt_view(ws, adapted.heaviest)
     others = len(adapted.members) - 1
     return replace(
