@@ -159,8 +159,7 @@ def site_pull(
         return _kept_unscored(ws, chosen, opened, path)
     accepted = chosen.the_study(opened.release.study)
     study = accepted.study
-    accept_release(chosen, opened.release)
-    name, stale = _keep_pack(ws, chosen, opened, path)
+    pulled = _kept(ws, chosen, opened, path, study.study)
     permitted(ws.home, chosen.folder.policy, study)
     report(Progress("prepare", f"loading {study.model}"))
     model = load(study.model, ws.home.path)
@@ -195,16 +194,9 @@ def site_pull(
     ws.bank.record_scores(run, chosen.name, list(scores.values()))
     if pair is not None:
         ws.bank.record_comparisons(run, chosen.name, [pair])
-    result = ReleasePulled(
-        site=chosen.name,
-        federation=opened.release.federation,
-        study=study.study,
-        digest=accepted.digest,
+    result = replace(
+        pulled,
         run=run,
-        released=opened.release.made,
-        number=opened.release.number,
-        signer=opened.signer,
-        prompts={str(name): prompt for name, prompt in opened.release.prompts.items()},
         results=tuple(
             PulledScore(p.id, p.name, scores[p.id].n, values[p.id])
             for p in sorted(prompts, key=lambda one: -(values[one.id] or 0.0))
@@ -212,10 +204,6 @@ def site_pull(
         best=best.id,
         difference=None if pair is None else _difference(pair, study.metric),
         judge=judge_paid(ws.home.path, study, [resources]),
-        pack=None if opened.pack is None else opened.pack.pack.id,
-        pack_name=name,
-        to_adapt=stale,
-        sentence="",
     )
     told = [_sentence(result, nominated, best, len(cases)), *_pack_sentences(result)]
     result = replace(result, sentence=". ".join(told))
@@ -235,13 +223,19 @@ def _kept_unscored(ws: Workspace, site: EnrolledSite, opened: Opened, path: Path
             "give your file of cases with --data FILE",
             code="nothing-shared",
         )
-    accept_release(site, opened.release)
-    name, stale = _keep_pack(ws, site, opened, path)
+    pulled = _kept(ws, site, opened, path, opened.pack.pack.study)
+    return replace(pulled, sentence=". ".join(_pack_sentences(pulled)))
+
+
+def _kept(ws: Workspace, site: EnrolledSite, opened: Opened, path: Path, study: str) -> ReleasePulled:
+    """Accept a release and keep what it shares; return what is known of it before anything is scored."""
     release = opened.release
-    result = ReleasePulled(
+    accept_release(site, release)
+    name, stale = _keep_pack(ws, site, opened, path)
+    return ReleasePulled(
         site=site.name,
         federation=release.federation,
-        study=opened.pack.pack.study,
+        study=study,
         digest=release.study,
         run=None,
         released=release.made,
@@ -252,12 +246,11 @@ def _kept_unscored(ws: Workspace, site: EnrolledSite, opened: Opened, path: Path
         best=None,
         difference=None,
         judge=None,
-        pack=opened.pack.pack.id,
+        pack=None if opened.pack is None else opened.pack.pack.id,
         pack_name=name,
         to_adapt=stale,
         sentence="",
     )
-    return replace(result, sentence=". ".join(_pack_sentences(result)))
 
 
 def _keep_pack(ws: Workspace, site: EnrolledSite, opened: Opened, path: Path) -> tuple[str | None, tuple[str, ...]]:
