@@ -94,7 +94,7 @@ def make_pack(ws: Workspace, run: RunRow, study: StudyRow, left: Collection[str]
     shared = [_Shared(one.id, "template", donors, scores.get(one.id, {})) for one in shown] + distinct
     weights = given_weights([means[one.id] for one in shown], len(distinct))
     apart = study.study.privacy.scores == "sites"
-    members = _members(shared, base, donors, weights.tolist(), alone=apart)
+    members = _members(shared, base, donors, weights.tolist(), apart=apart)
     measured = result.get("worth")
     worth = None if measured is None else from_json(WorthResult, measured)
     pack = Pack(
@@ -109,7 +109,7 @@ def make_pack(ws: Workspace, run: RunRow, study: StudyRow, left: Collection[str]
         members=tuple(members),
         settings=DEFAULT_SETTINGS if worth is None or worth.settings is None else worth.settings,
         shares=_shares(study.study.answer.labels, [described[site] for site in donors]),
-        curve=() if worth is None else tuple(point if apart else _without_worst(point) for point in worth.curve),
+        curve=() if worth is None else _curve(worth.curve, apart=apart),
         donors=len(donors),
     )
     return MadePack(pack, donors, tuple(notes))
@@ -165,7 +165,7 @@ def _alone(ws: Workspace, run: RunRow, named: Mapping[str, Any], donors: Sequenc
         if site in tuned:
             scores = _validation(ws, f"{run.id}/alone/{site}").get(tuned[site], {})
             found.append(_Shared(tuned[site], "donor", (site,), scores))
-    return found
+    return sorted(found, key=lambda one: one.prompt)  # in the order of their sites' names they would tell whose each is
 
 
 def _mean(scores: BySite, donors: Sequence[str]) -> float:
@@ -174,9 +174,9 @@ def _mean(scores: BySite, donors: Sequence[str]) -> float:
 
 
 def _members(
-    shared: Sequence[_Shared], base: BySite, donors: Sequence[str], weights: Sequence[float], *, alone: bool
+    shared: Sequence[_Shared], base: BySite, donors: Sequence[str], weights: Sequence[float], *, apart: bool
 ) -> list[Member]:
-    """Return what a pack says of its prompts; of a single site's score nothing, unless ``alone`` allows it."""
+    """Return what a pack says of its prompts; of a single site's score nothing, unless ``apart`` allows it."""
     sites = [site for site in donors if site in base]
     names = [str(place) for place in range(len(shared))]
     scores = [
@@ -189,12 +189,12 @@ def _members(
         told = Member(prompt=one.prompt, kind=one.kind, weight=weight, sites=len(one.sites))
         scored = [of for of in scores if names[place] in of]
         if len(scored) > 1:
-            # With the mean, the variance over two sites would say to the one what the other scored.
-            between = float(known.between[place]) if alone or len(scored) >= LEAST_IN_A_GROUP else None
+            # From a variance over two sites each would know what the other scored, to the last case.
+            between = float(known.between[place]) if apart or len(scored) >= LEAST_IN_A_GROUP else None
             told = told.model_copy(
                 update={"mean": float(known.mean[place]), "between": between, "within": float(known.within[place])}
             )
-        elif scored and alone:
+        elif scored and apart:
             told = told.model_copy(update={"mean": float(differences(scored[0], [names[place]], FIRST)[0])})
         found.append(told)
     return found
@@ -210,6 +210,8 @@ def _shares(labels: Sequence[str], described: Sequence[Mapping[str, Any]]) -> tu
     return tuple(mean / sum(means) for mean in means)
 
 
-def _without_worst(point: CurvePoint) -> CurvePoint:
-    """Return a point without the gain of a single site."""
-    return point.model_copy(update={"worst": None})
+def _curve(points: Sequence[CurvePoint], *, apart: bool) -> tuple[CurvePoint, ...]:
+    """Return the points; without what a single site scored, unless ``apart`` allows it."""
+    if apart:
+        return tuple(points)
+    return tuple(point.model_copy(update={"worst": None}) for point in points if point.sites > 1)

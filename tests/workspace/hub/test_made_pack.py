@@ -104,25 +104,32 @@ def test_a_group_of_fewer_than_three_donors_is_left_out(ws: Workspace) -> None:
     assert found.pack.donors == 3
 
 
-def test_a_donors_own_prompt_is_shared_only_where_the_study_says_so_and_while_it_takes_part(ws: Workspace) -> None:
-    assert by_kind(made(ws, study(rounds={"alone": True})), "donor") == []
+@pytest.mark.parametrize(("released", "shared"), [(False, []), (True, ["ant", "bee", "cat"])])
+def test_a_donors_own_prompt_is_shared_only_where_the_study_says_so_and_while_it_takes_part(
+    ws: Workspace, released: bool, shared: list[str]
+) -> None:
+    chosen = study(rounds={"alone": True, "released": released})
+    own = by_kind(made(ws, chosen, left=("dog",)), "donor")
+    # In the order of their ids: that of the sites' names would tell whose each is.
+    assert [one.prompt for one in own] == sorted(tuned(chosen, 1.0 + SITES.index(site)).id for site in shared)
 
 
 @pytest.mark.parametrize("scores", ["hub", "sites"])
 def test_what_one_site_scores_is_told_only_where_the_study_says_so(ws: Workspace, scores: str) -> None:
-    worth = as_json(WorthResult((POINT,), Settings(at=(AtN(n=16, pull=3.0),)), (), (), ()))
+    lonely = POINT.model_copy(update={"n": 32, "sites": 1, "low": None, "high": None})  # one site's own two scores
+    worth = as_json(WorthResult((POINT, lonely), Settings(at=(AtN(n=16, pull=3.0),)), (), (), ()))
     chosen = study(rounds={"alone": True, "released": True}, privacy={"scores": scores})
     found = made(ws, chosen, left=("dog",), worth=worth)
     own = by_kind(found, "donor")
     told = None if scores == "hub" else pytest.approx(0.4)
     assert [(one.sites, one.mean) for one in own] == [(1, told)] * 3
-    (point,) = found.pack.curve
-    assert point == POINT.model_copy(update={"worst": None if scores == "hub" else -0.05})
+    told_of = (POINT.model_copy(update={"worst": None}),) if scores == "hub" else (POINT, lonely)
+    assert found.pack.curve == told_of
     assert found.pack.settings.for_n(16).pull == 3.0 != DEFAULT_SETTINGS.for_n(16).pull
     assert not any(site in json.dumps(found.pack.model_dump(mode="json")) for site in SITES)
 
 
-def test_two_donors_show_nothing_that_tells_the_one_what_the_other_scored(ws: Workspace) -> None:
+def test_two_donors_are_told_neither_how_they_differ_nor_the_labels_shares(ws: Workspace) -> None:
     found = made(ws, study(), left=("cat", "dog"))
     assert all(member.between is None for member in found.pack.members[1:]) and found.pack.shares is None
 
