@@ -97,8 +97,8 @@ def _adapted(item: Exported) -> list[str]:
     )
     return [
         f"## {_line(item.name)}",
-        f"Adapted prompt `{item.adapted.id}`: one answer of {len(rows)} prompt{'' if len(rows) == 1 else 's'}, which "
-        "stand below. The weights and the numbers for the labels were learnt from one home's own labelled cases.",
+        f"Adapted prompt `{item.adapted.id}`: one answer of {len(rows)} prompt{'' if len(rows) == 1 else 's'}, "
+        "listed below. The weights and the numbers for the labels were learnt from one home's own labelled cases.",
         f"| prompt | id | weight |\n|---|---|---|\n{members}",
         f"| label | number that is added |\n|---|---|\n{biases}",
         "### How to read the answer",

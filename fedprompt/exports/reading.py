@@ -31,8 +31,8 @@ HOW_NESTED = (
     "its tokens begin: it then counts the texts that do not go on to a longer word."
 )
 HOW_MIXED = (
-    " Ask each of the prompts. Take the logarithm of each one's probabilities, multiply it by the prompt's weight, and "
-    "add the prompts up."
+    " Ask each of the prompts. For each label, multiply the logarithm of each prompt's probability by that prompt's "
+    "weight, and add the products."
 )
 _NORMALISED = {
     "tokens": " Divide each word's sum by the number of its tokens before you compare.",

@@ -209,8 +209,8 @@ def _described(study: Study, source: Source, width: int, model: str | None, refu
     if (worth := study.worth) is not None:
         counts = ", ".join(map(str, worth.n))
         leaves += [
-            f"the same updates, without scores, in {study.rounds.count} rounds without each of up to {worth.folds - 1} "
-            "other parts of the sites, to measure what joining is worth",
+            f"the same updates, without scores, in up to {worth.folds - 1} more run{'s' if worth.folds > 2 else ''} of "
+            f"{study.rounds.count} rounds, each without another part of the sites, to measure what joining is worth",
             f"from {counts} of its tune cases, drawn by this site: how many validation cases are answered right, alone "
             f"and with shared prompts (up to {worth.ways + len(HOME)} whole numbers each, averaged over {worth.draws} "
             f"draws; each takes this machine up to {worth.seconds:g} s)",
