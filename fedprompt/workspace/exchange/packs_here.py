@@ -16,7 +16,7 @@ from fedprompt.models.assets.catalogue import MODELS, installed
 from fedprompt.private_file import write_private
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.exchange.kept_packs import kept_packs
-from fedprompt.workspace.exchange.pack import Pack, public_packs, read_pack
+from fedprompt.workspace.exchange.pack import Pack, PackFile, public_packs, read_pack
 from fedprompt.workspace.exchange.pack_files import MAX_PACK_BYTES
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.workspace import Workspace
@@ -81,7 +81,7 @@ def keep_dropped(ws: Workspace, name: str, content: bytes) -> PackHere:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(coming, content)
-        read_pack(ws, coming)
+        found = read_pack(ws, coming)
         os.replace(coming, path)
     except FedPromptError as error:
         raise type(error)(str(error).replace(str(coming), name[:80]), code=error.code) from None
@@ -91,7 +91,7 @@ def keep_dropped(ws: Workspace, name: str, content: bytes) -> PackHere:
         ) from error
     finally:
         coming.unlink(missing_ok=True)
-    return _look(ws, str(path), "dropped")
+    return _here(str(path), "dropped", found)
 
 
 @needs("exchange")
@@ -107,6 +107,10 @@ def _look(ws: Workspace, reference: str, kind: Kind) -> PackHere:
         found = read_pack(ws, reference)
     except FedPromptError as error:
         return PackHere(reference, kind, None, problem=str(error).removeprefix(f"{reference}: "))
+    return _here(reference, kind, found)
+
+
+def _here(reference: str, kind: Kind, found: PackFile) -> PackHere:
     signed: Signed = "nobody" if found.release is None else "vouched" if found.vouched else "unknown"
     return PackHere(reference, kind, found.pack, found.model_name, signed)
 

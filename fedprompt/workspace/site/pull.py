@@ -281,8 +281,8 @@ def _pack_sentences(found: ReleasePulled) -> list[str]:
         told.append("Its shared prompts were superseded by a newer release, so they are not kept")
     if found.to_adapt:
         told.append(
-            f"Made of shared prompts that are superseded, since a site that gave to them has left: "
-            f"{', '.join(found.to_adapt)}; adapt anew with the newer ones"
+            "These adapted prompts were made from a pack that is superseded, because a site that gave to it has left: "
+            f"{', '.join(found.to_adapt)}; adapt again with the newer pack"
         )
     return told
 
