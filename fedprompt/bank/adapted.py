@@ -22,7 +22,7 @@ from fedprompt.prompts.adapted import MOST_LABELS, MOST_MEMBERS, Adapted, adapte
 from fedprompt.prompts.origins import SHARED
 from fedprompt.prompts.prompt import Prompt
 
-__all__ = ["EVERY", "AdaptedBody", "AdaptedShelf", "read_body", "rows_named"]
+__all__ = ["EVERY", "AdaptedBody", "AdaptedShelf", "read_body", "rows_copied", "rows_named"]
 
 EVERY = "all"  # in place of names: every adapted prompt
 
@@ -140,6 +140,11 @@ def rows_named(names: Sequence[str]) -> "Select[Any]":
     if EVERY not in names:
         newest = newest.where(adapted.c.name.in_(names))
     return select(adapted).where(adapted.c.number.in_(newest))
+
+
+def rows_copied(names: Sequence[str]) -> "Select[Any]":
+    """Select what a copy of the bank takes along: the newest row of each of these names; with ``EVERY``, all rows."""
+    return select(adapted) if EVERY in names else rows_named(names)
 
 
 def read_body(id: str, text: str) -> AdaptedBody:

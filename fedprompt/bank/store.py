@@ -14,7 +14,7 @@ from typing import Self
 
 from sqlalchemy import Connection, delete, func, literal, select
 
-from fedprompt.bank.adapted import EVERY, AdaptedShelf, rows_named
+from fedprompt.bank.adapted import EVERY, AdaptedShelf, rows_copied
 from fedprompt.bank.copies import copy_to_file, kept_aside, new_file, replace_rows, working_copy
 from fedprompt.bank.database import Database
 from fedprompt.bank.finding import FindingShelf
@@ -153,12 +153,14 @@ class Bank(
         with self._database.write() as connection:
             self._fill(connection)
 
-    def backup(self, destination: Path, *, adapted: Sequence[str] = ()) -> None:
-        """Write a copy of the bank, one state of it, while others go on writing. It is an SQLite bank in one file.
+    def backup(self, destination: Path, *, adapted: Sequence[str] = ()) -> tuple[str, ...]:
+        """Write a copy of the bank; return the names of the adapted prompts that were left out.
+
+        It is one state of the bank, while others go on writing, as an SQLite bank in one file.
 
         Args:
             destination: the file.
-            adapted: names of the adapted prompts that go with it, or ``EVERY``; others are left out, since they were
+            adapted: the adapted prompts that go with it, or ``EVERY``; others are left out, since they were
                 learnt from this home's own labels.
 
         Raises:
@@ -166,7 +168,8 @@ class Bank(
         """
         named = self._named(adapted)
         with new_file(destination) as temporary:
-            copy_to_file(self._database, temporary, rows_named(named))
+            copy_to_file(self._database, temporary, rows_copied(named))
+        return () if EVERY in named else tuple(row.name for row in self.all_adapted() if row.name not in named)
 
     def restore(self, source: Path) -> Path:
         """Put a backup in this bank's place, in one transaction; return the backup of what was there until now.
@@ -190,7 +193,7 @@ class Bank(
 
         Args:
             source: the other bank's file.
-            adapted: names of the adapted prompts that are taken over too, or ``EVERY``; a name that one has here, or
+            adapted: the adapted prompts that are taken over too, or ``EVERY``; a name that one has here, or
                 that is a tag here, stays what it is.
 
         Raises:

@@ -28,9 +28,8 @@ def backup(
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
-        ws.bank.backup(file.expanduser().absolute(), adapted=adapted or ())
-        prompts, names = ws.bank.count_prompts(), [row.name for row in ws.bank.all_adapted()]
-    left = [] if adapted and "all" in adapted else [name for name in names if name not in (adapted or ())]
+        left = ws.bank.backup(file.expanduser().absolute(), adapted=adapted or ())
+        prompts = ws.bank.count_prompts()
     if json:
         emit({"file": str(file), "prompts": prompts, "left_out": left})
     else:

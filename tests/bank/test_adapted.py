@@ -136,8 +136,16 @@ def test_a_merge_takes_over_those_that_are_named_and_moves_no_name(
         assert other.merge(tmp_path / "copy.db", adapted=("sentiment@new",))["adapted"] == 0
 
 
+def test_a_whole_copy_holds_what_a_name_stood_for_before(filled: Bank, adapted: Adapted, tmp_path: Path) -> None:
+    later = replace(adapted, weights=(0.5, 0.5))
+    filled.record_adapted(later, name=NAME, study=None, about={})
+    filled.backup(tmp_path / "copy.db", adapted=(EVERY,))
+    with Bank.open(tmp_path / "copy.db") as copy:
+        assert copy.adapted(NAME) == later and copy.adapted(adapted.id) == adapted
+
+
 def test_what_a_restore_replaces_is_kept_with_every_adapted_prompt(filled: Bank, tmp_path: Path) -> None:
-    filled.backup(tmp_path / "copy.db")
+    assert filled.backup(tmp_path / "copy.db") == (NAME,)
     aside = filled.restore(tmp_path / "copy.db")
     assert filled.all_adapted() == ()
     assert filled.merge(aside, adapted=(EVERY,))["adapted"] == 1

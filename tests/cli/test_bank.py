@@ -172,6 +172,7 @@ def test_adapted_prompts_are_listed_and_go_with_a_copy_only_where_they_are_named
     assert "mood@home" in capsys.readouterr().out
     found = _json(capsys, home, "backup", str(tmp_path / "with.db"), "--adapted", "mood@home")
     assert found["left_out"] == []
+    assert _json(capsys, home, "backup", str(tmp_path / "by-id.db"), "--adapted", made.id[:9])["left_out"] == []
     other = tmp_path / "other"
     assert _json(capsys, other, "merge", str(tmp_path / "with.db"))["added"]["adapted"] == 0
     assert _json(capsys, other, "merge", str(tmp_path / "with.db"), "--adapted", "all")["added"]["adapted"] == 1
