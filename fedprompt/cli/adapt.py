@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fedprompt.cli.options import Group, Header, Home, Json, Map, columns
+from fedprompt.cli.options import Group, Header, Home, Json, Map, Words, columns, own_words
 from fedprompt.cli.showing import emit, line, percent, table
 from fedprompt.cli.telling import Teller
 
@@ -18,7 +18,7 @@ __all__ = ["adapt"]
 def adapt(
     pack: Annotated[str, typer.Option("--pack", help="public:NAME, or the file or folder of a release with a pack.")],
     study: Annotated[
-        Path | None, typer.Option("--study", "-S", help="The study, a YAML file; the pack says what it needs of it.")
+        Path | None, typer.Option("--study", "-S", help="The study, a YAML file, that the pack has to belong to.")
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Your labelled cases, CSV, JSONL or Parquet; a few will do.")
@@ -30,24 +30,15 @@ def adapt(
     map_: Map = None,
     header: Header = None,
     group: Group = None,
-    words: Annotated[
-        list[str] | None,
-        typer.Option("--words", help='What your file calls a class: "good=positive", yours first. Repeat it.'),
-    ] = None,
+    words: Words = None,
     name: Annotated[str, typer.Option("--name", help="What it is called in the bank: STUDY@NAME.")] = "home",
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Adapt shared prompts to your own work with a few labelled cases, or none; nothing leaves this machine."""
-    from fedprompt.errors import DataError
-    from fedprompt.evaluation.class_names import read_words
     from fedprompt.workspace.local.adapting import adapt as run
     from fedprompt.workspace.workspace import open_workspace
 
-    try:
-        said = read_words(words or ())
-    except DataError as error:
-        raise typer.BadParameter(str(error)) from None
     with open_workspace(home) as ws, Teller() as tell:
         found = run(
             ws,
@@ -56,7 +47,7 @@ def adapt(
             data=data,
             unlabelled=unlabelled,
             name=name,
-            words=said,
+            words=own_words(words),
             columns=columns(map_, header, group),
             report=tell,
         )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fedprompt.cli.options import Group, Header, Home, Json, Map, columns
+from fedprompt.cli.options import Group, Header, Home, Json, Map, Words, columns, own_words
 from fedprompt.cli.showing import emit, line
 from fedprompt.cli.telling import Teller
 
@@ -23,10 +23,7 @@ def distil(
     map_: Map = None,
     header: Header = None,
     group: Group = None,
-    words: Annotated[
-        list[str] | None,
-        typer.Option("--words", help='What your file calls a class: "good=positive", yours first. Repeat it.'),
-    ] = None,
+    words: Words = None,
     name: Annotated[str, typer.Option("--name", help="What it is called in the bank: STUDY@NAME.")] = "one",
     steps: Annotated[int, typer.Option("--steps", help="Tuning steps.", min=1, max=10_000)] = 60,
     rate: Annotated[float, typer.Option("--rate", help="The learning rate at its highest.", min=1e-6, max=10)] = 0.01,
@@ -34,15 +31,9 @@ def distil(
     json: Json = False,
 ) -> None:
     """Make one soft prompt that answers as an adapted prompt of several does, for formats that hold one prompt."""
-    from fedprompt.errors import DataError
-    from fedprompt.evaluation.class_names import read_words
     from fedprompt.workspace.local.distilling import distil as run
     from fedprompt.workspace.workspace import open_workspace
 
-    try:
-        said = read_words(words or ())
-    except DataError as error:
-        raise typer.BadParameter(str(error)) from None
     with open_workspace(home) as ws, Teller() as tell:
         found = run(
             ws,
@@ -52,7 +43,7 @@ def distil(
             name=name,
             steps=steps,
             rate=rate,
-            words=said,
+            words=own_words(words),
             columns=columns(map_, header, group),
             report=tell,
         )

@@ -3,14 +3,34 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
 import typer
 
 if TYPE_CHECKING:
     from fedprompt.evaluation.column_map import Columns
+    from fedprompt.models.protocols import CacheDtype as KeptIn
 
-__all__ = ["AllowOrigin", "Group", "Header", "Home", "Json", "Map", "Seed", "StudyFile", "columns", "sites"]
+__all__ = [
+    "AllowOrigin",
+    "CacheBytes",
+    "CacheDtype",
+    "Group",
+    "Header",
+    "Home",
+    "Json",
+    "Map",
+    "Seed",
+    "Split",
+    "SplitName",
+    "StudyFile",
+    "Words",
+    "columns",
+    "kept_in",
+    "own_words",
+    "sites",
+    "split_named",
+]
 
 AllowOrigin = Annotated[
     list[str] | None,
@@ -19,6 +39,14 @@ AllowOrigin = Annotated[
         envvar="FEDPROMPT_ORIGINS",
         help="A further address under which this server is seen, through a proxy or a forwarded port; repeatable.",
     ),
+]
+CacheBytes = Annotated[
+    int | None,
+    typer.Option("--cache-bytes", min=0, help="Keys and values to keep in memory; the rest goes to the disk."),
+]
+CacheDtype = Annotated[
+    str | None,
+    typer.Option("--cache-dtype", help="What they are kept in: model (its own dtype) or bfloat16, in half the room."),
 ]
 Home = Annotated[
     Path | None, typer.Option("--home", help="The home folder; by default $FEDPROMPT_HOME or ~/.fedprompt.")
@@ -43,7 +71,12 @@ Header = Annotated[
         help="Whether the file names its columns; without a header --map gives their places: text=#1,answer=#2.",
     ),
 ]
-
+SplitName = Literal["tune", "validation", "test"]
+Split = Annotated[str, typer.Option("--split", help="tune, validation or test.")]
+Words = Annotated[
+    list[str] | None,
+    typer.Option("--words", help='What your file calls a class: "good=positive", yours first. Repeat it.'),
+]
 
 _SITE = re.compile(r"\w[\w.-]{0,59}")
 
@@ -61,6 +94,47 @@ def columns(text: str | None, header: bool | None = None, group: str | None = No
         return Columns.said(None if text is None else read_map(text), group, header)
     except DataError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def kept_in(name: str | None) -> "KeptIn | None":
+    """Return what ``--cache-dtype`` says.
+
+    Raises:
+        typer.BadParameter: it is neither.
+    """
+    if name is None:
+        return None
+    from fedprompt.models.protocols import CacheDtype as KeptIn
+
+    if name not in get_args(KeptIn):
+        raise typer.BadParameter(f"'{name}' is neither model nor bfloat16", param_hint="--cache-dtype")
+    return cast("KeptIn", name)
+
+
+def own_words(given: Sequence[str] | None) -> dict[str, str]:
+    """Return ``--words good=positive`` options as what the file calls a class -> the class.
+
+    Raises:
+        typer.BadParameter: one is not of that form, or says two things.
+    """
+    from fedprompt.errors import DataError
+    from fedprompt.evaluation.class_names import read_words
+
+    try:
+        return read_words(given or ())
+    except DataError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def split_named(name: str) -> SplitName:
+    """Return what ``--split`` says.
+
+    Raises:
+        typer.BadParameter: there is no such split.
+    """
+    if name not in get_args(SplitName):
+        raise typer.BadParameter(f"'{name}' is not one of tune, validation, test", param_hint="--split")
+    return cast(SplitName, name)
 
 
 def sites(given: Sequence[str]) -> dict[str, Path]:

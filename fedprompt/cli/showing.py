@@ -15,9 +15,10 @@ from rich.text import Text
 from fedprompt.cli.streams import holds, is_utf8
 
 if TYPE_CHECKING:
+    from fedprompt.models.chat.cost import Cost
     from fedprompt.workspace.bills.judge_bill import Calls
 
-__all__ = ["clean", "complain", "emit", "line", "number", "percent", "show_calls", "table"]
+__all__ = ["clean", "complain", "emit", "line", "money", "number", "percent", "show_calls", "table"]
 
 WIDE = 120
 
@@ -73,6 +74,11 @@ def _cell(text: str) -> str:
 def percent(value: float | None) -> str:
     """Return a share as ``90.3 %``, a dash for what is not there."""
     return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def money(cost: "Cost | None") -> str:
+    """Return what something costs, in its currency."""
+    return "not known" if cost is None else f"{cost.amount:,.4f} {cost.currency}"
 
 
 def number(low: float | None, high: float | None) -> str:
