@@ -22,8 +22,8 @@ ABOUT = (
     "often they are right here."
 )
 HERE = (
-    ":material/lock: Everything happens on this machine. Your cases are asked of the model that runs here; nothing of "
-    "them leaves, and no text of them goes into the bank."
+    ":material/lock: Everything happens on this machine, with a model that runs here. Nothing of your cases leaves it, "
+    "and none of their text goes into the bank."
 )
 
 
@@ -90,7 +90,7 @@ def draw_button(chosen: PackHere, own: OwnCases) -> None:
         args=(chosen.model, {"pack": chosen.reference, **own.arguments}),
     )
     if is_missing(workspace().home, chosen.model):
-        st.caption(":material/download: The model that these prompts run on is fetched first: about 180 MB, once.")
+        st.caption(":material/download: The model and the texts are fetched first: about 210 MB, once.")
     if own.lacking and not closed:
         st.caption(f":material/info: {own.lacking}")
     st.caption(HERE)

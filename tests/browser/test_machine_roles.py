@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FINGERPRINT = "SHA256:" + ":".join(["AB"] * 32)
-EVERYWHERE = ["Overview", "Playground", "Compare", "Models", "Leaderboard", "Map", "Bank"]
+LOOKS = ["Playground", "Compare", "Models", "Leaderboard", "Map", "Bank"]
+OF_A_HUB = ["Overview", *LOOKS, "New study", "Federation", "Trust"]
+OF_A_SITE = ["Overview", "Use shared prompts", *LOOKS, "Data", "New study", "Tune", "Federation", "Trust"]
 CONTROLS = ".st-key-federation_start, .st-key-federation_first, .st-key-federation_stop, .st-key-federation_files"
 
 
@@ -67,7 +69,7 @@ def opened(page: "Page", app: App, name: str, heading: str) -> None:
 
 def test_a_hub_has_no_page_that_takes_cases_and_starts_the_federation_of_its_members(page: "Page", hub: App) -> None:
     opened(page, hub, "federation", "Federation")
-    assert pages(page) == [*EVERYWHERE, "New study", "Federation", "Trust"]
+    assert pages(page) == OF_A_HUB
     assert "hub" in page.locator("[data-testid=stSidebar]").inner_text()
     page.get_by_text("2 admitted sites take part").wait_for()
     page.locator(".st-key-federation_start button:enabled").first.wait_for()
@@ -80,16 +82,7 @@ def test_a_hub_has_no_page_that_takes_cases_and_starts_the_federation_of_its_mem
 
 def test_a_site_has_no_control_of_the_federation_rehearses_and_takes_its_report(page: "Page", site: App) -> None:
     opened(page, site, "federation", "Federation")
-    assert pages(page) == [
-        "Overview",
-        "Use shared prompts",
-        *EVERYWHERE[1:],
-        "Data",
-        "New study",
-        "Tune",
-        "Federation",
-        "Trust",
-    ]
+    assert pages(page) == OF_A_SITE
     assert "site" in page.locator("[data-testid=stSidebar]").inner_text()
     page.get_by_text("Its hub is hub.example.org").wait_for()
     assert page.locator(CONTROLS).count() == 0

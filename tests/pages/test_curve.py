@@ -2,10 +2,9 @@
 
 import json
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.panels.scores.curve import nearest, said_curve, said_needed
+from app.panels.scores.curve import said_curve, said_needed
 from fedprompt.workspace.results.worth import CurvePoint
 
 
@@ -29,31 +28,10 @@ CURVE = (
 )
 
 
-@pytest.mark.parametrize(
-    ("n", "point"),
-    [
-        (0, 0),
-        (1, 4),  # no case is like no other number
-        (7, 4),  # 7 : 4 is less than 16 : 7
-        (9, 16),
-        (20, 16),
-        (5_000, 64),
-    ],
-)
-def test_a_number_of_cases_is_told_by_the_nearest_that_was_measured(n: int, point: int) -> None:
-    found = nearest(CURVE, n)
-    assert found is not None and found.n == point
-
-
-def test_without_a_measured_number_nothing_is_told() -> None:
-    assert nearest((), 16) is None
-    assert nearest(CURVE[1:], 0) is None and nearest(CURVE[:1], 16) is None
-    assert said_needed(CURVE, 64) is None and said_needed(CURVE, 4) is None
-
-
 def test_how_many_cases_as_much_would_take_alone_is_told_where_it_is_known() -> None:
     assert "about 90 alone" in str(said_needed(CURVE, 20)) and "16 labelled cases" in str(said_needed(CURVE, 20))
     assert "about 14 alone" in str(said_needed(CURVE, 0))
+    assert said_needed(CURVE, 64) is None and said_needed(CURVE, 4) is None
 
 
 def test_the_picture_is_told_in_words_and_its_numbers_stand_in_a_table() -> None:
@@ -77,7 +55,7 @@ def test_the_picture_is_told_in_words_and_its_numbers_stand_in_a_table() -> None
     assert list(table["Labelled cases"]) == ["0", "4", "16", "64"]
     assert list(table["Gain, points"])[1:3] == ["+18.0", "+12.0 (+8.0 to +16.0)"]
     assert set(table["Least gain of a site"]) == {"not told"}
-    assert list(table["As much alone takes"]) == ["14 cases", "not known", "90 cases", "not known"]
+    assert list(table["As much alone takes"]) == ["14 cases", "more than 64 cases", "90 cases", "more than 64 cases"]
 
 
 def test_without_a_measurement_it_says_so_and_draws_nothing() -> None:

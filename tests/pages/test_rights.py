@@ -100,6 +100,7 @@ LOOKS = {
     "map_sizes",
     "map_view",
     "means_of_prompts",
+    "nearest",
     "newest_job",
     "open_workspace",
     "overview",
@@ -157,6 +158,7 @@ BY_KIND = {"cancel", "forget", "submit"}
 BY_PERSON = {"approve_tag", "decline_tag", "drop_tag", "give_tag"}
 # Everything else of the bank that a page asks is refused: what writes to it goes through an action.
 OF_THE_BANK = {
+    "adapted",
     "adapted_row",
     "all_adapted",
     "best_sites",

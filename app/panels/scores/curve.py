@@ -12,19 +12,13 @@ import streamlit as st
 
 from app.display.palette import PER_CENT, finished, palette
 from app.display.plain import percent, points
-from fedprompt.workspace.results.worth import CurvePoint
+from fedprompt.workspace.results.worth import CurvePoint, nearest
 
-__all__ = ["ALONE", "SHARED", "cases", "draw_curve", "nearest", "said_curve", "said_needed"]
+__all__ = ["ALONE", "SHARED", "cases", "draw_curve", "said_curve", "said_needed"]
 
 ALONE, SHARED = "alone", "with shared prompts"
 KNEE = 4.0  # cases; up to about here the axis is even, beyond it is logarithmic, so that 0 has its place
 LEAST_SPAN = 0.1
-
-
-def nearest(curve: Sequence[CurvePoint], n: int) -> CurvePoint | None:
-    """Return the point that says most of ``n`` cases: the nearest by ratio; no case is like no other number."""
-    known = [point for point in curve if (point.n == 0) == (n == 0)]
-    return min(known, key=lambda point: max(point.n, n) / max(1, min(point.n, n)), default=None)
 
 
 def draw_curve(curve: Sequence[CurvePoint], *, here: int | None = None, who: str = "you", height: int = 270) -> None:
@@ -48,8 +42,9 @@ def draw_curve(curve: Sequence[CurvePoint], *, here: int | None = None, who: str
         " The band is the 95 % interval of the gain: where all of it lies above the dashed line, the gain can be told "
         "from chance."
     )
-    of = "One site" if sites == 1 else f"Mean of {sites} sites, each"
-    st.caption(f"{of} measured with prompts that it had no part in.{band if _told(curve) else ''}")
+    alone = " Alone is the strongest way that was measured without the prompts of others."
+    of = "One site" if sites == 1 else f"Mean of {sites:,} sites, each"
+    st.caption(f"{of} measured with prompts that it had no part in.{alone}" + (band if _told(curve) else ""))
     with st.expander("The numbers", icon=":material/table_rows:"):
         st.table(_table(curve), border="horizontal", hide_index=True)
 
@@ -63,7 +58,7 @@ def said_curve(curve: Sequence[CurvePoint]) -> list[str]:
 
 
 def said_needed(curve: Sequence[CurvePoint], here: int) -> str | None:
-    """Return how many cases would be needed alone to get as much right, None where that is not known."""
+    """Return how many cases would be needed alone to get as much right, None where that is not told or no gain."""
     at = nearest(curve, here)
     if at is None or at.needed is None or at.needed <= at.n:
         return None
@@ -169,11 +164,15 @@ def _table(curve: Sequence[CurvePoint]) -> pd.DataFrame:
                 "With shared prompts": percent(point.shared),
                 "Gain, points": _gain(point),
                 "Least gain of a site": "not told" if point.worst is None else points(100 * point.worst),
-                "As much alone takes": "not known" if point.needed is None else f"{point.needed:,.0f} cases",
+                "As much alone takes": _needed(point, curve[-1].n),
             }
             for point in curve
         ]
     )
+
+
+def _needed(point: CurvePoint, most: int) -> str:
+    return f"more than {most:,} cases" if point.needed is None else f"{point.needed:,.0f} cases"
 
 
 def _gain(point: CurvePoint) -> str:

@@ -35,13 +35,13 @@ def draw_going_on(found: AdaptResult) -> None:
         _draw_keep(found)
         _draw_ways(found, _name(found))
     if st.session_state.get(TAKING) == found.adapted:
-        st.subheader("Take it away")
+        st.subheader("Export")
         draw_export((found.adapted,))
 
 
 def _draw_try(found: AdaptResult) -> None:
     variant = bank_variant(workspace(), found.adapted, found.name)
-    row = ask_fields(PAGE, _fields(found), "")
+    row = ask_fields(PAGE, workspace().bank.adapted(found.adapted).fields, "")
     lacking = None if all(text.strip() for text in row.values()) else "Type a text first."
     if ask_run(PAGE, "Answer", lacking):
         require("try")
@@ -52,13 +52,6 @@ def _draw_try(found: AdaptResult) -> None:
     kept = st.session_state.get(RUN)
     if kept is not None and kept[0] == found.adapted:
         draw_run(PAGE, trial_folder(), kept[1], _draw_answer)
-
-
-def _fields(found: AdaptResult) -> tuple[str, ...]:
-    """Return the fields of a case: all that any of the prompts names."""
-    bank = workspace().bank
-    prompts = [bank.prompt(one.prompt) for one in found.members]
-    return tuple(dict.fromkeys(name for prompt in prompts for name in prompt.template.variables))
 
 
 def _draw_answer(trial: Trial, active: bool) -> None:
@@ -77,7 +70,7 @@ def _take(adapted: str) -> None:
 
 def _draw_keep(found: AdaptResult) -> None:
     now = _name(found)
-    st.markdown(f":material/bookmark: It is kept as **{plain(now)}** on this machine, and there alone.")
+    st.markdown(f":material/bookmark: It is kept as **{plain(now)}** on this machine, and nowhere else.")
     closed = barred("tune")
     with st.form("shared_keep_form", border=False):
         name = st.text_input(
@@ -85,7 +78,7 @@ def _draw_keep(found: AdaptResult) -> None:
             key="shared_name",
             max_chars=LONGEST_NAME,
             placeholder="for example: spring",
-            help="It goes on to be called so whatever you adapt next; 'home' is always the newest.",
+            help="It keeps this name whatever you adapt next; 'home' is always the newest result.",
         )
         pressed = st.form_submit_button("Keep", key="shared_keep", icon=":material/bookmark_add:", disabled=closed)
     if pressed and name:
@@ -106,7 +99,7 @@ def _draw_ways(found: AdaptResult, name: str) -> None:
         ):
             if st.button(label, key=f"shared_to_{page}", icon=f":material/{icon}:"):
                 go(page, [found.adapted])
-        st.button("Take it away", key="shared_take", icon=":material/output:", on_click=_take, args=(found.adapted,))
+        st.button("Export", key="shared_take", icon=":material/output:", on_click=_take, args=(found.adapted,))
     with st.expander("Use it from code", icon=":material/code:"):
         st.code(f'import fedprompt\n\nbank = fedprompt.open()\nprint(bank.get("{name}").run(text="...").text)')
         st.code(f"fedprompt serve {name}", language="sh")

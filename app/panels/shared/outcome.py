@@ -17,14 +17,6 @@ from fedprompt.workspace.local.adapting import AdaptResult
 
 __all__ = ["draw_outcome"]
 
-METHODS = {
-    "template": "the best prompt in words",
-    "alone": "your own prompt",
-    "bias": "the prompt tuned together",
-    "finished": "the prompt tuned together, finished here",
-    "mixture": "a mixture",
-}
-
 
 def draw_outcome(found: AdaptResult) -> None:
     """Draw what came of it."""
@@ -45,7 +37,8 @@ def draw_outcome(found: AdaptResult) -> None:
             st.table(_classes(found), border="horizontal", hide_index=True)
     with grid.cell():
         st.subheader("What they were worth elsewhere")
-        draw_curve(found.curve, here=found.n)
+        # Cases that teach nothing, as one alone, are as none.
+        draw_curve(found.curve, here=0 if found.at is not None and found.at.n == 0 else found.n)
 
 
 def _draw_numbers(found: AdaptResult) -> None:
@@ -53,18 +46,19 @@ def _draw_numbers(found: AdaptResult) -> None:
         if found.alone is not None:
             with grid.container(gap="xsmall"):
                 st.metric(
-                    "Alone, here",
+                    "Best template alone, here",
                     f"{found.alone} of {found.n}",
-                    help="Right answers of the best that you could do by yourself, each case left out while the others "
-                    "were learnt from.",
+                    help="Right answers of the best of the prompts in words, with a number for each class, each case "
+                    "left out while the others are learnt from. It is not the best that you could do by yourself: "
+                    "showing cases in the prompt, or tuning one, may do better.",
                 )
-                st.caption(f"with {METHODS.get(found.alone_by or '', 'the best of your own')}")
+                st.caption("no tuned prompt")
         if found.shared is not None:
             with grid.container(gap="xsmall"):
                 st.metric(
                     "With shared prompts, here",
                     f"{found.shared} of {found.n}",
-                    help="Right answers of the same cases, each left out while the others were learnt from.",
+                    help="Right answers on the same cases, each left out while the others are learnt from.",
                 )
                 st.caption(_told_apart(found))
         if found.at is not None:
@@ -72,7 +66,8 @@ def _draw_numbers(found: AdaptResult) -> None:
                 st.metric(
                     f"Gain at other sites with {cases(found.at.n)}",
                     f"{points(100 * found.at.gain)} points",
-                    help="Mean over sites that had no part in the prompts that they were given.",
+                    help="Over the strongest way alone that was measured, as a mean over sites that had no part in the "
+                    "prompts that they were given.",
                 )
                 st.caption(_interval(found))
 

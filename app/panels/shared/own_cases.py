@@ -27,8 +27,8 @@ NO_ANSWER = "none: these are texts without answers"
 NO_GROUP = "none"
 MOST_NAMES = 24
 WITHOUT = (
-    "Without a case of yours the prompts are mixed as the sites that made them found best. That is a beginning: a few "
-    "labelled cases, three or twenty, tell how much each prompt counts for your texts, and how often they are right."
+    "Without a case of yours the prompts are mixed as the sites that made them found best. A few labelled cases, three "
+    "or twenty, then tell how much each prompt should count for your texts, and how often they are right."
 )
 
 
@@ -87,7 +87,8 @@ def _ask_columns(chosen: EvaluationSet, pack: Pack) -> OwnCases:
     answer = _column("Column with the right answer", rest, wanted, about, f"{key}_answer")
     if answer == NO_ANSWER:
         st.caption(
-            "From the texts alone it is estimated how frequent each class is at home. Nothing can be counted as right."
+            "The texts alone tell roughly how frequent each class is at home. Without answers, nothing can be "
+            "counted as right."
         )
         mapping = Columns(fields, None, header).mapping
         return OwnCases({"unlabelled": str(chosen.path), "mapping": mapping})
@@ -138,7 +139,7 @@ def _ask_words(column: Mapping[str, Any], labels: Sequence[str], key: str) -> tu
         return {}, 0, f"That column holds texts, not classes; these prompts know the classes {_listed(labels)}."
     words: dict[str, str] = {}
     if other:
-        st.markdown("**Which class of these prompts does each of yours mean?**")
+        st.markdown("**Which class of these prompts does each of your classes mean?**")
         with st.grid(2, min_column_width=200) as grid:
             for place, value in enumerate(other):
                 with grid.cell():
@@ -161,7 +162,7 @@ def _ask_words(column: Mapping[str, Any], labels: Sequence[str], key: str) -> tu
         + " ".join(f":{'gray' if n else 'orange'}-badge[{plain(label)} {n:,}]" for label, n in counts.items())
     )
     if len(words) < len(other):
-        return words, sum(counts.values()), "Say of each of your classes which of these prompts' classes it means."
+        return words, sum(counts.values()), "Say for each of your classes which class of these prompts it means."
     if missing := [label for label, n in counts.items() if not n]:
         st.caption(f":material/info: No case of yours is {_listed(missing)}: for that class nothing is learnt at home.")
     return words, sum(counts.values()), None

@@ -5,7 +5,6 @@ whole is kept as one adapted prompt, ``STUDY@NAME``. What members said of a case
 run that was stopped goes on, and one with more cases asks for the new ones alone.
 """
 
-import math
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -37,7 +36,7 @@ from fedprompt.workspace.local.out_of_fold import Judged, folds_of, judged
 from fedprompt.workspace.local.ready_pack import ReadyPack, ready_pack
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.results.points import points
-from fedprompt.workspace.results.worth import CurvePoint
+from fedprompt.workspace.results.worth import CurvePoint, nearest
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["AdaptMember", "AdaptResult", "Difference", "adapt", "keep_adapted"]
@@ -72,10 +71,10 @@ class AdaptResult:
     """What was made of a pack at home.
 
     ``adapted``: its id, ``name``: what the bank calls it. ``n`` labelled cases were learnt from, ``counts`` of each
-    label, and ``unlabelled`` texts. ``alone`` and ``shared`` of them are right out of fold, None where there are too
-    few to be cut. ``words``: what the file calls a class -> the pack's label. ``at``: the pack's measured number of
-    cases that is nearest. ``sentence`` says what it comes to on the home's own cases, ``sentences`` also where it was
-    measured.
+    label, and ``unlabelled`` texts. ``alone`` of them are right with the best template (``alone_by``), ``shared`` with
+    shared prompts, out of fold; None where there are too few to be cut. ``words``: what the file calls a class -> the
+    pack's label. ``at``: the point of the pack's curve for as many cases as were learnt from, None where it has none.
+    ``sentence`` says what it comes to on the home's own cases, ``sentences`` also where it was measured.
     """
 
     adapted: str
@@ -140,7 +139,7 @@ def adapt(
     """
     began = time.monotonic()
     report(Progress("adapt", "reading the pack"))
-    shown = "@".join(split_tag(f"study@{name}")[1:])  # refused before anything is computed
+    _, shown = split_tag(f"study@{name}")  # refused before anything is computed
     file = read_pack(ws, pack, study)
     known = file.pack
     home = home_cases(
@@ -159,19 +158,20 @@ def adapt(
     asking = _Asking(ready, folder, report, stop)
     tables, texts = asking.ask(home)
     notes = list(home.notes)
-    settings = known.settings.for_n(0 if home.alike else len(home.cases))
+    learnt = 0 if home.alike else len(home.cases)
+    settings = known.settings.for_n(learnt)
     if settings.own or settings.method in ("alone", "finished"):
         notes.append(
-            "at the pack's donors a prompt tuned on one's own cases paid with so many of them; none is tuned here: try "
-            "'fedprompt tune' as well"
+            "where the pack was measured, a prompt tuned on one's own cases paid with this many of them; adapt tunes "
+            "none, so try 'fedprompt tune' as well"
         )
     towards = np.array([one.weight for one in known.members])
-    bias0 = _bias_without_labels(known, texts, towards, learnt=bool(home.cases) and not home.alike)
+    bias0 = _bias_without_labels(known, texts, towards, learnt=learnt > 0)
     fitted, seen = _fitted(settings, tables, home, ready, towards, bias0, folder, notes)
     adapted = Adapted(
         ready.file.members, tuple(fitted.weights.tolist()), known.labels, tuple(fitted.bias.tolist())
     ).pruned()
-    at = min(known.curve, key=lambda one: abs(math.log((1 + one.n) / (1 + len(home.cases)))), default=None)
+    at = nearest(known.curve, learnt)
     kinds = {one.prompt: one.kind for one in known.members}
     named = _names(ready)
     weighed = sorted(zip(adapted.members, adapted.weights, strict=True), key=lambda one: -one[1])
@@ -188,7 +188,7 @@ def adapt(
         unlabelled=len(home.texts),
         method=fitted.method,
         alone=None if seen is None else seen.alone,
-        alone_by=None if seen is None else seen.alone_by,
+        alone_by=None if seen is None or seen.alone is None else "template",
         shared=None if seen is None else seen.shared,
         difference=None if seen is None else _difference(seen),
         members=tuple(AdaptMember(one.id, named[one.id], kinds[one.id], weight) for one, weight in weighed),
@@ -299,7 +299,7 @@ def _fitted(
 ) -> tuple[Fitted, Judged | None]:
     """Return weights and bias for all cases, and how many are right out of fold; None where they cannot be cut."""
     kinds: list[MemberKind] = ["template" if one.soft is None else "shared" for one in ready.file.members]
-    if not home.cases or home.alike:
+    if home.alike:
         if home.cases:
             only = ready.file.pack.labels[int(home.answers[0])]
             notes.append(
@@ -353,9 +353,13 @@ def _told(home: HomeCases, seen: Judged | None) -> str:
 
 def measured(at: CurvePoint) -> str:
     """Return what a pack's measured point says, in words."""
-    cases = "without a labelled case" if at.n == 0 else f"with {at.n} labelled case{'' if at.n == 1 else 's'}"
-    spread = "" if at.low is None or at.high is None else f" ({points(at.low)} to {points(at.high)})"
-    return (
-        f"At {at.sites} sites {cases} shared prompts answered {points(at.shared)} of 100 right and a site alone "
-        f"{points(at.alone)}: {points(at.gain)} more{spread}."
+    sites = "one site" if at.sites == 1 else f"{at.sites:,} sites"
+    cases = "without a labelled case" if at.n == 0 else f"with {at.n:,} labelled case{'' if at.n == 1 else 's'}"
+    told = (
+        f"At {sites} {cases}, shared prompts answered {points(at.shared)} of 100 right and the strongest way alone "
+        f"{points(at.alone)}: {points(at.gain, signed=True)} points"
     )
+    if at.low is None or at.high is None:
+        return f"{told}."
+    chance = ", which may be chance" if at.low <= 0 <= at.high else ""
+    return f"{told} ({points(at.low)} to {points(at.high)}){chance}."

@@ -30,7 +30,8 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.tuning.metered import prepare_template
 from fedprompt.tuning.settings import settings_by_themselves
 from fedprompt.workspace.acting import needs
-from fedprompt.workspace.answers.adapted_answers import local_adapted, member_tables
+from fedprompt.workspace.answers.adapted_answers import answer_of_adapted, local_adapted, member_tables
+from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.local.home_cases import home_cases
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.workspace import Workspace
@@ -41,6 +42,8 @@ LEAST = 10  # texts: eight to tune on and two to look at
 ASIDE = 5  # one of so many parts is looked at
 PRECISION = 1.0  # of how far the bias moves from the adapted prompt's
 BATCH = 16
+# What is known of the source that holds of the one prompt too; how the source answers does not.
+OF_THE_SOURCE = ("n", "counts", "unlabelled", "study", "digest", "pack", "donors", "model", "normalise", "prior")
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,11 @@ def distil(
         FedPromptError: the adapted prompt, a file or the name cannot be used; says what to do.
     """
     began = time.monotonic()
-    report(Progress("distil", "loading the adapted prompt and its model"))
-    local, row = local_adapted(ws, adapted), ws.bank.adapted_row(adapted)
+    report(Progress("distil", "reading the adapted prompt"))
+    row, whole = ws.bank.adapted_row(adapted), ws.bank.adapted(adapted)
+    answer = answer_of_adapted(ws, row)
     study, _ = split_tag(row.name)
-    shown = f"{study}@{'@'.join(split_tag(f'study@{name}')[1:])}"
-    whole, answer, model = local.adapted, local.answer, local.model
+    shown = "@".join(split_tag(f"{study}@{name}"))
     soft = [place for place, one in enumerate(whole.members) if one.soft is not None]
     if not soft or len(whole.members) < 2:
         why = "asks one prompt already" if len(whole.members) < 2 else "holds templates alone, and none can be tuned"
@@ -122,6 +125,8 @@ def distil(
             "--unlabelled",
             code="too-few-texts",
         )
+    report(Progress("distil", "loading its model"))
+    model = local_adapted(ws, row.id).model  # after the files, so that what is wrong with them is told at once
     tables, _ = member_tables(model, whole.members, texts, answer, stop=stop)
     mixture = Fitted(np.array(whole.weights), np.array(whole.bias), "mixture")
     wanted = combined(tables, mixture.weights, mixture.bias)
@@ -175,8 +180,8 @@ def distil(
         seconds=round(time.monotonic() - began, 3),
     )
     ws.bank.record_prompt(one, study=row.study, origin=TUNED.key, parents=[start.id] if start.id in row.members else [])
-    about = {**row.about, "name": shown, "distilled": row.id, "alike": alike, "looked_at": seen.cases}
-    ws.bank.record_adapted(made, name=shown, study=row.study, about=about)
+    known = {key: row.about[key] for key in OF_THE_SOURCE if key in row.about}
+    ws.bank.record_adapted(made, name=shown, study=row.study, about={**known, **as_json(result), "distilled": row.id})
     return result
 
 

@@ -1,11 +1,11 @@
-"""How many of a site's few labelled cases are answered right, alone and with shared prompts, each by a fit without it.
+"""How many of a site's few labelled cases are answered right, by a template alone and with shared prompts.
 
-Alone is the strongest of what a site can do by itself: the best template with a bias for each label, or its own tuned
-prompt where there is one. Which is the better is looked up on the same cases, so that alone is never made to look
-worse than it is. Invariant: a case's answer plays no part in what answers it, nor do cases of the same input or group.
+Alone is the pack's best template with a bias for each label: what these cases tell without any tuned prompt. It is not
+the strongest that a site can do by itself (showing cases in the prompt or tuning one may do better), so every sentence
+names it. Invariant: a case's answer plays no part in what answers it, nor do cases of the same input or group.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fedprompt.adapting.combining import combined
 from fedprompt.adapting.fitting import MemberKind, fit
 from fedprompt.adapting.folds import stratified_folds
-from fedprompt.adapting.settings import AtN, Method
+from fedprompt.adapting.settings import AtN
 from fedprompt.evaluation.statistics.pairs import mcnemar_exact
 
 __all__ = ["FOLDS", "Judged", "folds_of", "judged"]
@@ -25,15 +25,14 @@ SURE = 0.05
 
 @dataclass(frozen=True)
 class Judged:
-    """``alone`` and ``shared`` of ``cases`` are right; ``alone_by``: which way of a site's own.
+    """Of ``cases``, ``alone`` are right with the best template and ``shared`` with shared prompts.
 
-    ``better`` are right with shared prompts only and ``worse`` alone only. ``alone`` is None, and both are 0, where the
-    pack has no template and the site no prompt of its own.
+    ``better`` are right with shared prompts only and ``worse`` with the template only. ``alone`` is None, and both are
+    0, where the pack has no template.
     """
 
     cases: int
     alone: int | None
-    alone_by: Method | None
     shared: int
     better: int = 0
     worse: int = 0
@@ -49,11 +48,10 @@ class Judged:
         on = f"On your {self.cases} cases: "
         if self.alone is None:
             return f"{on}{self.shared} right with shared prompts."
-        found = f"{on}{self.alone} right alone, {self.shared} with shared prompts; "
+        found = f"{on}{self.alone} right with the best template alone, {self.shared} with shared prompts; "
         if self.told_apart:
-            return (
-                found + f"{'alone' if self.alone > self.shared else 'shared'} is better, by more than chance explains."
-            )
+            better = "the template is" if self.alone > self.shared else "shared prompts are"
+            return f"{found}{better} better, by more than chance explains."
         return found + ("too few to tell." if self.alone != self.shared else "no difference.")
 
 
@@ -79,30 +77,20 @@ def judged(
 
     Args:
         settings: for the number of cases.
-        tables: [members, cases, labels] log-probabilities, of the site's own prompt out of fold.
+        tables: [members, cases, labels] log-probabilities.
         answers: [cases], each a label's place.
         towards: [members], the weights that the pack gives; of at least one member.
         kinds: what each member is.
         folds: [cases], as :func:`folds_of` gives them.
         bias0: a bias from unlabelled text.
     """
-    ways: dict[Method, AtN] = {settings.method: settings}
-    if "template" in kinds:
-        ways["template"] = settings.model_copy(update={"method": "template"})
-    if "own" in kinds:
-        ways["alone"] = settings.model_copy(update={"method": "alone"})
-    right: Mapping[Method, NDArray[np.bool_]] = {
-        method: _right(way, tables, answers, towards, kinds, folds, bias0) for method, way in ways.items()
-    }
-    shared = right[settings.method]
-    at_home: tuple[Method, ...] = ("template", "alone")
-    own = [method for method in at_home if method in right]
-    if not own:
-        return Judged(len(answers), None, None, int(shared.sum()))
-    best = max(own, key=lambda method: int(right[method].sum()))
-    alone = right[best]
+    shared = _right(settings, tables, answers, towards, kinds, folds, bias0)
+    if "template" not in kinds:
+        return Judged(len(answers), None, int(shared.sum()))
+    template = settings.model_copy(update={"method": "template"})
+    alone = _right(template, tables, answers, towards, kinds, folds, bias0)
     better, worse = int((shared & ~alone).sum()), int((alone & ~shared).sum())
-    return Judged(len(answers), int(alone.sum()), best, int(shared.sum()), better, worse)
+    return Judged(len(answers), int(alone.sum()), int(shared.sum()), better, worse)
 
 
 def _right(

@@ -5,7 +5,7 @@ of the ways that need nobody, and ``shared``, with what other sites share. Invar
 no part in what they were helped with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from fedprompt.adapting.settings import AtN, Settings
 from fedprompt.boundary.closed import Closed
 from fedprompt.workspace.as_json import ABSENT
 
-__all__ = ["CurvePoint", "SiteWorth", "WorthAtN", "WorthResult"]
+__all__ = ["CurvePoint", "SiteWorth", "WorthAtN", "WorthResult", "nearest"]
 
 Part = Annotated[float, Field(ge=0, le=1)]
 Gain = Annotated[float, Field(ge=-1, le=1)]
@@ -47,6 +47,12 @@ class CurvePoint(Closed):
         if self.low is not None and self.high is not None and not self.low <= self.gain <= self.high:
             raise ValueError("a gain lies in its interval")
         return self
+
+
+def nearest(curve: Sequence[CurvePoint], n: int) -> CurvePoint | None:
+    """Return the point that says most of ``n`` cases: the nearest by ratio; no case is like no other number."""
+    known = [point for point in curve if (point.n == 0) == (n == 0)]
+    return min(known, key=lambda point: max(point.n, n) / max(1, min(point.n, n)), default=None)
 
 
 @dataclass(frozen=True)

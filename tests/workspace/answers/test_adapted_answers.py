@@ -54,7 +54,7 @@ def test_the_playground_and_python_give_one_answer(ws: Workspace) -> None:
     for reference in (NAME, ws.bank.adapted_row(NAME).id):
         (cell,) = answered(ws, bank_variant(ws, reference, "mine").model_dump(mode="json"), [{"text": TEXT}])
         assert (cell.answer, cell.probabilities, cell.error) == (wanted.text, pytest.approx(wanted.probabilities), None)
-        assert cell.text == f"Review: {TEXT}{{soft}}\nSentiment:" or TEXT in cell.text
+        assert TEXT in cell.text
 
 
 def test_a_chat_model_cannot_stand_for_the_model_it_was_weighed_on(ws: Workspace) -> None:

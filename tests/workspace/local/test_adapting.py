@@ -90,7 +90,7 @@ def test_how_many_are_right_is_counted_on_cases_that_were_left_out(at_home: Adap
     assert found.alone is not None and found.shared is not None and found.difference is not None
     assert found.alone_by == "template"
     assert found.difference.value == pytest.approx((found.shared - found.alone) / 16)
-    assert f"{found.alone} right alone, {found.shared} with shared prompts" in found.sentence
+    assert f"{found.alone} right with the best template alone, {found.shared} with shared prompts" in found.sentence
 
 
 def test_labels_that_say_nothing_are_not_learnt_by_heart(at_home: Adapt) -> None:

@@ -39,6 +39,9 @@ def test_one_prompt_answers_as_the_several_do_and_is_exported_where_they_are_not
     row = ws.bank.adapted_row("small@one")
     assert (row.id, row.members, row.weights) == (found.adapted, (found.prompt,), (1.0,))
     assert ws.bank.prompt_row(found.prompt).origin == "tuned"
+    # What is kept of it says how it answers itself, not how the several did.
+    assert (row.about["n"], row.about["bias"], row.about["alike"]) == (8, found.bias, found.alike)
+    assert "shared" not in row.about
     again = distil(ws, adapted="small@home", data=many, name="again")
     assert again.adapted == found.adapted  # the same texts give the same prompt
     # A model folder holds one prompt. What is missing for this one is the model alone, which the fake has no folder of.
