@@ -19,6 +19,7 @@ from fedprompt.workspace.exchange import pack_files
 from fedprompt.workspace.exchange.pack_text import pack_bytes
 from fedprompt.workspace.local.adapting import AdaptResult, adapt, keep_adapted
 from fedprompt.workspace.progress import Progress
+from fedprompt.workspace.results.worth import CurvePoint
 from fedprompt.workspace.workspace import Workspace
 from tests.coded import coded
 from tests.new_bank import new_workspace
@@ -119,9 +120,15 @@ def test_one_case_and_cases_all_alike_teach_nothing_of_the_other_classes(at_home
         assert set(found.bias.values()) == {0.0} and any("positive" in note for note in found.notes)
 
 
-def test_a_class_without_a_case_keeps_a_finite_bias_and_is_told(at_home: Adapt, ws: Workspace, tmp_path: Path) -> None:
-    found = at_home("a good day,positive\na bad day,negative\n")
-    assert found.n == 2 and all(abs(value) < 5 for value in found.bias.values())
+def test_a_class_without_a_case_is_not_ruled_out(ws: Workspace, tmp_path: Path) -> None:
+    three = write_small_pack(tmp_path / "three.zip", labels=(*LABELS, "mixed"))
+    data = tmp_path / "mine.csv"
+    data.write_text("text,answer\na good day,positive\na bad day,negative\nall fine,positive\n", encoding="utf-8")
+    found = adapt(ws, pack=three, data=data)
+    assert found.counts == {"positive": 2, "negative": 1, "mixed": 0}
+    # Three cases of others say little of it: less than a factor of e against the class that they name once.
+    assert found.bias["mixed"] < found.bias["positive"]
+    assert found.bias["negative"] - found.bias["mixed"] < 1
 
 
 def test_contradictory_cases_are_kept_together_and_told(at_home: Adapt) -> None:
@@ -182,6 +189,21 @@ def test_the_time_is_told_as_soon_as_two_cases_were_timed(ws: Workspace, pack: P
     adapt(ws, pack=pack, data=write_cases(tmp_path / "a.csv", "a", 16), report=told.append)
     first = next(one for one in told if one.seconds_left is not None)
     assert (first.done, first.total) == (2, 16) and first.seconds_left is not None and first.seconds_left > 0
+
+
+def test_what_was_measured_elsewhere_is_told_for_as_many_cases_as_were_learnt_from(
+    ws: Workspace, tmp_path: Path
+) -> None:
+    curve = [CurvePoint(n=n, sites=4, alone=0.7, shared=0.69, gain=-0.01, low=-0.04, high=0.02) for n in (0, 4, 16)]
+    pack = write_small_pack(tmp_path / "pack.zip", curve=tuple(curve))
+    for cases_here, at in ((16, 16), (6, 4)):
+        found = adapt(ws, pack=pack, data=write_cases(tmp_path / f"{cases_here}.csv", "a", cases_here))
+        assert found.at == next(one for one in curve if one.n == at)
+        assert "\N{MINUS SIGN}1.0 points" in found.sentences[-1] and "may be chance" in found.sentences[-1]
+    one = tmp_path / "one.csv"
+    one.write_text("text,answer\nfine,positive\n", encoding="utf-8")
+    found = adapt(ws, pack=pack, data=one)  # from one case nothing is learnt, so it is told as none
+    assert found.at == curve[0] and "without a labelled case" in found.sentences[-1]
 
 
 def test_it_is_kept_under_its_name_and_the_newest_counts(at_home: Adapt, ws: Workspace) -> None:
