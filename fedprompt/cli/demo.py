@@ -89,7 +89,7 @@ def show_newcomer(newcomer: "NewcomerResult") -> None:
     from fedprompt.workspace.results.points import points
 
     table(
-        ("labelled", "alone", "by", "shared", "gain, points", "95 %", "as much alone takes"),
+        ("labelled", "alone", "by", "shared", "gain, points", "95 %", "needed alone"),
         [
             (
                 f"{point.n}",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fedprompt.workspace.demo.tasks import DESKS
 from fedprompt.workspace.door.entry_token import entry_of
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.workspace import open_workspace
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.model]
-SMALL = {"rounds": 1, "cases": 32, "held_out": 40, "templates": 2}
+SMALL = {"rounds": 1, "cases": 32, "held_out": 30, "templates": 2, "draws": 1, "asked": 40}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -120,13 +121,14 @@ def watch_the_demo_finish(page: "Page", app: App) -> None:
     page.get_by_role("heading", name="Prompts found together").wait_for()
     page.get_by_text("The demo federation").first.wait_for()
     page.get_by_role("progressbar").first.wait_for()
-    page.get_by_text("The prompt tuned together scores").wait_for(timeout=400_000)
+    page.get_by_role("heading", name="What the shared prompts are worth").wait_for(timeout=400_000)
+    page.get_by_text("With its 16 labelled questions the newcomer").wait_for()
     page.get_by_role("heading", name="What joining gained each site").wait_for()
     at_rest(page)
-    for site in ("editorials", "movies", "products", "tweets"):
-        assert page.get_by_text(site, exact=True).count() > 0
+    for desk in DESKS:
+        assert page.get_by_text(desk, exact=True).count() > 0
     drawn = page.locator("[data-testid=stVegaLiteChart]").filter(has=page.locator("svg, canvas"))
-    drawn.nth(6).wait_for()  # four balances, transfer, gains, rounds
+    drawn.nth(9).wait_for()  # the curve, six balances, transfer, gains, rounds
 
 
 def compare_two(page: "Page", app: App) -> None:

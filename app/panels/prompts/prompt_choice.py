@@ -100,5 +100,5 @@ def _offered(key: str, wanted: Filter, chosen: Sequence[str], *, adapted: bool) 
         elif text and found.total > SHOWN:
             st.caption(f"Below are the {SHOWN} newest of {found.total:,} found; type more to find others.")
     rows = {row.id: row for row in (*workspace().bank.rows_of(chosen), *found.rows)}
-    mixed = {row.id: f"{row.name}: adapted here" for row in workspace().bank.all_adapted()} if adapted else {}
+    mixed = {row.id: f"{row.name}: adapted" for row in workspace().bank.all_adapted()} if adapted else {}
     return mixed | titles(list(rows.values()))

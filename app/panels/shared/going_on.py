@@ -1,5 +1,7 @@
 """What one does with an adapted prompt: try it on a text at once, keep it under a name, go on with it elsewhere."""
 
+import shlex
+
 import streamlit as st
 
 from app.display.address import go
@@ -41,7 +43,7 @@ def draw_going_on(found: AdaptResult) -> None:
 
 def _draw_try(found: AdaptResult) -> None:
     variant = bank_variant(workspace(), found.adapted, found.name)
-    row = ask_fields(PAGE, workspace().bank.adapted(found.adapted).fields, "")
+    row = ask_fields(PAGE, _fields(found), "")
     lacking = None if all(text.strip() for text in row.values()) else "Type a text first."
     if ask_run(PAGE, "Answer", lacking):
         require("try")
@@ -52,6 +54,10 @@ def _draw_try(found: AdaptResult) -> None:
     kept = st.session_state.get(RUN)
     if kept is not None and kept[0] == found.adapted:
         draw_run(PAGE, trial_folder(), kept[1], _draw_answer)
+
+
+def _fields(found: AdaptResult) -> tuple[str, ...]:
+    return workspace().bank.adapted(found.adapted).fields
 
 
 def _draw_answer(trial: Trial, active: bool) -> None:
@@ -101,5 +107,6 @@ def _draw_ways(found: AdaptResult, name: str) -> None:
                 go(page, [found.adapted])
         st.button("Export", key="shared_take", icon=":material/output:", on_click=_take, args=(found.adapted,))
     with st.expander("Use it from code", icon=":material/code:"):
-        st.code(f'import fedprompt\n\nbank = fedprompt.open()\nprint(bank.get("{name}").run(text="...").text)')
-        st.code(f"fedprompt serve {name}", language="sh")
+        given = ", ".join(f'{field}="..."' for field in _fields(found))
+        st.code(f'import fedprompt\n\nbank = fedprompt.open()\nprint(bank.get("{name}").run({given}).text)')
+        st.code(f"fedprompt serve {shlex.quote(name)}", language="sh")

@@ -289,7 +289,7 @@ def _in_points(difference: Estimate) -> tuple[float, Interval]:
 def _unpaired(first: PromptView, second: PromptView, scores: Mapping[str, Mapping[str, SiteScore | None]]) -> str:
     if mixed := [view.name for view in (first, second) if view.kind == "adapted"]:
         return (
-            f"“{mixed[0]}” was adapted at this home and no site has scored it, so nothing can be said from scores; try "
+            f"“{mixed[0]}” is an adapted prompt, which no site has scored, so nothing can be said from scores; try "
             "both on cases of your own"
         )
     both = [

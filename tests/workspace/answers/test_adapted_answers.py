@@ -76,7 +76,7 @@ def test_compare_shows_it_beside_others_and_says_why_no_score_is_known(ws: Works
     view = compare(ws, [NAME, MEMBERS[3].id])
     assert [one.kind for one in view.prompts] == ["adapted", "template"]
     assert view.prompts[0].parents == tuple(one.id for one in MEMBERS) and "4 other prompts" in view.prompts[0].text
-    assert "adapted at this home" in view.pairs[0].sentence
+    assert "no site has scored" in view.pairs[0].sentence
     assert compare_scores(ws, NAME, MEMBERS[3].id).pairs[0].told.whole.n == 0
 
 
