@@ -6,7 +6,7 @@ from typing import Any
 from fedprompt.adapting.settings import DEFAULT_SETTINGS
 from fedprompt.exports.protocol import ExportContext, Exported, Reading
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.workspace.exchange.pack import Member, Pack, write_pack
+from fedprompt.workspace.exchange.pack import Member, MemberKind, Pack, write_pack
 from tests.scripted_sites import LABELS, MODEL, STUDY
 
 __all__ = ["MEMBERS", "small_pack", "write_small_pack"]
@@ -16,14 +16,13 @@ MEMBERS = (
     *(Prompt(STUDY.soft_template(), MODEL.text_init(text, 3)) for text in TEXTS),
     *(Prompt(one) for one in STUDY.candidates() if one.demonstrations is None),
 )
-KINDS = ("federated", "donor", "donor", "template", "template")
+KINDS: tuple[MemberKind, ...] = ("federated", "donor", "donor", "template", "template")
 
 
 def small_pack(**changes: Any) -> Pack:
     """Return what the pack says."""
     members = tuple(
-        Member(prompt=prompt.id, kind=kind, weight=0.2, sites=1)  # type: ignore[arg-type]
-        for prompt, kind in zip(MEMBERS, KINDS, strict=True)
+        Member(prompt=prompt.id, kind=kind, weight=0.2, sites=1) for prompt, kind in zip(MEMBERS, KINDS, strict=True)
     )
     body: dict[str, Any] = {
         "study": STUDY.study,

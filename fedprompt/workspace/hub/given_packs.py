@@ -1,7 +1,7 @@
 """What this hub gave out: the number of its newest release, and each pack with the sites that gave to it.
 
-Invariant: a number is on disk before it is used, and rises; what is kept of a pack stays, so that every later release
-names those that hold what a site gave which has left since.
+Invariant: a number is on disk before it is used, and rises; what is kept of a pack stays, so that once a
+site has left, every later release names the packs that hold what it gave.
 """
 
 import fcntl
@@ -44,7 +44,7 @@ def packs_of(folder: HubFolder, site: str) -> tuple[str, ...]:
 
 
 def superseded_packs(folder: HubFolder) -> tuple[str, ...]:
-    """Return the packs that hold what a site gave which takes part no more, the newest first."""
+    """Return the packs that hold what a site gave before it left or was sent away, the newest first."""
     return _holding(folder, left_sites(folder))[:MOST_SUPERSEDED]
 
 

@@ -30,7 +30,7 @@ class Released:
 
     ``number`` rises from release to release. ``prompts`` are those that the run nominated, and ``sent`` is site ->
     "received", or why not. ``pack`` is the id of the shared prompts, ``members`` how many of each kind; ``superseded``
-    are earlier packs that hold what a site gave which has left. ``notes``: what is not as it could be, in sentences.
+    are earlier packs that hold what a site gave before it left. ``notes``: what is not as it could be, in sentences.
     """
 
     release: str
@@ -54,8 +54,8 @@ def hub_release(
     """Write a signed release of a finished run: its nominated prompts, what they score, and a pack of shared prompts.
 
     Scores of single sites are in it only where the study's ``privacy.scores`` says ``sites``, and prompts that sites
-    tuned alone only where its ``rounds.released`` says so. Earlier packs that hold what a site gave that has left are
-    named as superseded.
+    tuned alone only where its ``rounds.released`` says so. Where a site has left, earlier packs that hold what it gave
+    are named as superseded.
 
     Args:
         run: its id or the beginning of one; the newest finished federation if None.
