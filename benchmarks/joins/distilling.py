@@ -10,11 +10,12 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.joins.asking import Asker, normal
+from benchmarks.joins.asking import Asker
 from benchmarks.joins.drawing import Site
 from benchmarks.joins.pack import mixture_of
 from benchmarks.joins.shelf import Shelf
 from fedprompt.adapting.distilling import distil, nearest_member
+from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.evaluation.cases import Case
 from fedprompt.models.protocols import ChoiceQuery
 from fedprompt.tuning.settings import TuningSettings
@@ -36,7 +37,7 @@ def distilled(asker: Asker, site: Site, shelf: Shelf, name: str, seed: int) -> N
     home = asker.texts(site.known)
     found = distil(home, start, settings, mixture, tables, precision=1.0, rng=rng)
     test = asker.objective(site.test).loglikelihoods(found.soft.vectors)
-    shelf.keep(f"{name}-test-dis-{SIZE}", normal(normal(test) + found.bias))
+    shelf.keep(f"{name}-test-dis-{SIZE}", normalised(normalised(test) + found.bias))
 
 
 def times_one_prompt(asker: Asker, cases: Sequence[Case]) -> float:

@@ -32,7 +32,7 @@ class Plan:
     task: str
     donors: int = 8
     tune: int = 128
-    newcomers: int = 2
+    newcomers: int = 1
     home: int = 64
     test: int = 150
     unlike: bool = False

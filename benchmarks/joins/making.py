@@ -13,16 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.joins.asking import Asker, Some, normal, tuned
+from benchmarks.joins.asking import Asker, tuned
 from benchmarks.joins.distilling import distilled
 from benchmarks.joins.drawing import Drawn, Site
 from benchmarks.joins.pack import members_of
 from benchmarks.joins.shelf import Shelf
+from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.runs.runner import true_labels
 from fedprompt.models.protocols import Encoder
-from fedprompt.tuning.label_losses import prior_free_loss
 from fedprompt.tuning.metered import MeteredObjective
 from fedprompt.tuning.pooled import PooledObjective
+from fedprompt.tuning.some import SomeCases
 
 __all__ = ["Recipe", "make"]
 
@@ -75,17 +77,13 @@ class _Maker:
     def tell(self, what: str) -> None:
         print(f"{time.monotonic() - self._began:6.0f} s  {self._shelf.folder.name}: {what}", flush=True)
 
-    def _objective(self, name: str, cases: Sequence[Case]) -> MeteredObjective:
+    def _objective(self, name: str, cases: Sequence[Case], *, prior_free: bool = False) -> MeteredObjective:
         if name not in self._objectives:
-            self._objectives[name] = self._ask.objective(cases)
+            self._objectives[name] = self._ask.objective(cases, prior_free=prior_free)
         return self._objectives[name]
 
     def _donor(self, place: int) -> MeteredObjective:
-        name, cases = f"d{place}", self._drawn.donors[place].known
-        if name not in self._objectives and self._recipe.prior_free:
-            loss = prior_free_loss(self.true(cases), len(self._ask.labels))
-            self._objectives[name] = self._ask.objective(cases).under(loss)
-        return self._objective(name, cases)
+        return self._objective(f"d{place}", self._drawn.donors[place].known, prior_free=self._recipe.prior_free)
 
     def donors(self) -> None:
         """Tune every donor's own prompt, and FedAvg's rounds."""
@@ -158,7 +156,7 @@ class _Maker:
         """Ask the untuned templates, and the one that shows cases."""
         shelf, held = self._shelf, {"home": site.known, "test": site.test}
         for what, cases in held.items():
-            shelf.get(f"{name}-{what}-true", self.true, cases)
+            shelf.get(f"{name}-{what}-true", true_labels, cases, self._ask.study.answer)
             if not shelf.has(f"{name}-{what}-t{len(self._ask.study.templates) - 1}"):
                 for number, table in enumerate(self._ask.templates(cases)):
                     shelf.keep(f"{name}-{what}-t{number}", table)
@@ -171,19 +169,15 @@ class _Maker:
             shelf.get(f"{name}-home-shot-{size}", self._ask.shown, shown, rest)
             shelf.get(f"{name}-empty-shot-{size}", self._ask.shown, shown, empty)
 
-    def true(self, cases: Sequence[Case]) -> NDArray[np.int64]:
-        """Return each case's label's place."""
-        return np.array([self._ask.labels.index(case.answer) for case in cases])
-
     def _home(self, place: int, size: int, home: MeteredObjective, test: MeteredObjective) -> None:
         recipe, shelf, name = self._recipe, self._shelf, f"n{place}"
-        words, some = [self._seed, 1000 + place, size], Some(home, range(size))
+        words, some = [self._seed, 1000 + place, size], SomeCases(home, range(size))
 
         def look(member: str, vectors: NDArray[np.float32]) -> None:
             shelf.keep(f"v-{name}-{member}", vectors)
-            shelf.keep(f"{name}-test-{member}", normal(test.loglikelihoods(vectors)))
+            shelf.keep(f"{name}-test-{member}", normalised(test.loglikelihoods(vectors)))
             # Of its own cases alone: what the prompt was tuned on is known as such.
-            shelf.keep(f"{name}-home-{member}", normal(home.loglikelihoods(vectors))[:size])
+            shelf.keep(f"{name}-home-{member}", normalised(home.loglikelihoods(vectors))[:size])
 
         if not shelf.has(f"{name}-home-own-{size}-{recipe.lengths[1]}"):
             lengths = recipe.lengths if size in recipe.all_lengths else recipe.lengths[1:2]
@@ -208,14 +202,14 @@ class _Maker:
             out = list(range(fold, size, FOLDS))
             rest = [row for row in range(size) if row % FOLDS != fold]
             vectors = tuned(
-                Some(home, rest),
+                SomeCases(home, rest),
                 self._ask.start,
                 [steps],
                 self._recipe.home_rate,
                 self._recipe.batch,
                 [*words, 3, fold],
             )
-            found[out] = normal(home.loglikelihoods(vectors[steps]))[out]
+            found[out] = normalised(home.loglikelihoods(vectors[steps]))[out]
         return found
 
 
@@ -224,7 +218,7 @@ def make(asker: Asker, encoder: Encoder, drawn: Drawn, recipe: Recipe, shelf: Sh
     maker = _Maker(asker, drawn, recipe, shelf, seed)
     for place, site in enumerate(drawn.donors):
         shelf.get(f"e-d{place}", _encoded, encoder, site.known)
-        shelf.get(f"true-d{place}", maker.true, site.known)
+        shelf.get(f"true-d{place}", true_labels, site.known, asker.study.answer)
     for place, site in enumerate(drawn.newcomers):
         for what, cases in (("home", site.known), ("test", site.test)):
             shelf.get(f"n{place}-{what}-e", _encoded, encoder, cases)
@@ -239,7 +233,7 @@ def make(asker: Asker, encoder: Encoder, drawn: Drawn, recipe: Recipe, shelf: Sh
 
 
 def _looked(objective: MeteredObjective, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    return normal(objective.loglikelihoods(vectors))
+    return normalised(objective.loglikelihoods(vectors))
 
 
 def _encoded(encoder: Encoder, cases: Sequence[Case]) -> NDArray[np.float32]:

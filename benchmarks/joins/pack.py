@@ -20,7 +20,7 @@ from fedprompt.adapting.label_shift import shift_bias, target_shares
 from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.adapting.settings import DEFAULT_SETTINGS, Settings
 
-__all__ = ["DISTILLED", "HEADED", "JOINED", "REGRESSION", "members_of", "mixture_of", "references", "shared"]
+__all__ = ["DISTILLED", "HEADED", "JOINED", "REGRESSION", "members_of", "mixture_of", "references", "shared", "weights"]
 
 Table = NDArray[np.float64]
 JOINED = "with shared prompts"
@@ -50,7 +50,7 @@ def shared(shelf: Shelf, name: str, n: int, settings: Settings = DEFAULT_SETTING
     true, known = shelf.read(f"{name}-test-true"), shelf.read(f"{name}-home-true")[:n]
     donors, rounds = members_of(shelf)
     common = rounds[-1]
-    pack = _towards(len(donors))
+    pack = weights(len(donors))
     tests = _tables(shelf, name, "test", [*donors, common])
     _, homes, mixture = mixture_of(shelf, name, n, settings)
     yield JOINED, right(combined(tests, mixture.weights, mixture.bias), true)
@@ -88,7 +88,7 @@ def mixture_of(
     donors, rounds = members_of(shelf)
     members = [*donors, rounds[-1]]
     homes, known = _tables(shelf, name, "home", members), shelf.read(f"{name}-home-true")[:n]
-    return members, homes, fit(settings.for_n(n), homes[:, :n], known, _towards(len(donors)))
+    return members, homes, fit(settings.for_n(n), homes[:, :n], known, weights(len(donors)))
 
 
 def references(shelf: Shelf, name: str, n: int) -> Iterator[tuple[str, float]]:
@@ -112,7 +112,8 @@ def references(shelf: Shelf, name: str, n: int) -> Iterator[tuple[str, float]]:
     )
 
 
-def _towards(donors: int) -> NDArray[np.float64]:
+def weights(donors: int) -> NDArray[np.float64]:
+    """Return what the pack's members weigh before a case is looked at: donors' own prompts, then the federated one."""
     return np.array([*[(1 - FEDERATED) / donors] * donors, FEDERATED])
 
 

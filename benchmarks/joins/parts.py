@@ -43,13 +43,13 @@ class Part:
 _FULL = Recipe(own=(8,), rounds=4, batch=8, folded=(16,), pooled=16, distilled=True)
 _LIGHT = replace(_FULL, folded=(), twice=(), pooled=0, distilled=False)
 _SMALL = replace(_FULL, sizes=(16,), folded=(), twice=(), pooled=0, distilled=False)
-_TREC = Plan("trec", newcomers=1)
+_TREC = Plan("trec")
 _NO_LOSS = {16: -1.0}
 
 PARTS: dict[str, Part] = {
     "development": Part(
         "20 Newsgroups",
-        Plan("news", test=120),
+        Plan("news", newcomers=2, test=120),
         Recipe(sizes=(4, 16, 64), lengths=(8, 16, 24), prior_free=False),
         2,
         {},
@@ -71,8 +71,8 @@ PARTS: dict[str, Part] = {
     "equal-4": Part("TREC, 16 cases everywhere, 4 donors", replace(_TREC, donors=4, tune=16), _SMALL, 3, {16: 2.0}, {}),
     "equal-2": Part("TREC, 16 cases everywhere, 2 donors", replace(_TREC, donors=2, tune=16), _SMALL, 3, {16: 0.0}, {}),
     "equal-12": Part("TREC, 16 cases everywhere, 12 donors", replace(_TREC, donors=12, tune=16), _SMALL, 3, {}, {}),
-    "r8": Part("Reuters R8", Plan("r8", newcomers=1, natural=True), _SMALL, 3, {16: 4.0}, {}),
-    "sentiment": Part("sentiment (control)", Plan("sentiment", newcomers=1), _SMALL, 3, {}, _NO_LOSS),
+    "r8": Part("Reuters R8", Plan("r8", natural=True), _SMALL, 3, {16: 4.0}, {}),
+    "sentiment": Part("sentiment (control)", Plan("sentiment"), _SMALL, 3, {}, _NO_LOSS),
     "shuffled": Part("TREC, donors' labels shuffled (control)", replace(_TREC, shuffled=True), _SMALL, 3, {}, _NO_LOSS),
     "thousand": Part(
         "TREC, a home with 1,000 cases (control)",

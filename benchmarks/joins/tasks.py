@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from fedprompt.models.registry import DEFAULT_MODEL
 from fedprompt.study.schema import Study
 
-__all__ = ["SHOWN", "study_of"]
+__all__ = ["shown_text", "study_of"]
 
-SHOWN = "few shot"  # the template that is used with labelled cases before it
 TOKENS = 8
 
 # task: labels, what the text is called, the soft slot's first text, templates behind the text
@@ -67,7 +67,7 @@ def study_of(task: str) -> Study:
     return Study.model_validate(
         {
             "study": task,
-            "model": "smollm2-135m-instruct",
+            "model": DEFAULT_MODEL,
             "fields": ["text"],
             "metric": "accuracy",
             "answer": {"type": "choice", "labels": list(labels)},

@@ -22,7 +22,7 @@ from fedprompt.adapting.settings import DEFAULT_SETTINGS, AtN
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.label_scores import label_scores
 from fedprompt.evaluation.runs.runner import true_labels
-from fedprompt.models.protocols import CausalModel, LossGradient, SoftObjective
+from fedprompt.models.protocols import CausalModel
 from fedprompt.models.work import Work
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
@@ -31,6 +31,7 @@ from fedprompt.study.schema import Study
 from fedprompt.tuning.metered import prepare
 from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.some import SomeCases
 from fedprompt.workspace.demo.tasks import NEWCOMER, NewcomerSizes, site_number
 
 __all__ = ["Drawn", "Newcomer", "SharedPrompts", "at_home", "shared_prompts"]
@@ -164,7 +165,7 @@ class Newcomer:
     def _tuned(self, rows: NDArray[np.int64], n: int, draw: int) -> NDArray[np.float32]:
         study = self._study
         settings = settings_of(study, steps=study.rounds.count * study.tuning.steps)
-        some, rng = _Some(self._objective, rows), self._rng(ORDER, n, draw)
+        some, rng = SomeCases(self._objective, rows), self._rng(ORDER, n, draw)
         return tune_soft(some, self._start, settings, rng=rng, stop=self._stop).soft.vectors
 
     def _fitted(
@@ -178,23 +179,6 @@ class Newcomer:
 
     def _rng(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence([self._seed, site_number(NEWCOMER), *stream]))
-
-
-class _Some:
-    """Implements ``SoftObjective``: some cases of another."""
-
-    def __init__(self, whole: SoftObjective, rows: NDArray[np.int64]) -> None:
-        self._whole, self._rows = whole, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
-        return self._whole.loss_and_gradient(vectors, [int(self._rows[row]) for row in rows])
-
-    def loglikelihoods(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = self._whole.loglikelihoods(vectors)[self._rows]
-        return found
 
 
 def _bits(right: NDArray[np.bool_]) -> tuple[int, ...]:

@@ -1,18 +1,31 @@
 """The benchmark of joining: what is drawn is what is said, and figures are worked out as they are told."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from benchmarks.joining import figures
+from benchmarks.joins.asking import Asker
 from benchmarks.joins.drawing import Plan, draw
 from benchmarks.joins.figures import gain, holm, needed
 from benchmarks.joins.home import logistic
+from benchmarks.joins.making import Recipe, make
 from benchmarks.joins.shelf import Shelf
 from benchmarks.joins.sources import Text
+from benchmarks.joins.tasks import study_of
+from fedprompt.adapting.log_probabilities import normalised
+from fedprompt.models.protocols import ChoiceQuery
+from fedprompt.models.scripted import ScriptedModel
+from fedprompt.models.scripted_words import NEGATIVE, POSITIVE
 
 LABELS = ("a", "b", "c")
+SMALL = Recipe(
+    own=(2,), rounds=2, sizes=(16,), lengths=(4, 8), folded=(), finished=(), twice=(), pooled=0, batch=4, distilled=True
+)
 
 
 def texts(each: int) -> list[Text]:
@@ -81,3 +94,54 @@ def test_what_is_on_the_shelf_is_not_made_again(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path / "0")
     assert shelf.get("one", lambda: np.ones(2)).tolist() == [1, 1]
     assert shelf.get("one", lambda: np.zeros(2)).tolist() == [1, 1]
+
+
+class Letters:
+    """An encoder that counts letters."""
+
+    width = 9
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        counts = np.array([[1 + text.count(letter) for letter in "abdegiost"] for text in texts], np.float32)
+        return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+
+def reviews() -> list[Text]:
+    words = {"positive": sorted(POSITIVE), "negative": sorted(NEGATIVE)}
+    return [
+        Text(f"{held[number % len(held)]} thing {number}", label, label)
+        for label, held in words.items()
+        for number in range(120)
+    ]
+
+
+def test_a_federation_becomes_tables_and_tables_become_figures(tmp_path: Path) -> None:
+    asker, shelf = Asker(ScriptedModel(), study_of("sentiment")), Shelf(tmp_path / "sentiment" / "0")
+    drawn = draw(Plan("sentiment", donors=2, tune=12, home=16, test=20), reviews(), asker.labels, 0)
+    make(asker, Letters(), drawn, SMALL, shelf, 0)
+    (newcomer,) = drawn.newcomers
+    # A template's table is what the model says of its words, a member's what it says behind the vectors.
+    template = asker.study.candidates()[1]
+    asked = [ChoiceQuery(template.render(case.fields), (" positive", " negative")) for case in newcomer.test]
+    assert shelf.read("n0-test-t1") == pytest.approx(normalised(np.array(asker.model.choices(asked).loglikelihoods)))
+    behind = asker.objective(newcomer.test).loglikelihoods(shelf.read("v-d1-r2"))
+    assert shelf.read("n0-test-d1-r2") == pytest.approx(normalised(behind))
+    assert shelf.read("v-f2") == pytest.approx(np.mean([shelf.read("v-d0-r2"), shelf.read("v-d1-r2")], axis=0))
+    told = figures(tmp_path, ["sentiment"])[1]["parts"]["sentiment"]
+    right = told["accuracy"][16]
+    gain = told["gains"][16]
+    alone = ("best template, bias", "templates mixed, bias", "few-shot, calibrated", "tuned, 8 steps, bias")
+    assert gain["home"] == max(right[way] for way in right if way in (*alone, gain["strongest"]))
+    assert gain["mean"] == pytest.approx(100 * (right["with shared prompts"] - gain["home"])) and gain["low"] is None
+    assert {"FedAvg", "federated logistic head on the encoder", "one prompt distilled from the mixture"} <= set(right)
+
+
+def test_what_is_done_of_a_federation_is_not_done_again(tmp_path: Path) -> None:
+    asker, shelf = Asker(ScriptedModel(), study_of("sentiment")), Shelf(tmp_path / "0")
+    drawn = draw(Plan("sentiment", donors=2, tune=12, home=16, test=20), reviews(), asker.labels, 0)
+    make(asker, Letters(), drawn, SMALL, shelf, 0)
+    written = {path.name: path.stat().st_ino for path in shelf.folder.iterdir() if path.name != "done.npy"}
+    (shelf.folder / "n0-done.npy").unlink()
+    del written["n0-done.npy"]
+    make(asker, Letters(), drawn, SMALL, shelf, 0)
+    assert written.items() <= {path.name: path.stat().st_ino for path in shelf.folder.iterdir()}.items()
