@@ -27,8 +27,6 @@ from benchmarks.mutants.bending import bent
 from benchmarks.mutants.honest import Exchange, exchanged, open_worker
 from benchmarks.mutants.oracle import fault
 from benchmarks.report import Row, report, show
-from fedprompt.errors import EgressRefused, FederationError
-from fedprompt.verbs.wire import unpack_task
 
 SLOW_SECONDS, GROWN_BYTES = 0.05, 64 * 1024 * 1024
 HANDLED = 2_000  # tasks that a worker is given
@@ -104,20 +102,8 @@ def _tried(folder: Path, count: int, seed: int) -> dict[str, object]:
 def _timed(one: Exchange, kind: str, data: bytes) -> tuple[bool, float]:
     """Return whether the door takes a message, and the processor's seconds for it."""
     began = time.thread_time()
-    taken = _through(one, kind, data)
+    taken = one.taken(kind, data)
     return taken, time.thread_time() - began
-
-
-def _through(one: Exchange, kind: str, data: bytes) -> bool:
-    """Return whether the door takes a message."""
-    try:
-        if kind == "task":
-            unpack_task(data)
-        else:
-            one.answered(data)
-    except (EgressRefused, FederationError):
-        return False
-    return True
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Honest messages of every kind that a hub and a site exchange, as bytes, with what the hub asked for each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from fedprompt.errors import EgressRefused, FederationError
 from fedprompt.evaluation.cases import Case
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
@@ -18,17 +20,21 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
+from fedprompt.study.score import SplitName
 from fedprompt.verbs.describe import DescribeReply, ask_describe
 from fedprompt.verbs.evaluate import ask_choice, ask_evaluate
-from fedprompt.verbs.forms import Arrays, Parcel, Reply, Task
 from fedprompt.verbs.score import ask_score
 from fedprompt.verbs.tune import ask_tune
-from fedprompt.verbs.wire import pack_reply, pack_task
+from fedprompt.verbs.verb import Asks
+from fedprompt.verbs.wire import pack_task, unpack_task
 from fedprompt.workspace.cases.site_of_file import make_worker
 
 __all__ = ["SITE", "Exchange", "exchanged", "open_worker"]
 
+T = TypeVar("T")
+Ask = Callable[[Asks], object]
 SITE = "ant"
+SPLITS: tuple[SplitName, ...] = ("validation", "test")
 LABELS = ("positive", "negative")
 BODY: Mapping[str, Any] = {
     "study": "mutants",
@@ -51,29 +57,29 @@ WAYS: tuple[Mapping[str, Any], ...] = ({"update": "float32"}, {"update": "int8"}
 class Exchange:
     """One task and its reply, and all that is needed to ask the same again of whoever answers otherwise.
 
-    ``described`` is what the site said of its cases, which a hub holds every other reply to.
+    ``described`` is what the site said of its cases, which a hub holds every other reply to; ``again`` asks once more.
     """
 
     study: Study
     digest: str
     described: DescribeReply | None
-    form: type[Task]
-    fields: Mapping[str, Any]
-    arrays: Arrays | None
-    named: Sequence[Any] | None
+    again: Ask
     task: bytes
     reply: bytes
 
-    def answered(self, data: bytes) -> Parcel[Reply]:
-        """Return what a hub makes of other bytes as the answer to this task.
-
-        Raises:
-            FederationError: it refuses them.
-        """
-        hub = Hub(_Says(data), self.digest, held_to=self.study)
-        if self.described is not None:
-            hub.described[SITE] = self.described
-        return hub.ask(SITE, self.form, self.fields, self.arrays, named=self.named)
+    def taken(self, kind: str, data: bytes) -> bool:
+        """Return whether a door takes other bytes: the site's as this ``task``, the hub's as the ``reply`` to it."""
+        try:
+            if kind == "task":
+                unpack_task(data)
+            else:
+                hub = Hub(_Says(data), self.digest, held_to=self.study)
+                if self.described is not None:
+                    hub.described[SITE] = self.described
+                self.again(hub)
+        except (EgressRefused, FederationError):
+            return False
+        return True
 
 
 class _Says:
@@ -88,28 +94,29 @@ class _Says:
         return Delivered(self._data, "0" * 64)
 
 
-class _Keeping(Hub):
-    """A hub that keeps what it asked, and what went both ways."""
+class _Asked:
+    """A worker that is asked one thing after the other; what went both ways is kept."""
+
+    concurrent, sites = False, (SITE,)
 
     def __init__(self, worker: Worker, study: Study) -> None:
-        self._worker, self.kept = worker, list[Exchange]()
-        super().__init__(LocalTransport({SITE: worker.handle}), worker.digest, held_to=study)
+        self._site, self._study, self._digest = LocalTransport({SITE: worker.handle}), study, worker.digest
+        self._hub, self._last = Hub(self, worker.digest, held_to=study), (b"", b"")
+        self.kept: list[Exchange] = []
 
-    def ask(
-        self,
-        site: str,
-        form: type[Task],
-        fields: Mapping[str, Any],
-        arrays: Arrays | None = None,
-        *,
-        named: Sequence[Any] | None = None,
-    ) -> Parcel[Reply]:
-        described = self.described.get(site)
-        found = super().ask(site, form, fields, arrays, named=named)
-        assert self.held_to is not None
-        task = pack_task(form(task=found.message.task, study=self._study, **fields), arrays or {})
-        reply = pack_reply(found.message, found.arrays)
-        self.kept.append(Exchange(self.held_to, self._study, described, form, fields, arrays, named, task, reply))
+    def ask(self, site: str, task: bytes) -> Delivered:
+        found = self._site.ask(site, task)
+        self._last = (task, found.data)
+        return found
+
+    def keep(self, ask: Callable[[Asks], T]) -> T:
+        """Ask something and return the answer."""
+        described = self._hub.described.get(SITE)
+        found = ask(self._hub)
+        sent, reply = unpack_task(self._last[0]), self._last[1]
+        # As a hub asks that has seen nothing of the site's ledger: other workers are asked it too.
+        task = pack_task(sent.message.model_copy(update={"known": None}), sent.arrays)
+        self.kept.append(Exchange(self._study, self._digest, described, ask, task, reply))
         return found
 
 
@@ -127,21 +134,22 @@ def open_worker(folder: Path, study: Study) -> Worker:
 
 def _of(folder: Path, rounds: Mapping[str, Any]) -> list[Exchange]:
     study = Study.model_validate({**BODY, "rounds": {"count": 2, **rounds}})
-    model, worker = ScriptedModel(), open_worker(folder, study)
-    hub = _Keeping(worker, study)
+    asked, precision, personal = _Asked(open_worker(folder, study), study), study.rounds.update, study.rounds.personal
     prompts = [Prompt(template) for template in study.candidates()]
-    start = model.text_init("Overall the feeling is", 3)
-    ask_describe(hub, SITE)
-    ask_score(hub, SITE, [one.id for one in prompts], prompts[0].id)
+    ids, start = [one.id for one in prompts], ScriptedModel().text_init("Overall the feeling is", 3)
+    asked.keep(lambda hub: ask_describe(hub, SITE))
+    asked.keep(lambda hub: ask_score(hub, SITE, ids, ids[0]))
     for number in (1, 2):
-        change = ask_tune(hub, SITE, start.vectors, round=number, steps=4, seed=3, precision=study.rounds.update).delta
-    prompts.append(Prompt(study.soft_template(), SoftPrompt(start.vectors + change, start.model)))
-    pairs = [(one.id, other.id) for one in prompts for other in prompts if one.id < other.id]
-    for split in ("validation", "test"):
-        ask_evaluate(hub, SITE, prompts, split, pairs)
-    if study.rounds.personal is not None:
-        ask_choice(hub, SITE, [one.id for one in prompts[:2]], prompts[2:], start.vectors, 5)
-    return hub.kept
+        tune = partial(ask_tune, site=SITE, start=start.vectors, round=number, steps=4, seed=3, precision=precision)
+        change = asked.keep(tune).delta
+    soft = Prompt(study.soft_template(), SoftPrompt(start.vectors + change, start.model))
+    every = [*prompts, soft]
+    pairs = [(one.id, other.id) for one in every for other in every if one.id < other.id]
+    for split in SPLITS:
+        asked.keep(partial(ask_evaluate, site=SITE, prompts=every, split=split, pairs=pairs))
+    if personal is not None:
+        asked.keep(lambda hub: ask_choice(hub, SITE, ids, [soft], start.vectors, 5))
+    return asked.kept
 
 
 def _cases(count: int) -> tuple[Case, ...]:

@@ -6,8 +6,6 @@ import pytest
 from benchmarks.mutants.bending import bent
 from benchmarks.mutants.honest import Exchange, exchanged
 from benchmarks.mutants.oracle import fault
-from fedprompt.errors import EgressRefused, FederationError
-from fedprompt.verbs.wire import unpack_task
 
 COUNT = 400
 
@@ -17,19 +15,11 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> list[Exchange]:
     return exchanged(tmp_path_factory.mktemp("honest"))
 
 
-def taken(one: Exchange, kind: str, data: bytes) -> bool:
-    try:
-        unpack_task(data) if kind == "task" else one.answered(data)
-    except (EgressRefused, FederationError):
-        return False
-    return True
-
-
 @pytest.mark.parametrize("kind", ["task", "reply"])
 def test_what_is_honest_passes_and_the_other_reading_finds_no_fault(honest: list[Exchange], kind: str) -> None:
     for one in honest:
         data = getattr(one, kind)
-        assert taken(one, kind, data) and fault(data, kind, one) is None
+        assert one.taken(kind, data) and fault(data, kind, one) is None
 
 
 @pytest.mark.parametrize("kind", ["task", "reply"])
@@ -39,7 +29,7 @@ def test_no_door_takes_what_is_forbidden_and_none_raises_anything_else(honest: l
     for _ in range(COUNT):
         one, other = (honest[int(rng.integers(len(honest)))] for _ in range(2))
         data = bent(getattr(one, kind), kind, getattr(other, kind), rng)
-        if not taken(one, kind, data):
+        if not one.taken(kind, data):
             refused += 1
         else:
             assert fault(data, kind, one) is None
@@ -47,5 +37,5 @@ def test_no_door_takes_what_is_forbidden_and_none_raises_anything_else(honest: l
 
 
 def test_the_other_reading_finds_a_reply_over_cases_that_the_site_does_not_have(honest: list[Exchange]) -> None:
-    one = next(one for one in honest if one.form.__name__ == "ScoreTask")
+    one = next(one for one in honest if b'"verb":"score"' in one.task)
     assert fault(one.reply.replace(b'"n":40', b'"n":41'), "reply", one) is not None
