@@ -197,14 +197,54 @@ def _cases() -> bytes:
         "let me down",
     )
     ends = ("", " I told my friends.")
-    text = io.StringIO()
-    rows = csv.writer(text)
-    rows.writerow(["text", "label"])
+    found: list[tuple[str, str]] = []
     for thing in things:
         for good, bad in zip(kind, harsh, strict=True):
             for end in ends:
-                rows.writerow([f"The {thing} {good}.{end}", "positive"])
-                rows.writerow([f"The {thing} {bad}.{end}", "negative"])
+                found += [(f"The {thing} {good}.{end}", "positive"), (f"The {thing} {bad}.{end}", "negative")]
+    return _as_csv(found)
+
+
+def _questions() -> bytes:
+    """Return twenty labelled questions as CSV."""
+    asked = {
+        "description": (
+            "Why is my parcel held at customs?",
+            "What does the deposit pay for?",
+            "How does the trial month work?",
+            "What is a delivery window?",
+        ),
+        "thing": (
+            "Which cable fits the old lamp?",
+            "What battery does the radio take?",
+            "What colour is the smaller tent?",
+            "Which tool opens the back of the watch?",
+        ),
+        "person": (
+            "Who signs for a returned chair?",
+            "Who designed the folding bike?",
+            "Which colleague repairs kettles?",
+            "Who answers letters about invoices?",
+        ),
+        "place": (
+            "Where are the bags sewn?",
+            "Which town has your nearest shop?",
+            "Where do I hand in an old radio?",
+            "What country do the lamps come from?",
+        ),
+        "number": (
+            "How many lumens has the lamp?",
+            "How many months does the guarantee last?",
+            "How much does the tent weigh?",
+            "When was the bike first sold?",
+        ),
+    }
+    return _as_csv([(text, label) for label, texts in asked.items() for text in texts])
+
+
+def _as_csv(cases: Sequence[tuple[str, str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows([("text", "label"), *cases])
     return text.getvalue().encode()
 
 
@@ -218,8 +258,10 @@ def _take(camera: Camera, pages: Sequence[str]) -> None:
             _rank(camera)
             _look(camera, ["new_study"], asked)
         if "shared" in pages:
+            file = keep_file(Home(camera.home), own_site(Home(camera.home)), "questions.csv", _questions())
             _adapt(camera)
             _look(camera, ["shared"], asked)
+            file.unlink()  # pages after this show the reviews again
         if "tune" in pages or "overview" in pages:
             _tune(camera, pages)
     for role, shown in (("hub", ("overview", "federation")), ("site", ("overview", "trust"))):
@@ -250,10 +292,10 @@ def _rank(camera: Camera) -> None:
 
 
 def _adapt(camera: Camera) -> None:
-    """Put the public prompts on sentiment to work on the file, so that Use shared prompts has something to show."""
+    """Put the public prompts to work on the file of questions, so that Use shared prompts has something to show."""
     page = camera.page()
     camera.open(page, "shared", 1440)
-    card = page.locator("[class*=st-key-shared_card]").filter(has_text="sentiment").first
+    card = page.locator("[class*=st-key-shared_card]").filter(has_text="questions").first
     card.get_by_role("button", name=re.compile("Choose|Chosen")).click()
     page.locator(".st-key-shared_start button:enabled").first.click()
     page.get_by_role("heading", name="What they are worth here").wait_for(timeout=SECONDS)
