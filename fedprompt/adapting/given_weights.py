@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["given_weights"]
+__all__ = ["BEST", "given_weights"]
 
 TEMPLATES, BEST = 0.1, 3
 

@@ -7,26 +7,19 @@ model's digest, so a comment changes nothing and a default that changes does.
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from fedprompt.errors import PromptError, did_you_mean
 from fedprompt.prompts.ids import canonical_json, content_id
-from fedprompt.prompts.template import RESERVED, Demonstrations, Message, Template
+from fedprompt.prompts.template import RESERVED, Template
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.answer import Answer, Closed, FieldName, Name, ScorerSpec
 from fedprompt.study.labels import alike, is_kept
 from fedprompt.study.round_size import too_few_drawn
 from fedprompt.study.sharing import Groups, Personal, Worth, absent
 from fedprompt.study.strategies import filled_options, least_sites
+from fedprompt.study.templates import DemonstrationsSpec, Init, MessageSpec, Soft, TemplateSpec
 
 __all__ = [
     "Answer",
@@ -48,80 +41,9 @@ __all__ = [
 ]
 
 StudyName = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^\w[\w +-]*$")]  # names a file
-Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
 Precision = Literal["float32", "float16", "int8"]
 MOST = 10**9
 YEAR = 366 * 86_400.0
-
-
-class MessageSpec(Closed):
-    """One chat message."""
-
-    role: Literal["system", "user", "assistant"]
-    content: Text
-
-
-Messages = Annotated[tuple[MessageSpec, ...], Field(min_length=1, max_length=64)]
-
-
-class DemonstrationsSpec(Closed):
-    """How many of the site's own tune cases are shown."""
-
-    count: Annotated[int, Field(ge=1, le=64)]
-    separator: Annotated[str, StringConstraints(max_length=80)] = "\n\n"
-
-
-class TemplateSpec(Closed):
-    """One candidate template."""
-
-    name: Name
-    text: Text | None = None
-    messages: Messages | None = None
-    words: dict[str, str] | None = None
-    demonstrations: DemonstrationsSpec | None = None
-
-    def template(self) -> Template:
-        """Return the value that this describes."""
-        return _template(self.name, self.text, self)
-
-
-class Init(Closed):
-    """What soft tokens start from if not from text: drawn words of the ``vocabulary``, or a prompt of the ``bank``."""
-
-    source: Literal["vocabulary", "bank"]
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    prompt: Annotated[str, StringConstraints(pattern=r"^p1:[0-9a-f]{32}$")] | None = None
-
-    @model_validator(mode="after")
-    def _named(self) -> "Init":
-        if (self.source == "bank") != (self.prompt is not None):
-            raise ValueError("'source: bank' names its prompt by id, and only it: {source: bank, prompt: 'p1:...'}")
-        return self
-
-
-class Soft(Closed):
-    """The template with the slot, how many soft tokens stand there, and the text (or other source) they start from.
-
-    ``template`` is one text; ``messages``, in its place, are a chat with the slot in one of them.
-    """
-
-    template: Annotated[Text | None, Field(exclude_if=absent)] = None
-    messages: Annotated[Messages | None, Field(exclude_if=absent)] = None
-    demonstrations: Annotated[DemonstrationsSpec | None, Field(exclude_if=absent)] = None
-    tokens: Annotated[int, Field(ge=1, le=512)] = 8
-    # Told apart by form, so that what is wrong with a mapping is said of the mapping.
-    init: Annotated[
-        Annotated[Text, Tag("text")] | Annotated[Init, Tag("mapping")],
-        Discriminator(lambda given: "text" if isinstance(given, str) else "mapping"),
-    ]
-    words: dict[str, str] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> "Soft":
-        if (self.template is None) == (self.messages is None):
-            given = "neither is" if self.template is None else "both are"
-            raise ValueError(f"'soft' has 'template' (one text) or 'messages' (a chat), and {given} given; take one")
-        return self
 
 
 class Tuning(Closed):
@@ -381,7 +303,7 @@ class Study(Closed):
             raise PromptError(
                 f"the study '{self.study}' has no 'soft:' part, so there is nothing to tune", code="no-soft-part"
             )
-        return _template("soft prompt", self.soft.template, self.soft).with_words(self.answer.labels)
+        return self.soft.slot().with_words(self.answer.labels)
 
     def no_worth(self) -> str | None:
         """Return why it cannot be measured what joining is worth, None where it can."""
@@ -413,17 +335,6 @@ class Study(Closed):
     def digest(self, model: str) -> str:
         """Return the study's id, ``s1:`` and a digest over canonical JSON and the model's digest."""
         return study_digest(self.model_dump(mode="json"), model)
-
-
-def _template(name: str, text: str | None, spec: TemplateSpec | Soft) -> Template:
-    messages, shots = spec.messages, spec.demonstrations
-    return Template(
-        name=name,
-        text=text,
-        messages=None if messages is None else tuple(Message(m.role, m.content) for m in messages),
-        words=spec.words,
-        demonstrations=None if shots is None else Demonstrations(shots.count, shots.separator),
-    )
 
 
 def study_digest(content: Mapping[str, Any], model: str) -> str:

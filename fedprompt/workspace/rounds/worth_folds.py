@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fedprompt.adapting.given_weights import given_weights
+from fedprompt.adapting.given_weights import BEST, given_weights
 from fedprompt.bank.store import Bank
 from fedprompt.errors import FederationError
 from fedprompt.federation.round_record import RoundRecord
@@ -21,7 +21,7 @@ from fedprompt.verbs.worth import MOST_MEMBERS
 from fedprompt.workspace.rounds.federation_run import FederationRun
 from fedprompt.workspace.rounds.looks import BySite
 
-__all__ = ["Offered", "folds_of", "offered"]
+__all__ = ["Offered", "folds_of", "most_soft", "offered"]
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def offered(
     others = [site for site in sites if site not in fold]
     common = _without(federation, bank, study, number, others, start, seed)
     own = alone if study.rounds.released else {}  # as in the pack that is given out
-    soft = [common, *(own[site].prompt for site in others if site in own)][:MOST_MEMBERS]
     ids = list(federation.templates)
+    soft = [common, *(own[site].prompt for site in others if site in own)][: most_soft(len(ids))]
     known = [scores[site] for site in others if site in scores]
     means = {prompt: sum(one[prompt].total / one[prompt].n for one in known) / max(1, len(known)) for prompt in ids}
     # Where there are more than fit, those that are best elsewhere.
@@ -91,6 +91,11 @@ def offered(
     templates = [federation.templates[prompt] for prompt in kept]
     weights = given_weights([means[prompt] for prompt in kept], len(soft))
     return Offered((*templates, *soft), tuple(weights.tolist()))
+
+
+def most_soft(templates: int) -> int:
+    """Return how many soft prompts a site is helped with at most, so that there is room for the best templates."""
+    return MOST_MEMBERS - min(templates, BEST)
 
 
 def _without(

@@ -7,6 +7,7 @@ from fedprompt.evaluation.statistics.meta_analysis import random_effects
 from fedprompt.study.sharing import Worth
 from fedprompt.verbs.worth import WorthReply
 from fedprompt.workspace.rounds.worth_curve import curve_of, found_at, settings_of_found, worth_sentences
+from fedprompt.workspace.rounds.worth_folds import most_soft
 from fedprompt.workspace.rounds.worth_ways import ways_of
 
 TASK = "t1:" + "0" * 32
@@ -82,6 +83,10 @@ def test_cases_needed_are_read_off_the_curve_alone_and_not_beyond_it() -> None:
 def test_a_single_site_has_a_point_and_no_interval() -> None:
     (point,) = curve_of([found_at(ways(8), replies(8, bank=(50, 60, 70, 60)), {})])
     assert (point.low, point.high, point.sites) == (None, None, 1) and point.gain == pytest.approx(0.1)
+
+
+def test_however_many_soft_prompts_are_shared_there_is_room_for_the_best_templates() -> None:
+    assert [most_soft(templates) for templates in (1, 3, 100)] == [63, 61, 61]
 
 
 def test_ways_are_as_many_as_the_study_says_and_home_is_first() -> None:
