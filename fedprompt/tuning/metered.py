@@ -6,7 +6,7 @@ Whoever tunes, or says beforehand how long tuning takes, asks here, so that both
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypedDict, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.label_losses import prior_free_loss
 
-__all__ = ["MeteredObjective", "prepare", "prepare_template"]
+__all__ = ["MeteredObjective", "Preparing", "prepare", "prepare_template"]
 
 T = TypeVar("T")
 
@@ -67,46 +67,35 @@ class MeteredObjective:
         return found
 
 
-def prepare(
-    model: CausalModel,
-    study: Study,
-    cases: Sequence[Case],
-    *,
-    tune: Sequence[Case] = (),
-    kind: Literal["labels", "vocabulary"] = "labels",
-    prior_free: bool = False,
-    folder: Path | None = None,
-    stop: StopToken = NEVER,
-) -> MeteredObjective:
-    """Return cases prepared for the study's soft template.
+class Preparing(TypedDict, total=False):
+    """How cases are prepared.
 
-    Args:
-        tune: the site's tune split, for demonstrations.
-        kind: over what the answer's likelihood is normalised; ``labels`` where validation is looked at.
+    Keys:
+        tune: the site's tune split, for demonstrations; none if left out.
+        kind: over what the answer's likelihood is normalised; ``labels`` by default, and where validation is looked at.
         prior_free: how common the labels are among the cases is no part of what is tuned (``label_losses``).
         folder: private; takes the keys and values that do not fit the memory allowed.
         stop: looked at between two batches, also of what the objective is asked for later.
+    """
+
+    tune: Sequence[Case]
+    kind: Literal["labels", "vocabulary"]
+    prior_free: bool
+    folder: Path | None
+    stop: StopToken
+
+
+def prepare(model: CausalModel, study: Study, cases: Sequence[Case], **how: Unpack[Preparing]) -> MeteredObjective:
+    """Return cases prepared for the study's soft template.
 
     Raises:
         PromptError: the study has no soft slot.
-        ModelError: the template alone does not fit the model's window, or the model has no format for its messages.
-        DataError: too few cases for demonstrations.
+        ModelError, DataError: as of ``prepare_template``.
     """
     if study.soft is None:
         raise PromptError(f"the study '{study.study}' has no soft slot", code="no-soft-slot")
-    return prepare_template(
-        model,
-        study.soft_template(),
-        study.soft.tokens,
-        study.answer.labels,
-        cases,
-        true_labels(cases, study.answer),
-        tune=tune,
-        kind=kind,
-        prior_free=prior_free,
-        folder=folder,
-        stop=stop,
-    )
+    template, answers = study.soft_template(), true_labels(cases, study.answer)
+    return prepare_template(model, template, study.soft.tokens, study.answer.labels, cases, answers, **how)
 
 
 def prepare_template(
@@ -116,29 +105,32 @@ def prepare_template(
     labels: Sequence[str],
     cases: Sequence[Case],
     answers: NDArray[np.int64],
-    *,
-    tune: Sequence[Case] = (),
-    kind: Literal["labels", "vocabulary"] = "labels",
-    prior_free: bool = False,
-    folder: Path | None = None,
-    stop: StopToken = NEVER,
+    **how: Unpack[Preparing],
 ) -> MeteredObjective:
-    """Return cases prepared for a template's slot of so many tokens; the rest is as of ``prepare``.
+    """Return cases prepared for a template's slot of so many tokens.
 
     Args:
         labels: what is answered among, each with a word of the template.
         answers: [cases], each a label's place.
+        how: see ``Preparing``.
 
     Raises:
         ModelError: the template alone does not fit the model's window, or the model has no format for its messages.
         DataError: too few cases for demonstrations.
     """
     slot = Prompt(template, SoftPrompt(np.zeros((1, 1), np.float32), "slot"))
-    shown = Shown(slot.template, tune)
+    shown = Shown(slot.template, how.get("tune", ()))
     fitted = [fitted_query(model, slot, case, labels, shown, soft=tokens) for case in cases]
     asked = [query for query, _ in fitted]
     began = time.perf_counter()
-    objective = model.objective(asked, answers.tolist(), tokens, kind=kind, folder=folder, stop=stop)
-    if prior_free:
+    objective = model.objective(
+        asked,
+        answers.tolist(),
+        tokens,
+        kind=how.get("kind", "labels"),
+        folder=how.get("folder"),
+        stop=how.get("stop", NEVER),
+    )
+    if how.get("prior_free"):
         objective = objective.under(prior_free_loss(answers, len(labels)))
     return MeteredObjective(objective, time.perf_counter() - began, sum(cut for _, cut in fitted))

@@ -168,11 +168,11 @@ class CachedObjective:
         own = torch.tensor(vectors, device=self._body.rows.device).repeat(copies, 1).requires_grad_(True)
         if self._loss is None:
             losses = self._losses(own, rows, shared)
-            losses.sum().backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(losses.sum())
         else:
             scores = self._scores(own, rows, shared)
             given = self._loss(scores.detach().double().cpu().numpy(), rows)
-            scores.backward(torch.from_numpy(given.slopes).to(scores))  # type: ignore[no-untyped-call]
+            torch.autograd.backward(scores, torch.from_numpy(given.slopes).to(scores))
             losses = torch.from_numpy(given.losses)
         if own.grad is None or not torch.isfinite(losses).all() or not torch.isfinite(own.grad).all():
             raise TuningError(
