@@ -13,6 +13,7 @@ from fedprompt.errors import ModelError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.chat_runner import ChatRun, score_chat
 from fedprompt.evaluation.runs.label_pairs import label_pairs
+from fedprompt.evaluation.runs.label_scores import label_scores
 from fedprompt.evaluation.runs.runner import PromptRun, choice_run, run_prompts, to_score, true_labels
 from fedprompt.evaluation.scorers import judged_by
 from fedprompt.evaluation.scorers.scorer import Resources
@@ -262,6 +263,20 @@ class AtSite:
         if not once:
             self._tables[split, prompt.id] = found
         return found
+
+    def few_table(self, prompt: Prompt, rows: NDArray[np.int64], objective: SoftObjective) -> NDArray[np.float64]:
+        """Return [rows, labels] log-likelihoods of a soft prompt on some tune cases, read as :meth:`table` reads them.
+
+        Args:
+            objective: what prepared these cases.
+        """
+        if self._plain:
+            assert prompt.soft is not None
+            return objective.loglikelihoods(prompt.soft.vectors)
+        cases = [self.splits.tune[int(row)] for row in rows]
+        scores, cost = label_scores(self._model, [prompt], cases, self.study.answer, self.splits.tune, stop=self._stop)
+        self._work += cost.work
+        return scores[:, 0]
 
     @property
     def _plain(self) -> bool:

@@ -115,7 +115,7 @@ class Evaluate(Verb):
     def exact(self, task: EvaluateTask) -> Sequence[tuple[SplitName, str]]:
         """Each prompt, and each pair; of a choice, what is chosen and its score."""
         if task.choose is not None:
-            return [("validation", f"choice {task.task}"), ("validation", f"chosen {task.task}")]
+            return [("validation", f"choice {task.study}"), ("validation", f"chosen {task.study}")]  # once a study
         own = [] if task.own is None else [task.own]
         return exact_of(task.split, [*task.templates, *task.soft, *own], task.pairs)
 

@@ -181,13 +181,13 @@ class _Home:
         settings = settings_of(study, steps=study.rounds.count * study.tuning.steps)
         objective = self._site.objective_of(self._rows)
         tuned = self._steps(objective, start, settings)
-        drawn = normalised(objective.loglikelihoods(tuned.vectors))
+        drawn = self._drawn(tuned, objective)
         if out_of_fold:
             folds = stratified_folds(self.answers, FOLDS, self._rng())
             for fold in range(int(folds.max()) + 1) if folds.max() else ():
                 left = self._steps(self._site.objective_of(self._rows[folds != fold]), start, settings)
                 inside = folds == fold
-                drawn[inside] = normalised(objective.loglikelihoods(left.vectors))[inside]
+                drawn[inside] = self._drawn(left, objective)[inside]
         return _Member("own", drawn, self._judged(tuned))
 
     def _finished(self, way: AtN) -> _Member:
@@ -197,11 +197,18 @@ class _Home:
         objective = self._site.objective_of(self._rows)
         tuned = self._steps(objective, shared, finishing_settings(settings_of(self._site.study), way))
         kept = SoftPrompt(interpolated(shared.vectors, tuned.vectors, way.share), shared.model)
-        return _Member("finished", normalised(objective.loglikelihoods(kept.vectors)), self._judged(kept))
+        return _Member("finished", self._drawn(kept, objective), self._judged(kept))
+
+    def _drawn(self, soft: SoftPrompt, objective: SoftObjective) -> Table:
+        self._pace.check()
+        return normalised(self._site.few_table(self._prompt(soft), self._rows, objective))
 
     def _judged(self, soft: SoftPrompt) -> Table:
         self._pace.check()
-        return normalised(self._site.table(Prompt(self._site.study.soft_template(), soft), "validation", once=True))
+        return normalised(self._site.table(self._prompt(soft), "validation", once=True))
+
+    def _prompt(self, soft: SoftPrompt) -> Prompt:
+        return Prompt(self._site.study.soft_template(), soft)
 
     def _steps(self, objective: SoftObjective, start: SoftPrompt, settings: TuningSettings) -> SoftPrompt:
         stop = self._site.stop.or_when(lambda: "ending" if self._pace.over else None)

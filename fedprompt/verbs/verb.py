@@ -194,6 +194,10 @@ class SiteSide(Protocol):
         """Return some tune cases prepared for the study's soft template."""
         ...
 
+    def few_table(self, prompt: Prompt, rows: NDArray[np.int64], objective: "SoftObjective") -> NDArray[np.float64]:
+        """Return [rows, labels] log-likelihoods of a soft prompt on some tune cases, which ``objective`` prepared."""
+        ...
+
     def has_answered(self, what: str) -> bool:
         """Say whether something was answered that is answered once a study."""
         ...

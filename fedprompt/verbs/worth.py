@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from fedprompt.adapting.settings import AtN, Method
 from fedprompt.boundary.checked import Bounds
 from fedprompt.errors import ReplyUntrue
-from fedprompt.prompts.ids import content_id
+from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Count, SplitName
 from fedprompt.study.sharing import MOST_WAYS
@@ -53,6 +53,8 @@ class WorthTask(Task):
             raise ValueError("there is one weight for each prompt, and they add up to 1")
         if any(way.n != self.n for way in self.ways) or len(set(self.ways)) != len(self.ways):
             raise ValueError("the ways differ, and are all for so many cases")
+        if not self.templates and any(way.method == "template" for way in self.ways):
+            raise ValueError("the best template is asked for, and there is none")
         return self
 
 
@@ -129,7 +131,9 @@ class Worth(Verb):
 
     def exact(self, task: WorthTask) -> Sequence[tuple[SplitName, str]]:
         """Each way is one of validation, which is scored, and one of tune, which is learnt from."""
-        names = [f"worth {task.task} {place}" for place in range(len(task.ways))]
+        # By what is asked, and not by the task's id, which is the hub's to choose.
+        what = content_id("w1", canonical_json(task.model_dump(mode="json", exclude={"task", "known"})))
+        names = [f"worth {what} {place}" for place in range(len(task.ways))]
         splits: tuple[SplitName, ...] = ("validation", "tune")
         return [(split, name) for split in splits for name in names]
 
@@ -156,7 +160,7 @@ class Worth(Verb):
             return refused(task, "bad-soft-prompt")
         played = play(site, task.ways, prompts, task.weights, start, task.draws, Pace(worth.seconds))
         if played is None:
-            return refused(task, "out-of-time")
+            return refused(task, "out-of-time", tells=True)
         cases = len(site.splits.validation)
         reply = WorthReply(task=task.task, n=task.n, draws=played.draws, cases=cases, right=played.right)
         return Answer(reply, beside=site.once(_name(task)))
@@ -197,7 +201,7 @@ class Worth(Verb):
         shared = [*templates, Prompt(rehearsal.study.soft_template(), rehearsal.tuned)][-MOST_MEMBERS:]
         ways = [AtN(n=worth.n[0], method="template"), AtN(n=worth.n[0])]
         even = [1 / len(shared)] * len(shared)
-        ask_worth(rehearsal.asks, rehearsal.site, shared, even, ways, draws=1)
+        ask_worth(rehearsal.asks, rehearsal.site, shared, even, ways, draws=worth.draws)
         return True
 
 
@@ -205,7 +209,7 @@ def _not_asked(site: SiteSide, task: WorthTask) -> Code | None:
     """Return why the study does not let a hub ask this of the site, or why the site cannot answer; None otherwise."""
     worth = site.study.worth
     sharing = sum(way.method not in HOME for way in task.ways)
-    if worth is None or task.n not in worth.n or task.draws > worth.draws or sharing > worth.ways:
+    if worth is None or task.n not in worth.n or task.draws != worth.draws or sharing > worth.ways:
         return "not-allowed"
     if site.words_only:  # a server takes words and gives no likelihood of each label
         return "not-supported"

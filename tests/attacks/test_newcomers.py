@@ -12,8 +12,10 @@ from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.allowed_rounds import FOLDS
+from fedprompt.verbs.evaluate import Evaluate, EvaluateTask
 from fedprompt.verbs.tune import ask_tune
-from fedprompt.verbs.worth import WorthReply, ask_worth
+from fedprompt.verbs.wire import pack_task
+from fedprompt.verbs.worth import WorthReply, WorthTask, ask_worth
 from tests.coded import coded
 from tests.scripted_sites import MODEL, study, worker
 
@@ -47,6 +49,28 @@ def test_many_questions_of_few_cases_get_one_answer_for_each_number_and_each_way
     assert [answer.n for answer in answers] == [1, 8]
     asked = worker(tmp_path, SITE, chosen=CHOSEN).questions
     assert [asked.answered(split).asked for split in ("tune", "validation", "test")] == [4, 4, 0]
+
+
+def test_one_task_id_for_several_questions_is_charged_for_each(tmp_path: Path) -> None:
+    site, (shared, _) = worker(tmp_path, SITE, chosen=CHOSEN), prompts(0)
+    assert shared.soft is not None
+    for n in (1, 8):
+        asked = WorthTask(
+            task="t1:" + "0" * 32,
+            study=site.digest,
+            n=n,
+            draws=4,
+            templates=(),
+            soft=(shared.id,),
+            weights=(1.0,),
+            ways=(AtN(n=n),),
+        )
+        site.handle(pack_task(asked, {"soft-0": shared.soft.vectors}))
+    assert [site.questions.answered(split).asked for split in ("tune", "validation", "test")] == [2, 2, 0]
+    # What a site keeps for itself is chosen once a study, and is named by it.
+    chosen = EvaluateTask(task="t1:" + "0" * 32, study=site.digest, split="validation", soft=(shared.id,), choose=0)
+    other = chosen.model_copy(update={"study": "s1:" + "0" * 32})
+    assert not set(Evaluate().exact(chosen)) & set(Evaluate().exact(other))
 
 
 def test_an_answer_holds_whole_numbers_over_all_validation_cases_and_no_draw_of_its_own(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def test_each_way_is_charged_to_the_cases_that_are_judged_and_to_those_that_teac
     [
         ((AtN(n=5),), 3, "not-allowed"),  # a number that the study does not name
         ((AtN(n=8),), 4, "not-allowed"),  # more draws
+        ((AtN(n=8),), 1, "not-allowed"),  # fewer, of which each weighs more in the average
         ((AtN(n=8), AtN(n=8, pull=1), AtN(n=8, pull=2)), 3, "not-allowed"),  # more ways of sharing
     ],
 )
@@ -109,7 +110,7 @@ def test_a_site_answers_what_its_study_names_alone(
 def test_a_study_that_says_nothing_of_it_and_a_site_with_too_few_cases_answer_nothing(tmp_path: Path) -> None:
     with pytest.raises(SiteRefused, check=coded("not-allowed")):
         asked(hub(worker(tmp_path / "plain"), STUDY), AtN(n=8))
-    small = study(worth={"n": [16]}, splits={"tune": 12, "validation": 20, "test": 20})
+    small = study(worth={"n": [16], "draws": 3}, splits={"tune": 12, "validation": 20, "test": 20})
     with pytest.raises(SiteRefused, check=coded("too-few-cases")):
         asked(hub(worker(tmp_path / "small", chosen=small), small), AtN(n=16))
     short = short_worker(tmp_path, 20, ASKED)
@@ -143,6 +144,26 @@ def test_a_site_that_is_out_of_time_before_its_first_draw_says_so() -> None:
         pace.check()
 
 
+def test_a_site_that_is_out_of_time_is_charged_as_if_it_had_answered(tmp_path: Path) -> None:
+    assert ASKED.worth is not None
+    hurried = ASKED.model_copy(update={"worth": ASKED.worth.model_copy(update={"seconds": 0.0})})
+    site = worker(tmp_path, chosen=hurried)
+    for pull in (12.0, 12.0, 1.0):  # the same question twice, and another one
+        with pytest.raises(SiteRefused, check=coded("out-of-time")):
+            asked(hub(site, hurried), AtN(n=8, pull=pull))
+    assert [site.questions.answered(split).asked for split in ("tune", "validation", "test")] == [2, 2, 0]
+
+
+@pytest.mark.parametrize("prior", ["none", "pmi"])
+def test_a_prompt_of_ones_own_is_read_on_the_drawn_cases_as_on_all(tmp_path: Path, prior: str) -> None:
+    side = worker(tmp_path, chosen=study(worth={"n": [8]}, answer={"prior": prior})).side
+    rows = side.few(8, 0)
+    objective, wanted = side.objective_of(rows), normalised(side.table(SHARED, "tune"))[rows]
+    assert normalised(side.few_table(SHARED, rows, objective)) == pytest.approx(wanted)
+    plain = normalised(objective.loglikelihoods(SHARED.soft.vectors)) if SHARED.soft else wanted
+    assert np.allclose(plain, wanted) is (prior == "none")
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -153,6 +174,7 @@ def test_a_site_that_is_out_of_time_before_its_first_draw_says_so() -> None:
         {"ways": ()},
         {"n": -1},
         {"draws": 101},
+        {"templates": (), "weights": (1.0,)},  # no template that could be the best one
     ],
     ids=str,
 )
