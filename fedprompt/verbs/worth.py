@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from fedprompt.adapting.settings import AtN, Method
 from fedprompt.boundary.checked import Bounds
-from fedprompt.errors import ReplyUntrue
+from fedprompt.errors import ReplyUntrue, SiteRefused
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Count, SplitName
@@ -193,7 +193,7 @@ class Worth(Verb):
         )
 
     def rehearse(self, rehearsal: Rehearsal) -> bool:
-        """Ask it once, for the fewest cases, with what tuning made."""
+        """Ask it once, for the fewest cases, with what tuning made; a site that is too small or slow would say so."""
         worth = rehearsal.study.worth
         if worth is None or rehearsal.tuned is None:
             return False
@@ -201,7 +201,11 @@ class Worth(Verb):
         shared = [*templates, Prompt(rehearsal.study.soft_template(), rehearsal.tuned)][-MOST_MEMBERS:]
         ways = [AtN(n=worth.n[0], method="template"), AtN(n=worth.n[0])]
         even = [1 / len(shared)] * len(shared)
-        ask_worth(rehearsal.asks, rehearsal.site, shared, even, ways, draws=worth.draws)
+        try:
+            ask_worth(rehearsal.asks, rehearsal.site, shared, even, ways, draws=worth.draws)
+        except SiteRefused as error:
+            if error.code not in ("too-few-cases", "out-of-time"):  # with these the hub leaves it out, and goes on
+                raise
         return True
 
 

@@ -121,6 +121,16 @@ def test_rehearsing_answers_every_verb_and_leaves_no_trace(home: Home, study: Pa
     assert sorted(path.name for path in (home.sites / "ant").rglob("*")) == before
 
 
+def test_a_site_with_fewer_cases_than_a_newcomer_draws_rehearses_its_refusal(
+    home: Home, study: Path, tmp_path: Path
+) -> None:
+    study.write_text(TEXT + "worth: {n: [31]}\n")  # it has 30 to tune on
+    site_study_accept(home, study)
+    found = site_rehearse(home, write_cases(tmp_path / "cases.csv", "ant"))
+    assert found.would_leave[-1].message["code"] == "too-few-cases"
+    assert "evaluate" in {row.message["verb"] for row in found.would_leave}
+
+
 def test_the_ledger_shows_the_bytes_that_left_and_finds_what_was_changed(
     home: Home, study: Path, tmp_path: Path
 ) -> None:
