@@ -16,6 +16,7 @@ from zlib import crc32
 import streamlit as st
 
 from app.display.address import follow_address
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.display.titles import titles
 from app.visitor import person, submit
@@ -258,14 +259,14 @@ def explain(error: Exception) -> None:
     """Draw an error as a sentence that says what to do next, with its button where there is one."""
     if not isinstance(error, FedPromptError):
         log.error("a page failed\n%s", Traces().formatException((type(error), error, error.__traceback__)))
-        st.error(
+        named("error_unforeseen").error(
             f"This page could not be drawn. Try again; if it stays, the logs in {plain(_logs())} say why.",
             title="Something went wrong",
             icon=":material/error:",
         )
         st.button("Try again", key="error_again", icon=":material/refresh:")
         return
-    st.error(plain(sentence(str(error))), icon=":material/error:")
+    named(f"error_{error.code}").error(plain(sentence(str(error))), icon=":material/error:")
     key = f"error_{crc32(str(error).encode()):08x}"
     if isinstance(error, AssetError) or error.code.startswith("asset"):  # of a job's error the code alone is known
         offer_assets(key)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.door import stands
 from fedprompt.errors import FedPromptError
@@ -116,7 +117,7 @@ def barred(deed: Deed) -> bool:
     """Return whether to disable a control; where it is so, the reason is drawn first."""
     why = why_not(deed)
     if why is not None:
-        st.caption(f":material/lock: {plain(why)}")
+        named(f"barred_{deed}").caption(f":material/lock: {plain(why)}")
     return why is not None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.named import named
 from app.panels.studies.data_report import draw_counts, draw_read_as, draw_refused, draw_verdict
 from app.panels.studies.dropping import choose_set, draw_removal, drop_file
 from app.panels.studies.file_reading import ask_file
@@ -22,7 +23,9 @@ def draw() -> None:
     """Draw the page."""
     st.title("Data")
     if role() == "hub":
-        st.info("A hub holds no site's cases, so there is nothing to drop here.", icon=":material/hub:")
+        named("data_of_a_hub").info(
+            "A hub holds no site's cases, so there is nothing to drop here.", icon=":material/hub:"
+        )
         return
     steps = st.container()  # what is dropped below moves them on
     drop_file(barred("tune"))
@@ -32,7 +35,9 @@ def draw() -> None:
     chosen = choose_set(sets, "data")
     if chosen is None:
         with st.container(border=True):
-            st.markdown("**No file is kept here yet.** Drop one above: a column of text, a column of answers.")
+            named("data_none").markdown(
+                "**No file is kept here yet.** Drop one above: a column of text, a column of answers."
+            )
             st.caption("A few hundred lines are enough for a first ranking; 100 distinct texts for a federation.")
         return
     grid = st.grid(2, min_column_width=340, gap="large")

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import percent, plain
 from app.panels.map.map_chart import COLOURS, draw_map
 from app.panels.map.map_chosen import draw_chosen
@@ -26,7 +27,7 @@ def draw() -> None:
     )
     sizes = map_sizes(workspace())
     if max(sizes.values()) < LEAST:
-        st.info(
+        named("map_too_few").info(
             f"A map needs {LEAST} prompts of a kind, and the bank holds {sum(sizes.values())}. Start the demo on the "
             "Overview page, write some on the New study page, or import a bundle on the Bank page.",
             title="Too few prompts for a map",
@@ -39,7 +40,7 @@ def draw() -> None:
     if view is None:
         return
     if view.distinct < LEAST or len(view.ids) < LEAST:
-        st.info(
+        named("map_too_alike").info(
             f"These prompts hardly differ: a map needs {LEAST} that do. Write or tune others, or choose another map.",
             icon=":material/bubble_chart:",
         )
@@ -97,7 +98,9 @@ def draw_view(view: MapView, colour: str, study: str | None, near: dict[str, flo
     if like is not None and like[0] in view.ids and not near:
         near = like[1]
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"Ringed: the {len(near)} most like {plain(prompt_titles().get(like[0], like[0][:11]))}")
+            named("map_ringed", narrow=True).markdown(
+                f"Ringed: the {len(near)} most like {plain(prompt_titles().get(like[0], like[0][:11]))}"
+            )
             if st.button("Clear", key="map_clear", icon=":material/close:"):
                 del st.session_state["map_like_found"]
                 st.rerun()
@@ -120,7 +123,7 @@ def draw_view(view: MapView, colour: str, study: str | None, near: dict[str, flo
             words += f" The two directions show {percent(sum(view.shares))} of what differs."
         if len(shown) > MOST_POINTS:
             words += " So many are counted in cells; the best are points, and all of a part once you zoom in."
-        st.caption(words)
+        named("map_in_cells" if len(shown) > MOST_POINTS else "map_shown", narrow=True).caption(words)
     draw_chosen(view, inside, near)
 
 

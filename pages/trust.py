@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.panels.federation.ledger import draw_ledger
 from app.panels.federation.own_site import draw_own_site
@@ -30,7 +31,7 @@ def draw() -> None:
     """Draw the page."""
     st.title("Trust")
     st.markdown(ABOUT, width=860)
-    st.warning(NO_NOISE, icon=":material/blur_off:")
+    named("trust_no_noise").warning(NO_NOISE, icon=":material/blur_off:")
     draw_ledgers()
     if role() != "hub":
         draw_own_site()
@@ -41,7 +42,7 @@ def draw_ledgers() -> None:
     """Draw what left the sites whose folders lie on this machine."""
     views = ledger_views()
     if not views:
-        st.info(
+        named("trust_no_ledger").info(
             "It begins with the first reply of a site. Start the demo on the Overview page, or join a federation.",
             title="No site of this machine has a ledger yet",
             icon=":material/receipt_long:",
@@ -49,13 +50,15 @@ def draw_ledgers() -> None:
         return
     broken = [view.site for view in views if view.problem is not None]
     if broken:
-        st.error(
+        named("trust_broken").error(
             plain(f"{len(broken)} of {len(views)} ledgers cannot be trusted: {', '.join(broken[:6])}."),
             icon=":material/gpp_bad:",
         )
     else:
         told = f"All {len(views)} ledgers" if len(views) > 1 else "The one ledger"
-        st.success(f"{told} on this machine: every line agrees with its hash.", icon=":material/verified_user:")
+        named("trust_verified").success(
+            f"{told} on this machine: every line agrees with its hash.", icon=":material/verified_user:"
+        )
     st.header("What left")
     names = [view.site for view in views]
     # A site whose ledger is broken comes first: that is what a visitor has to see.

@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from app.display.address import go
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.runs.work import active, draw_work, follow, newest_of
 from app.panels.studies.dropping import choose_set
@@ -36,7 +37,7 @@ def draw() -> None:
     """Draw the page."""
     st.title("Tune")
     if role() == "hub":
-        st.info("A hub holds no cases, so there is nothing to tune on here.", icon=":material/hub:")
+        named("tune_of_a_hub").info("A hub holds no cases, so there is nothing to tune on here.", icon=":material/hub:")
         return
     st.markdown(ABOUT, width=860)
     follow("tune", work, live)
@@ -82,7 +83,9 @@ def draw_start() -> None:
     if not studies or not sets:
         missing = "a file of labelled cases" if not sets else "a study with a soft prompt"
         with st.container(border=True):
-            st.markdown(f"**This needs {missing} first.** Data takes the file; New study makes a study for it.")
+            named("tune_needs_file" if not sets else "tune_needs_study").markdown(
+                f"**This needs {missing} first.** Data takes the file; New study makes a study for it."
+            )
             if st.button("Open Data" if not sets else "Open New study", key="tune_first", type="primary"):
                 go("data" if not sets else "new_study", [])
         return
@@ -96,7 +99,7 @@ def draw_start() -> None:
     if data is None or chosen.study is None or data.reading is None:
         return
     if problem := used_by(chosen.study, data.reading):
-        st.warning(plain(sentence(problem)), icon=":material/warning:")
+        named("tune_unfit").warning(plain(sentence(problem)), icon=":material/warning:")
         return
     draw_buttons({"study": str(chosen.path), **data.arguments}, int(seed))
     st.caption(HERE)
@@ -132,7 +135,7 @@ def draw_buttons(arguments: dict[str, Any], seed: int) -> None:
                 args=("tune-time", arguments),
             )
     if untimed:
-        st.caption(f":material/timer: {FIRST}")
+        named("tune_untimed").caption(f":material/timer: {FIRST}")
     elif found is not None:
         draw_estimate(found)
 

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from fedprompt.workspace.cases.evaluation_sets import evaluation_sets, keep_file
 from fedprompt.workspace.workspace import Workspace
+from tests.pages.messages import messages
 from tests.scripted_sites import cases
 
 pytestmark = pytest.mark.whole
@@ -21,11 +22,6 @@ def table(count: int = 120, *, header: str = "note,mood") -> bytes:
     return ("\n".join([header, *lines]) + "\n").encode()
 
 
-def texts(at: AppTest) -> str:
-    kinds = (at.markdown, at.caption, at.header, at.error, at.success, at.info, at.warning)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
-
-
 def drop(at: AppTest, name: str, content: bytes) -> AppTest:
     at.file_uploader[0].upload(name, content, "text/csv").run()
     assert not at.exception
@@ -34,9 +30,8 @@ def drop(at: AppTest, name: str, content: bytes) -> AppTest:
 
 def test_an_empty_home_says_what_to_drop_and_where_it_goes(open_page: Open, home: Path) -> None:
     at = open_page("data")
-    assert "No file is kept here yet" in texts(at)
-    assert f"{home.name}/sites/this-site/data" in texts(at).replace("\\", "")
-    assert "Nothing of it is sent anywhere" in texts(at)
+    assert "data_none" in messages(at)
+    assert f"{home.name}/sites/this-site/data" in messages(at)["stays_here"]
 
 
 def test_a_dropped_file_lies_in_the_sites_folder_and_its_columns_are_guessed(open_page: Open, ws: Workspace) -> None:
@@ -47,7 +42,7 @@ def test_a_dropped_file_lies_in_the_sites_folder_and_its_columns_are_guessed(ope
     assert at.selectbox[1].value == "mood"
     assert at.multiselect[1].value == ["negative", "positive"]
     # 120 distinct inputs are cut at 0.4, 0.3, 0.3 into 48, 36 and 36, each above 30.
-    assert "Fit for use: 120 cases" in texts(at)
+    assert " 120 " in messages(at)["data_fit"]
     assert [metric.value for metric in at.metric] == ["120", "120", "0", "0"]
 
 
@@ -57,7 +52,7 @@ def test_confirming_keeps_how_the_file_is_read(open_page: Open, ws: Workspace) -
     reading = evaluation_sets(ws.home)[0].reading
     assert reading is not None
     assert (reading.fields, reading.answer, reading.labels) == ({"note": "note"}, "mood", ("negative", "positive"))
-    assert at.button(key="data_next").label == "Next: prompts"
+    assert at.button(key="data_next") and "data_confirm" not in [one.key for one in at.button]
 
 
 def test_lines_that_would_be_refused_are_named_and_can_be_left_out(open_page: Open, ws: Workspace) -> None:
@@ -67,11 +62,11 @@ def test_lines_that_would_be_refused_are_named_and_can_be_left_out(open_page: Op
     at = drop(open_page("data"), "clinic.csv", "\n".join(lines).encode())
     shown = at.dataframe[0].value
     assert list(shown["line"]) == [4, 7]
-    assert list(shown["why it would be refused"]) == ["no value", "the label is not among those chosen"]
-    assert "2 lines would be refused" in texts(at)
+    assert list(shown["field"]) == ["note", "answer"]
+    assert "2 lines" in messages(at)["data_unfit"]
     assert at.button(key="data_confirm").disabled
     at.button(key="data_clean").click().run()
-    assert "Fit for use: 118 cases" in texts(at)
+    assert " 118 " in messages(at)["data_fit"]
     kept = ws.home.sites / "this-site" / "data" / "clinic.kept.jsonl"
     assert len(kept.read_text().splitlines()) == 118 and set(json.loads(kept.read_text().splitlines()[0])) == {
         "note",
@@ -85,8 +80,10 @@ def test_repeats_contradictions_and_too_few_cases_are_told(open_page: Open) -> N
     lines += [lines[2], lines[1].rpartition(",")[0] + f",{other}"]
     at = drop(open_page("data"), "few.csv", "\n".join(lines).encode())
     assert [metric.value for metric in at.metric] == ["41", "40", "1", "1"]
-    assert "Repeats: line 42" in texts(at) and "Contradictions: line 2 and 43" in texts(at)
-    assert "Enough for a first ranking here" in texts(at)
+    told = messages(at)
+    assert " 42" in told["data_duplicates"]
+    assert {"2", "43"} <= set(told["data_contradictions"].split())
+    assert "data_few" in told
 
 
 def test_what_the_page_was_told_of_a_file_is_not_kept_in_the_bank(open_page: Open, ws: Workspace) -> None:
@@ -115,8 +112,8 @@ def test_a_doubted_header_is_asked_for_in_the_page_s_own_words(open_page: Open, 
     at = drop(open_page("data"), name, content)
     asked = next(one for one in at.get("button_group") if one.key and one.key.endswith("_header"))
     assert asked.value is None
-    (problem,) = (one.value.replace("\\", "") for one in at.error)
-    assert "column 2 is one of its values too" in problem
+    problem = messages(at)["data_unfit"]
+    assert "column 2" in problem
     assert "--" not in problem and "/" not in problem
 
 
@@ -143,4 +140,4 @@ def test_removing_a_file_deletes_it(open_page: Open, ws: Workspace) -> None:
 def test_a_hubs_app_takes_no_evaluation_set(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FEDPROMPT_ROLE", "hub")
     at = open_page("data")
-    assert not at.file_uploader and "A hub holds no" in texts(at)
+    assert not at.file_uploader and "data_of_a_hub" in messages(at)

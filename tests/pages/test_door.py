@@ -207,7 +207,7 @@ def test_a_server_that_was_started_past_the_doorway_shows_no_page(tmp_path: Path
 
     with server(tmp_path, module="streamlit") as found:
         (error,) = asyncio.run(opened(found.port))
-    assert "does not check who asks" in error
+    assert "fedprompt ui" in error
     assert not (tmp_path / "bank.db").exists()
 
 

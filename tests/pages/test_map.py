@@ -10,6 +10,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.search.prompt_map import TEXTS, load_map, make_map
 from fedprompt.workspace.workspace import Workspace, open_workspace
+from tests.pages.messages import messages
 
 Open = Callable[..., AppTest]
 MODEL = "sha256:" + "a" * 64
@@ -47,21 +48,21 @@ def _charts(at: AppTest) -> int:
 
 def test_an_empty_bank_says_what_to_do_and_draws_no_map(open_page: Open) -> None:
     at = open_page("map")
-    assert "Start the demo on the Overview page" in at.info[0].value
+    assert "map_too_few" in messages(at)
     assert not _charts(at)
 
 
 def test_three_prompts_are_too_few(open_page: Open, fresh: Workspace) -> None:
     _fill(fresh, 3)
     at = open_page("map")
-    assert "the bank holds 3" in at.info[0].value
+    assert " 3" in messages(at)["map_too_few"]
     assert not _charts(at)
 
 
 def test_without_the_encoder_the_map_of_templates_names_what_is_missing(open_page: Open, demo_home: Path) -> None:
     at = open_page("map")
-    assert "needs the sentence encoder" in at.error[0].value
-    assert "Fetch the model and the texts" in [button.label for button in at.button]
+    assert "error_asset" in messages(at)
+    assert [str(button.key)[:6] for button in at.button if button.key != "map_meaning"] == ["error_"]
 
 
 def test_the_demos_templates_are_a_map_with_its_share_of_the_differences(
@@ -71,7 +72,7 @@ def test_the_demos_templates_are_a_map_with_its_share_of_the_differences(
     at = open_page("map")
     assert not at.error
     assert _charts(at) == 1
-    assert "The two directions show" in " ".join(one.value for one in at.caption)
+    assert "%" in messages(at)["map_shown"]
     assert at.dataframe[0].value["mean"].is_monotonic_decreasing
 
 
@@ -98,4 +99,4 @@ def test_six_thousand_prompts_are_counted_in_cells_with_the_best_as_points(open_
     at = open_page("map")
     assert not at.error
     assert _charts(at) == 1
-    assert "counted in cells" in " ".join(one.value for one in at.caption)
+    assert "map_in_cells" in messages(at)

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from fedprompt.workspace.search.map_points import MapView, map_view
 from fedprompt.workspace.search.prompt_map import TEXTS, make_map
 from fedprompt.workspace.workspace import Workspace
+from tests.pages.messages import messages
 from tests.pages.test_map import Letters
 
 pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("demo_home")]
@@ -49,20 +50,16 @@ def tick(at: AppTest, rows: list[int]) -> None:
     at.run()
 
 
-def told(at: AppTest) -> str:
-    return " ".join(one.value for one in at.caption)
-
-
 def test_a_box_lists_its_prompts_and_zooming_in_draws_them_alone(soft: Mapped, model: str) -> None:
     at, view = soft
     assert at.button(key="map_in").disabled and at.button(key="map_out").disabled
     inside = choose(at, view, model, 5)
-    assert f"{inside} of {len(view.ids)} prompts chosen" in told(at)
+    assert f"{inside} of {len(view.ids)} " in messages(at)["map_shown"]
     assert len(at.dataframe[0].value) == inside
     at.button(key="map_in").click().run()
-    assert not at.error and f"{inside} prompts; draw a line" in told(at)
+    assert not at.error and messages(at)["map_shown"].startswith(f"{inside} ")
     at.button(key="map_out").click().run()
-    assert f"{len(view.ids)} prompts; draw a line" in told(at)
+    assert messages(at)["map_shown"].startswith(f"{len(view.ids)} ")
 
 
 def test_ticked_prompts_go_to_compare_and_to_the_bank(soft: Mapped) -> None:
@@ -84,7 +81,7 @@ def test_more_like_a_prompt_are_ringed_and_come_first_until_that_is_cleared(soft
     likeness = table["near"].dropna()
     assert likeness.is_monotonic_decreasing and len(likeness) == min(20, len(view.ids) - 1)
     assert first not in set(table["prompt"][: len(likeness)])  # it is not like itself
-    assert any("Ringed: the" in one.value for one in at.markdown)
+    assert str(len(likeness)) in messages(at)["map_ringed"]
     at.button(key="map_clear").click().run()
     assert "near" not in at.dataframe[0].value
 
@@ -97,7 +94,7 @@ def test_the_words_nearest_to_a_soft_prompts_vectors_are_read_on_the_page(soft: 
     words = at.dataframe[1].value
     assert list(words["vector"]) == list(range(1, 9))  # the demo's prompts have eight
     assert words["words"].str.len().min() > 0
-    assert "need not mean what its neighbours mean" in told(at)
+    assert "map_words_meaning" in messages(at)
 
 
 def test_a_template_has_no_nearest_words(open_page: Open, ws: Workspace) -> None:

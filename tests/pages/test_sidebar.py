@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.messages import messages
+
 ELSEWHERE = """
 allow = ["api.example.com"]
 
@@ -24,23 +26,22 @@ def foot(home: str) -> None:
     draw_sidebar(Path(home), "alone", machine_person())
 
 
-def said(home: Path) -> str:
+def said(home: Path) -> dict[str, str]:
     at = AppTest.from_function(foot, args=(str(home),)).run()
     assert not at.exception
-    return " ".join(one.value for one in at.sidebar.caption)
+    return messages(at)
 
 
 def test_without_a_chat_server_elsewhere_it_says_so(tmp_path: Path) -> None:
-    assert "All sites are on this machine. No chat server elsewhere is set up." in said(tmp_path)
+    assert "sidebar_nowhere" in said(tmp_path)
 
 
 def test_where_texts_may_go_is_named(tmp_path: Path) -> None:
     file = tmp_path / "models.toml"
     file.write_text(ELSEWHERE)
     file.chmod(0o600)
-    told = said(tmp_path).replace("\\", "")
-    assert "Texts that are run on its chat models go to api." in told.replace("\N{WORD JOINER}", "")
-    assert "No chat server" not in told
+    told = said(tmp_path)
+    assert "api.example.com" in told["sidebar_elsewhere"] and "sidebar_nowhere" not in told
 
 
 @pytest.mark.parametrize("text", ["chat = 3", "[chat.x"])
@@ -48,4 +49,4 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None:
     file = tmp_path / "models.toml"
     file.write_text(text)
     file.chmod(0o600)
-    assert "cannot be read: see Models" in said(tmp_path)
+    assert "sidebar_unreadable" in said(tmp_path)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from fedprompt.workspace.site.pause import StudyStatus
 
@@ -19,13 +20,13 @@ def draw_accepted(study: StudyStatus) -> None:
     digest = loads.model_digest or "not kept when it was accepted"
     st.caption(plain(f"Model: {loads.model}. Source: {source}. Digest: {digest}."))
     if loads.refused is not None:
-        st.warning(plain(sentence(loads.refused)), icon=":material/block:")
+        named("study_refused").warning(plain(sentence(loads.refused)), icon=":material/block:")
     if cases is None:
         return
     told = plain(sentence(cases.sentence))
     if cases.stopped:
-        st.warning(told, icon=":material/pause_circle:")
+        named("study_stopped").warning(told, icon=":material/pause_circle:")
     elif any(cases.waiting.values()):
-        st.info(told, icon=":material/hourglass_top:")
+        named("study_gathers").info(told, icon=":material/hourglass_top:")
     else:
         st.caption(told)

@@ -3,17 +3,15 @@
 import streamlit as st
 
 from app.display.amounts import volume
+from app.display.named import named
 from app.display.plain import plain, sentence
 from fedprompt.workspace.site.ledgers import LedgerLine, LedgerView
 
 __all__ = ["draw_ledger"]
 
 PAGE = 15
-KINDS = {
-    "What left": ("sent", "resent"),
-    "Refusals": ("refused",),
-    "Calls to other machines": ("call",),
-}
+KINDS = {"left": ("sent", "resent"), "refused": ("refused",), "calls": ("call",)}
+WORDS = {"left": "What left", "refused": "Refusals", "calls": "Calls to other machines"}
 ICONS = {"sent": "north_east", "resent": "replay", "refused": "block", "call": "call_made"}
 TONES = {"sent": "green", "resent": "gray", "refused": "orange", "call": "violet"}
 
@@ -21,14 +19,16 @@ TONES = {"sent": "green", "resent": "gray", "refused": "orange", "call": "violet
 def draw_ledger(view: LedgerView, key: str) -> None:
     """Draw a ledger; ``key`` begins the keys of its widgets."""
     if view.problem is not None:
-        st.error(plain(sentence(view.problem)), title="This ledger is not verified", icon=":material/gpp_bad:")
+        named("ledger_broken").error(
+            plain(sentence(view.problem)), title="This ledger is not verified", icon=":material/gpp_bad:"
+        )
         return
     if not view.lines:
-        st.caption("Nothing has left this site yet.")
+        named("ledger_empty").caption("Nothing has left this site yet.")
         return
     counts = {kind: sum(line.decision in of for line in view.lines) for kind, of in KINDS.items()}
     left = sum(line.size for line in view.lines if line.decision != "call")
-    st.markdown(
+    named("ledger_verified").markdown(
         f":green-badge[:material/verified: verified] {len(view.lines):,} entries, {volume(left)} left. "
         f":small[:gray[Newest hash {view.head[:16]}]]",
         help="Each entry holds the hash of the one before it; all agree, so none was changed, removed or moved. "
@@ -42,7 +42,7 @@ def draw_ledger(view: LedgerView, key: str) -> None:
         list(KINDS),
         selection_mode="multi",
         default=list(KINDS),
-        format_func=lambda kind: f"{kind} ({counts[kind]:,})",
+        format_func=lambda kind: f"{WORDS[kind]} ({counts[kind]:,})",
         key=f"{key}_kinds",
         label_visibility="collapsed",
     )
@@ -56,7 +56,7 @@ def draw_ledger(view: LedgerView, key: str) -> None:
     page = min(st.pagination(pages, key=f"{key}_page_{pages}"), pages) if pages > 1 else 1
     with place.container(gap="xsmall"):
         for line in lines[(page - 1) * PAGE : page * PAGE]:
-            st.markdown(_shown(line))
+            named(f"ledger_{line.decision}_{line.number}").markdown(_shown(line))
 
 
 def _shown(line: LedgerLine) -> str:

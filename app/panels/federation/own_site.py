@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.display.address import go
 from app.display.amounts import volume
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.federation.accepted_study import draw_accepted
 from app.panels.runs.work import active, draw_work, follow, newest_of
@@ -68,9 +69,13 @@ def _draw_rehearsal(site: EnrolledSite) -> None:
     accepted = {f"{one.study.study} ({one.digest[3:11]})": one.digest for one in site.accepted()}
     sets = [one for one in evaluation_sets(workspace().home) if one.site == site.name and one.reading is not None]
     if not accepted:
-        st.info("No study is accepted yet: fedprompt site study show FILE shows one first.", icon=":material/contract:")
+        named("trust_no_study").info(
+            "No study is accepted yet: fedprompt site study show FILE shows one first.", icon=":material/contract:"
+        )
     elif not sets:
-        st.info("No file of labelled cases is kept for this site yet.", icon=":material/table_view:")
+        named("trust_no_file").info(
+            "No file of labelled cases is kept for this site yet.", icon=":material/table_view:"
+        )
         if st.button("Open Data", key="trust_data_first"):
             go("data", [])
     else:
@@ -114,7 +119,7 @@ def _live() -> None:
 
 def _draw_result(job: JobRow, found: Mapping[str, Any]) -> None:
     at = f"{job.updated:%d %b %Y %H:%M} UTC"
-    st.success(
+    named("trust_rehearsed").success(
         plain(
             f"{found['site']}, study {found['study']}: {volume(found['bytes'])} would have left; nothing did ({at})."
         ),

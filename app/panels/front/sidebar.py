@@ -5,6 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.panels.front.sign_in import draw_person
 from app.panels.models.session_models import added_servers
@@ -30,21 +31,22 @@ def draw_sidebar(home: Path, role: str, person: Person) -> None:
     with st.sidebar.container(key="sidebar_machine", gap="xsmall"):
         st.markdown(f":material/computer: **{plain(socket.gethostname())}**")
         st.markdown(f":green-badge[{title}]")
-        st.caption(f"{meaning} {_travels(home)}")
+        state, words = _travels(home)
+        named(f"sidebar_{state}").caption(f"{meaning} {words}")
         st.caption(f":material/folder: {plain(_short(home))}")
 
 
-def _travels(home: Path) -> str:
-    """Return which other machines texts may go to, going by the chat servers that are set up here."""
+def _travels(home: Path) -> tuple[str, str]:
+    """Return which other machines texts may go to, by the chat servers set up here: a name, and words."""
     try:
         hosts = {one.host for one in configured_servers(home) if one.remote and one.host}
     except FedPromptError:
-        return "Which chat servers it may ask cannot be read: see Models."
+        return "unreadable", "Which chat servers it may ask cannot be read: see Models."
     hosts |= {one.host for one in added_servers().values() if one.remote}
     if not hosts:
-        return "No chat server elsewhere is set up."
-    named = ", ".join(sorted(hosts)[:MOST_HOSTS]) + (" and others" if len(hosts) > MOST_HOSTS else "")
-    return f"Texts that are run on its chat models go to {plain(named)}."
+        return "nowhere", "No chat server elsewhere is set up."
+    some = ", ".join(sorted(hosts)[:MOST_HOSTS]) + (" and others" if len(hosts) > MOST_HOSTS else "")
+    return "elsewhere", f"Texts that are run on its chat models go to {plain(some)}."
 
 
 def _short(home: Path) -> str:

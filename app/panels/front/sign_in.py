@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.session import explain
 from app.visitor import check_server, sign_in, visitor
@@ -37,9 +38,9 @@ def draw_person(person: Person) -> None:
     if person.email and person.email != person.name:
         st.caption(plain(person.email))
     if not person.subject:
-        st.caption("Nobody signs in here: whoever uses this machine may do everything.")
+        named("sidebar_nobody_signs_in").caption("Nobody signs in here: whoever uses this machine may do everything.")
         return
-    st.markdown(f":{TONES[person.role]}-badge[{person.role}]", help=MEANS[person.role])
+    named(f"sidebar_{person.role}").markdown(f":{TONES[person.role]}-badge[{person.role}]", help=MEANS[person.role])
     st.button("Sign out", key="sidebar_sign_out", icon=":material/logout:", on_click=st.logout)
 
 
@@ -48,7 +49,7 @@ def _draw_out(person: Person | None) -> None:
     with st.container(key="sign_in", width=520, border=True, gap="medium"):
         st.title("Prompts found together")
         if person is not None:
-            st.markdown(
+            named("sign_in_shut_out").markdown(
                 f"You are signed in as **{plain(person.label)}**, and this machine lets in only people whom its "
                 "operator has named. Ask whoever runs it.",
             )
@@ -56,7 +57,8 @@ def _draw_out(person: Person | None) -> None:
             return
         settings = sign_in()
         again = st.user.get("is_logged_in") is True
-        st.markdown("Your sign-in has run out; sign in again." if again else "Sign in to see this machine's prompts.")
+        words = "Your sign-in has run out; sign in again." if again else "Sign in to see this machine's prompts."
+        named("sign_in_again" if again else "sign_in_first").markdown(words)
         for provider in settings.providers if settings is not None else ():
             name = "Sign in" if provider == "default" else f"Sign in with {provider}"
             st.button(

@@ -8,6 +8,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.display.address import go
+from app.display.named import named
 from app.display.plain import plain
 from app.display.titles import title
 from app.panels.ranking.ranking import table_key
@@ -116,4 +117,6 @@ def _draw_words(tokens: Sequence[Sequence[Mapping[str, object]]]) -> None:
         for place, near in enumerate(tokens, 1)
     ]
     st.dataframe(pd.DataFrame(lines), hide_index=True, alt="The nearest words of each vector with their cosines")
-    st.caption(plain("By cosine, among the model's own words. A tuned vector need not mean what its neighbours mean."))
+    named("map_words_meaning").caption(
+        plain("By cosine, among the model's own words. A tuned vector need not mean what its neighbours mean.")
+    )

@@ -6,6 +6,7 @@ from zlib import crc32
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import capital, plain, sentence
 from app.panels.models.session_models import add_folder, add_server, added_servers, drop_server
 from app.panels.runs.running import run_quick
@@ -36,7 +37,9 @@ def ask_try(name: str, arguments: Mapping[str, Any], *, disabled: bool = False) 
         tokens = f", {told['tokens']} tokens" if told["tokens"] is not None else ""
         loaded = f"; loading took {told['load']:.1f} s" if told["load"] > 0.5 else ""
         text = plain(" ".join(str(told["text"]).split())[:80]) or "nothing"
-        st.markdown(f":green-badge[:material/check: answers] {told['seconds']:.2f} s{tokens}{loaded}. It said: {text}")
+        named(f"{key}_answers").markdown(
+            f":green-badge[:material/check: answers] {told['seconds']:.2f} s{tokens}{loaded}. It said: {text}"
+        )
 
 
 def draw_local() -> None:
@@ -103,7 +106,7 @@ def draw_configured() -> None:
             if one.problem is None:
                 ask_try(one.name, {"model": one.name})
             else:
-                st.warning(plain(sentence(one.problem)), icon=":material/key:")
+                named(f"models_kept_from_{one.name}").warning(plain(sentence(one.problem)), icon=":material/key:")
 
 
 def draw_found() -> None:
@@ -116,7 +119,7 @@ def draw_found() -> None:
     if found is None:
         return
     if not found:
-        st.info(
+        named("models_none_found").info(
             "Start one, for example with 'ollama serve', and look again; one on another port can be given below.",
             title="No server answers on the usual ports",
             icon=":material/dns:",
@@ -125,10 +128,10 @@ def draw_found() -> None:
         with st.container(border=True, gap="small"):
             st.markdown(f"**{plain(one.title)}** :gray-badge[{plain(one.base_url)}]")
             if one.wants_key:
-                st.caption("It wants a key: give its address and its key below.")
+                named("models_wants_key").caption("It wants a key: give its address and its key below.")
                 continue
             if not one.models:
-                st.caption("It has no model yet.")
+                named("models_no_model").caption("It has no model yet.")
                 continue
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 model = st.selectbox("Model", one.models, key=f"models_found_{one.base_url}")

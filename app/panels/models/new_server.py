@@ -5,6 +5,7 @@ import os
 import streamlit as st
 from pydantic import SecretStr
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.models.session_models import add_server
 from app.session import explain, workspace
@@ -86,7 +87,7 @@ def draw_new() -> None:
     if problem is not None:
         _draw_problem(problem, base_url)
     if _own(base_url) and key is None:
-        st.info(
+        named("models_key_missing").info(
             f"Set {KEYS} in the environment before you start the app, or type a key above.",
             title="There is no key for OpenAI yet",
             icon=":material/key:",
@@ -96,10 +97,10 @@ def draw_new() -> None:
 def _draw_problem(problem: FedPromptError, base_url: str) -> None:
     """Say what keeps an address from being asked, and the line that allows it."""
     if "allow" not in str(problem):
-        st.warning(plain(sentence(str(problem))), icon=":material/shield:")
+        named(f"models_{problem.code}").warning(plain(sentence(str(problem))), icon=":material/shield:")
         return
     host = base_url.split("/")[2] if base_url.count("/") >= 2 else base_url
-    st.warning(
+    named("models_not_allowed").warning(
         f"{plain(host)} is another machine, and cases may not be sent there. If they may, add this line to "
         f"{plain(str(workspace().home.path / FILE))}; plain http needs http:// before the host.",
         title="This host is not allowed yet",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import capital, plain, seconds, sentence
 from app.session import guarded, role, workspace
 from app.visitor import cancel, why_not_job
@@ -76,10 +77,12 @@ def draw_jobs(jobs: Sequence[JobRow], again: Callable[[], None]) -> None:
     what, why = LONG[last.kind], why_not_job(last.kind)
     if last.state == "failed":
         reason = sentence(last.error or "the logs folder under the home says why")
-        st.error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
+        named("overview_failed").error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
         icon, label = "refresh", "Try again"
     else:
-        st.info("What was done so far is kept.", title=f"{what} was stopped", icon=":material/pause_circle:")
+        named("overview_stopped").info(
+            "What was done so far is kept.", title=f"{what} was stopped", icon=":material/pause_circle:"
+        )
         icon, label = "play_arrow", "Go on"
     if not controlled(last.kind):
         return
@@ -142,7 +145,7 @@ def draw_running(
         left = told.get("seconds_left")
         first = "it begins" if job.state == "running" else "it begins as soon as the job process is free"
         message = plain(str(told.get("message") or first))
-        st.progress(share, text=capital(message))
+        named(f"{page}_progress_{job.id}").progress(share, text=capital(message))
         stages = STAGES if job.arguments.get("task") == "sentiment" else WITH_NEWCOMER
         stage = stages.get(str(told.get("stage"))) if job.kind == "demo" else None
         parts = [f"Step {stage}" if stage[0].isdigit() else stage.capitalize()] if stage else []

@@ -8,6 +8,7 @@ from functools import partial
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.runs.job import LONG, draw_running
 from app.session import guarded, offer_assets, workspace
@@ -80,12 +81,12 @@ def draw_work(
     what = LONG.get(job.kind, job.kind)
     if job.state == "failed":
         reason = sentence(job.error or "the logs folder under the home says why")
-        st.error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
+        named(f"{page}_failed").error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
         if (job.code or "").startswith("asset"):
             offer_assets(f"{page}_assets")
     else:
         message = plain(str((job.progress or {}).get("message") or "it had not begun"))
-        st.info(
+        named(f"{page}_stopped").info(
             f"It had come to: {message}. What was done so far is kept.",
             title=f"{what} was {'paused' if word == 'Pause' else 'stopped'}",
             icon=":material/pause_circle:",

@@ -7,6 +7,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.palette import finished, palette
 from app.display.plain import plain, sentence
 
@@ -20,16 +21,16 @@ MOST_LABELS = 12
 def draw_verdict(view: Mapping[str, Any]) -> None:
     """Say in one sentence whether the file can be used."""
     if view["problem"]:
-        st.error(plain(sentence(str(view["problem"]))), icon=":material/block:")
+        named("data_unfit").error(plain(sentence(str(view["problem"]))), icon=":material/block:")
     elif view["missing"]:
         split, missing = next(iter(view["missing"].items()))
-        st.warning(
+        named("data_few").warning(
             f"Enough for a first ranking here. For a federation each part needs {view['min_cases']} independent cases, "
             f"and the part {SPLITS[split]} lacks {missing}: about {view['more']:,} more cases are needed.",
             icon=":material/warning:",
         )
     else:
-        st.success(
+        named("data_fit").success(
             f"Fit for use: {view['cases']:,} cases, enough in every part (at least {view['min_cases']}).",
             icon=":material/check_circle:",
         )
@@ -91,7 +92,9 @@ def draw_counts(view: Mapping[str, Any]) -> None:
     for key, what in (("duplicates", "Repeats"), ("contradictions", "Contradictions")):
         found = view[key]
         if found["count"]:
-            st.caption(f"{what}: {_lines(found['lines'], unit)}{' …' if found['count'] > SHOWN_LINES else ''}")
+            named(f"data_{key}").caption(
+                f"{what}: {_lines(found['lines'], unit)}{' …' if found['count'] > SHOWN_LINES else ''}"
+            )
 
 
 def _lines(lines: Sequence[int | Sequence[int]], unit: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.session import explain, guarded, workspace
 from app.visitor import require, why_not
@@ -25,7 +26,7 @@ KINDS = ["csv", "tsv", "jsonl", "ndjson", "parquet", "pq"]
 def stays_here(site: str) -> None:
     """Say where a dropped file goes and how long it is kept."""
     folder = plain(str(workspace().home.sites / site / "data"))
-    st.caption(
+    named("stays_here").caption(
         f":material/lock: The file stays on this machine: it is written to {folder}, "
         "readable by you alone, until you remove it here. Nothing of it is sent anywhere, and none of its text is "
         "written to the bank. What leaves a site is numbers, through its gate: counts, scores, changes of prompts."

@@ -7,6 +7,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.palette import PER_CENT, finished, palette
 from app.display.plain import between, percent
 from app.panels.runs.work import duration
@@ -86,7 +87,7 @@ SMALL, NEAR = 3.0, 5.0  # seconds, and per cent, that nobody need be told of
 
 def draw_estimate(found: Mapping[str, Any]) -> None:
     """Say how long the tuning will take, and what that is made of."""
-    st.info(
+    named("tune_estimate").info(
         f"Tuning will take about **{duration(found['seconds'])}** here: {found['steps']} steps of "
         f"{duration(found['step'])}, {found['parts']} looks at validation cases of {duration(found['look'])}, and "
         f"{duration(found['load'] + found['prepare'])} to get ready. Measured over {found['timed']} steps on this "
@@ -113,7 +114,7 @@ def draw_end(view: TuningView) -> None:
                     st.caption(f"{between(entry['low'], entry['high'])} · {entry['n']} cases")
         with grid.container(gap="xsmall"):
             st.metric("Time it took", duration(result["seconds"]), help="Of the last go, where it was paused between.")
-            st.caption(_against(view, float(result["seconds"])))
+            named("tune_against").caption(_against(view, float(result["seconds"])))
         with grid.container(gap="xsmall"):
             st.metric("Kept", f"step {result['kept_after']}", help="The step that did best on validation cases.")
             st.caption(f"of {result['steps']} steps")
