@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.display.address import go
+from app.display.named import named
 from app.display.titles import title
 from app.panels.exchange.bringing import draw_bring
 from app.panels.exchange.exporting import draw_export
@@ -28,7 +29,7 @@ def draw() -> None:
     draw_waiting()
     chosen = choose() if workspace().bank.count_prompts() else None
     if chosen is None:
-        st.info(
+        named("bank_empty").info(
             "Start the demo on the Overview page, or import a bundle below.",
             title="The bank is empty",
             icon=":material/inventory_2:",

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.display.titles import titles
 from app.panels.prompts.answers import said
@@ -31,7 +32,7 @@ def draw() -> None:
     st.caption(ABOUT)
     chosen = ask_chosen()
     if len(chosen) < LEAST:
-        st.info(
+        named("compare_too_few").info(
             "Choose two to six prompts above. The Leaderboard can also send you here: tick some rows there.",
             title="Nothing to compare yet",
             icon=":material/compare_arrows:",
@@ -41,7 +42,9 @@ def draw() -> None:
     found = titles(workspace().bank.rows_of(chosen))
     names = {prompt.id: found.get(prompt.id, prompt.name) for prompt in view.prompts}
     for pair in view.pairs:
-        st.markdown(f":green[:material/balance:] {plain(sentence(retold(pair, view, names)))}")
+        named(f"compare_pair_{pair.second}").markdown(
+            f":green[:material/balance:] {plain(sentence(retold(pair, view, names)))}"
+        )
     with st.expander("Details: the numbers behind these sentences"):
         draw_pairs(view, names)
     st.header("Texts")

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.panels.ranking.ranking import MORE, column_settings, heated, ranking_frame
 from app.panels.ranking.ranking_filters import ask_columns, ask_filters, ask_page, ask_test
@@ -22,7 +23,7 @@ def draw() -> None:
         study = ask_study("leaderboard")
     first = None if study is None else ranking_view(study.digest, RankingFilters(), 0, PAGE, "any", False)
     if study is None or first is None or not first.total:
-        st.info(
+        named("leaderboard_no_scores").info(
             "Prompts appear here as soon as sites have scored them. Start the demo on the Overview page, or "
             "score your own with fedprompt score on the command line.",
             title="No prompt has been scored yet",
@@ -45,9 +46,13 @@ def draw() -> None:
     view = ranking_view(study.digest, asked, place, PAGE, "full", test)
     rest = ranking_view(study.digest, asked, 0, PAGE, "partial", False)
     if not everything.total:
-        st.info("No prompt has been scored at every site yet.", icon=":material/hourglass_empty:")
+        named("leaderboard_none_everywhere").info(
+            "No prompt has been scored at every site yet.", icon=":material/hourglass_empty:"
+        )
     elif not view.total:
-        st.info("No prompt passes these filters; loosen one of them.", icon=":material/filter_alt_off:")
+        named("leaderboard_none_passes").info(
+            "No prompt passes these filters; loosen one of them.", icon=":material/filter_alt_off:"
+        )
     else:
         draw_table(study.digest, asked, view, place * PAGE, test=test, more=more, total=view.total + rest.total)
     if rest.total:

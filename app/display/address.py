@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
+from app.display.named import named
+
 __all__ = ["follow_address", "go", "keep_address"]
 
 
@@ -34,4 +36,4 @@ def go(page: str, prompts: Sequence[str] = (), study: str | None = None) -> None
     try:
         st.switch_page(f"../pages/{page}.py", query_params={"p": list(prompts)} | ({"study": study} if study else {}))
     except StreamlitAPIException:
-        st.caption(f"Open the page '{page}' for that.")
+        named(f"open_{page}").caption(f"Open the page '{page}' for that.")

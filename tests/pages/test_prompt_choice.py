@@ -12,6 +12,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.many import MODEL, add_many
+from tests.pages.messages import messages
 
 pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("demo_home")]
 
@@ -57,7 +58,7 @@ def test_a_soft_prompt_of_another_model_stays_chosen_and_is_told(open_page: Open
     at = open_page("playground", other)
     at.selectbox(key="playground_model").set_value("scripted").run()
     assert at.selectbox(key="playground_soft").value == other
-    assert any("tuned for another model" in one.value for one in at.caption)
+    assert "playground_soft_of_another" in messages(at)
 
 
 def test_a_variant_starts_from_any_prompt_and_the_page_holds_a_few(open_page: Open, ws: Workspace) -> None:
@@ -83,7 +84,7 @@ def test_compare_finds_old_prompts_too_and_keeps_what_is_chosen(open_page: Open,
     assert at.query_params == {"p": [ids[-1], old]}
     at.text_input(key="compare_prompts_find").set_value("nobody says this").run()
     assert at.multiselect(key="compare_prompts").value == [ids[-1], old]
-    assert any("No prompt is found by that" in one.value for one in at.caption)
+    assert "compare_prompts_none_found" in messages(at)
 
 
 def test_with_a_few_prompts_there_is_nothing_to_type_in(open_page: Open) -> None:

@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.session import explain, workspace
 from app.visitor import barred, require
@@ -57,24 +58,28 @@ def _bring(name: str, content: bytes) -> None:
             return
     names = [ws.bank.prompt_row(one).name for one in found.prompts]
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    st.success(
+    named("bank_came_in").success(
         plain(f"{len(names)} prompt{'' if len(names) == 1 else 's'} came in: {', '.join(names[:8])}{more}."),
         icon=":material/check_circle:",
     )
     if found.signer is None:
-        st.caption(":material/key_off: Nobody signed it: nothing says who wrote it.")
+        named("bank_unsigned").caption(":material/key_off: Nobody signed it: nothing says who wrote it.")
     else:
-        st.caption(f":material/key: Signed by `{found.signer}`. Ask its sender whether that is their key.")
+        named("bank_signed").caption(
+            f":material/key: Signed by `{found.signer}`. Ask its sender whether that is their key."
+        )
     for id, others in list(found.alike.items())[:MOST_ALIKE]:
         told = ", ".join(ws.bank.prompt_row(one).name for one in others[:3])
-        st.caption(
+        named(f"bank_came_alike_{id}").caption(
             f":material/content_copy: {plain(ws.bank.prompt_row(id).name)} has the same words or vectors, in another "
             f"order, as {plain(told)}. Both stay."
         )
-    for dropped in found.dropped[:MOST_TOLD]:
-        st.warning(plain(sentence(dropped.replace(str(path), name))), icon=":material/content_cut:")
+    for place, dropped in enumerate(found.dropped[:MOST_TOLD]):
+        named(f"bank_left_out_{place}").warning(
+            plain(sentence(dropped.replace(str(path), name))), icon=":material/content_cut:"
+        )
     if len(found.dropped) > MOST_TOLD:
-        st.warning(
+        named("bank_left_out_more").warning(
             f"{len(found.dropped) - MOST_TOLD} more things were left out; `fedprompt import` in a terminal tells each.",
             icon=":material/content_cut:",
         )

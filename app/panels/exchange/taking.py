@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app.display.amounts import volume
+from app.display.named import named
 from app.display.plain import plain, seconds, sentence
 from fedprompt.bank.rows import JobRow
 from fedprompt.workspace.exchange.exporting import FormatView
@@ -46,13 +47,13 @@ def draw_formats(
     """Draw one card a format, in groups; ``names`` are prompts' titles, ``choose`` is called with a format's name."""
     titles = {view.name: view.title for view in formats}
     grouped = {name for _, _, members in GROUPS for name in members}
-    for group, about, members in GROUPS:
+    for place, (group, about, members) in enumerate(GROUPS):
         shown = [
             view for view in formats if view.name in members or (group == IN_NO_OTHER and view.name not in grouped)
         ]
         if not shown:
             continue
-        st.markdown(f"**{group}** :small[:gray[{about}]]")
+        named(f"bank_group_{place}").markdown(f"**{group}** :small[:gray[{about}]]")
         with st.grid(5, min_column_width=175) as grid:
             for view in sorted(shown, key=lambda view: not view.allowed):
                 with grid.container(border=True, height="stretch", gap="xsmall"):
@@ -73,7 +74,9 @@ def _draw_format(
         instead = titles.get(view.instead or "", view.instead or "")
         of = "" if view.prompt is None else f"“{names.get(view.prompt, view.prompt[:11])}”: "
         reason = plain(sentence(of + (view.reason or "it cannot hold this choice")))
-        st.caption(f":orange[:material/block:] {reason}" + (f" Take **{plain(instead)}** instead." if instead else ""))
+        named(f"bank_cannot_{view.name}").caption(
+            f":orange[:material/block:] {reason}" + (f" Take **{plain(instead)}** instead." if instead else "")
+        )
     st.space("stretch")
     here = view.name == chosen
     st.button(
@@ -140,11 +143,11 @@ def _draw_snippet(snippet: Mapping[str, Any], name: str) -> None:
 def _draw_dropped(dropped: Sequence[str]) -> None:
     """Say what a format cannot hold of these prompts."""
     if not dropped:
-        st.caption("Nothing is left out that the prompt needs to answer the same.")
+        named("bank_all_kept").caption("Nothing is left out that the prompt needs to answer the same.")
         return
     lines = "\n".join(f"- {plain(sentence(str(one)))}" for one in dropped[:MOST_DROPPED])
     more = f"\n- and {len(dropped) - MOST_DROPPED} more" if len(dropped) > MOST_DROPPED else ""
-    st.info(f"{lines}{more}", title="What this format cannot hold", icon=":material/content_cut:")
+    named("bank_dropped").info(f"{lines}{more}", title="What this format cannot hold", icon=":material/content_cut:")
 
 
 def draw_download(job: JobRow) -> None:
@@ -159,11 +162,15 @@ def draw_download(job: JobRow) -> None:
         st.progress(share, text=f"Writing the export: {text}" + (f" · {seconds(left)}" if left else ""))
         return
     if job.state != "done" or job.result is None:
-        st.error(plain(sentence(job.error or "the export was stopped; write it again")), icon=":material/error:")
+        named("bank_export_failed").error(
+            plain(sentence(job.error or "the export was stopped; write it again")), icon=":material/error:"
+        )
         return
     path = Path(str(job.result["path"]))
     if not path.is_file():
-        st.info("This export was taken away from the exports folder; write it again.", icon=":material/info:")
+        named("bank_export_gone").info(
+            "This export was taken away from the exports folder; write it again.", icon=":material/info:"
+        )
         return
     size = path.stat().st_size
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -179,4 +186,6 @@ def draw_download(job: JobRow) -> None:
         )
         signer = signed_by(path)
         signed = "Not signed" if signer is None else f"Signed by this home's key `{signer}`"
-        st.caption(f":material/check_circle: Written. {signed}.")
+        named("bank_written_unsigned" if signer is None else "bank_written_signed", narrow=True).caption(
+            f":material/check_circle: Written. {signed}."
+        )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import percent, plain
 from app.panels.prompts.answers import said
 from app.panels.prompts.difference import marked_html, word_differences
@@ -27,9 +28,9 @@ def draw_beside(prompts: Sequence[Prompt], titles: Sequence[str]) -> None:
             if prompt.template.words != first.template.words:
                 st.caption(f"Answers: {plain(said(prompt.template.words or {}))}")
             if place and (told := change_of_vectors(first, prompt)):
-                st.caption(told)
+                named(f"beside_vectors_{prompt.id}").caption(told)
     if all(text_of(prompt) == text_of(first) for prompt in prompts):
-        st.caption("The words are the same.")
+        named("beside_same_words").caption("The words are the same.")
     else:
         st.caption("Marked: words of the first that another lacks, and words of the others that the first lacks.")
 

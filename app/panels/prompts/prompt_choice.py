@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.titles import titles
 from app.session import prompts_passing, workspace
 from fedprompt.workspace.search.looking_up import HOW, LONGEST, Filter, typed_filter
@@ -96,7 +97,7 @@ def _offered(key: str, wanted: Filter, chosen: Sequence[str], *, adapted: bool) 
         )
         found = prompts_passing(typed_filter(text or "", wanted), SHOWN)
         if not found.total:
-            st.caption("No prompt is found by that; type less.")
+            named(f"{key}_none_found").caption("No prompt is found by that; type less.")
         elif text and found.total > SHOWN:
             st.caption(f"Below are the {SHOWN} newest of {found.total:,} found; type more to find others.")
     rows = {row.id: row for row in (*workspace().bank.rows_of(chosen), *found.rows)}

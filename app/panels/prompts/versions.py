@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.display.titles import title
 from app.panels.prompts.beside import draw_beside
@@ -42,7 +43,8 @@ def _draw(history: History, row: PromptRow) -> None:
     prompts = bank.prompts_of([one.prompt.id for one in history.versions])
     for version, before in zip(history.versions, older, strict=True):
         here = " :green-badge[this one]" if version.prompt.id == row.id else ""
-        st.markdown(f"**{_when(version)}** {plain(title(version.prompt))} `{version.prompt.id[:11]}`{here}")
+        place = named(f"bank_version_{row.id}") if here else st.container()
+        place.markdown(f"**{_when(version)}** {plain(title(version.prompt))} `{version.prompt.id[:11]}`{here}")
         if before is not None:
             draw_beside(
                 [prompts[before.prompt.id], prompts[version.prompt.id]],

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.panels.runs.running import run_quick
 from app.session import explain, workspace
@@ -17,7 +18,7 @@ def ask_meaning(page: str = "bank") -> dict[str, float] | None:
     """Draw a page's box; return id -> likeness of what was found, nearest first, or None where nothing is searched."""
     ws = workspace()
     if not can_search(ws.home):
-        st.caption(
+        named(f"{page}_no_encoder").caption(
             "Search by meaning needs the sentence encoder, which is not on this machine yet; the demo on the Overview "
             "page fetches it, and so does: fedprompt assets pull"
         )

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import streamlit as st
 
+from app.display.named import named
 from fedprompt.prompts.origins import origin_choices
 from fedprompt.workspace.ranking.ranking_page import Order, RankingFilters
 
@@ -32,7 +33,9 @@ def ask_page(page: str, asked: Hashable, total: int, size: int) -> int:
         st.session_state[key] = pages
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.number_input("Page", 1, pages, key=key, width=150, bind="query-params", persist_state="session")
-        st.caption(f"of {pages:,} \N{MIDDLE DOT} {total:,} prompts pass, {size} on a page")
+        named(f"{page}_pages", narrow=True).caption(
+            f"of {pages:,} \N{MIDDLE DOT} {total:,} prompts pass, {size} on a page"
+        )
     return int(chosen) - 1
 
 

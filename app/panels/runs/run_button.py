@@ -5,6 +5,7 @@ Where it is disabled it says why.
 
 import streamlit as st
 
+from app.display.named import named
 from app.visitor import barred
 
 __all__ = ["ask_run", "run_at_ctrl_enter", "send_while_typing"]
@@ -77,6 +78,6 @@ def ask_run(page: str, label: str, lacking: str | None) -> bool:
     if lacking is None:
         st.caption(":material/keyboard: Ctrl+Enter runs it too.", text_alignment="center")
     elif not closed:
-        st.caption(f":material/info: {lacking}", text_alignment="center")
+        named(f"{page}_lacking").caption(f":material/info: {lacking}", text_alignment="center")
     run_at_ctrl_enter(f"{page}_run")
     return pressed

@@ -7,6 +7,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.palette import PER_CENT, finished, palette, shapes
 from fedprompt.workspace.playground.trials import Trial, TrialCell
 from fedprompt.workspace.results.views import CompareView
@@ -53,7 +54,7 @@ def draw_own_duel(trial: Trial, names: Sequence[str]) -> None:
     _draw(rows, names, "case", (0.0, 1.0), 70, alt.Shape("prompt:N", title=None, scale=shapes(names[1:])))
     known = any(trial.request.expected)
     what = "the probability of the right answer" if known else "the probability of what the first prompt answers"
-    st.caption(
+    named("duel_by_right_answer" if known else "duel_by_first_answer").caption(
         f"Each point is a case: {what}, or the first scorer's value where there are no probabilities. Above the dashed "
         "line the other prompt does better than the first, below it worse. Points on one another are darker."
     )

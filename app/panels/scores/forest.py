@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.palette import finished, palette
 from app.display.plain import plain, points
 from fedprompt.workspace.results.views import PairView
@@ -67,4 +68,4 @@ def draw_forest(pair: PairView, first: str, second: str) -> None:
             f" I squared is {100 * pair.found.i2:.0f} %: that share of the sites' spread is more than chance. A "
             f"further site like these may expect {points(100 * effects.value)} points."
         )
-    st.caption(said)
+    named("forest_said").caption(said)

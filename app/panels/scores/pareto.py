@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.palette import PER_CENT, finished, palette
 from app.session import workspace
 from fedprompt.workspace.answers.nearest_words import prompt_tokens
@@ -53,10 +54,12 @@ def draw_pareto(view: CompareView, names: Mapping[str, str], measured: Mapping[s
             if id in measured and (seconds := measured[id].seconds) is not None
         }
         if not places:
-            st.caption("Run the prompts on your own cases below: how long each takes on them then stands here.")
+            named("pareto_not_run").caption(
+                "Run the prompts on your own cases below: how long each takes on them then stands here."
+            )
             return
         _draw(places, "seconds", "seconds an answer on your own cases", gain)
-        st.caption(
+        named("pareto_seconds").caption(
             f"{_front('faster')} Seconds are the mean of your own cases on this machine, without loading the model."
         )
         return
@@ -65,7 +68,9 @@ def draw_pareto(view: CompareView, names: Mapping[str, str], measured: Mapping[s
         if (tokens := prompt_tokens(ws, ws.bank.prompt(id))) is not None:
             places[names[id]] = (float(tokens), mean)
     if not places:
-        st.caption("No chosen prompt was scored at every site with a model whose tokenizer is on this machine.")
+        named("pareto_no_tokens").caption(
+            "No chosen prompt was scored at every site with a model whose tokenizer is on this machine."
+        )
         return
     _draw(places, "tokens", "tokens of the prompt, beside the case", gain)
     st.caption(

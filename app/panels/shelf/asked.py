@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.display.titles import title
 from app.session import guarded, set_query_ids, workspace
@@ -23,7 +24,7 @@ def draw_waiting() -> None:
         return
     with st.container(border=True, gap="xsmall", key="bank_waiting"):
         many = "1 tag waits" if len(found) == 1 else f"{len(found)} tags wait"
-        st.markdown(f":material/hourglass_top: **{many} for an operator**")
+        named("bank_waiting").markdown(f":material/hourglass_top: **{many} for an operator**")
         for one in found[:MOST]:
             with st.container(horizontal=True, vertical_alignment="center"):
                 name = title(workspace().bank.prompt_row(one.prompt))
@@ -46,10 +47,12 @@ def _draw(asked: EventRow) -> None:
     mine = bool(who.mark) and who.mark == asked.body.get("asked_as")
     why = why_not_approve(asked, who)
     with st.container(border=True, gap="xsmall"):
-        st.markdown(f":material/hourglass_top: **{plain(_tag(asked))}** is asked for by {plain(asked.by)}.")
+        named(f"{key}").markdown(
+            f":material/hourglass_top: **{plain(_tag(asked))}** is asked for by {plain(asked.by)}."
+        )
         st.caption(f"On {asked.at:%d %b %Y %H:%M} UTC. An operator other than whoever asked has to approve it.")
         if why is not None:
-            st.caption(f":material/lock: {plain(why)}")
+            named(f"{key}_why_not").caption(f":material/lock: {plain(why)}")
         with st.container(horizontal=True):
             st.button(
                 "Approve",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.titles import title
 from app.panels.ranking.meaning import ask_meaning
 from app.panels.ranking.ranking import KINDS as TITLES
@@ -33,7 +34,9 @@ def choose() -> tuple[str, ...]:
         found = prompts_passing(wanted, PAGE, place * PAGE).rows
         shown = [*workspace().bank.rows_of(linked), *(row for row in found if row.id not in linked)]
         if not found:
-            st.info("No prompt passes; type less, or choose any kind from anywhere.", icon=":material/filter_alt_off:")
+            named("bank_none_passes").info(
+                "No prompt passes; type less, or choose any kind from anywhere.", icon=":material/filter_alt_off:"
+            )
     else:
         shown = sorted(workspace().bank.rows_of(list(near)), key=lambda row: -near[row.id])
     return _draw(shown, near) if shown else ()

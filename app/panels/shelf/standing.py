@@ -8,6 +8,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from app.display.address import go
+from app.display.named import named
 from app.display.plain import plain
 from app.display.titles import title
 from app.panels.shelf.asked import draw_asked
@@ -55,7 +56,7 @@ def draw_standing(row: PromptRow) -> None:
         names = ", ".join(title(ws.bank.prompt_row(one)) for one, _ in alike[:3])
         more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
         what = " and ".join(sorted({kind for _, kind in alike}))
-        st.caption(
+        named(f"bank_alike_{row.id}").caption(
             f":material/content_copy: The same {what} in another order: {plain(names)}{more}. They are kept apart."
         )
     draw_asked(row.id)
@@ -145,11 +146,13 @@ def _draw_lineage(row: PromptRow) -> None:
         lines.append(f"and {len(found.parents) - MOST} steps further back")
     if found.children:
         lines.append(f"Made from it: {_names(found.children)}")
-    st.markdown("\n".join(f"- {line}" for line in lines) or "Made from no other prompt, and none was made from it.")
+    named(f"bank_lineage_{row.id}").markdown(
+        "\n".join(f"- {line}" for line in lines) or "Made from no other prompt, and none was made from it."
+    )
     if st.button("See it as a picture", key=f"bank_graph_{row.id}", icon=":material/account_tree:"):
         go("trust", [row.id])
     for event in workspace().bank.events(row.id, limit=MOST):
-        st.caption(plain(_said(event)))
+        named(f"bank_event_{event.kind}_{event.id}").caption(plain(_said(event)))
 
 
 def _said(event: EventRow) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.display.amounts import money
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.trials.outputs import draw_bars, draw_contributed
 from app.session import explain
@@ -54,7 +55,7 @@ def _draw_cell(cell: TrialCell, expected: str) -> None:
     if cell.error is not None:
         explain(PromptError(cell.error, code=cell.code))
     if cell.answer is not None:
-        st.markdown(f"The model answers **{plain(cell.answer)}**.")
+        named(f"answer_{cell.variant}_{cell.row}").markdown(f"The model answers **{plain(cell.answer)}**.")
     if cell.probabilities:
         draw_bars({"playground": cell.probabilities})
     if cell.generated is not None:
@@ -66,7 +67,7 @@ def _draw_cell(cell: TrialCell, expected: str) -> None:
     if cell.contributions:
         draw_contributed(cell.contributions, label=cell.answer is not None)
     if cell.error is None:
-        st.caption(measure_of(cell))
+        named(f"answer_took_{cell.variant}_{cell.row}").caption(measure_of(cell))
     for judge, took in cell.judging.items():
         st.caption(plain(said_judging(judge, took)))
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, seconds, sentence
 from app.session import guarded, workspace
 from app.visitor import require, why_not
@@ -73,9 +74,11 @@ def _draw_progress(page: str, trial: Trial, job: JobRow) -> None:
     if isinstance(told.get("seconds_left"), int | float) and done:
         text += f" \N{MIDDLE DOT} {seconds(float(told['seconds_left']))}"
     if job.state == "queued" and not is_alive(ws.home, "quick"):
-        st.error("No model process is running; start the app with 'fedprompt ui'.", icon=":material/error:")
+        named(f"{page}_no_process").error(
+            "No model process is running; start the app with 'fedprompt ui'.", icon=":material/error:"
+        )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(min(1.0, done / max(1, total)), text=text)
+        named(f"{page}_run_progress").progress(min(1.0, done / max(1, total)), text=text)
         st.button(
             "Stop",
             key=f"{page}_stop_run",
@@ -88,7 +91,9 @@ def _draw_progress(page: str, trial: Trial, job: JobRow) -> None:
 
 def _draw_unfinished(page: str, folder: TrialFolder, trial: Trial, job: JobRow | None) -> None:
     if job is not None and job.state == "failed":
-        st.error(plain(sentence(job.error or "the run failed; the logs say why")), icon=":material/error:")
+        named(f"{page}_run_failed").error(
+            plain(sentence(job.error or "the run failed; the logs say why")), icon=":material/error:"
+        )
     parts = []
     if trial.failures:
         parts.append(f"{trial.failures:,} of {trial.total:,} got no answer")
@@ -97,7 +102,9 @@ def _draw_unfinished(page: str, folder: TrialFolder, trial: Trial, job: JobRow |
     label = "Try the failures again" if not trial.missing else "Go on"
     with st.container(horizontal=True, vertical_alignment="center"):
         if parts:
-            st.markdown(f":material/info: {', '.join(parts)}. What has an answer is kept.", width="content")
+            named(f"{page}_unfinished", narrow=True).markdown(
+                f":material/info: {', '.join(parts)}. What has an answer is kept.", width="content"
+            )
         st.button(
             label,
             key=f"{page}_go_on",

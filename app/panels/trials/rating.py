@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from fedprompt.evaluation.statistics.bradley_terry import bradley_terry
 
 __all__ = ["draw_rating"]
@@ -39,12 +40,12 @@ def draw_rating(rows: Sequence[Mapping[str, str]], answers: Mapping[str, Sequenc
     wins: dict[tuple[str, str], float] = kept["wins"]
     place = int(kept.get("place", 0))
     if not duels:
-        st.caption("The prompts answer every case alike, so there is nothing to rate.")
+        named("rating_nothing").caption("The prompts answer every case alike, so there is nothing to rate.")
         return True
     if place < len(duels):
         _ask(rows, answers, duels[place], kept, f"{place + 1} of {len(duels)}")
     else:
-        st.caption("All pairs that differ are rated.")
+        named("rating_done").caption("All pairs that differ are rated.")
     if wins:
         _draw_ranking(list(answers), wins, place)
     return place >= len(duels)
@@ -68,7 +69,7 @@ def _ask(
     where: str,
 ) -> None:
     row, left, right = duel
-    st.caption(f"Pair {where}. Which answer is better? You are not told whose it is.")
+    named("rating_pair").caption(f"Pair {where}. Which answer is better? You are not told whose it is.")
     for text in rows[row].values():
         st.code(text[:4000], language=None, wrap_lines=True)
     grid = st.grid(2, min_column_width=240)
@@ -115,4 +116,4 @@ def _draw_ranking(names: Sequence[str], wins: Mapping[tuple[str, str], float], r
             },
             alt="Prompts ranked by your ratings",
         )
-        st.caption("Kept in this session only.")
+        named("rating_ranking").caption("Kept in this session only.")

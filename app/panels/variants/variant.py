@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.panels.models.session_models import added_servers, goes_to
 from app.panels.prompts.answers import read_answers
@@ -208,7 +209,9 @@ def _ask_soft(ws: Workspace, number: int, model: str) -> str | None:
         "those of the model above are offered.",
     )
     if found is not None and digest not in (None, ws.bank.prompt_row(found).model):
-        st.caption(":material/warning: It was tuned for another model than the one above.")
+        named(f"{key(number, 'soft')}_of_another").caption(
+            ":material/warning: It was tuned for another model than the one above."
+        )
     return found
 
 
