@@ -1,20 +1,26 @@
 """Playground: several prompts, models and settings side by side on texts of the visitor's own."""
 
+from dataclasses import dataclass
+from functools import partial
+
 import streamlit as st
 
 from app.display.plain import plain, sentence
-from app.panels.runs.run_button import ask_run
+from app.drafts import drafted
+from app.panels.runs.run_button import ask_run, bring_into_view
 from app.panels.trials.cases import Cases, ask_cases
 from app.panels.trials.cells import draw_cards
 from app.panels.trials.checks import ask_checks
 from app.panels.trials.following import draw_run
 from app.panels.trials.further import draw_further
 from app.panels.trials.history import draw_history, draw_sets
+from app.panels.trials.kept_boxes import PLAYGROUND
 from app.panels.trials.matrix import draw_csv, draw_matrix
-from app.panels.variants.slots import open_slots
+from app.panels.trials.outdated import draw_outdated, outdated
+from app.panels.variants.slots import letter, open_slots
 from app.panels.variants.source import follow_link
 from app.panels.variants.sweep import ask_sweep
-from app.panels.variants.variant_tabs import ask_variants
+from app.panels.variants.variant_cards import ask_variants, fields_of
 from app.session import explain, guarded, trial_folder, workspace
 from app.visitor import require
 from fedprompt.errors import FedPromptError, PromptError
@@ -39,42 +45,74 @@ def draw() -> None:
     """Draw the page."""
     st.title("Playground")
     st.caption(ABOUT)
+    with drafted(PLAYGROUND):
+        draw_workbench()
+
+
+def draw_workbench() -> None:
+    """Draw the prompts, the texts, the button that runs them, and what came of it."""
     follow_link(workspace())
-    open_slots()
-    grid = st.grid(2, min_column_width=360, gap="large")
-    with grid.cell():
+    run = shown_run()
+    if len(open_slots()) == 1:
+        grid = st.grid(2, min_column_width=360, gap="large")
+        with grid.cell():
+            variants = ask_variants(workspace())
+        with grid.cell():
+            bench = ask_bench(variants)
+            draw_results(run, bench)
+    else:
         variants = ask_variants(workspace())
-    checks: tuple[Check, ...] = ()
-    with grid.cell():
-        fields = tuple(dict.fromkeys(name for one in variants for name in one.made().variables))
-        if not variants:
-            st.caption(":material/edit: The inputs appear once every prompt is well formed.")
-        cases = ask_cases(PAGE, fields, trial_folder(), kept=KEPT, example=EXAMPLE) if variants else Cases()
-        try:
-            with st.expander("Judge the answers", icon=":material/rule:"):
-                checks = ask_checks(PAGE)
-            with st.expander("Try many settings at once", icon=":material/grid_on:"):
-                asked = ask_sweep(variants) if variants else ()
-        except FedPromptError as error:
-            explain(error)
-            asked = ()
-        start(asked, cases, checks)
-        run = st.query_params.get("run")
-        beside = len(variants) < 2 and len(cases.rows) < 2
-        if run is not None and beside:
-            draw_results(run)
-    if run is not None and not beside:
-        draw_results(run)
-    if variants:
-        with st.expander("Save as a template, or begin a study", icon=":material/bookmark_add:"):
-            draw_further(variants, checks)
+        bench = ask_bench(variants)
+        draw_results(run, bench)
+    with st.expander("Save as a template, or begin a study", icon=":material/bookmark_add:"):
+        draw_further(variants, bench.checks or ())
     with st.expander("Test sets and earlier runs", icon=":material/history:"):
-        draw_sets(PAGE, trial_folder(), cases)
+        draw_sets(PAGE, trial_folder(), bench.cases)
         draw_history(trial_folder(), show)
 
 
-def start(variants: tuple[Variant, ...], cases: Cases, checks: tuple[Check, ...]) -> None:
+@dataclass(frozen=True)
+class Bench:
+    """What a run would ask now; ``checks`` is None while a scorer is not complete."""
+
+    variants: tuple[Variant | None, ...]
+    cases: Cases
+    checks: tuple[Check, ...] | None
+
+
+def ask_bench(variants: tuple[Variant | None, ...]) -> Bench:
+    """Draw the texts, the scorers, the sweep and the button that runs everything."""
+    checks: tuple[Check, ...] | None = None
+    cases = ask_cases(PAGE, fields_of(variants), trial_folder(), kept=KEPT, example=EXAMPLE)
+    with st.expander("Judge the answers", icon=":material/rule:"):
+        try:
+            checks = ask_checks(PAGE)
+        except FedPromptError as error:
+            explain(error)
+    asked: tuple[Variant | None, ...] = ()
+    with st.expander("Try many settings at once", icon=":material/grid_on:"):
+        try:
+            asked = ask_sweep(variants)
+        except FedPromptError as error:
+            explain(error)
+    wrong = [letter(place) for place, one in enumerate(variants) if one is None]
+    lacking = cases.lacking
+    if wrong:
+        which = "the prompt" if len(variants) == 1 else f"variant {wrong[0]}"
+        lacking = f"Correct {which} first."
+    elif checks is None:
+        lacking = "Complete the scorers first."
+    elif not asked:
+        lacking = "Complete the sweep first."
+    bench = Bench(variants if wrong else asked, cases, checks)
+    start(bench, lacking)
+    return bench
+
+
+def start(bench: Bench, lacking: str | None) -> None:
     """Draw the button that runs everything, and what goes with it."""
+    variants = tuple(one for one in bench.variants if one is not None)
+    st.session_state.setdefault("playground_keep_run", True)
     with st.container(horizontal=True):
         explained = st.toggle(
             "Colour the words that counted",
@@ -82,41 +120,61 @@ def start(variants: tuple[Variant, ...], cases: Cases, checks: tuple[Check, ...]
             persist_state="session",
             help="Leaves each word out once, on models of this machine; a run takes a few times longer. For one row.",
         )
-        kept = st.toggle("Keep in the history", True, key="playground_keep_run", persist_state="session")
-    lacking = cases.lacking if variants else "Mend what is wrong above first."
+        kept = st.toggle("Keep in the history", key="playground_keep_run", persist_state="session")
     if not ask_run(PAGE, "Run" if len(variants) < 2 else f"Run {len(variants)} variants", lacking):
         return
     require("try")
     if any(not one.labels and not one.generate for one in variants):
         raise PromptError("there is nothing to ask for; give answers to choose among, or switch the continuation on")
+    cases = bench.cases
     request = TrialRequest(
         name=(next(iter(cases.rows[0].values()), "") or variants[0].name)[:60] or "run",
         keep=kept,
         variants=variants,
         rows=list(cases.rows),
         expected=cases.expected,
-        checks=checks,
+        checks=bench.checks or (),
         explain=explained and len(cases.rows) == 1,
     )
     show(start_trial(workspace(), trial_folder(), request))
+    st.rerun()
+
+
+def shown_run() -> str | None:
+    """Return the run to show: the one in the address, else the last that this person saw, while it is kept."""
+    state, asked = st.session_state, st.query_params.get("run")
+    if asked is not None:
+        state["playground_run_shown"] = asked
+    elif (last := state.get("playground_run_shown")) is not None:
+        if last in trial_folder().runs():
+            st.query_params["run"] = asked = last
+        else:
+            del state["playground_run_shown"]
+    return asked
 
 
 def show(run: str) -> None:
     """Show a run: its id, and nothing that was typed, stands in the address, so that it outlives a reload."""
-    st.query_params["run"] = run
+    st.query_params["run"] = st.session_state["playground_run_shown"] = run
 
 
-def draw_results(run: str) -> None:
+def draw_results(run: str | None, bench: Bench) -> None:
     """Draw what came of a run, or say that it is gone."""
-    st.header("Answers")
-    try:
-        draw_run(PAGE, trial_folder(), run, draw_answers)
-    except FedPromptError as error:
-        st.info(plain(sentence(str(error))), icon=":material/history_toggle_off:")
+    if run is None:
+        bring_into_view("playground_results", "")
+        return
+    with st.container(key="playground_results"):
+        st.header("Answers")
+        try:
+            draw_run(PAGE, trial_folder(), run, partial(draw_answers, bench))
+        except FedPromptError as error:
+            st.info(plain(sentence(str(error))), icon=":material/history_toggle_off:")
+    bring_into_view("playground_results", run)
 
 
-def draw_answers(trial: Trial, active: bool) -> None:
+def draw_answers(bench: Bench, trial: Trial, active: bool) -> None:
     """Draw one row as cards, and many, or the points of a sweep, as a table."""
+    draw_outdated(trial, outdated(trial, bench.variants, bench.cases, bench.checks))
     if len(trial.request.rows) == 1 and len(trial.request.variants) <= MOST_CARDS and swept_of(trial) is None:
         draw_cards(trial, 0)
     else:

@@ -3,12 +3,14 @@
 Where it is disabled it says why.
 """
 
+from zlib import crc32
+
 import streamlit as st
 
 from app.display.named import named
 from app.visitor import barred
 
-__all__ = ["ask_run", "run_at_ctrl_enter", "send_while_typing"]
+__all__ = ["ask_run", "bring_into_view", "run_at_ctrl_enter", "send_while_typing"]
 
 PAUSE_MILLISECONDS = 600
 _SCRIPT = """<script>
@@ -19,10 +21,12 @@ _SCRIPT = """<script>
   let timer = 0;
   document.addEventListener("input", (event) => {
     const box = event.target;
-    if (!(box instanceof HTMLTextAreaElement) || !box.closest(".st-key-" + key)) return;
+    const area = box instanceof HTMLTextAreaElement;
+    if (!area && !box.closest("[data-testid=stTextInput]")) return;
+    if (!box.closest("[class*=st-key-" + key + "]")) return;
     clearTimeout(timer);
     timer = setTimeout(() => box.dispatchEvent(
-      new KeyboardEvent("keydown", {key: "Enter", code: "Enter", ctrlKey: true, bubbles: true})), PAUSE);
+      new KeyboardEvent("keydown", {key: "Enter", code: "Enter", ctrlKey: area, bubbles: true})), PAUSE);
   }, true);
 })();
 </script>"""
@@ -47,10 +51,25 @@ _RUN = """<script>
 })();
 </script>"""
 
+_SHOW = """<script>
+(() => {
+  const before = window.fedprompt_shown_KEY, place = document.querySelector(".st-key-KEY");
+  window.fedprompt_shown_KEY = "MARK";
+  if (before === undefined || before === "MARK" || !place) return;
+  if (place.getBoundingClientRect().top < window.innerHeight - 160) return;
+  place.scrollIntoView({block: "center", behavior: "smooth"});
+})();
+</script>"""
+
 
 def send_while_typing(key: str) -> None:
-    """Make the text area with this key send itself at every pause in typing."""
+    """Make each box whose key begins so send what is typed at every pause in typing."""
     st.html(_SCRIPT.replace("KEY", key).replace("PAUSE", str(PAUSE_MILLISECONDS)), unsafe_allow_javascript=True)
+
+
+def bring_into_view(key: str, mark: str) -> None:
+    """Scroll to the container with this key once its ``mark`` changes, where it is not in sight already."""
+    st.html(_SHOW.replace("KEY", key).replace("MARK", f"{crc32(mark.encode()):08x}"), unsafe_allow_javascript=True)
 
 
 def run_at_ctrl_enter(key: str) -> None:

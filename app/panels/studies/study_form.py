@@ -1,7 +1,7 @@
 """A study as a form and as YAML: one value in two shapes, checked as it is typed, errors naming the field.
 
-Invariant: what the form shows is what the YAML says. A change in one is in the other at once, and neither is taken
-over while it is no study.
+Invariant: what the form shows is what the YAML says, and a change in one is in the other at once. What is no study yet
+is kept as it was typed, in both shapes, and nothing but the visitor takes it back.
 """
 
 from typing import Any
@@ -9,11 +9,12 @@ from typing import Any
 import streamlit as st
 
 from app.display.plain import plain, sentence
+from app.drafts import settle
 from app.panels.runs.run_button import send_while_typing
 from app.panels.studies.study_parts import ask_rounds, ask_soft, ask_templates, ask_what
 from app.session import explain
 from fedprompt.errors import FedPromptError
-from fedprompt.workspace.cases.study_draft import body_of, with_changes, written_notes
+from fedprompt.workspace.cases.study_draft import body_of, unfit_yaml, with_changes, written_notes
 
 __all__ = ["ask_study", "set_study", "study_text"]
 
@@ -23,8 +24,10 @@ LONGEST = 400_000
 
 def set_study(page: str, text: str) -> None:
     """Put a study's YAML into the form of a page; what stood there is gone."""
-    st.session_state[f"{page}_study"] = st.session_state[f"{page}_base"] = text
-    st.session_state[f"{page}_generation"] = int(st.session_state.get(f"{page}_generation", 0)) + 1
+    state = st.session_state
+    state[f"{page}_study"] = state[f"{page}_base"] = text
+    state[f"{page}_unfit"] = None
+    state[f"{page}_generation"] = int(state.get(f"{page}_generation", 0)) + 1
 
 
 def study_text(page: str) -> str | None:
@@ -50,16 +53,29 @@ def ask_study(page: str, *, tuned: bool = True) -> str | None:
 
 
 def _ask(page: str, text: str, tuned: bool) -> str | None:
+    settle(f"{page}_way", WAYS, WAYS[0])
     way = st.segmented_control(
-        "Write it as", list(WAYS), default=WAYS[0], key=f"{page}_way", required=True, label_visibility="collapsed"
+        "Write it as", list(WAYS), key=f"{page}_way", required=True, label_visibility="collapsed"
     )
+    send_while_typing(f"{page}_")
     return _ask_yaml(page, text) if way == "YAML" else _ask_form(page, text, tuned)
 
 
 def _ask_form(page: str, text: str, tuned: bool) -> str | None:
-    base = str(st.session_state[f"{page}_base"])
-    body = body_of(base)
-    key = f"{page}_{st.session_state.get(f'{page}_generation', 0)}"
+    state = st.session_state
+    key = f"{page}_{state.get(f'{page}_generation', 0)}"
+    unfit = state.get(f"{page}_unfit")  # what the form held when it made no study
+    if f"{key}_name" not in state and unfit is None:  # the form is drawn anew: out of what was typed last, as YAML too
+        state[f"{page}_base"] = text
+    base = str(state[f"{page}_base"])
+    try:
+        body = body_of(base)
+    except FedPromptError as error:
+        explain(error)
+        st.caption("The form appears once the YAML is well formed.")
+        return None
+    if unfit is not None:
+        body |= unfit
     changes: dict[str, Any] = ask_what(body, key)
     changes |= ask_templates(body, key, lambda templates: set_study(page, with_changes(text, {"templates": templates})))
     if tuned:
@@ -73,8 +89,10 @@ def _ask_form(page: str, text: str, tuned: bool) -> str | None:
             found = base  # nothing was changed, so its comments stay
     except FedPromptError as error:
         explain(error)
+        state[f"{page}_unfit"] = changes
+        state[f"{page}_study"] = unfit_yaml(base, changes)
         return None
-    st.session_state[f"{page}_study"] = found
+    state[f"{page}_study"], state[f"{page}_unfit"] = found, None
     return found
 
 
@@ -85,14 +103,14 @@ def _ask_yaml(page: str, text: str) -> str | None:
     typed = st.text_area(
         "The study", key=key, height=460, max_chars=LONGEST, label_visibility="collapsed", help="Checked as you type."
     )
-    send_while_typing(key)
+    typed = typed or ""
+    if typed != text:
+        set_study(page, typed)  # the form is made anew out of this text
+        st.session_state[f"{page}_typed"] = typed
     try:
-        body_of(typed or "")
+        body_of(typed)
     except FedPromptError as error:
         explain(error)
         return None
-    if typed != text:
-        set_study(page, typed or "")  # the form is made anew out of this text
-        st.session_state[f"{page}_typed"] = typed
     st.caption(":material/check_circle: Well formed.")
     return typed

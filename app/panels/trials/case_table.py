@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.drafts import settle
 from fedprompt.errors import DataError
 from fedprompt.evaluation.tables.delimited import delimited_table
 from fedprompt.evaluation.tables.table import ReadLimits, as_text
@@ -79,6 +80,7 @@ def match_columns(rows: Rows, fields: Sequence[str], key: str) -> Rows:
         if field in columns:
             chosen[field] = field
         else:
+            settle(f"{key}_column_{field}", columns)
             chosen[field] = st.selectbox(
                 f"Which column is {{{field}}}?".replace("{", "\\{").replace("}", "\\}"),
                 columns,

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from app.display.plain import plain
+from app.drafts import settle
 from app.panels.trials.case_table import match_columns, read_table
 from app.panels.trials.typed_case import ask_fields
 from app.session import explain, workspace
@@ -19,10 +20,11 @@ from fedprompt.models.assets.catalogue import asset_folder
 from fedprompt.workspace.demo.text import SOURCES, read_source
 from fedprompt.workspace.playground.trial_files import TrialFolder
 
-__all__ = ["EARLIER", "Cases", "ask_cases"]
+__all__ = ["EARLIER", "WAYS_KEPT", "Cases", "ask_cases"]
 
 EARLIER = "Earlier run"  # a way there is once a run of many rows was opened
 WAYS = ("Type", "From a table", "Public text", "Saved set")
+WAYS_KEPT = (*WAYS, EARLIER)
 Rows = tuple[dict[str, str], ...]
 
 
@@ -55,7 +57,8 @@ def ask_cases(page: str, fields: Sequence[str], folder: TrialFolder, *, kept: st
         example: a text to begin with.
     """
     ways = [*WAYS, EARLIER] if f"{page}_rows_of" in st.session_state else list(WAYS)
-    how = st.segmented_control("Texts", ways, default="Type", key=f"{page}_how", required=True, persist_state="session")
+    settle(f"{page}_how", ways, WAYS[0])
+    how = st.segmented_control("Texts", ways, key=f"{page}_how", required=True, persist_state="session")
     where = (
         ":material/lock: These texts go to the model of each prompt and, with the answers, into a file of this machine "
         f"that its owner alone can read: {kept}. Never into the bank or the address."
@@ -97,10 +100,11 @@ def _table(page: str, fields: Sequence[str], where: str) -> Cases:
     rows = match_columns(table, fields, page) if fields else tuple({} for _ in table)
     columns = list(table[0])
     guess = next((name for name in columns if name.lower() in ("answer", "label", "expected", "target")), None)
+    settle(f"{page}_answer_column", [None, *columns], guess)
     right = st.selectbox(
         "Which column holds the right answer?",
         columns,
-        index=None if guess is None else columns.index(guess),
+        index=None,
         placeholder="none",
         key=f"{page}_answer_column",
         help="With it answers are judged, and you see which rows got worse.",
@@ -133,8 +137,10 @@ def _public(page: str, fields: Sequence[str]) -> Cases:
         explain(error)
         return Cases()
     names = {source.title: source for source in SOURCES}
+    settle(f"{page}_public", list(names))
     chosen = st.selectbox("Source", list(names), key=f"{page}_public", persist_state="session")
-    count = int(st.number_input("Sentences", 1, 200, 8, key=f"{page}_public_count", persist_state="session"))
+    st.session_state.setdefault(f"{page}_public_count", 8)
+    count = int(st.number_input("Sentences", 1, 200, key=f"{page}_public_count", persist_state="session"))
     seed = int(st.session_state.setdefault(f"{page}_public_seed", 0))
 
     def draw_others() -> None:
@@ -164,6 +170,7 @@ def _saved(page: str, fields: Sequence[str], folder: TrialFolder) -> Cases:
             "and Compare share them."
         )
         return Cases()
+    settle(f"{page}_set", list(sets))
     name = str(st.selectbox("Test set", list(sets), key=f"{page}_set", persist_state="session"))
     return _given(page, fields, sets[name])
 

@@ -74,12 +74,12 @@ def _check(page: str, name: str) -> Check:
             options["schema"] = _schema(page)
         low = 0.5
         if name in GRADED:
+            st.session_state.setdefault(f"{page}_check_{name}_low", low)
             low = float(
                 st.number_input(
                     f"{name}: passes from",
                     0.05,
                     1.0,
-                    0.5,
                     step=0.05,
                     key=f"{page}_check_{name}_low",
                     persist_state="session",
@@ -90,7 +90,7 @@ def _check(page: str, name: str) -> Check:
             f"{name}: must not",
             key=f"{page}_check_{name}_not",
             persist_state="session",
-            help="Turns pass and fail around.",
+            help="Inverts the result: what passed fails, and what failed passes.",
         )
     if name == "judge":
         st.caption(JUDGE_READS)

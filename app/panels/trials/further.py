@@ -1,7 +1,7 @@
 """What was tried, taken further: a template into the bank, or the draft of a study."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -19,19 +19,24 @@ from fedprompt.workspace.playground.trials import Check
 __all__ = ["draw_further"]
 
 
-def draw_further(variants: Sequence[Variant], checks: Sequence[Check]) -> None:
-    """Draw both ways."""
+def draw_further(given: Sequence[Variant | None], checks: Sequence[Check]) -> None:
+    """Draw both ways; a variant that is wrong just now is None."""
+    named = {letter(place): one for place, one in enumerate(given) if one is not None}
+    if not named:
+        st.caption("Correct the prompt first.")
+        return
+    variants = list(named.values())
     grid = st.grid(2, min_column_width=340, gap="large")
     with grid.cell():
-        _draw_keep(variants)
+        _draw_keep(named)
     with grid.cell():
         _draw_study(variants, checks)
 
 
-def _draw_keep(variants: Sequence[Variant]) -> None:
+def _draw_keep(named: Mapping[str, Variant]) -> None:
     st.markdown("**Save as a template**")
     st.caption("Its text and its answers go into the bank of this machine, where everyone who uses it sees them.")
-    names = [letter(place) for place in range(len(variants))]
+    names = list(named)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = names[0]
         if len(names) > 1:
@@ -47,7 +52,7 @@ def _draw_keep(variants: Sequence[Variant]) -> None:
         ):
             try:
                 require("try")
-                made = keep_variant(workspace(), variants[names.index(chosen)], name)
+                made = keep_variant(workspace(), named[chosen], name)
                 st.session_state["playground_kept"] = made
             except FedPromptError as error:
                 explain(error)

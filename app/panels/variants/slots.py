@@ -19,10 +19,12 @@ __all__ = [
     "add",
     "fill",
     "fill_variant",
+    "is_untouched",
     "key",
     "letter",
     "open_slots",
     "remove",
+    "text_in",
 ]
 
 MOST_VARIANTS, MOST_MESSAGES = 6, 12
@@ -82,6 +84,25 @@ def add() -> None:
 def remove(number: int) -> None:
     """Take a variant away."""
     st.session_state["playground_variants"] = [n for n in open_slots() if n != number] or [1]
+
+
+def is_untouched(number: int) -> bool:
+    """Return whether a variant's boxes hold what they begin with, so that nothing is lost by filling them."""
+    state = st.session_state
+    return state.get(key(number, "source")) is None and all(
+        state.get(key(number, what)) == _START[what] for what in ("name", "template", "chat", "answers")
+    )
+
+
+def text_in(number: int) -> str:
+    """Return the prompt that stands in a variant's boxes, messages with their roles."""
+    state = st.session_state
+    if state.get(key(number, "chat")) != "Chat":
+        return str(state.get(key(number, "template")) or "")
+    places = range(int(state.get(key(number, "messages"), 1)))
+    roles = [state.get(key(number, f"role_{place}"), "user") for place in places]
+    texts = [state.get(key(number, f"message_{place}")) or "" for place in places]
+    return "\n".join(f"[{role}] {content}" for role, content in zip(roles, texts, strict=True))
 
 
 def fill(number: int, template: Template, soft: str | None) -> None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.display.plain import plain, sentence
 from app.panels.prompts.prompt_choice import ask_prompt
-from app.panels.variants.slots import fill, key
+from app.panels.variants.slots import add, fill, is_untouched, key, open_slots
 from app.session import query_ids
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.search.looking_up import Filter
@@ -37,14 +37,21 @@ def ask_source(ws: Workspace, number: int) -> None:
 
 
 def follow_link(ws: Workspace) -> None:
-    """Fill the first variant with the prompt that the address names, once."""
-    linked = query_ids()
-    if not linked or st.session_state.get("playground_linked") == linked:
+    """Fill a variant with the prompt that the address names, once; what was typed stays in the others."""
+    state, linked = st.session_state, list(query_ids())
+    if not linked or state.get("playground_linked") == linked:
         return
-    st.session_state["playground_linked"] = linked
+    state["playground_linked"] = linked
     mixed = ws.bank.is_adapted(linked[0])
-    st.session_state["playground_source"] = (ws.bank.adapted_row if mixed else ws.bank.prompt_row)(linked[0]).id
-    _fill(ws, 1)
+    found = (ws.bank.adapted_row if mixed else ws.bank.prompt_row)(linked[0]).id
+    numbers = open_slots()
+    if found in [state.get(key(number, "source")) for number in numbers]:
+        return
+    if len(numbers) > 1 or not is_untouched(numbers[0]):
+        add()
+    number = open_slots()[-1]
+    state[key(number, "source")] = found
+    _fill(ws, number)
 
 
 def _fill(ws: Workspace, number: int) -> None:

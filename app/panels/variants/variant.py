@@ -10,7 +10,6 @@ from app.display.plain import plain
 from app.panels.models.session_models import added_servers, goes_to
 from app.panels.prompts.answers import read_answers
 from app.panels.prompts.prompt_choice import ask_prompt
-from app.panels.runs.run_button import send_while_typing
 from app.panels.variants.conversion import offer_conversion
 from app.panels.variants.slots import MOST_MESSAGES, key
 from app.panels.variants.source import ask_source, is_adapted
@@ -125,7 +124,6 @@ def _ask_text(number: int) -> tuple[Message, ...] | str:
         help="Write {name} where a text is to stand; an input for it appears at once. {soft} is the place of "
         "a tuned prompt's vectors.",
     )
-    send_while_typing(key(number, "template"))
     offer_conversion(number, key(number, "template"), text or "")
     return text or ""
 
@@ -152,7 +150,6 @@ def _ask_messages(number: int) -> tuple[Message, ...] | str:
             persist_state="session",
             label_visibility="collapsed",
         )
-        send_while_typing(key(number, f"message_{place}"))
         if place == 0:
             offer_conversion(number, key(number, "message_0"), content or "")
         found.append(Message(str(role), content or ""))

@@ -28,6 +28,7 @@ __all__ = [
     "keep_study",
     "kept_studies",
     "study_yaml",
+    "unfit_yaml",
     "used_by",
     "with_changes",
     "written_notes",
@@ -102,6 +103,17 @@ def with_changes(text: str, changes: Mapping[str, Any]) -> str:
     body = {key: value for key, value in body.items() if value is not None}
     study = parse_study(dump_study(body), WHERE, complete_scorers)
     return study_yaml(study)
+
+
+def unfit_yaml(text: str, changes: Mapping[str, Any]) -> str:
+    """Return the YAML of a study with some of its parts replaced, though that makes no study: to be looked at.
+
+    Raises:
+        StudyError: the study that is changed is none itself.
+    """
+    body = parse_study(text, WHERE, complete_scorers).model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+    given = {key: value for key, value in {**body_of(text), **changes}.items() if key in {*body, *changes}}
+    return dump_study({key: given[key] for key in Study.model_fields if given.get(key) is not None})
 
 
 @needs("tune")

@@ -1,0 +1,92 @@
+"""The variants of the playground: boxes alone for one, side by side for more; one is added as a copy of the last."""
+
+import streamlit as st
+
+from app.display.plain import plain
+from app.panels.models.session_models import model_names
+from app.panels.prompts.difference import marked_html, word_differences
+from app.panels.runs.run_button import send_while_typing
+from app.panels.variants.cross import ask_cross
+from app.panels.variants.slots import MOST_VARIANTS, add, key, letter, open_slots, remove, text_in
+from app.panels.variants.variant import ask_variant
+from fedprompt.workspace.answers.variants import Variant
+from fedprompt.workspace.workspace import Workspace
+
+__all__ = ["ask_variants", "fields_of"]
+
+MOST_COMPARED = 20_000  # characters; a longer prompt takes too long to compare at every pause in typing
+
+
+def ask_variants(ws: Workspace) -> tuple[Variant | None, ...]:
+    """Draw the variants beside each other; return each in its place, None where it is wrong."""
+    numbers, models = open_slots(), model_names(ws)
+    send_while_typing("playground_")
+    with st.container(horizontal=True):
+        st.button(
+            "Add a variant",
+            key="playground_add",
+            icon=":material/add:",
+            on_click=add,
+            disabled=len(numbers) == MOST_VARIANTS,
+            help="A copy of the last one, to run beside it.",
+        )
+    crossing = st.container()
+    if len(numbers) == 1:
+        found = [ask_variant(ws, numbers[0], letter(0), models)]
+    else:
+        found = []
+        grid = st.grid(min(len(numbers), 3), min_column_width=300, gap="medium")
+        for place, number in enumerate(numbers):
+            with grid.container(border=True, height="stretch", gap="small"):
+                _draw_head(number, place)
+                found.append(ask_variant(ws, number, letter(place), models))
+                if place:
+                    _draw_difference(numbers[0], number)
+    with crossing:
+        ask_cross(ws, models, [one for one in found if one is not None])
+    for number, variant in zip(numbers, found, strict=True):
+        if variant is not None:
+            st.session_state[key(number, "variables")] = tuple(variant.made().variables)
+    return tuple(found)
+
+
+def fields_of(variants: tuple[Variant | None, ...]) -> tuple[str, ...]:
+    """Return the fields that the variants ask for; one that is wrong just now asks for those that it had before."""
+    found: dict[str, None] = {}
+    for number, variant in zip(open_slots(), variants, strict=True):
+        before = st.session_state.get(key(number, "variables"), ())
+        found |= dict.fromkeys(before if variant is None else variant.made().variables)
+    return tuple(found)
+
+
+def _draw_head(number: int, place: int) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(
+            f"Name of variant {letter(place)}",
+            key=key(number, "name"),
+            max_chars=80,
+            placeholder=letter(place),
+            persist_state="session",
+            help="Answers, tables and downloads show this name. Without one it is called by its letter.",
+        )
+        st.button(
+            f"Remove {letter(place)}",
+            key=f"playground_remove_{number}",
+            icon=":material/close:",
+            type="tertiary",
+            on_click=remove,
+            args=(number,),
+        )
+
+
+def _draw_difference(first: int, number: int) -> None:
+    """Draw in which words a variant's prompt differs from the first one's."""
+    ours, theirs = text_in(first), text_in(number)
+    name = plain(str(st.session_state.get(key(first, "name")) or letter(0)))
+    if ours == theirs:
+        st.caption(f"The prompt is the same as that of {name}.")
+    elif len(ours) + len(theirs) > MOST_COMPARED:
+        st.caption(f"The prompts are too long to show how they differ from {name} while you type; see Compare.")
+    else:
+        st.caption(f"Marked: words that {name} does not have.")
+        st.html(marked_html(word_differences([ours, theirs])[1], first=False))
