@@ -1,22 +1,27 @@
 """New study: prompts to try on one's own cases, and their first ranking."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from app.display.address import go
 from app.display.plain import plain, sentence
-from app.panels.runs.run_button import run_at_ctrl_enter
+from app.drafts import drafted, settle, when
+from app.panels.runs.run_button import bring_into_view
 from app.panels.runs.running import run_quick
-from app.panels.runs.work import active, draw_work, follow, newest_of
+from app.panels.runs.work import active, draw_work, follow, last_done, newest_of
 from app.panels.studies.bill import draw_bill, said_where
 from app.panels.studies.dropping import choose_set
 from app.panels.studies.first_ranking import draw_first_ranking
 from app.panels.studies.steps import draw_steps
+from app.panels.studies.study_begun import NEW_STUDY, begin_with
 from app.panels.studies.study_form import ask_study, set_study, study_text
 from app.session import explain, guarded, role, workspace
 from app.visitor import barred, require, submit
+from fedprompt.bank.rows import JobRow
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.cases.evaluation_sets import EvaluationSet, evaluation_sets
 from fedprompt.workspace.cases.servers_asked import ServersAsked, asked_by
@@ -37,6 +42,12 @@ soft: {template: "Review: {text}{soft}\\nSentiment:", tokens: 8, init: "Overall,
 def draw() -> None:
     """Draw the page."""
     st.title("New study")
+    with drafted(NEW_STUDY):
+        draw_page()
+
+
+def draw_page() -> None:
+    """Draw the steps, the last ranking and the prompts."""
     if role() == "hub":
         draw_hub()
         return
@@ -61,15 +72,21 @@ def draw() -> None:
 @guarded
 def draw_ranking() -> None:
     """Draw the ranking that runs, or the last one."""
-    job = newest_of("score")
-    if job is None:
-        return
-    draw_work(job, "new_study")
-    if job.state == "done" and job.result:
-        st.header("First ranking")
-        st.caption(f"Of the study {plain(Path(str(job.arguments['study'])).stem)}, the last that was asked for.")
-        draw_first_ranking(job.result)
-        study = workspace().bank.run(str(job.result["run"])).study
+    job, done = newest_of("score"), last_done("score")
+    with st.container(key="new_study_ranking"):
+        draw_work(job, "new_study")
+        if done is not None and done.result:
+            draw_done(done, done.result, last=job is None or job.id == done.id)
+    bring_into_view("new_study_ranking", "" if job is None else job.id)
+
+
+def draw_done(job: JobRow, result: Mapping[str, Any], *, last: bool) -> None:
+    """Draw a ranking that was finished; ``last``: no other was asked for since."""
+    with st.container(border=False):
+        st.header("First ranking" if last else "The ranking before")
+        st.caption(f"Study {plain(Path(str(job.arguments['study'])).stem)}, ranked at {when(job.updated.timestamp())}.")
+        draw_first_ranking(result)
+        study = workspace().bank.run(str(result["run"])).study
         with st.container(horizontal=True):
             for page, label, icon in (
                 ("leaderboard", "Leaderboard", "leaderboard"),
@@ -84,15 +101,20 @@ def draw_study(chosen: EvaluationSet) -> None:
     """Draw the prompts for an evaluation set, and the button that ranks them."""
     assert chosen.reading is not None
     kept = {one.name: one for one in kept_studies(workspace().home) if one.study is not None}
+    settle("new_study_source", [NEW, *kept])
     source = st.selectbox(
-        "Begin with", [NEW, *kept], key="new_study_source", help="A draft made for this file, or one."
+        "Begin with",
+        [NEW, *kept],
+        key="new_study_source",
+        help="A draft that is made for this file, or a study that is kept here. What you change in each is kept.",
     )
-    wanted = (chosen.id, chosen.changed, source)
-    if st.session_state.get("new_study_of") != wanted:
-        st.session_state["new_study_of"] = wanted
+
+    def first() -> str:
+        assert chosen.reading is not None
         stem = chosen.path.stem.removesuffix(".kept")
-        first = draft_of(chosen.reading, stem) if source == NEW else kept[str(source)].path.read_text(encoding="utf-8")
-        set_study("new_study", first)
+        return draft_of(chosen.reading, stem) if source == NEW else kept[str(source)].path.read_text(encoding="utf-8")
+
+    begin_with((chosen.id, str(source)), str(chosen.changed), first)
     text = ask_study("new_study")
     asked = ServersAsked()
     if text is not None:
@@ -137,7 +159,6 @@ def draw_rank(chosen: EvaluationSet, text: str | None, asked: ServersAsked) -> N
                 icon=":material/download:",
                 on_click="ignore",
             )
-    run_at_ctrl_enter(key)
     st.caption(said_where(asked))
     if first and pressed and text is not None:
         path = keep_study(workspace().home, text)

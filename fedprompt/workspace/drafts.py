@@ -80,8 +80,8 @@ class DraftFolder:
         Raises:
             FedPromptError: another version is there now, it is too large, or it cannot be written.
         """
-        draft = {"saved": time.time(), "values": dict(values)}
-        data = json.dumps(draft, ensure_ascii=False).encode("utf-8", "replace")
+        saved = time.time()
+        data = json.dumps({"saved": saved, "values": dict(values)}, ensure_ascii=False).encode("utf-8", "replace")
         if len(data) > MAX_BYTES:
             raise FedPromptError(
                 f"this page holds more than {MAX_DRAFT_MEGABYTES} MB and is not saved; shorten the table",
@@ -100,7 +100,7 @@ class DraftFolder:
             raise FedPromptError(
                 f"{self._file(page)}: cannot be written ({error.strerror}); check the home folder", code="cannot-write"
             ) from error
-        return Draft(values, draft["saved"], version)
+        return Draft(values, saved, version)
 
     @needs("try")
     def forget(self, page: str) -> None:

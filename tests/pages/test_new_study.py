@@ -47,7 +47,7 @@ def test_the_prompts_are_ranked_by_a_job_and_the_sentence_comes_first(open_page:
     add_set(ws)
     at = open_page("new_study")
     field(at, "Model").set_value("scripted").run()
-    assert any("fedprompt_run_new_study_rank" in element.value for element in at.html)  # Ctrl+Enter
+    assert not any("fedprompt_run_new_study" in element.value for element in at.html), "Ctrl+Enter ranks nothing"
     at.button(key="new_study_rank").click().run()
     assert [(job.kind, job.state) for job in ws.bank.jobs()] == [("score", "done")]
     assert "is ahead with" in at.success[0].value or "are level at" in at.success[0].value
@@ -104,6 +104,79 @@ def test_yaml_is_checked_as_it_is_typed_and_the_form_follows_it(open_page: Open,
     assert not at.error and "Well formed" in texts(at)
     at.segmented_control(key="new_study_way").set_value("Form").run()
     assert [one.value for one in at.text_input if one.label == "Name"] == ["plain", "verdict", "two-shot"]
+
+
+def prompts(at: AppTest) -> list[str]:
+    return [str(one.value) for one in at.text_area if one.label.startswith("Text")]
+
+
+def edit(at: AppTest, old: str, new: str) -> None:
+    next(one for one in at.text_area if one.value == old).set_value(new).run()
+
+
+def as_(at: AppTest, way: str) -> None:
+    at.segmented_control(key="new_study_way").set_value(way).run()
+
+
+def test_an_edited_prompt_survives_yaml_a_reload_and_another_study_and_is_the_one_that_is_ranked(
+    open_page: Open, ws: Workspace
+) -> None:
+    add_set(ws)
+    add_study(ws)
+    at = open_page("new_study")
+    field(at, "Model").set_value("scripted").run()
+    edit(at, "Text: {text}\nAnswer:", "Mine: {text}\nAnswer:")
+    as_(at, "YAML")
+    assert "Mine: {text}" in at.text_area(key="new_study_yaml").value
+    as_(at, "Form")
+    assert "Mine: {text}\nAnswer:" in prompts(at)
+    at = open_page("new_study")
+    assert "Mine: {text}\nAnswer:" in prompts(at) and field(at, "Model").value == "scripted"
+    at.selectbox(key="new_study_source").set_value("small").run()
+    assert "Mine: {text}\nAnswer:" not in prompts(at)
+    at.selectbox(key="new_study_source").set_value("a new draft").run()
+    assert "Mine: {text}\nAnswer:" in prompts(at)
+    at.button(key="new_study_rank").click().run()
+    kept = next(one.study for one in kept_studies(ws.home) if one.name == "clinic")
+    assert kept is not None and kept.templates[0].text == "Mine: {text}\nAnswer:"
+
+
+def test_what_is_no_study_yet_is_kept_as_it_was_typed_in_both_shapes(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    at = open_page("new_study")
+    edit(at, "Text: {text}\nAnswer:", "Half {note")
+    as_(at, "YAML")
+    assert "Half {note" in at.text_area(key="new_study_yaml").value and at.error
+    as_(at, "Form")
+    assert "Half {note" in prompts(at) and at.error
+    next(one for one in at.button if one.label == "Add a prompt").click().run()
+    assert "Half {note" in prompts(at) and "{text}\nAnswer:" in prompts(at)
+    at = open_page("new_study")
+    assert "Half {note" in prompts(at) and at.button(key="new_study_rank").disabled
+    edit(at, "Half {note", "Whole {text}")
+    assert not at.error and len(parse_study(at.session_state["new_study_study"]).templates) == 5
+    as_(at, "YAML")
+    at.text_area(key="new_study_yaml").set_value("study: [half").run()
+    as_(at, "Form")
+    assert at.error and not prompts(at)
+    at = open_page("new_study")
+    as_(at, "YAML")
+    assert at.text_area(key="new_study_yaml").value == "study: [half"
+    at.button(key="new_study_undo").click().run()
+    as_(at, "Form")
+    assert "Text: {text}\nAnswer:" in prompts(at) and not at.error
+
+
+def test_a_ranking_that_runs_leaves_the_one_before_in_place(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    at = open_page("new_study")
+    field(at, "Model").set_value("scripted").run()
+    at.button(key="new_study_rank").click().run()
+    said = at.success[0].value
+    ws.bank.add_job("j-2", "score", {"study": "s.yaml"})
+    ws.bank.claim_job("j-2", os.getpid())
+    at.run()
+    assert at.success[0].value == said and at.button(key="new_study_stop")
 
 
 def test_a_prompt_can_be_added_and_taken_out(open_page: Open, ws: Workspace) -> None:

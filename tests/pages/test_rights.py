@@ -36,6 +36,8 @@ ADA = Person("Ada", "", "https://id.example.org\nada", "operator")
 
 # Each of these reads and returns, or works out something from what it is given.
 LOOKS = {
+    "DraftFolder.read",
+    "DraftFolder.version",
     "EnrolledSite.accepted",
     "EnrolledSite.the_study",
     "GivenOrder.shown",
@@ -142,6 +144,7 @@ LOOKS = {
     "transfer_of",
     "tuning_view",
     "typed_filter",
+    "unfit_yaml",
     "updates_of",
     "used_by",
     "visitors",  # names who says who acts: the app, once

@@ -56,8 +56,9 @@ _SHOW = """<script>
   const before = window.fedprompt_shown_KEY, place = document.querySelector(".st-key-KEY");
   window.fedprompt_shown_KEY = "MARK";
   if (before === undefined || before === "MARK" || !place) return;
-  if (place.getBoundingClientRect().top < window.innerHeight - 160) return;
-  place.scrollIntoView({block: "center", behavior: "smooth"});
+  const box = place.getBoundingClientRect();
+  if (box.top < window.innerHeight - 160 && box.bottom > 120) return;
+  place.scrollIntoView({block: box.height < window.innerHeight ? "center" : "start", behavior: "smooth"});
 })();
 </script>"""
 

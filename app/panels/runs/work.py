@@ -16,7 +16,7 @@ from app.visitor import cancel, forget, submit, why_not_job
 from fedprompt.bank.rows import JobRow
 from fedprompt.workspace.jobs.jobs import newest_job
 
-__all__ = ["active", "draw_work", "duration", "follow", "newest_of"]
+__all__ = ["active", "draw_work", "duration", "follow", "last_done", "newest_of"]
 
 REFRESH = "2s"
 
@@ -24,6 +24,14 @@ REFRESH = "2s"
 def newest_of(*kinds: str) -> JobRow | None:
     """Return the job of these kinds that was asked for last; one that was given up counts for nothing."""
     return newest_job(workspace(), *kinds)
+
+
+def last_done(*kinds: str) -> JobRow | None:
+    """Return the job of these kinds that ended last with a result, whatever was asked for since."""
+    for row in workspace().bank.jobs(limit=500):
+        if row.kind in kinds and row.state == "done" and row.result and row.arguments:
+            return row
+    return None
 
 
 def active(job: JobRow | None) -> bool:

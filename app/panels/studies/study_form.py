@@ -4,6 +4,7 @@ Invariant: what the form shows is what the YAML says, and a change in one is in 
 is kept as it was typed, in both shapes, and nothing but the visitor takes it back.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -16,7 +17,7 @@ from app.session import explain
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.cases.study_draft import body_of, unfit_yaml, with_changes, written_notes
 
-__all__ = ["ask_study", "set_study", "study_text"]
+__all__ = ["LONGEST", "WAYS", "ask_study", "set_study", "study_text"]
 
 WAYS = ("Form", "YAML")
 LONGEST = 400_000
@@ -26,7 +27,7 @@ def set_study(page: str, text: str) -> None:
     """Put a study's YAML into the form of a page; what stood there is gone."""
     state = st.session_state
     state[f"{page}_study"] = state[f"{page}_base"] = text
-    state[f"{page}_unfit"] = None
+    state[f"{page}_unfit"] = state[f"{page}_over"] = None
     state[f"{page}_generation"] = int(state.get(f"{page}_generation", 0)) + 1
 
 
@@ -65,8 +66,10 @@ def _ask_form(page: str, text: str, tuned: bool) -> str | None:
     state = st.session_state
     key = f"{page}_{state.get(f'{page}_generation', 0)}"
     unfit = state.get(f"{page}_unfit")  # what the form held when it made no study
-    if f"{key}_name" not in state and unfit is None:  # the form is drawn anew: out of what was typed last, as YAML too
-        state[f"{page}_base"] = text
+    if f"{key}_name" not in state:  # the form is drawn anew: out of what was typed last, be it as YAML
+        state[f"{page}_over"] = unfit
+        if unfit is None:
+            state[f"{page}_base"] = text
     base = str(state[f"{page}_base"])
     try:
         body = body_of(base)
@@ -74,10 +77,13 @@ def _ask_form(page: str, text: str, tuned: bool) -> str | None:
         explain(error)
         st.caption("The form appears once the YAML is well formed.")
         return None
-    if unfit is not None:
-        body |= unfit
+    body |= state.get(f"{page}_over") or {}
     changes: dict[str, Any] = ask_what(body, key)
-    changes |= ask_templates(body, key, lambda templates: set_study(page, with_changes(text, {"templates": templates})))
+
+    def replace(templates: Sequence[Mapping[str, Any]]) -> None:
+        _put(page, text if unfit is None else base, {**(unfit or {}), **changes, "templates": list(templates)})
+
+    changes |= ask_templates(body, key, replace)
     if tuned:
         with st.expander("Soft prompt and rounds", icon=":material/tune:"):
             if body["answer"]["type"] == "choice":
@@ -89,11 +95,24 @@ def _ask_form(page: str, text: str, tuned: bool) -> str | None:
             found = base  # nothing was changed, so its comments stay
     except FedPromptError as error:
         explain(error)
-        state[f"{page}_unfit"] = changes
-        state[f"{page}_study"] = unfit_yaml(base, changes)
+        _keep_unfit(page, base, changes)
         return None
     state[f"{page}_study"], state[f"{page}_unfit"] = found, None
     return found
+
+
+def _put(page: str, text: str, changes: Mapping[str, Any]) -> None:
+    """Have the form be made anew out of a study with some of its parts replaced, be it none any more."""
+    try:
+        set_study(page, with_changes(text, changes))
+    except FedPromptError:
+        set_study(page, text)
+        _keep_unfit(page, text, changes)
+
+
+def _keep_unfit(page: str, base: str, changes: Mapping[str, Any]) -> None:
+    st.session_state[f"{page}_unfit"] = dict(changes)
+    st.session_state[f"{page}_study"] = unfit_yaml(base, changes)
 
 
 def _ask_yaml(page: str, text: str) -> str | None:
