@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.display.address import follow_address, go, keep_address
+from app.display.named import named
 from app.display.plain import plain
 from app.display.titles import apart
 from app.panels.federation.federation_parts import draw_member, draw_result, draw_rounds_of
@@ -93,7 +94,9 @@ def draw_start() -> None:
     st.header("Start a federation")
     if not kept:
         with st.container(border=True):
-            st.markdown("**It needs a study first:** what the sites are to work on together.")
+            named("federation_needs_study").markdown(
+                "**It needs a study first:** what the sites are to work on together."
+            )
             if st.button("Write a study", key="federation_study", type="primary", icon=":material/edit_note:"):
                 go("new_study")
         return
@@ -108,7 +111,9 @@ def draw_start() -> None:
         arguments = {"sites": sites} if len(sites) > 1 else None
         kind = "federate-flare"
         many = "1 admitted site takes part" if len(sites) == 1 else f"{len(sites)} admitted sites take part"
-        st.caption(f"{many}; a federation needs two. Each works only once its operator has accepted this study.")
+        named("federation_members").caption(
+            f"{many}; a federation needs two. Each works only once its operator has accepted this study."
+        )
     else:
         arguments = ask_sites(chosen.study)
     seed = st.number_input("Seed", 0, 2**31, 0, key="federation_seed", width=200, help="The same seed, the same run.")
@@ -138,7 +143,7 @@ def draw_editor(chosen: KeptStudy) -> None:
         set_study("federation", chosen.path.read_text(encoding="utf-8"))
     text = ask_study("federation")
     shown = "the sites' operators see all of it before they accept it" if role() == "hub" else "it is sent nowhere"
-    st.caption(
+    named("federation_study_shown" if role() == "hub" else "federation_study_kept").caption(
         f":material/lock: What you write stays in this session until you keep it. It is then written to "
         f"{plain(str(chosen.path.parent))} on this machine, readable by you alone, until you delete it there; {shown}."
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.federation.federation_parts import draw_member
 from app.panels.federation.roster import draw_hub_members
@@ -73,7 +74,7 @@ def draw_progress(view: OverviewView) -> None:
         return
     grid = st.grid(2, min_column_width=360, gap="large")
     with grid.cell():
-        st.header("Round by round")
+        named("overview_rounds").header("Round by round")
         draw_rounds(view.rounds, view.manual, [site.name for site in view.sites])
     with grid.cell():
         st.header("The best prompts", help="The first of this study's ranking on validation cases.")
@@ -112,10 +113,11 @@ def draw_found(view: OverviewView, *, busy: bool) -> None:
     if busy and not view.sites and role() == "alone":
         draw_plan()
     if view.headline:
-        tell = st.success if is_better(view) else st.info
+        place = named("overview_better" if is_better(view) else "overview_found")
+        tell = place.success if is_better(view) else place.info
         tell(plain(sentence(view.headline)), icon=":material/hub:")
     if view.curve:
-        st.header("What the shared prompts are worth")
+        named("overview_worth").header("What the shared prompts are worth")
         draw_curve(view.curve, here=view.has, who="the newcomer")
     if view.result is not None:
         draw_numbers(view.result)
@@ -123,7 +125,7 @@ def draw_found(view: OverviewView, *, busy: bool) -> None:
         grid = st.grid(2, min_column_width=360, gap="large")
         with grid.cell():
             st.header("At home and elsewhere")
-            st.caption(transfer_sentence(view.transfer, view.federated))
+            named("transfer_said").caption(transfer_sentence(view.transfer, view.federated))
             draw_transfer(view.transfer, view.federated, sites)
         with grid.cell():
             st.header("What joining gained each site")

@@ -1,13 +1,13 @@
 """Overview and Federation on a hub, on a site and on a machine that works alone: what each shows and controls."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.display.plain import plain
 from fedprompt.models.chat.cost import Tally
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Ledger
@@ -20,6 +20,7 @@ from fedprompt.workspace.rounds.gathering_now import Teller
 from fedprompt.workspace.site.study import site_study_accept
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.evaluation import add_set, add_study
+from tests.pages.messages import messages
 
 pytestmark = pytest.mark.whole
 
@@ -37,11 +38,6 @@ STEP = {
     "came": ["clinic"],
     "missing": {},
 }
-
-
-def texts(at: AppTest) -> str:
-    kinds = (at.markdown, at.caption, at.header, at.error, at.success, at.info, at.warning)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
 def keys(at: AppTest) -> set[str]:
@@ -82,15 +78,16 @@ def site(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_federation_that_a_command_began_is_shown_as_running(open_page: Open, ws: Workspace) -> None:
     run = begin(ws)
-    assert "running" not in texts(open_page("overview"))
+    assert "overview_working_0_since" not in messages(open_page("overview"))
     with Teller(ws.home, run) as teller:
         at = open_page("overview")
-        assert "**A federation on “small”** :green-badge[:material/sync: running]" in texts(at)
-        assert (at.progress[0].value, at.progress[0].text) == (50, "1 of 2 rounds are finished")
-        assert "Begun by a command at " in texts(at) and "Round by round" in texts(at)
+        shown = messages(at)
+        assert at.progress[0].value == 50 and "1 of 2" in shown["overview_working_0_done"]
+        assert {"overview_working_0_since", "overview_rounds"} <= set(shown)
         teller.tell(STEP)
         at = open_page("overview")
-        assert at.progress[0].text == "Round 2 of 2\\: the sites tune, 1 of 2 have answered"
+        told = messages(at)["overview_working_0_done"]
+        assert "2 of 2" in told and "1 of 2" in told
 
 
 def test_a_federation_that_a_job_of_the_app_runs_is_shown_once(open_page: Open, ws: Workspace) -> None:
@@ -99,7 +96,7 @@ def test_a_federation_that_a_job_of_the_app_runs_is_shown_once(open_page: Open, 
     ws.bank.claim_job("j-1", os.getpid())
     with Teller(ws.home, run):
         at = open_page("overview")
-    assert len(at.progress) == 1 and "Begun by a command" not in texts(at)
+    assert len(at.progress) == 1 and "overview_working_0_since" not in messages(at)
 
 
 @pytest.mark.usefixtures("hub")
@@ -108,7 +105,7 @@ def test_a_hubs_overview_shows_members_and_connections_and_offers_no_demo(open_p
     members = at.dataframe[0].value
     assert list(members["Site"]) == ["ant", "bee"] and list(members["State"]) == ["admitted", "invited"]
     assert list(members["Connected"]) == ["not known", "not known"]
-    assert "The hub does not run" in at.warning[0].value
+    assert "hub_stopped" in messages(at)
     assert "overview_start" not in keys(at) and {"overview_study", "overview_federation"} <= keys(at)
 
 
@@ -124,44 +121,46 @@ def test_a_hubs_federation_page_lists_its_members(open_page: Open, ws: Workspace
     at = open_page("federation")
     members = at.dataframe[0].value
     assert list(members["Site"]) == ["ant", "bee"] and members["Fingerprint"][0] == FINGERPRINT[:24]
-    assert "1 admitted site takes part" in texts(at) and at.button(key="federation_start").disabled
+    assert messages(at)["federation_members"].startswith("1 ") and at.button(key="federation_start").disabled
     hub.set_member("bee", state="admitted")
     at = open_page("federation")
-    assert "2 admitted sites take part" in texts(at) and not at.button(key="federation_start").disabled
+    assert messages(at)["federation_members"].startswith("2 ") and not at.button(key="federation_start").disabled
 
 
 @pytest.mark.usefixtures("hub")
 def test_a_hub_nobody_was_invited_to_says_how(open_page: Open, ws: Workspace) -> None:
     (HubFolder(ws.home).path / "members.json").unlink()
-    assert "No site was invited yet" in texts(open_page("federation"))
+    assert "hub_none_invited" in messages(open_page("federation"))
 
 
 @pytest.mark.usefixtures("site")
 def test_a_sites_overview_shows_how_the_site_stands_and_offers_no_demo(open_page: Open) -> None:
     at = open_page("overview")
-    shown = texts(at)
-    assert "**ant** in meadow :gray-badge[does not run]" in shown and "Accepted **small** on " in shown
-    assert "T" not in shown.split("Accepted **small** on ")[1].split(" UTC")[0]  # a date as people write it
+    shown = messages(at)
+    assert "**ant**" in shown["member_stopped_ant"] and "meadow" in shown["member_stopped_ant"]
+    (accepted,) = (words for name, words in shown.items() if name.startswith("study_accepted_"))
+    assert re.search(r"\*\*small\*\* .*\d\d \w{3} \d{4} \d\d:\d\d UTC", accepted)  # a date as people write it
     assert keys(at) == {"overview_shared", "overview_data"}
 
 
 def test_a_sites_federation_page_shows_how_it_stands(open_page: Open, ws: Workspace, site: Path) -> None:
-    assert "Nothing has left this site yet." in texts(open_page("federation"))
+    assert "member_sent_nothing_ant" in messages(open_page("federation"))
     ledger = Ledger(SiteFolder(site).ledger.path)
     study = "s1:" + "0" * 32
     ledger.append(decision="sent", study=study, message={"verb": "describe"}, arrays={}, data=b"x" * 321)
-    shown = texts(open_page("federation"))
-    assert "**ant** in meadow" in shown and "Its hub is hub.example.org\\:8002" in shown
-    assert "1 reply has left this site, 0 were refused, 321 bytes in all" in shown
+    shown = messages(open_page("federation"))
+    assert "hub.example.org:8002" in shown["member_hub_ant"]
+    assert all(number in shown["member_sent_ant"] for number in ("1 ", "0 ", "321 bytes"))
     (accepted,) = enrolled(ws.home, None).accepted()
     took = Tally(calls=2, input_tokens=60, output_tokens=10, amounts={"EUR": 0.016})
     for role in ("model", "judge"):
         SiteFolder(site).bill.add(accepted.digest, role, "chat:local", took)
-    shown = texts(open_page("federation"))
+    shown = messages(open_page("federation"))
     for role in ("model", "judge"):
-        assert plain(f"The {role} (chat:local): 2 calls, 70 tokens, cost 0.0160 EUR.") in shown
+        for value in ("chat:local", "2 calls", "70 tokens", "0.0160 EUR"):
+            assert value in shown[f"member_{role}_ant"]
     SiteFolder(site).pause.touch()
-    assert "**ant** in meadow :orange-badge[paused]" in texts(open_page("federation"))
+    assert "member_paused_ant" in messages(open_page("federation"))
     SiteFolder(site).ledger.path.write_text("{}\n")
     assert open_page("federation").error
 
@@ -190,4 +189,4 @@ def test_an_empty_overview_leads_straight_to_the_file(open_page: Open) -> None:
     at = open_page("overview")
     assert {"overview_start", "overview_data"} <= keys(at)
     at.button(key="overview_data").click().run()
-    assert "Open the page 'data' for that." in texts(at)  # a page that runs alone can lead nowhere
+    assert "open_data" in messages(at)  # a page that runs alone can lead nowhere

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.messages import messages
+
 pytestmark = pytest.mark.whole
 
 ROOT = Path(__file__).parents[2]
@@ -30,20 +32,18 @@ def run(kind: str, message: str) -> AppTest:
 
 @pytest.mark.usefixtures("home")
 def test_an_error_of_ours_is_its_own_sentence_with_markup_kept_as_text() -> None:
-    at = run("DataError", "mine.csv line 2: the label `a` is **odd**")
-    assert at.error[0].value == r"mine.csv line 2\: the label \`a\` is \*\*odd\*\*."
+    at = run("DataError", "mine.csv line 2: `a` is **odd**")
+    assert at.error[0].value == r"mine.csv line 2\: \`a\` is \*\*odd\*\*."
+    assert list(messages(at)) == ["error_data"]
     assert not at.button
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize(
-    ("kind", "label"),
-    [("AssetError", "Fetch the model and the texts"), ("BankError", "Try again"), ("JobError", "Try again")],
-)
-def test_an_error_that_a_button_helps_against_has_it(kind: str, label: str) -> None:
-    at = run(kind, "the thing is not there")
-    assert at.error[0].value == "The thing is not there."
-    assert [button.label for button in at.button] == [label]
+@pytest.mark.parametrize(("kind", "code"), [("AssetError", "asset"), ("BankError", "bank"), ("JobError", "job")])
+def test_an_error_that_a_button_helps_against_has_it(kind: str, code: str) -> None:
+    at = run(kind, "the thing is odd")
+    assert messages(at) == {f"error_{code}": "The thing is odd."}
+    assert [str(button.key)[:6] for button in at.button] == ["error_"]
 
 
 @pytest.mark.usefixtures("home")

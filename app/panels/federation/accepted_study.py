@@ -14,7 +14,9 @@ __all__ = ["draw_accepted"]
 def draw_accepted(study: StudyStatus) -> None:
     """Draw one accepted study of the site's status."""
     accepted = f"{datetime.fromisoformat(study.accepted):%d %b %Y %H:%M} UTC"
-    st.markdown(f":material/task_alt: Accepted **{plain(study.study)}** on {plain(accepted)}")
+    named(f"study_accepted_{study.digest}").markdown(
+        f":material/task_alt: Accepted **{plain(study.study)}** on {plain(accepted)}"
+    )
     loads, cases = study.loads, study.cases
     source = loads.model_from or "not known"
     digest = loads.model_digest or "not kept when it was accepted"

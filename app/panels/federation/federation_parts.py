@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.display.address import go
+from app.display.named import named
 from app.display.plain import between, plain, sentence
 from app.panels.federation.accepted_study import draw_accepted
 from app.panels.federation.rounds import draw_rounds
@@ -23,6 +24,8 @@ from fedprompt.workspace.site.pause import LedgerBroken, site_status
 
 __all__ = ["draw_member", "draw_result", "draw_rounds_of"]
 
+MEMBER = {"paused": ("paused", "orange"), "answers": ("answers tasks", "green"), "stopped": ("does not run", "gray")}
+
 
 def draw_rounds_of(view: FederationView) -> None:
     """Draw the rounds so far: accuracy, how alike the updates were, and bytes."""
@@ -30,7 +33,7 @@ def draw_rounds_of(view: FederationView) -> None:
     if view.count == 0:
         st.caption("This study has no soft prompt, so there are no rounds: the sites score its prompts.")
         return
-    st.header(f"Rounds: {len(view.rounds)} of {view.count}")
+    named("federation_rounds").header(f"Rounds: {len(view.rounds)} of {view.count}")
     if not view.rounds:
         st.caption("Before the first round the sites score the study's prompts.")
         return
@@ -46,7 +49,7 @@ def draw_result(view: FederationView, *, newest: bool) -> None:
     result = view.run.result
     if result is None:
         return
-    st.header("What came of it")
+    named("federation_result").header("What came of it")
     finding = result.get("headline") or next(iter(result.get("sentences", ())), None)
     if finding:
         st.markdown(f":green[:material/hub:] {plain(sentence(str(finding)))}")
@@ -56,7 +59,7 @@ def draw_result(view: FederationView, *, newest: bool) -> None:
         _draw_test(result["test"], names)
     if transfer:
         st.markdown("**At home and elsewhere**")
-        st.caption(transfer_sentence(transfer, together))
+        named("transfer_said").caption(transfer_sentence(transfer, together))
         draw_transfer(transfer, together, names)
     with st.container(horizontal=True):
         found = result.get("prompts") or {}
@@ -102,7 +105,7 @@ def draw_member(home: Home) -> None:
     """Draw how this machine's site stands in its federation. A site's machine controls no federation."""
     names = enrolled_sites(home)
     if not names:
-        st.info(
+        named("member_not_joined").info(
             "This site has not joined a federation yet. In a terminal, with the hub's file: fedprompt site init INVITE",
             icon=":material/lan:",
         )
@@ -111,23 +114,28 @@ def draw_member(home: Home) -> None:
         found = site_status(home, site=name)
         with st.container(border=True):
             running = found.running is not None
-            state = "paused" if found.paused else "answers tasks" if running else "does not run"
-            colour = "orange" if found.paused else "green" if running else "gray"
-            st.markdown(f"**{plain(name)}** in {plain(found.federation)} :{colour}-badge[{state}]")
-            st.caption(f"Its hub is {plain(found.hub)}. The hub's operator starts rounds; nothing here does.")
+            state = "paused" if found.paused else "answers" if running else "stopped"
+            words, colour = MEMBER[state]
+            named(f"member_{state}_{name}").markdown(
+                f"**{plain(name)}** in {plain(found.federation)} :{colour}-badge[{words}]"
+            )
+            named(f"member_hub_{name}").caption(
+                f"Its hub is {plain(found.hub)}. The hub's operator starts rounds; nothing here does."
+            )
             for study in found.studies:
                 draw_accepted(study)
                 for who, rows in (("model", study.models), ("judge", study.judges)):
                     for row in rows:
                         told = told_calls(row, who=f"the {who}")
-                        st.caption(plain(" ".join(map(sentence, (told, *row.notes)))))
+                        named(f"member_{who}_{name}").caption(plain(" ".join(map(sentence, (told, *row.notes)))))
             if not found.studies:
                 st.caption("No study was accepted yet: fedprompt site study show FILE, then accept.")
             ledger = found.ledger
             if isinstance(ledger, LedgerBroken):
-                st.error(plain(sentence(ledger.problem)), icon=":material/gpp_bad:")
+                named(f"member_ledger_broken_{name}").error(plain(sentence(ledger.problem)), icon=":material/gpp_bad:")
                 continue
             many = "1 reply has" if ledger.sent == 1 else f"{ledger.sent:,} replies have"
             refused = "1 was" if ledger.refused == 1 else f"{ledger.refused:,} were"
             told = f"{many} left this site, {refused} refused, {ledger.bytes:,} bytes in all; Trust shows each."
-            st.caption(told if ledger.entries else "Nothing has left this site yet.")
+            place = named(f"member_sent_{name}" if ledger.entries else f"member_sent_nothing_{name}")
+            place.caption(told if ledger.entries else "Nothing has left this site yet.")

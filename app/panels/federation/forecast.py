@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.display.amounts import volume
+from app.display.named import named
 from app.display.plain import sentence
 from app.panels.runs.running import run_quick
 from app.panels.runs.work import duration
@@ -59,4 +60,6 @@ def _draw(found: Mapping[str, Any]) -> None:
     total = "" if found["seconds"] is None else f"{duration(found['seconds'])} in all; "
     travels = f"{volume(found['sent'])} to the sites and {volume(found['received'])} from them"
     rounds = f"{found['rounds']} rounds" if found["rounds"] else "no rounds, since the study has no soft prompt"
-    st.caption(f"{total}{travels}, {rounds}. {sentence(BASIS[found['basis']])}")
+    named(f"forecast_{found['basis'].replace(' ', '_')}").caption(
+        f"{total}{travels}, {rounds}. {sentence(BASIS[found['basis']])}"
+    )

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.panels.runs.running import run_quick
 from app.panels.runs.work import duration
@@ -90,12 +91,12 @@ def draw_members(found: Mapping[str, Any]) -> None:
     if found["running"]:
         st.caption(f":green[:material/lan:] The hub of {plain(str(found['federation']))} listens at {plain(where)}.")
     else:
-        st.warning(
+        named("hub_stopped").warning(
             "The hub does not run. Start it in a terminal or as a service: fedprompt hub run",
             icon=":material/lan:",
         )
     if not sites:
-        st.caption("No site was invited yet: fedprompt hub invite NAME")
+        named("hub_none_invited").caption("No site was invited yet: fedprompt hub invite NAME")
         return
     connected = {True: "yes", False: "no", None: "not known"}
     st.dataframe(
@@ -131,7 +132,7 @@ def said_ago(when: datetime) -> str:
 def draw_hub_members(page: str) -> None:
     """Draw them, or how this machine becomes a hub; ``page`` begins the keys."""
     if not (HubFolder(workspace().home).path / "hub.json").exists():
-        st.info(
+        named("hub_none").info(
             "This machine is no hub yet. Begin in a terminal: fedprompt hub init NAME, then hub invite SITE.",
             icon=":material/hub:",
         )

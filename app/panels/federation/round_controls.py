@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.runs.work import duration
 from app.session import guarded, workspace
@@ -38,7 +39,7 @@ def draw_controls(view: FederationView) -> None:
 
 def _draw_step(step: StepNow) -> None:
     had = "as long as it takes" if step.seconds is None else duration(step.seconds)
-    st.markdown(
+    named("federation_step").markdown(
         f"**Round {step.round}: {STEPS[step.step]}.** {step.answered} of {step.taking_part} have answered, "
         f"{step.quorum} are needed; each has {had}.",
         help="Past that time the round goes on as soon as enough have answered. Where all are needed, each is waited "
@@ -97,7 +98,9 @@ def _draw_sites(view: FederationView, closed: bool) -> None:
         )
     for number, (name, by) in enumerate(view.left_out.items()):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{plain(name)}** is left out{f' by {plain(by)}' if by else ''}.", width="content")
+            named(f"federation_left_out_{number}", narrow=True).markdown(
+                f"**{plain(name)}** is left out{f' by {plain(by)}' if by else ''}.", width="content"
+            )
             st.button(
                 "Take back",
                 key=f"federation_take_back_{number}",
@@ -110,11 +113,14 @@ def _draw_sites(view: FederationView, closed: bool) -> None:
 
 
 def _draw_orders(orders: tuple[GivenOrder, ...]) -> None:
-    for one in reversed(orders[-MOST_ORDERS:]):
+    taken = {True: "taken", False: "refused", None: "waits"}
+    for place, one in enumerate(reversed(orders[-MOST_ORDERS:])):
         of = one.order
         who = f"{plain(of.by)}: " if of.by else ""
         what = f"{WORDS[of.what]} {plain(of.site or '')}".rstrip()
-        st.caption(f"{MARKS[one.done]} {of.at[11:16]} UTC, {who}**{what}**. {plain(sentence(one.said))}")
+        named(f"federation_order_{place}_{taken[one.done]}").caption(
+            f"{MARKS[one.done]} {of.at[11:16]} UTC, {who}**{what}**. {plain(sentence(one.said))}"
+        )
 
 
 @guarded

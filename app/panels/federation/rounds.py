@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.palette import PER_CENT, dashes, finished, palette, shapes
 from app.display.plain import percent
 from fedprompt.bank.rows import RoundRow
@@ -38,9 +39,9 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
         axis=alt.Axis(labelExpr=PER_CENT, tickCount=5),
     )
     legend = alt.Legend(orient="top", columns=3, symbolStrokeWidth=2, symbolSize=90)
-    named = [*order, MEAN]
-    tones = alt.Scale(domain=named, range=[*colours.scale(order).range, colours.together])
-    marks = alt.Scale(domain=named, range=[*shapes(order).range, "circle"])
+    lines = [*order, MEAN]
+    tones = alt.Scale(domain=lines, range=[*colours.scale(order).range, colours.together])
+    marks = alt.Scale(domain=lines, range=[*shapes(order).range, "circle"])
     who = alt.Color("who:N", title=None, scale=tones, legend=legend)
     shape = alt.Shape("who:N", title=None, scale=marks, legend=legend)
     tips = [
@@ -66,4 +67,6 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
     )
     if manual is not None:
         # Beside the chart, since within it there is always a round that it would cover.
-        st.caption(f"The level line: the best template, untuned, {percent(manual)} on the same validation cases.")
+        named("rounds_level").caption(
+            f"The level line: the best template, untuned, {percent(manual)} on the same validation cases."
+        )

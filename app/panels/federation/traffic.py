@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.display.amounts import volume
+from app.display.named import named
 from app.display.plain import plain, sentence
 from fedprompt.bank.rows import RoundRow
 
@@ -53,7 +54,7 @@ def draw_traffic(rounds: Sequence[RoundRow], sites: Sequence[str]) -> None:
         st.caption(ABOUT + counted)
     else:
         total = sum(float(row.body.get("bytes") or 0) for row in rounds)
-        st.caption(
+        named("traffic_not_by_site").caption(
             f"The sites sent {volume(total)} in all over {len(rounds)} rounds. Bytes by site were not yet counted "
             "when this federation ran."
         )
@@ -63,11 +64,11 @@ def draw_traffic(rounds: Sequence[RoundRow], sites: Sequence[str]) -> None:
 def _draw_missing(rounds: Sequence[RoundRow]) -> None:
     missing = [(row.number, one) for row in rounds for one in row.body.get("missing", ())]
     for number, one in missing[:MOST_MISSING]:
-        st.markdown(f":orange[:material/person_off:] {_missing(number, one)}")
+        named(f"traffic_missing_{number}").markdown(f":orange[:material/person_off:] {_missing(number, one)}")
     if len(missing) > MOST_MISSING:
         st.caption(f"and {len(missing) - MOST_MISSING} more times that a site was missing")
     if not missing and any("missing" in row.body for row in rounds):
-        st.caption(":material/check_circle: No site was missing in any round.")
+        named("traffic_none_missing").caption(":material/check_circle: No site was missing in any round.")
 
 
 def _missing(number: int, one: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.palette import finished, shaded
 from app.display.plain import percent
 
@@ -67,10 +68,10 @@ def draw_transfer(
         axis=alt.Axis(orient="top", labelAngle=0, labelFontSize=13),
     )
     scale = alt.Scale(domain=[0, total], nice=False, zero=False, reverse=True)
-    named = {f"{place + TALL / 2:.2f}": name for name, place in places.items()}
+    rows_at = {f"{place + TALL / 2:.2f}": name for name, place in places.items()}
     axis = alt.Axis(
-        values=[float(middle) for middle in named],
-        labelExpr=f"{json.dumps(named)}[format(datum.value, '.2f')]",
+        values=[float(middle) for middle in rows_at],
+        labelExpr=f"{json.dumps(rows_at)}[format(datum.value, '.2f')]",
         labelFontSize=13,
         labelLimit=220,
         grid=False,
@@ -96,7 +97,7 @@ def draw_transfer(
         alt="Accuracy of prompts tuned at each site and together, at every site",
     )
     low, high = percent(data["accuracy"].min()), percent(data["accuracy"].max())
-    st.caption(
+    named("transfer_scale").caption(
         f"{HOME}at home. The stronger the green, the more right answers, from {low} to {high}. On test cases: kept "
         "aside, and looked at once after everything was chosen."
     )

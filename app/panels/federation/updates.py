@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.palette import dashes, finished, palette, shapes
 from app.display.plain import plain
 from fedprompt.workspace.rounds.federation_view import UpdateRow
@@ -16,7 +17,7 @@ __all__ = ["draw_updates"]
 def draw_updates(rows: Sequence[UpdateRow], sites: Sequence[str]) -> None:
     """Draw norms and cosines by round; nothing where no update was kept."""
     if not rows:
-        st.caption(
+        named("updates_not_kept").caption(
             "Not measured: the hub did not keep the sites' updates. Where a study has it keep them (Soft prompt and "
             "rounds, in its form), their lengths and directions are drawn here."
         )
@@ -35,9 +36,11 @@ def draw_updates(rows: Sequence[UpdateRow], sites: Sequence[str]) -> None:
     odd = [row for row in rows if row.outlier]
     for row in odd[:8]:
         why = "went against the others" if row.cosine is not None and row.cosine < 0 else "was far longer than most"
-        st.markdown(f":orange[:material/warning:] Round {row.round}: the update of **{plain(row.site)}** {why}.")
+        named(f"updates_odd_{row.round}_{row.site}").markdown(
+            f":orange[:material/warning:] Round {row.round}: the update of **{plain(row.site)}** {why}."
+        )
     if not odd:
-        st.caption(":material/check_circle: No update stands out.")
+        named("updates_none_odd").caption(":material/check_circle: No update stands out.")
 
 
 def _draw(data: pd.DataFrame, column: str, sites: Sequence[str], rule: float | None) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from app.display.address import go
+from app.display.named import named
 from app.visitor import barred
 
 __all__ = ["draw_empty", "draw_empty_hub", "draw_empty_site", "draw_plan"]
@@ -19,7 +20,7 @@ PLAN = (
 
 def draw_plan() -> None:
     """Say what will happen, for a visitor who waits for the first scores."""
-    st.header("What happens then")
+    named("overview_plan").header("What happens then")
     with st.grid(4, min_column_width=175) as grid:
         for icon, title, about in PLAN:
             with grid.container(border=True, height="stretch", gap="xsmall"):

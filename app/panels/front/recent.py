@@ -6,6 +6,7 @@ from datetime import datetime
 import streamlit as st
 
 from app.display.address import go
+from app.display.named import named
 from app.display.plain import plain
 from app.panels.federation.round_controls import STEPS
 from fedprompt.workspace.front.working import Working
@@ -32,8 +33,9 @@ def draw_recent(found: Recent) -> None:
     lines = recent_lines(found)
     if not lines:
         st.caption("Nothing.")
-    for line in lines:
-        st.markdown(f"- {plain(line)}")
+    with named("overview_recent"):
+        for line in lines:
+            st.markdown(f"- {plain(line)}")
 
 
 def recent_lines(found: Recent) -> list[str]:
@@ -44,8 +46,8 @@ def recent_lines(found: Recent) -> list[str]:
         lines.append(f"{_many(templates, 'template')} and {_many(tuned, 'tuned prompt')} came into the bank")
     if found.studies:
         more = len(found.studies) - SHOWN
-        named = ", ".join(found.studies[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-        lines.append(f"{_many(len(found.studies), 'study', 'studies')} began: {named}")
+        some = ", ".join(found.studies[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+        lines.append(f"{_many(len(found.studies), 'study', 'studies')} began: {some}")
     for run in found.runs[:SHOWN]:
         at = run.finished or run.created
         did = "ended" if run.finished else "began"
@@ -74,10 +76,14 @@ def draw_working(found: Sequence[Working], *, watch: bool) -> None:
                 ):
                     go("federation")
             if one.count:
-                st.progress(min(1.0, one.finished / one.count), text=plain(said_working(one)))
+                named(f"overview_working_{number}_done").progress(
+                    min(1.0, one.finished / one.count), text=plain(said_working(one))
+                )
             else:
                 st.caption(plain(said_working(one)))
-            st.caption(f"Begun by a command at {datetime.fromisoformat(one.since):%d %b %H:%M} UTC.")
+            named(f"overview_working_{number}_since").caption(
+                f"Begun by a command at {datetime.fromisoformat(one.since):%d %b %H:%M} UTC."
+            )
 
 
 def said_working(one: Working) -> str:

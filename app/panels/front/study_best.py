@@ -1,14 +1,15 @@
 """The best prompt of each study in sentences: its mean, its gain over the best template and over each site alone."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import percent, plain, points
 from fedprompt.workspace.ranking.study_best import StudyBest
 
-__all__ = ["best_sentences", "draw_study_bests"]
+__all__ = ["best_sentences", "draw_study_bests", "sure_of"]
 
 
 def draw_study_bests(bests: Sequence[StudyBest], titles: Mapping[str, str]) -> None:
@@ -23,9 +24,9 @@ def draw_study_bests(bests: Sequence[StudyBest], titles: Mapping[str, str]) -> N
     for one in bests:
         with st.container(gap="xsmall"):
             first, *more = best_sentences(one, titles)
-            st.markdown(f":green[:material/trophy:] {plain(first)}")
-            for told in more:
-                st.markdown(plain(told))
+            named(f"best_of_{one.study}").markdown(f":green[:material/trophy:] {plain(first)}")
+            for place, told in enumerate(more, 1):
+                named(f"best_of_{one.study}_{place}").markdown(plain(told))
             if one.over_alone:
                 with st.expander("Site by site"):
                     st.table(_by_site(one.over_alone), border="horizontal", hide_index=True)
@@ -51,24 +52,31 @@ def best_sentences(found: StudyBest, titles: Mapping[str, str]) -> list[str]:
     return said
 
 
+def sure_of(gain: Mapping[str, Any]) -> Literal["better", "worse", "neither"]:
+    """Return which way a difference goes, ``neither`` where its interval holds zero."""
+    if not gain.get("distinguishable"):
+        return "neither"
+    return "better" if gain["difference"] > 0 else "worse"
+
+
 def _against(gain: Mapping[str, Any]) -> str:
     """Return how much better or worse, or that it cannot be told."""
     low, high = 100 * gain["low"], 100 * gain["high"]
-    change = 100 * gain["difference"]
-    if not gain.get("distinguishable"):
+    change, sure = 100 * gain["difference"], sure_of(gain)
+    if sure == "neither":
         return f"not distinguishable ({points(change)} points, {points(low)} to {points(high)}) from"
-    if change < 0:
+    if sure == "worse":
         return f"{-change:.1f} points worse ({-high:.1f} to {-low:.1f}) than"
     return f"{change:.1f} points better ({low:.1f} to {high:.1f}) than"
 
 
 def _alone(gains: Mapping[str, Mapping[str, Any]]) -> str:
     """Return where it beats what a site tuned alone, where it loses, and where that cannot be told."""
-    told: dict[str, list[str]] = {"better at": [], "worse at": [], "not distinguishable at": []}
+    words = {"better": "better at", "worse": "worse at", "neither": "not distinguishable at"}
+    told: dict[str, list[str]] = {sure: [] for sure in words}
     for site, gain in sorted(gains.items()):
-        sure, ahead = gain.get("distinguishable"), gain["difference"] > 0
-        told["not distinguishable at" if not sure else "better at" if ahead else "worse at"].append(site)
-    parts = [f"{how} {_named(sites)}" for how, sites in told.items() if sites]
+        told[sure_of(gain)].append(site)
+    parts = [f"{words[sure]} {_named(sites)}" for sure, sites in told.items() if sites]
     return f"Against the prompt that each site tuned alone, at home, it is {', '.join(parts)}."
 
 

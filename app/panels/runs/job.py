@@ -69,7 +69,9 @@ def draw_jobs(jobs: Sequence[JobRow], again: Callable[[], None]) -> None:
     if active:
         draw_running(active[0])
         if len(active) > 1:
-            st.caption("Next: " + ", then ".join(LONG[job.kind].lower() for job in active[1:]) + ".")
+            named("overview_next").caption(
+                "Next: " + ", then ".join(LONG[job.kind].lower() for job in active[1:]) + "."
+            )
         return
     last = newest(jobs)
     if last is None or last.state == "done":
@@ -154,7 +156,7 @@ def draw_running(
         if told.get("resumed"):
             parts.append("taken up again where it stopped")
         if parts:
-            st.caption(" · ".join(parts))
+            named(f"{page}_stage_{job.id}").caption(" · ".join(parts))
 
 
 @guarded

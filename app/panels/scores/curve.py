@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.palette import PER_CENT, finished, palette
 from app.display.plain import percent, points
 from fedprompt.workspace.results.worth import CurvePoint, nearest
@@ -36,7 +37,7 @@ def draw_curve(curve: Sequence[CurvePoint], *, here: int | None = None, who: str
         finished(alt.layer(*_layers(curve, here, who)).properties(height=height)), alt="; ".join(said_curve(curve))
     )
     if here is not None and (told := said_needed(curve, here)):
-        st.markdown(told)
+        named("curve_needed").markdown(told)
     sites = max(point.sites for point in curve)
     band = (
         " The band is the 95 % interval of the gain: where all of it lies above the dashed line, the gain can be told "
