@@ -14,7 +14,7 @@ from app.session import guarded, packs_view, role, workspace
 from app.visitor import barred, submit
 from fedprompt.workspace.as_json import from_json
 from fedprompt.workspace.exchange.packs_here import PackHere, is_missing
-from fedprompt.workspace.local.adapting import AdaptResult
+from fedprompt.workspace.local.adapt_result import AdaptResult
 
 ABOUT = (
     "Other sites tuned prompts on their own cases and share the prompts, never a case. Put them to work on your texts: "

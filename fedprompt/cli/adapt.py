@@ -10,7 +10,7 @@ from fedprompt.cli.showing import emit, line, percent, table
 from fedprompt.cli.telling import Teller
 
 if TYPE_CHECKING:
-    from fedprompt.workspace.local.adapting import AdaptResult
+    from fedprompt.workspace.local.adapt_result import AdaptResult
 
 __all__ = ["adapt"]
 
@@ -59,8 +59,14 @@ def adapt(
 
 def _show(found: "AdaptResult") -> None:
     """Print what was made, of what, and how to use it."""
+    from fedprompt.workspace.local.out_of_fold import WAY_WORDS
+
     for sentence in found.sentences:
         line(sentence)
+    if found.ways:
+        table(
+            ("alone, with", "right"), [(WAY_WORDS[way], f"{right} of {found.n}") for way, right in found.ways.items()]
+        )
     table(("prompt", "kind", "counts", "id"), [(m.name, m.kind, percent(m.weight), m.prompt) for m in found.members])
     table(
         ("class", "cases", "bias"),

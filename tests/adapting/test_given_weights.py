@@ -5,8 +5,9 @@ import pytest
 from fedprompt.adapting.given_weights import given_weights
 
 
-def test_soft_prompts_weigh_alike_and_the_best_templates_a_little() -> None:
-    # Three of four templates share a tenth, two soft prompts the rest.
+def test_the_prompt_of_all_weighs_half_of_the_soft_ones_and_the_best_templates_a_little() -> None:
+    # Three of four templates share a tenth; the first soft prompt has half of the rest, the others the other half.
+    assert given_weights([0.5], 4) == pytest.approx([0.1, 0.45, 0.15, 0.15, 0.15])
     assert given_weights([0.5, 0.9, 0.7, 0.6], 2) == pytest.approx([0, 1 / 30, 1 / 30, 1 / 30, 0.45, 0.45])
     assert given_weights([0.5], 1) == pytest.approx([0.1, 0.9]) and given_weights([], 2) == pytest.approx([0.5, 0.5])
 

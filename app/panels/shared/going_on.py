@@ -16,7 +16,8 @@ from app.visitor import barred, require
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.answers.variants import bank_variant
 from fedprompt.workspace.jobs.trial_control import start_trial
-from fedprompt.workspace.local.adapting import AdaptResult, keep_adapted
+from fedprompt.workspace.local.adapt_result import AdaptResult
+from fedprompt.workspace.local.adapting import keep_adapted
 from fedprompt.workspace.playground.trials import Trial, TrialRequest
 
 __all__ = ["draw_going_on"]

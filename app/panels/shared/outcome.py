@@ -13,7 +13,8 @@ import streamlit as st
 from app.display.plain import plain, points, sentence
 from app.panels.scores.curve import cases, draw_curve
 from app.panels.shared.weights import draw_weights
-from fedprompt.workspace.local.adapting import AdaptResult
+from fedprompt.workspace.local.adapt_result import AdaptResult
+from fedprompt.workspace.local.out_of_fold import WAY_WORDS
 
 __all__ = ["draw_outcome"]
 
@@ -46,13 +47,13 @@ def _draw_numbers(found: AdaptResult) -> None:
         if found.alone is not None:
             with grid.container(gap="xsmall"):
                 st.metric(
-                    "Best template alone, here",
+                    "Alone, here",
                     f"{found.alone} of {found.n}",
-                    help="Right answers of the best of the prompts in words, with a number for each class, each case "
-                    "left out while the others are learnt from. It is not the best that you could do by yourself: "
-                    "showing cases in the prompt, or tuning one, may do better.",
+                    help="Right answers in the strongest way that needs nobody else, each case left out while the "
+                    f"others are learnt from. All ways: {_ways(found)}. The strongest was looked up on these cases, "
+                    "which is in its favour.",
                 )
-                st.caption("no tuned prompt")
+                st.caption(f"with {WAY_WORDS[found.alone_by]}" if found.alone_by is not None else "by itself")
         if found.shared is not None:
             with grid.container(gap="xsmall"):
                 st.metric(
@@ -70,6 +71,10 @@ def _draw_numbers(found: AdaptResult) -> None:
                     "prompts that they were given.",
                 )
                 st.caption(_interval(found))
+
+
+def _ways(found: AdaptResult) -> str:
+    return ", ".join(f"{WAY_WORDS[way]} {right}" for way, right in found.ways.items())
 
 
 def _told_apart(found: AdaptResult) -> str:

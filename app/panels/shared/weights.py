@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.display.palette import finished, palette
 from app.display.plain import percent
-from fedprompt.workspace.local.adapting import AdaptMember
+from fedprompt.workspace.local.adapt_result import AdaptMember
 
 __all__ = ["KINDS", "draw_weights"]
 

@@ -5,14 +5,36 @@ shown what a validation case is shown: cases of others, never its own answer.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from fedprompt.errors import DataError
 from fedprompt.evaluation.cases import Case, input_key
 from fedprompt.prompts.template import Template
 
-__all__ = ["Demonstrated", "Shown"]
+__all__ = ["Always", "Demonstrated", "Showing", "Shown", "demonstrated", "in_turn"]
 
 Demonstrated = tuple[tuple[Mapping[str, str], str], ...]  # (fields, label) of each case that is shown
+
+
+class Showing(Protocol):
+    """Which cases stand before a case."""
+
+    def to(self, case: Case) -> Demonstrated:
+        """Return what stands before it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Always:
+    """The same cases before every case, also before one of them: what a prompt that was made with them asks."""
+
+    shown: Demonstrated
+
+    def to(self, case: Case) -> Demonstrated:
+        """Return them."""
+        del case
+        return self.shown
 
 
 class Shown:
@@ -39,22 +61,32 @@ class Shown:
         if chosen and self._keys & (own := _keys(case)):
             others = [one for one in self._tune if not own & _keys(one)]
             chosen = self._chosen(others, "without a case itself and those of its group the tune split has")
-        return tuple((one.fields, one.answer) for one in chosen)
+        return demonstrated(chosen)
 
     def _chosen(self, tune: Sequence[Case], there: str) -> tuple[Case, ...]:
         if len(tune) < self._count:
             raise DataError(
                 f"template '{self._name}' shows {self._count} cases and {there} {len(tune)}", code="too-few-cases"
             )
-        queues: dict[str, list[Case]] = {}
-        for case in tune:
-            queues.setdefault(case.answer, []).append(case)
-        chosen: list[Case] = []
-        while len(chosen) < self._count:
-            for label in sorted(queues):
-                if queues[label] and len(chosen) < self._count:
-                    chosen.append(queues[label].pop(0))
-        return tuple(chosen)
+        return in_turn(tune, self._count)
+
+
+def in_turn(cases: Sequence[Case], count: int) -> tuple[Case, ...]:
+    """Return so many cases, or all if there are fewer: of each label the next in order, labels in turn."""
+    queues: dict[str, list[Case]] = {}
+    for case in cases:
+        queues.setdefault(case.answer, []).append(case)
+    chosen: list[Case] = []
+    while len(chosen) < min(count, len(cases)):
+        for label in sorted(queues):
+            if queues[label] and len(chosen) < count:
+                chosen.append(queues[label].pop(0))
+    return tuple(chosen)
+
+
+def demonstrated(cases: Sequence[Case]) -> Demonstrated:
+    """Return cases as they are shown."""
+    return tuple((case.fields, case.answer) for case in cases)
 
 
 def _keys(case: Case) -> set[tuple[str, str]]:

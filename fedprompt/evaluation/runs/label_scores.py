@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.choices import GROUP, ask
-from fedprompt.evaluation.runs.demonstrations import Demonstrated, Shown
+from fedprompt.evaluation.runs.demonstrations import Always, Demonstrated, Showing, Shown
 from fedprompt.evaluation.runs.fitting import fit
 from fedprompt.evaluation.runs.likelihoods import LabelReading, adjusted, premises
 from fedprompt.evaluation.runs.score_cache import ScoreCache
@@ -60,7 +60,7 @@ def query(prompt: Prompt, case: Case, labels: Sequence[str], shown: Demonstrated
 
 
 def fitted_query(
-    model: CausalModel, prompt: Prompt, case: Case, labels: Sequence[str], shown: Shown, *, soft: int | None = None
+    model: CausalModel, prompt: Prompt, case: Case, labels: Sequence[str], shown: Showing, *, soft: int | None = None
 ) -> tuple[ChoiceQuery, bool]:
     """Return what to ask the model about one case, cut to its window, and whether it was cut.
 
@@ -83,6 +83,7 @@ def label_scores(
     *,
     group: int = GROUP,
     cut: bool = True,
+    shown: Demonstrated | None = None,
     stop: StopToken = NEVER,
 ) -> tuple[NDArray[np.float64], RunCost]:
     """Return the scores to compare, [cases, prompts, labels] float64, of at least one prompt on at least one case.
@@ -93,6 +94,7 @@ def label_scores(
         cache: the site's own, so that what was computed before is not computed again.
         group: how many cases go through the model before what it said is kept.
         cut: whether a case that is too long for the model loses its end; else it is refused.
+        shown: what templates with demonstrations show before every case, in place of cases of ``tune``.
         stop: looked at between two batches; what is in the cache stays.
 
     Raises:
@@ -101,9 +103,11 @@ def label_scores(
         DataError: too few cases for demonstrations, or the cache cannot be written.
     """
     labels = list(answer.labels)
-    asking = [(prompt, Shown(prompt.template, tune)) for prompt in prompts]
+    asking: list[tuple[Prompt, Showing]] = [
+        (prompt, Shown(prompt.template, tune) if shown is None else Always(shown)) for prompt in prompts
+    ]
 
-    def asked_of(prompt: Prompt, case: Case, own: Shown) -> tuple[ChoiceQuery, bool]:
+    def asked_of(prompt: Prompt, case: Case, own: Showing) -> tuple[ChoiceQuery, bool]:
         if cut:
             return fitted_query(model, prompt, case, labels, own)
         return query(prompt, case, labels, own.to(case)), False

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
-__all__ = ["LabelReading", "Normalise", "Prior", "adjusted", "premises"]
+__all__ = ["CONTENT_FREE", "LabelReading", "Normalise", "Prior", "adjusted", "premises"]
 
 Normalise = Literal["none", "tokens", "characters"]
 Prior = Literal["none", "pmi", "contextual"]

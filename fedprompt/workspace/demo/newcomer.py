@@ -67,14 +67,14 @@ class Drawn:
 
 
 def shared_prompts(own: Mapping[str, Prompt], federated: Prompt, templates: Mapping[Prompt, float]) -> SharedPrompts:
-    """Return the templates, the donors' own prompts and the one tuned together, each prompt once.
+    """Return the templates, the prompt tuned together and the donors' own, each prompt once.
 
     Args:
         own: site -> its own prompt.
         federated: the prompt tuned together.
         templates: each with its mean over the sites on validation, by which it is given its weight.
     """
-    soft = tuple({prompt.id: prompt for prompt in (*own.values(), federated)}.values())
+    soft = tuple({prompt.id: prompt for prompt in (federated, *own.values())}.values())
     kinds: list[MemberKind] = ["template"] * len(templates)
     kinds += ["shared"] * len(soft)
     weights = given_weights([*templates.values()], len(soft))

@@ -26,84 +26,23 @@ from fedprompt.prompts.adapted import Adapted
 from fedprompt.site.folder import SiteFolder
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.acting import needs
-from fedprompt.workspace.answers.adapted_answers import member_tables
 from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import contents_digest
 from fedprompt.workspace.exchange.pack import Pack, read_pack
+from fedprompt.workspace.local.adapt_result import AdaptMember, AdaptResult, Difference, measured
+from fedprompt.workspace.local.asking import Asking
+from fedprompt.workspace.local.by_itself import LEAST_FOLDS, by_encoder, by_showing
 from fedprompt.workspace.local.home_cases import HomeCases, home_cases
-from fedprompt.workspace.local.out_of_fold import Judged, folds_of, judged
+from fedprompt.workspace.local.out_of_fold import Asked, Judged, folds_of, judged
 from fedprompt.workspace.local.ready_pack import ReadyPack, ready_pack
 from fedprompt.workspace.progress import Progress, Report, quiet
-from fedprompt.workspace.results.points import points
-from fedprompt.workspace.results.worth import CurvePoint, nearest
+from fedprompt.workspace.results.worth import nearest
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["AdaptMember", "AdaptResult", "Difference", "adapt", "keep_adapted"]
+__all__ = ["adapt", "keep_adapted"]
 
-AT_ONCE = 8  # cases whose answers are kept together: as much as a stop can lose
 TEXTS_PULL = 64.0  # how many texts the donors' class shares count as
-TIMED = 2  # cases that tell how long the others will take
-
-
-@dataclass(frozen=True)
-class AdaptMember:
-    """A prompt of the mixture and how much it counts; ``kind`` as in the pack, or ``own``."""
-
-    prompt: str
-    name: str
-    kind: str
-    weight: float
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Shared less alone, as a share of 1 of the cases, with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    distinguishable: bool
-
-
-@dataclass(frozen=True)
-class AdaptResult:
-    """What was made of a pack at home.
-
-    ``adapted``: its id, ``name``: what the bank calls it. ``n`` labelled cases were learnt from, ``counts`` of each
-    label, and ``unlabelled`` texts. ``alone`` of them are right with the best template (``alone_by``), ``shared`` with
-    shared prompts, out of fold; None where there are too few to be cut. ``words``: what the file calls a class -> the
-    pack's label. ``at``: the point of the pack's curve for as many cases as were learnt from, None where it has none.
-    ``sentence`` says what it comes to on the home's own cases, ``sentences`` also where it was measured.
-    """
-
-    adapted: str
-    name: str
-    study: str
-    digest: str
-    pack: str
-    source: str
-    donors: int
-    n: int
-    counts: Mapping[str, int]
-    unlabelled: int
-    method: str
-    alone: int | None
-    alone_by: str | None
-    shared: int | None
-    difference: Difference | None
-    members: tuple[AdaptMember, ...]
-    bias: Mapping[str, float]
-    words: Mapping[str, str]
-    curve: tuple[CurvePoint, ...]
-    at: CurvePoint | None
-    notes: tuple[str, ...]
-    sentence: str
-    sentences: tuple[str, ...]
-    tokens: int
-    cached: int
-    clipped: int
-    seconds: float
 
 
 @needs("tune")
@@ -155,7 +94,7 @@ def adapt(
     stop.check()
     ready = ready_pack(ws, file)  # after the files, so that what is wrong with them is told at once
     folder = _folder(ws, data)
-    asking = _Asking(ready, folder, report, stop)
+    asking = Asking(ready, folder, report, stop)
     tables, texts = asking.ask(home)
     notes = list(home.notes)
     learnt = 0 if home.alike else len(home.cases)
@@ -167,7 +106,8 @@ def adapt(
         )
     towards = np.array([one.weight for one in known.members])
     bias0 = _bias_without_labels(known, texts, towards, learnt=learnt > 0)
-    fitted, seen = _fitted(settings, tables, home, ready, towards, bias0, folder, notes)
+    home_ways = _HomeWays(ws, ready, home, folder, asking, notes, stop)
+    fitted, seen = _fitted(settings, tables, home_ways, towards, bias0)
     adapted = Adapted(
         ready.file.members, tuple(fitted.weights.tolist()), known.labels, tuple(fitted.bias.tolist())
     ).pruned()
@@ -188,7 +128,7 @@ def adapt(
         unlabelled=len(home.texts),
         method=fitted.method,
         alone=None if seen is None else seen.alone,
-        alone_by=None if seen is None or seen.alone is None else "template",
+        alone_by=None if seen is None else seen.alone_by,
         shared=None if seen is None else seen.shared,
         difference=None if seen is None else _difference(seen),
         members=tuple(AdaptMember(one.id, named[one.id], kinds[one.id], weight) for one, weight in weighed),
@@ -203,6 +143,7 @@ def adapt(
         cached=asking.cached,
         clipped=asking.clipped,
         seconds=round(time.monotonic() - began, 3),
+        ways={} if seen is None else dict(seen.ways),
     )
     about = {
         **as_json(result),
@@ -234,43 +175,6 @@ def keep_adapted(ws: Workspace, adapted: str, name: str) -> str:
     return shown
 
 
-class _Asking:
-    """Asks a pack's members about a home's cases, and tells how long it takes as soon as the first were timed."""
-
-    def __init__(self, ready: ReadyPack, folder: SiteFolder, report: Report, stop: StopToken) -> None:
-        self._ready, self._folder, self._report, self._stop = ready, folder, report, stop
-        self.tokens = self.cached = self.clipped = 0
-
-    def ask(self, home: HomeCases) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        """Return [members, cases, labels] log-probabilities of the labelled cases, and of the texts if there are any.
-
-        Raises:
-            ModelError, DataError: as ``member_tables``.
-        """
-        cases = (*home.cases, *home.texts)
-        members, labels = len(self._ready.file.members), len(self._ready.file.pack.labels)
-        found = np.zeros((members, len(cases), labels))
-        what = f"{members} prompts on {len(cases)} {'text' if len(cases) == 1 else 'texts'}"
-        began, at = time.monotonic(), 0
-        while at < len(cases):
-            # The first few by themselves: from their time the rest is told.
-            upto = min(len(cases), at + (TIMED if at == 0 else AT_ONCE))
-            found[:, at:upto], cost = member_tables(
-                self._ready.model,
-                self._ready.file.members,
-                cases[at:upto],
-                self._ready.answer,
-                cache=self._folder.scores,
-                stop=self._stop,
-            )
-            self.tokens, self.cached = self.tokens + cost.tokens, self.cached + cost.cached
-            self.clipped, at = self.clipped + cost.clipped, upto
-            left = (time.monotonic() - began) / at * (len(cases) - at)
-            self._report(Progress("adapt", what, at, len(cases), left))
-        known = len(home.cases)
-        return found[:, :known], found[:, known:] if len(home.texts) else None
-
-
 def _names(ready: ReadyPack) -> dict[str, str]:
     """Return what each member is called: a template by its own name, others by their kind and place among it."""
     found: dict[str, str] = {}
@@ -287,33 +191,55 @@ def _folder(ws: Workspace, data: Path | None) -> SiteFolder:
     return folder
 
 
+@dataclass(frozen=True)
+class _HomeWays:
+    """What a home's cases are asked with beside the pack's prompts; ``notes`` are sentences for people."""
+
+    ws: Workspace
+    ready: ReadyPack
+    home: HomeCases
+    folder: SiteFolder
+    asking: Asking
+    notes: list[str]
+    stop: StopToken
+
+    def asked(self, tables: NDArray[np.float64], folds: NDArray[np.int64]) -> Asked:
+        """Return what was said of each case, by the pack's prompts and by what the home does by itself."""
+        shown = encoded = None
+        if len(np.unique(folds)) >= LEAST_FOLDS:
+            shown = by_showing(self.ready, self.home, folds, self.folder.scores, self.notes, self.asking, self.stop)
+            encoded = by_encoder(self.ws, self.home, folds, tables.shape[2], self.notes)
+        return Asked(tables, _kinds(self.ready), shown, encoded)
+
+
+def _kinds(ready: ReadyPack) -> list[MemberKind]:
+    return ["template" if one.soft is None else "shared" for one in ready.file.members]
+
+
 def _fitted(
     settings: AtN,
     tables: NDArray[np.float64],
-    home: HomeCases,
-    ready: ReadyPack,
+    ways: _HomeWays,
     towards: NDArray[np.float64],
     bias0: NDArray[np.float64] | None,
-    folder: SiteFolder,
-    notes: list[str],
 ) -> tuple[Fitted, Judged | None]:
     """Return weights and bias for all cases, and how many are right out of fold; None where they cannot be cut."""
-    kinds: list[MemberKind] = ["template" if one.soft is None else "shared" for one in ready.file.members]
+    home, kinds = ways.home, _kinds(ways.ready)
     if home.alike:
         if home.cases:
-            only = ready.file.pack.labels[int(home.answers[0])]
-            notes.append(
+            only = ways.ready.file.pack.labels[int(home.answers[0])]
+            ways.notes.append(
                 f"every case is '{only}', so they say nothing of the other classes: the shared prompts are used as "
                 "without a labelled case"
             )
         none = np.zeros(0, dtype=np.int64)
         return fit(settings, tables[:, :0], none, towards, kinds=kinds, bias0=bias0), None
     fitted = fit(settings, tables, home.answers, towards, kinds=kinds, bias0=bias0)
-    seed = int(contents_digest(folder, home.cases)[:16], 16)
+    seed = int(contents_digest(ways.folder, home.cases)[:16], 16)
     folds = folds_of(home.answers, np.random.default_rng(seed), home.groups)
     if folds is None:
         return fitted, None
-    return fitted, judged(settings, tables, home.answers, towards, kinds, folds, bias0)
+    return fitted, judged(settings, ways.asked(tables, folds), home.answers, towards, folds, bias0)
 
 
 def _bias_without_labels(
@@ -349,17 +275,3 @@ def _told(home: HomeCases, seen: Judged | None) -> str:
     if home.cases:
         return "Your cases are too few or too alike to say how often the shared prompts are right."
     return "Without a labelled case nothing here says how often the shared prompts are right."
-
-
-def measured(at: CurvePoint) -> str:
-    """Return what a pack's measured point says, in words."""
-    sites = "one site" if at.sites == 1 else f"{at.sites:,} sites"
-    cases = "without a labelled case" if at.n == 0 else f"with {at.n:,} labelled case{'' if at.n == 1 else 's'}"
-    told = (
-        f"At {sites} {cases}, shared prompts answered {points(at.shared)} of 100 right and the strongest way alone "
-        f"{points(at.alone)}: {points(at.gain, signed=True)} points"
-    )
-    if at.low is None or at.high is None:
-        return f"{told}."
-    chance = ", which may be chance" if at.low <= 0 <= at.high else ""
-    return f"{told} ({points(at.low)} to {points(at.high)}){chance}."

@@ -1,34 +1,62 @@
-"""How many of a site's few labelled cases are answered right, by a template alone and with shared prompts.
+"""How many of a site's few labelled cases are answered right, by what it can do by itself and with shared prompts.
 
-Alone is the pack's best template with a bias for each label: what these cases tell without any tuned prompt. It is not
-the strongest that a site can do by itself (showing cases in the prompt or tuning one may do better), so every sentence
-names it. Invariant: a case's answer plays no part in what answers it, nor do cases of the same input or group.
+Alone is the strongest of the ways of ``adapting.alone``, looked up on the same cases: the best of several is taken
+after the fact, which is in favour of being alone. Invariant: a case's answer plays no part in what answers it, nor do
+cases of the same input or group.
 """
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fedprompt.adapting.alone import Way, alone_tables, strongest
 from fedprompt.adapting.combining import combined
 from fedprompt.adapting.fitting import MemberKind, fit
 from fedprompt.adapting.folds import stratified_folds
+from fedprompt.adapting.left_out import LeftOut
 from fedprompt.adapting.settings import AtN
 from fedprompt.evaluation.statistics.pairs import mcnemar_exact
 
-__all__ = ["FOLDS", "Judged", "folds_of", "judged"]
+__all__ = ["FOLDS", "WAY_WORDS", "Asked", "Judged", "folds_of", "judged"]
 
-FOLDS = 8
+FOLDS = 4
 SURE = 0.05
+WAY_WORDS: Mapping[Way, str] = {
+    "template": "the best template",
+    "templates": "all templates mixed",
+    "shown": "some of your cases shown in the prompt",
+    "encoder": "a regression on the sentence encoder",
+    "encoder+templates": "a regression on the sentence encoder and templates mixed",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was said of each case: ``tables`` [members, cases, labels] of the pack's prompts, and what each is.
+
+    ``shown``: few-shot prompts, calibrated; ``encoded``: the regression. Each by other cases alone, None where it is
+    not asked.
+    """
+
+    tables: NDArray[np.float64]
+    kinds: Sequence[MemberKind]
+    shown: LeftOut | None = None
+    encoded: LeftOut | None = None
+
+    @property
+    def plain(self) -> NDArray[np.float64]:
+        """[templates, cases, labels], of the members that are templates."""
+        return self.tables[[place for place, kind in enumerate(self.kinds) if kind == "template"]]
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Of ``cases``, ``alone`` are right with the best template and ``shared`` with shared prompts.
+    """Of ``cases``, ``alone`` are right in the strongest way alone, ``alone_by``, and ``shared`` with shared prompts.
 
-    ``better`` are right with shared prompts only and ``worse`` with the template only. ``alone`` is None, and both are
-    0, where the pack has no template.
+    ``better`` are right with shared prompts only and ``worse`` alone only. ``ways``: each way alone -> how many are
+    right. ``alone`` is None, and ``better`` and ``worse`` are 0, where there is no way.
     """
 
     cases: int
@@ -36,6 +64,8 @@ class Judged:
     shared: int
     better: int = 0
     worse: int = 0
+    alone_by: Way | None = None
+    ways: Mapping[Way, int] = field(default_factory=dict)
 
     @property
     def told_apart(self) -> bool:
@@ -46,11 +76,13 @@ class Judged:
     def sentence(self) -> str:
         """What it comes to, in words."""
         on = f"On your {self.cases} cases: "
-        if self.alone is None:
+        if self.alone is None or self.alone_by is None:
             return f"{on}{self.shared} right with shared prompts."
-        found = f"{on}{self.alone} right with the best template alone, {self.shared} with shared prompts; "
+        found = (
+            f"{on}{self.alone} right alone, with {WAY_WORDS[self.alone_by]}, and {self.shared} with shared prompts; "
+        )
         if self.told_apart:
-            better = "the template is" if self.alone > self.shared else "shared prompts are"
+            better = "alone is" if self.alone > self.shared else "shared prompts are"
             return f"{found}{better} better, by more than chance explains."
         return found + ("too few to tell." if self.alone != self.shared else "no difference.")
 
@@ -66,10 +98,9 @@ def folds_of(
 
 def judged(
     settings: AtN,
-    tables: NDArray[np.float64],
+    asked: Asked,
     answers: NDArray[np.int64],
     towards: NDArray[np.float64],
-    kinds: Sequence[MemberKind],
     folds: NDArray[np.int64],
     bias0: NDArray[np.float64] | None = None,
 ) -> Judged:
@@ -77,34 +108,34 @@ def judged(
 
     Args:
         settings: for the number of cases.
-        tables: [members, cases, labels] log-probabilities.
+        asked: what was said of each case.
         answers: [cases], each a label's place.
         towards: [members], the weights that the pack gives; of at least one member.
-        kinds: what each member is.
         folds: [cases], as :func:`folds_of` gives them.
         bias0: a bias from unlabelled text.
     """
-    shared = _right(settings, tables, answers, towards, kinds, folds, bias0)
-    if "template" not in kinds:
-        return Judged(len(answers), None, int(shared.sum()))
-    template = settings.model_copy(update={"method": "template"})
-    alone = _right(template, tables, answers, towards, kinds, folds, bias0)
-    better, worse = int((shared & ~alone).sum()), int((alone & ~shared).sum())
-    return Judged(len(answers), int(alone.sum()), int(shared.sum()), better, worse)
-
-
-def _right(
-    settings: AtN,
-    tables: NDArray[np.float64],
-    answers: NDArray[np.int64],
-    towards: NDArray[np.float64],
-    kinds: Sequence[MemberKind],
-    folds: NDArray[np.int64],
-    bias0: NDArray[np.float64] | None,
-) -> NDArray[np.bool_]:
-    found = np.zeros(len(answers), dtype=np.bool_)
+    shared = np.zeros(len(answers), dtype=np.bool_)
+    ways: dict[Way, NDArray[np.bool_]] = {}
     for fold in np.unique(folds):
-        held = folds == fold
-        fitted = fit(settings, tables[:, ~held], answers[~held], towards, kinds=kinds, bias0=bias0)
-        found[held] = combined(tables[:, held], fitted.weights, fitted.bias).argmax(axis=1) == answers[held]
-    return found
+        held, known = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        fitted = fit(settings, asked.tables[:, known], answers[known], towards, kinds=asked.kinds, bias0=bias0)
+        answered = combined(asked.tables[:, held], fitted.weights, fitted.bias)
+        shared[held] = answered.argmax(axis=1) == answers[held]
+        tables = alone_tables(
+            settings,
+            asked.plain,
+            answers,
+            known,
+            held,
+            shown=None if asked.shown is None else asked.shown.without(int(fold)),
+            encoded=None if asked.encoded is None else asked.encoded.without(int(fold)),
+        )
+        for way, table in tables.items():
+            right = ways.setdefault(way, np.zeros(len(answers), dtype=np.bool_))
+            right[held] = table.argmax(axis=1) == answers[held]
+    counts = {way: int(right.sum()) for way, right in ways.items()}
+    best = strongest(counts)
+    if best is None:
+        return Judged(len(answers), None, int(shared.sum()))
+    better, worse = (int((one & ~other).sum()) for one, other in ((shared, ways[best]), (ways[best], shared)))
+    return Judged(len(answers), counts[best], int(shared.sum()), better, worse, best, counts)
