@@ -5,7 +5,7 @@ without labels; a regression on sentence vectors; and that regression mixed with
 the development task (benchmarks/LOG.md). Invariant: answers of asked cases play no part.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -79,5 +79,7 @@ def alone_tables(
 
 def strongest(right: Mapping[Way, int]) -> Way | None:
     """Return the way that answers most cases right, the simplest of equals; None where there is none."""
-    ranked: Sequence[Way] = [way for way in WAYS if way in right]
-    return max(ranked, key=right.__getitem__) if ranked else None
+    ranked = [way for way in WAYS if way in right]
+    if not ranked:
+        return None
+    return max(ranked, key=lambda way: right[way])

@@ -63,8 +63,16 @@ def donors_gain(
 
 
 def _tables(worker: Worker, prompts: Sequence[Prompt], split: SplitName) -> NDArray[np.float64]:
-    objective = worker.side.objective(split)
-    return normalised(np.stack([objective.loglikelihoods(p.soft.vectors) for p in prompts if p.soft is not None]))
+    """Return [prompts, cases, labels]; what was asked before, in rounds or for the test table, is not asked again."""
+    if split == "validation":
+        return normalised(np.stack([worker.side.table(prompt, split) for prompt in prompts]))
+    runs = worker.side.run(prompts, split)
+    return normalised(np.stack([_known(runs[prompt.id]) for prompt in prompts]))
+
+
+def _known(run: PromptRun) -> NDArray[np.float64]:
+    assert run.table is not None  # of a choice by a model of this machine it is there
+    return run.table
 
 
 def _right(

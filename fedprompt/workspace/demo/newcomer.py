@@ -1,9 +1,10 @@
 """The newcomer at home: what few labelled cases make of prompts that others share, beside what they give alone.
 
 It is in no round, and nothing of it leaves: it has the shared prompts, as a site that pulled them, and its own cases.
-Alone it has two ways, each with a number for each label learnt too: the best template, or a prompt tuned at home from
-the study's start with as many steps as a site takes. Invariant: a draw of more cases holds the same draw of fewer;
-what a draw gives follows from the seed, the shared prompts and the cases; no test case plays a part in it.
+Alone it has the ways of ``adapting.alone`` with every number of cases. At ``sizes.n`` it also shows cases in the prompt
+and tunes one at home, from the study's start with as many steps as a site takes; both ask the model anew for each draw,
+and all else is asked once. Invariant: a draw of more cases holds the same draw of fewer; what a draw gives follows from
+the seed, the shared prompts and the cases; no test case plays a part in it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,15 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fedprompt.adapting.alone import alone_tables
+from fedprompt.adapting.class_bias import fit_bias
 from fedprompt.adapting.combining import combined
-from fedprompt.adapting.fitting import Fitted, MemberKind, fit
+from fedprompt.adapting.encoded import regression
+from fedprompt.adapting.few_shot import can_show, few_shot, shown_cases
+from fedprompt.adapting.fitting import MemberKind, fit
+from fedprompt.adapting.folds import stratified_folds
 from fedprompt.adapting.given_weights import given_weights
+from fedprompt.adapting.left_out import outside
 from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.adapting.settings import DEFAULT_SETTINGS, AtN
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.label_scores import label_scores
 from fedprompt.evaluation.runs.runner import true_labels
-from fedprompt.models.protocols import CausalModel
+from fedprompt.models.protocols import CausalModel, Encoder
 from fedprompt.models.work import Work
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
@@ -34,9 +41,11 @@ from fedprompt.tuning.soft import tune_soft
 from fedprompt.tuning.some import SomeCases
 from fedprompt.workspace.demo.tasks import NEWCOMER, NewcomerSizes, site_number
 
-__all__ = ["Drawn", "Newcomer", "SharedPrompts", "at_home", "shared_prompts"]
+__all__ = ["FIRST", "TUNED", "Drawn", "Newcomer", "SharedPrompts", "at_home", "shared_prompts"]
 
-PICK, ORDER = 3, 4  # streams of the demo's seed
+PICK, ORDER, CUT = 3, 4, 5  # streams of the demo's seed
+FIRST, TUNED = "first", "tuned"  # ways beside those of ``adapting.alone``
+FOLDS = 4
 Table = NDArray[np.float64]
 
 
@@ -51,18 +60,16 @@ class SharedPrompts:
 
 @dataclass(frozen=True)
 class Drawn:
-    """One draw of ``n`` labelled cases: which test cases each way answers right (1 or 0), and how many spare ones.
+    """One draw of ``n`` labelled cases: which test cases are answered right (1 or 0), ``shared`` and ``alone`` by way.
 
-    ``tuned`` is empty for no case, where there is nothing to tune on. ``weights`` are of the shared prompts.
+    ``spare``: way -> how many of the spare cases it answers right. ``weights`` are of the shared prompts.
     """
 
     n: int
     draw: int
-    template: tuple[int, ...]
-    tuned: tuple[int, ...]
+    alone: Mapping[str, tuple[int, ...]]
+    spare: Mapping[str, int]
     shared: tuple[int, ...]
-    template_spare: int
-    tuned_spare: int
     weights: tuple[float, ...]
 
 
@@ -101,11 +108,12 @@ class Newcomer:
         seed: int,
         shared: SharedPrompts,
         start: SoftPrompt,
+        encoder: Encoder | None = None,
         stop: StopToken = NEVER,
     ) -> None:
-        """Make ready; ``cases`` are those to draw from, then the test cases."""
+        """Make ready; ``cases`` are those to draw from, then the test cases. Without ``encoder`` ways are fewer."""
         self._model, self._study, self._cases, self._sizes = model, study, list(cases), sizes
-        self._seed, self.shared, self._start, self._stop = seed, shared, start, stop
+        self._seed, self.shared, self._start, self._encoder, self._stop = seed, shared, start, encoder, stop
         self._answers = true_labels(self._cases, study.answer)
         self._asked = np.arange(sizes.pool, len(self._cases))
         self._templates_work = Work()
@@ -141,26 +149,73 @@ class Newcomer:
         """
         order = self._rng(PICK, draw).permutation(self._sizes.pool)
         rows, spare = order[:n], order[self._sizes.pool - self._sizes.spare :]
-        plain = np.flatnonzero(np.array(self.shared.kinds) == "template")
-        alike = np.full(len(plain), 1 / len(plain))
-        best = self._fitted(AtN(n=n, method="template"), self.tables[plain], rows, alike, ["template"] * len(plain))
-        template = self._right(self.tables[plain], best)
-        mixed = self._fitted(at_home(n), self.tables, rows, self.shared.weights, self.shared.kinds)
-        shared = self._right(self.tables, mixed)
-        tuned = np.zeros(0, dtype=bool)
-        if n:
-            own = normalised(self._objective.loglikelihoods(self._tuned(rows, n, draw)))[None]
-            tuned = self._right(own, self._fitted(AtN(n=n, method="alone"), own, rows, np.ones(1), ["own"]))
+        asked = np.concatenate([spare, self._asked])
+        mixed = fit(at_home(n), self.tables[:, rows], self._answers[rows], self.shared.weights, kinds=self.shared.kinds)
+        shared = combined(self.tables[:, asked], mixed.weights, mixed.bias)
+        right = {way: self._right(table, asked) for way, table in self._alone(rows, asked, draw).items()}
         return Drawn(
             n=n,
             draw=draw,
-            template=_bits(template[self._asked]),
-            tuned=_bits(tuned[self._asked]) if n else (),
-            shared=_bits(shared[self._asked]),
-            template_spare=int(template[spare].sum()),
-            tuned_spare=int(tuned[spare].sum()) if n else 0,
+            alone={way: _bits(found[len(spare) :]) for way, found in right.items()},
+            spare={way: int(found[: len(spare)].sum()) for way, found in right.items()},
+            shared=_bits(self._right(shared, asked)[len(spare) :]),
             weights=tuple(mixed.weights.tolist()),
         )
+
+    @cached_property
+    def _vectors(self) -> NDArray[np.float32] | None:
+        texts = ["\n".join(case.fields.values()) for case in self._cases]
+        return None if self._encoder is None else self._encoder.encode(texts)
+
+    def _alone(self, rows: NDArray[np.int64], asked: NDArray[np.int64], draw: int) -> dict[str, Table]:
+        """Return way -> [asked, labels] log-probabilities, of the ways that need nobody."""
+        n, places = len(rows), np.flatnonzero(np.array(self.shared.kinds) == "template")
+        plain = self.tables[places]
+        if not n:  # nothing to choose by
+            return {FIRST: plain[0, asked], "templates": plain[:, asked].mean(axis=0)}
+        here = n == self._sizes.n
+        by_way = alone_tables(
+            at_home(n),
+            plain,
+            self._answers,
+            rows,
+            asked,
+            shown=self._shown(rows, asked) if here else None,
+            encoded=self._encoded(rows, asked, draw),
+        )
+        found: dict[str, Table] = {str(way): table for way, table in by_way.items()}
+        if here:
+            own = normalised(self._objective.loglikelihoods(self._tuned(rows, n, draw)))
+            found[TUNED] = own[asked] + fit_bias(own[rows], self._answers[rows], precision=at_home(n).precision)
+        return found
+
+    def _shown(self, rows: NDArray[np.int64], asked: NDArray[np.int64]) -> Table | None:
+        """Return [cases, labels] of the template that counts most at the donors, with drawn cases shown before it."""
+        weighed = sorted(zip(self.shared.prompts, self.shared.weights, strict=True), key=lambda one: -one[1])
+        template = next((one.template for one, _ in weighed if can_show(one.template)), None)
+        shown = shown_cases([self._cases[row] for row in rows], len(rows))
+        if template is None or not shown:
+            return None
+        made = few_shot(
+            self._model, template, shown, [self._cases[row] for row in asked], self._study.answer, stop=self._stop
+        )
+        self._templates_work += made.cost.work
+        found = np.zeros(self.tables.shape[1:])
+        found[asked] = made.calibrated
+        return found
+
+    def _encoded(self, rows: NDArray[np.int64], asked: NDArray[np.int64], draw: int) -> Table | None:
+        """Return [cases, labels] of the regression: asked cases by the drawn ones, these out of fold."""
+        if self._vectors is None:
+            return None
+        vectors, answers, labels = self._vectors[rows], self._answers[rows], self.tables.shape[2]
+        folds = stratified_folds(answers, FOLDS, self._rng(CUT, len(rows), draw))
+        found = np.zeros(self.tables.shape[1:])
+        found[asked] = regression(vectors, answers, self._vectors[asked], labels)
+        found[rows] = outside(
+            lambda known, held: regression(vectors[known], answers[known], vectors[held], labels), folds, labels
+        )
+        return found
 
     def _tuned(self, rows: NDArray[np.int64], n: int, draw: int) -> NDArray[np.float32]:
         study = self._study
@@ -168,13 +223,8 @@ class Newcomer:
         some, rng = SomeCases(self._objective, rows), self._rng(ORDER, n, draw)
         return tune_soft(some, self._start, settings, rng=rng, stop=self._stop).soft.vectors
 
-    def _fitted(
-        self, settings: AtN, tables: Table, rows: NDArray[np.int64], towards: Table, kinds: Sequence[MemberKind]
-    ) -> Fitted:
-        return fit(settings, tables[:, rows], self._answers[rows], towards, kinds=kinds)
-
-    def _right(self, tables: Table, fitted: Fitted) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = combined(tables, fitted.weights, fitted.bias).argmax(axis=1) == self._answers
+    def _right(self, table: Table, asked: NDArray[np.int64]) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = table.argmax(axis=1) == self._answers[asked]
         return found
 
     def _rng(self, *stream: int) -> np.random.Generator:

@@ -11,13 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.resources import files
 
+from fedprompt.errors import AssetError
 from fedprompt.evaluation.runs.runner import choice_run, to_score, true_labels
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.models.assets.catalogue import asset_folder
-from fedprompt.models.protocols import CausalModel, RunSettings
+from fedprompt.models.protocols import CausalModel, Encoder, RunSettings
 from fedprompt.models.registry import load, settings_for
+from fedprompt.models.sentence_encoder import load_encoder
 from fedprompt.models.work import Work
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.origins import CENTRALISED
@@ -43,7 +45,7 @@ from fedprompt.workspace.demo.settings import DemoSettings
 from fedprompt.workspace.demo.tasks import NEWCOMER, Dealt, DemoTask, NewcomerSizes, filled, site_number, task_of
 from fedprompt.workspace.demo.text import write_cases
 from fedprompt.workspace.demo.time import demo_time
-from fedprompt.workspace.demo.worthwhile import newcomer_result
+from fedprompt.workspace.demo.worthwhile import WAYS, newcomer_result
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.results.shown import shown_work
 from fedprompt.workspace.rounds.federation_run import BankWriter, FederationRun
@@ -103,7 +105,7 @@ def demo(ws: Workspace, settings: DemoSettings, report: Report = quiet, stop: St
         "sites": [*task.sites],
     }
     if task.newcomer is not None:
-        recorded |= {"draws": settings.draws, "asked": settings.asked}
+        recorded |= {"draws": settings.draws, "asked": settings.asked, "ways": [*WAYS]}
     run = content_id("r1", canonical_json({"kind": "demo", "study": digest, "settings": recorded}))
     if settings.again:
         run = f"{run}-{time.time_ns()}"
@@ -124,6 +126,14 @@ def _settings(ws: Workspace, settings: DemoSettings) -> RunSettings:
     if settings.dtype is not None:
         machine = replace(machine, dtype=settings.dtype)
     return machine if settings.threads is None else replace(machine, threads=settings.threads)
+
+
+def _encoder(ws: Workspace) -> Encoder | None:
+    """Return the sentence encoder, None where it was not fetched: then the newcomer has fewer ways alone."""
+    try:
+        return load_encoder(ws.home.path)
+    except AssetError:
+        return None
 
 
 class _Demo:
@@ -215,7 +225,8 @@ class _Demo:
         shared = shared_prompts(own, federated, self._means(found))
         cases = self.dealt[NEWCOMER].cases
         settings = self.settings
-        newcomer = Newcomer(self.model, self.study, cases, sizes, settings.seed, shared, start, self.stop)
+        encoder = _encoder(self.ws)
+        newcomer = Newcomer(self.model, self.study, cases, sizes, settings.seed, shared, start, encoder, self.stop)
         with clock.stage("newcomer", "the newcomer looks at the shared prompts"):
             drawn = self._draws(newcomer, sizes, clock)
         sites = [site for site in self.workers if site in own]

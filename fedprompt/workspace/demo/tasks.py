@@ -30,8 +30,8 @@ NEWCOMER = "newcomer"
 class NewcomerSizes:
     """``n`` labelled cases are what the newcomer has; ``counts`` are the numbers that its curve is over.
 
-    ``draws`` are those of ``n``; of other numbers half as many are taken. ``spare`` further labelled cases are in no
-    draw: on them it is decided which way alone is the stronger. ``asked`` are the test cases.
+    ``draws`` are taken of each number. ``spare`` further labelled cases are in no draw: on them it is decided which way
+    alone is the strongest. ``asked`` are the test cases.
     """
 
     n: int
@@ -47,9 +47,7 @@ class NewcomerSizes:
 
     def draws_of(self, n: int) -> int:
         """Return how many draws of ``n`` cases are taken; without a case all draws are one."""
-        if n == 0:
-            return 1
-        return self.draws if n == self.n else max(1, self.draws // 2)
+        return self.draws if n else 1
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ TASKS: Mapping[str, DemoTask] = {
             rounds=2,
             cases=48,
             held_out=30,
-            newcomer=NewcomerSizes(n=16, counts=(0, 4, 8, 16, 32, 64), spare=32, draws=8, asked=150),
+            newcomer=NewcomerSizes(n=16, counts=(0, 4, 8, 16, 32, 64), spare=32, draws=4, asked=150),
             pooled=False,
         ),
         DemoTask(

@@ -67,6 +67,8 @@ def demo_time(
         return planned
     every, members = sizes.pool + sizes.asked, sites + 1
     steps = rounds * tuning.steps * step
-    drawn = sum(sizes.draws_of(n) * (steps * min(1.0, n / tuning.batch) + every * check) for n in sizes.counts if n)
+    # Of one number of cases alone a prompt is tuned, and cases are shown before one of the templates.
+    showing = (sizes.spare + sizes.asked) * score / len(prompts)
+    drawn = sizes.draws_of(sizes.n) * (steps * min(1.0, sizes.n / tuning.batch) + every * check + showing)
     newcomer = every * (prefill + members * check + score * 0.9) + drawn
-    return {**planned, "newcomer": newcomer, "donors": sites * held * (2 * members * check + prefill)}
+    return {**planned, "newcomer": newcomer, "donors": sites * held * members * check}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fedprompt.evaluation.statistics.cases_needed import cases_needed
 from fedprompt.evaluation.statistics.crossed import crossed_mean
-from fedprompt.workspace.demo.newcomer import Drawn, SharedPrompts
+from fedprompt.workspace.demo.newcomer import FIRST, TUNED, Drawn, SharedPrompts
 from fedprompt.workspace.demo.tasks import NewcomerSizes
 from fedprompt.workspace.results.points import points
 from fedprompt.workspace.rounds.result_table import Difference
@@ -26,9 +26,16 @@ __all__ = [
     "newcomer_result",
 ]
 
-FIRST, TEMPLATE, TUNED = "first", "template", "tuned"
-# Without a labelled case there is nothing to choose a template by.
-WAYS: Mapping[str, str] = {FIRST: "first template", TEMPLATE: "best template", TUNED: "tuned at home"}
+# Without a labelled case there is nothing to choose a template by. Of equals the one that stands first is taken.
+WAYS: Mapping[str, str] = {
+    TUNED: "tuned at home",
+    "shown": "cases shown",
+    "encoder+templates": "encoder and templates",
+    "templates": "templates mixed",
+    "template": "best template",
+    "encoder": "encoder",
+    FIRST: "first template",
+}
 
 
 @dataclass(frozen=True)
@@ -135,18 +142,17 @@ def donors_sentence(alone: Mapping[str, float], shared: Mapping[str, float], gai
 
 
 def _way(found: Sequence[Drawn]) -> str:
-    """Return the way alone that answers more of the spare cases right, over all draws; of equals, tuning."""
-    if not found[0].tuned:
-        return FIRST
-    return TUNED if sum(one.tuned_spare - one.template_spare for one in found) >= 0 else TEMPLATE
+    """Return the way alone that answers most of the spare cases right, over all draws."""
+    there = [way for way in WAYS if way in found[0].spare]
+    return max(there, key=lambda way: sum(one.spare[way] for one in found))
 
 
 def _right(found: Sequence[Drawn], way: str) -> NDArray[np.float64]:
-    return np.array([getattr(one, TEMPLATE if way == FIRST else way) for one in found], dtype=np.float64)
+    return np.array([one.alone[way] for one in found], dtype=np.float64)
 
 
 def _point(n: int, found: Sequence[Drawn], way: str, alone: Mapping[int, float]) -> NewcomerPoint:
-    shared = _right(found, "shared")
+    shared = np.array([one.shared for one in found], dtype=np.float64)
     differences = shared - _right(found, way)
     gain, level = crossed_mean(differences), float(shared.mean())
     return NewcomerPoint(
@@ -160,7 +166,7 @@ def _point(n: int, found: Sequence[Drawn], way: str, alone: Mapping[int, float])
         worst=float(differences.mean(axis=1).min()),
         needed=cases_needed([*alone], [*alone.values()], level),
         alone_by=way,
-        by_way={one: float(_right(found, one).mean()) for one in ((FIRST,) if way == FIRST else (TEMPLATE, TUNED))},
+        by_way={one: float(_right(found, one).mean()) for one in found[0].alone},
     )
 
 

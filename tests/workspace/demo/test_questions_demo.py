@@ -72,7 +72,7 @@ def test_the_json_that_scripts_read(result: DemoResult) -> None:
     newcomer, donors = found["newcomer"], found["donors"]
     assert (newcomer["n"], newcomer["asked"], newcomer["spare"]) == (16, 20, 32)
     assert [point["n"] for point in newcomer["curve"]] == COUNTS
-    assert [point["draws"] for point in newcomer["curve"]] == [1, 1, 1, 2, 1, 1]
+    assert [point["draws"] for point in newcomer["curve"]] == [1, 2, 2, 2, 2, 2]
     for point in newcomer["curve"]:
         assert point["gain"] == pytest.approx(point["shared"] - point["alone"])
         assert point["low"] <= point["gain"] <= point["high"]

@@ -21,12 +21,13 @@ def bits(right: int) -> tuple[int, ...]:
 
 
 def drawn(n: int, draw: int, template: int, tuned: int, shared: int, *, spare: tuple[int, int] = (0, 0)) -> Drawn:
-    own = bits(tuned) if n else ()
-    return Drawn(n, draw, bits(template), own, bits(shared), *spare, weights=(0.25, 0.75))
+    alone = {"template": template, "tuned": tuned} if n else {"first": template, "templates": 0}
+    right = {way: bits(many) for way, many in alone.items()}
+    return Drawn(n, draw, right, dict(zip(right, spare, strict=True)), bits(shared), weights=(0.25, 0.75))
 
 
 def result(*at16: Drawn) -> NewcomerResult:
-    every = [drawn(0, 0, 30, 0, 50), *at16, *(drawn(64, k, 60, 80, 82, spare=(0, 1)) for k in range(2))]
+    every = [drawn(0, 0, 30, 0, 50, spare=(1, 0)), *at16, *(drawn(64, k, 60, 80, 82, spare=(0, 1)) for k in range(2))]
     return newcomer_result(every, PROMPTS, {TEMPLATES[0].id: "tuned at desk1"}, SIZES)
 
 
@@ -73,8 +74,8 @@ def test_each_shared_prompt_is_there_once_and_templates_weigh_little() -> None:
     soft = [Prompt(slot, model.text_init(text, 2)) for text in ("good", "bad", "fine")]
     templates = dict(zip(TEMPLATES, (0.2, 0.4), strict=True))
     found = shared_prompts({"a": soft[0], "b": soft[1]}, soft[2], templates)
-    assert found.prompts == (*TEMPLATES, *soft)
+    assert found.prompts == (*TEMPLATES, soft[2], *soft[:2])
     assert found.kinds == ("template", "template", "shared", "shared", "shared")
-    assert found.weights == pytest.approx([0.05, 0.05, 0.3, 0.3, 0.3])
+    assert found.weights == pytest.approx([0.05, 0.05, 0.45, 0.225, 0.225])
     # A prompt that one site tuned alone and all keep is there once.
     assert len(shared_prompts({"a": soft[0], "b": soft[0]}, soft[0], templates).prompts) == 3
