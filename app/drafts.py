@@ -13,6 +13,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.session import guarded, workspace
 from app.visitor import person, why_not
@@ -224,15 +225,17 @@ def _draw(boxes: Boxes, known: _Open, place: Any) -> None:
         if known.elsewhere:
             _draw_elsewhere(boxes)
         elif known.problem:
-            st.warning(plain(sentence(known.problem)), icon=":material/save:")
+            named(f"{boxes.page}_draft_problem").warning(plain(sentence(known.problem)), icon=":material/save:")
         elif known.saved:
-            st.caption(f":material/cloud_done: Draft saved on this machine at {when(known.saved)}.")
+            named(f"{boxes.page}_draft_saved").caption(
+                f":material/cloud_done: Draft saved on this machine at {when(known.saved)}."
+            )
         elif why_not("try") is None:
             st.caption(":material/edit: What you type here is saved as a draft on this machine, for you alone.")
 
 
 def _draw_elsewhere(boxes: Boxes) -> None:
-    st.warning(
+    named(f"{boxes.page}_draft_elsewhere").warning(
         "Another window changed this draft. Below is this window's version, which is not saved until you choose.",
         icon=":material/difference:",
     )

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app.display.address import go
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.drafts import drafted, settle, when
 from app.panels.runs.run_button import bring_into_view
@@ -56,7 +57,7 @@ def draw_page() -> None:
     draw_steps(4 if job is not None and job.state != "failed" else 3 if sets else 1)
     if not sets:
         with st.container(border=True):
-            st.markdown(
+            named("new_study_needs_file").markdown(
                 "**First a file of labelled cases.** Drop one on the Data page and say how its columns are read."
             )
             if st.button("Open Data", key="new_study_data", type="primary", icon=":material/table_view:"):
@@ -121,7 +122,7 @@ def draw_study(chosen: EvaluationSet) -> None:
         try:
             asked = asked_by(workspace(), text)
             if problem := used_by(text, chosen.reading):
-                st.warning(plain(sentence(problem)), icon=":material/warning:")
+                named("new_study_unfit").warning(plain(sentence(problem)), icon=":material/warning:")
                 text = None
         except FedPromptError as error:
             explain(error)
@@ -159,7 +160,8 @@ def draw_rank(chosen: EvaluationSet, text: str | None, asked: ServersAsked) -> N
                 icon=":material/download:",
                 on_click="ignore",
             )
-    st.caption(said_where(asked))
+    where = "elsewhere" if asked.elsewhere else "server_here" if asked.here else "here"
+    named(f"new_study_goes_{where}").caption(said_where(asked))
     if first and pressed and text is not None:
         path = keep_study(workspace().home, text)
         arguments = {"study": str(path), **chosen.arguments}

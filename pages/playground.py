@@ -5,6 +5,7 @@ from functools import partial
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.drafts import drafted
 from app.panels.runs.run_button import ask_run, bring_into_view
@@ -168,7 +169,7 @@ def draw_results(run: str | None, bench: Bench) -> None:
         try:
             draw_run(PAGE, trial_folder(), run, partial(draw_answers, bench))
         except FedPromptError as error:
-            st.info(plain(sentence(str(error))), icon=":material/history_toggle_off:")
+            named("playground_run_gone").info(plain(sentence(str(error))), icon=":material/history_toggle_off:")
     bring_into_view("playground_results", run)
 
 

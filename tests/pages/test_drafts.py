@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from fedprompt.workspace.drafts import DraftFolder
 from fedprompt.workspace.workspace import Workspace
 from tests.pages import playground
+from tests.pages.messages import messages
 from tests.pages.playground import inputs, press, shown_run
 
 pytestmark = pytest.mark.whole
@@ -47,23 +48,23 @@ def test_a_reload_brings_back_prompts_texts_scorers_and_answers(at: AppTest) -> 
     assert new.text_area(key="playground_field_mood").value == "typed"
     assert new.multiselect(key="playground_scorers").value == ["exact", "contains"]
     assert shown_run(new) == shown_run(at) and not warned(new), "the answers are shown too, and are up to date"
-    assert any("Draft saved on this machine at" in one.value for one in new.caption)
+    assert "playground_draft_saved" in messages(new)
 
 
 def test_answers_to_what_was_changed_since_are_marked_as_outdated(at: AppTest) -> None:
     press(at, "playground_run")
-    assert "Outdated" not in warned(at)
+    assert not warned(at)
     before = at.text_area(key="playground_template").value
     at.text_area(key="playground_template").set_value("Another {text} is").run()
-    assert "Outdated" in warned(at) and "prompt or settings of A" in warned(at)
+    assert " A" in messages(at)["outdated_variants"]
     at.text_area(key="playground_template").set_value("Another {text").run()
-    assert "Outdated" in warned(at), "a prompt that is wrong just now is not the one that was run"
+    assert "outdated_variants" in messages(at), "a prompt that is wrong just now is not the one that was run"
     at.text_area(key="playground_template").set_value(before).run()
-    assert "Outdated" not in warned(at)
+    assert not warned(at)
     at.text_area(key="playground_field_text").set_value("other").run()
-    assert "texts" in warned(at) and "settings" not in warned(at)
+    assert "outdated_texts" in messages(at)
     press(at, "playground_run")
-    assert "Outdated" not in warned(at)
+    assert not warned(at)
 
 
 def test_one_wrong_prompt_leaves_the_texts_the_sweep_and_the_other_variant_in_place(at: AppTest) -> None:
@@ -83,7 +84,7 @@ def test_a_second_window_is_told_and_chooses_which_version_to_keep(at: AppTest, 
     other = again()
     other.text_area(key="playground_template").set_value("Two {text}").run()
     at.text_area(key="playground_template").set_value("Three {text}").run()
-    assert "Another window changed this draft" in warned(at)
+    assert "playground_draft_elsewhere" in messages(at)
     kept = DraftFolder(ws.home, "").read("playground")
     assert kept is not None and kept.values["playground_template"] == "Two {text}"
     press(at, "playground_draft_take")

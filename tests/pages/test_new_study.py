@@ -1,6 +1,7 @@
 """New study: prompts drafted for a file, edited as a form or as YAML, ranked by a job on this machine."""
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from fedprompt.workspace.cases.study_draft import body_of, draft_of, kept_studie
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import serve, write_models
 from tests.pages.evaluation import add_set, add_study
+from tests.pages.messages import messages
 from tests.scripted_sites import STUDY, TEXT
 
 pytestmark = pytest.mark.whole
@@ -20,38 +22,41 @@ pytestmark = pytest.mark.whole
 Open = Callable[..., AppTest]
 
 
-def texts(at: AppTest) -> str:
-    kinds = (at.markdown, at.caption, at.header, at.error, at.success, at.info, at.warning)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
+def field(at: AppTest, end: str) -> Any:
+    """Return the first box whose key ends so."""
+    kinds = (at.text_input, at.text_area, at.number_input)
+    return next(one for kind in kinds for one in kind if str(one.key).endswith(end))
 
 
-def field(at: AppTest, label: str) -> Any:
-    return next(one for kind in (at.text_input, at.text_area, at.number_input) for one in kind if one.label == label)
+def button(at: AppTest, end: str) -> Any:
+    return next(one for one in at.button if str(one.key).endswith(end))
+
+
+def names(at: AppTest) -> list[str]:
+    """Return what the prompts of the form are called."""
+    return [str(one.value) for one in at.text_input if re.search(r"_template_\d+_name$", str(one.key))]
 
 
 def test_without_a_file_it_leads_to_data(open_page: Open) -> None:
     at = open_page("new_study")
-    assert "First a file of labelled cases" in texts(at)
-    assert at.button(key="new_study_data").label == "Open Data"
+    assert "new_study_needs_file" in messages(at) and at.button(key="new_study_data")
 
 
 def test_a_draft_has_four_prompts_for_the_files_columns(open_page: Open, ws: Workspace) -> None:
     add_set(ws)
     at = open_page("new_study")
-    names = [one.value for one in at.text_input if one.label == "Name"]
-    assert names == ["text-first", "instruction-first", "chat", "two-shot"]
+    assert names(at) == ["text-first", "instruction-first", "chat", "two-shot"]
     assert "Text: {text}\nAnswer:" in [one.value for one in at.text_area]
 
 
 def test_the_prompts_are_ranked_by_a_job_and_the_sentence_comes_first(open_page: Open, ws: Workspace) -> None:
     add_set(ws)
     at = open_page("new_study")
-    field(at, "Model").set_value("scripted").run()
+    field(at, "_model").set_value("scripted").run()
     assert not any("fedprompt_run_new_study" in element.value for element in at.html), "Ctrl+Enter ranks nothing"
     at.button(key="new_study_rank").click().run()
     assert [(job.kind, job.state) for job in ws.bank.jobs()] == [("score", "done")]
-    assert "is ahead with" in at.success[0].value or "are level at" in at.success[0].value
-    assert "on 24 validation cases of this machine" in texts(at)  # 0.3 of 80
+    assert "first_ranking" in messages(at) and " 24 " in messages(at)["first_ranking_cases"]  # 0.3 of 80
     assert [one.name for one in kept_studies(ws.home)] == ["clinic"]
 
 
@@ -59,7 +64,7 @@ def test_a_mistake_in_the_form_names_its_field_and_nothing_can_be_ranked(open_pa
     add_set(ws)
     at = open_page("new_study")
     next(one for one in at.text_area if one.value == "Text: {text}\nAnswer:").set_value("Text: {note}\nAnswer:").run()
-    assert "templates.0" in at.error[0].value and "names the field 'note'" in at.error[0].value.replace("\\", "")
+    assert "templates.0" in at.error[0].value and "'note'" in at.error[0].value.replace("\\", "")
     assert at.button(key="new_study_rank").disabled
 
 
@@ -70,9 +75,9 @@ def test_a_prompt_that_never_shows_the_case_is_refused_and_the_text_that_does_is
     at = open_page("new_study")
     box = next(one for one in at.text_area if one.value == "Text: {text}\nAnswer:")
     box.set_value("Text: {{ text|upper }}\nAnswer:").run()
-    assert "never shows the case" in at.error[0].value and at.button(key="new_study_rank").disabled
+    assert "error_case-not-shown" in messages(at) and at.button(key="new_study_rank").disabled
     assert "Text: {text}\nAnswer:" in [element.value for element in at.code]
-    next(one for one in at.button if one.label == "Use this").click().run()
+    button(at, "_convert").click().run()
     assert not at.error and not at.button(key="new_study_rank").disabled
     assert "Text: {text}\nAnswer:" in [one.value for one in at.text_area]
 
@@ -80,8 +85,8 @@ def test_a_prompt_that_never_shows_the_case_is_refused_and_the_text_that_does_is
 def test_a_study_whose_labels_are_not_the_file_s_is_told_before_anything_runs(open_page: Open, ws: Workspace) -> None:
     add_set(ws)
     at = open_page("new_study")
-    field(at, "Answers to choose among, one a line").set_value("positive\nneutral").run()
-    assert "has the label 'negative', which the study does not have" in at.warning[0].value
+    field(at, "_labels").set_value("positive\nneutral").run()
+    assert "'negative'" in messages(at)["new_study_unfit"]
     assert at.button(key="new_study_rank").disabled
 
 
@@ -90,7 +95,7 @@ def test_what_is_odd_about_a_study_is_a_note(open_page: Open, ws: Workspace) -> 
     at = open_page("new_study")
     box = next(one for one in at.text_area if one.value == "Text: {text}\nAnswer:")
     box.set_value("Text: ${text}\nAnswer:").run()
-    assert "stays in the prompt" in texts(at) and not at.button(key="new_study_rank").disabled
+    assert "new_study_note_0" in messages(at) and not at.button(key="new_study_rank").disabled
 
 
 def test_yaml_is_checked_as_it_is_typed_and_the_form_follows_it(open_page: Open, ws: Workspace) -> None:
@@ -101,13 +106,13 @@ def test_yaml_is_checked_as_it_is_typed_and_the_form_follows_it(open_page: Open,
     box.set_value(str(box.value).replace("min_cases: 30", "min_cases: thirty")).run()
     assert "privacy.min_cases" in at.error[0].value.replace("\\", "") and at.button(key="new_study_rank").disabled
     box.set_value(TEXT).run()
-    assert not at.error and "Well formed" in texts(at)
+    assert not at.error and "new_study_well_formed" in messages(at)
     at.segmented_control(key="new_study_way").set_value("Form").run()
-    assert [one.value for one in at.text_input if one.label == "Name"] == ["plain", "verdict", "two-shot"]
+    assert names(at) == ["plain", "verdict", "two-shot"]
 
 
 def prompts(at: AppTest) -> list[str]:
-    return [str(one.value) for one in at.text_area if one.label.startswith("Text")]
+    return [str(one.value) for one in at.text_area if re.search(r"_template_\d+_text$", str(one.key))]
 
 
 def edit(at: AppTest, old: str, new: str) -> None:
@@ -124,14 +129,14 @@ def test_an_edited_prompt_survives_yaml_a_reload_and_another_study_and_is_the_on
     add_set(ws)
     add_study(ws)
     at = open_page("new_study")
-    field(at, "Model").set_value("scripted").run()
+    field(at, "_model").set_value("scripted").run()
     edit(at, "Text: {text}\nAnswer:", "Mine: {text}\nAnswer:")
     as_(at, "YAML")
     assert "Mine: {text}" in at.text_area(key="new_study_yaml").value
     as_(at, "Form")
     assert "Mine: {text}\nAnswer:" in prompts(at)
     at = open_page("new_study")
-    assert "Mine: {text}\nAnswer:" in prompts(at) and field(at, "Model").value == "scripted"
+    assert "Mine: {text}\nAnswer:" in prompts(at) and field(at, "_model").value == "scripted"
     at.selectbox(key="new_study_source").set_value("small").run()
     assert "Mine: {text}\nAnswer:" not in prompts(at)
     at.selectbox(key="new_study_source").set_value("a new draft").run()
@@ -149,7 +154,7 @@ def test_what_is_no_study_yet_is_kept_as_it_was_typed_in_both_shapes(open_page: 
     assert "Half {note" in at.text_area(key="new_study_yaml").value and at.error
     as_(at, "Form")
     assert "Half {note" in prompts(at) and at.error
-    next(one for one in at.button if one.label == "Add a prompt").click().run()
+    button(at, "_add").click().run()
     assert "Half {note" in prompts(at) and "{text}\nAnswer:" in prompts(at)
     at = open_page("new_study")
     assert "Half {note" in prompts(at) and at.button(key="new_study_rank").disabled
@@ -170,7 +175,7 @@ def test_what_is_no_study_yet_is_kept_as_it_was_typed_in_both_shapes(open_page: 
 def test_a_ranking_that_runs_leaves_the_one_before_in_place(open_page: Open, ws: Workspace) -> None:
     add_set(ws)
     at = open_page("new_study")
-    field(at, "Model").set_value("scripted").run()
+    field(at, "_model").set_value("scripted").run()
     at.button(key="new_study_rank").click().run()
     said = at.success[0].value
     ws.bank.add_job("j-2", "score", {"study": "s.yaml"})
@@ -182,10 +187,9 @@ def test_a_ranking_that_runs_leaves_the_one_before_in_place(open_page: Open, ws:
 def test_a_prompt_can_be_added_and_taken_out(open_page: Open, ws: Workspace) -> None:
     add_set(ws)
     at = open_page("new_study")
-    next(one for one in at.button if one.label == "Take out").click().run()
-    next(one for one in at.button if one.label == "Add a prompt").click().run()
-    names = [one.value for one in at.text_input if one.label == "Name"]
-    assert names == ["instruction-first", "chat", "two-shot", "mine 1"]
+    button(at, "_out").click().run()
+    button(at, "_add").click().run()
+    assert names(at) == ["instruction-first", "chat", "two-shot", "mine 1"]
 
 
 def test_a_ranking_that_runs_shows_its_progress_and_can_be_stopped(open_page: Open, ws: Workspace) -> None:
@@ -195,8 +199,8 @@ def test_a_ranking_that_runs_shows_its_progress_and_can_be_stopped(open_page: Op
     told = {"message": "4 templates on 60 cases", "done": 1.0, "total": 4.0, "seconds_left": 40.0}
     ws.bank.update_job("j-1", told)
     at = open_page("new_study")
-    assert (at.progress[0].value, at.progress[0].text) == (25, "4 templates on 60 cases")
-    assert "about 40 s left" in texts(at) and at.button(key="new_study_rank").disabled
+    assert (at.progress[0].value, at.progress[0].text) == (25, "4 templates on 60 cases")  # as the job told
+    assert "40 s" in messages(at)["new_study_stage_j-1"] and at.button(key="new_study_rank").disabled
     at.button(key="new_study_stop").click().run()
     assert ws.bank.is_cancelled("j-1")
 
@@ -207,7 +211,7 @@ def test_a_ranking_that_failed_says_why_and_can_be_tried_again(open_page: Open, 
     ws.bank.add_job("j-1", "score", {"study": path, **found.arguments})
     ws.bank.end_job("j-1", "failed", None, "the model is [odd]")
     at = open_page("new_study")
-    assert at.error[0].value == r"The model is \[odd\]."
+    assert "[odd]" in messages(at)["new_study_failed"] and r"\[odd\]" in at.error[0].value
     at.button(key="new_study_again").click().run()
     assert ws.bank.jobs()[0].state == "done" and at.success
 
@@ -234,13 +238,13 @@ def test_what_a_paid_model_costs_is_said_before_it_is_asked(open_page: Open, ws:
         at.button(key="new_study_cost").click().run()
         assert [job.kind for job in ws.bank.jobs()] == ["dry-run"] and not server.sent
         # 3 templates on 20 validation cases, of which a few more calls ask what the server can do.
-        assert "3 prompts on 20 validation cases take " in at.info[0].value and " EUR" in at.info[0].value
-        assert at.button(key="new_study_rank").label == "Ask and rank"
+        told = messages(at)["bill_priced"]
+        assert "3 " in told and " 20 " in told and " EUR" in told and at.button(key="new_study_rank")
         next(one for one in at.text_area if "Sentiment" in str(one.value)).set_value("Text: {text}\nMood:").run()
         at.button(key="new_study_cost").click().run()  # what was counted was of another study
         at.button(key="new_study_rank").click().run()
         # What is known now costs nothing, which is counted anew.
-        assert at.button(key="new_study_cost").label == "What will it cost?"
+        assert at.button(key="new_study_cost")
         assert ws.bank.jobs()[0].kind == "score" and ws.bank.jobs()[0].state == "done" and server.sent
 
 
@@ -248,27 +252,27 @@ def test_a_server_of_this_machine_that_costs_nothing_is_asked_at_once(open_page:
     with serve() as server:
         write_models(ws.home.path, server.url)
         at = open_chat(open_page, ws)
-        assert at.button(key="new_study_rank").label == "Rank them on my cases"
-        assert "are sent to the server at 127.0.0.1 on this machine" in texts(at)
+        assert at.button(key="new_study_rank")
+        assert "127.0.0.1" in messages(at)["new_study_goes_server_here"]
 
 
 def test_a_server_elsewhere_is_named_before_a_case_goes_there(open_page: Open, ws: Workspace) -> None:
     far = '[chat.far]\nmodel = "openai:big"\nbase_url = "https://far.example/v1"'
     write_models(ws.home.path, "http://127.0.0.1:9", far, 'allow = ["far.example"]')
     at = open_chat(open_page, ws, "chat:far")
-    assert "**The validation cases are sent to far.example**, which is not this machine" in texts(at)
+    assert "far.example" in messages(at)["new_study_goes_elsewhere"]
     at.button(key="new_study_cost").click().run()
-    assert "at a cost that nobody told this machine" in at.info[0].value
+    assert "bill_unpriced" in messages(at)
 
 
 def test_a_server_that_the_machine_does_not_know_is_a_sentence(open_page: Open, ws: Workspace) -> None:
     at = open_chat(open_page, ws, "chat:nowhere")
-    assert "unknown chat model" in at.error[0].value.lower() and at.button(key="new_study_rank").disabled
+    assert "error_unknown-model" in messages(at) and at.button(key="new_study_rank").disabled
 
 
 def test_a_model_of_this_machine_says_so(open_page: Open, ws: Workspace) -> None:
     add_set(ws)
-    assert "The prompts run on this machine." in texts(open_page("new_study"))
+    assert "new_study_goes_here" in messages(open_page("new_study"))
 
 
 def test_a_hub_writes_a_study_without_cases(open_page: Open, ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,16 +292,13 @@ def test_the_form_asks_whether_updates_are_kept_and_sites_also_tune_alone(open_p
     def said(name: str) -> object:
         return body_of(at.session_state["new_study_study"])["rounds"].get(name, False)
 
-    for name, label in (
-        ("keep_updates", "The hub keeps each site's changes"),
-        ("alone", "Each site also tunes alone, to compare"),
-    ):
+    for name in ("keep_updates", "alone"):
         assert not said(name)
-        toggle = next(one for one in at.toggle if one.label == label)
+        toggle = next(one for one in at.toggle if str(one.key).endswith(f"_{name}"))
         toggle.set_value(True).run()
         assert said(name) is True
     assert "keep_updates: true" in at.session_state["new_study_study"]
-    next(one for one in at.toggle if one.label == "Tune a soft prompt too").set_value(False).run()
+    next(one for one in at.toggle if str(one.key).endswith("_soft")).set_value(False).run()
     assert not at.error and not said("keep_updates") and not said("alone")
 
 
@@ -325,17 +326,17 @@ def test_the_slot_is_put_into_a_chat_with_examples_and_back_in_the_form(open_pag
         return found
 
     first = soft()
-    sent = next(one for one in at.segmented_control if one.label == "Where it stands")
+    sent = next(one for one in at.segmented_control if str(one.key).endswith("_sent"))
     sent.set_value("Chat").run()
     assert soft()["messages"] == [{"role": "user", "content": first["template"]}] and "template" not in soft()
-    field(at, "System message").set_value("Say which.").run()
+    field(at, "_system").set_value("Say which.").run()
     assert [one["role"] for one in soft()["messages"]] == ["system", "user"]
-    field(at, "Examples shown to it").set_value(2).run()
-    assert "needs both a" in at.error[0].value
-    user = field(at, "User's message")
+    field(at, "_soft_shots").set_value(2).run()
+    assert "error_does-not-fit" in messages(at)
+    user = field(at, "_user")
     user.set_value("{demonstrations}" + first["template"]).run()
     assert not at.error and soft()["demonstrations"] == {"count": 2, "separator": "\n\n"}
-    field(at, "Examples shown to it").set_value(0).run()
-    assert "needs both" in at.error[0].value
-    next(one for one in at.segmented_control if one.label == "Where it stands").set_value("Text").run()
+    field(at, "_soft_shots").set_value(0).run()
+    assert "error_does-not-fit" in messages(at)
+    next(one for one in at.segmented_control if str(one.key).endswith("_sent")).set_value("Text").run()
     assert not at.error and soft() == first

@@ -13,6 +13,7 @@ from fedprompt.workspace.answers.answering import answer_case
 from fedprompt.workspace.playground.trial_files import owner_folder
 from fedprompt.workspace.workspace import Workspace
 from tests.pages import playground
+from tests.pages.messages import messages
 from tests.pages.playground import inputs, press, ran
 from tests.scripted_sites import STUDY
 
@@ -29,25 +30,25 @@ def test_the_template_s_variables_are_the_inputs(at: AppTest) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "code"),
     [
-        ("Review: {text", "braces that do not match"),
-        ("Review: {text.upper}", "not a plain field name"),
-        ("", "The prompt is empty"),
-        ("{soft} {text} {soft}", "2 soft slots"),
-        ("{demonstrations}{text}", "demonstrations"),
+        ("Review: {text", "braces"),
+        ("Review: {text.upper}", "prompt"),
+        ("", "empty-prompt"),
+        ("{soft} {text} {soft}", "several-soft-slots"),
+        ("{demonstrations}{text}", "demonstrations-in-part"),
     ],
 )
-def test_a_wrong_template_is_told_in_a_sentence_and_cannot_be_run(at: AppTest, text: str, said: str) -> None:
+def test_a_wrong_template_is_told_in_a_sentence_and_cannot_be_run(at: AppTest, text: str, code: str) -> None:
     at.text_area(key="playground_template").set_value(text).run()
-    assert said in at.error[0].value.replace("\\", "")
+    assert f"error_{code}" in messages(at)
     assert at.button(key="playground_run").disabled
 
 
 def test_a_slot_without_a_soft_prompt_says_to_choose_one(at: AppTest) -> None:
     at.text_area(key="playground_template").set_value("{text}{soft} is").run()
     at.button(key="playground_run").click().run()
-    assert "choose a soft prompt" in at.error[0].value
+    assert "error_soft-slot-open" in messages(at)
 
 
 def test_choosing_a_tuned_prompt_fills_the_box_and_its_vectors_count(
@@ -78,7 +79,7 @@ def test_a_prompt_with_a_sites_own_cases_comes_without_them_and_says_so(
     one = next(row.id for row in ws.bank.prompts() if row.name == "two demonstrations")
     opened = open_page("playground", one)
     assert "demonstrations" not in opened.text_area(key="playground_template").value
-    assert "never leave the site" in opened.warning[0].value
+    assert "playground_problem" in messages(opened)
 
 
 def test_a_pasted_table_is_run_row_by_row(at: AppTest) -> None:
@@ -121,7 +122,7 @@ def test_text_of_other_tools_is_converted_when_asked(at: AppTest, pasted: str, w
 @pytest.mark.parametrize("habit", ["{{review}}", "<text>", "%s"])
 def test_a_prompt_that_shows_no_text_cannot_be_run_until_it_does(at: AppTest, habit: str) -> None:
     at.text_area(key="playground_template").set_value(f"Review: {habit}\nMood:").run()
-    assert "take the text that is offered above" in at.error[0].value
+    assert "error_no-field" in messages(at)
     press(at, "playground_template_convert")
     assert not at.error and at.text_area(key="playground_template").value in (
         "Review: {review}\nMood:",
@@ -152,7 +153,7 @@ def test_chosen_prompts_are_put_on_chosen_models_and_what_is_over_is_said(
     at.pills(key="playground_cross_own").set_value(["A"])
     at.multiselect(key="playground_cross_prompts").set_value(chosen)
     at.multiselect(key="playground_cross_models").set_value(["scripted", "smollm2-135m-instruct"]).run()
-    assert any("3 \N{MULTIPLICATION SIGN} 2 = 6 variants" in one.value for one in at.caption)
+    assert "= 6" in messages(at)["playground_cross_fits"]
     press(at, "playground_cross")
     press(at, "playground_run")
     variants = ran(at, ws).request.variants
@@ -161,8 +162,7 @@ def test_chosen_prompts_are_put_on_chosen_models_and_what_is_over_is_said(
     at.pills(key="playground_cross_own").set_value(["A", "B"])
     at.multiselect(key="playground_cross_prompts").set_value(chosen)
     at.multiselect(key="playground_cross_models").set_value(["scripted", "smollm2-135m-instruct"]).run()
-    assert any("2 of them are over the 6 that there is room for" in one.value for one in at.caption)
-    assert at.button(key="playground_cross").label == "Make 6 variants"
+    assert " 2 " in messages(at)["playground_cross_over"]
 
 
 @pytest.mark.slow
@@ -179,13 +179,13 @@ def test_a_session_forgets_fields_that_were_in_a_prompt_long_ago(at: AppTest) ->
 
 def test_beside_each_way_to_give_texts_stands_where_they_go_and_how_long_they_are_kept(at: AppTest) -> None:
     def told() -> bool:
-        return any("These texts go to" in one.value and "for 30 days" in one.value for one in at.caption)
+        return "30 days" in messages(at).get("playground_where", "")
 
     assert told()
     at.segmented_control(key="playground_how").set_value("From a table").run()
     assert told()
     at.multiselect(key="playground_scorers").set_value(["judge"]).run()
-    assert any("The rubric goes" in one.value and "kept as long as the run" in one.value for one in at.caption)
+    assert "playground_judge_reads" in messages(at)
 
 
 @pytest.mark.slow
@@ -202,7 +202,7 @@ def test_a_variant_goes_into_the_bank_and_into_a_study(at: AppTest, ws: Workspac
 
 def test_public_text_comes_with_its_answers_or_says_how_to_fetch_it(at: AppTest) -> None:
     at.segmented_control(key="playground_how").set_value("Public text").run()
-    assert "assets pull" in at.error[0].value
+    assert [name for name in messages(at) if name.startswith("error_asset")]
 
 
 def test_a_prompt_brings_its_studys_way_of_comparing_answers_and_says_it(at: AppTest, ws: Workspace) -> None:
@@ -213,7 +213,7 @@ def test_a_prompt_brings_its_studys_way_of_comparing_answers_and_says_it(at: App
     ws.bank.record_prompt(prompt, study=digest, origin="study")
     at.run()
     at.selectbox(key="playground_source").select(prompt.id).run()
-    assert any("length in tokens and freed" in caption.value for caption in at.caption)
+    assert "tokens" in messages(at)["playground_reading"] and "contextual" in messages(at)["playground_reading"]
     at.text_area(key="playground_field_text").set_value("a good day").run()
     press(at, "playground_run")
     wanted = answer_case(ScriptedModel(), prompt, {"text": "a good day"}, study.answer)

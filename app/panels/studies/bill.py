@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.display.amounts import money
+from app.display.named import named
 from app.display.plain import plain, sentence
 from fedprompt.workspace.cases.servers_asked import ServersAsked
 
@@ -29,7 +30,9 @@ def said_where(asked: ServersAsked) -> str:
 
 def draw_bill(found: Mapping[str, Any]) -> None:
     """Draw what a dry run counted."""
-    st.info(plain(said_bill(found)), icon=":material/receipt_long:")
+    named("bill_priced" if found["cost"] is not None else "bill_unpriced").info(
+        plain(said_bill(found)), icon=":material/receipt_long:"
+    )
     for note in found["notes"]:
         st.caption(plain(sentence(str(note))))
 

@@ -7,6 +7,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.palette import PER_CENT, finished, palette
 from app.display.plain import between, percent, plain
 
@@ -19,10 +20,12 @@ def draw_first_ranking(result: Mapping[str, Any]) -> None:
         (one for one in result["results"] if one["value"] is not None), key=lambda one: -float(one["value"])
     )
     if not found:
-        st.info("No prompt could be scored; the log of the long job process says why.", icon=":material/info:")
+        named("first_ranking_none").info(
+            "No prompt could be scored; the log of the long job process says why.", icon=":material/info:"
+        )
         return
     best = found[0]
-    st.success(_sentence(found), icon=":material/emoji_events:")
+    named("first_ranking").success(_sentence(found), icon=":material/emoji_events:")
     colours = palette()
     data = pd.DataFrame(
         [
@@ -54,7 +57,7 @@ def draw_first_ranking(result: Mapping[str, Any]) -> None:
         finished(alt.layer(bars, rules, dots, text).properties(height=44 * len(found) + 40)),
         alt="First ranking: " + ", ".join(f"{one['name']} {percent(float(one['value']))}" for one in found),
     )
-    st.caption(
+    named("first_ranking_cases").caption(
         f"{_metric(str(best['metric']))} on {best['n']:,} validation cases of this machine, with 95 % intervals; "
         f"{result['tokens']:,} tokens in {result['seconds']:.1f} s. The test cases were not touched."
     )

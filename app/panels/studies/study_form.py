@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.drafts import settle
 from app.panels.runs.run_button import send_while_typing
@@ -48,8 +49,8 @@ def ask_study(page: str, *, tuned: bool = True) -> str | None:
     if text is None:
         return None
     found = _ask(page, text, tuned)
-    for note in written_notes(found) if found is not None else ():
-        st.caption(f":material/info: {plain(sentence(note))}")
+    for place, note in enumerate(written_notes(found) if found is not None else ()):
+        named(f"{page}_note_{place}").caption(f":material/info: {plain(sentence(note))}")
     return found
 
 
@@ -131,5 +132,5 @@ def _ask_yaml(page: str, text: str) -> str | None:
     except FedPromptError as error:
         explain(error)
         return None
-    st.caption(":material/check_circle: Well formed.")
+    named(f"{page}_well_formed").caption(":material/check_circle: Well formed.")
     return typed

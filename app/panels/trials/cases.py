@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.drafts import settle
 from app.panels.trials.case_table import match_columns, read_table
@@ -88,13 +89,13 @@ def _typed(page: str, fields: Sequence[str], example: str, where: str) -> Cases:
         persist_state="session",
         help="Scorers compare the model's answer with it.",
     )
-    st.caption(where)
+    named(f"{page}_where").caption(where)
     return Cases((row,), (right or "",))
 
 
 def _table(page: str, fields: Sequence[str], where: str) -> Cases:
     table = read_table(page, fields)
-    st.caption(where)
+    named(f"{page}_where").caption(where)
     if not table:
         return Cases()
     rows = match_columns(table, fields, page) if fields else tuple({} for _ in table)
@@ -186,5 +187,5 @@ def _given(page: str, fields: Sequence[str], body: Mapping[str, Any]) -> Cases:
     expected = tuple(str(one) for one in body["expected"])
     if any(field not in rows[0] for field in fields) and rows[0]:
         rows = match_columns(rows, fields, f"{page}_set")
-    st.caption(f"{len(rows):,} rows, {sum(map(bool, expected)):,} with the right answer.")
+    named(f"{page}_rows_given").caption(f"{len(rows):,} rows, {sum(map(bool, expected)):,} with the right answer.")
     return _some(page, tuple({field: row.get(field, "") for field in fields} for row in rows), expected)

@@ -63,13 +63,13 @@ def _draw_cell(cell: TrialCell, expected: str) -> None:
         st.code(cell.generated or " ", language=None, wrap_lines=True)
     judged = [one for one in cell.judged if expected or one.passed is not None]
     if judged:
-        _draw_judged(judged)
+        _draw_judged(judged, f"{cell.variant}_{cell.row}")
     if cell.contributions:
         draw_contributed(cell.contributions, label=cell.answer is not None)
     if cell.error is None:
         named(f"answer_took_{cell.variant}_{cell.row}").caption(measure_of(cell))
     for judge, took in cell.judging.items():
-        st.caption(plain(said_judging(judge, took)))
+        named(f"answer_judging_{cell.variant}_{cell.row}_{judge}").caption(plain(said_judging(judge, took)))
 
 
 def measure_of(cell: TrialCell) -> str:
@@ -87,13 +87,14 @@ def said_judging(judge: str, took: Tally) -> str:
     return f"Judged by {judge}: {calls}{failed}, {took.tokens:,} tokens, {cost}"
 
 
-def _draw_judged(judged: Sequence[Judged]) -> None:
+def _draw_judged(judged: Sequence[Judged], which: str) -> None:
     for one in judged:
         if one.passed is None:
-            badge = ":gray-badge[:material/remove: not judged]"
+            state, badge = "unjudged", ":gray-badge[:material/remove: not judged]"
         elif one.passed:
-            badge = ":green-badge[:material/check: passes]"
+            state, badge = "passes", ":green-badge[:material/check: passes]"
         else:
-            badge = ":red-badge[:material/close: fails]"
+            state, badge = "fails", ":red-badge[:material/close: fails]"
         value = "" if one.value is None or one.value in (0.0, 1.0) else f" ({one.value:.2f})"
-        st.markdown(f"{badge} {plain(one.scorer)}{value}: {plain(sentence(one.reason))}")
+        place = named(f"answer_{state}_{which}_{one.scorer}")
+        place.markdown(f"{badge} {plain(one.scorer)}{value}: {plain(sentence(one.reason))}")

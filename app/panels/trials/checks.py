@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.named import named
 from fedprompt.errors import DataError, PromptError
 from fedprompt.evaluation.scorers import scorer_names, scorer_with
 from fedprompt.study.schema import ScorerSpec
@@ -93,7 +94,7 @@ def _check(page: str, name: str) -> Check:
             help="Inverts the result: what passed fails, and what failed passes.",
         )
     if name == "judge":
-        st.caption(JUDGE_READS)
+        named(f"{page}_judge_reads").caption(JUDGE_READS)
     if any(value in ("", None) for value in options.values()):
         raise PromptError(
             f"the scorer '{name}' needs its {next(iter(options))}; fill it in or take the scorer out",

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.variants.slots import letter
 from app.session import explain, workspace
@@ -21,22 +22,22 @@ __all__ = ["draw_further"]
 
 def draw_further(given: Sequence[Variant | None], checks: Sequence[Check]) -> None:
     """Draw both ways; a variant that is wrong just now is None."""
-    named = {letter(place): one for place, one in enumerate(given) if one is not None}
-    if not named:
+    by_letter = {letter(place): one for place, one in enumerate(given) if one is not None}
+    if not by_letter:
         st.caption("Correct the prompt first.")
         return
-    variants = list(named.values())
+    variants = list(by_letter.values())
     grid = st.grid(2, min_column_width=340, gap="large")
     with grid.cell():
-        _draw_keep(named)
+        _draw_keep(by_letter)
     with grid.cell():
         _draw_study(variants, checks)
 
 
-def _draw_keep(named: Mapping[str, Variant]) -> None:
+def _draw_keep(by_letter: Mapping[str, Variant]) -> None:
     st.markdown("**Save as a template**")
     st.caption("Its text and its answers go into the bank of this machine, where everyone who uses it sees them.")
-    names = list(named)
+    names = list(by_letter)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = names[0]
         if len(names) > 1:
@@ -52,14 +53,16 @@ def _draw_keep(named: Mapping[str, Variant]) -> None:
         ):
             try:
                 require("try")
-                made = keep_variant(workspace(), named[chosen], name)
+                made = keep_variant(workspace(), by_letter[chosen], name)
                 st.session_state["playground_kept"] = made
             except FedPromptError as error:
                 explain(error)
     if (kept := st.session_state.get("playground_kept")) is not None:
         row = workspace().bank.prompt_row(kept)
         already = "" if row.name == name.strip() else " already; the same text is kept once"
-        st.caption(f":material/check_circle: In the bank as “{plain(row.name)}” (`{row.id[:15]}`){already}.")
+        named("playground_kept").caption(
+            f":material/check_circle: In the bank as “{plain(row.name)}” (`{row.id[:15]}`){already}."
+        )
 
 
 def _draw_study(variants: Sequence[Variant], checks: Sequence[Check]) -> None:

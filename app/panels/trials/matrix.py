@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.display.amounts import money
+from app.display.named import named
 from app.display.plain import plain
 from app.panels.trials.cells import draw_cards, said_judging, title_of
 from app.panels.trials.sweep_chart import draw_sweep
@@ -144,7 +145,7 @@ def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> None
         alt="Each variant's totals",
     )
     for judge, took in trial.judging.items():
-        st.caption(plain(said_judging(judge, took)))
+        named(f"matrix_judging_{judge}").caption(plain(said_judging(judge, took)))
     if count == 1:
         _draw_one(trial)
         return

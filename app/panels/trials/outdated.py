@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import streamlit as st
-
+from app.display.named import named
 from app.display.plain import plain
 from app.panels.trials.cases import Cases
 from fedprompt.workspace.answers.variants import Variant
@@ -48,6 +47,7 @@ def draw_outdated(trial: Trial, found: Outdated) -> None:
     """Say above the answers what they are not of any more; nothing where they are up to date."""
     if not found:
         return
+    kinds = [kind for kind in ("variants", "texts", "scorers") if getattr(found, kind)]
     names = [trial.request.variants[place].name for place in sorted(found.variants)]
     parts = []
     if names:
@@ -56,7 +56,7 @@ def draw_outdated(trial: Trial, found: Outdated) -> None:
         parts.append("texts")
     if found.scorers:
         parts.append("scorers")
-    st.warning(
+    named(f"outdated_{'_'.join(kinds)}").warning(
         f"**Outdated.** Changed since this run: {'; '.join(parts)}. Run again for answers to what is written now.",
         icon=":material/update:",
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.variants.slots import MOST_VARIANTS, add, fill, key, open_slots
 from fedprompt.prompts.template import Template
@@ -20,7 +21,7 @@ def offer_conversion(number: int, box: str, text: str) -> None:
     if found is None:
         return
     with st.container(border=True, key=f"{box}_offer", gap="small"):
-        st.markdown(f":material/input: This looks like {plain(found.origin)}.")
+        named(f"{box}_looks_like").markdown(f":material/input: This looks like {plain(found.origin)}.")
         if found.problem:
             st.caption(plain(sentence(found.problem)))
             return

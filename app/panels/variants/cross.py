@@ -5,6 +5,7 @@ from itertools import product
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.display.titles import titles
 from app.panels.prompts.prompt_choice import ask_prompts
@@ -44,7 +45,9 @@ def ask_cross(ws: Workspace, models: Mapping[str, str], variants: Sequence[Varia
             over = max(0, count - MOST_VARIANTS)
             left = f" {over} of them are over the {MOST_VARIANTS} that there is room for, and left out." if over else ""
             product_said = f"{prompts} \N{MULTIPLICATION SIGN} {len(on)} = {count}"
-            st.caption(f"{product_said} variants, in place of those that stand here now.{left}")
+            named("playground_cross_over" if over else "playground_cross_fits").caption(
+                f"{product_said} variants, in place of those that stand here now.{left}"
+            )
         else:
             st.caption("Choose at least one prompt and one model.")
         st.button(

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.prompts.prompt_choice import ask_prompt
 from app.panels.variants.slots import add, fill, is_untouched, key, open_slots
@@ -33,7 +34,7 @@ def ask_source(ws: Workspace, number: int) -> None:
     )
     problem = st.session_state.pop(key(number, "problem"), None)
     if problem:
-        st.warning(plain(sentence(problem)), icon=":material/info:")
+        named(key(number, "problem")).warning(plain(sentence(problem)), icon=":material/info:")
 
 
 def follow_link(ws: Workspace) -> None:

@@ -97,7 +97,9 @@ def _reading(number: int) -> dict[str, Any]:
     if found["prior"] != "none":
         told.append(f"freed of what the prompt alone makes likely ({found['prior']})")
     if told:
-        st.caption(f"As the prompt's study says, answers' likelihoods are {' and '.join(told)}.")
+        named(key(number, "reading")).caption(
+            f"As the prompt's study says, answers' likelihoods are {' and '.join(told)}."
+        )
     return found
 
 
@@ -110,7 +112,7 @@ def _ask_model(ws: Workspace, number: int, models: Mapping[str, str]) -> str:
             "Model", list(models), format_func=lambda one: models.get(one, one), key=place, persist_state="session"
         )
     )
-    st.caption(f":material/lock: {plain(goes_to(ws, chosen))}")
+    named(key(number, "goes_to")).caption(f":material/lock: {plain(goes_to(ws, chosen))}")
     return chosen
 
 
