@@ -33,7 +33,7 @@ def test_the_template_s_variables_are_the_inputs(at: AppTest) -> None:
     ("text", "code"),
     [
         ("Review: {text", "braces"),
-        ("Review: {text.upper}", "prompt"),
+        ("Review: {text.upper}", "not-plain-variable"),
         ("", "empty-prompt"),
         ("{soft} {text} {soft}", "several-soft-slots"),
         ("{demonstrations}{text}", "demonstrations-in-part"),
