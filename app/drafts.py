@@ -30,6 +30,7 @@ __all__ = [
     "number",
     "one_of",
     "put_values",
+    "set_aside",
     "settle",
     "text",
     "when",
@@ -124,6 +125,7 @@ def drafted(boxes: Boxes) -> Iterator[None]:
 def _open_draft(boxes: Boxes) -> None:
     """Put the draft into the boxes, keep what was typed since, and say when that was; call it before they are drawn."""
     state, key = st.session_state, _key(boxes)
+    state[f"{key}_boxes"] = boxes
     known: _Open | None = state.get(key)
     if known is None:
         found = _folder().read(boxes.page)
@@ -137,6 +139,15 @@ def _open_draft(boxes: Boxes) -> None:
     place = st.empty()
     state[f"{key}_place"] = place
     _draw(boxes, known, place)
+    if state.get(f"{key}_aside"):
+        st.button(
+            "Undo: show what was here before",
+            key=f"{key}_back",
+            icon=":material/undo:",
+            type="tertiary",
+            on_click=_bring_back,
+            args=(boxes,),
+        )
 
 
 def _close_draft(boxes: Boxes) -> None:
@@ -175,6 +186,24 @@ def put_values(boxes: Boxes, values: Mapping[str, Any]) -> None:
     if known is not None:
         state[_key(boxes)] = _Open(known.version, {}, known.saved, False, known.elsewhere)
     boxes.restored()
+
+
+def set_aside(page: str) -> None:
+    """Keep what a page's boxes hold before other things are put into them, so that there is a way back."""
+    boxes: Boxes | None = st.session_state.get(f"{page}_draft_boxes")
+    if boxes is None or why_not("try") is not None:
+        return
+    folder, beside = _folder(), f"{page}_before"
+    folder.keep(beside, draft_values(boxes), folder.version(beside))
+    st.session_state[f"{page}_draft_aside"] = True
+
+
+@guarded
+def _bring_back(boxes: Boxes) -> None:
+    found = _folder().read(f"{boxes.page}_before")
+    st.session_state.pop(f"{boxes.page}_draft_aside", None)
+    if found is not None:
+        put_values(boxes, found.values)
 
 
 def settle(key: str, choices: Sequence[object], first: object = None) -> None:
@@ -228,10 +257,12 @@ def _draw(boxes: Boxes, known: _Open, place: Any) -> None:
             named(f"{boxes.page}_draft_problem").warning(plain(sentence(known.problem)), icon=":material/save:")
         elif known.saved:
             named(f"{boxes.page}_draft_saved").caption(
-                f":material/cloud_done: Draft saved on this machine at {when(known.saved)}."
+                f":material/check_circle: Draft saved on this machine at {when(known.saved)}."
             )
         elif why_not("try") is None:
-            st.caption(":material/edit: What you type here is saved as a draft on this machine, for you alone.")
+            named(f"{boxes.page}_draft_begun").caption(
+                ":material/edit: What you type here is saved as a draft on this machine, for you alone."
+            )
 
 
 def _draw_elsewhere(boxes: Boxes) -> None:

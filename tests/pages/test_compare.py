@@ -11,7 +11,7 @@ from app.panels.scores.pareto import unbeaten
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.answers.variants import Variant
-from fedprompt.workspace.playground.trial_files import owner_folder
+from fedprompt.workspace.playground.trial_files import TrialFolder, owner_folder
 from fedprompt.workspace.playground.trials import Trial, TrialCell, TrialRequest
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.messages import messages
@@ -261,21 +261,64 @@ def test_a_case_is_a_point_by_the_right_answers_probability_and_by_the_firsts_an
     ]
 
 
-def test_a_blind_rating_ranks_the_prompts_once_a_pair_is_rated() -> None:
-    def page() -> None:
+RATED = "0123456789abcdef" * 2
+
+
+def rating(answers: dict[str, list[str]]) -> AppTest:
+    """Open a rating as a browser does after a reload; the run's folder is the home's."""
+
+    def page(run: str, answers: dict[str, list[str]]) -> None:
         from app.panels.trials.rating import draw_rating
+        from app.session import trial_folder
 
-        draw_rating([{"text": "fine"}, {"text": "dull"}], {"one": ["yes", "no"], "other": ["no", "no"]})
+        draw_rating(trial_folder(), run, [{"text": "fine"}, {"text": "dull"}], answers)
 
-    at = AppTest.from_function(page).run()
-    assert "1 of 1" in messages(at)["rating_pair"] and "rating_ranking" not in messages(
-        at
-    )  # the second case is answered alike
+    return AppTest.from_function(page, args=(RATED, answers), default_timeout=30).run()
+
+
+@pytest.fixture
+def rated(ws: Workspace) -> TrialFolder:
+    folder = owner_folder(ws.home, "")
+    folder.add(RATED, {"keep": False})
+    return folder
+
+
+def test_a_blind_rating_ranks_the_prompts_once_a_pair_is_rated(rated: TrialFolder) -> None:
+    at = rating({"one": ["yes", "no"], "other": ["no", "no"]})
+    # The second case is answered alike.
+    assert "1 of 1" in messages(at)["rating_pair"] and "rating_ranking" not in messages(at)
+    left = at.code[1].value  # the answer that stands on the left; the case is the first
     at.button(key="compare_rate_a").click().run()
     assert "rating_ranking" in messages(at)
     # One win and the half virtual win each way: odds 3 to 1, so each is the root of 3 from the middle.
-    found = list(at.dataframe[0].value["share"])
-    assert found == pytest.approx([100 * 3**0.5 / (1 + 3**0.5), 100 / (1 + 3**0.5)], abs=0.01)
+    found = at.dataframe[0].value
+    assert list(found["share"]) == pytest.approx([100 * 3**0.5 / (1 + 3**0.5), 100 / (1 + 3**0.5)], abs=0.01)
+    assert next(iter(found["prompt"])) == {"yes": "one", "no": "other"}[left]
+
+
+def test_a_blind_rating_goes_on_at_the_same_pair_after_a_reload_and_can_be_undone(rated: TrialFolder) -> None:
+    answers = {"one": ["yes", "so"], "other": ["no", "not so"]}
+    at = rating(answers)
+    first = [one.value for one in at.code]
+    at.button(key="compare_rate_b").click().run()
+    at = rating(answers)
+    assert "2 of 2" in messages(at)["rating_pair"] and [one.value for one in at.code] != first
+    assert rated.request(RATED)["keep"] is True, "what was rated outlives the hour"
+    at.button(key="compare_rate_undo").click().run()
+    assert [one.value for one in at.code] == first and "rating_ranking" not in messages(at)
+    assert "1 of 1" in messages(rating({**answers, "one": ["yes", "not so"]}))["rating_pair"], "of other answers"
+
+
+def test_of_two_people_on_one_pair_the_second_is_told_and_the_first_rating_stays(rated: TrialFolder) -> None:
+    answers = {"one": ["yes", "so"], "other": ["no", "not so"]}
+    first, second = rating(answers), rating(answers)
+    first.button(key="compare_rate_a").click().run()
+    second.button(key="compare_rate_b").click().run()
+    assert "rating_elsewhere" in messages(second) and "2 of 2" in messages(second)["rating_pair"]
+    second.button(key="compare_rate_b").click().run()
+    first.run()
+    assert "rating_done" in messages(first) and "rating_elsewhere" not in messages(first)
+    assert list(first.dataframe[0].value["preferred"]) != []
 
 
 @pytest.mark.parametrize("picture", ["sites", "forest", "duel", "calibration"])

@@ -122,3 +122,33 @@ def test_a_draft_of_another_version_loses_only_what_does_not_fit(ws: Workspace, 
     found = open_page("playground")
     assert found.text_area(key="playground_template").value == "Kept {text}"
     assert found.segmented_control(key="playground_chat").value == "Text"
+
+
+def test_runs_of_one_table_are_told_apart_in_the_history(at: AppTest) -> None:
+    press(at, "playground_run")
+    at.text_area(key="playground_template").set_value("Another {text} is").run()
+    press(at, "playground_run")
+    at.text_area(key="playground_field_text").set_value("other").run()
+    press(at, "playground_run")
+    press(at, "playground_run")
+    told = [one.value for one in at.caption if "run before" in one.value]
+    assert [one.partition("run before")[2] for one in told] == [".", r"\: texts.", r"\: prompt of A."]
+
+
+def test_what_stood_in_the_boxes_comes_back_after_another_run_was_opened(at: AppTest) -> None:
+    press(at, "playground_run")
+    run = shown_run(at)
+    at.text_area(key="playground_template").set_value("Not run yet {text}").run()
+    press(at, f"playground_open_{run[:12]}")
+    assert at.text_area(key="playground_template").value != "Not run yet {text}" and not warned(at)
+    press(at, "playground_draft_back")
+    assert at.text_area(key="playground_template").value == "Not run yet {text}"
+
+
+def test_compare_keeps_its_texts_and_that_it_is_blind(demo_home: object, open_page: Open, ws: Workspace) -> None:
+    ids = [row.id for row in ws.bank.prompts() if row.kind == "template"][:2]
+    first = open_page("compare", *ids)
+    first.text_area(key="compare_field_text").set_value("typed").run()
+    first.toggle(key="compare_blind").set_value(True).run()
+    second = open_page("compare", *ids)
+    assert second.text_area(key="compare_field_text").value == "typed" and second.toggle(key="compare_blind").value

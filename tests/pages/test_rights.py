@@ -59,6 +59,7 @@ LOOKS = {
     "TrialFolder.cells",
     "TrialFolder.live",
     "TrialFolder.prune",  # goes by age alone
+    "TrialFolder.ratings",
     "TrialFolder.request",
     "TrialFolder.runs",
     "TrialFolder.sets",

@@ -1,15 +1,16 @@
 """What was kept: test sets, and earlier runs opened again with their boxes filled; both can be deleted."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import streamlit as st
 
 from app.display.plain import plain
+from app.drafts import set_aside, when
 from app.panels.trials.cases import EARLIER, Cases
 from app.panels.trials.typed_case import fill_fields
 from app.panels.variants.slots import MOST_VARIANTS, fill_variant
 from fedprompt.errors import FedPromptError
+from fedprompt.workspace.answers.variants import Variant
 from fedprompt.workspace.playground.trial_files import KEPT_DAYS, MOST_RUNS, MOST_SETS, TrialFolder
 from fedprompt.workspace.playground.trials import TrialRequest
 
@@ -42,7 +43,7 @@ def draw_sets(page: str, folder: TrialFolder, cases: Cases) -> None:
                 )
 
 
-SHOWN = 20
+SHOWN, SHOWN_PROMPTS, MOST_CHANGES, LONGEST = 20, 3, 6, 80
 
 
 def draw_history(folder: TrialFolder, show: Callable[[str], None]) -> None:
@@ -56,25 +57,29 @@ def draw_history(folder: TrialFolder, show: Callable[[str], None]) -> None:
     if not kept:
         st.caption("No run is kept yet.")
         return
-    for run, request in kept:
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            when = datetime.fromtimestamp(request.made, UTC).astimezone().strftime("%d %b %H:%M")
-            size = f"{len(request.variants)} \N{MULTIPLICATION SIGN} {len(request.rows):,}"
-            st.markdown(f"{when} \N{MIDDLE DOT} {plain(request.name)} :gray-badge[{size}]", width="stretch")
-            st.button(
-                "Open",
-                key=f"playground_open_{run[:12]}",
-                icon=":material/history:",
-                on_click=_open,
-                args=(run, request, show),
-            )
-            st.button(
-                "Delete",
-                key=f"playground_forget_{run[:12]}",
-                icon=":material/delete:",
-                on_click=folder.forget,
-                args=(run,),
-            )
+    for place, (run, request) in enumerate(kept):
+        older = kept[place + 1][1] if place + 1 < len(kept) else None
+        with st.container(key=f"playground_kept_{run[:12]}", gap="xsmall"):
+            with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+                size = f"{len(request.variants)} \N{MULTIPLICATION SIGN} {len(request.rows):,}"
+                st.markdown(
+                    f"{when(request.made)} \N{MIDDLE DOT} {plain(request.name)} :gray-badge[{size}]", width="stretch"
+                )
+                st.button(
+                    "Open",
+                    key=f"playground_open_{run[:12]}",
+                    icon=":material/history:",
+                    on_click=_open,
+                    args=(run, request, show),
+                )
+                st.button(
+                    "Delete",
+                    key=f"playground_forget_{run[:12]}",
+                    icon=":material/delete:",
+                    on_click=folder.forget,
+                    args=(run,),
+                )
+            st.caption(plain(said_of(request, older)))
     st.button(
         "Delete all runs",
         key="playground_forget_all",
@@ -82,6 +87,48 @@ def draw_history(folder: TrialFolder, show: Callable[[str], None]) -> None:
         on_click=_forget_all,
         args=(folder,),
     )
+
+
+def said_of(request: TrialRequest, older: TrialRequest | None) -> str:
+    """Return what a run's prompts begin with, and what tells it from the run before it."""
+    shown = request.variants[:SHOWN_PROMPTS]
+    told = " · ".join(f"{one.name}: {_excerpt(one)}" for one in shown)
+    if (more := len(request.variants) - len(shown)) > 0:
+        told += f" and {more} more"
+    if older is None:
+        return told
+    if not (changed := changes(older, request)):
+        return f"{told}. Same as the run before."
+    return f"{told}. Changed since the run before: {', '.join(changed)}."
+
+
+def changes(older: TrialRequest, newer: TrialRequest) -> list[str]:
+    """Return in words what a run asks that the one before it did not."""
+    found = []
+    if len(older.variants) != len(newer.variants):
+        found.append("number of variants")
+    for one, other in zip(older.variants, newer.variants, strict=False):
+        if one.template != other.template or one.soft != other.soft:
+            found.append(f"prompt of {other.name}")
+        if one.model != other.model or one.server != other.server:
+            found.append(f"model of {other.name}")
+        same = {"name": "", "template": {}, "soft": None, "model": "x", "server": None}
+        if one.model_copy(update=same) != other.model_copy(update=same):
+            found.append(f"settings of {other.name}")
+    if older.rows != newer.rows:
+        found.append("texts")
+    if older.expected != newer.expected:
+        found.append("right answers")
+    if older.checks != newer.checks:
+        found.append("scorers")
+    return found[:MOST_CHANGES]
+
+
+def _excerpt(variant: Variant) -> str:
+    """Return the beginning of a prompt in one line."""
+    parts = [str(one.get("content", "")) for one in variant.template.get("messages") or ()]
+    text = " ".join((variant.template.get("text") or " ".join(parts)).split())
+    return f"“{text if len(text) <= LONGEST else text[:LONGEST] + '…'}”"
 
 
 def _forget_all(folder: TrialFolder) -> None:
@@ -99,6 +146,7 @@ def _request(folder: TrialFolder, run: str) -> TrialRequest | None:
 
 
 def _open(run: str, request: TrialRequest, show: Callable[[str], None]) -> None:
+    set_aside("playground")
     state = st.session_state
     chosen = request.variants[:MOST_VARIANTS] if len(request.variants) <= MOST_VARIANTS else request.variants[:1]
     state["playground_variants"] = list(range(1, len(chosen) + 1))

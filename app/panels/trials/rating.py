@@ -1,18 +1,23 @@
 """Blind rating: two answers to a case, without saying whose; what is preferred ranks the prompts (Bradley and Terry).
 
-Invariant: ratings stay in this session, and whose answers are shown is told only by the ranking.
+Invariant: each rating is kept with the run at once, so that a reload goes on at the same pair, and whose answers are
+shown is told only by the ranking.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app.display.named import named
+from app.display.plain import plain, sentence
+from fedprompt.errors import FedPromptError
 from fedprompt.evaluation.statistics.bradley_terry import bradley_terry
+from fedprompt.workspace.playground.trial_files import TrialFolder
 
 __all__ = ["draw_rating"]
 
@@ -20,35 +25,60 @@ Duel = tuple[int, str, str]
 MOST = 2000
 
 
-def draw_rating(rows: Sequence[Mapping[str, str]], answers: Mapping[str, Sequence[str | None]]) -> bool:
+def draw_rating(
+    folder: TrialFolder, run: str, rows: Sequence[Mapping[str, str]], answers: Mapping[str, Sequence[str | None]]
+) -> bool:
     """Draw the next pair of answers that differ and, once there are ratings, the ranking.
 
     Args:
+        folder: the visitor's runs.
+        run: the run whose answers are rated.
         rows: the visitor's own cases.
         answers: prompt -> what it answered to each case, None where it failed.
 
     Returns:
         Whether there is nothing left to rate.
     """
-    # A rating is of these cases and answers; with others it begins anew.
-    stamp = hash((tuple(answers), tuple(map(tuple, answers.values()))))
-    kept: dict[str, Any] = st.session_state.setdefault("compare_rating", {})
-    if kept.get("stamp") != stamp:
-        kept.clear()
-        kept.update(stamp=stamp, duels=_duels(answers, np.random.default_rng(abs(stamp))), wins={})
-    duels: list[Duel] = kept["duels"]
-    wins: dict[tuple[str, str], float] = kept["wins"]
-    place = int(kept.get("place", 0))
+    # A rating is of these answers; with others it begins anew. The pairs follow from them, in the same order each time.
+    of = hashlib.sha256(json.dumps(list(map(list, answers.values()))).encode()).hexdigest()[:32]
+    duels = _duels(answers, np.random.default_rng(int(of, 16)))
+    rated = folder.ratings(run, of)[: len(duels)]
     if not duels:
         named("rating_nothing").caption("The prompts answer every case alike, so there is nothing to rate.")
         return True
-    if place < len(duels):
-        _ask(rows, answers, duels[place], kept, f"{place + 1} of {len(duels)}")
+    if (told := st.session_state.pop("compare_rating_told", None)) is not None:
+        named("rating_elsewhere").warning(plain(sentence(told)), icon=":material/difference:")
+
+    def rate(ratings: tuple[float, ...]) -> None:
+        try:
+            folder.rate(run, of, rated, ratings)
+        except FedPromptError as error:
+            st.session_state["compare_rating_told"] = str(error)
+
+    if len(rated) < len(duels):
+        _ask(rows, answers, duels[len(rated)], rated, rate, f"{len(rated) + 1} of {len(duels)}")
     else:
         named("rating_done").caption("All pairs that differ are rated.")
-    if wins:
-        _draw_ranking(list(answers), wins, place)
-    return place >= len(duels)
+    if rated:
+        st.button(
+            "Undo the last rating",
+            key="compare_rate_undo",
+            icon=":material/undo:",
+            type="tertiary",
+            on_click=rate,
+            args=(rated[:-1],),
+        )
+        _draw_ranking(list(answers), _wins(duels, rated), len(rated))
+    return len(rated) >= len(duels)
+
+
+def _wins(duels: Sequence[Duel], rated: Sequence[float]) -> dict[tuple[str, str], float]:
+    """Return (prompt, other) -> how often it was preferred; an 'alike' is half."""
+    wins: dict[tuple[str, str], float] = {}
+    for (_, left, right), share in zip(duels, rated, strict=False):
+        wins[left, right] = wins.get((left, right), 0.0) + share
+        wins[right, left] = wins.get((right, left), 0.0) + 1 - share
+    return wins
 
 
 def _duels(answers: Mapping[str, Sequence[str | None]], rng: np.random.Generator) -> list[Duel]:
@@ -65,7 +95,8 @@ def _ask(
     rows: Sequence[Mapping[str, str]],
     answers: Mapping[str, Sequence[str | None]],
     duel: Duel,
-    kept: dict[str, Any],
+    rated: tuple[float, ...],
+    rate: Callable[[tuple[float, ...]], None],
     where: str,
 ) -> None:
     row, left, right = duel
@@ -78,16 +109,10 @@ def _ask(
             st.markdown(f"**{side}**")
             st.code(answers[who][row] or " ", language=None, wrap_lines=True)
 
-    def rate(share: float) -> None:
-        wins: dict[tuple[str, str], float] = kept["wins"]
-        wins[left, right] = wins.get((left, right), 0.0) + share
-        wins[right, left] = wins.get((right, left), 0.0) + 1 - share
-        kept["place"] = int(kept.get("place", 0)) + 1
-
     with st.container(horizontal=True):
-        st.button("A is better", key="compare_rate_a", on_click=rate, args=(1.0,))
-        st.button("Alike", key="compare_rate_same", on_click=rate, args=(0.5,))
-        st.button("B is better", key="compare_rate_b", on_click=rate, args=(0.0,))
+        st.button("A is better", key="compare_rate_a", on_click=rate, args=((*rated, 1.0),))
+        st.button("Alike", key="compare_rate_same", on_click=rate, args=((*rated, 0.5),))
+        st.button("B is better", key="compare_rate_b", on_click=rate, args=((*rated, 0.0),))
 
 
 def _draw_ranking(names: Sequence[str], wins: Mapping[tuple[str, str], float], rated: int) -> None:
@@ -116,4 +141,4 @@ def _draw_ranking(names: Sequence[str], wins: Mapping[tuple[str, str], float], r
             },
             alt="Prompts ranked by your ratings",
         )
-        named("rating_ranking").caption("Kept in this session only.")
+        named("rating_ranking").caption("Your ratings are kept with these answers, on this machine.")

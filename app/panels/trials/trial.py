@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.display.plain import plain
+from app.drafts import drafted
 from app.panels.models.session_models import goes_to
 from app.panels.runs.run_button import ask_run
 from app.panels.scores.duel import draw_own_duel
@@ -18,6 +19,7 @@ from app.panels.trials.cells import draw_cards
 from app.panels.trials.checks import ask_checks
 from app.panels.trials.following import draw_run
 from app.panels.trials.history import draw_sets
+from app.panels.trials.kept_boxes import COMPARE
 from app.panels.trials.matrix import draw_csv, draw_matrix
 from app.panels.trials.rating import draw_rating
 from app.session import explain, trial_folder, workspace
@@ -31,7 +33,7 @@ from fedprompt.workspace.playground.trials import Check, Trial, TrialRequest, re
 __all__ = ["draw_trial", "measured_of", "shown_trial"]
 
 PAGE = "compare"
-KEPT = "for about an hour, or until you delete them"
+KEPT = "for about an hour (30 days once you rate them), or until you delete them"
 PICTURES = {"answers": "Answers", "duel": "Head to head", "pareto": "Accuracy and cost"}
 
 
@@ -57,6 +59,11 @@ def draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
         variants: the prompts, under the titles that the page gives them.
         trial: the run to draw.
     """
+    with drafted(COMPARE):
+        _draw_trial(variants, trial)
+
+
+def _draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
     ws, folder = workspace(), trial_folder()
     for told in dict.fromkeys(goes_to(ws, one.model) for one in variants):
         st.caption(f":material/lock: {plain(told)} No site's private case is ever shown or run here.")
@@ -80,7 +87,7 @@ def draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
     if pressed and checks is not None:
         require("try")
         request = TrialRequest(
-            name="compare",
+            name=f"Compare: {', '.join(one.name for one in variants)}"[:120],
             keep=False,
             variants=tuple(variants),
             rows=list(cases.rows),
@@ -133,7 +140,7 @@ def _rate(trial: Trial) -> bool:
         name: [_output(trial, number, row) for row in range(len(trial.request.rows))]
         for number, name in enumerate(_names(trial))
     }
-    return draw_rating(trial.request.rows, answers)
+    return draw_rating(trial_folder(), trial.run, trial.request.rows, answers)
 
 
 def _output(trial: Trial, variant: int, row: int) -> str | None:

@@ -8,6 +8,7 @@ import streamlit as st
 from app.display.named import named
 from app.display.plain import plain, sentence
 from app.display.titles import titles
+from app.drafts import set_aside
 from app.panels.prompts.prompt_choice import ask_prompts
 from app.panels.variants.slots import MOST_VARIANTS, fill, fill_variant, key, letter, open_slots
 from fedprompt.errors import FedPromptError
@@ -71,6 +72,7 @@ def _make(ws: Workspace, own: Sequence[Variant], banked: Sequence[str], models: 
         state["playground_cross_problem"] = str(error)
         return
     pairs = list(product(prompts, models))[:MOST_VARIANTS]
+    set_aside("playground")
     state["playground_variants"] = list(range(1, len(pairs) + 1))
     open_slots()  # boxes that were never there hold something from now on
     for number, (prompt, model) in enumerate(pairs, 1):

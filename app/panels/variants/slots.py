@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.drafts import set_aside
 from app.panels.prompts.answers import write_answers
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.answers.variants import Variant
@@ -82,7 +83,8 @@ def add() -> None:
 
 
 def remove(number: int) -> None:
-    """Take a variant away."""
+    """Take a variant away; there is a way back."""
+    set_aside("playground")
     st.session_state["playground_variants"] = [n for n in open_slots() if n != number] or [1]
 
 

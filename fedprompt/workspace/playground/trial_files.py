@@ -1,17 +1,20 @@
 """Where the playground keeps runs and test sets: files under the home, readable by their owner alone, never the bank.
 
-``playground/OWNER/runs/RUN/`` holds ``request.json``, ``cells.jsonl`` (a line a cell, the last of a cell counts) and,
-while text is written, ``live.json``. Invariant: a run goes once it is older than ``KEPT_DAYS``, is not among the
+``playground/OWNER/runs/RUN/`` holds ``request.json``, ``cells.jsonl`` (a line a cell, the last of a cell counts),
+``ratings.json`` once somebody rated the answers and, while text is written, ``live.json``.
+
+Invariant: a run goes once it is older than ``KEPT_DAYS``, is not among the
 ``MOST_RUNS`` newest, or was not to be kept and ``LOOSE_SECONDS`` have passed.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -103,6 +106,34 @@ class TrialFolder:
     def live(self, run: str) -> Mapping[str, Any]:
         """Return what is being written just now."""
         return _read(self._run(run) / "live.json") or {}
+
+    def ratings(self, run: str, of: str) -> tuple[float, ...]:
+        """Return the ratings of a run's answers in the order of its pairs; ``of`` says of which answers they are."""
+        found = _read(self._run(run) / "ratings.json") or {}
+        given = found.get("ratings") if found.get("of") == of else None
+        return tuple(float(one) for one in given or () if isinstance(one, int | float))
+
+    @needs("try")
+    def rate(self, run: str, of: str, seen: Sequence[float], ratings: Sequence[float]) -> None:
+        """Write ratings in place of those that were seen; a run that was rated is kept like one of the history.
+
+        Raises:
+            JobError: there are other ratings now, or the run is no longer kept.
+        """
+        request = self.request(run)
+        handle = os.open(self._run(run) / "ratings.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if self.ratings(run, of) != tuple(seen):
+                raise JobError(
+                    "this pair was rated in another window; that rating stays, and here is the next pair",
+                    code="changed-elsewhere",
+                )
+            _write(self._run(run) / "ratings.json", {"of": of, "ratings": list(ratings)})
+        finally:
+            os.close(handle)
+        if not request.get("keep", False):
+            _write(self._run(run) / "request.json", {**request, "keep": True})
 
     @needs("try")
     def forget(self, run: str) -> None:
