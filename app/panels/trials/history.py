@@ -1,6 +1,7 @@
 """What was kept: test sets, and earlier runs opened again with their boxes filled; both can be deleted."""
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -112,7 +113,7 @@ def changes(older: TrialRequest, newer: TrialRequest) -> list[str]:
             found.append(f"prompt of {other.name}")
         if one.model != other.model or one.server != other.server:
             found.append(f"model of {other.name}")
-        same = {"name": "", "template": {}, "soft": None, "model": "x", "server": None}
+        same: dict[str, Any] = {"name": "", "template": {}, "soft": None, "model": "x", "server": None}
         if one.model_copy(update=same) != other.model_copy(update=same):
             found.append(f"settings of {other.name}")
     if older.rows != newer.rows:
