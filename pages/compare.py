@@ -8,9 +8,11 @@ from app.display.titles import titles
 from app.panels.prompts.answers import said
 from app.panels.prompts.difference import marked_html, word_differences
 from app.panels.prompts.prompt_choice import ask_prompts
+from app.panels.scores.measuring import draw_measuring
 from app.panels.scores.pair_table import draw_pairs
 from app.panels.scores.pictures import draw_pictures
-from app.panels.trials.trial import draw_trial, measured_of, shown_trial
+from app.panels.trials.report import draw_report
+from app.panels.trials.trial import draw_trial, measured_of, shown_trial, told_openly
 from app.session import compare_view, explain, guarded, query_ids, set_query_ids, workspace
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.answers.variants import bank_variant
@@ -45,6 +47,7 @@ def draw() -> None:
         named(f"compare_pair_{pair.second}").markdown(
             f":green[:material/balance:] {plain(sentence(retold(pair, view, names)))}"
         )
+    draw_measuring(view)
     with st.expander("Details: the numbers behind these sentences"):
         draw_pairs(view, names)
     st.header("Texts")
@@ -55,6 +58,7 @@ def draw() -> None:
     draw_pictures(view, names, measured_of(trial, [prompt.id for prompt in view.prompts]))
     st.header("On your own cases")
     draw_trial(variants, trial)
+    draw_report(view, names, [retold(pair, view, names) for pair in view.pairs], told_openly(trial))
 
 
 def ask_chosen() -> tuple[str, ...]:

@@ -48,8 +48,19 @@ def draw() -> None:
     job = newest_of("federate", "federate-flare")
     # One may also run that a command began, which is no job of the app.
     at_work = st.session_state["federation_at_work"] = bool(runs_now(workspace().home))
-    follow("federation", lambda: (newest_of("federate", "federate-flare"), newest_of("demo")), live, busy=at_work)
-    if not active(job) and not at_work:
+
+    def draw_runs() -> None:
+        follow("federation", lambda: (newest_of("federate", "federate-flare"), newest_of("demo")), live, busy=at_work)
+
+    if active(job) or at_work:
+        draw_runs()
+    elif federations(workspace()) or job is not None:
+        run, another = st.tabs(["Runs", "Start a federation"])
+        with run:
+            draw_runs()
+        with another:
+            draw_start()
+    else:
         draw_start()
 
 
@@ -60,7 +71,7 @@ def live() -> None:
     if bool(runs_now(ws.home)) != st.session_state["federation_at_work"]:
         st.rerun()
     job = newest_of("federate", "federate-flare")
-    draw_work(job, "federation", word="Pause", again=lambda: go_on(job, whole=True))
+    draw_work(job, "federation", again=lambda: go_on(job, whole=True))
     if job is not None and job.state == "cancelled":
         st.button("Next round only", key="federation_next", icon=":material/skip_next:", on_click=go_on, args=(job,))
     runs = federations(ws)
@@ -79,11 +90,11 @@ def live() -> None:
         shown = str(st.selectbox("Run", list(names), format_func=lambda one: names[one], key="federation_run"))
         keep_address("run", "federation_run", shown)
     view = federation_view(ws, shown)
+    draw_result(view, newest=shown == runs[0].id)
     st.header("The sites")
     draw_roster(view, job)
     draw_controls(view)
     draw_rounds_of(view)
-    draw_result(view, newest=shown == runs[0].id)
     with st.expander(f"The study {view.run.study[:11]} of this run", icon=":material/article:"):
         st.code(study_yaml(ws.bank.study(view.run.study).study), language="yaml")
 

@@ -14,6 +14,7 @@ from app.panels.federation.traffic import draw_traffic
 from app.panels.federation.transfer import draw_transfer, transfer_sentence
 from app.panels.front.beginning import draw_empty, draw_empty_hub, draw_empty_site, draw_plan
 from app.panels.front.gains import draw_gains
+from app.panels.front.next_steps import draw_next
 from app.panels.front.numbers import draw_numbers
 from app.panels.front.recent import draw_recent, draw_working
 from app.panels.front.roles import draw_roles
@@ -116,6 +117,8 @@ def draw_found(view: OverviewView, *, busy: bool) -> None:
         place = named("overview_better" if is_better(view) else "overview_found")
         tell = place.success if is_better(view) else place.info
         tell(plain(sentence(view.headline)), icon=":material/hub:")
+    if not busy:
+        draw_next(view.best)
     if view.curve:
         named("overview_worth").header("What the shared prompts are worth")
         draw_curve(view.curve, here=view.has, who="the newcomer")
@@ -133,9 +136,9 @@ def draw_found(view: OverviewView, *, busy: bool) -> None:
     draw_study_bests(study_bests(), prompt_titles())
     if view.result is not None or not busy:
         draw_progress(view)
-    if view.rounds:
+    if view.rounds or view.traffic.by_site:
         st.header("What travelled")
-        draw_traffic(view.rounds, sites)
+        draw_traffic(view.rounds, sites, view.traffic)
     if view.sites:
         st.header("The sites")
         draw_sites(view.sites)

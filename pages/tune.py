@@ -7,6 +7,7 @@ import streamlit as st
 from app.display.address import go
 from app.display.named import named
 from app.display.plain import plain, sentence
+from app.panels.runs.next_steps import draw_next_steps
 from app.panels.runs.work import active, draw_work, follow, newest_of
 from app.panels.studies.dropping import choose_set
 from app.panels.studies.tuning_progress import draw_curves, draw_end, draw_estimate
@@ -60,19 +61,15 @@ def live() -> None:
     if newest_of("tune") is None:
         return
     view = tuning_view(workspace())
-    draw_work(view.job, "tune", word="Pause", stop=True)
+    draw_work(view.job, "tune", stop=True)
     if view.active and view.estimate is not None:
         draw_estimate(view.estimate)
     draw_end(view)
+    if view.job is not None and view.job.state == "done" and view.job.result:
+        template = view.job.result.get("template") or {}
+        draw_next_steps("tune", str(view.job.result["prompt"]), template.get("prompt"))
     if view.run is not None:
         draw_curves(view)
-    if view.job is not None and view.job.state == "done" and view.job.result:
-        prompt = str(view.job.result["prompt"])
-        with st.container(horizontal=True):
-            if st.button("See it in the bank", key="tune_bank", icon=":material/inventory_2:"):
-                go("bank", [prompt])
-            if st.button("Try it in the playground", key="tune_try", icon=":material/experiment:"):
-                go("playground", [prompt])
 
 
 def draw_start() -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,9 @@ __all__ = ["Hub"]
 class Hub:
     """Asks sites through a transport. ``sent`` and ``received`` count the bytes of tasks and replies by site.
 
+    ``counted`` also hears of each task and its reply: the site, the bytes of the task and those of the reply. Hubs for
+    some of the sites tell the same one, so that it hears of everything that travels in a run.
+
     Several threads may ask at a time where the transport is ``concurrent``.
 
     Args:
@@ -48,6 +51,7 @@ class Hub:
     ) -> None:
         self._transport, self._study, self._version, self.held_to = transport, study, version, held_to
         self.sent: Counter[str] = Counter()
+        self.counted: Callable[[str, int, int], None] | None = None
         self.received: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._ledgers = ledgers or Ledgers()
@@ -80,7 +84,7 @@ class Hub:
             )
         some = _Some(self._transport, sites)
         found = Hub(some, self._study, self._version, ledgers=self._ledgers, held_to=self.held_to)
-        found.described = self.described
+        found.described, found.counted = self.described, self.counted
         return found
 
     @property
@@ -148,6 +152,8 @@ class Hub:
         with self._counting:
             self.sent[site] += len(data)
             self.received[site] += len(delivered.data)
+            if self.counted is not None:
+                self.counted(site, len(data), len(delivered.data))
         self._ledgers.check(site, known, delivered)
         return delivered.data
 

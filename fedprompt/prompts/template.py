@@ -202,6 +202,26 @@ class Template:
             turns.append(Turn(role, self._fill(source, fields, shown)))
         return Rendered(tuple(turns))
 
+    def showing(self, demonstrations: Sequence[tuple[Mapping[str, str], str]]) -> "Template":
+        """Return this template with these cases written out where it shows cases of a site.
+
+        Args:
+            demonstrations: (fields, label) of each case.
+
+        Raises:
+            PromptError: there are fewer than the template asks for, or the text becomes too long.
+        """
+        if self.demonstrations is None:
+            return self
+        shown = self._show(self.demonstrations, demonstrations).replace("{", "{{").replace("}", "}}")
+
+        def written(source: str) -> str:
+            return source.replace("{demonstrations}", shown)
+
+        messages = self.messages and tuple(Message(one.role, written(one.content)) for one in self.messages)
+        text = None if self.text is None else written(self.text)
+        return replace(self, text=text, messages=messages, demonstrations=None)
+
     def _roles(self) -> tuple[str | None, ...]:
         return (None,) if self.messages is None else tuple(message.role for message in self.messages)
 

@@ -68,7 +68,7 @@ def tune_soft(
         objective: the cases, prepared.
         rng: orders the cases.
         checkpoint: where the state is kept after each step; a run of the same key goes on from it.
-        progress: hears (step, loss), steps counted from 1.
+        progress: hears (step, loss), steps counted from 1; first those that a checkpoint holds.
         stop: looked at before each step; the checkpoint of the last one stays.
 
     Raises:
@@ -78,6 +78,9 @@ def tune_soft(
     if not len(objective):
         raise TuningError("there are no cases to tune on", code="no-cases")
     state = _resumed(start, settings.lr, rng, checkpoint)
+    if progress is not None:
+        for step, loss in enumerate(state.losses, 1):
+            progress(step, loss)
     while state.step < settings.steps:
         stop.check()
         step = state.step + 1

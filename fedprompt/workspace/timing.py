@@ -12,16 +12,21 @@ __all__ = ["Clock"]
 
 SKIPPED = 0.2
 FASTEST, SLOWEST = 0.5, 10.0
+KNOWN_SECONDS, KNOWN_SHARE = 1.0, 0.03  # of a stage, before its pace says how long the rest will take
 
 
 class Clock:
     """``planned``: stage -> seconds it is expected to take, in order. Measured times end up in ``seconds``.
 
-    ``stop`` is the work's; it is looked at before a stage.
+    ``stop`` is the work's; it is looked at before a stage. With ``paced``, the name of a stage, ``planned`` holds
+    weights and no seconds: the time left is told once so much of that stage is done that its pace is known.
     """
 
-    def __init__(self, report: Report, planned: Mapping[str, float], stop: StopToken = NEVER) -> None:
+    def __init__(
+        self, report: Report, planned: Mapping[str, float], stop: StopToken = NEVER, *, paced: str | None = None
+    ) -> None:
         self.stop = stop
+        self._paced, self._pace, self._first = paced, None if paced is None else 0.0, 0.0
         self._report, self._planned = report, {name: max(0.01, s) for name, s in planned.items()}
         self._started = time.monotonic()
         self._stage_started = self._started
@@ -42,7 +47,7 @@ class Clock:
             Stopped: the work was to end before it.
         """
         self.stop.check()
-        self._stage, self._stage_started = name, time.monotonic()
+        self._stage, self._stage_started, self._first = name, time.monotonic(), -1.0
         self._planned.setdefault(name, 1.0)
         self.tell(message, 0.0)
         yield
@@ -60,6 +65,20 @@ class Clock:
         covered = min(self.total, self._done + planned_here * min(1.0, fraction))
         passed = now - self._started
         left = max(0.0, self.total - covered)
-        # The plan is scaled by how this run has gone so far, once there is enough of it to tell.
-        pace = min(SLOWEST, max(FASTEST, passed / covered)) if covered > 0.05 * self.total else 1.0
-        self._report(Progress(self._stage, message, covered, self.total, left * pace, detail))
+        if self._paced is not None:
+            self._measure(now, fraction)
+            told = left * self._pace if self._pace else 0.0 if left == 0 else None
+        else:
+            # The plan is scaled by how this run has gone so far, once there is enough of it to tell.
+            told = left * (min(SLOWEST, max(FASTEST, passed / covered)) if covered > 0.05 * self.total else 1.0)
+        self._report(Progress(self._stage, message, covered, self.total, told, detail))
+
+    def _measure(self, now: float, fraction: float) -> None:
+        """Take the pace of the stage that is paced: seconds for what is planned as one."""
+        if self._stage != self._paced or self._stage in self.seconds:
+            return
+        if self._first < 0 and fraction > 0:
+            self._first = fraction  # where an earlier run had come to
+        took, share = now - self._stage_started, fraction - max(0.0, self._first)
+        if took >= KNOWN_SECONDS and share >= KNOWN_SHARE:
+            self._pace = took / (share * self._planned[self._stage])

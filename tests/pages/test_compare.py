@@ -8,11 +8,14 @@ from streamlit.testing.v1 import AppTest
 
 from app.panels.scores.duel import own_points
 from app.panels.scores.pareto import unbeaten
+from app.panels.trials.report import comparison_report
+from app.panels.trials.wins import by_answer, wins_of
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.answers.variants import Variant
 from fedprompt.workspace.playground.trial_files import TrialFolder, owner_folder
-from fedprompt.workspace.playground.trials import Trial, TrialCell, TrialRequest
+from fedprompt.workspace.playground.trials import Judged, Trial, TrialCell, TrialRequest, read_trial
+from fedprompt.workspace.ranking.comparing import compare
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.messages import messages
 from tests.pages.titled import together
@@ -180,11 +183,24 @@ def test_the_playgrounds_test_sets_are_offered_here(two: AppTest, ws: Workspace)
     assert list(two.dataframe[0].value["judged"]) == [2, 2]
 
 
-def test_a_prompt_that_shows_a_sites_own_cases_says_why_it_cannot_be_run(open_page: Open, ids: dict[str, str]) -> None:
+def test_a_prompt_that_shows_labelled_cases_is_refused_before_it_is_run_and_runs_with_those_of_a_set(
+    open_page: Open, ids: dict[str, str], ws: Workspace
+) -> None:
     at = open_page("compare", ids["two demonstrations"], ids["terse"])
     at.text_area(key="compare_field_text").set_value("fine").run()
-    at.button(key="compare_run").click().run()
-    assert "error_sites-demonstrations" in messages(at)
+    assert at.button(key="compare_run").disabled and "compare_lacking" in messages(at)
+    rows = [{"text": text} for text in ("fine", "a {joy}", "dull", "sad")]
+    kept = {"rows": rows, "expected": ["positive", "positive", "negative", "negative"]}
+    owner_folder(ws.home, "").save_set("mine", kept)
+    at.run()
+    assert at.button(key="compare_run").disabled
+    at.selectbox(key="compare_examples").set_value("mine").run()
+    press(at, "compare_run")
+    (run,) = owner_folder(ws.home, "").runs()
+    trial = read_trial(owner_folder(ws.home, ""), run)
+    assert trial.failures == 0 and trial.missing == 0
+    text = trial.cells[0, 0].text
+    assert "a {joy}" in text and "dull" in text and text.count("fine") == 1  # never its own example
 
 
 def test_with_the_right_answers_the_cases_where_another_got_worse_are_found(two: AppTest) -> None:
@@ -387,3 +403,35 @@ def test_numbers_that_are_not_obvious_have_a_sentence_of_help(two: AppTest) -> N
     press(paste(two, FOUR), "compare_run")
     columns = json.loads(two.dataframe[0].proto.columns)
     assert columns["judged"]["help"] and columns["tokens"]["help"]
+
+
+def test_a_report_is_one_file_without_scripts_and_holds_texts_of_cases_only_where_that_is_asked_for(
+    two: AppTest, ws: Workspace
+) -> None:
+    press(paste(two, "text,answer\n<script>alert(1)</script> mine,positive\nso dull,negative"), "compare_run")
+    folder = owner_folder(ws.home, "")
+    trial = read_trial(folder, folder.runs()[0])
+    view = compare(ws, two.query_params["p"])
+    names = {prompt.id: f"<b>{prompt.name}" for prompt in view.prompts}
+    plain = comparison_report(view, names, ["a & b"], trial)
+    assert "mine" not in plain and "so dull" not in plain
+    with_texts = comparison_report(view, names, ["a & b"], trial, texts=True)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; mine" in with_texts
+    for page in (plain, with_texts):
+        assert "<script" not in page and "<b>" not in page and "A &amp; b." in page
+        assert "default-src &#x27;none&#x27;" in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_where_a_prompt_alone_is_right_is_counted_over_the_cases_that_all_were_judged_on() -> None:
+    def cell(variant: int, row: int, right: bool | None) -> TrialCell:
+        judged = (Judged(scorer="exact", value=None, passed=right, reason=""),)
+        return TrialCell(text="x", answer="a", variant=variant, row=row, judged=judged)
+
+    variants = tuple(Variant(name=name, template=Template("a", "{text}").canonical()) for name in ("one", "other"))
+    request = TrialRequest(variants=variants, rows=[{"text": str(n)} for n in range(4)], expected=("a", "a", "b", "b"))
+    passed = ((True, False), (True, True), (False, True), (None, True))
+    cells = {(v, r): cell(v, r, one) for r, pair in enumerate(passed) for v, one in enumerate(pair)}
+    trial = Trial("r", request, cells, {}, "")
+    wins, judged = wins_of(trial)
+    assert (judged, [win.rows for win in wins]) == (3, [(0,), (2,)])
+    assert by_answer(trial) == [["a", "2", "2", "1"], ["b", "2", "0", "2"]]

@@ -67,7 +67,7 @@ def test_a_stopped_job_can_go_on(open_page: Open, ws: Workspace) -> None:
     ws.bank.add_job("j-1", "demo", {})
     ws.bank.end_job("j-1", "cancelled", None, None)
     at = open_page("overview")
-    assert at.button(key="overview_again").label == "Go on"
+    assert at.button(key="overview_again").label == "Resume"
 
 
 @pytest.mark.usefixtures("demo_home")
@@ -99,8 +99,8 @@ def test_rounds_tell_bytes_by_site_and_who_was_missing_and_why(open_page: Open, 
     assert list(table["Site"]) == list(SITES)
     movies = table[table["Site"] == "movies"].iloc[0]
     # What the hub received, the site sent.
-    assert (movies["Sent"], movies["Received"], movies["Answered"]) == ("18 kB", "20 kB", "3 of 3 rounds")
-    assert table[table["Site"] == "tweets"].iloc[0]["Answered"] == "2 of 3 rounds"
+    assert (movies["Sent"], movies["Received"], movies["Rounds"]) == ("18 kB", "20 kB", "3 of 3")
+    assert table[table["Site"] == "tweets"].iloc[0]["Rounds"] == "2 of 3"
     assert "**tweets**" in messages(at)["traffic_missing_3"]
     assert r" \!\[x\]\(http\:" "\u2060" r"//a.example\)." in texts(at)
 

@@ -145,8 +145,8 @@ def test_the_transfer_sentence_averages_home_and_elsewhere() -> None:
     # at home (0.9 + 1.0) / 2, elsewhere (0.7 + 0.8) / 2
     told = transfer_sentence(matrix, {"a": 0.9, "b": 0.94}).replace("\N{NO-BREAK SPACE}", " ")
     assert "95.0 % at home and 75.0 % elsewhere" in told
-    assert "(70.0 % at worst)" in told
-    assert "92.0 % (90.0 % at worst)" in told
+    assert "(70.0 % at the worst site)" in told
+    assert "92.0 % (90.0 % at the worst site)" in told
     assert transfer_sentence({}, {}) == ""
 
 

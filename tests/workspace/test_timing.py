@@ -53,3 +53,23 @@ def test_a_stage_that_broke_off_has_no_time() -> None:
     with pytest.raises(KeyError), clock.stage("one", "x"):
         raise KeyError
     assert clock.seconds == {}
+
+
+def test_a_plan_of_weights_says_no_time_before_a_pace_is_known_and_counts_from_where_a_run_was_taken_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("fedprompt.workspace.timing.time.monotonic", lambda: now[0])
+    told: list[Progress] = []
+    clock = Clock(told.append, {"score": 4.0, "federate": 4.0, "test": 1.0}, paced="federate")
+    with clock.stage("score", "score"):
+        now[0] = 5.0
+        clock.tell("half", 0.5)
+        assert told[-1].seconds_left is None
+    with clock.stage("federate", "rounds"):
+        clock.tell("round 6 of 10", 0.5)
+        assert told[-1].seconds_left is None
+        now[0] = 65.0
+        clock.tell("round 7 of 10", 0.6)
+        # By hand: a tenth of 4 took 60 s, 150 s for each 1; what is left is 0.4 of 4 and 1.
+        assert told[-1].seconds_left == pytest.approx(150 * 2.6)

@@ -14,6 +14,7 @@ from app.panels.federation.rounds import draw_rounds
 from app.panels.federation.traffic import draw_traffic
 from app.panels.federation.transfer import draw_transfer, transfer_sentence
 from app.panels.federation.updates import draw_updates
+from app.panels.runs.next_steps import draw_next_steps
 from app.session import workspace
 from fedprompt.workspace.bills.judge_bill import told_calls
 from fedprompt.workspace.enrolled.site_folder import enrolled_sites
@@ -32,16 +33,23 @@ def draw_rounds_of(view: FederationView) -> None:
     names = [row.site for row in view.sites]
     if view.count == 0:
         st.caption("This study has no soft prompt, so there are no rounds: the sites score its prompts.")
+        _draw_traffic_of(view, names)
         return
     named("federation_rounds").header(f"Rounds: {len(view.rounds)} of {view.count}")
     if not view.rounds:
         st.caption("Before the first round the sites score the study's prompts.")
+        _draw_traffic_of(view, names)
         return
     draw_rounds(view.rounds, view.manual, names)
     st.markdown("**How alike the sites' changes were**")
     draw_updates(updates_of(workspace(), view), names)
-    st.markdown("**What travelled**")
-    draw_traffic(view.rounds, names)
+    _draw_traffic_of(view, names)
+
+
+def _draw_traffic_of(view: FederationView, names: list[str]) -> None:
+    if view.rounds or view.traffic.by_site:
+        st.markdown("**What travelled**")
+        draw_traffic(view.rounds, names, view.traffic)
 
 
 def draw_result(view: FederationView, *, newest: bool) -> None:
@@ -53,6 +61,9 @@ def draw_result(view: FederationView, *, newest: bool) -> None:
     finding = result.get("headline") or next(iter(result.get("sentences", ())), None)
     if finding:
         st.markdown(f":green[:material/hub:] {plain(sentence(str(finding)))}")
+    found = result.get("prompts") or {}
+    if prompt := found.get("federated") or found.get("manual"):
+        draw_next_steps("federation", str(prompt), found.get("manual"))
     transfer, together = transfer_of(view)
     names = [row.site for row in view.sites]
     if result.get("test"):
@@ -61,14 +72,9 @@ def draw_result(view: FederationView, *, newest: bool) -> None:
         st.markdown("**At home and elsewhere**")
         named("transfer_said").caption(transfer_sentence(transfer, together))
         draw_transfer(transfer, together, names)
-    with st.container(horizontal=True):
-        found = result.get("prompts") or {}
-        prompt = found.get("federated") or found.get("manual")
-        if prompt and st.button("See the prompt in the bank", key="federation_bank", icon=":material/inventory_2:"):
-            go("bank", [str(prompt)])
-        icon = ":material/monitoring:"
-        if newest and st.button("What joining gained each site", key="federation_overview", icon=icon):
-            go("overview")
+    icon = ":material/monitoring:"
+    if newest and st.button("What joining gained each site", key="federation_overview", icon=icon, type="tertiary"):
+        go("overview")
     if not newest and result.get("sentences"):
         with st.expander("Site by site"):
             for told in result["sentences"]:

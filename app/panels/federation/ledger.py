@@ -27,15 +27,16 @@ def draw_ledger(view: LedgerView, key: str) -> None:
         named("ledger_empty").caption("Nothing has left this site yet.")
         return
     counts = {kind: sum(line.decision in of for line in view.lines) for kind, of in KINDS.items()}
-    left = sum(line.size for line in view.lines if line.decision != "call")
     named("ledger_verified").markdown(
-        f":green-badge[:material/verified: verified] {len(view.lines):,} entries, {volume(left)} left. "
+        f":green-badge[:material/verified: verified] {len(view.lines):,} entries, {volume(view.left)} left the site. "
         f":small[:gray[Newest hash {view.head[:16]}]]",
         help="Each entry holds the hash of the one before it; all agree, so none was changed, removed or moved. "
         "Entries cut off at the end do not show in a chain: compare the newest hash with the one that the hub noted. "
         "n is how many cases went into what left; a change is as many vectors as the soft prompt has, each as wide as "
         "the model's embeddings.",
     )
+    st.caption(f":material/lan: {_where(view)}")
+    _draw_studies(view)
     _draw_questions(view)
     kinds = st.pills(
         "Show",
@@ -62,6 +63,25 @@ def draw_ledger(view: LedgerView, key: str) -> None:
 def _shown(line: LedgerLine) -> str:
     tone, icon = TONES.get(line.decision, "gray"), ICONS.get(line.decision, "help")
     return f":{tone}[:material/{icon}:] {plain(line.sentence)} :small[:gray[no. {line.number}]]"
+
+
+def _where(view: LedgerView) -> str:
+    """Return where the replies went: whether any byte left this machine."""
+    if view.elsewhere:
+        return "The replies went to the hub of the site's federation, on another machine."
+    calls = "" if not view.called else " Texts of cases were sent to models on other machines, as listed below."
+    return f"The hub of this site is this machine, so that the replies did not leave the machine.{calls}"
+
+
+def _draw_studies(view: LedgerView) -> None:
+    """Draw how much left for each study, where there are several."""
+    sizes: dict[str, int] = {}
+    for line in view.lines:
+        if line.decision != "call":
+            sizes[line.study] = sizes.get(line.study, 0) + line.size
+    if len(sizes) > 1:
+        told = ", ".join(f"{volume(size)} for study {plain(study[:11])}" for study, size in sizes.items())
+        st.caption(f"All runs are counted: {told}.")
 
 
 def _draw_questions(view: LedgerView) -> None:

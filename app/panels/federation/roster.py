@@ -12,6 +12,7 @@ import streamlit as st
 
 from app.display.named import named
 from app.display.plain import plain
+from app.panels.federation.traffic import said_rounds
 from app.panels.runs.running import run_quick
 from app.panels.runs.work import duration
 from app.session import guarded, workspace
@@ -34,7 +35,7 @@ def draw_roster(view: FederationView, job: JobRow | None) -> None:
             "Now": said_now(row.now, view) or (message if row.site == asked else ""),
             "Last answered": "not yet" if row.seen is None else said_ago(row.seen),
             "A step": "not measured" if row.pace is None else duration(row.pace),
-            "Rounds": f"{row.answered} of {row.asked}",
+            "Rounds": said_rounds(row.answered, row.asked),
             "Cases": row.cases,
             "Study": NOT_TOLD if row.study is None else row.study[:11],
             "Version": row.version or NOT_TOLD,
@@ -50,11 +51,14 @@ def draw_roster(view: FederationView, job: JobRow | None) -> None:
     empty = [column for column in ("Now", "Last missing because") if not frame[column].any()]
     if view.run.kind == "demo":  # all of it is this one program
         empty.append("Version")
+    if view.count == 0:
+        empty.append("Rounds")
     st.dataframe(
         frame.drop(columns=empty),
         hide_index=True,
         placeholder="",
         column_config={
+            "Rounds": st.column_config.TextColumn(help="In how many of the finished rounds the site answered."),
             "A step": st.column_config.TextColumn(help="What one step of tuning takes there, as last measured."),
             "Study": st.column_config.TextColumn(help="The digest that the site accepted and answers to."),
             "Version": st.column_config.TextColumn(help="Its fedprompt. One minor version apart from the hub's works."),

@@ -1,5 +1,7 @@
 """What the operator of a federation may order while it runs: wait longer, close now, leave a site out, take it back."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from app.display.named import named
@@ -11,10 +13,20 @@ from fedprompt.workspace.rounds.federation_view import FederationView
 from fedprompt.workspace.rounds.gathering_now import StepNow
 from fedprompt.workspace.rounds.given_orders import GivenOrder, What, give_order
 
-__all__ = ["STEPS", "draw_controls"]
+__all__ = ["draw_controls", "said_step"]
 
 MOST_ORDERS = 6
-STEPS = {"tune": "the sites tune", "evaluate": "the sites score the round's prompt"}
+# The steps of a round, and those before and after the rounds.
+IN_ROUNDS: Mapping[str, str] = {"tune": "the sites tune", "evaluate": "the sites score the round's prompt"}
+BESIDE: Mapping[str, str] = {
+    "describe": "The sites count their cases",
+    "score": "The sites score the study's prompts",
+    "compare": "The sites compare prompts case by case",
+    "alone": "Each site tunes a prompt alone",
+    "choose": "Each site chooses the prompt that it keeps",
+    "worth": "The sites measure what joining is worth",
+    "test": "The sites score the chosen prompts on test cases",
+}
 WORDS = {"wait": "wait longer", "close": "close now", "leave-out": "leave out", "take-back": "take back"}
 MARKS = {True: ":green[:material/check:]", False: ":orange[:material/block:]", None: ":material/schedule:"}
 
@@ -29,7 +41,7 @@ def draw_controls(view: FederationView) -> None:
     with st.container(border=True, key="federation_controls"):
         step = None if view.now is None else view.now.step
         if step is not None:
-            _draw_step(step)
+            _draw_step(step, view.count)
         closed = barred("federate")
         if step is not None:
             _draw_time(view.run.id, step, closed)
@@ -37,10 +49,18 @@ def draw_controls(view: FederationView) -> None:
     _draw_orders(view.orders)
 
 
-def _draw_step(step: StepNow) -> None:
+def said_step(step: StepNow, count: int) -> str:
+    """Return what the sites do in a step of a run of ``count`` rounds, without a full stop."""
+    if step.step not in IN_ROUNDS:
+        return BESIDE[step.step]
+    of = f" of {count}" if step.round <= count else ""
+    return f"Round {step.round}{of}: {IN_ROUNDS[step.step]}"
+
+
+def _draw_step(step: StepNow, count: int) -> None:
     had = "as long as it takes" if step.seconds is None else duration(step.seconds)
     named("federation_step").markdown(
-        f"**Round {step.round}: {STEPS[step.step]}.** {step.answered} of {step.taking_part} have answered, "
+        f"**{said_step(step, count)}.** {step.answered} of {step.taking_part} have answered, "
         f"{step.quorum} are needed; each has {had}.",
         help="Past that time the round goes on as soon as enough have answered. Where all are needed, each is waited "
         "for until it has had its time.",

@@ -1,4 +1,4 @@
-"""What each site sent and received in the rounds, and which sites a round did without, and why."""
+"""What each site sent and received in a run, and which sites a round did without, and why."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,9 +8,11 @@ import streamlit as st
 from app.display.amounts import volume
 from app.display.named import named
 from app.display.plain import plain, sentence
+from app.session import role
 from fedprompt.bank.rows import RoundRow
+from fedprompt.workspace.results.travelled import Travelled
 
-__all__ = ["draw_traffic"]
+__all__ = ["draw_traffic", "said_rounds"]
 
 MOST_MISSING = 12
 STEPS = {"tune": "while tuning", "evaluate": "while scoring the round's prompt"}
@@ -23,26 +25,31 @@ WHY = {
     "left-out": "was left out",
 }
 ABOUT = (
-    "Received is what the hub sent to the site, such as the shared prompt; sent is what left the site through its "
-    "gate: the change of a prompt, and scores. No text of a case is in either."
+    "Received: what the hub sent to the site, such as the shared prompt. Sent: what left the site through its gate, "
+    "such as scores and the change of a prompt. Neither holds the text of a case."
 )
+WHOLE = " Every message of the run is counted, from the first description to the test."
+ROUNDS = " When this run began, only the messages of its rounds were counted."
+HERE = " Sites and hub are on this machine, so that none of it left the machine."
 
 
-def draw_traffic(rounds: Sequence[RoundRow], sites: Sequence[str]) -> None:
-    """Draw bytes by site, and the sites that were missing; nothing where no round is finished."""
-    if not rounds:
-        return
-    names = list(dict.fromkeys([*sites, *(site for row in rounds for site in row.body.get("by_site", {}))]))
-    measured = [row for row in rounds if row.body.get("sent") or row.body.get("received")]
-    if measured:
-        # The hub's "sent" is what a site received.
+def said_rounds(answered: int, asked: int) -> str:
+    """Return in how many of the finished rounds a site answered."""
+    return f"{answered} of {asked}" if asked else "none finished yet"
+
+
+def draw_traffic(rounds: Sequence[RoundRow], sites: Sequence[str], traffic: Travelled) -> None:
+    """Draw bytes by site, and the sites that were missing; nothing where nothing travelled yet."""
+    names = list(dict.fromkeys([*sites, *traffic.by_site, *(s for row in rounds for s in row.body.get("by_site", {}))]))
+    if traffic.by_site:
+        answered = {name: sum(name in row.body.get("by_site", {}) for row in rounds) for name in names}
         st.table(
             [
                 {
                     "Site": plain(name),
-                    "Sent": volume(_total(measured, "received", name)),
-                    "Received": volume(_total(measured, "sent", name)),
-                    "Answered": f"{sum(name in row.body.get('by_site', {}) for row in rounds)} of {len(rounds)} rounds",
+                    "Sent": volume(traffic.of(name).sent),
+                    "Received": volume(traffic.of(name).received),
+                    **({"Rounds": said_rounds(answered[name], len(rounds))} if rounds else {}),
                 }
                 for name in names
             ],
@@ -50,9 +57,8 @@ def draw_traffic(rounds: Sequence[RoundRow], sites: Sequence[str]) -> None:
             hide_index=True,
             alt="Bytes sent and received by each site",
         )
-        counted = "" if len(measured) == len(rounds) else f" Bytes are of {len(measured)} of {len(rounds)} rounds."
-        st.caption(ABOUT + counted)
-    else:
+        st.caption(ABOUT + (WHOLE if traffic.whole else ROUNDS) + (HERE if role() == "alone" else ""))
+    elif rounds:
         total = sum(float(row.body.get("bytes") or 0) for row in rounds)
         named("traffic_not_by_site").caption(
             f"The sites sent {volume(total)} in all over {len(rounds)} rounds. Bytes by site were not yet counted "
@@ -77,7 +83,3 @@ def _missing(number: int, one: Mapping[str, Any]) -> str:
     if one["why"] == "left-out":  # the reason is the whole of it
         return f"Round {number}: **{plain(str(one['site']))}** was {plain(str(one['reason']))}."
     return f"Round {number}: **{plain(str(one['site']))}** {plain(why)} {plain(step)}. {reason}"
-
-
-def _total(rounds: Sequence[RoundRow], which: str, site: str) -> float:
-    return float(sum(row.body.get(which, {}).get(site, 0) for row in rounds))

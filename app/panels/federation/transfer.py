@@ -27,8 +27,8 @@ def transfer_sentence(transfer: Mapping[str, Mapping[str, float]], federated: Ma
         return ""
     return (
         f"A prompt tuned at one site reaches {percent(fmean(home))} at home and {percent(fmean(away))} "
-        f"elsewhere on average ({percent(min(away))} at worst); the one tuned together reaches "
-        f"{percent(fmean(federated.values()))} ({percent(min(federated.values()))} at worst)."
+        f"elsewhere on average ({percent(min(away))} at the worst site); the one tuned together reaches "
+        f"{percent(fmean(federated.values()))} ({percent(min(federated.values()))} at the worst site)."
     )
 
 

@@ -25,7 +25,7 @@ def draw_numbers(result: Mapping[str, Any]) -> None:
     with st.grid(len(cards), min_column_width=170):
         for name, title, about in cards:
             entry = test[name]
-            worst = f"worst {percent(entry['worst'])}"
+            worst = f"{_worst(name)} {percent(entry['worst'])}"
             against = (result.get("differences") or {}).get(f"{name}_vs_manual", {})
             compared = name != "manual" and manual is not None
             gap = entry["mean"] - manual if compared else 0.0
@@ -48,6 +48,11 @@ def draw_numbers(result: Mapping[str, Any]) -> None:
                 st.caption("{}: {}".format(*_told(name)))
 
 
+def _worst(name: str) -> str:
+    """Return of what the lowest number is: of the sites, or of the prompts where each site has its own."""
+    return "worst prompt" if name == "local_only" else "worst site"
+
+
 def _told(name: str) -> tuple[str, str]:
     label = TESTED[name]
     return label.words[:1].upper() + label.words[1:], label.about
@@ -63,8 +68,10 @@ def _table(test: Mapping[str, Any]) -> pd.DataFrame:
         lines[title] = {
             "mean": percent(entry["mean"]),
             "95 % interval": between(entry["low"], entry["high"]),
-            "worst site": percent(entry["worst"]),
         }
-        if name != "local_only":
+        if name == "local_only":
+            lines[title] |= {"worst site": f"{percent(entry['worst'])} (worst prompt)"}
+        else:
+            lines[title] |= {"worst site": percent(entry["worst"])}
             lines[title] |= {plain(site): percent(value) for site, value in entry.get("by_site", {}).items()}
     return pd.DataFrame.from_dict(lines, orient="index")

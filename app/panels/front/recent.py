@@ -8,7 +8,7 @@ import streamlit as st
 from app.display.address import go
 from app.display.named import named
 from app.display.plain import plain
-from app.panels.federation.round_controls import STEPS
+from app.panels.federation.round_controls import said_step
 from fedprompt.workspace.front.working import Working
 from fedprompt.workspace.shelf.history import Recent
 
@@ -89,8 +89,8 @@ def draw_working(found: Sequence[Working], *, watch: bool) -> None:
 def said_working(one: Working) -> str:
     """Return what it does now."""
     if one.step is not None:
-        step, of = one.step, f" of {one.count}" if one.step.round <= one.count else ""
-        return f"Round {step.round}{of}: {STEPS[step.step]}, {step.answered} of {step.taking_part} have answered"
+        step = one.step
+        return f"{said_step(step, one.count)}, {step.answered} of {step.taking_part} have answered"
     if one.finished == 0:
         return "The sites score the study's prompts"
     return f"{one.finished} of {one.count} rounds are finished"

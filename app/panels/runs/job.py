@@ -10,11 +10,12 @@ from app.session import guarded, role, workspace
 from app.visitor import cancel, why_not_job
 from fedprompt.bank.rows import JobRow
 
-__all__ = ["LONG", "active_jobs", "controlled", "draw_jobs", "draw_running", "newest"]
+__all__ = ["LONG", "active_jobs", "controlled", "draw_ended", "draw_jobs", "draw_running", "newest"]
 
 LONG = {
     "adapt": "Putting shared prompts to work",
     "assets": "Fetching the model and the texts",
+    "compare-pairs": "Comparing prompts at the sites",
     "demo": "The demo federation",
     "federate": "A federation",
     "federate-flare": "A federation of sites on their own machines",
@@ -39,7 +40,9 @@ WITH_NEWCOMER = STAGES | {
     "donors": "5 of 5, the sites use what is shared",
 }
 FEDERATIONS = ("demo", "federate", "federate-flare")
-WATCHED = tuple(kind for kind in LONG if kind != "export")
+# Work that goes on where it was broken off is paused and resumed; any other is stopped and started again.
+RESUMED = (*FEDERATIONS, "adapt", "assets", "score", "tune")
+WATCHED = tuple(kind for kind in LONG if kind not in ("compare-pairs", "export"))
 
 
 def active_jobs(jobs: Sequence[JobRow]) -> tuple[JobRow, ...]:
@@ -76,16 +79,7 @@ def draw_jobs(jobs: Sequence[JobRow], again: Callable[[], None]) -> None:
     last = newest(jobs)
     if last is None or last.state == "done":
         return
-    what, why = LONG[last.kind], why_not_job(last.kind)
-    if last.state == "failed":
-        reason = sentence(last.error or "the logs folder under the home says why")
-        named("overview_failed").error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
-        icon, label = "refresh", "Try again"
-    else:
-        named("overview_stopped").info(
-            "What was done so far is kept.", title=f"{what} was stopped", icon=":material/pause_circle:"
-        )
-        icon, label = "play_arrow", "Go on"
+    why, (label, icon) = why_not_job(last.kind), draw_ended(last, "overview")
     if not controlled(last.kind):
         return
     st.button(
@@ -99,21 +93,40 @@ def draw_jobs(jobs: Sequence[JobRow], again: Callable[[], None]) -> None:
     )
 
 
+def draw_ended(job: JobRow, page: str) -> tuple[str, str]:
+    """Draw what became of a job that failed or was broken off; return what takes it up again is called, and its icon.
+
+    ``page`` begins the names of the messages. Every page that shows the job uses the same words for the same state.
+    """
+    what = LONG.get(job.kind, job.kind)
+    if job.state == "failed":
+        reason = sentence(job.error or "the logs folder under the home says why")
+        named(f"{page}_failed").error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
+        return "Try again", "refresh"
+    message = plain(str((job.progress or {}).get("message") or "it had not begun"))
+    if job.kind in RESUMED:
+        told = f"It had come to: {message}. What was done so far is kept."
+        named(f"{page}_stopped").info(told, title=f"{what} was paused", icon=":material/pause_circle:")
+        return "Resume", "play_arrow"
+    named(f"{page}_stopped").info(
+        f"It had come to: {message}.", title=f"{what} was stopped", icon=":material/stop_circle:"
+    )
+    return "Start again", "refresh"
+
+
 def draw_running(
     job: JobRow,
     *,
     page: str = "overview",
-    word: str = "Stop",
     end: Callable[[str], None] | None = None,
 ) -> None:
     """Draw one job that runs or waits: what it does, how far it is, and a button that breaks it off.
 
     Args:
         page: begins the keys of what is drawn.
-        word: what the button says.
         end: called with the job's id where it is to end for good; without it there is no button for that.
     """
-    told, why = job.progress or {}, why_not_job(job.kind)
+    told, why, pauses = job.progress or {}, why_not_job(job.kind), job.kind in RESUMED
     with st.container(border=True, key=f"{page}_job"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             state = "waiting" if job.state == "queued" else "running"
@@ -122,10 +135,10 @@ def draw_running(
             if controlled(job.kind):
                 with st.container(horizontal=True, width="content"):
                     st.button(
-                        word,
+                        "Pause" if pauses else "Stop",
                         key=f"{page}_stop",
                         type="tertiary",
-                        icon=":material/pause_circle:" if word == "Pause" else ":material/stop_circle:",
+                        icon=":material/pause_circle:" if pauses else ":material/stop_circle:",
                         disabled=why is not None,
                         help=why,
                         on_click=_stop,

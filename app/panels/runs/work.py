@@ -8,9 +8,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.display.named import named
-from app.display.plain import plain, sentence
-from app.panels.runs.job import LONG, draw_running
+from app.panels.runs.job import draw_ended, draw_running
 from app.session import guarded, offer_assets, workspace
 from app.visitor import cancel, forget, submit, why_not_job
 from fedprompt.bank.rows import JobRow
@@ -65,7 +63,6 @@ def draw_work(
     job: JobRow | None,
     page: str,
     *,
-    word: str = "Stop",
     again: Callable[[], None] | None = None,
     stop: bool = False,
 ) -> None:
@@ -73,34 +70,21 @@ def draw_work(
 
     Args:
         page: begins the keys.
-        word: what the button that breaks it off says.
         again: called when it is to go on; by default the same work is asked for once more.
         stop: whether there is a button that ends it for good, beside the one that breaks it off.
     """
     if job is None or job.state == "done":
         return
     if active(job):
-        draw_running(job, page=page, word=word, end=partial(_end, page) if stop else None)
+        draw_running(job, page=page, end=partial(_end, page) if stop else None)
         return
     if st.session_state.get(f"{page}_ending") == job.id:  # it was to end for good, and has come to its end
         del st.session_state[f"{page}_ending"]
         _give_up(job.id)
         st.rerun()
-    what = LONG.get(job.kind, job.kind)
-    if job.state == "failed":
-        reason = sentence(job.error or "the logs folder under the home says why")
-        named(f"{page}_failed").error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
-        if (job.code or "").startswith("asset"):
-            offer_assets(f"{page}_assets")
-    else:
-        message = plain(str((job.progress or {}).get("message") or "it had not begun"))
-        named(f"{page}_stopped").info(
-            f"It had come to: {message}. What was done so far is kept.",
-            title=f"{what} was {'paused' if word == 'Pause' else 'stopped'}",
-            icon=":material/pause_circle:",
-        )
-    why = why_not_job(job.kind)
-    label, icon = ("Try again", "refresh") if job.state == "failed" else ("Resume", "play_arrow")
+    why, (label, icon) = why_not_job(job.kind), draw_ended(job, page)
+    if job.state == "failed" and (job.code or "").startswith("asset"):
+        offer_assets(f"{page}_assets")
     with st.container(horizontal=True):
         st.button(
             label,

@@ -12,6 +12,7 @@ import streamlit as st
 
 from app.display.named import named
 from app.display.palette import PER_CENT, finished, palette
+from app.display.plain import plain
 from app.session import workspace
 from fedprompt.workspace.answers.nearest_words import prompt_tokens
 from fedprompt.workspace.playground.trial_totals import Totals
@@ -64,19 +65,22 @@ def draw_pareto(view: CompareView, names: Mapping[str, str], measured: Mapping[s
         )
         return
     ws, places = workspace(), {}
+    showing = [id for id in means if ws.bank.prompt(id).template.demonstrations is not None]
     for id, mean in means.items():
-        if (tokens := prompt_tokens(ws, ws.bank.prompt(id))) is not None:
+        if id not in showing and (tokens := prompt_tokens(ws, ws.bank.prompt(id))) is not None:
             places[names[id]] = (float(tokens), mean)
     if not places:
         named("pareto_no_tokens").caption(
             "No chosen prompt was scored at every site with a model whose tokenizer is on this machine."
         )
         return
+    if showing:
+        told = ", ".join(f"“{plain(names[id])}”" for id in showing)
+        named("compare_not_drawn").caption(
+            f"Not drawn: {told}. Each site shows its own cases there, so that the length differs by site."
+        )
     _draw(places, "tokens", "tokens of the prompt, beside the case", gain)
-    st.caption(
-        f"{_front('shorter')} A tuned prompt's vectors count as tokens; a site's own demonstrations are not known here "
-        "and not counted."
-    )
+    st.caption(f"{_front('shorter')} A tuned prompt's vectors count as tokens.")
 
 
 def draw_own_pareto(names: Sequence[str], measured: Sequence[Totals]) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.display.named import named
 from app.display.palette import PER_CENT, finished, palette
-from app.display.plain import between, percent
+from app.display.plain import between, percent, plain, points
 from app.panels.runs.work import duration
 from fedprompt.workspace.jobs.tuning_job import TuningView
 
@@ -101,6 +101,7 @@ def draw_end(view: TuningView) -> None:
     if view.job is None or view.job.state != "done" or not view.job.result:
         return
     result = view.job.result
+    template = result.get("template")
     with st.grid(4, min_column_width=150) as grid:
         for label, key, about in (
             ("On validation cases", "validation", "The cases that the step to keep was chosen by."),
@@ -112,12 +113,27 @@ def draw_end(view: TuningView) -> None:
                 st.metric(label, percent(value), help=about)
                 if value is not None:
                     st.caption(f"{between(entry['low'], entry['high'])} · {entry['n']} cases")
+                if template:
+                    st.caption(f"Best template: **{percent(template[key]['value'])}**")
         with grid.container(gap="xsmall"):
             st.metric("Time it took", duration(result["seconds"]), help="Of the last go, where it was paused between.")
             named("tune_against").caption(_against(view, float(result["seconds"])))
         with grid.container(gap="xsmall"):
             st.metric("Kept", f"step {result['kept_after']}", help="The step that did best on validation cases.")
             st.caption(f"of {result['steps']} steps")
+    if template:
+        st.markdown(f":green[:material/balance:] {_gained(template)}")
+
+
+def _gained(template: Mapping[str, Any]) -> str:
+    """Return what tuning gained over the best template on test cases; a direction only where chance is ruled out."""
+    gain, name = template["gain"], plain(str(template["name"]))
+    interval = f"{points(100 * gain['low'])} to {points(100 * gain['high'])}"
+    change = f"{points(100 * gain['difference'])} points, 95 % interval {interval}"
+    if not gain["distinguishable"]:
+        return f"On test cases the tuned prompt is not significantly different from the template “{name}” ({change})."
+    how = "better" if gain["difference"] > 0 else "worse"
+    return f"On test cases the tuned prompt is significantly {how} than the template “{name}” ({change})."
 
 
 def _against(view: TuningView, took: float) -> str:

@@ -17,11 +17,13 @@ from app.panels.scores.pareto import draw_own_pareto
 from app.panels.trials.cases import ask_cases
 from app.panels.trials.cells import draw_cards
 from app.panels.trials.checks import ask_checks
+from app.panels.trials.examples import ask_examples
 from app.panels.trials.following import draw_run
 from app.panels.trials.history import draw_sets
 from app.panels.trials.kept_boxes import COMPARE
 from app.panels.trials.matrix import draw_csv, draw_matrix
 from app.panels.trials.rating import draw_rating
+from app.panels.trials.wins import draw_wins
 from app.session import explain, trial_folder, workspace
 from app.visitor import require
 from fedprompt.errors import FedPromptError, JobError
@@ -30,7 +32,7 @@ from fedprompt.workspace.jobs.trial_control import start_trial
 from fedprompt.workspace.playground.trial_totals import Totals, totals_of
 from fedprompt.workspace.playground.trials import Check, Trial, TrialRequest, read_trial
 
-__all__ = ["draw_trial", "measured_of", "shown_trial"]
+__all__ = ["draw_trial", "measured_of", "shown_trial", "told_openly"]
 
 PAGE = "compare"
 KEPT = "for about an hour (30 days once you rate them), or until you delete them"
@@ -44,7 +46,18 @@ def shown_trial(variants: Sequence[Variant]) -> Trial | None:
         found = None if run is None else read_trial(trial_folder(), run)
     except JobError:
         return None
-    return found if found is not None and found.request.variants == tuple(variants) else None
+    if found is None or len(found.request.variants) != len(variants):
+        return None
+    return found if all(map(_same, found.request.variants, variants)) else None
+
+
+def _same(ran: Variant, shown: Variant) -> bool:
+    """Return whether what ran is the prompt that is shown; examples were written out in it, where it shows any."""
+    if ran == shown:
+        return True
+    if shown.template.get("demonstrations") is None:
+        return False
+    return ran.model_copy(update={"template": shown.template}) == shown
 
 
 def measured_of(trial: Trial | None, prompts: Sequence[str]) -> dict[str, Totals]:
@@ -66,9 +79,10 @@ def draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
 def _draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
     ws, folder = workspace(), trial_folder()
     for told in dict.fromkeys(goes_to(ws, one.model) for one in variants):
-        st.caption(f":material/lock: {plain(told)} No site's private case is ever shown or run here.")
+        st.caption(f":material/lock: {plain(told)} No case of a site is run here.")
     fields = tuple(dict.fromkeys(name for one in variants for name in one.made().variables))
     cases = ask_cases(PAGE, fields, folder, kept=KEPT)
+    variants, unshown = ask_examples(PAGE, variants, cases, folder)
     checks: tuple[Check, ...] | None = None
     with st.expander("Judge the answers", icon=":material/rule:"):
         try:
@@ -83,8 +97,8 @@ def _draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
         persist_state="session",
         help="Shows two answers at a time without saying whose they are, and everything else once all pairs are rated.",
     )
-    pressed = ask_run(PAGE, "Run", cases.lacking if checks is not None else "Complete the scorers first.")
-    if pressed and checks is not None:
+    pressed = ask_run(PAGE, "Run", unshown or cases.lacking if checks is not None else "Complete the scorers first.")
+    if pressed and checks is not None and unshown is None:
         require("try")
         request = TrialRequest(
             name=f"Compare: {', '.join(one.name for one in variants)}"[:120],
@@ -108,6 +122,14 @@ def _draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
         )
 
 
+def told_openly(trial: Trial | None) -> Trial | None:
+    """Return the run unless its answers are still to be rated blind."""
+    state = st.session_state
+    if trial is None or not state.get("compare_blind"):
+        return trial
+    return trial if trial.run in (state.get("compare_unblinded"), state.get("compare_all_rated")) else None
+
+
 def _draw_answers(trial: Trial, active: bool) -> None:
     state = st.session_state
     if not state.get("compare_blind") or state.get("compare_unblinded") == trial.run:
@@ -115,6 +137,7 @@ def _draw_answers(trial: Trial, active: bool) -> None:
     elif active:
         st.caption("The answers are shown for rating once all are there.")
     elif _rate(trial):
+        state["compare_all_rated"] = trial.run
         _draw_open(trial, active)
     else:
         st.button(
@@ -171,6 +194,7 @@ def _draw_open(trial: Trial, active: bool) -> None:
             draw_cards(trial, 0)
         else:
             draw_matrix(PAGE, trial, against_first=True)
+            draw_wins(trial)
         if trial.cells and not active:
             draw_csv(PAGE, trial)
 

@@ -10,6 +10,7 @@ from fedprompt.workspace.assets import assets_ready
 from fedprompt.workspace.jobs.kinds import kinds
 from fedprompt.workspace.ranking.leaderboard import REFERENCE, latest_study
 from fedprompt.workspace.ranking.ranking_page import ranking_page
+from fedprompt.workspace.results.travelled import NOTHING, travelled
 from fedprompt.workspace.results.views import GainView, LeaderRow, OverviewView, SiteView
 from fedprompt.workspace.results.worth import CurvePoint
 from fedprompt.workspace.rounds.federation_view import best_template
@@ -47,6 +48,7 @@ def overview(ws: Workspace) -> OverviewView:
         study=study,
         curve=_curve(result) if result else (),
         has=result["newcomer"]["n"] if result and result.get("newcomer") else None,
+        traffic=travelled(ws.bank, run.id) if run else NOTHING,
     )
 
 

@@ -32,6 +32,10 @@ def _is_names(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(map(_is_text, value))
 
 
+def _is_pairs_of_names(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(_is_names(one) and len(one) == 2 for one in value)
+
+
 def _is_pairs(value: Any) -> bool:
     return isinstance(value, Mapping) and all(map(_is_text, value)) and all(map(_is_text, value.values()))
 
@@ -71,6 +75,7 @@ _TAKES: Mapping[str, Mapping[str, What]] = {
         **{"words": PAIRS, "mapping": PAIRS, "group": TEXT},
     },
     "assets": {},
+    "compare-pairs": {"run!": TEXT, "pairs!": ("a list of pairs of prompts", _is_pairs_of_names)},
     "data": {"data!": TEXT, "reading": OBJECT, "min_cases": WHOLE, "header": ANYTHING},
     "demo": {
         **dict.fromkeys(("rounds", "cases", "held_out", "threads", "templates", "draws", "asked"), COUNT),

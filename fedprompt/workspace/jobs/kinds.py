@@ -67,6 +67,13 @@ def _adapt(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken)
     return adapt(ws, report=report, stop=stop, **rest)
 
 
+def _compare_pairs(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
+    from fedprompt.workspace.local.measured_pairs import measure_pairs
+
+    pairs = [(str(first), str(second)) for first, second in arguments["pairs"]]
+    return measure_pairs(ws, str(arguments["run"]), pairs, report=report, stop=stop)
+
+
 def _score(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.local.scored import ChatScored
     from fedprompt.workspace.local.scoring import score
@@ -224,6 +231,7 @@ _KINDS: dict[str, Kind] = {
     for kind in (
         Kind("adapt", "long", _adapt),
         Kind("assets", "long", _assets),
+        Kind("compare-pairs", "long", _compare_pairs),
         Kind("data", "quick", _data),
         Kind("demo", "long", _demo),
         Kind("dry-run", "quick", _dry_run),

@@ -14,25 +14,42 @@ from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.models.protocols import CacheDtype, RunSettings
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.origins import TUNED
+from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.worker import Worker
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.trust.signing import site_identity
-from fedprompt.workspace.as_json import INLINE, as_json, from_json
+from fedprompt.workspace.as_json import ABSENT, INLINE, as_json, from_json
 from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of, contents_digest, make_worker
 from fedprompt.workspace.local.scoring import OWN_SITE, open_study
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.results.shown import ShownScore, ShownWork, shown_score, shown_work
-from fedprompt.workspace.rounds.federation_run import FederationRun
+from fedprompt.workspace.rounds.federation_run import FederationRun, pooled_best
+from fedprompt.workspace.rounds.looks import TestLook
+from fedprompt.workspace.rounds.result_table import Difference, difference
 from fedprompt.workspace.rounds.start_prompt import start_prompt
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["Tuned", "tune"]
+__all__ = ["Beside", "Tuned", "tune"]
 
 LONGEST = 1000  # losses that a progress report carries
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The best of the study's templates by validation cases, on the cases that the tuned prompt was scored on.
+
+    ``gain`` is what the tuned prompt does better on test, case by case.
+    """
+
+    prompt: str
+    name: str
+    validation: ShownScore
+    test: ShownScore
+    gain: Difference
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,7 @@ class Tuned:
     """A soft prompt and what it is worth: ``loss`` after each part, in nats, and the score of the one that was kept.
 
     ``clipped`` cases were too long for the model, ``left_out`` are in no split. ``seconds`` are of the last go.
+    ``template`` is None where no template could be scored.
     """
 
     prompt: str
@@ -54,6 +72,7 @@ class Tuned:
     settings: RunSettings
     seconds: float
     run: str
+    template: Beside | None = field(default=None, metadata=ABSENT)
 
 
 def tune(
@@ -103,7 +122,7 @@ def tune(
     row = ws.bank.start_run(run, kind="tune", study=digest, settings={**settings, "machine": machine})
     if row.result is not None:
         return from_json(Tuned, row.result)
-    clock = Clock(report, {"tune": 9.0, "test": 1.0}, stop)
+    clock = Clock(report, {"tune": 9.0, "templates": 1.0, "test": 1.0}, stop, paced="tune")
     began = time.monotonic()
     steps = _Steps(ws, run, clock, parsed)
     worker.side.on_step, worker.side.on_tuned = steps, steps.tuned
@@ -115,8 +134,11 @@ def tune(
         records = federation.rounds(hub, run, start, seed, parsed.alone(), TUNED.key, "part")
         kept = best_round(records)
     _note_clipped(federation, worker)
+    with clock.stage("templates", "scoring the study's templates on the same cases"):
+        best = _best_template(federation, kept.prompt)
     with clock.stage("test", "one look at test"):
-        look = federation.look_at_test([kept.prompt], {OWN_SITE: []})
+        pairs = [] if best is None else [(kept.prompt.id, best.id)]
+        look = federation.look_at_test([kept.prompt, *([] if best is None else [best])], {OWN_SITE: pairs})
     _note_clipped(federation, worker)
     result = Tuned(
         prompt=kept.prompt.id,
@@ -131,9 +153,32 @@ def tune(
         settings=model.info.settings,
         seconds=round(time.monotonic() - began, 3),
         run=run,
+        template=None if best is None else _beside(ws, run, best, kept.prompt, look, seed),
     )
     ws.bank.finish_run(run, as_json(result))
     return result
+
+
+def _best_template(federation: FederationRun, tuned: Prompt) -> Prompt | None:
+    """Score the study's templates, compare the tuned prompt with each, and return the best; None where they fail."""
+    try:
+        scores = federation.score_templates()
+        federation.compare_on_validation([tuned])
+    except FederationError:
+        return None
+    return federation.templates[pooled_best(scores, list(federation.templates))]
+
+
+def _beside(ws: Workspace, run: str, best: Prompt, tuned: Prompt, look: TestLook, seed: int) -> Beside:
+    """Return the best template's scores beside the tuned prompt's."""
+    rows = ws.bank.scores(run=run, prompts=[best.id], split="validation")
+    return Beside(
+        prompt=best.id,
+        name=best.name,
+        validation=shown_score(rows[0].score),
+        test=shown_score(look.scores[OWN_SITE][best.id]),
+        gain=difference(look, {OWN_SITE: (tuned.id, best.id)}, seed),
+    )
 
 
 def _note_clipped(federation: FederationRun, worker: Worker) -> None:

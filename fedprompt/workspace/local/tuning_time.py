@@ -110,11 +110,12 @@ def time_tuning(
     looked.loglikelihoods(start.vectors)
     look = (time.perf_counter() - began) / len(few)
     validation, test, parts = len(own.splits.validation), len(own.splits.test), parsed.rounds.count
+    # Every template is scored on validation twice, the second time to compare it, and the best of them on test.
+    beside = (look + prepare_look) * (2 * len(parsed.templates) * validation + test)
     prepared += prepare_look * validation
+    tuned = parts * (tuning.steps * step + look * validation) + test * (look + prepare_look)
     return TuningTime(
-        seconds=round(
-            load + prepared + parts * (tuning.steps * step + look * validation) + test * (look + prepare_look), 2
-        ),
+        seconds=round(load + prepared + tuned + beside, 2),
         step=round(step, 4),
         timed=len(took),
         prepare=round(prepared, 3),

@@ -8,6 +8,7 @@ from fedprompt.bank.rows import JobRow, RoundRow
 from fedprompt.evaluation.statistics.intervals import Interval
 from fedprompt.evaluation.statistics.pooled_pairs import PooledPair
 from fedprompt.study.score import CalibrationBin
+from fedprompt.workspace.results.travelled import NOTHING, Travelled
 from fedprompt.workspace.results.worth import CurvePoint
 
 __all__ = [
@@ -103,6 +104,7 @@ class OverviewView:
     study: str | None
     curve: tuple[CurvePoint, ...] = ()
     has: int | None = None
+    traffic: Travelled = NOTHING
 
 
 @dataclass(frozen=True)

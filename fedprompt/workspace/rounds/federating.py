@@ -268,7 +268,8 @@ def _federate(
 def _clock(report: Report, study: Study, stop: StopToken) -> Clock:
     alone = {"alone": 4.0} if study.rounds.alone else {}
     worth = {} if study.worth is None else {"without": 4.0 * (study.worth.folds - 1), "worth": 4.0 * len(study.worth.n)}
-    return Clock(report, {"score": 4.0, "federate": 4.0, **alone, **worth, "test": 1.0}, stop)
+    planned = {"score": 4.0, "federate": 4.0, **alone, **worth, "test": 1.0}
+    return Clock(report, planned, stop, paced="score" if study.soft is None else "federate")
 
 
 def _result(found: Found, federation: FederationRun, seed: int, clock: Clock) -> FederatedResult:

@@ -26,6 +26,7 @@ from fedprompt.verbs.choosing import Choice
 from fedprompt.verbs.evaluate import ask_choice, ask_evaluate
 from fedprompt.verbs.score import ScoreReply, ask_score
 from fedprompt.workspace.results.methods import how_judged
+from fedprompt.workspace.results.travelled import RunTraffic
 from fedprompt.workspace.rounds.in_bank import BankJournal, BankKeeper, BankWriter, ClippedCases
 from fedprompt.workspace.rounds.looks import BySite, Kept, TestLook
 from fedprompt.workspace.rounds.one_way import otherwise, unlike
@@ -60,6 +61,8 @@ class FederationRun:
         for prompt in self.templates.values():
             bank.record_prompt(prompt, study=digest, origin=STUDY.key)
         self.clipped = ClippedCases(bank, run)
+        self._traffic = RunTraffic(bank, run)
+        hub.counted = self._traffic.count
 
     @property
     def left_out(self) -> Mapping[str, str]:
@@ -110,6 +113,7 @@ class FederationRun:
         finally:
             for one in gathering.missing:
                 self.missing.setdefault(one.site, {})[step] = one.reason
+            self._traffic.keep()
 
     def score_templates(self) -> BySite:
         """Score every template at every site on validation, templates that begin alike together.
@@ -205,7 +209,7 @@ class FederationRun:
             rounds=study.rounds,
             tuning=study.tuning,
             seed=seed,
-            writer=BankWriter(self._bank, run, self.digest, origin, group, parent),
+            writer=BankWriter(self._bank, run, self.digest, origin, group, parent, wrote=self._traffic.keep),
             progress=None if aside else told,
             after=after,
             keeper=keeper,

@@ -17,6 +17,7 @@ from fedprompt.bank.rows import RoundRow, RunRow
 from fedprompt.errors import BankError, FederationError
 from fedprompt.federation.clustering import cosines
 from fedprompt.federation.pacing import pace
+from fedprompt.workspace.results.travelled import NOTHING, Travelled, travelled
 from fedprompt.workspace.rounds.federation_run import pooled_best
 from fedprompt.workspace.rounds.gathering_now import RunNow, run_now
 from fedprompt.workspace.rounds.given_orders import GivenOrder, left_out_of, orders_of
@@ -106,6 +107,7 @@ class FederationView:
     left_out: Mapping[str, str]
     orders: tuple[GivenOrder, ...]
     manual: float | None = None
+    traffic: Travelled = NOTHING
 
 
 def federations(ws: Workspace) -> tuple[RunRow, ...]:
@@ -152,6 +154,7 @@ def federation_view(ws: Workspace, run: str) -> FederationView:
         left_out={site: order.by for site, order in left_out.items()},
         orders=orders_of(ws, run),
         manual=best_template(ws, row),
+        traffic=travelled(ws.bank, run),
     )
 
 

@@ -4,7 +4,7 @@ Beside them a run keeps its updates and arrivals, for leaving a site out later a
 many cases of each site were too long for the model's window and lost their end.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -25,13 +25,21 @@ class BankWriter:
     """Writes rounds into the bank; fills the port that ``federation.rounds`` asks for.
 
     ``group`` says of which sites the rounds are, where they are not of all, and ``parent`` what they started from.
+    ``wrote`` is called after each round.
     """
 
     def __init__(
-        self, bank: Bank, run: str, study: str, origin: str, group: Mapping[str, Any] | None = None, parent: str = ""
+        self,
+        bank: Bank,
+        run: str,
+        study: str,
+        origin: str,
+        group: Mapping[str, Any] | None = None,
+        parent: str = "",
+        wrote: Callable[[], None] | None = None,
     ) -> None:
         self._bank, self._run, self._study, self._origin = bank, run, study, origin
-        self._group, self._parent = group, parent
+        self._group, self._parent, self._wrote = group, parent, wrote
 
     def written(self) -> Sequence[RoundRecord]:
         """Return the rounds of this run that the bank holds."""
@@ -87,6 +95,8 @@ class BankWriter:
                 **about,
             },
         )
+        if self._wrote is not None:
+            self._wrote()
 
 
 BEGAN = "began with"

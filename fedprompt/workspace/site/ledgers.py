@@ -38,7 +38,8 @@ class LedgerLine:
 class LedgerView:
     """A site's ledger, its ``lines`` newest first; with a ``problem`` the chain is broken, and no line is shown.
 
-    ``sets`` are the sets of cases that answered exact questions.
+    ``sets`` are the sets of cases that answered exact questions. ``elsewhere``: the site answers a hub on another
+    machine; the hub of any other site of this home is this machine's own.
     """
 
     site: str
@@ -46,6 +47,17 @@ class LedgerView:
     head: str
     problem: str | None
     sets: tuple[CaseSet, ...] = ()
+    elsewhere: bool = False
+
+    @property
+    def left(self) -> int:
+        """Bytes that left the site through its gate, calls to other machines apart."""
+        return sum(line.size for line in self.lines if line.decision != "call")
+
+    @property
+    def called(self) -> int:
+        """How many times texts were sent to a model on another machine."""
+        return sum(line.decision == "call" for line in self.lines)
 
 
 def ledger_files(home: Home) -> tuple[tuple[str, Path], ...]:
@@ -70,7 +82,8 @@ def read_ledger(site: str, path: Path) -> LedgerView:
     try:
         lines = tuple(_line(entry) for entry in reversed(ledger.entries()))
         folder = SiteFolder(path.parent)
-        return LedgerView(site, lines, ledger.head, None, case_sets(Tally(ledger, folder.replies), folder.replies))
+        sets = case_sets(Tally(ledger, folder.replies), folder.replies)
+        return LedgerView(site, lines, ledger.head, None, sets, (path.parent / "site.json").exists())
     except LedgerError as error:
         return LedgerView(site, (), "", str(error))
 
