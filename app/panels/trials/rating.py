@@ -68,7 +68,7 @@ def draw_rating(
             on_click=rate,
             args=(rated[:-1],),
         )
-        _draw_ranking(list(answers), _wins(duels, rated), len(rated))
+        _draw_ranking(list(answers), _wins(duels, rated), _lines(duels, rated))
     return len(rated) >= len(duels)
 
 
@@ -79,6 +79,15 @@ def _wins(duels: Sequence[Duel], rated: Sequence[float]) -> dict[tuple[str, str]
         wins[left, right] = wins.get((left, right), 0.0) + share
         wins[right, left] = wins.get((right, left), 0.0) + 1 - share
     return wins
+
+
+def _lines(duels: Sequence[Duel], rated: Sequence[float]) -> list[dict[str, object]]:
+    """Return a line for each rating: the case, counted from 1, the two prompts, and which answer was preferred."""
+    words = {1.0: "first", 0.5: "alike", 0.0: "second"}
+    return [
+        {"case": row + 1, "first": left, "second": right, "preferred": words.get(share, "alike")}
+        for (row, left, right), share in zip(duels, rated, strict=False)
+    ]
 
 
 def _duels(answers: Mapping[str, Sequence[str | None]], rng: np.random.Generator) -> list[Duel]:
@@ -115,7 +124,10 @@ def _ask(
         st.button("B is better", key="compare_rate_b", on_click=rate, args=((*rated, 0.0),))
 
 
-def _draw_ranking(names: Sequence[str], wins: Mapping[tuple[str, str], float], rated: int) -> None:
+def _draw_ranking(
+    names: Sequence[str], wins: Mapping[tuple[str, str], float], lines: Sequence[Mapping[str, object]]
+) -> None:
+    rated = len(lines)
     table = np.array([[wins.get((one, other), 0.0) for other in names] for one in names])
     strength = bradley_terry(table)
     share = 1 / (1 + np.exp(-strength))
@@ -142,3 +154,12 @@ def _draw_ranking(names: Sequence[str], wins: Mapping[tuple[str, str], float], r
             alt="Prompts ranked by your ratings",
         )
         named("rating_ranking").caption("Your ratings are kept with these answers, on this machine.")
+        st.download_button(
+            "Download the ratings as CSV",
+            pd.DataFrame(lines).to_csv(index=False),
+            file_name="ratings.csv",
+            mime="text/csv",
+            key="compare_rating_csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
