@@ -221,7 +221,7 @@ def test_while_answers_are_rated_blind_nothing_says_whose_they_are(two: AppTest)
     assert not two.dataframe and len(two.get("vega_lite_chart")) == charts
     assert {button.key for button in two.get("download_button")} == {"compare_report"}
     press(two, "compare_unblind")
-    assert len(two.dataframe) == 2
+    assert len(two.dataframe) >= 2
     press(two, "compare_run")  # the next run is blind again
     assert not two.dataframe
 
