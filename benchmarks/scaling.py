@@ -153,7 +153,7 @@ def _measure(count: int, strategy: str, update: str, dropout: float, deadline: f
         "by_round": [
             {
                 "round": record.number,
-                "mean": round(record.mean, 4),
+                "mean": None if record.mean is None else round(record.mean, 4),
                 "scored": len(record.scores),
                 "late": sum(one.why == "late" for one in record.missing),
                 "failed": sum(one.why == "failed" for one in record.missing),

@@ -44,10 +44,10 @@ class RoundRecord:
         return {site: score.total / score.n for site, score in self.scores.items()}
 
     @property
-    def mean(self) -> float:
-        """The unweighted mean over sites; 0 where the round was not looked at."""
+    def mean(self) -> float | None:
+        """The unweighted mean over sites; None where the round was not scored."""
         values = [value for _, value in sorted(self.by_site.items())]
-        return sum(values) / len(values) if values else 0.0
+        return sum(values) / len(values) if values else None
 
 
 class RoundWriter(Protocol):

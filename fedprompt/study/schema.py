@@ -96,7 +96,8 @@ class Rounds(Closed):
     asks the same steps of all, and a site takes no fewer. With ``patience``, rounds end early: after so many in a row
     without a better mean on validation. With ``alone``, each site also tunes a prompt by itself, which the others
     score on test; with ``released`` these go into the pack that the hub gives back, too. Where sites count by their
-    cases, none counts more than ``max_weight`` times the median site.
+    cases, none counts more than ``max_weight`` times the median site. ``scored``: how many of the rounds sites score on
+    validation, spread evenly, the last among them; all of them where it is not said.
     """
 
     count: Annotated[int, Field(ge=1, le=1000)] = 4
@@ -104,6 +105,7 @@ class Rounds(Closed):
     deadline: Annotated[float, Field(gt=0, le=YEAR)] | Literal["auto"] = "auto"
     least_steps: Annotated[int, Field(ge=1, le=10_000)] | None = None
     patience: Annotated[int, Field(ge=1, le=1000)] | None = None
+    scored: Annotated[int | None, Field(ge=1, le=1000, exclude_if=absent)] = None
     update: Precision = "float32"
     max_weight: Annotated[float, Field(ge=1, le=1000)] = 3.0
     strategy: Strategy = Strategy()
@@ -118,8 +120,24 @@ class Rounds(Closed):
         """The rounds of all together and, where there are groups, those of each group."""
         return self.count + (0 if self.groups is None else self.groups.rounds)
 
+    @property
+    def looks(self) -> int:
+        """How many rounds are scored on validation: those of all together and, where there are groups, of a group."""
+        groups = 0 if self.groups is None else len(self.scored_of(self.groups.rounds))
+        return len(self.scored_of(self.count)) + groups
+
+    def scored_of(self, count: int) -> tuple[int, ...]:
+        """Return which of the rounds 1 to ``count`` are scored on validation, in order."""
+        if self.scored is None or self.scored >= count:
+            return tuple(range(1, count + 1))
+        return tuple(-(-count * place // self.scored) for place in range(1, self.scored + 1))
+
     @model_validator(mode="after")
     def _enough(self) -> "Rounds":
+        if self.patience is not None and self.scored is not None:
+            raise ValueError("'patience' looks at validation after each round, so 'scored' is left out beside it")
+        if self.scored is not None and strategy_named(self.strategy.name).schedule == "buffered":
+            raise ValueError(f"'{self.strategy.name}' has each step scored at the end, so 'scored' is left out with it")
         if self.patience is not None and strategy_named(self.strategy.name).schedule == "buffered":
             raise ValueError(
                 f"'patience' looks at validation after each round, and '{self.strategy.name}' looks once, at the end"

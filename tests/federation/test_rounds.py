@@ -116,6 +116,19 @@ def test_each_round_is_written_with_every_sites_score(tmp_path: Path) -> None:
         assert record.bytes > 3 * 3 * 16 * 4  # three updates of 3 x 16 float32 at the least
 
 
+def test_only_the_rounds_that_the_study_names_are_scored_and_one_of_them_is_the_best(tmp_path: Path) -> None:
+    asked: list[tuple[int, str]] = []
+    whole = run(hub(tmp_path / "whole"), Memory(), count=5)
+    some = run(
+        hub(tmp_path / "some"), Memory(), count=5, scored=2, progress=lambda at, site, step: asked.append((at, step))
+    )
+    assert ids(some) == ids(whole), "the prompts are the same"
+    assert [bool(record.scores) for record in some] == [False, False, True, False, True]
+    assert {at for at, step in asked if step == "evaluate"} == {3, 5}
+    assert [record.mean for record in some] == [None, None, whole[2].mean, None, whole[4].mean]
+    assert best_round(some).number == max((3, 5), key=lambda at: (whole[at - 1].mean, -at))
+
+
 def test_a_run_that_stopped_ends_with_the_same_numbers(tmp_path: Path) -> None:
     whole = run(hub(tmp_path / "whole"), Memory())
 

@@ -94,6 +94,7 @@ LOOKS = {
     "find_home",
     "formats",
     "from_json",
+    "has_answered",
     "histories",
     "is_alive",
     "html_report",

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from fedprompt.errors import PromptError, StudyError
 from fedprompt.prompts.template import Demonstrations
 from fedprompt.study.files import parse_study
-from fedprompt.study.schema import Study
+from fedprompt.study.schema import Rounds, Study
 from fedprompt.study.score import Score
 from tests.coded import coded
 
@@ -146,3 +146,31 @@ def test_a_scores_value_is_the_mean_and_absence_is_not_zero() -> None:
 def test_a_score_that_does_not_add_up_is_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         score(**changes)
+
+
+@pytest.mark.parametrize(
+    ("count", "scored", "wanted"),
+    [
+        (4, None, (1, 2, 3, 4)),
+        (4, 9, (1, 2, 3, 4)),
+        (16, 4, (4, 8, 12, 16)),
+        (5, 2, (3, 5)),
+        (7, 3, (3, 5, 7)),
+        (3, 1, (3,)),
+    ],
+)
+def test_rounds_that_are_scored_are_spread_evenly_and_the_last_is_one_of_them(
+    count: int, scored: int | None, wanted: tuple[int, ...]
+) -> None:
+    rounds = Rounds(count=count, scored=scored)
+    assert rounds.scored_of(count) == wanted and rounds.looks == len(wanted)
+
+
+@pytest.mark.parametrize("beside", [{"patience": 1}, {"strategy": {"name": "fedbuff"}}])
+def test_some_rounds_alone_are_scored_only_where_nothing_needs_all(beside: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Rounds.model_validate({"scored": 2, **beside})
+
+
+def test_a_study_that_has_every_round_scored_has_the_digest_it_had() -> None:
+    assert "scored" not in Rounds().model_dump()

@@ -11,6 +11,7 @@ from app.display.plain import plain, sentence
 from app.session import role
 from fedprompt.bank.rows import RoundRow
 from fedprompt.workspace.results.travelled import Travelled
+from fedprompt.workspace.rounds.federation_view import has_answered
 
 __all__ = ["draw_traffic", "said_rounds"]
 
@@ -42,7 +43,7 @@ def draw_traffic(rounds: Sequence[RoundRow], sites: Sequence[str], traffic: Trav
     """Draw bytes by site, and the sites that were missing; nothing where nothing travelled yet."""
     names = list(dict.fromkeys([*sites, *traffic.by_site, *(s for row in rounds for s in row.body.get("by_site", {}))]))
     if traffic.by_site:
-        answered = {name: sum(name in row.body.get("by_site", {}) for row in rounds) for name in names}
+        answered = {name: sum(has_answered(row, name) for row in rounds) for name in names}
         st.table(
             [
                 {

@@ -155,7 +155,8 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
         prompt = Prompt(course.template, SoftPrompt(aggregate.vectors, start.model))
         if course.keeper is not None:
             course.keeper.keep(plan.number, prompt.id, held)
-        scored = plan.gather("evaluate", lambda site: course.validated(site, prompt)) if course.looked else None
+        looks = course.looks(plan.number)
+        scored = plan.gather("evaluate", lambda site: course.validated(site, prompt)) if looks else None
         scores = {} if scored is None else dict(sorted(scored))
     came, controls = hub.received - received, course.asking.controls
     return RoundRecord(

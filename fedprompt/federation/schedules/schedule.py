@@ -30,7 +30,7 @@ class Course:
     ``start`` is what round 1 starts from. ``after`` counts the rounds that led to it; numbers go on from there.
     ``keeper`` keeps each round's updates, ``journal`` what a schedule without rounds has buffered. No round after
     ``pause_after`` begins. ``among`` is what sites are told of who takes part. Where rounds are not ``looked`` at, no
-    site scores their prompts on validation.
+    site scores their prompts on validation; else those are scored that ``rounds.scored`` names.
     """
 
     asking: Asking
@@ -51,6 +51,10 @@ class Course:
     def rounds(self) -> Rounds:
         """The study's."""
         return self.asking.rounds
+
+    def looks(self, number: int) -> bool:
+        """Return whether sites score this round's prompt on validation."""
+        return self.looked and number - self.after in self.rounds.scored_of(self.rounds.count)
 
     def before(self, number: int) -> None:
         """End the work here if it is to end, or to pause before this round.

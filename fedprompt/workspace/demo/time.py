@@ -51,8 +51,9 @@ def demo_time(
     check = 0.4 * step / tuning.batch
     assert settings.cases is not None and settings.held_out is not None, "the settings are filled in"
     rounds, tune, held = study.rounds.count, settings.cases, settings.held_out
+    scored = len(study.rounds.scored_of(rounds))
     tuned = rounds * tuning.steps * step * sites
-    checked = rounds * held * sites * check
+    checked = scored * held * sites * check
     planned = {
         "score": score * held * sites * 0.9,
         "federate": tuned + checked + prefill * (tune + held) * sites,

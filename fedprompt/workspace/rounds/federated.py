@@ -35,11 +35,14 @@ class TemplateValues:
 
 @dataclass(frozen=True)
 class RoundValues:
-    """What a round reached on each site's validation cases, their mean, and the ``bytes`` that came."""
+    """What a round reached on each site's validation cases, their mean, and the ``bytes`` that came.
+
+    A round that was not scored reached nothing that is known: ``by_site`` is empty and ``mean`` None.
+    """
 
     round: int
     by_site: Mapping[str, float]
-    mean: float
+    mean: float | None
     bytes: int
 
 

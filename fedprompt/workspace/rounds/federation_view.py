@@ -32,6 +32,7 @@ __all__ = [
     "best_template",
     "federation_view",
     "federations",
+    "has_answered",
     "likened",
     "transfer_of",
     "updates_of",
@@ -208,7 +209,7 @@ def _roster(
     here: str | None,
     failure: str | None,
 ) -> RosterRow:
-    answered = [row for row in rounds if site in row.body.get("by_site", {})]
+    answered = [row for row in rounds if has_answered(row, site)]
     missing = [one for row in rounds for one in row.body.get("missing", ()) if one["site"] == site]
     sizes = None if described is None else sum(int(described[split]) for split in ("tune", "validation", "test"))
     return RosterRow(
@@ -222,6 +223,11 @@ def _roster(
         missing=here or (str(missing[-1]["reason"]) if missing else failure),
         version=None if described is None else described.get("version"),
     )
+
+
+def has_answered(row: RoundRow, site: str) -> bool:
+    """Return whether a site answered all that a round asked: a score, or an update where the round was not scored."""
+    return site in (row.body.get("by_site") or row.body.get("tuned", ()))
 
 
 def _at_work(site: str, now: RunNow | None, rounds: Sequence[RoundRow], left_out: bool) -> AtWork | None:

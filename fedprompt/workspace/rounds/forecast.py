@@ -300,10 +300,11 @@ def _measured(
         objective.loglikelihoods(start)
         look = (time.perf_counter() - began) / len(batch) * many
     rounds = study.rounds
-    seconds += rounds.total * (study.tuning.steps * step + look)
+    seconds += rounds.total * study.tuning.steps * step + rounds.looks * look
     seconds += rounds_anew(study, sites) * study.tuning.steps * step
     if rounds.alone:
-        seconds += rounds.count * (study.tuning.steps * step + look) + sites * look
+        scored = len(rounds.scored_of(rounds.count))
+        seconds += rounds.count * study.tuning.steps * step + (scored + sites) * look
     if rounds.personal is None:
         return seconds
     mixtures = len(rounds.personal.mixtures) * (1 if rounds.groups is None else 2)

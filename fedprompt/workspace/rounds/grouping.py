@@ -166,8 +166,10 @@ def _one(
     known = {site: score for site, score in common.scores.items() if site in sites}
     before = [replace(common, scores=known)] if known else []
     best = best_round([*before, *records], federation.left_out)
-    value = before[0].mean if before else best.mean
-    return SiteGroup(number, tuple(sites), best.prompt, best.number, best.mean, value)
+    reached = best.mean
+    assert reached is not None, "the last of its rounds was scored"
+    value = before[0].mean if before else None
+    return SiteGroup(number, tuple(sites), best.prompt, best.number, reached, reached if value is None else value)
 
 
 def _shown(found: Grouping, by: str, common: RoundRecord, missing: Mapping[str, str]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class BankWriter:
             prompt=record.prompt.id,
             body={
                 "by_site": record.by_site,
-                "mean": record.mean,
+                **({} if record.mean is None else {"mean": record.mean}),
                 "bytes": record.bytes,
                 "tuned": list(record.tuned),
                 "heads": dict(record.heads),

@@ -47,9 +47,9 @@ def message_bytes(study: Study, digest: str, width: int, sites: int) -> tuple[in
     # A round asks every site for one update; without rounds, a step takes so many updates of all sites together.
     updates = rounds.total if buffered is None else math.ceil(rounds.total * buffered / sites)
     again = 1 if groups is not None and groups.by == "updates" else 0  # the first update of a group is sent twice
-    sent += (updates + again) * tune + rounds.total * evaluate + 2 * evaluate
+    sent += (updates + again) * tune + (rounds.looks + 2) * evaluate
     update = len(pack_reply(reply, quantise(vectors, study.rounds.update)))
-    received += (updates + again) * update + rounds.total * len(_scores(study, 1)) + 2 * len(_scores(study, 2))
+    received += (updates + again) * update + rounds.looks * len(_scores(study, 1)) + 2 * len(_scores(study, 2))
     if rounds.personal is not None:
         soft = (PROMPT, PROMPT[:-1] + "1") if groups is not None else (PROMPT,)
         choose = EvaluateTask(
@@ -59,8 +59,9 @@ def message_bytes(study: Study, digest: str, width: int, sites: int) -> tuple[in
         sent += len(pack_task(choose, arrays))
         received += len(_scores(study, 1))
     if rounds.alone:  # rounds of its own, and on test every site's own prompt
-        sent += rounds.count * (tune + evaluate) + sites * vectors.nbytes
-        received += rounds.count * (update + len(_scores(study, 1))) + len(_scores(study, sites))
+        looks = len(rounds.scored_of(rounds.count))
+        sent += rounds.count * tune + looks * evaluate + sites * vectors.nbytes
+        received += rounds.count * update + looks * len(_scores(study, 1)) + len(_scores(study, sites))
     if anew := rounds_anew(study, sites):
         sent += anew * tune
         received += anew * update

@@ -25,7 +25,7 @@ def planned_questions(study: Study, sites: int = SITES) -> Mapping[SplitName, in
         return {"validation": templates + compared, "test": 1}
     groups = 0 if rounds.groups is None else 1
     shared = groups + (0 if rounds.personal is None else 1)
-    tuned = rounds.total + (rounds.count if rounds.alone else 0)
+    tuned = rounds.looks + (len(rounds.scored_of(rounds.count)) if rounds.alone else 0)
     # The common prompt, the best template and what was shared, each with every template.
     pairs = (2 + shared) * templates
     chosen = 0 if rounds.personal is None else 2

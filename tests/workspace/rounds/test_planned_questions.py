@@ -17,7 +17,7 @@ from tests.scripted_sites import TEXT, study, write_cases
 SITES = ("bank", "clinic", "court")
 ROUNDS = {
     "rounds alone": "{count: 2}",
-    "each site alone too": "{count: 2, quorum: 3, alone: true}",
+    "each site alone too, and not all rounds scored": "{count: 3, scored: 2, quorum: 3, alone: true}",
     "groups and what each keeps": "{count: 2, groups: {rounds: 1}, personal: {mixtures: [0.5]}}",
 }
 
