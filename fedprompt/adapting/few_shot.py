@@ -94,6 +94,9 @@ def few_shot(
     empty = [Case(dict.fromkeys(prompt.template.variables, text), "") for text in CONTENT_FREE]
     held = demonstrated(shown)
     asked = [*cases, *empty] if reading.prior == "none" else list(cases)
+    if not asked:
+        nothing = np.zeros((0, len(reading.labels)))
+        return FewShot(prompt, held, nothing, np.zeros(len(reading.labels)), RunCost(0, 0, 0.0))
     scores, cost = label_scores(model, [prompt], asked, reading, cache=cache, shown=held, stop=stop)
     table = normalised(scores[:, 0])
     known, rest = table[: len(cases)], table[len(cases) :]

@@ -5,6 +5,11 @@ weights alone, the others at one member each (the simplex' corners), where the p
 member's part of ``towards``. So "best template", "alone" and "finished" are fitted with the same prior as the mixture,
 and which is taken for a number of cases is the setting's, learnt from donors, not judged on the cases at hand.
 
+A prompt that shows cases of the home (``shown``) is in a mixture only where it pays: where the objective's minimum with
+it, its part given beforehand, is below the minimum without it by what one more number costs, log(n) / 2 (Schwarz 1978,
+Annals of Statistics 6:461-464). So where a model makes nothing of shown cases they have no weight at all, and not a
+small one.
+
 Invariants: without a case the answer is ``towards`` over the members that the method may use, and ``bias0``; a bias
 that is given beforehand is where the learnt one is pulled to.
 """
@@ -24,7 +29,7 @@ from fedprompt.adapting.settings import AtN, Method
 
 __all__ = ["Fitted", "MemberKind", "fit", "with_home_members"]
 
-MemberKind = Literal["template", "shared", "own", "finished"]
+MemberKind = Literal["template", "shared", "own", "finished", "shown"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ def fit(
         towards: [members] on the simplex.
         kinds: what each member is; shared prompts if None. ``template``, ``alone`` and ``finished`` look among
             templates, own and finished prompts; the other methods among shared prompts and templates, and with
-            ``settings.own`` among own and finished ones too. Where no member is of the kind, it is ``mixture``.
+            ``settings.own`` among own and finished ones too, ``mixture`` among prompts that show cases as well. Where
+            no member is of the kind, it is ``mixture``.
         bias0: [labels], a bias from unlabelled text or from donors, which the learnt one is pulled to.
 
     Raises:
@@ -68,13 +74,26 @@ def fit(
     if len(used) != len(wanted):
         raise ValueError(f"{len(wanted)} members need a kind each, not {len(used)}")
     method, chosen = _among(settings, used)
-    part = wanted[chosen]
-    part = part / part.sum() if part.sum() > 0 else np.full(len(chosen), 1 / len(chosen))
+    plain = np.array([place for place in chosen if used[place] != "shown"], dtype=np.int64)
     # Weights sum to one, so what is added to each member is added to the pool.
-    found = _found(settings, method, known[chosen] + given, answers, part)
+    found, cost = _with_cost(settings, method, known[plain] + given, answers, wanted[plain])
+    if method == "mixture" and len(plain) < len(chosen) and len(answers):
+        more, lower = _with_cost(settings, method, known[chosen] + given, answers, wanted[chosen])
+        found, plain = (more, chosen) if lower + np.log(len(answers)) / 2 < cost else (found, plain)
+    chosen = plain
     weights = np.zeros(len(wanted))
     weights[chosen] = found.weights
     return Fitted(weights, centred(given + found.bias), method)
+
+
+def _with_cost(
+    settings: AtN, method: Method, tables: NDArray[np.float64], answers: NDArray[np.int64], towards: NDArray[np.float64]
+) -> tuple[Mixture, float]:
+    """Return what is fitted and what it costs, in nats."""
+    part = towards / towards.sum() if towards.sum() > 0 else np.full(len(towards), 1 / len(towards))
+    found = _found(settings, method, tables, answers, part)
+    strength = {"pull": settings.pull, "precision": settings.precision}
+    return found, mixture_loss(tables, answers, found, part, **strength)
 
 
 def with_home_members(towards: NDArray[np.float64], more: int) -> NDArray[np.float64]:
@@ -94,7 +113,8 @@ def _among(settings: AtN, kinds: Sequence[MemberKind]) -> tuple[Method, NDArray[
         chosen = [place for place, kind in enumerate(kinds) if kind == alone[settings.method]]
         if chosen:
             return settings.method, np.array(chosen)
-    shared = [place for place, kind in enumerate(kinds) if settings.own or kind in ("template", "shared")]
+    usable = ("template", "shared", "shown") + (("own", "finished") if settings.own else ())
+    shared = [place for place, kind in enumerate(kinds) if kind in usable]
     method: Method = "bias" if settings.method == "bias" else "mixture"
     return method, np.array(shared or list(range(len(kinds))))
 

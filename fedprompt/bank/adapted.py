@@ -1,8 +1,8 @@
 """Adapted prompts in the bank: which members, at which weights, with which bias, under a name of the home's own.
 
-They are learnt from a home's own labels, so they stay with it: a copy of the bank and a merge leave them out unless
-they are named. Invariant: a name stands for what this home recorded last under it, and no tag of this home has that
-name.
+They are learnt from a home's own labels, and may hold some of its cases, so they stay with it: a copy of the bank and a
+merge leave them out unless they are named. Invariant: a name stands for what this home recorded last under it, and no
+tag of this home has that name; no row that is listed holds a case.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,15 @@ from fedprompt.bank.tags import split_tag, stands_for
 from fedprompt.bank.texts import from_time, now, to_json
 from fedprompt.boundary.closed import Closed
 from fedprompt.errors import BankError, PromptError, did_you_mean
-from fedprompt.prompts.adapted import MOST_LABELS, MOST_MEMBERS, Adapted, adapted_id, check_numbers
+from fedprompt.prompts.adapted import (
+    MOST_CASES_SHOWN,
+    MOST_LABELS,
+    MOST_MEMBERS,
+    Adapted,
+    Case,
+    adapted_id,
+    check_numbers,
+)
 from fedprompt.prompts.origins import SHARED
 from fedprompt.prompts.prompt import Prompt
 
@@ -35,11 +43,12 @@ class AdaptedBody(Closed):
     labels: Annotated[tuple[str, ...], Field(max_length=MOST_LABELS)]
     bias: Annotated[tuple[float, ...], Field(max_length=MOST_LABELS)]
     about: dict[str, JSON]
+    shown: Annotated[tuple[tuple[dict[str, str], str], ...], Field(max_length=MOST_CASES_SHOWN)] = ()
 
     @property
     def id(self) -> str:
         """The id of this content."""
-        return adapted_id(self.members, self.weights, self.labels, self.bias)
+        return adapted_id(self.members, self.weights, self.labels, self.bias, self.shown)
 
 
 class AdaptedShelf(PromptShelf):
@@ -91,7 +100,7 @@ class AdaptedShelf(PromptShelf):
         row = self.adapted_row(reference) if isinstance(reference, str) else reference
         members = self.prompts_of(row.members)
         try:
-            return Adapted(tuple(members.values()), row.weights, row.labels, row.bias)
+            return Adapted(tuple(members.values()), row.weights, row.labels, row.bias, self._shown(row))
         except PromptError as error:
             raise _damaged(row.id, str(error)) from error
 
@@ -117,6 +126,14 @@ class AdaptedShelf(PromptShelf):
                 code="several-adapted",
             )
         return _row(found[0])
+
+    def _shown(self, row: AdaptedRow) -> tuple[Case, ...]:
+        """Return the cases that an adapted prompt holds."""
+        if not row.shows:
+            return ()
+        with self._database.read() as connection:
+            body = connection.execute(select(adapted.c.body).where(adapted.c.id == row.id).limit(1)).scalar_one()
+        return read_body(row.id, body).shown
 
     def all_adapted(self) -> tuple[AdaptedRow, ...]:
         """Return what each name stands for now, by name.
@@ -187,6 +204,7 @@ def _row(row: "Row[Any]") -> AdaptedRow:
         bias=body.bias,
         about=body.about,
         created=from_time(row.created),
+        shows=len(body.shown),
     )
 
 

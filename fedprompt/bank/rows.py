@@ -71,7 +71,8 @@ class PromptRow:
 class AdaptedRow:
     """An adapted prompt: the ids of its ``members``, a weight for each, and a bias for each label.
 
-    ``about`` says what it was learnt from: how many cases, which pack, which settings.
+    ``about`` says what it was learnt from: how many cases, which pack, which settings. ``shows``: how many of the
+    home's cases it holds, which its body has and this row has not, so that listing it shows none.
     """
 
     id: str
@@ -83,6 +84,7 @@ class AdaptedRow:
     bias: tuple[float, ...]
     about: Mapping[str, JSON]
     created: datetime
+    shows: int = 0
 
 
 @dataclass(frozen=True)

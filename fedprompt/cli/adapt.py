@@ -32,6 +32,10 @@ def adapt(
     group: Group = None,
     words: Words = None,
     name: Annotated[str, typer.Option("--name", help="What it is called in the bank: STUDY@NAME.")] = "home",
+    show: Annotated[
+        bool,
+        typer.Option(help="Some of your cases may be shown in the prompt, which then holds them and is not exported."),
+    ] = True,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -49,6 +53,7 @@ def adapt(
             name=name,
             words=own_words(words),
             columns=columns(map_, header, group),
+            show=show,
             report=tell,
         )
     if json:

@@ -146,7 +146,7 @@ class ExportContext:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a format cannot hold a prompt, and the name of one that can."""
+    """Why a format cannot hold a prompt, and the name of one that can; empty where none can."""
 
     reason: str
     instead: str

@@ -2,12 +2,14 @@
 
 Its members' normalised log-probabilities are added by weight, and the bias on top (``adapting/combining.py``). A prompt
 with a bias is an adapted prompt of one member. Weights and bias are learnt from a home's own labels, so it is private
-to that home. Invariant: all members answer among the same labels and run on one model, the weights are a share of one.
+to that home. One member may show labelled cases of the home's own; these are then part of the adapted prompt, and it
+leaves that home with them or not at all. Invariant: all members answer among the same labels and run on one model, the
+weights are a share of one.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,17 +17,29 @@ from fedprompt.errors import PromptError
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 
-__all__ = ["LARGEST_BIAS", "MOST_LABELS", "MOST_MEMBERS", "Adapted", "adapted_id", "check_numbers"]
+__all__ = [
+    "LARGEST_BIAS",
+    "MOST_CASES_SHOWN",
+    "MOST_LABELS",
+    "MOST_MEMBERS",
+    "Adapted",
+    "Case",
+    "adapted_id",
+    "check_numbers",
+]
 
 MOST_MEMBERS = 64
 MOST_LABELS = 256
+MOST_CASES_SHOWN = 64
 LARGEST_BIAS = 100.0  # the odds of e^100 to 1: more than any float32 likelihood is moved by
 NEARLY = 1e-6
+
+Case = tuple[Mapping[str, str], str]  # (fields, label) of a case that is shown
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """``members`` with a weight each, ``labels`` with a bias each.
+    """``members`` with a weight each, ``labels`` with a bias each; ``shown`` are the home's cases that a member shows.
 
     Raises:
         PromptError: the numbers do not belong to the members and labels, or a member cannot be asked like the others.
@@ -35,19 +49,15 @@ class Adapted:
     weights: tuple[float, ...]
     labels: tuple[str, ...]
     bias: tuple[float, ...]
+    shown: tuple[Case, ...] = field(default=(), hash=False)
 
     def __post_init__(self) -> None:
         # Without the minus of zero, so that equal numbers have equal bytes.
         object.__setattr__(self, "weights", tuple(float(weight) + 0.0 for weight in self.weights))
         object.__setattr__(self, "bias", tuple(float(one) + 0.0 for one in self.bias))
         check_numbers(len(self.members), self.weights, self.labels, self.bias)
+        self._check_shown()
         for member in self.members:
-            if member.template.demonstrations is not None:
-                raise PromptError(
-                    f"prompt '{member.name}' shows a site's own demonstrations, so no other home can ask it; leave it "
-                    "out of the adapted prompt",
-                    code="sites-demonstrations",
-                )
             member.template.with_words(self.labels)  # refuses a word for what is no label
         if len({member.id for member in self.members}) != len(self.members):
             raise PromptError("an adapted prompt names a member twice; name each once", code="named-twice")
@@ -57,10 +67,28 @@ class Adapted:
                 code="another-model",
             )
 
+    def _check_shown(self) -> None:
+        """Refuse cases that no member shows, and a member that shows others than these."""
+        showing = [member for member in self.members if member.template.demonstrations is not None]
+        counts = [member.template.demonstrations.count for member in showing if member.template.demonstrations]
+        if not self.shown and showing:
+            raise PromptError(
+                f"prompt '{showing[0].name}' shows a site's own demonstrations, so no other home can ask it; leave it "
+                "out of the adapted prompt",
+                code="sites-demonstrations",
+            )
+        named = set(self.fields)
+        wrong = any(label not in self.labels or not named <= fields.keys() for fields, label in self.shown)
+        if self.shown and (counts != [len(self.shown)] or len(self.members) < 2 or wrong):
+            raise PromptError(
+                "an adapted prompt shows cases of its labels and fields in one member, all of them, beside others",
+                code="wrong-shape",
+            )
+
     @cached_property
     def id(self) -> str:
         """Its content id, which the order of the members does not change."""
-        return adapted_id(self.member_ids, self.weights, self.labels, self.bias)
+        return adapted_id(self.member_ids, self.weights, self.labels, self.bias, self.shown)
 
     @property
     def member_ids(self) -> tuple[str, ...]:
@@ -74,8 +102,9 @@ class Adapted:
 
     @property
     def heaviest(self) -> Prompt:
-        """The member that counts most, the first of equals."""
-        return self.members[max(range(len(self.members)), key=self.weights.__getitem__)]
+        """The member that counts most and shows no cases, the first of equals."""
+        plain = [place for place, one in enumerate(self.members) if one.template.demonstrations is None]
+        return self.members[max(plain, key=self.weights.__getitem__)]
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -84,8 +113,8 @@ class Adapted:
 
     def pruned(self, least: float = 0.01) -> "Adapted":
         """Return it without the members whose weight is below ``least``; the heaviest stays in any case."""
-        heaviest = max(self.weights)
-        kept = [place for place, weight in enumerate(self.weights) if weight >= least or weight == heaviest]
+        heaviest = self.members.index(self.heaviest)
+        kept = [place for place, weight in enumerate(self.weights) if weight >= least or place == heaviest]
         if len(kept) == len(self.members):
             return self
         total = math.fsum(self.weights[place] for place in kept)
@@ -93,23 +122,35 @@ class Adapted:
             self,
             members=tuple(self.members[place] for place in kept),
             weights=tuple(self.weights[place] / total for place in kept),
+            shown=self.shown if any(self.members[place].template.demonstrations for place in kept) else (),
         )
 
     def canonical(self) -> dict[str, Any]:
         """Return its JSON: members by id, in their order."""
-        return {
+        found = {
             "bias": list(self.bias),
             "labels": list(self.labels),
             "members": list(self.member_ids),
             "weights": list(self.weights),
         }
+        return {**found, "shown": _listed(self.shown)} if self.shown else found
 
 
-def adapted_id(members: Sequence[str], weights: Sequence[float], labels: Sequence[str], bias: Sequence[float]) -> str:
+def adapted_id(
+    members: Sequence[str],
+    weights: Sequence[float],
+    labels: Sequence[str],
+    bias: Sequence[float],
+    shown: Sequence[Case] = (),
+) -> str:
     """Return ``a1:`` and the blake2b-128 of canonical JSON; the order of the members makes no difference."""
     weighed = [list(one) for one in sorted(zip(members, weights, strict=True))]
     body = {"bias": list(bias), "labels": list(labels), "members": weighed}
-    return content_id("a1", canonical_json(body))
+    return content_id("a1", canonical_json({**body, "shown": _listed(shown)} if shown else body))
+
+
+def _listed(shown: Sequence[Case]) -> list[list[Any]]:
+    return [[dict(fields), label] for fields, label in shown]
 
 
 def check_numbers(members: int, weights: Sequence[float], labels: Sequence[str], bias: Sequence[float]) -> None:

@@ -94,3 +94,16 @@ def test_whatever_the_method_answers_are_finite_and_weights_on_the_simplex(
     found = fit(setting, case.tables, case.answers, case.towards, kinds=of)
     assert abs(found.weights.sum() - 1) < 1e-9 and (found.weights >= 0).all()
     assert np.isfinite(combined(case.tables, found.weights, found.bias)).all()
+
+
+def test_a_prompt_that_shows_cases_counts_where_it_pays_and_for_nothing_where_it_does_not() -> None:
+    rng = np.random.default_rng(0)
+    answers = np.arange(16) % 2
+    weak = normalised(rng.normal(size=(2, 16, 2)) + 0.3 * np.eye(2)[answers])
+    towards, kinds = np.array([0.35, 0.35, 0.3]), ["shared", "shared", "shown"]
+    for strength, counts in ((3.0, True), (-3.0, False), (0.0, False)):
+        told = normalised(strength * np.eye(2)[answers] + 0.5 * rng.normal(size=(16, 2)))
+        found = fit(AtN(n=16), np.concatenate([weak, told[None]]), answers, towards, kinds=kinds)
+        assert (found.weights[2] > 0.2) == counts and (found.weights[2] > 0) == counts
+        plain = fit(AtN(n=16), weak, answers, np.array([0.5, 0.5]))
+        assert counts or found.weights[:2] == pytest.approx(plain.weights)

@@ -18,7 +18,7 @@ KINDS = {
     "group": "tuned by a group of sites",
     "donor": "one site's own",
     "template": "words alone",
-    "own": "tuned here",
+    "shown": "your own cases",
 }
 SHOWN = 10
 

@@ -15,6 +15,7 @@ from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.bank.rows import AdaptedRow
 from fedprompt.errors import PromptError
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.runs.demonstrations import Demonstrated
 from fedprompt.evaluation.runs.label_scores import LabelAnswer, RunCost, label_scores
 from fedprompt.evaluation.runs.score_cache import ScoreCache
 from fedprompt.models.protocols import CausalModel, Decoding
@@ -66,7 +67,7 @@ class LocalAdapted:
 
     @property
     def shows_cases(self) -> bool:
-        """Whether it shows a site's own cases: no member may."""
+        """Whether it shows a site's own cases that are not here: those that a member shows it holds itself."""
         return False
 
     def run(self, fields: Mapping[str, str], decoding: Decoding | None = None) -> Given:
@@ -161,7 +162,7 @@ def answer_adapted(model: CausalModel, adapted: Adapted, fields: Mapping[str, st
             f"the case has no field '{missing[0]}'; the adapted prompt needs {', '.join(adapted.fields)}",
             code="field-missing",
         )
-    tables, cost = member_tables(model, adapted.members, [Case(fields, "")], reading, cut=False)
+    tables, cost = member_tables(model, adapted.members, [Case(fields, "")], reading, shown=adapted.shown, cut=False)
     shares = np.exp(combined(tables, np.array(adapted.weights), np.array(adapted.bias))[0])
     probabilities = {label: float(share) for label, share in zip(adapted.labels, shares, strict=True)}
     return Given(adapted.labels[int(np.argmax(shares))], probabilities, cost.tokens)
@@ -173,6 +174,7 @@ def member_tables(
     cases: Sequence[Case],
     reading: LabelAnswer,
     *,
+    shown: Demonstrated = (),
     cache: ScoreCache | None = None,
     progress: Callable[[int, int], None] | None = None,
     group: int = 64,
@@ -183,6 +185,7 @@ def member_tables(
 
     Args:
         reading: the labels, in the order of the tables, and how likelihoods are compared.
+        shown: the cases that a member with demonstrations shows.
         cache: the site's own, so that what was computed before is not computed again.
         progress: hears (done, total), in parts of the work.
         group: how many cases go through the model before what it said is kept.
@@ -196,6 +199,6 @@ def member_tables(
     """
     worded = [Prompt(one.template.with_words(reading.labels), one.soft) for one in members]
     scores, cost = label_scores(
-        model, worded, cases, reading, progress=progress, cache=cache, group=group, cut=cut, stop=stop
+        model, worded, cases, reading, progress=progress, cache=cache, group=group, cut=cut, shown=shown, stop=stop
     )
     return np.moveaxis(normalised(scores), 1, 0), cost

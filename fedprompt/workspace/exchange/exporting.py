@@ -16,6 +16,7 @@ from fedprompt.exports.protocol import ExportContext, Exported, Format, Imported
 from fedprompt.exports.reading import how_to_read
 from fedprompt.exports.registry import format_named, format_of
 from fedprompt.exports.registry import formats as all_formats
+from fedprompt.prompts.adapted import Adapted
 from fedprompt.prompts.origins import IMPORTED
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.stopping import NEVER, StopToken
@@ -271,7 +272,7 @@ def _view(ws: Workspace, known: Format, items: Sequence[Exported]) -> FormatView
     for item in items if reason is None else ():
         refusal = _mixture_refused(known, item) or known.refuses(item)
         if refusal is not None:
-            reason, instead = refusal.reason, refusal.instead
+            reason, instead = refusal.reason, refusal.instead or None
             prompt = item.prompt.id if len(items) > 1 else None
             break
     if reason is None and known.needs_model and items:
@@ -281,12 +282,18 @@ def _view(ws: Workspace, known: Format, items: Sequence[Exported]) -> FormatView
 
 
 def refuse_mixtures(known: Format, items: Sequence[Exported]) -> None:
-    """Refuse an adapted prompt of several members where a format holds single prompts.
+    """Refuse an adapted prompt that holds cases, and one of several members where a format holds single prompts.
 
     Raises:
-        ExportError: says which format holds it.
+        ExportError: says which format holds it, or how one is made that holds no case.
     """
     for item in items:
+        if item.adapted is not None and item.adapted.shown:
+            raise ExportError(
+                f"'{item.name}' cannot be exported: {_holds(item.adapted)}; 'fedprompt adapt --no-show' makes one that "
+                f"holds none, and 'fedprompt distil {item.name}' one prompt that answers like it",
+                code="holds-cases",
+            )
         if (refusal := _mixture_refused(known, item)) is not None:
             raise ExportError(
                 f"'{item.name}' cannot be exported as {known.title}: {refusal.reason}; --format {refusal.instead} "
@@ -295,7 +302,13 @@ def refuse_mixtures(known: Format, items: Sequence[Exported]) -> None:
             )
 
 
+def _holds(adapted: Adapted) -> str:
+    return f"it holds {len(adapted.shown)} of this home's labelled cases, which are shown before each text"
+
+
 def _mixture_refused(known: Format, item: Exported) -> Refusal | None:
+    if item.adapted is not None and item.adapted.shown:
+        return Refusal(_holds(item.adapted), "")
     if not item.is_mixture or known.name in HOLD_MIXTURES:
         return None
     return Refusal(f"it asks {len(item.members)} prompts side by side, and this format holds one prompt", "bundle")

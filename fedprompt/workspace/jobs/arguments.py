@@ -72,7 +72,7 @@ _SCORED: Mapping[str, What] = {"study!": TEXT, "data!": TEXT, **_COLUMNS}
 _TAKES: Mapping[str, Mapping[str, What]] = {
     "adapt": {
         **{"pack!": TEXT, "study": TEXT, "data": TEXT, "unlabelled": TEXT, "name": TEXT},
-        **{"words": PAIRS, "mapping": PAIRS, "group": TEXT},
+        **{"words": PAIRS, "mapping": PAIRS, "group": TEXT, "show": FLAG},
     },
     "assets": {},
     "compare-pairs": {"run!": TEXT, "pairs!": ("a list of pairs of prompts", _is_pairs_of_names)},

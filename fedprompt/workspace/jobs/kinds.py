@@ -64,7 +64,8 @@ def _adapt(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken)
 
     rest: dict[str, Any] = {name: value for name, value in _read_as(arguments).items() if value is not None}
     rest |= {name: Path(rest[name]) for name in ("study", "data", "unlabelled") if name in rest}
-    return adapt(ws, report=report, stop=stop, **rest)
+    # What is made in the app can be exported there, so it holds no case unless that was asked for.
+    return adapt(ws, report=report, stop=stop, **{"show": False, **rest})
 
 
 def _compare_pairs(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:

@@ -15,7 +15,7 @@ __all__ = ["AdaptMember", "AdaptResult", "Difference", "measured"]
 
 @dataclass(frozen=True)
 class AdaptMember:
-    """A prompt of the mixture and how much it counts; ``kind`` as in the pack, or ``own``."""
+    """A prompt of the mixture and how much it counts; ``kind`` as in the pack, or ``shown``."""
 
     prompt: str
     name: str
@@ -40,9 +40,9 @@ class AdaptResult:
     ``adapted``: its id, ``name``: what the bank calls it. ``n`` labelled cases were learnt from, ``counts`` of each
     label, and ``unlabelled`` texts. ``alone`` of them are right in the strongest way alone, ``alone_by``, ``shared``
     with shared prompts, out of fold; None where there are too few to be cut. ``ways``: each way alone -> how many are
-    right. ``words``: what the file calls a class -> the pack's label. ``at``: the point of the pack's curve for as
-    many cases as were learnt from, None where it has none. ``sentence`` says what it comes to on the home's own cases,
-    ``sentences`` also where it was measured.
+    right. ``shows``: how many of the cases it holds and shows before each text. ``words``: what the file calls a class
+    -> the pack's label. ``at``: the point of the pack's curve for as many cases as were learnt from, None where it has
+    none. ``sentence`` says what it comes to on the home's own cases, ``sentences`` also where it was measured.
     """
 
     adapted: str
@@ -73,6 +73,7 @@ class AdaptResult:
     clipped: int
     seconds: float
     ways: Mapping[Way, int] = field(default_factory=dict)
+    shows: int = 0
 
 
 def measured(at: CurvePoint) -> str:

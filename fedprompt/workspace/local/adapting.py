@@ -7,15 +7,17 @@ run that was stopped goes on, and one with more cases asks for the new ones alon
 
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.adapting.calibration import Calibration
+from fedprompt.adapting.class_bias import centred
 from fedprompt.adapting.combining import pooled
+from fedprompt.adapting.few_shot import FewShot
 from fedprompt.adapting.fitting import Fitted, MemberKind, fit
 from fedprompt.adapting.label_shift import unlabelled_bias
 from fedprompt.adapting.settings import AtN
@@ -32,7 +34,7 @@ from fedprompt.workspace.cases.site_of_file import contents_digest
 from fedprompt.workspace.exchange.pack import Pack, read_pack
 from fedprompt.workspace.local.adapt_result import AdaptMember, AdaptResult, Difference, measured
 from fedprompt.workspace.local.asking import Asking
-from fedprompt.workspace.local.by_itself import LEAST_FOLDS, by_encoder, by_showing
+from fedprompt.workspace.local.by_itself import LEAST_FOLDS, all_shown, by_encoder, by_showing
 from fedprompt.workspace.local.home_cases import HomeCases, home_cases
 from fedprompt.workspace.local.out_of_fold import Asked, Judged, folds_of, judged
 from fedprompt.workspace.local.ready_pack import ReadyPack, ready_pack
@@ -42,6 +44,7 @@ from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["adapt", "keep_adapted"]
 
+LEAST_WEIGHT = 0.01  # below it a prompt that shows cases is not worth its time
 TEXTS_PULL = 64.0  # how many texts the donors' class shares count as
 
 
@@ -56,6 +59,7 @@ def adapt(
     name: str = "home",
     words: Mapping[str, str] | None = None,
     columns: Columns = BY_NAME,
+    show: bool = True,
     report: Report = quiet,
     stop: StopToken = NEVER,
 ) -> AdaptResult:
@@ -70,6 +74,7 @@ def adapt(
         name: what the result is called behind the study's name and ``@``.
         words: what the file calls a class -> the pack's name of it.
         columns: what was said of the files' columns.
+        show: whether a prompt that shows some of the cases may be a part of it, which then holds them.
         report: hears how far it is, and how long it takes as soon as the first cases were timed.
         stop: looked at between two batches; what was computed is kept, and the next run goes on from it.
 
@@ -106,14 +111,20 @@ def adapt(
         )
     towards = np.array([one.weight for one in known.members])
     bias0 = _bias_without_labels(known, texts, towards, learnt=learnt > 0)
-    home_ways = _HomeWays(ws, ready, home, folder, asking, notes, stop)
+    home_ways = _HomeWays(ws, ready, home, folder, asking, notes, show, stop)
     fitted, seen = _fitted(settings, tables, home_ways, towards, bias0)
-    adapted = Adapted(
-        ready.file.members, tuple(fitted.weights.tolist()), known.labels, tuple(fitted.bias.tolist())
-    ).pruned()
+    showing = home_ways.shown(fitted)
+    adapted = _adapted(ready, fitted, showing)
     at = nearest(known.curve, learnt)
-    kinds = {one.prompt: one.kind for one in known.members}
+    kinds: dict[str, str] = {one.prompt: one.kind for one in known.members}
     named = _names(ready)
+    if adapted.shown and showing is not None:
+        kinds[showing.prompt.id] = "shown"
+        named[showing.prompt.id] = f"{len(adapted.shown)} of your cases shown"
+        notes.append(
+            f"it holds {len(adapted.shown)} of your cases, which one of its prompts shows before each text: it cannot "
+            "be exported, and '--no-show' makes one that holds none"
+        )
     weighed = sorted(zip(adapted.members, adapted.weights, strict=True), key=lambda one: -one[1])
     result = AdaptResult(
         adapted=adapted.id,
@@ -144,6 +155,7 @@ def adapt(
         clipped=asking.clipped,
         seconds=round(time.monotonic() - began, 3),
         ways={} if seen is None else dict(seen.ways),
+        shows=len(adapted.shown),
     )
     about = {
         **as_json(result),
@@ -201,6 +213,7 @@ class _HomeWays:
     folder: SiteFolder
     asking: Asking
     notes: list[str]
+    show: bool
     stop: StopToken
 
     def asked(self, tables: NDArray[np.float64], folds: NDArray[np.int64]) -> Asked:
@@ -209,7 +222,13 @@ class _HomeWays:
         if len(np.unique(folds)) >= LEAST_FOLDS:
             shown = by_showing(self.ready, self.home, folds, self.folder.scores, self.notes, self.asking, self.stop)
             encoded = by_encoder(self.ws, self.home, folds, tables.shape[2], self.notes)
-        return Asked(tables, _kinds(self.ready), shown, encoded)
+        return Asked(tables, _kinds(self.ready), shown, encoded, joins=self.show)
+
+    def shown(self, fitted: Fitted) -> FewShot | None:
+        """Return the prompt that shows cases; None where it counts for nothing."""
+        if len(fitted.weights) == len(self.ready.file.members) or fitted.weights[-1] < LEAST_WEIGHT:
+            return None
+        return all_shown(self.ready, self.home, self.folder.scores, self.stop)
 
 
 def _kinds(ready: ReadyPack) -> list[MemberKind]:
@@ -224,7 +243,8 @@ def _fitted(
     bias0: NDArray[np.float64] | None,
 ) -> tuple[Fitted, Judged | None]:
     """Return weights and bias for all cases, and how many are right out of fold; None where they cannot be cut."""
-    home, kinds = ways.home, _kinds(ways.ready)
+    home = ways.home
+    kinds: Sequence[MemberKind] = _kinds(ways.ready)
     if home.alike:
         if home.cases:
             only = ways.ready.file.pack.labels[int(home.answers[0])]
@@ -234,12 +254,28 @@ def _fitted(
             )
         none = np.zeros(0, dtype=np.int64)
         return fit(settings, tables[:, :0], none, towards, kinds=kinds, bias0=bias0), None
-    fitted = fit(settings, tables, home.answers, towards, kinds=kinds, bias0=bias0)
     seed = int(contents_digest(ways.folder, home.cases)[:16], 16)
     folds = folds_of(home.answers, np.random.default_rng(seed), home.groups)
     if folds is None:
-        return fitted, None
-    return fitted, judged(settings, ways.asked(tables, folds), home.answers, towards, folds, bias0)
+        return fit(settings, tables, home.answers, towards, kinds=kinds, bias0=bias0), None
+    asked = ways.asked(tables, folds)
+    mixed, kinds = asked.members()
+    fitted = fit(settings, mixed, home.answers, asked.weights(towards), kinds=kinds, bias0=bias0)
+    return fitted, judged(settings, asked, home.answers, towards, folds, bias0)
+
+
+def _adapted(ready: ReadyPack, fitted: Fitted, showing: FewShot | None) -> Adapted:
+    """Return the adapted prompt; what calibrates the prompt that shows cases is part of the bias, by its weight."""
+    members, labels = ready.file.members, ready.file.pack.labels
+    weights = fitted.weights[: len(members)]
+    if showing is None:
+        shares = tuple((weights / weights.sum()).tolist())
+        return Adapted(members, shares, labels, tuple(fitted.bias.tolist())).pruned()
+    whole = Adapted(
+        (*members, showing.prompt), tuple(fitted.weights.tolist()), labels, tuple(fitted.bias.tolist()), showing.shown
+    ).pruned()
+    weight = whole.weights[whole.member_ids.index(showing.prompt.id)]
+    return replace(whole, bias=tuple(centred(fitted.bias + weight * showing.bias).tolist()))
 
 
 def _bias_without_labels(

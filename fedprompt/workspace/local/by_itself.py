@@ -24,10 +24,14 @@ from fedprompt.workspace.local.home_cases import HomeCases
 from fedprompt.workspace.local.ready_pack import ReadyPack
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["LEAST_FOLDS", "by_encoder", "by_showing", "shown_template"]
+__all__ = ["LEAST_FOLDS", "all_shown", "by_encoder", "by_showing", "shown_template"]
 
 LEAST_FOLDS = 3  # two that teach, one that is judged
 TWICE = 64  # cases; with more, a fold's part in what is learnt from the others is not worth its time
+
+
+class _TooLong(Exception):
+    """Some of the cases are too long to be shown."""
 
 
 def shown_template(ready: ReadyPack) -> Template | None:
@@ -80,9 +84,16 @@ def by_showing(
 
     try:
         return left_out(learn, folds, len(labels), twice=twice)
-    except ModelError as error:
-        notes.append(f"your cases cannot be shown in the prompt, so that this was not compared with: {error}")
+    except (ModelError, _TooLong):
+        notes.append("your cases are too long to be shown in a prompt, so that this was not compared with")
         return None
+
+
+def all_shown(ready: ReadyPack, home: HomeCases, cache: ScoreCache, stop: StopToken) -> FewShot:
+    """Return the prompt that shows the cases chosen among all, with what calibrates it; asked about no case."""
+    template, cases = shown_template(ready), home.cases
+    assert template is not None
+    return few_shot(ready.model, template, shown_cases(cases, len(cases)), [], ready.answer, cache=cache, stop=stop)
 
 
 def by_encoder(
@@ -113,7 +124,7 @@ def _asked(
 ) -> FewShot:
     shown = shown_cases([cases[row] for row in known], len(cases))
     if not shown:
-        raise ModelError("too few of them are short enough", code="too-long")
+        raise _TooLong
     return few_shot(ready.model, template, shown, [cases[row] for row in asked], ready.answer, cache=cache, stop=stop)
 
 

@@ -127,7 +127,7 @@ def distil(
         )
     report(Progress("distil", "loading its model"))
     model = local_adapted(ws, row.id).model  # after the files, so that what is wrong with them is told at once
-    tables, _ = member_tables(model, whole.members, texts, answer, stop=stop)
+    tables, _ = member_tables(model, whole.members, texts, answer, shown=whole.shown, stop=stop)
     mixture = Fitted(np.array(whole.weights), np.array(whole.bias), "mixture")
     wanted = combined(tables, mixture.weights, mixture.bias)
     aside = stratified_folds(wanted.argmax(axis=1), ASIDE, np.random.default_rng(0)) == 0

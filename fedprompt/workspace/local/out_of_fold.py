@@ -23,6 +23,7 @@ __all__ = ["FOLDS", "WAY_WORDS", "Asked", "Judged", "folds_of", "judged"]
 
 FOLDS = 4
 SURE = 0.05
+SHOWN_PART = 0.3  # of a prompt that shows the home's cases, beforehand; its fit says whether it counts at all
 WAY_WORDS: Mapping[Way, str] = {
     "template": "the best template",
     "templates": "all templates mixed",
@@ -37,13 +38,26 @@ class Asked:
     """What was said of each case: ``tables`` [members, cases, labels] of the pack's prompts, and what each is.
 
     ``shown``: few-shot prompts, calibrated; ``encoded``: the regression. Each by other cases alone, None where it is
-    not asked.
+    not asked. ``joins``: whether cases may be shown beside shared prompts too.
     """
 
     tables: NDArray[np.float64]
     kinds: Sequence[MemberKind]
     shown: LeftOut | None = None
     encoded: LeftOut | None = None
+    joins: bool = True
+
+    def members(self, fold: int | None = None) -> tuple[NDArray[np.float64], Sequence[MemberKind]]:
+        """Return all that is mixed, and what each is: without what a fold's answers have taught, or for good."""
+        if self.shown is None or not self.joins:
+            return self.tables, self.kinds
+        showing = self.shown.table if fold is None else self.shown.without(fold)
+        return np.concatenate([self.tables, showing[None]]), [*self.kinds, "shown"]
+
+    def weights(self, towards: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what all that is mixed weighs beforehand, from the weights that the pack gives."""
+        joined = len(self.members()[1]) > len(self.kinds)
+        return np.append(towards * (1 - SHOWN_PART), SHOWN_PART) if joined else towards
 
     @property
     def plain(self) -> NDArray[np.float64]:
@@ -118,8 +132,9 @@ def judged(
     ways: dict[Way, NDArray[np.bool_]] = {}
     for fold in np.unique(folds):
         held, known = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        fitted = fit(settings, asked.tables[:, known], answers[known], towards, kinds=asked.kinds, bias0=bias0)
-        answered = combined(asked.tables[:, held], fitted.weights, fitted.bias)
+        mixed, kinds = asked.members(int(fold))
+        fitted = fit(settings, mixed[:, known], answers[known], asked.weights(towards), kinds=kinds, bias0=bias0)
+        answered = combined(mixed[:, held], fitted.weights, fitted.bias)
         shared[held] = answered.argmax(axis=1) == answers[held]
         tables = alone_tables(
             settings,

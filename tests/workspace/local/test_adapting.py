@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ import pytest
 
 import fedprompt
 from fedprompt.adapting.combining import combined
+from fedprompt.adapting.few_shot import FewShot
 from fedprompt.cli.main import main
-from fedprompt.errors import BankError, DataError, FedPromptError
+from fedprompt.errors import BankError, DataError, ExportError, FedPromptError
 from fedprompt.stopping import Stopped, StopToken
 from fedprompt.workspace.answers.adapted_answers import adapted_answer, member_tables
 from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.exchange import pack_files
+from fedprompt.workspace.exchange.exporting import export_prompts, formats
 from fedprompt.workspace.exchange.pack_text import pack_bytes
+from fedprompt.workspace.local import by_itself
 from fedprompt.workspace.local.adapt_result import AdaptResult
 from fedprompt.workspace.local.adapting import adapt, keep_adapted
 from fedprompt.workspace.progress import Progress
@@ -57,7 +61,7 @@ def at_home(ws: Workspace, pack: Path, tmp_path: Path) -> Adapt:
 def test_an_adapted_prompt_answers_as_its_members_weighted_and_with_its_bias(
     ws: Workspace, pack: Path, tmp_path: Path
 ) -> None:
-    found = adapt(ws, pack=pack, data=write_cases(tmp_path / "a.csv", "a", 16))
+    found = adapt(ws, pack=pack, data=write_cases(tmp_path / "a.csv", "a", 16), show=False)
     assert (found.n, found.counts, found.name) == (16, {"positive": 8, "negative": 8}, "small@home")
     assert [one.weight for one in found.members] == sorted((one.weight for one in found.members), reverse=True)
     assert sum(one.weight for one in found.members) == pytest.approx(1)
@@ -95,6 +99,50 @@ def test_how_many_are_right_is_counted_on_cases_that_were_left_out(at_home: Adap
     assert set(found.ways) == {"template", "templates", "shown"} and any("encoder" in note for note in found.notes)
     assert found.difference.value == pytest.approx((found.shared - found.alone) / 16)
     assert f"{found.alone} right alone" in found.sentence and f"{found.shared} with shared prompts" in found.sentence
+
+
+@pytest.fixture
+def telling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make prompts that show cases answer nearly all that they are asked right."""
+    real = by_itself.few_shot
+
+    def few_shot(model: Any, template: Any, shown: Any, asked: Any, *given: Any, **more: Any) -> FewShot:
+        found = real(model, template, shown, asked, *given, **more)
+        told = np.array([[9.0 * (label == case.answer) for label in LABELS] for case in asked]).reshape(-1, len(LABELS))
+        return replace(found, table=told)
+
+    monkeypatch.setattr(by_itself, "few_shot", few_shot)
+
+
+@pytest.mark.usefixtures("telling")
+def test_cases_that_are_shown_are_a_part_of_it_where_they_tell_something_and_it_then_holds_them(
+    at_home: Adapt, ws: Workspace, tmp_path: Path
+) -> None:
+    rows = "".join(f"{case.fields['text']},{case.answer}\n" for case in cases("secretive", 16))
+    found = at_home(rows)
+    assert (found.shows, found.alone_by, found.alone) == (8, "shown", 16) and found.ways["template"] < 16
+    assert [one.weight > 0.1 for one in found.members if one.kind == "shown"] == [True]
+    with fedprompt.open(tmp_path / "home") as bank:
+        assert sum(bank.get("small@home").run(text="a new day").probabilities.values()) == pytest.approx(1)
+    # What lists it tells how many it holds, and none of them; no prompt of the bank holds one.
+    row = ws.bank.adapted_row("small@home")
+    assert row.shows == 8 and len(ws.bank.adapted(row).shown) == 8 and ws.bank.verify() == ()
+    told = json.dumps(as_json(found)) + repr(row) + repr([ws.bank.prompt(id) for id in row.members])
+    assert "secretive" not in told
+    views = formats(ws, ["small@home"])
+    assert not any(view.allowed for view in views)
+    with pytest.raises(ExportError, check=coded("holds-cases")):
+        export_prompts(ws, ["small@home"], "bundle", tmp_path / "out.zip")
+    without = at_home(rows, show=False)
+    assert without.shows == 0 and without.alone == 16
+    export_prompts(ws, ["small@home"], "bundle", tmp_path / "out.zip")
+
+
+def test_cases_that_tell_nothing_when_shown_have_no_weight(at_home: Adapt) -> None:
+    rng = np.random.default_rng(5)
+    rows = "".join(f"zymurgy quixotry {n},{LABELS[int(rng.integers(2))]}\n" for n in range(40))
+    found = at_home(rows)
+    assert found.shows == 0 and not any(one.kind == "shown" for one in found.members)
 
 
 def test_labels_that_say_nothing_are_not_learnt_by_heart(at_home: Adapt) -> None:
@@ -245,7 +293,7 @@ def test_the_command_prints_one_object_and_a_newcomers_mistakes_have_codes(
     tmp_path: Path, pack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home, data = str(tmp_path / "home"), write_cases(tmp_path / "a.csv", "a", 16)
-    asked = ["adapt", "--pack", str(pack), "--data", str(data), "--home", home]
+    asked = ["adapt", "--pack", str(pack), "--data", str(data), "--no-show", "--home", home]
     assert main([*asked, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["name"] == "small@home" and found["n"] == 16 and len(found["members"]) == 5

@@ -24,7 +24,7 @@ from tests.small_pack import write_small_pack
 def ws(tmp_path: Path) -> Iterator[Workspace]:
     with new_workspace(tmp_path / "home") as opened:
         pack = write_small_pack(tmp_path / "pack.zip")
-        adapt(opened, pack=pack, data=write_cases(tmp_path / "few.csv", "a", 8))
+        adapt(opened, pack=pack, data=write_cases(tmp_path / "few.csv", "a", 8), show=False)
         yield opened
 
 
