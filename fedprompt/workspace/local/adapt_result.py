@@ -76,12 +76,13 @@ class AdaptResult:
     shows: int = 0
 
 
-def measured(at: CurvePoint) -> str:
-    """Return what a pack's measured point says, in words."""
+def measured(at: CurvePoint, *, public: bool) -> str:
+    """Return what a pack's measured point says, in words; a public pack was measured against more ways alone."""
+    alone = "the strongest way alone" if public else "the better of the best template and a prompt tuned alone"
     sites = "one site" if at.sites == 1 else f"{at.sites:,} sites"
     cases = "without a labelled case" if at.n == 0 else f"with {at.n:,} labelled case{'' if at.n == 1 else 's'}"
     told = (
-        f"At {sites} {cases}, shared prompts answered {points(at.shared)} of 100 right and the strongest way alone "
+        f"At {sites} {cases}, shared prompts answered {points(at.shared)} of 100 right and {alone} "
         f"{points(at.alone)}: {points(at.gain, signed=True)} points"
     )
     if at.low is None or at.high is None:

@@ -149,7 +149,7 @@ def adapt(
         at=at,
         notes=tuple(notes),
         sentence=_told(home, seen),
-        sentences=(_told(home, seen), *(() if at is None else (measured(at),))),
+        sentences=(_told(home, seen), *(() if at is None else (measured(at, public=bool(known.source)),))),
         tokens=asking.tokens,
         cached=asking.cached,
         clipped=asking.clipped,
