@@ -48,8 +48,8 @@ def test_it_holds_the_common_prompt_each_donors_own_and_templates_that_others_ca
     assert pack.pack.id == found.pack and pack.vouched and pack.pack.donors == 4
     assert pack.pack.settings == DEFAULT_SETTINGS and pack.pack.curve == ()
     assert pack.pack.shares == pytest.approx((0.5, 0.5))
-    # Nine tenths among five soft prompts, a tenth among the two templates.
-    assert pack.pack.weights == pytest.approx((0.05, 0.05, 0.18, 0.18, 0.18, 0.18, 0.18))
+    # A tenth among the two templates; half of the rest is the common prompt's, the other half the four donors'.
+    assert pack.pack.weights == pytest.approx((0.05, 0.05, 0.45, *[0.1125] * 4))
     own = [member for member in pack.pack.members if member.kind == "donor"]
     assert [(one.sites, one.mean, one.within) for one in own] == [(1, None, None)] * 4  # one site's score stays here
     assert "ant" not in json.dumps(pack.pack.model_dump(mode="json"))
