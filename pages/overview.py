@@ -118,7 +118,7 @@ def draw_found(view: OverviewView, *, busy: bool) -> None:
         tell = place.success if is_better(view) else place.info
         tell(plain(sentence(view.headline)), icon=":material/hub:")
     if not busy:
-        draw_next(view.best)
+        draw_next(view.best, (view.result or {}).get("prompts") or {})
     if view.curve:
         named("overview_worth").header("What the shared prompts are worth")
         draw_curve(view.curve, here=view.has, who="the newcomer")

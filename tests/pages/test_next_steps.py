@@ -41,3 +41,8 @@ def test_a_result_is_tried_compared_with_the_best_template_and_exported_first() 
     ]
     assert len(found) <= MOST
     assert "playground" not in [step.page for step in steps_of("hub", Stock(), BEST)]
+
+
+def test_after_a_federation_the_next_steps_are_about_its_prompt() -> None:
+    found = steps_of("alone", Stock(), BEST, {"federated": "joint", "manual": "plain"})
+    assert [step.prompts for step in found[:3]] == [("joint",), ("joint", "plain"), ("joint",)]

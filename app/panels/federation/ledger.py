@@ -28,7 +28,8 @@ def draw_ledger(view: LedgerView, key: str) -> None:
         return
     counts = {kind: sum(line.decision in of for line in view.lines) for kind, of in KINDS.items()}
     named("ledger_verified").markdown(
-        f":green-badge[:material/verified: verified] {len(view.lines):,} entries, {volume(view.left)} left the site. "
+        f":green-badge[:material/verified: verified] {len(view.lines):,} entries, {volume(view.left)} left the site "
+        "over all runs. "
         f":small[:gray[Newest hash {view.head[:16]}]]",
         help="Each entry holds the hash of the one before it; all agree, so none was changed, removed or moved. "
         "Entries cut off at the end do not show in a chain: compare the newest hash with the one that the hub noted. "
@@ -81,7 +82,7 @@ def _draw_studies(view: LedgerView) -> None:
             sizes[line.study] = sizes.get(line.study, 0) + line.size
     if len(sizes) > 1:
         told = ", ".join(f"{volume(size)} for study {plain(study[:11])}" for study, size in sizes.items())
-        st.caption(f"All runs are counted: {told}.")
+        st.caption(f"Of these: {told}.")
 
 
 def _draw_questions(view: LedgerView) -> None:

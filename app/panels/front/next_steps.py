@@ -1,7 +1,8 @@
 """What to do next on this machine, in one click: by its role, its files and studies, and what was found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -40,9 +41,14 @@ class Stock:
     accepted: int = 0
 
 
-def draw_next(best: Sequence[LeaderRow]) -> None:
-    """Draw the buttons; ``best`` are the first prompts of the ranking."""
-    steps = steps_of(role(), _stock(), best)
+def draw_next(best: Sequence[LeaderRow], nominated: Mapping[str, Any]) -> None:
+    """Draw the buttons.
+
+    Args:
+        best: the first prompts of the ranking.
+        nominated: the ids of the prompts that the last finished federation looked at on test, by the row of its table.
+    """
+    steps = steps_of(role(), _stock(), best, nominated)
     if not steps:
         return
     st.header("What to do next")
@@ -52,9 +58,16 @@ def draw_next(best: Sequence[LeaderRow]) -> None:
                 go(step.page, step.prompts)
 
 
-def steps_of(kind: str, stock: Stock, best: Sequence[LeaderRow]) -> list[Step]:
+def steps_of(
+    kind: str, stock: Stock, best: Sequence[LeaderRow], nominated: Mapping[str, Any] | None = None
+) -> list[Step]:
     """Return the next steps of a machine, those about what was found first; ``kind``: alone, hub or site."""
-    found = _with_best(best, tries=kind != "hub")
+    tries, of = kind != "hub", nominated or {}
+    if of.get("federated"):
+        found = _with_prompt("the prompt tuned together", str(of["federated"]), "the best template", of.get("manual"))
+    else:
+        found = _with_best(best)
+    found = [step for step in found if tries or step.page != "playground"]
     if kind == "hub":
         if not stock.studies:
             found.append(Step("Write a study", "edit_note", "new_study"))
@@ -74,16 +87,21 @@ def steps_of(kind: str, stock: Stock, best: Sequence[LeaderRow]) -> list[Step]:
     return found[:MOST]
 
 
-def _with_best(best: Sequence[LeaderRow], *, tries: bool) -> list[Step]:
+def _with_best(best: Sequence[LeaderRow]) -> list[Step]:
     if not best:
         return []
     first = best[0]
-    found = [Step("Try the best prompt", "experiment", "playground", (first.id,))] if tries else []
     other = next((row for row in best[1:] if row.kind == "template"), best[1] if len(best) > 1 else None)
-    if other is not None:
-        which = "the best template" if other.kind == "template" and first.kind != "template" else "the next"
-        found.append(Step(f"Compare it with {which}", "balance", "compare", (first.id, other.id)))
-    return [*found, Step("Export the best prompt", "download", "bank", (first.id,))]
+    which = "the best template" if other and other.kind == "template" and first.kind != "template" else "the next best"
+    return _with_prompt("the best prompt", first.id, which, None if other is None else other.id)
+
+
+def _with_prompt(name: str, prompt: str, which: str, other: str | None) -> list[Step]:
+    """Return what is done with a prompt: it is tried, compared with ``other``, called ``which``, and exported."""
+    found = [Step(f"Try {name}", "experiment", "playground", (prompt,))]
+    if other is not None and other != prompt:
+        found.append(Step(f"Compare it with {which}", "balance", "compare", (prompt, str(other))))
+    return [*found, Step(f"Export {name}", "download", "bank", (prompt,))]
 
 
 def _stock() -> Stock:
