@@ -146,10 +146,11 @@ def _attack(target: Target, copy: OwnCopy, start: Vectors, prompts: Sequence[Vec
         put("played", played_over(copy, rounds[:1], cases, study.tuning))
         by_rounds = played_over(copy, rounds, cases, study.tuning)
         put("all rounds", by_rounds)
-    told = [] if pool is None else sums_of_scores(pool, scores, copy.labels)
+    nearest = target.worker.side.nearest("tune")
+    told = [] if pool is None else sums_of_scores(pool, scores, copy.labels, nearest)
     put("scores", solve(told, len(copy), cases))
     if pool is not None:
-        label("scores", (labels_by_scores(pool, scores, places[:cases]) > 0.5).astype(np.int64))
+        label("scores", (labels_by_scores(pool, scores, places[:cases], nearest) > 0.5).astype(np.int64))
     by_sums = solve([*told, *sums_of_losses(rounds, copy, cases)], len(copy), cases)
     put("everything", _standard(by_rounds) + _standard(by_sums))
 

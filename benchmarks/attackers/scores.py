@@ -97,23 +97,30 @@ def ask_scores(hub: CuriousHub, vectors: Sequence[Vectors], split: SplitName, *,
     return found
 
 
-def sums_of_scores(pool: Pool, scores: Sequence[Score], labels: NDArray[np.int64]) -> list[Equation]:
-    """Return what the scores of a pool's prompts say of who is in the split."""
-    return [one for place, score in enumerate(scores) for one in _equations(pool, place, score, labels)]
+def sums_of_scores(pool: Pool, scores: Sequence[Score], labels: NDArray[np.int64], nearest: int = 1) -> list[Equation]:
+    """Return what the scores of a pool's prompts say of who is in the split.
+
+    Args:
+        nearest: of what number their right answers are told as a multiple.
+    """
+    return [one for place, score in enumerate(scores) for one in _equations(pool, place, score, labels, nearest)]
 
 
-def labels_by_scores(pool: Pool, scores: Sequence[Score], members: NDArray[np.int64]) -> NDArray[np.float64]:
+def labels_by_scores(
+    pool: Pool, scores: Sequence[Score], members: NDArray[np.int64], nearest: int = 1
+) -> NDArray[np.float64]:
     """Return [members]: of two labels, how much each known member looks like one of the second.
 
     Args:
         members: places of the members among the pool's candidates.
+        nearest: of what number right answers are told as a multiple.
     """
     found = []
     for place, score in enumerate(scores):
         predicted, confidence = pool.predicted[place][members], pool.confidence[place][members]
         second = predicted.astype(np.float64)
         # A case is right where label and answer agree: y p + (1 - y) (1 - p) = (1 - p) + y (2 p - 1).
-        found.append(Equation(2 * second - 1, score.total - float((1 - second).sum()), COUNT_SPREAD))
+        found.append(Equation(2 * second - 1, score.total - float((1 - second).sum()), _spread(nearest)))
         if score.confusion:
             found += [
                 Equation((predicted == answer).astype(np.float64), float(score.confusion[1][answer]), COUNT_SPREAD)
@@ -151,7 +158,12 @@ def single_texts(
     return found
 
 
-def _equations(pool: Pool, place: int, score: Score, labels: NDArray[np.int64]) -> list[Equation]:
+def _spread(nearest: int) -> float:
+    """Return how far a told count is off: by rounding, or by an answer that two copies of the model give otherwise."""
+    return max(COUNT_SPREAD, nearest / 12**0.5 if nearest > 1 else 0.0)
+
+
+def _equations(pool: Pool, place: int, score: Score, labels: NDArray[np.int64], nearest: int) -> list[Equation]:
     """Return what one score says: of cells where they are told, else of its total; and of bins where they are."""
     predicted, confidence = pool.predicted[place], pool.confidence[place]
     right = predicted == labels
@@ -162,7 +174,7 @@ def _equations(pool: Pool, place: int, score: Score, labels: NDArray[np.int64]) 
                 adds = (labels == true) & (predicted == answer)
                 found.append(Equation(adds.astype(np.float64), float(count), COUNT_SPREAD))
     else:
-        found.append(Equation(right.astype(np.float64), score.total, COUNT_SPREAD))
+        found.append(Equation(right.astype(np.float64), score.total, _spread(nearest)))
     where = np.minimum((confidence * BINS).astype(int), BINS - 1)
     for low, high, one in _ranges(score):
         here = ((low <= where) & (where < high)).astype(np.float64)

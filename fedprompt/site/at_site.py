@@ -36,6 +36,7 @@ from fedprompt.site.residual import pack_residual, residual_for
 from fedprompt.site.tally import Tally
 from fedprompt.stopping import StopToken
 from fedprompt.study.allowed_rounds import FOLDS
+from fedprompt.study.rounding import nearest_of
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Method, Score, SplitName
 from fedprompt.study.update_bound import longest_update
@@ -122,6 +123,11 @@ class AtSite:
     def details(self) -> bool:
         """Whether confusion matrices and calibration bins leave of soft prompts too, not of templates alone."""
         return not self._bounded or self.study.privacy.details == "all"
+
+    def nearest(self, split: SplitName) -> int:
+        """Return of what number right answers of a soft prompt leave as a multiple, 1 where exactly."""
+        exact = not self._bounded or self.study.privacy.details != "templates"
+        return 1 if exact else nearest_of(len(self.splits.cases(split)))
 
     @property
     def words_only(self) -> bool:

@@ -29,6 +29,8 @@ class Expected:
         labels: the cases that the site described of each label, over all splits; None where the answer is free text.
         whole: whether every case has a value, as where a model of the site's own machine answers a choice.
         cell: the fewest cases that a cell or a bin is told of, the study's ``min_cell``.
+        nearest: right answers of a prompt that the hub brings may be rounded to a multiple of it.
+        exact: the ids of the prompts that are not the hub's to bring, the study's templates.
     """
 
     split: SplitName
@@ -37,6 +39,13 @@ class Expected:
     labels: tuple[int, ...] | None
     whole: bool
     cell: int = 1
+    nearest: int = 1
+    exact: frozenset[str] = frozenset()
+
+    def off(self, one: Score | Comparison) -> int:
+        """How far two counts of right answers that a score or comparison holds may be off together, by rounding."""
+        prompts = {one.prompt} if isinstance(one, Score) else {one.first, one.second}
+        return 0 if self.nearest == 1 or prompts <= self.exact else self.nearest
 
     @property
     def metric(self) -> str:
@@ -108,9 +117,12 @@ def _of_clusters(one: Score | Comparison, expected: Expected) -> Rules:
     slack = 3 * expected.slack(n) * largest
     if expected.labels is None or groups != n:
         slack += DIGIT * found
+    # What rounding adds to the variance, of one count in a score and of two in a comparison.
+    rounding = expected.off(one) ** 2 / (12 if isinstance(one, Score) else 6)
     if groups == n:
-        yield abs(found - spread) <= slack, f"'group_squares' is {found:g} and the squared residuals make {spread:g}"
-    most = 0.0 if groups == 1 else largest * spread
+        fits = -slack <= found - spread <= slack + rounding
+        yield fits, f"'group_squares' is {found:g} and the squared residuals make {spread:g}"
+    most = (0.0 if groups == 1 else largest * spread) + rounding
     yield found <= most + slack, f"'group_squares' is {found:g} and can be {most:g} at most"
 
 
@@ -180,11 +192,13 @@ def _of_groups(scores: Sequence[Score], pairs: Sequence[Comparison], expected: E
 def _of_pairs(scores: Sequence[Score], pairs: Sequence[Comparison], expected: Expected) -> Rules:
     """A comparison over every case is the difference of its two scores over every case."""
     whole: Mapping[str, Score] = {one.prompt: one for one in scores if one.n == expected.cases}
-    slack = expected.slack(expected.cases)
     for pair in pairs:
         first, second = whole.get(pair.first), whole.get(pair.second)
         if first is None or second is None or pair.n != expected.cases:
             continue
+        # Each count is off by half a multiple at most: two in the comparison, one in each score that is rounded.
+        off = expected.off(pair) + (expected.off(first) + expected.off(second)) / 2
+        slack = expected.slack(expected.cases) + off
         apart, told = first.total - second.total, f"{first.total:g} and {second.total:g}"
         yield abs(pair.total - apart) <= 3 * slack, f"a comparison's 'total' is {pair.total:g} of totals {told}"
         longer, shorter = sorted((first.squares, second.squares), reverse=True)
@@ -193,5 +207,5 @@ def _of_pairs(scores: Sequence[Score], pairs: Sequence[Comparison], expected: Ex
         yield possible, f"a comparison's 'squares' is {pair.squares:g} of squares {longer:g} and {shorter:g}"
         if expected.labels is not None:
             most = min(first.total, pair.n - second.total), min(second.total, pair.n - first.total)
-            possible = pair.better <= most[0] and pair.worse <= most[1]
+            possible = pair.better <= most[0] + off and pair.worse <= most[1] + off
             yield possible, f"a comparison has {pair.better} better and {pair.worse} worse answers of totals {told}"

@@ -17,6 +17,7 @@ from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.answer import Answer, Closed, FieldName, Name, ScorerSpec
 from fedprompt.study.labels import alike, is_kept
 from fedprompt.study.round_size import too_few_drawn
+from fedprompt.study.rounding import SHARE
 from fedprompt.study.sharing import Groups, Personal, Worth, absent
 from fedprompt.study.strategies import filled_options, least_sites
 from fedprompt.study.templates import DemonstrationsSpec, Init, MessageSpec, Soft, TemplateSpec
@@ -154,10 +155,11 @@ class Rounds(Closed):
 class Privacy(Closed):
     """Nothing computed over fewer than ``min_cases`` cases leaves a site; a site sends at most ``replies`` replies.
 
-    A split answers at most ``questions`` exact questions over its lifetime, a quarter of its cases where that is not
+    A split answers at most ``questions`` exact questions over its lifetime, a fifteenth of its cases where that is not
     said. A cell of a confusion matrix, a calibration bin or a label's count has ``min_cell`` cases, or none is told.
     ``details`` says of which prompts such matrices and bins leave: of the study's templates, which a site's operator
-    could read, or of every prompt, soft ones that a hub brings included.
+    could read, or of ``all``, soft ones that a hub brings included. Of the latter right answers leave as a multiple of
+    about the root of the cases (``study.rounding``), with ``totals`` and ``all`` exactly.
     ``scores`` says who sees what single sites score: the hub alone, or the other sites too, in what the hub releases.
     No update is longer than ``max_norm``; ``auto`` is as long as the study's steps can make one.
     """
@@ -166,7 +168,7 @@ class Privacy(Closed):
     min_cell: Annotated[int, Field(ge=1, le=1000)] = 5
     replies: Annotated[int, Field(ge=1, le=MOST)] = 10_000
     questions: Annotated[int, Field(ge=1, le=MOST)] | None = None
-    details: Literal["templates", "all"] = "templates"
+    details: Literal["templates", "totals", "all"] = "templates"
     max_norm: Annotated[float, Field(gt=0, le=1e12)] | Literal["auto"] = "auto"
     scores: Literal["hub", "sites"] = "hub"
 
@@ -334,7 +336,7 @@ class Study(Closed):
 
     def questions(self, cases: int) -> int:
         """Return how many exact questions a split of so many independent cases answers over its lifetime, at most."""
-        return max(1, cases // 4) if self.privacy.questions is None else self.privacy.questions
+        return max(1, cases // SHARE) if self.privacy.questions is None else self.privacy.questions
 
     def alone(self) -> "Study":
         """Return the study for rounds of a single site: no strategy for many, no quorum, nothing to liken."""

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from fedprompt.errors import FederationError, ReplyUntrue
+from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.privacy.coarse import coarse_counts
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Count
+from fedprompt.study.sharing import absent
 from fedprompt.study.versions import OWN, Version, misfit
 from fedprompt.verbs.forms import Arrays, Parcel, Reply, Task
 from fedprompt.verbs.sentences import counted
@@ -30,7 +32,9 @@ class DescribeTask(Task):
 class DescribeReply(Reply):
     """Cases in each split and, in the study's order of labels, by label: 0 where there are fewer than ``min_cell``.
 
-    ``version`` is the site's fedprompt; ``identity`` the fingerprint of its key, by which banks tell sites apart.
+    ``units`` are the independent cases of each split (distinct inputs, or groups), by which exact questions are
+    bounded; it is left out where all are. ``version`` is the site's fedprompt; ``identity`` the fingerprint of its key,
+    by which banks tell sites apart.
     """
 
     verb: Literal["describe"] = "describe"
@@ -38,6 +42,7 @@ class DescribeReply(Reply):
     validation: Count
     test: Count
     labels: Annotated[tuple[Count, ...], Field(max_length=256)]
+    units: Annotated[tuple[Count, Count, Count] | None, Field(exclude_if=absent)] = None
     version: Version = OWN
     identity: Annotated[str, Field(pattern=r"^k1:[0-9a-f]{32}$")] | None = None
 
@@ -84,6 +89,7 @@ class Describe(Verb):
                     [sum(case.answer == label for case in everything) for label in site.study.answer.labels],
                     site.min_cell,
                 ),
+                units=_units(splits),
                 version=site.version,
                 identity=site.identity,
             )
@@ -107,6 +113,12 @@ class Describe(Verb):
         return True
 
 
+def _units(splits: Splits) -> tuple[int, int, int] | None:
+    """Return the independent cases of tune, validation and test; None where each case is one."""
+    units = splits.units["tune"], splits.units["validation"], splits.units["test"]
+    return None if units == (len(splits.tune), len(splits.validation), len(splits.test)) else units
+
+
 def _fault(study: Study, reply: DescribeReply) -> str | None:
     """Return what cannot be in a description, in a phrase; None if it can."""
     labels = study.answer.labels
@@ -118,6 +130,9 @@ def _fault(study: Study, reply: DescribeReply) -> str | None:
     told, silent = sum(reply.labels), reply.labels.count(0) * (cell - 1)  # of labels with a few cases none are told
     if labels and not told <= reply.cases <= told + silent:
         return f"{told:,} cases have a label and {reply.cases:,} are in its splits"
+    of_splits = zip(reply.units or (), (reply.tune, reply.validation, reply.test), strict=False)
+    if any(units > cases or (units == 0 and cases) for units, cases in of_splits):
+        return "a split has more independent cases than cases, or none"
     if reply.cases < study.privacy.min_cases:
         return f"it has {reply.cases} cases, fewer than the study's min_cases"
     return None

@@ -1,7 +1,9 @@
 """What a hub knows of scores before they come: from the study, and from what the site described of its cases."""
 
 from fedprompt.models.chat.config import is_chat
+from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.contradictions import Expected
+from fedprompt.study.rounding import nearest_of
 from fedprompt.study.score import SplitName
 from fedprompt.verbs.describe import DescribeReply
 from fedprompt.verbs.verb import Terms
@@ -23,4 +25,6 @@ def expected(terms: Terms, split: SplitName) -> Expected | None:
         labels=described.labels if choice else None,
         whole=choice and not is_chat(study.model),
         cell=study.privacy.min_cell,
+        nearest=nearest_of(cases) if study.privacy.details == "templates" else 1,
+        exact=frozenset(Prompt(template).id for template in study.candidates()),
     )

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from fedprompt.errors import ReplyUntrue
-from fedprompt.privacy.coarse import coarse_comparison, coarse_score, rounded_up
+from fedprompt.privacy.coarse import (
+    coarse_comparison,
+    coarse_score,
+    rounded_comparison,
+    rounded_score,
+    rounded_up,
+)
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.contradictions import Expected, comparison_fault, fault_among, score_fault
 from fedprompt.study.score import Comparison, Count, Score, SplitName
@@ -119,16 +125,23 @@ def report(
 
     cases = site.splits.cases(split)
     graded, least = site.study.answer.type != "choice", site.min_cell
-    scores = tuple(
-        coarse_score(site.scored(run, split), least, site.details or run.prompt.soft is None).model_copy(
-            update={"prompt": name}
-        )
-        for name, run in runs.items()
-    )
-    found = [
-        compare_runs(runs[a], runs[b], cases, split).model_copy(update={"first": a, "second": b}) for a, b in pairs
-    ]
-    compared = tuple(coarse_comparison(pair, graded) for pair in found)
+    nearest, brought = site.nearest(split), {name for name, run in runs.items() if run.prompt.soft is not None}
+
+    def told_score(name: str) -> Score:
+        found = site.scored(runs[name], split).model_copy(update={"prompt": name})
+        if name in brought and nearest > 1:
+            return rounded_score(found, nearest)
+        return coarse_score(found, least, site.details or name not in brought)
+
+    def told_pair(first: str, second: str) -> Comparison:
+        found = compare_runs(runs[first], runs[second], cases, split)
+        found = found.model_copy(update={"first": first, "second": second})
+        if nearest > 1 and brought & {first, second}:
+            return rounded_comparison(found, nearest)
+        return coarse_comparison(found, graded)
+
+    scores = tuple(told_score(name) for name in runs)
+    compared = tuple(told_pair(*pair) for pair in pairs)
     # Free text that a scorer could not judge is in no sum, so a sum may be over fewer cases than the split has.
     sizes = [score.n for score in scores] + [pair.n for pair in compared]
     if any(size < site.min_cases for size in sizes):

@@ -107,6 +107,10 @@ class SiteSide(Protocol):
         """Whether confusion matrices and calibration bins leave of soft prompts too, not of templates alone."""
         ...
 
+    def nearest(self, split: SplitName) -> int:
+        """Return of what number right answers of a soft prompt leave as a multiple, 1 where exactly."""
+        ...
+
     @property
     def words_only(self) -> bool:
         """Whether the model is a chat model elsewhere, which gives no gradient."""

@@ -155,6 +155,14 @@ def test_a_fast_site_goes_ahead_and_a_stale_update_counts_less() -> None:
     assert set(first.scores) == set(second.scores) == {"a", "b"}
 
 
+def test_a_site_that_answers_at_once_counts_at_most_three_times_as_much_as_the_median_site() -> None:
+    memory, sites = Memory(), {"liar": [9.0, 9.0], "b": [1.0, 0.0], "c": [0.0, 1.0]}
+    run(Fixed(sites, nothing), memory, count=8, speed=lambda site, turn: 0.001 if site == "liar" else 3.0)
+    came = Counter(one.site for one in memory.arrivals)
+    assert came["liar"] <= 3 * min(came["b"], came["c"]) + 3 and came.total() == 16
+    assert came["liar"] < 12  # without a bound it would fill every step alone
+
+
 def test_a_site_that_fails_is_listed_and_asked_again_after_the_next_step() -> None:
     asked: Counter[str] = Counter()
 

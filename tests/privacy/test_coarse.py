@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedprompt.privacy.coarse import coarse_comparison, coarse_counts, coarse_score, rounded_up
+from fedprompt.privacy.coarse import (
+    coarse_comparison,
+    coarse_counts,
+    coarse_score,
+    rounded_comparison,
+    rounded_score,
+    rounded_up,
+)
 from fedprompt.study.score import BINS, CalibrationBin, Comparison, Score
 
 LEAST = 5
@@ -97,3 +104,37 @@ def test_graded_sums_have_two_places_and_sums_over_groups_three_digits() -> None
 def test_counts_of_a_few_are_not_told() -> None:
     assert coarse_counts((35, 4, 5, 0), LEAST) == (35, 0, 5, 0)
     assert [rounded_up(count, LEAST) for count in (0, 1, 5, 6)] == [0, 5, 5, 10]
+
+
+@pytest.mark.parametrize(("right", "told"), [(0, 0), (2, 0), (3, 6), (17, 18), (21, 24), (26, 24), (27, 30), (32, 30)])
+def test_right_answers_are_told_as_a_multiple_with_what_that_adds_to_the_variance(right: int, told: int) -> None:
+    score = made(((16, 0), (0, 16)), [0.7] * 32, [True] * right + [False] * (32 - right))
+    found = rounded_score(score, 6)
+    assert (found.total, found.squares, found.confusion, found.bins) == (told, told, (), ())
+    assert found.group_squares == pytest.approx(told * (1 - told / 32) + 36 / 12)
+
+
+def test_a_comparison_is_told_in_multiples_that_are_no_more_than_its_cases() -> None:
+    pair = Comparison(
+        first="p1:" + "a" * 32,
+        second="p1:" + "b" * 32,
+        split="validation",
+        n=32,
+        total=-12,
+        squares=30,
+        better=9,
+        worse=21,
+        groups=32,
+        group_squares=25.5,
+    )
+    found = rounded_comparison(pair, 6)
+    assert (found.better, found.worse, found.total, found.squares) == (8, 24, -16, 32)  # 9 would be 12, of 8 left
+    assert found.group_squares == pytest.approx(32 - 16 * 16 / 32 + 36 / 6)
+    alike = rounded_comparison(pair.model_copy(update={"total": 0, "squares": 2, "better": 1, "worse": 1}), 6)
+    assert (alike.better, alike.worse, alike.group_squares) == (0, 0, 6.0)
+
+
+def test_groups_widen_a_rounded_score_in_halves() -> None:
+    score = made((), [0.7] * 32, [True] * 20 + [False] * 12)
+    grouped = score.model_copy(update={"groups": 16, "group_squares": 1.2 * 7.5})
+    assert rounded_score(grouped, 6).group_squares == pytest.approx(1.5 * 18 * (1 - 18 / 32) + 3)

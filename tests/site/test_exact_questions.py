@@ -66,10 +66,10 @@ def test_one_question_too_many_is_refused_whole_and_charged_nothing(tmp_path: Pa
     assert evaluate(site, THREE, split="test") == "evaluate"  # other cases
 
 
-def test_by_default_a_split_answers_a_quarter_of_its_cases(tmp_path: Path) -> None:
+def test_by_default_a_split_answers_one_question_for_fifteen_of_its_cases(tmp_path: Path) -> None:
     site = worker(tmp_path, chosen=study(privacy={"questions": None}))
     found = site.questions.answered("validation")
-    assert (found.cases, found.most) == (20, 5)
+    assert (found.cases, found.most) == (20, 1)
 
 
 def test_a_revision_of_the_study_gives_nothing_back(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What is summed up of real cases has no fault, and a number of it that is changed contradicts another."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.runner import PromptRun, choice_run, compare_runs, to_score
-from fedprompt.privacy.coarse import coarse_comparison, coarse_score
+from fedprompt.privacy.coarse import coarse_comparison, coarse_score, rounded_comparison, rounded_score
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.contradictions import Expected, comparison_fault, fault_among, score_fault
@@ -62,6 +63,18 @@ def splits(draw: st.DrawFn) -> list[Case]:
 def test_what_a_choice_sums_up_to_has_no_fault(cases: list[Case], seed: int, cell: int) -> None:
     runs = [chosen(prompt, cases, seed + place) for place, prompt in enumerate((ONE, TWO))]
     assert_no_fault(runs, cases, CHOICE, cell)
+
+
+@given(splits(), st.integers(0, 10**6), st.integers(2, 9), st.booleans())
+def test_rounded_sums_of_a_choice_have_no_fault(cases: list[Case], seed: int, nearest: int, both: bool) -> None:
+    runs = [chosen(prompt, cases, seed + place) for place, prompt in enumerate((ONE, TWO))]
+    scores = [to_score(run, cases, "validation", CHOICE) for run in runs]
+    scores = [rounded_score(one, nearest) if both or place else one for place, one in enumerate(scores)]
+    pair = rounded_comparison(compare_runs(runs[0], runs[1], cases, "validation"), nearest)
+    wanted = replace(expected(cases, CHOICE), nearest=nearest, exact=frozenset() if both else frozenset([ONE.id]))
+    assert [score_fault(score, wanted) for score in scores] == [None, None]
+    assert comparison_fault(pair, wanted) is None
+    assert fault_among(scores, [pair], wanted) is None
 
 
 VALUES = st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0) | st.just(float("nan"))

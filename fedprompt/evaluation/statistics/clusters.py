@@ -4,7 +4,7 @@ Cluster-robust variance of a mean: Liang and Zeger (1986), Biometrika 73:13-22; 
 (1965), n over the design effect. Invariant: without groups the effective size is n, and it is never more.
 """
 
-__all__ = ["cluster_variance", "effective_n"]
+__all__ = ["cluster_variance", "effective_n", "was_rounded"]
 
 
 def cluster_variance(n: int, groups: int, group_squares: float) -> float | None:
@@ -24,6 +24,18 @@ def cluster_variance(n: int, groups: int, group_squares: float) -> float | None:
     return groups / (groups - 1) * group_squares / (n * n)
 
 
+ROUNDED = 1.02  # so many times what the values make, from which on the sum over groups holds an error of rounding
+
+
+def was_rounded(n: int, total: float, squares: float, groups: int, group_squares: float) -> bool:
+    """Whether independent values vary less than ``group_squares`` says, since their sum was rounded before it was told.
+
+    The arguments are as in :func:`effective_n`.
+    """
+    spread = 0.0 if n == 0 else squares - total * total / n
+    return groups == n and group_squares > ROUNDED * spread + 1e-6
+
+
 def effective_n(n: int, total: float, squares: float, groups: int, group_squares: float) -> float | None:
     """Return how many independent cases tell as much about the mean, between 1 and ``n``; None over no cases.
 
@@ -40,9 +52,14 @@ def effective_n(n: int, total: float, squares: float, groups: int, group_squares
     _check(n, groups, group_squares)
     if n == 0:
         return None
+    spread = squares - total * total / n
+    if was_rounded(n, total, squares, groups, group_squares):
+        # Half a case each way, since a rounded sum of all or none does not say that all are alike.
+        rate = (total + 0.5) / (n + 1)
+        own = n * rate * (1 - rate)
+        return max(1.0, n * own / (own + group_squares - spread))
     if groups == n:
         return float(n)
-    spread = squares - total * total / n
     clustered = cluster_variance(n, groups, group_squares)
     if clustered is None:
         return 1.0

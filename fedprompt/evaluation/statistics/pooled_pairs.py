@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from fedprompt.evaluation.statistics.clusters import cluster_variance
+from fedprompt.evaluation.statistics.clusters import cluster_variance, was_rounded
 from fedprompt.evaluation.statistics.intervals import Estimate
 from fedprompt.evaluation.statistics.meta_analysis import RandomEffects, random_effects
 from fedprompt.evaluation.statistics.pairs import PairCounts, mcnemar_exact, paired_difference
@@ -130,9 +130,10 @@ def paired_test(pairs: Sequence[Comparison], seed: int, draws: int = DRAWS) -> P
 
 
 def _is_count(pair: Comparison) -> bool:
-    """Return whether every case's value was 0 or 1 and no two cases belong together."""
+    """Return whether every case's value was 0 or 1, no two cases belong together and nothing was rounded."""
     return (
         pair.groups == pair.n
+        and not was_rounded(pair.n, pair.total, pair.squares, pair.groups, pair.group_squares)
         and math.isclose(pair.squares, pair.better + pair.worse)
         and math.isclose(pair.total, pair.better - pair.worse, abs_tol=1e-9)
     )

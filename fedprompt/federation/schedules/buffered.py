@@ -7,6 +7,7 @@ the same numbers. Scores come at the end: each site scores every step's prompt o
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,6 +27,7 @@ from fedprompt.federation.round_record import RoundRecord
 from fedprompt.federation.schedules.schedule import Course, Schedule
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.federation.weights import most_cases
 from fedprompt.strategies.fedbuff import FedBuff, discounted
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.strategies.strategy import Update
@@ -65,11 +67,13 @@ class _Server:
     def __init__(
         self, sites: Sequence[str], start: NDArray[np.float32], rounds: Rounds, speed: Callable[[str, int], float]
     ) -> None:
-        self._rounds, self._speed = rounds, speed
+        self._sites, self._rounds, self._speed = tuple(sites), rounds, speed
         self._options = rounds.strategy.options
         self.versions = [start]
         self.steps = [_Step()]  # the last one is being filled
         self.flights = {site: _Flight(site, 1, 0, speed(site, 1)) for site in sites}
+        self._counted = Counter[str]()  # updates that were taken, by site
+        self._ahead: dict[str, int] = {}  # who has sent as many as may count, and its next turn
         self._resting: dict[str, Arrival] = {}  # who failed since the last step, and is asked again after the next
         self._now = 0.0
 
@@ -95,6 +99,7 @@ class _Server:
             return False
         stale = len(self.versions) - 1 - arrival.version
         step.updates.append(discounted(arrival.update, stale))
+        self._counted[arrival.site] += 1
         step.staleness.setdefault(arrival.site, []).append(stale)
         step.seconds[arrival.site] = arrival.seconds
         full = len(step.updates) >= self._options["buffer"]
@@ -107,8 +112,17 @@ class _Server:
             for site, failed in sorted(self._resting.items()):
                 self._launch(site, failed.turn + 1)
             self._resting.clear()
-        self._launch(arrival.site, arrival.turn + 1)
+        self._ahead[arrival.site] = arrival.turn + 1
+        self._launch_who_may()
         return full
+
+    def _launch_who_may(self) -> None:
+        """Have those go on whose next update may count; all of them where nobody else is at work."""
+        most = most_cases([max(1, self._counted[site]) for site in self._sites], self._rounds.max_weight)
+        for site, turn in sorted(self._ahead.items()):
+            if self._counted[site] < most or not self.flights:
+                self._launch(site, turn)
+                del self._ahead[site]
 
     def _launch(self, site: str, turn: int) -> None:
         self.flights[site] = _Flight(site, turn, len(self.versions) - 1, self._now + self._speed(site, turn))
@@ -120,7 +134,9 @@ class Buffered(Schedule):
     Where the transport is concurrent, sites work side by side and updates count as they come. In one process who is
     faster is made up: ``speed`` says how many seconds a site's turn takes, by default drawn from the seed.
 
-    A site that fails is listed, and asked again after the next step. What comes from a site that was left out, or what
+    However fast a site is, no more of its updates count than ``rounds.max_weight`` times as many as of the median site,
+    each taken to have sent one; it waits until the others have caught up, unless nobody else is at work. A site that
+    fails is listed, and asked again after the next step. What comes from a site that was left out, or what
     cannot be true, counts for nothing. Without a journal a run that stopped begins anew.
     """
 

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from fedprompt.errors import StudyError
+from fedprompt.study.rounding import SHARE, told_apart
 from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
 from fedprompt.workspace.rounds.worth_ways import ways_of
 
 __all__ = ["SPLITS", "planned_questions", "told_questions", "too_many"]
 
+TOLD_OF = (50, 200)  # cases of a split, of which it is said what a number of questions tells
 SITES = 4  # how many a federation is taken to have, where that is not known
 SPLITS: tuple[SplitName, ...] = ("tune", "validation", "test")
 
@@ -40,17 +42,24 @@ def planned_questions(study: Study, sites: int = SITES) -> Mapping[SplitName, in
 
 
 def too_many(study: Study, sizes: Mapping[SplitName, int], sites: int = SITES) -> str | None:
-    """Return why a study asks more than splits of these sizes bear, and what to write; None where they bear it."""
+    """Return why a study asks more than splits of these sizes bear, and what to write; None where they bear it.
+
+    Args:
+        study: what asks.
+        sizes: independent cases of each split, as a site counts them: distinct inputs, or groups.
+        sites: how many there are.
+    """
     planned = planned_questions(study, sites)
     for split in (one for one in planned if one in sizes):
         most = study.questions(sizes[split])
         if planned[split] > most:
             needed = max(planned.values())
-            said = "the study's 'privacy: questions'" if study.privacy.questions is not None else "a quarter of them"
+            own = study.privacy.questions is not None
+            said = "the study's 'privacy: questions'" if own else f"one for every {SHARE} of them"
             return (
-                f"the study asks {planned[split]} exact questions of {split}, and {sizes[split]} cases answer {most} "
-                f"({said}); write 'privacy: {{questions: {needed}}}' if the sites' operators agree to that many, or "
-                "take fewer templates or rounds"
+                f"the study asks {planned[split]} exact questions of {split}, and {sizes[split]} independent cases "
+                f"answer {most} ({said}); write 'privacy: {{questions: {needed}}}' if the sites' operators agree to "
+                "that many, or take fewer templates or rounds"
             )
     return None
 
@@ -72,13 +81,28 @@ def check_questions(study: Study, where: str) -> None:
 def told_questions(study: Study, sites: int = SITES) -> str:
     """Return in a sentence what a study's bound on exact questions allows, for a site's operator."""
     planned, said = planned_questions(study, sites), study.privacy.questions
-    allowed = "a quarter as many exact questions as it has cases" if said is None else f"{said:,} exact questions"
+    allowed = f"one exact question for every {SHARE} cases" if said is None else f"{said:,} exact questions"
     newcomer = "" if study.worth is None else ", or a way of answering as a newcomer"
+    rounded = "rounded to about the root of the number of cases"
+    of_hub = rounded if study.privacy.details == "templates" else "exact"
     return (
         f"Over its lifetime a split may answer {allowed}, in this and other studies together. This study asks up to "
-        f"{_listed(planned)}. An exact question is a prompt's score, or two prompts compared{newcomer}. With about as "
-        "many as a split has cases, whoever asks can work out single cases."
+        f"{_listed(planned)}. An exact question is a prompt's score, or two prompts compared{newcomer}; right answers "
+        f"of prompts that the hub brings are {of_hub}. With that many answered, whoever holds your texts and as many "
+        f"others picks yours out of two about {_picked(study)} (by guessing: 50). With about as many as a split has "
+        "cases, whoever asks can work out single cases."
     )
+
+
+def _picked(study: Study) -> str:
+    """Return how many times in a hundred a case is told from another text, where a split's questions are spent."""
+
+    def times(cases: int) -> int:
+        return round(100 * told_apart(study.questions(cases), cases))
+
+    if study.privacy.questions is None:
+        return f"{times(20 * SHARE)} times in 100"
+    return " and ".join(f"{times(cases)} times in 100 where a split has {cases} cases" for cases in TOLD_OF)
 
 
 def _listed(planned: Mapping[SplitName, int]) -> str:

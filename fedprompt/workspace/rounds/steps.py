@@ -141,7 +141,8 @@ def _both(first: Sequence[Pair], second: Sequence[Pair]) -> list[Pair]:
 
 def _check_questions(study: Study, described: Mapping[str, Mapping[str, Any]]) -> None:
     for site, counts in described.items():
-        if (why := too_many(study, {split: int(counts[split]) for split in SPLITS}, len(described))) is not None:
+        units = counts["units"]  # as the site counts its bound
+        if (why := too_many(study, {split: int(units[split]) for split in SPLITS}, len(described))) is not None:
             raise FederationError(f"site '{site}': {why}", code="too-many-questions")
 
 
@@ -158,6 +159,7 @@ def _described(
             "tune": reply.tune,
             "validation": reply.validation,
             "test": reply.test,
+            "units": dict(zip(SPLITS, reply.units or (reply.tune, reply.validation, reply.test), strict=True)),
             "labels": dict(zip(labels, reply.labels, strict=True)),
             "version": reply.version,
         }

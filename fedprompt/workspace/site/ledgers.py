@@ -11,6 +11,7 @@ from fedprompt.errors import LedgerError
 from fedprompt.site.exact_questions import CaseSet, case_sets
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Entry, Ledger
+from fedprompt.site.standing import notes
 from fedprompt.site.tally import Tally
 from fedprompt.verbs.refusals import REFUSALS
 from fedprompt.verbs.registry import verb_named
@@ -39,7 +40,8 @@ class LedgerView:
     """A site's ledger, its ``lines`` newest first; with a ``problem`` the chain is broken, and no line is shown.
 
     ``sets`` are the sets of cases that answered exact questions. ``elsewhere``: the site answers a hub on another
-    machine; the hub of any other site of this home is this machine's own.
+    machine; the hub of any other site of this home is this machine's own. ``notes`` say what of the folder was lost or
+    comes from a backup, and what to do.
     """
 
     site: str
@@ -48,6 +50,7 @@ class LedgerView:
     problem: str | None
     sets: tuple[CaseSet, ...] = ()
     elsewhere: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def left(self) -> int:
@@ -83,7 +86,8 @@ def read_ledger(site: str, path: Path) -> LedgerView:
         lines = tuple(_line(entry) for entry in reversed(ledger.entries()))
         folder = SiteFolder(path.parent)
         sets = case_sets(Tally(ledger, folder.replies), folder.replies)
-        return LedgerView(site, lines, ledger.head, None, sets, (path.parent / "site.json").exists())
+        elsewhere = (path.parent / "site.json").exists()
+        return LedgerView(site, lines, ledger.head, None, sets, elsewhere, notes(folder))
     except LedgerError as error:
         return LedgerView(site, (), "", str(error))
 

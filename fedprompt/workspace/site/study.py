@@ -44,6 +44,13 @@ RELEASED = (
 )
 
 
+DETAILS = {
+    "templates": ", its right answers rounded to about the root of the number of cases",
+    "totals": ", its right answers exactly",
+    "all": ", exactly, a confusion matrix and calibration bins among it",
+}
+
+
 @dataclass(frozen=True)
 class StudyShown:
     """What a study asks of a site; its ``answer``, ``templates`` and ``soft`` as the study's file has them.
@@ -193,8 +200,7 @@ def _described(study: Study, source: Source, width: int, model: str | None, refu
         wide = width or "the model's width"
         leaves += [
             f"each round, an update of {study.soft.tokens} x {wide} numbers ({study.rounds.update})",
-            "each round, the new prompt's score on validation"
-            + (", a confusion matrix and calibration bins among it" if study.privacy.details == "all" else ""),
+            f"each round, the new prompt's score on validation{DETAILS[study.privacy.details]}",
         ]
     if study.rounds.groups is not None:
         leaves.append(f"the same in {study.rounds.groups.rounds} more rounds of the group that this site is put into")

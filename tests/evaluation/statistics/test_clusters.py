@@ -45,3 +45,12 @@ def test_groups_where_nothing_can_be_told_are_counted_with_care() -> None:
     assert cluster_variance(6, 1, 0) is None
     with pytest.raises(ValueError, match="groups"):
         effective_n(3, 1, 1, 4, 0)
+
+
+def test_a_sum_that_was_rounded_counts_as_fewer_cases() -> None:
+    # 18 of 30 to the nearest 6: the variance 7.2 has 3 more, of rounding; half a case each way makes 7.21 of 7.2.
+    rate = 18.5 / 31
+    own = 30 * rate * (1 - rate)
+    assert effective_n(30, 18, 18, 30, 7.2 + 3) == pytest.approx(30 * own / (own + 3))
+    everything = effective_n(30, 30, 30, 30, 3)  # to the nearest 6, 27 of 30 are 30
+    assert everything is not None and 1 < everything < 10

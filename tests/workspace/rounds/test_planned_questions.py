@@ -46,13 +46,17 @@ def test_the_plan_of_a_study_with_rounds_is_counted_by_hand() -> None:
 
 def test_splits_that_do_not_bear_the_plan_are_named_with_what_to_write() -> None:
     asked = study(privacy={"questions": None})
-    assert too_many(asked, {"validation": 44, "test": 44}, 3) is None  # a quarter is the 11 that are planned
-    why = too_many(asked, {"validation": 43, "test": 44}, 3)
+    assert too_many(asked, {"validation": 165, "test": 45}, 3) is None  # a fifteenth is the 11 that are planned
+    why = too_many(asked, {"validation": 164, "test": 45}, 3)
     assert why is not None and "validation" in why and "questions: 11" in why
     with pytest.raises(StudyError):
-        check_questions(asked, "s.yaml")  # its splits of 20 bear 5
+        check_questions(asked, "s.yaml")  # its splits of 20 bear 1
     check_questions(study(splits={"tune": 0.4, "validation": 0.3, "test": 0.3}, privacy={"questions": None}), "s.yaml")
 
 
 def test_what_a_bound_allows_is_told_with_its_number() -> None:
-    assert "1,000" in told_questions(study(), 3) and "quarter" in told_questions(study(privacy={"questions": None}), 3)
+    assert "1,000" in told_questions(study(), 3)
+    by_default = told_questions(study(privacy={"questions": None, "details": "templates"}), 3)
+    assert "every 15 cases" in by_default and "60 times in 100" in by_default and "rounded" in by_default
+    # By hand, of 50 cases: 20 questions are a part of 20/100, and 0.5 (1 + erf(0.5)) = 0.76.
+    assert "76 times in 100 where a split has 50 cases" in told_questions(study(privacy={"questions": 20}), 3)
