@@ -143,6 +143,8 @@ def status(site: Site = None, home: Home = None, json: Json = False) -> None:
         return
     counts = f"{kept.sent} sent, {kept.resent} resent, {kept.refused} refused"
     line(f"ledger: {counts}, {kept.bytes:,} bytes, head {(kept.head or '-')[:16]}")
+    for note in found.notes:
+        line(f"note: {note}")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from fedprompt.errors import LedgerError
 from fedprompt.models.chat.cost import Tally
 from fedprompt.site.call_bill import Role
 from fedprompt.site.policy import Policy
+from fedprompt.site.standing import notes
 from fedprompt.workspace.as_json import INLINE
 from fedprompt.workspace.bills.paid import ModelPaid
 from fedprompt.workspace.cases.entered_cases import CasesNow, cases_now
@@ -66,7 +67,10 @@ class LedgerBroken:
 
 @dataclass(frozen=True)
 class SiteStatus:
-    """Where a site stands. ``hub`` is ``host:port``, ``running`` the process that answers, None where none does."""
+    """Where a site stands. ``hub`` is ``host:port``, ``running`` the process that answers, None where none does.
+
+    ``notes`` say what of its folder was lost or comes from a backup, and what to do.
+    """
 
     site: str
     federation: str
@@ -77,6 +81,7 @@ class SiteStatus:
     studies: tuple[StudyStatus, ...]
     policy: Policy
     ledger: LedgerCounts | LedgerBroken
+    notes: tuple[str, ...] = ()
 
 
 def site_pause(home: Home, *, on: bool, site: str | None = None) -> SitePause:
@@ -109,8 +114,9 @@ def site_status(home: Home, *, site: str | None = None) -> SiteStatus:
             bytes=sum(entry.size for entry in entries),
             head=entries[-1].hash if entries else None,
         )
+        told = notes(chosen.folder)
     except LedgerError as error:
-        ledger = LedgerBroken(ok=False, problem=str(error))
+        ledger, told = LedgerBroken(ok=False, problem=str(error)), ()
     bills = chosen.folder.bill.read()
     return SiteStatus(
         site=chosen.name,
@@ -133,6 +139,7 @@ def site_status(home: Home, *, site: str | None = None) -> SiteStatus:
         ),
         policy=chosen.folder.policy,
         ledger=ledger,
+        notes=told,
     )
 
 
