@@ -24,12 +24,14 @@ class Case:
         answer: the label, or the wanted text.
         group: what must stay in one split (a patient, a document), or None.
         line: 1-based line of its file (row for Parquet) on which the case begins, 0 where there is no file.
+        row: a digest of all columns of its row, those that the study does not read included; empty where there is none.
     """
 
     fields: Mapping[str, str] = field(repr=False, hash=False)
     answer: str = field(repr=False)
     group: str | None = field(default=None, repr=False)
     line: int = 0
+    row: bytes = field(default=b"", repr=False, compare=False)
 
 
 def normalise(text: str) -> str:

@@ -7,6 +7,7 @@ under two answers is kept under both and reported, so that the split can keep th
 """
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -119,7 +120,7 @@ def read_cases(
             duplicates.append(case.line)
             # The least group is kept, so that the order of the file decides nothing.
             if case.group is not None and case.group < (kept[at].group or ""):
-                kept[at] = Case(kept[at].fields, case.answer, case.group, kept[at].line)
+                kept[at] = replace(kept[at], group=case.group)
         unit = table.unit
     if unknown and unknown.found:
         raise DataError(unknown.sentence(table, found[ANSWER]), code="unknown-class" if names else "unknown-label")
@@ -176,7 +177,13 @@ def read_case(table: Table, row: Row, columns: Mapping[str, str], group: str | N
     answer = values.pop(ANSWER, "")
     if answer != answer.strip():
         table.noted.note("with spaces around the answer, which are left out", row.line)
-    return Case(values, answer.strip(), own, row.line)
+    return Case(values, answer.strip(), own, row.line, _digest_of(row))
+
+
+def _digest_of(row: Row) -> bytes:
+    """Return a digest of the texts of a row, whatever its columns are called and in whichever order they stand."""
+    texts = sorted(str(value) for value in row.values.values())
+    return hashlib.sha256(json.dumps(texts).encode()).digest()
 
 
 def _where(table: Table, row: Row, name: str, column: str) -> str:

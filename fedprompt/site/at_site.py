@@ -200,7 +200,11 @@ class AtSite:
         before = residual_for(task, self._folder.replies.kept("residual", scope), delta.shape)
         sent = with_feedback(delta, before, precision, longest_update(self.study, delta.shape[1], task.steps))
         kept = {} if precision == "float32" else {scope: pack_residual(task, sent.residual)}
-        return Update(sent.arrays, {"residual": kept, "rounds": {scope: Rise(task.round)}})
+        return Update(sent.arrays, {"residual": kept, **self.answered_round(task)})
+
+    def answered_round(self, task: TuneTask) -> Beside:
+        """Return what is kept beside the answer to a tune task, so that its round is answered once."""
+        return {"rounds": {self._drawing.scope(self._digest, task.among): Rise(task.round)}}
 
     @property
     def has_chosen(self) -> bool:

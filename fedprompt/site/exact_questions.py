@@ -1,12 +1,13 @@
-"""How many exact questions the site's cases have answered, over their lifetime, and how many they may.
+"""How many exact questions and rounds the site's cases have answered, over their lifetime, and how many they may.
 
 An exact question is a prompt's score on a split, or two prompts compared on it. The same one asked again tells nothing
 new and is not counted; with other tune cases it is another one, since a prompt may show some of them. Counts belong to
 a set of cases, whatever study or hub asked, and each case carries those of every set that it was ever in: a file that
-grows, shrinks or is cut anew gives nothing back.
+grows, shrinks or is cut anew gives nothing back. A case is known by the texts that a study reads of it, and by its
+whole row, so that a study which reads other columns asks the same cases.
 
 As many independent exact sums over chosen questions as there are cases determine each case, and less exact ones nearly
-so (Dinur and Nissim 2003, Revealing information while preserving privacy). The default is a quarter of that.
+so (Dinur and Nissim 2003, Revealing information while preserving privacy). The default is a fifteenth of that.
 """
 
 import hashlib
@@ -18,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.site.replies import ReplyStore
 from fedprompt.site.tally import Tally
+from fedprompt.study.allowed_rounds import most_updates
 from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
 from fedprompt.verbs.beside import Beside, Count, Kind, Value
@@ -30,6 +31,7 @@ from fedprompt.verbs.beside import Beside, Count, Kind, Value
 __all__ = ["Answered", "CaseSet", "ExactQuestions", "case_sets"]
 
 TAG_BYTES = 8
+NO_ROW = 0  # of a case that comes from no file
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Answered:
 class CaseSet:
     """A set of cases that answered exact questions: how many, and under which study's bound at last.
 
-    ``split``, ``study``, ``cases`` and ``most`` are None where the store of replies was lost; ``most`` also where there
-    was no bound.
+    ``updates`` is how many rounds were tuned on it. ``split``, ``study``, ``cases`` and ``most`` are None where the
+    store of replies was lost; ``most`` also where there was no bound.
     """
 
     id: str
@@ -61,16 +63,18 @@ class CaseSet:
     study: str | None = None
     cases: int | None = None
     most: int | None = None
+    updates: int = 0
 
     @property
     def sentence(self) -> str:
         """How many were asked and how many are left, for people."""
+        tuned = f", {self.updates:,} rounds tuned on them" if self.updates else ""
         if self.cases is None:
-            return f"a set of cases whose replies are lost: {self.asked:,} asked"
+            return f"a set of cases whose replies are lost: {self.asked:,} asked{tuned}"
         left = "no bound, since this machine holds every site's cases"
         if self.most is not None:
             left = f"{max(0, self.most - self.asked):,} of {self.most:,} left"
-        return f"{self.split} of '{self.study}', {self.cases:,} cases: {self.asked:,} asked, {left}"
+        return f"{self.split} of '{self.study}', {self.cases:,} cases: {self.asked:,} asked, {left}{tuned}"
 
 
 def case_sets(tally: Tally, replies: ReplyStore) -> tuple[CaseSet, ...]:
@@ -80,11 +84,21 @@ def case_sets(tally: Tally, replies: ReplyStore) -> tuple[CaseSet, ...]:
         LedgerError: the ledger's chain is broken, or the replies cannot be read.
     """
     found = []
-    for name, asked in tally.numbers("exact").items():
+    exact, updates = tally.numbers("exact"), tally.numbers("updates")
+    for name in sorted({*exact, *updates}):
         terms, tags = replies.kept("terms", name), replies.kept("cases", name)
         body = {} if terms is None else json.loads(terms)
         cases = None if tags is None else len(tags) // TAG_BYTES
-        found.append(CaseSet(name, asked, body.get("split"), body.get("study"), cases, body.get("most")))
+        one = CaseSet(
+            id=name,
+            asked=exact.get(name, 0),
+            split=body.get("split"),
+            study=body.get("study"),
+            cases=cases,
+            most=body.get("most"),
+            updates=updates.get(name, 0),
+        )
+        found.append(one)
     return tuple(found)
 
 
@@ -115,7 +129,7 @@ class ExactQuestions:
         self._key, self._splits, self._study, self._tally, self._bounded = key, splits, study, tally, bounded
         self._replies = replies
         self._way = content_id("w1", canonical_json([study.answer.model_dump(mode="json"), model]))
-        self._tags: dict[SplitName, NDArray[np.uint64]] = {}
+        self._tags: dict[SplitName, tuple[NDArray[np.uint64], NDArray[np.uint64]]] = {}
         self._sets: dict[SplitName, str] = {}
 
     def answered(self, split: SplitName) -> Answered:
@@ -142,39 +156,61 @@ class ExactQuestions:
             elsewhere = found.asked - self._tally.number("exact", own)
             most = None if found.most is None else found.most - elsewhere
             beside.setdefault("exact", {})[own] = Count(len(new), most)
-            beside.setdefault("cases", {})[own] = self._own(split).tobytes()
-            terms = {"split": split, "most": found.most, "study": self._study.study}
-            beside.setdefault("terms", {})[own] = canonical_json(terms)
+            for kind, kept in self._known(split).items():
+                beside.setdefault(kind, {})[own] = kept
             beside.setdefault("asked", {}).update(dict.fromkeys(new, b""))
         return beside
 
-    def _asked(self, split: SplitName) -> int:
+    def charge_update(self) -> Beside | None:
+        """Return what is to be kept beside an update, None where the tune cases would answer too many rounds."""
+        own, asked = self._set("tune"), self._asked("tune", "updates")
+        most = most_updates(self._study) if self._bounded else None
+        if most is not None and asked >= most:
+            return None
+        elsewhere = asked - self._tally.number("updates", own)
+        count = Count(1, None if most is None else most - elsewhere)
+        return {"updates": {own: count}, **{kind: {own: kept} for kind, kept in self._known("tune").items()}}
+
+    def _known(self, split: SplitName) -> dict[Kind, bytes]:
+        """Return by what the cases of a split are known again, and under which terms they were asked."""
+        most = self._study.questions(self._splits.units[split]) if self._bounded else None
+        terms = {"split": split, "most": most, "study": self._study.study}
+        own, rows = self._own(split)
+        return {"cases": own.tobytes(), "rows": rows.tobytes(), "terms": canonical_json(terms)}
+
+    def _asked(self, split: SplitName, kind: Kind = "exact") -> int:
         """Return the most that any case of a split has answered, in whatever sets it was."""
-        own = self._own(split)
+        own, rows = self._own(split)
         if not own.size:
             return 0
         found = np.zeros(len(own), dtype=np.int64)
-        for name, count in self._tally.numbers("exact").items():
+        for name, count in self._tally.numbers(kind).items():
             kept = self._replies.kept("cases", name)
             # The cases of a set are lost with the store of replies: then each case may have been in it.
             inside = np.ones(len(own), bool) if kept is None else np.isin(own, np.frombuffer(kept, dtype=np.uint64))
+            if (kept := self._replies.kept("rows", name)) is not None:
+                inside |= (rows != NO_ROW) & np.isin(rows, np.frombuffer(kept, dtype=np.uint64))
             found += count * inside
         return int(found.max())
 
-    def _own(self, split: SplitName) -> NDArray[np.uint64]:
+    def _own(self, split: SplitName) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Return what the cases of a split are known by, [cases] each: their texts, in rising order, and their rows."""
         if split not in self._tags:
-            self._tags[split] = np.sort(np.array([self._tag(case) for case in self._splits.cases(split)], np.uint64))
+            cases = self._splits.cases(split)
+            # By its texts alone: a study that calls fields or labels otherwise asks the same cases.
+            texts = [self._tag(b"exact ", canonical_json(sorted(case.fields.values()))) for case in cases]
+            rows = [self._tag(b"row ", case.row) if case.row else NO_ROW for case in cases]
+            order = np.argsort(found := np.array(texts, np.uint64), kind="stable")
+            self._tags[split] = found[order], np.array(rows, np.uint64)[order]
         return self._tags[split]
 
-    def _tag(self, case: Case) -> int:
-        # By its texts alone: a study that calls fields or labels otherwise asks the same cases.
-        body = canonical_json(sorted(case.fields.values()))
-        return int.from_bytes(hmac.new(self._key, b"exact " + body, hashlib.sha256).digest()[:TAG_BYTES], "big")
+    def _tag(self, what: bytes, body: bytes) -> int:
+        return int.from_bytes(hmac.new(self._key, what + body, hashlib.sha256).digest()[:TAG_BYTES], "big")
 
     def _set(self, split: SplitName) -> str:
         """Return the id of a split's cases; which split they are called makes no difference."""
         if split not in self._sets:
-            mac = hmac.new(self._key, b"set " + self._own(split).tobytes(), hashlib.sha256)
+            mac = hmac.new(self._key, b"set " + self._own(split)[0].tobytes(), hashlib.sha256)
             self._sets[split] = f"c1:{mac.hexdigest()[:32]}"
         return self._sets[split]
 

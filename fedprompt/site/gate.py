@@ -31,7 +31,7 @@ __all__ = ["Gate", "Outgoing"]
 
 log = logging.getLogger(__name__)
 # What a refusal says where state beside a reply has reached its bound.
-PASSED: Mapping[Kind, Code] = {"exact": "questions-spent", "rounds": "round-answered"}
+PASSED: Mapping[Kind, Code] = {"exact": "questions-spent", "updates": "updates-spent", "rounds": "round-answered"}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from fedprompt.study.schema import Study
 from fedprompt.study.versions import OWN
 from fedprompt.verbs.forms import Parcel, Task
 from fedprompt.verbs.registry import verb_named
+from fedprompt.verbs.tune import TuneTask
 from fedprompt.verbs.verb import Answer, refused
 from fedprompt.verbs.wire import unpack_task
 
@@ -116,10 +117,7 @@ class Worker:
         except (LedgerError, EgressRefused):
             raise
         except FedPromptError as error:
-            self.failure = error  # for who runs this process; the hub is told that it failed, no more
-            # Tuning's words are a step and a rate; those of others may name a line of the site's own file.
-            said = str(error) if isinstance(error, TuningError) else type(error).__name__
-            logger.warning("site %s: %s failed: %s", self.name, task.verb, said)
+            self._failed(task, error)
             return self._gate.send(refused(task, "failed").reply, question=question, known=task.known)
 
     def _answer(self, parcel: Parcel[Task], question: str) -> Answer:
@@ -130,5 +128,24 @@ class Worker:
         charged = self.questions.charge(verb.exact(task))
         if charged is None:  # before anything is computed
             return refused(task, "questions-spent")
-        found = verb.answer(self.side, task, parcel.arrays, question)
+        if isinstance(task, TuneTask):
+            if (update := self.questions.charge_update()) is None:
+                return refused(task, self.side.not_taken(task) or "updates-spent")
+            charged = {**charged, **update}
+        try:
+            found = verb.answer(self.side, task, parcel.arrays, question)
+        except (LedgerError, EgressRefused):
+            raise
+        except FedPromptError as error:
+            if not parcel.arrays:
+                raise
+            # Vectors that a hub brings may fail on one case alone, so that this is an answer, and is charged as one.
+            self._failed(task, error)
+            found = replace(refused(task, "failed", tells=True), beside=verb.failed(self.side, task))
         return replace(found, beside={**found.beside, **charged}) if found.tells else found
+
+    def _failed(self, task: Task, error: FedPromptError) -> None:
+        self.failure = error  # for who runs this process; the hub is told that it failed, no more
+        # Tuning's words are a step and a rate; those of others may name a line of the site's own file.
+        said = str(error) if isinstance(error, TuningError) else type(error).__name__
+        logger.warning("site %s: %s failed: %s", self.name, task.verb, said)

@@ -11,7 +11,7 @@ from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.round_size import cases_drawn
 from fedprompt.study.schema import Study
 
-__all__ = ["FOLDS", "Among", "cases_a_round", "is_among_all", "last_round", "least_steps"]
+__all__ = ["FOLDS", "Among", "cases_a_round", "is_among_all", "last_round", "least_steps", "most_updates"]
 
 Fold = Literal["fold-1", "fold-2", "fold-3", "fold-4", "fold-5", "fold-6", "fold-7", "fold-8"]
 Among = Literal["all", "group", "alone"] | Fold
@@ -40,6 +40,15 @@ def last_round(study: Study, among: Among) -> int:
     if strategy_named(rounds.strategy.name).schedule != "buffered":
         return count
     return count * (int(rounds.strategy.options["buffer"]) + 1)
+
+
+def most_updates(study: Study) -> int:
+    """Return how many rounds a site's tune cases answer over their lifetime at most, in this and other studies."""
+    if study.privacy.updates is not None:
+        return study.privacy.updates
+    grouped = 0 if study.rounds.groups is None else last_round(study, "group") - last_round(study, "all")
+    folds = 0 if study.worth is None else study.worth.folds - 1  # a site is in one of them
+    return last_round(study, "all") + grouped + last_round(study, "alone") + folds * last_round(study, "fold-1")
 
 
 def least_steps(study: Study) -> int:

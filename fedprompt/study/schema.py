@@ -156,18 +156,20 @@ class Privacy(Closed):
     """Nothing computed over fewer than ``min_cases`` cases leaves a site; a site sends at most ``replies`` replies.
 
     A split answers at most ``questions`` exact questions over its lifetime, a fifteenth of its cases where that is not
-    said. A cell of a confusion matrix, a calibration bin or a label's count has ``min_cell`` cases, or none is told.
-    ``details`` says of which prompts such matrices and bins leave: of the study's templates, which a site's operator
-    could read, or of ``all``, soft ones that a hub brings included. Of the latter right answers leave as a multiple of
-    about the root of the cases (``study.rounding``), with ``totals`` and ``all`` exactly.
-    ``scores`` says who sees what single sites score: the hub alone, or the other sites too, in what the hub releases.
-    No update is longer than ``max_norm``; ``auto`` is as long as the study's steps can make one.
+    said. Tune cases answer at most ``updates`` rounds over theirs, in all studies together: as many as this study has
+    where that is not said. A cell of a confusion matrix, a calibration bin or a label's count has ``min_cell`` cases,
+    or none is told. ``details`` says of which prompts such matrices and bins leave: of the study's templates, which a
+    site's operator could read, or of ``all``, soft ones that a hub brings included. Of the latter right answers leave
+    as a multiple of about the root of the cases (``study.rounding``), with ``totals`` and ``all`` exactly. ``scores``
+    says who sees what single sites score: the hub alone, or the other sites too, in what the hub releases. No update is
+    longer than ``max_norm``; ``auto`` is as long as the study's steps can make one.
     """
 
     min_cases: Annotated[int, Field(ge=1, le=MOST)] = 30
     min_cell: Annotated[int, Field(ge=1, le=1000)] = 5
     replies: Annotated[int, Field(ge=1, le=MOST)] = 10_000
     questions: Annotated[int, Field(ge=1, le=MOST)] | None = None
+    updates: Annotated[int | None, Field(ge=1, le=MOST, exclude_if=absent)] = None
     details: Literal["templates", "totals", "all"] = "templates"
     max_norm: Annotated[float, Field(gt=0, le=1e12)] | Literal["auto"] = "auto"
     scores: Literal["hub", "sites"] = "hub"

@@ -14,6 +14,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.score import Score, SplitName
 from fedprompt.study.sharing import absent
+from fedprompt.verbs.beside import Beside
 from fedprompt.verbs.choosing import Choice, candidates, first_best
 from fedprompt.verbs.forms import LISTS, SCORES, Allowed, Arrays, HiddenId, Parcel, PromptId, Seed, Task
 from fedprompt.verbs.refusals import Refusal
@@ -147,6 +148,10 @@ class Evaluate(Verb):
         found = site.run(list(named.values()), task.split)
         runs = {str(name): found[prompt.id] for name, prompt in named.items()}
         return report(site, task, runs, task.pairs, task.split)
+
+    def failed(self, site: SiteSide, task: EvaluateTask) -> Beside:
+        """A choice that failed counts as made."""
+        return {} if task.choose is None else site.choosing()
 
     def check(self, terms: Terms, asked: Parcel[EvaluateTask], given: Parcel[ScoreReply]) -> None:
         """Hold the scores, or the choice, against what was asked for."""

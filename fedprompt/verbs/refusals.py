@@ -14,6 +14,7 @@ Code = Literal[
     "too-few-cases",
     "budget-spent",
     "questions-spent",
+    "updates-spent",
     "bad-soft-prompt",
     "failed",
     "bad-task",
@@ -53,6 +54,11 @@ REFUSALS: Mapping[Code, Reason] = {
     "questions-spent": Reason(
         "its cases would answer more exact questions than the study allows over their lifetime",
         "its cases have answered as many exact questions as the study allows",
+    ),
+    "updates-spent": Reason(
+        "its cases would answer more rounds, in this and other studies, than the study allows over their lifetime "
+        "(privacy: {updates: N})",
+        "its cases have answered as many rounds, in this and other studies, as the study allows",
     ),
     "bad-soft-prompt": Reason(
         "the soft prompt's shape, norm or id is off", "the soft prompt that came did not fit the study"

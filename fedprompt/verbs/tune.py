@@ -17,6 +17,7 @@ from fedprompt.study.allowed_rounds import Among, is_among_all
 from fedprompt.study.schema import Precision
 from fedprompt.study.sharing import absent
 from fedprompt.study.update_bound import longest_update
+from fedprompt.verbs.beside import Beside
 from fedprompt.verbs.describe import DescribeReply
 from fedprompt.verbs.forms import Allowed, Arrays, Parcel, Reply, Seed, Task
 from fedprompt.verbs.sentences import counted, shortened
@@ -126,6 +127,10 @@ class Tune(Verb):
             precision=study.rounds.update,
         )
         return Answer(reply, sent.arrays, sent.beside, Prompt(study.soft_template(), start).id)
+
+    def failed(self, site: SiteSide, task: TuneTask) -> Beside:
+        """A round that failed counts as answered, since that it failed may be one case's doing."""
+        return site.answered_round(task)
 
     def check(self, terms: Terms, asked: Parcel[TuneTask], given: Parcel[TuneReply]) -> None:
         """Refuse an update of another shape or round, over other cases, or longer than the study's steps make one."""

@@ -202,6 +202,10 @@ class SiteSide(Protocol):
         """Return [rows, labels] log-likelihoods of a soft prompt on some tune cases, which ``objective`` prepared."""
         ...
 
+    def answered_round(self, task: Any) -> Beside:
+        """Return what is kept beside the answer to a tune task, so that its round is answered once."""
+        ...
+
     def has_answered(self, what: str) -> bool:
         """Say whether something was answered that is answered once a study."""
         ...
@@ -307,6 +311,10 @@ class Verb:
     def answer(self, site: SiteSide, task: Any, arrays: Arrays, question: str) -> Answer:
         """Return what the site answers; ``question`` is the digest of what is asked, for what is kept on the way."""
         return refused(task, "not-supported")
+
+    def failed(self, site: SiteSide, task: Any) -> Beside:
+        """Return what is kept beside a refusal where answering failed on what a hub brought, so that it is spent."""
+        return {}
 
     def check(self, terms: Terms, asked: Parcel[Any], given: Parcel[Any]) -> None:
         """Hold a reply, whose form is right, against what was asked.

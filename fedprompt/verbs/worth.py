@@ -19,6 +19,7 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Count, SplitName
 from fedprompt.study.sharing import MOST_WAYS
+from fedprompt.verbs.beside import Beside
 from fedprompt.verbs.expected import expected
 from fedprompt.verbs.forms import Allowed, Arrays, Parcel, PromptId, Reply, Task
 from fedprompt.verbs.refusals import Code
@@ -164,6 +165,10 @@ class Worth(Verb):
         cases = len(site.splits.validation)
         reply = WorthReply(task=task.task, n=task.n, draws=played.draws, cases=cases, right=played.right)
         return Answer(reply, beside=site.once(_name(task)))
+
+    def failed(self, site: SiteSide, task: WorthTask) -> Beside:
+        """What failed counts as answered."""
+        return site.once(_name(task))
 
     def check(self, terms: Terms, asked: Parcel[WorthTask], given: Parcel[WorthReply]) -> None:
         """Refuse other ways, cases or draws than were asked for, and more right answers than cases."""

@@ -25,9 +25,9 @@ from fedprompt.federation.gathering import PATIENCE, POLL, Missing, why_missing
 from fedprompt.federation.pacing import deadline_of
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.federation.schedules.schedule import Course, Schedule
+from fedprompt.federation.weights import most_cases
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.federation.weights import most_cases
 from fedprompt.strategies.fedbuff import FedBuff, discounted
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.strategies.strategy import Update

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from fedprompt.errors import StudyError
+from fedprompt.study.allowed_rounds import most_updates
 from fedprompt.study.rounding import SHARE, told_apart
 from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
@@ -85,12 +86,15 @@ def told_questions(study: Study, sites: int = SITES) -> str:
     newcomer = "" if study.worth is None else ", or a way of answering as a newcomer"
     rounded = "rounded to about the root of the number of cases"
     of_hub = rounded if study.privacy.details == "templates" else "exact"
+    rounds = ""
+    if study.soft is not None:
+        rounds = f" Your tune cases answer {most_updates(study):,} rounds in their life, in all studies together."
     return (
         f"Over its lifetime a split may answer {allowed}, in this and other studies together. This study asks up to "
         f"{_listed(planned)}. An exact question is a prompt's score, or two prompts compared{newcomer}; right answers "
         f"of prompts that the hub brings are {of_hub}. With that many answered, whoever holds your texts and as many "
         f"others picks yours out of two about {_picked(study)} (by guessing: 50). With about as many as a split has "
-        "cases, whoever asks can work out single cases."
+        f"cases, whoever asks can work out single cases.{rounds}"
     )
 
 
