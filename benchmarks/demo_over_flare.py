@@ -107,7 +107,10 @@ def _study(path: Path, options: argparse.Namespace) -> Path:
         held_out=options.held_out,
         templates=options.templates,
     )
-    path.write_text(yaml.safe_dump(demo_study(settings).model_dump(mode="json")), encoding="utf-8")
+    study = demo_study(settings).model_dump(mode="json")
+    # In one process nothing is rounded and no count stops an answer; to be compared, the same must hold over NVFLARE.
+    study["privacy"] |= {"details": "totals", "questions": 1000}
+    path.write_text(yaml.safe_dump(study), encoding="utf-8")
     return path
 
 

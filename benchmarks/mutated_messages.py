@@ -1,6 +1,6 @@
 """Messages bent by one who knows how they are built, at both doors: what a hub sends a site, what a site sends a hub.
 
-    python -m benchmarks.mutated_messages [--count 1000000] [--seed 0] [--json]
+    python -m benchmarks.mutated_messages [--count 1000000] [--seconds N] [--seed 0] [--json]
 
 Half are tasks at the site's door and half replies at the hub's, each an honest message of a small federation bent in
 one to three ways: other values (huge, tiny, of another type, of another message), members taken away, added, doubled
@@ -37,23 +37,27 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop then, with what was tried so far")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="fedprompt-") as folder:
-        found = _tried(Path(folder), options.count, options.seed)
+        found = _tried(Path(folder), options.count, options.seed, options.seconds)
     show(found, as_json=options.json)
 
 
-def _tried(folder: Path, count: int, seed: int) -> dict[str, object]:
+def _tried(folder: Path, count: int, seed: int, seconds_in_all: float) -> dict[str, object]:
     honest = exchanged(folder / "honest")
     workers = {one.digest: open_worker(folder / one.digest[3:], one.study) for one in honest}
     rng = np.random.default_rng(seed)
     told, wrong, undocumented = Counter[str](), list[str](), Counter[str]()
     slowest, handled = 0.0, 0
     begun, told_at = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    ends = told_at + seconds_in_all
     for number in range(count):
+        if time.monotonic() > ends:
+            break
         kind = ("task", "reply")[number % 2]
         one = honest[int(rng.integers(len(honest)))]
         other = honest[int(rng.integers(len(honest)))]
@@ -93,6 +97,7 @@ def _tried(folder: Path, count: int, seed: int) -> dict[str, object]:
         Row("what the process grew by", "MB", grown / 1e6, target=GROWN_BYTES / 1e6, met=grown <= GROWN_BYTES),
         *(Row(what, "messages", times) for what, times in sorted(told.items())),
         Row("tasks that a worker answered", "messages", handled),
+        Row("messages that were tried", "messages", sum(told.values()), target=count, met=sum(told.values()) == count),
     ]
     faults = {"forbidden": dict(Counter(wrong).most_common(SHOWN)), "undocumented": dict(undocumented)}
     print(json.dumps(faults, indent=2), file=sys.stderr)

@@ -45,7 +45,7 @@ answer: {type: choice, labels: [positive, negative]}
 templates: [{name: plain, text: "Review: {text}\\nSentiment:"}]
 soft: {template: "Review: {text}{soft}\\nSentiment:", tokens: 8, init: "Overall the feeling is"}
 tuning: {steps: 1, batch: 8}
-privacy: {min_cases: 5}
+privacy: {min_cases: 5, questions: 100000, updates: 100000, details: totals}
 """
 
 
