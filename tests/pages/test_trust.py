@@ -64,6 +64,7 @@ def test_what_left_what_was_refused_and_what_was_called_are_sentences_and_links_
         assert value in shown["ledger_call_3"]
     assert r"\!\[x\]\(http\:" "\u2060" r"//a.example\)" in texts(at)
     assert {"ledger_verified", "trust_verified"} <= set(shown)
+    assert "1 of the 1" in shown["ledger_note_0"]  # it was written without its store of replies, as if that were lost
 
 
 @pytest.mark.usefixtures("ledger")

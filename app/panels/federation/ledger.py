@@ -23,8 +23,8 @@ def draw_ledger(view: LedgerView, key: str) -> None:
             plain(sentence(view.problem)), title="This ledger is not verified", icon=":material/gpp_bad:"
         )
         return
-    for note in view.notes:
-        st.warning(plain(note), icon=":material/history:")
+    for number, note in enumerate(view.notes):
+        named(f"ledger_note_{number}").warning(plain(note), icon=":material/history:")
     if not view.lines:
         named("ledger_empty").caption("Nothing has left this site yet.")
         return

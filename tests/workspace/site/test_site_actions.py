@@ -168,6 +168,7 @@ def test_pausing_and_status(home: Home) -> None:
     assert site_pause(home, on=True).paused and site_status(home).paused
     assert not site_pause(home, on=False).paused
     found = site_status(home)
+    assert found.notes == ()
     assert (found.joined, found.running, found.paused, found.hub) == (
         False,
         None,
