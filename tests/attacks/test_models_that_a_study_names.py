@@ -20,6 +20,7 @@ from fedprompt.workspace.site.rehearse import site_rehearse
 from fedprompt.workspace.site.report import site_report
 from fedprompt.workspace.site.run import open_worker
 from fedprompt.workspace.site.study import site_study_accept, site_study_show
+from tests.coded import coded
 from tests.scripted_sites import MODEL, TEXT, write_cases, write_study
 from tests.workspace.site.test_site_actions import ABOUT
 
@@ -69,7 +70,7 @@ def test_no_other_name_in_the_list_lets_it_be_fetched(home: Home, tmp_path: Path
 
 def test_only_a_model_that_the_operator_names_is_tried_to_be_fetched(home: Home, tmp_path: Path) -> None:
     site_policy(home, {"models": [EVIL]})
-    with pytest.raises(ModelError, match="could not be fetched"):
+    with pytest.raises(ModelError, check=coded("model-not-here")):
         site_study_accept(home, named(tmp_path, EVIL))
 
 

@@ -51,13 +51,13 @@ def test_pages_follow_the_filters_and_a_reload_keeps_what_was_chosen(
     from playwright.sync_api import expect
 
     open_ranking(page, app, studies["triage"])
-    page.get_by_text("of 3 · 120 prompts pass, 50 on a page").wait_for()
+    page.locator(".st-key-told_leaderboard_pages").filter(has_text="120").wait_for()
     number = page.locator(".st-key-leaderboard_page input")
     page.locator(".st-key-leaderboard_page [data-testid=stNumberInputStepUp]").click()
     page.wait_for_url(re.compile(r"leaderboard_page=2"))
     at_rest(page)
     page.reload()
-    page.get_by_text("of 3 · 120 prompts pass, 50 on a page").wait_for()
+    page.locator(".st-key-told_leaderboard_pages").filter(has_text="120").wait_for()
     at_rest(page)
     expect(number).to_have_value("2")
     page.locator(".st-key-leaderboard_text input").fill("way 7")
@@ -69,7 +69,7 @@ def test_pages_follow_the_filters_and_a_reload_keeps_what_was_chosen(
     least = page.locator(".st-key-leaderboard_least input:enabled")
     least.fill("100")
     page.keyboard.press("Enter")
-    page.get_by_text("No prompt passes these filters").wait_for()
+    page.locator(".st-key-told_leaderboard_none_passes").wait_for()
     at_rest(page)
     assert "way" not in urlsplit(page.url).query
 
@@ -82,12 +82,12 @@ def test_test_scores_and_the_looks_at_them_are_shown_on_demand_and_stand_in_the_
 
     def taken(name: str) -> list[dict[str, str]]:
         with page.expect_download() as waiting:
-            page.get_by_role("button", name="Download as CSV", exact=True).click()
+            page.locator(".st-key-leaderboard_csv button").click()
         waiting.value.save_as(tmp_path / name)
         return list(csv.DictReader((tmp_path / name).read_text(encoding="utf-8-sig").splitlines()))
 
     before = taken("validation.csv")
-    page.get_by_text("they were looked at once").click()
+    page.locator(".st-key-leaderboard_test label").first.click()
     page.wait_for_function("document.querySelector('.st-key-leaderboard_test input').checked")
     at_rest(page)
     after = taken("test.csv")
@@ -101,7 +101,7 @@ def test_two_that_are_ticked_are_compared(page: "Page", app: App, studies: dict[
     open_ranking(page, app, studies["triage"])
     assert page.locator(".st-key-leaderboard_compare button").is_disabled()
     tick(page, page.locator("[data-testid=stDataFrame]").first, 0, 2)
-    page.get_by_role("button", name="Compare 2 prompts").click()
+    page.locator(".st-key-leaderboard_compare button:enabled").click()
     page.get_by_role("heading", name="Compare").wait_for()
     page.wait_for_url(re.compile(r"/compare\?p="))
     page.get_by_text("“try 119”").first.wait_for()  # the best, and the third

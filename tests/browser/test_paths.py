@@ -119,10 +119,12 @@ def at_rest(page: "Page") -> None:
 def watch_the_demo_finish(page: "Page", app: App) -> None:
     page.goto(app.at())
     page.get_by_role("heading", name="Prompts found together").wait_for()
-    page.get_by_text("The demo federation").first.wait_for()
+    page.locator(".st-key-overview_job").wait_for()
     page.get_by_role("progressbar").first.wait_for()
-    page.get_by_role("heading", name="What the shared prompts are worth").wait_for(timeout=400_000)
-    page.get_by_text("With its 16 labelled questions the newcomer").wait_for()
+    page.locator(".st-key-told_overview_worth").wait_for(timeout=400_000)
+    page.locator(
+        ".st-key-told_curve_needed, .st-key-told_overview_better, .st-key-told_overview_found"
+    ).first.wait_for()
     page.get_by_role("heading", name="What joining gained each site").wait_for()
     at_rest(page)
     for desk in DESKS:
@@ -143,7 +145,7 @@ def compare_two(page: "Page", app: App) -> None:
     page.get_by_role("heading", name="The scores").wait_for()
     page.locator(".st-key-compare_field_text textarea").fill("What a wonderful, lovely day.")
     page.keyboard.press("Control+Enter")  # runs it
-    page.get_by_text("The model answers").nth(1).wait_for(timeout=120_000)
+    page.locator(".st-key-told_answer_1_0").wait_for(timeout=120_000)
     at_rest(page)
 
 
@@ -158,7 +160,7 @@ def run_the_playground(page: "Page", app: App) -> None:
     page.locator(".st-key-playground_template textarea").fill("Review: {text}\nSentiment:")
     page.locator(".st-key-playground_field_title").wait_for(state="detached")
     page.locator(".st-key-playground_run button:enabled").click()
-    page.get_by_text("The model answers").wait_for()
+    page.locator(".st-key-told_answer_0_0").wait_for()
     at_rest(page)
 
 

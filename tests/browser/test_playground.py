@@ -91,10 +91,10 @@ def test_two_variants_stream_stop_go_on_and_outlive_a_reload(page: "Page", addre
     before = block.inner_text()
     page.wait_for_function("before => !document.body.innerText.includes(before)", arg=before)
     page.locator(".st-key-playground_stop_run button").click()
-    page.get_by_text("were not run").first.wait_for()
+    page.locator(".st-key-told_playground_unfinished").wait_for()
     assert re.search(r"\?run=[0-9a-f]{32}$", page.url)
     page.reload()
-    page.get_by_text("were not run").first.wait_for()
+    page.locator(".st-key-told_playground_unfinished").wait_for()
     page.locator(".st-key-playground_go_on button").click()
     page.get_by_text(re.compile(r"wrote \d+")).nth(1).wait_for(timeout=300_000)
     at_rest(page)
@@ -107,7 +107,7 @@ def answered_with_ctrl_enter(page: "Page") -> None:
     fill(page, "playground_answers", "positive\nnegative")
     page.locator(".st-key-playground_field_text textarea").fill("I was bored and left early.")
     page.keyboard.press("Control+Enter")
-    page.get_by_text("The model answers").first.wait_for()
+    page.locator(".st-key-told_answer_0_0").first.wait_for()
     at_rest(page)
 
 
@@ -117,7 +117,7 @@ def kept_in_the_bank(page: "Page", home: Path) -> None:
     page.keyboard.press("Enter")
     at_rest(page)
     page.locator(".st-key-playground_keep button:enabled").click()
-    page.get_by_text("In the bank as").wait_for()
+    page.locator(".st-key-told_playground_kept").wait_for()
     with open_workspace(home) as ws:
         assert [row.name for row in ws.bank.prompts()] == ["from the browser"]
         assert "bored" not in str(ws.bank.jobs())

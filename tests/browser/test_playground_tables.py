@@ -67,8 +67,8 @@ def test_a_server_on_loopback_lists_its_models_is_tested_and_is_offered_in_the_p
         chosen(page, "models_model", "tiny")
         page.locator(".st-key-models_add button:enabled").click()
         added = page.locator("[class*=st-key-models_added_]")
-        added.get_by_role("button", name="Test").click()
-        added.get_by_text("It said: ").wait_for()
+        added.locator("[class*=st-key-models_test_] button").click()
+        added.locator("[class*=st-key-told_models_test_]").wait_for()
         at_rest(page)
         assert len(server.sent) == 1, "nothing is asked of it but the test's one question"
         assert not (app.home / "models.toml").exists()
@@ -76,9 +76,9 @@ def test_a_server_on_loopback_lists_its_models_is_tested_and_is_offered_in_the_p
         page.get_by_role("heading", name="Playground").wait_for()
         at_rest(page)
         chosen(page, "playground_model", "tiny at")
-        page.get_by_text("What you type is sent to the server on 127").wait_for()
+        page.locator(".st-key-told_playground_goes_to").filter(has_text="127.0.0.1").wait_for()
         page.locator(".st-key-playground_run button:enabled").click()
-        page.get_by_text("The model answers positive").wait_for()
+        page.locator(".st-key-told_answer_0_0").filter(has_text="positive").wait_for()
         at_rest(page)
 
 
@@ -96,9 +96,9 @@ def test_a_pasted_table_is_judged_kept_as_a_test_set_and_run_again(page: "Page",
     page.get_by_text("Only what fails (1)").click()
     at_rest(page)
     tick(page, page.locator("[class*=st-key-playground_matrix_][class*=_fails]"), 0)
-    page.get_by_text(re.compile("fails exact: .*the output is not the answer", re.IGNORECASE)).wait_for()
+    page.locator("[class*=st-key-told_answer_fails_][class*=_exact]").wait_for()
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Download as CSV", exact=True).click()
+        page.locator(".st-key-playground_csv button").click()
     waiting.value.save_as(tmp_path / "cells.csv")
     cells = list(csv.DictReader((tmp_path / "cells.csv").read_text(encoding="utf-8").splitlines()))
     assert [cell["exact passes"] for cell in cells] == ["True", "True", "False"]
@@ -116,7 +116,7 @@ def keep_and_use_again(page: "Page") -> None:
     page.get_by_text("Kept 3 rows.").wait_for()
     at_rest(page)
     page.locator(".st-key-playground_how").get_by_text("Saved set").click()
-    page.get_by_text("3 rows, 3 with the right answer.").wait_for()
+    page.locator(".st-key-told_playground_rows_given").filter(has_text="3").wait_for()
     at_rest(page)
     before = page.url
     page.locator(".st-key-playground_run button:enabled").click()
@@ -131,7 +131,7 @@ def open_from_the_history(page: "Page") -> None:
     opened.nth(1).click()  # the newest stands first
     page.wait_for_url(lambda address: address != before and "run=" in address)
     page.locator(".st-key-playground_how").get_by_text("Earlier run").wait_for()
-    page.get_by_text("3 rows, 3 with the right answer.").wait_for()
+    page.locator(".st-key-told_playground_rows_given").filter(has_text="3").wait_for()
     at_rest(page)
 
 
@@ -140,7 +140,7 @@ def test_text_of_another_tool_is_converted_and_gets_its_input(page: "Page", app:
     page.get_by_role("heading", name="Playground").wait_for()
     at_rest(page)
     page.locator(".st-key-playground_template textarea").fill("Note: {{note}}\nIs it urgent?")
-    page.locator(".st-key-playground_template_offer").get_by_text("This looks like").wait_for()
+    page.locator(".st-key-told_playground_template_looks_like").wait_for()
     page.locator(".st-key-playground_template_convert button").click()
     page.locator(".st-key-playground_field_note textarea").wait_for()
     at_rest(page)

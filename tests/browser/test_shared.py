@@ -42,7 +42,7 @@ def test_sixteen_cases_tell_what_shared_prompts_are_worth_here(page: "Page", tmp
         page.locator("[data-testid=stVegaLiteChart]").filter(has=page.locator("svg, canvas")).nth(1).wait_for()
         page.locator(".st-key-shared_field_text textarea").fill("It was wonderful.")
         page.keyboard.press("Control+Enter")
-        page.get_by_text("The model answers").first.wait_for()
+        page.locator(".st-key-told_answer_0_0").wait_for()
         at_rest(page)
         assert "wonderful" not in page.url
         page.locator(".st-key-shared_to_playground button").click()

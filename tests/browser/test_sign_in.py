@@ -61,12 +61,12 @@ def test_people_sign_in_see_their_role_and_two_bring_a_prompt_into_production(
             page.goto(f"{at}/bank")
             page.locator(".st-key-sign_in_default").wait_for()
             assert page.get_by_role("link", name="Bank").count() == 0
-            assert page.get_by_text("Every prompt that was written").count() == 0
+            assert page.locator(".st-key-bank_file").count() == 0
 
             sign_in(page, at, "vic")  # whose address nobody verified
             assert "viewer" in page.locator(".st-key-sidebar_person").inner_text()
             page.get_by_role("link", name="Bank").click()
-            page.get_by_text("Importing and exporting needs the role engineer").first.wait_for()
+            page.locator(".st-key-told_barred_exchange").first.wait_for()
             assert page.locator(".st-key-bank_file button").first.is_disabled()
             page.locator(".st-key-sidebar_sign_out button").click()
             page.locator(".st-key-sign_in_default").wait_for()
@@ -75,21 +75,22 @@ def test_people_sign_in_see_their_role_and_two_bring_a_prompt_into_production(
             page.goto(f"{at}/bank?p={prompt}")
             page.locator(f".st-key-bank_tags_{prompt.replace(':', '-')} button").click()
             page.get_by_role("radio", name="production").click()
-            page.get_by_text("I looked at it and ask for").click()
-            page.get_by_role("button", name="Ask for it").click()
-            page.get_by_text("is asked for by Eve").wait_for()
+            page.locator("[class*=st-key-bank_tag_][class*=_sure] label").first.click()
+            page.locator("[class*=st-key-bank_tag_][class*=_go] button:enabled").click()
+            asked = page.locator("[class*=st-key-told_bank_asked_]").filter(has_text="Eve")
+            asked.wait_for()
             assert page.locator("[data-testid=stMarkdown] a").count() == 0  # her address is text
             page.keyboard.press("Escape")
-            assert page.get_by_role("button", name="Approve").is_disabled()
+            assert page.locator("[class*=st-key-bank_asked_][class*=_yes] button").is_disabled()
             page.locator(".st-key-sidebar_sign_out button").click()
             page.locator(".st-key-sign_in_default").wait_for()
 
             sign_in(page, at, "ada")
             assert "operator" in page.locator(".st-key-sidebar_person").inner_text()
             page.goto(f"{at}/bank?p={prompt}")
-            page.get_by_role("button", name="Approve").click()
+            page.locator("[class*=st-key-bank_asked_][class*=_yes] button:enabled").click()
             page.get_by_text("@production").first.wait_for()
-            page.get_by_text("is asked for by Eve").wait_for(state="hidden")
+            asked.wait_for(state="hidden")
             at_rest(page)
     with open_workspace(tmp_path) as ws:
         (tag,) = ws.bank.tags()

@@ -163,17 +163,17 @@ def test_a_configuration_that_asks_to_load_something_is_refused(
 @pytest.mark.parametrize(
     ("base", "looked"),
     [
-        ("org/model", "Looked for: a model called 'org/model'; known here: 'tiny'"),
-        ("/home/someone/model", "a model called 'model', and a folder /home/someone/model with the digest of a known"),
-        ("C:\\\\Users\\\\someone\\\\model", "a model called 'model', and a folder"),
-        ("~/model", "a model called 'model', and a folder ~/model"),
+        ("org/model", ".*'org/model'.*'tiny'"),
+        ("/home/someone/model", "'model'.* /home/someone/model "),
+        ("C:\\\\Users\\\\someone\\\\model", "'model'.*C:"),
+        ("~/model", "'model'.* ~/model "),
     ],
 )
 def test_vectors_for_an_unknown_model_are_refused_with_what_was_looked_for(
     tmp_path: Path, base: str, looked: str
 ) -> None:
     context = ImportContext(models=lambda: ("tiny",))
-    with pytest.raises(ExportError, match=f"model as its base model, which is not on this machine.*{looked}"):
+    with pytest.raises(ExportError, match=looked, check=coded("model-not-here")):
         Peft().read(_foreign(tmp_path / "a", base_model_name_or_path=base), context)
 
 

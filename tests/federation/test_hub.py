@@ -95,7 +95,7 @@ def test_bytes_that_are_no_answer_are_the_sites_failure() -> None:
     ],
 )
 def test_a_refusal_is_told_in_words(code: str, said: str) -> None:
-    with pytest.raises(FederationError, match=f"site 'a' refused to describe: .*{said}", check=coded(code)):
+    with pytest.raises(FederationError, match=f"'a'.*{said}", check=coded(code)):
         ask_describe(hub(lambda task: (Refusal.model_validate({"task": task.task, "code": code}), {})), "a")
 
 

@@ -339,5 +339,5 @@ def test_small_updates_end_near_large_ones_and_again_at_the_same(tmp_path: Path,
 
 
 def test_an_update_in_another_precision_than_the_studys_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FederationError, match="another precision", check=coded("too-few-answers")):
+    with pytest.raises(FederationError, check=coded("too-few-answers")):
         run(hub(tmp_path), Memory(), update="int8")

@@ -100,7 +100,7 @@ def test_a_quorum_below_the_number_of_sites_is_kept(tmp_path: Path) -> None:
 def test_where_everyone_lies_the_round_ends_and_says_so(tmp_path: Path) -> None:
     handlers = {name: lying(worker(tmp_path, name).handle, "tune", too_long) for name in HONEST}
     asked = Hub(LocalTransport(handlers), STUDY.digest(MODEL.info.digest), held_to=STUDY)
-    with pytest.raises(ReplyUntrue, match=r"round 1: 0 of 3 sites answered and 1 are needed .*'court' sent an update"):
+    with pytest.raises(ReplyUntrue, match=r"\b1\b.*\b0 of 3\b.*'court'"):
         rounds(asked)
 
 
