@@ -131,7 +131,7 @@ def draw_found(view: OverviewView, *, busy: bool) -> None:
             named("transfer_said").caption(transfer_sentence(view.transfer, view.federated))
             draw_transfer(view.transfer, view.federated, sites)
         with grid.cell():
-            st.header("What joining gained each site")
+            named("overview_gains").header("What joining gained each site")
             draw_gains(view.gains)
     draw_study_bests(study_bests(), prompt_titles())
     if view.result is not None or not busy:

@@ -65,9 +65,9 @@ def draw_workbench() -> None:
         variants = ask_variants(workspace())
         bench = ask_bench(variants)
         draw_results(run, bench)
-    with st.expander("Save as a template, or begin a study", icon=":material/bookmark_add:"):
+    with st.expander("Save as a template, or begin a study", icon=":material/bookmark_add:", key="playground_further"):
         draw_further(variants, bench.checks or ())
-    with st.expander("Test sets and earlier runs", icon=":material/history:"):
+    with st.expander("Test sets and earlier runs", icon=":material/history:", key="playground_earlier"):
         draw_sets(PAGE, trial_folder(), bench.cases)
         draw_history(trial_folder(), show)
 

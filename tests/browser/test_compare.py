@@ -69,9 +69,7 @@ def test_answers_to_ones_own_cases_are_rated_blind_to_a_ranking(page: "Page", ap
         pair.filter(has_text=f"{place} of {pairs}").wait_for()
         page.locator(".st-key-compare_rate_a button").click()
     page.locator(".st-key-told_rating_done").wait_for()
-    page.locator("[data-testid=stExpander]").filter(has=page.locator(".st-key-told_rating_ranking")).locator(
-        "summary"
-    ).click()
+    page.locator(".st-key-rating_table summary").click()
     page.locator(".st-key-told_rating_ranking").wait_for()
     page.get_by_text(f"Only where they differ ({pairs})").wait_for()
     at_rest(page)

@@ -67,7 +67,7 @@ def test_the_address_with_the_token_lets_a_browser_in_and_does_not_stay(browser:
     page = browser.new_context().new_page()
     assert app.address in (app.home / "ui.log").read_text()
     page.goto(f"{app.address}/models")
-    page.get_by_role("heading", name="This browser was not let in yet").wait_for()
+    page.locator("input[name=token]").wait_for()
     printed = (app.home / "ui.log").read_text().split("fedprompt is at ")[1].split(" (home")[0]
     page.goto(printed)
     page.get_by_role("heading", name="Prompts found together").first.wait_for()

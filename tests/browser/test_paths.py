@@ -125,7 +125,7 @@ def watch_the_demo_finish(page: "Page", app: App) -> None:
     page.locator(
         ".st-key-told_curve_needed, .st-key-told_overview_better, .st-key-told_overview_found"
     ).first.wait_for()
-    page.get_by_role("heading", name="What joining gained each site").wait_for()
+    page.locator(".st-key-told_overview_gains").wait_for()
     at_rest(page)
     for desk in DESKS:
         assert page.get_by_text(desk, exact=True).count() > 0

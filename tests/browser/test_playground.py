@@ -112,7 +112,7 @@ def answered_with_ctrl_enter(page: "Page") -> None:
 
 
 def kept_in_the_bank(page: "Page", home: Path) -> None:
-    page.get_by_text("Save as a template, or begin a study").click()
+    page.locator(".st-key-playground_further summary").click()
     page.locator(".st-key-playground_keep_name input").fill("from the browser")
     page.keyboard.press("Enter")
     at_rest(page)

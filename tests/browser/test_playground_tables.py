@@ -109,7 +109,7 @@ def test_a_pasted_table_is_judged_kept_as_a_test_set_and_run_again(page: "Page",
 
 
 def keep_and_use_again(page: "Page") -> None:
-    page.get_by_text("Test sets and earlier runs").click()
+    page.locator(".st-key-playground_earlier summary").click()
     page.locator(".st-key-playground_set_name input").fill("three moods")
     page.keyboard.press("Enter")
     page.locator(".st-key-playground_set_keep button:enabled").click()

@@ -36,7 +36,6 @@ def test_sixteen_cases_tell_what_shared_prompts_are_worth_here(page: "Page", tmp
         page.keyboard.type("positive")  # opens the list, whether or not the click did
         page.get_by_role("option", name="positive").click()
         page.locator(".st-key-shared_start button:enabled").click()
-        page.get_by_role("heading", name="What they are worth here").wait_for()
         page.reload()  # what came of it is read out of the bank
         page.get_by_text(re.compile(r"^\d+ of 16$")).nth(1).wait_for()
         page.locator("[data-testid=stVegaLiteChart]").filter(has=page.locator("svg, canvas")).nth(1).wait_for()

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import streamlit as st
 
 from app.display.amounts import volume
+from app.display.named import named
 from app.display.palette import Palette, on, palette
 from app.display.plain import plain, sentence
 from app.display.titles import title
@@ -32,10 +33,10 @@ def draw_provenance(found: Provenance) -> None:
         st.caption(f"{found.more:,} more prompts were made from it.")
     with st.expander("In sentences, with the hashes that the hub noted", icon=":material/notes:"):
         for step in found.steps:
-            st.markdown(f"- {_sentence(step)}")
+            named(f"provenance_{step.prompt.id}").markdown(f"- {_sentence(step)}")
             if step.heads:
                 heads = ", ".join(f"{plain(site)} `{head[:16]}`" for site, head in sorted(step.heads.items()))
-                st.caption(f"The sites' ledgers then stood at: {heads}")
+                named(f"provenance_heads_{step.prompt.id}").caption(f"The sites' ledgers then stood at: {heads}")
 
 
 def graph(found: Provenance, colours: Palette) -> str:

@@ -134,7 +134,10 @@ def _draw_ranking(
     frame = pd.DataFrame(
         {"prompt": names, "preferred": table.sum(axis=1), "rated": (table + table.T).sum(axis=1), "share": 100 * share}
     ).sort_values("share", ascending=False)
-    with st.expander(f"The ranking after {rated} rating{'s' if rated != 1 else ''} (this shows which prompt is which)"):
+    with st.expander(
+        f"The ranking after {rated} rating{'s' if rated != 1 else ''} (this shows which prompt is which)",
+        key="rating_table",
+    ):
         st.dataframe(
             frame,
             hide_index=True,
