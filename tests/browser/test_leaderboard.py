@@ -82,7 +82,7 @@ def test_test_scores_and_the_looks_at_them_are_shown_on_demand_and_stand_in_the_
 
     def taken(name: str) -> list[dict[str, str]]:
         with page.expect_download() as waiting:
-            page.locator(".st-key-leaderboard_csv button").click()
+            page.locator(".st-key-leaderboard_csv button").first.click()
         waiting.value.save_as(tmp_path / name)
         return list(csv.DictReader((tmp_path / name).read_text(encoding="utf-8-sig").splitlines()))
 
