@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.panels.scores.duel import own_points
 from app.panels.scores.pareto import unbeaten
+from app.panels.trials.pinning import PINNED
 from app.panels.trials.report import comparison_report
 from app.panels.trials.wins import by_answer, wins_of
 from fedprompt.prompts.prompt import Prompt
@@ -435,3 +436,22 @@ def test_where_a_prompt_alone_is_right_is_counted_over_the_cases_that_all_were_j
     wins, judged = wins_of(trial)
     assert (judged, [win.rows for win in wins]) == (3, [(0,), (2,)])
     assert by_answer(trial) == [["a", "2", "2", "1"], ["b", "2", "0", "2"]]
+
+
+def test_a_pinned_case_goes_into_a_test_set_with_its_right_answer_once(ws: Workspace) -> None:
+    def page() -> None:
+        from app.panels.trials.pinning import draw_pin
+        from app.session import trial_folder
+        from fedprompt.prompts.template import Template
+        from fedprompt.workspace.answers.variants import Variant
+        from fedprompt.workspace.playground.trials import Trial, TrialRequest
+
+        variant = Variant(template=Template("a", "{text}").canonical())
+        request = TrialRequest(variants=(variant,), rows=[{"text": "x"}, {"text": "y"}], expected=("a", "b"))
+        draw_pin("compare", trial_folder(), Trial("r", request, {}, {}, ""), 1)
+
+    at = AppTest.from_function(page).run()
+    press(at, "compare_pin")
+    kept = owner_folder(ws.home, "").sets()[PINNED]
+    assert (kept["rows"], kept["expected"]) == ([{"text": "y"}], ["b"])
+    assert "compare_pinned" in messages(at) and not at.button

@@ -126,13 +126,16 @@ def draw_csv(page: str, trial: Trial) -> None:
     )
 
 
-def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> None:
+def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> int | None:
     """Draw a sweep's chart, the totals, the table with its filters, and the row that is picked as cards.
 
     Args:
         page: begins the keys of what is drawn.
         trial: the run.
         against_first: whether to offer the rows where the first variant passes and another does not.
+
+    Returns:
+        The row that is picked, counted from 0, or None.
     """
     if (swept := swept_of(trial)) is not None:
         draw_sweep(swept)
@@ -148,7 +151,7 @@ def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> None
         named(f"matrix_judging_{judge}").caption(plain(said_judging(judge, took)))
     if count == 1:
         _draw_one(trial)
-        return
+        return None
     outputs = {row: {cell.output for v in variants if (cell := trial.cells.get((v, row)))} for row in range(count)}
     differ = [row for row in range(count) if len(outputs[row]) > 1]
     fails = [
@@ -191,6 +194,7 @@ def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> None
         draw_cards(trial, chosen[0])
     else:
         st.caption("Tick a row to see its answers side by side.")
+    return chosen[0] if chosen else None
 
 
 def _got_worse(trial: Trial, row: int) -> bool:

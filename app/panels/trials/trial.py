@@ -22,6 +22,7 @@ from app.panels.trials.following import draw_run
 from app.panels.trials.history import draw_sets
 from app.panels.trials.kept_boxes import COMPARE
 from app.panels.trials.matrix import draw_csv, draw_matrix
+from app.panels.trials.pinning import draw_pin
 from app.panels.trials.rating import draw_rating
 from app.panels.trials.wins import draw_wins
 from app.session import explain, trial_folder, workspace
@@ -193,7 +194,9 @@ def _draw_open(trial: Trial, active: bool) -> None:
         if len(trial.request.rows) == 1:
             draw_cards(trial, 0)
         else:
-            draw_matrix(PAGE, trial, against_first=True)
+            picked = draw_matrix(PAGE, trial, against_first=True)
+            if picked is not None:
+                draw_pin(PAGE, trial_folder(), trial, picked)
             draw_wins(trial)
         if trial.cells and not active:
             draw_csv(PAGE, trial)
