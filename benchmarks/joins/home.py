@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from benchmarks.joins.shelf import Shelf
 from fedprompt.adapting.class_bias import fit_bias
 from fedprompt.adapting.combining import combined
+from fedprompt.adapting.encoded import regression
 from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.adapting.mixture import fit_mixture
 
-__all__ = ["alone", "left_out", "logistic", "right"]
+__all__ = ["alone", "left_out", "right"]
 
 Table = NDArray[np.float64]
 PRECISION = 1.0  # of home's biases, as of ours: the best of 1, 2 and 4 on the development task
-STRENGTH = 30.0  # of the logistic regression: over all n the best of 1, 3, 10, 30 and 100 on the development task
 TEMPLATES = 4
 
 
@@ -28,25 +28,12 @@ def right(table: Table, true: NDArray[np.int64]) -> float:
     return float((table.argmax(axis=1) == true).mean())
 
 
-def logistic(x: NDArray[Any], y: NDArray[np.int64], asked: NDArray[Any], labels: int) -> Table:
-    """Return log-probabilities of a logistic regression on sentence vectors; very small ones of labels never seen."""
-    from sklearn.linear_model import LogisticRegression
-
-    found = np.full((len(asked), labels), -20.0)
-    if len(set(y.tolist())) == 1:
-        found[:, y[0]] = 0.0
-        return normalised(found)
-    model = LogisticRegression(C=STRENGTH, max_iter=2000).fit(x, y)
-    found[:, model.classes_] = model.predict_log_proba(asked)
-    return normalised(found)
-
-
 def left_out(x: NDArray[Any], y: NDArray[np.int64], labels: int) -> Table:
     """Return each case's log-probabilities by the regression on the other cases; in 64 parts where there are more."""
     found, parts = np.zeros((len(y), labels)), min(len(y), 64)
     for part in range(parts if len(y) > 1 else 0):
         out = np.arange(len(y)) % parts == part
-        found[out] = logistic(x[~out], y[~out], x[out], labels)
+        found[out] = regression(x[~out], y[~out], x[out], labels)
     return normalised(found)
 
 
@@ -71,7 +58,7 @@ def alone(shelf: Shelf, name: str, n: int) -> Iterator[tuple[str, float]]:
     yield from _shown(shelf, name, n, true, known)
     yield from _own(shelf, name, n, true, known)
     vectors, asked = shelf.read(f"{name}-home-e")[:n], shelf.read(f"{name}-test-e")
-    encoded = logistic(vectors, known, asked, labels)
+    encoded = regression(vectors, known, asked, labels)
     yield "logistic regression on the encoder", right(encoded, true)
     folded = [_without(table, known) for table in homes]
     outside = left_out(vectors, known, labels)

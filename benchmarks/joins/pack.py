@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.joins.home import TEMPLATES, left_out, logistic, right
+from benchmarks.joins.home import TEMPLATES, left_out, right
 from benchmarks.joins.shelf import Shelf
 from fedprompt.adapting.class_bias import fit_bias
 from fedprompt.adapting.combining import combined
+from fedprompt.adapting.encoded import regression
 from fedprompt.adapting.fitting import Fitted, fit
 from fedprompt.adapting.label_shift import shift_bias, target_shares
 from fedprompt.adapting.log_probabilities import normalised
@@ -73,7 +74,7 @@ def shared(shelf: Shelf, name: str, n: int, settings: Settings = DEFAULT_SETTING
         yield f"with shared prompts and {UNLABELLED} unlabelled texts", right(combined(tests, pack, bias), true)
         return
     vectors, texts, part = shelf.read(f"{name}-home-e")[:n], shelf.read(f"{name}-test-e"), ENCODER.get(n, 0.4)
-    own, outside = logistic(vectors, known, texts, tests.shape[-1]), left_out(vectors, known, tests.shape[-1])
+    own, outside = regression(vectors, known, texts, tests.shape[-1]), left_out(vectors, known, tests.shape[-1])
     found = fit(
         settings.for_n(n), np.concatenate([homes[:, :n], outside[None]]), known, np.append(pack * (1 - part), part)
     )
@@ -131,5 +132,5 @@ def _head(shelf: Shelf, name: str) -> tuple[Table, Table]:
     y = np.concatenate([shelf.read(f"true-d{place}") for place in many])
     labels = shelf.read(f"{name}-test-t0").shape[1]
     both = [shelf.read(f"{name}-{what}-e") for what in ("test", "home")]
-    test, home = (logistic(x, y, vectors, labels) for vectors in both)
+    test, home = (regression(x, y, vectors, labels) for vectors in both)
     return test, home

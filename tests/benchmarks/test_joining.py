@@ -12,11 +12,11 @@ from benchmarks.joining import figures
 from benchmarks.joins.asking import Asker
 from benchmarks.joins.drawing import Plan, draw
 from benchmarks.joins.figures import gain, holm, needed
-from benchmarks.joins.home import logistic
 from benchmarks.joins.making import Recipe, make
 from benchmarks.joins.shelf import Shelf
 from benchmarks.joins.sources import Text
 from benchmarks.joins.tasks import study_of
+from fedprompt.adapting.encoded import regression
 from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.models.protocols import ChoiceQuery
 from fedprompt.models.scripted import ScriptedModel
@@ -84,10 +84,10 @@ def test_p_values_over_variations_are_holms() -> None:
 
 
 def test_a_label_that_no_case_has_is_never_the_answer() -> None:
-    x = np.eye(4)
-    answers = logistic(x, np.array([0, 0, 2, 2]), x, 3).argmax(axis=1)
+    x = np.eye(4, dtype=np.float32)
+    answers = regression(x, np.array([0, 0, 2, 2]), x, 3).argmax(axis=1)
     assert answers.tolist() == [0, 0, 2, 2]
-    assert set(logistic(x, np.zeros(4, dtype=np.int64), x, 3).argmax(axis=1).tolist()) == {0}
+    assert set(regression(x, np.zeros(4, dtype=np.int64), x, 3).argmax(axis=1).tolist()) == {0}
 
 
 def test_what_is_on_the_shelf_is_not_made_again(tmp_path: Path) -> None:
