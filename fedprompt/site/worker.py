@@ -129,9 +129,10 @@ class Worker:
         if charged is None:  # before anything is computed
             return refused(task, "questions-spent")
         if isinstance(task, TuneTask):
-            if (update := self.questions.charge_update()) is None:
-                return refused(task, self.side.not_taken(task) or "updates-spent")
-            charged = {**charged, **update}
+            update = self.questions.charge_update()
+            if update is None and self.side.not_taken(task) is None:  # else the verb refuses, and says why
+                return refused(task, "updates-spent")
+            charged = {**charged, **(update or {})}
         try:
             found = verb.answer(self.side, task, parcel.arrays, question)
         except (LedgerError, EgressRefused):

@@ -34,7 +34,7 @@ templates:
 soft: {template: "Review: {text}{soft}\\nSentiment:", tokens: 2, init: "clearly"}
 tuning: {steps: 1, batch: 5}
 rounds: {count: 1}
-privacy: {min_cases: 5}
+privacy: {min_cases: 5, questions: 50}
 """
 
 

@@ -34,7 +34,7 @@ def test_each_site_has_the_bill_of_its_own_judge_and_the_hub_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = tmp_path / "study.yaml"
-    study.write_text(STUDY + "privacy: {min_cases: 10}\n", encoding="utf-8")
+    study.write_text(STUDY + "privacy: {min_cases: 10, questions: 50}\n", encoding="utf-8")
     files = {site: write_cases(tmp_path / f"{site}.csv", site) for site in SITES}
     monkeypatch.setenv("FEDPROMPT_JUDGE", "chat:local")
     with serve(lambda body: SAID) as server, Loopback(tmp_path) as loopback:
