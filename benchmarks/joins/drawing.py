@@ -12,7 +12,9 @@ import numpy as np
 from benchmarks.joins.sources import Text
 from fedprompt.evaluation.cases import Case
 
-__all__ = ["Drawn", "Plan", "Site", "draw"]
+__all__ = ["Drawn", "Plan", "Site", "draw", "halves"]
+
+SHOWN = 8  # labelled cases that a few-shot prompt shows
 
 
 @dataclass(frozen=True)
@@ -123,3 +125,9 @@ def _half(fine: Sequence[str], rng: np.random.Generator) -> list[str]:
 def _shuffled(site: Site, rng: np.random.Generator) -> Site:
     answers = [site.known[int(at)].answer for at in rng.permutation(len(site.known))]
     return Site(tuple(Case(case.fields, answer) for case, answer in zip(site.known, answers, strict=True)), site.test)
+
+
+def halves(size: int) -> dict[str, range]:
+    """Return which of ``size`` home cases each of two few-shot prompts shows: 8 each, or half of the cases each."""
+    many = min(SHOWN, size // 2)
+    return {"a": range(many), "b": range(many, 2 * many)}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.joins.drawing import halves
 from benchmarks.joins.shelf import Shelf
 from fedprompt.adapting.class_bias import fit_bias
 from fedprompt.adapting.combining import combined
@@ -16,7 +17,7 @@ from fedprompt.adapting.encoded import regression
 from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.adapting.mixture import fit_mixture
 
-__all__ = ["alone", "left_out", "right"]
+__all__ = ["alone", "left_out", "right", "shown"]
 
 Table = NDArray[np.float64]
 PRECISION = 1.0  # of home's biases, as of ours: the best of 1, 2 and 4 on the development task
@@ -75,15 +76,38 @@ def alone(shelf: Shelf, name: str, n: int) -> Iterator[tuple[str, float]]:
     yield "regression and templates mixed", right(combined(members, stack.weights, stack.bias), true)
 
 
+def shown(shelf: Shelf, name: str, n: int) -> tuple[Table, Table] | None:
+    """Return calibrated few-shot answers: of test cases, and of the first ``n`` home cases where they are not shown.
+
+    Two prompts show a set of home cases each, and their log-probabilities are averaged; of a case that one shows the
+    other alone answers. Calibration (Zhao et al. 2021, arXiv 2102.09690) takes out what is answered to empty cases.
+    None where they were not asked.
+    """
+    if not shelf.has(f"{name}-test-shot-{n}-b"):
+        return None
+    tests, homes = [], []
+    for half in halves(n):
+        test, home, empty = (shelf.read(f"{name}-{what}-shot-{n}-{half}") for what in ("test", "home", "empty"))
+        prior = np.log(np.exp(empty).mean(axis=0))
+        tests.append(normalised(test - prior))
+        homes.append(normalised(home - prior))
+    home = np.mean(homes, axis=0)
+    for other, rows in zip(reversed(homes), halves(n).values(), strict=True):
+        home[rows] = other[rows]
+    return np.mean(tests, axis=0), home
+
+
 def _shown(
     shelf: Shelf, name: str, n: int, true: NDArray[np.int64], known: NDArray[np.int64]
 ) -> Iterator[tuple[str, float]]:
-    if not shelf.has(f"{name}-test-shot-{n}"):
+    both = shown(shelf, name, n)
+    if both is None:
         return
-    test, empty, rest = (shelf.read(f"{name}-{what}-shot-{n}") for what in ("test", "empty", "home"))
-    yield "few-shot, calibrated", right(test - np.log(np.exp(empty).mean(axis=0)), true)
-    bias = fit_bias(rest, known[n - len(rest) :], precision=PRECISION) if len(rest) else 0.0
-    yield "few-shot, bias from the cases not shown", right(test + bias, true)
+    one, empty = (shelf.read(f"{name}-{what}-shot-{n}-a") for what in ("test", "empty"))
+    yield "few-shot, calibrated", right(one - np.log(np.exp(empty).mean(axis=0)), true)
+    test, home = both
+    yield "few-shot, two sets of cases averaged, calibrated", right(test, true)
+    yield "the same, bias", right(test + fit_bias(home, known, precision=PRECISION), true)
 
 
 def _own(

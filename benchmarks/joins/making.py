@@ -3,7 +3,8 @@
 Names on the shelf: ``v-*`` soft prompts; ``N-home-*`` and ``N-test-*`` a member's [cases, labels] log-probabilities at
 newcomer N. Members: ``t0``.. templates, ``d0-r4``.. donors' own prompts as they left the last round, ``f1``.. FedAvg
 after each round, ``p`` tuned on the donors' pooled cases; at home with n labelled cases, ``own-n-steps``, ``fin-n``
-finished from FedAvg, ``shot-n`` few-shot; ``oof-n`` own prompt on home cases that it was not tuned on.
+finished from FedAvg, ``shot-n-a`` and ``shot-n-b`` few-shot with two sets of home cases; ``oof-n`` own prompt on home
+cases that it was not tuned on.
 """
 
 import time
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.joins.asking import Asker, tuned
 from benchmarks.joins.distilling import distilled
-from benchmarks.joins.drawing import Drawn, Site
+from benchmarks.joins.drawing import Drawn, Site, halves
 from benchmarks.joins.pack import members_of
 from benchmarks.joins.shelf import Shelf
 from fedprompt.adapting.log_probabilities import normalised
@@ -41,6 +42,7 @@ class Recipe:
         distilled: whether one prompt is tuned towards a newcomer's mixture.
         prior_free: whether donors tune with their log class shares added to the scores.
         rounds: of FedAvg, ``own[0]`` steps each.
+        momentum: FedAvg's at the hub (Hsu et al. 2019, arXiv 1909.06335), 0 for none.
         sizes: the n at which a newcomer tunes by itself.
         lengths: steps of a newcomer's own prompt, at the n of ``all_lengths``; elsewhere the second of them alone.
         folded: those of them with out-of-fold tables of the own prompt.
@@ -52,13 +54,14 @@ class Recipe:
 
     own: tuple[int, ...] = (8, 16)
     rounds: int = 3
+    momentum: float = 0.0
     sizes: tuple[int, ...] = (4, 8, 16, 32, 64)
     lengths: tuple[int, ...] = (4, 8, 16)
     all_lengths: tuple[int, ...] = (16,)
     folded: tuple[int, ...] = (16,)
     finished: tuple[int, ...] = (16,)
     twice: tuple[int, ...] = (16,)
-    shown: tuple[int, ...] = (16,)
+    shown: tuple[int, ...] = (4, 8, 16, 32, 64)
     pooled: int = 24
     batch: int = 16
     rate: float = 0.01
@@ -99,10 +102,11 @@ class _Maker:
                 shelf.keep(f"v-d{place}-{steps}", vectors)
             self.tell(f"donor {place} tuned")
         many = range(len(self._drawn.donors))
+        before = self._ask.start.vectors
         common = shelf.get("v-f1", _mean, [shelf.read(f"v-d{place}-{first}") for place in many])
         for number in range(2, recipe.rounds + 1):
             moved = [shelf.get(f"v-d{place}-r{number}", self._step, place, common, number) for place in many]
-            common = shelf.get(f"v-f{number}", _mean, moved)
+            before, common = common, shelf.get(f"v-f{number}", _joined, moved, recipe.momentum, before, common)
             self.tell(f"round {number}")
 
     def _step(self, place: int, start: NDArray[np.float32], number: int) -> NDArray[np.float32]:
@@ -160,14 +164,16 @@ class _Maker:
             if not shelf.has(f"{name}-{what}-t{len(self._ask.study.templates) - 1}"):
                 for number, table in enumerate(self._ask.templates(cases)):
                     shelf.keep(f"{name}-{what}-t{number}", table)
+        empty = [Case({"text": text}, self._ask.labels[0]) for text in EMPTY]
         for size in self._recipe.shown:
             if size > len(site.known):
                 continue
-            shown, rest = site.known[: min(8, size // 2)], site.known[min(8, size // 2) : size]
-            empty = [Case({"text": text}, self._ask.labels[0]) for text in EMPTY]
-            shelf.get(f"{name}-test-shot-{size}", self._ask.shown, shown, site.test)
-            shelf.get(f"{name}-home-shot-{size}", self._ask.shown, shown, rest)
-            shelf.get(f"{name}-empty-shot-{size}", self._ask.shown, shown, empty)
+            for half, rows in halves(size).items():
+                shown = [site.known[row] for row in rows]
+                shelf.get(f"{name}-test-shot-{size}-{half}", self._ask.shown, shown, site.test)
+                # Of the cases that it shows too, which nobody reads: rows stay in their places.
+                shelf.get(f"{name}-home-shot-{size}-{half}", self._ask.shown, shown, site.known[:size])
+                shelf.get(f"{name}-empty-shot-{size}-{half}", self._ask.shown, shown, empty)
 
     def _home(self, place: int, size: int, home: MeteredObjective, test: MeteredObjective) -> None:
         recipe, shelf, name = self._recipe, self._shelf, f"n{place}"
@@ -242,3 +248,10 @@ def _encoded(encoder: Encoder, cases: Sequence[Case]) -> NDArray[np.float32]:
 
 def _mean(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.asarray(np.mean(vectors, axis=0, dtype=np.float64), dtype=np.float32)
+
+
+def _joined(
+    moved: Sequence[NDArray[np.float32]], momentum: float, before: NDArray[np.float32], common: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return FedAvgM's next prompt at a learning rate of 1, where the velocity is the last step."""
+    return _mean(moved) + np.float32(momentum) * (common - before)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.joins.home import TEMPLATES, left_out, right
+from benchmarks.joins.home import TEMPLATES, left_out, right, shown
 from benchmarks.joins.shelf import Shelf
 from fedprompt.adapting.class_bias import fit_bias
 from fedprompt.adapting.combining import combined
@@ -26,10 +26,12 @@ __all__ = ["DISTILLED", "HEADED", "JOINED", "REGRESSION", "members_of", "mixture
 Table = NDArray[np.float64]
 JOINED = "with shared prompts"
 REGRESSION = "with shared prompts and home's regression"
+FEW = "with shared prompts and home's few-shot"
 HEADED = "with shared prompts and a shared head on the encoder"
 DISTILLED = "one prompt distilled from the mixture"
 PRECISION = 1.0  # of references' biases: as ours
 HEAD = 0.5  # the part of a head that the donors share: the best of 0.3 to 1 on the development task
+SHOTS = 0.2  # the part of home's few-shot prompts
 UNLABELLED = 64  # home texts without their labels
 FEDERATED = 0.5  # the federated prompt's part of the pack; donors' own prompts share the rest
 ENCODER = {0: 0.0, 4: 0.2, 8: 0.2, 16: 0.2, 32: 0.4, 64: 0.4}  # the part of the home's own regression, by n
@@ -80,6 +82,11 @@ def shared(shelf: Shelf, name: str, n: int, settings: Settings = DEFAULT_SETTING
     )
     answered = combined(np.concatenate([tests, own[None]]), found.weights, found.bias)
     yield REGRESSION, right(answered, true)
+    few = shown(shelf, name, n)
+    if few is not None:
+        asked, held = np.concatenate([tests, few[0][None]]), np.concatenate([homes[:, :n], few[1][None]])
+        found = fit(settings.for_n(n), held, known, np.append(pack * (1 - SHOTS), SHOTS))
+        yield FEW, right(combined(asked, found.weights, found.bias), true)
 
 
 def mixture_of(

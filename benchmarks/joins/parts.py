@@ -40,7 +40,7 @@ class Part:
         return self.recipe if self.light is None or number < self.full else self.light
 
 
-_FULL = Recipe(own=(8,), rounds=4, batch=8, folded=(16,), pooled=16, distilled=True)
+_FULL = Recipe(own=(8,), rounds=16, momentum=0.7, batch=16, rate=0.03, folded=(16,), pooled=128, distilled=True)
 _LIGHT = replace(_FULL, folded=(), twice=(), pooled=0, distilled=False)
 _SMALL = replace(_FULL, sizes=(16,), folded=(), twice=(), pooled=0, distilled=False)
 _TREC = Plan("trec")
@@ -65,7 +65,6 @@ PARTS: dict[str, Part] = {
         light=_LIGHT,
         full=1,
     ),
-    "longer": Part("TREC, eight rounds", _TREC, replace(_LIGHT, rounds=8, finished=()), 2, {16: 10.0}, {}),
     "unlike": Part("TREC, unlike fine classes", replace(_TREC, unlike=True), _SMALL, 3, {16: 4.0}, {}),
     "equal-8": Part("TREC, 16 cases everywhere, 8 donors", replace(_TREC, tune=16), _SMALL, 3, {16: 8.0}, {}),
     "equal-4": Part("TREC, 16 cases everywhere, 4 donors", replace(_TREC, donors=4, tune=16), _SMALL, 3, {16: 2.0}, {}),

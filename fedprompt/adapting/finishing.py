@@ -19,10 +19,10 @@ __all__ = ["finishing_settings", "interpolated"]
 
 
 def finishing_settings(base: TuningSettings, settings: AtN) -> TuningSettings:
-    """Return how a shared prompt is finished: the study's way of tuning, slower, with as many steps as are set.
+    """Return how a shared prompt is finished: as a home tunes with few cases, slower, with as many steps as are set.
 
     Args:
-        base: how the study tunes; its batch and the parts that it is cut into stay.
+        base: how a home tunes; its batch and the parts that it is cut into stay.
         settings: for the site's number of cases.
     """
     rate = base.lr * settings.rate

@@ -22,8 +22,8 @@ class AtN(Closed):
     ``method``: the best template, the site's own prompt, the shared prompts at their given weights, a shared prompt
     that is finished at home, or a mixture whose weights are learnt; a bias is learnt with each. ``precision`` and
     ``pull`` are those of ``mixture``; ``own``: whether the site's own prompt is a member. The rest is of finishing:
-    ``steps``, ``rate`` (a part of the study's learning rate), ``mu`` (the pull back to where it starts) and ``share``
-    (the part of the way that is kept).
+    ``steps``, ``rate`` (a part of the rate at which a home tunes), ``mu`` (the pull back to where it starts) and
+    ``share`` (the part of the way that is kept).
     """
 
     n: Annotated[int, Field(ge=0, le=100_000)]

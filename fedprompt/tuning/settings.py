@@ -10,9 +10,12 @@ from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.schema import Study
 from fedprompt.tuning.schedule import Schedule
 
-__all__ = ["TuningSettings", "settings_by_themselves", "settings_of"]
+__all__ = ["TuningSettings", "settings_at_home", "settings_by_themselves", "settings_of"]
 
 CONSTANT = Schedule()
+# A prompt that a home tunes on a few cases by itself: chosen on the development task (benchmarks/LOG.md), where more
+# steps or a higher rate answered fewer cases right.
+HOME_STEPS, HOME_RATE = 8, 0.01
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,16 @@ def settings_of(study: Study, number: int = 1, *, steps: int | None = None) -> T
         accumulate=tuning.accumulate,
         proximal=strategy_named(strategy.name).at_site(strategy.options).proximal,
     )
+
+
+def settings_at_home(study: Study) -> TuningSettings:
+    """Return how a home tunes a prompt on a few cases of its own: fewer steps and slower ones than a study's rounds.
+
+    Rounds average many sites' steps, so that they bear more of them and a higher rate than one site alone.
+    """
+    tuning = study.tuning
+    steps = min(HOME_STEPS, study.rounds.count * tuning.steps)
+    return TuningSettings(steps, tuning.batch, min(HOME_RATE, tuning.lr), accumulate=tuning.accumulate)
 
 
 def settings_by_themselves(steps: int, batch: int, rate: float) -> TuningSettings:

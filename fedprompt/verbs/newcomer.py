@@ -22,7 +22,7 @@ from fedprompt.models.protocols import SoftObjective
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.stopping import Stopped
-from fedprompt.tuning.settings import TuningSettings, settings_of
+from fedprompt.tuning.settings import TuningSettings, settings_at_home
 from fedprompt.tuning.soft import tune_soft
 from fedprompt.verbs.verb import SiteSide
 
@@ -175,10 +175,10 @@ class _Home:
         return self._tuned[of]
 
     def _own(self, *, out_of_fold: bool) -> _Member:
-        """Tune from the study's start, as many steps as its rounds take."""
+        """Tune from the study's start, as a home with few cases does."""
         study, start = self._site.study, self._start
         assert start is not None
-        settings = settings_of(study, steps=study.rounds.count * study.tuning.steps)
+        settings = settings_at_home(study)
         objective = self._site.objective_of(self._rows)
         tuned = self._steps(objective, start, settings)
         drawn = self._drawn(tuned, objective)
@@ -195,7 +195,7 @@ class _Home:
         shared = self._shared
         assert shared is not None
         objective = self._site.objective_of(self._rows)
-        tuned = self._steps(objective, shared, finishing_settings(settings_of(self._site.study), way))
+        tuned = self._steps(objective, shared, finishing_settings(settings_at_home(self._site.study), way))
         kept = SoftPrompt(interpolated(shared.vectors, tuned.vectors, way.share), shared.model)
         return _Member("finished", self._drawn(kept, objective), self._judged(kept))
 

@@ -2,7 +2,7 @@
 
 It is in no round, and nothing of it leaves: it has the shared prompts, as a site that pulled them, and its own cases.
 Alone it has the ways of ``adapting.alone`` with every number of cases. At ``sizes.n`` it also shows cases in the prompt
-and tunes one at home, from the study's start with as many steps as a site takes; both ask the model anew for each draw,
+and tunes one at home, from the study's start with few slow steps; both ask the model anew for each draw,
 and all else is asked once. Invariant: a draw of more cases holds the same draw of fewer; what a draw gives follows from
 the seed, the shared prompts and the cases; no test case plays a part in it.
 """
@@ -36,7 +36,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.metered import prepare
-from fedprompt.tuning.settings import settings_of
+from fedprompt.tuning.settings import settings_at_home
 from fedprompt.tuning.soft import tune_soft
 from fedprompt.tuning.some import SomeCases
 from fedprompt.workspace.demo.tasks import NEWCOMER, NewcomerSizes, site_number
@@ -219,7 +219,7 @@ class Newcomer:
 
     def _tuned(self, rows: NDArray[np.int64], n: int, draw: int) -> NDArray[np.float32]:
         study = self._study
-        settings = settings_of(study, steps=study.rounds.count * study.tuning.steps)
+        settings = settings_at_home(study)
         some, rng = SomeCases(self._objective, rows), self._rng(ORDER, n, draw)
         return tune_soft(some, self._start, settings, rng=rng, stop=self._stop).soft.vectors
 

@@ -168,7 +168,7 @@ TASKS: Mapping[str, DemoTask] = {
             asset="trec-questions",
             sites=DESKS,
             deal=_questions,
-            rounds=2,
+            rounds=8,
             cases=48,
             held_out=30,
             newcomer=NewcomerSizes(n=16, counts=(0, 4, 8, 16, 32, 64), spare=32, draws=4, asked=150),

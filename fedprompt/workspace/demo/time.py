@@ -9,6 +9,7 @@ from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
+from fedprompt.tuning.settings import settings_at_home
 from fedprompt.workspace.demo.settings import DemoSettings
 from fedprompt.workspace.demo.tasks import DemoTask
 from fedprompt.workspace.rounds.start_prompt import start_prompt
@@ -67,7 +68,7 @@ def demo_time(
     if sizes is None:
         return planned
     every, members = sizes.pool + sizes.asked, sites + 1
-    steps = rounds * tuning.steps * step
+    steps = settings_at_home(study).steps * step
     # Of one number of cases alone a prompt is tuned, and cases are shown before one of the templates.
     showing = (sizes.spare + sizes.asked) * score / len(prompts)
     drawn = sizes.draws_of(sizes.n) * (steps * min(1.0, sizes.n / tuning.batch) + every * check + showing)
