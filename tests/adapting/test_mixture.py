@@ -81,7 +81,7 @@ def test_no_member_would_lower_the_objective_by_more_weight(case: Drawn) -> None
     assert abs(found.weights.sum() - 1) < 1e-9 and (found.weights >= 0).all() and abs(found.bias.sum()) < 1e-9
     wrong = softmax(np.tensordot(found.weights, case.tables, 1) + found.bias, axis=1)
     wrong[np.arange(len(case.answers)), case.answers] -= 1
-    # Of a member with hardly any weight the slope is steep and the gain next to nothing, so the objective is what is asked.
+    # The slope of a member with hardly any weight is steep and says little, so the objective itself is asked.
     least = loss(case, found)
     for member in np.eye(len(found.weights)):
         for part in (1e-5, 1e-4, 1e-3, 1e-2):
