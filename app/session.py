@@ -49,6 +49,7 @@ from fedprompt.workspace.site.ledgers import LedgerView, ledger_files, read_ledg
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = [
+    "MAX_IDS",
     "STUDY",
     "bank_stamp",
     "compare_view",

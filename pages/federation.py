@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.display.address import follow_address, go, keep_address
+from app.display.address import asked_for, follow_address, go, keep_address
 from app.display.named import named
 from app.display.plain import plain
 from app.display.titles import apart
@@ -59,9 +59,9 @@ def draw() -> None:
         with run:
             draw_runs()
         with another:
-            draw_start()
+            draw_start(job)
     else:
-        draw_start()
+        draw_start(job)
 
 
 @guarded
@@ -87,7 +87,16 @@ def live() -> None:
     shown = next(iter(names))
     if len(runs) > 1 and not active(job):
         follow_address("run", "federation_run", list(names))
-        shown = str(st.selectbox("Run", list(names), format_func=lambda one: names[one], key="federation_run"))
+        shown = str(
+            st.selectbox(
+                "Run",
+                list(names),
+                format_func=lambda one: names[one],
+                key="federation_run",
+                on_change=asked_for,
+                args=("federation_run",),
+            )
+        )
         keep_address("run", "federation_run", shown)
     view = federation_view(ws, shown)
     draw_result(view, newest=shown == runs[0].id)
@@ -99,8 +108,8 @@ def live() -> None:
         st.code(study_yaml(ws.bank.study(view.run.study).study), language="yaml")
 
 
-def draw_start() -> None:
-    """Draw the study, the sites and the buttons that begin a federation."""
+def draw_start(job: JobRow | None) -> None:
+    """Draw the study, the sites and the buttons that begin a federation; ``job`` is the newest one."""
     kept = {one.name: one for one in kept_studies(workspace().home) if one.study is not None}
     st.header("Start a federation")
     if not kept:
@@ -145,6 +154,22 @@ def draw_start() -> None:
                 on_click=ask,
                 args=(kind, whole, last),
             )
+    draw_same(job, whole)
+
+
+def draw_same(job: JobRow | None, whole: dict[str, Any] | None) -> None:
+    """Say where a federation was asked for that had been finished before: nothing was run again."""
+    if job is None or job.state != "done" or job.arguments != whole:
+        return
+    run = workspace().bank.run(str((job.result or {}).get("run")))
+    if run.finished is not None and run.finished < job.created:
+        st.info(
+            f"This study was run with these cases and this seed before, on {run.finished:%d %b %Y at %H:%M} UTC. The "
+            "result would be the same, so nothing was run again. Its run is under Runs. Choose another seed for another "
+            "run.",
+            title="Nothing new was run",
+            icon=":material/history:",
+        )
 
 
 def draw_editor(chosen: KeptStudy) -> None:

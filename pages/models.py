@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.panels.models.model_lists import draw_added, draw_configured, draw_found, draw_local
+from app.panels.models.needed import draw_needed
 from app.panels.models.new_server import draw_new
 from app.session import guarded
 from app.visitor import barred
@@ -21,6 +22,7 @@ def draw() -> None:
     barred("try")  # what is disabled below has its reason here
     st.header("On this machine")
     draw_local()
+    draw_needed()
     st.header("Chat servers set up on this machine")
     draw_configured()
     st.header("Servers that run here")

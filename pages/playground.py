@@ -9,7 +9,7 @@ from app.display.named import named
 from app.display.plain import plain, sentence
 from app.drafts import drafted
 from app.panels.runs.run_button import ask_run, bring_into_view
-from app.panels.trials.cases import Cases, ask_cases
+from app.panels.trials.cases import Cases, ask_cases, draw_strange
 from app.panels.trials.cells import draw_cards
 from app.panels.trials.checks import ask_checks
 from app.panels.trials.following import draw_run
@@ -85,6 +85,7 @@ def ask_bench(variants: tuple[Variant | None, ...]) -> Bench:
     """Draw the texts, the scorers, the sweep and the button that runs everything."""
     checks: tuple[Check, ...] | None = None
     cases = ask_cases(PAGE, fields_of(variants), trial_folder(), kept=KEPT, example=EXAMPLE)
+    draw_strange(cases, [one for one in variants if one is not None])
     with st.expander("Judge the answers", icon=":material/rule:"):
         try:
             checks = ask_checks(PAGE)

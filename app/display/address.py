@@ -10,7 +10,7 @@ from streamlit.errors import StreamlitAPIException
 
 from app.display.named import named
 
-__all__ = ["follow_address", "go", "keep_address"]
+__all__ = ["asked_for", "follow_address", "go", "keep_address"]
 
 
 def follow_address(name: str, key: str, ids: Sequence[str]) -> None:
@@ -23,9 +23,19 @@ def follow_address(name: str, key: str, ids: Sequence[str]) -> None:
 
 
 def keep_address(name: str, key: str, chosen: str) -> None:
-    """Put what is chosen into the address; what else stands there stays."""
-    if st.query_params.get(name) != chosen:
+    """Put into the address what the visitor chose, or what is shown in place of what it names; the rest of it stays.
+
+    What is shown unasked is not written: each writing is a step of the browser's history, and Back would need two
+    presses to leave the page.
+    """
+    named, asked = st.query_params.get(name), st.session_state.pop(f"{key}_asked", False)
+    if named != chosen and (asked or named is not None):
         st.query_params[name] = st.session_state[f"{key}_linked"] = chosen
+
+
+def asked_for(key: str) -> None:
+    """Note that the visitor chose what the session keeps under ``key``; a control calls it when it changes."""
+    st.session_state[f"{key}_asked"] = True
 
 
 def go(page: str, prompts: Sequence[str] = (), study: str | None = None) -> None:

@@ -4,9 +4,11 @@ import re
 
 from fedprompt.workspace.results.points import points as rate_points
 
-__all__ = ["between", "capital", "percent", "plain", "points", "seconds", "sentence"]
+__all__ = ["between", "capital", "label", "percent", "plain", "points", "seconds", "sentence"]
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-!|~<>$:&])")
+# What Markdown acts on inside a label: most punctuation of an ordinary name is not among it.
+_IN_LABEL = re.compile(r"[\\`*\[\]~$]|<(?=[a-zA-Z!/?])|&(?=#?\w+;)|:(?=[a-z+-])|(?<![^\W_])_|_(?![^\W_])|^[#>+-]")
 # Streamlit's Markdown makes links of bare addresses, escaped or not; an invisible word joiner keeps it from that.
 _ADDRESS = re.compile(r"(?<=@)(?=[-\w]+\.)|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
 _JOINER = "\N{WORD JOINER}"
@@ -15,6 +17,14 @@ _JOINER = "\N{WORD JOINER}"
 def plain(text: str) -> str:
     """Return the text with everything escaped that Markdown would act on."""
     return _MARKUP.sub(r"\\\1", _ADDRESS.sub(_JOINER, text))
+
+
+def label(text: str) -> str:
+    """Return the text for the label of a control, which screen readers read out with every backslash that is in it.
+
+    Only what Markdown would act on there is escaped, so that a name such as ``tickets-300_new.csv`` stays as it is.
+    """
+    return _IN_LABEL.sub(r"\\\g<0>", _ADDRESS.sub(_JOINER, " ".join(text.split())))
 
 
 def capital(text: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from fedprompt.errors import BankError
+from fedprompt.extras import pip_command
 
 __all__ = ["PostgresDatabase", "postgres_at"]
 
@@ -42,8 +43,8 @@ def postgres_at(url: str) -> "PostgresDatabase":
         import psycopg  # noqa: F401
     except ImportError as error:
         raise BankError(
-            "FEDPROMPT_BANK_URL names a PostgreSQL database, and psycopg is not installed; "
-            "pip install 'fedprompt[postgres]'",
+            "FEDPROMPT_BANK_URL names a PostgreSQL database, and psycopg is not installed; run: "
+            f"{pip_command('postgres')}",
             code="package-missing",
         ) from error
     return PostgresDatabase(parsed.set(drivername="postgresql+psycopg"))

@@ -18,7 +18,8 @@ def export(
         list[str] | None, typer.Argument(metavar="[ID]...", help="Prompts' ids, or beginnings of them.")
     ] = None,
     tags: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="NAME@TAG", help="A tagged prompt; may be given again.")
+        list[str] | None,
+        typer.Option("--tag", metavar="NAME@TAG", help="A tagged prompt, or @TAG for all; may be given again."),
     ] = None,
     format_: Annotated[
         str, typer.Option("--format", help="The format, bundle by default; docs/formats.md tells of each.", metavar="F")

@@ -1,6 +1,7 @@
 """The Models page: what is here, what is asked when a person asks, and keys that are shown and kept nowhere."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,7 +52,7 @@ def test_without_anything_it_says_how_to_begin(open_page: Open) -> None:
     assert any(str(button.key).startswith("models_fetch_") for button in at.button)
     assert not [button for button in at.button if str(button.key).startswith("models_test_")]
     assert list(at.info) == list(at.warning) == []
-    assert at.button(key="models_list").disabled and at.selectbox(key="models_model").disabled
+    assert at.button(key="models_list").disabled and at.text_input(key="models_model").disabled
 
 
 @pytest.mark.usefixtures("home")
@@ -61,6 +62,17 @@ def test_openais_address_without_a_key_says_which_variable_to_set_and_which_line
     assert "OPENAI_API_KEY" in messages(at)["models_key_missing"]
     assert "allow" in at.code[-1].value
     assert at.button(key="models_list").disabled
+
+
+@pytest.mark.usefixtures("home")
+def test_a_missing_package_is_told_with_its_command_before_anything_is_asked(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not [one for one in open_page("models").button if one.key == "models_install"]
+    monkeypatch.setitem(sys.modules, "langchain_openai", None)  # as if it were not installed
+    at = open_page("models")
+    assert at.info[0].proto.title == "Chat servers need one more package"
+    assert "langchain-openai" in at.code[0].value and at.button(key="models_install")
 
 
 def test_a_model_of_this_machine_is_tested_and_tells_its_latency(open_page: Open, ws: Workspace) -> None:
@@ -104,8 +116,9 @@ def test_a_server_of_this_session_is_listed_added_and_forgotten_with_its_key(
         at.text_input(key="models_url").set_value(server.url)
         at.text_input(key="models_key").set_value(KEY).run()
         press(at, "models_list")
-        assert not at.error and "tiny" in at.selectbox(key="models_model").options
-        at.selectbox(key="models_model").select("tiny").run()
+        assert not at.error and "tiny" in at.pills(key="models_offered").options
+        at.pills(key="models_offered").select("tiny").run()
+        assert at.text_input(key="models_model").value == "tiny"
         press(at, "models_add")
         assert "tiny at" in shown(at)
         press(at, "models_test_")
@@ -190,7 +203,7 @@ def test_a_models_name_with_a_space_is_refused_in_a_sentence(open_page: Open) ->
     at.text_input(key="models_url").set_value("http://127.0.0.1:9/v1").run()
     at.session_state["models_listed"] = ("http://127.0.0.1:9/v1", ("a b",))
     at.run()
-    at.selectbox(key="models_model").select("a b").run()
+    at.pills(key="models_offered").select("a b").run()
     press(at, "models_add")
     assert "error_not-a-models-id" in messages(at)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.display.amounts import money
-from app.display.plain import percent, plain, points, seconds, sentence
+from app.display.plain import label, percent, plain, points, seconds, sentence
 from app.display.titles import titles
 from app.panels.federation.transfer import transfer_sentence
 from app.panels.prompts.answers import read_answers, said, write_answers
@@ -157,3 +157,10 @@ def test_a_table_with_other_rows_is_another_table() -> None:
 def test_every_panel_says_what_it_exports() -> None:
     for path in (Path(__file__).parents[2] / "app" / "panels").rglob("[a-z]*.py"):
         assert "__all__" in path.read_text(encoding="utf-8"), path.name
+
+
+def test_a_label_has_no_backslash_where_a_name_is_ordinary_and_markup_stays_text() -> None:
+    for name in ("tickets-300_new.csv (12 kB)", "mood@production", "Is it good? 12:30", "a: b & c!"):
+        assert label(name).replace("\N{WORD JOINER}", "") == name
+    assert label("_x_ *b* :red[x] [l](u) `c` $m$ <b>") == r"\_x\_ \*b\* \:red\[x\] \[l\](u) \`c\` \$m\$ \<b>"
+    assert label("# no heading\n- no list") == r"\# no heading - no list"

@@ -85,12 +85,23 @@ def test_a_prompt_with_a_sites_own_cases_comes_without_them_and_says_so(
 def test_a_pasted_table_is_run_row_by_row(at: AppTest) -> None:
     at.segmented_control(key="playground_how").set_value("From a table").run()
     at.text_area(key="playground_paste").set_value("note\tn\nI love it\t1\nawful\t2").run()
-    assert at.selectbox(key="playground_column_text").options == ["note", "n"]
+    chosen = at.selectbox(key="playground_column_text")
+    assert chosen.options == ["note", "n"] and chosen.value is None  # no column is taken for another in silence
+    assert at.button(key="playground_run").disabled
+    chosen.set_value("note").run()
     at.button(key="playground_run").click().run()
     totals, table = (one.value for one in at.dataframe)
     assert list(totals["answered"]) == [2]
     assert list(table["text"]) == ["I love it", "awful"]
     assert [said.split()[0] for said in table["A"]] == ["positive", "negative"]
+
+
+def test_right_answers_that_are_no_label_are_told_before_anything_runs(at: AppTest) -> None:
+    at.segmented_control(key="playground_how").set_value("From a table").run()
+    at.text_area(key="playground_paste").set_value("text,answer\ngood,pos\nbad,negative\n").run()
+    assert "1 of 2 right answers" in at.warning[0].value and "“pos”" in at.warning[0].value
+    at.text_area(key="playground_paste").set_value("text,answer\ngood,positive\nbad,negative\n").run()
+    assert not at.warning
 
 
 def test_an_uploaded_file_is_run_and_a_broken_one_names_its_line(at: AppTest) -> None:

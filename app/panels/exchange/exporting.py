@@ -26,13 +26,13 @@ A_FILE_A_PROMPT = {"dotprompt": ".prompt", "hf-templates": ".yaml", "prompty": "
 def draw_export(chosen: tuple[str, ...]) -> None:
     """Draw the formats, what the one that was chosen would hold, and the export that was asked for last."""
     ws = workspace()
-    kept: tuple[str, tuple[str, ...]] | None = st.session_state.get("bank_export")
-    job = ws.bank.job(kept[0]) if kept is not None and kept[1] == chosen else None
-    busy = job is not None and job.state not in ENDED
+    kept: tuple[str, tuple[str, ...], str] | None = st.session_state.get("bank_export")
     looked: tuple[str, tuple[str, ...]] | None = st.session_state.get("bank_format")
     views = formats(ws, chosen)
     allowed = {view.name for view in views if view.allowed}
     format = looked[0] if looked is not None and looked[1] == chosen and looked[0] in allowed else None
+    job = ws.bank.job(kept[0]) if kept is not None and kept[1:] == (chosen, format) else None
+    busy = job is not None and job.state not in ENDED
 
     def choose(name: str) -> None:
         st.session_state["bank_format"] = (name, chosen)
@@ -81,7 +81,7 @@ def _write(chosen: tuple[str, ...], format: str, name: str) -> None:
     ws = workspace()
     make_room(ws.home.exports)
     arguments = {"prompts": list(chosen), "format": format, "destination": str(ws.home.exports / name)}
-    st.session_state["bank_export"] = (submit(ws, "export", arguments), chosen)
+    st.session_state["bank_export"] = (submit(ws, "export", arguments), chosen, format)
 
 
 @guarded

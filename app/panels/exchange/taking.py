@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.display.amounts import volume
 from app.display.named import named
-from app.display.plain import plain, seconds, sentence
+from app.display.plain import label, plain, seconds, sentence
 from fedprompt.bank.rows import JobRow
 from fedprompt.workspace.exchange.exporting import FormatView
 from fedprompt.workspace.exchange.signed_by import signed_by
@@ -175,7 +175,7 @@ def draw_download(job: JobRow) -> None:
     size = path.stat().st_size
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
-            f"Download {path.name} ({volume(size)})".replace("_", "\\_"),
+            label(f"Download {path.name} ({volume(size)})"),
             path.read_bytes if size < 32 * 1024 * 1024 else (lambda: path.open("rb", buffering=0)),
             file_name=path.name,
             mime="application/zip" if path.suffix == ".zip" else "application/octet-stream",

@@ -11,7 +11,8 @@ from app.display.named import named
 from app.display.plain import sentence
 from app.panels.runs.running import run_quick
 from app.panels.runs.work import duration
-from app.session import workspace
+from app.session import explain, workspace
+from fedprompt.errors import FedPromptError
 
 __all__ = ["draw_forecast"]
 
@@ -25,9 +26,7 @@ WANTED = ("study", "sites", "mapping", "group")
 
 def draw_forecast(arguments: Mapping[str, Any] | None) -> None:
     """Draw the button, and what was found for just these arguments (``study``, ``sites``, ``mapping``, ``group``)."""
-    asked = (
-        None if arguments is None else {name: arguments.get(name) for name in ("study", "sites", "mapping", "group")}
-    )
+    asked = None if arguments is None else {name: arguments.get(name) for name in WANTED}
     if st.button(
         "What will it take?",
         key="federation_forecast_ask",
@@ -35,7 +34,11 @@ def draw_forecast(arguments: Mapping[str, Any] | None) -> None:
         disabled=asked is None,
         help="Nothing is sent to a site: messages are made up to the study's shapes and counted.",
     ):
-        found = run_quick(workspace(), "forecast", asked or {}, "Counting what it would take")
+        try:
+            found = run_quick(workspace(), "forecast", asked or {}, "Counting what it would take")
+        except FedPromptError as error:  # what begins a federation stays in place
+            explain(error)
+            return
         st.session_state["federation_forecast"] = (asked, dict(found))
     kept = st.session_state.get("federation_forecast")
     if kept is None or kept[0] != asked:

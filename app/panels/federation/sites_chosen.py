@@ -1,6 +1,6 @@
 """The sites of a federation on this one machine: a file each, dropped here or kept already, columns alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,8 @@ import streamlit as st
 
 from app.display.plain import plain, sentence
 from app.panels.studies.dropping import KINDS
-from app.session import explain, workspace
-from app.visitor import barred
+from app.session import explain, guarded, workspace
+from app.visitor import barred, require, why_not
 from fedprompt.errors import FedPromptError
 from fedprompt.study.schema import Study
 from fedprompt.workspace.cases.evaluation_sets import (
@@ -18,6 +18,9 @@ from fedprompt.workspace.cases.evaluation_sets import (
     Reading,
     evaluation_sets,
     keep_file,
+    lacking_columns,
+    remove_file,
+    why_unreadable,
 )
 from fedprompt.workspace.cases.study_draft import used_by
 from fedprompt.workspace.enrolled.hub_folder import NAME
@@ -31,7 +34,8 @@ def ask_sites(study: Study) -> dict[str, Any] | None:
     """Draw the choice; return ``sites``, ``mapping`` and ``group`` for the job, or None while they do not do."""
     _drop()
     sets = evaluation_sets(workspace().home)
-    by_id = {one.id: one for one in sets}
+    unreadable = {one.id: why for one in sets if (why := why_unreadable(one)) is not None}
+    by_id = {one.id: one for one in sets if one.id not in unreadable}
     kept = st.session_state.get("federation_sites")
     if kept is not None:
         st.session_state["federation_sites"] = [one for one in kept if one in by_id]
@@ -42,6 +46,7 @@ def ask_sites(study: Study) -> dict[str, Any] | None:
         help="Each stands for a site, with its own key, cut and ledger, as if it were on a machine of its own.",
         persist_state="session",
     )
+    _remove(sets, unreadable)
     picked = {by_id[one].site: by_id[one] for one in chosen}
     if len(picked) < len(chosen):
         st.warning("Two of these files are of the same site; take one of each.", icon=":material/warning:")
@@ -50,7 +55,7 @@ def ask_sites(study: Study) -> dict[str, Any] | None:
         st.caption("A federation needs two sites or more.")
         return None
     reading = _common(study, picked)
-    if reading is None:
+    if reading is None or not _hold(study, picked, reading):
         return None
     return {
         "sites": {name: str(one.path) for name, one in picked.items()},
@@ -72,23 +77,57 @@ def _drop() -> None:
     folder = plain(str(workspace().home.sites))
     st.caption(
         f":material/lock: Each file is written to a folder of its own under {folder}, readable by you alone, until you "
-        "remove it on the Data page. Nothing is sent anywhere."
+        "remove it below or on the Data page. Nothing is sent anywhere."
     )
     here = {file.file_id for file in files}
     # No more ids than files that the box shows, however often it is emptied and filled.
     seen: set[str] = st.session_state.get("federation_kept", set()) & here
-    st.session_state["federation_kept"] = seen
-    fresh = [file for file in files if file.file_id not in seen]
+    refused: dict[str, FedPromptError] = st.session_state.get("federation_refused", {})
+    refused = {one: told for one, told in refused.items() if one in here}
+    st.session_state["federation_kept"], st.session_state["federation_refused"] = seen, refused
+    fresh = [file for file in files if file.file_id not in seen and file.file_id not in refused]
     for file in fresh:
         site = "".join(c if NAME.fullmatch(c) or c in "-_" else "-" for c in Path(file.name).stem).strip("-_")[:60]
         try:
             path = keep_file(workspace().home, site or "site", file.name, file.getvalue())
         except FedPromptError as error:
-            explain(error)
+            refused[file.file_id] = error
             continue
         seen.add(file.file_id)
         chosen = list(st.session_state.get("federation_sites") or ())
-        st.session_state["federation_sites"] = [*chosen, f"{site or 'site'} / {path.name}"]
+        st.session_state["federation_sites"] = list(dict.fromkeys([*chosen, f"{site or 'site'} / {path.name}"]))
+    for told in refused.values():
+        explain(told)
+
+
+def _remove(sets: Sequence[EvaluationSet], unreadable: Mapping[str, str]) -> None:
+    """Name the files that cannot be read, and draw what deletes a file from this machine."""
+    for why in unreadable.values():
+        st.warning(plain(sentence(f"{why}. It cannot take part; remove it or drop it anew")), icon=":material/warning:")
+    if not sets:
+        return
+    with st.popover("Remove a file", icon=":material/delete:", type="tertiary"):
+        by_id = {one.id: one for one in sets}
+        ids = [*unreadable, *(one for one in by_id if one not in unreadable)]
+        chosen = st.selectbox("File", ids, key="federation_remove_which")
+        st.caption("The file is deleted from this machine. Scores that came of it stay in the bank.")
+        why_barred = why_not("tune")
+        st.button(
+            "Delete it",
+            key="federation_remove",
+            type="primary",
+            disabled=why_barred is not None or chosen is None,
+            help=why_barred,
+            on_click=_delete,
+            args=(by_id.get(str(chosen)),),
+        )
+
+
+@guarded
+def _delete(found: EvaluationSet | None) -> None:
+    require("tune")
+    if found is not None and found in evaluation_sets(workspace().home):
+        remove_file(found)
 
 
 def _common(study: Study, picked: Mapping[str, EvaluationSet]) -> Reading | None:
@@ -109,6 +148,18 @@ def _common(study: Study, picked: Mapping[str, EvaluationSet]) -> Reading | None
     if odd:
         st.caption(plain(sentence(f"{', '.join(odd)} was read otherwise on the Data page; here these columns count")))
     return chosen
+
+
+def _hold(study: Study, picked: Mapping[str, EvaluationSet], reading: Reading) -> bool:
+    """Return whether all files hold the columns; where one does not, say which it lacks."""
+    fine = True
+    for name, one in picked.items():
+        if lacking := lacking_columns(one, reading, study.fields):
+            columns = ", ".join(f"“{column[:60]}”" for column in lacking)
+            text = f"{name}: {one.path.name} has no column {columns}. Choose other columns above, or other files"
+            st.warning(plain(sentence(text)), icon=":material/warning:")
+            fine = False
+    return fine
 
 
 def _said(reading: Reading) -> str:

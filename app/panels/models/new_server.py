@@ -60,15 +60,10 @@ def draw_new() -> None:
     closed = settings is None or why_not("try") is not None
     listed = st.session_state.get("models_listed")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        model = st.selectbox(
-            "Model",
-            listed[1] if listed is not None and listed[0] == base_url else (),
-            index=None,
-            key="models_model",
-            placeholder="type a name, or list its models first",
-            accept_new_options=True,
-            disabled=closed,
-        )
+        # A box of text keeps what was typed when the focus leaves it, which a list that takes new names does not.
+        model = st.text_input(
+            "Model", key="models_model", max_chars=200, placeholder="type its name, or list its models", disabled=closed
+        ).strip()
         if st.button("List its models", key="models_list", icon=":material/list:", disabled=closed):
             try:
                 require("try")
@@ -77,6 +72,8 @@ def draw_new() -> None:
             except FedPromptError as error:
                 explain(error)
         ask = st.button("Use in this session", key="models_add", icon=":material/add:", disabled=closed or not model)
+    if listed is not None and listed[0] == base_url and not closed:
+        st.pills("Models that this server offers", listed[1], key="models_offered", on_change=_take, disabled=closed)
     if ask and model and settings is not None:
         try:
             require("try")
@@ -92,6 +89,12 @@ def draw_new() -> None:
             title="There is no key for OpenAI yet",
             icon=":material/key:",
         )
+
+
+def _take() -> None:
+    """Put the model that was chosen into the box."""
+    if (chosen := st.session_state.get("models_offered")) is not None:
+        st.session_state["models_model"] = str(chosen)
 
 
 def _draw_problem(problem: FedPromptError, base_url: str) -> None:

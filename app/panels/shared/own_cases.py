@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.plain import label as as_label
 from app.display.plain import plain
 from app.panels.studies.dropping import choose_set, draw_removal, drop_file
 from app.panels.studies.file_reading import ask_first_line
@@ -80,7 +81,7 @@ def _ask_columns(chosen: EvaluationSet, pack: Pack) -> OwnCases:
         free = [column for column in about if column not in fields.values()]
         if not free:
             return OwnCases(lacking=f"These prompts ask for {len(pack.fields)} columns of text; the file has fewer.")
-        label = "Column with the text" if len(pack.fields) == 1 else f"Column for “{plain(name)}”"
+        label = "Column with the text" if len(pack.fields) == 1 else f"Column for “{as_label(name)}”"
         fields[name] = _column(label, free, _text_column(name, place, free, about, before), about, f"{key}_{name}")
     rest = [NO_ANSWER, *(column for column in about if column not in fields.values())]
     wanted = _answer_column(rest, about, before, pack)
@@ -144,7 +145,7 @@ def _ask_words(column: Mapping[str, Any], labels: Sequence[str], key: str) -> tu
             for place, value in enumerate(other):
                 with grid.cell():
                     meant = st.selectbox(
-                        f"“{plain(value)}” ({values[value]:,})",
+                        f"“{as_label(value)}” ({values[value]:,})",
                         list(labels),
                         index=None,
                         key=f"{key}_means_{place}",

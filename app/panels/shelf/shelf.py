@@ -12,7 +12,7 @@ from app.panels.ranking.ranking import KINDS as TITLES
 from app.panels.ranking.ranking import table_key
 from app.panels.ranking.ranking_filters import KINDS, ask_page, where_from
 from app.panels.studies.study_choice import ask_study
-from app.session import means_of, prompt_titles, prompts_passing, query_ids, workspace
+from app.session import MAX_IDS, means_of, prompt_titles, prompts_passing, query_ids, set_query_ids, workspace
 from fedprompt.bank.rows import PromptRow
 from fedprompt.prompts.origins import origin_words
 from fedprompt.workspace.search.looking_up import HOW, LONGEST, Filter, typed_filter
@@ -25,21 +25,43 @@ PAGE = 100
 def choose() -> tuple[str, ...]:
     """Draw what is searched for and a page of the prompts, the newest first; return the ids of those chosen.
 
-    What the address names stands first on every page.
+    What is ticked and what the address names are the same prompts. They stand first on every page and in every search;
+    a tick moves no row.
     """
     near, wanted = _ask()
-    linked = query_ids()
     if near is None:
         place = ask_page("bank", wanted, prompts_passing(wanted, 1).total, PAGE)
         found = prompts_passing(wanted, PAGE, place * PAGE).rows
-        shown = [*workspace().bank.rows_of(linked), *(row for row in found if row.id not in linked)]
+        asked: object = (wanted, place)
         if not found:
             named("bank_none_passes").info(
                 "No prompt passes; type less, or choose any kind from anywhere.", icon=":material/filter_alt_off:"
             )
     else:
-        shown = sorted(workspace().bank.rows_of(list(near)), key=lambda row: -near[row.id])
-    return _draw(shown, near) if shown else ()
+        found = tuple(sorted(workspace().bank.rows_of(list(near)), key=lambda row: -near[row.id]))
+        asked = tuple(near)
+    first = _first(repr(asked))
+    shown = [*workspace().bank.rows_of(first), *(row for row in found if row.id not in first)]
+    chosen = _draw(shown, near, first) if shown else ()
+    st.session_state["bank_chosen"] = chosen
+    if set(chosen[:MAX_IDS]) != set(query_ids()):
+        set_query_ids(chosen[:MAX_IDS])
+        st.session_state["bank_linked"] = query_ids()
+    return chosen
+
+
+def _first(asked: str) -> tuple[str, ...]:
+    """Return the prompts that stand first, ticked: those of a new address, or what was ticked before a new search."""
+    state, linked = st.session_state, query_ids()
+    state.setdefault("bank_turn", 0)
+    if state.get("bank_linked") != linked:
+        state["bank_linked"], state["bank_first"] = linked, linked
+        state["bank_turn"] = state["bank_turn"] + 1  # a table of its own, which knows no earlier ticks
+    elif state.get("bank_asked") != asked:
+        state["bank_first"] = state.get("bank_chosen", linked)
+    state["bank_asked"] = asked
+    first: tuple[str, ...] = state["bank_first"]
+    return first
 
 
 def _ask() -> tuple[dict[str, float] | None, Filter]:
@@ -72,15 +94,15 @@ def _ask() -> tuple[dict[str, float] | None, Filter]:
     return near, typed_filter(text or "", Filter(kind=kind or None, origin=origin or None, retired=True))
 
 
-def _draw(shown: Sequence[PromptRow], near: dict[str, float] | None) -> tuple[str, ...]:
-    names, asked = prompt_titles(), query_ids()
+def _draw(shown: Sequence[PromptRow], near: dict[str, float] | None, first: Sequence[str]) -> tuple[str, ...]:
+    names = prompt_titles()
     means = means_of([row.id for row in shown])
     tags = _tags()
     frame = pd.DataFrame(
         [
             {
                 "prompt": names.get(row.id) or title(row),
-                "near": None if near is None else near[row.id],
+                "near": None if near is None else near.get(row.id),
                 "kind": TITLES.get(row.kind, row.kind),
                 "tags": ", ".join(tags.get(row.id, ())),
                 "from": origin_words(row.origin),
@@ -96,12 +118,12 @@ def _draw(shown: Sequence[PromptRow], near: dict[str, float] | None) -> tuple[st
         frame = frame.drop(columns="near")
     if not any(frame["tags"]):
         frame = frame.drop(columns="tags")
-    linked = [place for place, row in enumerate(shown) if row.id in asked]
+    linked = [place for place, row in enumerate(shown) if row.id in first]
     config = st.column_config
     event = st.dataframe(
         frame,
         hide_index=True,
-        key=table_key("bank", [row.id for row in shown]),
+        key=table_key(f"bank_{st.session_state['bank_turn']}", [row.id for row in shown]),
         on_select="rerun",
         selection_mode="multi-row",
         selection_default={"selection": {"rows": linked}} if linked else None,

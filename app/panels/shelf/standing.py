@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.display.address import go
 from app.display.named import named
+from app.display.plain import label as as_label
 from app.display.plain import plain
 from app.display.titles import title
 from app.panels.shelf.asked import draw_asked
@@ -84,7 +85,7 @@ def _ask_tag(row: PromptRow, held: list[str]) -> None:
     for one in held:
         production = one.rpartition("@")[2] == PRODUCTION
         st.button(
-            f"Remove {plain(one)}",
+            f"Remove {as_label(one)}",
             key=f"{key}_drop_{one}",
             disabled=closed or (production and barred("production")),
             on_click=_say,
@@ -110,7 +111,7 @@ def _retired(prompt: str, note: str, *, undo: bool = False) -> EventRow:
 
 def _confirm(sentence: str, label: str, key: str, closed: bool, act: Callable[[], EventRow]) -> None:
     """Draw a box to tick and, once it is ticked, the button that acts; what it does is signed and kept."""
-    sure = st.checkbox(plain(sentence), key=f"{key}_sure", disabled=closed)
+    sure = st.checkbox(as_label(sentence), key=f"{key}_sure", disabled=closed)
     st.button(
         label,
         key=f"{key}_go",

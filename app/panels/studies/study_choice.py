@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.display.address import keep_address
+from app.display.address import asked_for, keep_address
 from app.display.titles import apart
 from app.session import STUDY, scored_studies, show_study, study_shown
 from fedprompt.bank.rows import StudyRow
@@ -27,3 +27,4 @@ def ask_study(page: str, label: str = "Study") -> StudyRow | None:
 
 def _show(key: str) -> None:
     show_study(str(st.session_state[key]))
+    asked_for(STUDY)

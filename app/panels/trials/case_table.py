@@ -73,17 +73,25 @@ def parse_rows(content: bytes, name: str, fields: Sequence[str]) -> Rows:
 
 
 def match_columns(rows: Rows, fields: Sequence[str], key: str) -> Rows:
-    """Return the rows under the prompt's field names; ask which column is which where names do not say."""
+    """Return the rows under the prompt's field names, none while somebody has to say which column a field is.
+
+    A column is taken unasked only where it has the field's name.
+    """
     columns = list(rows[0])
-    chosen = {}
+    chosen: dict[str, str | None] = {}
     for field in fields:
         if field in columns:
             chosen[field] = field
         else:
-            settle(f"{key}_column_{field}", columns)
+            settle(f"{key}_column_{field}", [None, *columns])
             chosen[field] = st.selectbox(
-                f"Which column is {{{field}}}?".replace("{", "\\{").replace("}", "\\}"),
+                f"The table has no column “{field}”. Which column is it?",
                 columns,
+                index=None,
+                placeholder="choose a column",
                 key=f"{key}_column_{field}",
             )
-    return tuple({field: row[column] for field, column in chosen.items()} for row in rows)
+    named = {field: column for field, column in chosen.items() if column is not None}
+    if len(named) < len(chosen):
+        return ()
+    return tuple({field: row[column] for field, column in named.items()} for row in rows)

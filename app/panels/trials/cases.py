@@ -4,6 +4,7 @@ Beside each way to give texts stands where they go and how long they are kept.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +19,15 @@ from app.panels.trials.typed_case import ask_fields
 from app.session import explain, workspace
 from fedprompt.errors import AssetError, FedPromptError
 from fedprompt.models.assets.catalogue import asset_folder
+from fedprompt.workspace.answers.variants import Variant
 from fedprompt.workspace.demo.text import SOURCES, read_source
 from fedprompt.workspace.playground.trial_files import TrialFolder
 
-__all__ = ["EARLIER", "WAYS_KEPT", "Cases", "ask_cases"]
+__all__ = ["EARLIER", "WAYS_KEPT", "Cases", "ask_cases", "draw_strange"]
 
 EARLIER = "Earlier run"  # a way there is once a run of many rows was opened
+UNCHOSEN = "Choose a column for each of the prompt's variables first."
+SHOWN_ANSWERS = 5
 WAYS = ("Type", "From a table", "Public text", "Saved set")
 WAYS_KEPT = (*WAYS, EARLIER)
 Rows = tuple[dict[str, str], ...]
@@ -31,16 +35,20 @@ Rows = tuple[dict[str, str], ...]
 
 @dataclass(frozen=True)
 class Cases:
-    """Rows under the prompts' field names, and the answer each should get, empty where nobody said."""
+    """Rows under the prompts' field names, and the answer each should get, empty where nobody said.
+
+    ``wanting`` is a sentence where something has to be chosen before there are rows.
+    """
 
     rows: Rows = ()
     expected: tuple[str, ...] = ()
+    wanting: str | None = None
 
     @property
     def lacking(self) -> str | None:
         """What is still missing before these can be run, None where nothing is."""
         if not self.rows:
-            return "Give at least one text first."
+            return self.wanting or "Give at least one text first."
         empty = [place for place, row in enumerate(self.rows, 1) if row and not any(map(str.strip, row.values()))]
         if not empty:
             return None
@@ -78,6 +86,29 @@ def ask_cases(page: str, fields: Sequence[str], folder: TrialFolder, *, kept: st
         return Cases()
 
 
+def draw_strange(cases: Cases, variants: Sequence[Variant]) -> None:
+    """Say which right answers are none of the labels that the prompts choose among: such rows can only fail.
+
+    Nothing is said where a variant writes text.
+    """
+    if any(not one.labels or one.generate for one in variants):
+        return
+    labels = tuple(dict.fromkeys(label for one in variants for label in one.labels))
+    strange = Counter(one for one in cases.expected if one and one not in labels)
+    if not strange:
+        return
+    shown = ", ".join(f"“{plain(one[:40])}”" for one, _ in strange.most_common(SHOWN_ANSWERS))
+    more = f" and {len(strange) - SHOWN_ANSWERS} more" if len(strange) > SHOWN_ANSWERS else ""
+    told = ", ".join(f"“{plain(one)}”" for one in labels[:SHOWN_ANSWERS])
+    rest = f" and {len(labels) - SHOWN_ANSWERS} more" if len(labels) > SHOWN_ANSWERS else ""
+    count, all_ = sum(strange.values()), sum(map(bool, cases.expected))
+    named("strange_answers").warning(
+        f"{count:,} of {all_:,} right answers are none of the prompts' labels: {shown}{more}. The labels are {told}"
+        f"{rest}. No prompt can answer these rows correctly. Change the answers of the table, or the labels.",
+        icon=":material/warning:",
+    )
+
+
 def _typed(page: str, fields: Sequence[str], example: str, where: str) -> Cases:
     if not fields:
         st.caption("This prompt has no variables; write {text} in it, in braces, to get an input here.")
@@ -99,6 +130,8 @@ def _table(page: str, fields: Sequence[str], where: str) -> Cases:
     if not table:
         return Cases()
     rows = match_columns(table, fields, page) if fields else tuple({} for _ in table)
+    if not rows:
+        return Cases(wanting=UNCHOSEN)
     columns = list(table[0])
     guess = next((name for name in columns if name.lower() in ("answer", "label", "expected", "target")), None)
     settle(f"{page}_answer_column", [None, *columns], guess)
@@ -187,5 +220,7 @@ def _given(page: str, fields: Sequence[str], body: Mapping[str, Any]) -> Cases:
     expected = tuple(str(one) for one in body["expected"])
     if any(field not in rows[0] for field in fields) and rows[0]:
         rows = match_columns(rows, fields, f"{page}_set")
+        if not rows:
+            return Cases(wanting=UNCHOSEN)
     named(f"{page}_rows_given").caption(f"{len(rows):,} rows, {sum(map(bool, expected)):,} with the right answer.")
     return _some(page, tuple({field: row.get(field, "") for field in fields} for row in rows), expected)

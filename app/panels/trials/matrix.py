@@ -190,11 +190,22 @@ def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> int 
     )
     chosen = [rows[one] for one in picked.selection.rows if one < len(rows)]
     if chosen:
-        st.caption(f"Row {chosen[0] + 1}")
+        _draw_row(trial, chosen[0])
         draw_cards(trial, chosen[0])
     else:
         st.caption("Tick a row to see its answers side by side.")
     return chosen[0] if chosen else None
+
+
+def _draw_row(trial: Trial, row: int) -> None:
+    """Draw a row's own texts and its right answer, above what the variants answer."""
+    with st.container(border=True, gap="xsmall"):
+        st.markdown(f"**Row {row + 1}**")
+        for field, text in trial.request.rows[row].items():
+            st.caption(plain(field))
+            st.text(text)
+        if row < len(trial.request.expected) and trial.request.expected[row]:
+            st.markdown(f"Right answer: **{plain(trial.request.expected[row])}**")
 
 
 def _got_worse(trial: Trial, row: int) -> bool:

@@ -14,7 +14,7 @@ from app.panels.models.session_models import goes_to
 from app.panels.runs.run_button import ask_run
 from app.panels.scores.duel import draw_own_duel
 from app.panels.scores.pareto import draw_own_pareto
-from app.panels.trials.cases import ask_cases
+from app.panels.trials.cases import ask_cases, draw_strange
 from app.panels.trials.cells import draw_cards
 from app.panels.trials.checks import ask_checks
 from app.panels.trials.examples import ask_examples
@@ -83,6 +83,7 @@ def _draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
         st.caption(f":material/lock: {plain(told)} No case of a site is run here.")
     fields = tuple(dict.fromkeys(name for one in variants for name in one.made().variables))
     cases = ask_cases(PAGE, fields, folder, kept=KEPT)
+    draw_strange(cases, variants)
     variants, unshown = ask_examples(PAGE, variants, cases, folder)
     checks: tuple[Check, ...] | None = None
     with st.expander("Judge the answers", icon=":material/rule:"):

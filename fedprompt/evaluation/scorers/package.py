@@ -4,6 +4,7 @@ from importlib import import_module
 from types import ModuleType
 
 from fedprompt.errors import ModelError
+from fedprompt.extras import pip_command
 
 __all__ = ["package"]
 
@@ -18,7 +19,7 @@ def package(module: str, *, scorer: str) -> ModuleType:
         return import_module(module)
     except ImportError as error:
         raise ModelError(
-            f"the scorer '{scorer}' needs a package that is not installed ({error.name}); "
-            "run: pip install 'fedprompt[metrics]'",
+            f"the scorer '{scorer}' needs a package that is not installed ({error.name}); run: "
+            f"{pip_command('metrics')}",
             code="package-missing",
         ) from error

@@ -263,7 +263,8 @@ def call_api(prompt, options, context):
 
 
 _CODE = """
-pip install fedprompt
+# fedprompt is in no package index: 'make wheel' in its source folder builds this file; copy it here
+pip install ./fedprompt-*.whl
 fedprompt assets pull
 PROMPTFOO_PYTHON=python PROMPTFOO_DISABLE_TELEMETRY=1 npx promptfoo eval
 """

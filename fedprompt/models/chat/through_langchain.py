@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from fedprompt.errors import ModelError, did_you_mean
+from fedprompt.extras import pip_command
 from fedprompt.models.chat.config import FILE, ChatSettings, chat_settings, read_machine
 from fedprompt.models.chat.protocol import ChatInfo, ChatReply, ChatTurn, Failure, Options
 from fedprompt.models.chat.reading import MOST_TOP, failure_of, read_reply
@@ -267,8 +268,9 @@ class LangChainChat:
         except ImportError as error:
             package = re.search(r"pip install ([\w\[\]-]+)", str(error))
             wanted = package[1] if package else f"langchain-{provider.replace('_', '-')}"
+            run = pip_command("chat") if provider in LIKE_OPENAI else f"pip install {wanted}"
             raise ModelError(
-                f"the chat model '{self._info.name}' needs a package that is not installed; run 'pip install {wanted}'",
+                f"the chat model '{self._info.name}' needs a package that is not installed; run: {run}",
                 code="package-missing",
             ) from None
         except Exception as error:

@@ -4,8 +4,10 @@ Invariant: a file is written under ``sites/SITE/data`` of the home, mode 0600, a
 visitor cannot lead out of that folder. The bank never holds a file's text.
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,8 @@ from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.boundary.closed import Closed
 from fedprompt.errors import DataError
 from fedprompt.evaluation.column_map import Columns
-from fedprompt.evaluation.tables.opening import ENDINGS
+from fedprompt.evaluation.tables.opening import ENDINGS, open_table
+from fedprompt.evaluation.tables.table import ReadLimits, column_of
 from fedprompt.file_names import file_name
 from fedprompt.private_file import write_private
 from fedprompt.workspace.acting import needs
@@ -30,8 +33,10 @@ __all__ = [
     "evaluation_sets",
     "keep_file",
     "keep_reading",
+    "lacking_columns",
     "own_site",
     "remove_file",
+    "why_unreadable",
 ]
 
 MAX_UPLOAD_MEGABYTES = 200
@@ -39,6 +44,7 @@ MAX_READING_BYTES = 256 * 1024
 _READING = Bounds(MAX_READING_BYTES, values=20_000, nested=3, members=100, depth=2)
 READING = ".reading.json"
 MOST_NAME = 1000
+LOOKED_AT = 20  # lines that tell whether a file is a table at all
 Column = Annotated[str, StringConstraints(min_length=1, max_length=MOST_NAME)]
 
 
@@ -107,7 +113,8 @@ def keep_file(home: Home, site: str, name: str, content: bytes) -> Path:
     """Write a file into a site's folder and return where it lies; one of that name is replaced.
 
     Raises:
-        DataError: the site's or the file's name cannot be used, or it is empty or too large.
+        DataError: the site's or the file's name cannot be used, it is empty or too large, or its first lines cannot be
+            read; what was kept under that name before then stays.
     """
     if not NAME.fullmatch(site):
         raise DataError(
@@ -125,7 +132,12 @@ def keep_file(home: Home, site: str, name: str, content: bytes) -> Path:
             code="too-large",
         )
     path = home.sites / site / "data" / plain
-    _write(path, content)
+    looked = path.with_name(f".{plain}")  # kept only once it can be read
+    _write(looked, content)
+    if (why := _first_lines(looked)) is not None:
+        looked.unlink()
+        raise DataError(str(why).replace(str(looked), plain), code=why.code)
+    os.replace(looked, path)
     (path.parent / (path.name + READING)).unlink(missing_ok=True)
     return path
 
@@ -143,6 +155,26 @@ def remove_file(found: EvaluationSet) -> None:
     (found.path.parent / (found.path.name + READING)).unlink(missing_ok=True)
 
 
+def why_unreadable(found: EvaluationSet) -> str | None:
+    """Return in a sentence why a file's first lines cannot be read, None where they can."""
+    error = _first_lines(found.path)
+    return None if error is None else str(error).replace(str(found.path), found.path.name)
+
+
+def lacking_columns(found: EvaluationSet, reading: Reading, fields: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns that a reading names for these fields, the answer and the group, and that a file has not.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    wanted = reading.mapping_of(fields)
+    named = [column for name, column in wanted.items() if not name.startswith("#")]
+    header = True if reading.header is None else reading.header
+    with open_table(found.path, ReadLimits(), header=header) as table:
+        asked = [*named, *([reading.group] if reading.group else [])]
+        return tuple(column for column in asked if column_of(table.columns, column) is None)
+
+
 def evaluation_sets(home: Home) -> tuple[EvaluationSet, ...]:
     """Return the sets of all sites of this machine, the one that was changed last first."""
     found = []
@@ -153,6 +185,17 @@ def evaluation_sets(home: Home) -> tuple[EvaluationSet, ...]:
         reading = _reading(path.parent / (path.name + READING))
         found.append(EvaluationSet(path.parent.parent.name, path, state.st_size, state.st_mtime_ns, reading))
     return tuple(sorted(found, key=lambda one: (-one.changed, one.id)))
+
+
+def _first_lines(path: Path) -> DataError | None:
+    """Return what is wrong with a file's first lines; what they hold, names or a case, is asked elsewhere."""
+    try:
+        with open_table(path, ReadLimits(), header=True) as table:
+            for _ in islice(table.rows, LOOKED_AT):
+                pass
+    except DataError as error:
+        return error
+    return None
 
 
 def _reading(path: Path) -> Reading | None:

@@ -6,7 +6,7 @@ Pages call :func:`formats` on every draw, so it opens no model and hashes nothin
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fedprompt.bank.rows import ScoreRow
@@ -24,6 +24,7 @@ from fedprompt.study.schema import Study
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.answers.adapted_answers import answer_of_adapted
 from fedprompt.workspace.answers.answering import model_name_of
+from fedprompt.workspace.exchange.each_alone import goes_alone, write_each
 from fedprompt.workspace.exchange.known_models import import_context
 from fedprompt.workspace.exchange.readings import reading_of
 from fedprompt.workspace.keys import home_signer
@@ -41,6 +42,7 @@ __all__ = [
     "import_file",
     "looked_at",
     "refuse_mixtures",
+    "tagged_with",
 ]
 
 HOLD_MIXTURES = ("bundle", "card")
@@ -95,7 +97,8 @@ def formats(ws: Workspace, prompt_ids: Sequence[str]) -> tuple[FormatView, ...]:
         BankError: a prompt is not in the bank.
     """
     items = gathered(ws, prompt_ids, scored=False)
-    return tuple(_view(ws, known, items) for known in all_formats())
+    views = {known.name: _view(ws, known, items) for known in all_formats()}
+    return tuple(view if view.allowed else replace(view, instead=_way_out(view, views)) for view in views.values())
 
 
 def export_prompts(
@@ -110,7 +113,8 @@ def export_prompts(
 
     Args:
         ws: the workspace.
-        prompt_ids: which prompts: ids, unique beginnings of them, ``name@tag``, or adapted prompts' names.
+        prompt_ids: which prompts: ids, unique beginnings of them, ``name@tag``, ``@tag`` for all that have it, or
+            adapted prompts' names.
         format: the name of a format, as :func:`formats` lists them.
         destination: a folder to be made, or a file that ends in ``.zip`` or in the format's own suffix.
         report: hears how far it is.
@@ -128,10 +132,12 @@ def export_prompts(
     items = gathered(ws, prompt_ids, report, stop=stop)
     destination = destination.expanduser()
     refuse_mixtures(chosen, items)
-    context = context_of(ws, chosen, items)
     report(Progress("write", f"writing {destination.name}", 0, 1))
     stop.check()
-    path = chosen.write(items, destination, context)
+    if goes_alone(chosen, items):
+        path = write_each(chosen, items, destination, [context_of(ws, chosen, [item]) for item in items])
+    else:
+        path = chosen.write(items, destination, context_of(ws, chosen, items))
     report(Progress("write", f"wrote {path.name}", 1, 1, 0.0))
     return ExportView(
         path,
@@ -212,9 +218,12 @@ def gathered(
 ) -> list[Exported]:
     """Return distinct prompts with their studies and scores; without ``scored`` no score is summed up.
 
+    A reference ``@TAG`` stands for every prompt that any name with this tag stands for.
+
     Raises:
-        BankError: a prompt is not in the bank.
+        BankError: a prompt is not in the bank, or nothing has the tag.
     """
+    references = [id for one in references for id in (tagged_with(ws, one[1:]) if one.startswith("@") else (one,))]
     whole = ws.bank.prompts_of([one for one in references if _ID.fullmatch(one)])
     prompts: dict[str, Prompt] = {}
     mixed: list[Exported] = []
@@ -227,6 +236,18 @@ def gathered(
         prompt = whole.get(one) or ws.bank.prompt(one)
         prompts[prompt.id] = prompt
     return [*_exported(ws, prompts, scored=scored), *{one.id: one for one in mixed}.values()]
+
+
+def tagged_with(ws: Workspace, tag: str) -> tuple[str, ...]:
+    """Return the ids of the prompts that any name with this tag stands for now, by the names' order.
+
+    Raises:
+        BankError: nothing has this tag.
+    """
+    found = dict.fromkeys(one.prompt for one in ws.bank.tags() if one.tag.rpartition("@")[2] == tag)
+    if not found:
+        raise BankError(f"no prompt is tagged @{tag}; 'fedprompt bank tags' shows the tags", code="no-such-tag")
+    return tuple(found)
 
 
 def _mixed(ws: Workspace, reference: str, *, scored: bool) -> Exported:
@@ -267,9 +288,7 @@ def _line(row: ScoreRow, studies: Mapping[str, Study]) -> ScoreLine:
 
 def _view(ws: Workspace, known: Format, items: Sequence[Exported]) -> FormatView:
     reason, instead, prompt = None, None, None
-    if not known.many and len(items) > 1:
-        reason, instead = f"it holds one prompt at a time, and {len(items)} are chosen", "bundle"
-    for item in items if reason is None else ():
+    for item in items:
         refusal = _mixture_refused(known, item) or known.refuses(item)
         if refusal is not None:
             reason, instead = refusal.reason, refusal.instead or None
@@ -279,6 +298,17 @@ def _view(ws: Workspace, known: Format, items: Sequence[Exported]) -> FormatView
         reason = _model_missing(ws, items[0])
         instead = "bundle" if reason else None
     return FormatView(known.name, known.title, known.description, reason is None, reason, instead, prompt)
+
+
+def _way_out(view: FormatView, views: Mapping[str, FormatView]) -> str | None:
+    """Return the format to take instead, one that holds all that is chosen; None where none is known."""
+    seen, instead = {view.name}, view.instead
+    while instead is not None and instead not in seen and not views[instead].allowed:
+        seen.add(instead)
+        instead = views[instead].instead
+    if instead is not None and views[instead].allowed:
+        return instead
+    return "bundle" if views["bundle"].allowed else None
 
 
 def refuse_mixtures(known: Format, items: Sequence[Exported]) -> None:

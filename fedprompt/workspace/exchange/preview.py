@@ -13,6 +13,7 @@ from fedprompt.errors import ExportError
 from fedprompt.exports.protocol import Snippet
 from fedprompt.exports.registry import format_named
 from fedprompt.stopping import NEVER, StopToken
+from fedprompt.workspace.exchange.each_alone import goes_alone, use_each, write_each
 from fedprompt.workspace.exchange.exporting import context_of, gathered, refuse_mixtures
 from fedprompt.workspace.progress import Report, quiet
 from fedprompt.workspace.workspace import Workspace
@@ -65,11 +66,14 @@ def preview_export(
         raise ExportError("no prompt was chosen; choose one first", code="no-prompt-chosen")
     items = gathered(ws, prompt_ids, report, stop=stop)
     refuse_mixtures(chosen, items)
-    context = replace(context_of(ws, chosen, items), weights=False)
+    alone = goes_alone(chosen, items)
+    parts = [[item] for item in items] if alone else [items]
+    contexts = [replace(context_of(ws, chosen, part), weights=False) for part in parts]
     with TemporaryDirectory(dir=ws.home.path, prefix="preview-") as folder:
         # A zip is shown as the folder that it unpacks to.
         inside = name.lower().endswith(".zip")
-        written = chosen.write(items, Path(folder) / ("export" if inside else Path(name).name), context)
+        target = Path(folder) / ("export" if inside else Path(name).name)
+        written = write_each(chosen, items, target, contexts) if alone else chosen.write(items, target, contexts[0])
         paths = sorted(path for path in written.rglob("*") if path.is_file()) if written.is_dir() else [written]
         root = written if written.is_dir() else written.parent
         files = tuple(
@@ -77,8 +81,9 @@ def preview_export(
             for place, path in enumerate(paths[:MOST_FILES])
         )
         size = sum(path.stat().st_size for path in paths)
+    use = use_each(chosen, items, name) if alone else chosen.use(items, name)
     dropped = tuple(sentence for item in items for sentence in chosen.drops(item))
-    return ExportPreview(files, max(0, len(paths) - MOST_FILES), size, chosen.use(items, name), dropped)
+    return ExportPreview(files, max(0, len(paths) - MOST_FILES), size, use, dropped)
 
 
 def _file(path: Path, name: str, *, shown: bool) -> PreviewFile:

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fedprompt.errors import FedPromptError
+from fedprompt.extras import pip_command
 
 __all__ = ["FILE", "SignIn", "is_loopback", "read_sign_in", "secrets_files", "sign_in_of"]
 
@@ -76,7 +77,7 @@ def sign_in_of(secrets: Section) -> SignIn | None:
         raise FedPromptError(f"redirect_uri in {FILE} has to end in {CALLBACK}", code="redirect-uri")
     if find_spec("authlib") is None:
         raise FedPromptError(
-            "signing in needs the package Authlib; install it with: pip install 'fedprompt[signin]'",
+            f"signing in needs the package Authlib; run: {pip_command('signin')}",
             code="package-missing",
         )
     return SignIn(tuple(sections), f"{parts.scheme}://{parts.netloc}")

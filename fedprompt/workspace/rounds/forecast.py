@@ -193,7 +193,7 @@ def _bill(ws: Workspace, study: Study, site: str, splits: Splits | None) -> tupl
     if splits is None:
         return _taken(None), ["a site whose file lies elsewhere is not counted; its own machine knows"]
     folder = SiteFolder(ws.home.sites / site)
-    replies = folder.chat_replies if folder.path.exists() else None
+    replies = folder.chat_replies if folder.prepared else None  # a dropped file makes a folder without a key
     prompts = [Prompt(template) for template in study.candidates()]
 
     def bill(looks: Sequence[tuple[Sequence[Prompt], Sequence[Case]]]) -> ChatBill:

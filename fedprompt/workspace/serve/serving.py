@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedprompt.errors import FedPromptError
+from fedprompt.extras import pip_command
 from fedprompt.workspace.door.doorway import Doorway
 from fedprompt.workspace.door.own_address import addresses_of
 from fedprompt.workspace.door.patience import patient_protocol
@@ -113,7 +114,7 @@ def serving(
         import uvicorn
     except ImportError as error:
         raise FedPromptError(
-            f"serving needs the package {error.name}; install it with: pip install 'fedprompt[serve]'",
+            f"serving needs the package {error.name}; run: {pip_command('serve')}",
             code="package-missing",
         ) from error
     addresses = addresses_of(origins)

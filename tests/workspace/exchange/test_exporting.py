@@ -144,14 +144,48 @@ def test_formats_say_what_they_can_hold_and_what_to_take_instead(ws: Workspace, 
         "parquet",
         "card",
     }
-    assert (inside["peft"], inside["any-slot"], inside["langchain"]) == ("any-slot", "bundle", "any-slot")
+    assert (inside["peft"], inside["any-slot"], inside["langchain"]) == ("bundle", "bundle", "bundle")
     assert _allowed(ws, ids["front"])["peft"] is None
     both = _allowed(ws, ids["plain"], ids["front"])
-    assert (both["bundle"], both["peft"], both["langchain"]) == (None, "bundle", "any-slot")
+    assert (both["bundle"], both["peft"], both["langchain"]) == (None, "bundle", "bundle")
     views = {view.name: view for view in formats(ws, [ids["plain"], ids["front"]])}
     assert views["langchain"].reason == "its soft prompt is vectors, and LangChain holds only text"
     assert views["langchain"].prompt == ids["front"]
-    assert views["peft"].reason == "it holds one prompt at a time, and 2 are chosen"
+    assert views["peft"].prompt == ids["plain"]
+
+
+def test_the_way_out_of_a_format_is_one_that_holds_everything_chosen(ws: Workspace, ids: dict[str, str]) -> None:
+    for chosen in (list(ids.values()), *([one] for one in ids.values())):
+        views = {view.name: view for view in formats(ws, chosen)}
+        assert all(views[view.instead].allowed for view in views.values() if view.instead is not None)
+
+
+def test_several_prompts_go_into_a_zip_of_a_format_that_holds_one(
+    ws: Workspace, ids: dict[str, str], tmp_path: Path
+) -> None:
+    other = Prompt(Template("other", text="{soft}{text}\nNow:", words=WORDS), _soft("{soft}{text}").soft)
+    chosen = [ids["front"], ws.bank.record_prompt(other, study=None, origin="import")]
+    assert {view.name for view in formats(ws, chosen) if view.allowed} >= {"peft", "vllm"}
+    look = preview_export(ws, chosen, "peft", "both.zip")
+    export_prompts(ws, chosen, "peft", tmp_path / "both.zip")
+    with zipfile.ZipFile(tmp_path / "both.zip") as archive:
+        archive.extractall(tmp_path / "both")
+        assert {one.name: one.size for one in look.files} == {one.filename: one.file_size for one in archive.infolist()}
+    assert chosen[0].replace(":", "-") in look.snippet.note
+    with new_workspace(tmp_path / "elsewhere") as elsewhere:
+        came = [id for folder in sorted((tmp_path / "both").iterdir()) for id in import_file(elsewhere, folder).prompts]
+    assert sorted(came) == sorted(chosen)
+    with pytest.raises(ExportError, check=coded("one-prompt-only")):
+        export_prompts(ws, chosen, "peft", tmp_path / "both.json")
+
+
+def test_everything_that_has_a_tag_is_exported_at_once(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
+    for name in ("plain", "front"):
+        ws.bank.tag_prompt(ids[name], f"{name}@production", by="Ada", signer=home_signer(ws.home))
+    found = export_prompts(ws, ["@production"], "bundle", tmp_path / "all.zip")
+    assert set(found.prompts) == {ids["plain"], ids["front"]}
+    with pytest.raises(BankError, check=coded("no-such-tag")):
+        export_prompts(ws, ["@staging"], "bundle", tmp_path / "none.zip")
 
 
 def test_a_bundle_goes_from_one_home_to_another(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from fedprompt.verbs.refusals import Refusal
 from fedprompt.verbs.tune import TuneTask
 from fedprompt.verbs.wire import pack_task, unpack_reply
 from fedprompt.workspace.answers.study_model import model_digest_of
+from fedprompt.workspace.cases.evaluation_sets import keep_file
 from fedprompt.workspace.cases.site_of_file import make_worker
 from fedprompt.workspace.ranking.comparing import compare_scores
 from fedprompt.workspace.ranking.leaderboard import latest_study
@@ -166,6 +167,8 @@ def test_what_it_would_take_is_told_without_a_call(ws: Workspace, server: ChatSe
     assert told.chat.tokens == told.chat.input_tokens + told.chat.output_tokens and told.chat.cost is None
     assert any("names no price" in note for note in told.notes)
     assert server.sent == [] and not list(ws.home.sites.glob("*"))
+    dropped = keep_file(ws.home, "bank", "bank.csv", sites["bank"].read_bytes())  # a folder without a key
+    assert forecast(ws, study, {**sites, "bank": dropped}).chat == told.chat
     elsewhere = forecast(ws, study, {"bank": sites["bank"], "clinic": None})
     assert elsewhere.sites["clinic"].chat.calls is None and elsewhere.chat.calls is None
     assert elsewhere.sites["bank"].chat.calls == 37

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fedprompt.errors import FederationError
+from fedprompt.extras import pip_command
 
 __all__ = [
     "ENGINE",
@@ -56,5 +57,5 @@ def require_engine() -> None:
     """
     if find_spec("nvflare") is None:
         raise FederationError(
-            "sites on other machines need NVFLARE; run \"pip install 'fedprompt[flare]'\"", code="package-missing"
+            f"sites on other machines need NVFLARE; run: {pip_command('flare')}", code="package-missing"
         )
