@@ -70,6 +70,11 @@ WITHOUT = {"hub": ("data", "tune", "shared"), "site": (), "alone": ()}
 # Of an icon by name a browser would ask a server of Google's for the picture.
 MARK = str(Path(__file__).with_name("mark.svg"))
 
+# Streamlit tints the link that the keyboard is on so faintly that it cannot be told from the others.
+FOCUS = (
+    "<style>[data-testid=stSidebarNavLink]:focus-visible{outline:2px solid currentColor;outline-offset:-2px}</style>"
+)
+
 st.set_page_config(page_title="fedprompt", page_icon=MARK, layout="wide")
 st.logo(
     str(Path(__file__).with_name("logo.svg")),
@@ -95,6 +100,7 @@ chosen = st.navigation(
     position="hidden" if person is None else "sidebar",
     expanded=True,
 )
+st.html(FOCUS)
 if person is not None:
     draw_sidebar(find_home().path, role(), person)
     chosen.run()

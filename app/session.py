@@ -28,6 +28,7 @@ from fedprompt.workspace.front.overview import overview
 from fedprompt.workspace.home import default_home, find_home
 from fedprompt.workspace.playground.trial_files import TrialFolder, owner_folder
 from fedprompt.workspace.ranking.comparing import compare
+from fedprompt.workspace.ranking.leaderboard import fullest_study
 from fedprompt.workspace.ranking.ranking_page import (
     Contenders,
     Coverage,
@@ -49,13 +50,13 @@ from fedprompt.workspace.site.ledgers import LedgerView, ledger_files, read_ledg
 from fedprompt.workspace.workspace import Workspace, open_workspace
 
 __all__ = [
-    "MAX_IDS",
     "STUDY",
     "bank_stamp",
     "compare_view",
     "explain",
     "fetch_assets",
     "full_row",
+    "fullest_revision",
     "guarded",
     "ledger_views",
     "map_view",
@@ -67,12 +68,10 @@ __all__ = [
     "prompt_titles",
     "prompts_passing",
     "provenance_view",
-    "query_ids",
     "ranking_view",
     "recent_view",
     "role",
     "scored_studies",
-    "set_query_ids",
     "show_study",
     "study_bests",
     "study_shown",
@@ -80,9 +79,9 @@ __all__ = [
     "workspace",
 ]
 
-MAX_IDS = 8
 STUDY = "session_study"
 MAX_TITLES = 5000
+MAX_REVISIONS = 8
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 
@@ -128,7 +127,14 @@ def study_shown() -> StudyRow | None:
     """
     rows = {row.digest: row for row in scored_studies()}
     follow_address("study", STUDY, list(rows))
-    return rows.get(st.session_state.get(STUDY, "")) or next(iter(rows.values()), None)
+    if (chosen := rows.get(st.session_state.get(STUDY, ""))) is not None or not rows:
+        return chosen
+    return fullest_revision(next(iter(rows.values())).name)
+
+
+def fullest_revision(name: str) -> StudyRow:
+    """Return, of the scored studies of this name, the one in which most prompts were scored."""
+    return fullest_study(workspace(), [row for row in scored_studies() if row.name == name])
 
 
 def show_study(digest: str) -> None:
@@ -151,9 +157,15 @@ def ranking_view(
 
 
 def means_of(prompts: Sequence[str]) -> dict[str, float]:
-    """Return prompt -> mean over the sites of the study that pages speak of, where all of them scored it."""
+    """Return prompt -> mean over the sites of the study that pages speak of, where all of them scored it.
+
+    What this revision of the study did not score has its mean of the newest other revision that did.
+    """
     ws, study = workspace(), study_shown()
-    return {} if study is None else _means(str(ws.home.path), _stamp(ws), study.digest, tuple(prompts))
+    if study is None:
+        return {}
+    others = [row.digest for row in scored_studies() if row.name == study.name and row.digest != study.digest]
+    return _means(str(ws.home.path), _stamp(ws), (study.digest, *others[:MAX_REVISIONS]), tuple(prompts))
 
 
 def prompts_passing(wanted: Filter, limit: int, offset: int = 0) -> PromptPage:
@@ -219,21 +231,6 @@ def prompt_titles() -> dict[str, str]:
     """Return what every prompt of the bank is called, by id, the newest first."""
     ws = workspace()
     return _titles(str(ws.home.path), _stamp(ws))
-
-
-def query_ids() -> tuple[str, ...]:
-    """Return the prompt ids in the address (``?p=...&p=...``), each once, at most ``MAX_IDS``."""
-    return tuple(dict.fromkeys(value[:80] for value in st.query_params.get_all("p")))[:MAX_IDS]
-
-
-def set_query_ids(prompts: Sequence[str]) -> None:
-    """Put prompt ids into the address; what else stands there stays."""
-    if tuple(prompts) == tuple(st.query_params.get_all("p")):
-        return
-    if prompts:
-        st.query_params["p"] = list(prompts)
-    else:
-        del st.query_params["p"]
 
 
 def guarded(draw: Callable[P, None]) -> Callable[P, None]:
@@ -360,8 +357,10 @@ def _compare(home: str, stamp: tuple[tuple[int, int], ...], prompts: tuple[str, 
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _means(home: str, stamp: tuple[tuple[int, int], ...], study: str, prompts: tuple[str, ...]) -> dict[str, float]:
-    return means_of_prompts(_open(home), study, prompts)
+def _means(
+    home: str, stamp: tuple[tuple[int, int], ...], studies: tuple[str, ...], prompts: tuple[str, ...]
+) -> dict[str, float]:
+    return means_of_prompts(_open(home), studies, prompts)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -1,14 +1,16 @@
 """Bank: look at prompts, take them away, bring some in."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import streamlit as st
 
 from app.display.address import go
 from app.display.named import named
+from app.display.plain import label
 from app.display.titles import title
 from app.panels.exchange.bringing import draw_bring
-from app.panels.exchange.exporting import draw_export
+from app.panels.exchange.exporting import draw_export, draw_updates
 from app.panels.prompts.beside import draw_beside
 from app.panels.prompts.prompt import draw_prompt
 from app.panels.prompts.versions import draw_versions
@@ -19,6 +21,7 @@ from app.panels.shelf.standing import draw_standing
 from app.session import full_row, guarded, prompt_titles, workspace
 
 SHOWN = 4
+TICKED = "ticked"
 
 
 @guarded
@@ -36,6 +39,7 @@ def draw() -> None:
         )
     if chosen:
         draw_chosen(chosen)
+    draw_take(chosen or ())
     st.header("Bring a prompt in")
     draw_bring()
 
@@ -65,8 +69,30 @@ def draw_chosen(chosen: Sequence[str]) -> None:
             disabled=not LEAST_COMPARED <= len(chosen) <= MOST_COMPARED,
         ):
             go("compare", chosen)
+
+
+def draw_take(chosen: Sequence[str]) -> None:
+    """Draw the export of what is ticked, or of everything that has a tag, and the exports that are out of date."""
+    words = Counter(one.tag.rpartition("@")[2] for one in workspace().bank.tags())
+    if not chosen and not words:
+        return
     st.header("Take away")
-    draw_export(tuple(chosen))
+    draw_updates()
+    ways = {TICKED: f"The ticked prompts ({len(chosen)})"} if chosen else {}
+    ways |= {f"@{word}": f"Everything @{label(word)} ({count})" for word, count in sorted(words.items())}
+    which: str | None = TICKED
+    if list(ways) != [TICKED]:
+        which = st.pills(
+            "What to take away",
+            list(ways),
+            format_func=ways.__getitem__,
+            default=TICKED if chosen else None,
+            key=f"bank_take_{'some' if chosen else 'none'}",
+        )
+    if which is None:
+        st.caption("Tick prompts above, or choose a tag here.")
+    else:
+        draw_export(tuple(chosen) if which == TICKED else (which,))
 
 
 draw()

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.display.address import query_ids, set_query_ids
 from app.display.named import named
 from app.display.plain import plain, sentence
 from app.display.titles import titles
@@ -13,7 +14,7 @@ from app.panels.scores.pair_table import draw_pairs
 from app.panels.scores.pictures import draw_pictures
 from app.panels.trials.report import draw_report
 from app.panels.trials.trial import draw_trial, measured_of, shown_trial, told_openly
-from app.session import compare_view, explain, guarded, query_ids, set_query_ids, workspace
+from app.session import compare_view, explain, guarded, workspace
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.answers.variants import bank_variant
 from fedprompt.workspace.results.views import CompareView, PairView, PromptView

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.display.named import named
 from app.display.plain import plain
+from app.panels.ranking.folding import ask_fold
 from app.panels.ranking.ranking import MORE, column_settings, heated, ranking_frame
 from app.panels.ranking.ranking_filters import ask_columns, ask_filters, ask_page, ask_test
 from app.panels.ranking.ranking_table import draw_table
@@ -40,6 +41,7 @@ def draw() -> None:
     asked = ask_filters(sites)
     with st.container(horizontal=True, vertical_alignment="center"):
         more = ask_columns(MORE)
+        fold = ask_fold("leaderboard")
         test = ask_test(everything.looks)
     passing = ranking_view(study.digest, asked, 0, PAGE, "full", test).total
     place = ask_page("leaderboard", (study.digest, asked), passing, PAGE)
@@ -54,12 +56,14 @@ def draw() -> None:
             "No prompt passes these filters; loosen one of them.", icon=":material/filter_alt_off:"
         )
     else:
-        draw_table(study.digest, asked, view, place * PAGE, test=test, more=more, total=view.total + rest.total)
+        draw_table(
+            study.digest, asked, view, place * PAGE, test=test, more=more, total=view.total + rest.total, fold=fold
+        )
     if rest.total:
         st.header("Not measured at every site")
         first_of = f" The first {PAGE} of {rest.total:,}." if rest.total > PAGE else ""
         st.caption(f"These are not ranked, since a mean over fewer sites would not compare.{first_of}")
-        frame = ranking_frame(rest, 0).drop(
+        frame = ranking_frame(rest, 0, fold=fold).drop(
             columns=["place", "mean", "interval", "worst site", "standing", "best with"]
         )
         st.dataframe(

@@ -2,21 +2,13 @@
 
 import streamlit as st
 
+from app.display.address import query_ids, set_query_ids
 from app.display.named import named
 from app.display.plain import plain
 from app.panels.federation.ledger import draw_ledger
 from app.panels.federation.own_site import draw_own_site
 from app.panels.shelf.provenance import draw_provenance
-from app.session import (
-    guarded,
-    ledger_views,
-    newest_prompts,
-    prompt_titles,
-    provenance_view,
-    query_ids,
-    role,
-    set_query_ids,
-)
+from app.session import guarded, ledger_views, newest_prompts, prompt_titles, provenance_view, role
 
 MOST_PROMPTS = 200
 NO_NOISE = "No noise is added: updates may reveal membership; no epsilon is claimed."

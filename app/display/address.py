@@ -10,7 +10,9 @@ from streamlit.errors import StreamlitAPIException
 
 from app.display.named import named
 
-__all__ = ["asked_for", "follow_address", "go", "keep_address"]
+__all__ = ["MAX_IDS", "asked_for", "follow_address", "go", "keep_address", "query_ids", "set_query_ids"]
+
+MAX_IDS = 8
 
 
 def follow_address(name: str, key: str, ids: Sequence[str]) -> None:
@@ -36,6 +38,21 @@ def keep_address(name: str, key: str, chosen: str) -> None:
 def asked_for(key: str) -> None:
     """Note that the visitor chose what the session keeps under ``key``; a control calls it when it changes."""
     st.session_state[f"{key}_asked"] = True
+
+
+def query_ids() -> tuple[str, ...]:
+    """Return the prompt ids in the address (``?p=...&p=...``), each once, at most ``MAX_IDS``."""
+    return tuple(dict.fromkeys(value[:80] for value in st.query_params.get_all("p")))[:MAX_IDS]
+
+
+def set_query_ids(prompts: Sequence[str]) -> None:
+    """Put prompt ids into the address; what else stands there stays."""
+    if tuple(prompts) == tuple(st.query_params.get_all("p")):
+        return
+    if prompts:
+        st.query_params["p"] = list(prompts)
+    else:
+        del st.query_params["p"]
 
 
 def go(page: str, prompts: Sequence[str] = (), study: str | None = None) -> None:

@@ -18,7 +18,7 @@ from fedprompt.bank.likeness import likeness_keys, prompt_text
 from fedprompt.bank.rows import JSON, PromptPage, PromptRow
 from fedprompt.bank.schema import likenesses, prompts, records, studies
 from fedprompt.bank.standings import describe
-from fedprompt.bank.tags import adapted_instead, tagged
+from fedprompt.bank.tags import adapted_instead, given_names, tagged
 from fedprompt.bank.texts import from_blob, from_json, from_time, now, plain, to_blob, to_json
 from fedprompt.bank.wording import index_words
 from fedprompt.errors import BankError, FedPromptError
@@ -309,10 +309,11 @@ def _rows(
         .limit(limit)
         .offset(offset or None)
     )
-    return tuple(_row(row) for row in connection.execute(query))
+    names = given_names(connection)
+    return tuple(_row(row, names.get(row.prompt)) for row in connection.execute(query))
 
 
-def _row(row: "Row[tuple[object, ...]]") -> PromptRow:
+def _row(row: "Row[tuple[object, ...]]", given: str | None) -> PromptRow:
     return PromptRow(
         id=row.prompt,
         name=row.name,
@@ -323,6 +324,7 @@ def _row(row: "Row[tuple[object, ...]]") -> PromptRow:
         model=row.model,
         notes=from_json(row.notes),
         created=from_time(row.created),
+        given=given,
     )
 
 

@@ -53,7 +53,8 @@ class PromptRow:
 
     ``kind`` is ``template`` or ``soft``; ``model`` is the digest of the model that a soft prompt is bound to.
     A prompt that came twice (from two studies, say) is one prompt; the row tells of its first coming, or of
-    its first coming within the study that was asked for.
+    its first coming within the study that was asked for. ``given`` is the name that a person gave it since, None where
+    nobody did.
     """
 
     id: str
@@ -65,6 +66,12 @@ class PromptRow:
     model: str | None
     notes: Mapping[str, JSON]
     created: datetime
+    given: str | None = None
+
+    @property
+    def called(self) -> str:
+        """The name that a person gave it, else the one it came with."""
+        return self.name if self.given is None else self.given
 
 
 @dataclass(frozen=True)

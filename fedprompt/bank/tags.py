@@ -1,4 +1,4 @@
-"""What people say of prompts, as events that are only ever added: tags, who asked for them, approvals, retirements.
+"""What people say of prompts, as events that are only ever added: tags and who asked for them, names, retirements.
 
 An event's id is a digest of its content, and its content is signed by the home that said it. What holds now is the
 newest event: of those said here by their number, and only where nothing was said here, of those that came with a
@@ -33,6 +33,7 @@ __all__ = [
     "TagShelf",
     "adapted_instead",
     "event_content",
+    "given_names",
     "prompts_tagged",
     "retired_prompts",
     "split_tag",
@@ -41,7 +42,7 @@ __all__ = [
     "tagged",
 ]
 
-EVENTS = ("tag", "untag", "ask", "decline", "approve", "retire", "revive", REMOVED)
+EVENTS = ("tag", "untag", "ask", "decline", "approve", "retire", "revive", "rename", REMOVED)
 SAID_OF_TAGS = ("approved_as", "approved_by", "asked", "asked_as", "asked_by", "confirmed")  # all sort before "name"
 SIGNED = b"fedprompt bank event 1\n"
 LONGEST_BY, LONGEST_NOTE = 200, 10_000
@@ -61,7 +62,8 @@ class TagShelf:
             kind: one of ``EVENTS``.
             prompt: the id of the prompt it is about.
             body: ``name``, ``tag`` and any of ``SAID_OF_TAGS`` for ``tag``, ``untag``, ``ask`` (for a tag) and
-                ``decline`` (what was asked); ``site`` for ``remove-scores``; else ``note``.
+                ``decline`` (what was asked); ``site`` for ``remove-scores``; ``called`` for ``rename``, None for the
+                name that it came with; else ``note``.
             by: the person who says so.
             signer: the home's key.
 
@@ -223,6 +225,13 @@ def retired_prompts(*wanted: Any) -> "Select[Any]":
     """Select the ids of the prompts that are retired now, of those events that are ``wanted``."""
     newest = _in_force(("retire", "revive"), events.c.prompt, *wanted).subquery()
     return select(newest.c.prompt).where(newest.c.kind == "retire")
+
+
+def given_names(connection: Connection) -> dict[str, str]:
+    """Return prompt -> the name that a person gave it."""
+    rows = connection.execute(_in_force(("rename",), events.c.prompt)).all()
+    found = {str(row.prompt): from_json(row.body).get("called") for row in rows}
+    return {prompt: name for prompt, name in found.items() if isinstance(name, str) and name}
 
 
 def prompts_tagged(tag: str) -> "Select[Any]":

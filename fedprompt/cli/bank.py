@@ -18,6 +18,7 @@ for command in (
     bank_events.tag,
     bank_events.tags,
     bank_events.approve,
+    bank_events.rename,
     bank_events.retire,
     bank_events.log,
     bank_events.lineage,

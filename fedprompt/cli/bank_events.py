@@ -1,4 +1,4 @@
-"""``fedprompt bank tag|tags|approve|retire|log|lineage``: what people say of prompts, and where prompts come from."""
+"""``fedprompt bank tag|tags|approve|rename|retire|log|lineage``: what is said of prompts, and where they come from."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ import typer
 from fedprompt.cli.options import Home, Json
 from fedprompt.cli.showing import emit, line, table
 
-__all__ = ["approve", "lineage", "log", "retire", "tag", "tags"]
+__all__ = ["approve", "lineage", "log", "rename", "retire", "tag", "tags"]
 
 Prompt = Annotated[str, typer.Argument(help="A prompt: its id, the beginning of one, or name@tag.")]
 By = Annotated[str | None, typer.Option("--by", help="Who says so; by default the user of this machine.")]
@@ -64,6 +64,23 @@ def tags(home: Home = None, json: Json = False) -> None:
     else:
         shown = [(row.tag, row.prompt, row.by, row.signer[:11], f"{row.at:%Y-%m-%d %H:%M}") for row in rows]
         table(("tag", "prompt", "by", "key", "since"), shown)
+
+
+def rename(
+    prompt: Prompt,
+    name: Annotated[str, typer.Argument(help="Its new name; empty for the one it came with.")],
+    by: By = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Give a prompt a name of its own; its id stays, and the log keeps who renamed it."""
+    from fedprompt.workspace.shelf import events
+    from fedprompt.workspace.workspace import open_workspace
+
+    with open_workspace(home) as ws:
+        event = events.rename(ws, prompt, name, by=by)
+        called = ws.bank.prompt_row(event.prompt).called
+    _say(event, json, f"{event.prompt} is called {called}")
 
 
 def approve(prompt: Prompt, note: Note = "", by: By = None, home: Home = None, json: Json = False) -> None:

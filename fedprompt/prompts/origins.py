@@ -36,12 +36,14 @@ class Origin:
 
     ``words`` tell it in a title and ``sentence`` in a model card; ``{name}`` in them stands for the site or the group.
     ``rounds`` are told apart in titles: such prompts share a name, and the origin and the round say which is meant.
+    ``part`` is what one of them is called.
     """
 
     key: str
     words: str
     sentence: str
     rounds: bool = False
+    part: str = "round"
 
     @property
     def named(self) -> bool:
@@ -60,7 +62,7 @@ FEDERATED = Origin(
     "It was tuned by federated rounds: sites tuned on their own cases, only vectors were averaged.",
     rounds=True,
 )
-LOCAL = Origin("local", "tuned at {name}", "It was tuned at one site alone, `{name}`.", rounds=True)
+LOCAL = Origin("local", "tuned alone at {name}", "It was tuned at one site alone, `{name}`.", rounds=True)
 GROUP = Origin(
     "group",
     "tuned in group {name}",
@@ -76,7 +78,13 @@ FOLD = Origin(
 CENTRALISED = Origin(
     "centralised", "tuned on pooled cases", "It was tuned on the sites' pooled cases, for comparison.", rounds=True
 )
-TUNED = Origin("tuned", "tuned on own cases", "It was tuned on the cases of one file, without a federation.")
+TUNED = Origin(
+    "tuned",
+    "tuned on own cases",
+    "It was tuned on the cases of one file, without a federation.",
+    rounds=True,
+    part="part",
+)
 RECOMPUTED = Origin(
     "recomputed",
     "recomputed without a site",

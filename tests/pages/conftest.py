@@ -73,6 +73,7 @@ def open_page(home: Path) -> Open:
     def opened(page: str, *p: str) -> AppTest:
         at = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=30)
         at.query_params["p"] = list(p)
+        at.session_state[f"{page}_fold"] = False  # a line for each prompt; test_revisions looks at runs that are folded
         at.run()
         assert not at.exception
         return at

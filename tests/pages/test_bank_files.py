@@ -17,6 +17,7 @@ from fedprompt.workspace.exchange.exporting import export_prompts
 from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.workspace import Workspace, open_workspace
 from tests.new_bank import new_workspace
+from tests.pages.evaluation import add_set
 from tests.pages.messages import messages
 from tests.pages.titled import together
 
@@ -210,3 +211,57 @@ def test_old_exports_make_room_for_new_ones(open_page: Open, home: Path, tuned: 
     at = open_page("bank", tuned)
     write(at, "bundle")
     assert len(list((home / "exports").iterdir())) == 6
+
+
+def test_a_download_belongs_to_the_format_that_is_shown(open_page: Open, tuned: str) -> None:
+    at = open_page("bank", tuned)
+    write(at, "bundle")
+    assert at.get("download_button")
+    at.button(key="bank_look_card").click().run()
+    assert not at.get("download_button")
+    at.button(key="bank_look_bundle").click().run()
+    assert at.get("download_button")
+
+
+def test_everything_with_a_tag_is_taken_away_and_exported_again_once_the_tag_has_moved(
+    open_page: Open, ws: Workspace, home: Path, tuned: str
+) -> None:
+    terse, feeling = (next(row.id for row in ws.bank.prompts() if row.name == name) for name in ("terse", "feeling"))
+    ws.bank.tag_prompt(terse, "mood@production", by="Ada", signer=home_signer(ws.home))
+    at = open_page("bank")
+    at.pills(key="bank_take_none").set_value("@production").run()
+    write(at, "langchain")
+    assert [path.name for path in (home / "exports").iterdir()] == ["production-langchain.json"]
+    ws.bank.tag_prompt(feeling, "mood@production", by="Ada", signer=home_signer(ws.home))
+    at = open_page("bank")
+    (again,) = [button for button in at.button if (button.key or "").startswith("bank_again_")]
+    assert any("<mark" in one.value for one in at.html)
+    again.click().run()
+    assert not at.error and at.get("download_button")
+    assert feeling in (home / "exports" / "production-langchain.json").read_text()
+
+
+def test_a_soft_prompt_can_be_turned_into_words_beside_a_format_that_holds_only_text(
+    open_page: Open, ws: Workspace, tuned: str
+) -> None:
+    at = open_page("bank", tuned)
+    assert "bank_words_bundle" not in [button.key for button in at.button]
+    at.button(key="bank_words_langchain").click().run()
+    assert any("Data page" in one.value for one in at.info)
+    add_set(ws)
+    at.run()
+    assert not at.button(key="bank_words_start").disabled
+    assert at.selectbox(key="bank_words_data").options == ["this-site / clinic.csv"]
+
+
+@pytest.mark.usefixtures("demo_home")
+def test_an_export_is_filled_in_with_one_case_by_its_library(open_page: Open, ws: Workspace) -> None:
+    at = open_page("bank", next(row.id for row in ws.bank.prompts() if row.name == "terse"))
+    at.button(key="bank_look_langchain").click().run()
+    (box,) = [area for area in at.text_area if (area.key or "").startswith("bank_try_langchain")]
+    box.set_value("quixotry's day").run()
+    at.button(key="bank_try_run").click().run()
+    assert not at.error and any("quixotry's day" in one.value for one in at.code)
+    assert any("the text that fedprompt sends" in one.value for one in at.caption)
+    job = next(job for job in ws.bank.jobs() if job.kind == "export-try")
+    assert job.arguments == {} and job.result is None  # what was typed is not kept

@@ -126,7 +126,7 @@ def test_prompts_that_share_a_name_have_titles_of_their_own() -> None:
     )
     assert list(found.values()) == [
         "tuned together, round 2",
-        "tuned at tweets, round 1",
+        "tuned alone at tweets, round 1",
         "soft prompt (cccccc)",
         "soft prompt (dddddd)",
     ]

@@ -74,15 +74,15 @@ def test_a_card_and_a_title_tell_every_origin(origin: Origin) -> None:
     told = card("x", Snippet("x", "y"), [item], ExportContext(None, "m", ""))
     assert origin.sentence.replace("{name}", "court a") in told
     row = PromptRow(prompt.id, "mood", "soft", None, text, (), None, {"round": 2}, datetime(2026, 1, 1, tzinfo=UTC))
-    assert title(row) == (f"{origin_words(text)}, round 2" if origin.rounds else "mood")
+    assert title(row) == (f"{origin_words(text)}, {origin.part} 2" if origin.rounds else "mood")
 
 
 def test_text_of_no_row_is_shown_as_it_stands() -> None:
     assert origin_words("grown:{name}") == "grown:{name}"
-    assert origin_words("local:{name}") == "tuned at {name}"
+    assert origin_words("local:{name}") == "tuned alone at {name}"
 
 
 def test_a_list_is_filtered_by_every_origin_without_a_name_and_by_its_sites() -> None:
     found = origin_choices(["court"])
-    assert found.pop("local:court") == "tuned at court"
+    assert found.pop("local:court") == "tuned alone at court"
     assert set(found) == {one.key for one in ORIGINS if not one.named} and found[STUDY.key] == STUDY.words

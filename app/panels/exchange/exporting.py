@@ -8,15 +8,20 @@ from typing import Any
 import streamlit as st
 
 from app.display.titles import title
+from app.panels.exchange.outdated import draw_outdated
 from app.panels.exchange.taking import draw_contents, draw_download, draw_formats
+from app.panels.exchange.trying import draw_try
+from app.panels.exchange.wording import draw_wording
 from app.panels.runs.running import run_once
 from app.session import bank_stamp, guarded, workspace
-from app.visitor import barred, require, submit
+from app.visitor import barred, require, submit, why_not
 from fedprompt.file_names import file_name
-from fedprompt.workspace.exchange.exporting import formats
+from fedprompt.prompts.prompt import Prompt
+from fedprompt.workspace.exchange.exported_before import Outdated
+from fedprompt.workspace.exchange.exporting import formats, tagged_with
 from fedprompt.workspace.jobs.jobs import ENDED
 
-__all__ = ["draw_export"]
+__all__ = ["draw_export", "draw_updates", "make_room"]
 
 KEPT_EXPORTS = 6
 ONE_FILE = {"card": ".md", "csv": ".csv", "langchain": ".json", "langfuse": ".json", "parquet": ".parquet"}
@@ -38,7 +43,10 @@ def draw_export(chosen: tuple[str, ...]) -> None:
         st.session_state["bank_format"] = (name, chosen)
 
     names = {view.prompt: _called(view.prompt) for view in views if view.prompt is not None}
-    draw_formats(views, names, format, choose)
+    soft = _soft(chosen)
+    draw_formats(views, names, format, choose, soft)
+    if soft is not None:
+        draw_wording(_called(soft), soft)
     if format is None:
         st.caption("Choose a format to see its files and how to use them. Nothing is written yet.")
     else:
@@ -48,14 +56,50 @@ def draw_export(chosen: tuple[str, ...]) -> None:
         )
     if job is not None:
         st.fragment(follow, run_every="1s" if busy else None)(job.id)
+    if format is not None and (first := _first(chosen)) is not None:
+        draw_try(chosen, format, first)
+
+
+def _first(chosen: tuple[str, ...]) -> Prompt | None:
+    """Return the first prompt that is chosen, None where it is an adapted one."""
+    bank = workspace().bank
+    first = tagged_with(workspace(), chosen[0][1:])[0] if chosen[0].startswith("@") else chosen[0]
+    return None if bank.is_adapted(first) else bank.prompt(first)
+
+
+def _soft(chosen: tuple[str, ...]) -> str | None:
+    """Return the prompt that is chosen where it is one alone and a soft one."""
+    first = _first(chosen) if len(chosen) == 1 and not chosen[0].startswith("@") else None
+    return first.id if first is not None and first.soft is not None else None
 
 
 def _file_name(chosen: tuple[str, ...], format: str) -> str:
+    if chosen[0].startswith("@"):
+        return f"{file_name(chosen[0][1:], other='tagged')}-{format}{ONE_FILE.get(format, '.zip')}"
     named = _called(chosen[0], short=True)
     slug = file_name(re.sub(r"[\W_]+", "-", named.lower())[:40], other="prompt")
     many = f"-and-{len(chosen) - 1}-more" if len(chosen) > 1 else ""
     ending = ONE_FILE.get(format) or (A_FILE_A_PROMPT.get(format) if not many else None) or ".zip"
     return f"{slug}{many}-{chosen[0][3:9]}-{format}{ending}"
+
+
+def draw_updates() -> None:
+    """Draw the exports whose tags stand for other prompts now, each with what exports it anew."""
+    draw_outdated(why_not("exchange") is not None, _again)
+    kept: str | None = st.session_state.get("bank_updated")
+    if kept is not None:
+        row = workspace().bank.job(kept)
+        st.fragment(draw_download, run_every="1s" if row.state not in ENDED else None)(row)
+
+
+@guarded
+def _again(one: Outdated) -> None:
+    """Start the job that exports anew what is out of date."""
+    require("exchange")
+    ws, name = workspace(), _file_name(one.prompts, one.format)
+    make_room(ws.home.exports)
+    arguments = {"prompts": list(one.prompts), "format": one.format, "destination": str(ws.home.exports / name)}
+    st.session_state["bank_updated"] = submit(ws, "export", arguments)
 
 
 def _called(prompt: str, *, short: bool = False) -> str:
@@ -64,7 +108,7 @@ def _called(prompt: str, *, short: bool = False) -> str:
     if bank.is_adapted(prompt):
         return bank.adapted_row(prompt).name
     row = bank.prompt_row(prompt)
-    return row.name if short else title(row)
+    return row.called if short else title(row)
 
 
 def _look(chosen: tuple[str, ...], format: str, name: str) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ import streamlit as st
 from app.display.amounts import volume
 from app.display.named import named
 from app.display.plain import label, plain, seconds, sentence
+from app.panels.exchange.wording import word_button
 from fedprompt.bank.rows import JobRow
 from fedprompt.workspace.exchange.exporting import FormatView
 from fedprompt.workspace.exchange.signed_by import signed_by
@@ -39,12 +40,25 @@ GROUPS = (
 )
 IN_NO_OTHER = "Share it"
 MOST_DROPPED = 6
+TEXT_ONLY = frozenset({"dotprompt", "hf-templates", "langchain", "langfuse", "prompty"})
 
 
 def draw_formats(
-    formats: Sequence[FormatView], names: Mapping[str, str], chosen: str | None, choose: Callable[[str], None]
+    formats: Sequence[FormatView],
+    names: Mapping[str, str],
+    chosen: str | None,
+    choose: Callable[[str], None],
+    soft: str | None = None,
 ) -> None:
-    """Draw one card a format, in groups; ``names`` are prompts' titles, ``choose`` is called with a format's name."""
+    """Draw one card a format, in groups.
+
+    Args:
+        formats: all of them.
+        names: prompts' titles, by id.
+        chosen: the format that is shown below.
+        choose: called with a format's name.
+        soft: the one soft prompt among what is chosen, which can be turned into words.
+    """
     titles = {view.name: view.title for view in formats}
     grouped = {name for _, _, members in GROUPS for name in members}
     for place, (group, about, members) in enumerate(GROUPS):
@@ -57,7 +71,7 @@ def draw_formats(
         with st.grid(5, min_column_width=175) as grid:
             for view in sorted(shown, key=lambda view: not view.allowed):
                 with grid.container(border=True, height="stretch", gap="xsmall"):
-                    _draw_format(view, titles, names, chosen, choose)
+                    _draw_format(view, titles, names, chosen, choose, soft)
 
 
 def _draw_format(
@@ -66,6 +80,7 @@ def _draw_format(
     names: Mapping[str, str],
     chosen: str | None,
     choose: Callable[[str], None],
+    soft: str | None,
 ) -> None:
     tone = "green" if view.allowed else "gray"
     st.markdown(f":{tone}[:material/{ICONS.get(view.name, 'draft')}:] **{plain(view.title)}**")
@@ -77,6 +92,8 @@ def _draw_format(
         named(f"bank_cannot_{view.name}").caption(
             f":orange[:material/block:] {reason}" + (f" Take **{plain(instead)}** instead." if instead else "")
         )
+        if soft is not None and view.name in TEXT_ONLY:
+            word_button(soft, view.name)
     st.space("stretch")
     here = view.name == chosen
     st.button(

@@ -11,6 +11,7 @@ from pandas.io.formats.style import Styler
 from app.display.palette import palette
 from app.display.plain import between, plain
 from app.display.titles import title
+from app.panels.ranking.folding import folded, more_of
 from app.session import workspace
 from fedprompt.evaluation.statistics.intervals import Interval
 from fedprompt.workspace.ranking.ranking_page import RankingPage, standing_of
@@ -30,21 +31,33 @@ STANDINGS = {
 MORE = {"best with": "Is best", "short id": "Id", "kind": "Kind", "tags": "Tags"}
 
 
-def ranking_frame(view: RankingPage, before: int, *, test: bool = False) -> pd.DataFrame:
+def ranking_frame(view: RankingPage, before: int, *, test: bool = False, fold: bool = False) -> pd.DataFrame:
     """Return one row a prompt, shares in per cent; a value that was not measured is missing, never zero.
 
-    ``before`` is how many rows the pages before this one have.
+    Args:
+        view: the page.
+        before: how many rows the pages before this one have.
+        test: with the test scores of nominated prompts.
+        fold: of the parts of one run on this page, only the best, which counts the others; places stay. With test
+            scores, nominated prompts are shown too.
     """
     tags = view.tags or {}
     tagged = any(row.id in tags for row in view.rows)
-    names = _titles(view)
+    known = {row.id: row for row in workspace().bank.rows_of([row.id for row in view.rows])}
+    names = {id: title(row) for id, row in known.items()}
+    hidden: set[str] = set()
+    if fold:
+        nominated = [row.id for row in view.rows if test and row.nominated]
+        shown = folded([known[row.id] for row in view.rows if row.id in known], lambda row: 0.0, nominated)
+        names = {id: more_of(name, shown.get(id, 0)) for id, name in names.items()}
+        hidden = known.keys() - shown.keys()
     return pd.DataFrame(
-        [_row(place, row, view, names, test, tagged) for place, row in enumerate(view.rows, before + 1)]
+        [
+            _row(place, row, view, names, test, tagged)
+            for place, row in enumerate(view.rows, before + 1)
+            if row.id not in hidden
+        ]
     )
-
-
-def _titles(view: RankingPage) -> dict[str, str]:
-    return {row.id: title(row) for row in workspace().bank.rows_of([row.id for row in view.rows])}
 
 
 def _row(
@@ -110,7 +123,7 @@ def column_settings(sites: Sequence[str], *, narrow: bool = True) -> dict[str, A
     share = "%.1f %%"
     return {
         "place": config.NumberColumn("#", width=52, pinned=True),
-        "prompt": config.TextColumn("Prompt", pinned=True, width=200),
+        "prompt": config.TextColumn("Prompt", pinned=True, width=240),
         "short id": config.TextColumn("Id", width=80, help="The beginning of the prompt's content id."),
         "mean": config.ProgressColumn(
             "Mean",

@@ -62,7 +62,15 @@ LEAST_COMPARED, MOST_COMPARED = 2, 6
 
 
 def draw_table(
-    study: str, asked: RankingFilters, view: RankingPage, before: int, *, test: bool, more: Sequence[str], total: int
+    study: str,
+    asked: RankingFilters,
+    view: RankingPage,
+    before: int,
+    *,
+    test: bool,
+    more: Sequence[str],
+    total: int,
+    fold: bool = False,
 ) -> None:
     """Draw the page of a ranking.
 
@@ -74,9 +82,10 @@ def draw_table(
         test: with the test scores of nominated prompts.
         more: which further columns to show.
         total: how many prompts pass the filters, those that are not ranked, too.
+        fold: whether the parts of a run are folded under the best of them.
     """
-    ids = [row.id for row in view.rows]
-    frame = ranking_frame(view, before, test=test)
+    frame = ranking_frame(view, before, test=test, fold=fold)
+    ids = [str(one) for one in frame["id"]]
     event = st.dataframe(
         heated(frame, view.sites),
         hide_index=True,

@@ -24,6 +24,7 @@ LONG = {
     "tune-time": "Timing ten steps of tuning",
     "rehearse": "Rehearsing what would leave this site",
     "export": "Writing an export",
+    "harden": "Turning a soft prompt into words",
 }
 STAGES = {
     "prepare": "getting ready",

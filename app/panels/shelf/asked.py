@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app.display.address import set_query_ids
 from app.display.named import named
 from app.display.plain import plain
 from app.display.titles import title
-from app.session import guarded, set_query_ids, workspace
+from app.session import guarded, workspace
 from app.visitor import person
 from fedprompt.bank.rows import EventRow
 from fedprompt.workspace.shelf.approving import approve_tag, decline_tag, waiting, why_not_approve

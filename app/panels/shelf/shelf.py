@@ -1,18 +1,20 @@
 """A page of the bank's prompts: found in the store by what is typed or by meaning, and chosen by a tick."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
+from app.display.address import MAX_IDS, query_ids, set_query_ids
 from app.display.named import named
 from app.display.titles import title
+from app.panels.ranking.folding import ask_fold, folded, more_of
 from app.panels.ranking.meaning import ask_meaning
 from app.panels.ranking.ranking import KINDS as TITLES
 from app.panels.ranking.ranking import table_key
 from app.panels.ranking.ranking_filters import KINDS, ask_page, where_from
 from app.panels.studies.study_choice import ask_study
-from app.session import MAX_IDS, means_of, prompt_titles, prompts_passing, query_ids, set_query_ids, workspace
+from app.session import means_of, prompt_titles, prompts_passing, workspace
 from fedprompt.bank.rows import PromptRow
 from fedprompt.prompts.origins import origin_words
 from fedprompt.workspace.search.looking_up import HOW, LONGEST, Filter, typed_filter
@@ -42,7 +44,12 @@ def choose() -> tuple[str, ...]:
         asked = tuple(near)
     first = _first(repr(asked))
     shown = [*workspace().bank.rows_of(first), *(row for row in found if row.id not in first)]
-    chosen = _draw(shown, near, first) if shown else ()
+    fold = near is None and any("run" in row.notes for row in shown) and ask_fold("bank")
+    means = means_of([row.id for row in shown])
+    lines = (
+        folded(shown, lambda row: means.get(row.id, -1.0), first) if fold else dict.fromkeys(row.id for row in shown)
+    )
+    chosen = _draw([row for row in shown if row.id in lines], near, first, means, lines) if shown else ()
     st.session_state["bank_chosen"] = chosen
     if set(chosen[:MAX_IDS]) != set(query_ids()):
         set_query_ids(chosen[:MAX_IDS])
@@ -94,14 +101,20 @@ def _ask() -> tuple[dict[str, float] | None, Filter]:
     return near, typed_filter(text or "", Filter(kind=kind or None, origin=origin or None, retired=True))
 
 
-def _draw(shown: Sequence[PromptRow], near: dict[str, float] | None, first: Sequence[str]) -> tuple[str, ...]:
+def _draw(
+    shown: Sequence[PromptRow],
+    near: dict[str, float] | None,
+    first: Sequence[str],
+    means: Mapping[str, float],
+    lines: Mapping[str, int | None],
+) -> tuple[str, ...]:
+    """Draw the table; ``lines`` says of each prompt how many other parts of its run it stands for."""
     names = prompt_titles()
-    means = means_of([row.id for row in shown])
     tags = _tags()
     frame = pd.DataFrame(
         [
             {
-                "prompt": names.get(row.id) or title(row),
+                "prompt": more_of(names.get(row.id) or title(row), lines.get(row.id) or 0),
                 "near": None if near is None else near.get(row.id),
                 "kind": TITLES.get(row.kind, row.kind),
                 "tags": ", ".join(tags.get(row.id, ())),
@@ -141,8 +154,8 @@ def _draw(shown: Sequence[PromptRow], near: dict[str, float] | None, first: Sequ
                 "Mean",
                 format="%.1f %%",
                 width=110,
-                help="Accuracy on validation cases: the mean over the sites of the study chosen above, or of the one "
-                "that was worked on last; not measured where not every site scored it.",
+                help="Accuracy on validation cases: the mean over the sites of the study shown here. Where this "
+                "revision did not score a prompt at every site, the newest revision that did counts.",
             ),
             "made on": config.DatetimeColumn("Made on", format="D MMM YYYY, HH:mm", width=160),
             "id": config.TextColumn("Id", width=120),

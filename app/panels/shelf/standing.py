@@ -17,7 +17,7 @@ from app.session import guarded, workspace
 from app.visitor import barred, person, require
 from fedprompt.bank.rows import EventRow, PromptRow
 from fedprompt.workspace.shelf.approving import PRODUCTION, drop_tag, give_tag
-from fedprompt.workspace.shelf.events import lineage, retire
+from fedprompt.workspace.shelf.events import LONGEST_NAME, lineage, rename, retire
 
 __all__ = ["draw_standing"]
 
@@ -32,6 +32,7 @@ DONE = {
     "retire": "was retired",
     "revive": "was taken back",
     "remove-scores": "lost the scores of a site that left",
+    "rename": "was renamed",
 }
 MOST = 8
 
@@ -46,6 +47,8 @@ def draw_standing(row: PromptRow) -> None:
         badges = f":red-badge[:material/archive: retired] {badges}"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(badges or ":small[:gray[No tag yet.]]", width="content")
+        with st.popover("Rename", icon=":material/edit:", key=f"bank_names_{row.id}"):
+            _ask_name(row)
         with st.popover("Tag", icon=":material/sell:", key=f"bank_tags_{row.id}"):
             _ask_tag(row, held)
         with st.popover("Take back" if retired else "Retire", icon=":material/archive:", key=f"bank_ends_{row.id}"):
@@ -91,6 +94,21 @@ def _ask_tag(row: PromptRow, held: list[str]) -> None:
             on_click=_say,
             args=(_untagging(one),),
         )
+
+
+def _ask_name(row: PromptRow) -> None:
+    key, closed = f"bank_name_{row.id}", barred("tag")
+    st.text_input("Name", title(row), key=key, max_chars=LONGEST_NAME, disabled=closed)
+    st.caption("Everybody who uses this bank sees the name. The prompt's id and its text stay as they are.")
+    with st.container(horizontal=True):
+        st.button("Rename", key=f"{key}_go", type="primary", disabled=closed, on_click=_rename, args=(row.id, key))
+        if row.given is not None:
+            st.button("Back to its own name", key=f"{key}_back", disabled=closed, on_click=_rename, args=(row.id, None))
+
+
+def _rename(prompt: str, key: str | None) -> None:
+    name = "" if key is None else str(st.session_state.get(key) or "")
+    _say(lambda: rename(workspace(), prompt, name, by=person().label))
 
 
 def _ask_retire(row: PromptRow, retired: bool) -> None:
@@ -158,6 +176,8 @@ def _draw_lineage(row: PromptRow) -> None:
 
 def _said(event: EventRow) -> str:
     what = f" {event.body['name']}@{event.body['tag']}" if "tag" in event.body else ""
+    if "called" in event.body:
+        what = f" “{event.body['called']}”" if event.body["called"] else " to the name that it came with"
     note = f": {event.body['note']}" if event.body.get("note") else ""
     asked = f", asked for by {event.body['asked_by']}" if event.body.get("approved_by") else ""
     done, who = DONE.get(event.kind, event.kind), event.by or "nobody named"

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
+from app.display.address import query_ids
 from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.prompts.prompt_choice import ask_prompt
 from app.panels.variants.slots import add, fill, is_untouched, key, open_slots
-from app.session import query_ids
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.search.looking_up import Filter
 from fedprompt.workspace.workspace import Workspace

@@ -277,7 +277,7 @@ def _exported(ws: Workspace, prompts: Mapping[str, Prompt], *, scored: bool) -> 
         study = studies.get(row.study) if row.study is not None else None
         reading = reading_of(prompt, study, scores[id] if scored else ())
         lines = tuple(_line(one, studies) for one in scores[id])
-        items.append(Exported(prompt, row.name, study, reading, row.origin, lines))
+        items.append(Exported(prompt, row.called, study, reading, row.origin, lines))
     return items
 
 

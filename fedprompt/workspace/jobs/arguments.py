@@ -62,6 +62,10 @@ NAMES: What = ("a list of names", _is_names)
 PAIRS: What = ("names, each with a column", _is_pairs)
 FILES: What = ("sites, each with a file", _is_pairs)
 SOME_FILES: What = ("sites, with their files where they lie here", lambda v: _is_files(v) or _is_names(v))
+CASE: What = (
+    "a text for each variable",
+    lambda value: isinstance(value, Mapping) and all(isinstance(one, str) for pair in value.items() for one in pair),
+)
 OBJECT: What = ("an object", lambda value: isinstance(value, Mapping))
 SPLIT = _one_of("tune", "validation", "test")
 
@@ -84,6 +88,7 @@ _TAKES: Mapping[str, Mapping[str, What]] = {
     "dry-run": {**_SCORED, "split": SPLIT},
     "export": {"prompts!": NAMES, "format!": TEXT, "destination!": TEXT},
     "export-preview": {"prompts!": NAMES, "format!": TEXT, "name!": TEXT},
+    "export-try": {"prompts!": NAMES, "format!": TEXT, "fields!": CASE},
     "federate": {"study!": TEXT, "sites!": FILES, "resume": FLAG, "pause_after": WHOLE, **_COLUMNS, **_CACHE},
     "federate-flare": {"study!": TEXT, "sites": NAMES, "seed": WHOLE, "pause_after": WHOLE, "resume": FLAG},
     "forecast": {"study!": TEXT, "sites!": SOME_FILES, **_COLUMNS},

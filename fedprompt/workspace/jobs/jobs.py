@@ -46,7 +46,7 @@ GRACE_SECONDS = 1.0
 ENDED = frozenset({"done", "failed", "cancelled"})
 # What people type into a search is theirs, and so are a file's labels: once the answer is read, none of it stays in
 # the bank.
-FORGOTTEN = frozenset({"data", "model-test", "ranking-csv", "search"})
+FORGOTTEN = frozenset({"data", "export-try", "model-test", "ranking-csv", "search"})
 log = logging.getLogger(__name__)
 
 

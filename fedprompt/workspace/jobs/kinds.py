@@ -158,12 +158,17 @@ def _roster(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken
 
 
 def _export(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
+    from fedprompt.workspace.exchange.exported_before import followed_tags
     from fedprompt.workspace.exchange.exporting import export_prompts
 
-    found = export_prompts(
-        ws, tuple(arguments["prompts"]), str(arguments["format"]), Path(arguments["destination"]), report, stop
-    )
-    return {"path": str(found.path), "dropped": list(found.dropped)}
+    asked = tuple(arguments["prompts"])
+    found = export_prompts(ws, asked, str(arguments["format"]), Path(arguments["destination"]), report, stop)
+    return {
+        "path": str(found.path),
+        "dropped": list(found.dropped),
+        "prompts": list(found.prompts),
+        "follows": followed_tags(ws, asked, found.prompts),
+    }
 
 
 def _export_preview(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
@@ -171,6 +176,12 @@ def _export_preview(ws: Workspace, arguments: Arguments, report: Report, stop: S
 
     prompts, name = tuple(arguments["prompts"]), str(arguments["name"])
     return preview_export(ws, prompts, str(arguments["format"]), name, report, stop)
+
+
+def _export_try(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
+    from fedprompt.workspace.exchange.tried import try_export
+
+    return try_export(ws, tuple(arguments["prompts"]), str(arguments["format"]), arguments["fields"], report, stop)
 
 
 def _trial(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
@@ -238,6 +249,7 @@ _KINDS: dict[str, Kind] = {
         Kind("dry-run", "quick", _dry_run),
         Kind("export", "long", _export),
         Kind("export-preview", "quick", _export_preview),
+        Kind("export-try", "quick", _export_try),
         Kind("federate", "long", _federate),
         Kind("federate-flare", "long", _federate_flare),
         Kind("harden", "long", _harden),

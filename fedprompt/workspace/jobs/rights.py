@@ -15,6 +15,7 @@ JOBS: Mapping[str, Deed] = {
     "demo": "tune",
     "dry-run": "tune",
     "export": "exchange",
+    "export-try": "exchange",
     "federate": "federate",
     "federate-flare": "federate",
     "forecast": "tune",

@@ -173,16 +173,22 @@ def standing_of(row: LeaderRow, best: str | None) -> Standing | None:
     return "best" if row.id == best else "below" if row.distinguishable else "not told apart"
 
 
-def means_of_prompts(ws: Workspace, study: str, prompts: Sequence[str]) -> dict[str, float]:
-    """Return prompt -> mean over the study's sites, of those that every site scored.
+def means_of_prompts(ws: Workspace, studies: Sequence[str], prompts: Sequence[str]) -> dict[str, float]:
+    """Return prompt -> mean over a study's sites, of those that every site of it scored.
+
+    Args:
+        studies: digests, such as of a study's revisions; the first in which a prompt was scored counts.
 
     Raises:
         BankError: no study.
     """
-    if not prompts:
-        return {}
-    found = ws.bank.leaders(Filter(study=study, ids=tuple(prompts), retired=True), limit=MOST_ROWS)
-    return {row.id: row.mean for row in found.rows}
+    found: dict[str, float] = {}
+    for study in studies:
+        if not (missing := tuple(one for one in prompts if one not in found)):
+            break
+        rows = ws.bank.leaders(Filter(study=study, ids=missing, retired=True), limit=MOST_ROWS).rows
+        found |= {row.id: row.mean for row in rows}
+    return found
 
 
 def _row(

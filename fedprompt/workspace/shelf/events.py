@@ -10,9 +10,10 @@ from fedprompt.workspace.keys import home_signer
 from fedprompt.workspace.people import machine_person
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["Lineage", "approve", "lineage", "retire", "tag", "untag"]
+__all__ = ["LONGEST_NAME", "Lineage", "approve", "lineage", "rename", "retire", "tag", "untag"]
 
 DEEPEST = 100
+LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,20 @@ def approve(ws: Workspace, prompt: str, *, note: str = "", by: str | None = None
     """
     row = ws.bank.prompt_row(prompt)
     return ws.bank.record_event("approve", row.id, {"note": note}, by=by or _user(), signer=home_signer(ws.home))
+
+
+@needs("tag")
+def rename(ws: Workspace, prompt: str, name: str, *, by: str | None = None) -> EventRow:
+    """Give a prompt a name of its own; an empty one gives back the name that it came with. Its id stays.
+
+    Raises:
+        BankError: no such prompt, or the name is too long or has more than one line.
+    """
+    row, called = ws.bank.prompt_row(prompt), " ".join(name.split())
+    if len(called) > LONGEST_NAME or not called.isprintable():
+        raise BankError(f"a prompt's name has at most {LONGEST_NAME} printable characters", code="too-long")
+    body = {"called": called or None}
+    return ws.bank.record_event("rename", row.id, body, by=by or _user(), signer=home_signer(ws.home))
 
 
 @needs("retire")

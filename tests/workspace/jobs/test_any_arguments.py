@@ -46,6 +46,7 @@ def usual(folder: Path, ids: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         "harden": {"prompt": ids[0], "data": data, "steps": 1},
         "export": {"prompts": list(ids[:1]), "format": "json", "destination": out},
         "export-preview": {"prompts": list(ids[:1]), "format": "json", "name": "x.json"},
+        "export-try": {"prompts": list(ids[:1]), "format": "json", "fields": {"text": "so"}},
         "nearest-words": {"prompt": ids[-1]},
         "ranking-csv": {"wanted": {"study": None}, "order": "mean", "show_test": True},
         "map": {"space": "texts", "method": "pca"},
