@@ -165,8 +165,8 @@ def draw_same(job: JobRow | None, whole: dict[str, Any] | None) -> None:
     if run.finished is not None and run.finished < job.created:
         st.info(
             f"This study was run with these cases and this seed before, on {run.finished:%d %b %Y at %H:%M} UTC. The "
-            "result would be the same, so nothing was run again. Its run is under Runs. Choose another seed for another "
-            "run.",
+            "result would be the same, so nothing was run again. You find that run under Runs. Choose another seed "
+            "for another run.",
             title="Nothing new was run",
             icon=":material/history:",
         )

@@ -39,7 +39,8 @@ def test_a_format_that_cannot_hold_the_prompt_is_greyed_with_the_reason_and_the_
     titles = {one.name: one.title for one in formats()}
     assert not at.button(key="bank_look_bundle").disabled
     assert at.button(key="bank_look_langchain").disabled
-    assert titles["any-slot"] in messages(at)["bank_cannot_langchain"]
+    # A copy of the model would hold it, but the scripted model has no folder to copy.
+    assert titles["bundle"] in messages(at)["bank_cannot_langchain"]
 
 
 def test_a_bundle_is_written_offered_for_download_and_comes_back_as_the_same_prompt(
