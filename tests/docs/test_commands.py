@@ -138,6 +138,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     run("fedprompt bank tag", first, "mood@production")
     for name in ("tags", "adapted", "log"):
         run(f"fedprompt bank {name}")
+    run("fedprompt bank rename", first, "for moods")
     for name in ("approve", "retire", "lineage"):
         run(f"fedprompt bank {name}", first)
     for name in ("backup", "restore", "merge"):
