@@ -163,7 +163,7 @@ def draw_same(job: JobRow | None, whole: dict[str, Any] | None) -> None:
         return
     run = workspace().bank.run(str((job.result or {}).get("run")))
     if run.finished is not None and run.finished < job.created:
-        st.info(
+        named("federation_same").info(
             f"This study was run with these cases and this seed before, on {run.finished:%d %b %Y at %H:%M} UTC. The "
             "result would be the same, so nothing was run again. You find that run under Runs. Choose another seed "
             "for another run.",

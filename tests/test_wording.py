@@ -56,7 +56,7 @@ HELD = {
     "tuning/test_hardening.py": 1,
     "workspace/bills/test_session_servers.py": 1,
     "workspace/demo/test_questions_demo.py": 1,
-    "workspace/exchange/test_exporting.py": 3,
+    "workspace/exchange/test_exporting.py": 2,
     "workspace/jobs/test_restart.py": 1,
     "workspace/local/test_chat_scoring.py": 4,
     "workspace/local/test_scoring.py": 1,

@@ -10,6 +10,7 @@ from fedprompt.workspace.cases.evaluation_sets import evaluation_sets, keep_file
 from fedprompt.workspace.workspace import Workspace
 from tests.coded import coded
 from tests.pages.evaluation import add_set, add_study
+from tests.pages.messages import messages
 from tests.scripted_sites import cases
 
 pytestmark = pytest.mark.whole
@@ -55,7 +56,7 @@ def test_a_file_that_was_kept_and_is_damaged_is_named_and_can_be_removed(open_pa
     add_set(ws, "lab", "lab.csv").path.write_bytes(b"\xff\xfe\xff")
     at = begun(open_page, ws)
     assert at.multiselect(key="federation_sites").options == list(reversed(BOTH))
-    assert "lab.csv" in at.warning[0].value.replace("\\", "")
+    assert "lab.csv" in messages(at)["federation_unreadable"]
     assert at.selectbox(key="federation_remove_which").value == "lab / lab.csv"
     at.button(key="federation_remove").click().run()
     assert {one.site for one in evaluation_sets(ws.home)} == {"clinic", "ward"} and not at.warning
@@ -66,7 +67,7 @@ def test_a_file_without_the_columns_is_named_before_anything_runs(open_page: Ope
     keep_file(ws.home, "lab", "lab.csv", table("lab", "text,mood"))
     at.run()
     at.multiselect(key="federation_sites").set_value([*BOTH, "lab / lab.csv"]).run()
-    assert "lab.csv has no column “answer”" in at.warning[0].value.replace("\\", "")
+    assert "“answer”" in (told := messages(at)["federation_lacking"]) and "lab.csv" in told
     assert at.button(key="federation_start").disabled
 
 

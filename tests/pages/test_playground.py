@@ -99,9 +99,9 @@ def test_a_pasted_table_is_run_row_by_row(at: AppTest) -> None:
 def test_right_answers_that_are_no_label_are_told_before_anything_runs(at: AppTest) -> None:
     at.segmented_control(key="playground_how").set_value("From a table").run()
     at.text_area(key="playground_paste").set_value("text,answer\ngood,pos\nbad,negative\n").run()
-    assert "1 of 2 right answers" in at.warning[0].value and "“pos”" in at.warning[0].value
+    assert "1 of 2" in (told := messages(at)["strange_answers"]) and "“pos”" in told
     at.text_area(key="playground_paste").set_value("text,answer\ngood,positive\nbad,negative\n").run()
-    assert not at.warning
+    assert "strange_answers" not in messages(at)
 
 
 def test_an_uploaded_file_is_run_and_a_broken_one_names_its_line(at: AppTest) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import label, plain
 from app.panels.runs.running import run_quick
 from app.session import explain, workspace
@@ -65,10 +66,12 @@ def _draw(found: Mapping[str, Any]) -> None:
     st.markdown(f"**{plain(str(found['library']))} makes of it** :small[:gray[{found['seconds']:.1f} s]]")
     st.code(str(found["output"]) or " ", language=None, wrap_lines=True)
     if found["same"] is None:
-        st.caption(
+        named("bank_tried_uncompared").caption(
             "The prompt shows examples of a site, which the export leaves to you, so the texts are not compared."
         )
     elif found["same"]:
-        st.caption(":green[:material/check_circle:] This is the text that fedprompt sends.")
+        named("bank_tried_same").caption(":green[:material/check_circle:] This is the text that fedprompt sends.")
     else:
-        st.warning("This is not the text that fedprompt sends. Look at what differs before you use it.")
+        named("bank_tried_other").warning(
+            "This is not the text that fedprompt sends. Look at what differs before you use it."
+        )

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.display.address import set_query_ids
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.runs.work import draw_work, follow
 from app.session import guarded, workspace
@@ -58,7 +59,9 @@ def _job(prompt: str) -> JobRow | None:
 def _ask(prompt: str) -> None:
     sets = {one.id: one for one in evaluation_sets(workspace().home) if one.reading is not None}
     if not sets:
-        st.info("It needs a file of labelled cases. Drop one on the Data page first.", icon=":material/table_view:")
+        named("bank_words_no_file").info(
+            "It needs a file of labelled cases. Drop one on the Data page first.", icon=":material/table_view:"
+        )
         return
     chosen = sets[str(st.selectbox("Cases", list(sets), key="bank_words_data"))]
     why = why_not("tune")

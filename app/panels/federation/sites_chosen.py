@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain, sentence
 from app.panels.studies.dropping import KINDS
 from app.session import explain, guarded, workspace
@@ -103,7 +104,9 @@ def _drop() -> None:
 def _remove(sets: Sequence[EvaluationSet], unreadable: Mapping[str, str]) -> None:
     """Name the files that cannot be read, and draw what deletes a file from this machine."""
     for why in unreadable.values():
-        st.warning(plain(sentence(f"{why}. It cannot take part; remove it or drop it anew")), icon=":material/warning:")
+        named("federation_unreadable").warning(
+            plain(sentence(f"{why}. It cannot take part; remove it or drop it anew")), icon=":material/warning:"
+        )
     if not sets:
         return
     with st.popover("Remove a file", icon=":material/delete:", type="tertiary"):
@@ -157,7 +160,7 @@ def _hold(study: Study, picked: Mapping[str, EvaluationSet], reading: Reading) -
         if lacking := lacking_columns(one, reading, study.fields):
             columns = ", ".join(f"“{column[:60]}”" for column in lacking)
             text = f"{name}: {one.path.name} has no column {columns}. Choose other columns above, or other files"
-            st.warning(plain(sentence(text)), icon=":material/warning:")
+            named("federation_lacking").warning(plain(sentence(text)), icon=":material/warning:")
             fine = False
     return fine
 

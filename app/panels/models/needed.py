@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import plain
 from app.session import explain
 from app.visitor import why_not
@@ -18,9 +19,11 @@ def draw_needed() -> None:
     """Say which package is missing and draw what installs it; nothing where it is there."""
     if is_installed("chat"):
         if st.session_state.pop("models_installed", False):
-            st.success("The package is installed. Chat servers can be asked now.", icon=":material/check:")
+            named("models_installed").success(
+                "The package is installed. Chat servers can be asked now.", icon=":material/check:"
+            )
         return
-    st.info(
+    named("models_needed").info(
         "Chat servers are asked through a package that is not installed on this machine. Models of this machine work "
         "without it. To install it, run this command in fedprompt's environment:",
         title="Chat servers need one more package",
