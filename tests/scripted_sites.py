@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.evaluation.cases import Case
+from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.worker import Worker
@@ -58,11 +59,16 @@ def cases(site: str, count: int = 80) -> tuple[Case, ...]:
     return tuple(found)
 
 
-def worker(path: Path, name: str = "clinic", count: int = 80, chosen: Study = STUDY) -> Worker:
+def worker(
+    path: Path, name: str = "clinic", count: int = 80, chosen: Study = STUDY, resources: Resources | None = None
+) -> Worker:
     """Return a site's worker; its folder is ``path / name``."""
     folder = SiteFolder(path / name)
     folder.prepare(name.encode().ljust(32, b"."))
-    return make_worker(name=name, folder=folder, study=chosen, model=MODEL, cases=cases(name, count), where=name)
+    found = cases(name, count)
+    return make_worker(
+        name=name, folder=folder, study=chosen, model=MODEL, cases=found, where=name, resources=resources
+    )
 
 
 def short_worker(path: Path, count: int, chosen: Study = STUDY) -> Worker:

@@ -3,13 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fedprompt.adapting.settings import DEFAULT_SETTINGS
 from fedprompt.exports.protocol import ExportContext, Exported, Reading
+from fedprompt.prompts.head import Head
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.verbs.head import ENCODER_DIGEST
 from fedprompt.workspace.exchange.pack import Member, MemberKind, Pack, write_pack
 from tests.scripted_sites import LABELS, MODEL, STUDY
 
-__all__ = ["MEMBERS", "small_pack", "write_small_pack"]
+__all__ = ["MEMBERS", "small_head", "small_pack", "write_small_pack"]
 
 TEXTS = ("a clearly good day", "bad or good", "the feeling is")
 MEMBERS = (
@@ -42,3 +46,10 @@ def write_small_pack(path: Path, **changes: Any) -> Path:
     """Write it and return its path."""
     items = [Exported(one, one.name, STUDY, Reading(dict(one.template.words or {}), "", "accuracy")) for one in MEMBERS]
     return write_pack(path, small_pack(**changes), items, ExportContext(None, "scripted", MODEL.info.digest))
+
+
+def small_head(number: float = 1.0) -> Head:
+    """Return a head along three of five directions."""
+    directions = np.vstack([np.zeros(5), np.eye(5)[:3]]).astype(np.float32)
+    weights = number * np.array([[1, 0, 0.5], [-1, 0, 0]], np.float32)
+    return Head(("text",), LABELS, ENCODER_DIGEST, weights, directions)

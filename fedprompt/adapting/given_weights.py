@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BEST", "given_weights"]
+__all__ = ["BEST", "HEAD", "given_weights"]
 
 TEMPLATES, BEST, TOGETHER = 0.1, 3, 0.5
+HEAD = 0.25  # of the whole; picked on 192 labelled cases at newcomers (benchmarks/LOG.md, 2026-12-01)
 
 
 def given_weights(means: Sequence[float], soft: int) -> NDArray[np.float64]:

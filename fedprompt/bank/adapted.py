@@ -25,8 +25,10 @@ from fedprompt.prompts.adapted import (
     Adapted,
     Case,
     adapted_id,
+    check_head,
     check_numbers,
 )
+from fedprompt.prompts.head import Head, HeadBody
 from fedprompt.prompts.origins import SHARED
 from fedprompt.prompts.prompt import Prompt
 
@@ -44,11 +46,22 @@ class AdaptedBody(Closed):
     bias: Annotated[tuple[float, ...], Field(max_length=MOST_LABELS)]
     about: dict[str, JSON]
     shown: Annotated[tuple[tuple[dict[str, str], str], ...], Field(max_length=MOST_CASES_SHOWN)] = ()
+    head: HeadBody | None = None
+    part: float = 0.0
 
     @property
     def id(self) -> str:
         """The id of this content."""
-        return adapted_id(self.members, self.weights, self.labels, self.bias, self.shown)
+        head = None if (made := self.made_head()) is None else made.id
+        return adapted_id(self.members, self.weights, self.labels, self.bias, self.shown, head, self.part)
+
+    def made_head(self) -> Head | None:
+        """Return its head, None where it has none.
+
+        Raises:
+            PromptError: its numbers cannot be those of one.
+        """
+        return None if self.head is None else self.head.head()
 
 
 class AdaptedShelf(PromptShelf):
@@ -100,7 +113,8 @@ class AdaptedShelf(PromptShelf):
         row = self.adapted_row(reference) if isinstance(reference, str) else reference
         members = self.prompts_of(row.members)
         try:
-            return Adapted(tuple(members.values()), row.weights, row.labels, row.bias, self._shown(row))
+            found = tuple(members.values())
+            return Adapted(found, row.weights, row.labels, row.bias, self._shown(row), row.head, row.part)
         except PromptError as error:
             raise _damaged(row.id, str(error)) from error
 
@@ -173,6 +187,7 @@ def read_body(id: str, text: str) -> AdaptedBody:
     try:
         body = AdaptedBody.model_validate_json(text)
         check_numbers(len(body.members), body.weights, body.labels, body.bias)
+        check_head(body.made_head(), body.part, body.labels)
     except ValidationError as error:
         raise _damaged(id, "its content is none of an adapted prompt") from error
     except PromptError as error:
@@ -202,6 +217,8 @@ def _row(row: "Row[Any]") -> AdaptedRow:
         weights=body.weights,
         labels=body.labels,
         bias=body.bias,
+        head=body.made_head(),
+        part=body.part,
         about=body.about,
         created=from_time(row.created),
         shows=len(body.shown),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from fedprompt.prompts.head import Head
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Comparison, Score
 
@@ -76,7 +77,7 @@ class PromptRow:
 
 @dataclass(frozen=True)
 class AdaptedRow:
-    """An adapted prompt: the ids of its ``members``, a weight for each, and a bias for each label.
+    """An adapted prompt: the ids of its ``members``, a weight for each, a bias for each label, and its head's part.
 
     ``about`` says what it was learnt from: how many cases, which pack, which settings. ``shows``: how many of the
     home's cases it holds, which its body has and this row has not, so that listing it shows none.
@@ -92,6 +93,8 @@ class AdaptedRow:
     about: Mapping[str, JSON]
     created: datetime
     shows: int = 0
+    head: Head | None = None
+    part: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,8 @@ def write_bundle(folder: Path, items: Sequence[Exported], context: ExportContext
     ordered = sorted(items, key=lambda item: item.id)
     prompts = _prompts(ordered)
     mixed = [item for item in ordered if item.adapted is not None]
-    version: Literal[1, 2] = 2 if mixed or any(item.reading.bias for item in prompts) else 1
+    headed = any(item.adapted.head is not None for item in mixed if item.adapted is not None)
+    version: Literal[1, 2, 3] = 3 if headed else 2 if mixed or any(item.reading.bias for item in prompts) else 1
     try:
         body = BundleFile(
             format="fedprompt-bundle",
@@ -178,11 +179,13 @@ def _prompts(items: Sequence[Exported]) -> list[Exported]:
 
 
 def _earlier(body: dict[str, Any], version: int) -> dict[str, Any]:
-    """Return ``bank.json`` without the keys that a reader of version 1 does not know."""
+    """Return ``bank.json`` without the keys that a reader of this version does not know."""
     if version == 1:
         del body["adapted"]
         for prompt in body["prompts"]:
             del prompt["reading"]["bias"]
+    for one in body["adapted"] if version == 2 else ():
+        del one["head"], one["part"]
     return body
 
 
@@ -203,7 +206,8 @@ def _rebuild_adapted(
         )
     try:
         members = tuple(held[id] for id in described.members)
-        adapted = Adapted(members, described.weights, described.labels, described.bias)
+        head = None if described.head is None else described.head.head()
+        adapted = Adapted(members, described.weights, described.labels, described.bias, head=head, part=described.part)
     except PromptError as error:
         raise ExportError(f"{where}: {error}", code=error.code) from error
     if adapted.id != described.id:

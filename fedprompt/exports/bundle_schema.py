@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from fedprompt.prompts.adapted import LARGEST_BIAS, MOST_MEMBERS
+from fedprompt.prompts.head import HeadBody
 from fedprompt.prompts.soft import MAX_TOKENS, MAX_WIDTH
 from fedprompt.study.schema import Closed
 
@@ -25,7 +26,7 @@ __all__ = [
     "bundle_schema",
 ]
 
-VERSION = 2  # 2 where there are adapted prompts or biases, else 1, which earlier versions read too
+VERSION = 3  # 3 where there is a head, 2 where there are adapted prompts or biases, else 1, which all versions read
 MAX_PROMPTS = 10_000
 MAX_ADAPTED = 1_000
 SOFT_FILE = re.compile(r"soft/p1-[0-9a-f]{32}\.safetensors")
@@ -131,13 +132,15 @@ class BundleAdapted(Closed):
     labels: Labels
     bias: Annotated[tuple[Bias, ...], Field(max_length=MOST_LABELS)]
     reading: BundleReading
+    head: HeadBody | None = None
+    part: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class BundleFile(Closed):
     """``bank.json``."""
 
     format: Literal["fedprompt-bundle"]
-    version: Literal[1, 2]
+    version: Literal[1, 2, 3]
     prompts: Annotated[tuple[BundlePrompt, ...], Field(min_length=1, max_length=MAX_PROMPTS)]
     adapted: Annotated[tuple[BundleAdapted, ...], Field(max_length=MAX_ADAPTED)] = ()
 

@@ -90,7 +90,10 @@ def _adapted(item: Exported) -> list[str]:
     """Return what an adapted prompt is: which prompts it asks, how much each counts, and how they make one answer."""
     assert item.adapted is not None
     rows = sorted(zip(item.adapted.weights, item.adapted.members, strict=True), key=lambda one: -one[0])
-    members = "\n".join(f"| {_line(one.name)} | `{one.id}` | {weight:.4f} |" for weight, one in rows)
+    head, part = item.adapted.head, item.adapted.part
+    members = "\n".join(f"| {_line(one.name)} | `{one.id}` | {weight * (1 - part):.4f} |" for weight, one in rows)
+    if head is not None:
+        members += f"\n| a head on the sentence encoder | `{head.id}` | {part:.4f} |"
     biases = "\n".join(
         f"| {_line(label)} | {value:+.4f} |"
         for label, value in zip(item.adapted.labels, item.adapted.bias, strict=True)

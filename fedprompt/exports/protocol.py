@@ -125,8 +125,8 @@ class Exported:
 
     @property
     def is_mixture(self) -> bool:
-        """Whether it asks several prompts, which a format of one prompt cannot hold."""
-        return self.adapted is not None and len(self.adapted.members) > 1
+        """Whether it asks several prompts, or a head beside them, which a format of one prompt cannot hold."""
+        return self.adapted is not None and (len(self.adapted.members) > 1 or self.adapted.head is not None)
 
 
 @dataclass(frozen=True)

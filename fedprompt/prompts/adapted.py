@@ -1,9 +1,10 @@
 """An adapted prompt: several prompts asked side by side, their answers weighted, and a bias for each label.
 
 Its members' normalised log-probabilities are added by weight, and the bias on top (``adapting/combining.py``). A prompt
-with a bias is an adapted prompt of one member. Weights and bias are learnt from a home's own labels, so it is private
-to that home. One member may show labelled cases of the home's own; these are then part of the adapted prompt, and it
-leaves that home with them or not at all. Invariant: all members answer among the same labels and run on one model, the
+with a bias is an adapted prompt of one member. Beside its members it may have a head, which answers by the sentence
+encoder and has a part of the whole. Weights and bias are learnt from a home's own labels, so it is private to that
+home. One member may show labelled cases of the home's own; these are then part of the adapted prompt, and it leaves
+that home with them or not at all. Invariant: all members answer among the same labels and run on one model, the
 weights are a share of one.
 """
 
@@ -14,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from fedprompt.errors import PromptError
+from fedprompt.prompts.head import Head
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 
@@ -25,6 +27,7 @@ __all__ = [
     "Adapted",
     "Case",
     "adapted_id",
+    "check_head",
     "check_numbers",
 ]
 
@@ -41,6 +44,8 @@ Case = tuple[Mapping[str, str], str]  # (fields, label) of a case that is shown
 class Adapted:
     """``members`` with a weight each, ``labels`` with a bias each; ``shown`` are the home's cases that a member shows.
 
+    Where there is a ``head``, it has ``part`` of the whole, and the members share the rest.
+
     Raises:
         PromptError: the numbers do not belong to the members and labels, or a member cannot be asked like the others.
     """
@@ -50,6 +55,8 @@ class Adapted:
     labels: tuple[str, ...]
     bias: tuple[float, ...]
     shown: tuple[Case, ...] = field(default=(), hash=False)
+    head: Head | None = None
+    part: float = 0.0
 
     def __post_init__(self) -> None:
         # Without the minus of zero, so that equal numbers have equal bytes.
@@ -57,6 +64,7 @@ class Adapted:
         object.__setattr__(self, "bias", tuple(float(one) + 0.0 for one in self.bias))
         check_numbers(len(self.members), self.weights, self.labels, self.bias)
         self._check_shown()
+        check_head(self.head, self.part, self.labels)
         for member in self.members:
             member.template.with_words(self.labels)  # refuses a word for what is no label
         if len({member.id for member in self.members}) != len(self.members):
@@ -88,7 +96,8 @@ class Adapted:
     @cached_property
     def id(self) -> str:
         """Its content id, which the order of the members does not change."""
-        return adapted_id(self.member_ids, self.weights, self.labels, self.bias, self.shown)
+        head = None if self.head is None else self.head.id
+        return adapted_id(self.member_ids, self.weights, self.labels, self.bias, self.shown, head, self.part)
 
     @property
     def member_ids(self) -> tuple[str, ...]:
@@ -109,10 +118,20 @@ class Adapted:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields that a case must have, those of the first member first."""
-        return tuple(dict.fromkeys(name for member in self.members for name in member.template.variables))
+        read = () if self.head is None else self.head.fields
+        return tuple(dict.fromkeys((*(name for one in self.members for name in one.template.variables), *read)))
+
+    @property
+    def all_weights(self) -> tuple[float, ...]:
+        """What each member counts in the whole, and then the head where there is one."""
+        if self.head is None:
+            return self.weights
+        return (*(weight * (1 - self.part) for weight in self.weights), self.part)
 
     def pruned(self, least: float = 0.01) -> "Adapted":
-        """Return it without the members whose weight is below ``least``; the heaviest stays in any case."""
+        """Return it without the members, and the head, that weigh less than ``least``; the heaviest member stays."""
+        if self.head is not None and self.part < least:
+            return replace(self, head=None, part=0.0).pruned(least)
         heaviest = self.members.index(self.heaviest)
         kept = [place for place, weight in enumerate(self.weights) if weight >= least or place == heaviest]
         if len(kept) == len(self.members):
@@ -127,7 +146,9 @@ class Adapted:
 
     def canonical(self) -> dict[str, Any]:
         """Return its JSON: members by id, in their order."""
+        head = {} if self.head is None else {"head": self.head.body().model_dump(mode="json"), "part": self.part}
         found = {
+            **head,
             "bias": list(self.bias),
             "labels": list(self.labels),
             "members": list(self.member_ids),
@@ -142,15 +163,31 @@ def adapted_id(
     labels: Sequence[str],
     bias: Sequence[float],
     shown: Sequence[Case] = (),
+    head: str | None = None,
+    part: float = 0.0,
 ) -> str:
     """Return ``a1:`` and the blake2b-128 of canonical JSON; the order of the members makes no difference."""
     weighed = [list(one) for one in sorted(zip(members, weights, strict=True))]
-    body = {"bias": list(bias), "labels": list(labels), "members": weighed}
+    body: dict[str, Any] = {"bias": list(bias), "labels": list(labels), "members": weighed}
+    if head is not None:
+        body |= {"head": head, "part": part}
     return content_id("a1", canonical_json({**body, "shown": _listed(shown)} if shown else body))
 
 
 def _listed(shown: Sequence[Case]) -> list[list[Any]]:
     return [[dict(fields), label] for fields, label in shown]
+
+
+def check_head(head: Head | None, part: float, labels: Sequence[str]) -> None:
+    """Refuse a head that does not answer among the labels, and a part that is no share of one.
+
+    Raises:
+        PromptError: says which.
+    """
+    if head is not None and head.labels != tuple(labels):
+        raise PromptError("an adapted prompt's head answers among other labels than its members", code="wrong-labels")
+    if not 0 <= part <= 1 or (head is None and part != 0):
+        raise PromptError("a head's part of an adapted prompt is a share of one", code="not-shares")
 
 
 def check_numbers(members: int, weights: Sequence[float], labels: Sequence[str], bias: Sequence[float]) -> None:

@@ -28,6 +28,7 @@ from fedprompt.site.admission import looks_at
 from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
+from fedprompt.site.for_heads import ForHeads
 from fedprompt.site.judge_calls import recorded
 from fedprompt.site.ledger import Ledger
 from fedprompt.site.local_steps import LocalSteps
@@ -97,6 +98,7 @@ class AtSite:
         self._runs: dict[tuple[str, str], PromptRun] = {}
         self._tables: dict[tuple[str, str], NDArray[np.float64]] = {}  # of the same kind
         self._drawing = drawing or Drawing(folder.key)
+        self.for_heads = ForHeads(self.resources, splits, study, self._drawing.noise(digest))
         self._steps = LocalSteps(folder, study, digest, splits, self._drawing)
         self._tally = Tally(ledger, folder.replies)
         self._clipped: dict[SplitName, int] = {}  # split -> cases that were too long for some prompt

@@ -20,6 +20,7 @@ from fedprompt.study.allowed_rounds import Among
 __all__ = ["Drawing", "drawing_of_run"]
 
 ORDER, RUN, FEW = b"order of cases\0", b"order of cases of a run\0", b"a few cases\0"
+NOISE = b"noise of a head\0"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,10 @@ class Drawing:
     def _stream(self, what: bytes, of: list[str | int]) -> np.random.Generator:
         mac = hmac.new(self.key, what + canonical_json(of), sha256).digest()
         return np.random.default_rng(np.random.SeedSequence(int.from_bytes(mac, "big")))
+
+    def noise(self, study: str) -> bytes:
+        """Return the secret that a head's noise follows from; ``study``: its digest."""
+        return hmac.new(self.key, NOISE + canonical_json(study), sha256).digest()
 
     def scope(self, study: str, among: Among | str) -> str:
         """Return the name under which a site keeps which rounds of a study it has answered.

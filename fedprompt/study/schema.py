@@ -18,7 +18,7 @@ from fedprompt.study.answer import Answer, Closed, FieldName, Name, ScorerSpec
 from fedprompt.study.labels import alike, is_kept
 from fedprompt.study.round_size import too_few_drawn
 from fedprompt.study.rounding import SHARE
-from fedprompt.study.sharing import Groups, Personal, Worth, absent
+from fedprompt.study.sharing import Groups, Personal, SharedHead, Worth, absent
 from fedprompt.study.strategies import filled_options, least_sites
 from fedprompt.study.templates import DemonstrationsSpec, Init, MessageSpec, Soft, TemplateSpec
 
@@ -198,6 +198,7 @@ class Study(Closed):
     privacy: Privacy = Privacy()
     splits: Splits = Splits()
     worth: Annotated[Worth | None, Field(exclude_if=absent)] = None
+    head: Annotated[SharedHead | None, Field(exclude_if=absent)] = None
 
     @model_validator(mode="after")
     def _fits(self) -> "Study":
@@ -266,6 +267,8 @@ class Study(Closed):
         groups, personal = self.rounds.groups, self.rounds.personal
         if self.worth is not None and (why := self.no_worth()) is not None:
             raise _misfit(("worth",), why)
+        if self.head is not None and self.soft is None:
+            raise _misfit(("head",), "'head' is mixed with shared soft prompts, and the study has no 'soft:' part")
         for name, part in (("groups", groups), ("personal", personal), ("alone", self.rounds.alone or None)):
             if part is not None and self.soft is None:
                 raise _misfit(("rounds", name), f"'{name}' is about soft prompts, and the study has no 'soft:' part")

@@ -1,6 +1,7 @@
-"""What a study may ask for beside one prompt for all: prompts of groups, each site's own choice, what joining is worth.
+"""What a study may ask for beside one prompt for all: prompts of groups, own choices, a head, what joining is worth.
 
-Only names, bounds and defaults; what they mean is in ``federation.clustering``, ``site.personal`` and ``verbs.worth``.
+Only names, bounds and defaults; what they mean is in ``federation.clustering``, ``site.personal``, ``verbs.head`` and
+``verbs.worth``.
 A part that a study leaves out is left out of its JSON too, so that the digest of a study that asks for none of this
 stays as it was.
 """
@@ -8,11 +9,11 @@ stays as it was.
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from fedprompt.boundary.closed import Closed
 
-__all__ = ["MOST_FOLDS", "MOST_WAYS", "Groups", "Personal", "Worth", "absent"]
+__all__ = ["MOST_FOLDS", "MOST_WAYS", "Groups", "Personal", "SharedHead", "Worth", "absent"]
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 MOST_FOLDS, MOST_WAYS = 8, 8
@@ -48,6 +49,32 @@ class Personal(Closed):
     def _different(self) -> "Personal":
         if len(set(self.mixtures)) != len(self.mixtures):
             raise ValueError("mixtures name a share twice; name each once")
+        return self
+
+
+class SharedHead(Closed):
+    """Each site fits a regression on the bundled sentence encoder, a head, and the hub gives back their mean.
+
+    ``examples`` are public texts of the same kind of work, without a label, and no site's cases: the head looks along
+    the ``directions`` in which they differ most, and along no other. ``strength`` is of a site's cases against the
+    penalty, ``noise`` how much is added to each number of a site's head, in units of what hides one case.
+    """
+
+    examples: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=2_000)], ...],
+        Field(min_length=8, max_length=1_000),
+    ]
+    directions: Annotated[int, Field(ge=2, le=64)] = 16
+    strength: Annotated[float, Field(ge=0.01, le=100)] = 1.0
+    noise: Annotated[float, Field(ge=0.25, le=100)] = 1.5
+
+    @model_validator(mode="after")
+    def _enough(self) -> "SharedHead":
+        if len(set(self.examples)) <= self.directions:
+            raise ValueError(
+                f"{len(set(self.examples))} different examples span no {self.directions} directions; name more "
+                "examples, or fewer directions"
+            )
         return self
 
 

@@ -16,12 +16,15 @@ from fedprompt.adapting.combining import combined
 from fedprompt.adapting.finishing import finishing_settings, interpolated
 from fedprompt.adapting.fitting import MemberKind, fit, with_home_members
 from fedprompt.adapting.folds import stratified_folds
+from fedprompt.adapting.heads import head_table
 from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.adapting.settings import AtN
 from fedprompt.models.protocols import SoftObjective
+from fedprompt.prompts.head import Head
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.stopping import Stopped
+from fedprompt.study.score import SplitName
 from fedprompt.tuning.settings import TuningSettings, settings_at_home
 from fedprompt.tuning.soft import tune_soft
 from fedprompt.verbs.verb import SiteSide
@@ -87,20 +90,23 @@ def play(
     start: SoftPrompt | None,
     draws: int,
     pace: Pace,
+    head: Head | None = None,
 ) -> Played | None:
     """Return how many validation cases are answered right in each way; None where time was too short.
 
     Args:
         ways: all for one number of cases.
         prompts: what is shared.
-        weights: of each.
+        weights: of each, and then of the head.
         start: from where a prompt is tuned here, where a way asks for one.
         draws: how many times the cases are drawn; once where there is none to draw.
         pace: no draw begins, and no step is taken, once it is over; the draws that were finished count.
+        head: what is shared beside the prompts.
     """
     n, right = ways[0].n, list[list[int]]()
     try:
         known = [_known(site, prompt, pace) for prompt in prompts]
+        known += [] if head is None else [_headed(site, head, pace)]
         for draw in range(draws if n else 1):
             rows = site.few(n, draw)
             members = [_Member(one.kind, one.drawn[rows], one.judged) for one in known]
@@ -118,6 +124,14 @@ def _known(site: SiteSide, prompt: Prompt, pace: Pace) -> _Member:
     tune, validation = (normalised(site.table(prompt, split)) for split in ("tune", "validation"))
     pace.check()
     return _Member("template" if prompt.soft is None else "shared", tune, validation)
+
+
+def _headed(site: SiteSide, head: Head, pace: Pace) -> _Member:
+    """Return a shared head over all tune and validation cases."""
+    splits: tuple[SplitName, ...] = ("tune", "validation")
+    tune, validation = (head_table(head.weights, head.directions, site.for_heads.encoded(split)) for split in splits)
+    pace.check()
+    return _Member("shared", tune, validation)
 
 
 def _finished_from(prompts: Sequence[Prompt]) -> SoftPrompt | None:

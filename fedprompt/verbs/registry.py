@@ -2,6 +2,7 @@
 
 from fedprompt.verbs.describe import Describe
 from fedprompt.verbs.evaluate import Evaluate
+from fedprompt.verbs.head import FitHead
 from fedprompt.verbs.propose import Propose
 from fedprompt.verbs.publish import Publish
 from fedprompt.verbs.score import ScoreTemplates
@@ -19,6 +20,7 @@ VERBS: tuple[Verb, ...] = (
     Propose(),
     Publish(),
     Worth(),
+    FitHead(),
 )
 
 

@@ -24,7 +24,7 @@ from fedprompt.verbs.refusals import Code, Refusal
 if TYPE_CHECKING:  # whoever opens a ledger knows the verbs; who computes is at a site
     from fedprompt.evaluation.runs.runner import PromptRun
     from fedprompt.evaluation.splits.cutting import Splits
-    from fedprompt.models.protocols import SoftObjective
+    from fedprompt.models.protocols import Encoder, SoftObjective
     from fedprompt.tuning.soft import Tuned
 
 __all__ = ["ABOUT", "Answer", "Asks", "Rehearsal", "SiteSide", "Terms", "Update", "Verb", "refused"]
@@ -62,6 +62,20 @@ class Update:
 
     arrays: Arrays
     beside: Beside
+
+
+class EncodedSide(Protocol):
+    """What a site has for heads; its ``secret`` is what the noise follows from, and nobody else knows it."""
+
+    secret: bytes
+
+    def encoder(self) -> "Encoder":
+        """Return the bundled sentence encoder, loaded here for the first time."""
+        ...
+
+    def encoded(self, split: SplitName) -> NDArray[np.float32]:
+        """Return [cases, width], the encoder's vectors of a split's cases, each made once."""
+        ...
 
 
 class SiteSide(Protocol):
@@ -206,6 +220,11 @@ class SiteSide(Protocol):
         """Return what is kept beside the answer to a tune task, so that its round is answered once."""
         ...
 
+    @property
+    def for_heads(self) -> "EncodedSide":
+        """The encoder, the cases' vectors, and the secret of the noise."""
+        ...
+
     def has_answered(self, what: str) -> bool:
         """Say whether something was answered that is answered once a study."""
         ...
@@ -267,6 +286,7 @@ class Rehearsal:
         study: the accepted one.
         start: makes the soft prompt that tuning starts from.
         tuned: what tuning made, for what comes after it.
+        encoder: returns the sentence encoder, None where there is none.
     """
 
     asks: Asks
@@ -274,6 +294,7 @@ class Rehearsal:
     study: Study
     start: Callable[[], SoftPrompt]
     tuned: SoftPrompt | None = None
+    encoder: "Callable[[], Encoder] | None" = None
 
 
 class Verb:

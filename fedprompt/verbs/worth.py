@@ -14,14 +14,16 @@ from pydantic import Field, model_validator
 
 from fedprompt.adapting.settings import AtN, Method
 from fedprompt.boundary.checked import Bounds
-from fedprompt.errors import ReplyUntrue, SiteRefused
+from fedprompt.errors import PromptError, ReplyUntrue, SiteRefused
+from fedprompt.prompts.head import Head
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Count, SplitName
-from fedprompt.study.sharing import MOST_WAYS
+from fedprompt.study.sharing import MOST_WAYS, absent
 from fedprompt.verbs.beside import Beside
 from fedprompt.verbs.expected import expected
 from fedprompt.verbs.forms import Allowed, Arrays, Parcel, PromptId, Reply, Task
+from fedprompt.verbs.head import ENCODER_DIGEST
 from fedprompt.verbs.refusals import Code
 from fedprompt.verbs.sentences import counted
 from fedprompt.verbs.verb import Answer, Asks, Rehearsal, SiteSide, Terms, Verb, refused
@@ -37,7 +39,8 @@ class WorthTask(Task):
     """Answer validation as a newcomer with ``n`` labelled cases, in each of some ``ways``.
 
     ``templates`` of the study and ``soft`` prompts (arrays ``soft-N``) are what is shared, ``weights`` theirs in this
-    order. The array ``start`` is what a prompt of one's own is tuned from, where one of the ways asks for it.
+    order, and then that of a ``head``, where there is one (arrays ``head`` and ``directions``). The array ``start`` is
+    what a prompt of one's own is tuned from, where one of the ways asks for it.
     """
 
     verb: Literal["worth"] = "worth"
@@ -45,13 +48,17 @@ class WorthTask(Task):
     draws: Annotated[int, Field(ge=1, le=100)]
     templates: Annotated[tuple[PromptId, ...], Field(max_length=MOST_MEMBERS)]
     soft: Annotated[tuple[PromptId, ...], Field(max_length=MOST_MEMBERS)]
-    weights: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1, max_length=MOST_MEMBERS)]
+    weights: Annotated[
+        tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1, max_length=MOST_MEMBERS + 1)
+    ]
     ways: Annotated[tuple[AtN, ...], Field(min_length=1, max_length=MOST_WAYS + len(HOME))]
+    head: Annotated[str | None, Field(pattern=r"^e1:[0-9a-f]{32}$", exclude_if=absent)] = None
 
     @model_validator(mode="after")
     def _fits(self) -> "WorthTask":
-        if len(self.weights) != len(self.templates) + len(self.soft) or abs(sum(self.weights) - 1) > ROUNDING:
-            raise ValueError("there is one weight for each prompt, and they add up to 1")
+        shared = len(self.templates) + len(self.soft) + (self.head is not None)
+        if len(self.weights) != shared or abs(sum(self.weights) - 1) > ROUNDING:
+            raise ValueError("there is one weight for each prompt and the head, and they add up to 1")
         if any(way.n != self.n for way in self.ways) or len(set(self.ways)) != len(self.ways):
             raise ValueError("the ways differ, and are all for so many cases")
         if not self.templates and any(way.method == "template" for way in self.ways):
@@ -78,15 +85,17 @@ def ask_worth(
     *,
     draws: int,
     start: NDArray[np.float32] | None = None,
+    head: Head | None = None,
 ) -> WorthReply:
     """Ask a site to play a newcomer.
 
     Args:
         prompts: what is shared, templates first.
-        weights: of each prompt.
+        weights: of each prompt, and then of the head.
         ways: for one number of cases.
         draws: how many times its cases are drawn.
         start: [tokens, width] float32, from where a prompt is tuned at home.
+        head: what is shared beside the prompts.
 
     Raises:
         SiteRefused: the site refused; says why.
@@ -104,6 +113,10 @@ def ask_worth(
     arrays = {f"soft-{place}": vectors for place, vectors in enumerate(soft.values())}
     begins = start if start is not None and _tunes(ways) else None
     named = [draws, [p.id for p in prompts], list(weights), [way.model_dump(mode="json") for way in ways]]
+    if head is not None:
+        fields["head"] = head.id
+        arrays |= {"head": head.weights, "directions": head.directions}
+        named.append(head.id)
     if begins is not None:
         arrays["start"] = begins
         named.append(content_id("v1", begins.tobytes()))
@@ -128,7 +141,8 @@ class Worth(Verb):
     def task_arrays(self, task: WorthTask) -> Allowed:
         """Return the soft prompts, and where tuning starts if a way tunes."""
         start: dict[str, type[np.generic]] = {"start": np.float32} if _tunes(task.ways) else {}
-        return {**start, **{f"soft-{place}": np.float32 for place in range(len(task.soft))}}
+        head = {} if task.head is None else dict.fromkeys(("head", "directions"), np.float32)
+        return {**start, **head, **{f"soft-{place}": np.float32 for place in range(len(task.soft))}}
 
     def exact(self, task: WorthTask) -> Sequence[tuple[SplitName, str]]:
         """Each way is one of validation, which is scored, and one of tune, which is learnt from."""
@@ -159,7 +173,10 @@ class Worth(Verb):
             *task.soft,
         ]:
             return refused(task, "bad-soft-prompt")
-        played = play(site, task.ways, prompts, task.weights, start, task.draws, Pace(worth.seconds))
+        head = None if task.head is None else _head(site, task.head, arrays)
+        if (head is None) != (task.head is None):
+            return refused(task, "bad-soft-prompt")
+        played = play(site, task.ways, prompts, task.weights, start, task.draws, Pace(worth.seconds), head)
         if played is None:
             return refused(task, "out-of-time", tells=True)
         cases = len(site.splits.validation)
@@ -218,6 +235,8 @@ def _not_asked(site: SiteSide, task: WorthTask) -> Code | None:
     """Return why the study does not let a hub ask this of the site, or why the site cannot answer; None otherwise."""
     worth = site.study.worth
     sharing = sum(way.method not in HOME for way in task.ways)
+    if task.head is not None and site.study.head is None:
+        return "not-allowed"
     if worth is None or task.n not in worth.n or task.draws != worth.draws or sharing > worth.ways:
         return "not-allowed"
     if site.words_only:  # a server takes words and gives no likelihood of each label
@@ -225,6 +244,16 @@ def _not_asked(site: SiteSide, task: WorthTask) -> Code | None:
     if site.short("validation") or len(site.splits.tune) < task.n:
         return "too-few-cases"
     return "round-answered" if site.has_answered(_name(task)) else None
+
+
+def _head(site: SiteSide, id: str, arrays: Arrays) -> Head | None:
+    """Return the head that came, None where it is not what it is called or cannot be read by the encoder here."""
+    fields, labels = site.study.fields, site.study.answer.labels
+    try:
+        found = Head(fields, labels, ENCODER_DIGEST, arrays["head"], arrays["directions"])
+    except PromptError:
+        return None
+    return found if found.id == id and found.directions.shape[1] == site.for_heads.encoder().width else None
 
 
 def _name(task: WorthTask) -> str:

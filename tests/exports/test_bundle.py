@@ -212,7 +212,7 @@ def test_files_that_do_not_agree_with_their_hashes_are_refused(
 @pytest.mark.parametrize(
     ("change", "code", "names"),
     [
-        (_edit(lambda body: body.update(version=3)), "newer-version", "version 3"),
+        (_edit(lambda body: body.update(version=4)), "newer-version", "version 4"),
         (_edit(lambda body: body.update(version="1")), "not-well-formed", "version"),
         (_edit(lambda body: body.update(extra=1)), "not-well-formed", "extra"),
         (_edit(lambda body: body["prompts"][0].update(extra=1)), "not-well-formed", "prompts.0.extra"),

@@ -8,20 +8,25 @@ import pytest
 
 from fedprompt.adapting.combining import combined
 from fedprompt.adapting.fitting import fit
+from fedprompt.adapting.heads import directions_of, head_table
 from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.adapting.settings import AtN
 from fedprompt.errors import ReplyUntrue, SiteRefused
+from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
+from fedprompt.prompts.head import Head
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
 from fedprompt.verbs.forms import Parcel
+from fedprompt.verbs.head import ENCODER_DIGEST
 from fedprompt.verbs.newcomer import OutOfTime, Pace
 from fedprompt.verbs.verb import Terms
 from fedprompt.verbs.worth import Worth, WorthReply, WorthTask, ask_worth
 from tests.coded import coded
+from tests.hashed_encoder import EXAMPLES, HashedEncoder
 from tests.scripted_sites import MODEL, STUDY, short_worker, study, worker
 
 ASKED = study(worth={"n": [0, 4, 8], "draws": 3, "ways": 2})
@@ -77,6 +82,31 @@ def test_the_same_question_gets_the_same_bytes_and_another_for_this_number_is_re
         with pytest.raises(SiteRefused, check=coded("round-answered")):
             asked(again, *ways, prompts=prompts)
     assert asked(again, AtN(n=4)).n == 4
+
+
+def test_a_head_that_is_shared_answers_beside_the_prompts_and_no_other_head_is_read(tmp_path: Path) -> None:
+    chosen = study(worth={"n": [0, 4], "draws": 1}, head={"examples": EXAMPLES, "directions": 3})
+    encoder = HashedEncoder()
+    directions = directions_of(encoder.encode(EXAMPLES), 3)
+    head = Head(("text",), chosen.answer.labels, ENCODER_DIGEST, np.ones((2, 3), np.float32), directions)
+    site = worker(tmp_path, chosen=chosen, resources=Resources(encoder=HashedEncoder))
+    weights = [0.125] * 4 + [0.5]
+
+    def ask(n: int, given: Head | None) -> WorthReply:
+        way = [AtN(n=n)]
+        of = hub(site, chosen)
+        return ask_worth(of, "clinic", PROMPTS, weights if given else [0.25] * 4, way, draws=1, head=given)
+
+    found = ask(0, head)
+    table = head_table(head.weights, head.directions, site.side.for_heads.encoded("validation"))
+    judged = np.stack([*(normalised(site.side.table(p, "validation")) for p in PROMPTS), table])
+    right = combined(judged, np.array(weights), np.zeros(2)).argmax(axis=1) == site.side.answers("validation")
+    assert found.right == (int(right.sum()),)
+    narrow = Head(("text",), chosen.answer.labels, ENCODER_DIGEST, head.weights, np.eye(4, 5, -1, dtype=np.float32))
+    with pytest.raises(SiteRefused, check=coded("bad-soft-prompt")):
+        ask(4, narrow)
+    with pytest.raises(SiteRefused, check=coded("not-allowed")):  # a study that asks for none
+        ask_worth(hub(worker(tmp_path / "b", chosen=ASKED)), "clinic", PROMPTS, weights, [AtN(n=8)], draws=3, head=head)
 
 
 def test_each_way_is_charged_to_the_cases_that_are_judged_and_to_those_that_teach(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ KINDS = {
     "donor": "one site's own",
     "template": "words alone",
     "shown": "your own cases",
+    "head": "a regression on the sentence encoder",
 }
 SHOWN = 10
 

@@ -6,25 +6,29 @@ call, so that what they share of a case is computed once.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.adapting.combining import combined
+from fedprompt.adapting.heads import head_table
 from fedprompt.adapting.log_probabilities import normalised
 from fedprompt.bank.rows import AdaptedRow
-from fedprompt.errors import PromptError
+from fedprompt.errors import ModelError, PromptError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.demonstrations import Demonstrated
 from fedprompt.evaluation.runs.label_scores import LabelAnswer, RunCost, label_scores
 from fedprompt.evaluation.runs.score_cache import ScoreCache
-from fedprompt.models.protocols import CausalModel, Decoding
+from fedprompt.models.protocols import CausalModel, Decoding, Encoder
 from fedprompt.models.registry import load
 from fedprompt.prompts.adapted import Adapted
+from fedprompt.prompts.head import Head, text_of
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.labels import KEPT
 from fedprompt.study.schema import Answer
+from fedprompt.verbs.head import ENCODER_DIGEST
 from fedprompt.workspace.answers.answering import Given, LocalPrompt, local_prompt, model_name_of
 from fedprompt.workspace.workspace import Workspace
 
@@ -34,6 +38,8 @@ __all__ = [
     "answer_adapted",
     "answer_of_adapted",
     "check_members",
+    "encoder_for",
+    "head_tables",
     "local_adapted",
     "member_tables",
     "model_of_adapted",
@@ -43,12 +49,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class LocalAdapted:
-    """An adapted prompt, how its answers are read, and the model that its members run on."""
+    """An adapted prompt, how its answers are read, the model that its members run on, and its head's encoder."""
 
     adapted: Adapted
     name: str
     answer: Answer
     model: CausalModel
+    encoder: Encoder | None = None
 
     @property
     def id(self) -> str:
@@ -77,7 +84,7 @@ class LocalAdapted:
             PromptError: a field is missing.
             ModelError: it does not fit the model's window, or a soft prompt is for another model.
         """
-        return answer_adapted(self.model, self.adapted, fields, self.answer)
+        return answer_adapted(self.model, self.adapted, fields, self.answer, self.encoder)
 
 
 def runnable(ws: Workspace, reference: str) -> LocalPrompt | LocalAdapted:
@@ -107,7 +114,7 @@ def local_adapted(ws: Workspace, reference: str) -> LocalAdapted:
     adapted = ws.bank.adapted(row)
     model = load(model_of_adapted(ws, row, adapted), ws.home.path)
     check_members(adapted.members, model)
-    return LocalAdapted(adapted, row.name, answer_of_adapted(ws, row), model)
+    return LocalAdapted(adapted, row.name, answer_of_adapted(ws, row), model, encoder_for(ws.home.path, adapted.head))
 
 
 def model_of_adapted(ws: Workspace, row: AdaptedRow, adapted: Adapted) -> str:
@@ -150,8 +157,52 @@ def adapted_answer(labels: Sequence[str], normalise: str = "none", prior: str = 
     return Answer.model_validate(body, context=KEPT)
 
 
-def answer_adapted(model: CausalModel, adapted: Adapted, fields: Mapping[str, str], reading: LabelAnswer) -> Given:
+def encoder_for(home: Path, head: Head | None) -> Encoder | None:
+    """Return the sentence encoder that a head reads by, loaded; None where there is no head.
+
+    Raises:
+        AssetError: it was not fetched yet.
+        ModelError: it cannot be loaded, or is another one than the head was made with.
+    """
+    if head is None:
+        return None
+    if head.encoder != ENCODER_DIGEST:
+        raise ModelError(
+            f"the head was made with the sentence encoder {head.encoder[:19]}, and fedprompt has "
+            f"{ENCODER_DIGEST[:19]}; update fedprompt, or adapt anew",
+            code="another-encoder",
+        )
+    from fedprompt.models.sentence_encoder import load_encoder
+
+    return load_encoder(home)
+
+
+def head_tables(head: Head, cases: Sequence[Case], encoder: Encoder | None) -> NDArray[np.float64]:
+    """Return a head's log-probabilities of each case, [1, cases, labels].
+
+    Raises:
+        ModelError: there is no encoder, or its vectors have another width.
+        PromptError: a case lacks a field.
+    """
+    if encoder is None or encoder.width != head.directions.shape[1]:
+        raise ModelError(
+            "the head's sentence encoder is not here; run 'fedprompt assets pull'", code="assets-not-ready"
+        )
+    vectors = encoder.encode([text_of(case.fields, head.fields) for case in cases])
+    return head_table(head.weights, head.directions, vectors)[None]
+
+
+def answer_adapted(
+    model: CausalModel,
+    adapted: Adapted,
+    fields: Mapping[str, str],
+    reading: LabelAnswer,
+    encoder: Encoder | None = None,
+) -> Given:
     """Return the likeliest label of one case, the first of equals, and every label's share.
+
+    Args:
+        encoder: the sentence encoder, where the adapted prompt has a head.
 
     Raises:
         PromptError: a field is missing.
@@ -163,7 +214,9 @@ def answer_adapted(model: CausalModel, adapted: Adapted, fields: Mapping[str, st
             code="field-missing",
         )
     tables, cost = member_tables(model, adapted.members, [Case(fields, "")], reading, shown=adapted.shown, cut=False)
-    shares = np.exp(combined(tables, np.array(adapted.weights), np.array(adapted.bias))[0])
+    if adapted.head is not None:
+        tables = np.concatenate([tables, head_tables(adapted.head, [Case(fields, "")], encoder)])
+    shares = np.exp(combined(tables, np.array(adapted.all_weights), np.array(adapted.bias))[0])
     probabilities = {label: float(share) for label, share in zip(adapted.labels, shares, strict=True)}
     return Given(adapted.labels[int(np.argmax(shares))], probabilities, cost.tokens)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fedprompt.errors import FedPromptError, JobError
-from fedprompt.models.protocols import CausalModel, GenerateQuery
+from fedprompt.models.protocols import CausalModel, Encoder, GenerateQuery
 from fedprompt.prompts.adapted import Adapted
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
@@ -34,9 +34,10 @@ class LocalVariant:
         soft: SoftPrompt | None,
         variant: Variant,
         adapted: Adapted | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
         self._model, self._template, self._soft, self._variant = model, template, soft, variant
-        self._adapted = adapted
+        self._adapted, self._encoder = adapted, encoder
         self.model_name = model.info.name
 
     def run(
@@ -71,7 +72,7 @@ class LocalVariant:
             found["read"] = self._model.length(rendered, soft=soft.tokens if soft else 0)
             tokens = 0
             if self._adapted is not None:
-                given = answer_adapted(self._model, self._adapted, row, variant)
+                given = answer_adapted(self._model, self._adapted, row, variant, self._encoder)
                 found |= {"probabilities": given.probabilities, "answer": given.text}
                 return RowResult(**found, tokens=given.tokens)
             if variant.labels and self._template.words is not None:

@@ -10,7 +10,7 @@ from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import BUILT_IN, find_model_folder, load, settings_for
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
-from fedprompt.workspace.answers.adapted_answers import check_members
+from fedprompt.workspace.answers.adapted_answers import check_members, encoder_for
 from fedprompt.workspace.answers.chat_rows import ChatVariant
 from fedprompt.workspace.answers.local_rows import LocalVariant
 from fedprompt.workspace.answers.variants import Ready, Variant
@@ -84,7 +84,8 @@ def _adapted(ws: Workspace, variant: Variant) -> LocalVariant:
     model = load_quick(ws, variant.model)
     check_members(adapted.members, model)
     heaviest = adapted.heaviest
-    return LocalVariant(model, heaviest.template, heaviest.soft, variant, adapted)
+    encoder = encoder_for(ws.home.path, adapted.head)
+    return LocalVariant(model, heaviest.template, heaviest.soft, variant, adapted, encoder)
 
 
 def _soft(ws: Workspace, template: Template, prompt: str | None) -> SoftPrompt | None:

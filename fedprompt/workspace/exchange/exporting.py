@@ -341,7 +341,9 @@ def _mixture_refused(known: Format, item: Exported) -> Refusal | None:
         return Refusal(_holds(item.adapted), "")
     if not item.is_mixture or known.name in HOLD_MIXTURES:
         return None
-    return Refusal(f"it asks {len(item.members)} prompts side by side, and this format holds one prompt", "bundle")
+    head = "" if item.adapted is None or item.adapted.head is None else " and a head on the sentence encoder"
+    many = f"{len(item.members)} prompt{'' if len(item.members) == 1 else 's'}{head}"
+    return Refusal(f"it asks {many} side by side, and this format holds one prompt", "bundle")
 
 
 def _model_missing(ws: Workspace, item: Exported) -> str | None:

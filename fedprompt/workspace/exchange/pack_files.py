@@ -188,7 +188,7 @@ def checked_members(pack: Pack, prompts: dict[str, Prompt], path: Path) -> tuple
             code="wrong-shape",
         )
     try:
-        made = Adapted(tuple(found), pack.weights, pack.labels, (0.0,) * len(pack.labels))
+        made = Adapted(tuple(found), pack.shares_of_members, pack.labels, (0.0,) * len(pack.labels))
     except PromptError as error:
         raise ExportError(f"{path}: {error}", code=error.code) from error
     if odd := [name for name in made.fields if name not in pack.fields]:

@@ -14,12 +14,16 @@ from pydantic import Field, StringConstraints, model_validator
 from fedprompt.adapting.calibration import Calibration
 from fedprompt.adapting.settings import Settings
 from fedprompt.boundary.closed import Closed
+from fedprompt.errors import PromptError
 from fedprompt.prompts.adapted import MOST_LABELS, MOST_MEMBERS
+from fedprompt.prompts.head import Head, HeadBody
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.study.answer import FieldName
+from fedprompt.study.sharing import absent
+from fedprompt.verbs.head import ENCODER_DIGEST
 from fedprompt.workspace.results.worth import CurvePoint
 
-__all__ = ["LEAST_IN_A_GROUP", "Member", "MemberKind", "Pack", "PackId"]
+__all__ = ["LEAST_IN_A_GROUP", "Member", "MemberKind", "Pack", "PackHead", "PackId"]
 
 LEAST_IN_A_GROUP = 3
 NEARLY = 1e-6
@@ -53,12 +57,38 @@ class Member(Closed):
         return self
 
 
+class PackHead(Closed):
+    """The mean of the heads of ``sites`` donors, and how much it counts beside the members.
+
+    A weighted pool of heads answers as their mean does, so that single donors' heads would add nothing.
+    """
+
+    head: HeadBody
+    weight: Share
+    sites: Annotated[int, Field(ge=LEAST_IN_A_GROUP, le=MOST_SITES)]
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PackHead":
+        try:
+            self.head.head()
+        except PromptError as error:
+            raise ValueError(str(error)) from error
+        if self.head.encoder != ENCODER_DIGEST:
+            raise ValueError("the head was made with another sentence encoder than fedprompt's own")
+        return self
+
+    @cached_property
+    def made(self) -> Head:
+        """The head itself."""
+        return self.head.head()
+
+
 class Pack(Closed):
     """``pack.json``. ``study`` and ``digest`` name the study, ``model`` is the digest of the model that answers.
 
-    ``calibration``: the donors', for their members' answers at these weights. ``shares``: how frequent each label is at
-    the donors, on average over them. ``donors``: how many took part. ``source``: where public text came from, empty in
-    a federation's.
+    Its members' weights and the ``head``'s, where it has one, add up to one. ``calibration``: the donors', for their
+    members' answers at these weights. ``shares``: how frequent each label is at the donors, on average over them.
+    ``donors``: how many took part. ``source``: where public text came from, empty in a federation's.
     """
 
     fedprompt: Literal["pack 1"] = "pack 1"
@@ -77,6 +107,7 @@ class Pack(Closed):
     curve: Annotated[tuple[CurvePoint, ...], Field(max_length=50)] = ()
     donors: Annotated[int, Field(ge=0, le=MOST_SITES)] = 0
     source: Annotated[str, StringConstraints(max_length=500)] = ""
+    head: Annotated[PackHead | None, Field(exclude_if=absent)] = None
 
     @cached_property
     def id(self) -> str:
@@ -85,8 +116,14 @@ class Pack(Closed):
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """The members' weights, in their order."""
-        return tuple(member.weight for member in self.members)
+        """The members' weights, in their order, and then the head's where there is one."""
+        return (*(member.weight for member in self.members), *(() if self.head is None else (self.head.weight,)))
+
+    @property
+    def shares_of_members(self) -> tuple[float, ...]:
+        """The members' weights among each other."""
+        whole = math.fsum(member.weight for member in self.members)
+        return tuple(member.weight / whole for member in self.members)
 
     @model_validator(mode="after")
     def _whole(self) -> "Pack":
@@ -95,6 +132,8 @@ class Pack(Closed):
                 raise ValueError(f"a {what} is named twice; name each once")
         if abs(math.fsum(self.weights) - 1) > NEARLY:
             raise ValueError("the members' weights do not add up to one")
+        if self.head is not None:
+            self._check_head(self.head)
         if self.shares is not None and len(self.shares) != len(self.labels):
             raise ValueError(f"{len(self.shares)} shares are given for {len(self.labels)} labels")
         if self.shares is not None and abs(math.fsum(self.shares) - 1) > NEARLY:
@@ -107,6 +146,14 @@ class Pack(Closed):
         if any(member.sites > self.donors for member in self.members if self.donors):
             raise ValueError("a member stands for more sites than there are donors")
         return self
+
+    def _check_head(self, head: PackHead) -> None:
+        if head.weight >= 1:
+            raise ValueError("the head leaves no weight for a prompt")
+        if head.head.labels != self.labels or head.head.fields != self.fields:
+            raise ValueError("the head reads other fields, or answers among other labels, than the pack")
+        if self.donors and head.sites > self.donors:
+            raise ValueError("the head stands for more sites than there are donors")
 
     @property
     def _ids(self) -> tuple[str, ...]:

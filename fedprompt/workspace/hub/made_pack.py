@@ -1,15 +1,15 @@
 """Makes the pack of a finished federation out of the hub's bank: what is shared, what it weighs, what it scored.
 
 The common prompt, those of groups of at least three donors, the study's templates, and where the study asks for it
-the prompts that donors tuned alone. Invariant: a donor's own prompt is in it only while that donor takes part, and
-nothing that a single site scored is in it where the study keeps that from the other sites.
+the prompts that donors tuned alone, and the mean of their heads. Invariant: a donor's own prompt is in it only while
+that donor takes part, and nothing that a single site scored is in it where the study keeps that from the other sites.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fedprompt.adapting.given_weights import given_weights
+from fedprompt.adapting.given_weights import HEAD, given_weights
 from fedprompt.adapting.settings import DEFAULT_SETTINGS
 from fedprompt.bank.rows import RunRow, StudyRow
 from fedprompt.exports.card import public_model_name
@@ -17,9 +17,10 @@ from fedprompt.prompts.adapted import MOST_MEMBERS
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.score import Score
 from fedprompt.workspace.as_json import from_json
-from fedprompt.workspace.exchange.pack_schema import LEAST_IN_A_GROUP, Member, MemberKind, Pack
+from fedprompt.workspace.exchange.pack_schema import LEAST_IN_A_GROUP, Member, MemberKind, Pack, PackHead
 from fedprompt.workspace.results.donated_scores import differences, donated_scores
 from fedprompt.workspace.results.worth import CurvePoint, WorthResult
+from fedprompt.workspace.rounds.gathering_heads import LEAST_HEADS, mean_head
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["MadePack", "make_pack"]
@@ -92,7 +93,8 @@ def make_pack(ws: Workspace, run: RunRow, study: StudyRow, left: Collection[str]
     kept = sorted(templates, key=lambda one: -means[one.id])[: MOST_MEMBERS - len(distinct)]
     shown = [one for one in templates if one in kept]
     shared = [_Shared(one.id, "template", donors, scores.get(one.id, {})) for one in shown] + distinct
-    weights = given_weights([means[one.id] for one in shown], len(distinct))
+    head = _head(ws, run, study, donors, notes)
+    weights = given_weights([means[one.id] for one in shown], len(distinct)) * (1 - HEAD if head else 1)
     apart = study.study.privacy.scores == "sites"
     members = _members(shared, base, donors, weights.tolist(), apart=apart)
     measured = result.get("worth")
@@ -111,8 +113,20 @@ def make_pack(ws: Workspace, run: RunRow, study: StudyRow, left: Collection[str]
         shares=_shares(study.study.answer.labels, [described[site] for site in donors]),
         curve=() if worth is None else _curve(worth.curve, apart=apart),
         donors=len(donors),
+        head=head,
     )
     return MadePack(pack, donors, tuple(notes))
+
+
+def _head(ws: Workspace, run: RunRow, study: StudyRow, donors: Sequence[str], notes: list[str]) -> PackHead | None:
+    """Return the mean of the donors' heads; None where too few gave one, so that it would be nearly one donor's."""
+    if study.study.head is None:
+        return None
+    found = mean_head(ws.bank, run.id, study.study, donors, LEAST_HEADS)
+    if found is None:
+        notes.append(f"fewer than {LEAST_HEADS} donors gave a head, so that the pack holds none")
+        return None
+    return PackHead(head=found[0].body(), weight=HEAD, sites=found[1])
 
 
 def _validation(ws: Workspace, run: str) -> dict[str, BySite]:

@@ -15,7 +15,7 @@ __all__ = ["AdaptMember", "AdaptResult", "Difference", "measured"]
 
 @dataclass(frozen=True)
 class AdaptMember:
-    """A prompt of the mixture and how much it counts; ``kind`` as in the pack, or ``shown``."""
+    """A prompt of the mixture and how much it counts; ``kind`` as in the pack, ``shown``, or ``head``."""
 
     prompt: str
     name: str

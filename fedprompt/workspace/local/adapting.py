@@ -45,6 +45,8 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["adapt", "keep_adapted"]
 
 LEAST_WEIGHT = 0.01  # below it a prompt that shows cases is not worth its time
+HEAD = "head"
+MOST_HEAD = 0.999  # of the whole, so that there is a prompt whose text is shown
 TEXTS_PULL = 64.0  # how many texts the donors' class shares count as
 
 
@@ -109,7 +111,7 @@ def adapt(
             "where the pack was measured, a prompt tuned on one's own cases paid with this many of them; adapt tunes "
             "none, so try 'fedprompt tune' as well"
         )
-    towards = np.array([one.weight for one in known.members])
+    towards = np.array(known.weights)
     bias0 = _bias_without_labels(known, texts, towards, learnt=learnt > 0)
     home_ways = _HomeWays(ws, ready, home, folder, asking, notes, show, stop)
     fitted, seen = _fitted(settings, tables, home_ways, towards, bias0)
@@ -125,7 +127,8 @@ def adapt(
             f"it holds {len(adapted.shown)} of your cases, which one of its prompts shows before each text: it cannot "
             "be exported, and '--no-show' makes one that holds none"
         )
-    weighed = sorted(zip(adapted.members, adapted.weights, strict=True), key=lambda one: -one[1])
+    ids = [*adapted.member_ids, *(() if adapted.head is None else (adapted.head.id,))]
+    weighed = sorted(zip(ids, adapted.all_weights, strict=True), key=lambda one: -one[1])
     result = AdaptResult(
         adapted=adapted.id,
         name=f"{known.study}@{shown}",
@@ -142,7 +145,7 @@ def adapt(
         alone_by=None if seen is None else seen.alone_by,
         shared=None if seen is None else seen.shared,
         difference=None if seen is None else _difference(seen),
-        members=tuple(AdaptMember(one.id, named[one.id], kinds[one.id], weight) for one, weight in weighed),
+        members=tuple(AdaptMember(id, named.get(id, HEAD), kinds.get(id, HEAD), weight) for id, weight in weighed),
         bias=dict(zip(adapted.labels, adapted.bias, strict=True)),
         words=home.words,
         curve=known.curve,
@@ -226,13 +229,14 @@ class _HomeWays:
 
     def shown(self, fitted: Fitted) -> FewShot | None:
         """Return the prompt that shows cases; None where it counts for nothing."""
-        if len(fitted.weights) == len(self.ready.file.members) or fitted.weights[-1] < LEAST_WEIGHT:
+        if len(fitted.weights) == len(_kinds(self.ready)) or fitted.weights[-1] < LEAST_WEIGHT:
             return None
         return all_shown(self.ready, self.home, self.folder.scores, self.stop)
 
 
 def _kinds(ready: ReadyPack) -> list[MemberKind]:
-    return ["template" if one.soft is None else "shared" for one in ready.file.members]
+    kinds: list[MemberKind] = ["template" if one.soft is None else "shared" for one in ready.file.members]
+    return kinds if ready.file.pack.head is None else [*kinds, "shared"]
 
 
 def _fitted(
@@ -265,16 +269,24 @@ def _fitted(
 
 
 def _adapted(ready: ReadyPack, fitted: Fitted, showing: FewShot | None) -> Adapted:
-    """Return the adapted prompt; what calibrates the prompt that shows cases is part of the bias, by its weight."""
-    members, labels = ready.file.members, ready.file.pack.labels
-    weights = fitted.weights[: len(members)]
+    """Return the adapted prompt; what calibrates the prompt that shows cases is part of the bias, by its weight.
+
+    After the members comes the pack's head, where it has one, and then the prompt that shows cases.
+    """
+    pack, members, bias = ready.file.pack, ready.file.members, tuple(fitted.bias.tolist())
+    known = len(members)
+    head, part = (None, 0.0) if pack.head is None else (pack.head.made, min(float(fitted.weights[known]), MOST_HEAD))
+    weights = fitted.weights[:known]
+    if showing is not None:
+        members, weights = (*members, showing.prompt), np.append(weights, fitted.weights[-1])
+    elif weights.sum() < 1 - MOST_HEAD:
+        weights = np.array(pack.shares_of_members)
+    shares = tuple((weights / weights.sum()).tolist())
+    shown = () if showing is None else showing.shown
+    whole = Adapted(members, shares, pack.labels, bias, shown, head, part).pruned()
     if showing is None:
-        shares = tuple((weights / weights.sum()).tolist())
-        return Adapted(members, shares, labels, tuple(fitted.bias.tolist())).pruned()
-    whole = Adapted(
-        (*members, showing.prompt), tuple(fitted.weights.tolist()), labels, tuple(fitted.bias.tolist()), showing.shown
-    ).pruned()
-    weight = whole.weights[whole.member_ids.index(showing.prompt.id)]
+        return whole
+    weight = whole.all_weights[whole.member_ids.index(showing.prompt.id)]
     return replace(whole, bias=tuple(centred(fitted.bias + weight * showing.bias).tolist()))
 
 

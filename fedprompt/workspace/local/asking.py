@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fedprompt.evaluation.runs.label_scores import RunCost
 from fedprompt.site.folder import SiteFolder
 from fedprompt.stopping import StopToken
-from fedprompt.workspace.answers.adapted_answers import member_tables
+from fedprompt.workspace.answers.adapted_answers import head_tables, member_tables
 from fedprompt.workspace.local.home_cases import HomeCases
 from fedprompt.workspace.local.ready_pack import ReadyPack
 from fedprompt.workspace.progress import Progress, Report
@@ -29,6 +29,8 @@ class Asking:
 
     def ask(self, home: HomeCases) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """Return [members, cases, labels] log-probabilities of the labelled cases, and of the texts if there are any.
+
+        A pack's head comes after its members.
 
         Raises:
             ModelError, DataError: as ``member_tables``.
@@ -53,7 +55,10 @@ class Asking:
             self.spent(cost)
             left = (time.monotonic() - began) / at * (len(cases) - at)
             self._report(Progress("adapt", what, at, len(cases), left))
-        known = len(home.cases)
+        known, head = len(home.cases), self._ready.file.pack.head
+        if head is not None:
+            answered = np.zeros((1, 0, labels)) if not cases else head_tables(head.made, cases, self._ready.encoder)
+            found = np.concatenate([found, answered])
         return found[:, :known], found[:, known:] if len(home.texts) else None
 
     def showing(self, done: int, sets: int) -> None:

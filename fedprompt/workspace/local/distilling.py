@@ -30,7 +30,12 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.tuning.metered import prepare_template
 from fedprompt.tuning.settings import settings_by_themselves
 from fedprompt.workspace.acting import needs
-from fedprompt.workspace.answers.adapted_answers import answer_of_adapted, local_adapted, member_tables
+from fedprompt.workspace.answers.adapted_answers import (
+    answer_of_adapted,
+    head_tables,
+    local_adapted,
+    member_tables,
+)
 from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.local.home_cases import home_cases
 from fedprompt.workspace.progress import Progress, Report, quiet
@@ -109,8 +114,9 @@ def distil(
     study, _ = split_tag(row.name)
     shown = "@".join(split_tag(f"{study}@{name}"))
     soft = [place for place, one in enumerate(whole.members) if one.soft is not None]
-    if not soft or len(whole.members) < 2:
-        why = "asks one prompt already" if len(whole.members) < 2 else "holds templates alone, and none can be tuned"
+    single = len(whole.members) < 2 and whole.head is None
+    if not soft or single:
+        why = "asks one prompt already" if single else "holds templates alone, and none can be tuned"
         raise PromptError(f"'{row.name}' {why}; export it as it is", code="nothing-to-distil")
     if answer.normalise != "none" or answer.prior != "none":
         raise PromptError(
@@ -126,9 +132,12 @@ def distil(
             code="too-few-texts",
         )
     report(Progress("distil", "loading its model"))
-    model = local_adapted(ws, row.id).model  # after the files, so that what is wrong with them is told at once
+    local = local_adapted(ws, row.id)  # after the files, so that what is wrong with them is told at once
+    model = local.model
     tables, _ = member_tables(model, whole.members, texts, answer, shown=whole.shown, stop=stop)
-    mixture = Fitted(np.array(whole.weights), np.array(whole.bias), "mixture")
+    if whole.head is not None:
+        tables = np.concatenate([tables, head_tables(whole.head, texts, local.encoder)])
+    mixture = Fitted(np.array(whole.all_weights), np.array(whole.bias), "mixture")
     wanted = combined(tables, mixture.weights, mixture.bias)
     aside = stratified_folds(wanted.argmax(axis=1), ASIDE, np.random.default_rng(0)) == 0
     start = whole.members[soft[nearest_member(tables[soft], _of_soft(mixture, soft))]]

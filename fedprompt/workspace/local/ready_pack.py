@@ -5,10 +5,10 @@ Invariant: what is returned fits together: every soft prompt of it was tuned for
 
 from dataclasses import dataclass
 
-from fedprompt.models.protocols import CausalModel
+from fedprompt.models.protocols import CausalModel, Encoder
 from fedprompt.models.registry import load, settings_for
 from fedprompt.study.schema import Answer
-from fedprompt.workspace.answers.adapted_answers import adapted_answer
+from fedprompt.workspace.answers.adapted_answers import adapted_answer, encoder_for
 from fedprompt.workspace.exchange.pack import PackFile
 from fedprompt.workspace.workspace import Workspace
 
@@ -17,12 +17,16 @@ __all__ = ["ReadyPack", "ready_pack"]
 
 @dataclass(frozen=True)
 class ReadyPack:
-    """``study``: the digest under which the bank holds the pack's study, None where it holds none."""
+    """A pack, how its answers are read, its model, and the sentence encoder where it has a head.
+
+    ``study``: the digest under which the bank holds the pack's study, None where it holds none.
+    """
 
     file: PackFile
     answer: Answer
     model: CausalModel
     study: str | None
+    encoder: Encoder | None = None
 
 
 def ready_pack(ws: Workspace, found: PackFile) -> ReadyPack:
@@ -40,4 +44,5 @@ def ready_pack(ws: Workspace, found: PackFile) -> ReadyPack:
         answer = found.study.answer.model_copy(update={"labels": found.pack.labels})
     else:
         answer = adapted_answer(found.pack.labels, found.pack.normalise, found.pack.prior)
-    return ReadyPack(found, answer, model, digest)
+    head = None if found.pack.head is None else found.pack.head.made
+    return ReadyPack(found, answer, model, digest, encoder_for(ws.home.path, head))

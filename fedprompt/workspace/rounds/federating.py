@@ -256,7 +256,17 @@ def _federate(
                 book.begin(site, head, earlier.created.isoformat(timespec="seconds"))
         hub = Hub(transport, digest, ledgers=Ledgers(book), held_to=parsed)
         federation = FederationRun(ws.bank, run, parsed, digest, hub, clock, controls, pause_after)
-        found = take_steps(federation, ws.bank, parsed, start, sources, seed, clock, bounded=bounded)
+        found = take_steps(
+            federation,
+            ws.bank,
+            parsed,
+            start,
+            sources,
+            seed,
+            clock,
+            bounded=bounded,
+            encoder=scorer_resources(ws.home.path).encoder,
+        )
         result = _result(found, federation, seed, clock)
     # What a site on its own machine computes for its answers stays there.
     work, judge = (result.work, None) if took is None else took()
@@ -267,8 +277,9 @@ def _federate(
 
 def _clock(report: Report, study: Study, stop: StopToken) -> Clock:
     alone = {"alone": 4.0} if study.rounds.alone else {}
+    head = {} if study.head is None else {"heads": 1.0}
     worth = {} if study.worth is None else {"without": 4.0 * (study.worth.folds - 1), "worth": 4.0 * len(study.worth.n)}
-    planned = {"score": 4.0, "federate": 4.0, **alone, **worth, "test": 1.0}
+    planned = {"score": 4.0, "federate": 4.0, **alone, **head, **worth, "test": 1.0}
     return Clock(report, planned, stop, paced="score" if study.soft is None else "federate")
 
 

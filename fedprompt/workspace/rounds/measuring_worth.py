@@ -132,7 +132,16 @@ def _ask(
     site: str,
 ) -> WorthReply:
     shared = given[site]
-    return ask_worth(federation.hub, site, shared.prompts, shared.weights, ways, draws=draws, start=start.vectors)
+    return ask_worth(
+        federation.hub,
+        site,
+        shared.prompts,
+        shared.weights,
+        ways,
+        draws=draws,
+        start=start.vectors,
+        head=shared.head,
+    )
 
 
 def _stage(n: int, site: str) -> str:

@@ -13,6 +13,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.schema import Study
 from fedprompt.study.score import BINS, CalibrationBin, Score
 from fedprompt.verbs.evaluate import EvaluateTask
+from fedprompt.verbs.head import ENCODER_DIGEST, HeadReply, HeadTask
 from fedprompt.verbs.score import ScoreReply, ScoreTask
 from fedprompt.verbs.tune import TuneReply, TuneTask
 from fedprompt.verbs.wire import pack_reply, pack_task
@@ -23,6 +24,7 @@ from fedprompt.workspace.rounds.worth_ways import ways_of
 __all__ = ["message_bytes", "rounds_anew"]
 
 TASK, PROMPT = "t1:" + "0" * 32, "p1:" + "0" * 32
+ENCODED = 384  # numbers of the bundled encoder's vectors
 
 
 def message_bytes(study: Study, digest: str, width: int, sites: int) -> tuple[int, int]:
@@ -62,6 +64,9 @@ def message_bytes(study: Study, digest: str, width: int, sites: int) -> tuple[in
         looks = len(rounds.scored_of(rounds.count))
         sent += rounds.count * tune + looks * evaluate + sites * vectors.nbytes
         received += rounds.count * update + looks * len(_scores(study, 1)) + len(_scores(study, sites))
+    if study.head is not None:
+        more = _head(study, digest, study.head.directions)
+        sent, received = sent + more[0], received + more[1]
     if anew := rounds_anew(study, sites):
         sent += anew * tune
         received += anew * update
@@ -69,6 +74,15 @@ def message_bytes(study: Study, digest: str, width: int, sites: int) -> tuple[in
             more = _worth(study, digest, n, vectors, sites)
             sent, received = sent + more[0], received + more[1]
     return sent, received
+
+
+def _head(study: Study, digest: str, many: int) -> tuple[int, int]:
+    """Return the bytes of a question for a head along so many directions, and of the head."""
+    labels = len(study.answer.labels)
+    task = HeadTask(task=TASK, study=digest, labels=labels, encoder=ENCODER_DIGEST, known="0" * 64)
+    directions, head = np.zeros((1 + many, ENCODED), np.float32), np.zeros((labels, many), np.float32)
+    reply = HeadReply(task=TASK, cases=100)
+    return len(pack_task(task, {"directions": directions})), len(pack_reply(reply, {"head": head}))
 
 
 def rounds_anew(study: Study, sites: int) -> int:

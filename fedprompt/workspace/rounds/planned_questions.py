@@ -20,7 +20,8 @@ def planned_questions(study: Study, sites: int = SITES) -> Mapping[SplitName, in
     """Return the exact questions that a federation of so many sites asks of each split, at most.
 
     A prompt's score and a comparison of two prompts are one each; a choice is one beside the score of what was chosen.
-    A way of answering as a newcomer is one of validation, where it is judged, and one of tune, where it learns.
+    A way of answering as a newcomer is one of validation, where it is judged, and one of tune, where it learns. A head
+    is one of tune for each label.
     """
     rounds, templates = study.rounds, len(study.templates)
     if study.soft is None:
@@ -35,10 +36,11 @@ def planned_questions(study: Study, sites: int = SITES) -> Mapping[SplitName, in
     prompts = 2 + shared + (sites if rounds.alone else 0)
     compared = 1 + 2 * shared + (4 if rounds.alone else 0)
     learnt = 0 if study.worth is None else sum(len(ways_of(study.worth, n)) for n in study.worth.n)
+    fitted = 0 if study.head is None else len(study.answer.labels)
     return {
         "validation": templates + tuned + shared + pairs + chosen + learnt,
         "test": prompts + compared,
-        **({"tune": learnt} if learnt else {}),
+        **({"tune": learnt + fitted} if learnt + fitted else {}),
     }
 
 
@@ -84,6 +86,7 @@ def told_questions(study: Study, sites: int = SITES) -> str:
     planned, said = planned_questions(study, sites), study.privacy.questions
     allowed = f"one exact question for every {SHARE} cases" if said is None else f"{said:,} exact questions"
     newcomer = "" if study.worth is None else ", or a way of answering as a newcomer"
+    newcomer += "" if study.head is None else ", or one label's part of a head"
     rounded = "rounded to about the root of the number of cases"
     of_hub = rounded if study.privacy.details == "templates" else "exact"
     rounds = ""

@@ -1,8 +1,8 @@
 """The steps of a federation in their order, whoever runs it: over machines, in one process, or as the demo.
 
-Sites describe their cases, score the templates, tune together, tune alone, share, answer as newcomers, compare, and
-are looked at on test once. Invariant: what is in the bank is not asked for again, so that a run which stopped goes on
-with the same numbers.
+Sites describe their cases, score the templates, tune together, tune alone, give heads, share, answer as newcomers,
+compare, and are looked at on test once. Invariant: what is in the bank is not asked for again, so that a run which
+stopped goes on with the same numbers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,7 @@ from typing import Any
 from fedprompt.bank.store import Bank
 from fedprompt.errors import FederationError
 from fedprompt.federation.round_record import RoundRecord, best_round
+from fedprompt.models.protocols import Encoder
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Study
@@ -20,6 +21,7 @@ from fedprompt.verbs.describe import DescribeReply, ask_describe
 from fedprompt.workspace.results.worth import WorthResult
 from fedprompt.workspace.rounds.alone import Nominated, nominate, tune_alone
 from fedprompt.workspace.rounds.federation_run import FederationRun, pooled_best
+from fedprompt.workspace.rounds.gathering_heads import gather_heads
 from fedprompt.workspace.rounds.looks import BySite, TestLook
 from fedprompt.workspace.rounds.measuring_worth import measure_worth
 from fedprompt.workspace.rounds.planned_questions import SPLITS, too_many
@@ -64,6 +66,7 @@ def take_steps(
     *,
     bounded: bool = False,
     pooled: Callable[[SoftPrompt], Prompt] | None = None,
+    encoder: Callable[[], Encoder] | None = None,
 ) -> Found:
     """Take every step of the study that the bank does not have yet.
 
@@ -76,6 +79,7 @@ def take_steps(
             before it asks any.
         pooled: tunes on the cases of all sites at once, which only a demo may do. Its prompt is looked at beside the
             others, and every two of them are compared.
+        encoder: returns the sentence encoder, for a study that asks for heads.
 
     Raises:
         FederationError: fewer sites than the quorum answered, or the study asks more than the sites' cases bear.
@@ -103,6 +107,7 @@ def take_steps(
                 own = tune_alone(federation, bank, study, start, seed)
             central = None if pooled is None else pooled(start)
             alone = nominate(manual, best, own, scores, central)
+        gather_heads(federation, bank, study, encoder, clock)
         shared = share(federation, bank, study, scores, records, start, seed, clock)
         worth = measure_worth(federation, bank, study, scores, own, start, seed, clock)
     with clock.stage("test", "the nominated prompts are evaluated on test, once"):

@@ -8,10 +8,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fedprompt.adapting.given_weights import BEST, given_weights
+from fedprompt.adapting.given_weights import BEST, HEAD, given_weights
 from fedprompt.bank.store import Bank
 from fedprompt.errors import FederationError
 from fedprompt.federation.round_record import RoundRecord
+from fedprompt.prompts.head import Head
 from fedprompt.prompts.origins import FOLD
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
@@ -19,6 +20,7 @@ from fedprompt.study.allowed_rounds import FOLDS
 from fedprompt.study.schema import Study
 from fedprompt.verbs.worth import MOST_MEMBERS
 from fedprompt.workspace.rounds.federation_run import FederationRun
+from fedprompt.workspace.rounds.gathering_heads import LEAST_HEADS, mean_head
 from fedprompt.workspace.rounds.looks import BySite
 
 __all__ = ["Offered", "folds_of", "most_soft", "offered"]
@@ -26,10 +28,11 @@ __all__ = ["Offered", "folds_of", "most_soft", "offered"]
 
 @dataclass(frozen=True)
 class Offered:
-    """What a part's sites are helped with: prompts, templates first, and what each weighs."""
+    """What a part's sites are helped with: prompts, templates first, a head, and what each weighs, the head last."""
 
     prompts: tuple[Prompt, ...]
     weights: tuple[float, ...]
+    head: Head | None = None
 
 
 def folds_of(sites: Sequence[str], study: Study) -> tuple[tuple[str, ...], ...]:
@@ -90,7 +93,10 @@ def offered(
     kept = sorted(sorted(ids, key=lambda prompt: -means[prompt])[: MOST_MEMBERS - len(soft)], key=ids.index)
     templates = [federation.templates[prompt] for prompt in kept]
     weights = given_weights([means[prompt] for prompt in kept], len(soft))
-    return Offered((*templates, *soft), tuple(weights.tolist()))
+    head = None if study.head is None else mean_head(bank, federation.id, study, others, LEAST_HEADS)
+    if head is None:
+        return Offered((*templates, *soft), tuple(weights.tolist()))
+    return Offered((*templates, *soft), (*((1 - HEAD) * weights).tolist(), HEAD), head[0])
 
 
 def most_soft(templates: int) -> int:

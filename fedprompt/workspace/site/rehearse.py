@@ -28,6 +28,7 @@ from fedprompt.verbs.verb import Rehearsal
 from fedprompt.verbs.wire import unpack_reply
 from fedprompt.workspace.bills.judge_bill import judge_paid
 from fedprompt.workspace.bills.paid import ModelPaid
+from fedprompt.workspace.bills.scorer_resources import scorer_resources
 from fedprompt.workspace.enrolled.site_folder import Accepted, EnrolledSite, enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.progress import Progress, Report, quiet
@@ -137,7 +138,13 @@ def site_rehearse(
         worker = open_worker(home, EnrolledSite(chosen.name, aside), accepted, data, columns, stop=stop)
         transport = _Overheard(LocalTransport({chosen.name: worker.handle}), rows)
         hub = Hub(transport, accepted.digest, held_to=accepted.study)
-        asked = Rehearsal(hub, chosen.name, accepted.study, partial(_start, accepted, home))
+        asked = Rehearsal(
+            hub,
+            chosen.name,
+            accepted.study,
+            partial(_start, accepted, home),
+            encoder=scorer_resources(home.path).encoder,
+        )
         for done, verb in enumerate(VERBS):
             stop.check()
             worker.side.on_progress = partial(_within, report, verb.name, done, len(VERBS))

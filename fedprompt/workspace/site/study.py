@@ -18,6 +18,7 @@ from fedprompt.site.policy import Policy
 from fedprompt.study.allowed_rounds import cases_a_round
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
+from fedprompt.verbs.head import head_told
 from fedprompt.verbs.worth import HOME
 from fedprompt.workspace.answers.study_model import model_digest_of
 from fedprompt.workspace.as_json import INLINE
@@ -212,6 +213,8 @@ def _described(study: Study, source: Source, width: int, model: str | None, refu
             "hub sends to the other sites",
             "scores of the prompts that the other sites tuned alone",
         ]
+    if (head := head_told(study)) is not None:
+        leaves.append(head)
     if (worth := study.worth) is not None:
         counts = ", ".join(map(str, worth.n))
         leaves += [

@@ -1,5 +1,6 @@
 """A pack is read as a stranger's: whole, of this study and model, or refused with what is wrong."""
 
+import base64
 import json
 import shutil
 import zipfile
@@ -28,6 +29,7 @@ from fedprompt.workspace.exchange.pack_schema import Member, Pack
 from fedprompt.workspace.workspace import Workspace
 from tests.coded import coded
 from tests.new_bank import new_workspace
+from tests.small_pack import small_head
 from tests.workspace.exchange.packs import MODEL, STUDY, changed, exported, pack_made, prompts_made, rewritten, write
 
 
@@ -154,6 +156,51 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a number as text": lambda body: body.update(donors="4"),
     "no digest": lambda body: body.update(digest="s1:x"),
 }
+
+
+def _headed(body: dict[str, Any], **changes: Any) -> None:
+    """Give the pack a head with half of the whole, some of it changed."""
+    for member in body["members"]:
+        member["weight"] /= 2
+    head = small_head().body().model_dump(mode="json")
+    known = {"head": {**head, **changes.pop("head", {})}, "weight": 0.5, "sites": 4}
+    body["head"] = {**known, **changes}
+
+
+def _numbers(value: float, rows: int) -> str:
+    return base64.b64encode(np.full((rows, 3), value, "<f4").tobytes()).decode()
+
+
+HEADS: dict[str, dict[str, Any]] = {
+    "a head that is not a number": {"head": {"weights": _numbers(np.nan, 2)}},
+    "an infinite head": {"head": {"weights": _numbers(np.inf, 2)}},
+    "a head of another shape": {"head": {"weights": _numbers(1, 3)}},
+    "a head that is too long": {"head": {"weights": _numbers(1e5, 2)}},
+    "directions of no length": {"head": {"directions": _numbers(0, 4)}},
+    "fewer directions than it says": {"head": {"many": 2}},
+    "no base64": {"head": {"weights": "not base64!"}},
+    "another encoder": {"head": {"encoder": "sha256:" + "0" * 64}},
+    "other labels": {"head": {"labels": ["negative", "positive"]}},
+    "other fields": {"head": {"fields": ["title"]}},
+    "a head of two donors": {"sites": 2},
+    "a head of more donors than there are": {"sites": 5},
+    "a head that counts too much": {"weight": 0.75},
+    "a field that no head has": {"run": "home"},
+}
+
+
+@pytest.mark.parametrize("changes", HEADS.values(), ids=HEADS.keys())
+def test_a_head_that_cannot_be_is_refused(folder: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(ExportError, match=r"pack\.json", check=coded("not-well-formed")):
+        open_pack(changed(folder, lambda body: _headed(body, **changes)))
+
+
+def test_a_head_comes_with_the_pack_and_has_its_share(folder: Path) -> None:
+    before = open_pack(folder).pack
+    pack = open_pack(changed(folder, _headed)).pack
+    assert pack.head is not None and pack.head.made == small_head() and pack.weights[-1] == 0.5
+    assert pack.shares_of_members == pytest.approx(before.weights) and pack.id != before.id
+    assert "head" not in before.model_dump(mode="json")
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())

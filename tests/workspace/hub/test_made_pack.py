@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fedprompt.adapting.given_weights import HEAD
 from fedprompt.adapting.settings import DEFAULT_SETTINGS, AtN, Settings
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
@@ -16,9 +17,12 @@ from fedprompt.workspace.as_json import as_json
 from fedprompt.workspace.exchange.pack_schema import Member
 from fedprompt.workspace.hub.made_pack import MadePack, make_pack
 from fedprompt.workspace.results.worth import CurvePoint, WorthResult
+from fedprompt.workspace.rounds.gathering_heads import packed
 from fedprompt.workspace.workspace import Workspace
+from tests.hashed_encoder import EXAMPLES
 from tests.new_bank import new_workspace
 from tests.scripted_sites import MODEL, study
+from tests.small_pack import small_head
 from tests.ten_cases import score_of
 
 SITES = ("ant", "bee", "cat", "dog")
@@ -127,6 +131,27 @@ def test_what_one_site_scores_is_told_only_where_the_study_says_so(ws: Workspace
     assert found.pack.curve == told_of
     assert found.pack.settings.for_n(16).pull == 3.0 != DEFAULT_SETTINGS.for_n(16).pull
     assert not any(site in json.dumps(found.pack.model_dump(mode="json")) for site in SITES)
+
+
+@pytest.mark.parametrize(("left", "sites"), [((), 4), (("dog",), 3), (("cat", "dog"), None)])
+def test_a_pack_holds_the_mean_head_of_those_who_take_part_where_they_are_three_or_more(
+    ws: Workspace, left: tuple[str, ...], sites: int | None
+) -> None:
+    chosen = study(head={"examples": EXAMPLES, "directions": 3})
+    digest = chosen.digest(MODEL.info.digest)
+    ws.bank.record_study(chosen, digest, MODEL.info.digest)
+    ws.bank.start_run("r", kind="federate", study=digest, settings={})
+    ws.bank.record_stage("r", "head directions", packed(small_head().directions))
+    for place, site in enumerate(SITES):
+        ws.bank.record_stage("r", f"head of {site}", packed(small_head(place).weights))
+    found = made(ws, chosen, left)
+    if sites is None:
+        assert found.pack.head is None and len(found.notes) == 2
+        return
+    assert found.pack.head is not None and found.pack.head.sites == sites
+    # Of 0, 1, 2 and 3 times the small head.
+    assert found.pack.head.made == small_head((sites - 1) / 2)
+    assert found.pack.weights[-1] == HEAD and sum(found.pack.weights) == pytest.approx(1)
 
 
 def test_two_donors_are_told_neither_how_they_differ_nor_the_labels_shares(ws: Workspace) -> None:
