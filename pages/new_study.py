@@ -78,7 +78,7 @@ def draw_ranking() -> None:
         draw_work(job, "new_study")
         if done is not None and done.result:
             draw_done(done, done.result, last=job is None or job.id == done.id)
-    bring_into_view("new_study_ranking", "" if job is None else job.id)
+    bring_into_view("new_study_ranking", "" if job is None else f"{job.id} {active(job)}")
 
 
 def draw_done(job: JobRow, result: Mapping[str, Any], *, last: bool) -> None:

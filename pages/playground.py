@@ -12,16 +12,18 @@ from app.panels.runs.run_button import ask_run, bring_into_view
 from app.panels.trials.cases import Cases, ask_cases, draw_strange
 from app.panels.trials.cells import draw_cards
 from app.panels.trials.checks import ask_checks
+from app.panels.trials.code import draw_code
 from app.panels.trials.following import draw_run
 from app.panels.trials.further import draw_further
 from app.panels.trials.history import draw_history, draw_sets
 from app.panels.trials.kept_boxes import PLAYGROUND
 from app.panels.trials.matrix import draw_csv, draw_matrix
 from app.panels.trials.outdated import draw_outdated, outdated
+from app.panels.trials.workbenches import draw_workbenches, follow_bench
 from app.panels.variants.slots import letter, open_slots
 from app.panels.variants.source import follow_link
 from app.panels.variants.sweep import ask_sweep
-from app.panels.variants.variant_cards import ask_variants, fields_of
+from app.panels.variants.variant_cards import ask_variants, draw_as_sent, fields_of
 from app.session import explain, guarded, trial_folder, workspace
 from app.visitor import require
 from fedprompt.errors import FedPromptError, PromptError
@@ -52,21 +54,26 @@ def draw() -> None:
 
 def draw_workbench() -> None:
     """Draw the prompts, the texts, the button that runs them, and what came of it."""
+    follow_bench()
     follow_link(workspace())
     run = shown_run()
     if len(open_slots()) == 1:
         grid = st.grid(2, min_column_width=360, gap="large")
         with grid.cell():
-            variants = ask_variants(workspace())
+            cards = ask_variants(workspace())
         with grid.cell():
-            bench = ask_bench(variants)
+            bench = ask_bench(cards.variants)
             draw_results(run, bench)
     else:
-        variants = ask_variants(workspace())
-        bench = ask_bench(variants)
+        cards = ask_variants(workspace())
+        bench = ask_bench(cards.variants)
         draw_results(run, bench)
+    draw_as_sent(workspace(), cards, bench.cases.rows[0] if bench.cases.rows else {})
+    with st.expander("Get code", icon=":material/code:", key="playground_code"):
+        draw_code(cards.variants)
     with st.expander("Save as a template, or begin a study", icon=":material/bookmark_add:", key="playground_further"):
-        draw_further(variants, bench.checks or ())
+        draw_further(cards.variants, bench.checks or ())
+    draw_workbenches()
     with st.expander("Test sets and earlier runs", icon=":material/history:", key="playground_earlier"):
         draw_sets(PAGE, trial_folder(), bench.cases)
         draw_history(trial_folder(), show)

@@ -314,7 +314,6 @@ def _take_more(camera: Camera, pages: Sequence[str], asked: str) -> None:
         camera.open(page, "playground", 1440)
         page.locator(".st-key-playground_add button:enabled").first.click()
         page.locator(WAITS).wait_for()
-        page.get_by_role("tab", name="Variant B").click()
         page.locator(".st-key-playground_template_v2 textarea").fill("Is this review good or bad? {text}\nIt is")
         page.keyboard.press("Control+Enter")
         page.locator(WAITS).wait_for()

@@ -111,8 +111,8 @@ def press(at: AppTest, key: str) -> AppTest:
 
 
 def answers(at: AppTest) -> "pd.DataFrame":
-    """Return the table of answers, which stands below that of the totals."""
-    return at.dataframe[1].value
+    """Return the table of answers, a line a row with its texts; it stands below those of the totals and the labels."""
+    return next(one.value for one in at.dataframe[1:] if "text" in one.value)
 
 
 FOUR = "text,answer\nI love it,positive\nawful and bad,negative\ngreat fun,positive\nso dull,negative"

@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.panels.trials.case_table import parse_rows
+from fedprompt.errors import DataError
 from fedprompt.workspace.drafts import DraftFolder
+from fedprompt.workspace.workbenches import WorkbenchFolder
 from fedprompt.workspace.workspace import Workspace
+from tests.coded import coded
 from tests.pages import playground
 from tests.pages.messages import messages
 from tests.pages.playground import inputs, press, shown_run
@@ -152,3 +156,86 @@ def test_compare_keeps_its_texts_and_that_it_is_blind(demo_home: object, open_pa
     first.toggle(key="compare_blind").set_value(True).run()
     second = open_page("compare", *ids)
     assert second.text_area(key="compare_field_text").value == "typed" and second.toggle(key="compare_blind").value
+
+
+def test_a_workbench_is_saved_and_a_link_to_it_brings_all_of_it_back(at: AppTest, ws: Workspace) -> None:
+    at.text_area(key="playground_template").set_value("Saved {text} {<b>}".replace("{<b>}", "{mood}")).run()
+    at.text_input(key="playground_bench_name").set_value("**mine**").run()
+    press(at, "playground_bench_save")
+    (kept,) = WorkbenchFolder(ws.home, "").saved()
+    assert kept.name == "**mine**"
+    at.text_area(key="playground_template").set_value("Something else {text}").run()
+    linked = AppTest.from_file(PAGE, default_timeout=60)
+    linked.query_params["bench"] = kept.id
+    linked.run()
+    assert linked.text_area(key="playground_template").value == "Saved {text} {mood}"
+    assert linked.query_params["bench"] == [kept.id] or linked.query_params["bench"] == kept.id
+    linked.text_area(key="playground_template").set_value("Edited {text}").run()
+    linked.run()
+    assert linked.text_area(key="playground_template").value == "Edited {text}", "a link fills the boxes once"
+    press(linked, "playground_draft_back")
+    assert linked.text_area(key="playground_template").value == "Something else {text}"
+
+
+def test_a_link_to_a_workbench_that_is_gone_is_told_and_changes_nothing(at: AppTest) -> None:
+    at.text_area(key="playground_template").set_value("Mine {text}").run()
+    linked = AppTest.from_file(PAGE, default_timeout=60)
+    linked.query_params["bench"] = "<script>" * 9
+    linked.run()
+    assert "playground_no_bench" in messages(linked)
+    assert linked.text_area(key="playground_template").value == "Mine {text}"
+
+
+def test_a_prompt_with_forty_variables_has_forty_inputs_and_shows_itself_as_sent(at: AppTest) -> None:
+    names = [f"field_{number}" for number in range(40)]
+    at.text_area(key="playground_template").set_value(" ".join(f"{{{name}}}" for name in names)).run()
+    assert inputs(at) == names
+    at.text_area(key="playground_field_field_7").set_value("seven words that are typed into this field").run()
+    assert any("seven words" in one.value for one in at.code) and messages(at)["playground_sent"][0].isdigit()
+    assert press(at, "playground_run") and not at.error
+
+
+def test_a_table_says_how_sure_its_numbers_are_and_filters_by_what_fails(at: AppTest) -> None:
+    press(at, "playground_add")
+    at.text_area(key="playground_answers_v2").set_value("negative\npositive = awful").run()
+    at.segmented_control(key="playground_how").set_value("From a table").run()
+    rows = [f"good {n},positive" for n in range(8)] + [f"bad {n},negative" for n in range(8)]
+    at.text_area(key="playground_paste").set_value("\n".join(["text,answer", *rows])).run()
+    press(at, "playground_run")
+    assert "playground_pair_1" in messages(at)
+    totals = at.dataframe[0].value
+    assert next(iter(totals["95 % interval"])) == "80.6 \N{EN DASH} 100.0"  # Wilson's of 16 of 16
+    confusion = next(one.value for one in at.dataframe if list(one.value.index) == ["positive", "negative"])
+    assert confusion.to_numpy().tolist() == [[8, 0], [0, 8]]
+    failing = next(len(one.value) for one in at.dataframe if "right answer" in one.value)
+    at.pills(key="playground_failed_by").set_value([1]).run()
+    assert next(len(one.value) for one in at.dataframe if "right answer" in one.value) < failing
+
+
+def test_a_table_from_a_file_outlives_the_file_and_can_be_cleared(at: AppTest) -> None:
+    at.segmented_control(key="playground_how").set_value("From a table").run()
+    at.file_uploader(key="playground_file").upload("mine.csv", b"text,answer\nkept,positive\n").run()
+    new = again()
+    assert new.session_state["playground_table"] == [{"text": "kept", "answer": "positive"}]
+    assert not new.button(key="playground_run").disabled
+    press(new, "playground_table_clear")
+    assert new.button(key="playground_run").disabled
+    new.text_area(key="playground_paste").set_value("text\nother\n").run()
+    assert new.session_state["playground_table"] == [{"text": "other"}]
+    assert again().session_state["playground_table"] == [{"text": "other"}]
+
+
+def test_a_table_is_typed_from_nothing(at: AppTest) -> None:
+    at.segmented_control(key="playground_how").set_value("From a table").run()
+    at.toggle(key="playground_table_edit").set_value(True).run()
+    assert list(at.dataframe[0].value.columns) == ["text", "answer"] and at.button(key="playground_run").disabled
+    at.session_state["playground_table"] = [{"text": "typed", "answer": ""}]
+    new = again()
+    assert not new.exception and not new.error
+
+
+def test_a_million_rows_are_refused_in_a_sentence_before_they_are_read() -> None:
+    with pytest.raises(DataError, check=coded("too-large")):
+        parse_rows(b"text\n" + b"a row\n" * 1_000_000, "the pasted table", ("text",))
+    with pytest.raises(DataError, check=coded("too-many-cases")):
+        parse_rows(b"t\n" + b"a\n" * 1_000_000, "the pasted table", ("t",))

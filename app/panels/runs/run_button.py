@@ -58,7 +58,7 @@ _SHOW = """<script>
   if (before === undefined || before === "MARK" || !place) return;
   const box = place.getBoundingClientRect();
   if (box.top < window.innerHeight - 160 && box.bottom > 120) return;
-  place.scrollIntoView({block: box.height < window.innerHeight ? "center" : "start", behavior: "smooth"});
+  place.scrollIntoView({block: box.height < window.innerHeight ? "center" : "start"});
 })();
 </script>"""
 

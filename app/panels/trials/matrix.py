@@ -2,24 +2,31 @@
 
 from collections.abc import Sequence
 from typing import Any
+from zlib import crc32
 
 import pandas as pd
 import streamlit as st
 
 from app.display.amounts import money
 from app.display.named import named
-from app.display.plain import plain
+from app.display.plain import between, plain
 from app.panels.trials.cells import draw_cards, said_judging, title_of
+from app.panels.trials.certainty import draw_certainty
 from app.panels.trials.sweep_chart import draw_sweep
 from fedprompt.workspace.playground.sweeps import swept_of
+from fedprompt.workspace.playground.trial_statistics import share_interval
 from fedprompt.workspace.playground.trial_totals import totals_of
 from fedprompt.workspace.playground.trials import Trial, TrialCell
 
 __all__ = ["draw_csv", "draw_matrix"]
 
+MOST_FILTERS = 12
 TOTALS = {
     "passed": st.column_config.ProgressColumn(
         "passed", format="%.1f %%", max_value=100, help="The share of the judged answers that passes by every scorer."
+    ),
+    "95 % interval": st.column_config.TextColumn(
+        help="Where the share that passes lies for rows like these, in per cent, by Wilson's method."
     ),
     "judged": st.column_config.NumberColumn(
         help="Answers that a scorer could judge; most scorers need to know the right answer."
@@ -38,12 +45,13 @@ def _summary(trial: Trial) -> pd.DataFrame:
     """Return one line a variant: what passed, what failed, the mean latency and the tokens of all its rows."""
     lines = []
     for number in range(len(trial.request.variants)):
-        found = totals_of(trial, number)
+        found, interval = totals_of(trial, number), share_interval(trial, number)
         lines.append(
             {
                 "variant": title_of(trial, number),
                 "model": trial.request.variants[number].model,
                 "passed": None if found.passed is None else 100 * found.passed,
+                "95 % interval": None if interval is None else between(interval.low, interval.high),
                 "judged": found.judged,
                 "answered": found.answered,
                 "not answered": found.failed,
@@ -152,13 +160,10 @@ def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> int 
     if count == 1:
         _draw_one(trial)
         return None
+    draw_certainty(page, trial)
     outputs = {row: {cell.output for v in variants if (cell := trial.cells.get((v, row)))} for row in range(count)}
     differ = [row for row in range(count) if len(outputs[row]) > 1]
-    fails = [
-        row
-        for row in range(count)
-        if any((cell := trial.cells.get((v, row))) and (cell.error or cell.passed is False) for v in variants)
-    ]
+    fails = [row for row in range(count) if any(_fails(trial, v, row) for v in variants)]
     ways = {"all": ("All", list(range(count)))}
     if len(variants) > 1:
         ways["differ"] = ("Only where they differ", differ)
@@ -177,6 +182,8 @@ def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> int 
         )
     )
     rows = ways.get(which, ways["all"])[1]
+    if len(variants) > 1 and fails:
+        rows = _failed_by(page, trial, rows)
     frame = _matrix(trial, rows)
     picked = st.dataframe(
         frame,
@@ -184,7 +191,7 @@ def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> int 
         placeholder="",
         on_select="rerun",
         selection_mode="single-row",
-        key=f"{page}_matrix_{trial.run[:8]}_{which}",
+        key=f"{page}_matrix_{trial.run[:8]}_{which}_{crc32(repr(rows).encode()):08x}"[:120],
         height=min(35 * (len(rows) + 1) + 3, 35 * 14),
         alt="Each variant's answer on each row",
     )
@@ -206,6 +213,24 @@ def _draw_row(trial: Trial, row: int) -> None:
             st.text(text)
         if row < len(trial.request.expected) and trial.request.expected[row]:
             st.markdown(f"Right answer: **{plain(trial.request.expected[row])}**")
+
+
+def _failed_by(page: str, trial: Trial, rows: list[int]) -> list[int]:
+    """Draw the choice of variants; return the rows on which all of those chosen fail."""
+    variants = range(min(len(trial.request.variants), MOST_FILTERS))
+    chosen = st.pills(
+        "Rows on which these fail",
+        list(variants),
+        format_func=lambda number: title_of(trial, number),
+        selection_mode="multi",
+        key=f"{page}_failed_by",
+    )
+    return [row for row in rows if all(_fails(trial, number, row) for number in chosen)]
+
+
+def _fails(trial: Trial, number: int, row: int) -> bool:
+    cell = trial.cells.get((number, row))
+    return cell is not None and (cell.error is not None or cell.passed is False)
 
 
 def _got_worse(trial: Trial, row: int) -> bool:

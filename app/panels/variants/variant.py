@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.display.named import named
 from app.display.plain import plain
-from app.panels.models.session_models import added_servers, goes_to
+from app.panels.models.session_models import add_folder, added_servers, goes_to
 from app.panels.prompts.answers import read_answers
 from app.panels.prompts.prompt_choice import ask_prompt
 from app.panels.variants.conversion import offer_conversion
@@ -105,8 +105,18 @@ def _reading(number: int) -> dict[str, Any]:
 
 def _ask_model(ws: Workspace, number: int, models: Mapping[str, str]) -> str:
     place = key(number, "model")
-    if st.session_state.get(place) not in models:
-        st.session_state[place] = next(iter(models))
+    drafted = st.session_state.get(place)
+    if drafted not in models:
+        if drafted and not str(drafted).startswith("session:"):
+            add_folder(str(drafted))
+            models = {**models, str(drafted): str(drafted)}
+        else:
+            st.session_state[place] = next(iter(models))
+            if drafted:
+                named(key(number, "model_gone")).caption(
+                    f":material/info: The server {plain(str(drafted).removeprefix('session:'))} was of an earlier "
+                    "session. Add it again on the page Models, or choose another model."
+                )
     chosen = str(
         st.selectbox(
             "Model", list(models), format_func=lambda one: models.get(one, one), key=place, persist_state="session"

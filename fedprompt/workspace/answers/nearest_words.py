@@ -19,7 +19,7 @@ from fedprompt.workspace.answers.readying import load_quick
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["NearWord", "NearestWords", "prompt_tokens", "run_nearest_words"]
+__all__ = ["NearWord", "NearestWords", "model_folder", "prompt_tokens", "read_tokenizer", "run_nearest_words"]
 
 COUNT = 5
 
@@ -93,20 +93,41 @@ def prompt_tokens(ws: Workspace, prompt: Prompt) -> int | None:
     """Return how many tokens a prompt adds to a case, or None where its model's tokenizer is not here."""
     study = ws.bank.prompt_row(prompt.id).study
     name = DEFAULT_MODEL if study is None else ws.bank.study(study).study.model
-    folder = ASSETS[name].folder(ws.home.path) if name in MODELS else Path(name).expanduser()
-    file = folder / "tokenizer.json"
-    if not file.is_file() or file.stat().st_size > LARGEST:
+    tokenizer = read_tokenizer(model_folder(ws, name))
+    if tokenizer is None:
         return None
     template = prompt.template
     text = template.text or "\n".join(message.content for message in template.messages or ())
     for variable in (*template.variables, "soft", "demonstrations"):
         text = text.replace(f"{{{variable}}}", "")
-    found = len(_tokenizer(file).encode(text, add_special_tokens=False).ids)
+    found = len(tokenizer.encode(text, add_special_tokens=False).ids)
     return found + (prompt.soft.tokens if prompt.soft is not None else 0)
 
 
+def model_folder(ws: Workspace, name: str) -> Path:
+    """Return where the files of a model of this machine lie, if they do; nothing is fetched or checked."""
+    return ASSETS[name].folder(ws.home.path) if name in MODELS else Path(name).expanduser()
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """Return the tokenizer of a model's folder, of the library ``tokenizers``; None where there is none to read.
+
+    What looks like a control token is read as text, as the models read what a case holds.
+    """
+    file = folder / "tokenizer.json"
+    try:
+        state = file.stat()
+        return _tokenizer(file, state.st_mtime_ns) if state.st_size <= LARGEST else None
+    except OSError:
+        return None
+    except Exception:  # the library raises this very class of what is no tokenizer
+        return None
+
+
 @lru_cache(maxsize=2)
-def _tokenizer(file: Path) -> Any:
+def _tokenizer(file: Path, changed: int) -> Any:
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(str(file))
+    found = Tokenizer.from_file(str(file))
+    found.encode_special_tokens = True
+    return found
