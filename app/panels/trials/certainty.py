@@ -61,7 +61,7 @@ def _draw_labels(page: str, trial: Trial, labelled: list[int]) -> None:
         chosen = st.segmented_control(
             "Variant",
             labelled,
-            format_func=lambda number: title_of(trial, number),
+            format_func=lambda number: plain(title_of(trial, number)),
             default=labelled[0],
             key=f"{page}_labels_of",
             required=True,

@@ -29,7 +29,7 @@ def draw_code(given: Sequence[Variant | None]) -> None:
             st.segmented_control(
                 "Code of",
                 list(by_letter),
-                format_func=lambda one: one if by_letter[one].name == one else f"{one} · {by_letter[one].name}",
+                format_func=lambda one: one if by_letter[one].name == one else plain(f"{one} · {by_letter[one].name}"),
                 key="playground_code_of",
                 required=True,
             )

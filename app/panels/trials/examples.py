@@ -27,12 +27,12 @@ def ask_examples(
     """Draw the choice where a prompt shows labelled cases.
 
     Returns:
-        The prompts, with their examples written out; and what is still missing in a sentence, or None.
+        The prompts, with their examples written out; and what is still missing in a sentence for a page, or None.
     """
     shows = [one for one in variants if one.made().demonstrations is not None]
     if not shows:
         return tuple(variants), None
-    names = " and ".join(f"“{one.name}”" for one in shows)
+    names = plain(" and ".join(f"“{one.name}”" for one in shows))
     fields = tuple(dict.fromkeys(name for one in shows for name in one.made().variables))
     # A file's cases are not sent to another machine; what is kept as a test set was given to be run.
     here = all(one.server is None and not is_chat(one.model) for one in shows)
@@ -40,7 +40,7 @@ def ask_examples(
     if not sources:
         return tuple(variants), f"{names} {NONE}"
     source = st.selectbox(
-        f"Examples for {plain(names)}",
+        f"Examples for {names}",
         sources,
         index=None,
         placeholder="Choose a set of labelled cases",

@@ -221,7 +221,7 @@ def _failed_by(page: str, trial: Trial, rows: list[int]) -> list[int]:
     chosen = st.pills(
         "Rows on which these fail",
         list(variants),
-        format_func=lambda number: title_of(trial, number),
+        format_func=lambda number: plain(title_of(trial, number)),
         selection_mode="multi",
         key=f"{page}_failed_by",
     )
