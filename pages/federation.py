@@ -29,7 +29,7 @@ ROUNDS = (
     "changes into the next prompt, and the sites score it. The texts of cases never travel."
 )
 ABOUT = {
-    "alone": f"{ROUNDS} Here every site is a file on this machine, with a key, a cut and a ledger of its own.",
+    "alone": f"{ROUNDS} Here every site is a file on this machine, with its own key, splits and ledger.",
     "hub": f"{ROUNDS} This machine is the hub: it starts the rounds and joins what comes.",
     "site": f"{ROUNDS} This machine is a site: it answers the hub of its federation, and starts nothing.",
 }

@@ -132,8 +132,10 @@ def draw_found(view: OverviewView, *, busy: bool) -> None:
             draw_transfer(view.transfer, view.federated, sites)
         with grid.cell():
             named("overview_gains").header("What joining gained each site")
+            if donors := (view.result or {}).get("donors"):
+                named("overview_donors").caption(plain(sentence(str(donors["sentence"]))))
             draw_gains(view.gains)
-    draw_study_bests(study_bests(), prompt_titles())
+    draw_study_bests(study_bests(), prompt_titles(), view.result)
     if view.result is not None or not busy:
         draw_progress(view)
     if view.rounds or view.traffic.by_site:

@@ -17,7 +17,7 @@ from fedprompt.workspace.exchange.packs_here import PackHere, is_missing
 from fedprompt.workspace.local.adapt_result import AdaptResult
 
 ABOUT = (
-    "Other sites tuned prompts on their own cases and share the prompts, never a case. Put them to work on your texts: "
+    "Other sites tuned prompts on their own cases and share the prompts, never a case. Use them on your texts: "
     "with twenty labelled cases, with three, or with none. A few cases tell which of the prompts suit you, and how "
     "often they are right here."
 )
@@ -81,7 +81,7 @@ def draw_button(chosen: PackHere, own: OwnCases) -> None:
     """Draw the button, and beside it what is lacking."""
     closed = barred("tune")
     st.button(
-        "Put them to work here",
+        "Use them here",
         key="shared_start",
         type="primary",
         icon=":material/play_arrow:",

@@ -11,7 +11,10 @@ from app.panels.shelf.provenance import draw_provenance
 from app.session import guarded, ledger_views, newest_prompts, prompt_titles, provenance_view, role
 
 MOST_PROMPTS = 200
-NO_NOISE = "No noise is added: updates may reveal membership; no epsilon is claimed."
+NO_NOISE = (
+    "No noise is added to updates. They may reveal whether a case was used for tuning. No differential privacy is "
+    "promised."
+)
 ABOUT = (
     "Each site writes down every reply before it leaves, every task it refused, and every call to a model on another "
     "machine. The lines are chained by hashes, so a line that is changed or taken out shows."

@@ -7,6 +7,7 @@ import pytest
 from app.display.amounts import money
 from app.display.plain import label, percent, plain, points, seconds, sentence
 from app.display.titles import titles
+from app.panels.federation.sites import said_balance
 from app.panels.federation.transfer import transfer_sentence
 from app.panels.prompts.answers import read_answers, said, write_answers
 from app.panels.prompts.difference import marked_html, word_differences
@@ -164,3 +165,10 @@ def test_a_label_has_no_backslash_where_a_name_is_ordinary_and_markup_stays_text
         assert label(name).replace("\N{WORD JOINER}", "") == name
     assert label("_x_ *b* :red[x] [l](u) `c` $m$ <b>") == r"\_x\_ \*b\* \:red\[x\] \[l\](u) \`c\` \$m\$ \<b>"
     assert label("# no heading\n- no list") == r"\# no heading - no list"
+
+
+def test_the_balance_of_labels_begins_with_the_largest_and_leaves_none_out() -> None:
+    said = said_balance({"a": 0.0, "b": 0.25, "c": 0.75}).replace("\N{NO-BREAK SPACE}", " ")
+    assert said == "75 % c, 25 % b"
+    many = said_balance({str(place): 0.125 for place in range(8)})
+    assert many.count(",") == 5 and many.endswith("38\N{NO-BREAK SPACE}% 3 others")

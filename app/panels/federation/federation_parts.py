@@ -18,6 +18,7 @@ from app.panels.runs.next_steps import draw_next_steps
 from app.session import workspace
 from fedprompt.workspace.bills.judge_bill import told_calls
 from fedprompt.workspace.enrolled.site_folder import enrolled_sites
+from fedprompt.workspace.front.findings import finding_of, gains_of
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.results.labels import labelled
 from fedprompt.workspace.rounds.federation_view import FederationView, transfer_of, updates_of
@@ -58,9 +59,10 @@ def draw_result(view: FederationView, *, newest: bool) -> None:
     if result is None:
         return
     named("federation_result").header("What came of it")
-    finding = result.get("headline") or next(iter(result.get("sentences", ())), None)
+    told = [gain.sentence for gain in gains_of(result)] if result.get("donors") else result.get("sentences") or []
+    finding = finding_of(result) or result.get("headline") or next(iter(told), None)
     if finding:
-        st.markdown(f":green[:material/hub:] {plain(sentence(str(finding)))}")
+        named("federation_finding").markdown(f":green[:material/hub:] {plain(sentence(str(finding)))}")
     found = result.get("prompts") or {}
     if prompt := found.get("federated") or found.get("manual"):
         draw_next_steps("federation", str(prompt), found.get("manual"))
@@ -75,10 +77,10 @@ def draw_result(view: FederationView, *, newest: bool) -> None:
     icon = ":material/monitoring:"
     if newest and st.button("What joining gained each site", key="federation_overview", icon=icon, type="tertiary"):
         go("overview")
-    if not newest and result.get("sentences"):
-        with st.expander("Site by site"):
-            for told in result["sentences"]:
-                st.markdown(plain(sentence(str(told))))
+    if not newest and told:
+        with st.expander("What joining gained each site"):
+            for number, one in enumerate(told):
+                named(f"federation_gain_{number}").markdown(plain(sentence(str(one))))
 
 
 def _draw_test(test: Mapping[str, Mapping[str, Any]], names: list[str]) -> None:

@@ -25,6 +25,7 @@ BESIDE: Mapping[str, str] = {
     "alone": "Each site tunes a prompt alone",
     "choose": "Each site chooses the prompt that it keeps",
     "worth": "The sites measure what joining is worth",
+    "head": "The sites fit heads on the sentence encoder",
     "test": "The sites score the chosen prompts on test cases",
 }
 WORDS = {"wait": "wait longer", "close": "close now", "leave-out": "leave out", "take-back": "take back"}

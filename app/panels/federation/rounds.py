@@ -68,5 +68,5 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
     if manual is not None:
         # Beside the chart, since within it there is always a round that it would cover.
         named("rounds_level").caption(
-            f"The level line: the best template, untuned, {percent(manual)} on the same validation cases."
+            f"The level dashed line is the best template, untuned: {percent(manual)} of the same validation cases."
         )

@@ -44,7 +44,7 @@ def ask_sites(study: Study) -> dict[str, Any] | None:
         "Sites that take part",
         list(by_id),
         key="federation_sites",
-        help="Each stands for a site, with its own key, cut and ledger, as if it were on a machine of its own.",
+        help="Each stands for a site, with its own key, splits and ledger, as if it were on a machine of its own.",
         persist_state="session",
     )
     _remove(sets, unreadable)

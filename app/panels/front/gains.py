@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.palette import finished, palette
 from app.display.plain import plain, points, sentence
 from fedprompt.workspace.results.views import GainView
@@ -82,8 +83,8 @@ def draw_gains(gains: Sequence[GainView]) -> None:
         "not distinguishable": ":gray[:material/drag_handle:]",
     }
     with st.container(gap="xsmall"):
-        for gain in gains:
-            st.markdown(f"{icons[_said(gain)]} {plain(sentence(gain.sentence))}")
+        for number, gain in enumerate(gains):
+            named(f"gain_{number}").markdown(f"{icons[_said(gain)]} {plain(sentence(gain.sentence))}")
 
 
 def _same(gain: GainView) -> bool:

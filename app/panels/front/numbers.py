@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app.display.named import named
 from app.display.plain import between, percent, plain, points
 from fedprompt.workspace.results.labels import TESTED
 
@@ -21,6 +22,9 @@ def draw_numbers(result: Mapping[str, Any]) -> None:
     cards = [(name, *_told(name)) for name in CARDS if name in test]
     if not cards:
         return
+    named("numbers_test").header(
+        "What the sites that took part get right", help="Of test cases, averaged over the sites."
+    )
     manual = test.get("manual", {}).get("mean")
     with st.grid(len(cards), min_column_width=170):
         for name, title, about in cards:

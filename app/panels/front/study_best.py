@@ -12,8 +12,16 @@ from fedprompt.workspace.ranking.study_best import StudyBest
 __all__ = ["best_sentences", "draw_study_bests", "sure_of"]
 
 
-def draw_study_bests(bests: Sequence[StudyBest], titles: Mapping[str, str]) -> None:
-    """Draw a study's best prompt in a few sentences, the numbers by site behind them; ``titles`` is by prompt id."""
+def draw_study_bests(
+    bests: Sequence[StudyBest], titles: Mapping[str, str], shown: Mapping[str, Any] | None = None
+) -> None:
+    """Draw a study's best prompt in a few sentences, the numbers by site behind them.
+
+    Args:
+        bests: of each study.
+        titles: by prompt id.
+        shown: the result of the run whose numbers stand on the same page.
+    """
     if not bests:
         return
     st.header(
@@ -27,6 +35,10 @@ def draw_study_bests(bests: Sequence[StudyBest], titles: Mapping[str, str]) -> N
             named(f"best_of_{one.study}").markdown(f":green[:material/trophy:] {plain(first)}")
             for place, told in enumerate(more, 1):
                 named(f"best_of_{one.study}_{place}").markdown(plain(told))
+            if one.run and shown and shown.get("study") == one.study and shown.get("run") != one.run:
+                named(f"best_of_{one.study}_other_run").caption(
+                    "This prompt comes from an earlier run than the numbers above, so its gains differ from them."
+                )
             if one.over_alone:
                 with st.expander("Site by site"):
                     st.table(_by_site(one.over_alone), border="horizontal", hide_index=True)

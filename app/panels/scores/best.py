@@ -33,17 +33,17 @@ def draw_best(best: Sequence[LeaderRow], titles: Mapping[str, str]) -> None:
         hide_index=True,
         placeholder="not measured",
         column_config={
-            "prompt": config.TextColumn("Prompt", width=180),
+            "prompt": config.TextColumn("Prompt", width=250),
             "mean": config.ProgressColumn(
                 "Mean",
                 format="%.1f %%",
                 min_value=0,
                 max_value=100,
-                width=130,
+                width=110,
                 help="Right answers at each site, averaged: a large site counts no more than a small one.",
             ),
             "worst site": config.NumberColumn(
-                "Worst site", format="%.1f %%", width=90, help="Right answers at the site where the prompt does worst."
+                "Worst site", format="%.1f %%", width=80, help="Right answers at the site where the prompt does worst."
             ),
         },
         alt="The best prompts by their mean over the sites",

@@ -46,7 +46,7 @@ def draw_curve(curve: Sequence[CurvePoint], *, here: int | None = None, who: str
     alone = " Alone is the strongest way that was measured without the prompts of others."
     of = "One site" if sites == 1 else f"Mean of {sites:,} sites, each"
     st.caption(f"{of} measured with prompts that it had no part in.{alone}" + (band if _told(curve) else ""))
-    with st.expander("The numbers", icon=":material/table_rows:"):
+    with st.expander("The numbers of the curve", icon=":material/table_rows:"):
         st.table(_table(curve), border="horizontal", hide_index=True)
 
 

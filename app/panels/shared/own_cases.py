@@ -59,7 +59,7 @@ def ask_own_cases(pack: Pack) -> OwnCases:
     if chosen is None:
         with grid.cell():
             _draw_example(pack)
-        return OwnCases(lacking="Drop a file, or choose that you have none yet.")
+        return OwnCases(lacking="Upload a file, or choose “No file yet”.")
     with grid.cell():
         try:
             return _ask_columns(chosen, pack)
@@ -105,7 +105,7 @@ def _draw_example(pack: Pack) -> None:
     st.markdown("**Such a file has a line for each case**")
     rows = [{**{name: f"a {name} of yours" for name in pack.fields}, "answer": label} for label in pack.labels[:3]]
     st.table(rows, border="horizontal", hide_index=True)
-    st.caption("The columns may be called otherwise, and so may the classes: you are asked which is which.")
+    st.caption("Your columns and classes may have other names. The page then asks which is which.")
 
 
 def _column(label: str, columns: Sequence[str], wanted: str, about: Mapping[str, Mapping[str, Any]], key: str) -> str:

@@ -13,7 +13,8 @@ from fedprompt.evaluation.statistics.cases_needed import cases_needed
 from fedprompt.evaluation.statistics.crossed import crossed_mean
 from fedprompt.workspace.demo.newcomer import FIRST, TUNED, Drawn, SharedPrompts
 from fedprompt.workspace.demo.tasks import NewcomerSizes
-from fedprompt.workspace.results.points import points
+from fedprompt.workspace.results.points import of_100, points
+from fedprompt.workspace.results.worth import CurvePoint
 from fedprompt.workspace.rounds.result_table import Difference
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "NewcomerResult",
     "donors_sentence",
     "newcomer_result",
+    "newcomer_sentence",
 ]
 
 # Without a labelled case there is nothing to choose a template by. Of equals the one that stands first is taken.
@@ -128,17 +130,34 @@ def newcomer_result(
         spare=sizes.spare,
         curve=curve,
         members=ranked,
-        sentence=_sentence(point, max(at)),
+        sentence=newcomer_sentence(point, max(at)),
     )
 
 
 def donors_sentence(alone: Mapping[str, float], shared: Mapping[str, float], gain: Difference) -> str:
     """Return in a sentence what shared prompts gave the sites that took part."""
-    own, mixed = (round(100 * sum(found.values()) / len(found)) for found in (alone, shared))
+    own, mixed = (of_100(sum(found.values()) / len(found)) for found in (alone, shared))
     return (
         f"the {len(alone)} sites that took part answer {own} of 100 right with the prompt that each tuned alone, and "
         f"{mixed} with shared prompts: {_told(gain.difference, gain.low, gain.high)}"
     )
+
+
+def newcomer_sentence(point: NewcomerPoint | CurvePoint, most: int) -> str:
+    """Return what the newcomer has of joining with as many cases as ``point`` says; ``most`` is the curve's end."""
+    told = (
+        f"a newcomer that was in no round and has {point.n} labelled questions answers {of_100(point.alone)} of 100 "
+        f"right alone and {of_100(point.shared)} with shared prompts"
+    )
+    if point.low is None or point.high is None:
+        return told
+    if point.low <= 0 <= point.high:
+        return f"{told}; {_told(point.gain, point.low, point.high)}"
+    if point.gain < 0:
+        return f"{told}: joining cost it {points(-point.gain)} points ({points(-point.high)} to {points(-point.low)})"
+    if point.needed is None:
+        return f"{told}; alone it would need more than {most} for as many"
+    return f"{told}; alone it would need about {max(point.n, round(point.needed))} for as many"
 
 
 def _way(found: Sequence[Drawn]) -> str:
@@ -168,21 +187,6 @@ def _point(n: int, found: Sequence[Drawn], way: str, alone: Mapping[int, float])
         alone_by=way,
         by_way={one: float(_right(found, one).mean()) for one in found[0].alone},
     )
-
-
-def _sentence(point: NewcomerPoint, most: int) -> str:
-    """Return what the newcomer has of joining, in one sentence."""
-    told = (
-        f"with its {point.n} labelled questions the newcomer answers {100 * point.alone:.0f} of 100 right alone and "
-        f"{100 * point.shared:.0f} with shared prompts"
-    )
-    if point.low <= 0 <= point.high:
-        return f"{told}; {_told(point.gain, point.low, point.high)}"
-    if point.gain < 0:
-        return f"{told}: joining cost it {points(-point.gain)} points ({points(-point.high)} to {points(-point.low)})"
-    if point.needed is None:
-        return f"{told}; alone it would need more than {most}"
-    return f"{told}; alone it would need about {max(point.n, round(point.needed))}"
 
 
 def _told(gain: float, low: float, high: float) -> str:

@@ -24,7 +24,7 @@ class StudyBest:
     """``template``: the best one written by hand.
 
     ``over_template`` and ``over_alone`` (by site) are a run's own differences on test cases, None where its run did
-    not nominate this prompt.
+    not nominate this prompt; ``run`` is that run.
     """
 
     study: str
@@ -33,6 +33,7 @@ class StudyBest:
     template: Leader | None
     over_template: Mapping[str, Any] | None
     over_alone: Mapping[str, Mapping[str, Any]] | None
+    run: str | None = None
 
 
 def bests_of_studies(ws: Workspace, *, most: int = STUDIES) -> tuple[StudyBest, ...]:
@@ -45,16 +46,17 @@ def bests_of_studies(ws: Workspace, *, most: int = STUDIES) -> tuple[StudyBest, 
         if best is None:
             continue
         templates = ws.bank.leaders(Filter(study=study.digest, kind="template"), limit=1).rows
-        told: Mapping[str, Any] = next(
+        run = next(
             (
-                row.result.get("differences") or {}
+                row
                 for row in ws.bank.runs()
                 if row.study == study.digest
                 and row.result
                 and (row.result.get("prompts") or {}).get("federated") == best.id
             ),
-            {},
+            None,
         )
+        told: Mapping[str, Any] = (run.result or {}).get("differences") or {} if run is not None else {}
         alone = (told.get("federated_vs_local_own") or {}).get("by_site")
         found.append(
             StudyBest(
@@ -64,6 +66,7 @@ def bests_of_studies(ws: Workspace, *, most: int = STUDIES) -> tuple[StudyBest, 
                 templates[0] if templates else None,
                 told.get("federated_vs_manual"),
                 alone,
+                None if run is None else run.id,
             )
         )
     return tuple(found)

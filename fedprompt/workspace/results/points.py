@@ -1,6 +1,13 @@
-"""Differences of rates as people read them: in percentage points."""
+"""Rates as people read them: so many of 100, and differences in percentage points."""
 
-__all__ = ["points"]
+import math
+
+__all__ = ["of_100", "points"]
+
+
+def of_100(part: float) -> int:
+    """Return how many of 100 a part of 1 is, a half rounded up."""
+    return math.floor(100 * part + 0.5 + 1e-9)
 
 
 def points(value: float, *, signed: bool = False) -> str:

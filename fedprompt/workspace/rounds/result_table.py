@@ -136,13 +136,12 @@ def gain_sentence(site: str, kept: str, gain: SiteDifference) -> str:
         return f"{site} keeps the prompt it tuned alone: joining neither gained nor cost it anything"
     span = f"{points(gain.low)} to {points(gain.high)}"
     change = gain.difference
-    word = "gained" if change >= 0 else "cost"
-    told = f"joining {word} {site} {points(abs(change))} points"
+    if not gain.distinguishable:
+        return f"{site}: {points(change, signed=True)} points ({span}), which may be chance"
     if change < 0:
         span = f"{points(-gain.high)} to {points(-gain.low)}"
-    if not gain.distinguishable:
-        return f"{told} ({span}): not yet distinguishable"
-    return f"{told} ({span}): {'better' if change > 0 else 'worse'} than the prompt it tuned alone"
+    word, verdict = ("gained", "better") if change > 0 else ("cost", "worse")
+    return f"joining {word} {site} {points(abs(change))} points ({span}): {verdict} than the prompt it tuned alone"
 
 
 def headline(test: Mapping[str, ResultRow], against_manual: Difference) -> str:

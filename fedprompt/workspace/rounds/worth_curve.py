@@ -13,7 +13,7 @@ from fedprompt.adapting.settings import AtN, Settings
 from fedprompt.evaluation.statistics.cases_needed import cases_needed
 from fedprompt.evaluation.statistics.meta_analysis import random_effects
 from fedprompt.verbs.worth import WorthReply
-from fedprompt.workspace.results.points import points
+from fedprompt.workspace.results.points import of_100, points
 from fedprompt.workspace.results.worth import CurvePoint, SiteWorth, WorthAtN
 from fedprompt.workspace.rounds.worth_ways import at_home, way_words
 
@@ -112,8 +112,8 @@ def worth_sentences(curve: Sequence[CurvePoint], found: Sequence[WorthAtN]) -> t
 def _sentence(point: CurvePoint, worst_site: str) -> str:
     cases = "no labelled case" if point.n == 0 else f"{point.n:,} labelled case{'' if point.n == 1 else 's'}"
     told = (
-        f"with {cases} of its own a site answers {_of_100(point.alone)} of 100 right alone and "
-        f"{_of_100(point.shared)} with shared prompts"
+        f"with {cases} of its own a site answers {of_100(point.alone)} of 100 right alone and "
+        f"{of_100(point.shared)} with shared prompts"
     )
     if point.low is None or point.high is None:
         return f"{told}; one site was measured, which is too few to say more"
@@ -126,7 +126,3 @@ def _sentence(point: CurvePoint, worst_site: str) -> str:
     elif point.needed is None:
         told += "; alone it would need more cases for as much than were measured"
     return f"{told}; least at {worst_site}, {points(point.worst or 0.0, signed=True)} points"
-
-
-def _of_100(part: float) -> str:
-    return f"{100 * part:.0f}"

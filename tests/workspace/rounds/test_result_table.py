@@ -134,13 +134,13 @@ def gain(change: float, low: float, high: float) -> SiteDifference:
         (
             "federated",
             gain(0.031, -0.01, 0.05),
-            "joining gained x 3.1 points (\N{MINUS SIGN}1.0 to 5.0): not yet distinguishable",
+            "x: +3.1 points (\N{MINUS SIGN}1.0 to 5.0), which may be chance",
         ),
         ("manual", gain(-0.02, -0.03, -0.01), "joining cost x 2.0 points (1.0 to 3.0): worse than the prompt it "),
         (
             "manual",
             gain(-0.02, -0.05, 0.01),
-            "joining cost x 2.0 points (\N{MINUS SIGN}1.0 to 5.0): not yet distinguishable",
+            "x: \N{MINUS SIGN}2.0 points (\N{MINUS SIGN}5.0 to 1.0), which may be chance",
         ),
     ],
 )
