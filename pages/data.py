@@ -38,7 +38,10 @@ def draw() -> None:
             named("data_none").markdown(
                 "**No file is kept here yet.** Drop one above: a column of text, a column of answers."
             )
-            st.caption("A few hundred lines are enough for a first ranking; 100 distinct texts for a federation.")
+            st.caption(
+                "A first ranking works with a few dozen lines; more lines make it surer. A federation needs about 100 "
+                "distinct texts."
+            )
         return
     grid = st.grid(2, min_column_width=340, gap="large")
     with grid.cell():

@@ -20,15 +20,17 @@ from app.panels.studies.first_ranking import draw_first_ranking
 from app.panels.studies.steps import draw_steps
 from app.panels.studies.study_begun import NEW_STUDY, begin_with
 from app.panels.studies.study_form import ask_study, set_study, study_text
-from app.session import explain, guarded, role, workspace
+from app.session import explain, guarded, ranking_view, role, workspace
 from app.visitor import barred, require, submit
 from fedprompt.bank.rows import JobRow
 from fedprompt.errors import FedPromptError
 from fedprompt.workspace.cases.evaluation_sets import EvaluationSet, evaluation_sets
 from fedprompt.workspace.cases.servers_asked import ServersAsked, asked_by
 from fedprompt.workspace.cases.study_draft import draft_of, keep_study, kept_studies, used_by
+from fedprompt.workspace.ranking.ranking_page import RankingFilters
 
 NEW = "a new draft"
+RANKED = 50
 EXAMPLE = """\
 study: sentiment
 fields: [text]
@@ -52,14 +54,20 @@ def draw_page() -> None:
     if role() == "hub":
         draw_hub()
         return
-    sets = [one for one in evaluation_sets(workspace().home) if one.reading is not None]
+    kept = evaluation_sets(workspace().home)
+    sets = [one for one in kept if one.reading is not None]
     job = newest_of("score")
-    draw_steps(4 if job is not None and job.state != "failed" else 3 if sets else 1)
+    draw_steps(4 if job is not None and job.state != "failed" else 3 if sets else 2 if kept else 1)
     if not sets:
         with st.container(border=True):
-            named("new_study_needs_file").markdown(
-                "**First a file of labelled cases.** Drop one on the Data page and say how its columns are read."
-            )
+            if kept:
+                named("new_study_needs_columns").markdown(
+                    "**First say how the columns are read.** The Data page holds a file and waits for that."
+                )
+            else:
+                named("new_study_needs_file").markdown(
+                    "**First a file of labelled cases.** Drop one on the Data page and say how its columns are read."
+                )
             if st.button("Open Data", key="new_study_data", type="primary", icon=":material/table_view:"):
                 go("data")
         return
@@ -86,8 +94,8 @@ def draw_done(job: JobRow, result: Mapping[str, Any], *, last: bool) -> None:
     with st.container(border=False):
         st.header("First ranking" if last else "The ranking before")
         st.caption(f"Study {plain(Path(str(job.arguments['study'])).stem)}, ranked at {when(job.updated.timestamp())}.")
-        draw_first_ranking(result)
         study = workspace().bank.run(str(result["run"])).study
+        draw_first_ranking(result, ranking_view(study, RankingFilters(), 0, RANKED, "full", False))
         with st.container(horizontal=True):
             for page, label, icon in (
                 ("leaderboard", "Leaderboard", "leaderboard"),

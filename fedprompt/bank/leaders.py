@@ -78,14 +78,23 @@ class LeaderShelf:
         with self._database.read() as connection:
             return _sites(connection, _board(connection, study, split))
 
-    def means(self, study: str, split: str = "validation") -> dict[str, float]:
-        """Return prompt -> mean over sites, of every prompt that a site of the study scored on the split."""
+    def means(self, study: str, split: str = "validation", *, everywhere: bool = False) -> dict[str, float]:
+        """Return prompt -> mean over sites, of every prompt that a site of the study scored on the split.
+
+        Args:
+            study: a digest.
+            split: which cases.
+            everywhere: only of prompts that every site of the study scored.
+        """
         with self._database.read() as connection:
+            board = _board(connection, study, split)
             query = (
                 select(entries.c.prompt, standings.c.mean)
                 .join(standings, standings.c.entry == entries.c.number)
-                .where(standings.c.board == _board(connection, study, split), standings.c.mean.is_not(None))
+                .where(standings.c.board == board, standings.c.mean.is_not(None))
             )
+            if everywhere:
+                query = query.where(standings.c.sites == len(_sites(connection, board)))
             return {prompt: float(mean) for prompt, mean in connection.execute(query).all()}
 
 

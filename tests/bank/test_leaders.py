@@ -81,6 +81,14 @@ def test_prompts_of_every_site_are_ranked_by_the_mean_and_the_others_stand_apart
     assert _names(ranked, Filter(study=digest), coverage="any")[0] == "partial"
 
 
+def test_means_are_of_all_that_any_site_scored_or_of_those_that_every_site_did(
+    ranked: Bank, digest: str, prompts: dict[str, Prompt]
+) -> None:
+    everywhere = {prompts[name].id: pytest.approx(mean) for name, mean in (("high", 0.8), ("soft", 0.7), ("low", 0.4))}
+    assert ranked.means(digest, everywhere=True) == everywhere
+    assert ranked.means(digest) == everywhere | {prompts["partial"].id: 1.0}
+
+
 def test_a_sites_newest_score_counts_and_one_over_no_cases_counts_for_nothing(
     ranked: Bank, digest: str, prompts: dict[str, Prompt]
 ) -> None:

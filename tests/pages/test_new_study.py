@@ -10,6 +10,7 @@ import yaml
 from streamlit.testing.v1 import AppTest
 
 from fedprompt.study.files import parse_study
+from fedprompt.workspace.cases.evaluation_sets import keep_file
 from fedprompt.workspace.cases.study_draft import body_of, draft_of, kept_studies, study_yaml, with_changes
 from fedprompt.workspace.workspace import Workspace
 from tests.chat_server import serve, write_models
@@ -40,6 +41,12 @@ def names(at: AppTest) -> list[str]:
 def test_without_a_file_it_leads_to_data(open_page: Open) -> None:
     at = open_page("new_study")
     assert "new_study_needs_file" in messages(at) and at.button(key="new_study_data")
+
+
+def test_with_a_file_whose_columns_nobody_confirmed_it_asks_for_that(open_page: Open, ws: Workspace) -> None:
+    keep_file(ws.home, "this-site", "clinic.csv", b"text,answer\ngood,yes\n")
+    told = messages(open_page("new_study"))
+    assert "new_study_needs_columns" in told and "new_study_needs_file" not in told
 
 
 def test_a_draft_has_four_prompts_for_the_files_columns(open_page: Open, ws: Workspace) -> None:

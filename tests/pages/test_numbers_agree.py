@@ -11,10 +11,13 @@ from app.display.amounts import volume
 from app.panels.federation.round_controls import said_step
 from app.panels.federation.traffic import said_rounds
 from app.panels.front.recent import said_working
+from app.panels.studies.first_ranking import agreed
+from fedprompt.evaluation.statistics.intervals import Interval
 from fedprompt.federation.gathering import Step
 from fedprompt.workspace.front.working import Working
 from fedprompt.workspace.jobs.jobs import submit
 from fedprompt.workspace.ranking.comparing import compare
+from fedprompt.workspace.ranking.ranking_page import Filter, ranking_page
 from fedprompt.workspace.results.travelled import travelled
 from fedprompt.workspace.rounds.federation_view import federations
 from fedprompt.workspace.rounds.gathering_now import StepNow
@@ -81,6 +84,20 @@ def test_the_lowest_number_says_whether_it_is_a_sites_or_a_prompts(open_page: Op
     (told,) = (one.value for one in at.caption if "tuned together reaches" in one.value)
     number = together.proto.delta_description.removeprefix("worst site ")
     assert f"({number} at the worst site)" in told
+
+
+def test_the_first_ranking_has_the_intervals_of_the_leaderboard_and_asks_pairs_who_is_better(ws: Workspace) -> None:
+    submit(ws, "score", {"study": add_study(ws, TEXT), **add_set(ws).arguments})
+    (found,) = (job.result for job in ws.bank.jobs())
+    assert found is not None
+    study = ws.bank.run(str(found["run"])).study
+    ranked = ranking_page(ws, Filter(study=study))
+    shown = {one["prompt"]: Interval(one["low"], one["high"]) for one in agreed(found, ranked)}
+    assert len(shown) > 1 and shown == {row.id: row.interval for row in ranked.rows}
+    pairs = [{**pair, "low": -0.6, "high": -0.1} for pair in found["against_best"]]
+    assert [one["level"] for one in agreed({**found, "against_best": pairs}, ranked)] == [True] + [False] * len(pairs)
+    pairs = [{**pair, "low": -0.2, "high": 0.1} for pair in found["against_best"]]
+    assert all(one["level"] for one in agreed({**found, "against_best": pairs}, ranked))
 
 
 def test_before_the_first_round_is_finished_no_site_has_answered_none_of_none() -> None:

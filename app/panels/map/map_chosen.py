@@ -50,7 +50,12 @@ def draw_chosen(view: MapView, places: NDArray[np.int64], found: Mapping[str, fl
         column_config={
             "prompt": config.TextColumn("Prompt", width=240),
             "near": config.NumberColumn("Near", format="%.2f", width=80, help="1 is the same, 0 unrelated (cosine)."),
-            "mean": config.NumberColumn("Mean", format="%.1f %%", width=110, help="Over sites, on validation cases."),
+            "mean": config.NumberColumn(
+                "Mean",
+                format="%.1f %%",
+                width=110,
+                help="Over all sites, on validation cases. A prompt that some sites only scored has none.",
+            ),
             "family": config.NumberColumn(
                 "Cluster", width=80, help="Points that lie near each other, found by k-means; 1 is the largest."
             ),

@@ -12,7 +12,7 @@ from app.display.palette import palette
 from app.display.plain import between, plain
 from app.display.titles import title
 from app.panels.ranking.folding import folded, more_of
-from app.session import workspace
+from app.session import prompt_titles, workspace
 from fedprompt.evaluation.statistics.intervals import Interval
 from fedprompt.workspace.ranking.ranking_page import RankingPage, standing_of
 from fedprompt.workspace.results.views import LeaderRow
@@ -44,7 +44,8 @@ def ranking_frame(view: RankingPage, before: int, *, test: bool = False, fold: b
     tags = view.tags or {}
     tagged = any(row.id in tags for row in view.rows)
     known = {row.id: row for row in workspace().bank.rows_of([row.id for row in view.rows])}
-    names = {id: title(row) for id, row in known.items()}
+    called = prompt_titles()  # the same as on every page: those that are alike are told apart
+    names = {id: called.get(id) or title(row) for id, row in known.items()}
     hidden: set[str] = set()
     if fold:
         nominated = [row.id for row in view.rows if test and row.nominated]

@@ -138,8 +138,9 @@ def ask_test(looks: int) -> bool:
         looks, f"they were looked at {looks} times"
     )
     return st.toggle(
-        f"Show test cases, for nominated prompts only ({looked})",
+        f"Test cases ({looked})",
         key="leaderboard_test",
-        help="Prompts are chosen on validation cases. The more often one looks at test cases while choosing, "
-        "the less they say; so only prompts that were nominated before are shown.",
+        help="Shows what nominated prompts score on test cases. Prompts are chosen on validation cases. The more often "
+        "one looks at test cases while choosing, the less they say; so only prompts that were nominated before are "
+        "shown.",
     )

@@ -143,13 +143,13 @@ def _draw(
         placeholder="not measured",
         height=min(38 + 35 * max(1, len(frame)), 420),
         column_config={
-            "prompt": config.TextColumn("Prompt", width=230),
+            "prompt": config.TextColumn("Prompt", width=320),
             "near": config.NumberColumn(
                 "Near", format="%.2f", width=80, help="How alike the meaning is: 1 is the same, 0 unrelated (cosine)."
             ),
             "kind": config.TextColumn("Kind", width=90),
             "tags": config.TextColumn("Tags", width=180),
-            "from": config.TextColumn("Where from"),
+            "from": config.TextColumn("Where from", width=150),
             "mean": config.NumberColumn(
                 "Mean",
                 format="%.1f %%",
@@ -157,8 +157,8 @@ def _draw(
                 help="Accuracy on validation cases: the mean over the sites of the study shown here. Where this "
                 "revision did not score a prompt at every site, the newest revision that did counts.",
             ),
-            "made on": config.DatetimeColumn("Made on", format="D MMM YYYY, HH:mm", width=160),
-            "id": config.TextColumn("Id", width=120),
+            "made on": config.DatetimeColumn("Made on", format="D MMM YYYY, HH:mm", width=145),
+            "id": config.TextColumn("Id", width=100),
         },
         alt="The prompts of the bank",
     )

@@ -1,6 +1,7 @@
 """The first ranking of a study's prompts on one site's own cases: bars with intervals, the sentence first."""
 
 from collections.abc import Mapping, Sequence
+from math import isclose
 from typing import Any
 
 import altair as alt
@@ -10,15 +11,18 @@ import streamlit as st
 from app.display.named import named
 from app.display.palette import PER_CENT, finished, palette
 from app.display.plain import between, percent, plain
+from fedprompt.workspace.ranking.ranking_page import RankingPage
 
-__all__ = ["draw_first_ranking"]
+__all__ = ["agreed", "draw_first_ranking"]
 
 
-def draw_first_ranking(result: Mapping[str, Any]) -> None:
-    """Draw what a ``score`` job found, best first."""
-    found: Sequence[Mapping[str, Any]] = sorted(
-        (one for one in result["results"] if one["value"] is not None), key=lambda one: -float(one["value"])
-    )
+TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1]
+ROOM = 1.08  # of the chart's width, so that what stands behind a bar near 100 % is not cut off
+
+
+def draw_first_ranking(result: Mapping[str, Any], ranking: RankingPage) -> None:
+    """Draw what a ``score`` job found, best first; ``ranking`` is what the Leaderboard shows of its study."""
+    found = agreed(result, ranking)
     if not found:
         named("first_ranking_none").info(
             "No prompt could be scored; the log of the long job process says why.", icon=":material/info:"
@@ -35,14 +39,14 @@ def draw_first_ranking(result: Mapping[str, Any]) -> None:
                 "low": one["low"],
                 "high": one["high"],
                 "said": percent(float(one["value"])),
-                "best": one is best or float(one["high"]) >= float(best["low"]),
+                "best": one["level"],
             }
             for one in found
         ]
     )
     y = alt.Y("prompt:N", title=None, sort=[one["name"] for one in found], axis=alt.Axis(grid=False, labelFontSize=13))
-    scale = alt.Scale(domain=[0, 1])
-    x = alt.X("value:Q", title=None, scale=scale, axis=alt.Axis(labelExpr=PER_CENT, tickCount=6))
+    scale = alt.Scale(domain=[0, ROOM], nice=False)
+    x = alt.X("value:Q", title=None, scale=scale, axis=alt.Axis(labelExpr=PER_CENT, values=TICKS))
     colour = alt.condition("datum.best", alt.value(colours.together), alt.value(colours.muted))
     tips = ["prompt:N", alt.Tooltip("value:Q", format=".1%"), alt.Tooltip("low:Q", format=".1%")]
     tips.append(alt.Tooltip("high:Q", format=".1%"))
@@ -66,6 +70,26 @@ def draw_first_ranking(result: Mapping[str, Any]) -> None:
         st.caption("Cases not scored: " + plain(", ".join(f"{name} {count}" for name, count in failed.items())))
 
 
+def agreed(result: Mapping[str, Any], ranking: RankingPage) -> list[dict[str, Any]]:
+    """Return what was scored, best first, with the Leaderboard's intervals and whether it is ``level`` with the best.
+
+    It is level where the paired interval holds zero. A result that the Leaderboard has not, or has a newer score of,
+    keeps its own interval; without a paired one, intervals that overlap are level.
+    """
+    scored = (one for one in result["results"] if one["value"] is not None)
+    found = sorted(({**one} for one in scored), key=lambda one: -float(one["value"]))
+    rows = {row.id: row for row in ranking.rows}
+    pairs = {pair["prompt"]: pair for pair in result.get("against_best") or ()}
+    for one in found:
+        row = rows.get(one["prompt"])
+        if row is not None and row.mean is not None and row.interval is not None and isclose(row.mean, one["value"]):
+            one |= {"low": row.interval.low, "high": row.interval.high}
+    for one in found:
+        pair = pairs.get(one["prompt"])
+        one["level"] = one["high"] >= found[0]["low"] if pair is None else pair["low"] <= 0 <= pair["high"]
+    return found
+
+
 def _sentence(found: Sequence[Mapping[str, Any]]) -> str:
     best = found[0]
     interval = between(float(best["low"]), float(best["high"]))
@@ -75,13 +99,13 @@ def _sentence(found: Sequence[Mapping[str, Any]]) -> str:
         names = ", ".join(f"**{name}**" for name in level[:-1])
         return f"{names} and **{level[-1]}** are level at {reached}. More cases may tell them apart."
     said = f"**{level[0]}** is ahead with {reached}"
-    close = [one for one in found[1:] if float(one["high"]) >= float(best["low"])]
+    close = [one for one in found[1:] if one["level"]]
     if len(found) == 1:
         return said + "."
     if close:
         names = "the others" if len(close) == len(found) - 1 else plain(", ".join(str(one["name"]) for one in close))
         return said + f". So few cases do not yet tell it apart from {names}."
-    return said + ", clearly before the others."
+    return said + ", better than the others on the same cases."
 
 
 def _metric(name: str) -> str:

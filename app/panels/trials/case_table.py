@@ -35,7 +35,7 @@ def read_table(key: str, fields: Sequence[str]) -> Rows:
         "… or paste a table, its first line naming the columns",
         key=f"{key}_paste",
         height=120,
-        placeholder=f"{','.join(fields) or 'text'}\nWhat a lovely day,\n…",
+        placeholder=f"{','.join(fields) or 'text'}\nWhat a lovely day\n…",
         max_chars=MAX_TABLE_MEGABYTES * 1024 * 1024,
         persist_state="session",
     )

@@ -61,6 +61,8 @@ def _summary(trial: Trial) -> pd.DataFrame:
             }
         )
     frame = pd.DataFrame(lines)
+    if not frame["judged"].any():  # no right answer is known, and no scorer did without one
+        frame = frame.drop(columns=["passed", "95 % interval", "judged"])
     return frame if frame["cost"].notna().any() else frame.drop(columns="cost")
 
 

@@ -272,14 +272,17 @@ def _told(first: str, second: str, found: PooledPair, adjusted: float, pairs: in
     """Return what two prompts' differences come to; ``adjusted`` is the p-value corrected for so many ``pairs``."""
     whole = found.whole.difference
     ahead = sum(test.difference.value > 0 for test in found.by_site.values())
-    at = f"at {ahead} of {len(found.by_site)} sites"
+    alone = len(found.by_site) == 1
+    at = "at the one site" if alone else f"at {ahead} of {len(found.by_site)} sites"
+    kind = "difference" if alone else "pooled difference"
     corrected = f", corrected for {pairs} pairs" if pairs > 1 else ""
-    change = f"the pooled difference is {points(whole.value)} points ({points(whole.low)} to {points(whole.high)})"
+    change = f"the {kind} is {points(whole.value)} points ({points(whole.low)} to {points(whole.high)})"
     if not whole.excludes_zero or (pairs > 1 and adjusted >= SURE):
         return f"“{first}” and “{second}” cannot be told apart yet{corrected}: {change}"
     if whole.value > 0:
         return f"“{first}” is better than “{second}” {at}{corrected}; {change}"
-    return f"“{first}” is worse than “{second}” (ahead {at}{corrected}); {change}"
+    behind = f"{at}{corrected}" if alone else f"(ahead {at}{corrected})"
+    return f"“{first}” is worse than “{second}” {behind}; {change}"
 
 
 def _in_points(difference: Estimate) -> tuple[float, Interval]:

@@ -130,7 +130,7 @@ def map_view(ws: Workspace, space: str, method: str, study: str | None) -> MapVi
     kept = np.arange(len(found.numbers)) if through is None else np.flatnonzero(np.isin(found.numbers, through))
     named = ws.bank.ids_of(found.numbers[kept].tolist())
     ids = tuple(named[number] for number in found.numbers[kept].tolist())
-    means = {} if study is None else ws.bank.means(study)
+    means = {} if study is None else ws.bank.means(study, everywhere=True)
     return MapView(
         ids,
         found.places[kept],
