@@ -111,7 +111,9 @@ def draw_configured() -> None:
 
 def draw_found() -> None:
     """Draw the servers that answer on loopback; they are looked for when a person asks."""
-    st.caption("Ollama, LM Studio, vLLM, llama.cpp and others that are asked as OpenAI is; looked for on 127.0.0.1.")
+    st.caption(
+        "Ollama, LM Studio, vLLM, llama.cpp and other servers with OpenAI's API. A click looks for them on 127.0.0.1."
+    )
     why = why_not("try")
     if st.button("Look for servers", key="models_look", icon=":material/search:", disabled=why is not None, help=why):
         st.session_state["models_found"] = find_on_loopback()

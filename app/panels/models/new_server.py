@@ -62,7 +62,7 @@ def draw_new() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # A box of text keeps what was typed when the focus leaves it, which a list that takes new names does not.
         model = st.text_input(
-            "Model", key="models_model", max_chars=200, placeholder="type its name, or list its models", disabled=closed
+            "Model", key="models_model", max_chars=200, placeholder="its name", disabled=closed
         ).strip()
         if st.button("List its models", key="models_list", icon=":material/list:", disabled=closed):
             try:

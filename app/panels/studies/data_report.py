@@ -65,7 +65,7 @@ def draw_refused(view: Mapping[str, Any]) -> None:
 
 def draw_counts(view: Mapping[str, Any]) -> None:
     """Draw the numbers, the balance in each part, the lengths, and what repeats."""
-    with st.grid(4, min_column_width=120) as grid:
+    with st.grid(4, min_column_width=180) as grid:
         for label, value, about in (
             ("Cases", view["cases"], "Lines that are used; exact repeats are left out."),
             ("Distinct inputs", view["inputs"], "Different texts, upper and lower case and spaces apart."),

@@ -29,7 +29,7 @@ def stays_here(site: str) -> None:
     named("stays_here").caption(
         f":material/lock: The file stays on this machine: it is written to {folder}, "
         "readable by you alone, until you remove it here. Nothing of it is sent anywhere, and none of its text is "
-        "written to the bank. What leaves a site is numbers, through its gate: counts, scores, changes of prompts."
+        "written to the bank. Only numbers leave a site, through its gate: counts, scores and changes of prompts."
     )
 
 
