@@ -62,15 +62,18 @@ def draw() -> None:
     if rest.total:
         st.header("Not measured at every site")
         first_of = f" The first {PAGE} of {rest.total:,}." if rest.total > PAGE else ""
-        st.caption(f"These are not ranked, since a mean over fewer sites would not compare.{first_of}")
+        st.caption(
+            "These are not ranked, since a mean over fewer sites would not compare. A dash stands where a site has no "
+            f"score.{first_of}"
+        )
         frame = ranking_frame(rest, 0, fold=fold).drop(
             columns=["place", "mean", "interval", "worst site", "standing", "best with"]
         )
         st.dataframe(
             heated(frame, rest.sites),
             hide_index=True,
-            placeholder="not measured",
-            column_config=column_settings(rest.sites, narrow=False),
+            placeholder="\N{EM DASH}",
+            column_config=column_settings(rest.sites),
             alt="Prompts that were not measured at every site",
         )
 

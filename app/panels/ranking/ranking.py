@@ -118,13 +118,13 @@ def column_order(frame: pd.DataFrame, sites: Sequence[str], more: Sequence[str])
     return [name for name in (*first, *more, *sites) if name in frame.columns]
 
 
-def column_settings(sites: Sequence[str], *, narrow: bool = True) -> dict[str, Any]:
-    """Return titles, formats and explanations for the columns; ``narrow`` where every site has a value."""
+def column_settings(sites: Sequence[str]) -> dict[str, Any]:
+    """Return titles, formats and explanations for the columns."""
     config = st.column_config
     share = "%.1f %%"
     return {
         "place": config.NumberColumn("#", width=52, pinned=True),
-        "prompt": config.TextColumn("Prompt", pinned=True, width=240),
+        "prompt": config.TextColumn("Prompt", pinned=True, width=300),
         "short id": config.TextColumn("Id", width=80, help="The beginning of the prompt's content id."),
         "mean": config.ProgressColumn(
             "Mean",
@@ -152,8 +152,8 @@ def column_settings(sites: Sequence[str], *, narrow: bool = True) -> dict[str, A
         **{
             site: config.NumberColumn(
                 site,
-                format="%.1f" if narrow else share,
-                width=76 if narrow else 115,
+                format="%.1f",
+                width=76,
                 help=f"Accuracy on the validation cases of {plain(site)}, in per cent.",
             )
             for site in sites
