@@ -20,7 +20,7 @@ from fedprompt.workspace.jobs.tuning_job import estimate_for, same_work, tuning_
 
 ABOUT = (
     "A soft prompt is a few vectors that stand in the prompt where words would. Tuning moves them so that the model "
-    "gives the right answers on the cases it tunes on; which step is kept is decided on other cases."
+    "gives the right answers on the cases it tunes on. Other cases decide which step is kept."
 )
 HERE = (
     ":material/lock: Everything happens on this machine. The tuned prompt goes into its bank; no case does, though a "
@@ -62,7 +62,8 @@ def live() -> None:
         return
     view = tuning_view(workspace())
     draw_work(view.job, "tune", stop=True)
-    if view.active and view.estimate is not None:
+    # While it runs, the time that is left stands under its bar.
+    if view.active and view.estimate is not None and not (view.job and view.job.state == "running"):
         draw_estimate(view.estimate)
     draw_end(view)
     if view.job is not None and view.job.state == "done" and view.job.result:

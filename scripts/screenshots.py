@@ -160,7 +160,7 @@ def _await(app: "subprocess.Popen[str]") -> None:
 
 
 def _copy(home: Path, to: Path) -> None:
-    """Copy of a home what pages show: its bank and its ledgers, no key and no case; and add a file of cases."""
+    """Copy of a home what pages show: its bank, its ledgers and replies, no key and no case; add a file of cases."""
     to.mkdir(parents=True)
     with open_workspace(home) as ws:
         ws.bank.backup(to / "bank.db")
@@ -169,6 +169,8 @@ def _copy(home: Path, to: Path) -> None:
         copy = to / ledger.relative_to(home)
         copy.parent.mkdir(parents=True)
         shutil.copy(ledger, copy)
+        if (replies := ledger.with_name("replies.db")).is_file():  # without them Trust would warn that they are lost
+            shutil.copy(replies, copy.with_name("replies.db"))
     with open_workspace(to) as ws:
         path = keep_file(ws.home, own_site(ws.home), "reviews.csv", _cases())
         view = look_at(path, None, min_cases=30)

@@ -24,7 +24,7 @@ def draw_ledger(view: LedgerView, key: str) -> None:
         )
         return
     for number, note in enumerate(view.notes):
-        named(f"ledger_note_{number}").warning(plain(note), icon=":material/history:")
+        named(f"ledger_note_{number}").warning(plain(sentence(note)), icon=":material/history:")
     if not view.lines:
         named("ledger_empty").caption("Nothing has left this site yet.")
         return

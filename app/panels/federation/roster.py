@@ -137,7 +137,7 @@ def draw_hub_members(page: str) -> None:
     """Draw them, or how this machine becomes a hub; ``page`` begins the keys."""
     if not (HubFolder(workspace().home).path / "hub.json").exists():
         named("hub_none").info(
-            "This machine is no hub yet. Begin in a terminal: fedprompt hub init NAME, then hub invite SITE.",
+            "No hub is set up on this machine yet. Begin in a terminal: fedprompt hub init NAME, then hub invite SITE.",
             icon=":material/hub:",
         )
         return

@@ -35,8 +35,8 @@ def draw_empty(start: Callable[[], None], *, assets_ready: bool) -> None:
         st.header("See it run")
         first = "" if assets_ready else "It first fetches a small language model and the texts (about 210 MB, once). "
         st.markdown(
-            "The demo sets up six help desks on this machine that sort questions, each with a mix of its own, and a "
-            f"newcomer with 16 labelled questions: what are the others' prompts worth to it? {first}It then takes some "
+            "The demo sets up six help desks on this machine. Each sorts its own mix of questions. A newcomer has 16 "
+            f"labelled questions: the demo measures what the desks' prompts are worth to it. {first}It then takes some "
             "minutes, and you can watch it here."
         )
         st.button(
