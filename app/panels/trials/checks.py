@@ -88,7 +88,7 @@ def _check(page: str, name: str) -> Check:
                 )
             )
         negate = st.toggle(
-            f"{name}: must not",
+            f"{name}: must not pass",
             key=f"{page}_check_{name}_not",
             persist_state="session",
             help="Inverts the result: what passed fails, and what failed passes.",

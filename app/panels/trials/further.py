@@ -68,8 +68,8 @@ def _draw_keep(by_letter: Mapping[str, Variant]) -> None:
 def _draw_study(variants: Sequence[Variant], checks: Sequence[Check]) -> None:
     st.markdown("**Begin a study, or add to one**")
     st.caption(
-        "The prompts become candidate templates. A study that is kept here stands on the page New study; one that "
-        "candidates are added to is a new revision, which sites accept anew."
+        "The prompts become candidate templates. The page New study shows every study that is kept here. A study that "
+        "gets candidates becomes a new revision, which each site must accept again."
     )
     kept = {one.name: one.study for one in kept_studies(workspace().home) if one.study is not None}
     chosen = None

@@ -32,7 +32,7 @@ def ask_cross(ws: Workspace, models: Mapping[str, str], variants: Sequence[Varia
         own: list[Variant] = []
         if variants:
             letters = [letter(place) for place in range(len(variants))]
-            picked = st.pills("Prompts that stand here", letters, selection_mode="multi", key="playground_cross_own")
+            picked = st.pills("Prompts on this page", letters, selection_mode="multi", key="playground_cross_own")
             own = [variants[letters.index(one)] for one in picked if one in letters]
         banked = ask_prompts(
             "Prompts of the bank", "playground_cross_prompts", Filter(), most=MOST_VARIANTS, placeholder="none"
