@@ -264,14 +264,15 @@ def _take(camera: Camera, pages: Sequence[str]) -> None:
             _adapt(camera)
             _look(camera, ["shared"], asked)
             file.unlink()  # pages after this show the reviews again
-        if "tune" in pages or "overview" in pages:
-            _tune(camera, pages)
     for role, shown in (("hub", ("overview", "federation")), ("site", ("overview", "trust"))):
         with camera.app(role):
             for name in [one for one in shown if one in pages]:
                 page = camera.page()
                 camera.open(page, name, 1440)
                 camera.save(page, f"{name}-{role}", 1440)
+    if "tune" in pages or "overview" in pages:
+        with camera.app():  # last: a job that is broken off is taken up again at the next start
+            _tune(camera, pages)
 
 
 def _look(camera: Camera, names: Sequence[str], asked: str) -> None:
