@@ -22,7 +22,7 @@ def test_every_attack_has_a_line_with_what_it_got_and_what_chance_gets(tmp_path:
     assert all(
         0 <= one.got.low <= one.got.value <= one.got.high <= 1 and one.members == CASES for one in figures.values()
     )
-    assert figures["membership, everything on one split"].answered == "2 rounds, 7 prompts"
+    assert figures["membership, everything on one split"].answered == "2 rounds, 2 prompts"  # 30 cases, one for fifteen
     # Single steps tell nothing, so that every text is as likely and every label is the first.
     assert figures["membership, single steps solved for single losses"].got.value == 0.5
     table = _table([*figures.values()])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fedprompt.errors import BankError, ExportError
+from fedprompt.exports.bundle_schema import VERSION
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
@@ -354,7 +355,7 @@ def _truncate(path: Path) -> None:
 def _newer(path: Path) -> None:
     import hashlib
 
-    body = json.loads((path / "bank.json").read_text()) | {"version": 3}
+    body = json.loads((path / "bank.json").read_text()) | {"version": VERSION + 1}
     (path / "bank.json").write_text(json.dumps(body))
     hashes = json.loads((path / "hashes.json").read_text())
     hashes["files"]["bank.json"] = hashlib.sha256((path / "bank.json").read_bytes()).hexdigest()

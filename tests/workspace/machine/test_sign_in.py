@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fedprompt.errors import FedPromptError
+from fedprompt.extras import pip_command
 from fedprompt.workspace.machine.sign_in import is_loopback, read_sign_in, secrets_files, sign_in_of
 from tests.coded import coded
 
@@ -80,7 +81,7 @@ def test_a_section_that_would_be_unsafe_or_unusable_is_refused(auth: object, cod
 
 def test_without_authlib_one_sentence_names_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "authlib", None)  # as the import system marks what is not there
-    with pytest.raises(FedPromptError, match=r"'fedprompt\[signin\]'", check=coded("package-missing")):
+    with pytest.raises(FedPromptError, match=re.escape(pip_command("signin")), check=coded("package-missing")):
         sign_in_of({"auth": AUTH})
     assert sign_in_of({}) is None
 

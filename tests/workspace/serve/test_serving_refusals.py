@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import signal
 import socket
 import stat
@@ -19,6 +20,7 @@ import pytest
 
 from fedprompt.cli.main import main
 from fedprompt.errors import BankError, FedPromptError, PromptError
+from fedprompt.extras import pip_command
 from fedprompt.models.scripted import ScriptedModel
 from fedprompt.workspace.answers.answering import local_prompt
 from fedprompt.workspace.serve.app import MOST_BYTES, make_app
@@ -211,7 +213,7 @@ def test_serving_imports_neither_streamlit_nor_faiss_nor_nvflare_nor_torch_for_t
 def test_a_missing_package_names_the_pip_command(home: Path, ws: Workspace, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with (
-        pytest.raises(FedPromptError, match=r"'fedprompt\[serve\]'", check=coded("package-missing")),
+        pytest.raises(FedPromptError, match=re.escape(pip_command("serve")), check=coded("package-missing")),
         serving(MOOD, token_of(home), home, port=0),
     ):
         pass
