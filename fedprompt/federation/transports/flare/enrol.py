@@ -142,12 +142,14 @@ def install(kit: Path, requested: Path, authority_fingerprint: str, out: Path, k
         kind: ``server``, ``client`` or ``admin``.
 
     Raises:
-        FederationError: the kit is for another key, or of another authority.
+        FederationError: the kit is for another key, of another authority, or no file.
     """
     work = out.with_name(f".{out.name}.{os.getpid()}")
     work.mkdir(mode=0o700)
     signed = work / "kit.signed.zip"  # the tool goes by the name
     try:
+        if kit.exists() and not kit.is_file():  # a pipe that nobody writes to never ends
+            raise FederationError(f"{kit}: is not a file; give the kit that you got", code="not-a-file")
         if kit.stat().st_size > MAX_REQUEST_BYTES:
             raise FederationError(f"{kit}: too large to be a kit", code="too-large")
         signed.write_bytes(kit.read_bytes())
