@@ -21,11 +21,11 @@ from fedprompt.private_file import write_private
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.home import Home
 
-__all__ = ["MAX_DRAFT_MEGABYTES", "Draft", "DraftFolder"]
+__all__ = ["BOUNDS", "MAX_BYTES", "MAX_DRAFT_MEGABYTES", "Draft", "DraftFolder"]
 
 MAX_DRAFT_MEGABYTES = 8
 MAX_BYTES = MAX_DRAFT_MEGABYTES * 1024 * 1024
-_BOUNDS = Bounds(MAX_BYTES, values=200_000, nested=20_000, members=2_000)
+BOUNDS = Bounds(MAX_BYTES, values=200_000, nested=20_000, members=2_000)
 _OWNER = re.compile(r"[0-9a-f]{32}")
 _PAGE = re.compile(r"[a-z_]{1,40}")
 
@@ -53,7 +53,7 @@ class DraftFolder:
         try:
             with path.open("rb") as file:
                 version = _version(os.fstat(file.fileno()))
-                found = plain_json(file.read(MAX_BYTES + 1), _BOUNDS)
+                found = plain_json(file.read(MAX_BYTES + 1), BOUNDS)
         except (OSError, Unfit):
             return None
         if not isinstance(found, dict) or not isinstance(found.get("values"), dict):

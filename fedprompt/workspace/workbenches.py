@@ -14,19 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fedprompt.boundary.checked import Bounds, Unfit, plain_json
+from fedprompt.boundary.checked import Unfit, plain_json
 from fedprompt.errors import FedPromptError, PromptError
 from fedprompt.private_file import write_private
 from fedprompt.workspace.acting import needs
-from fedprompt.workspace.drafts import MAX_DRAFT_MEGABYTES
+from fedprompt.workspace.drafts import BOUNDS, MAX_BYTES, MAX_DRAFT_MEGABYTES
 from fedprompt.workspace.home import Home
 
 __all__ = ["MOST_WORKBENCHES", "Workbench", "WorkbenchFolder"]
 
 MOST_WORKBENCHES = 100
 LONGEST_NAME = 80
-MAX_BYTES = MAX_DRAFT_MEGABYTES * 1024 * 1024
-_BOUNDS = Bounds(MAX_BYTES, values=200_000, nested=20_000, members=2_000)
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -124,7 +122,7 @@ class WorkbenchFolder:
 def _read(path: Path) -> Workbench | None:
     try:
         with path.open("rb") as file:
-            found = plain_json(file.read(MAX_BYTES + 1), _BOUNDS)
+            found = plain_json(file.read(MAX_BYTES + 1), BOUNDS)
     except (OSError, Unfit):
         return None
     if not isinstance(found, dict) or not isinstance(found.get("values"), dict):

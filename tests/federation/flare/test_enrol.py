@@ -15,3 +15,4 @@ def test_a_kit_that_is_a_pipe_nobody_writes_to_is_refused_at_once(tmp_path: Path
     os.mkfifo(pipe)
     with pytest.raises(FederationError, check=coded("not-a-file")):
         install(pipe, tmp_path, "SHA256:AB", tmp_path / "out", "client")
+    assert list(tmp_path.iterdir()) == [pipe]

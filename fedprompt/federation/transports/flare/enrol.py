@@ -144,17 +144,18 @@ def install(kit: Path, requested: Path, authority_fingerprint: str, out: Path, k
     Raises:
         FederationError: the kit is for another key, of another authority, or no file.
     """
-    work = out.with_name(f".{out.name}.{os.getpid()}")
-    work.mkdir(mode=0o700)
-    signed = work / "kit.signed.zip"  # the tool goes by the name
     try:
         if kit.exists() and not kit.is_file():  # a pipe that nobody writes to never ends
             raise FederationError(f"{kit}: is not a file; give the kit that you got", code="not-a-file")
         if kit.stat().st_size > MAX_REQUEST_BYTES:
             raise FederationError(f"{kit}: too large to be a kit", code="too-large")
-        signed.write_bytes(kit.read_bytes())
+        data = kit.read_bytes()
     except OSError as error:
         raise FederationError(f"{kit}: the kit cannot be read ({error.strerror})", code="cannot-read") from error
+    work = out.with_name(f".{out.name}.{os.getpid()}")
+    work.mkdir(mode=0o700)
+    signed = work / "kit.signed.zip"  # the tool goes by the name
+    signed.write_bytes(data)
     _tool(
         requested, "package", signed, "-w", work, "--request-dir", requested,
         "--fingerprint", authority_fingerprint,
