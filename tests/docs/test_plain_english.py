@@ -1,0 +1,154 @@
+"""Documentation, pages and the command line are in plain English, as docs/style.md has it.
+
+``NOT_YET`` and ``NOT_YET_PAGES`` name the files that are not. They only shrink: a plain file leaves its list.
+"""
+
+import re
+
+import pytest
+
+from tests.docs.plain_english import ROOT, banned, faults, markdown, pattern_of, program_texts, sentences, words
+
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    *(
+        path.relative_to(ROOT).as_posix()
+        for folder in ("docs", "docs/guides")
+        for path in sorted((ROOT / folder).glob("*.md"))
+    ),
+]
+NOT_YET: set[str] = {
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "docs/accessibility.md",
+    "docs/bank.md",
+    "docs/commands.md",
+    "docs/design.md",
+    "docs/errors.md",
+    "docs/formats.md",
+    "docs/privacy.md",
+    "docs/reproducibility.md",
+    "docs/scaling.md",
+    "docs/scorers.md",
+    "docs/scoring-and-tuning.md",
+    "docs/strategies.md",
+    "docs/threat-model.md",
+    "docs/use-from-code.md",
+    "docs/guides/chat-models.md",
+    "docs/guides/hub-operator.md",
+    "docs/guides/playground.md",
+    "docs/guides/prompt-engineer.md",
+    "docs/guides/run-pages.md",
+    "docs/guides/sign-in.md",
+    "docs/guides/site-operator.md",
+    "docs/guides/trust.md",
+    "docs/guides/twenty-cases.md",
+}
+NOT_YET_PAGES: set[str] = {
+    "app/main.py",
+    "app/panels/federation/federation_parts.py",
+    "app/panels/federation/ledger.py",
+    "app/panels/federation/own_site.py",
+    "app/panels/federation/roster.py",
+    "app/panels/federation/round_controls.py",
+    "app/panels/federation/transfer.py",
+    "app/panels/front/beginning.py",
+    "app/panels/front/sign_in.py",
+    "app/panels/prompts/answers.py",
+    "app/panels/ranking/ranking.py",
+    "app/panels/ranking/ranking_filters.py",
+    "app/panels/runs/running.py",
+    "app/panels/scores/best.py",
+    "app/panels/scores/curve.py",
+    "app/panels/scores/pair_table.py",
+    "app/panels/scores/pareto.py",
+    "app/panels/scores/pictures.py",
+    "app/panels/scores/reliability.py",
+    "app/panels/shared/going_on.py",
+    "app/panels/shared/outcome.py",
+    "app/panels/shelf/asked.py",
+    "app/panels/studies/first_ranking.py",
+    "app/panels/studies/study_parts.py",
+    "app/panels/studies/tuning_progress.py",
+    "app/panels/trials/cases.py",
+    "app/panels/trials/certainty.py",
+    "app/panels/trials/examples.py",
+    "app/panels/trials/rating.py",
+    "app/panels/trials/report.py",
+    "app/panels/trials/trial.py",
+    "app/panels/variants/variant.py",
+    "pages/compare.py",
+    "pages/federation.py",
+    "pages/playground.py",
+    "pages/trust.py",
+    "pages/tune.py",
+    "fedprompt/cli/bank_copies.py",
+    "fedprompt/cli/bank_events.py",
+    "fedprompt/cli/demo.py",
+    "fedprompt/cli/doctor.py",
+    "fedprompt/cli/federate.py",
+    "fedprompt/cli/hub_round.py",
+    "fedprompt/cli/serve.py",
+    "fedprompt/cli/showing.py",
+    "fedprompt/cli/site.py",
+    "fedprompt/cli/streams.py",
+    "fedprompt/cli/study.py",
+}
+PAGES = [
+    path.relative_to(ROOT).as_posix()
+    for room in ("app", "pages", "fedprompt/cli")
+    for path in sorted((ROOT / room).rglob("*.py"))
+]
+
+
+def read(name: str) -> str:
+    """Return a document's text: the newest part of the changelog, the style guide without its bad examples."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    if name == "CHANGELOG.md":
+        return "".join(text.partition("\n## ")[:2]) + text.partition("\n## ")[2].partition("\n## ")[0]
+    if name == "docs/style.md":
+        return re.sub(r"^\|.*$", "", text, flags=re.M)
+    return text
+
+
+def document_faults(name: str) -> list[str]:
+    return faults(*markdown(read(name)))
+
+
+def page_faults(name: str) -> list[str]:
+    texts = program_texts(ROOT / name)
+    return [one for text in texts for one in faults(text, text.split("\n\n")) if not one.startswith("the median")]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_is_plain(name: str) -> None:
+    found = document_faults(name)
+    if name in NOT_YET:
+        assert found, f"{name} has become plain: take it off the list"
+    else:
+        assert not found, "\n".join([f"{name}: see docs/style.md", *found])
+
+
+def test_the_texts_of_pages_and_commands_are_plain() -> None:
+    found = {name: page_faults(name) for name in PAGES}
+    worse = {name: said for name, said in found.items() if said and name not in NOT_YET_PAGES}
+    assert not worse, "\n".join(f"{name}: {one}" for name, said in worse.items() for one in said)
+    better = sorted(name for name in NOT_YET_PAGES if not found.get(name))
+    assert not better, f"take these off the list: {better}"
+
+
+def test_a_turn_is_found_in_every_spelling_of_its_pattern_and_nowhere_else() -> None:
+    pattern = pattern_of("tell/told … apart")
+    assert pattern.search("who can tell them apart?") and pattern.search("They were told\napart.")
+    assert not pattern.search("the hotel is apart") and not pattern.search("told by three of the sites apart")
+    assert len(banned()) > 25
+
+
+def test_sentences_end_at_a_full_stop_and_not_in_a_number_or_a_piece_of_code() -> None:
+    text = "It took 3.5 s (see `a. B`). The *rest* of [the table](x.md) is in `b.py`, e.g. Table 2. Done."
+    assert [words(one) for one in sentences(text)] == [6, 11, 1]
