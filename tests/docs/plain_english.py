@@ -13,8 +13,9 @@ MEDIAN, MOST = 15, 30  # words of a sentence
 LEAST = 4  # a text of the program with fewer words is a label, a key or a name
 ROW = re.compile(r"^\| (`.+`) \| (.+) \| .+ \|$", re.M)
 CODE, LINK = re.compile(r"`[^`]*`"), re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+FILE = re.compile(r"\[\w[\w./-]*\.(?:md|py|yaml|toml)\]|\[\w+/[\w./]*\]")  # a link whose text is a path
 SHORT = re.compile(r"\b(e\.g|i\.e|etc|vs|cf|et al)\.")
-END = re.compile(r"(?<=[.!?])[\"')*_”]*\s+(?=[\"'(*_“]*[A-Z0-9])")
+END = re.compile(r"(?<=[.!?])[\"')*_”]*\s+(?=[\"'(*_“]*[A-Z0-9])|\s·\s")
 ITEM = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")
 NOT_PROSE = re.compile(r"</|^\s*(?:<|\{\"|@|SELECT|:material)|[{};]\s*$|\w:\s*[\w#.-]+;|\n.*\n.*\{")
 
@@ -42,7 +43,7 @@ def turns_in(text: str) -> list[str]:
 
 def sentences(paragraph: str) -> list[str]:
     """Return the sentences of a paragraph; a piece of code is one word, a link is its text."""
-    text = SHORT.sub(r"\1", LINK.sub(r"\1", CODE.sub("X", paragraph)))
+    text = SHORT.sub(r"\1", LINK.sub(r"\1", FILE.sub("[X]", CODE.sub("X", paragraph))))
     return [one for one in END.split(" ".join(text.split())) if words(one)]
 
 

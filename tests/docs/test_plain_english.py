@@ -21,7 +21,6 @@ DOCUMENTS = [
     ),
 ]
 NOT_YET: set[str] = {
-    "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",

@@ -84,3 +84,17 @@ def test_every_relative_link_leads_to_a_file(document: Path) -> None:
     targets = re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8"))
     near = [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
     assert [target for target in near if not (document.parent / target).exists()] == []
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+    headings = (re.sub(r"[^\w\- ]", "", one.lower()) for one in re.findall(r"^#+ (.+)$", text, flags=re.M))
+    return {one.strip().replace(" ", "-") for one in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_to_a_part_of_a_page_leads_to_its_heading(document: Path) -> None:
+    found = re.findall(r"\]\(([^)\s#:]*)#([^)\s]+)\)", document.read_text(encoding="utf-8"))
+    pages = [((document.parent / near) if near else document, part) for near, part in found]
+    assert [(page.name, part) for page, part in pages if page.suffix == ".md" and part not in anchors(page)] == []
