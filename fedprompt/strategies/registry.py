@@ -7,9 +7,11 @@ from fedprompt.strategies.fedavg import FedAvg
 from fedprompt.strategies.fedavgm import FedAvgM
 from fedprompt.strategies.fedbuff import FedBuff
 from fedprompt.strategies.fedprox import FedProx
+from fedprompt.strategies.flame import Flame
 from fedprompt.strategies.geometric_median import GeometricMedian
 from fedprompt.strategies.median import Median
 from fedprompt.strategies.multi_krum import MultiKrum
+from fedprompt.strategies.nearest_mixing import NearestMixing
 from fedprompt.strategies.norm_bounded_mean import NormBoundedMean
 from fedprompt.strategies.strategy import Strategy
 from fedprompt.strategies.trimmed_mean import TrimmedMean
@@ -60,5 +62,7 @@ register(TrimmedMean())
 register(GeometricMedian())
 register(MultiKrum())
 register(Bulyan())
+register(NearestMixing())
+register(Flame())
 register(NormBoundedMean())
 register(FedBuff())

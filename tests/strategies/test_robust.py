@@ -15,7 +15,7 @@ from fedprompt.strategies.strategy import Update
 from fedprompt.study.strategies import filled_options, least_sites
 from tests.coded import coded
 
-ROBUST = ("median", "trimmed-mean", "geometric-median", "multi-krum", "bulyan")
+ROBUST = ("median", "trimmed-mean", "geometric-median", "multi-krum", "bulyan", "nearest-mixing", "flame")
 
 
 def updates(rows: Sequence[Sequence[float]], cases: Sequence[int] | None = None) -> list[Update]:
@@ -63,6 +63,19 @@ def test_bulyan_by_hand() -> None:
     assert aggregate("bulyan", updates([[0], [1], [2], [3], [4], [50], [60]])).tolist() == [[2]]
 
 
+def test_nearest_mixing_by_hand() -> None:
+    # n = 4, f = 1: each is the mean of its three nearest. 0 -> (0 1 2) 1; 1 -> 1; 2 -> 1; 100 -> (100 2 1) 103/3.
+    # The trimmed mean of 1 1 1 103/3 is 1: the honest mean, where the trimmed mean alone gives 1.5.
+    assert aggregate("nearest-mixing", updates([[0], [1], [2], [100]])).tolist() == [[1]]
+
+
+def test_flame_leaves_out_a_minority_that_points_elsewhere_and_cuts_what_is_long() -> None:
+    # Five go east, one of them ten times as far; two go west and are no group. The median length is 1.
+    rows = [[1, 0], [1, 0.01], [1, -0.01], [1, 0], [10, 0], [-1, 0], [-1, 0.01]]
+    found = aggregate("flame", updates(rows))
+    assert found == pytest.approx(np.array([[1, 0]]), abs=1e-3)
+
+
 @pytest.mark.parametrize("name", ROBUST)
 def test_one_site_that_lies_moves_the_aggregate_no_further_than_the_honest_reach(name: str) -> None:
     rng = np.random.default_rng(7)
@@ -94,7 +107,7 @@ def test_updates_that_agree_are_the_aggregate(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "liars", "least"), [("trimmed-mean", 2, 5), ("multi-krum", 1, 5), ("multi-krum", 2, 7), ("bulyan", 1, 7)]
+    ("name", "liars", "least"), [("trimmed-mean", 2, 5), ("multi-krum", 1, 5), ("multi-krum", 2, 7), ("bulyan", 1, 7), ("nearest-mixing", 2, 5)]
 )
 def test_too_few_updates_are_refused_with_the_number_needed(name: str, liars: int, least: int) -> None:
     assert least_sites(name, {"liars": liars}) == least
