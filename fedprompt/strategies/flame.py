@@ -1,4 +1,4 @@
-"""FLAME: Nguyen et al. 2022, arXiv 2101.02281, algorithm 1: updates outside the largest group by direction are left out.
+"""FLAME: Nguyen et al. 2022, arXiv 2101.02281, algorithm 1: updates that point elsewhere than most are left out.
 
 HDBSCAN groups the updates by the cosine of their angles; a group holds more than half of them, so that a minority forms
 none. The admitted updates are cut to the median length of all, and averaged. The paper then adds noise against what

@@ -107,7 +107,8 @@ def test_updates_that_agree_are_the_aggregate(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "liars", "least"), [("trimmed-mean", 2, 5), ("multi-krum", 1, 5), ("multi-krum", 2, 7), ("bulyan", 1, 7), ("nearest-mixing", 2, 5)]
+    ("name", "liars", "least"),
+    [("trimmed-mean", 2, 5), ("multi-krum", 1, 5), ("multi-krum", 2, 7), ("bulyan", 1, 7), ("nearest-mixing", 2, 5)],
 )
 def test_too_few_updates_are_refused_with_the_number_needed(name: str, liars: int, least: int) -> None:
     assert least_sites(name, {"liars": liars}) == least
