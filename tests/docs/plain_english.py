@@ -15,7 +15,7 @@ ROW = re.compile(r"^\| (`.+`) \| (.+) \| .+ \|$", re.M)
 CODE, LINK = re.compile(r"`[^`]*`"), re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 FILE = re.compile(r"\[\w[\w./-]*\.(?:md|py|yaml|toml)\]|\[\w+/[\w./]*\]")  # a link whose text is a path
 SHORT = re.compile(r"\b(e\.g|i\.e|etc|vs|cf|et al)\.")
-END = re.compile(r"(?<=[.!?])[\"')*_”]*\s+(?=[\"'(*_“]*[A-Z0-9])|\s·\s")
+END = re.compile(r"(?<=[.!?])[\"')*_”]*\s+(?=[\"'(*_“]*(?:[A-Z0-9]|fedprompt))|\s·\s")
 ITEM = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")
 NOT_PROSE = re.compile(r"</|^\s*(?:<|\{\"|@|SELECT|:material)|[{};]\s*$|\w:\s*[\w#.-]+;|\n.*\n.*\{")
 
