@@ -1,6 +1,6 @@
 """What a hub that attacks gets out of real sites: who is a member and under which label, beside what guessing gets.
 
-    python -m benchmarks.attacks [--home DIR] [--seeds 0 1 2] [--sites 7] [--json]
+    python -m benchmarks.attacks [--home DIR] [--seeds 0 1 2] [--sites 7] [--rounds 16 --rate 0.03] [--json]
 
 Each seed has ``--sites`` sites of the demo's public text and study, with the default budget of exact questions and no
 rounds of single sites. Each site tunes on 48 cases, and the hub holds as many other texts of the same source. All
@@ -59,6 +59,8 @@ def main() -> None:
     parser.add_argument("--home", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sites", type=int, default=7, help="sites of each seed")
+    parser.add_argument("--rounds", type=int, help="how many the study has; the demo's for this task if not given")
+    parser.add_argument("--rate", type=float, help="the study's learning rate; the demo's if not given")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     home = find_home(options.home).path
@@ -66,7 +68,7 @@ def main() -> None:
     from fedprompt.workspace.rounds.start_prompt import start_prompt
 
     got, began = Got(), time.monotonic()
-    study = attacked_study()
+    study = attacked_study(options.rounds, options.rate)
     model = load(study.model, home, settings_for(home))
     start = start_prompt(model, study).vectors
     prompts: list[Vectors] = []
@@ -88,15 +90,22 @@ def main() -> None:
         print(_table(figures))
 
 
-def attacked_study() -> Study:
-    """Return the demo's study as sites on machines of their own would accept it: with the default budget."""
+def attacked_study(count: int | None = None, rate: float | None = None) -> Study:
+    """Return the demo's study as sites on machines of their own would accept it: with the default budget.
+
+    Args:
+        count: how many rounds it has; the demo's own if None.
+        rate: its learning rate; the demo's own if None.
+    """
     from fedprompt.workspace.demo.run import demo_study
     from fedprompt.workspace.demo.settings import DemoSettings
 
     study = demo_study(DemoSettings(task="sentiment", cases=CASES, held_out=HELD_OUT))
     privacy = study.privacy.model_copy(update={"questions": None})
-    rounds = study.rounds.model_copy(update={"alone": False})
-    return Study.model_validate(study.model_copy(update={"privacy": privacy, "rounds": rounds}).model_dump())
+    rounds = study.rounds.model_copy(update={"alone": False, **({} if count is None else {"count": count})})
+    tuning = study.tuning.model_copy(update={} if rate is None else {"lr": rate})
+    changes = {"privacy": privacy, "rounds": rounds, "tuning": tuning}
+    return Study.model_validate(study.model_copy(update=changes).model_dump())
 
 
 def _targets(home: Path, folder: Path, study: Study, model: CausalModel, seed: int, count: int) -> Iterator[Target]:

@@ -357,6 +357,11 @@ class Study(Closed):
         rounds = self.rounds.model_copy(update=plain)
         return self.model_copy(update={"rounds": rounds})
 
+    def at_home(self) -> "Study":
+        """Return :meth:`alone` with every round scored: ``scored`` bounds what a hub learns, and here there is none."""
+        own = self.alone()
+        return own.model_copy(update={"rounds": own.rounds.model_copy(update={"scored": None})})
+
     def digest(self, model: str) -> str:
         """Return the study's id, ``s1:`` and a digest over canonical JSON and the model's digest."""
         return study_digest(self.model_dump(mode="json"), model)

@@ -131,7 +131,7 @@ def tune(
     with clock.stage("tune", "tuning the soft prompt"), _own_words(worker):
         start = start_prompt(model, parsed, ws.bank)
         # One site: what it tuned is the next prompt, whatever strategy the study has for many.
-        records = federation.rounds(hub, run, start, seed, parsed.alone(), TUNED.key, "part")
+        records = federation.rounds(hub, run, start, seed, parsed.at_home(), TUNED.key, "part")
         kept = best_round(records)
     _note_clipped(federation, worker)
     with clock.stage("templates", "scoring the study's templates on the same cases"):

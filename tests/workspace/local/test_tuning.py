@@ -49,6 +49,14 @@ def test_patience_ends_tuning_early_and_tells_the_steps_taken(tmp_path: Path) ->
     assert (found.steps, found.kept_after, len(found.loss)) == (6, 2, 3)
 
 
+def test_at_home_each_part_is_scored_also_where_the_study_has_few_rounds_scored(tmp_path: Path) -> None:
+    data, path = write_cases(tmp_path / "a.csv", "a"), tmp_path / "s.yaml"
+    path.write_text(TEXT.replace("rounds: {count: 2}", "rounds: {count: 3, scored: 1}"), encoding="utf-8")
+    with new_workspace(tmp_path / "home") as ws:
+        found = tune(ws, path, data)
+        assert [row.body["mean"] is not None for row in ws.bank.rounds(found.run)] == [True] * 3
+
+
 def test_where_and_how_keys_and_values_are_kept_is_recorded_and_the_run_is_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
