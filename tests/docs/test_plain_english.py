@@ -27,7 +27,6 @@ NOT_YET: set[str] = {
     "docs/design.md",
     "docs/errors.md",
     "docs/formats.md",
-    "docs/privacy.md",
     "docs/scoring-and-tuning.md",
     "docs/strategies.md",
     "docs/threat-model.md",
