@@ -29,7 +29,6 @@ NOT_YET: set[str] = {
     "docs/formats.md",
     "docs/scoring-and-tuning.md",
     "docs/strategies.md",
-    "docs/threat-model.md",
 }
 NOT_YET_PAGES: set[str] = {
     "app/main.py",
