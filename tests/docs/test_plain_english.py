@@ -24,7 +24,6 @@ NOT_YET: set[str] = {
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/commands.md",
-    "docs/design.md",
     "docs/errors.md",
     "docs/formats.md",
     "docs/scoring-and-tuning.md",
