@@ -20,6 +20,7 @@ from fedprompt.stopping import NEVER, StopToken
 
 __all__ = [
     "CacheDtype",
+    "CaseObjective",
     "CausalModel",
     "ChoiceQuery",
     "ChoiceResult",
@@ -211,6 +212,18 @@ class SoftObjective(Protocol):
         ...
 
 
+class CaseObjective(SoftObjective, Protocol):
+    """An objective that tells what each case asks for by itself."""
+
+    def per_case(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> PerCase:
+        """Return every case's own loss and gradient by ``vectors`` ([tokens, width] float32).
+
+        Raises:
+            TuningError: one of them is not a finite number.
+        """
+        ...
+
+
 class Tokens(NamedTuple):
     """``asked``: of whole prompts, each with each of its words; ``computed``: those that go through the model."""
 
@@ -218,7 +231,7 @@ class Tokens(NamedTuple):
     computed: int
 
 
-class PreparedObjective(SoftObjective, Protocol):
+class PreparedObjective(CaseObjective, Protocol):
     """An objective that a model has prepared, which knows what a look at its cases takes."""
 
     @property

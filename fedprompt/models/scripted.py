@@ -28,6 +28,7 @@ from fedprompt.models.protocols import (
     LabelLoss,
     LossGradient,
     ModelInfo,
+    PerCase,
     PreparedObjective,
     RunSettings,
     Tokens,
@@ -323,6 +324,11 @@ class _Objective:
         share = REACH / (len(rows) * len(vectors))
         gradient = np.repeat(share * slope[None, :], len(vectors), axis=0)
         return LossGradient(loss / len(rows), gradient.astype(np.float32))
+
+    def per_case(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> PerCase:
+        """Return every case's own loss and gradient."""
+        each = [self.loss_and_gradient(vectors, [row]) for row in rows]
+        return PerCase(np.array([one.loss for one in each]), np.stack([one.gradient for one in each]))
 
     def loglikelihoods(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return [cases, labels] log-likelihoods of every case."""

@@ -15,7 +15,7 @@ from fedprompt.errors import PromptError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.demonstrations import Shown
 from fedprompt.evaluation.runs.runner import fitted_query, true_labels
-from fedprompt.models.protocols import CausalModel, LabelLoss, LossGradient, PreparedObjective
+from fedprompt.models.protocols import CausalModel, LabelLoss, LossGradient, PerCase, PreparedObjective
 from fedprompt.models.work import Work
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
@@ -52,6 +52,10 @@ class MeteredObjective:
     def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
         """Return the mean loss over the cases ``rows`` and its gradient."""
         return self._timed(lambda: self._objective.loss_and_gradient(vectors, rows), rows, looking=False)
+
+    def per_case(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> PerCase:
+        """Return every case's own loss and gradient."""
+        return self._timed(lambda: self._objective.per_case(vectors, rows), rows, looking=False)
 
     def loglikelihoods(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return [cases, labels] log-likelihoods of every case."""
