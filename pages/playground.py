@@ -13,6 +13,7 @@ from app.panels.trials.cases import Cases, ask_cases, draw_strange
 from app.panels.trials.cells import draw_cards
 from app.panels.trials.checks import ask_checks
 from app.panels.trials.code import draw_code
+from app.panels.trials.failures import without_shown
 from app.panels.trials.following import draw_run
 from app.panels.trials.further import draw_further
 from app.panels.trials.history import draw_history, draw_sets
@@ -20,6 +21,8 @@ from app.panels.trials.kept_boxes import PLAYGROUND
 from app.panels.trials.matrix import draw_csv, draw_matrix
 from app.panels.trials.outdated import draw_outdated, outdated
 from app.panels.trials.workbenches import draw_workbenches, follow_bench
+from app.panels.variants.constants import ask_constants
+from app.panels.variants.shown import take_wanted
 from app.panels.variants.slots import letter, open_slots
 from app.panels.variants.source import follow_link
 from app.panels.variants.sweep import ask_sweep
@@ -56,6 +59,7 @@ def draw_workbench() -> None:
     """Draw the prompts, the texts, the button that runs them, and what came of it."""
     follow_bench()
     follow_link(workspace())
+    take_wanted()
     run = shown_run()
     if len(open_slots()) == 1:
         grid = st.grid(2, min_column_width=360, gap="large")
@@ -75,15 +79,19 @@ def draw_workbench() -> None:
         draw_further(cards.variants, bench.checks or ())
     draw_workbenches()
     with st.expander("Test sets and earlier runs", icon=":material/history:", key="playground_earlier"):
-        draw_sets(PAGE, trial_folder(), bench.cases)
+        draw_sets(PAGE, trial_folder(), bench.given)
         draw_history(trial_folder(), show)
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What a run would ask now; ``checks`` is None while a scorer is not complete."""
+    """What a run would ask now; ``checks`` is None while a scorer is not complete.
+
+    ``given`` are all cases, ``cases`` those that no variant shows as an example.
+    """
 
     variants: tuple[Variant | None, ...]
+    given: Cases
     cases: Cases
     checks: tuple[Check, ...] | None
 
@@ -91,8 +99,11 @@ class Bench:
 def ask_bench(variants: tuple[Variant | None, ...]) -> Bench:
     """Draw the texts, the scorers, the sweep and the button that runs everything."""
     checks: tuple[Check, ...] | None = None
-    cases = ask_cases(PAGE, fields_of(variants), trial_folder(), kept=KEPT, example=EXAMPLE)
-    draw_strange(cases, [one for one in variants if one is not None])
+    fields = ask_constants(fields_of(variants))
+    given = ask_cases(PAGE, fields, trial_folder(), kept=KEPT, example=EXAMPLE)
+    right = [one for one in variants if one is not None]
+    cases = without_shown(PAGE, given, right)
+    draw_strange(cases, right)
     with st.expander("Judge the answers", icon=":material/rule:"):
         try:
             checks = ask_checks(PAGE)
@@ -113,7 +124,7 @@ def ask_bench(variants: tuple[Variant | None, ...]) -> Bench:
         lacking = "Complete the scorers first."
     elif not asked:
         lacking = "Complete the sweep first."
-    bench = Bench(variants if wrong else asked, cases, checks)
+    bench = Bench(variants if wrong else asked, given, cases, checks)
     start(bench, lacking)
     return bench
 
@@ -187,7 +198,7 @@ def draw_answers(bench: Bench, trial: Trial, active: bool) -> None:
     if len(trial.request.rows) == 1 and len(trial.request.variants) <= MOST_CARDS and swept_of(trial) is None:
         draw_cards(trial, 0)
     else:
-        draw_matrix(PAGE, trial)
+        draw_matrix(PAGE, trial, active=active)
     if trial.cells and not active:
         draw_csv(PAGE, trial)
 

@@ -14,7 +14,7 @@ from fedprompt.errors import PromptError
 from fedprompt.prompts.habits import plain_name
 from fedprompt.prompts.rendered import SOFT, Piece, Rendered, Turn
 
-__all__ = ["RESERVED", "Demonstrations", "Message", "Template"]
+__all__ = ["RESERVED", "Demonstrations", "Message", "Template", "escaped"]
 
 RESERVED = frozenset({"soft", "demonstrations"})
 ROLES = ("system", "user", "assistant")
@@ -213,14 +213,34 @@ class Template:
         """
         if self.demonstrations is None:
             return self
-        shown = self._show(self.demonstrations, demonstrations).replace("{", "{{").replace("}", "}}")
+        shown = escaped(self._show(self.demonstrations, demonstrations))
+        return self._put({"demonstrations": shown})
 
-        def written(source: str) -> str:
-            return source.replace("{demonstrations}", shown)
+    def filled(self, values: Mapping[str, str]) -> "Template":
+        """Return this template with some of its variables filled in; names that are no variable are ignored.
 
-        messages = self.messages and tuple(Message(one.role, written(one.content)) for one in self.messages)
-        text = None if self.text is None else written(self.text)
-        return replace(self, text=text, messages=messages, demonstrations=None)
+        Args:
+            values: variable, or ``soft`` -> its text.
+
+        Raises:
+            PromptError: the text becomes too long.
+        """
+        given = {name: escaped(value) for name, value in values.items() if name in (*self.variables, "soft")}
+        return self._put(given) if given else self
+
+    def _put(self, written: Mapping[str, str]) -> "Template":
+        """Return a template with texts in place of some names, their braces doubled already."""
+
+        def one(parsed: tuple[tuple[str, str | None], ...]) -> str:
+            slots = ((literal, "" if name is None else written.get(name, f"{{{name}}}")) for literal, name in parsed)
+            return "".join(escaped(literal) + slot for literal, slot in slots)
+
+        sources = [one(parsed) for parsed in self._parsed]
+        shots = None if "demonstrations" in written else self.demonstrations
+        if self.messages is None:
+            return replace(self, text=sources[0], demonstrations=shots)
+        messages = tuple(Message(m.role, source) for m, source in zip(self.messages, sources, strict=True))
+        return replace(self, messages=messages, demonstrations=shots)
 
     def _roles(self) -> tuple[str | None, ...]:
         return (None,) if self.messages is None else tuple(message.role for message in self.messages)
@@ -270,6 +290,11 @@ class Template:
             )
             shown.append(body + words.get(label, " " + label) + spec.separator)
         return "".join(shown)
+
+
+def escaped(text: str) -> str:
+    """Return text with its braces doubled, so that a template holds it as it is."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _parse(source: str, name: str) -> tuple[tuple[str, str | None], ...]:

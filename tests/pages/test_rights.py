@@ -55,6 +55,7 @@ LOOKS = {
     "Person.why_not",
     "RankingFilters.filter",
     "Reading.mapping_of",
+    "Variant.own_rows",
     "Traces.formatException",  # cuts what a log would quote
     "TrialFolder.append",  # by the job, which was let start
     "TrialFolder.cells",
@@ -102,6 +103,7 @@ LOOKS = {
     "finding_of",
     "formats",
     "from_json",
+    "examples_of",
     "fullest_study",
     "gains_of",
     "has_answered",
@@ -115,6 +117,7 @@ LOOKS = {
     "labelled",
     "lacking_columns",
     "ledger_files",
+    "left_out",
     "lineage",
     "machine_person",
     "map_sizes",

@@ -4,13 +4,17 @@ import re
 from typing import get_args
 
 import streamlit as st
+from pydantic import ValidationError
 
 from app.drafts import Boxes, Check, flag, listed, mapped, number, one_of, text, whole
 from app.panels.trials.cases import WAYS_KEPT
 from app.panels.trials.typed_case import LONGEST
+from app.panels.variants.constants import LONGEST_CONSTANT, MOST_CONSTANTS
 from app.panels.variants.slots import MOST_MESSAGES, MOST_VARIANTS
 from fedprompt.evaluation.runs.likelihoods import Normalise, Prior
 from fedprompt.evaluation.scorers import scorer_names
+from fedprompt.study.schema import Closed
+from fedprompt.workspace.answers.composing import MOST_EXAMPLES, Example
 from fedprompt.workspace.playground.trials import MAX_ROWS
 
 __all__ = ["COMPARE", "PLAYGROUND"]
@@ -21,6 +25,19 @@ _V = rf"(_v[1-{MOST_VARIANTS + 1}])?"
 
 def _or_none(check: Check) -> Check:
     return lambda value: value is None or check(value)
+
+
+def _fits(kind: type[Closed]) -> Check:
+    """Return a check for what one of these models can hold."""
+
+    def check(value: object) -> bool:
+        try:
+            kind.model_validate(value)
+        except ValidationError:
+            return False
+        return True
+
+    return check
 
 
 def _run(value: object) -> bool:
@@ -56,6 +73,8 @@ def _alive(page: str, key: str) -> bool:
     state = st.session_state
     if key.startswith(f"{page}_field_"):
         return key.removeprefix(f"{page}_field_") in state.get(f"{page}_fields", ())
+    if key.startswith("playground_constant_"):
+        return key.removeprefix("playground_constant_") in state.get("playground_constants", ())
     if page == "playground" and re.fullmatch(rf"playground_({'|'.join(_SLOTS)}){_V}", key):
         _, _, slot = key.rpartition("_v")
         return (int(slot) if slot.isdigit() else 1) in state.get("playground_variants", (1,))
@@ -78,6 +97,7 @@ _SLOTS = {
     "stop": text(1000),
     "soft": _or_none(text(80)),
     "source": _or_none(text(80)),
+    "examples": listed(_fits(Example), MOST_EXAMPLES),
     "model": text(400),
     r"role_\d+": one_of("system", "user", "assistant"),
     r"message_\d+": text(100_000),
@@ -88,6 +108,8 @@ PLAYGROUND = Boxes(
     {
         "playground_variants": listed(whole(1, MOST_VARIANTS + 1), MOST_VARIANTS),
         **{f"playground_{what}{_V}": check for what, check in _SLOTS.items()},
+        "playground_constants": listed(text(200), MOST_CONSTANTS),
+        "playground_constant_.+": text(LONGEST_CONSTANT),
         **_cases("playground"),
         "playground_linked": listed(text(80), 8),
         "playground_run_shown": _or_none(_run),
@@ -98,7 +120,7 @@ PLAYGROUND = Boxes(
         "playground_sweep_[tps]": text(200),
         "playground_sweep_words": text(10_000),
     },
-    first=("playground_variants", "playground_fields"),
+    first=("playground_variants", "playground_fields", "playground_constants"),
     alive=lambda key: _alive("playground", key),
 )
 

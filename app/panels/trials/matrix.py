@@ -12,6 +12,7 @@ from app.display.named import named
 from app.display.plain import between, plain
 from app.panels.trials.cells import draw_cards, said_judging, title_of
 from app.panels.trials.certainty import draw_certainty
+from app.panels.trials.failures import draw_taking
 from app.panels.trials.sweep_chart import draw_sweep
 from fedprompt.workspace.playground.sweeps import swept_of
 from fedprompt.workspace.playground.trial_statistics import share_interval
@@ -136,16 +137,19 @@ def draw_csv(page: str, trial: Trial) -> None:
     )
 
 
-def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> int | None:
+def draw_matrix(page: str, trial: Trial, *, active: bool, against_first: bool = False) -> int | None:
     """Draw a sweep's chart, the totals, the table with its filters, and the row that is picked as cards.
+
+    Rows that are ticked, or all that a filter leaves, can be added to a test set or shown as examples.
 
     Args:
         page: begins the keys of what is drawn.
         trial: the run.
+        active: whether more answers are to come.
         against_first: whether to offer the rows where the first variant passes and another does not.
 
     Returns:
-        The row that is picked, counted from 0, or None.
+        The row if a single one is picked, counted from 0, or None.
     """
     if (swept := swept_of(trial)) is not None:
         draw_sweep(swept)
@@ -192,18 +196,20 @@ def draw_matrix(page: str, trial: Trial, *, against_first: bool = False) -> int 
         hide_index=True,
         placeholder="",
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="multi-row",
         key=f"{page}_matrix_{trial.run[:8]}_{which}_{crc32(repr(rows).encode()):08x}"[:120],
         height=min(35 * (len(rows) + 1) + 3, 35 * 14),
         alt="Each variant's answer on each row",
     )
     chosen = [rows[one] for one in picked.selection.rows if one < len(rows)]
-    if chosen:
-        _draw_row(trial, chosen[0])
-        draw_cards(trial, chosen[0])
-    else:
-        st.caption("Tick a row to see its answers side by side.")
-    return chosen[0] if chosen else None
+    if rows and not active:
+        draw_taking(page, trial, chosen or rows, ticked=bool(chosen))
+    if len(chosen) != 1:
+        st.caption("Tick a single row to see its answers side by side.")
+        return None
+    _draw_row(trial, chosen[0])
+    draw_cards(trial, chosen[0])
+    return chosen[0]
 
 
 def _draw_row(trial: Trial, row: int) -> None:

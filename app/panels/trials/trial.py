@@ -195,7 +195,7 @@ def _draw_open(trial: Trial, active: bool) -> None:
         if len(trial.request.rows) == 1:
             draw_cards(trial, 0)
         else:
-            picked = draw_matrix(PAGE, trial, against_first=True)
+            picked = draw_matrix(PAGE, trial, active=active, against_first=True)
             if picked is not None:
                 draw_pin(PAGE, trial_folder(), trial, picked)
             draw_wins(trial)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.drafts import set_aside
 from app.panels.prompts.answers import write_answers
+from app.panels.variants.constants import fill_constants
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.answers.variants import Variant
 
@@ -45,6 +46,8 @@ _START: Mapping[str, Any] = {
     "seed": 0,
     "stop": "",
     "soft": None,
+    "examples": (),
+    "turns": (),
 }
 
 
@@ -63,7 +66,7 @@ def open_slots() -> list[int]:
     numbers: list[int] = st.session_state.setdefault("playground_variants", [1])
     for number in numbers:
         for what, value in _START.items():
-            st.session_state.setdefault(key(number, what), value)
+            st.session_state.setdefault(key(number, what), list(value) if isinstance(value, tuple) else value)
     return numbers
 
 
@@ -97,7 +100,13 @@ def is_untouched(number: int) -> bool:
 
 
 def text_in(number: int) -> str:
-    """Return the prompt that stands in a variant's boxes, messages with their roles."""
+    """Return the prompt that stands in a variant's boxes: its examples, then its text or its messages with their roles."""
+    state = st.session_state
+    examples = [f"{' '.join(one['fields'].values())} {one['answer']}" for one in state.get(key(number, "examples"), ())]
+    return "\n".join([*examples, _written(number)])
+
+
+def _written(number: int) -> str:
     state = st.session_state
     if state.get(key(number, "chat")) != "Chat":
         return str(state.get(key(number, "template")) or "")
@@ -123,12 +132,17 @@ def fill(number: int, template: Template, soft: str | None) -> None:
             state[key(number, f"message_{place}")] = message.content.replace("{demonstrations}", "")
     state[key(number, "answers")] = write_answers(template.words or {}, spaced=spaced)
     state[key(number, "soft")] = soft
+    state[key(number, "examples")], state[key(number, "turns")] = [], []
 
 
 def fill_variant(number: int, variant: Variant) -> None:
-    """Put all of a variant into its boxes; the model of an earlier session's server is not there any more."""
+    """Put all of a variant into its boxes; the model of an earlier session's server is not there any more.
+
+    Its constants go into the page's own.
+    """
     state = st.session_state
-    fill(number, variant.made(), variant.soft)
+    template = Template.from_canonical(variant.name, variant.template)
+    fill(number, template.with_words(variant.labels) if variant.labels else template, variant.soft)
     state[key(number, "name")] = "" if len(variant.name) == 1 else variant.name
     for what, value in {
         "normalise": variant.normalise,
@@ -139,7 +153,10 @@ def fill_variant(number: int, variant: Variant) -> None:
         "top_p": variant.top_p,
         "seed": variant.seed,
         "stop": "\n".join(one.replace("\n", "\\n") for one in variant.stop),
+        "examples": [one.model_dump(mode="json") for one in variant.examples],
+        "turns": [one.model_dump(mode="json") for one in variant.turns],
     }.items():
         state[key(number, what)] = value
     if variant.server is None:
         state[key(number, "model")] = variant.model
+    fill_constants(variant.constants)

@@ -10,7 +10,9 @@ from app.display.plain import plain
 from app.panels.models.session_models import add_folder, added_servers, goes_to
 from app.panels.prompts.answers import read_answers
 from app.panels.prompts.prompt_choice import ask_prompt
+from app.panels.variants.constants import constants_given
 from app.panels.variants.conversion import offer_conversion
+from app.panels.variants.shown import draw_shown
 from app.panels.variants.slots import MOST_MESSAGES, key
 from app.panels.variants.source import ask_source, is_adapted
 from app.session import explain
@@ -53,6 +55,7 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
         "word. Leave it empty for text only.",
     )
     reading = _reading(number)
+    draw_shown(number)
     settings = _ask_settings(number)
     try:
         template = _template(name, texts, answers or "")
@@ -60,6 +63,7 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
             raise PromptError(f"{fieldless(template)}; take the text that is offered above", code="no-field")
         soft = _ask_soft(ws, number, model) if template.has_soft else None
         added = added_servers().get(model)
+        kept = st.session_state
         return Variant(
             name=(st.session_state.get(key(number, "name")) or name)[:80],
             template=template.canonical(),
@@ -67,6 +71,8 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
             soft=soft,
             model=model if added is None else added.server.model,
             server=None if added is None else added.server,
+            constants=constants_given(template.variables),
+            examples=tuple(kept[key(number, "examples")]),
             **reading,
             **settings,
         )

@@ -63,7 +63,7 @@ def ask_variants(ws: Workspace) -> Cards:
         ask_cross(ws, models, [one for one in found if one is not None])
     for number, variant in zip(numbers, found, strict=True):
         if variant is not None:
-            st.session_state[key(number, "variables")] = tuple(variant.made().variables)
+            st.session_state[key(number, "variables")] = tuple(variant.variables)
     return Cards(tuple(found), tuple(below))
 
 
@@ -96,11 +96,11 @@ def _said_length(found: AsSent) -> str:
 
 
 def fields_of(variants: tuple[Variant | None, ...]) -> tuple[str, ...]:
-    """Return the fields that the variants ask for; one that is wrong just now asks for those that it had before."""
+    """Return the variants' variables, constants included; one that is wrong just now has those that it had before."""
     found: dict[str, None] = {}
     for number, variant in zip(open_slots(), variants, strict=True):
         before = st.session_state.get(key(number, "variables"), ())
-        found |= dict.fromkeys(before if variant is None else variant.made().variables)
+        found |= dict.fromkeys(before if variant is None else variant.variables)
     return tuple(found)
 
 

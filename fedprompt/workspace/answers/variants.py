@@ -16,6 +16,7 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Closed
 from fedprompt.workspace.answers.adapted_answers import answer_of_adapted, model_of_adapted
 from fedprompt.workspace.answers.answering import model_name_of
+from fedprompt.workspace.answers.composing import MOST_EXAMPLES, MOST_TURNS, Example, SaidTurn, composed, own_rows
 from fedprompt.workspace.answers.contributions import Contribution
 from fedprompt.workspace.bills.session_servers import SessionServer
 from fedprompt.workspace.workspace import Workspace
@@ -34,11 +35,19 @@ class Variant(Closed):
     study does. ``soft`` is the id of a prompt in the bank whose soft prompt is to
     stand in the template's slot. ``adapted`` is the id of an adapted prompt: its members answer, and the template is
     that of the one which counts most, to be looked at. ``server`` is where a chat model of this session alone is asked.
+    ``constants`` are variables with one value for every row, ``examples`` are shown before each text, and ``turns``
+    continue the template's messages.
     """
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=80)] = "playground"
     template: dict[str, Any]
     labels: Annotated[tuple[Label, ...], Field(max_length=256)] = ()
+    constants: Annotated[
+        dict[Annotated[str, StringConstraints(max_length=200)], Annotated[str, StringConstraints(max_length=100_000)]],
+        Field(max_length=64),
+    ] = Field(default_factory=dict)
+    examples: Annotated[tuple[Example, ...], Field(max_length=MOST_EXAMPLES)] = ()
+    turns: Annotated[tuple[SaidTurn, ...], Field(max_length=MOST_TURNS)] = ()
     soft: str | None = None
     adapted: Annotated[str, StringConstraints(max_length=40)] | None = None
     model: Annotated[str, StringConstraints(min_length=1, max_length=300)] = DEFAULT_MODEL
@@ -59,14 +68,33 @@ class Variant(Closed):
         """How text is written."""
         return Decoding(self.max_tokens, self.stop, self.temperature, self.top_p, self.seed)
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The template's variables, constants included.
+
+        Raises:
+            PromptError: the template is not well formed.
+        """
+        return Template.from_canonical(self.name, self.template).variables
+
     def made(self) -> Template:
-        """Return the template, with a word for every label.
+        """Return the template as it is asked: a word for every label, constants, examples and turns written out.
 
         Raises:
             PromptError: it is not well formed.
         """
         template = Template.from_canonical(self.name, self.template)
-        return template.with_words(self.labels) if self.labels else template
+        template = template.with_words(self.labels) if self.labels else template
+        return composed(template, self.constants, self.examples, self.turns)
+
+    def own_rows(self, rows: Sequence[Mapping[str, str]]) -> frozenset[int]:
+        """Return the places of the rows that are among this variant's own examples.
+
+        Raises:
+            PromptError: the template is not well formed.
+        """
+        template = Template.from_canonical(self.name, self.template).filled(self.constants)
+        return own_rows(template, self.examples, rows)
 
 
 class RowResult(Closed):

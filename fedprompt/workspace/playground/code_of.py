@@ -1,6 +1,7 @@
 """A variant as code for programs: LangChain, Python with the bank, a served prompt, a request to its chat server.
 
-Invariant: the code holds the variant and a placeholder for each field, never a text that was tried, and no key.
+Invariant: the code holds the variant, with its constants and its examples written out, and a placeholder for each
+field. It never holds a text that was tried, and no key.
 """
 
 import json

@@ -46,6 +46,7 @@ __all__ = [
 MAX_ROWS = 1000
 MAX_VARIANTS = 64
 TOLD_A_SECOND = 8.0
+OWN_EXAMPLE = "this case is one of the variant's own examples, so it is not scored; take it out of the cases"
 _REQUEST = Bounds(64 * 1024 * 1024, values=500_000, nested=20_000, members=1_000)
 _CELL = Bounds(64 * 1024 * 1024, values=500_000, nested=200_000, members=1_000)
 Row = dict[str, Annotated[str, StringConstraints(max_length=200_000)]]
@@ -239,7 +240,7 @@ def run_trial(
 
     many = len(request.rows) > 1 or any(request.rows)
 
-    def run_variant(number: int, variant: Variant, places: Sequence[int]) -> None:
+    def run_variant(number: int, variant: Variant, places: list[int]) -> None:
         left = dict.fromkeys(places)
         written: dict[int, str] = {}
 
@@ -257,6 +258,10 @@ def run_trial(
             keep(number, places[place], result, seconds)
 
         try:
+            for place in sorted(variant.own_rows(request.rows) & left.keys()):
+                left.pop(place)
+                keep(number, place, RowResult(text="", error=OWN_EXAMPLE, code="own-example"), 0.0)
+            places = list(left)
             if many and (reason := fieldless(variant.made())) is not None:
                 raise PromptError(f"{reason}; write the field in braces, such as {{text}}", code="no-field")
             with ExitStack() as stack:

@@ -47,6 +47,14 @@ def test_langchain_has_the_messages_of_a_chat(tmp_path: Path) -> None:
     assert "SystemMessage" in said(code) and "{braces}" in said(code)
 
 
+def test_constants_and_examples_are_in_the_code_and_the_typed_text_is_not(tmp_path: Path) -> None:
+    example = {"fields": {"text": "{seen}"}, "answer": "good"}
+    given = variant(Template("a", "{tone}: {text}"), constants={"tone": "dry {x}"}, examples=(example,))
+    with open_workspace(tmp_path) as ws:
+        code = code_of(ws, given)["LangChain"]
+    assert said(code) == "dry {x}: {seen} good\n\ndry {x}: the text of a case\n"
+
+
 def test_a_request_to_a_server_is_one_shell_word_that_holds_the_settings_and_no_key(tmp_path: Path) -> None:
     server = SessionServer(model="openai:tiny", base_url="http://127.0.0.1:9/v1/")
     given = variant(Template("a", NASTY), server=server, generate=True, max_tokens=7, stop=("\n",))
