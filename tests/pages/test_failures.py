@@ -11,6 +11,8 @@ from tests.pages import playground
 from tests.pages.messages import messages
 from tests.pages.playground import inputs, press, ran
 
+pytestmark = pytest.mark.whole
+
 Open = Callable[..., AppTest]
 at = playground.at
 TABLE = "text,answer\na lovely day,negative\nan awful day,negative\nfine,positive\n"

@@ -127,8 +127,8 @@ def _ask_examples(page: str, trial: Trial, rows: Sequence[int]) -> None:
     for told in _said(found):
         st.caption(told)
     st.caption(
-        "The variant stays as it is. A copy of it shows these cases, with their correct answers, before each text. They "
-        "are then left out of the cases that every variant is scored on."
+        "The variant stays as it is. A copy of it shows these cases, with their correct answers, before each text. "
+        "They are then left out of the cases that every variant is scored on."
     )
     if page != "playground":
         st.caption("The copy opens in the Playground.")

@@ -37,8 +37,8 @@ def draw_further(given: Sequence[Variant | None], checks: Sequence[Check]) -> No
 def _draw_keep(by_letter: Mapping[str, Variant]) -> None:
     st.markdown("**Save as a template**")
     st.caption(
-        "Its text, its answers, its constants and the examples that it shows go into the bank of this machine. Everyone "
-        "who uses the bank sees them."
+        "Its text, its answers, its constants and the examples that it shows go into the bank of this machine. "
+        "Everyone who uses the bank sees them."
     )
     names = list(by_letter)
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -100,7 +100,7 @@ def is_untouched(number: int) -> bool:
 
 
 def text_in(number: int) -> str:
-    """Return the prompt that stands in a variant's boxes: its examples, then its text or its messages with their roles."""
+    """Return the prompt that stands in a variant's boxes, its examples first, messages with their roles."""
     state = st.session_state
     examples = [f"{' '.join(one['fields'].values())} {one['answer']}" for one in state.get(key(number, "examples"), ())]
     return "\n".join([*examples, _written(number)])
