@@ -17,6 +17,7 @@ FILE = re.compile(r"\[\w[\w./-]*\.(?:md|py|yaml|toml)\]|\[\w+/[\w./]*\]")  # a l
 SHORT = re.compile(r"\b(e\.g|i\.e|etc|vs|cf|et al)\.")
 END = re.compile(r"(?<=[.!?])[\"')*_”]*\s+(?=[\"'(*_“]*(?:[A-Z0-9]|fedprompt))|\s·\s")
 ITEM = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")
+LISTING = re.compile(r"\s*(?:Arguments?|Options|JSON): ")  # of docs/commands.md: a table in a line
 NOT_PROSE = re.compile(r"</|^\s*(?:<|\{\"|@|SELECT|:material)|[{};]\s*$|\w:\s*[\w#.-]+;|\n.*\n.*\{")
 
 
@@ -42,9 +43,14 @@ def turns_in(text: str) -> list[str]:
 
 
 def sentences(paragraph: str) -> list[str]:
-    """Return the sentences of a paragraph; a piece of code is one word, a link is its text."""
+    """Return the sentences of a paragraph, without lists of code; a piece of code is one word, a link is its text."""
     text = SHORT.sub(r"\1", LINK.sub(r"\1", FILE.sub("[X]", CODE.sub("X", paragraph))))
-    return [one for one in END.split(" ".join(text.split())) if words(one)]
+    return [one for one in END.split(" ".join(text.split())) if 2 * code_in(one) < words(one)]
+
+
+def code_in(sentence: str) -> int:
+    """Return how many words of a sentence are code."""
+    return sum(word.strip("()[]:;,.*") == "X" for word in sentence.split())
 
 
 def words(sentence: str) -> int:
@@ -61,7 +67,7 @@ def markdown(text: str) -> tuple[str, list[str]]:
             paragraphs.append("")
         if not line.startswith(("#", "|")):
             paragraphs[-1] += " " + ITEM.sub("", line, count=1)
-    return prose, [one for one in paragraphs if one.strip()]
+    return prose, [one for one in paragraphs if one.strip() and not LISTING.match(one)]
 
 
 def texts_of(source: str, *, docstrings: bool) -> Iterator[str]:
