@@ -33,7 +33,7 @@ def main() -> None:
     from fedprompt.models.registry import load
     from fedprompt.prompts.template import Template
     from fedprompt.tuning.settings import TuningSettings
-    from fedprompt.tuning.soft import tune_soft
+    from fedprompt.tuning.steps import tune_tensors
 
     torch.set_num_threads(1)
     model = load(MODEL, home, RunSettings("float32", 1, "cpu"))
@@ -49,7 +49,7 @@ def main() -> None:
             raise TimeoutError
 
     try:
-        tune_soft(
+        tune_tensors(
             objective,
             model.text_init(INIT, TOKENS),
             TuningSettings(1_000_000, BATCH, 0.01),

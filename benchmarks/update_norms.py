@@ -22,7 +22,7 @@ from fedprompt.study.schema import Study
 from fedprompt.study.update_bound import longest_update
 from fedprompt.tuning.metered import prepare
 from fedprompt.tuning.settings import settings_of
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.steps import tune_tensors
 
 ROUNDS, CASES = 2, 48
 # (learning rate, tokens, steps, strategy); the first is the default of a study and of the demo.
@@ -75,11 +75,11 @@ def _lengths(
             deltas = []
             for place, objective in enumerate(objectives):
                 rng = np.random.default_rng([seed, place, number])
-                tuned = tune_soft(objective, start, settings_of(study, number), rng=rng)
-                deltas.append(tuned.soft.vectors - start.vectors)
+                tuned = tune_tensors(objective, start, settings_of(study, number), rng=rng)
+                deltas.append(tuned.end.vectors - start.vectors)
                 found.append(float(np.linalg.norm(deltas[-1].astype(np.float64))))
             start = SoftPrompt(start.vectors + np.mean(deltas, axis=0, dtype=np.float32), start.model)
-    return found, longest_update(study, model.info.width, study.tuning.steps)
+    return found, longest_update(study, start.vectors.size, study.tuning.steps)
 
 
 def _study(lr: float, tokens: int, steps: int, strategy: str) -> Study:

@@ -19,7 +19,7 @@ from fedprompt.study.schema import Study
 from fedprompt.tuning.checkpoint import Checkpoint, Progressed
 from fedprompt.tuning.metered import MeteredObjective, prepare, prepare_template
 from fedprompt.tuning.settings import TuningSettings
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.steps import tune_tensors
 
 __all__ = ["Asker", "tuned"]
 
@@ -47,7 +47,7 @@ def tuned(
     """Return the vectors after so many steps, by their number; ``words`` name the random stream."""
     kept = _Snapshots(Path(), "")
     settings = TuningSettings(steps=max(lengths), batch=min(batch, len(objective)), lr=rate)
-    tune_soft(objective, start, settings, rng=np.random.default_rng(list(words)), checkpoint=kept)
+    tune_tensors(objective, start, settings, rng=np.random.default_rng(list(words)), checkpoint=kept)
     return {steps: kept.found[steps] for steps in lengths}
 
 

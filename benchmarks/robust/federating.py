@@ -18,7 +18,7 @@ from fedprompt.strategies.registry import strategy_named
 from fedprompt.strategies.strategy import Update
 from fedprompt.study.strategies import filled_options
 from fedprompt.tuning.settings import TuningSettings
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.steps import tune_tensors
 
 __all__ = ["Defence", "Judge", "Reached", "World", "federate", "objectives"]
 
@@ -126,4 +126,4 @@ def _steps(world: World, place: int, vectors: Vectors, seed: int, number: int, p
     objective = world.sites[place][poison]
     soft = SoftPrompt(vectors, world.start.model)
     rng = np.random.default_rng([seed, place, number])
-    return tune_soft(objective, soft, world.tuning, rng=rng).soft.vectors - vectors
+    return tune_tensors(objective, soft, world.tuning, rng=rng).end.vectors - vectors

@@ -23,7 +23,7 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.label_losses import ShareLoss
 from fedprompt.tuning.settings import TuningSettings
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.steps import tune_tensors
 
 __all__ = ["AnyLoss", "Distilled", "Faithfulness", "distil", "faithfulness", "nearest_member"]
 
@@ -96,7 +96,7 @@ def distil(
     if len(wanted) != len(objective):
         raise ValueError(f"{len(objective)} texts need as many rows, not {len(wanted)}")
     towards = objective.under(ShareLoss(np.exp(wanted), mixture.bias))
-    soft = tune_soft(towards, start, settings, rng=rng, checkpoint=checkpoint, progress=progress, stop=stop).soft
+    soft = tune_tensors(towards, start, settings, rng=rng, checkpoint=checkpoint, progress=progress, stop=stop).end
     table = normalised(objective.loglikelihoods(soft.vectors))
     more = fit_bias_to(table + mixture.bias, np.exp(wanted), precision=precision)
     bias = centred(mixture.bias + more)

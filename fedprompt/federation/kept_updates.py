@@ -32,7 +32,7 @@ class UpdateKeeper(Protocol):
 def pack_updates(updates: Sequence[Update]) -> dict[str, Any]:
     """Return the updates as JSON: sites, cases, and the arrays in safetensors in base64, so that every bit comes back.
 
-    About ``5.4 x tokens x width`` bytes an update.
+    About 5.4 bytes a number of an update.
     """
     from safetensors.numpy import save
 

@@ -14,7 +14,7 @@ from fedprompt.errors import FederationError
 from fedprompt.federation.kept_updates import UpdateKeeper
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.strategies.strategy import State
 from fedprompt.study.schema import Strategy
@@ -40,7 +40,7 @@ class Replayed:
 def replay(
     records: Sequence[RoundRecord],
     keeper: UpdateKeeper,
-    start: SoftPrompt,
+    start: Tensors,
     strategy: Strategy,
     without: Collection[str],
 ) -> tuple[Replayed, ...]:
@@ -56,7 +56,7 @@ def replay(
     Raises:
         FederationError: a round's updates were not kept, or too few are left for the strategy; names the round.
     """
-    vectors, exact = start.vectors, True
+    begin, exact = start.values, True
     state: State = {}
     found: list[Replayed] = []
     for record in records:
@@ -69,7 +69,7 @@ def replay(
             )
         left = [update for update in updates if update.site not in without]
         try:
-            made = strategy_named(strategy.name).aggregate(vectors, left, strategy.options, state)
+            made = strategy_named(strategy.name).aggregate(begin, left, strategy.options, state)
         except FederationError as error:
             raise FederationError(
                 f"round {record.number} without {', '.join(sorted(without))}: {error}", code=error.code
@@ -78,8 +78,8 @@ def replay(
             raise FederationError(
                 f"round {record.number}: the aggregate is not finite without these sites", code="not-finite"
             )
-        prompt = Prompt(record.prompt.template, SoftPrompt(made.vectors, start.model))
+        prompt = Prompt(record.prompt.template, start.with_values(made.vectors))
         found.append(Replayed(record.number, prompt, record.prompt.id, tuple(sorted({u.site for u in left})), exact))
-        vectors, state = made.vectors, made.state
+        begin, state = made.vectors, made.state
         exact = exact and len(left) == len(updates)
     return tuple(found)

@@ -12,8 +12,8 @@ from fedprompt.federation.round_record import RoundRecord, RoundWriter
 from fedprompt.federation.schedules.buffered import Buffered, Journal
 from fedprompt.federation.schedules.in_rounds import InRounds
 from fedprompt.federation.schedules.schedule import Course, Progress, Schedule
-from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.allowed_rounds import Among
@@ -27,7 +27,7 @@ SCHEDULES: dict[str, Schedule] = {schedule.name: schedule for schedule in (InRou
 def run_rounds(
     hub: Hub,
     template: Template,
-    start: SoftPrompt,
+    start: Tensors,
     *,
     rounds: Rounds,
     tuning: Tuning,

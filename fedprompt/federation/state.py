@@ -12,7 +12,7 @@ __all__ = ["pack_state", "unpack_state"]
 
 
 def pack_state(state: State) -> str:
-    """Return the arrays ([tokens, width] float64 by name) as text; empty where there are none."""
+    """Return the arrays (float64 by name) as text; empty where there are none."""
     from safetensors.numpy import save
 
     if not state:

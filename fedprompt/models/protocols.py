@@ -166,7 +166,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class LossGradient:
-    """``loss``: mean cross-entropy in nats; ``gradient``: [tokens, width] float32."""
+    """``loss``: mean cross-entropy in nats; ``gradient``: float32, of the shape of what it is by."""
 
     loss: float
     gradient: NDArray[np.float32]

@@ -1,4 +1,7 @@
-"""A prompt: a template, or a template with a soft prompt in its slot. Its id is a digest of its canonical bytes."""
+"""A prompt: a template, alone or with what was tuned for it: a soft prompt in its slot, or other tensors beside it.
+
+Its id is a digest of its canonical bytes.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,20 +14,21 @@ from fedprompt.errors import PromptError
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.prompts.tensors import Tensors
 
 __all__ = ["Prompt"]
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A template and, exactly where it has a slot, the soft prompt that stands there.
+    """A template and what was tuned for it, if anything was: a soft prompt exactly where the template has a slot.
 
     Raises:
         PromptError: a slot without a soft prompt, or a soft prompt without a slot.
     """
 
     template: Template
-    soft: SoftPrompt | None = None
+    tuned: Tensors | None = None
 
     def __post_init__(self) -> None:
         if self.template.has_soft and self.soft is None:
@@ -36,10 +40,15 @@ class Prompt:
                 f"template '{self.template.name}' has no {{soft}} slot for a soft prompt", code="no-soft-slot"
             )
 
+    @property
+    def soft(self) -> SoftPrompt | None:
+        """The soft prompt in the template's slot, None where there is none."""
+        return self.tuned if isinstance(self.tuned, SoftPrompt) else None
+
     @cached_property
     def id(self) -> str:
-        """``p1:`` and the blake2b-128 of canonical JSON, a zero byte, and the vectors' little-endian float32 bytes."""
-        tail = b"" if self.soft is None else b"\0" + self.soft.vectors.tobytes()
+        """``p1:`` and the blake2b-128 of canonical JSON and of what was tuned (``Tensors.content``)."""
+        tail = b"" if self.tuned is None else self.tuned.content()
         return content_id("p1", canonical_json(self.canonical()) + tail)
 
     @property
@@ -49,14 +58,12 @@ class Prompt:
 
     @property
     def kind(self) -> str:
-        """``soft`` or ``template``."""
-        return "template" if self.soft is None else "soft"
+        """``template``, or the kind of what was tuned: ``soft``."""
+        return "template" if self.tuned is None else self.tuned.kind
 
     def canonical(self) -> dict[str, Any]:
         """Return the JSON part of the identity."""
-        soft = None
-        if self.soft is not None:
-            soft = {"model": self.soft.model, "tokens": self.soft.tokens, "width": self.soft.width}
+        soft = None if self.soft is None else self.soft.canonical()
         return {"soft": soft, "template": self.template.canonical()}
 
     @classmethod

@@ -4,6 +4,7 @@ Invariant: the array is contiguous, little-endian float32, finite, read-only, an
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ MAX_WIDTH = 32_768
 
 @dataclass(frozen=True, eq=False)
 class SoftPrompt:
-    """``vectors``: [tokens, width] float32; ``model``: digest of the base model they were made for.
+    """Implements ``Tensors``: ``vectors``: [tokens, width] float32; ``model``: digest of the model they were made for.
 
     Raises:
         PromptError: wrong number of dimensions, no tokens, too large, or values that are not finite.
@@ -62,6 +63,36 @@ class SoftPrompt:
     def width(self) -> int:
         """The model's embedding width."""
         return int(self.vectors.shape[1])
+
+    @property
+    def kind(self) -> str:
+        """``soft``."""
+        return "soft"
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """What a round moves: the vectors, [tokens, width] float32."""
+        return self.vectors
+
+    def with_values(self, values: NDArray[np.float32]) -> "SoftPrompt":
+        """Return a soft prompt of other vectors of this shape for the same model.
+
+        Raises:
+            PromptError: another shape, or a value that is not finite.
+        """
+        if values.shape != self.vectors.shape:
+            raise PromptError(
+                f"the soft prompt is {self.tokens} x {self.width} and the values are {values.shape}", code="wrong-shape"
+            )
+        return SoftPrompt(values, self.model)
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the JSON part of its identity."""
+        return {"model": self.model, "tokens": self.tokens, "width": self.width}
+
+    def content(self) -> bytes:
+        """Return a zero byte and the vectors' little-endian float32 bytes."""
+        return b"\0" + self.vectors.tobytes()
 
     def check_model(self, digest: str, name: str, width: int) -> None:
         """Refuse a model that this soft prompt was not tuned for.

@@ -24,6 +24,7 @@ from fedprompt.models.work import Work
 from fedprompt.privacy.quantise import with_feedback
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.site.admission import looks_at
 from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.drawing import Drawing
@@ -33,6 +34,7 @@ from fedprompt.site.judge_calls import recorded
 from fedprompt.site.ledger import Ledger
 from fedprompt.site.local_steps import LocalSteps
 from fedprompt.site.personal import OwnPrompts, hidden_id, tuned_alone
+from fedprompt.site.prepared import PreparedSplits
 from fedprompt.site.residual import pack_residual, residual_for
 from fedprompt.site.tally import Tally
 from fedprompt.stopping import StopToken
@@ -42,8 +44,9 @@ from fedprompt.study.schema import Study
 from fedprompt.study.score import Method, Score, SplitName
 from fedprompt.study.update_bound import longest_update
 from fedprompt.trust.signing import site_identity
-from fedprompt.tuning.metered import MeteredObjective, prepare
-from fedprompt.tuning.soft import Tuned
+from fedprompt.tuning.steps import Tuned
+from fedprompt.tuning.tunables.registry import tunable_of
+from fedprompt.tuning.tunables.soft import soft_of
 from fedprompt.verbs.beside import Beside, Rise
 from fedprompt.verbs.refusals import Code
 from fedprompt.verbs.tune import TuneTask
@@ -52,8 +55,6 @@ from fedprompt.verbs.verb import Update
 __all__ = ["AtSite"]
 
 Progress = Callable[[float, float], None]
-# Enough rows for a bank of candidates; a soft prompt's rows are of the size of embeddings, not of this.
-MAX_SOFT_NORM = 1e4
 CHOICE = "choice"  # is answered once a study, as a round is
 
 
@@ -92,7 +93,10 @@ class AtSite:
         self._judged_by = judged_by(study.answer, self.resources, nested=bool(pairs))
         self._cache = folder.scores
         self.templates: Mapping[str, Prompt] = {prompt.id: prompt for prompt in map(Prompt, study.candidates())}
-        self._objectives: dict[str, MeteredObjective] = {}
+        self._tunable = tunable_of(study)
+        self._prepared = (
+            None if self._tunable is None else PreparedSplits(study, self._tunable, splits, folder.path, stop)
+        )
         self._work = Work()  # without the objectives' own
         # Values of single cases, so that a comparison asked for later computes nothing; they never leave this process.
         self._runs: dict[tuple[str, str], PromptRun] = {}
@@ -146,12 +150,23 @@ class AtSite:
         Raises:
             ModelError: the model takes words only.
         """
-        if (
-            vectors.shape[1] != self._model.info.width
-            or float(np.linalg.norm(vectors.astype(np.float64))) > MAX_SOFT_NORM
-        ):
+        return soft_of(self._model, vectors)
+
+    def brought(self, values: NDArray[np.float32]) -> Prompt | None:
+        """Return the prompt that values which came stand for in the study's rounds, None if shape or norm is off.
+
+        Raises:
+            ModelError: the model takes words only.
+        """
+        if self._tunable is None:
             return None
-        return SoftPrompt(vectors, self._model.info.digest)
+        installed = self._tunable.installed(self._model, self.study, values)
+        return None if installed is None else Prompt(self.study.tuned_template(), installed)
+
+    @property
+    def moved(self) -> tuple[int, ...] | None:
+        """The shape of what the study's rounds move, None where they move nothing here."""
+        return None if self._tunable is None or self._local is None else self._tunable.shape(self._local, self.study)
 
     def scored(self, run: PromptRun, split: SplitName) -> Score:
         """Return the sums of a run."""
@@ -182,7 +197,7 @@ class AtSite:
             return "not-allowed"
         return self._steps.not_taken(task, answered, self.min_cases)
 
-    def take_steps(self, task: TuneTask, start: SoftPrompt, question: str) -> Tuned:
+    def take_steps(self, task: TuneTask, start: Tensors, question: str) -> Tuned[Tensors]:
         """Tune from ``start`` as a tune task says.
 
         Raises:
@@ -194,13 +209,13 @@ class AtSite:
         return tuned
 
     def update(self, task: TuneTask, delta: NDArray[np.float32]) -> Update:
-        """Clip and quantise a change ([tokens, width] float32), with what earlier rounds left over.
+        """Clip and quantise a change (float32), with what earlier rounds left over.
 
         The round is answered with it.
         """
         precision, scope = self.study.rounds.update, self._drawing.scope(self._digest, task.among)
         before = residual_for(task, self._folder.replies.kept("residual", scope), delta.shape)
-        sent = with_feedback(delta, before, precision, longest_update(self.study, delta.shape[1], task.steps))
+        sent = with_feedback(delta, before, precision, longest_update(self.study, delta.size, task.steps))
         kept = {} if precision == "float32" else {scope: pack_residual(task, sent.residual)}
         return Update(sent.arrays, {"residual": kept, **self.answered_round(task)})
 
@@ -245,30 +260,21 @@ class AtSite:
 
     def objective_of(self, rows: NDArray[np.int64]) -> SoftObjective:
         """Return some tune cases prepared for the study's soft template."""
-        tune = self.splits.tune
-        cases = [tune[int(row)] for row in rows]
-        return prepare(
-            self._model,
-            self.study,
-            cases,
-            tune=tune,
-            kind=self.study.tuning.objective,
-            folder=self._folder.path,
-            stop=self._stop,
-        )
+        assert self._prepared is not None
+        return self._prepared.some(self._model, [self.splits.tune[int(row)] for row in rows])
 
     def table(self, prompt: Prompt, split: SplitName, *, once: bool = False) -> NDArray[np.float64]:
         """Return [cases, labels] log-likelihoods of a prompt on a split.
 
-        A soft prompt goes through the split's objective where its likelihoods are plain, as in :meth:`run`.
+        A tuned prompt goes through the split's objective where its likelihoods are plain, as in :meth:`run`.
 
         Args:
             once: do not keep it, since it is not asked for again.
         """
         if (found := self._tables.get((split, prompt.id))) is not None:
             return found
-        if prompt.soft is not None and self._plain:
-            found = self.objective(split).loglikelihoods(prompt.soft.vectors)
+        if prompt.tuned is not None and self._plain:
+            found = self.objective(split).loglikelihoods(prompt.tuned.values)
         else:
             found = self.run([prompt], split)[prompt.id].table
         assert found is not None  # of a model of this machine and a choice it is there
@@ -323,35 +329,24 @@ class AtSite:
         return OwnPrompts(self._folder.path, self._digest).find(name)
 
     def objective(self, split: SplitName) -> SoftObjective:
-        """Return a split prepared for the study's soft template, kept from one round to the next."""
-        if split not in self._objectives:
-            tuned, tuning = split == "tune", self.study.tuning
-            made = prepare(
-                self._model,
-                self.study,
-                self.splits.cases(split),
-                tune=self.splits.tune,
-                kind=tuning.objective if tuned else "labels",
-                prior_free=tuned and tuning.prior_free,
-                folder=self._folder.path,
-                stop=self._stop,
-            )
-            self._objectives[split] = made
-            self._clipped[split] = max(self._clipped.get(split, 0), made.clipped)
-        return self._objectives[split]
+        """Return a split prepared for what the study's rounds move, kept from one round to the next."""
+        assert self._prepared is not None
+        made = self._prepared.of(self._model, split)
+        self._clipped[split] = max(self._clipped.get(split, 0), made.clipped)
+        return made
 
     @property
     def work(self) -> Work:
         """What the model did for this worker's answers since it started; it never leaves."""
-        return sum((made.work for made in self._objectives.values()), self._work)
+        return self._work if self._prepared is None else self._work + self._prepared.work
 
     def run(self, prompts: Sequence[Prompt], split: SplitName) -> dict[str, PromptRun]:
         """Return the runs of these prompts, those that are known not computed again.
 
-        A soft prompt alone on validation, as a round asks for it, goes through the split's objective and past the score
-        cache. Keys and values of what stands before the slot are kept there, so that a look computes the slot and what
-        follows; and a round's prompt is new, so that the cache would never know it. The numbers are the cached way's to
-        1e-4, not to the bit: tokens are packed otherwise. What a process that is killed can lose is one look.
+        A tuned prompt alone on validation, as a round asks for it, goes through the split's objective and past the
+        score cache. Keys and values of what stands before a slot are kept there, so that a look computes the slot and
+        what follows; and a round's prompt is new, so that the cache would never know it. The numbers are the cached
+        way's to 1e-4, not to the bit: tokens are packed otherwise. A process that is killed can lose one look.
         """
         missing = [prompt for prompt in prompts if (split, prompt.id) not in self._runs]
         cases, answer = self.splits.cases(split), self.study.answer
@@ -360,8 +355,8 @@ class AtSite:
             asked = self._chat.run(self._digest, missing, cases, method, self._tell, self.resources, self._stop).runs
             self._runs.update({(split, one.run.prompt.id): one.run for one in asked})
             return {prompt.id: self._runs[split, prompt.id] for prompt in prompts}
-        if split == "validation" and len(missing) == 1 and missing[0].soft is not None and self._plain:
-            table = self.objective(split).loglikelihoods(missing[0].soft.vectors)
+        if split == "validation" and len(missing) == 1 and (tuned := missing[0].tuned) is not None and self._plain:
+            table = self.objective(split).loglikelihoods(tuned.values)
             runs: tuple[PromptRun, ...] = (choice_run(missing[0], table, true_labels(cases, answer)),)
         else:
             runs, cost = run_prompts(

@@ -44,9 +44,21 @@ class Outgoing:
 
 
 class Gate:
-    """``budget`` is how many replies may leave for a study, refusals and resent replies left out."""
+    """``budget`` is how many replies may leave for a study, refusals and resent replies left out.
 
-    def __init__(self, ledger: Ledger, replies: ReplyStore, *, study: str, budget: int) -> None:
+    ``moved`` is the shape that an update has by the accepted study and the model, None where the study has no rounds.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        replies: ReplyStore,
+        *,
+        study: str,
+        budget: int,
+        moved: tuple[int, ...] | None = None,
+    ) -> None:
+        self._moved = moved
         self._ledger, self._replies, self._study, self._budget = ledger, replies, study, budget
         self._tally = Tally(ledger, replies)
 
@@ -90,6 +102,7 @@ class Gate:
         """
         self._trail(known)  # before anything is kept
         try:
+            self._check_moved(reply, arrays or {})
             data = pack_reply(reply, arrays or {})
         except EgressRefused:
             return self._refuse(reply, "failed", question, known)
@@ -118,6 +131,11 @@ class Gate:
         except Passed as passed:
             return self._refuse(reply, PASSED.get(passed.kind, "failed"), question, known)
         return self._write("sent", reply, shapes, data, known, noted)
+
+    def _check_moved(self, reply: Reply, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+        """Refuse an update of another shape than the accepted study and the model give it."""
+        if reply.verb == "tune" and any(arrays[n].shape != self._moved for n in ("delta", "codes") if n in arrays):
+            raise EgressRefused("an update has another shape than the study's rounds move", code="wrong-shape")
 
     def again(self, question: str, known: str | None = None) -> Outgoing | None:
         """Return the bytes that answered this question before, or None if it is new.

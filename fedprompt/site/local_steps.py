@@ -14,7 +14,7 @@ from typing import Literal
 from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.evaluation.splits.units import unit_numbers
 from fedprompt.models.protocols import SoftObjective
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
 from fedprompt.stopping import NEVER, StopToken
@@ -23,7 +23,7 @@ from fedprompt.study.schema import Study
 from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.draws import drawn
 from fedprompt.tuning.settings import settings_of
-from fedprompt.tuning.soft import Tuned, tune_soft
+from fedprompt.tuning.steps import Tuned, tune_tensors
 from fedprompt.verbs.tune import TuneTask
 
 __all__ = ["LocalSteps", "NotTaken"]
@@ -36,17 +36,17 @@ class LocalSteps:
 
     def __init__(self, folder: SiteFolder, study: Study, digest: str, splits: Splits, drawing: Drawing) -> None:
         self._folder, self._study, self._digest, self._splits, self._drawing = folder, study, digest, splits, drawing
-        self._last: tuple[tuple[SoftPrompt, int], Tuned] | None = None  # round 1, which others may begin with
+        self._last: tuple[tuple[Tensors, int], Tuned[Tensors]] | None = None  # round 1, which others may begin with
 
     def tune(
         self,
         task: TuneTask,
-        start: SoftPrompt,
+        start: Tensors,
         objective: SoftObjective,
         question: str,
         stepped: Callable[[TuneTask, int, float], None],
         stop: StopToken = NEVER,
-    ) -> Tuned:
+    ) -> Tuned[Tensors]:
         """Take the steps.
 
         Args:
@@ -64,7 +64,7 @@ class LocalSteps:
                 stepped(task, step, loss)
             return self._last[1]
         checkpoint = Checkpoint(self._folder.path / "tuning.safetensors", question)
-        tuned = tune_soft(
+        tuned = tune_tensors(
             objective,
             start,
             settings_of(self._study, task.round, steps=task.steps),

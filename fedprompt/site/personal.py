@@ -22,7 +22,7 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.settings import settings_of
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.steps import tune_tensors
 from fedprompt.verbs.choosing import first_best
 
 __all__ = ["OwnPrompts", "hidden_id", "tuned_alone"]
@@ -56,7 +56,7 @@ def tuned_alone(
     soft = start
     for number, checkpoint in zip(_numbers(study), kept, strict=True):
         settings = settings_of(study, number)
-        soft = tune_soft(objective, soft, settings, rng=rng(number), checkpoint=checkpoint, stop=stop).soft
+        soft = tune_tensors(objective, soft, settings, rng=rng(number), checkpoint=checkpoint, stop=stop).end
         prompt = Prompt(template, soft)
         found[prompt] = score(prompt)
     for checkpoint in kept:

@@ -15,7 +15,7 @@ __all__ = ["pack_residual", "residual_for"]
 
 
 def pack_residual(task: TuneTask, residual: NDArray[np.float32]) -> bytes:
-    """Return the bytes to keep of a residual ([tokens, width] float32) that answering ``task`` left."""
+    """Return the bytes to keep of a residual (float32) that answering ``task`` left."""
     from safetensors.numpy import save
 
     of = json.dumps({"seed": task.seed, "round": task.round})

@@ -62,7 +62,6 @@ class Worker:
         self.digest = study.digest(model.info.digest)
         budget = min(study.privacy.replies, folder.policy.replies)
         self._ledger = folder.ledger  # one object, which remembers what it checked
-        self._gate = Gate(self._ledger, folder.replies, study=self.digest, budget=budget)
         self._contents = contents_of(folder.key, splits)
         tally = Tally(self._ledger, folder.replies)
         self.questions = ExactQuestions(
@@ -84,6 +83,7 @@ class Worker:
             stop=stop,
             drawing=drawing,
         )
+        self._gate = Gate(self._ledger, folder.replies, study=self.digest, budget=budget, moved=self.side.moved)
 
     def handle(self, data: bytes) -> Outgoing:
         """Answer one task; asked again, with the bytes that it was answered with.

@@ -10,7 +10,7 @@ __all__ = ["clip"]
 
 
 def clip(update: NDArray[np.float32], most: float) -> NDArray[np.float32]:
-    """Return the update ([tokens, width] float32) scaled so that its Euclidean norm is at most ``most``.
+    """Return the update (float32, any shape) scaled so that its Euclidean norm is at most ``most``.
 
     Raises:
         ValueError: ``most`` is not positive.

@@ -29,7 +29,7 @@ class FedAvg(Strategy):
 
 
 def weighted_mean(start: NDArray[np.float32], updates: Iterable[Update]) -> NDArray[np.float64]:
-    """Return the mean of the updates weighted by cases: [tokens, width] float64.
+    """Return the mean of the updates weighted by cases, float64.
 
     Raises:
         FederationError: no updates, no cases among them, or shapes that differ.

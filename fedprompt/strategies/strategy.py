@@ -1,4 +1,7 @@
-"""What a strategy is: a way to make one soft prompt out of the sites' updates."""
+"""What a strategy is: a way to make the next numbers out of the sites' updates.
+
+What the numbers stand for, a soft prompt or an adapter, is not its concern: they are arrays of one shape.
+"""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,12 +22,12 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, le=10)]
 
 State = Mapping[str, NDArray[np.float64]]
-"""What a server keeps from one round to the next: arrays [tokens, width] float64 by name."""
+"""What a server keeps from one round to the next: float64 arrays, of the shape of the updates, by name."""
 
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """One site's answer: ``delta`` [tokens, width] float32 from the round's start, over ``cases`` cases."""
+    """One site's answer: ``delta`` float32 from the round's start, over ``cases`` cases."""
 
     site: str
     delta: NDArray[np.float32]
@@ -33,7 +36,7 @@ class Update:
 
 @dataclass(frozen=True, eq=False)
 class Aggregate:
-    """The next global vectors ([tokens, width] float32), and what the next round's aggregation goes on from."""
+    """The next global numbers (float32), and what the next round's aggregation goes on from."""
 
     vectors: NDArray[np.float32]
     state: State = field(default_factory=dict)
@@ -84,7 +87,7 @@ class Strategy(Protocol):
         options: Mapping[str, float],
         state: State,
     ) -> Aggregate:
-        """Return what follows from ``start`` ([tokens, width] float32) and the updates.
+        """Return what follows from ``start`` (float32) and the updates.
 
         Args:
             start: what the sites tuned from.
@@ -110,7 +113,7 @@ def in_site_order(start: NDArray[np.float32], updates: Iterable[Update]) -> Iter
     for update in ordered:
         if update.delta.shape != start.shape:
             raise FederationError(
-                f"the update of site '{update.site}' has another shape than the soft prompt", code="wrong-shape"
+                f"the update of site '{update.site}' has another shape than what it was tuned from", code="wrong-shape"
             )
         if update.site in seen:
             raise FederationError(f"site '{update.site}' sent two updates in one round", code="two-updates")

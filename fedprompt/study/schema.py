@@ -330,6 +330,19 @@ class Study(Closed):
             )
         return self.soft.slot().with_words(self.answer.labels)
 
+    @property
+    def moves(self) -> str | None:
+        """The name of what its rounds move, None where it has no rounds."""
+        return None if self.soft is None else "soft"
+
+    def tuned_template(self) -> Template:
+        """Return the template that rounds tune for.
+
+        Raises:
+            PromptError: the study has no rounds.
+        """
+        return self.soft_template()
+
     def no_worth(self) -> str | None:
         """Return why it cannot be measured what joining is worth, None where it can."""
         name = self.rounds.strategy.name

@@ -1,7 +1,7 @@
 """How long an update may be: as the study says, or as long as its own steps can make one.
 
 AdamW moves a number by about the learning rate at a step at most (Kingma and Ba 2015, arXiv 1412.6980, section 2.1), so
-an update is ``lr x steps x sqrt(tokens x width)`` long at most. A bound that the study names is of all its
+an update is ``lr x steps x sqrt(numbers)`` long at most. A bound that the study names is of all its
 steps, and of fewer in proportion: a shorter update is scaled up afterwards.
 """
 
@@ -12,15 +12,15 @@ from fedprompt.study.schema import Study
 __all__ = ["longest_update"]
 
 
-def longest_update(study: Study, width: int, steps: int) -> float:
+def longest_update(study: Study, numbers: int, steps: int) -> float:
     """Return the largest norm of an update of so many steps.
 
     Args:
         study: its ``privacy.max_norm``, and how it tunes.
-        width: of the model's embeddings.
+        numbers: how many an update has.
         steps: the local steps, at most the study's.
     """
-    most, tokens = study.privacy.max_norm, 0 if study.soft is None else study.soft.tokens
+    most = study.privacy.max_norm
     if most == "auto":
-        return study.tuning.lr * steps * math.sqrt(tokens * width)
+        return study.tuning.lr * steps * math.sqrt(numbers)
     return most * steps / study.tuning.steps

@@ -44,7 +44,7 @@ class Checkpoint:
     key: str
 
     def write(self, state: Progressed, arrays: dict[str, NDArray[np.float32]]) -> None:
-        """Replace the file; the arrays are each [tokens, width] float32.
+        """Replace the file; the arrays are float32 of one shape.
 
         Raises:
             TuningError: it cannot be written.

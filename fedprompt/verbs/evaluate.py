@@ -25,7 +25,7 @@ __all__ = ["Evaluate", "EvaluateTask", "ask_choice", "ask_evaluate"]
 
 
 class EvaluateTask(Task):
-    """Score any prompts: templates by id, soft prompts by id with their vectors (array ``soft-N``, N their place).
+    """Score any prompts: templates by id, tuned ones by id with their values (array ``soft-N``, N their place).
 
     With ``choose``, the run's seed, the site tunes its own from the array ``start``, and nothing is scored but what it
     chooses, once a study: among the templates, the soft prompts (the common one, then its group's), its own, and
@@ -50,7 +50,7 @@ def ask_evaluate(
     pairs: Sequence[tuple[str, str]] = (),
     own: str | None = None,
 ) -> ScoreReply:
-    """Ask for scores of any prompts; templates go by id, soft prompts with their vectors.
+    """Ask for scores of any prompts; templates go by id, tuned ones with their values.
 
     Args:
         own: the hidden id of what the site chose for itself, to be scored too.
@@ -59,16 +59,16 @@ def ask_evaluate(
         SiteRefused: the site refused; says why.
         FederationError: it could not be asked, or its answer is none.
     """
-    soft = {prompt.id: prompt.soft.vectors for prompt in prompts if prompt.soft is not None}
+    soft = {prompt.id: prompt.tuned.values for prompt in prompts if prompt.tuned is not None}
     fields = {
         "split": split,
-        "templates": tuple(prompt.id for prompt in prompts if prompt.soft is None),
+        "templates": tuple(prompt.id for prompt in prompts if prompt.tuned is None),
         "soft": tuple(soft),
         "pairs": tuple(pairs),
         "own": own,
     }
     named = [split, [prompt.id for prompt in prompts], [*map(list, pairs)], *([] if own is None else [own])]
-    arrays = {f"soft-{place}": vectors for place, vectors in enumerate(soft.values())}
+    arrays = {f"soft-{place}": values for place, values in enumerate(soft.values())}
     reply = hub.ask(site, EvaluateTask, fields, arrays, named=named).message
     assert isinstance(reply, ScoreReply)
     return reply
@@ -106,6 +106,7 @@ class Evaluate(Verb):
     reply = ScoreReply
     task_bounds = LISTS
     reply_bounds = SCORES
+    flat = True
     unrehearsed = "evaluate on test: a look at test is for the nominated prompts"
 
     def task_arrays(self, task: EvaluateTask) -> Allowed:
@@ -128,11 +129,8 @@ class Evaluate(Verb):
             return refused(task, "too-few-cases")
         prompts = [site.templates[prompt] for prompt in task.templates]
         for place, claimed in enumerate(task.soft):
-            soft = site.soft(arrays[f"soft-{place}"])
-            if soft is None or site.study.soft is None or soft.tokens != site.study.soft.tokens:
-                return refused(task, "bad-soft-prompt")
-            prompt = Prompt(site.study.soft_template(), soft)
-            if prompt.id != claimed:
+            prompt = site.brought(arrays[f"soft-{place}"])
+            if prompt is None or prompt.id != claimed:
                 return refused(task, "bad-soft-prompt")
             prompts.append(prompt)
         if task.choose is not None:
@@ -180,7 +178,7 @@ class Evaluate(Verb):
         """Score what tuning made, on validation."""
         if rehearsal.tuned is None:
             return False
-        prompt = Prompt(rehearsal.study.soft_template(), rehearsal.tuned)
+        prompt = Prompt(rehearsal.study.tuned_template(), rehearsal.tuned)
         ask_evaluate(rehearsal.asks, rehearsal.site, [prompt], "validation")
         return True
 

@@ -26,7 +26,7 @@ from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.stopping import Stopped
 from fedprompt.study.score import SplitName
 from fedprompt.tuning.settings import TuningSettings, settings_at_home
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.steps import tune_tensors
 from fedprompt.verbs.verb import SiteSide
 
 __all__ = ["Pace", "Played", "play"]
@@ -227,7 +227,7 @@ class _Home:
     def _steps(self, objective: SoftObjective, start: SoftPrompt, settings: TuningSettings) -> SoftPrompt:
         stop = self._site.stop.or_when(lambda: "ending" if self._pace.over else None)
         try:
-            return tune_soft(objective, start, settings, rng=self._rng(), stop=stop).soft
+            return tune_tensors(objective, start, settings, rng=self._rng(), stop=stop).end
         except Stopped:
             self._site.stop.check()  # the whole work is to end, not this draw alone
             raise OutOfTime from None

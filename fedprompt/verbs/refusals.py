@@ -61,7 +61,8 @@ REFUSALS: Mapping[Code, Reason] = {
         "its cases have answered as many rounds, in this and other studies, as the study allows",
     ),
     "bad-soft-prompt": Reason(
-        "the soft prompt's shape, norm or id is off", "the soft prompt that came did not fit the study"
+        "what the hub sent does not fit the study: its shape, norm or id is off",
+        "what came to be tuned or scored did not fit the study",
     ),
     "failed": Reason("it could not be done there; the site's own log says why", "something failed while it worked"),
     "bad-task": Reason("the task was not understood", "the task was malformed"),

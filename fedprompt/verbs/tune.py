@@ -1,4 +1,4 @@
-"""tune: steps on the site's tune cases from a soft prompt that came; the change, clipped, goes back."""
+"""tune: steps on the site's tune cases from values that came, a soft prompt's or others; the clipped change returns."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -10,8 +10,6 @@ from pydantic import Field
 from fedprompt.errors import ReplyUntrue
 from fedprompt.privacy.quantise import ARRAYS, restore
 from fedprompt.prompts.ids import content_id
-from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.strategies.strategy import Update
 from fedprompt.study.allowed_rounds import Among, is_among_all
 from fedprompt.study.schema import Precision
@@ -29,7 +27,7 @@ ROUNDING = 1e-6  # between the norm as a site clipped it and as a hub adds it up
 
 
 class TuneTask(Task):
-    """Tune the soft prompt that travels with the task (array ``start``, [tokens, width] float32) for some steps.
+    """Tune the values that travel with the task (array ``start``, float32 of the study's shape) for some steps.
 
     ``round`` is of the rounds ``among`` all sites, a group of them, or this one alone. ``seed`` tells runs apart, and
     nothing at a site follows from it.
@@ -45,9 +43,9 @@ class TuneTask(Task):
 class TuneReply(Reply):
     """The number of cases, and the update.
 
-    The update is the array ``delta`` ([tokens, width] float32 or float16), or ``codes`` ([tokens, width] int8) and
-    ``scales`` ([tokens, 1] float32), as ``precision`` says. ``loss`` is what sites sent once; none sends it now, since
-    the mean over a few batches tells of their cases.
+    The update is the array ``delta`` (float32 or float16, of the shape of ``start``), or ``codes`` (int8, likewise) and
+    ``scales`` ([rows or blocks, 1] float32), as ``precision`` says. ``loss`` is what sites sent once; none sends it
+    now, since the mean over a few batches tells of their cases.
     """
 
     verb: Literal["tune"] = "tune"
@@ -68,7 +66,7 @@ def ask_tune(
     precision: Precision = "float32",
     among: Among = "all",
 ) -> Update:
-    """Ask a site to tune from ``start`` ([tokens, width] float32); return its update.
+    """Ask a site to tune from ``start`` (float32); return its update.
 
     Args:
         precision: how the study says that updates travel; another is refused.
@@ -96,6 +94,7 @@ class Tune(Verb):
     name = "tune"
     task = TuneTask
     reply = TuneReply
+    flat = True
 
     def task_arrays(self, task: TuneTask) -> Allowed:
         """Where tuning starts."""
@@ -108,25 +107,25 @@ class Tune(Verb):
 
     def answer(self, site: SiteSide, task: TuneTask, arrays: Arrays, question: str) -> Answer:
         """Take the steps."""
-        study, spec = site.study, site.study.soft
+        study = site.study
         if site.short("tune"):
             return refused(task, "too-few-cases")
         if site.words_only:  # a server takes words and gives no gradient
             return refused(task, "not-supported")
-        start = site.soft(arrays["start"])
-        if spec is None or start is None or start.tokens != spec.tokens:
+        start = site.brought(arrays["start"])
+        if start is None or start.tuned is None:
             return refused(task, "bad-soft-prompt")
         if (code := site.not_taken(task)) is not None:
             return refused(task, code)
-        tuned = site.take_steps(task, start, question)
-        sent = site.update(task, tuned.soft.vectors - start.vectors)
+        tuned = site.take_steps(task, start.tuned, question)
+        sent = site.update(task, tuned.end.values - start.tuned.values)
         reply = TuneReply(
             task=task.task,
             round=task.round,
             cases=len(site.splits.tune),
             precision=study.rounds.update,
         )
-        return Answer(reply, sent.arrays, sent.beside, Prompt(study.soft_template(), start).id)
+        return Answer(reply, sent.arrays, sent.beside, start.id)
 
     def failed(self, site: SiteSide, task: TuneTask) -> Beside:
         """A round that failed counts as answered, since that it failed may be one case's doing."""
@@ -154,19 +153,19 @@ class Tune(Verb):
     def rehearse(self, rehearsal: Rehearsal) -> bool:
         """Take one round's steps from the study's start."""
         study = rehearsal.study
-        if study.soft is None:
+        if study.moves is None:
             return False
         start = rehearsal.start()
         update = ask_tune(
             rehearsal.asks,
             rehearsal.site,
-            start.vectors,
+            start.values,
             round=1,
             steps=study.tuning.steps,
             seed=0,
             precision=study.rounds.update,
         )
-        rehearsal.tuned = SoftPrompt(start.vectors + update.delta, start.model)
+        rehearsal.tuned = start.with_values(start.values + update.delta)
         return True
 
 
@@ -180,7 +179,7 @@ def _fault(terms: Terms, steps: int, delta: NDArray[np.float32], reply: TuneRepl
         return f"it is over {reply.cases} cases, fewer than the study's min_cases"
     if reply.precision != study.rounds.update:
         return f"it came in {reply.precision} and the study says {study.rounds.update}"
-    most = longest_update(study, delta.shape[1], steps)
+    most = longest_update(study, delta.size, steps)
     with np.errstate(over="ignore", invalid="ignore"):
         norm = float(np.linalg.norm(delta.astype(np.float64)))
     if not norm <= most * (1 + ROUNDING):  # nor where codes times scales are infinite

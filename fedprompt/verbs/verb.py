@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fedprompt.boundary.checked import Bounds
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.stopping import StopToken
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score, SplitName
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # whoever opens a ledger knows the verbs; who computes is at 
     from fedprompt.evaluation.runs.runner import PromptRun
     from fedprompt.evaluation.splits.cutting import Splits
     from fedprompt.models.protocols import Encoder, SoftObjective
-    from fedprompt.tuning.soft import Tuned
+    from fedprompt.tuning.steps import Tuned
 
 __all__ = ["ABOUT", "Answer", "Asks", "Rehearsal", "SiteSide", "Terms", "Update", "Verb", "refused"]
 
@@ -58,7 +59,7 @@ def refused(task: Task, code: Code, *, tells: bool = False) -> Answer:
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """A change of a soft prompt as it is to leave: its arrays, and what rounding left over, to be kept beside it."""
+    """A change as it is to leave: its arrays, and what rounding left over, to be kept beside it."""
 
     arrays: Arrays
     beside: Beside
@@ -138,6 +139,10 @@ class SiteSide(Protocol):
         """Return a soft prompt that came, None if its width or norm is off."""
         ...
 
+    def brought(self, values: NDArray[np.float32]) -> Prompt | None:
+        """Return the prompt that values which came stand for in the study's rounds, None if shape or norm is off."""
+        ...
+
     def run(self, prompts: Sequence[Prompt], split: SplitName) -> "dict[str, PromptRun]":
         """Run prompts on a split, by id; what is known is not computed again."""
         ...
@@ -158,7 +163,7 @@ class SiteSide(Protocol):
         """Say why the steps of a tune task are not taken: they are not the study's, or its round was answered."""
         ...
 
-    def take_steps(self, task: Any, start: SoftPrompt, question: str) -> "Tuned":
+    def take_steps(self, task: Any, start: Tensors, question: str) -> "Tuned[Tensors]":
         """Tune from ``start`` as a tune task says."""
         ...
 
@@ -284,7 +289,7 @@ class Rehearsal:
         asks: the hub of the rehearsal.
         site: its only site.
         study: the accepted one.
-        start: makes the soft prompt that tuning starts from.
+        start: makes what tuning starts from.
         tuned: what tuning made, for what comes after it.
         encoder: returns the sentence encoder, None where there is none.
     """
@@ -292,8 +297,8 @@ class Rehearsal:
     asks: Asks
     site: str
     study: Study
-    start: Callable[[], SoftPrompt]
-    tuned: SoftPrompt | None = None
+    start: Callable[[], Tensors]
+    tuned: Tensors | None = None
     encoder: "Callable[[], Encoder] | None" = None
 
 
@@ -304,6 +309,7 @@ class Verb:
         name: as in messages and policies.
         task, reply: its forms; None where it has none.
         task_bounds, reply_bounds: what their JSON may hold.
+        flat: whether its arrays may be flat ([size]), as those of other tunables than soft prompts are.
         by_default: whether a site's policy allows it unless its operator says otherwise.
         rehearsed: whether a rehearsal asks it.
         unrehearsed: what of it a rehearsal leaves out, and why.
@@ -314,6 +320,7 @@ class Verb:
     reply: ClassVar[type[Reply] | None] = None
     task_bounds: ClassVar[Bounds] = SHORT
     reply_bounds: ClassVar[Bounds] = SHORT
+    flat: ClassVar[bool] = False
     by_default: ClassVar[bool] = True
     unrehearsed: ClassVar[str | None] = None
 

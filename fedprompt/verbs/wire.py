@@ -18,6 +18,7 @@ from pydantic_core import PydanticSerializationError
 from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.boundary.tensor_header import check_tensors
 from fedprompt.errors import EgressRefused
+from fedprompt.privacy.quantise import scales_of
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.prompts.soft import MAX_TOKENS, MAX_WIDTH
 from fedprompt.verbs.forms import LISTS, MAX_JSON_BYTES, SCORES, SHORT, Allowed, Arrays, Parcel, Reply, Task
@@ -27,6 +28,7 @@ from fedprompt.verbs.registry import VERBS, verb_named
 __all__ = ["MAX_REPLY_BYTES", "pack_reply", "pack_task", "unpack_reply", "unpack_task"]
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
+MAX_SIZE = MAX_REPLY_BYTES  # numbers of a flat array: as many as there is room for, of one byte each
 
 
 def _one_of(forms: Sequence[type[Task] | type[Reply]]) -> Any:
@@ -62,7 +64,7 @@ def unpack_reply(data: bytes) -> Parcel[Reply]:
         EgressRefused: the bytes are not a reply on the list.
     """
     message, arrays = _unpack("reply", _replies, data)
-    _check_arrays(arrays, _reply_arrays(message))
+    _check_arrays(arrays, _reply_arrays(message), message.verb)
     return Parcel(message, arrays)
 
 
@@ -82,7 +84,7 @@ def unpack_task(data: bytes) -> Parcel[Task]:
         EgressRefused: the bytes are not a task on the list.
     """
     message, arrays = _unpack("task", _tasks, data)
-    _check_arrays(arrays, _task_arrays(message))
+    _check_arrays(arrays, _task_arrays(message), message.verb)
     return Parcel(message, arrays)
 
 
@@ -111,7 +113,7 @@ def _pack(kind: str, adapter: TypeAdapter[Message], message: Message, arrays: Ar
         raise EgressRefused(
             f"a {kind}'s JSON of {len(body):,} bytes is above the bound of {MAX_JSON_BYTES:,}", code="too-large"
         )
-    _check_arrays(arrays, allowed)
+    _check_arrays(arrays, allowed, message.verb)
     data = save({kind: np.frombuffer(body, dtype=np.uint8), **{n: np.ascontiguousarray(arrays[n]) for n in arrays}})
     if len(data) > MAX_REPLY_BYTES:
         raise EgressRefused(
@@ -145,23 +147,31 @@ def _checked(kind: str, adapter: TypeAdapter[Message], shown: bytes, *, strict: 
     return checked_json(adapter, shown, bounds, strict=strict, by=("verb", _BOUNDS[kind]))
 
 
-def _check_arrays(arrays: Arrays, allowed: Allowed) -> None:
+def _check_arrays(arrays: Arrays, allowed: Allowed, verb: str) -> None:
+    known = verb_named(verb)
+    flat = known is not None and known.flat
     if set(arrays) != set(allowed):
         raise EgressRefused(
             f"expected the arrays {sorted(allowed)}, found {len(arrays)} others or fewer", code="other-arrays"
         )
     for name, array in arrays.items():
-        _check_array(name, array, allowed[name])
-    if "scales" in arrays and (arrays["scales"].shape != (len(arrays["codes"]), 1) or (arrays["scales"] < 0).any()):
+        _check_array(name, array, allowed[name], flat=flat and name != "scales")
+    if "scales" in arrays and (
+        arrays["scales"].shape != (scales_of(arrays["codes"].shape), 1) or (arrays["scales"] < 0).any()
+    ):
         raise EgressRefused(
             "the array 'scales' is not one positive number for each row of 'codes'", code="other-arrays"
         )
 
 
-def _check_array(name: str, array: NDArray[Any], dtype: type[np.generic]) -> None:
-    if array.dtype != dtype or array.ndim != 2:
+def _check_array(name: str, array: NDArray[Any], dtype: type[np.generic], *, flat: bool) -> None:
+    if array.dtype != dtype or array.ndim not in ((1, 2) if flat else (2,)):
         raise EgressRefused(f"the array '{name}' is not two-dimensional {np.dtype(dtype)}", code="wrong-shape")
-    if not 1 <= array.shape[0] <= MAX_TOKENS or not 1 <= array.shape[1] <= MAX_WIDTH:
+    # The exact shape is the accepted study's: the verb and the gate hold an array against it.
+    most = (MAX_SIZE,) if array.ndim == 1 else (MAX_TOKENS, MAX_WIDTH)
+    if name == "scales":
+        most = (max(MAX_TOKENS, scales_of((MAX_SIZE,))), 1)
+    if not all(1 <= length <= bound for length, bound in zip(array.shape, most, strict=True)):
         raise EgressRefused(f"the array '{name}' has a shape out of bounds", code="wrong-shape")
     if array.dtype != np.int8 and not np.isfinite(array).all():
         raise EgressRefused(f"the array '{name}' holds NaN or infinity", code="not-finite")

@@ -14,7 +14,7 @@ from fedprompt.models.protocols import LossGradient
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.study.schema import Tuning
 from fedprompt.tuning.settings import TuningSettings
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.steps import tune_tensors
 from tests.attacks.attacked import CASES, START, attacked
 
 TUNING = {"steps": 8, "batch": 16, "lr": 0.01}
@@ -62,7 +62,7 @@ def test_the_attack_works_where_every_case_has_a_slope_of_its_own() -> None:
     half._slopes = half._slopes[:CASES]
     start = SoftPrompt(np.zeros((1, 400), np.float32), "model")
     settings = TuningSettings(tuning.steps, tuning.batch, tuning.lr)
-    end = tune_soft(half, start, settings, rng=np.random.default_rng(1)).soft
+    end = tune_tensors(half, start, settings, rng=np.random.default_rng(1)).end
     rounds = [Round(1, 0, tuning.steps, start.vectors, end.vectors - start.vectors, None)]
     found = played_over(every, rounds, CASES, tuning, shadows=400)
     assert auc(found[:CASES], found[CASES:]) > 0.9

@@ -29,6 +29,17 @@ def test_int8_is_off_by_half_a_step_of_its_row_at_most(values: np.ndarray) -> No
     assert (np.abs(found - values) <= step * 0.5001 + 1e-30).all()
 
 
+@pytest.mark.parametrize("precision", ["float32", *SMALL])
+@given(values=arrays(np.float32, st.integers(1, 1100), elements=st.floats(-1e3, 1e3, width=32)))
+def test_a_flat_update_travels_in_blocks_with_a_scale_each(precision: Precision, values: np.ndarray) -> None:
+    sent = quantise(values, precision)
+    parcel = unpack_reply(pack_reply(TuneReply(task=TASK, round=1, cases=9, precision=precision), sent))
+    found = restore(parcel.arrays)
+    assert found.shape == values.shape and found.dtype == np.float32
+    steps = np.repeat([np.abs(values[at : at + 512]).max() / 127 for at in range(0, len(values), 512)], 512)
+    assert (np.abs(found - values) <= steps[: len(values)] * 0.5001 + np.abs(values) * 2**-11 + 1e-7).all()
+
+
 def test_int8_by_hand() -> None:
     # The scale is 2.54 / 127 = 0.02; 1.0 is 50 steps and 0.011 is 0.55, so one. A row of zeros has a scale of 0.
     found = quantise(np.array([[2.54, 1.0, 0.011], [0, 0, 0]], np.float32), "int8")

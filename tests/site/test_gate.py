@@ -29,8 +29,8 @@ DESCRIBE = DescribeReply(task=TASK, tune=30, validation=20, test=20, labels=(35,
 TUNE = TuneReply(task=TASK, round=1, cases=30, loss=0.5)
 
 
-def gate(ledger: Ledger, *, study: str = STUDY, budget: int = 9) -> Gate:
-    return Gate(ledger, ReplyStore(ledger.path.with_name("replies.db")), study=study, budget=budget)
+def gate(ledger: Ledger, *, study: str = STUDY, budget: int = 9, moved: tuple[int, ...] = (2, 3)) -> Gate:
+    return Gate(ledger, ReplyStore(ledger.path.with_name("replies.db")), study=study, budget=budget, moved=moved)
 
 
 @pytest.fixture
@@ -55,6 +55,14 @@ def test_what_left_is_in_the_ledger_by_its_digest(ledger: Ledger) -> None:
     assert entry.message == {**TUNE.model_dump(mode="json"), "question": "q"}
     assert (entry.size, entry.sha256) == (len(out.data), sha256(out.data).hexdigest())
     assert out.head == entry.hash == ledger.head
+
+
+@pytest.mark.parametrize("moved", [(3, 2), (6,), (2, 4)])
+def test_an_update_of_another_shape_than_the_study_moves_does_not_leave(ledger: Ledger, moved: tuple[int, ...]) -> None:
+    assert (
+        refusal(gate(ledger, moved=moved).send(TUNE, {"delta": np.ones((2, 3), np.float32)}, question="q")) == "failed"
+    )
+    assert [entry.decision for entry in ledger.entries()] == ["refused"]
 
 
 def test_which_prompt_a_change_is_of_stands_in_the_ledger_each_time_and_never_leaves(ledger: Ledger) -> None:

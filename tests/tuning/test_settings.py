@@ -11,7 +11,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.personal import tuned_alone
 from fedprompt.tuning.schedule import Schedule
 from fedprompt.tuning.settings import TuningSettings, settings_of
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.steps import tune_tensors
 from fedprompt.workspace.demo.run import demo_study
 from fedprompt.workspace.demo.settings import DemoSettings
 from tests.scripted_sites import MODEL, study, worker
@@ -49,7 +49,7 @@ def test_a_prompt_that_a_site_tunes_for_itself_is_tuned_as_in_rounds_with_the_st
     objective = worker(tmp_path / "site", chosen=asked).side.objective("tune")
     soft = START
     for number in (1, 2):
-        soft = tune_soft(objective, soft, settings_of(asked, number), rng=np.random.default_rng(number)).soft
+        soft = tune_tensors(objective, soft, settings_of(asked, number), rng=np.random.default_rng(number)).end
     found = tuned_alone(
         objective, START, asked, np.random.default_rng, lambda prompt: float(prompt.soft == soft), tmp_path, "q"
     )

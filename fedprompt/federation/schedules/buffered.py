@@ -27,7 +27,6 @@ from fedprompt.federation.round_record import RoundRecord
 from fedprompt.federation.schedules.schedule import Course, Schedule
 from fedprompt.federation.weights import most_cases
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.strategies.fedbuff import FedBuff, discounted
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.strategies.strategy import Update
@@ -157,7 +156,7 @@ class Buffered(Schedule):
         asking, after = course.asking, course.after
         kept = _Forgetful() if course.journal is None else course.journal
         speed = self._speed or simulated_speed(course.seed)
-        server = _Server(asking.hub.sites, course.start.vectors, course.rounds, speed)
+        server = _Server(asking.hub.sites, course.start.values, course.rounds, speed)
         number = 0
         for arrival in kept.arrived():
             number += 1
@@ -317,11 +316,11 @@ def _plan(number: int, asking: Asking, step: _Step) -> dict[str, Any]:
 
 def _scored(course: Course, server: _Server, done: list[RoundRecord]) -> tuple[RoundRecord, ...]:
     """Have each step's prompt scored, step by step, and write the records."""
-    for place, vectors in enumerate(server.versions[1:]):
+    for place, values in enumerate(server.versions[1:]):
         if place < len(done):
             continue
         course.before(course.after + place + 1)
-        prompt = Prompt(course.template, SoftPrompt(vectors, course.start.model))
+        prompt = Prompt(course.template, course.start.with_values(values))
         done.append(_score(course, server.steps[place], prompt, course.after + place + 1, done))
         course.writer.write(done[-1])
     return tuple(done)

@@ -20,7 +20,6 @@ from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.federation.schedules.schedule import Course, Schedule
 from fedprompt.federation.weights import most_cases, weighed
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.strategies.strategy import Update
 from fedprompt.verbs.tune import ask_tune
@@ -120,7 +119,7 @@ def _plan(number: int, course: Course, done: Sequence[RoundRecord]) -> _Plan:
 def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
     course, hub = plan.course, plan.course.asking.hub
     start = course.start
-    vectors = start.vectors if last is None or last.prompt.soft is None else last.prompt.soft.vectors
+    begin = start.values if last is None or last.prompt.tuned is None else last.prompt.tuned.values
     sent, received = hub.sent.copy(), hub.received.copy()
     senders: list[str] = []
     held: list[Update] = []
@@ -129,7 +128,7 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
         return ask_tune(
             hub,
             site,
-            vectors,
+            begin,
             round=plan.number,
             steps=plan.steps_of(site),
             seed=course.seed,
@@ -149,10 +148,10 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
     with _named(plan.number):
         tuned = plan.gather("tune", tune)
         state = {} if last is None else last.state
-        aggregate = strategy_named(chosen.name).aggregate(vectors, updates(), chosen.options, state)
+        aggregate = strategy_named(chosen.name).aggregate(begin, updates(), chosen.options, state)
         if not np.isfinite(aggregate.vectors).all():
             raise FederationError("the aggregate is not finite; lower the learning rate", code="not-finite")
-        prompt = Prompt(course.template, SoftPrompt(aggregate.vectors, start.model))
+        prompt = Prompt(course.template, start.with_values(aggregate.vectors))
         if course.keeper is not None:
             course.keeper.keep(plan.number, prompt.id, held)
         looks = course.looks(plan.number)

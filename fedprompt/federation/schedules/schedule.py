@@ -9,8 +9,8 @@ from fedprompt.federation.asking import Asking
 from fedprompt.federation.kept_updates import UpdateKeeper
 from fedprompt.federation.round_record import RoundRecord, RoundWriter
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.stopping import Stopped
 from fedprompt.study.allowed_rounds import Among
 from fedprompt.study.schema import Rounds, Tuning
@@ -35,7 +35,7 @@ class Course:
 
     asking: Asking
     template: Template
-    start: SoftPrompt
+    start: Tensors
     tuning: Tuning
     seed: int
     writer: RoundWriter

@@ -37,8 +37,8 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.metered import prepare
 from fedprompt.tuning.settings import settings_at_home
-from fedprompt.tuning.soft import tune_soft
 from fedprompt.tuning.some import SomeCases
+from fedprompt.tuning.steps import tune_tensors
 from fedprompt.workspace.demo.tasks import NEWCOMER, NewcomerSizes, site_number
 
 __all__ = ["FIRST", "TUNED", "Drawn", "Newcomer", "SharedPrompts", "at_home", "shared_prompts"]
@@ -221,7 +221,7 @@ class Newcomer:
         study = self._study
         settings = settings_at_home(study)
         some, rng = SomeCases(self._objective, rows), self._rng(ORDER, n, draw)
-        return tune_soft(some, self._start, settings, rng=rng, stop=self._stop).soft.vectors
+        return tune_tensors(some, self._start, settings, rng=rng, stop=self._stop).end.vectors
 
     def _right(self, table: Table, asked: NDArray[np.int64]) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = table.argmax(axis=1) == self._answers[asked]

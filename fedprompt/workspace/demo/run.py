@@ -25,6 +25,7 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.origins import CENTRALISED
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.worker import Worker
@@ -35,7 +36,7 @@ from fedprompt.study.score import Score
 from fedprompt.trust.signing import site_identity
 from fedprompt.tuning.pooled import PooledObjective
 from fedprompt.tuning.settings import settings_of
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.steps import tune_tensors
 from fedprompt.workspace.as_json import as_json, from_json
 from fedprompt.workspace.cases.site_of_file import cases_of, make_worker
 from fedprompt.workspace.demo.donors import donors_gain
@@ -263,41 +264,41 @@ class _Demo:
             found.append(from_json(Drawn, known[stage]))
         return found
 
-    def _centralised(self, start: SoftPrompt, clock: Clock) -> Prompt:
+    def _centralised(self, start: Tensors, clock: Clock) -> Prompt:
         """Tune on all sites' cases at once, as many steps, each over as many cases as the sites take together."""
         with clock.stage("centralised", "one soft prompt is tuned on the pooled cases"):
             return best_round(self._pooled_rounds(start, clock)).prompt
 
-    def _pooled_rounds(self, start: SoftPrompt, clock: Clock) -> Sequence[RoundRecord]:
+    def _pooled_rounds(self, start: Tensors, clock: Clock) -> Sequence[RoundRecord]:
         run = f"{self.run_id}/centralised"
         self.ws.bank.start_run(run, kind="centralised", study=self.digest, settings={})
         writer = BankWriter(self.ws.bank, run, self.digest, CENTRALISED.key)
         records = list(writer.written())
-        soft = records[-1].prompt.soft if records else start
-        assert soft is not None
+        moved = records[-1].prompt.tuned if records else start
+        assert moved is not None
         count = self.study.rounds.count
         pooled = PooledObjective([worker.side.objective("tune") for worker in self.workers.values()])
         drawing = Drawing(_key(self.settings.seed, site_number(CENTRALISED.key)))
         for number in range(len(records) + 1, count + 1):
             clock.tell(f"pooled cases, round {number} of {count}", (number - 1) / count, round=number)
             settings = settings_of(self.study, number)
-            tuned = tune_soft(
+            tuned = tune_tensors(
                 pooled,
-                soft,
+                moved,
                 replace(settings, batch=settings.batch * len(self.workers)),
                 rng=drawing.rng(self.digest, number),
                 stop=self.stop,
             )
-            soft = tuned.soft
-            prompt = Prompt(self.study.soft_template(), soft)
+            moved = tuned.end
+            prompt = Prompt(self.study.tuned_template(), moved)
             scores = {site: self._validate(worker, prompt) for site, worker in self.workers.items()}
             records.append(RoundRecord(number, prompt, scores, (), 0, {}))
             writer.write(records[-1])
         return records
 
     def _validate(self, worker: Worker, prompt: Prompt) -> Score:
-        assert prompt.soft is not None
+        assert prompt.tuned is not None
         cases = worker.side.splits.validation
-        table = worker.side.objective("validation").loglikelihoods(prompt.soft.vectors)
+        table = worker.side.objective("validation").loglikelihoods(prompt.tuned.values)
         run = choice_run(prompt, table, true_labels(cases, self.study.answer))
         return to_score(run, cases, "validation", self.study.answer)

@@ -22,7 +22,7 @@ from fedprompt.exports.writing import json_text, publishing, write_text
 from fedprompt.models.protocols import ModelInfo
 from fedprompt.prompts.adapted import Adapted
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.site.at_site import MAX_SOFT_NORM
+from fedprompt.tuning.tunables.soft import MAX_SOFT_NORM
 from fedprompt.workspace.exchange.pack_schema import Member, Pack
 
 __all__ = [

@@ -18,7 +18,7 @@ from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.tuning.metered import prepare
 from fedprompt.tuning.settings import settings_of
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.steps import tune_tensors
 from fedprompt.workspace.cases.own_cases import own_cases
 from fedprompt.workspace.local.scoring import open_study
 from fedprompt.workspace.progress import Progress, Report, quiet
@@ -92,7 +92,7 @@ def time_tuning(
         last = time.perf_counter()
 
     tuning = parsed.tuning
-    tune_soft(
+    tune_tensors(
         objective,
         start,
         settings_of(parsed, steps=STEPS),

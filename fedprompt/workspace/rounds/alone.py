@@ -14,7 +14,7 @@ from fedprompt.errors import FedPromptError
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.prompts.origins import LOCAL
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from fedprompt.workspace.rounds.federated import NominatedIds
@@ -112,7 +112,7 @@ class AloneResult:
 
 
 def tune_alone(
-    federation: FederationRun, bank: Bank, study: Study, start: SoftPrompt, seed: int
+    federation: FederationRun, bank: Bank, study: Study, start: Tensors, seed: int
 ) -> dict[str, RoundRecord]:
     """Return site -> the best round of those that it tuned alone, of the sites that answered.
 

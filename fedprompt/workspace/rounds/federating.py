@@ -24,7 +24,7 @@ from fedprompt.models.protocols import CacheDtype, RunSettings
 from fedprompt.models.registry import load
 from fedprompt.models.work import Work
 from fedprompt.prompts.ids import canonical_json, content_id
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.site.folder import SiteFolder
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.files import read_study
@@ -49,7 +49,7 @@ from fedprompt.workspace.rounds.gathering_now import Teller
 from fedprompt.workspace.rounds.given_orders import BankDesk
 from fedprompt.workspace.rounds.result_table import difference, entry, headline
 from fedprompt.workspace.rounds.shared_result import SharedResult
-from fedprompt.workspace.rounds.start_prompt import start_prompt
+from fedprompt.workspace.rounds.start_prompt import start_of
 from fedprompt.workspace.rounds.steps import Found, take_steps
 from fedprompt.workspace.timing import Clock
 from fedprompt.workspace.workspace import Workspace
@@ -137,7 +137,7 @@ def federate(
     transport = LocalTransport({name: worker.handle for name, worker in workers.items()})
     sources = {name: path.name for name, path in sites.items()}
     machine = machine_settings(model)
-    start = None if parsed.soft is None or isinstance(model, LangChainChat) else start_prompt(model, parsed, ws.bank)
+    start = None if parsed.moves is None or isinstance(model, LangChainChat) else start_of(model, parsed, ws.bank)
     info = None if isinstance(model, LangChainChat) else model.info
 
     def took() -> Took:
@@ -202,7 +202,7 @@ def federate_flare(
     model_digest = model_digest_of(parsed, ws.home.path)
     digest = parsed.digest(model_digest)
     ws.bank.record_study(parsed, digest, model_digest)
-    start = None if parsed.soft is None else start_prompt(load(parsed.model, ws.home.path), parsed, ws.bank)
+    start = None if parsed.moves is None else start_of(load(parsed.model, ws.home.path), parsed, ws.bank)
     settings = {"seed": seed, "sites": list(names), "transport": "flare", "hub": folder.about["authority"]}
     # A round's deadline is the hub's to keep: what carries the tasks must not give up before it.
     wanted = parsed.rounds.deadline
@@ -221,7 +221,7 @@ def federate_flare(
 def _federate(
     ws: Workspace,
     parsed: Study,
-    start: SoftPrompt | None,
+    start: Tensors | None,
     digest: str,
     transport: Transport,
     settings: Mapping[str, Any],
@@ -280,7 +280,7 @@ def _clock(report: Report, study: Study, stop: StopToken) -> Clock:
     head = {} if study.head is None else {"heads": 1.0}
     worth = {} if study.worth is None else {"without": 4.0 * (study.worth.folds - 1), "worth": 4.0 * len(study.worth.n)}
     planned = {"score": 4.0, "federate": 4.0, **alone, **head, **worth, "test": 1.0}
-    return Clock(report, planned, stop, paced="score" if study.soft is None else "federate")
+    return Clock(report, planned, stop, paced="score" if study.moves is None else "federate")
 
 
 def _result(found: Found, federation: FederationRun, seed: int, clock: Clock) -> FederatedResult:

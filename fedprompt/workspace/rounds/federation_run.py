@@ -18,7 +18,7 @@ from fedprompt.federation.rounds import run_rounds
 from fedprompt.federation.weights import pooled_value
 from fedprompt.prompts.origins import FEDERATED, STUDY
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.study.allowed_rounds import Among
 from fedprompt.study.schema import Rounds, Study
 from fedprompt.study.score import Comparison, Score, SplitName
@@ -151,7 +151,7 @@ class FederationRun:
         if (error := unlike(site, scores, how_judged(before))) is not None:
             raise error
 
-    def tune(self, start: SoftPrompt, seed: int) -> tuple[RoundRecord, ...]:
+    def tune(self, start: Tensors, seed: int) -> tuple[RoundRecord, ...]:
         """Run the rounds of the study.
 
         Raises:
@@ -165,7 +165,7 @@ class FederationRun:
         self,
         hub: Hub,
         run: str,
-        start: SoftPrompt,
+        start: Tensors,
         seed: int,
         study: Study,
         origin: str,
@@ -204,7 +204,7 @@ class FederationRun:
             keeper.begin(start)
         return run_rounds(
             hub,
-            study.soft_template(),
+            study.tuned_template(),
             start,
             rounds=study.rounds,
             tuning=study.tuning,
@@ -285,7 +285,7 @@ class FederationRun:
             comparisons[row.site].append(row.comparison)
         return TestLook(_whole(self._known("test"), [prompt.id for prompt in prompts]), comparisons)
 
-    def choose(self, common: Prompt, groups: Mapping[str, Prompt], start: SoftPrompt, seed: int) -> dict[str, Kept]:
+    def choose(self, common: Prompt, groups: Mapping[str, Prompt], start: Tensors, seed: int) -> dict[str, Kept]:
         """Ask each site what it keeps for itself; return it of those that answered.
 
         Args:
@@ -300,7 +300,7 @@ class FederationRun:
 
         def ask(site: str) -> tuple[Choice, Score]:
             soft = [common, *([groups[site]] if site in groups else [])]
-            return ask_choice(self.hub, site, [*self.templates], soft, start.vectors, seed)
+            return ask_choice(self.hub, site, [*self.templates], soft, start.values, seed)
 
         def take(site: str, answer: tuple[Choice, Score]) -> None:
             choice, score = answer

@@ -104,15 +104,15 @@ def _updates(
     federation: FederationRun, study: Study, common: RoundRecord, after: int, seed: int, clock: Clock
 ) -> tuple[list[Update], dict[str, str]]:
     """Return every site's update from the common prompt, and why some are missing."""
-    soft = common.prompt.soft
-    assert soft is not None
+    tuned = common.prompt.tuned
+    assert tuned is not None
     rounds, hub, sites = study.rounds, federation.hub, federation.asking.sites
 
     def ask(site: str) -> Update:
         return ask_tune(
             hub,
             site,
-            soft.vectors,
+            tuned.values,
             round=after + 1,
             steps=study.tuning.steps,
             seed=seed,
@@ -140,7 +140,7 @@ def _one(
     sites: Sequence[str],
 ) -> SiteGroup:
     rounds = study.rounds
-    assert rounds.groups is not None and common.prompt.soft is not None
+    assert rounds.groups is not None and common.prompt.tuned is not None
     many = len(federation.hub.sites)
     quorum = (
         None
@@ -153,7 +153,7 @@ def _one(
     records = federation.rounds(
         federation.hub.among(sites),
         run,
-        common.prompt.soft,
+        common.prompt.tuned,
         seed,
         study.model_copy(update={"rounds": own}),
         GROUP.of(number),

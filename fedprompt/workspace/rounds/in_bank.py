@@ -14,7 +14,7 @@ from fedprompt.federation.gathering import Missing
 from fedprompt.federation.kept_updates import pack_updates, unpack_updates
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.federation.state import pack_state, unpack_state
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.strategies.strategy import Update
 from fedprompt.study.score import Score, SplitName
 
@@ -109,20 +109,20 @@ class BankKeeper:
         self._bank, self._run, self._study = bank, f"{run}/updates", study
         self._read: dict[str, dict[str, Any]] | None = None
 
-    def begin(self, start: SoftPrompt) -> None:
+    def begin(self, start: Tensors) -> None:
         """Keep what round 1 starts from."""
         self._bank.start_run(self._run, kind="updates", study=self._study, settings={})
-        body = {"model": start.model, **pack_updates([Update("", start.vectors, 0)])}
+        body = {"model": start.model, **pack_updates([Update("", start.values, 0)])}
         self._bank.record_stage(self._run, BEGAN, body)
 
-    def start(self) -> SoftPrompt | None:
-        """Return what round 1 started from, None if nothing was kept.
+    def start(self, like: Tensors) -> Tensors | None:
+        """Return what round 1 started from, in the form of what it made (``like``); None if nothing was kept.
 
         Raises:
             FederationError: what was kept is damaged.
         """
         body = self._bank.stages(self._run).get(BEGAN)
-        return None if body is None else SoftPrompt(unpack_updates(body)[0].delta, str(body["model"]))
+        return None if body is None else like.with_values(unpack_updates(body)[0].delta)
 
     def keep(self, number: int, prompt: str, updates: Sequence[Update]) -> None:
         """Keep the updates of which round ``number`` made ``prompt``."""

@@ -12,7 +12,7 @@ from fedprompt.adapting.settings import AtN
 from fedprompt.bank.store import Bank
 from fedprompt.errors import FederationError
 from fedprompt.federation.round_record import RoundRecord
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.study.schema import Study
 from fedprompt.verbs.worth import WorthReply, ask_worth
 from fedprompt.workspace.results.worth import WorthAtN, WorthResult
@@ -34,7 +34,7 @@ def measure_worth(
     study: Study,
     scores: BySite,
     alone: Mapping[str, RoundRecord],
-    start: SoftPrompt,
+    start: Tensors,
     seed: int,
     clock: Clock,
 ) -> WorthResult | None:
@@ -86,7 +86,7 @@ def _at(
     study: Study,
     n: int,
     given: Mapping[str, Offered],
-    start: SoftPrompt,
+    start: Tensors,
     clock: Clock,
     done: float,
 ) -> WorthAtN | None:
@@ -128,7 +128,7 @@ def _ask(
     given: Mapping[str, Offered],
     ways: Sequence[AtN],
     draws: int,
-    start: SoftPrompt,
+    start: Tensors,
     site: str,
 ) -> WorthReply:
     shared = given[site]
@@ -139,7 +139,7 @@ def _ask(
         shared.weights,
         ways,
         draws=draws,
-        start=start.vectors,
+        start=start.values,
         head=shared.head,
     )
 

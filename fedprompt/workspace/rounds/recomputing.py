@@ -76,8 +76,10 @@ def recompute_without(ws: Workspace, site: str, *, run: str | None = None) -> Re
     row = _chosen(ws, site) if run is None else ws.bank.run(run)
     study = ws.bank.study(row.study).study
     keeper = BankKeeper(ws.bank, row.id, row.study)
-    start, records = keeper.start(), BankWriter(ws.bank, row.id, row.study, FEDERATED.key).written()
-    if start is None or not records:
+    records = BankWriter(ws.bank, row.id, row.study, FEDERATED.key).written()
+    made = records[0].prompt.tuned if records else None
+    start = None if made is None else keeper.start(made)
+    if start is None:
         raise FederationError(
             f"run {row.id} kept no updates, so '{site}' cannot be taken out of its prompts; 'rounds: {{keep_updates: "
             "true}' in the study keeps those of later runs, and a new run without the site starts afresh",

@@ -7,7 +7,7 @@ from typing import Any
 from fedprompt.bank.store import Bank
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.study.schema import Study
 from fedprompt.study.score import Score
 from fedprompt.verbs.choosing import Choice, choice_words
@@ -124,7 +124,7 @@ def share(
     study: Study,
     scores: Mapping[str, Mapping[str, Score]],
     records: Sequence[RoundRecord],
-    start: SoftPrompt,
+    start: Tensors,
     seed: int,
     clock: Clock,
 ) -> Shared:

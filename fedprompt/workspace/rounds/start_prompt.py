@@ -1,47 +1,31 @@
-"""What tuning starts from: embeddings of the study's own text, of drawn words, or a soft prompt of the bank."""
-
-import numpy as np
+"""What a study's rounds start from: whatever they move, of the study's own text, drawn, or of the bank."""
 
 from fedprompt.bank.store import Bank
-from fedprompt.errors import PromptError
 from fedprompt.models.protocols import CausalModel
 from fedprompt.prompts.soft import SoftPrompt
-from fedprompt.prompts.template import Template
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.study.schema import Study
+from fedprompt.tuning.tunables.registry import tunable_of
+from fedprompt.tuning.tunables.soft import SoftTunable
 
-__all__ = ["start_prompt"]
+__all__ = ["start_of", "start_prompt"]
+
+
+def start_of(model: CausalModel, study: Study, bank: Bank | None = None) -> Tensors:
+    """Return what rounds start from; without a bank, as in a site's rehearsal, drawn words stand for its prompt.
+
+    Raises:
+        ModelError, PromptError, BankError: as of the study's tunable.
+    """
+    tunable = tunable_of(study)
+    assert tunable is not None, "the study has rounds"
+    return tunable.start(model, study, None if bank is None else bank.prompt)
 
 
 def start_prompt(model: CausalModel, study: Study, bank: Bank | None = None) -> SoftPrompt:
-    """Return what tuning starts from: embeddings of the study's text or of drawn words, or a prompt of the bank.
-
-    Without a bank, as in a site's rehearsal, drawn words stand for the bank's prompt.
+    """Return the soft prompt that tuning starts from, of a study that moves one.
 
     Raises:
-        ModelError: the text has no tokens, or the model has no format for the messages that the slot stands in.
-        PromptError: the bank's prompt has no soft prompt, or one of another size or model.
-        BankError: the bank lacks it.
+        ModelError, PromptError, BankError: as of ``SoftTunable.start``.
     """
-    assert study.soft is not None
-    _check_read(model, study.soft_template(), study.soft.tokens)
-    init, tokens = study.soft.init, study.soft.tokens
-    if isinstance(init, str):
-        return model.text_init(init, tokens)
-    if init.prompt is None or bank is None:
-        return model.vocabulary_init(tokens, np.random.default_rng(np.random.SeedSequence([init.seed, tokens])))
-    soft = bank.prompt(init.prompt).soft
-    if soft is None or soft.tokens != tokens:
-        held = "no soft prompt" if soft is None else f"a soft prompt of {soft.tokens} tokens"
-        raise PromptError(
-            f"soft.init names {init.prompt}, which has {held}; the study's has {tokens} tokens", code="wrong-shape"
-        )
-    soft.check_model(model.info.digest, model.info.name, model.info.width)
-    return soft
-
-
-def _check_read(model: CausalModel, template: Template, tokens: int) -> None:
-    """Lay the template out once, empty, so that a model that cannot read it says so before any site is asked."""
-    empty = dict.fromkeys(template.variables, "")
-    shown = 0 if template.demonstrations is None else template.demonstrations.count
-    label = next(iter(template.words or {""}))
-    model.length(template.render(empty, [(empty, label)] * shown), (), tokens)
+    return SoftTunable().start(model, study, None if bank is None else bank.prompt)

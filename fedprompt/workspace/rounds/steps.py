@@ -15,7 +15,7 @@ from fedprompt.errors import FederationError
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.models.protocols import Encoder
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.study.schema import Study
 from fedprompt.verbs.describe import DescribeReply, ask_describe
 from fedprompt.workspace.results.worth import WorthResult
@@ -59,13 +59,13 @@ def take_steps(
     federation: FederationRun,
     bank: Bank,
     study: Study,
-    start: SoftPrompt | None,
+    start: Tensors | None,
     sources: Mapping[str, str],
     seed: int,
     clock: Clock,
     *,
     bounded: bool = False,
-    pooled: Callable[[SoftPrompt], Prompt] | None = None,
+    pooled: Callable[[Tensors], Prompt] | None = None,
     encoder: Callable[[], Encoder] | None = None,
 ) -> Found:
     """Take every step of the study that the bank does not have yet.

@@ -15,7 +15,7 @@ from fedprompt.federation.round_record import RoundRecord
 from fedprompt.prompts.head import Head
 from fedprompt.prompts.origins import FOLD
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.study.allowed_rounds import FOLDS
 from fedprompt.study.schema import Study
 from fedprompt.verbs.worth import MOST_MEMBERS
@@ -65,7 +65,7 @@ def offered(
     sites: Sequence[str],
     scores: BySite,
     alone: Mapping[str, RoundRecord],
-    start: SoftPrompt,
+    start: Tensors,
     seed: int,
 ) -> Offered:
     """Run the rounds without a part of the sites, and return what the others share with it.
@@ -110,7 +110,7 @@ def _without(
     study: Study,
     number: int,
     others: Sequence[str],
-    start: SoftPrompt,
+    start: Tensors,
     seed: int,
 ) -> Prompt:
     """Return the last prompt of the study's rounds among the others; none of them is scored on the way."""

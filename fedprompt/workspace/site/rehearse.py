@@ -19,7 +19,7 @@ from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
 from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
 from fedprompt.models.registry import load
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.site.folder import ENTERED, SiteFolder
 from fedprompt.site.policy import Policy, write_policy
 from fedprompt.stopping import NEVER, StopToken
@@ -32,7 +32,7 @@ from fedprompt.workspace.bills.scorer_resources import scorer_resources
 from fedprompt.workspace.enrolled.site_folder import Accepted, EnrolledSite, enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.progress import Progress, Report, quiet
-from fedprompt.workspace.rounds.start_prompt import start_prompt
+from fedprompt.workspace.rounds.start_prompt import start_of
 from fedprompt.workspace.site.run import open_worker
 
 __all__ = ["Rehearsed", "WouldLeave", "site_rehearse"]
@@ -93,8 +93,8 @@ def _within(report: Report, name: str, step: int, steps: int, done: float, total
     report(Progress("rehearse", name, step + min(1.0, done / max(total, 1e-9)), steps))
 
 
-def _start(accepted: Accepted, home: Home) -> SoftPrompt:
-    return start_prompt(load(accepted.study.model, home.path), accepted.study)
+def _start(accepted: Accepted, home: Home) -> Tensors:
+    return start_of(load(accepted.study.model, home.path), accepted.study)
 
 
 def site_rehearse(

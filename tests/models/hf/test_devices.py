@@ -13,7 +13,7 @@ from fedprompt.models.hf.model import HFModel
 from fedprompt.models.hf.self_check import check_model
 from fedprompt.models.protocols import ChoiceQuery, Decoding, GenerateQuery, LossGradient
 from fedprompt.tuning.settings import TuningSettings
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.steps import tune_tensors
 from tests.models.hf.test_families import TEMPLATES, TEXTS, plain, queries_for, soft_for
 from tests.models.tiny import FAMILIES, model
 
@@ -59,7 +59,7 @@ def test_tuning_in_bfloat16_lowers_the_loss_and_keeps_float32_vectors() -> None:
     lm = model("llama", dtype="bfloat16")
     start = soft_for(lm)
     objective = lm.objective(asked(lm, 0), ANSWERS, start.tokens)
-    tuned = tune_soft(objective, start, TuningSettings(12, 5, 0.1), rng=np.random.default_rng(0)).soft
+    tuned = tune_tensors(objective, start, TuningSettings(12, 5, 0.1), rng=np.random.default_rng(0)).end
     losses = [objective.loss_and_gradient(soft.vectors, range(5)).loss for soft in (start, tuned)]
     assert losses[1] < losses[0] - 0.05
     assert tuned.vectors.dtype == np.float32 and np.isfinite(tuned.vectors).all()
@@ -92,9 +92,10 @@ def test_tuning_on_a_device_is_the_same_twice(device: str) -> None:
     lm = model("llama", device=device)
     objective = lm.objective(asked(lm, 2), ANSWERS, 3)
     one, same = (
-        tune_soft(objective, soft_for(lm), TuningSettings(4, 3, 0.05), rng=np.random.default_rng(1)) for _ in range(2)
+        tune_tensors(objective, soft_for(lm), TuningSettings(4, 3, 0.05), rng=np.random.default_rng(1))
+        for _ in range(2)
     )
-    assert one.soft == same.soft and one.loss == same.loss
+    assert one.end == same.end and one.loss == same.loss
 
 
 @pytest.mark.parametrize("device", DEVICES)

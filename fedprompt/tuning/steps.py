@@ -1,6 +1,8 @@
-"""Tunes a soft prompt by gradient steps: AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), no weight decay.
+"""Tunes a soft prompt, or other tensors, by gradient steps.
 
-Invariant: the same objective, start, settings and random generator give the same vectors, in one go or resumed;
+The steps are AdamW's (Loshchilov and Hutter 2019, arXiv 1711.05101), without weight decay.
+
+Invariant: the same objective, start, settings and random generator give the same numbers, in one go or resumed;
 nothing global is seeded. Which cases a step takes is said in ``tuning.draws``.
 
 All steps are taken: validation is looked at between calls, by whoever runs the rounds (``rounds.patience``).
@@ -9,33 +11,36 @@ All steps are taken: validation is looked at between calls, by whoever runs the 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import TuningError
 from fedprompt.models.protocols import LossGradient, SoftObjective
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.tuning.checkpoint import Checkpoint, Progressed
 from fedprompt.tuning.draws import next_rows
 from fedprompt.tuning.settings import TuningSettings
 
-__all__ = ["Tuned", "tune_soft"]
+__all__ = ["Tuned", "tune_tensors"]
+
+
+Kind = TypeVar("Kind", bound=Tensors)
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """The tuned prompt, and the mean loss (nats) of each step."""
+class Tuned(Generic[Kind]):
+    """What tuning ended with, and the mean loss (nats) of each step."""
 
-    soft: SoftPrompt
+    end: Kind
     loss: tuple[float, ...]
 
 
 @dataclass
 class _State:
-    vectors: Any  # torch.nn.Parameter [tokens, width]
+    vectors: Any  # torch.nn.Parameter of the shape of the tensors' values
     optimiser: Any
     queue: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
@@ -47,21 +52,21 @@ class _State:
 
     @property
     def now(self) -> NDArray[np.float32]:
-        """The vectors, [tokens, width] float32."""
+        """The numbers as they are, float32."""
         found: NDArray[np.float32] = self.vectors.detach().numpy()
         return found
 
 
-def tune_soft(
+def tune_tensors(
     objective: SoftObjective,
-    start: SoftPrompt,
+    start: Kind,
     settings: TuningSettings,
     *,
     rng: np.random.Generator,
     checkpoint: Checkpoint | None = None,
     progress: Callable[[int, float], None] | None = None,
     stop: StopToken = NEVER,
-) -> Tuned:
+) -> Tuned[Kind]:
     """Take the steps of ``settings`` from ``start``.
 
     Args:
@@ -90,14 +95,14 @@ def tune_soft(
             group["lr"] = lr
         found = _slope(objective, state.now, rows, settings.accumulate, step, lr)
         pull = settings.proximal
-        gradient = found.gradient + np.float32(pull) * (state.now - start.vectors) if pull else found.gradient
+        gradient = found.gradient + np.float32(pull) * (state.now - start.values) if pull else found.gradient
         _advance(state, gradient)
         state.losses.append(found.loss)
         if checkpoint is not None:
             _save(state, rng, checkpoint)
         if progress is not None:
             progress(step, found.loss)
-    return Tuned(SoftPrompt(state.now, start.model), tuple(state.losses))
+    return Tuned(start.with_values(state.now), tuple(state.losses))
 
 
 def _slope(
@@ -132,14 +137,14 @@ def _advance(state: _State, gradient: NDArray[np.float32]) -> None:
     state.optimiser.step()
 
 
-def _resumed(start: SoftPrompt, lr: float, rng: np.random.Generator, checkpoint: Checkpoint | None) -> _State:
+def _resumed(start: Tensors, lr: float, rng: np.random.Generator, checkpoint: Checkpoint | None) -> _State:
     """Return the state at the start, or the one that the checkpoint holds; ``rng`` is put where it was."""
     import torch
 
-    vectors = torch.nn.Parameter(torch.tensor(start.vectors))
+    vectors = torch.nn.Parameter(torch.tensor(start.values))
     state = _State(vectors, torch.optim.AdamW([vectors], lr=lr, weight_decay=0.0))
     found = None if checkpoint is None else checkpoint.read()
-    if found is None or found[1]["vectors"].shape != start.vectors.shape:
+    if found is None or found[1]["vectors"].shape != start.values.shape:
         return state
     held, arrays = found
     with torch.no_grad():
