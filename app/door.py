@@ -39,7 +39,7 @@ def put_doorway() -> None:
     )
     if made is None or settings is None:
         raise FedPromptError(
-            "this version of Streamlit is none that fedprompt can guard; install the one it requires",
+            "fedprompt cannot protect this version of Streamlit; install the version that fedprompt requires",
             code="streamlit-version",
         )
 

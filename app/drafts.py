@@ -141,7 +141,7 @@ def _open_draft(boxes: Boxes) -> None:
     _draw(boxes, known, place)
     if state.get(f"{key}_aside"):
         st.button(
-            "Undo: show what was here before",
+            "Undo: restore the previous text",
             key=f"{key}_back",
             icon=":material/undo:",
             type="tertiary",
@@ -261,18 +261,18 @@ def _draw(boxes: Boxes, known: _Open, place: Any) -> None:
             )
         elif why_not("try") is None:
             named(f"{boxes.page}_draft_begun").caption(
-                ":material/edit: What you type here is saved as a draft on this machine, for you alone."
+                ":material/edit: Your text is saved as a draft on this machine, visible only to you."
             )
 
 
 def _draw_elsewhere(boxes: Boxes) -> None:
     named(f"{boxes.page}_draft_elsewhere").warning(
-        "Another window changed this draft. Below is this window's version, which is not saved until you choose.",
+        "Another window changed this draft. You see this window's version below. It is not saved until you choose.",
         icon=":material/difference:",
     )
     with st.container(horizontal=True):
         st.button(
-            "Show the other version",
+            "Show other version",
             key=f"{boxes.page}_draft_take",
             icon=":material/sync:",
             on_click=_take,

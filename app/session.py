@@ -258,7 +258,7 @@ def explain(error: Exception) -> None:
     if not isinstance(error, FedPromptError):
         log.error("a page failed\n%s", Traces().formatException((type(error), error, error.__traceback__)))
         named("error_unforeseen").error(
-            f"This page could not be drawn. Try again; if it stays, the logs in {plain(_logs())} say why.",
+            f"This page could not be shown. Try again. If the error remains, see the logs in {plain(_logs())}.",
             title="Something went wrong",
             icon=":material/error:",
         )
@@ -274,7 +274,7 @@ def explain(error: Exception) -> None:
 
 def offer_assets(key: str) -> None:
     """Draw the button that fetches what is missing of the model and the texts."""
-    st.button("Fetch the model and the texts", key=key, icon=":material/download:", on_click=fetch_assets)
+    st.button("Download the model and the texts", key=key, icon=":material/download:", on_click=fetch_assets)
 
 
 @guarded

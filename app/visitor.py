@@ -48,7 +48,7 @@ def sign_in() -> SignIn | None:
     for path in st.get_option("secrets.files"):
         if Path(path).exists():
             raise FedPromptError(
-                f"{path} cannot be read, so that nobody can sign in; the server's log says why", code="cannot-read"
+                f"{path} cannot be read, so nobody can sign in; see the server's log", code="cannot-read"
             )
     return None
 
@@ -63,19 +63,19 @@ def check_server() -> None:
     # A page that is tried without a browser has no headers, and no server that could have a doorway.
     if not stands() and st.context.headers.to_dict():
         raise FedPromptError(
-            "this server does not check who asks, so it shows no page; start it with 'fedprompt ui', which checks",
+            "this server does not check its visitors, so it shows no page; start it with 'fedprompt ui', which does",
             code="nobody-signs-in",
         )
     ours = find_home().path / FILE
     if ours.exists() and str(ours) not in st.get_option("secrets.files"):
         raise FedPromptError(
-            f"this server was started without {ours}; start it with 'fedprompt ui', which reads it",
+            f"this server was started without {ours}; start it with 'fedprompt ui', which reads that file",
             code="nobody-signs-in",
         )
     if not is_loopback(st.get_option("server.address")) and sign_in() is None:
         raise FedPromptError(
-            "this server listens beyond this machine and nobody has to sign in; start it with 'fedprompt ui', which "
-            f"listens on 127.0.0.1, or write an [auth] section into {ours}",
+            "this server is open to other machines without sign-in; start it with 'fedprompt ui', which "
+            f"listens on 127.0.0.1, or add an [auth] section to {ours}",
             code="nobody-signs-in",
         )
 
@@ -103,7 +103,7 @@ def person() -> Person:
     found = visitor()
     if found is None:
         raise FedPromptError(
-            "you are not signed in, or no longer; load this page again and sign in", code="not-signed-in"
+            "you are not signed in, or your session has expired; reload this page and sign in", code="not-signed-in"
         )
     return found
 

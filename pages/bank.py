@@ -28,19 +28,19 @@ TICKED = "ticked"
 def draw() -> None:
     """Draw the page."""
     st.title("Bank")
-    st.caption("Every prompt that was written, tuned or imported here. Choose some to read them or take them away.")
+    st.caption("All prompts that were written, tuned or imported here. Select some to read, compare or export them.")
     draw_waiting()
     chosen = choose() if workspace().bank.count_prompts() else None
     if chosen is None:
         named("bank_empty").info(
-            "Start the demo on the Overview page, or import a bundle below.",
+            "Start the demo on the Overview page, or import a file below.",
             title="The bank is empty",
             icon=":material/inventory_2:",
         )
     if chosen:
         draw_chosen(chosen)
     draw_take(chosen or ())
-    st.header("Bring a prompt in")
+    st.header("Import prompts")
     draw_bring()
 
 
@@ -54,13 +54,13 @@ def draw_chosen(chosen: Sequence[str]) -> None:
         draw_standing(row)
         draw_versions(row)
     if len(chosen) > SHOWN:
-        st.caption(f"and {len(chosen) - SHOWN} more, which are exported with these")
+        st.caption(f"and {len(chosen) - SHOWN} more, which are exported too")
     if len(chosen) > 1:
-        st.header("What differs")
+        st.header("Differences")
         shown = chosen[:SHOWN]
         draw_beside([ws.bank.prompt(one) for one in shown], [title(ws.bank.prompt_row(one)) for one in shown])
     with st.container(horizontal=True):
-        if st.button("Try in the playground", key="bank_try", icon=":material/experiment:", disabled=len(chosen) > 1):
+        if st.button("Open in Playground", key="bank_try", icon=":material/experiment:", disabled=len(chosen) > 1):
             go("playground", chosen[:1])
         if st.button(
             "Compare",
@@ -76,21 +76,21 @@ def draw_take(chosen: Sequence[str]) -> None:
     words = Counter(one.tag.rpartition("@")[2] for one in workspace().bank.tags())
     if not chosen and not words:
         return
-    st.header("Take away")
+    st.header("Export")
     draw_updates()
-    ways = {TICKED: f"The ticked prompts ({len(chosen)})"} if chosen else {}
-    ways |= {f"@{word}": f"Everything @{label(word)} ({count})" for word, count in sorted(words.items())}
+    ways = {TICKED: f"Selected prompts ({len(chosen)})"} if chosen else {}
+    ways |= {f"@{word}": f"All prompts tagged @{label(word)} ({count})" for word, count in sorted(words.items())}
     which: str | None = TICKED
     if list(ways) != [TICKED]:
         which = st.pills(
-            "What to take away",
+            "Prompts to export",
             list(ways),
             format_func=ways.__getitem__,
             default=TICKED if chosen else None,
             key=f"bank_take_{'some' if chosen else 'none'}",
         )
     if which is None:
-        st.caption("Tick prompts above, or choose a tag here.")
+        st.caption("Select prompts above, or choose a tag here.")
     else:
         draw_export(tuple(chosen) if which == TICKED else (which,))
 

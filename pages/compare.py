@@ -23,8 +23,8 @@ from fedprompt.workspace.search.looking_up import Filter
 LEAST, MOST = 2, 6
 
 ABOUT = (
-    "Put two to six prompts side by side: what differs in their texts, which is better on the sites' cases and how "
-    "sure that is, and what each answers on cases of your own."
+    "Compare two to six prompts: their texts, their accuracy at the sites with significance tests, and their "
+    "answers to your own cases."
 )
 
 
@@ -36,7 +36,7 @@ def draw() -> None:
     chosen = ask_chosen()
     if len(chosen) < LEAST:
         named("compare_too_few").info(
-            "Choose two to six prompts above. The Leaderboard can also send you here: tick some rows there.",
+            "Choose two to six prompts above, or select rows on the Leaderboard.",
             title="Nothing to compare yet",
             icon=":material/compare_arrows:",
         )
@@ -49,7 +49,7 @@ def draw() -> None:
             f":green[:material/balance:] {plain(sentence(retold(pair, view, names)))}"
         )
     draw_measuring(view)
-    with st.expander("Details: the numbers behind these sentences"):
+    with st.expander("Details: numbers behind these sentences"):
         draw_pairs(view, names)
     st.header("Texts")
     draw_texts(view, names)
@@ -103,7 +103,7 @@ def draw_texts(view: CompareView, names: dict[str, str]) -> None:
             st.html(marked_html(marked[place], first=place == 0, tokens=prompt.tokens))
             if prompt.words:
                 st.caption(f"Answers: {plain(said(prompt.words))}")
-    st.caption("Marked: words of the first that another lacks, and words of the others that the first lacks.")
+    st.caption("Marked: words of the first that another prompt lacks, and words of the others that the first lacks.")
 
 
 def badge(prompt: PromptView) -> str:

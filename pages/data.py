@@ -23,9 +23,7 @@ def draw() -> None:
     """Draw the page."""
     st.title("Data")
     if role() == "hub":
-        named("data_of_a_hub").info(
-            "A hub holds no site's cases, so there is nothing to drop here.", icon=":material/hub:"
-        )
+        named("data_of_a_hub").info("A hub holds no cases, so it needs no file.", icon=":material/hub:")
         return
     steps = st.container()  # what is dropped below moves them on
     drop_file(barred("tune"))
@@ -35,12 +33,10 @@ def draw() -> None:
     chosen = choose_set(sets, "data")
     if chosen is None:
         with st.container(border=True):
-            named("data_none").markdown(
-                "**No file is kept here yet.** Drop one above: a column of text, a column of answers."
-            )
+            named("data_none").markdown("**No file yet.** Upload a file with a text column and an answer column.")
             st.caption(
-                "A first ranking works with a few dozen lines; more lines make it surer. A federation needs about 100 "
-                "distinct texts."
+                "A few dozen lines are enough for a first ranking. More lines make it more certain. A "
+                "federation needs about 100 distinct texts."
             )
         return
     grid = st.grid(2, min_column_width=340, gap="large")
@@ -71,7 +67,7 @@ def ask(chosen: EvaluationSet) -> tuple[Reading | None, Mapping[str, Any] | None
                 go_on()
         else:
             st.button(
-                "Yes, read it so",
+                "Use these columns",
                 key="data_confirm",
                 type="primary",
                 icon=":material/check:",
@@ -97,7 +93,7 @@ def go_on() -> None:
     try:
         st.switch_page("../pages/new_study.py")
     except StreamlitAPIException:
-        st.caption("Open the page New study for that.")
+        st.caption("Open the New study page to continue.")
 
 
 def draw_report(chosen: EvaluationSet, reading: Reading | None, view: Mapping[str, Any]) -> None:
@@ -107,11 +103,11 @@ def draw_report(chosen: EvaluationSet, reading: Reading | None, view: Mapping[st
     draw_refused(view)
     if reading is not None and (view.get("refused") or {}).get("count"):
         st.button(
-            "Leave those lines out",
+            "Remove these lines",
             key="data_clean",
             icon=":material/filter_alt:",
             disabled=why_not("tune") is not None,
-            help="Writes the other lines to a new file beside this one; this one stays as it is.",
+            help="Writes the other lines to a new file. The original stays unchanged.",
             on_click=clean,
             args=(chosen, reading),
         )

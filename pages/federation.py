@@ -25,13 +25,13 @@ from fedprompt.workspace.rounds.federation_view import federation_view, federati
 from fedprompt.workspace.rounds.gathering_now import runs_now
 
 ROUNDS = (
-    "In rounds, each site tunes the shared prompt on its own cases and sends back the change; the hub joins the "
-    "changes into the next prompt, and the sites score it. The texts of cases never travel."
+    "In each round, every site tunes the shared prompt on its own cases and sends back the update. The hub "
+    "combines the updates into the next prompt, and the sites score it. Case texts never leave a site."
 )
 ABOUT = {
     "alone": f"{ROUNDS} Here every site is a file on this machine, with its own key, splits and ledger.",
-    "hub": f"{ROUNDS} This machine is the hub: it starts the rounds and joins what comes.",
-    "site": f"{ROUNDS} This machine is a site: it answers the hub of its federation, and starts nothing.",
+    "hub": f"{ROUNDS} This machine is the hub: it starts the rounds and combines the updates.",
+    "site": f"{ROUNDS} This machine is a site: it answers its federation's hub and starts nothing.",
 }
 
 
@@ -73,7 +73,7 @@ def live() -> None:
     job = newest_of("federate", "federate-flare")
     draw_work(job, "federation", again=lambda: go_on(job, whole=True))
     if job is not None and job.state == "cancelled":
-        st.button("Next round only", key="federation_next", icon=":material/skip_next:", on_click=go_on, args=(job,))
+        st.button("Run one round", key="federation_next", icon=":material/skip_next:", on_click=go_on, args=(job,))
     runs = federations(ws)
     if not runs:
         return
@@ -100,7 +100,7 @@ def live() -> None:
         keep_address("run", "federation_run", shown)
     view = federation_view(ws, shown)
     draw_result(view, newest=shown == runs[0].id)
-    st.header("The sites")
+    st.header("Sites")
     draw_roster(view, job)
     draw_controls(view)
     draw_rounds_of(view)
@@ -115,13 +115,13 @@ def draw_start(job: JobRow | None) -> None:
     if not kept:
         with st.container(border=True):
             named("federation_needs_study").markdown(
-                "**It needs a study first:** what the sites are to work on together."
+                "**Write a study first.** It says what the sites work on together."
             )
             if st.button("Write a study", key="federation_study", type="primary", icon=":material/edit_note:"):
                 go("new_study")
         return
     chosen = kept[str(st.selectbox("Study", list(kept), key="federation_which", persist_state="session"))]
-    with st.expander("Read or change the study", icon=":material/edit_note:"):
+    with st.expander("View or edit the study", icon=":material/edit_note:"):
         draw_editor(chosen)
     assert chosen.study is not None
     kind, arguments = "federate", None
@@ -130,20 +130,22 @@ def draw_start(job: JobRow | None) -> None:
         sites = list(folder.sites()) if (folder.path / "hub.json").exists() else []
         arguments = {"sites": sites} if len(sites) > 1 else None
         kind = "federate-flare"
-        many = "1 admitted site takes part" if len(sites) == 1 else f"{len(sites)} admitted sites take part"
+        many = "1 site is admitted" if len(sites) == 1 else f"{len(sites)} sites are admitted"
         named("federation_members").caption(
-            f"{many}; a federation needs two. Each works only once its operator has accepted this study."
+            f"{many}. A federation needs at least two. Each site starts once its operator has accepted this study."
         )
     else:
         arguments = ask_sites(chosen.study)
-    seed = st.number_input("Seed", 0, 2**31, 0, key="federation_seed", width=200, help="The same seed, the same run.")
+    seed = st.number_input(
+        "Seed", 0, 2**31, 0, key="federation_seed", width=200, help="The same seed gives the same run."
+    )
     whole = None if arguments is None else {"study": str(chosen.path), **arguments, "seed": int(seed)}
     draw_forecast(whole)
     closed = barred("federate")
     with st.container(horizontal=True):
         for label, key, icon, last in (
             ("Start", "federation_start", "play_arrow", None),
-            ("First round only", "federation_first", "skip_next", 1),
+            ("Run one round first", "federation_first", "skip_next", 1),
         ):
             st.button(
                 label,
@@ -164,10 +166,9 @@ def draw_same(job: JobRow | None, whole: dict[str, Any] | None) -> None:
     run = workspace().bank.run(str((job.result or {}).get("run")))
     if run.finished is not None and run.finished < job.created:
         named("federation_same").info(
-            f"This study was run with these cases and this seed before, on {run.finished:%d %b %Y at %H:%M} UTC. The "
-            "result would be the same, so nothing was run again. You find that run under Runs. Choose another seed "
-            "for another run.",
-            title="Nothing new was run",
+            f"This study already ran with the same cases and seed, on {run.finished:%d %b %Y at %H:%M} UTC. "
+            "Find that run under Runs, or choose another seed.",
+            title="Already run",
             icon=":material/history:",
         )
 
@@ -178,18 +179,18 @@ def draw_editor(chosen: KeptStudy) -> None:
         st.session_state["federation_of"] = (chosen.path, chosen.changed)
         set_study("federation", chosen.path.read_text(encoding="utf-8"))
     text = ask_study("federation")
-    shown = "the sites' operators see all of it before they accept it" if role() == "hub" else "it is sent nowhere"
+    shown = "the sites' operators see all of it before they accept it" if role() == "hub" else "it is not sent anywhere"
     named("federation_study_shown" if role() == "hub" else "federation_study_kept").caption(
-        f":material/lock: What you write stays in this session until you keep it. It is then written to "
-        f"{plain(str(chosen.path.parent))} on this machine, readable by you alone, until you delete it there; {shown}."
+        ":material/lock: Your text stays in this session until you save it. It is then saved in "
+        f"{plain(str(chosen.path.parent))} on this machine, readable only by you, until you delete it; {shown}."
     )
     changed = text is not None and text != chosen.path.read_text(encoding="utf-8")
     st.button(
-        "Keep the change",
+        "Save the change",
         key="federation_keep",
         icon=":material/save:",
         disabled=not changed or why_not("federate") is not None,
-        help="A changed study is another study: sites accept it anew, and its run begins anew.",
+        help="A changed study is a new study: each site must accept it again, and its run starts over.",
         on_click=keep,
         args=(text,),
     )
@@ -200,7 +201,7 @@ def keep(text: str) -> None:
     """Keep a study."""
     require("federate")
     path: Path = keep_study(workspace().home, text)
-    st.toast(f"Kept as {plain(path.name)}.")
+    st.toast(f"Saved as {plain(path.name)}.")
 
 
 @guarded

@@ -25,18 +25,18 @@ def draw() -> None:
     first = None if study is None else ranking_view(study.digest, RankingFilters(), 0, PAGE, "any", False)
     if study is None or first is None or not first.total:
         named("leaderboard_no_scores").info(
-            "Prompts appear here as soon as sites have scored them. Start the demo on the Overview page, or "
-            "score your own with fedprompt score on the command line.",
-            title="No prompt has been scored yet",
+            "Prompts appear here once sites have scored them. Start the demo on the Overview page, or score "
+            "your own prompts on the New study page.",
+            title="No scores yet",
             icon=":material/hourglass_empty:",
         )
         return
     everything = ranking_view(study.digest, RankingFilters(), 0, PAGE, "full", False)
     sites = everything.sites or first.sites
     many = f"{everything.total:,} prompt{'' if everything.total == 1 else 's'}"
-    where = "the one site" if len(sites) == 1 else f"all {len(sites)} sites"
+    where = "one site" if len(sites) == 1 else f"all {len(sites)} sites"
     top.caption(
-        f"{plain(study.name)} · {many} scored at {where} · ranked on validation cases by each site's newest score"
+        f"{plain(study.name)} · {many} scored at {where} · ranked by each site's newest score on validation cases"
     )
     asked = ask_filters(sites)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -53,18 +53,18 @@ def draw() -> None:
         )
     elif not view.total:
         named("leaderboard_none_passes").info(
-            "No prompt passes these filters; loosen one of them.", icon=":material/filter_alt_off:"
+            "No prompt matches these filters. Remove one of them.", icon=":material/filter_alt_off:"
         )
     else:
         draw_table(
             study.digest, asked, view, place * PAGE, test=test, more=more, total=view.total + rest.total, fold=fold
         )
     if rest.total:
-        st.header("Not measured at every site")
-        first_of = f" The first {PAGE} of {rest.total:,}." if rest.total > PAGE else ""
+        st.header("Not scored at every site")
+        first_of = f" Showing the first {PAGE} of {rest.total:,}." if rest.total > PAGE else ""
         st.caption(
-            "These are not ranked, since a mean over fewer sites would not compare. A dash stands where a site has no "
-            f"score.{first_of}"
+            "These prompts have no rank: a mean over fewer sites is not comparable. A dash means no score at "
+            f"that site.{first_of}"
         )
         frame = ranking_frame(rest, 0, fold=fold).drop(
             columns=["place", "mean", "interval", "worst site", "standing", "best with"]
@@ -74,7 +74,7 @@ def draw() -> None:
             hide_index=True,
             placeholder="\N{EM DASH}",
             column_config=column_settings(rest.sites),
-            alt="Prompts that were not measured at every site",
+            alt="Prompts without a score at every site",
         )
 
 

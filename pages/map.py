@@ -23,13 +23,14 @@ def draw() -> None:
     """Draw the page."""
     st.title("Map")
     st.caption(
-        "Each point is a prompt. Templates of similar meaning lie near each other, and so do soft prompts of one model."
+        "Each point is a prompt. Templates with similar meanings are close together, and so are soft prompts "
+        "of one model."
     )
     sizes = map_sizes(workspace())
     if max(sizes.values()) < LEAST:
         named("map_too_few").info(
-            f"A map needs {LEAST} prompts of a kind, and the bank holds {sum(sizes.values())}. Start the demo on the "
-            "Overview page, write some on the New study page, or import a bundle on the Bank page.",
+            f"A map needs {LEAST} prompts of one kind; the bank has {sum(sizes.values())}. Start the demo on "
+            "the Overview page, write prompts on the New study page, or import some on the Bank page.",
             title="Too few prompts for a map",
             icon=":material/bubble_chart:",
         )
@@ -41,7 +42,8 @@ def draw() -> None:
         return
     if view.distinct < LEAST or len(view.ids) < LEAST:
         named("map_too_alike").info(
-            f"These prompts hardly differ: a map needs {LEAST} that do. Write or tune others, or choose another map.",
+            f"These prompts are too similar: a map needs {LEAST} different ones. Write or tune others, or "
+            "choose another map.",
             icon=":material/bubble_chart:",
         )
         return
@@ -54,7 +56,7 @@ def ask(sizes: dict[str, int]) -> tuple[str, str, str, str | None]:
     spaces = {key: words for key, words in ({TEXTS: "templates"} | models).items() if sizes[key] >= LEAST}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         space = st.selectbox(
-            "Of", list(spaces), format_func=spaces.__getitem__, key="map_space", width=260, bind="query-params"
+            "Prompts", list(spaces), format_func=spaces.__getitem__, key="map_space", width=260, bind="query-params"
         )
         study = ask_study("map", "Scores of")
         colour = st.segmented_control(
@@ -75,8 +77,8 @@ def ask(sizes: dict[str, int]) -> tuple[str, str, str, str | None]:
             required=True,
             bind="query-params",
             disabled=sizes[space] > MOST_TSNE,
-            help=f"PCA is exact: far apart is different. t-SNE, up to {MOST_TSNE:,} prompts, keeps neighbours near; "
-            "its distances between groups mean nothing.",
+            help=f"PCA keeps distances: far apart means different. t-SNE (up to {MOST_TSNE:,} prompts) keeps "
+            "neighbours together; distances between groups have no meaning.",
         )
     return space, method if sizes[space] <= MOST_TSNE else "pca", colour, study.digest if study else None
 
@@ -85,7 +87,7 @@ def made(space: str, method: str, study: str | None) -> MapView | None:
     """Return the map of the bank as it is now; computed in a job, with its progress, where it was not yet."""
     view = map_view(space, method, study)
     if view is None and space == TEXTS and not can_search(workspace().home):
-        explain(AssetError("the map of templates needs the sentence encoder, which is not on this machine yet"))
+        explain(AssetError("the map of templates needs the sentence encoder, which is not installed"))
     elif view is None:
         run_quick(workspace(), "map", {"space": space, "method": method}, "Computing the map")
         view = map_view(space, method, study)
@@ -99,7 +101,7 @@ def draw_view(view: MapView, colour: str, study: str | None, near: dict[str, flo
         near = like[1]
         with st.container(horizontal=True, vertical_alignment="center"):
             named("map_ringed", narrow=True).markdown(
-                f"Ringed: the {len(near)} most like {plain(prompt_titles().get(like[0], like[0][:11]))}"
+                f"Highlighted: the {len(near)} most similar to {plain(prompt_titles().get(like[0], like[0][:11]))}"
             )
             if st.button("Clear", key="map_clear", icon=":material/close:"):
                 del st.session_state["map_like_found"]
@@ -117,12 +119,14 @@ def draw_view(view: MapView, colour: str, study: str | None, near: dict[str, flo
         if st.button("Whole map", key="map_out", icon=":material/zoom_out_map:", disabled=zoom is None):
             del st.session_state["map_zoom"]
             st.rerun()
-        told = f"{len(shown):,} prompts; draw a line around some, or a box, or click one."
-        words = told if drawn is None else f"{len(inside):,} of {len(shown):,} prompts chosen."
+        told = f"{len(shown):,} prompts. Draw a line or a box around some, or click one."
+        words = told if drawn is None else f"{len(inside):,} of {len(shown):,} prompts selected."
         if view.shares is not None:
-            words += f" The two directions show {percent(sum(view.shares))} of what differs."
+            words += f" The two components explain {percent(sum(view.shares))} of the variance."
         if len(shown) > MOST_POINTS:
-            words += " So many are counted in cells; the best are points, and all of a part once you zoom in."
+            words += (
+                " With this many, cells show counts and only the best are points. Zoom in to see all points of a part."
+            )
         named("map_in_cells" if len(shown) > MOST_POINTS else "map_shown", narrow=True).caption(words)
     draw_chosen(view, inside, near)
 

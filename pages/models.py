@@ -9,8 +9,8 @@ from app.session import guarded
 from app.visitor import barred
 
 ABOUT = (
-    "Models that the playground and studies can name. :material/lock: Nothing is asked before you press a button. A "
-    "test sends one fixed question and no text of yours."
+    "Models for the Playground and for studies. :material/lock: No model runs until you press a button. A test "
+    "sends one fixed question and none of your texts."
 )
 
 
@@ -23,11 +23,11 @@ def draw() -> None:
     st.header("On this machine")
     draw_local()
     draw_needed()
-    st.header("Chat servers set up on this machine")
+    st.header("Chat servers of this machine")
     draw_configured()
-    st.header("Servers that run here")
+    st.header("Local servers")
     draw_found()
-    st.header("A server for this session")
+    st.header("Server for this session")
     draw_added()
     draw_new()
 

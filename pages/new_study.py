@@ -62,11 +62,11 @@ def draw_page() -> None:
         with st.container(border=True):
             if kept:
                 named("new_study_needs_columns").markdown(
-                    "**First say how the columns are read.** The Data page holds a file and waits for that."
+                    "**Choose the columns first.** The Data page has a file whose columns are not confirmed yet."
                 )
             else:
                 named("new_study_needs_file").markdown(
-                    "**First a file of labelled cases.** Drop one on the Data page and say how its columns are read."
+                    "**Upload labelled cases first.** Upload a file on the Data page and confirm its columns."
                 )
             if st.button("Open Data", key="new_study_data", type="primary", icon=":material/table_view:"):
                 go("data")
@@ -92,7 +92,7 @@ def draw_ranking() -> None:
 def draw_done(job: JobRow, result: Mapping[str, Any], *, last: bool) -> None:
     """Draw a ranking that was finished; ``last``: no other was asked for since."""
     with st.container(border=False):
-        st.header("First ranking" if last else "The ranking before")
+        st.header("First ranking" if last else "Previous ranking")
         st.caption(f"Study {plain(Path(str(job.arguments['study'])).stem)}, ranked at {when(job.updated.timestamp())}.")
         study = workspace().bank.run(str(result["run"])).study
         draw_first_ranking(result, ranking_view(study, RankingFilters(), 0, RANKED, "full", False))
@@ -112,10 +112,10 @@ def draw_study(chosen: EvaluationSet) -> None:
     kept = {one.name: one for one in kept_studies(workspace().home) if one.study is not None}
     settle("new_study_source", [NEW, *kept])
     source = st.selectbox(
-        "Begin with",
+        "Start from",
         [NEW, *kept],
         key="new_study_source",
-        help="A draft that is made for this file, or a study that is kept here. What you change in each is kept.",
+        help="A draft made for this file, or a saved study. Your changes to each are saved as a draft.",
     )
 
     def first() -> str:
@@ -150,7 +150,7 @@ def draw_rank(chosen: EvaluationSet, text: str | None, asked: ServersAsked) -> N
     busy = barred("tune") or active(newest_of("score"))
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button(
-            "What will it cost?" if first else "Ask and rank" if bill is not None else "Rank them on my cases",
+            "Estimate the cost" if first else "Rank at this cost" if bill is not None else "Rank on my cases",
             key=key,
             type="primary",
             icon=":material/receipt_long:" if first else ":material/play_arrow:",
@@ -160,7 +160,7 @@ def draw_rank(chosen: EvaluationSet, text: str | None, asked: ServersAsked) -> N
         )
         if text is not None:
             st.download_button(
-                "The study as a file",
+                "Download YAML",
                 text,
                 file_name="study.yaml",
                 mime="application/yaml",
@@ -173,7 +173,7 @@ def draw_rank(chosen: EvaluationSet, text: str | None, asked: ServersAsked) -> N
     if first and pressed and text is not None:
         path = keep_study(workspace().home, text)
         arguments = {"study": str(path), **chosen.arguments}
-        found = run_quick(workspace(), "dry-run", arguments, "Counting what it would cost; nothing is sent")
+        found = run_quick(workspace(), "dry-run", arguments, "Estimating the cost. Nothing is sent")
         st.session_state["new_study_bill"] = (wanted, dict(found))
         st.rerun()
 
@@ -190,15 +190,15 @@ def rank(chosen: EvaluationSet, text: str) -> None:
 
 def draw_hub() -> None:
     """Draw the study that a hub's operator writes; there are no cases here to rank it on."""
-    st.caption("Write what the sites are to work on together. They see all of it before they accept it.")
+    st.caption("Write the study for your sites. Their operators see all of it before they accept it.")
     if study_text("new_study") is None:
         set_study("new_study", EXAMPLE)
     text = ask_study("new_study")
     closed = barred("federate") or text is None
-    if st.button("Keep it", key="new_study_keep", type="primary", icon=":material/save:", disabled=closed) and text:
+    if st.button("Save", key="new_study_keep", type="primary", icon=":material/save:", disabled=closed) and text:
         require("federate")
         path = keep_study(workspace().home, text)
-        st.success(f"Kept as {plain(str(path))}. Send this file to the sites; Federation starts it.")
+        st.success(f"Saved as {plain(str(path))}. Send this file to the sites, then start it on the Federation page.")
 
 
 draw()

@@ -30,10 +30,10 @@ from fedprompt.workspace.results.views import OverviewView
 
 BUSY, IDLE = "2s", "10s"  # how often is looked: a command may begin a federation while nothing runs here
 ABOUT = (
-    "Several sites put the same language model to the same work, and none may show its labelled cases to "
-    "anyone. Alone, each has too few of them to find a good prompt, and one that wins at home often loses "
-    "elsewhere. Here they find prompts together: each scores and tunes on its own cases, only numbers leave "
-    "it, and a hub joins them into a prompt meant to hold everywhere."
+    "Several sites use the same language model for the same task, and none can share its labelled cases. "
+    "Alone, each site has too few cases to find a good prompt, and a prompt that wins at one site often loses "
+    "at another. fedprompt finds prompts together: each site scores and tunes on its own cases, only numbers "
+    "leave the site, and a hub combines them into a prompt that works at every site."
 )
 
 
@@ -75,10 +75,10 @@ def draw_progress(view: OverviewView) -> None:
         return
     grid = st.grid(2, min_column_width=360, gap="large")
     with grid.cell():
-        named("overview_rounds").header("Round by round")
+        named("overview_rounds").header("Rounds")
         draw_rounds(view.rounds, view.manual, [site.name for site in view.sites])
     with grid.cell():
-        st.header("The best prompts", help="The first of this study's ranking on validation cases.")
+        st.header("The highest accuracy on this study's validation cases.", help="Best prompts")
         draw_best(view.best, prompt_titles())
 
 
@@ -120,18 +120,18 @@ def draw_found(view: OverviewView, *, busy: bool) -> None:
     if not busy:
         draw_next(view.best, (view.result or {}).get("prompts") or {})
     if view.curve:
-        named("overview_worth").header("What the shared prompts are worth")
+        named("overview_worth").header("Value of the shared prompts")
         draw_curve(view.curve, here=view.has, who="the newcomer")
     if view.result is not None:
         draw_numbers(view.result)
     if view.transfer and view.gains:
         grid = st.grid(2, min_column_width=360, gap="large")
         with grid.cell():
-            st.header("At home and elsewhere")
+            st.header("Accuracy at each site")
             named("transfer_said").caption(transfer_sentence(view.transfer, view.federated))
             draw_transfer(view.transfer, view.federated, sites)
         with grid.cell():
-            named("overview_gains").header("What joining gained each site")
+            named("overview_gains").header("Gain from joining")
             if donors := (view.result or {}).get("donors"):
                 named("overview_donors").caption(plain(sentence(str(donors["sentence"]))))
             draw_gains(view.gains)
@@ -139,10 +139,10 @@ def draw_found(view: OverviewView, *, busy: bool) -> None:
     if view.result is not None or not busy:
         draw_progress(view)
     if view.rounds or view.traffic.by_site:
-        st.header("What travelled")
+        st.header("Data sent and received")
         draw_traffic(view.rounds, sites, view.traffic)
     if view.sites:
-        st.header("The sites")
+        st.header("Sites")
         draw_sites(view.sites)
     draw_recent(recent_view())
 

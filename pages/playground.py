@@ -39,10 +39,11 @@ from fedprompt.workspace.playground.trials import Check, Trial, TrialRequest
 PAGE = "playground"
 MOST_CARDS = 6
 EXAMPLE = "What a wonderful film, I loved every minute of it."
-KEPT = f"for {KEPT_DAYS} days where you keep the run in the history, else for about an hour"
+KEPT = f"for {KEPT_DAYS} days if you save the run, otherwise for about an hour"
 ABOUT = (
-    "Write prompts and try them on texts of your own, side by side. :material/lock: What you type goes to the model "
-    "that each variant names, and into this machine's history if you keep it there; never into the bank or the address."
+    "Write prompts, run them on your own texts, and compare the answers. :material/lock: Each text is sent to "
+    "the variant's model. It is saved in this machine's history if you choose so. It is never saved to the "
+    "bank or put in the page's URL."
 )
 
 
@@ -75,10 +76,10 @@ def draw_workbench() -> None:
     draw_as_sent(workspace(), cards, bench.cases.rows[0] if bench.cases.rows else {})
     with st.expander("Get code", icon=":material/code:", key="playground_code"):
         draw_code(cards.variants)
-    with st.expander("Save as a template, or begin a study", icon=":material/bookmark_add:", key="playground_further"):
+    with st.expander("Save as a template or add to a study", icon=":material/bookmark_add:", key="playground_further"):
         draw_further(cards.variants, bench.checks or ())
     draw_workbenches()
-    with st.expander("Test sets and earlier runs", icon=":material/history:", key="playground_earlier"):
+    with st.expander("Test sets and saved runs", icon=":material/history:", key="playground_earlier"):
         draw_sets(PAGE, trial_folder(), bench.given)
         draw_history(trial_folder(), show)
 
@@ -104,13 +105,13 @@ def ask_bench(variants: tuple[Variant | None, ...]) -> Bench:
     right = [one for one in variants if one is not None]
     cases = without_shown(PAGE, given, right)
     draw_strange(cases, right)
-    with st.expander("Judge the answers", icon=":material/rule:"):
+    with st.expander("Score the answers", icon=":material/rule:"):
         try:
             checks = ask_checks(PAGE)
         except FedPromptError as error:
             explain(error)
     asked: tuple[Variant | None, ...] = ()
-    with st.expander("Try many settings at once", icon=":material/grid_on:"):
+    with st.expander("Settings sweep", icon=":material/grid_on:"):
         try:
             asked = ask_sweep(variants)
         except FedPromptError as error:
@@ -135,17 +136,18 @@ def start(bench: Bench, lacking: str | None) -> None:
     st.session_state.setdefault("playground_keep_run", True)
     with st.container(horizontal=True):
         explained = st.toggle(
-            "Colour the words that counted",
+            "Show word influence",
             key="playground_explain",
             persist_state="session",
-            help="Leaves each word out once, on models of this machine; a run takes a few times longer. For one row.",
+            help="Runs the first row again without each word, which takes a few times longer. Only for a single row "
+            "on models of this machine.",
         )
-        kept = st.toggle("Keep in the history", key="playground_keep_run", persist_state="session")
+        kept = st.toggle("Save the run", key="playground_keep_run", persist_state="session")
     if not ask_run(PAGE, "Run" if len(variants) < 2 else f"Run {len(variants)} variants", lacking):
         return
     require("try")
     if any(not one.labels and not one.generate for one in variants):
-        raise PromptError("there is nothing to ask for; give answers to choose among, or switch the continuation on")
+        raise PromptError("there is nothing to run; give labels, or turn on text generation")
     cases = bench.cases
     request = TrialRequest(
         name=(next(iter(cases.rows[0].values()), "") or variants[0].name)[:60] or "run",

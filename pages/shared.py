@@ -17,13 +17,13 @@ from fedprompt.workspace.exchange.packs_here import PackHere, is_missing
 from fedprompt.workspace.local.adapt_result import AdaptResult
 
 ABOUT = (
-    "Other sites tuned prompts on their own cases and share the prompts, never a case. Use them on your texts: "
-    "with twenty labelled cases, with three, or with none. A few cases tell which of the prompts suit you, and how "
-    "often they are right here."
+    "Other sites tuned prompts on their own cases. They share the prompts, but never a case. Use the prompts "
+    "on your texts with twenty labelled cases, with three, or with none. A few cases show which prompts suit "
+    "you, and how accurate they are here."
 )
 HERE = (
-    ":material/lock: Everything happens on this machine, with a model that runs here. Nothing of your cases leaves it, "
-    "and none of their text goes into the bank."
+    ":material/lock: Everything runs on this machine with a local model. None of your cases leaves it or is "
+    "saved to the bank."
 )
 
 
@@ -32,7 +32,7 @@ def draw() -> None:
     """Draw the page."""
     st.title("Use shared prompts")
     if role() == "hub":
-        st.info("A hub holds no cases, so there is nothing to use shared prompts on here.", icon=":material/hub:")
+        st.info("A hub holds no cases, so shared prompts cannot be used here.", icon=":material/hub:")
         return
     st.markdown(ABOUT, width=860)
     follow("shared", lambda: (newest_of("assets"), newest_of("adapt")), live)
@@ -41,10 +41,10 @@ def draw() -> None:
         return
     if job is not None and job.state == "done" and job.result:
         found = from_json(AdaptResult, job.result)
-        st.header("What they are worth here")
+        st.header("Value of the prompts here")
         draw_outcome(found)
         draw_going_on(found)
-        st.header("Other prompts, or other cases")
+        st.header("Change prompts or cases")
         draw_start(st.subheader)
     else:
         draw_start(st.header)
@@ -66,8 +66,8 @@ def draw_start(heading: Callable[[str], object]) -> None:
     chosen = ask_pack(packs)
     if not packs:
         st.info(
-            "Take one from your federation with 'fedprompt site pull', or drop one that somebody sent you below.",
-            title="No shared prompts are here yet",
+            "Get prompts from your federation with 'fedprompt site pull', or upload a file that you received below.",
+            title="No shared prompts yet",
             icon=":material/inbox:",
         )
     drop_pack(open_=not packs)
@@ -81,7 +81,7 @@ def draw_button(chosen: PackHere, own: OwnCases) -> None:
     """Draw the button, and beside it what is lacking."""
     closed = barred("tune")
     st.button(
-        "Use them here",
+        "Use the prompts",
         key="shared_start",
         type="primary",
         icon=":material/play_arrow:",
@@ -90,7 +90,7 @@ def draw_button(chosen: PackHere, own: OwnCases) -> None:
         args=(chosen.model, {"pack": chosen.reference, **own.arguments}),
     )
     if is_missing(workspace().home, chosen.model):
-        st.caption(":material/download: The model and the texts are fetched first: about 210 MB, once.")
+        st.caption(":material/download: This first downloads the model and the texts (about 210 MB, once).")
     if own.lacking and not closed:
         st.caption(f":material/info: {own.lacking}")
     st.caption(HERE)

@@ -12,12 +12,12 @@ from app.session import guarded, ledger_views, newest_prompts, prompt_titles, pr
 
 MOST_PROMPTS = 200
 NO_NOISE = (
-    "No noise is added to updates. They may reveal whether a case was used for tuning. No differential privacy is "
-    "promised."
+    "No noise is added to updates. They may reveal whether a case was used for tuning, and there is no "
+    "differential privacy."
 )
 ABOUT = (
-    "Each site writes down every reply before it leaves, every task it refused, and every call to a model on another "
-    "machine. The lines are chained by hashes, so a line that is changed or taken out shows."
+    "Each site records every reply before it leaves, every refused task, and every call to a model on another "
+    "machine. A hash chain detects changed or removed lines."
 )
 
 
@@ -38,8 +38,8 @@ def draw_ledgers() -> None:
     views = ledger_views()
     if not views:
         named("trust_no_ledger").info(
-            "It begins with the first reply of a site. Start the demo on the Overview page, or join a federation.",
-            title="No site of this machine has a ledger yet",
+            "Ledgers start with the first reply of a site. Start the demo on the Overview page, or join a federation.",
+            title="No ledger yet",
             icon=":material/receipt_long:",
         )
         return
@@ -50,11 +50,11 @@ def draw_ledgers() -> None:
             icon=":material/gpp_bad:",
         )
     else:
-        told = f"All {len(views)} ledgers" if len(views) > 1 else "The one ledger"
+        told = f"All {len(views)} ledgers" if len(views) > 1 else "The ledger"
         named("trust_verified").success(
-            f"{told} on this machine: every line agrees with its hash.", icon=":material/verified_user:"
+            f"{told} on this machine: every line matches its hash.", icon=":material/verified_user:"
         )
-    st.header("What left")
+    st.header("What left the sites")
     names = [view.site for view in views]
     # A site whose ledger is broken comes first: that is what a visitor has to see.
     chosen = st.selectbox(
@@ -62,23 +62,21 @@ def draw_ledgers() -> None:
         names,
         index=names.index(broken[0]) if broken else 0,
         key="trust_site",
-        help="Only sites whose folders lie on this machine. Times are UTC.",
+        help="Sites whose folders are on this machine. Times are in UTC.",
         width=420,
     )
     draw_ledger(views[names.index(chosen)], f"trust_{names.index(chosen)}")
-    st.caption(
-        "For a site that joined a federation, the command fedprompt site ledger also shows the very bytes of an entry."
-    )
+    st.caption("For a site in a federation, the command fedprompt site ledger also shows the exact bytes of an entry.")
 
 
 def draw_origin() -> None:
     """Draw where one prompt comes from: the one that the address names, or the newest that was tuned."""
     asked, names = query_ids(), prompt_titles()
-    st.header("Where a prompt comes from")
+    st.header("Origin of a prompt")
     tuned = newest_prompts(MOST_PROMPTS, "soft")
     ids = list(dict.fromkeys([*(row.id for row in tuned), *asked[:1]]))
     if not ids:
-        st.caption("No prompt was tuned yet.")
+        st.caption("No tuned prompt yet.")
         return
     chosen = st.selectbox(
         "Prompt",
@@ -86,7 +84,7 @@ def draw_origin() -> None:
         index=ids.index(asked[0]) if asked else 0,
         format_func=lambda one: f"{names.get(one, 'prompt')} \N{MIDDLE DOT} {one[3:9]}",
         key="trust_prompt",
-        help="The newest tuned prompts. Bank opens any other one here: Lineage, then See it as a picture.",
+        help="The list has the newest tuned prompts. For another prompt, use Lineage on the Bank page.",
         width=420,
     )
     found = provenance_view(chosen)

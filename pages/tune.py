@@ -19,17 +19,17 @@ from fedprompt.workspace.cases.study_draft import kept_studies, used_by
 from fedprompt.workspace.jobs.tuning_job import estimate_for, same_work, tuning_view
 
 ABOUT = (
-    "A soft prompt is a few vectors that stand in the prompt where words would. Tuning moves them so that the model "
-    "gives the right answers on the cases it tunes on. Other cases decide which step is kept."
+    "A soft prompt is a few vectors placed in the prompt like words. Tuning changes the vectors so that the "
+    "model answers the tuning cases correctly. Validation cases select the step that is kept."
 )
 HERE = (
-    ":material/lock: Everything happens on this machine. The tuned prompt goes into its bank; no case does, though a "
-    "prompt tuned without noise can carry traces of the cases it was tuned on."
+    ":material/lock: Everything runs on this machine. The tuned prompt is saved in its bank; no case is. A "
+    "prompt tuned without noise can carry traces of its tuning cases."
 )
 
 FIRST = (
-    "The first click times ten steps here, which takes some seconds and keeps nothing. You then see how long it will "
-    "take, and start it."
+    "The first click times ten steps, which takes a few seconds and saves nothing. You then see the estimated "
+    "time and can start."
 )
 
 
@@ -38,7 +38,7 @@ def draw() -> None:
     """Draw the page."""
     st.title("Tune")
     if role() == "hub":
-        named("tune_of_a_hub").info("A hub holds no cases, so there is nothing to tune on here.", icon=":material/hub:")
+        named("tune_of_a_hub").info("A hub holds no cases, so it cannot tune.", icon=":material/hub:")
         return
     st.markdown(ABOUT, width=860)
     follow("tune", work, live)
@@ -82,7 +82,8 @@ def draw_start() -> None:
         missing = "a file of labelled cases" if not sets else "a study with a soft prompt"
         with st.container(border=True):
             named("tune_needs_file" if not sets else "tune_needs_study").markdown(
-                f"**This needs {missing} first.** Data takes the file; New study makes a study for it."
+                f"**Tuning needs {missing} first.** Upload the file on the Data page; write the study on the "
+                "New study page."
             )
             if st.button("Open Data" if not sets else "Open New study", key="tune_first", type="primary"):
                 go("data" if not sets else "new_study", [])
@@ -114,7 +115,7 @@ def draw_buttons(arguments: dict[str, Any], seed: int) -> None:
     untimed = found is None and not times and not tried(timing, arguments)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Start now, without the time" if times else "Start tuning",
+            "Start without an estimate" if times else "Start tuning",
             key="tune_start",
             icon=":material/play_arrow:",
             type="secondary" if times else "primary",
@@ -124,7 +125,7 @@ def draw_buttons(arguments: dict[str, Any], seed: int) -> None:
         )
         if found is not None:
             st.button(
-                "Time it again",
+                "Estimate again",
                 key="tune_measure",
                 icon=":material/timer:",
                 type="tertiary",

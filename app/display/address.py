@@ -63,4 +63,4 @@ def go(page: str, prompts: Sequence[str] = (), study: str | None = None) -> None
     try:
         st.switch_page(f"../pages/{page}.py", query_params={"p": list(prompts)} | ({"study": study} if study else {}))
     except StreamlitAPIException:
-        named(f"open_{page}").caption(f"Open the page '{page}' for that.")
+        named(f"open_{page}").caption(f"Open the page '{page}' to continue.")

@@ -19,9 +19,8 @@ MAX_MEGABYTES = 64
 MOST_ALIKE, MOST_TOLD = 8, 20
 READABLE = ("zip", "json", "yaml", "yml", "prompty", "prompt", "txt", "jsonl", "j2")
 ABOUT = (
-    "A bundle that fedprompt wrote, here or elsewhere, or prompts of LangChain, Langfuse, promptfoo, PEFT, vLLM, "
-    "Prompty, Dotprompt, or Hugging Face's prompt templates. A file is checked before anything of it is kept, and "
-    "stays on this machine."
+    "A fedprompt bundle, or prompts from LangChain, Langfuse, promptfoo, PEFT, vLLM, Prompty, Dotprompt, or "
+    "Hugging Face prompt templates. The file stays on this machine and is checked before anything is saved."
 )
 
 
@@ -30,7 +29,7 @@ def draw_bring() -> None:
     st.caption(ABOUT)
     closed = barred("exchange")
     file = st.file_uploader(
-        "A file to import",
+        "File to import",
         disabled=closed,
         type=list(READABLE),
         key="bank_file",
@@ -59,20 +58,20 @@ def _bring(name: str, content: bytes) -> None:
     names = [ws.bank.prompt_row(one).name for one in found.prompts]
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     named("bank_came_in").success(
-        plain(f"{len(names)} prompt{'' if len(names) == 1 else 's'} came in: {', '.join(names[:8])}{more}."),
+        plain(f"Imported {len(names)} prompt{'' if len(names) == 1 else 's'}: {', '.join(names[:8])}{more}."),
         icon=":material/check_circle:",
     )
     if found.signer is None:
-        named("bank_unsigned").caption(":material/key_off: Nobody signed it: nothing says who wrote it.")
+        named("bank_unsigned").caption(":material/key_off: This file is not signed, so its author is unknown.")
     else:
         named("bank_signed").caption(
-            f":material/key: Signed by `{found.signer}`. Ask its sender whether that is their key."
+            f":material/key: Signed with the key `{found.signer}`. Ask the sender whether this is their key."
         )
     for id, others in list(found.alike.items())[:MOST_ALIKE]:
         told = ", ".join(ws.bank.prompt_row(one).name for one in others[:3])
         named(f"bank_came_alike_{id}").caption(
-            f":material/content_copy: {plain(ws.bank.prompt_row(id).name)} has the same words or vectors, in another "
-            f"order, as {plain(told)}. Both stay."
+            f":material/content_copy: {plain(ws.bank.prompt_row(id).name)} has the same words or vectors as "
+            f"{plain(told)}, in another order. Both are kept."
         )
     for place, dropped in enumerate(found.dropped[:MOST_TOLD]):
         named(f"bank_left_out_{place}").warning(
@@ -80,6 +79,7 @@ def _bring(name: str, content: bytes) -> None:
         )
     if len(found.dropped) > MOST_TOLD:
         named("bank_left_out_more").warning(
-            f"{len(found.dropped) - MOST_TOLD} more things were left out; `fedprompt import` in a terminal tells each.",
+            f"{len(found.dropped) - MOST_TOLD} more parts were left out. The command `fedprompt import` lists "
+            "all of them.",
             icon=":material/content_cut:",
         )

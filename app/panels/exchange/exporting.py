@@ -48,7 +48,7 @@ def draw_export(chosen: tuple[str, ...]) -> None:
     if soft is not None:
         draw_wording(_called(soft), soft)
     if format is None:
-        st.caption("Choose a format to see its files and how to use them. Nothing is written yet.")
+        st.caption("Choose a format to preview its files. Nothing is written yet.")
     else:
         name = _file_name(chosen, format)
         draw_contents(
@@ -115,7 +115,7 @@ def _look(chosen: tuple[str, ...], format: str, name: str) -> Mapping[str, Any]:
     """Return what an export would hold; the last looks of this visitor are remembered until the bank changes."""
     key = (bank_stamp(), chosen, format)
     arguments = {"prompts": list(chosen), "format": format, "name": name}
-    return run_once("bank_looks", key, workspace(), "export-preview", arguments, f"Looking into {name}")
+    return run_once("bank_looks", key, workspace(), "export-preview", arguments, f"Preparing a preview of {name}")
 
 
 @guarded

@@ -20,11 +20,11 @@ def draw_outdated(closed: bool, write: Callable[[Outdated], None]) -> None:
     """Draw the exports that are out of date; ``write`` exports one anew. Nothing where all are as they were."""
     for one in outdated_exports(workspace()):
         with st.container(border=True, gap="small", key=f"bank_old_{one.job}"):
-            many = "1 tag stands" if len(one.changes) == 1 else f"{len(one.changes)} tags stand"
+            many = "1 tag points" if len(one.changes) == 1 else f"{len(one.changes)} tags point"
             st.markdown(f":orange[:material/update:] **{plain(one.name)}** is out of date")
             st.caption(
-                f"It was exported as {format_named(one.format).title} on {one.at:%d %b %Y at %H:%M} UTC. Since then "
-                f"{many} for another prompt."
+                f"Exported as {format_named(one.format).title} on {one.at:%d %b %Y at %H:%M} UTC. Since then "
+                f"{many} to another prompt."
             )
             with st.expander("What changed", icon=":material/difference:"):
                 for tag, (before, now) in list(one.changes.items())[:SHOWN]:
@@ -32,7 +32,7 @@ def draw_outdated(closed: bool, write: Callable[[Outdated], None]) -> None:
                 if len(one.changes) > SHOWN:
                     st.caption(f"and {len(one.changes) - SHOWN} more")
             st.button(
-                "Export it again",
+                "Export again",
                 key=f"bank_again_{one.job}",
                 icon=":material/update:",
                 disabled=closed,
@@ -48,6 +48,6 @@ def _draw_change(tag: str, before: str | None, now: str | None) -> None:
         st.markdown(f"**{plain(tag)}**")
         draw_beside([bank.prompt(before), bank.prompt(now)], titles)
     elif now is not None:
-        st.markdown(f"**{plain(tag)}** is new: {plain(title(bank.prompt_row(now)))}")
+        st.markdown(f"**{plain(tag)}** was added: {plain(title(bank.prompt_row(now)))}")
     elif before is not None:
-        st.markdown(f"**{plain(tag)}** is gone: {plain(title(bank.prompt_row(before)))}")
+        st.markdown(f"**{plain(tag)}** was removed: {plain(title(bank.prompt_row(before)))}")

@@ -34,9 +34,9 @@ ICONS = {
     "vllm": "dns",
 }
 GROUPS = (
-    ("Run it", "In another program, with the model.", ("peft", "any-slot", "vllm", "langchain", "promptfoo")),
-    ("Share it", "With people, and with stores of prompts.", ()),
-    ("Scores", "What was measured, and on what.", ("csv", "parquet", "card")),
+    ("Run it", "For another program that runs the model.", ("peft", "any-slot", "vllm", "langchain", "promptfoo")),
+    ("Share it", "For people and prompt stores.", ()),
+    ("Scores", "The measurements and their conditions.", ("csv", "parquet", "card")),
 )
 IN_NO_OTHER = "Share it"
 MOST_DROPPED = 6
@@ -88,16 +88,16 @@ def _draw_format(
     if not view.allowed:
         instead = titles.get(view.instead or "", view.instead or "")
         of = "" if view.prompt is None else f"“{names.get(view.prompt, view.prompt[:11])}”: "
-        reason = plain(sentence(of + (view.reason or "it cannot hold this choice")))
+        reason = plain(sentence(of + (view.reason or "it cannot hold this selection")))
         named(f"bank_cannot_{view.name}").caption(
-            f":orange[:material/block:] {reason}" + (f" Take **{plain(instead)}** instead." if instead else "")
+            f":orange[:material/block:] {reason}" + (f" Use **{plain(instead)}** instead." if instead else "")
         )
         if soft is not None and view.name in TEXT_ONLY:
             word_button(soft, view.name)
     st.space("stretch")
     here = view.name == chosen
     st.button(
-        "Shown below" if here else "Look inside",
+        "Shown below" if here else "Preview",
         key=f"bank_look_{view.name}",
         icon=":material/check:" if here else ":material/visibility:",
         width="stretch",
@@ -121,7 +121,7 @@ def draw_contents(found: Mapping[str, Any], name: str, closed: bool, write: Call
             _draw_snippet(found["snippet"], name)
         _draw_dropped(found["dropped"])
         st.button(
-            "Write it",
+            "Export",
             key="bank_write",
             type="primary",
             icon=":material/output:",
@@ -135,14 +135,14 @@ def _draw_files(files: Sequence[Mapping[str, Any]], left_out: int) -> None:
         pd.DataFrame([{"File": one["name"], "Size": volume(one["size"])} for one in files]),
         hide_index=True,
         height=min(38 + 35 * len(files), 220),
-        alt="The files of this export",
+        alt="Files of this export",
     )
     if left_out:
         st.caption(f"and {left_out:,} more files")
     texts = {one["name"]: one for one in files if one["head"] is not None}
     if not texts:
         return
-    chosen = st.selectbox("First lines of", list(texts), key=f"bank_head_{crc32(''.join(texts).encode()):08x}")
+    chosen = st.selectbox("Preview of", list(texts), key=f"bank_head_{crc32(''.join(texts).encode()):08x}")
     shown = texts[chosen]
     st.code(shown["head"] + ("\n\N{HORIZONTAL ELLIPSIS}" if shown["more"] else ""), language=None, height=220)
 
@@ -150,7 +150,8 @@ def _draw_files(files: Sequence[Mapping[str, Any]], left_out: int) -> None:
 def _draw_snippet(snippet: Mapping[str, Any], name: str) -> None:
     zipped = snippet["inside"] and name.endswith(".zip")
     st.markdown(
-        f"**Use it** :small[:gray[{'Unpack it first; run this in its folder.' if zipped else 'Run this beside it.'}]]"
+        "**How to use it** "
+        f":small[:gray[{'Unpack it and run this in its folder.' if zipped else 'Run this next to the file.'}]]"
     )
     st.code(snippet["code"].strip(), language=snippet["language"])
     if snippet["note"]:
@@ -160,11 +161,11 @@ def _draw_snippet(snippet: Mapping[str, Any], name: str) -> None:
 def _draw_dropped(dropped: Sequence[str]) -> None:
     """Say what a format cannot hold of these prompts."""
     if not dropped:
-        named("bank_all_kept").caption("Nothing is left out that the prompt needs to answer the same.")
+        named("bank_all_kept").caption("The format holds everything that the prompt needs.")
         return
     lines = "\n".join(f"- {plain(sentence(str(one)))}" for one in dropped[:MOST_DROPPED])
     more = f"\n- and {len(dropped) - MOST_DROPPED} more" if len(dropped) > MOST_DROPPED else ""
-    named("bank_dropped").info(f"{lines}{more}", title="What this format cannot hold", icon=":material/content_cut:")
+    named("bank_dropped").info(f"{lines}{more}", title="Not included in this format", icon=":material/content_cut:")
 
 
 def draw_download(job: JobRow) -> None:
@@ -173,20 +174,20 @@ def draw_download(job: JobRow) -> None:
         told = job.progress or {}
         total = float(told.get("total") or 0.0)
         share = min(1.0, float(told.get("done") or 0.0) / total) if total > 0 else 0.0
-        waiting = "it waits until the job before it is done" if job.state == "queued" else "it begins"
+        waiting = "waiting for the previous job" if job.state == "queued" else "starting"
         text = plain(str(told.get("message") or waiting))
         left = told.get("seconds_left")
         st.progress(share, text=f"Writing the export: {text}" + (f" · {seconds(left)}" if left else ""))
         return
     if job.state != "done" or job.result is None:
         named("bank_export_failed").error(
-            plain(sentence(job.error or "the export was stopped; write it again")), icon=":material/error:"
+            plain(sentence(job.error or "the export was stopped; start it again")), icon=":material/error:"
         )
         return
     path = Path(str(job.result["path"]))
     if not path.is_file():
         named("bank_export_gone").info(
-            "This export was taken away from the exports folder; write it again.", icon=":material/info:"
+            "This export is no longer in the exports folder. Export it again.", icon=":material/info:"
         )
         return
     size = path.stat().st_size
@@ -202,7 +203,7 @@ def draw_download(job: JobRow) -> None:
             on_click="ignore",
         )
         signer = signed_by(path)
-        signed = "Not signed" if signer is None else f"Signed by this home's key `{signer}`"
+        signed = "Not signed" if signer is None else f"Signed with this home's key `{signer}`"
         named("bank_written_unsigned" if signer is None else "bank_written_signed", narrow=True).caption(
-            f":material/check_circle: Written. {signed}."
+            f":material/check_circle: Exported. {signed}."
         )

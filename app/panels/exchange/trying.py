@@ -35,10 +35,10 @@ def draw_try(chosen: tuple[str, ...], format: str, prompt: Prompt) -> None:
             )
             for name in prompt.template.variables
         }
-        st.caption(":material/lock: The text stays on this machine, and nothing of it is kept. No model is asked.")
+        st.caption(":material/lock: The text stays on this machine and is not saved. No model runs.")
         why = why_not("exchange")
         if st.button(
-            f"Fill it in with {library}",
+            f"Render with {library}",
             key="bank_try_run",
             icon=":material/play_arrow:",
             disabled=why is not None,
@@ -55,7 +55,7 @@ def _run(chosen: tuple[str, ...], format: str, fields: dict[str, str]) -> None:
     st.session_state.pop("bank_tried", None)
     arguments = {"prompts": list(chosen), "format": format, "fields": fields}
     try:
-        found = run_quick(workspace(), "export-try", arguments, "Filling it in")
+        found = run_quick(workspace(), "export-try", arguments, "Rendering")
     except FedPromptError as error:
         explain(error)
         return
@@ -63,15 +63,15 @@ def _run(chosen: tuple[str, ...], format: str, fields: dict[str, str]) -> None:
 
 
 def _draw(found: Mapping[str, Any]) -> None:
-    st.markdown(f"**{plain(str(found['library']))} makes of it** :small[:gray[{found['seconds']:.1f} s]]")
+    st.markdown(f"**Output of {plain(str(found['library']))}** :small[:gray[{found['seconds']:.1f} s]]")
     st.code(str(found["output"]) or " ", language=None, wrap_lines=True)
     if found["same"] is None:
         named("bank_tried_uncompared").caption(
-            "The prompt shows examples of a site, which the export leaves to you, so the texts are not compared."
+            "The prompt shows a site's examples, which are not exported, so the texts are not compared."
         )
     elif found["same"]:
-        named("bank_tried_same").caption(":green[:material/check_circle:] This is the text that fedprompt sends.")
+        named("bank_tried_same").caption(":green[:material/check_circle:] Identical to the text that fedprompt sends.")
     else:
         named("bank_tried_other").warning(
-            "This is not the text that fedprompt sends. Look at what differs before you use it."
+            "This differs from the text that fedprompt sends. Check the difference before you use the export."
         )

@@ -19,13 +19,13 @@ WANTED = "bank_words"
 def word_button(prompt: str, format: str) -> None:
     """Draw the button beside a format that cannot hold a soft prompt."""
     st.button(
-        "Turn into words",
+        "Convert to words",
         key=f"bank_words_{format}",
         icon=":material/spellcheck:",
         type="tertiary",
         on_click=_want,
         args=(prompt,),
-        help="Searches for words that do what the soft prompt does. This format can hold those.",
+        help="Searches for words that act like the soft prompt. This format can hold words.",
     )
 
 
@@ -38,10 +38,10 @@ def draw_wording(called: str, prompt: str) -> None:
     if st.session_state.get(WANTED) != prompt:
         return
     with st.container(border=True, key="bank_wording"):
-        st.markdown(f"**Turn “{plain(called)}” into words**")
+        st.markdown(f"**Convert “{plain(called)}” to words**")
         st.caption(
-            "The words are searched for on your own cases and kept in the bank as a template. The result says how much "
-            "of the soft prompt's accuracy the words keep."
+            "The search uses your own cases. It saves the words in the bank as a template, and reports how "
+            "much of the accuracy they keep."
         )
         job = _job(prompt)
         if job is None:
@@ -60,7 +60,7 @@ def _ask(prompt: str) -> None:
     sets = {one.id: one for one in evaluation_sets(workspace().home) if one.reading is not None}
     if not sets:
         named("bank_words_no_file").info(
-            "It needs a file of labelled cases. Drop one on the Data page first.", icon=":material/table_view:"
+            "Upload a file of labelled cases on the Data page first.", icon=":material/table_view:"
         )
         return
     chosen = sets[str(st.selectbox("Cases", list(sets), key="bank_words_data"))]

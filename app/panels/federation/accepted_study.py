@@ -19,7 +19,7 @@ def draw_accepted(study: StudyStatus) -> None:
     )
     loads, cases = study.loads, study.cases
     source = loads.model_from or "not known"
-    digest = loads.model_digest or "not kept when it was accepted"
+    digest = loads.model_digest or "not recorded when it was accepted"
     st.caption(plain(f"Model: {loads.model}. Source: {source}. Digest: {digest}."))
     if loads.refused is not None:
         named("study_refused").warning(plain(sentence(loads.refused)), icon=":material/block:")

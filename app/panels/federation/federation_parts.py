@@ -33,23 +33,23 @@ def draw_rounds_of(view: FederationView) -> None:
     """Draw the rounds so far: accuracy, how alike the updates were, and bytes."""
     names = [row.site for row in view.sites]
     if view.count == 0:
-        st.caption("This study has no soft prompt, so there are no rounds: the sites score its prompts.")
+        st.caption("This study has no soft prompt, so there are no rounds. The sites only score its prompts.")
         _draw_traffic_of(view, names)
         return
     named("federation_rounds").header(f"Rounds: {len(view.rounds)} of {view.count}")
     if not view.rounds:
-        st.caption("Before the first round the sites score the study's prompts.")
+        st.caption("Before the first round, the sites score the study's prompts.")
         _draw_traffic_of(view, names)
         return
     draw_rounds(view.rounds, view.manual, names)
-    st.markdown("**How alike the sites' changes were**")
+    st.markdown("**Similarity of the sites' updates**")
     draw_updates(updates_of(workspace(), view), names)
     _draw_traffic_of(view, names)
 
 
 def _draw_traffic_of(view: FederationView, names: list[str]) -> None:
     if view.rounds or view.traffic.by_site:
-        st.markdown("**What travelled**")
+        st.markdown("**Data sent and received**")
         draw_traffic(view.rounds, names, view.traffic)
 
 
@@ -58,7 +58,7 @@ def draw_result(view: FederationView, *, newest: bool) -> None:
     result = view.run.result
     if result is None:
         return
-    named("federation_result").header("What came of it")
+    named("federation_result").header("Result")
     told = [gain.sentence for gain in gains_of(result)] if result.get("donors") else result.get("sentences") or []
     finding = finding_of(result) or result.get("headline") or next(iter(told), None)
     if finding:
@@ -71,14 +71,14 @@ def draw_result(view: FederationView, *, newest: bool) -> None:
     if result.get("test"):
         _draw_test(result["test"], names)
     if transfer:
-        st.markdown("**At home and elsewhere**")
+        st.markdown("**Accuracy at each site**")
         named("transfer_said").caption(transfer_sentence(transfer, together))
         draw_transfer(transfer, together, names)
     icon = ":material/monitoring:"
-    if newest and st.button("What joining gained each site", key="federation_overview", icon=icon, type="tertiary"):
+    if newest and st.button("Gain from joining", key="federation_overview", icon=icon, type="tertiary"):
         go("overview")
     if not newest and told:
-        with st.expander("What joining gained each site"):
+        with st.expander("Gain from joining"):
             for number, one in enumerate(told):
                 named(f"federation_gain_{number}").markdown(plain(sentence(str(one))))
 
@@ -100,13 +100,13 @@ def _draw_test(test: Mapping[str, Mapping[str, Any]], names: list[str]) -> None:
         hide_index=True,
         column_config={
             **{site: share for site in names},
-            "mean": st.column_config.NumberColumn("Mean", format="%.1f %%", help="Each site counts once."),
-            "95 %": st.column_config.TextColumn("95 % interval", help="Of the mean, in per cent."),
+            "mean": st.column_config.NumberColumn("Mean", format="%.1f %%", help="Every site has the same weight."),
+            "95 %": st.column_config.TextColumn("95 % interval", help="95 % interval of the mean, in per cent."),
         },
         placeholder="not measured",
-        alt="Accuracy on test by site",
+        alt="Test accuracy by site",
     )
-    st.caption("On test cases, looked at once after the choice was made.")
+    st.caption("Measured once on the test cases, after all choices were made.")
 
 
 def draw_member(home: Home) -> None:
@@ -114,7 +114,7 @@ def draw_member(home: Home) -> None:
     names = enrolled_sites(home)
     if not names:
         named("member_not_joined").info(
-            "This site has not joined a federation yet. In a terminal, with the hub's file: fedprompt site init INVITE",
+            "This site has not joined a federation yet. With the hub's invitation, run: fedprompt site init INVITE",
             icon=":material/lan:",
         )
         return
@@ -128,7 +128,7 @@ def draw_member(home: Home) -> None:
                 f"**{plain(name)}** in {plain(found.federation)} :{colour}-badge[{words}]"
             )
             named(f"member_hub_{name}").caption(
-                f"Its hub is {plain(found.hub)}. The hub's operator starts rounds; nothing here does."
+                f"Its hub is {plain(found.hub)}. Only the hub's operator starts rounds."
             )
             for study in found.studies:
                 draw_accepted(study)
@@ -137,13 +137,15 @@ def draw_member(home: Home) -> None:
                         told = told_calls(row, who=f"the {who}")
                         named(f"member_{who}_{name}").caption(plain(" ".join(map(sentence, (told, *row.notes)))))
             if not found.studies:
-                st.caption("No study was accepted yet: fedprompt site study show FILE, then accept.")
+                st.caption("No study is accepted yet. Review one with: fedprompt site study show FILE")
             ledger = found.ledger
             if isinstance(ledger, LedgerBroken):
                 named(f"member_ledger_broken_{name}").error(plain(sentence(ledger.problem)), icon=":material/gpp_bad:")
                 continue
             many = "1 reply has" if ledger.sent == 1 else f"{ledger.sent:,} replies have"
             refused = "1 was" if ledger.refused == 1 else f"{ledger.refused:,} were"
-            told = f"{many} left this site, {refused} refused, {ledger.bytes:,} bytes in all; Trust shows each."
+            told = (
+                f"{many} left this site, {refused} refused, {ledger.bytes:,} bytes in total. The Trust page lists them."
+            )
             place = named(f"member_sent_{name}" if ledger.entries else f"member_sent_nothing_{name}")
             place.caption(told if ledger.entries else "Nothing has left this site yet.")

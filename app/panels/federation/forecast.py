@@ -17,9 +17,9 @@ from fedprompt.errors import FedPromptError
 __all__ = ["draw_forecast"]
 
 BASIS = {
-    "measured": "Time is from one step here on a batch of each site's cases, one site after the other",
-    "earlier rounds": "Time is what earlier rounds of this study took",
-    "not known": "Time is not known: the sites' files lie elsewhere and no round of this study was run yet",
+    "measured": "The time is estimated from one step on this machine per site, one site after another",
+    "earlier rounds": "The time is estimated from earlier rounds of this study",
+    "not known": "The time is unknown: the sites' files are on other machines, and this study has no finished round",
 }
 WANTED = ("study", "sites", "mapping", "group")
 
@@ -28,14 +28,14 @@ def draw_forecast(arguments: Mapping[str, Any] | None) -> None:
     """Draw the button, and what was found for just these arguments (``study``, ``sites``, ``mapping``, ``group``)."""
     asked = None if arguments is None else {name: arguments.get(name) for name in WANTED}
     if st.button(
-        "What will it take?",
+        "Estimate time and traffic",
         key="federation_forecast_ask",
         icon=":material/timer:",
         disabled=asked is None,
-        help="Nothing is sent to a site: messages are made up to the study's shapes and counted.",
+        help="Nothing is sent to a site. The size of each message is computed from the study.",
     ):
         try:
-            found = run_quick(workspace(), "forecast", asked or {}, "Counting what it would take")
+            found = run_quick(workspace(), "forecast", asked or {}, "Estimating time and traffic")
         except FedPromptError as error:  # what begins a federation stays in place
             explain(error)
             return
@@ -57,12 +57,10 @@ def _draw(found: Mapping[str, Any]) -> None:
         }
         for site, one in found["sites"].items()
     ]
-    st.dataframe(
-        pd.DataFrame(rows), hide_index=True, placeholder="not told", alt="What it would take, site by site", width=620
-    )
-    total = "" if found["seconds"] is None else f"{duration(found['seconds'])} in all; "
+    st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="unknown", alt="Estimate by site", width=620)
+    total = "" if found["seconds"] is None else f"{duration(found['seconds'])} in total; "
     travels = f"{volume(found['sent'])} to the sites and {volume(found['received'])} from them"
-    rounds = f"{found['rounds']} rounds" if found["rounds"] else "no rounds, since the study has no soft prompt"
+    rounds = f"{found['rounds']} rounds" if found["rounds"] else "no rounds, because the study has no soft prompt"
     named(f"forecast_{found['basis'].replace(' ', '_')}").caption(
         f"{total}{travels}, {rounds}. {sentence(BASIS[found['basis']])}"
     )

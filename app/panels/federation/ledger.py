@@ -11,7 +11,7 @@ __all__ = ["draw_ledger"]
 
 PAGE = 15
 KINDS = {"left": ("sent", "resent"), "refused": ("refused",), "calls": ("call",)}
-WORDS = {"left": "What left", "refused": "Refusals", "calls": "Calls to other machines"}
+WORDS = {"left": "Replies sent", "refused": "Refused tasks", "calls": "External calls"}
 ICONS = {"sent": "north_east", "resent": "replay", "refused": "block", "call": "call_made"}
 TONES = {"sent": "green", "resent": "gray", "refused": "orange", "call": "violet"}
 
@@ -30,13 +30,11 @@ def draw_ledger(view: LedgerView, key: str) -> None:
         return
     counts = {kind: sum(line.decision in of for line in view.lines) for kind, of in KINDS.items()}
     named("ledger_verified").markdown(
-        f":green-badge[:material/verified: verified] {len(view.lines):,} entries, {volume(view.left)} left the site "
-        "over all runs. "
-        f":small[:gray[Newest hash {view.head[:16]}]]",
-        help="Each entry holds the hash of the one before it; all agree, so none was changed, removed or moved. "
-        "Entries cut off at the end do not show in a chain: compare the newest hash with the one that the hub noted. "
-        "n is how many cases went into what left; a change is as many vectors as the soft prompt has, each as wide as "
-        "the model's embeddings.",
+        f":green-badge[:material/verified: verified] {len(view.lines):,} entries. {volume(view.left)} left the "
+        f"site over all runs. :small[:gray[Latest hash {view.head[:16]}]]",
+        help="Each entry holds the hash of the previous one, so a changed, removed or moved entry is detected. "
+        "Entries cut off at the end are not: compare the latest hash with the one that the hub noted. n is the "
+        "number of cases behind a reply. An update has one vector for each vector of the soft prompt.",
     )
     st.caption(f":material/lan: {_where(view)}")
     _draw_studies(view)
@@ -53,7 +51,7 @@ def draw_ledger(view: LedgerView, key: str) -> None:
     wanted = {decision for kind in kinds or () for decision in KINDS[str(kind)]}
     lines = [line for line in view.lines if line.decision in wanted]
     if not lines:
-        st.caption("No entry of the kinds that are chosen.")
+        st.caption("No entries of the selected kinds.")
         return
     pages = -(-len(lines) // PAGE)
     place = st.container()
@@ -71,9 +69,9 @@ def _shown(line: LedgerLine) -> str:
 def _where(view: LedgerView) -> str:
     """Return where the replies went: whether any byte left this machine."""
     if view.elsewhere:
-        return "The replies went to the hub of the site's federation, on another machine."
-    calls = "" if not view.called else " Texts of cases were sent to models on other machines, as listed below."
-    return f"The hub of this site is this machine, so that the replies did not leave the machine.{calls}"
+        return "The replies went to the federation's hub on another machine."
+    calls = "" if not view.called else " Case texts were sent to models on other machines, as listed below."
+    return f"The hub of this site is on this machine, so the replies did not leave it.{calls}"
 
 
 def _draw_studies(view: LedgerView) -> None:
@@ -84,7 +82,7 @@ def _draw_studies(view: LedgerView) -> None:
             sizes[line.study] = sizes.get(line.study, 0) + line.size
     if len(sizes) > 1:
         told = ", ".join(f"{volume(size)} for study {plain(study[:11])}" for study, size in sizes.items())
-        st.caption(f"Of these: {told}.")
+        st.caption(f"By study: {told}.")
 
 
 def _draw_questions(view: LedgerView) -> None:
@@ -93,9 +91,9 @@ def _draw_questions(view: LedgerView) -> None:
         return
     with st.expander(f"Exact questions answered: {sum(one.asked for one in view.sets):,}", icon=":material/help:"):
         st.caption(
-            "An exact question is a prompt's score, or two prompts compared, on one set of cases. With about as many "
-            "as the set has cases, whoever asked can work out single cases. The count lasts as long as the cases: it "
-            "goes on over studies, revisions and hubs."
+            "An exact question asks for a prompt's score, or a comparison of two prompts, on one set of cases. "
+            "After about as many questions as cases, the asker can infer single cases. The count continues "
+            "over studies, revisions and hubs."
         )
         for one in view.sets:
             st.markdown(plain(one.sentence))

@@ -24,16 +24,16 @@ from fedprompt.workspace.site.report import site_report
 __all__ = ["draw_own_site"]
 
 STUDIES = (
-    "A study names the model that answers it, so a model is a question too. This site loads only models that its "
-    "policy lists, and fetches none that is not named there. New cases wait until enough of them are there."
+    "A study names the model that answers it. This site loads only models that its policy allows, and "
+    "downloads only those named there. New cases wait until there are enough of them."
 )
 REHEARSAL = (
-    "Every kind of question that the hub may ask is answered here, on the real file and through the real gate, into a "
-    "folder that is thrown away. **Nothing is sent.** You see what would leave, to the byte."
+    "Answers every kind of question from the hub with your real file, in a temporary folder. **Nothing is "
+    "sent.** You see exactly what would leave."
 )
 REPORT = (
-    "One page for a security officer: what left and to whom, which studies were accepted, the policy, ports and "
-    "packages, and what is not protected. Written from the ledger, not from what is planned."
+    "One page for a security officer: what left and to whom, accepted studies, the policy, ports and packages, "
+    "and what is not protected. It is written from the ledger."
 )
 
 
@@ -70,12 +70,10 @@ def _draw_rehearsal(site: EnrolledSite) -> None:
     sets = [one for one in evaluation_sets(workspace().home) if one.site == site.name and one.reading is not None]
     if not accepted:
         named("trust_no_study").info(
-            "No study is accepted yet: fedprompt site study show FILE shows one first.", icon=":material/contract:"
+            "No study is accepted yet. Review one with: fedprompt site study show FILE", icon=":material/contract:"
         )
     elif not sets:
-        named("trust_no_file").info(
-            "No file of labelled cases is kept for this site yet.", icon=":material/table_view:"
-        )
+        named("trust_no_file").info("This site has no file of labelled cases yet.", icon=":material/table_view:")
         if st.button("Open Data", key="trust_data_first"):
             go("data", [])
     else:
@@ -121,7 +119,7 @@ def _draw_result(job: JobRow, found: Mapping[str, Any]) -> None:
     at = f"{job.updated:%d %b %Y %H:%M} UTC"
     named("trust_rehearsed").success(
         plain(
-            f"{found['site']}, study {found['study']}: {volume(found['bytes'])} would have left; nothing did ({at})."
+            f"{found['site']}, study {found['study']}: {volume(found['bytes'])} would leave. Nothing was sent ({at})."
         ),
         icon=":material/verified_user:",
     )
@@ -136,7 +134,7 @@ def _draw_result(job: JobRow, found: Mapping[str, Any]) -> None:
         hide_index=True,
         width="stretch",
     )
-    with st.expander("The very messages", icon=":material/data_object:"):
+    with st.expander("Full messages", icon=":material/data_object:"):
         for row in rows:
             st.json(row["message"], expanded=1)
     for sentence_ in found["not_rehearsed"]:
@@ -156,7 +154,7 @@ def _draw_report(site: EnrolledSite) -> None:
         return
     with st.container(horizontal=True):
         st.download_button(
-            "Download the report",
+            "Download report",
             page,
             f"{site.name}-report.md",
             "text/markdown",
@@ -164,5 +162,5 @@ def _draw_report(site: EnrolledSite) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
-    with st.expander("Read it here", icon=":material/article:"):
+    with st.expander("Read report", icon=":material/article:"):
         st.code(page, language=None, wrap_lines=True, height=420)

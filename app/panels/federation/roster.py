@@ -22,7 +22,7 @@ from fedprompt.workspace.rounds.federation_view import AtWork, FederationView
 
 __all__ = ["draw_hub_members", "draw_members", "draw_roster", "said_ago", "said_now"]
 
-NOT_TOLD = "not told"
+NOT_TOLD = "unknown"
 
 
 def draw_roster(view: FederationView, job: JobRow | None) -> None:
@@ -39,7 +39,7 @@ def draw_roster(view: FederationView, job: JobRow | None) -> None:
             "Cases": row.cases,
             "Study": NOT_TOLD if row.study is None else row.study[:11],
             "Version": row.version or NOT_TOLD,
-            "Last missing because": row.missing or "",
+            "Last absence": row.missing or "",
         }
         for row in view.sites
     ]
@@ -48,7 +48,7 @@ def draw_roster(view: FederationView, job: JobRow | None) -> None:
         return
     frame = pd.DataFrame(rows)
     # Columns that say nothing of any site are left out.
-    empty = [column for column in ("Now", "Last missing because") if not frame[column].any()]
+    empty = [column for column in ("Now", "Last absence") if not frame[column].any()]
     if view.run.kind == "demo":  # all of it is this one program
         empty.append("Version")
     if view.count == 0:
@@ -58,34 +58,38 @@ def draw_roster(view: FederationView, job: JobRow | None) -> None:
         hide_index=True,
         placeholder="",
         column_config={
-            "Rounds": st.column_config.TextColumn(help="In how many of the finished rounds the site answered."),
-            "A step": st.column_config.TextColumn(help="What one step of tuning takes there, as last measured."),
-            "Study": st.column_config.TextColumn(help="The digest that the site accepted and answers to."),
-            "Version": st.column_config.TextColumn(help="Its fedprompt. One minor version apart from the hub's works."),
+            "Rounds": st.column_config.TextColumn(help="Number of finished rounds that the site answered."),
+            "A step": st.column_config.TextColumn(help="Time for one step of tuning at the site, as last measured."),
+            "Study": st.column_config.TextColumn(help="Digest of the study that the site accepted."),
+            "Version": st.column_config.TextColumn(
+                help="Version of fedprompt at the site. It may differ from the hub's by one minor version."
+            ),
             "Now": st.column_config.TextColumn(
-                help="Sites tell nothing while they work: what is left is counted from the round before."
+                help="Sites do not report progress. The remaining time is estimated from the previous round."
             ),
         },
-        alt="The sites of this federation",
+        alt="Sites of this federation",
     )
     if (view.now is None or view.now.step is None) and view.deadlines and job is not None and job.state == "running":
         waits = ", ".join(
             f"{duration(float(seconds))} {'to tune' if step == 'tune' else 'to score'}"
             for step, seconds in view.deadlines.items()
         )
-        st.caption(f"In this round each site has {waits}; past that the round goes on once enough have answered.")
+        st.caption(
+            f"In this round each site has {waits}. After that, the round continues once enough sites have answered."
+        )
 
 
 def said_now(now: AtWork | None, view: FederationView) -> str:
     """Return what a site does in the step that gathers now, as people say it."""
-    if now is None or now.state == "left out":
-        return "" if now is None else "left out"
-    if now.state != "at work":
+    if now is None or now.state == "excluded":
+        return "" if now is None else "excluded"
+    if now.state != "working":
         return now.state
     step = None if view.now is None else view.now.step
     verb = "tunes" if step is not None and step.step == "tune" else "scores"
-    left = NOT_TOLD if now.left is None else f"about {duration(now.left)}" if now.left >= 1 else "longer than before"
-    return f"{verb} for {duration(now.since or 0.0)}, time left: {left}"
+    left = NOT_TOLD if now.left is None else f"about {duration(now.left)}" if now.left >= 1 else "more than last time"
+    return f"{verb} for {duration(now.since or 0.0)}, remaining: {left}"
 
 
 def draw_members(found: Mapping[str, Any]) -> None:
@@ -93,14 +97,16 @@ def draw_members(found: Mapping[str, Any]) -> None:
     sites: Sequence[Mapping[str, Any]] = found["sites"]
     where = f"{found['host']}:{found['port']}"
     if found["running"]:
-        st.caption(f":green[:material/lan:] The hub of {plain(str(found['federation']))} listens at {plain(where)}.")
+        st.caption(
+            f":green[:material/lan:] The hub of {plain(str(found['federation']))} is listening at {plain(where)}."
+        )
     else:
         named("hub_stopped").warning(
-            "The hub does not run. Start it in a terminal or as a service: fedprompt hub run",
+            "The hub is not running. Start it in a terminal or as a service: fedprompt hub run",
             icon=":material/lan:",
         )
     if not sites:
-        named("hub_none_invited").caption("No site was invited yet: fedprompt hub invite NAME")
+        named("hub_none_invited").caption("No site is invited yet. Invite one with: fedprompt hub invite NAME")
         return
     connected = {True: "yes", False: "no", None: "not known"}
     st.dataframe(
@@ -118,7 +124,7 @@ def draw_members(found: Mapping[str, Any]) -> None:
             ]
         ),
         hide_index=True,
-        alt="The members of this federation",
+        alt="Members of this federation",
     )
 
 
@@ -137,13 +143,14 @@ def draw_hub_members(page: str) -> None:
     """Draw them, or how this machine becomes a hub; ``page`` begins the keys."""
     if not (HubFolder(workspace().home).path / "hub.json").exists():
         named("hub_none").info(
-            "No hub is set up on this machine yet. Begin in a terminal: fedprompt hub init NAME, then hub invite SITE.",
+            "This machine has no hub yet. Create one with: fedprompt hub init NAME. Then invite sites with: "
+            "fedprompt hub invite SITE",
             icon=":material/hub:",
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.header("Members")
-        if st.button("Look again", key=f"{page}_look", icon=":material/refresh:", type="tertiary"):
+        if st.button("Refresh", key=f"{page}_look", icon=":material/refresh:", type="tertiary"):
             st.session_state.pop(f"{page}_roster", None)
     if f"{page}_roster" not in st.session_state:
         st.session_state[f"{page}_roster"] = dict(run_quick(workspace(), "roster", {}, "Asking the hub"))

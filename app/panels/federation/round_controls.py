@@ -17,18 +17,23 @@ __all__ = ["draw_controls", "said_step"]
 
 MOST_ORDERS = 6
 # The steps of a round, and those before and after the rounds.
-IN_ROUNDS: Mapping[str, str] = {"tune": "the sites tune", "evaluate": "the sites score the round's prompt"}
+IN_ROUNDS: Mapping[str, str] = {"tune": "sites tune", "evaluate": "sites score the new prompt"}
 BESIDE: Mapping[str, str] = {
-    "describe": "The sites count their cases",
-    "score": "The sites score the study's prompts",
-    "compare": "The sites compare prompts case by case",
+    "describe": "Sites count their cases",
+    "score": "Sites score the study's prompts",
+    "compare": "Sites compare prompts case by case",
     "alone": "Each site tunes a prompt alone",
     "choose": "Each site chooses the prompt that it keeps",
-    "worth": "The sites measure what joining is worth",
-    "head": "The sites fit heads on the sentence encoder",
-    "test": "The sites score the chosen prompts on test cases",
+    "worth": "Sites measure the value of the shared prompts",
+    "head": "Sites fit heads on the sentence encoder",
+    "test": "Sites score the chosen prompts on test cases",
 }
-WORDS = {"wait": "wait longer", "close": "close now", "leave-out": "leave out", "take-back": "take back"}
+WORDS = {
+    "wait": "extended the deadline",
+    "close": "closed the step",
+    "leave-out": "excluded",
+    "take-back": "included again",
+}
 MARKS = {True: ":green[:material/check:]", False: ":orange[:material/block:]", None: ":material/schedule:"}
 
 
@@ -59,19 +64,19 @@ def said_step(step: StepNow, count: int) -> str:
 
 
 def _draw_step(step: StepNow, count: int) -> None:
-    had = "as long as it takes" if step.seconds is None else duration(step.seconds)
+    had = "no time limit" if step.seconds is None else duration(step.seconds)
     named("federation_step").markdown(
-        f"**{said_step(step, count)}.** {step.answered} of {step.taking_part} have answered, "
-        f"{step.quorum} are needed; each has {had}.",
-        help="Past that time the round goes on as soon as enough have answered. Where all are needed, each is waited "
-        "for until it has had its time.",
+        f"**{said_step(step, count)}.** {step.answered} of {step.taking_part} sites have answered; "
+        f"{step.quorum} are required. Time limit per site: {had}.",
+        help="After the deadline, the round continues once enough sites have answered. If every site is required, "
+        "it waits for every site.",
     )
 
 
 def _draw_time(run: str, step: StepNow, closed: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         minutes = st.number_input(
-            "Minutes more",
+            "Extra minutes",
             1,
             7 * 24 * 60,
             max(1, min(30, round((step.seconds or 300.0) / 60))),
@@ -80,21 +85,21 @@ def _draw_time(run: str, step: StepNow, closed: bool) -> None:
             disabled=closed,
         )
         st.button(
-            "Wait longer",
+            "Extend",
             key="federation_wait",
             icon=":material/more_time:",
             disabled=closed or step.seconds is None,
-            help="This step waits for every site as long as it takes." if step.seconds is None else None,
+            help="This step has no deadline: it waits for every site." if step.seconds is None else None,
             on_click=_order,
             args=(run, "wait", None, 60.0 * minutes),
         )
         why = step.why_not_close
         st.button(
-            "Close now",
+            "Close the step",
             key="federation_close",
             icon=":material/door_front:",
             disabled=closed or why is not None,
-            help="The step goes on with who has answered; the others are listed as missing."
+            help="The step continues with the sites that have answered. The others are listed as missing."
             if why is None
             else plain(sentence(why)),
             on_click=_order,
@@ -109,21 +114,22 @@ def _draw_sites(view: FederationView, closed: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         site = st.selectbox("Site", asked, key="federation_site", width=220, disabled=closed)
         st.button(
-            "Leave out",
+            "Exclude",
             key="federation_leave_out",
             icon=":material/person_off:",
             disabled=closed or site is None,
-            help="It is asked no more and counts for no quorum until it is taken back. What it answered before counts.",
+            help="An excluded site gets no more tasks and does not count as required until you include it again. "
+            "Its earlier answers still count.",
             on_click=_order,
             args=(view.run.id, "leave-out", site, None),
         )
     for number, (name, by) in enumerate(view.left_out.items()):
         with st.container(horizontal=True, vertical_alignment="center"):
             named(f"federation_left_out_{number}", narrow=True).markdown(
-                f"**{plain(name)}** is left out{f' by {plain(by)}' if by else ''}.", width="content"
+                f"**{plain(name)}** is excluded{f' by {plain(by)}' if by else ''}.", width="content"
             )
             st.button(
-                "Take back",
+                "Include again",
                 key=f"federation_take_back_{number}",
                 icon=":material/person_add:",
                 type="tertiary",

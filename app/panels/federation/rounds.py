@@ -19,7 +19,7 @@ MEAN = "mean of all sites"
 def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequence[str]) -> None:
     """Draw the rounds so far; ``manual`` is the mean of the best template without tuning."""
     if not rounds:
-        st.caption("The first round has not been finished yet.")
+        st.caption("No round has finished yet.")
         return
     colours = palette()
     order = list(sites) or sorted({site for row in rounds for site in row.body.get("by_site", {})})
@@ -34,7 +34,7 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
     x = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0, grid=False))
     y = alt.Y(
         "accuracy:Q",
-        title="right on validation cases",
+        title="accuracy on validation cases",
         scale=alt.Scale(domain=[low, high]),
         axis=alt.Axis(labelExpr=PER_CENT, tickCount=5),
     )
@@ -68,5 +68,5 @@ def draw_rounds(rounds: Sequence[RoundRow], manual: float | None, sites: Sequenc
     if manual is not None:
         # Beside the chart, since within it there is always a round that it would cover.
         named("rounds_level").caption(
-            f"The level dashed line is the best template, untuned: {percent(manual)} of the same validation cases."
+            f"The dashed line is the best template without tuning: {percent(manual)} on the same validation cases."
         )

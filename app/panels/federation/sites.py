@@ -24,8 +24,8 @@ def draw_sites(sites: Sequence[SiteView]) -> None:
             with grid.container(border=True, height="stretch", gap="xsmall"):
                 st.markdown(f':color[●]{{foreground="{colours.site(index)}"}} **{plain(site.name)}**')
                 st.caption(plain(site.source))
-                for count, what in ((site.tune, "tune on"), (site.validation, "choose by"), (site.test, "test on")):
-                    st.markdown(f":small[**{count:,}** cases to {what}]")
+                for count, what in ((site.tune, "tuning"), (site.validation, "validation"), (site.test, "test")):
+                    st.markdown(f":small[**{count:,}** {what} cases]")
                 if site.labels:
                     _draw_balance(site, colours.site(index))
 

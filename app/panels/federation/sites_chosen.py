@@ -41,19 +41,19 @@ def ask_sites(study: Study) -> dict[str, Any] | None:
     if kept is not None:
         st.session_state["federation_sites"] = [one for one in kept if one in by_id]
     chosen = st.multiselect(
-        "Sites that take part",
+        "Participating sites",
         list(by_id),
         key="federation_sites",
-        help="Each stands for a site, with its own key, splits and ledger, as if it were on a machine of its own.",
+        help="Each file acts as a site of its own, with its own key, splits and ledger.",
         persist_state="session",
     )
     _remove(sets, unreadable)
     picked = {by_id[one].site: by_id[one] for one in chosen}
     if len(picked) < len(chosen):
-        st.warning("Two of these files are of the same site; take one of each.", icon=":material/warning:")
+        st.warning("Two of these files belong to the same site. Use one of them.", icon=":material/warning:")
         return None
     if len(picked) < LEAST:
-        st.caption("A federation needs two sites or more.")
+        st.caption("A federation needs at least two sites.")
         return None
     reading = _common(study, picked)
     if reading is None or not _hold(study, picked, reading):
@@ -68,7 +68,7 @@ def ask_sites(study: Study) -> dict[str, Any] | None:
 def _drop() -> None:
     closed = barred("tune")
     files = st.file_uploader(
-        "Drop one file a site; each is named after its file",
+        "Upload one file per site. Each site gets the name of its file",
         type=KINDS,
         accept_multiple_files=True,
         key="federation_files",
@@ -77,8 +77,8 @@ def _drop() -> None:
     )
     folder = plain(str(workspace().home.sites))
     st.caption(
-        f":material/lock: Each file is written to a folder of its own under {folder}, readable by you alone, until you "
-        "remove it below or on the Data page. Nothing is sent anywhere."
+        f":material/lock: Each file is saved in its own folder under {folder}, readable only by you. Delete it "
+        "below or on the Data page. Nothing is sent anywhere."
     )
     here = {file.file_id for file in files}
     # No more ids than files that the box shows, however often it is emptied and filled.
@@ -105,18 +105,18 @@ def _remove(sets: Sequence[EvaluationSet], unreadable: Mapping[str, str]) -> Non
     """Name the files that cannot be read, and draw what deletes a file from this machine."""
     for why in unreadable.values():
         named("federation_unreadable").warning(
-            plain(sentence(f"{why}. It cannot take part; remove it or drop it anew")), icon=":material/warning:"
+            plain(sentence(f"{why}. It cannot take part. Delete it or upload it again")), icon=":material/warning:"
         )
     if not sets:
         return
-    with st.popover("Remove a file", icon=":material/delete:", type="tertiary"):
+    with st.popover("Delete a file", icon=":material/delete:", type="tertiary"):
         by_id = {one.id: one for one in sets}
         ids = [*unreadable, *(one for one in by_id if one not in unreadable)]
         chosen = st.selectbox("File", ids, key="federation_remove_which")
-        st.caption("The file is deleted from this machine. Scores that came of it stay in the bank.")
+        st.caption("The file will be deleted from this machine. Its scores stay in the bank.")
         why_barred = why_not("tune")
         st.button(
-            "Delete it",
+            "Delete",
             key="federation_remove",
             type="primary",
             disabled=why_barred is not None or chosen is None,
@@ -144,7 +144,7 @@ def _common(study: Study, picked: Mapping[str, EvaluationSet]) -> Reading | None
         "Their columns",
         list(choices),
         key="federation_columns",
-        help="The same for all files, as they were confirmed on the Data page, or named as the study's fields.",
+        help="The same columns for all files. The start values come from the Data page or from the study's fields.",
     )
     chosen = choices[str(said)]
     odd = [name for name, one in picked.items() if one.reading and one.reading.mapping != chosen.mapping]
@@ -166,6 +166,8 @@ def _hold(study: Study, picked: Mapping[str, EvaluationSet], reading: Reading) -
 
 
 def _said(reading: Reading) -> str:
-    fields = ", ".join(f"{field} from {column}" for field, column in reading.fields.items())
-    text = f"{fields}; the answer from {reading.answer}" + (f"; groups by {reading.group}" if reading.group else "")
-    return f"{text}; no header" if reading.header is False else text
+    fields = ", ".join(f"{field} = column {column}" for field, column in reading.fields.items())
+    text = f"{fields}; answer = column {reading.answer}" + (
+        f"; group = column {reading.group}" if reading.group else ""
+    )
+    return f"{text}; no column names" if reading.header is False else text

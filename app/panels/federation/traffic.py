@@ -16,27 +16,27 @@ from fedprompt.workspace.rounds.federation_view import has_answered
 __all__ = ["draw_traffic", "said_rounds"]
 
 MOST_MISSING = 12
-STEPS = {"tune": "while tuning", "evaluate": "while scoring the round's prompt"}
+STEPS = {"tune": "while tuning", "evaluate": "while scoring the new prompt"}
 WHY = {
-    "late": "came too late",
+    "late": "answered too late",
     "failed": "failed",
     "refused": "refused",
-    "untrue": "sent what cannot be true",
-    "closed": "was not waited for",
-    "left-out": "was left out",
+    "untrue": "sent contradictory values",
+    "closed": "was skipped when the step was closed",
+    "left-out": "was excluded",
 }
 ABOUT = (
-    "Received: what the hub sent to the site, such as the shared prompt. Sent: what left the site through its gate, "
-    "such as scores and the change of a prompt. Neither holds the text of a case."
+    "Received: data from the hub, such as the shared prompt. Sent: replies that passed the site's egress gate, "
+    "such as scores and prompt updates. Neither contains case texts."
 )
-WHOLE = " Every message of the run is counted, from the first description to the test."
-ROUNDS = " When this run began, only the messages of its rounds were counted."
-HERE = " Sites and hub are on this machine, so that none of it left the machine."
+WHOLE = " The numbers cover every message of the run."
+ROUNDS = " For this earlier run, the numbers cover only the messages of its rounds."
+HERE = " Sites and hub are on this machine, so nothing left it."
 
 
 def said_rounds(answered: int, asked: int) -> str:
     """Return in how many of the finished rounds a site answered."""
-    return f"{answered} of {asked}" if asked else "none finished yet"
+    return f"{answered} of {asked}" if asked else "none finished"
 
 
 def draw_traffic(rounds: Sequence[RoundRow], sites: Sequence[str], traffic: Travelled) -> None:
@@ -62,8 +62,8 @@ def draw_traffic(rounds: Sequence[RoundRow], sites: Sequence[str], traffic: Trav
     elif rounds:
         total = sum(float(row.body.get("bytes") or 0) for row in rounds)
         named("traffic_not_by_site").caption(
-            f"The sites sent {volume(total)} in all over {len(rounds)} rounds. Bytes by site were not yet counted "
-            "when this federation ran."
+            f"The sites sent {volume(total)} in total over {len(rounds)} rounds. This federation ran before "
+            "traffic was counted by site."
         )
     _draw_missing(rounds)
 
@@ -73,9 +73,9 @@ def _draw_missing(rounds: Sequence[RoundRow]) -> None:
     for number, one in missing[:MOST_MISSING]:
         named(f"traffic_missing_{number}").markdown(f":orange[:material/person_off:] {_missing(number, one)}")
     if len(missing) > MOST_MISSING:
-        st.caption(f"and {len(missing) - MOST_MISSING} more times that a site was missing")
+        st.caption(f"and {len(missing) - MOST_MISSING} more absences")
     if not missing and any("missing" in row.body for row in rounds):
-        named("traffic_none_missing").caption(":material/check_circle: No site was missing in any round.")
+        named("traffic_none_missing").caption(":material/check_circle: Every site answered in every round.")
 
 
 def _missing(number: int, one: Mapping[str, Any]) -> str:

@@ -26,8 +26,8 @@ def transfer_sentence(transfer: Mapping[str, Mapping[str, float]], federated: Ma
     if not home or not away or not federated:
         return ""
     return (
-        f"A prompt tuned at one site reaches {percent(fmean(home))} at home and {percent(fmean(away))} "
-        f"elsewhere on average ({percent(min(away))} at the worst site); the one tuned together reaches "
+        f"A prompt tuned at one site reaches {percent(fmean(home))} at that site and {percent(fmean(away))} on "
+        f"average at the others ({percent(min(away))} at the worst site). The federated prompt reaches "
         f"{percent(fmean(federated.values()))} ({percent(min(federated.values()))} at the worst site)."
     )
 
@@ -94,10 +94,10 @@ def draw_transfer(
     )
     st.altair_chart(
         finished(alt.layer(boxes, text).properties(height=round(44 * total) + 30)),
-        alt="Accuracy of prompts tuned at each site and together, at every site",
+        alt="Accuracy of each site's own prompt and of the federated prompt, at every site",
     )
     low, high = percent(data["accuracy"].min()), percent(data["accuracy"].max())
     named("transfer_scale").caption(
-        f"{HOME}at home. The stronger the green, the more right answers, from {low} to {high}. On test cases: kept "
-        "aside, and looked at once after everything was chosen."
+        f"{HOME}own site. Darker green means higher accuracy, from {low} to {high}. Measured once on the test "
+        "cases, after all choices were made."
     )

@@ -18,8 +18,8 @@ def draw_updates(rows: Sequence[UpdateRow], sites: Sequence[str]) -> None:
     """Draw norms and cosines by round; nothing where no update was kept."""
     if not rows:
         named("updates_not_kept").caption(
-            "Not measured: the hub did not keep the sites' updates. Where a study has it keep them (Soft prompt and "
-            "rounds, in its form), their lengths and directions are drawn here."
+            "Not measured: the hub did not keep the sites' updates. Turn on “Keep each site's updates” in the "
+            "study to see them here."
         )
         return
     data = pd.DataFrame([vars(row) for row in rows])
@@ -30,17 +30,18 @@ def draw_updates(rows: Sequence[UpdateRow], sites: Sequence[str]) -> None:
     with grid.cell():
         st.markdown(
             "**Direction**",
-            help="Cosine with what the other sites did together: 1 the same way, 0 unrelated, below 0 against them.",
+            help="Cosine with the sum of the other sites' updates: 1 is the same direction, 0 is unrelated, "
+            "negative is opposed.",
         )
         _draw(data.dropna(subset=["cosine"]), "cosine", sites, 0.0)
     odd = [row for row in rows if row.outlier]
     for row in odd[:8]:
-        why = "went against the others" if row.cosine is not None and row.cosine < 0 else "was far longer than most"
+        why = "went against the others" if row.cosine is not None and row.cosine < 0 else "was much longer than most"
         named(f"updates_odd_{row.round}_{row.site}").markdown(
             f":orange[:material/warning:] Round {row.round}: the update of **{plain(row.site)}** {why}."
         )
     if not odd:
-        named("updates_none_odd").caption(":material/check_circle: No update stands out.")
+        named("updates_none_odd").caption(":material/check_circle: No update is unusual.")
 
 
 def _draw(data: pd.DataFrame, column: str, sites: Sequence[str], rule: float | None) -> None:

@@ -38,7 +38,7 @@ def draw_gains(gains: Sequence[GainView]) -> None:
         "said:N",
         title=None,
         scale=alt.Scale(
-            domain=["gained", "not distinguishable", "lost"],
+            domain=["gained", "not significant", "lost"],
             range=[colours.better, colours.muted, colours.worse],
         ),
         legend=None,
@@ -46,7 +46,7 @@ def draw_gains(gains: Sequence[GainView]) -> None:
     y = alt.Y("site:N", title=None, sort=[gain.site for gain in gains], axis=alt.Axis(grid=False, labelFontSize=13))
     x = alt.X(
         "points:Q",
-        title="percentage points gained by joining, with 95 % intervals",
+        title="gain from joining in percentage points, with 95 % intervals",
         scale=alt.Scale(domain=[-reach, reach]),
         axis=alt.Axis(labelExpr="(datum.value > 0 ? '+' : '') + datum.label", tickCount=6),
     )
@@ -75,12 +75,12 @@ def draw_gains(gains: Sequence[GainView]) -> None:
         layers.append(told.encode(y=y, x=x, text="told:N"))
     st.altair_chart(
         finished(alt.layer(*layers).properties(height=44 * len(gains) + 30)),
-        alt="What joining gained each site in points: " + ", ".join(f"{g.site} {points(g.points)}" for g in gains),
+        alt="Gain from joining at each site, in points: " + ", ".join(f"{g.site} {points(g.points)}" for g in gains),
     )
     icons = {
         "gained": ":green[:material/trending_up:]",
         "lost": ":red[:material/trending_down:]",
-        "not distinguishable": ":gray[:material/drag_handle:]",
+        "not significant": ":gray[:material/drag_handle:]",
     }
     with st.container(gap="xsmall"):
         for number, gain in enumerate(gains):
@@ -96,4 +96,4 @@ def _said(gain: GainView) -> str:
     """Return a direction only where the interval excludes zero."""
     if gain.interval.low > 0:
         return "gained"
-    return "lost" if gain.interval.high < 0 else "not distinguishable"
+    return "lost" if gain.interval.high < 0 else "not significant"

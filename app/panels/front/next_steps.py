@@ -64,7 +64,7 @@ def steps_of(
     """Return the next steps of a machine, those about what was found first; ``kind``: alone, hub or site."""
     tries, of = kind != "hub", nominated or {}
     if of.get("federated"):
-        found = _with_prompt("the prompt tuned together", str(of["federated"]), "the best template", of.get("manual"))
+        found = _with_prompt("the federated prompt", str(of["federated"]), "the best template", of.get("manual"))
     else:
         found = _with_best(best)
     found = [step for step in found if tries or step.page != "playground"]
@@ -75,13 +75,13 @@ def steps_of(
             found.append(Step("Start a federation", "lan", "federation"))
         return found[:MOST]
     if not stock.files:
-        found.append(Step("Drop a file of cases", "table_view", "data"))
+        found.append(Step("Upload a file of cases", "table_view", "data"))
     elif not stock.studies:
-        found.append(Step("Make a study for your file", "edit_note", "new_study"))
+        found.append(Step("Write a study for your file", "edit_note", "new_study"))
     elif stock.tunable:
         found.append(Step("Tune a soft prompt on your file", "tune", "tune"))
     if kind == "site" and stock.accepted and stock.files:
-        found.append(Step("Rehearse what would leave", "theater_comedy", "trust"))
+        found.append(Step("Preview what would leave", "theater_comedy", "trust"))
     if kind == "alone" and stock.files >= LEAST_SITES and stock.studies:
         found.append(Step("Start a federation of your files", "lan", "federation"))
     return found[:MOST]

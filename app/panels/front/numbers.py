@@ -13,7 +13,10 @@ from fedprompt.workspace.results.labels import TESTED
 __all__ = ["draw_numbers"]
 
 CARDS = ("manual", "local_only", "local_own", "federated")
-GREY = "The number with the sign is points above the best template, grey where they are not distinguishable."
+GREY = (
+    "The signed number is the difference from the best template, in points. It is grey where the difference is not "
+    "significant."
+)
 
 
 def draw_numbers(result: Mapping[str, Any]) -> None:
@@ -23,7 +26,7 @@ def draw_numbers(result: Mapping[str, Any]) -> None:
     if not cards:
         return
     named("numbers_test").header(
-        "What the sites that took part get right", help="Of test cases, averaged over the sites."
+        "Accuracy at the participating sites", help="Mean accuracy on test cases over the sites."
     )
     manual = test.get("manual", {}).get("mean")
     with st.grid(len(cards), min_column_width=170):
@@ -44,9 +47,12 @@ def draw_numbers(result: Mapping[str, Any]) -> None:
                 help=f"{about} {GREY}" if compared else about,
                 border=True,
             )
-    with st.expander("All numbers of the test, with 95 % intervals"):
+    with st.expander("All test results, with 95 % intervals"):
         st.table(_table(test))
-        st.caption("Cases were resampled within sites. Test cases were read once, after everything was chosen.")
+        st.caption(
+            "The intervals come from a bootstrap within each site. The test cases were used once, after all "
+            "choices were made."
+        )
         for name in TESTED:
             if name in test and name not in CARDS:
                 st.caption("{}: {}".format(*_told(name)))

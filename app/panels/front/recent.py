@@ -16,23 +16,23 @@ __all__ = ["draw_recent", "draw_working", "recent_lines", "said_working"]
 
 RUNS = {"demo": "the demo", "federate": "a federation", "score": "a scoring", "tune": "a tuning"}
 EVENTS = {
-    "tag": ("tag was given", "tags were given"),
-    "untag": ("tag was taken back", "tags were taken back"),
-    "ask": ("tag was asked for", "tags were asked for"),
-    "decline": ("tag was declined", "tags were declined"),
-    "approve": ("prompt was approved", "approvals were given"),
+    "tag": ("tag was added", "tags were added"),
+    "untag": ("tag was removed", "tags were removed"),
+    "ask": ("tag was requested", "tags were requested"),
+    "decline": ("tag request was declined", "tag requests were declined"),
+    "approve": ("prompt was approved", "prompts were approved"),
     "retire": ("prompt was retired", "prompts were retired"),
-    "revive": ("prompt was brought back", "prompts were brought back"),
+    "revive": ("prompt was restored", "prompts were restored"),
 }
 SHOWN = 5
 
 
 def draw_recent(found: Recent) -> None:
     """Draw the lines, or say that nothing changed."""
-    st.header("What changed in the last 7 days")
+    st.header("Changes in the last 7 days")
     lines = recent_lines(found)
     if not lines:
-        st.caption("Nothing.")
+        st.caption("No changes.")
     with named("overview_recent"):
         for line in lines:
             st.markdown(f"- {plain(line)}")
@@ -43,11 +43,11 @@ def recent_lines(found: Recent) -> list[str]:
     lines = []
     templates, tuned = found.prompts.get("template", 0), found.prompts.get("soft", 0)
     if templates or tuned:
-        lines.append(f"{_many(templates, 'template')} and {_many(tuned, 'tuned prompt')} came into the bank")
+        lines.append(f"{_many(templates, 'template')} and {_many(tuned, 'tuned prompt')} were added to the bank")
     if found.studies:
         more = len(found.studies) - SHOWN
         some = ", ".join(found.studies[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-        lines.append(f"{_many(len(found.studies), 'study', 'studies')} began: {some}")
+        lines.append(f"{_many(len(found.studies), 'study was', 'studies were')} added: {some}")
     for run in found.runs[:SHOWN]:
         at = run.finished or run.created
         did = "ended" if run.finished else "began"
@@ -70,10 +70,8 @@ def draw_working(found: Sequence[Working], *, watch: bool) -> None:
         with st.container(border=True, key=f"overview_working_{number}"):
             with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
                 name = plain(one.study)
-                st.markdown(f"**A federation on “{name}”** :green-badge[:material/sync: running]", width="content")
-                if watch and st.button(
-                    "Watch it", key=f"overview_watch_{number}", icon=":material/lan:", type="tertiary"
-                ):
+                st.markdown(f"**Federation on “{name}”** :green-badge[:material/sync: running]", width="content")
+                if watch and st.button("Watch", key=f"overview_watch_{number}", icon=":material/lan:", type="tertiary"):
                     go("federation")
             if one.count:
                 named(f"overview_working_{number}_done").progress(
@@ -82,7 +80,7 @@ def draw_working(found: Sequence[Working], *, watch: bool) -> None:
             else:
                 st.caption(plain(said_working(one)))
             named(f"overview_working_{number}_since").caption(
-                f"Begun by a command at {datetime.fromisoformat(one.since):%d %b %H:%M} UTC."
+                f"Started from the command line at {datetime.fromisoformat(one.since):%d %b %H:%M} UTC."
             )
 
 
@@ -90,7 +88,7 @@ def said_working(one: Working) -> str:
     """Return what it does now."""
     if one.step is not None:
         step = one.step
-        return f"{said_step(step, one.count)}, {step.answered} of {step.taking_part} have answered"
+        return f"{said_step(step, one.count)}. {step.answered} of {step.taking_part} sites have answered"
     if one.finished == 0:
-        return "The sites score the study's prompts"
+        return "The sites are scoring the study's prompts"
     return f"{one.finished} of {one.count} rounds are finished"

@@ -8,13 +8,13 @@ from app.session import role
 __all__ = ["draw_roles"]
 
 JOIN = (
-    "A hub's operator sends you an invitation. Your machine answers it, dials out to that hub alone, and your cases "
-    "stay on it. You read a study before your cases answer anything of it."
+    "A hub operator sends you an invitation, and your machine answers it. Your machine connects only to that "
+    "hub, and your cases stay on it. You review each study before your site answers any of it."
 )
 JOINING = "fedprompt site init clinic.invite.json\nfedprompt site join clinic.kit.zip\nfedprompt ui --role site"
 HUB = (
-    "A hub asks the sites and joins what they send; it never sees a case. You invite the sites, send them a study, and "
-    "start the rounds once their operators have accepted it."
+    "A hub sends studies to sites and combines their answers. It never sees a case. You invite the sites, send "
+    "them a study, and start the rounds once their operators have accepted it."
 )
 RUNNING = "fedprompt hub init meadow --host hub.example.org\nfedprompt hub invite clinic\nfedprompt ui --role hub"
 
@@ -31,8 +31,8 @@ def draw_roles() -> None:
         with st.popover("Join a federation", icon=":material/lan:", key="overview_join"):
             st.markdown(JOIN)
             st.code(JOINING, language="sh")
-            st.caption("The guide for site operators has each step, and says what leaves a site and what never does.")
+            st.caption("The guide for site operators explains each step, and what leaves a site.")
         with st.popover("Run a hub", icon=":material/hub:", key="overview_hub"):
             st.markdown(HUB)
             st.code(RUNNING, language="sh")
-            st.caption("The guide for hub operators has each step.")
+            st.caption("The guide for hub operators explains each step.")

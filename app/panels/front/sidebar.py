@@ -17,9 +17,9 @@ __all__ = ["draw_sidebar"]
 
 MOST_HOSTS = 3
 ROLES = {
-    "alone": ("Works alone", "All sites are on this machine."),
-    "hub": ("Hub", "Joins what the sites send; holds no site's cases."),
-    "site": ("Site", "Holds private cases; only what its gate lets through leaves."),
+    "alone": ("All sites are on this machine.", "Standalone"),
+    "hub": ("Hub", "Combines what the sites send. It holds no cases."),
+    "site": ("Site", "Holds private cases. Only replies that pass its egress gate leave."),
 }
 
 
@@ -41,12 +41,12 @@ def _travels(home: Path) -> tuple[str, str]:
     try:
         hosts = {one.host for one in configured_servers(home) if one.remote and one.host}
     except FedPromptError:
-        return "unreadable", "Which chat servers it may ask cannot be read: see Models."
+        return "unreadable", "The allowed chat servers could not be read. See the Models page."
     hosts |= {one.host for one in added_servers().values() if one.remote}
     if not hosts:
-        return "nowhere", "No chat server elsewhere is set up."
+        return "nowhere", "No external chat server is set up."
     some = ", ".join(sorted(hosts)[:MOST_HOSTS]) + (" and others" if len(hosts) > MOST_HOSTS else "")
-    return "elsewhere", f"Texts that are run on its chat models go to {plain(some)}."
+    return "elsewhere", f"Texts that you run on chat models are sent to {plain(some)}."
 
 
 def _short(home: Path) -> str:

@@ -13,9 +13,9 @@ __all__ = ["draw_person", "let_in"]
 
 TONES = {"viewer": "gray", "engineer": "blue", "operator": "green"}
 MEANS = {
-    "viewer": "May look at everything here.",
-    "engineer": "May try, score, tune, tag, import and export.",
-    "operator": "May do everything here.",
+    "viewer": "Can view everything here.",
+    "engineer": "Can run, score, tune, tag, import and export.",
+    "operator": "Can do everything here.",
 }
 
 
@@ -38,7 +38,7 @@ def draw_person(person: Person) -> None:
     if person.email and person.email != person.name:
         st.caption(plain(person.email))
     if not person.subject:
-        named("sidebar_nobody_signs_in").caption("Nobody signs in here: whoever uses this machine may do everything.")
+        named("sidebar_nobody_signs_in").caption("No sign-in is required: everyone on this machine can do everything.")
         return
     named(f"sidebar_{person.role}").markdown(f":{TONES[person.role]}-badge[{person.role}]", help=MEANS[person.role])
     st.button("Sign out", key="sidebar_sign_out", icon=":material/logout:", on_click=st.logout)
@@ -50,14 +50,14 @@ def _draw_out(person: Person | None) -> None:
         st.title("Prompts found together")
         if person is not None:
             named("sign_in_shut_out").markdown(
-                f"You are signed in as **{plain(person.label)}**, and this machine lets in only people whom its "
-                "operator has named. Ask whoever runs it.",
+                f"You are signed in as **{plain(person.label)}**, but you have no access to this machine. Ask "
+                "its operator to add you.",
             )
             st.button("Sign out", key="sign_in_out", icon=":material/logout:", on_click=st.logout)
             return
         settings = sign_in()
         again = st.user.get("is_logged_in") is True
-        words = "Your sign-in has run out; sign in again." if again else "Sign in to see this machine's prompts."
+        words = "Your session has expired. Sign in again." if again else "Sign in to see the prompts on this machine."
         named("sign_in_again" if again else "sign_in_first").markdown(words)
         for provider in settings.providers if settings is not None else ():
             name = "Sign in" if provider == "default" else f"Sign in with {provider}"
@@ -70,7 +70,7 @@ def _draw_out(person: Person | None) -> None:
                 args=(provider,),
             )
         st.caption(
-            "Your organisation's sign-in page opens, and this one only hears who you are: a name, an address, and "
-            "what your role here depends on. They are kept in a signed cookie of your browser; what you decide here "
-            "is kept in the bank under your name."
+            "Your organisation's sign-in page opens. fedprompt receives your name, your address, and the "
+            "attribute that sets your role here. It keeps them in a signed cookie in your browser. Your "
+            "decisions are recorded in the bank under your name."
         )

@@ -25,9 +25,9 @@ def draw_study_bests(
     if not bests:
         return
     st.header(
-        "The best prompt of each study" if len(bests) > 1 else "The best prompt",
-        help="The first of the ranking on validation cases that sites could have. Gains are of test cases, the same "
-        "for both prompts, with 95 % intervals.",
+        "Best prompt of each study" if len(bests) > 1 else "Best prompt",
+        help="The top-ranked prompt on validation cases, without the pooled reference. Gains are measured on test "
+        "cases, paired, with 95 % intervals.",
     )
     for one in bests:
         with st.container(gap="xsmall"):
@@ -37,10 +37,10 @@ def draw_study_bests(
                 named(f"best_of_{one.study}_{place}").markdown(plain(told))
             if one.run and shown and shown.get("study") == one.study and shown.get("run") != one.run:
                 named(f"best_of_{one.study}_other_run").caption(
-                    "This prompt comes from an earlier run than the numbers above, so its gains differ from them."
+                    "This prompt comes from an earlier run than the numbers above, so its gains can differ from them."
                 )
             if one.over_alone:
-                with st.expander("Site by site"):
+                with st.expander("By site"):
                     st.table(_by_site(one.over_alone), border="horizontal", hide_index=True)
 
 
@@ -48,16 +48,23 @@ def best_sentences(found: StudyBest, titles: Mapping[str, str]) -> list[str]:
     """Return what is said of a study's best prompt; a difference whose interval holds zero is called no gain."""
     best = found.best
     name = titles.get(best.id, best.name)
-    many = "at the one site" if best.sites == 1 else f"on average over {best.sites} sites"
-    said = [f"“{name}” leads the study “{found.title}” with {percent(best.mean)} of validation cases right {many}."]
+    many = "at one site" if best.sites == 1 else f"on average over {best.sites} sites"
+    said = [
+        f"“{name}” ranks first in the study “{found.title}”: its accuracy on validation cases is "
+        f"{percent(best.mean)} {many}."
+    ]
     if best.kind == "template":
-        return [*said, "No tuned prompt does better."]
+        return [*said, "No tuned prompt is more accurate."]
     if found.over_template is None:
         if found.template is None:
             return said
         gap = points(100 * (best.mean - found.template.mean))
         other = titles.get(found.template.id, found.template.name)
-        return [*said, f"That is {gap} points against the best template, “{other}”; how sure that is was not tested."]
+        return [
+            *said,
+            f"That is {gap} points compared with the best template, “{other}”. The difference was not tested for "
+            "significance.",
+        ]
     said.append(f"On test cases it is {_against(found.over_template)} the best template.")
     if found.over_alone:
         said.append(_alone(found.over_alone))
@@ -76,7 +83,7 @@ def _against(gain: Mapping[str, Any]) -> str:
     low, high = 100 * gain["low"], 100 * gain["high"]
     change, sure = 100 * gain["difference"], sure_of(gain)
     if sure == "neither":
-        return f"not distinguishable ({points(change)} points, {points(low)} to {points(high)}) from"
+        return f"not significantly different ({points(change)} points, {points(low)} to {points(high)}) from"
     if sure == "worse":
         return f"{-change:.1f} points worse ({-high:.1f} to {-low:.1f}) than"
     return f"{change:.1f} points better ({low:.1f} to {high:.1f}) than"
@@ -84,12 +91,12 @@ def _against(gain: Mapping[str, Any]) -> str:
 
 def _alone(gains: Mapping[str, Mapping[str, Any]]) -> str:
     """Return where it beats what a site tuned alone, where it loses, and where that cannot be told."""
-    words = {"better": "better at", "worse": "worse at", "neither": "not distinguishable at"}
+    words = {"better": "better at", "worse": "worse at", "neither": "not significantly different at"}
     told: dict[str, list[str]] = {sure: [] for sure in words}
     for site, gain in sorted(gains.items()):
         told[sure_of(gain)].append(site)
     parts = [f"{words[sure]} {_named(sites)}" for sure, sites in told.items() if sites]
-    return f"Against the prompt that each site tuned alone, at home, it is {', '.join(parts)}."
+    return f"Compared with the prompt that each site tuned alone, it is {', '.join(parts)}."
 
 
 def _named(sites: Sequence[str]) -> str:
@@ -100,9 +107,9 @@ def _by_site(gains: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
     return [
         {
             "Site": plain(site),
-            "Points against its own prompt": points(100 * gain["difference"]),
+            "Gain over its own prompt, points": points(100 * gain["difference"]),
             "95 % interval": f"{points(100 * gain['low'])} to {points(100 * gain['high'])}",
-            "": "" if gain.get("distinguishable") else "not distinguishable",
+            "": "" if gain.get("distinguishable") else "not significant",
         }
         for site, gain in sorted(gains.items())
     ]

@@ -73,7 +73,7 @@ def draw_map(
         on_select="rerun",
         selection_mode=("points", "box", "lasso"),
         config=CONFIG,
-        alt=f"A map of {inside:,} prompts, coloured by {COLOURS[colour].lower()}",
+        alt=f"Map of {inside:,} prompts, coloured by {COLOURS[colour].lower()}",
     )
     return chosen_of(view, event["selection"])
 
@@ -174,7 +174,7 @@ def _coloured(
         values = [point.came.timestamp() if colour == "time" else 100 * (point.mean or 0.0) for point in known]
         ramp = colours.heat[1:]
         bar = {
-            "title": {"text": "came (UTC)" if colour == "time" else "mean, %", "font": {"color": colours.muted}},
+            "title": {"text": "added (UTC)" if colour == "time" else "accuracy, %", "font": {"color": colours.muted}},
             "thickness": 12,
             "len": 0.6,
             "outlinewidth": 0,
@@ -215,8 +215,8 @@ def _tip(point: _Point) -> str:
     name = point.name if len(point.name) <= LONGEST else f"{point.name[:LONGEST]}…"
     mean = NOT if point.mean is None else percent(point.mean)
     return (
-        f"<b>{escape(name)}</b><br>{escape(point.origin)}<br>mean over sites: {mean}<br>scores best at: "
-        f"{escape(point.site)}<br>cluster {point.family + 1}, came {point.came:%d %b %Y, %H:%M} UTC"
+        f"<b>{escape(name)}</b><br>{escape(point.origin)}<br>mean accuracy over sites: {mean}<br>best site: "
+        f"{escape(point.site)}<br>cluster {point.family + 1}, added {point.came:%d %b %Y, %H:%M} UTC"
     )
 
 
@@ -240,8 +240,8 @@ def _cells(view: MapView, box: Box | None, colours: Palette) -> dict[str, Any]:
 def _layout(view: MapView, box: Box | None, colours: Palette) -> dict[str, Any]:
     axes = {}
     for place, name in enumerate(("xaxis", "yaxis")):
-        share = "" if view.shares is None else f": {percent(view.shares[place])} of the differences"
-        text = f"{'first' if place == 0 else 'second'} direction{share}"
+        share = "" if view.shares is None else f": {percent(view.shares[place])} of the variance"
+        text = f"{'first' if place == 0 else 'second'} component{share}"
         axes[name] = {
             "title": {"text": text, "font": {"size": 12, "color": colours.muted}},
             "showgrid": False,

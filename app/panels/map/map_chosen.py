@@ -49,40 +49,39 @@ def draw_chosen(view: MapView, places: NDArray[np.int64], found: Mapping[str, fl
         height=min(38 + 35 * max(1, len(frame)), 320),
         column_config={
             "prompt": config.TextColumn("Prompt", width=240),
-            "near": config.NumberColumn("Near", format="%.2f", width=80, help="1 is the same, 0 unrelated (cosine)."),
+            "near": config.NumberColumn(
+                "Similarity", format="%.2f", width=80, help="Cosine similarity: 1 is identical, 0 is unrelated."
+            ),
             "mean": config.NumberColumn(
-                "Mean",
+                "Accuracy",
                 format="%.1f %%",
                 width=110,
-                help="Over all sites, on validation cases. A prompt that some sites only scored has none.",
+                help="Mean over all sites on validation cases. Empty unless every site scored the prompt.",
             ),
-            "family": config.NumberColumn(
-                "Cluster", width=80, help="Points that lie near each other, found by k-means; 1 is the largest."
-            ),
-            "from": config.TextColumn("Where from"),
-            "came": config.DatetimeColumn("Came", format="D MMM YYYY, HH:mm", width=160),
+            "family": config.NumberColumn("Cluster", width=80, help="k-means cluster. Cluster 1 is the largest."),
+            "from": config.TextColumn("Origin"),
+            "came": config.DatetimeColumn("Added", format="D MMM YYYY, HH:mm", width=160),
         },
-        alt="The prompts of this part of the map",
+        alt="Prompts of this part of the map",
     )
     if len(places) > MOST:
-        st.caption(f"The {MOST} best of {len(places):,}; choose fewer on the map to see the others.")
+        st.caption(f"Showing the {MOST} best of {len(places):,}. Select fewer on the map to see the others.")
     chosen = [shown[place] for place in event.selection.rows if place < len(shown)]
     ids, one = [row.id for row in chosen], chosen[0] if len(chosen) == 1 else None
     with st.container(horizontal=True):
-        if st.button(
-            "Compare these", key="map_compare", icon=":material/compare_arrows:", disabled=not 2 <= len(ids) <= 6
-        ):
+        if st.button("Compare", key="map_compare", icon=":material/compare_arrows:", disabled=not 2 <= len(ids) <= 6):
             go("compare", ids)
-        if st.button("Open in the bank", key="map_bank", icon=":material/inventory_2:", disabled=not ids):
+        if st.button("Open in Bank", key="map_bank", icon=":material/inventory_2:", disabled=not ids):
             go("bank", ids)
-        if st.button("More like this", key="map_like", icon=":material/join_inner:", disabled=one is None) and one:
+        if st.button("Find similar", key="map_like", icon=":material/join_inner:", disabled=one is None) and one:
             _like(one.id)
         soft = one is not None and one.kind == "soft"
         if st.button("Nearest words", key="map_words", icon=":material/spellcheck:", disabled=not soft) and one:
             _words(one.id)
     if not chosen:
         st.caption(
-            "Tick one prompt for more like it (of a soft prompt also the words nearest to it), two to six to compare."
+            "Select one prompt to find similar ones, or two to six to compare. For a soft prompt you can also "
+            "list its nearest words."
         )
     kept = st.session_state.get("map_nearest")
     if one is not None and kept is not None and kept[0] == one.id:
@@ -95,7 +94,7 @@ def _known(view: MapView, place: int) -> bool:
 
 def _like(prompt: str) -> None:
     try:
-        result = run_quick(workspace(), "search", {"like": prompt, "limit": LIKE}, "Looking for prompts like this one")
+        result = run_quick(workspace(), "search", {"like": prompt, "limit": LIKE}, "Finding similar prompts")
     except FedPromptError as error:
         explain(error)
         return
@@ -105,7 +104,7 @@ def _like(prompt: str) -> None:
 
 def _words(prompt: str) -> None:
     try:
-        result = run_quick(workspace(), "nearest-words", {"prompt": prompt}, "Looking for the nearest words")
+        result = run_quick(workspace(), "nearest-words", {"prompt": prompt}, "Finding the nearest words")
     except FedPromptError as error:
         explain(error)
         return
@@ -121,7 +120,7 @@ def _draw_words(tokens: Sequence[Sequence[Mapping[str, object]]]) -> None:
         }
         for place, near in enumerate(tokens, 1)
     ]
-    st.dataframe(pd.DataFrame(lines), hide_index=True, alt="The nearest words of each vector with their cosines")
+    st.dataframe(pd.DataFrame(lines), hide_index=True, alt="Nearest words of each vector with their cosine similarity")
     named("map_words_meaning").caption(
-        plain("By cosine, among the model's own words. A tuned vector need not mean what its neighbours mean.")
+        plain("Cosine similarity to the model's own words. A tuned vector need not mean the same as its nearest words.")
     )

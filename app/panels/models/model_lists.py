@@ -35,7 +35,7 @@ def ask_try(name: str, arguments: Mapping[str, Any], *, disabled: bool = False) 
     told = st.session_state.get(f"{key}_told")
     if told is not None:
         tokens = f", {told['tokens']} tokens" if told["tokens"] is not None else ""
-        loaded = f"; loading took {told['load']:.1f} s" if told["load"] > 0.5 else ""
+        loaded = f"; loaded in {told['load']:.1f} s" if told["load"] > 0.5 else ""
         text = plain(" ".join(str(told["text"]).split())[:80]) or "nothing"
         named(f"{key}_answers").markdown(
             f":green-badge[:material/check: answers] {told['seconds']:.2f} s{tokens}{loaded}. It said: {text}"
@@ -49,14 +49,14 @@ def draw_local() -> None:
     for name in MODELS:
         asset = ASSETS[name]
         with st.container(border=True, gap="small"):
-            badge = ":green-badge[:material/check: here]" if name in ready else ":gray-badge[not fetched]"
+            badge = ":green-badge[:material/check: here]" if name in ready else ":gray-badge[not downloaded]"
             st.markdown(f"**{plain(name)}** {badge}")
-            st.caption(f"{capital(asset.what)}, {asset.licence}. It runs in this machine's model process.")
+            st.caption(f"{capital(asset.what)}, {asset.licence}. Runs in this machine's model process.")
             if name in ready:
                 ask_try(name, {"model": name})
             else:
                 st.button(
-                    f"Fetch it ({asset.size / 1e6:.0f} MB)",
+                    f"Download ({asset.size / 1000000.0:.0f} MB)",
                     key=f"models_fetch_{name}",
                     icon=":material/download:",
                     disabled=why_not("tune") is not None,
@@ -71,17 +71,17 @@ def draw_local() -> None:
             ask_try(name, {"model": name})
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
-            "Another model of this machine",
+            "Add a model of this machine",
             key="models_folder",
             max_chars=300,
             placeholder="/models/SmolLM2-360M-Instruct, a .gguf file, or owner/name",
-            help="A folder with safetensors, a tokenizer and config.json, a GGUF file, or a Hugging Face id. No code "
-            "of a model is ever run.",
+            help="A folder with safetensors, a tokenizer and config.json, a GGUF file, or a Hugging Face id. A "
+            "model's own code never runs.",
         )
         closed = why_not("try") is not None or not (name or "").strip()
         if st.button("Add", key="models_folder_add", icon=":material/add:", disabled=closed):
             if is_chat((name or "").strip()):
-                explain(ModelError("that is a chat model's name; add its server below", code="not-a-models-id"))
+                explain(ModelError("this is the name of a chat model; add its server below", code="not-a-models-id"))
             else:
                 add_folder((name or "").strip())
                 st.rerun()
@@ -96,13 +96,13 @@ def draw_configured() -> None:
         explain(error)
         return
     if not found:
-        st.caption(f"None yet. Write them into {plain(str(ws.home.path / FILE))}, readable by you alone:")
+        st.caption(f"None yet. Add them to {plain(str(ws.home.path / FILE))}, readable only by you:")
         st.code('[chat.small]\nmodel = "openai:gpt-4o-mini"\nkey_env = "OPENAI_API_KEY"', language="toml")
     for one in found:
         with st.container(border=True, gap="small"):
             where = f"another machine: {one.host}" if one.remote else f"this machine: {one.host}"
             st.markdown(f"**{plain(one.name)}** :gray-badge[{plain(one.model)}]")
-            st.caption(f"Texts go to {plain(where)}." if one.host else "It has no address yet.")
+            st.caption(f"Texts are sent to {plain(where)}." if one.host else "No address yet.")
             if one.problem is None:
                 ask_try(one.name, {"model": one.name})
             else:
@@ -112,7 +112,8 @@ def draw_configured() -> None:
 def draw_found() -> None:
     """Draw the servers that answer on loopback; they are looked for when a person asks."""
     st.caption(
-        "Ollama, LM Studio, vLLM, llama.cpp and other servers with OpenAI's API. A click looks for them on 127.0.0.1."
+        "For Ollama, LM Studio, vLLM, llama.cpp and other servers with an OpenAI-compatible API. The search "
+        "covers 127.0.0.1 only."
     )
     why = why_not("try")
     if st.button("Look for servers", key="models_look", icon=":material/search:", disabled=why is not None, help=why):
@@ -122,18 +123,19 @@ def draw_found() -> None:
         return
     if not found:
         named("models_none_found").info(
-            "Start one, for example with 'ollama serve', and look again; one on another port can be given below.",
-            title="No server answers on the usual ports",
+            "Start a server, for example with 'ollama serve', and search again. For another port, add the "
+            "server below.",
+            title="No server found on the usual ports",
             icon=":material/dns:",
         )
     for one in found:
         with st.container(border=True, gap="small"):
             st.markdown(f"**{plain(one.title)}** :gray-badge[{plain(one.base_url)}]")
             if one.wants_key:
-                named("models_wants_key").caption("It wants a key: give its address and its key below.")
+                named("models_wants_key").caption("This server needs a key. Enter its address and its key below.")
                 continue
             if not one.models:
-                named("models_no_model").caption("It has no model yet.")
+                named("models_no_model").caption("This server has no model yet.")
                 continue
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 model = st.selectbox("Model", one.models, key=f"models_found_{one.base_url}")
@@ -156,13 +158,13 @@ def draw_added() -> None:
     """Draw this session's own servers, each with its test and what takes it away."""
     for name, added in list(added_servers().items()):
         with st.container(border=True, gap="small", key=f"models_added_{crc32(name.encode()):08x}"):
-            key = "with a key held in this session's memory" if added.held is not None else "without a key"
-            st.markdown(f"**{plain(added.label)}** :green-badge[in the playground]")
+            key = "with a key kept only in memory" if added.held is not None else "without a key"
+            st.markdown(f"**{plain(added.label)}** :green-badge[in the Playground]")
             where = f"{added.host}, another machine" if added.remote else f"{added.host}, this machine"
-            st.caption(f"Texts go to {plain(where)}, {key}; it is forgotten when this session ends.")
+            st.caption(f"Texts are sent to {plain(where)}, {key}. The server is forgotten when this session ends.")
             ask_try(name, {"server": added.server.model_dump(mode="json")})
             st.button(
-                "Take away",
+                "Remove",
                 key=f"models_drop_{name}",
                 type="tertiary",
                 icon=":material/close:",

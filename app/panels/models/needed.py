@@ -20,12 +20,12 @@ def draw_needed() -> None:
     if is_installed("chat"):
         if st.session_state.pop("models_installed", False):
             named("models_installed").success(
-                "The package is installed. Chat servers can be asked now.", icon=":material/check:"
+                "The package is installed. You can use chat servers now.", icon=":material/check:"
             )
         return
     named("models_needed").info(
-        "Chat servers are asked through a package that is not installed on this machine. Models of this machine work "
-        "without it. To install it, run this command in fedprompt's environment:",
+        "Chat servers need a package that is not installed on this machine. Local models work without it. To "
+        "install it, run this command in fedprompt's environment:",
         title="Chat servers need one more package",
         icon=":material/extension:",
     )
@@ -34,10 +34,10 @@ def draw_needed() -> None:
     if why is not None:
         st.caption(f":material/lock: {plain(why)}")
     elif st.button(
-        "Install it now",
+        "Install now",
         key="models_install",
         icon=":material/download:",
-        help="Runs this command here. The package comes from the index that pip uses on this machine.",
+        help="Runs this command on this machine. The package comes from pip's package index.",
     ):
         _install()
 
@@ -54,7 +54,7 @@ def _install() -> None:
         try:
             install_part("chat", hear)
         except FedPromptError as error:
-            status.update(label="The package was not installed", state="error")
+            status.update(label="The package could not be installed", state="error")
             explain(error)
             return
     st.session_state["models_installed"] = True

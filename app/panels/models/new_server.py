@@ -26,8 +26,8 @@ def draw_new() -> None:
     At rest nothing is asked of anybody and nothing is warned of: the address is empty.
     """
     st.caption(
-        ":material/lock: A key that you type here is held in this session's memory until the session ends. It is "
-        "never written into the bank, the address, a log, an export or a file."
+        ":material/lock: A key that you type here is kept in memory until the session ends. It is never saved "
+        "to the bank, a log, an export or a file, and never put in the page's URL."
     )
     grid = st.grid(2, min_column_width=320)
     with grid.cell():
@@ -36,7 +36,7 @@ def draw_new() -> None:
             key="models_url",
             max_chars=2000,
             placeholder=f"{OPENAI}, or http://127.0.0.1:8000/v1",
-            help="Where the server answers; it is asked as OpenAI's own is, and its address usually ends in /v1.",
+            help="Address of the server, with an OpenAI-compatible API. It usually ends in /v1.",
         ).strip()
     with grid.cell():
         typed = st.text_input(
@@ -46,7 +46,7 @@ def draw_new() -> None:
             max_chars=4000,
             autocomplete="off",
             placeholder=f"from {KEYS}" if _own(base_url) and os.environ.get(KEYS) else "none",
-            help=f"Left empty, OpenAI's own server gets {KEYS} of the environment that the app was started in.",
+            help=f"If you leave this empty, OpenAI's own server uses {KEYS} from the app's environment.",
         ).strip()
     from_environment = os.environ.get(KEYS) if _own(base_url) else None
     key = SecretStr(typed or from_environment or "") if typed or from_environment else None
@@ -61,10 +61,8 @@ def draw_new() -> None:
     listed = st.session_state.get("models_listed")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # A box of text keeps what was typed when the focus leaves it, which a list that takes new names does not.
-        model = st.text_input(
-            "Model", key="models_model", max_chars=200, placeholder="its name", disabled=closed
-        ).strip()
-        if st.button("List its models", key="models_list", icon=":material/list:", disabled=closed):
+        model = st.text_input("Model", key="models_model", max_chars=200, placeholder="name", disabled=closed).strip()
+        if st.button("List models", key="models_list", icon=":material/list:", disabled=closed):
             try:
                 require("try")
                 st.session_state["models_listed"] = (base_url, models_of(workspace().home.path, base_url, key))
@@ -73,7 +71,7 @@ def draw_new() -> None:
                 explain(error)
         ask = st.button("Use in this session", key="models_add", icon=":material/add:", disabled=closed or not model)
     if listed is not None and listed[0] == base_url and not closed:
-        st.pills("Models that this server offers", listed[1], key="models_offered", on_change=_take, disabled=closed)
+        st.pills("Models of this server", listed[1], key="models_offered", on_change=_take, disabled=closed)
     if ask and model and settings is not None:
         try:
             require("try")
@@ -85,8 +83,8 @@ def draw_new() -> None:
         _draw_problem(problem, base_url)
     if _own(base_url) and key is None:
         named("models_key_missing").info(
-            f"Set {KEYS} in the environment before you start the app, or type a key above.",
-            title="There is no key for OpenAI yet",
+            f"Set {KEYS} in the environment before you start the app, or enter a key above.",
+            title="No OpenAI key yet",
             icon=":material/key:",
         )
 
@@ -104,8 +102,8 @@ def _draw_problem(problem: FedPromptError, base_url: str) -> None:
         return
     host = base_url.split("/")[2] if base_url.count("/") >= 2 else base_url
     named("models_not_allowed").warning(
-        f"{plain(host)} is another machine, and cases may not be sent there. If they may, add this line to "
-        f"{plain(str(workspace().home.path / FILE))}; plain http needs http:// before the host.",
+        f"{plain(host)} is another machine, and sending cases there is not allowed. To allow it, add this line "
+        f"to {plain(str(workspace().home.path / FILE))}. For plain http, write http:// before the host.",
         title="This host is not allowed yet",
         icon=":material/shield:",
     )

@@ -55,12 +55,10 @@ def add_server(model: str, base_url: str, host: str, remote: bool, key: SecretSt
     try:
         server = SessionServer(model=f"openai:{model}", base_url=base_url)
     except ValidationError:
-        raise ModelError("a model's name has no spaces and 200 characters at most", code="not-a-models-id") from None
+        raise ModelError("a model name has no spaces and at most 200 characters", code="not-a-models-id") from None
     added, name = added_servers(), f"session:{model}@{host}"
     if name not in added and len(added) >= MOST_SERVERS:
-        raise ModelError(
-            f"there are {MOST_SERVERS} servers in this session already; take one away first", code="too-many"
-        )
+        raise ModelError(f"this session already has {MOST_SERVERS} servers; remove one first", code="too-many")
     held = None if key is None else ring().hold(key)
     if held is not None:
         server = server.model_copy(update={"ring": held.ring, "handle": held.handle})
@@ -100,9 +98,9 @@ def goes_to(ws: Workspace, name: str) -> str:
             settings = chat_settings(name, read_machine(ws.home.path))
             host, remote = settings.host, settings.remote
         else:
-            return "It runs in this machine's model process; nothing leaves this machine."
+            return "This model runs on this machine. Nothing leaves it."
     except ModelError as error:
         return str(error)
     if remote:
-        return f"What you type is sent to {host}, another machine; how long it is kept there is up to that server."
-    return f"What you type is sent to the server on {host}, on this machine."
+        return f"Your text is sent to {host}, another machine. Its operator decides how long the text is kept there."
+    return f"Your text is sent to the server {host} on this machine."

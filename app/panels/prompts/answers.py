@@ -29,28 +29,28 @@ def read_answers(text: str, *, spaced: bool) -> dict[str, str]:
             continue
         label, equals, word = (part.strip() for part in line.partition("="))
         if not label or (equals and not word):
-            raise PromptError(f"answers line {number}: write 'label' or 'label = word'", code="not-a-pair")
+            raise PromptError(f"labels, line {number}: write 'label' or 'label = word'", code="not-a-pair")
         if label in words:
             raise PromptError(
-                f"answers line {number}: '{label}' is there twice; give each answer once", code="named-twice"
+                f"labels, line {number}: '{label}' appears twice; give each label once", code="named-twice"
             )
         words[label] = _word(word or label, spaced)
     if len(words) == 1:
         raise PromptError(
-            "one answer alone is always right; give at least two, one a line, or none for text only",
+            "one label alone is always right; give at least two, one per line, or none for text only",
             code="one-label-only",
         )
     if len(words) > MAX_LABELS:
-        raise PromptError(f"{len(words)} answers are more than {MAX_LABELS}; give fewer", code="too-many")
+        raise PromptError(f"there are {len(words)} labels; give at most {MAX_LABELS}", code="too-many")
     if len(set(words.values())) < len(words):
         raise PromptError(
-            "two answers have the same word, so the model could not tell them apart; change one", code="same-word"
+            "two labels have the same word, so the model cannot distinguish them; change one", code="same-word"
         )
     for texts in (words, words.values()):
         if (found := alike(texts)) is not None:
             one, other, difference = found
             raise PromptError(
-                f"the answers {one!r} and {other!r} differ in nothing but {difference}; change one", code="same-word"
+                f"the labels {one!r} and {other!r} differ only in {difference}; change one", code="same-word"
             )
     return words
 

@@ -26,13 +26,15 @@ def draw_beside(prompts: Sequence[Prompt], titles: Sequence[str]) -> None:
             tokens = None if prompt.soft is None else prompt.soft.tokens
             st.html(marked_html(marked[place], first=place == 0, tokens=tokens))
             if prompt.template.words != first.template.words:
-                st.caption(f"Answers: {plain(said(prompt.template.words or {}))}")
+                st.caption(f"Labels: {plain(said(prompt.template.words or {}))}")
             if place and (told := change_of_vectors(first, prompt)):
                 named(f"beside_vectors_{prompt.id}").caption(told)
     if all(text_of(prompt) == text_of(first) for prompt in prompts):
-        named("beside_same_words").caption("The words are the same.")
+        named("beside_same_words").caption("The texts are identical.")
     else:
-        st.caption("Marked: words of the first that another lacks, and words of the others that the first lacks.")
+        st.caption(
+            "Marked: words of the first that another prompt lacks, and words of the others that the first lacks."
+        )
 
 
 def change_of_vectors(first: Prompt, other: Prompt) -> str:
@@ -41,8 +43,11 @@ def change_of_vectors(first: Prompt, other: Prompt) -> str:
         return ""
     a, b = first.soft.vectors, other.soft.vectors
     if first.soft.model != other.soft.model or a.shape != b.shape:
-        return "Its vectors are of another model or another number, so they cannot be compared."
+        return "Its vectors belong to another model or have another count, so they cannot be compared."
     if np.array_equal(a, b):
-        return "The vectors are the same."
+        return "The vectors are identical."
     length = float(np.linalg.norm(a))
-    return f"Its vectors lie {percent(float(np.linalg.norm(b - a)) / max(length, 1e-12))} of the first's length away."
+    return (
+        f"Distance between the vectors: {percent(float(np.linalg.norm(b - a)) / max(length, 1e-12))} of the "
+        "first's length."
+    )

@@ -31,18 +31,20 @@ def draw_prompt(prompt: Prompt, row: PromptRow, parents: Mapping[str, str], scor
         with grid.cell():
             shots = prompt.template.demonstrations
             facts = {
-                "Answers": plain(said(prompt.template.words or {})),
+                "Labels": plain(said(prompt.template.words or {})),
                 "Examples": "" if shots is None else f"{shots.count} of each site's own cases",
                 "From": ", ".join(plain(name) for name in list(parents.values())[:6]),
                 "Vectors": "" if prompt.soft is None else f"{prompt.soft.tokens} of width {prompt.soft.width}",
                 "Model": "" if row.model is None else f"`{row.model[:19]}`",
-                "Mean": "" if score is None or score.mean is None else f"**{percent(score.mean)}** on validation cases",
+                "Accuracy": ""
+                if score is None or score.mean is None
+                else f"**{percent(score.mean)}** accuracy on validation cases",
                 "Sites": ""
                 if score is None
                 else ", ".join(
                     f"{plain(site)} {percent(value.value)}" for site, value in score.sites.items() if value is not None
                 ),
-                "Made": row.created.strftime("%Y\\-%m\\-%d %H:%M UTC"),
+                "Created": row.created.strftime("%Y\\-%m\\-%d %H:%M UTC"),
                 "Id": f"`{row.id}`",
             }
             st.table({name: value for name, value in facts.items() if value}, border="horizontal")

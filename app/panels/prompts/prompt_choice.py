@@ -90,16 +90,16 @@ def _offered(key: str, wanted: Filter, chosen: Sequence[str], *, adapted: bool) 
             "Find a prompt",
             key=f"{key}_find",
             icon=":material/search:",
-            placeholder=f"Words, p1:3f9c or @staging, to find any of {every.total:,}",
+            placeholder=f"Words, p1:3f9c or @staging to search all {every.total:,}",
             live=True,
             max_chars=LONGEST,
             help=HOW,
         )
         found = prompts_passing(typed_filter(text or "", wanted), SHOWN)
         if not found.total:
-            named(f"{key}_none_found").caption("No prompt is found by that; type less.")
+            named(f"{key}_none_found").caption("No prompt matches. Try a shorter search.")
         elif text and found.total > SHOWN:
-            st.caption(f"Below are the {SHOWN} newest of {found.total:,} found; type more to find others.")
+            st.caption(f"The list shows the {SHOWN} newest of {found.total:,} matches. Refine the search for others.")
     rows = {row.id: row for row in (*workspace().bank.rows_of(chosen), *found.rows)}
     mixed = {row.id: f"{row.name}: adapted" for row in workspace().bank.all_adapted()} if adapted else {}
     return mixed | titles(list(rows.values()))

@@ -50,7 +50,7 @@ def _draw(history: History, row: PromptRow) -> None:
                 [prompts[before.prompt.id], prompts[version.prompt.id]],
                 [f"before: {title(before.prompt)}", f"then: {title(version.prompt)}"],
             )
-    st.caption("Older ones are not drawn." if history.more else "That was the first.")
+    st.caption("Older versions are not shown." if history.more else "This was the first version.")
 
 
 def _when(version: Version) -> str:

@@ -14,11 +14,11 @@ def ask_fold(page: str) -> bool:
     st.session_state.setdefault(f"{page}_fold", True)
     return bool(
         st.toggle(
-            "One line for each run",
+            "One line per run",
             key=f"{page}_fold",
             persist_state="session",
-            help="Shows the best round of a federation, or the best part of a tuning. (+3) stands for three others of "
-            "its run.",
+            help="Shows only the best round of a federation, or the best part of a tuning. (+3) means three more of "
+            "that run.",
         )
     )
 

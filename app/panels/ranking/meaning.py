@@ -19,20 +19,20 @@ def ask_meaning(page: str = "bank") -> dict[str, float] | None:
     ws = workspace()
     if not can_search(ws.home):
         named(f"{page}_no_encoder").caption(
-            "Search by meaning needs the sentence encoder, which is not on this machine yet; the demo on the Overview "
-            "page fetches it, and so does: fedprompt assets pull"
+            "Search by meaning needs the sentence encoder, which is not installed. The demo on the Overview "
+            "page downloads it. So does this command: fedprompt assets pull"
         )
         return None
     text = (
         st.text_input(
-            "Find by meaning",
+            "Search by meaning",
             key=f"{page}_meaning",
             icon=":material/manage_search:",
             placeholder="Is the writer content?",
             max_chars=LONGEST_QUERY,
             width=420,
-            help=f"The {MOST} prompts whose text means most nearly this, found on this machine. What you type is kept "
-            "in this browser session alone.",
+            help=f"Finds the {MOST} prompts closest in meaning. The search runs on this machine. Your query is kept "
+            "only in this browser session.",
         )
         or ""
     ).strip()
@@ -49,5 +49,5 @@ def ask_meaning(page: str = "bank") -> dict[str, float] | None:
         kept = (text, {str(one["id"]): float(one["similarity"]) for one in result["found"]})
         st.session_state[f"{page}_found"] = kept
     if not kept[1]:
-        st.caption(f"No prompt was found for {plain(text)}.")
+        st.caption(f"No prompt matches {plain(text)}.")
     return kept[1]

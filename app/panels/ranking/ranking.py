@@ -28,7 +28,7 @@ STANDINGS = {
     "not told apart": "\N{ALMOST EQUAL TO} best",
 }
 # Columns that are shown on request: with all of them the table is wider than a screen.
-MORE = {"best with": "Is best", "short id": "Id", "kind": "Kind", "tags": "Tags"}
+MORE = {"best with": "P(best)", "short id": "Id", "kind": "Kind", "tags": "Tags"}
 
 
 def ranking_frame(view: RankingPage, before: int, *, test: bool = False, fold: bool = False) -> pd.DataFrame:
@@ -125,29 +125,28 @@ def column_settings(sites: Sequence[str]) -> dict[str, Any]:
     return {
         "place": config.NumberColumn("#", width=52, pinned=True),
         "prompt": config.TextColumn("Prompt", pinned=True, width=300),
-        "short id": config.TextColumn("Id", width=80, help="The beginning of the prompt's content id."),
+        "short id": config.TextColumn("Id", width=80, help="Start of the prompt's content id."),
         "mean": config.ProgressColumn(
-            "Mean",
+            "Accuracy",
             format=share,
             min_value=0,
             max_value=100,
             width=115,
-            help="Mean over the sites, each counted once.",
+            help="Mean over the sites. Every site has the same weight.",
         ),
         "interval": config.TextColumn(
             "95 % interval",
             width=100,
-            help="Of the mean: where it would lie, 19 times of 20, on all cases like those of the sites. The fewer "
-            "cases, the wider.",
+            help="95 % confidence interval of the mean. More cases make it narrower.",
         ),
         "worst site": config.NumberColumn(
-            "Worst site", format=share, width=84, help="The lowest of the sites' values: where it does worst."
+            "Worst site", format=share, width=84, help="The lowest accuracy of all sites."
         ),
         "standing": config.TextColumn(
-            "Standing",
+            "Status",
             width=90,
-            help="\N{ALMOST EQUAL TO} best: these cases do not tell it from the best yet. Other way: its scores were "
-            "got in another way than those of the others (method or scorers), so they do not compare.",
+            help="\N{ALMOST EQUAL TO} best: not significantly different from the best. other way: scored with "
+            "another method or other scorers, so not comparable.",
         ),
         **{
             site: config.NumberColumn(
@@ -161,11 +160,11 @@ def column_settings(sites: Sequence[str]) -> dict[str, Any]:
         "test mean": config.NumberColumn("Test mean", format=share, width=85),
         "test interval": config.TextColumn("Test interval", width=105),
         "best with": config.NumberColumn(
-            "Is best",
+            "P(best)",
             format="%.0f %%",
             width=75,
-            help="The probability that this prompt is the best of the study: the share of 2,000 draws, from what each "
-            "site's cases allow, in which its mean is the highest. Each prompt is drawn by itself.",
+            help="Probability that this prompt is the best of the study. It is the share of 2,000 bootstrap draws "
+            "in which its mean is the highest.",
         ),
         "tags": config.TextColumn("Tags", width=150),
         "kind": config.TextColumn("Kind", width=80),

@@ -34,7 +34,7 @@ def ask_page(page: str, asked: Hashable, total: int, size: int) -> int:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.number_input("Page", 1, pages, key=key, width=150, bind="query-params", persist_state="session")
         named(f"{page}_pages", narrow=True).caption(
-            f"of {pages:,} \N{MIDDLE DOT} {total:,} prompts pass, {size} on a page"
+            f"of {pages:,} \N{MIDDLE DOT} {total:,} matching prompts, {size} per page"
         )
     return int(chosen) - 1
 
@@ -48,9 +48,9 @@ def ask_filters(sites: tuple[str, ...]) -> RankingFilters:
     """Draw the filters in one row and return what they say."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="leaderboard_filters"):
         words = st.text_input(
-            "Words",
+            "Search",
             key="leaderboard_text",
-            help="Each begins a word of the prompt's name or text.",
+            help="Matches the start of words in the prompt's name or text.",
             icon=":material/search:",
             width=150,
             persist_state="session",
@@ -66,7 +66,7 @@ def ask_filters(sites: tuple[str, ...]) -> RankingFilters:
         )
         origins = where_from(sites)
         origin = st.selectbox(
-            "Where from",
+            "Origin",
             list(origins),
             format_func=lambda one: origins[one],
             key="leaderboard_origin",
@@ -79,14 +79,14 @@ def ask_filters(sites: tuple[str, ...]) -> RankingFilters:
             key="leaderboard_tag",
             placeholder="staging",
             width=95,
-            help="A tag, or name@tag, as given on the Bank page.",
+            help="A tag, or name@tag, as set on the Bank page.",
             persist_state="session",
         )
         site = st.selectbox(
-            "At least", [ANY, *sites], key="leaderboard_site", width=110, bind="query-params", persist_state="session"
+            "Site", [ANY, *sites], key="leaderboard_site", width=110, bind="query-params", persist_state="session"
         )
         least = st.number_input(
-            "reaches (%)",
+            "Minimum (%)",
             0,
             100,
             0,
@@ -98,7 +98,7 @@ def ask_filters(sites: tuple[str, ...]) -> RankingFilters:
             persist_state="session",
         )
         order = st.selectbox(
-            "Ranked by",
+            "Sort by",
             list(ORDERS),
             format_func=lambda one: ORDERS[one],
             key="leaderboard_order",
@@ -134,13 +134,10 @@ def ask_columns(more: Mapping[str, str]) -> list[str]:
 
 def ask_test(looks: int) -> bool:
     """Draw the switch for test cases, which tells how often they were looked at."""
-    looked = {0: "nobody has looked at them yet", 1: "they were looked at once"}.get(
-        looks, f"they were looked at {looks} times"
-    )
+    looked = {0: "not used yet", 1: "used once"}.get(looks, f"used {looks} times")
     return st.toggle(
-        f"Test cases ({looked})",
+        f"Test scores ({looked})",
         key="leaderboard_test",
-        help="Shows what nominated prompts score on test cases. Prompts are chosen on validation cases. The more often "
-        "one looks at test cases while choosing, the less they say; so only prompts that were nominated before are "
-        "shown.",
+        help="Shows the test scores of nominated prompts. Choose prompts by validation cases: each look at the test "
+        "cases makes them less reliable.",
     )

@@ -19,8 +19,8 @@ __all__ = ["LEAST_COMPARED", "MOST_COMPARED", "draw_file", "draw_table"]
 
 AT_ONCE = 1_000
 HELP = (
-    "Every prompt that passes the filters, in this order: what the page shows of it, each site's score, intervals and "
-    "tags. Test scores are in it where they are shown here."
+    "All matching prompts in this order, with each site's score, intervals and tags. Test scores are included "
+    "where they are shown here."
 )
 
 
@@ -33,7 +33,7 @@ def draw_file(asked: RankingFile, total: int) -> None:
     made: tuple[object, str] | None = st.session_state.get("leaderboard_file")
     if made is not None and made[0] == (asked, bank_stamp()) and Path(made[1]).is_file():
         _draw_download(f"Download {total:,} rows", Path(made[1]).read_bytes)
-    elif st.button("Write as CSV", key="leaderboard_write", icon=":material/table:", help=HELP):
+    elif st.button("Prepare CSV", key="leaderboard_write", icon=":material/table:", help=HELP):
         make_room(ws.home.exports)
         arguments = {"wanted": asdict(asked.wanted), "order": asked.order, "show_test": asked.show_test}
         try:
@@ -96,7 +96,7 @@ def draw_table(
         height=min(38 + 35 * len(frame), 740),
         column_config=column_settings(view.sites),
         column_order=column_order(frame, view.sites, more),
-        alt="Prompts, ranked by their mean over the sites",
+        alt="Prompts ranked by mean accuracy over the sites",
     )
     chosen = [ids[place] for place in event.selection.rows if place < len(ids)]
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -109,13 +109,13 @@ def draw_table(
             disabled=not enough,
         ):
             go("compare", chosen)
-        if st.button("Open in the bank", key="leaderboard_bank", icon=":material/inventory_2:", disabled=not chosen):
+        if st.button("Open in Bank", key="leaderboard_bank", icon=":material/inventory_2:", disabled=not chosen):
             go("bank", chosen[:MOST_COMPARED])
         draw_file(RankingFile(asked.filter(study), asked.order, test), total)
         if not enough:
-            st.caption("Tick two to six rows to compare them.")
+            st.caption("Select two to six rows to compare them.")
     st.caption(
-        "**\N{ALMOST EQUAL TO} best**: not distinguishable from the best on these cases. **reference**: tuned on "
-        "pooled cases, which no real federation could have, so it is never called best. A click on a column's title "
-        "sorts this page."
+        "**\N{ALMOST EQUAL TO} best**: not significantly different from the best. **reference**: tuned on "
+        "pooled cases, which a real federation cannot do, so it is never called best. Click a column title to "
+        "sort this page."
     )

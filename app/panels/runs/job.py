@@ -13,32 +13,32 @@ from fedprompt.bank.rows import JobRow
 __all__ = ["LONG", "active_jobs", "controlled", "draw_ended", "draw_jobs", "draw_running", "newest"]
 
 LONG = {
-    "adapt": "Putting shared prompts to work",
-    "assets": "Fetching the model and the texts",
+    "adapt": "Adapting the shared prompts",
+    "assets": "Downloading the model and the texts",
     "compare-pairs": "Comparing prompts at the sites",
-    "demo": "The demo federation",
-    "federate": "A federation",
-    "federate-flare": "A federation of sites on their own machines",
+    "demo": "Demo federation",
+    "federate": "Federation",
+    "federate-flare": "Federation of sites on other machines",
     "score": "Scoring prompts",
     "tune": "Tuning a soft prompt",
     "tune-time": "Timing ten steps of tuning",
-    "rehearse": "Rehearsing what would leave this site",
+    "rehearse": "Rehearsing: what would leave this site",
     "export": "Writing an export",
-    "harden": "Turning a soft prompt into words",
+    "harden": "Converting a soft prompt to words",
 }
 STAGES = {
-    "prepare": "getting ready",
-    "score": "1 of 5, the sites score templates",
-    "federate": "2 of 5, the sites tune together",
-    "alone": "3 of 5, each site tunes alone, to compare",
-    "centralised": "4 of 5, tuned on all cases in one place, to compare",
-    "test": "5 of 5, the test",
+    "prepare": "preparing",
+    "score": "1 of 5: the sites score templates",
+    "federate": "2 of 5: the sites tune together",
+    "alone": "3 of 5: each site tunes alone, for comparison",
+    "centralised": "4 of 5: tuning on pooled cases, for comparison",
+    "test": "5 of 5: the test",
 }
 # The demo with a newcomer has no tuning on all cases, and goes on after the test.
 WITH_NEWCOMER = STAGES | {
-    "test": "4 of 5, the test",
-    "newcomer": "5 of 5, a newcomer uses what is shared",
-    "donors": "5 of 5, the sites use what is shared",
+    "test": "4 of 5: the test",
+    "newcomer": "5 of 5: a newcomer uses the shared prompts",
+    "donors": "5 of 5: the sites use the shared prompts",
 }
 FEDERATIONS = ("demo", "federate", "federate-flare")
 # Work that goes on where it was broken off is paused and resumed; any other is stopped and started again.
@@ -101,17 +101,15 @@ def draw_ended(job: JobRow, page: str) -> tuple[str, str]:
     """
     what = LONG.get(job.kind, job.kind)
     if job.state == "failed":
-        reason = sentence(job.error or "the logs folder under the home says why")
-        named(f"{page}_failed").error(plain(reason), title=f"{what} could not be finished", icon=":material/error:")
+        reason = sentence(job.error or "see the logs folder under the home folder")
+        named(f"{page}_failed").error(plain(reason), title=f"{what}: failed", icon=":material/error:")
         return "Try again", "refresh"
-    message = plain(str((job.progress or {}).get("message") or "it had not begun"))
+    message = plain(str((job.progress or {}).get("message") or "It had not started yet."))
     if job.kind in RESUMED:
-        told = f"It had come to: {message}. What was done so far is kept."
-        named(f"{page}_stopped").info(told, title=f"{what} was paused", icon=":material/pause_circle:")
+        told = f"Last step: {message}. The results so far are kept."
+        named(f"{page}_stopped").info(told, title=f"{what}: paused", icon=":material/pause_circle:")
         return "Resume", "play_arrow"
-    named(f"{page}_stopped").info(
-        f"It had come to: {message}.", title=f"{what} was stopped", icon=":material/stop_circle:"
-    )
+    named(f"{page}_stopped").info(f"Last step: {message}.", title=f"{what}: stopped", icon=":material/stop_circle:")
     return "Start again", "refresh"
 
 
@@ -152,14 +150,14 @@ def draw_running(
                             type="tertiary",
                             icon=":material/stop_circle:",
                             disabled=why is not None,
-                            help=why or "Ends it for good. What was done so far stays in the bank.",
+                            help=why or "Stops the job for good. Its results so far stay in the bank.",
                             on_click=end,
                             args=(job.id,),
                         )
         total = float(told.get("total") or 0.0)
         share = min(1.0, max(0.0, float(told.get("done") or 0.0) / total)) if total > 0 else 0.0
         left = told.get("seconds_left")
-        first = "it begins" if job.state == "running" else "it begins as soon as the job process is free"
+        first = "starting" if job.state == "running" else "waiting for the job process"
         message = plain(str(told.get("message") or first))
         named(f"{page}_progress_{job.id}").progress(share, text=capital(message))
         stages = STAGES if job.arguments.get("task") == "sentiment" else WITH_NEWCOMER
@@ -168,7 +166,7 @@ def draw_running(
         if isinstance(left, int | float):
             parts.append(seconds(float(left)))
         if told.get("resumed"):
-            parts.append("taken up again where it stopped")
+            parts.append("resumed")
         if parts:
             named(f"{page}_stage_{job.id}").caption(" · ".join(parts))
 

@@ -19,9 +19,9 @@ def draw_next_steps(page: str, prompt: str, against: str | None = None) -> None:
         other = against if against != prompt else None
         if other and st.button("Compare with the best template", key=f"{page}_compare", icon=":material/balance:"):
             go("compare", [prompt, other])
-        if st.button("Try it in the Playground", key=f"{page}_try", icon=":material/experiment:"):
+        if st.button("Open in Playground", key=f"{page}_try", icon=":material/experiment:"):
             go("playground", [prompt])
-        if st.button("See it in the Bank", key=f"{page}_bank", icon=":material/inventory_2:"):
+        if st.button("Open in Bank", key=f"{page}_bank", icon=":material/inventory_2:"):
             go("bank", [prompt])
-        if st.button("Export it", key=f"{page}_export", icon=":material/download:"):
+        if st.button("Export", key=f"{page}_export", icon=":material/download:"):
             go("bank", [prompt])

@@ -96,7 +96,7 @@ def ask_run(page: str, label: str, lacking: str | None) -> bool:
         width="stretch",
     )
     if lacking is None:
-        st.caption(":material/keyboard: Ctrl+Enter runs it too.", text_alignment="center")
+        st.caption(":material/keyboard: Ctrl+Enter also runs it.", text_alignment="center")
     elif not closed:
         named(f"{page}_lacking").caption(f":material/info: {lacking}", text_alignment="center")
     run_at_ctrl_enter(f"{page}_run")

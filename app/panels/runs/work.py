@@ -97,7 +97,7 @@ def draw_work(
             args=() if again else (job,),
         )
         st.button(
-            "Stop" if stop and job.state != "failed" else "Start something else",
+            "Stop" if stop and job.state != "failed" else "Start a different job",
             key=f"{page}_give_up",
             type="tertiary",
             disabled=why is not None,

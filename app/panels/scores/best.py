@@ -35,19 +35,19 @@ def draw_best(best: Sequence[LeaderRow], titles: Mapping[str, str]) -> None:
         column_config={
             "prompt": config.TextColumn("Prompt", width=250),
             "mean": config.ProgressColumn(
-                "Mean",
+                "Accuracy",
                 format="%.1f %%",
                 min_value=0,
                 max_value=100,
                 width=110,
-                help="Right answers at each site, averaged: a large site counts no more than a small one.",
+                help="Mean accuracy over the sites. Every site has the same weight.",
             ),
             "worst site": config.NumberColumn(
-                "Worst site", format="%.1f %%", width=80, help="Right answers at the site where the prompt does worst."
+                "Worst site", format="%.1f %%", width=80, help="The lowest accuracy of all sites."
             ),
         },
-        alt="The best prompts by their mean over the sites",
+        alt="Best prompts by mean accuracy over the sites",
     )
     measured = len(best[0].sites)
-    where = "the first site" if measured == 1 else f"{measured} sites, each site counted once"
-    st.caption(f"Right answers on the validation cases of {where}; Leaderboard ranks all, with intervals.")
+    where = "the first site" if measured == 1 else f"{measured} sites (mean)"
+    st.caption(f"Accuracy on validation cases of {where}. The Leaderboard has all prompts and intervals.")

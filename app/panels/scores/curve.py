@@ -31,7 +31,7 @@ def draw_curve(curve: Sequence[CurvePoint], *, here: int | None = None, who: str
         who: whose cases those are, in a word or two.
     """
     if not curve:
-        st.caption("Nobody measured yet what these prompts are worth at sites that were not part of tuning them.")
+        st.caption("The value of these prompts at new sites has not been measured yet.")
         return
     st.altair_chart(
         finished(alt.layer(*_layers(curve, here, who)).properties(height=height)), alt="; ".join(said_curve(curve))
@@ -40,20 +40,20 @@ def draw_curve(curve: Sequence[CurvePoint], *, here: int | None = None, who: str
         named("curve_needed").markdown(told)
     sites = max(point.sites for point in curve)
     band = (
-        " The band is the 95 % interval of the gain: where all of it lies above the dashed line, the gain can be told "
-        "from chance."
+        " The band is the 95 % interval of the gain. The gain is statistically significant where the whole "
+        "band is above the dashed line."
     )
-    alone = " Alone is the strongest way that was measured without the prompts of others."
+    alone = " “Alone” is the strongest method measured without other sites' prompts."
     of = "One site" if sites == 1 else f"Mean of {sites:,} sites, each"
-    st.caption(f"{of} measured with prompts that it had no part in.{alone}" + (band if _told(curve) else ""))
-    with st.expander("The numbers of the curve", icon=":material/table_rows:"):
+    st.caption(f"{of} measured with prompts that it did not help to tune.{alone}" + (band if _told(curve) else ""))
+    with st.expander("Numbers of the curve", icon=":material/table_rows:"):
         st.table(_table(curve), border="horizontal", hide_index=True)
 
 
 def said_curve(curve: Sequence[CurvePoint]) -> list[str]:
     """Return the picture in words, a part for each point."""
     return [
-        f"{cases(point.n)}: {percent(point.alone)} right alone, {percent(point.shared)} with shared prompts"
+        f"{cases(point.n)}: accuracy {percent(point.alone)} alone, {percent(point.shared)} with shared prompts"
         for point in curve
     ]
 
@@ -65,7 +65,8 @@ def said_needed(curve: Sequence[CurvePoint], here: int) -> str | None:
         return None
     has = "no labelled case" if at.n == 0 else "1 labelled case" if at.n == 1 else f"{at.n:,} labelled cases"
     return (
-        f"With {has} and shared prompts a site gets as much right as with about {at.needed:,.0f} alone (dotted line)."
+        f"With {has} and shared prompts, a site is as accurate as with about {at.needed:,.0f} cases alone "
+        "(dotted line)."
     )
 
 
@@ -117,7 +118,7 @@ def _x(curve: Sequence[CurvePoint], here: int | None, at: CurvePoint | None) -> 
     most = max(*values, here or 0, KNEE)
     return alt.X(
         "n:Q",
-        title="labelled cases of a site",
+        title="labelled cases at the site",
         scale=alt.Scale(type="symlog", constant=KNEE, domain=[min(values) - 0.3, 1.08 * most], nice=False),
         axis=alt.Axis(values=sorted(values), grid=False, format="d", labelOverlap=True),
     )
@@ -128,7 +129,7 @@ def _y(curve: Sequence[CurvePoint]) -> alt.Y:
     ends += [point.alone + value for point, low, high in _told(curve) for value in (low, high)]
     low, high = max(0.0, min(ends) - 0.03), min(1.0, max(ends) + 0.03)
     scale = alt.Scale(domain=[low, max(high, low + LEAST_SPAN)], clamp=True, nice=False)
-    return alt.Y("right:Q", title="right answers", scale=scale, axis=alt.Axis(labelExpr=PER_CENT, tickCount=5))
+    return alt.Y("right:Q", title="accuracy", scale=scale, axis=alt.Axis(labelExpr=PER_CENT, tickCount=5))
 
 
 def _told(curve: Sequence[CurvePoint]) -> list[tuple[CurvePoint, float, float]]:
@@ -164,8 +165,8 @@ def _table(curve: Sequence[CurvePoint]) -> pd.DataFrame:
                 "Alone": percent(point.alone),
                 "With shared prompts": percent(point.shared),
                 "Gain, points": _gain(point),
-                "Least gain of a site": "not told" if point.worst is None else points(100 * point.worst),
-                "As much alone takes": _needed(point, curve[-1].n),
+                "Smallest gain of a site": "unknown" if point.worst is None else points(100 * point.worst),
+                "Cases needed alone": _needed(point, curve[-1].n),
             }
             for point in curve
         ]

@@ -27,7 +27,7 @@ def draw_duel(view: CompareView, names: Mapping[str, str]) -> None:
             if ours is not None and theirs is not None:
                 rows.append({"site": site, "prompt": names[prompt.id], "first": ours.value, "other": theirs.value})
     if not rows:
-        st.caption("No site scored the first prompt and another.")
+        st.caption("No site scored both the first prompt and another one.")
         return
     ends = [float(row[key]) for row in rows for key in ("first", "other")]
     shape = alt.Shape("site:N", title=None, sort=list(view.sites), legend=alt.Legend(orient="right"))
@@ -39,7 +39,7 @@ def draw_duel(view: CompareView, names: Mapping[str, str]) -> None:
         130,
         shape,
     )
-    st.caption("Above the dashed line the other prompt scores more at that site than the first, below it less.")
+    st.caption("At sites above the dashed line, the other prompt is more accurate than the first.")
 
 
 def draw_own_duel(trial: Trial, names: Sequence[str]) -> None:
@@ -47,16 +47,16 @@ def draw_own_duel(trial: Trial, names: Sequence[str]) -> None:
     rows = own_points(trial, names)
     if not rows:
         st.caption(
-            "There is nothing to draw: a case becomes a point once two prompts give label probabilities, or were "
-            "judged by a scorer."
+            "There is nothing to plot. A case becomes a point once two prompts have label probabilities or "
+            "scores for it."
         )
         return
     _draw(rows, names, "case", (0.0, 1.0), 70, alt.Shape("prompt:N", title=None, scale=shapes(names[1:])))
     known = any(trial.request.expected)
-    what = "the probability of the right answer" if known else "the probability of what the first prompt answers"
+    what = "the probability of the right answer" if known else "the probability of the first prompt's answer"
     named("duel_by_right_answer" if known else "duel_by_first_answer").caption(
-        f"Each point is a case: {what}, or the first scorer's value where there are no probabilities. Above the dashed "
-        "line the other prompt does better than the first, below it worse. Points on one another are darker."
+        f"Each point is a case, placed by {what} (or by the first scorer's value). Above the dashed line, the "
+        "other prompt is better than the first. Darker points overlap."
     )
 
 
@@ -106,7 +106,7 @@ def _draw(
         alt.Chart(pd.DataFrame(list(rows)))
         .mark_point(filled=True, size=size, opacity=0.8)
         .encode(
-            x=alt.X("first:Q", scale=scale, axis=axis, title=f"{names[0]} (the first)"),
+            x=alt.X("first:Q", scale=scale, axis=axis, title=f"{names[0]} (first)"),
             y=alt.Y("other:Q", scale=scale, axis=axis, title="another"),
             color=alt.Color(
                 "prompt:N",
@@ -126,5 +126,5 @@ def _draw(
     dots = dots.encode(shape=shape)
     st.altair_chart(
         finished(alt.layer(line, dots).properties(height=380)),
-        alt=f"Each {point} by the first prompt and by another",
+        alt=f"Each {point}: first prompt against another",
     )

@@ -13,13 +13,13 @@ from fedprompt.workspace.results.views import PairView
 
 __all__ = ["draw_forest"]
 
-MEAN, FURTHER = "these sites together", "a further site like these"
+MEAN, FURTHER = "these sites together", "a new site like these"
 
 
 def draw_forest(pair: PairView, first: str, second: str) -> None:
     """Draw the difference first minus second in points; what no site compared is said."""
     if pair.found is None or not pair.by_site or pair.points is None or pair.interval is None:
-        st.caption("No site compared these two case by case, so there is no difference to draw.")
+        st.caption("No site compared these two prompts case by case, so there is no difference to plot.")
         return
     colours = palette()
     rows: list[dict[str, Any]] = [
@@ -62,10 +62,11 @@ def draw_forest(pair: PairView, first: str, second: str) -> None:
         finished(alt.layer(zero, bars, dots).properties(height=40 * len(rows) + 40)),
         alt=f"Difference in points at each site: {told}",
     )
-    said = f"Right of zero “{plain(first)}” is better, left of it “{plain(second)}”."
+    said = f"Right of zero, “{plain(first)}” is better; left of zero, “{plain(second)}” is better."
     if pair.found.i2 is not None and effects is not None:
         said += (
-            f" I squared is {100 * pair.found.i2:.0f} %: that share of the sites' spread is more than chance. A "
-            f"further site like these may expect {points(100 * effects.value)} points."
+            f" I² is {100 * pair.found.i2:.0f} %: the share of the spread between sites that is more than "
+            f"chance. At a new site like these, the expected difference is {points(100 * effects.value)} "
+            "points."
         )
     named("forest_said").caption(said)

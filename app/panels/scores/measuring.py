@@ -17,8 +17,8 @@ __all__ = ["draw_measuring"]
 
 KIND = "compare-pairs"
 ASK = (
-    "The cases are at the sites. Each site compares the prompts on its own validation cases and answers with counts. "
-    "Each pair is one exact question, which the site writes into its ledger."
+    "The cases are at the sites. Each site compares the prompts on its own validation cases and replies with "
+    "counts. Each pair counts as one exact question in the site's ledger."
 )
 
 
@@ -49,16 +49,14 @@ def _live() -> None:
     job = newest_of(KIND)
     draw_work(job, "compare_pairs")
     if active(job):
-        st.caption(
-            "The cases of these prompts are on this machine, so that the prompts are compared now, case by case."
-        )
+        st.caption("Comparing the prompts case by case, with the cases on this machine.")
 
 
 def _draw_button(found: Askable) -> None:
     why = why_not_job(KIND)
     elsewhere = found.where == "elsewhere"
     st.button(
-        "Ask the sites to compare them" if elsewhere else "Compare them on this machine",
+        "Ask the sites to compare" if elsewhere else "Compare on this machine",
         key="compare_ask_sites",
         icon=":material/balance:",
         disabled=why is not None,
@@ -72,7 +70,7 @@ def _draw_button(found: Askable) -> None:
 
 def _draw_missing(result: Mapping[str, Any]) -> None:
     for site, why in dict(result.get("missing") or {}).items():
-        st.caption(f"**{plain(str(site))}** did not compare them. {plain(sentence(str(why)))}")
+        st.caption(f"**{plain(str(site))}** sent no comparison. {plain(sentence(str(why)))}")
 
 
 def _job_of(found: Askable) -> JobRow | None:

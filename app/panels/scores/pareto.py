@@ -47,7 +47,7 @@ def draw_pareto(view: CompareView, names: Mapping[str, str], measured: Mapping[s
         values = [score.value for score in scores if score is not None]
         if values and len(values) == len(scores):
             means[prompt.id] = fmean(values)
-    gain = "mean over sites"
+    gain = "mean accuracy over sites"
     if _ask_cost("compare_cost") == "seconds":
         places = {
             names[id]: (seconds, mean)
@@ -55,13 +55,11 @@ def draw_pareto(view: CompareView, names: Mapping[str, str], measured: Mapping[s
             if id in measured and (seconds := measured[id].seconds) is not None
         }
         if not places:
-            named("pareto_not_run").caption(
-                "Run the prompts on your own cases below: how long each takes on them then stands here."
-            )
+            named("pareto_not_run").caption("Run the prompts on your own cases below to measure their time.")
             return
-        _draw(places, "seconds", "seconds an answer on your own cases", gain)
+        _draw(places, "seconds", "seconds per answer on your own cases", gain)
         named("pareto_seconds").caption(
-            f"{_front('faster')} Seconds are the mean of your own cases on this machine, without loading the model."
+            f"{_front('faster')} Seconds are the mean over your own cases on this machine, without loading the model."
         )
         return
     ws, places = workspace(), {}
@@ -77,10 +75,10 @@ def draw_pareto(view: CompareView, names: Mapping[str, str], measured: Mapping[s
     if showing:
         told = ", ".join(f"“{plain(names[id])}”" for id in showing)
         named("compare_not_drawn").caption(
-            f"Not drawn: {told}. Each site shows its own cases there, so that the length differs by site."
+            f"Not plotted: {told}. Each site shows its own examples, so the length differs by site."
         )
-    _draw(places, "tokens", "tokens of the prompt, beside the case", gain)
-    st.caption(f"{_front('shorter')} A tuned prompt's vectors count as tokens.")
+    _draw(places, "tokens", "tokens of the prompt, without the case", gain)
+    st.caption(f"{_front('shorter')} Each tuned vector counts as a token.")
 
 
 def draw_own_pareto(names: Sequence[str], measured: Sequence[Totals]) -> None:
@@ -92,23 +90,23 @@ def draw_own_pareto(names: Sequence[str], measured: Sequence[Totals]) -> None:
         if cost is not None and found.passed is not None:
             places[name] = (cost, found.passed)
     if not places:
-        st.caption("No answer was judged. Say what the right answers are, or judge by a scorer that needs none.")
+        st.caption("No answer was scored. Give the right answers, or use a scorer that does not need them.")
         return
-    what = "seconds an answer" if which == "seconds" else "tokens read and written for an answer"
-    _draw(places, which, what, "share of your cases that passes")
-    st.caption(f"{_front('faster' if which == 'seconds' else 'shorter')} Means of your own cases, on this machine.")
+    what = "seconds per answer" if which == "seconds" else "tokens per answer"
+    _draw(places, which, what, "pass rate on your cases")
+    st.caption(f"{_front('faster' if which == 'seconds' else 'shorter')} Means over your own cases on this machine.")
 
 
 def _ask_cost(key: str) -> str:
     return str(
         st.segmented_control(
-            "Against", list(COSTS), format_func=COSTS.__getitem__, default="tokens", key=key, required=True
+            "Cost", list(COSTS), format_func=COSTS.__getitem__, default="tokens", key=key, required=True
         )
     )
 
 
 def _front(how: str) -> str:
-    return f"The dashed steps join the prompts that no other beats by being {how} and at least as good."
+    return f"The dashed line joins the prompts that no other prompt beats by being {how} and at least as good."
 
 
 def _draw(places: Places, cost: str, cost_title: str, gain_title: str) -> None:

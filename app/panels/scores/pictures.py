@@ -16,7 +16,7 @@ from fedprompt.workspace.results.views import CompareView
 __all__ = ["draw_pictures"]
 
 PICTURES = {
-    "sites": "At each site",
+    "sites": "By site",
     "forest": "Differences",
     "duel": "Head to head",
     "calibration": "Calibration",
@@ -37,7 +37,10 @@ def draw_pictures(view: CompareView, names: Mapping[str, str], measured: Mapping
         label_visibility="collapsed",
     )
     if which == "sites":
-        st.caption("Validation cases. Bars are 95 % intervals of each score; whether two differ is said above.")
+        st.caption(
+            "Validation cases. Bars are 95 % intervals of each score. The sentences above say which differences "
+            "are significant."
+        )
         draw_scores(names, view.sites, view.scores)
     elif which == "forest":
         pairs = {pair.second: pair for pair in view.pairs}

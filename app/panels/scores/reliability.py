@@ -20,7 +20,9 @@ def draw_reliability(view: CompareView, names: Mapping[str, str]) -> None:
     colours = palette()
     order = [names[prompt.id] for prompt in view.prompts if prompt.id in view.calibration]
     if not order:
-        st.caption("The sites sent no calibration bins of these prompts; they come with label probabilities only.")
+        st.caption(
+            "The sites sent no calibration data for these prompts. Only prompts with label probabilities have it."
+        )
         return
     rows, errors = [], {}
     for id, bins in view.calibration.items():
@@ -45,8 +47,8 @@ def draw_reliability(view: CompareView, names: Mapping[str, str]) -> None:
     axis = alt.Axis(labelExpr=PER_CENT, tickCount=6)
     legend = alt.Legend(orient="top", columns=2, labelLimit=260, symbolStrokeWidth=2, symbolSize=90)
     base = alt.Chart(pd.DataFrame(rows, columns=["prompt", "sure", "right", "answers"])).encode(
-        x=alt.X("sure:Q", scale=scale, axis=axis, title="how sure the model was"),
-        y=alt.Y("right:Q", scale=scale, axis=axis, title="how often it was right"),
+        x=alt.X("sure:Q", scale=scale, axis=axis, title="predicted probability"),
+        y=alt.Y("right:Q", scale=scale, axis=axis, title="accuracy"),
         color=alt.Color("prompt:N", title=None, sort=order, scale=colours.scale(order), legend=legend),
         tooltip=tips,
     )
@@ -67,12 +69,13 @@ def draw_reliability(view: CompareView, names: Mapping[str, str]) -> None:
             "error": st.column_config.NumberColumn(
                 "Calibration error",
                 format="%.1f points",
-                help="The expected calibration error: by how many points sureness and right answers differ on average, "
-                "over ten bins of all sites. Less is better.",
+                help="Expected calibration error: the mean gap between predicted probability and accuracy, over ten "
+                "bins of all sites. Lower is better.",
             ),
         },
         alt="Calibration error of each prompt",
     )
     st.caption(
-        f"Above the dashed line a prompt is too careful, below it too sure. Bins under {FEW} answers are left out."
+        "Above the dashed line a prompt is underconfident; below it, overconfident. Bins with fewer than "
+        f"{FEW} answers are left out."
     )

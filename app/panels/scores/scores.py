@@ -42,7 +42,7 @@ def draw_scores(
                 }
             )
     if not rows:
-        st.caption("None of these prompts has been measured at any site yet.")
+        st.caption("None of these prompts has been scored at any site yet.")
         return
     data = pd.DataFrame(rows)
     names = list(titles.values())
@@ -71,7 +71,7 @@ def draw_scores(
     height = max(160, len(sites) * (18 * len(titles) + 22))
     st.altair_chart(
         finished(alt.layer(bars, dots).properties(height=height)),
-        alt="Accuracy of the chosen prompts at each site",
+        alt="Accuracy of the chosen prompts by site",
     )
     if missing:
         st.caption("Not measured: " + plain(", ".join(missing[:8])) + (" and more." if len(missing) > 8 else "."))

@@ -31,10 +31,10 @@ def draw_going_on(found: AdaptResult) -> None:
     """Draw the box that tries it, the name that it is kept under, and the ways on."""
     grid = st.grid(2, min_column_width=360, gap="large")
     with grid.cell():
-        st.subheader("Try it on a text")
+        st.subheader("Try on a text")
         _draw_try(found)
     with grid.cell():
-        st.subheader("Keep it and go on")
+        st.subheader("Save and use")
         _draw_keep(found)
         _draw_ways(found, _name(found))
     if st.session_state.get(TAKING) == found.adapted:
@@ -45,13 +45,13 @@ def draw_going_on(found: AdaptResult) -> None:
 def _draw_try(found: AdaptResult) -> None:
     variant = bank_variant(workspace(), found.adapted, found.name)
     row = ask_fields(PAGE, _fields(found), "")
-    lacking = None if all(text.strip() for text in row.values()) else "Type a text first."
+    lacking = None if all(text.strip() for text in row.values()) else "Enter a text."
     if ask_run(PAGE, "Answer", lacking):
         require("try")
         request = TrialRequest(name=found.name, keep=False, variants=(variant,), rows=[row])
         st.session_state[RUN] = (found.adapted, start_trial(workspace(), trial_folder(), request))
         st.rerun()
-    st.caption(":material/lock: What you type stays on this machine; the answer is kept for about an hour.")
+    st.caption(":material/lock: Your text stays on this machine. The answer is kept for about an hour.")
     kept = st.session_state.get(RUN)
     if kept is not None and kept[0] == found.adapted:
         draw_run(PAGE, trial_folder(), kept[1], _draw_answer)
@@ -77,17 +77,17 @@ def _take(adapted: str) -> None:
 
 def _draw_keep(found: AdaptResult) -> None:
     now = _name(found)
-    st.markdown(f":material/bookmark: It is kept as **{plain(now)}** on this machine, and nowhere else.")
+    st.markdown(f":material/bookmark: Saved as **{plain(now)}**, on this machine only.")
     closed = barred("tune")
     with st.form("shared_keep_form", border=False):
         name = st.text_input(
-            "Keep it under another name",
+            "Save under another name",
             key="shared_name",
             max_chars=LONGEST_NAME,
             placeholder="for example: spring",
-            help="It keeps this name whatever you adapt next; 'home' is always the newest result.",
+            help="This name stays with this result. The name 'home' always means the newest result.",
         )
-        pressed = st.form_submit_button("Keep", key="shared_keep", icon=":material/bookmark_add:", disabled=closed)
+        pressed = st.form_submit_button("Save", key="shared_keep", icon=":material/bookmark_add:", disabled=closed)
     if pressed and name:
         try:
             require("tune")
@@ -107,7 +107,7 @@ def _draw_ways(found: AdaptResult, name: str) -> None:
             if st.button(label, key=f"shared_to_{page}", icon=f":material/{icon}:"):
                 go(page, [found.adapted])
         st.button("Export", key="shared_take", icon=":material/output:", on_click=_take, args=(found.adapted,))
-    with st.expander("Use it from code", icon=":material/code:"):
+    with st.expander("Use from code", icon=":material/code:"):
         given = ", ".join(f'{field}="..."' for field in _fields(found))
         st.code(f'import fedprompt\n\nbank = fedprompt.open()\nprint(bank.get("{name}").run({given}).text)')
         st.code(f"fedprompt serve {shlex.quote(name)}", language="sh")

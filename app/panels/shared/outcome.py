@@ -30,14 +30,14 @@ def draw_outcome(found: AdaptResult) -> None:
     grid = st.grid(2, min_column_width=360, gap="large")
     with grid.cell():
         st.subheader(
-            "Which prompts count how much",
-            help="The answer to a text is a weighted mean of what these prompts say of it, in log-probabilities.",
+            "Prompt weights",
+            help="The answer to a text is a weighted mean of these prompts' log-probabilities.",
         )
         draw_weights(found.members)
         with st.expander("Classes", icon=":material/category:"):
             st.table(_classes(found), border="horizontal", hide_index=True)
     with grid.cell():
-        st.subheader("What they were worth elsewhere")
+        st.subheader("Value at other sites")
         # Cases that teach nothing, as one alone, are as none.
         draw_curve(found.curve, here=0 if found.at is not None and found.at.n == 0 else found.n)
 
@@ -47,19 +47,19 @@ def _draw_numbers(found: AdaptResult) -> None:
         if found.alone is not None:
             with grid.container(gap="xsmall"):
                 st.metric(
-                    "Alone, here",
+                    "Alone",
                     f"{found.alone} of {found.n}",
-                    help="Right answers in the strongest way that needs nobody else, each case left out while the "
-                    f"others are learnt from. All ways: {_ways(found)}. The strongest was looked up on these cases, "
-                    "which is in its favour.",
+                    help="Correct answers of the strongest method without other sites' prompts, by leave-one-out. "
+                    f"All methods: {_ways(found)}. The strongest was selected on these cases, so its number is "
+                    "slightly too high.",
                 )
                 st.caption(f"with {WAY_WORDS[found.alone_by]}" if found.alone_by is not None else "by itself")
         if found.shared is not None:
             with grid.container(gap="xsmall"):
                 st.metric(
-                    "With shared prompts, here",
+                    "With shared prompts",
                     f"{found.shared} of {found.n}",
-                    help="Right answers on the same cases, each left out while the others are learnt from.",
+                    help="Correct answers on the same cases, by leave-one-out.",
                 )
                 st.caption(_told_apart(found))
         if found.at is not None:
@@ -67,8 +67,8 @@ def _draw_numbers(found: AdaptResult) -> None:
                 st.metric(
                     f"Gain at other sites with {cases(found.at.n)}",
                     f"{points(100 * found.at.gain)} points",
-                    help="Over the strongest way alone that was measured, as a mean over sites that had no part in the "
-                    "prompts that they were given.",
+                    help="Mean gain over the strongest method without other sites' prompts, at sites that had not "
+                    "tuned these prompts.",
                 )
                 st.caption(_interval(found))
 
@@ -81,8 +81,8 @@ def _told_apart(found: AdaptResult) -> str:
     if found.difference is None:
         return f"{cases(found.n)} of your own"
     if found.difference.distinguishable:
-        return "more than chance explains"
-    return "too few cases to tell from chance" if found.alone != found.shared else "no difference"
+        return "statistically significant"
+    return "not significant with so few cases" if found.alone != found.shared else "no difference"
 
 
 def _interval(found: AdaptResult) -> str:
@@ -104,7 +104,7 @@ def _classes(found: AdaptResult) -> pd.DataFrame:
             "Class": label,
             "In your file": ", ".join(called.get(label, [label])) if found.n else "no file",
             "Your cases": f"{found.counts.get(label, 0):,}",
-            "Adjusted by": f"{bias:+.2f}".replace("-", "\N{MINUS SIGN}"),
+            "Bias": f"{bias:+.2f}".replace("-", "\N{MINUS SIGN}"),
         }
         for label, bias in found.bias.items()
     ]

@@ -23,13 +23,14 @@ from fedprompt.workspace.exchange.pack import Pack
 
 __all__ = ["OwnCases", "ask_own_cases"]
 
-FILE, NONE = "A file of mine", "No file yet"
-NO_ANSWER = "none: these are texts without answers"
+FILE, NONE = "My file", "No file"
+NO_ANSWER = "none: texts without answers"
 NO_GROUP = "none"
 MOST_NAMES = 24
 WITHOUT = (
-    "Without a case of yours the prompts are mixed as the sites that made them found best. A few labelled cases, three "
-    "or twenty, then tell how much each prompt should count for your texts, and how often they are right."
+    "Without a file, the prompts keep the weights that worked best at the sites that made them. With three to "
+    "twenty labelled cases, the weights are fitted to your texts. The cases also show how accurate the prompts "
+    "are here."
 )
 
 
@@ -59,20 +60,20 @@ def ask_own_cases(pack: Pack) -> OwnCases:
     if chosen is None:
         with grid.cell():
             _draw_example(pack)
-        return OwnCases(lacking="Upload a file, or choose “No file yet”.")
+        return OwnCases(lacking="Upload a file, or choose “No file”.")
     with grid.cell():
         try:
             return _ask_columns(chosen, pack)
         except FedPromptError as error:  # the file cannot be read at all, and may go
             explain(error)
-            return OwnCases(lacking="This file cannot be read; drop another.")
+            return OwnCases(lacking="This file cannot be read. Upload another one.")
 
 
 def _ask_columns(chosen: EvaluationSet, pack: Pack) -> OwnCases:
     key = f"shared_{chosen.id}_{chosen.changed}_{pack.id}"
     view, header = ask_first_line(chosen, "shared")
     if view["ask_header"]:
-        return OwnCases(lacking="Say first what the first line of the file holds.")
+        return OwnCases(lacking="Choose first what the first line holds.")
     about = {str(one["name"]): one for one in view["columns"]}
     guess = None if view["reading"] is None else Reading.model_validate(view["reading"])
     before = chosen.reading or guess
@@ -80,16 +81,15 @@ def _ask_columns(chosen: EvaluationSet, pack: Pack) -> OwnCases:
     for place, name in enumerate(pack.fields):
         free = [column for column in about if column not in fields.values()]
         if not free:
-            return OwnCases(lacking=f"These prompts ask for {len(pack.fields)} columns of text; the file has fewer.")
-        label = "Column with the text" if len(pack.fields) == 1 else f"Column for “{as_label(name)}”"
+            return OwnCases(lacking=f"These prompts need {len(pack.fields)} text columns; the file has fewer.")
+        label = "Text column" if len(pack.fields) == 1 else f"Column for “{as_label(name)}”"
         fields[name] = _column(label, free, _text_column(name, place, free, about, before), about, f"{key}_{name}")
     rest = [NO_ANSWER, *(column for column in about if column not in fields.values())]
     wanted = _answer_column(rest, about, before, pack)
-    answer = _column("Column with the right answer", rest, wanted, about, f"{key}_answer")
+    answer = _column("Answer column", rest, wanted, about, f"{key}_answer")
     if answer == NO_ANSWER:
         st.caption(
-            "The texts alone tell roughly how frequent each class is at home. Without answers, nothing can be "
-            "counted as right."
+            "Without answers, the file only shows roughly how frequent each class is. Accuracy cannot be measured."
         )
         mapping = Columns(fields, None, header).mapping
         return OwnCases({"unlabelled": str(chosen.path), "mapping": mapping})
@@ -102,10 +102,10 @@ def _ask_columns(chosen: EvaluationSet, pack: Pack) -> OwnCases:
 
 def _draw_example(pack: Pack) -> None:
     """Show what such a file looks like."""
-    st.markdown("**Such a file has a line for each case**")
-    rows = [{**{name: f"a {name} of yours" for name in pack.fields}, "answer": label} for label in pack.labels[:3]]
+    st.markdown("**Example of such a file: one case per line**")
+    rows = [{**{name: f"your {name}" for name in pack.fields}, "answer": label} for label in pack.labels[:3]]
     st.table(rows, border="horizontal", hide_index=True)
-    st.caption("Your columns and classes may have other names. The page then asks which is which.")
+    st.caption("Your columns and classes can have other names. You match them on this page.")
 
 
 def _column(label: str, columns: Sequence[str], wanted: str, about: Mapping[str, Mapping[str, Any]], key: str) -> str:
@@ -127,7 +127,7 @@ def _ask_group(
         return None
     groups = [NO_GROUP, *columns]
     wanted = before.group if before is not None and before.group in columns else NO_GROUP
-    chosen = _column("Column that says what belongs together", groups, str(wanted), about, f"{key}_group")
+    chosen = _column("Group column", groups, str(wanted), about, f"{key}_group")
     return None if chosen == NO_GROUP else chosen
 
 
@@ -137,10 +137,10 @@ def _ask_words(column: Mapping[str, Any], labels: Sequence[str], key: str) -> tu
     names = ClassNames(labels)
     other = [value for value in values if names.label_of(value) not in labels]
     if not values or len(other) > MOST_NAMES:
-        return {}, 0, f"That column holds texts, not classes; these prompts know the classes {_listed(labels)}."
+        return {}, 0, f"That column holds texts, not classes. The classes of these prompts are {_listed(labels)}."
     words: dict[str, str] = {}
     if other:
-        st.markdown("**Which class of these prompts does each of your classes mean?**")
+        st.markdown("**Match your classes to the classes of the prompts**")
         with st.grid(2, min_column_width=200) as grid:
             for place, value in enumerate(other):
                 with grid.cell():
@@ -159,13 +159,13 @@ def _ask_words(column: Mapping[str, Any], labels: Sequence[str], key: str) -> tu
         if label in counts:
             counts[label] += count
     st.markdown(
-        "Your cases, class by class: "
+        "Your cases by class: "
         + " ".join(f":{'gray' if n else 'orange'}-badge[{plain(label)} {n:,}]" for label, n in counts.items())
     )
     if len(words) < len(other):
-        return words, sum(counts.values()), "Say for each of your classes which class of these prompts it means."
+        return words, sum(counts.values()), "Match each of your classes to a class of the prompts."
     if missing := [label for label, n in counts.items() if not n]:
-        st.caption(f":material/info: No case of yours is {_listed(missing)}: for that class nothing is learnt at home.")
+        st.caption(f":material/info: You have no case of {_listed(missing)}, so nothing is fitted for that class.")
     return words, sum(counts.values()), None
 
 

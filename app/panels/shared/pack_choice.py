@@ -18,13 +18,13 @@ CHOSEN = "shared_pack"
 MOST_LABELS = 6
 SIGNED = {
     "vouched": ":material/verified_user: Signed by your federation's hub.",
-    "unknown": ":material/key: Signed by a hub that this machine never joined. Ask its sender whose key that is.",
-    "nobody": ":material/key_off: Nobody signed it: nothing says who made it.",
+    "unknown": ":material/key: Signed by a hub that this machine never joined. Ask the sender whose key it is.",
+    "nobody": ":material/key_off: This file is not signed, so its author is unknown.",
 }
 KINDS = {
-    "public": ("public", "Comes with fedprompt"),
+    "public": ("public", "Included with fedprompt"),
     "pulled": ("hub", "From your federation"),
-    "dropped": ("draft", "A file that was dropped here"),
+    "dropped": ("draft", "Uploaded file"),
 }
 
 
@@ -44,13 +44,13 @@ def ask_pack(packs: Sequence[PackHere]) -> PackHere | None:
 def drop_pack(*, open_: bool = False) -> None:
     """Draw the place to drop a release or a pack, ``open_`` or folded; it is looked at, kept and chosen at once."""
     why = why_not("exchange")
-    with st.expander("Use a file that somebody sent you", icon=":material/upload_file:", expanded=open_):
+    with st.expander("Use a file that you received", icon=":material/upload_file:", expanded=open_):
         st.caption(
-            "A release of a federation, or a pack: a file that ends in .zip. It holds prompts, scores and who signed "
-            "it; no case of anybody. It is checked before anything of it is used, and stays on this machine."
+            "A federation's release or a pack, as a .zip file. It holds prompts, scores and a signature, but "
+            "no cases. The file is checked before use and stays on this machine."
         )
         file = st.file_uploader(
-            "A release or a pack",
+            "Release or pack",
             type=["zip"],
             key="shared_pack_file",
             max_upload_size=MAX_PACK_MEGABYTES,
@@ -110,7 +110,7 @@ def _draw_card(number: int, one: PackHere) -> None:
 
 def said_donors(donors: int) -> str:
     """Return of how many sites shared prompts come."""
-    return f"Prompts of {donors} site{'' if donors == 1 else 's'}"
+    return f"From {donors} site{'' if donors == 1 else 's'}"
 
 
 def _said_labels(labels: Sequence[str]) -> str:
@@ -131,10 +131,10 @@ def _draw_more(one: PackHere) -> None:
 def _said_members(pack: Pack) -> str:
     words = sum(one.kind == "template" for one in pack.members)
     tuned = len(pack.members) - words
-    told = [f"{words} prompt{'' if words == 1 else 's'} in words"] if words else []
+    told = [f"{words} text prompt{'' if words == 1 else 's'}"] if words else []
     if tuned:
-        one = "prompt that was tuned, which runs" if tuned == 1 else "prompts that were tuned, which run"
-        told.insert(0, f"{tuned} {one} on one open model alone and on no chat server")
+        one = "tuned prompt, which runs" if tuned == 1 else "tuned prompts, which run"
+        told.insert(0, f"{tuned} {one} on one open model only and on no chat server")
     return f"{', and '.join(told)}. Its id is `{pack.id}`."
 
 

@@ -16,10 +16,10 @@ __all__ = ["KINDS", "draw_weights"]
 KINDS = {
     "federated": "tuned together",
     "group": "tuned by a group of sites",
-    "donor": "one site's own",
-    "template": "words alone",
+    "donor": "tuned at one site",
+    "template": "text only",
     "shown": "your own cases",
-    "head": "a regression on the sentence encoder",
+    "head": "logistic regression on the sentence encoder",
 }
 SHOWN = 10
 
@@ -59,7 +59,7 @@ def draw_weights(members: Sequence[AdaptMember]) -> None:
     text = base.mark_text(align="left", dx=6, fontSize=13, color=colours.ink).encode(x=x, text="said:N")
     told = ", ".join(f"{row['name']} {percent(float(row['weight']))}" for row in rows)
     st.altair_chart(
-        finished(alt.layer(bars, text).properties(height=34 * len(rows) + 20)), alt=f"How much each counts: {told}"
+        finished(alt.layer(bars, text).properties(height=34 * len(rows) + 20)), alt=f"Weight of each prompt: {told}"
     )
 
 

@@ -24,12 +24,12 @@ def draw_waiting() -> None:
     if not found:
         return
     with st.container(border=True, gap="xsmall", key="bank_waiting"):
-        many = "1 tag waits" if len(found) == 1 else f"{len(found)} tags wait"
-        named("bank_waiting").markdown(f":material/hourglass_top: **{many} for an operator**")
+        many = "1 tag request waits" if len(found) == 1 else f"{len(found)} tag requests wait"
+        named("bank_waiting").markdown(f":material/hourglass_top: **{many} for approval**")
         for one in found[:MOST]:
             with st.container(horizontal=True, vertical_alignment="center"):
                 name = title(workspace().bank.prompt_row(one.prompt))
-                st.markdown(f"{plain(_tag(one))} for {plain(name)}, asked for by {plain(one.by)}", width="content")
+                st.markdown(f"{plain(_tag(one))} for {plain(name)}, requested by {plain(one.by)}", width="content")
                 st.button(
                     "Open", key=f"bank_open_{one.id}", type="tertiary", on_click=set_query_ids, args=([one.prompt],)
                 )
@@ -49,9 +49,9 @@ def _draw(asked: EventRow) -> None:
     why = why_not_approve(asked, who)
     with st.container(border=True, gap="xsmall"):
         named(f"{key}").markdown(
-            f":material/hourglass_top: **{plain(_tag(asked))}** is asked for by {plain(asked.by)}."
+            f":material/hourglass_top: **{plain(_tag(asked))}** was requested by {plain(asked.by)}."
         )
-        st.caption(f"On {asked.at:%d %b %Y %H:%M} UTC. An operator other than whoever asked has to approve it.")
+        st.caption(f"Requested on {asked.at:%d %b %Y %H:%M} UTC. Another operator must approve it.")
         if why is not None:
             named(f"{key}_why_not").caption(f":material/lock: {plain(why)}")
         with st.container(horizontal=True):
@@ -65,7 +65,7 @@ def _draw(asked: EventRow) -> None:
                 args=(lambda: approve_tag(workspace(), asked.id, person()),),
             )
             st.button(
-                "Take back" if mine else "Decline",
+                "Withdraw" if mine else "Decline",
                 key=f"{key}_no",
                 icon=":material/close:",
                 disabled=not mine and who.why_not("production") is not None,

@@ -25,18 +25,18 @@ def draw_provenance(found: Provenance) -> None:
     """Draw the graph, and beneath it a sentence for each step."""
     first = found.steps[0]
     if found.study is None and not first.parents and not first.sites and not found.children:
-        st.caption("It was made from nothing else in this bank, and nothing was made from it.")
+        st.caption("This prompt has no parents and no descendants in this bank.")
     st.graphviz_chart(graph(found, palette()), width="content", alt=_told(found))
     if found.further:
-        st.caption(f"{found.further:,} steps further back are not drawn; fedprompt bank lineage shows them.")
+        st.caption(f"{found.further:,} earlier steps are not shown. The command fedprompt bank lineage lists them.")
     if found.more:
-        st.caption(f"{found.more:,} more prompts were made from it.")
-    with st.expander("In sentences, with the hashes that the hub noted", icon=":material/notes:"):
+        st.caption(f"{found.more:,} more prompts were derived from it.")
+    with st.expander("As text, with the hashes that the hub noted", icon=":material/notes:"):
         for step in found.steps:
             named(f"provenance_{step.prompt.id}").markdown(f"- {_sentence(step)}")
             if step.heads:
                 heads = ", ".join(f"{plain(site)} `{head[:16]}`" for site, head in sorted(step.heads.items()))
-                named(f"provenance_heads_{step.prompt.id}").caption(f"The sites' ledgers then stood at: {heads}")
+                named(f"provenance_heads_{step.prompt.id}").caption(f"Latest ledger hashes of the sites: {heads}")
 
 
 def graph(found: Provenance, colours: Palette) -> str:
@@ -117,9 +117,9 @@ def _sentence(step: Step) -> str:
     if not step.sites:
         return what + plain(sentence(origin_words(row.origin)))
     missing = f" {plain(_names(step.missing))} did not answer." if step.missing else ""
-    changes = f"changes of {len(step.sites)} sites" if len(step.sites) > 1 else "change of one site"
+    changes = f"updates of {len(step.sites)} sites" if len(step.sites) > 1 else "update of one site"
     names = plain(_names(step.sites))
-    return f"{what}made of the {changes}, {names}; {volume(step.bytes)} came.{missing}"
+    return f"{what}aggregated from the {changes}, {names}; {volume(step.bytes)} received.{missing}"
 
 
 def _names(names: Sequence[str]) -> str:
@@ -132,6 +132,6 @@ def _names(names: Sequence[str]) -> str:
 def _told(found: Provenance) -> str:
     """Return the graph in one sentence, for those who do not see it."""
     made: PromptRow = found.steps[0].prompt
-    back = f", made in {len(found.steps)} steps" if len(found.steps) > 1 else ""
-    by = f", from the replies of {_names(found.steps[0].sites)}" if found.steps[0].sites else ""
+    back = f", from {len(found.steps)} steps" if len(found.steps) > 1 else ""
+    by = f", from the updates of {_names(found.steps[0].sites)}" if found.steps[0].sites else ""
     return f"{title(made)}{back}{by}"

@@ -37,7 +37,7 @@ def choose() -> tuple[str, ...]:
         asked: object = (wanted, place)
         if not found:
             named("bank_none_passes").info(
-                "No prompt passes; type less, or choose any kind from anywhere.", icon=":material/filter_alt_off:"
+                "No prompt matches. Shorten the search, or reset kind and origin.", icon=":material/filter_alt_off:"
             )
     else:
         found = tuple(sorted(workspace().bank.rows_of(list(near)), key=lambda row: -near[row.id]))
@@ -75,7 +75,7 @@ def _ask() -> tuple[dict[str, float] | None, Filter]:
     """Draw the boxes; return what was found by meaning (None where nothing is searched so) and the store's filter."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
-            "Find",
+            "Search",
             key="bank_find",
             icon=":material/search:",
             placeholder="Words, p1:3f9c or @staging",
@@ -89,14 +89,14 @@ def _ask() -> tuple[dict[str, float] | None, Filter]:
         )
         origins = where_from()
         origin = st.selectbox(
-            "Where from",
+            "Origin",
             list(origins),
             format_func=origins.__getitem__,
             key="bank_origin",
             width=170,
             bind="query-params",
         )
-        ask_study("bank", "Means of")
+        ask_study("bank", "Scores of")
         near = ask_meaning()
     return near, typed_filter(text or "", Filter(kind=kind or None, origin=origin or None, retired=True))
 
@@ -145,26 +145,26 @@ def _draw(
         column_config={
             "prompt": config.TextColumn("Prompt", width=320),
             "near": config.NumberColumn(
-                "Near", format="%.2f", width=80, help="How alike the meaning is: 1 is the same, 0 unrelated (cosine)."
+                "Similarity", format="%.2f", width=80, help="Cosine similarity: 1 is identical, 0 is unrelated."
             ),
             "kind": config.TextColumn("Kind", width=90),
             "tags": config.TextColumn("Tags", width=180),
-            "from": config.TextColumn("Where from", width=150),
+            "from": config.TextColumn("Origin", width=150),
             "mean": config.NumberColumn(
-                "Mean",
+                "Accuracy",
                 format="%.1f %%",
                 width=110,
-                help="Accuracy on validation cases: the mean over the sites of the study shown here. Where this "
-                "revision did not score a prompt at every site, the newest revision that did counts.",
+                help="Mean accuracy over the sites on the validation cases of the study shown here. If this "
+                "revision did not score a prompt at every site, the newest one that did is used.",
             ),
-            "made on": config.DatetimeColumn("Made on", format="D MMM YYYY, HH:mm", width=145),
+            "made on": config.DatetimeColumn("Created", format="D MMM YYYY, HH:mm", width=145),
             "id": config.TextColumn("Id", width=100),
         },
-        alt="The prompts of the bank",
+        alt="Prompts of the bank",
     )
     chosen = tuple(shown[place].id for place in event.selection.rows if place < len(shown))
     if not chosen:
-        st.caption("Tick a row to see the prompt in full, tag it, and export it.")
+        st.caption("Select a row to read, tag or export the prompt.")
     return chosen
 
 

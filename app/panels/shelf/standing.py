@@ -26,11 +26,11 @@ TONES = {"candidate": "blue", "staging": "orange", "production": "green"}
 DONE = {
     "tag": "was tagged",
     "untag": "lost the tag",
-    "ask": "was put forward for",
-    "decline": "was not given",
+    "ask": "was requested for",
+    "decline": "was refused",
     "approve": "was approved",
     "retire": "was retired",
-    "revive": "was taken back",
+    "revive": "was restored",
     "remove-scores": "lost the scores of a site that left",
     "rename": "was renamed",
 }
@@ -46,12 +46,12 @@ def draw_standing(row: PromptRow) -> None:
     if retired:
         badges = f":red-badge[:material/archive: retired] {badges}"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(badges or ":small[:gray[No tag yet.]]", width="content")
+        st.markdown(badges or ":small[:gray[No tags]]", width="content")
         with st.popover("Rename", icon=":material/edit:", key=f"bank_names_{row.id}"):
             _ask_name(row)
         with st.popover("Tag", icon=":material/sell:", key=f"bank_tags_{row.id}"):
             _ask_tag(row, held)
-        with st.popover("Take back" if retired else "Retire", icon=":material/archive:", key=f"bank_ends_{row.id}"):
+        with st.popover("Restore" if retired else "Retire", icon=":material/archive:", key=f"bank_ends_{row.id}"):
             _ask_retire(row, retired)
         with st.popover("Lineage", icon=":material/account_tree:", key=f"bank_line_{row.id}"):
             _draw_lineage(row)
@@ -61,13 +61,13 @@ def draw_standing(row: PromptRow) -> None:
         more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
         what = " and ".join(sorted({kind for _, kind in alike}))
         named(f"bank_alike_{row.id}").caption(
-            f":material/content_copy: The same {what} in another order: {plain(names)}{more}. They are kept apart."
+            f":material/content_copy: The same {what} in another order: {plain(names)}{more}. Both prompts are kept."
         )
     draw_asked(row.id)
 
 
 def _ask_tag(row: PromptRow, held: list[str]) -> None:
-    st.caption("A tag is a name that other people and programs ask for; it stands for one prompt at a time.")
+    st.caption("A tag is a name for one prompt, which people and programs can ask for.")
     study = next((one.name for one in workspace().bank.studies() if one.digest == row.study), None)
     key = f"bank_tag_{row.id}"
     word = st.segmented_control("Tag", TAGS, default=TAGS[0], required=True, key=f"{key}_word")
@@ -76,14 +76,16 @@ def _ask_tag(row: PromptRow, held: list[str]) -> None:
     other = next((one.prompt for one in workspace().bank.tags() if one.tag == wanted and one.prompt != row.id), None)
     if other is not None:
         now = title(workspace().bank.prompt_row(other))
-        st.caption(f":material/swap_horiz: It stands for {plain(now)} now, and will stand for this prompt instead.")
+        st.caption(f":material/swap_horiz: This tag now points to {plain(now)}. It will point to this prompt instead.")
     closed = barred("tag")
     asks = word == PRODUCTION and bool(person().subject)
     if asks:
-        st.caption(":material/how_to_reg: Production needs a second person: this asks, and another operator approves.")
-        sure, label = f"I looked at it and ask for {wanted}", "Ask for it"
+        st.caption(
+            ":material/how_to_reg: The production tag needs a second person. Another operator approves your request."
+        )
+        sure, label = f"I checked this prompt and request {wanted}", "Request"
     else:
-        sure, label = f"I looked at it and want {wanted} to stand for it", "Tag it"
+        sure, label = f"I checked this prompt and want the tag {wanted}", "Add tag"
     _confirm(sure, label, key, closed, lambda: give_tag(workspace(), row.id, wanted, person()))
     for one in held:
         production = one.rpartition("@")[2] == PRODUCTION
@@ -99,11 +101,13 @@ def _ask_tag(row: PromptRow, held: list[str]) -> None:
 def _ask_name(row: PromptRow) -> None:
     key, closed = f"bank_name_{row.id}", barred("tag")
     st.text_input("Name", title(row), key=key, max_chars=LONGEST_NAME, disabled=closed)
-    st.caption("Everybody who uses this bank sees the name. The prompt's id and its text stay as they are.")
+    st.caption("Everyone who uses this bank sees the new name. The prompt's id and text stay the same.")
     with st.container(horizontal=True):
         st.button("Rename", key=f"{key}_go", type="primary", disabled=closed, on_click=_rename, args=(row.id, key))
         if row.given is not None:
-            st.button("Back to its own name", key=f"{key}_back", disabled=closed, on_click=_rename, args=(row.id, None))
+            st.button(
+                "Restore the original name", key=f"{key}_back", disabled=closed, on_click=_rename, args=(row.id, None)
+            )
 
 
 def _rename(prompt: str, key: str | None) -> None:
@@ -114,12 +118,12 @@ def _rename(prompt: str, key: str | None) -> None:
 def _ask_retire(row: PromptRow, retired: bool) -> None:
     key, closed = f"bank_retire_{row.id}", barred("retire")
     if retired:
-        st.caption("It is left out of rankings and searches. Taking it back changes nothing else.")
-        _confirm("I want it back in rankings", "Take it back", key, closed, lambda: _retired(row.id, "", undo=True))
+        st.caption("This prompt is hidden from rankings and searches. Restoring it changes nothing else.")
+        _confirm("I want to show it in rankings again", "Restore", key, closed, lambda: _retired(row.id, "", undo=True))
         return
-    st.caption("It is left out of rankings and searches from then on. Nothing is deleted, and it can be taken back.")
-    note = st.text_input("Why (kept with the bank)", key=f"{key}_note", max_chars=500)
-    _confirm("I want it out of use", "Retire it", key, closed, lambda: _retired(row.id, note))
+    st.caption("A retired prompt is hidden from rankings and searches. Nothing is deleted, and you can restore it.")
+    note = st.text_input("Reason (saved in the bank)", key=f"{key}_note", max_chars=500)
+    _confirm("I want to retire this prompt", "Retire", key, closed, lambda: _retired(row.id, note))
 
 
 def _retired(prompt: str, note: str, *, undo: bool = False) -> EventRow:
@@ -164,11 +168,11 @@ def _draw_lineage(row: PromptRow) -> None:
     if len(found.parents) > MOST:
         lines.append(f"and {len(found.parents) - MOST} steps further back")
     if found.children:
-        lines.append(f"Made from it: {_names(found.children)}")
+        lines.append(f"Derived from it: {_names(found.children)}")
     named(f"bank_lineage_{row.id}").markdown(
-        "\n".join(f"- {line}" for line in lines) or "Made from no other prompt, and none was made from it."
+        "\n".join(f"- {line}" for line in lines) or "This prompt has no parents and no descendants."
     )
-    if st.button("See it as a picture", key=f"bank_graph_{row.id}", icon=":material/account_tree:"):
+    if st.button("Show as graph", key=f"bank_graph_{row.id}", icon=":material/account_tree:"):
         go("trust", [row.id])
     for event in workspace().bank.events(row.id, limit=MOST):
         named(f"bank_event_{event.kind}_{event.id}").caption(plain(_said(event)))
@@ -177,10 +181,10 @@ def _draw_lineage(row: PromptRow) -> None:
 def _said(event: EventRow) -> str:
     what = f" {event.body['name']}@{event.body['tag']}" if "tag" in event.body else ""
     if "called" in event.body:
-        what = f" “{event.body['called']}”" if event.body["called"] else " to the name that it came with"
+        what = f" “{event.body['called']}”" if event.body["called"] else " to its original name"
     note = f": {event.body['note']}" if event.body.get("note") else ""
-    asked = f", asked for by {event.body['asked_by']}" if event.body.get("approved_by") else ""
-    done, who = DONE.get(event.kind, event.kind), event.by or "nobody named"
+    asked = f", requested by {event.body['asked_by']}" if event.body.get("approved_by") else ""
+    done, who = DONE.get(event.kind, event.kind), event.by or "an unnamed person"
     return f"On {event.at:%d %b %Y %H:%M} UTC it {done}{what} by {who}{asked}{note}"
 
 

@@ -15,12 +15,12 @@ __all__ = ["draw_bill", "said_bill", "said_where"]
 
 def said_where(asked: ServersAsked) -> str:
     """Return where the cases go and how long they are kept there."""
-    kept = "The study is kept in this machine's home; no case is in it."
+    kept = "The study is saved in this machine's home folder. It contains no case."
     if asked.elsewhere:
         where = plain(" and ".join(asked.elsewhere))
         return (
-            f":material/cloud_upload: **The validation cases are sent to {where}**, which is not this machine; how "
-            f"long they are kept there is up to whoever runs it. {kept}"
+            f":material/cloud_upload: **The validation cases are sent to {where}**, which is another machine. "
+            f"Its operator decides how long they are kept there. {kept}"
         )
     if asked.here:
         where = plain(" and ".join(asked.here))
@@ -40,12 +40,12 @@ def draw_bill(found: Mapping[str, Any]) -> None:
 def said_bill(found: Mapping[str, Any]) -> str:
     """Return it in a sentence or two."""
     prompts, cases = found["templates"], found["cases"]
-    told = f"{prompts:,} prompts on {cases:,} validation cases take {_calls(found)}."
+    told = f"{prompts:,} prompts on {cases:,} validation cases need {_calls(found)}."
     judge = found.get("judge")
-    return told if judge is None else f"{told} Judging them takes {_calls(judge)}, at the most."
+    return told if judge is None else f"{told} Judging the answers needs at most {_calls(judge)}."
 
 
 def _calls(found: Mapping[str, Any]) -> str:
     cost = found["cost"]
-    price = "at a cost that nobody told this machine" if cost is None else f"about {money(**cost)}"
+    price = "at an unknown price" if cost is None else f"about {money(**cost)}"
     return f"{found['calls']:,} calls and {found['tokens']:,} tokens, {price}"

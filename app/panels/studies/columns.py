@@ -17,7 +17,7 @@ __all__ = ["ask_header", "ask_reading"]
 
 NO_GROUP = "none"
 MANY = 12
-NAMES, CASE = "the names of its columns", "a case already"
+NAMES, CASE = "column names", "a case"
 
 
 def ask_header(asked: bool, header: bool | None, key: str, *, only_names: bool = False) -> bool | None:
@@ -34,12 +34,12 @@ def ask_header(asked: bool, header: bool | None, key: str, *, only_names: bool =
     else:
         told = NAMES if header else CASE
     chosen = st.segmented_control(
-        "What stands for names holds" if only_names else "The first line holds",
+        "Column names" if only_names else "First line",
         [NAMES] if only_names else [NAMES, CASE],
         default=told,
         key=f"{key}_header",
         required=told is not None,
-        help="Without names, columns are called by their places, and the first line is used like all others.",
+        help="Without column names, columns are numbered and the first line is a case.",
     )
     if chosen is None or (chosen == NAMES and header is None and not asked):
         return header
@@ -60,19 +60,19 @@ def ask_reading(
     names = [str(one["name"]) for one in columns]
     about = {str(one["name"]): one for one in columns}
     texts = st.multiselect(
-        "Columns with the text",
+        "Text columns",
         names,
         default=list(guess.fields.values()) if guess else None,
         key=f"{key}_texts",
         format_func=lambda name: f"{about[name]['shown']} (about {about[name]['mean_length']:.0f} characters)",
-        help="Each becomes a field that prompts can name in braces.",
+        help="Each column becomes a field. Prompts use a field by its name in braces.",
     )
     rest = [name for name in names if name not in texts]
     if not texts or not rest:
-        st.caption("Choose at least one column with text, and leave one for the answer.")
+        st.caption("Choose at least one text column, and leave one column for the answer.")
         return None
     answer = st.selectbox(
-        "Column with the right answer",
+        "Answer column",
         rest,
         index=rest.index(guess.answer) if guess and guess.answer in rest else 0,
         key=f"{key}_answer",
@@ -80,12 +80,12 @@ def ask_reading(
     )
     groups = [NO_GROUP, *(name for name in rest if name != answer)]
     group = st.selectbox(
-        "Column that says what belongs together",
+        "Group column",
         groups,
         index=groups.index(guess.group) if guess and guess.group in groups else 0,
         key=f"{key}_group",
         format_func=lambda name: str(about[name]["shown"]) if name in about else str(name),
-        help="A patient, a thread, an author: cases of one are never both tuned on and tested on.",
+        help="Cases of one group, such as a patient or an author, stay in one split.",
     )
     labels = _ask_labels(about[str(answer)], guess, key)
     try:
@@ -108,24 +108,25 @@ def _ask_labels(column: Mapping[str, Any], guess: Reading | None, key: str) -> l
     values: Mapping[str, int] | None = column["values"]
     if not values or len(values) < 2:
         st.caption(
-            f"{plain(str(column['shown']))} holds free text: the model will write an answer, and it is compared with "
-            "what stands there."
+            f"{plain(str(column['shown']))} holds free text. The model writes an answer, which is compared "
+            "with this column."
         )
         return []
     chosen_here = guess is not None and guess.answer == column["name"]
     labels = st.multiselect(
-        f"Its labels ({len(values)} found)",
+        f"Labels ({len(values)} found)",
         list(values),
         default=[one for one in guess.labels if one in values] if guess and chosen_here else list(values),
         key=f"{key}_labels_{column['name']}",
         format_func=lambda value: f"{value} ({values[value]:,})",
-        help="Take out what is no label, such as a misspelling: lines that have it would be refused, and are listed.",
+        help="Remove a value that is not a label, such as a misspelling. Lines with that value would be refused and "
+        "are listed.",
     )
     if len(labels) < 2:
-        st.caption("A choice needs at least two labels.")
+        st.caption("Choose at least two labels.")
         return None
     if len(labels) > MANY:
-        st.caption(f"With {len(labels)} labels each case takes longer, since every label is scored.")
+        st.caption(f"All {len(labels)} labels are scored for every case, so each case takes longer.")
     return labels
 
 

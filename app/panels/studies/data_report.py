@@ -13,7 +13,7 @@ from app.display.plain import plain, sentence
 
 __all__ = ["draw_counts", "draw_read_as", "draw_refused", "draw_verdict"]
 
-SPLITS = {"tune": "to tune on", "validation": "to choose by", "test": "to test on"}
+SPLITS = {"tune": "tuning", "validation": "validation", "test": "test"}
 SHOWN_LINES = 12
 MOST_LABELS = 12
 
@@ -25,13 +25,14 @@ def draw_verdict(view: Mapping[str, Any]) -> None:
     elif view["missing"]:
         split, missing = next(iter(view["missing"].items()))
         named("data_few").warning(
-            f"Enough for a first ranking here. For a federation each part needs {view['min_cases']} independent cases, "
-            f"and the part {SPLITS[split]} lacks {missing}: about {view['more']:,} more cases are needed.",
+            f"Enough for a first ranking here. A federation needs {view['min_cases']} independent cases in "
+            f"each split, and the {SPLITS[split]} split lacks {missing}. That takes about {view['more']:,} "
+            "more cases.",
             icon=":material/warning:",
         )
     else:
         named("data_fit").success(
-            f"Fit for use: {view['cases']:,} cases, enough in every part (at least {view['min_cases']}).",
+            f"Ready to use: {view['cases']:,} cases, with at least {view['min_cases']} in every split.",
             icon=":material/check_circle:",
         )
 
@@ -53,7 +54,7 @@ def draw_refused(view: Mapping[str, Any]) -> None:
     unit = str(view["unit"])
     st.dataframe(
         pd.DataFrame(refused["lines"], columns=["line", "field", "reason"]).rename(
-            columns={"line": unit, "reason": "why it would be refused"}
+            columns={"line": unit, "reason": "reason"}
         ),
         hide_index=True,
         height=min(320, 38 + 35 * len(refused["lines"])),
@@ -67,26 +68,26 @@ def draw_counts(view: Mapping[str, Any]) -> None:
     """Draw the numbers, the balance in each part, the lengths, and what repeats."""
     with st.grid(4, min_column_width=180) as grid:
         for label, value, about in (
-            ("Cases", view["cases"], "Lines that are used; exact repeats are left out."),
-            ("Distinct inputs", view["inputs"], "Different texts, upper and lower case and spaces apart."),
-            ("Repeats", view["duplicates"]["count"], "The same text with the same answer; counted once."),
+            ("Cases", view["cases"], "Lines that are used, without exact duplicates."),
+            ("Distinct inputs", view["inputs"], "Different texts, ignoring case and whitespace."),
+            ("Repeats", view["duplicates"]["count"], "The same text with the same answer. It counts once."),
             (
                 "Contradictions",
                 view["contradictions"]["count"],
-                "The same text with different answers; kept, and always in the same part.",
+                "The same text with different answers. All of them are kept, in one split.",
             ),
         ):
             grid.metric(label, f"{value:,}", help=about)
     if view["groups"] is not None:
-        st.caption(f":material/groups: {view['groups']:,} groups; a group is never cut apart.")
+        st.caption(f":material/groups: {view['groups']:,} groups. Cases of one group are always in one split.")
     grid = st.grid(2, min_column_width=300, gap="large")
     with grid.cell():
         st.markdown(
-            "**How the cases are cut**", help="Once, under the site's own key; later cases move no earlier one."
+            "**Splits**", help="The site's own key decides the split. Adding cases never reassigns existing ones."
         )
         _draw_splits(view)
     with grid.cell():
-        st.markdown("**How long the texts are**", help="In characters, all fields of a case together.")
+        st.markdown("**Text length**", help="In characters, over all fields of a case.")
         _draw_lengths(view["lengths"])
     unit = str(view["unit"])
     for key, what in (("duplicates", "Repeats"), ("contradictions", "Contradictions")):
@@ -129,7 +130,7 @@ def _draw_splits(view: Mapping[str, Any]) -> None:
         )
     )
     parts = ", ".join(f"{n} {SPLITS[split]}" for split, n in view["splits"].items())
-    st.altair_chart(finished(alt.layer(bars).properties(height=210)), alt=f"Cases by part and label: {parts}")
+    st.altair_chart(finished(alt.layer(bars).properties(height=210)), alt=f"Cases by split and label: {parts}")
 
 
 def _draw_lengths(lengths: Mapping[str, Any]) -> None:
@@ -149,5 +150,5 @@ def _draw_lengths(lengths: Mapping[str, Any]) -> None:
             tooltip=[alt.Tooltip("from:Q", format=".0f"), alt.Tooltip("to:Q", format=".0f"), "cases:Q"],
         )
     )
-    st.altair_chart(finished(alt.layer(bars).properties(height=150)), alt=f"Lengths, median {lengths['median']}")
-    st.caption(f"Half are shorter than {lengths['median']:,} characters; the longest has {lengths['longest']:,}.")
+    st.altair_chart(finished(alt.layer(bars).properties(height=150)), alt=f"Text lengths, median {lengths['median']}")
+    st.caption(f"The median is {lengths['median']:,} characters; the longest text has {lengths['longest']:,}.")

@@ -27,9 +27,9 @@ def stays_here(site: str) -> None:
     """Say where a dropped file goes and how long it is kept."""
     folder = plain(str(workspace().home.sites / site / "data"))
     named("stays_here").caption(
-        f":material/lock: The file stays on this machine: it is written to {folder}, "
-        "readable by you alone, until you remove it here. Nothing of it is sent anywhere, and none of its text is "
-        "written to the bank. Only numbers leave a site, through its gate: counts, scores and changes of prompts."
+        f":material/lock: The file stays on this machine. It is saved in {folder}, readable only by you, until "
+        "you delete it. Nothing in it is sent anywhere or copied to the bank. Only numbers leave a site: "
+        "counts, scores, and prompt updates."
     )
 
 
@@ -37,12 +37,12 @@ def drop_file(closed: bool = False, page: str = "data") -> None:
     """Draw the place to drop a file for this machine's own site, unless closed; it is kept at once, and chosen."""
     site = own_site(workspace().home)
     file = st.file_uploader(
-        "A file of labelled cases: CSV, TSV, JSON lines or Parquet",
+        "File of labelled cases: CSV, TSV, JSON Lines or Parquet",
         type=KINDS,
         key=f"{page}_file",
         disabled=closed,
         max_upload_size=MAX_UPLOAD_MEGABYTES,
-        help="One case a line, with a column of text and a column that says the right answer.",
+        help="One case per line, with a text column and an answer column.",
     )
     stays_here(site)
     if file is None or st.session_state.get(f"{page}_kept") == file.file_id:
@@ -70,11 +70,11 @@ def choose_set(sets: Sequence[EvaluationSet], page: str, label: str = "Evaluatio
 
 def draw_removal(found: EvaluationSet, page: str = "data") -> None:
     """Draw the button that deletes a file, with a word of confirmation."""
-    with st.popover("Remove this file", icon=":material/delete:", type="tertiary"):
-        st.markdown(f"{plain(found.path.name)} is deleted from this machine. Scores that came of it stay in the bank.")
+    with st.popover("Delete file", icon=":material/delete:", type="tertiary"):
+        st.markdown(f"{plain(found.path.name)} will be deleted from this machine. Its scores stay in the bank.")
         why = why_not("tune")
         st.button(
-            "Delete it",
+            "Delete",
             key=f"{page}_delete",
             type="primary",
             disabled=why is not None,

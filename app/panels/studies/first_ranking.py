@@ -25,7 +25,7 @@ def draw_first_ranking(result: Mapping[str, Any], ranking: RankingPage) -> None:
     found = agreed(result, ranking)
     if not found:
         named("first_ranking_none").info(
-            "No prompt could be scored; the log of the long job process says why.", icon=":material/info:"
+            "No prompt could be scored. The log of the long job process gives the reason.", icon=":material/info:"
         )
         return
     best = found[0]
@@ -62,8 +62,9 @@ def draw_first_ranking(result: Mapping[str, Any], ranking: RankingPage) -> None:
         alt="First ranking: " + ", ".join(f"{one['name']} {percent(float(one['value']))}" for one in found),
     )
     named("first_ranking_cases").caption(
-        f"{_metric(str(best['metric']))} on {best['n']:,} validation cases of this machine, with 95 % intervals; "
-        f"{result['tokens']:,} tokens in {result['seconds']:.1f} s. The test cases were not touched."
+        f"{_metric(str(best['metric']))} on {best['n']:,} validation cases of this machine, with 95 % "
+        f"intervals. It took {result['tokens']:,} tokens and {result['seconds']:.1f} s. The test cases were "
+        "not used."
     )
     failed = {str(one["name"]): int(one["unscored"]) for one in result["results"] if one.get("unscored")}
     if failed:
@@ -97,16 +98,16 @@ def _sentence(found: Sequence[Mapping[str, Any]]) -> str:
     reached = f"{percent(float(best['value']))} ({interval})"
     if len(level) > 1:
         names = ", ".join(f"**{name}**" for name in level[:-1])
-        return f"{names} and **{level[-1]}** are level at {reached}. More cases may tell them apart."
+        return f"{names} and **{level[-1]}** have the same accuracy, {reached}. With more cases they may differ."
     said = f"**{level[0]}** is ahead with {reached}"
     close = [one for one in found[1:] if one["level"]]
     if len(found) == 1:
         return said + "."
     if close:
         names = "the others" if len(close) == len(found) - 1 else plain(", ".join(str(one["name"]) for one in close))
-        return said + f". So few cases do not yet tell it apart from {names}."
-    return said + ", better than the others on the same cases."
+        return said + f", but the lead over {names} is not significant: with {best['n']:,} cases it could be chance."
+    return said + ". It is significantly better than the others on the same cases."
 
 
 def _metric(name: str) -> str:
-    return {"accuracy": "Share of right answers"}.get(name, name.capitalize())
+    return name.capitalize()

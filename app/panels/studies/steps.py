@@ -4,7 +4,7 @@ import streamlit as st
 
 __all__ = ["draw_steps"]
 
-STEPS = ("Drop a file", "Columns and labels", "Prompts", "First ranking")
+STEPS = ("Upload a file", "Columns and labels", "Prompts", "First ranking")
 
 
 def draw_steps(at: int) -> None:

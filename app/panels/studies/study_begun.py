@@ -45,9 +45,9 @@ def begin_with(wanted: tuple[str, str], changed: str, first: Callable[[], str]) 
             set_study(PAGE, state[f"{PAGE}_first"])
     if study_text(PAGE) != state[f"{PAGE}_first"]:
         with st.popover("Undo all changes", icon=":material/undo:", type="tertiary"):
-            st.markdown("The prompts become what they began with. What you changed is deleted.")
+            st.markdown("This resets the prompts to the starting draft. Your changes are deleted.")
             st.button(
-                "Undo them", key=f"{PAGE}_undo", type="primary", on_click=set_study, args=(PAGE, state[f"{PAGE}_first"])
+                "Undo", key=f"{PAGE}_undo", type="primary", on_click=set_study, args=(PAGE, state[f"{PAGE}_first"])
             )
 
 

@@ -42,7 +42,7 @@ def ask_study(page: str, label: str = "Study") -> StudyRow | None:
             width=220,
             on_change=_show,
             args=(key,),
-            help="A study that was changed is a new revision of it, with scores of its own.",
+            help="Changing a study makes a new revision, which has its own scores.",
         )
     keep_address("study", STUDY, chosen.digest)
     return chosen

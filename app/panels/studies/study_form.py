@@ -56,9 +56,7 @@ def ask_study(page: str, *, tuned: bool = True) -> str | None:
 
 def _ask(page: str, text: str, tuned: bool) -> str | None:
     settle(f"{page}_way", WAYS, WAYS[0])
-    way = st.segmented_control(
-        "Write it as", list(WAYS), key=f"{page}_way", required=True, label_visibility="collapsed"
-    )
+    way = st.segmented_control("Edit as", list(WAYS), key=f"{page}_way", required=True, label_visibility="collapsed")
     send_while_typing(f"{page}_")
     return _ask_yaml(page, text) if way == "YAML" else _ask_form(page, text, tuned)
 
@@ -76,7 +74,7 @@ def _ask_form(page: str, text: str, tuned: bool) -> str | None:
         body = body_of(base)
     except FedPromptError as error:
         explain(error)
-        st.caption("The form appears once the YAML is well formed.")
+        st.caption("Correct the YAML to show the form.")
         return None
     body |= state.get(f"{page}_over") or {}
     changes: dict[str, Any] = ask_what(body, key)
@@ -132,5 +130,5 @@ def _ask_yaml(page: str, text: str) -> str | None:
     except FedPromptError as error:
         explain(error)
         return None
-    named(f"{page}_well_formed").caption(":material/check_circle: Well formed.")
+    named(f"{page}_well_formed").caption(":material/check_circle: Valid YAML.")
     return typed

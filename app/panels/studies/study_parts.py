@@ -18,24 +18,25 @@ def ask_what(body: Body, key: str) -> dict[str, Any]:
     """Draw name, model and answers."""
     grid = st.grid(2, min_column_width=220)
     with grid.cell():
-        name = st.text_input("Name of the study", value=body["study"], key=f"{key}_name", max_chars=80)
+        name = st.text_input("Study name", value=body["study"], key=f"{key}_name", max_chars=80)
     with grid.cell():
         model = st.text_input(
             "Model",
             value=body["model"],
             key=f"{key}_model",
             max_chars=300,
-            help="A name of this machine's models, a Hugging Face id, or a folder. All sites must have the same one.",
+            help="A model of this machine by name, a Hugging Face id, or a folder. Every site must have the same "
+            "model.",
         )
     found: dict[str, Any] = {"study": name, "model": model}
     answer = body["answer"]
     if answer["type"] == "choice":
         typed = st.text_area(
-            "Answers to choose among, one a line",
+            "Labels, one per line",
             value="\n".join(answer["labels"]),
             key=f"{key}_labels",
             height=min(200, 60 + 24 * len(answer["labels"])),
-            help="As they stand in the file. A prompt may use other words for them; see YAML.",
+            help="Written as in the file. A prompt can use other words for them: edit the YAML.",
         )
         labels = [line.strip() for line in (typed or "").splitlines() if line.strip()]
         found["answer"] = {**answer, "labels": labels}
@@ -48,7 +49,7 @@ def ask_templates(body: Body, key: str, replace: Callable[[Sequence[Mapping[str,
     Args:
         replace: called with all templates where one is added or taken out, after which the form is made anew.
     """
-    st.markdown("**Prompts to try**", help="Fields stand in braces: " + ", ".join(f"{{{f}}}" for f in body["fields"]))
+    st.markdown("**Prompts**", help="Available fields: " + ", ".join(f"{{{f}}}" for f in body["fields"]))
     templates: list[dict[str, Any]] = list(body["templates"])
     found = [
         _ask_template(spec, f"{key}_template_{place}", len(templates) > 1, body["fields"])
@@ -60,13 +61,13 @@ def ask_templates(body: Body, key: str, replace: Callable[[Sequence[Mapping[str,
     if len(kept) < len(found):
         replace(kept)
         st.rerun()
-    if st.button("Add a prompt", key=f"{key}_add", icon=":material/add:"):
+    if st.button("Add prompt", key=f"{key}_add", icon=":material/add:"):
         replace(
             [*kept, {"name": _free({str(one["name"]) for one in kept}), "text": f"{{{body['fields'][0]}}}\nAnswer:"}]
         )
         st.rerun()
     if len(templates) > MOST_SHOWN:
-        st.caption(f"The first {MOST_SHOWN} of {len(templates)} are shown; YAML has them all.")
+        st.caption(f"The form shows the first {MOST_SHOWN} of {len(templates)}. Edit the others as YAML.")
     return {"templates": kept}
 
 
@@ -81,17 +82,17 @@ def _ask_template(spec: Mapping[str, Any], key: str, removable: bool, fields: Se
         with st.container(horizontal=True, vertical_alignment="bottom"):
             name = st.text_input("Name", value=spec["name"], key=f"{key}_name", max_chars=80)
             out = removable and st.button(
-                "Take out", key=f"{key}_out", icon=":material/close:", type="tertiary", help="Take this prompt out"
+                "Remove", key=f"{key}_out", icon=":material/close:", type="tertiary", help="Remove this prompt"
             )
         if out:
             return None
         if messages is not None and len(messages) > 1:
-            st.caption("A conversation of several messages; edit it as YAML.")
+            st.caption("A conversation of several messages. Edit it as YAML.")
             return {**spec, "name": name}
         given = spec["text"] if messages is None else messages[0]["content"]
         lines = given.count("\n") + len(given) // 60 + 1
         text = st.text_area(
-            "Text" if messages is None else "Text, sent in the model's chat format",
+            "Text" if messages is None else "Text (sent in the model's chat format)",
             value=given,
             key=f"{key}_text",
             height=min(220, 50 + 26 * lines),
@@ -108,27 +109,25 @@ def ask_soft(body: Body, key: str) -> dict[str, Any]:
     soft = body["soft"]
     first = body["fields"][0]
     given = soft or {"template": f"{{{first}}}{{soft}}\nAnswer:", "tokens": 8, "init": "Overall, the answer is"}
-    if not st.toggle("Tune a soft prompt too", value=soft is not None, key=f"{key}_soft"):
+    if not st.toggle("Tune a soft prompt", value=soft is not None, key=f"{key}_soft"):
         return {"soft": None}
     found = {**given, **_ask_slot(given, f"{key}_soft", body["fields"])}
     grid = st.grid(3, min_column_width=180)
     with grid.cell():
-        found["tokens"] = int(st.number_input("Soft tokens", 1, 512, int(given["tokens"]), key=f"{key}_soft_tokens"))
+        found["tokens"] = int(st.number_input("Vectors", 1, 512, int(given["tokens"]), key=f"{key}_soft_tokens"))
     with grid.cell():
         if isinstance(given["init"], str):
-            found["init"] = st.text_input(
-                "It starts from the words", value=given["init"], key=f"{key}_soft_init", max_chars=2000
-            )
+            found["init"] = st.text_input("Initial text", value=given["init"], key=f"{key}_soft_init", max_chars=2000)
     with grid.cell():
         shots = given.get("demonstrations")
         count = st.number_input(
-            "Examples shown to it",
+            "Examples",
             0,
             64,
             0 if shots is None else int(shots["count"]),
             key=f"{key}_soft_shots",
-            help="So many of each site's own cases, which never leave it; {demonstrations} is their place. "
-            "They take time: the model reads them with every case.",
+            help="Number of the site's own cases shown as examples, at {{demonstrations}}. They never leave the "
+            "site. Each example makes every case slower.",
         )
     found["demonstrations"] = {**(shots or {}), "count": int(count)} if count else None
     return {"soft": found}
@@ -137,30 +136,28 @@ def ask_soft(body: Body, key: str) -> dict[str, Any]:
 def _ask_slot(given: Mapping[str, Any], key: str, fields: Sequence[str]) -> dict[str, Any]:
     """Draw the text or the messages that the slot stands in; a longer conversation is edited in YAML."""
     messages = given.get("messages")
-    place = "{soft} is the place of the tuned vectors. After the text is fastest."
+    place = "{soft} marks the position of the tuned vectors. After the text is fastest."
     sent = st.segmented_control(
-        "Where it stands",
+        "Format",
         ["Text", "Chat"],
         default="Text" if messages is None else "Chat",
         key=f"{key}_sent",
         required=True,
-        help="Text: the model continues it. Chat: messages, sent in the model's own chat format.",
+        help="Text: the model continues the text. Chat: messages in the model's own chat format.",
     )
     if sent == "Text":
         text = given.get("template") or "\n".join(one["content"] for one in messages or ())
-        text = st.text_area("Text with the slot", value=text, key=f"{key}_template", height=90, help=place)
+        text = st.text_area("Text with {soft}", value=text, key=f"{key}_template", height=90, help=place)
         offer_rewriting(f"{key}_template", text or "", fields)
         return {"template": text, "messages": None}
     roles = tuple(one["role"] for one in messages or ())
     if roles not in ((), ("user",), ("system", "user")):
-        st.caption("A conversation of several messages; edit it as YAML.")
+        st.caption("A conversation of several messages. Edit it as YAML.")
         return {"template": None, "messages": messages}
     before = messages[0]["content"] if messages and len(messages) == 2 else ""
     asked = messages[-1]["content"] if messages else given.get("template")
-    system = st.text_area(
-        "System message", value=before, key=f"{key}_system", height=90, help=f"May be left empty. {place}"
-    )
-    user = st.text_area("User's message", value=asked, key=f"{key}_user", height=90, help=place)
+    system = st.text_area("System message", value=before, key=f"{key}_system", height=90, help=f"Optional. {place}")
+    user = st.text_area("User message", value=asked, key=f"{key}_user", height=90, help=place)
     offer_rewriting(f"{key}_user", user or "", fields)
     told = [{"role": "system", "content": system}] if system else []
     return {"template": None, "messages": [*told, {"role": "user", "content": user}]}
@@ -177,57 +174,57 @@ def ask_rounds(body: Body, key: str, soft: bool) -> dict[str, Any]:
     with grid.cell():
         count = st.number_input("Rounds", 1, 1000, int(rounds["count"]), key=f"{key}_rounds")
     with grid.cell():
-        steps = st.number_input("Steps a round", 1, 10_000, int(tuning["steps"]), key=f"{key}_steps")
+        steps = st.number_input("Steps per round", 1, 10_000, int(tuning["steps"]), key=f"{key}_steps")
     with grid.cell():
-        batch = st.number_input("Cases a step", 1, 1024, int(tuning["batch"]), key=f"{key}_batch")
+        batch = st.number_input("Cases per step", 1, 1024, int(tuning["batch"]), key=f"{key}_batch")
     with grid.cell():
         lr = st.number_input("Learning rate", 0.0001, 10.0, float(tuning["lr"]), format="%.4g", key=f"{key}_lr")
     with grid.cell():
         quorum = st.number_input(
-            "Sites that must answer",
+            "Sites required",
             0,
             10_000,
             int(rounds["quorum"] or 0),
             key=f"{key}_quorum",
-            help="0: all of them. A round goes on without the others once these have answered and the deadline passed.",
+            help="0 = all sites. After the deadline, a round continues once this many sites have answered.",
         )
     with grid.cell():
         deadline = st.number_input(
-            "Deadline in seconds",
+            "Deadline (seconds)",
             0.0,
             None,
             0.0 if rounds["deadline"] == "auto" else float(rounds["deadline"]),
             key=f"{key}_deadline",
-            help="0: twice as long as the slowest site ever took.",
+            help="0 = automatic: twice the slowest time so far.",
         )
     with grid.cell():
         strategy = _ask_strategy(rounds["strategy"], key)
     with grid.cell():
         least = st.number_input(
-            "Fewest cases behind a number",
+            "Minimum cases per number",
             1,
             None,
             int(body["privacy"]["min_cases"]),
             key=f"{key}_min_cases",
-            help="Nothing that was computed over fewer cases leaves a site.",
+            help="Numbers computed over fewer cases never leave a site.",
         )
     keep = st.toggle(
-        "The hub keeps each site's changes",
+        "Keep each site's updates",
         value=bool(rounds.get("keep_updates")),
         key=f"{key}_keep_updates",
         disabled=not soft,
-        help="Then their lengths and directions are drawn round by round, and a site can be taken out later. The hub's "
-        "bank then holds what each site sent, and not only the sums.",
+        help="The hub can then plot the length and direction of each update, and remove a site later. Its bank "
+        "holds each site's updates as well as their sums.",
     )
     alone = st.toggle(
-        "Each site also tunes alone, to compare",
+        "Compare with tuning alone",
         value=bool(rounds.get("alone")),
         key=f"{key}_alone",
         disabled=not soft or rounds.get("personal") is not None,
-        help="Shows what joining gained each site, and how its own prompt does elsewhere. It takes twice as long, "
-        "and each site's own prompt goes to the other sites."
+        help="Each site also tunes alone. This shows each site's gain from joining, but takes twice as long. Each "
+        "site's own prompt is sent to the other sites."
         if rounds.get("personal") is None
-        else "This study has each site keep its own prompt to itself ('personal'), so the others cannot score it.",
+        else "Each site keeps its own prompt private in this study ('personal'), so other sites cannot score it.",
     )
     return {
         "tuning": {**tuning, "steps": int(steps), "batch": int(batch), "lr": float(lr)},
@@ -251,6 +248,6 @@ def _ask_strategy(given: Mapping[str, Any], key: str) -> dict[str, Any]:
         names,
         index=names.index(given["name"]) if given["name"] in names else 0,
         key=f"{key}_strategy",
-        help="How the sites' changes become one prompt. Its options, where it has any, are edited as YAML.",
+        help="How the hub combines the sites' updates. Edit the options of a strategy as YAML.",
     )
     return dict(given) if name == given["name"] else {"name": str(name)}

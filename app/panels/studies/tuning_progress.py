@@ -24,18 +24,20 @@ def draw_curves(view: TuningView) -> None:
     with grid.cell():
         st.markdown(
             "**Loss**",
-            help="How surprised the model is by the right answer, in nats: 0 is certain. Dots are steps, each over a "
-            "few cases; the line is their running mean.",
+            help="Cross-entropy of the right answer, in nats. 0 means certain. Each dot is a step over a few cases, "
+            "and the line is the running mean.",
         )
         _draw_loss(view)
     with grid.cell():
-        st.markdown("**On validation cases**", help="Share of right answers after each part; tuning never sees these.")
+        st.markdown(
+            "**Validation accuracy**", help="Accuracy after each part of the steps. Tuning never uses these cases."
+        )
         _draw_validation(view)
 
 
 def _draw_loss(view: TuningView) -> None:
     if not view.losses:
-        st.caption("The first step has not been taken yet: the model is loaded and the cases are prepared.")
+        st.caption("Preparing: loading the model and the cases.")
         return
     colours = palette()
     data = pd.DataFrame(view.losses, columns=["step", "loss"])
@@ -54,7 +56,7 @@ def _draw_loss(view: TuningView) -> None:
 
 def _draw_validation(view: TuningView) -> None:
     if not view.validation:
-        st.caption("The first look comes after the first part of the steps.")
+        st.caption("The first measurement follows the first part of the steps.")
         return
     colours = palette()
     data = pd.DataFrame(view.validation, columns=["step", "value"])
@@ -77,9 +79,9 @@ def _draw_validation(view: TuningView) -> None:
     )
     st.altair_chart(
         finished(alt.layer(line, ring).properties(height=230)),
-        alt=f"Accuracy on validation by step, best {percent(best)} after step {at}",
+        alt=f"Validation accuracy by step, best {percent(best)} after step {at}",
     )
-    st.caption(f"Best so far {percent(best)}, after step {at}; that one is kept.")
+    st.caption(f"Best so far: {percent(best)}, after step {at}. The prompt of this step is kept.")
 
 
 SMALL, NEAR = 3.0, 5.0  # seconds, and per cent, that nobody need be told of
@@ -88,10 +90,10 @@ SMALL, NEAR = 3.0, 5.0  # seconds, and per cent, that nobody need be told of
 def draw_estimate(found: Mapping[str, Any]) -> None:
     """Say how long the tuning will take, and what that is made of."""
     named("tune_estimate").info(
-        f"Tuning will take about **{duration(found['seconds'])}** here: {found['steps']} steps of "
-        f"{duration(found['step'])}, {found['parts']} looks at validation cases of {duration(found['look'])}, and "
-        f"{duration(found['load'] + found['prepare'])} to get ready. Measured over {found['timed']} steps on this "
-        "machine just now; other work on it makes it longer.",
+        f"Tuning will take about **{duration(found['seconds'])}** on this machine: {found['steps']} steps of "
+        f"{duration(found['step'])}, {found['parts']} validation runs of {duration(found['look'])}, and "
+        f"{duration(found['load'] + found['prepare'])} to prepare. The estimate comes from {found['timed']} "
+        "steps just now. Other work on this machine makes it longer.",
         icon=":material/timer:",
     )
 
@@ -104,8 +106,8 @@ def draw_end(view: TuningView) -> None:
     template = result.get("template")
     with st.grid(4, min_column_width=150) as grid:
         for label, key, about in (
-            ("On validation cases", "validation", "The cases that the step to keep was chosen by."),
-            ("On test cases", "test", "Looked at once, after the choice was made."),
+            ("Validation accuracy", "validation", "These cases selected the step to keep."),
+            ("Test accuracy", "test", "Measured once, after the step was selected."),
         ):
             entry = result.get(key) or {}
             with grid.container(gap="xsmall"):
@@ -116,10 +118,10 @@ def draw_end(view: TuningView) -> None:
                 if template:
                     st.caption(f"Best template: **{percent(template[key]['value'])}**")
         with grid.container(gap="xsmall"):
-            st.metric("Time it took", duration(result["seconds"]), help="Of the last go, where it was paused between.")
+            st.metric("Duration", duration(result["seconds"]), help="Time since the last resume.")
             named("tune_against").caption(_against(view, float(result["seconds"])))
         with grid.container(gap="xsmall"):
-            st.metric("Kept", f"step {result['kept_after']}", help="The step that did best on validation cases.")
+            st.metric("Kept", f"step {result['kept_after']}", help="The step with the highest validation accuracy.")
             st.caption(f"of {result['steps']} steps")
     if template:
         st.markdown(f":green[:material/balance:] {_gained(template)}")
@@ -138,11 +140,5 @@ def _gained(template: Mapping[str, Any]) -> str:
 
 def _against(view: TuningView, took: float) -> str:
     if view.estimate is None:
-        return "not timed beforehand"
-    said = float(view.estimate["seconds"])
-    apart = 100 * (took - said) / said if said else 0.0
-    if abs(took - said) < SMALL or abs(apart) < NEAR:
-        return f"{duration(said)} was said beforehand"
-    if apart > 100:
-        return f"{duration(said)} was said; {took / said:.1f} times as long"
-    return f"{duration(said)} was said; {abs(apart):.0f} % {'longer' if apart > 0 else 'shorter'}"
+        return "no estimate"
+    return f"estimated {duration(float(view.estimate['seconds']))}"

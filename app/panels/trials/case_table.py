@@ -32,7 +32,7 @@ def read_table(key: str, fields: Sequence[str]) -> Rows:
         "A CSV or TSV file", type=["csv", "tsv"], key=f"{key}_file", max_upload_size=MAX_TABLE_MEGABYTES
     )
     pasted = st.text_area(
-        "… or paste a table, its first line naming the columns",
+        "… or paste a table. The first line names the columns.",
         key=f"{key}_paste",
         height=120,
         placeholder=f"{','.join(fields) or 'text'}\nWhat a lovely day\n…",
@@ -58,14 +58,14 @@ def _edited(key: str, fields: Sequence[str], given: bytes, name: str) -> Rows:
     table: list[dict[str, str]] = state.get(f"{key}_table") or []
     with st.container(horizontal=True, vertical_alignment="center"):
         editing = st.toggle(
-            "Edit the table" if table else "Type a table",
+            "Edit the table" if table else "Enter a table",
             key=f"{key}_table_edit",
             persist_state="session",
-            help="Change cells, add rows at the end, or tick rows to delete them.",
+            help="Edit cells, add rows at the end, or select rows to delete them.",
         )
         if table:
             st.button(
-                "Clear the table",
+                "Clear table",
                 key=f"{key}_table_clear",
                 icon=":material/delete:",
                 type="tertiary",
@@ -95,11 +95,11 @@ def _editor(key: str, table: list[dict[str, str]]) -> list[dict[str, str]]:
         hide_index=True,
         height=min(35 * (len(base) + 2) + 3, 350),
         column_config={column: st.column_config.TextColumn(max_chars=LONGEST_CELL) for column in base[0]},
-        alt="The table of texts",
+        alt="Table of texts",
     )
     rows = [{str(k): "" if v is None or v != v else str(v) for k, v in row.items()} for row in frame.to_dict("records")]
     if len(rows) > MAX_ROWS:
-        raise DataError(f"the table has {len(rows):,} rows, and {MAX_ROWS:,} are the most", code="too-many-cases")
+        raise DataError(f"the table has {len(rows):,} rows; use at most {MAX_ROWS:,}", code="too-many-cases")
     state[f"{key}_table"] = rows
     return rows
 
@@ -123,24 +123,24 @@ def parse_rows(content: bytes, name: str, fields: Sequence[str]) -> Rows:
     """
     if len(content) > LIMITS.max_file_bytes:
         raise DataError(
-            f"{name}: more than {MAX_TABLE_MEGABYTES} MB; run it in parts, or use 'fedprompt score'", code="too-large"
+            f"{name} is larger than {MAX_TABLE_MEGABYTES} MB; run it in parts, or use 'fedprompt score'",
+            code="too-large",
         )
     if not content.strip():
         raise DataError(
-            f"{name}: the file is empty; give a first line that names the columns and one row a line", code="empty"
+            f"{name} is empty; give a first line that names the columns, then one row per line", code="empty"
         )
     table = delimited_table(BytesIO(content), Path(name), LIMITS, fields)
     rows: list[dict[str, str]] = []
     for row in table.rows:
         if len(rows) == MAX_ROWS:
             raise DataError(
-                f"{name} line {row.line}: more than {MAX_ROWS:,} rows; run it in parts", code="too-many-cases"
+                f"{name} line {row.line}: the table has more than {MAX_ROWS:,} rows; run it in parts",
+                code="too-many-cases",
             )
         rows.append({column: as_text(value) or "" for column, value in row.values.items()})
     if not rows:
-        raise DataError(
-            f"{name}: there are no rows under the first line, which names the columns; add some", code="no-cases"
-        )
+        raise DataError(f"{name} has no rows below the column names; add some", code="no-cases")
     return tuple(rows)
 
 
@@ -157,7 +157,7 @@ def match_columns(rows: Rows, fields: Sequence[str], key: str) -> Rows:
         else:
             settle(f"{key}_column_{field}", [None, *columns])
             chosen[field] = st.selectbox(
-                f"The table has no column “{field}”. Which column is it?",
+                f"The table has no column “{field}”. Which column holds it?",
                 columns,
                 index=None,
                 placeholder="choose a column",

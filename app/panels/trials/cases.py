@@ -26,7 +26,7 @@ from fedprompt.workspace.playground.trial_files import TrialFolder
 __all__ = ["EARLIER", "WAYS_KEPT", "Cases", "ask_cases", "draw_strange"]
 
 EARLIER = "Earlier run"  # a way there is once a run of many rows was opened
-UNCHOSEN = "Choose a column for each of the prompt's variables first."
+UNCHOSEN = "Choose a column for each variable of the prompt."
 SHOWN_ANSWERS = 5
 WAYS = ("Type", "From a table", "Public text", "Saved set")
 WAYS_KEPT = (*WAYS, EARLIER)
@@ -48,11 +48,11 @@ class Cases:
     def lacking(self) -> str | None:
         """What is still missing before these can be run, None where nothing is."""
         if not self.rows:
-            return self.wanting or "Give at least one text first."
+            return self.wanting or "Enter at least one text."
         empty = [place for place, row in enumerate(self.rows, 1) if row and not any(map(str.strip, row.values()))]
         if not empty:
             return None
-        return "Type a text first." if len(self.rows) == 1 else f"Row {empty[0]:,} is empty; fill it or take it out."
+        return "Enter a text." if len(self.rows) == 1 else f"Row {empty[0]:,} is empty. Fill it or remove it."
 
 
 def ask_cases(page: str, fields: Sequence[str], folder: TrialFolder, *, kept: str, example: str = "") -> Cases:
@@ -69,8 +69,9 @@ def ask_cases(page: str, fields: Sequence[str], folder: TrialFolder, *, kept: st
     settle(f"{page}_how", ways, WAYS[0])
     how = st.segmented_control("Texts", ways, key=f"{page}_how", required=True, persist_state="session")
     where = (
-        ":material/lock: These texts go to the model of each prompt and, with the answers, into a file of this machine "
-        f"that its owner alone can read: {kept}. Never into the bank or the address."
+        ":material/lock: These texts are sent to each prompt's model. The texts and the answers are saved on "
+        f"this machine, readable only by their owner: {kept}. They are never saved to the bank or put in the "
+        "page's URL."
     )
     asks: dict[str, Callable[[], Cases]] = {
         "Type": lambda: _typed(page, fields, example, where),
@@ -103,21 +104,22 @@ def draw_strange(cases: Cases, variants: Sequence[Variant]) -> None:
     rest = f" and {len(labels) - SHOWN_ANSWERS} more" if len(labels) > SHOWN_ANSWERS else ""
     count, all_ = sum(strange.values()), sum(map(bool, cases.expected))
     named("strange_answers").warning(
-        f"{count:,} of {all_:,} right answers are none of the prompts' labels: {shown}{more}. The labels are {told}"
-        f"{rest}. No prompt can answer these rows correctly. Change the answers of the table, or the labels.",
+        f"{count:,} of {all_:,} right answers are not among the prompts' labels: {shown}{more}. The labels are "
+        f"{told}{rest}. No prompt can answer these rows correctly. Change the answers in the table, or the "
+        "labels.",
         icon=":material/warning:",
     )
 
 
 def _typed(page: str, fields: Sequence[str], example: str, where: str) -> Cases:
     if not fields:
-        st.caption("This prompt has no variables; write {text} in it, in braces, to get an input here.")
+        st.caption("This prompt has no variables. Add {text} in braces to get an input here.")
     row = ask_fields(page, fields, example)
     right = st.text_input(
         "The right answer, if you know it",
         key=f"{page}_right",
         max_chars=10_000,
-        persist_state="session",
+        persist_state="Right answer (optional)",
         help="Scorers compare the model's answer with it.",
     )
     named(f"{page}_where").caption(where)
@@ -136,12 +138,12 @@ def _table(page: str, fields: Sequence[str], where: str) -> Cases:
     guess = next((name for name in columns if name.lower() in ("answer", "label", "expected", "target")), None)
     settle(f"{page}_answer_column", [None, *columns], guess)
     right = st.selectbox(
-        "Which column holds the right answer?",
+        "Column with the right answer",
         columns,
         index=None,
         placeholder="none",
         key=f"{page}_answer_column",
-        help="With it answers are judged, and you see which rows got worse.",
+        help="Needed to score the answers and to show the rows that got worse.",
     )
     return _some(page, rows, tuple(row[right] if right else "" for row in table))
 
@@ -151,12 +153,12 @@ def _some(page: str, rows: Rows, expected: tuple[str, ...]) -> Cases:
     if len(rows) == 1:
         return Cases(rows, expected)
     one = st.number_input(
-        f"Run one row alone (of {len(rows):,})",
+        f"Run only row (of {len(rows):,})",
         1,
         len(rows),
         value=None,
         key=f"{page}_row",
-        placeholder="empty: all rows",
+        placeholder="all rows",
     )
     if one is None:
         return Cases(rows, expected)
@@ -180,18 +182,18 @@ def _public(page: str, fields: Sequence[str]) -> Cases:
     def draw_others() -> None:
         st.session_state[f"{page}_public_seed"] = seed + 1
 
-    st.button("Draw others", key=f"{page}_public_again", icon=":material/casino:", on_click=draw_others)
-    st.caption("Rated sentences of Hutto and Gilbert 2014, called positive or negative by people's mean rating.")
+    st.button("Draw new sample", key=f"{page}_public_again", icon=":material/casino:", on_click=draw_others)
+    st.caption("Sentences of Hutto and Gilbert (2014). The label is the sign of their mean rating by people.")
     if not fields:
         return Cases()
-    field = fields[0] if len(fields) == 1 else st.selectbox("Which field is the text?", fields, key=f"{page}_public_f")
+    field = fields[0] if len(fields) == 1 else st.selectbox("Text field", fields, key=f"{page}_public_f")
     cases = random.Random(seed).sample(read_source(room, names[str(chosen)]), count)  # noqa: S311
     rows = tuple({name: case.fields["text"] if name == field else "" for name in fields} for case in cases)
     st.dataframe(
         [{"right answer": case.answer, "text": case.fields["text"]} for case in cases],
         height=180,
         hide_index=True,
-        alt="The sentences that were drawn",
+        alt="Sampled sentences",
     )
     return Cases(rows, tuple(case.answer for case in cases))
 
@@ -200,8 +202,8 @@ def _saved(page: str, fields: Sequence[str], folder: TrialFolder) -> Cases:
     sets = folder.sets()
     if not sets:
         st.caption(
-            "No test set is kept yet. Choose rows another way, then keep them under *Test sets* below; the Playground "
-            "and Compare share them."
+            "No saved test set yet. Choose rows another way, then save them under *Test sets* below. "
+            "Playground and Compare share test sets."
         )
         return Cases()
     settle(f"{page}_set", list(sets))
@@ -222,5 +224,5 @@ def _given(page: str, fields: Sequence[str], body: Mapping[str, Any]) -> Cases:
         rows = match_columns(rows, fields, f"{page}_set")
         if not rows:
             return Cases(wanting=UNCHOSEN)
-    named(f"{page}_rows_given").caption(f"{len(rows):,} rows, {sum(map(bool, expected)):,} with the right answer.")
+    named(f"{page}_rows_given").caption(f"{len(rows):,} rows, {sum(map(bool, expected)):,} with a right answer.")
     return _some(page, tuple({field: row.get(field, "") for field in fields} for row in rows), expected)

@@ -46,7 +46,7 @@ def _draw_waiting(trial: Trial, number: int, row: int) -> None:
     if text is None:
         st.caption(":material/hourglass_empty: not run yet")
     elif not text:
-        st.caption(":material/hourglass_top: asked; no word has come yet")
+        st.caption(":material/hourglass_top: waiting for the answer")
     else:
         st.code(text + " \N{LOWER HALF BLOCK}", language=None, wrap_lines=True)
 
@@ -59,7 +59,7 @@ def _draw_cell(cell: TrialCell, expected: str) -> None:
     if cell.probabilities:
         draw_bars({"playground": cell.probabilities})
     if cell.generated is not None:
-        st.caption("It writes:" if cell.answer is None else "It goes on:")
+        st.caption("Text:" if cell.answer is None else "Continuation:")
         st.code(cell.generated or " ", language=None, wrap_lines=True)
     judged = [one for one in cell.judged if expected or one.passed is not None]
     if judged:
@@ -83,7 +83,7 @@ def said_judging(judge: str, took: Tally) -> str:
     """Return what a chat model took to judge, in words."""
     calls = "1 call" if took.calls == 1 else f"{took.calls:,} calls"
     failed = f", {sum(took.failed.values()):,} without an answer" if took.failed else ""
-    cost = "cost not known" if took.cost is None else money(took.cost.amount, took.cost.currency)
+    cost = "unknown cost" if took.cost is None else money(took.cost.amount, took.cost.currency)
     return f"Judged by {judge}: {calls}{failed}, {took.tokens:,} tokens, {cost}"
 
 

@@ -27,7 +27,7 @@ def draw_certainty(page: str, trial: Trial) -> None:
         named(f"{page}_pair_{test.other}").markdown(f":green[:material/balance:] {said_pair(trial, test)}")
     if tests:
         st.caption(
-            "The difference is over the rows on which both were judged, with a 95 % interval by bootstrap; p is of the "
+            "The difference covers the rows judged for both, with a 95 % bootstrap interval. p is from the "
             "exact McNemar test" + (", with Holm's correction." if len(tests) > 1 else ".")
         )
     labelled = [number for number in range(len(trial.request.variants)) if by_label(trial, number)]
@@ -42,8 +42,8 @@ def said_pair(trial: Trial, test: PairTest) -> str:
     found, rows = test.difference, f"{test.n:,} row{'s' if test.n != 1 else ''}"
     interval = f"{points(100 * found.low)} to {points(100 * found.high)}"
     if test.better + test.worse == 0:
-        return f"**{other}** and **{first}** pass the same of {rows}."
-    counts = f"only **{other}** passes {test.better:,}, only **{first}** {test.worse:,}"
+        return f"**{other}** and **{first}** pass the same rows out of {rows}."
+    counts = f"only **{other}** passes {test.better:,}, only **{first}** passes {test.worse:,}"
     numbers = f"{points(100 * found.value)} points ({interval}), p = {_p(test.p)}"
     if test.p < SIGNIFICANT and found.excludes_zero:
         word = "better" if found.value > 0 else "worse"
@@ -85,17 +85,19 @@ def _draw_labels(page: str, trial: Trial, labelled: list[int]) -> None:
         hide_index=True,
         placeholder="\N{EN DASH}",
         column_config={
-            "rows": st.column_config.NumberColumn(help="Rows whose right answer is this label."),
-            "recall": st.column_config.NumberColumn(format="%.1f %%", help="The share of these rows answered right."),
-            "from": st.column_config.NumberColumn(format="%.1f %%", help="The 95 % interval of the recall."),
-            "to": st.column_config.NumberColumn(format="%.1f %%", help="The 95 % interval of the recall."),
+            "rows": st.column_config.NumberColumn(help="Number of rows whose right answer is this label."),
+            "recall": st.column_config.NumberColumn(
+                format="%.1f %%", help="Share of these rows that are answered correctly."
+            ),
+            "from": st.column_config.NumberColumn(format="%.1f %%", help="95 % interval of the recall."),
+            "to": st.column_config.NumberColumn(format="%.1f %%", help="95 % interval of the recall."),
             "precision": st.column_config.NumberColumn(
-                format="%.1f %%", help="Of the answers that give this label, the share that is right."
+                format="%.1f %%", help="Share of answers with this label that are correct."
             ),
         },
         alt="Results by label",
     )
-    st.caption("Confusion matrix: a row for each right answer, a column for each answer that was given.")
+    st.caption("Confusion matrix. Rows are right answers; columns are given answers.")
     labels = [one.label for one in results]
     matrix = pd.DataFrame(counts, index=labels, columns=[f"\N{RIGHTWARDS ARROW} {label}" for label in labels])
     st.dataframe(matrix, alt="Confusion matrix")
@@ -103,4 +105,4 @@ def _draw_labels(page: str, trial: Trial, labelled: list[int]) -> None:
     if wrong:
         n, answer, given = max(wrong)
         share = percent(n / max(1, sum(map(sum, counts))))
-        st.caption(f"Most often {plain(answer)} is answered as {plain(given)}: {n:,} rows ({share}).")
+        st.caption(f"Most common error: {plain(answer)} is answered as {plain(given)} in {n:,} rows ({share}).")

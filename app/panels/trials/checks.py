@@ -14,24 +14,24 @@ from fedprompt.workspace.playground.trials import Check
 __all__ = ["ask_checks"]
 
 ABOUT = {
-    "bleu": "overlap of word sequences with the right answer",
-    "choice": "the label is the right answer, to the character",
-    "chrf": "overlap of character sequences with the right answer",
-    "contains": "the right answer occurs in the text",
-    "exact": "the text is the right answer; case and punctuation around it do not count",
-    "exact-characters": "the text is the right answer, character by character",
-    "json-schema": "the text is JSON that fits a schema",
-    "json-valid": "the text is JSON",
-    "judge": "a chat model of this machine gives points by a rubric",
-    "numeric": "the number in the text is the right answer's",
-    "regex": "a pattern is found in the text",
-    "rouge-l": "the longest common sequence of words with the right answer",
-    "similarity": "nearness in meaning to the right answer, by the sentence encoder",
-    "token-f1": "the words shared with the right answer",
+    "bleu": "n-gram overlap with the right answer (words)",
+    "choice": "the label equals the right answer exactly",
+    "chrf": "n-gram overlap with the right answer (characters)",
+    "contains": "the text contains the right answer",
+    "exact": "the text equals the right answer, ignoring case and surrounding punctuation",
+    "exact-characters": "the text equals the right answer exactly",
+    "json-schema": "the text is JSON and matches a schema",
+    "json-valid": "the text is valid JSON",
+    "judge": "a chat model rates the text by a rubric",
+    "numeric": "the number in the text equals the right answer",
+    "regex": "the text matches a regular expression",
+    "rouge-l": "longest common word sequence with the right answer",
+    "similarity": "similarity in meaning to the right answer, by the sentence encoder",
+    "token-f1": "word overlap with the right answer",
 }
 JUDGE_READS = (
-    ":material/lock: The rubric goes, with each text and each answer, to the chat model that judges on this machine "
-    "(the one that FEDPROMPT\\_JUDGE names). It is kept as long as the run is."
+    ":material/lock: The rubric, each text and each answer are sent to this machine's judge model "
+    "(FEDPROMPT\\_JUDGE). The judgements are kept as long as the run."
 )
 GRADED = frozenset({"bleu", "chrf", "judge", "rouge-l", "similarity", "token-f1"})
 
@@ -51,7 +51,7 @@ def ask_checks(page: str) -> tuple[Check, ...]:
         max_selections=8,
         placeholder="none",
         persist_state="session",
-        help="Each answer passes or fails by each scorer, with the reason beside it.",
+        help="Each scorer passes or fails each answer and gives its reason.",
     )
     return tuple(_check(page, name) for name in names)
 
@@ -61,11 +61,11 @@ def _check(page: str, name: str) -> Check:
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{page}_check_{name}"):
         if name == "regex":
             options["pattern"] = st.text_input(
-                "regex: the pattern", key=f"{page}_check_regex_pattern", max_chars=1000, persist_state="session"
+                "regex: pattern", key=f"{page}_check_regex_pattern", max_chars=1000, persist_state="session"
             )
         elif name == "judge":
             options["rubric"] = st.text_area(
-                "judge: what a good answer is",
+                "judge: rubric",
                 key=f"{page}_check_judge_rubric",
                 height=80,
                 max_chars=20_000,
@@ -78,7 +78,7 @@ def _check(page: str, name: str) -> Check:
             st.session_state.setdefault(f"{page}_check_{name}_low", low)
             low = float(
                 st.number_input(
-                    f"{name}: passes from",
+                    f"{name}: minimum score",
                     0.05,
                     1.0,
                     step=0.05,
@@ -88,16 +88,16 @@ def _check(page: str, name: str) -> Check:
                 )
             )
         negate = st.toggle(
-            f"{name}: must not pass",
+            f"{name}: invert",
             key=f"{page}_check_{name}_not",
             persist_state="session",
-            help="Inverts the result: what passed fails, and what failed passes.",
+            help="Inverts the result: a match counts as a failure.",
         )
     if name == "judge":
         named(f"{page}_judge_reads").caption(JUDGE_READS)
     if any(value in ("", None) for value in options.values()):
         raise PromptError(
-            f"the scorer '{name}' needs its {next(iter(options))}; fill it in or take the scorer out",
+            f"the scorer '{name}' has no {next(iter(options))}; fill it in or remove the scorer",
             code="option-missing",
         )
     try:
@@ -109,7 +109,7 @@ def _check(page: str, name: str) -> Check:
 
 def _schema(page: str) -> Any:
     text = st.text_area(
-        "json-schema: the schema",
+        "json-schema: schema",
         key=f"{page}_check_schema",
         height=80,
         max_chars=20_000,
@@ -121,4 +121,6 @@ def _schema(page: str) -> Any:
     try:
         return json.loads(text or "")
     except (ValueError, RecursionError) as error:
-        raise PromptError("the schema of json-schema is not JSON; correct it", code="not-json") from error
+        raise PromptError(
+            "the schema of the scorer 'json-schema' is not valid JSON; correct it", code="not-json"
+        ) from error

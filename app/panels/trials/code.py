@@ -27,7 +27,7 @@ def draw_code(given: Sequence[Variant | None]) -> None:
         settle("playground_code_of", list(by_letter), chosen)
         chosen = str(
             st.segmented_control(
-                "Code of",
+                "Variant",
                 list(by_letter),
                 format_func=lambda one: one if by_letter[one].name == one else plain(f"{one} · {by_letter[one].name}"),
                 key="playground_code_of",
@@ -41,11 +41,11 @@ def draw_code(given: Sequence[Variant | None]) -> None:
         named("playground_no_code").caption(plain(sentence(str(error))))
         return
     settle("playground_code_as", list(codes), next(iter(codes)))
-    way = str(st.segmented_control("As", list(codes), key="playground_code_as", required=True))
+    way = str(st.segmented_control("Language", list(codes), key="playground_code_as", required=True))
     st.code(codes[way], language="bash" if way == "curl" else "python", wrap_lines=True)
     if reference in codes[way] and not _is_saved(reference):
         named("playground_code_unsaved").caption(
-            ":material/info: This id is found once you save the variant as a template, below."
+            ":material/info: Save the variant as a template below; until then this id does not exist."
         )
 
 

@@ -16,8 +16,8 @@ from fedprompt.workspace.playground.trial_files import TrialFolder
 __all__ = ["ask_examples"]
 
 NONE = (
-    "shows labelled cases before each text, and there are none here. Keep a test set with right answers, or drop a "
-    "file of labelled cases on the Data page."
+    "shows examples before each text, but this machine has no labelled cases for them. Save a test set with "
+    "right answers, or upload a file on the Data page."
 )
 
 
@@ -46,11 +46,10 @@ def ask_examples(
         placeholder="Choose a set of labelled cases",
         key=f"{page}_examples",
         persist_state="session",
-        help="Labelled cases of this set stand before each text, each label in turn. A text that is run is never among "
-        "its own examples.",
+        help="Examples come from this set, one label after the other. A text is never among its own examples.",
     )
     if source is None:
-        return tuple(variants), f"Choose the set that the examples for {names} come from."
+        return tuple(variants), f"Choose the examples for {names}."
     try:
         return tuple(_filled(one, str(source), cases, folder) for one in variants), None
     except FedPromptError as error:

@@ -92,18 +92,18 @@ def _draw_progress(page: str, trial: Trial, job: JobRow) -> None:
 def _draw_unfinished(page: str, folder: TrialFolder, trial: Trial, job: JobRow | None) -> None:
     if job is not None and job.state == "failed":
         named(f"{page}_run_failed").error(
-            plain(sentence(job.error or "the run failed; the logs say why")), icon=":material/error:"
+            plain(sentence(job.error or "the run failed; the logs give the reason")), icon=":material/error:"
         )
     parts = []
     if trial.failures:
-        parts.append(f"{trial.failures:,} of {trial.total:,} got no answer")
+        parts.append(f"{trial.failures:,} of {trial.total:,} have no answer because of an error")
     if trial.missing:
         parts.append(f"{trial.missing:,} of {trial.total:,} were not run")
-    label = "Try the failures again" if not trial.missing else "Go on"
+    label = "Retry the failed ones" if not trial.missing else "Continue"
     with st.container(horizontal=True, vertical_alignment="center"):
         if parts:
             named(f"{page}_unfinished", narrow=True).markdown(
-                f":material/info: {', '.join(parts)}. What has an answer is kept.", width="content"
+                f":material/info: {', '.join(parts)}. All other answers are kept.", width="content"
             )
         st.button(
             label,

@@ -37,8 +37,8 @@ def draw_further(given: Sequence[Variant | None], checks: Sequence[Check]) -> No
 def _draw_keep(by_letter: Mapping[str, Variant]) -> None:
     st.markdown("**Save as a template**")
     st.caption(
-        "Its text, its answers, its constants and the examples that it shows go into the bank of this machine. "
-        "Everyone who uses the bank sees them."
+        "Saves the text, labels, constants and examples in the bank of this machine. Everyone who uses the bank "
+        "can see them."
     )
     names = list(by_letter)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -62,29 +62,27 @@ def _draw_keep(by_letter: Mapping[str, Variant]) -> None:
                 explain(error)
     if (kept := st.session_state.get("playground_kept")) is not None:
         row = workspace().bank.prompt_row(kept)
-        already = "" if row.name == name.strip() else " already; the same text is kept once"
+        already = "" if row.name == name.strip() else " already. Identical texts are saved once"
         named("playground_kept").caption(
-            f":material/check_circle: In the bank as “{plain(row.name)}” (`{row.id[:15]}`){already}."
+            f":material/check_circle: Saved in the bank as “{plain(row.name)}” (`{row.id[:15]}`){already}."
         )
 
 
 def _draw_study(variants: Sequence[Variant], checks: Sequence[Check]) -> None:
-    st.markdown("**Begin a study, or add to one**")
+    st.markdown("**Add to a study**")
     st.caption(
-        "The prompts become candidate templates. The page New study shows every study that is kept here. A study that "
-        "gets candidates becomes a new revision, which each site must accept again."
+        "The prompts become candidates of the study. This makes a new revision, which each site must accept "
+        "again. The New study page lists all studies saved here."
     )
     kept = {one.name: one.study for one in kept_studies(workspace().home) if one.study is not None}
     chosen = None
     if kept:
-        chosen = st.selectbox(
-            "Add to a study", list(kept), index=None, key="playground_study_of", placeholder="none: begin a new one"
-        )
+        chosen = st.selectbox("Study", list(kept), index=None, key="playground_study_of", placeholder="new study")
     try:
         if chosen is not None:
             slug, draft = str(chosen), study_with(kept[str(chosen)], variants)
         else:
-            name = st.text_input("Name of the study", "my-study", key="playground_study_name", max_chars=80)
+            name = st.text_input("Study name", "my-study", key="playground_study_name", max_chars=80)
             slug = re.sub(r"[^\w+-]+", "-", name or "").strip("-") or "study"
             draft = study_of(slug, variants, checks)
     except FedPromptError as error:
@@ -92,7 +90,7 @@ def _draw_study(variants: Sequence[Variant], checks: Sequence[Check]) -> None:
         return
     with st.container(horizontal=True):
         if st.button(
-            "Keep it here" if chosen is None else "Add them",
+            "Save the study" if chosen is None else "Add the prompts",
             key="playground_study_keep",
             icon=":material/save:",
             disabled=why_not("tune") is not None,
@@ -101,7 +99,7 @@ def _draw_study(variants: Sequence[Variant], checks: Sequence[Check]) -> None:
             try:
                 require("tune")
                 path = keep_study(workspace().home, draft)
-                st.toast(f"Kept as {plain(path.name)}.", icon=":material/check_circle:")
+                st.toast(f"Saved as {plain(path.name)}.", icon=":material/check_circle:")
             except FedPromptError as error:
                 explain(error)
         st.download_button(
@@ -113,5 +111,5 @@ def _draw_study(variants: Sequence[Variant], checks: Sequence[Check]) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
-    with st.expander("Look at it"):
+    with st.expander("Preview"):
         st.code(draft, language="yaml")

@@ -21,22 +21,22 @@ __all__ = ["draw_history", "draw_sets"]
 def draw_sets(page: str, folder: TrialFolder, cases: Cases) -> None:
     """Draw what keeps the rows as a test set, and what deletes one."""
     st.caption(
-        f":material/lock: A test set stays on this machine, in a file of the home folder that its owner alone can "
-        f"read, until you delete it ({MOST_SETS} at most). It is never put into the bank."
+        ":material/lock: A test set is saved on this machine, readable only by its owner, until you delete it "
+        f"(at most {MOST_SETS}). It is never saved to the bank."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Keep these rows as", key=f"{page}_set_name", max_chars=80, placeholder="a name") or ""
+        name = st.text_input("Save these rows as", key=f"{page}_set_name", max_chars=80, placeholder="name") or ""
         ready = cases.lacking is None and bool(name.strip())
-        if st.button("Keep", key=f"{page}_set_keep", icon=":material/save:", disabled=not ready):
+        if st.button("Save", key=f"{page}_set_keep", icon=":material/save:", disabled=not ready):
             folder.save_set(name.strip(), {"rows": list(cases.rows), "expected": list(cases.expected)})
-            st.toast(f"Kept {len(cases.rows):,} rows.")
+            st.toast(f"Saved {len(cases.rows):,} rows.")
     sets = folder.sets()
     if sets:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             gone = st.selectbox("Delete a test set", list(sets), index=None, key=f"{page}_set_gone")
             if gone is not None:
                 st.button(
-                    "Delete it",
+                    "Delete",
                     key=f"{page}_set_delete",
                     icon=":material/delete:",
                     on_click=folder.forget_set,
@@ -50,13 +50,13 @@ SHOWN, SHOWN_PROMPTS, MOST_CHANGES, LONGEST = 20, 3, 6, 80
 def draw_history(folder: TrialFolder, show: Callable[[str], None]) -> None:
     """Draw the runs that are kept; ``show`` is called with the run that is opened."""
     st.caption(
-        f":material/lock: Runs that you keep lie in a folder of this machine that its owner alone can read, for "
-        f"{KEPT_DAYS} days and {MOST_RUNS} at most; others go after about an hour. They are never put into the bank."
+        f":material/lock: Saved runs stay on this machine, readable only by their owner, for {KEPT_DAYS} days "
+        f"(at most {MOST_RUNS} runs). Other runs are deleted after about an hour. No run is saved to the bank."
     )
     kept = [(run, request) for run in folder.runs()[: 2 * SHOWN] if (request := _request(folder, run)) is not None]
     kept = [one for one in kept if one[1].keep][:SHOWN]
     if not kept:
-        st.caption("No run is kept yet.")
+        st.caption("No saved runs yet.")
         return
     for place, (run, request) in enumerate(kept):
         older = kept[place + 1][1] if place + 1 < len(kept) else None
@@ -99,8 +99,8 @@ def said_of(request: TrialRequest, older: TrialRequest | None) -> str:
     if older is None:
         return told
     if not (changed := changes(older, request)):
-        return f"{told}. Same as the run before."
-    return f"{told}. Changed since the run before: {', '.join(changed)}."
+        return f"{told}. Same as the previous run."
+    return f"{told}. Changed since the previous run: {', '.join(changed)}."
 
 
 def changes(older: TrialRequest, newer: TrialRequest) -> list[str]:

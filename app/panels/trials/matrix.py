@@ -24,21 +24,19 @@ __all__ = ["draw_csv", "draw_matrix"]
 MOST_FILTERS = 12
 TOTALS = {
     "passed": st.column_config.ProgressColumn(
-        "passed", format="%.1f %%", max_value=100, help="The share of the judged answers that passes by every scorer."
+        "passed", format="%.1f %%", max_value=100, help="Share of the judged answers that pass every scorer."
     ),
-    "95 % interval": st.column_config.TextColumn(
-        help="Where the share that passes lies for rows like these, in per cent, by Wilson's method."
-    ),
+    "95 % interval": st.column_config.TextColumn(help="95 % Wilson interval of the pass rate, in per cent."),
     "judged": st.column_config.NumberColumn(
-        help="Answers that a scorer could judge; most scorers need to know the right answer."
+        help="Answers that a scorer could judge. Most scorers need the right answer."
     ),
-    "not answered": st.column_config.NumberColumn(help="Rows that ended with an error; tick one to read it."),
+    "not answered": st.column_config.NumberColumn(
+        help="Rows that ended with an error. Select a row to read the error."
+    ),
     "seconds each": st.column_config.NumberColumn(
-        format="%.2f", help="Mean time of an answer, without loading the model."
+        format="%.2f", help="Mean time per answer, without loading the model."
     ),
-    "tokens": st.column_config.NumberColumn(
-        help="What went through the model in all: the prompts, the answers to choose among, and the texts written."
-    ),
+    "tokens": st.column_config.NumberColumn(help="All tokens of the model: prompts, labels, and written texts."),
 }
 
 
@@ -159,7 +157,7 @@ def draw_matrix(page: str, trial: Trial, *, active: bool, against_first: bool = 
         hide_index=True,
         placeholder="\N{EN DASH}",
         column_config=TOTALS,
-        alt="Each variant's totals",
+        alt="Totals of each variant",
     )
     for judge, took in trial.judging.items():
         named(f"matrix_judging_{judge}").caption(plain(said_judging(judge, took)))
@@ -172,11 +170,11 @@ def draw_matrix(page: str, trial: Trial, *, active: bool, against_first: bool = 
     fails = [row for row in range(count) if any(_fails(trial, v, row) for v in variants)]
     ways = {"all": ("All", list(range(count)))}
     if len(variants) > 1:
-        ways["differ"] = ("Only where they differ", differ)
+        ways["differ"] = ("Different answers", differ)
     if against_first and any(cell.passed is not None for cell in trial.cells.values()):
         worse = [row for row in range(count) if _got_worse(trial, row)]
-        ways["worse"] = ("Only where it got worse than the first", worse)
-    ways["fails"] = ("Only what fails", fails)
+        ways["worse"] = ("Worse than the first", worse)
+    ways["fails"] = ("Failed", fails)
     which = str(
         st.segmented_control(
             "Rows",
@@ -199,13 +197,13 @@ def draw_matrix(page: str, trial: Trial, *, active: bool, against_first: bool = 
         selection_mode="multi-row",
         key=f"{page}_matrix_{trial.run[:8]}_{which}_{crc32(repr(rows).encode()):08x}"[:120],
         height=min(35 * (len(rows) + 1) + 3, 35 * 14),
-        alt="Each variant's answer on each row",
+        alt="Answers of each variant by row",
     )
     chosen = [rows[one] for one in picked.selection.rows if one < len(rows)]
     if rows and not active:
         draw_taking(page, trial, chosen or rows, ticked=bool(chosen))
     if len(chosen) != 1:
-        st.caption("Tick a single row to see its answers side by side.")
+        st.caption("Select one row to see its answers side by side.")
         return None
     _draw_row(trial, chosen[0])
     draw_cards(trial, chosen[0])
@@ -227,7 +225,7 @@ def _failed_by(page: str, trial: Trial, rows: list[int]) -> list[int]:
     """Draw the choice of variants; return the rows on which all of those chosen fail."""
     variants = range(min(len(trial.request.variants), MOST_FILTERS))
     chosen = st.pills(
-        "Rows on which these fail",
+        "Failed by all of",
         list(variants),
         format_func=lambda number: plain(title_of(trial, number)),
         selection_mode="multi",
@@ -255,4 +253,4 @@ def _draw_one(trial: Trial) -> None:
         lines.append(
             {"variant": title_of(trial, number), "answer": _coming(trial, number, 0) if cell is None else _said(cell)}
         )
-    st.dataframe(pd.DataFrame(lines), hide_index=True, placeholder="not run yet", alt="What each variant answers")
+    st.dataframe(pd.DataFrame(lines), hide_index=True, placeholder="not run yet", alt="Answers of each variant")

@@ -57,7 +57,7 @@ def draw_outdated(trial: Trial, found: Outdated) -> None:
     if found.scorers:
         parts.append("scorers")
     named(f"outdated_{'_'.join(kinds)}").warning(
-        f"**Outdated.** Changed since this run: {'; '.join(parts)}. Run again for answers to what is written now.",
+        f"**Outdated.** Changed since this run: {'; '.join(parts)}. Run again for current answers.",
         icon=":material/update:",
     )
 

@@ -45,9 +45,8 @@ def draw_contributed(pieces: Sequence[Contribution], *, label: bool) -> None:
     )
     st.html(legend + contributed_html(pieces))
     st.caption(
-        ("Which words spoke for this answer" if label else "Which words spoke for this text")
-        + ": each is left out once, and the colour is how far that moves the model. Rest the pointer on a word for the "
-        "number (log-odds)."
+        ("Influence of each word on this answer" if label else "Influence of each word on this text")
+        + ": the colour shows how much the log-odds change without that word. Hover over a word to see the number."
     )
 
 

@@ -29,7 +29,7 @@ def draw_pin(page: str, folder: TrialFolder, trial: Trial, row: int) -> None:
         key=f"{page}_pin",
         icon=":material/keep:",
         disabled=why_not("try") is not None,
-        help=f"Puts it into the test set “{name}”, which Compare and the Playground can run again.",
+        help=f"Adds the case to the test set “{name}”, for later runs in Compare and the Playground.",
         on_click=_pin,
         args=(folder, name, case, right),
     )

@@ -44,7 +44,7 @@ def draw_rating(
     duels = _duels(answers, np.random.default_rng(int(of, 16)))
     rated = folder.ratings(run, of)[: len(duels)]
     if not duels:
-        named("rating_nothing").caption("The prompts answer every case alike, so there is nothing to rate.")
+        named("rating_nothing").caption("All prompts give the same answers, so there is nothing to rate.")
         return True
     if (told := st.session_state.pop("compare_rating_told", None)) is not None:
         named("rating_elsewhere").warning(plain(sentence(told)), icon=":material/difference:")
@@ -58,10 +58,10 @@ def draw_rating(
     if len(rated) < len(duels):
         _ask(rows, answers, duels[len(rated)], rated, rate, f"{len(rated) + 1} of {len(duels)}")
     else:
-        named("rating_done").caption("All pairs that differ are rated.")
+        named("rating_done").caption("You have rated every differing pair.")
     if rated:
         st.button(
-            "Undo the last rating",
+            "Undo last rating",
             key="compare_rate_undo",
             icon=":material/undo:",
             type="tertiary",
@@ -109,7 +109,7 @@ def _ask(
     where: str,
 ) -> None:
     row, left, right = duel
-    named("rating_pair").caption(f"Pair {where}. Which answer is better? You are not told whose it is.")
+    named("rating_pair").caption(f"Pair {where}. Which answer is better? The prompts are hidden.")
     for text in rows[row].values():
         st.code(text[:4000], language=None, wrap_lines=True)
     grid = st.grid(2, min_column_width=240)
@@ -120,7 +120,7 @@ def _ask(
 
     with st.container(horizontal=True):
         st.button("A is better", key="compare_rate_a", on_click=rate, args=((*rated, 1.0),))
-        st.button("Alike", key="compare_rate_same", on_click=rate, args=((*rated, 0.5),))
+        st.button("Equal", key="compare_rate_same", on_click=rate, args=((*rated, 0.5),))
         st.button("B is better", key="compare_rate_b", on_click=rate, args=((*rated, 0.0),))
 
 
@@ -135,7 +135,7 @@ def _draw_ranking(
         {"prompt": names, "preferred": table.sum(axis=1), "rated": (table + table.T).sum(axis=1), "share": 100 * share}
     ).sort_values("share", ascending=False)
     with st.expander(
-        f"The ranking after {rated} rating{'s' if rated != 1 else ''} (this shows which prompt is which)",
+        f"Ranking after {rated} rating{'s' if rated != 1 else ''} (reveals the prompts)",
         key="rating_table",
     ):
         st.dataframe(
@@ -143,22 +143,22 @@ def _draw_ranking(
             hide_index=True,
             column_config={
                 "prompt": st.column_config.TextColumn("Prompt"),
-                "preferred": st.column_config.NumberColumn("Preferred", format="%.1f", help="An 'alike' is half."),
+                "preferred": st.column_config.NumberColumn("Preferred", format="%.1f", help="'Equal' counts as half."),
                 "rated": st.column_config.NumberColumn("Rated", format="%d"),
                 "share": st.column_config.ProgressColumn(
-                    "Beats an average one",
+                    "Win probability",
                     format="%.0f %%",
                     min_value=0,
                     max_value=100,
-                    help="By the model of Bradley and Terry: the chance that its answer is preferred to that of a "
-                    "prompt of average strength among these. Half a virtual win each way keeps it off 0 and 100.",
+                    help="Bradley-Terry model: the probability of winning against a prompt of average strength. A "
+                    "prior of half a win each way keeps it between 0 and 100.",
                 ),
             },
             alt="Prompts ranked by your ratings",
         )
-        named("rating_ranking").caption("Your ratings are kept with these answers, on this machine.")
+        named("rating_ranking").caption("Your ratings are saved with these answers on this machine.")
         st.download_button(
-            "Download the ratings as CSV",
+            "Download ratings as CSV",
             pd.DataFrame(lines).to_csv(index=False),
             file_name="ratings.csv",
             mime="text/csv",

@@ -23,19 +23,19 @@ NO_CASES = "The texts of the cases are not in this report."
 
 def draw_report(view: CompareView, names: Mapping[str, str], told: Sequence[str], trial: Trial | None) -> None:
     """Draw the download; ``told`` are the sentences of the pairs, ``trial`` the run on the visitor's own cases."""
-    with st.expander("A report to pass on", icon=":material/description:"):
+    with st.expander("Report to share", icon=":material/description:"):
         st.caption(
-            "One HTML file that opens in any browser, without a connection. It holds the prompts, their scores and "
-            "differences, and totals of your own cases."
+            "One HTML file for any browser, which works offline. It has the prompts, their scores and "
+            "differences, and the totals of your own cases."
         )
         texts = st.toggle(
-            "With the texts and answers of my own cases",
+            "Include my texts and answers",
             key="compare_report_texts",
             disabled=trial is None,
-            help="Whoever opens the file can read them." if trial else "Run the prompts on your own cases first.",
+            help="Everyone who opens the file can read them." if trial else "Run the prompts on your own cases first.",
         )
         st.download_button(
-            "Download the report",
+            "Download report",
             comparison_report(view, names, told, trial, texts=bool(texts)),
             file_name="comparison.html",
             mime="text/html",
@@ -50,7 +50,7 @@ def comparison_report(
 ) -> str:
     """Return the report as HTML; ``texts``: with the texts and answers of the visitor's own cases."""
     sections = [
-        Section("What was found", [sentence(one) for one in told], [_pairs(view, names)]),
+        Section("Findings", [sentence(one) for one in told], [_pairs(view, names)]),
         Section("Scores at each site", (), [_scores(view, names)], "Validation cases, with 95 % intervals."),
         Section("The prompts", (), [Block(names[one.id], _text(one.text, one.words)) for one in view.prompts]),
     ]
@@ -106,10 +106,10 @@ def _own(trial: Trial, *, texts: bool) -> Section:
     if lines := by_answer(trial):
         parts.append(Table(["Right answer", "Cases", *(one.name for one in variants)], lines))
     wins, judged = wins_of(trial)
-    told = [f"Cases that only “{win.name}” gets right: {len(win.rows):,} of {judged:,}." for win in wins]
+    told = [f"Cases that only “{win.name}” answers correctly: {len(win.rows):,} of {judged:,}." for win in wins]
     if texts:
         parts.append(_cases(trial))
-    return Section("On additional cases", told if judged else (), parts, "" if texts else NO_CASES)
+    return Section("On own cases", told if judged else (), parts, "" if texts else NO_CASES)
 
 
 def _cases(trial: Trial) -> Table:

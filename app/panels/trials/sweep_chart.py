@@ -11,10 +11,10 @@ __all__ = ["draw_sweep"]
 
 FORMATS = {"passed": ".0%", "different": ".1f", "written": ".0f", "seconds": ".2f"}
 ABOUT = {
-    "passed": "Of the answers that a scorer could judge; by all scorers together.",
-    "different": "How many different texts the seeds gave for one row; 1 is always the same text.",
+    "passed": "Share of the judged answers that pass every scorer.",
+    "different": "Number of different texts over the seeds for one row. 1 means that all are the same.",
     "written": "Mean length of the texts.",
-    "seconds": "Mean time of an answer.",
+    "seconds": "Mean time per answer.",
 }
 LINE_HEIGHT = 220
 
@@ -43,8 +43,8 @@ def draw_sweep(swept: Swept) -> None:
     chart = _line(data, swept, name) if len(swept.axes) == 1 else _heat(data, swept, name)
     axes = " and ".join(swept.axes)
     st.altair_chart(finished(chart), alt=f"{MEASURES[name].capitalize()} by {axes}")
-    repeated = "" if swept.axes == ("seed",) else " A point is the mean over its rows and seeds."
-    greedy = " Temperature 0 draws nothing, so that it is the same at every top-p." if len(swept.axes) > 1 else ""
+    repeated = "" if swept.axes == ("seed",) else " Each point is the mean over its rows and seeds."
+    greedy = " At temperature 0 decoding is greedy, so top-p has no effect." if len(swept.axes) > 1 else ""
     st.caption(f"{ABOUT[name]}{repeated}{greedy}")
 
 

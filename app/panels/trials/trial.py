@@ -80,13 +80,13 @@ def draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
 def _draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
     ws, folder = workspace(), trial_folder()
     for told in dict.fromkeys(goes_to(ws, one.model) for one in variants):
-        st.caption(f":material/lock: {plain(told)} No case of a site is run here.")
+        st.caption(f":material/lock: {plain(told)} No site's private case is used here.")
     fields = tuple(dict.fromkeys(name for one in variants for name in one.made().variables))
     cases = ask_cases(PAGE, fields, folder, kept=KEPT)
     draw_strange(cases, variants)
     variants, unshown = ask_examples(PAGE, variants, cases, folder)
     checks: tuple[Check, ...] | None = None
-    with st.expander("Judge the answers", icon=":material/rule:"):
+    with st.expander("Score the answers", icon=":material/rule:"):
         try:
             checks = ask_checks(PAGE)
         except FedPromptError as error:
@@ -94,10 +94,11 @@ def _draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
     with st.expander("Test sets", icon=":material/bookmark:"):
         draw_sets(PAGE, folder, cases)
     st.toggle(
-        "Rate the answers blind first",
+        "Blind rating first",
         key="compare_blind",
         persist_state="session",
-        help="Shows two answers at a time without saying whose they are, and everything else once all pairs are rated.",
+        help="Shows two answers at a time without the prompts' names. The other results appear after all pairs are "
+        "rated.",
     )
     pressed = ask_run(PAGE, "Run", unshown or cases.lacking if checks is not None else "Complete the scorers first.")
     if pressed and checks is not None and unshown is None:
@@ -137,13 +138,13 @@ def _draw_answers(trial: Trial, active: bool) -> None:
     if not state.get("compare_blind") or state.get("compare_unblinded") == trial.run:
         _draw_open(trial, active)
     elif active:
-        st.caption("The answers are shown for rating once all are there.")
+        st.caption("Rating starts once all answers are there.")
     elif _rate(trial):
         state["compare_all_rated"] = trial.run
         _draw_open(trial, active)
     else:
         st.button(
-            "Show the answers now",
+            "Skip the rating",
             key="compare_unblind",
             icon=":material/visibility:",
             on_click=_unblind,
@@ -178,7 +179,7 @@ def _draw_open(trial: Trial, active: bool) -> None:
     if trial.cells and not active:
         which = str(
             st.segmented_control(
-                "What came of it",
+                "View",
                 list(PICTURES),
                 format_func=PICTURES.__getitem__,
                 default="answers",

@@ -65,19 +65,19 @@ def draw_wins(trial: Trial) -> None:
         if lines:
             head = ["right answer", "cases", *(one.name for one in trial.request.variants)]
             frame = pd.DataFrame(lines, columns=_apart(head))
-            st.dataframe(frame, hide_index=True, alt="Cases that each prompt gets right, by answer")
-            st.caption("How many of the cases with each right answer every prompt gets right.")
+            st.dataframe(frame, hide_index=True, alt="Correct answers of each prompt, by label")
+            st.caption("How many cases of each label every prompt answers correctly.")
 
 
 def _told(trial: Trial, win: Win, judged: int) -> str:
     count = len(win.rows)
     name = f"**{plain(win.name)}**"
-    told = f"Cases that only {name} gets right: {count:,} of {judged:,}"
+    told = f"Cases that only {name} answers correctly: {count:,} of {judged:,}"
     if not count:
         return f"{told}."
     text = " \N{MIDDLE DOT} ".join(trial.request.rows[win.rows[0]].values())
     shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    return f"{told}, such as “{plain(shown)}”."
+    return f"{told}, for example “{plain(shown)}”."
 
 
 def _passed(trial: Trial, number: int, rows: Sequence[int]) -> int:

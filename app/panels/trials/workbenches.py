@@ -37,15 +37,15 @@ def draw_workbenches() -> None:
         named("playground_no_bench").warning(plain(sentence(problem)), icon=":material/link_off:")
     with st.expander("Saved workbenches", icon=":material/bookmarks:", key="playground_workbenches"):
         st.caption(
-            ":material/lock: A workbench is all that stands here: prompts, settings, texts and scorers. It is saved on "
-            f"this machine, in a file that you alone can read ({MOST_WORKBENCHES} at most). A link to it holds an id "
-            "and no text. Others can open it once you share it."
+            ":material/lock: A workbench holds everything on this page: prompts, settings, texts and scorers. "
+            f"It is saved on this machine, readable only by you (at most {MOST_WORKBENCHES}). Its link "
+            "contains an id and no text. Others can open it after you share it."
         )
         why = why_not("try")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            name = st.text_input("Name", key="playground_bench_name", max_chars=80, placeholder="a name") or ""
+            name = st.text_input("Name", key="playground_bench_name", max_chars=80, placeholder="name") or ""
             if st.button(
-                "Save this workbench",
+                "Save workbench",
                 key="playground_bench_save",
                 icon=":material/save:",
                 disabled=why is not None or not name.strip(),
@@ -67,18 +67,18 @@ def _draw_one(one: Workbench) -> None:
             "Open", key=f"playground_bench_open_{key}", icon=":material/folder_open:", on_click=_open, args=(one,)
         )
         st.button(
-            "Save over it", key=f"playground_bench_over_{key}", icon=":material/save:", on_click=_save_over, args=(one,)
+            "Overwrite", key=f"playground_bench_over_{key}", icon=":material/save:", on_click=_save_over, args=(one,)
         )
         with st.popover("Link", icon=":material/link:"):
             st.toggle(
-                "Others may open it",
+                "Share with others on this machine",
                 one.shared,
                 key=f"playground_bench_share_{key}",
                 on_change=_share,
                 args=(one, f"playground_bench_share_{key}"),
             )
             st.code(f"/playground?bench={one.id}", language=None)
-            st.caption("Add this to the address of the app.")
+            st.caption("Append this to the app's URL.")
         st.button(
             "Delete",
             key=f"playground_bench_delete_{key}",

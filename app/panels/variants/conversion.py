@@ -31,7 +31,7 @@ def offer_conversion(number: int, box: str, text: str) -> None:
         for note in found.notes[:2]:
             st.caption(plain(sentence(note)))
         st.button(
-            f"Use it as {min(more + 1, MOST_VARIANTS)} variants" if more else "Use this",
+            f"Convert to {min(more + 1, MOST_VARIANTS)} variants" if more else "Convert",
             key=f"{box}_convert",
             icon=":material/check:",
             on_click=_take,
@@ -46,10 +46,11 @@ def offer_rewriting(box: str, text: str, fields: Sequence[str]) -> None:
         return
     with st.container(border=True, key=f"{box}_offer", gap="small"):
         st.markdown(
-            f":material/input: {plain(found.found[:80])} is plain text here. A field is {plain(f'{{{found.field}}}')}."
+            f":material/input: {plain(found.found[:80])} is plain text here. Write a field as "
+            f"{plain(f'{{{found.field}}}')}."
         )
         st.code(found.text, language=None, wrap_lines=True)
-        st.button("Use this", key=f"{box}_convert", icon=":material/check:", on_click=_put, args=(box, found.text))
+        st.button("Convert", key=f"{box}_convert", icon=":material/check:", on_click=_put, args=(box, found.text))
 
 
 def _put(box: str, text: str) -> None:

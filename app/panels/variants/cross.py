@@ -28,7 +28,7 @@ def ask_cross(ws: Workspace, models: Mapping[str, str], variants: Sequence[Varia
         models: name -> what people read.
         variants: what stands in the boxes, offered beside the bank's prompts.
     """
-    with st.expander("Several prompts on several models", icon=":material/apps:"):
+    with st.expander("Combine prompts and models", icon=":material/apps:"):
         own: list[Variant] = []
         if variants:
             letters = [letter(place) for place in range(len(variants))]
@@ -44,15 +44,15 @@ def ask_cross(ws: Workspace, models: Mapping[str, str], variants: Sequence[Varia
         count = prompts * len(on)
         if count:
             over = max(0, count - MOST_VARIANTS)
-            left = f" {over} of them are over the {MOST_VARIANTS} that there is room for, and left out." if over else ""
+            left = f" {over} of them exceed the limit of {MOST_VARIANTS} and are left out." if over else ""
             product_said = f"{prompts} \N{MULTIPLICATION SIGN} {len(on)} = {count}"
             named("playground_cross_over" if over else "playground_cross_fits").caption(
-                f"{product_said} variants, in place of those that stand here now.{left}"
+                f"{product_said} variants. They replace the present variants.{left}"
             )
         else:
             st.caption("Choose at least one prompt and one model.")
         st.button(
-            f"Make {min(count, MOST_VARIANTS)} variants" if count > 1 else "Make the variants",
+            f"Create {min(count, MOST_VARIANTS)} variants" if count > 1 else "Create variants",
             key="playground_cross",
             icon=":material/apps:",
             disabled=not count,

@@ -24,7 +24,7 @@ def ask_source(ws: Workspace, number: int) -> None:
     if not ws.bank.count_prompts():
         return
     ask_prompt(
-        "Start from a prompt of the bank",
+        "Start from a prompt",
         key(number, "source"),
         Filter(),
         placeholder="or write your own below",
@@ -74,5 +74,6 @@ def _fill(ws: Workspace, number: int) -> None:
     fill(number, prompt.template, prompt.id if prompt.soft is not None else None)
     if prompt.template.demonstrations is not None:
         state[key(number, "problem")] = (
-            "This prompt shows a site's own cases as examples. They never leave the site; write examples of your own."
+            "This prompt shows a site's own cases as examples. They never leave the site, so write your own "
+            "examples here."
         )

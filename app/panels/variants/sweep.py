@@ -26,7 +26,7 @@ def ask_sweep(given: Sequence[Variant | None]) -> tuple[Variant, ...]:
         "Sweep one variant",
         key="playground_sweep",
         persist_state="session",
-        help="Runs one prompt over a grid of settings, or with other words for its answers.",
+        help="Runs one prompt over a grid of settings or of label words.",
     ):
         return variants
     if not names:
@@ -36,7 +36,7 @@ def ask_sweep(given: Sequence[Variant | None]) -> tuple[Variant, ...]:
     if len(names) > 1:
         settle("playground_sweep_of", names, names[0])
         chosen = str(
-            st.segmented_control("Which one", names, key="playground_sweep_of", required=True, persist_state="session")
+            st.segmented_control("Variant", names, key="playground_sweep_of", required=True, persist_state="session")
         )
     variant = variants[names.index(chosen) if chosen in names else 0]
     ways = [way for way, can in (("Settings", True), ("Words of the answers", bool(variant.labels))) if can]
@@ -62,7 +62,7 @@ def _settings(variant: Variant) -> tuple[Variant, ...]:
         read_numbers(top_ps, "top-p", 0.01, 1),
         read_numbers(seeds, "seeds", 0, 2**31 - 1, whole=True),
     )
-    st.caption(f"{len(made)} runs; greedy decoding is run once. Each writes a continuation, the answers are left out.")
+    st.caption(f"{len(made)} runs. Temperature 0 is run once. Each run writes a continuation; labels are not scored.")
     return made
 
 
@@ -74,19 +74,20 @@ def _ask_list(label: str, what: str, first: str) -> str:
 
 def _words(variant: Variant) -> tuple[Variant, ...]:
     text = st.text_area(
-        "Sets of words, one a line",
+        "Sets of label words, one per line",
         key="playground_sweep_words",
         height=90,
         max_chars=10_000,
         placeholder="positive = good, negative = bad\npositive = great, negative = terrible",
         persist_state="session",
-        help="For each answer, the word that the model is to look for. The words you run with now come first.",
+        help="The word that the model looks for, for each label. The current words run first.",
     )
     body = variant.template
     spaced = body.get("messages") is None and not str(body.get("text") or "")[-1:].isspace()
     lines = [line for line in (text or "").splitlines() if line.strip()]
     if not lines:
         raise PromptError(
-            "write at least one set of words, such as: positive = good, negative = bad", code="word-for-each-label"
+            "write at least one set of label words, such as: positive = good, negative = bad",
+            code="word-for-each-label",
         )
     return word_sets(variant, [read_answers(line.replace(",", "\n"), spaced=spaced) for line in lines])

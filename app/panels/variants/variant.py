@@ -42,17 +42,17 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
         key=key(number, "chat"),
         required=True,
         persist_state="session",
-        help="Text: the model continues what you write. Chat: messages, sent in the model's own chat format.",
+        help="Text: the model continues your text. Chat: messages in the model's own chat format.",
     )
     texts = _ask_messages(number) if chat == "Chat" else _ask_text(number)
     answers = st.text_area(
-        "Answers to choose among, one a line",
+        "Labels, one per line",
         key=key(number, "answers"),
         height=105,
         max_chars=10_000,
         persist_state="session",
-        help="Each answer's probability is read off the model. Write 'positive = good' to have it look for another "
-        "word. Leave it empty for text only.",
+        help="The model gives a probability for each label. Write 'positive = good' to use another word for a "
+        "label. Leave it empty to generate text only.",
     )
     reading = _reading(number)
     draw_shown(number)
@@ -60,7 +60,7 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
     try:
         template = _template(name, texts, answers or "")
         if not template.variables and any(conversion_of(one) for one in _parts(texts)):
-            raise PromptError(f"{fieldless(template)}; take the text that is offered above", code="no-field")
+            raise PromptError(f"{fieldless(template)}; use the conversion offered above", code="no-field")
         soft = _ask_soft(ws, number, model) if template.has_soft else None
         added = added_servers().get(model)
         kept = st.session_state
@@ -89,8 +89,11 @@ def _adapted(ws: Workspace, chosen: str, name: str) -> Variant | None:
     except FedPromptError as error:
         explain(error)
         return None
-    many = "one prompt" if len(row.members) == 1 else f"{len(row.members)} prompts, asked side by side and weighed"
-    st.caption(f":material/tune: **{plain(row.name)}** is {many}, with a number for each class; it is used as it is.")
+    many = "one prompt" if len(row.members) == 1 else f"a mixture of {len(row.members)} prompts"
+    st.caption(
+        f":material/tune: **{plain(row.name)}** is {many}, with a weight for each prompt and a bias for each "
+        "label. It cannot be edited."
+    )
     return variant
 
 
@@ -101,11 +104,9 @@ def _reading(number: int) -> dict[str, Any]:
     if found["normalise"] != "none":
         told.append(f"divided by their length in {found['normalise']}")
     if found["prior"] != "none":
-        told.append(f"freed of what the prompt alone makes likely ({found['prior']})")
+        told.append(f"calibrated by the prompt's own prior ({found['prior']})")
     if told:
-        named(key(number, "reading")).caption(
-            f"As the prompt's study says, answers' likelihoods are {' and '.join(told)}."
-        )
+        named(key(number, "reading")).caption(f"The prompt's study compares label likelihoods {' and '.join(told)}.")
     return found
 
 
@@ -120,8 +121,8 @@ def _ask_model(ws: Workspace, number: int, models: Mapping[str, str]) -> str:
             st.session_state[place] = next(iter(models))
             if drafted:
                 named(key(number, "model_gone")).caption(
-                    f":material/info: The server {plain(str(drafted).removeprefix('session:'))} was of an earlier "
-                    "session. Add it again on the page Models, or choose another model."
+                    f":material/info: The server {plain(str(drafted).removeprefix('session:'))} belongs to an "
+                    "earlier session. Add it again on the Models page, or choose another model."
                 )
     chosen = str(
         st.selectbox(
@@ -139,8 +140,7 @@ def _ask_text(number: int) -> tuple[Message, ...] | str:
         height=170,
         max_chars=100_000,
         persist_state="session",
-        help="Write {name} where a text is to stand; an input for it appears at once. {soft} is the place of "
-        "a tuned prompt's vectors.",
+        help="Write {name} where a text goes; an input for it appears at once. {soft} marks a tuned prompt's vectors.",
     )
     offer_conversion(number, key(number, "template"), text or "")
     return text or ""
@@ -177,7 +177,7 @@ def _ask_messages(number: int) -> tuple[Message, ...] | str:
 
     with st.container(horizontal=True):
         st.button(
-            "Add a message",
+            "Add message",
             key=key(number, "more"),
             icon=":material/add:",
             on_click=change,
@@ -185,7 +185,7 @@ def _ask_messages(number: int) -> tuple[Message, ...] | str:
             disabled=count == MOST_MESSAGES,
         )
         st.button(
-            "Remove the last",
+            "Remove last message",
             key=key(number, "fewer"),
             icon=":material/remove:",
             on_click=change,
@@ -212,33 +212,32 @@ def _parts(texts: tuple[Message, ...] | str) -> Sequence[str]:
 
 def _ask_soft(ws: Workspace, number: int, model: str) -> str | None:
     if model in added_servers() or is_chat(model):
-        st.caption("A soft prompt goes into a model of this machine, not to a server: choose another model above.")
+        st.caption("A soft prompt runs only on a model of this machine. Choose another model above.")
         return None
     digest = digest_known(ws, model)
     found = ask_prompt(
-        "Soft prompt in the slot",
+        "Soft prompt",
         key(number, "soft"),
         Filter(kind="soft", model=digest),
-        placeholder="choose one of the bank",
-        help="Vectors that sites tuned; they stand where {soft} is and fit the model that they were tuned for, so "
-        "those of the model above are offered.",
+        placeholder="choose from the bank",
+        help="Tuned vectors, placed at {soft}. The list shows those that fit the model above.",
     )
     if found is not None and digest not in (None, ws.bank.prompt_row(found).model):
         named(f"{key(number, 'soft')}_of_another").caption(
-            ":material/warning: It was tuned for another model than the one above."
+            ":material/warning: This soft prompt was tuned for a different model."
         )
     return found
 
 
 def _ask_settings(number: int) -> dict[str, Any]:
     state = st.session_state
-    generate = st.toggle("Also write a continuation", key=key(number, "generate"), persist_state="session")
+    generate = st.toggle("Also generate text", key=key(number, "generate"), persist_state="session")
     if not generate:
         return {"generate": False}
     with st.container(border=True, gap="small"):
         grid = st.grid(2, min_column_width=150)
         with grid.cell():
-            st.number_input("At most tokens", 1, 512, key=key(number, "tokens"), persist_state="session")
+            st.number_input("Maximum tokens", 1, 512, key=key(number, "tokens"), persist_state="session")
         with grid.cell():
             st.number_input(
                 "Temperature",
@@ -247,7 +246,7 @@ def _ask_settings(number: int) -> dict[str, Any]:
                 step=0.1,
                 key=key(number, "temperature"),
                 persist_state="session",
-                help="0 always takes the likeliest token; the higher, the more is left to chance.",
+                help="0 always takes the most likely token. Higher values are more random.",
             )
         with grid.cell():
             st.number_input(
@@ -257,7 +256,8 @@ def _ask_settings(number: int) -> dict[str, Any]:
                 step=0.05,
                 key=key(number, "top_p"),
                 persist_state="session",
-                help="Draw only from the likeliest tokens that hold this share; counts above temperature 0.",
+                help="Samples only from the most likely tokens that together have this probability. It has no "
+                "effect at temperature 0.",
             )
         with grid.cell():
             st.number_input(
@@ -266,15 +266,15 @@ def _ask_settings(number: int) -> dict[str, Any]:
                 2**31 - 1,
                 key=key(number, "seed"),
                 persist_state="session",
-                help="The same seed draws the same text on this machine's models.",
+                help="On this machine's models, the same seed gives the same text.",
             )
         st.text_area(
-            "Stop at, one a line",
+            "Stop sequences, one per line",
             key=key(number, "stop"),
             height=70,
             max_chars=1000,
             persist_state="session",
-            help="The text ends before the first of these; write \\n for the end of a line.",
+            help="The text ends before the first of these. Write \\n for a line break.",
         )
     stops = [line.replace("\\n", "\n") for line in str(state[key(number, "stop")] or "").splitlines() if line]
     return {

@@ -39,12 +39,12 @@ def ask_variants(ws: Workspace) -> Cards:
     send_while_typing("playground_")
     with st.container(horizontal=True):
         st.button(
-            "Add a variant",
+            "Add variant",
             key="playground_add",
             icon=":material/add:",
             on_click=add,
             disabled=len(numbers) == MOST_VARIANTS,
-            help="A copy of the last one, to run beside it.",
+            help="Adds a copy of the last variant beside it.",
         )
     crossing = st.container()
     if len(numbers) == 1:
@@ -79,7 +79,7 @@ def draw_as_sent(ws: Workspace, cards: Cards, row: Mapping[str, str]) -> None:
                 explain(error)
                 continue
             named(key(number, "sent")).caption(_said_length(found))
-            with st.expander("The prompt as it is sent", icon=":material/outgoing_mail:", key=key(number, "sent_text")):
+            with st.expander("Prompt as sent", icon=":material/outgoing_mail:", key=key(number, "sent_text")):
                 st.code(found.text or " ", language=None, wrap_lines=True)
 
 
@@ -88,10 +88,10 @@ def _said_length(found: AsSent) -> str:
     many = f"{found.tokens:,}" if found.tokens is not None else ""
     many += "" if found.window is None else f" of at most {found.window:,}"
     if found.tokens is None:
-        return f"{len(found.text):,} characters with the first text; the tokens are counted where the model runs."
+        return f"{len(found.text):,} characters with the first text. The server counts the tokens."
     if found.over:
-        return f":red[:material/error: {many} tokens with the first text: too long for the model.]"
-    more = "" if found.exact else ", and those of the model's chat format"
+        return f":red[:material/error: {many} tokens with the first text. This is too long for the model.]"
+    more = "" if found.exact else ", plus those of the model's chat format"
     return f"{many} tokens with the first text{more}."
 
 
@@ -112,7 +112,7 @@ def _draw_head(number: int, place: int) -> None:
             max_chars=80,
             placeholder=letter(place),
             persist_state="session",
-            help="Answers, tables and downloads show this name. Without one it is called by its letter.",
+            help="Answers, tables and downloads show this name. Without a name, the variant has only its letter.",
         )
         st.button(
             f"Remove {letter(place)}",
@@ -129,9 +129,9 @@ def _draw_difference(first: int, number: int) -> None:
     ours, theirs = text_in(first), text_in(number)
     name = plain(str(st.session_state.get(key(first, "name")) or letter(0)))
     if ours == theirs:
-        st.caption(f"The prompt is the same as that of {name}.")
+        st.caption(f"This prompt is identical to {name}.")
     elif len(ours) + len(theirs) > MOST_COMPARED:
-        st.caption(f"The prompts are too long to show how they differ from {name} while you type; see Compare.")
+        st.caption(f"The prompts are too long to compare with {name} while you type. Use Compare.")
     else:
-        st.caption(f"Marked: words that {name} does not have.")
+        st.caption(f"Marked: words that are not in {name}.")
         st.html(marked_html(word_differences([ours, theirs])[1], first=False))
