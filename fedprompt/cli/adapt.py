@@ -16,30 +16,30 @@ __all__ = ["adapt"]
 
 
 def adapt(
-    pack: Annotated[str, typer.Option("--pack", help="public:NAME, or the file or folder of a release with a pack.")],
+    pack: Annotated[str, typer.Option("--pack", help="A pack: public:NAME, or the file or folder of a release.")],
     study: Annotated[
-        Path | None, typer.Option("--study", "-S", help="The study, a YAML file, that the pack has to belong to.")
+        Path | None, typer.Option("--study", "-S", help="The pack must belong to this study (a YAML file).")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Your labelled cases, CSV, JSONL or Parquet; a few will do.")
+        Path | None, typer.Option("--data", help="Your labelled cases: CSV, JSONL or Parquet. A few are enough.")
     ] = None,
     unlabelled: Annotated[
         Path | None,
-        typer.Option("--unlabelled", help="Texts of your own work without labels: they tell how common each class is."),
+        typer.Option("--unlabelled", help="Your own texts without labels. They show how frequent each class is."),
     ] = None,
     map_: Map = None,
     header: Header = None,
     group: Group = None,
     words: Words = None,
-    name: Annotated[str, typer.Option("--name", help="What it is called in the bank: STUDY@NAME.")] = "home",
+    name: Annotated[str, typer.Option("--name", help="Name in the bank: STUDY@NAME.")] = "home",
     show: Annotated[
         bool,
-        typer.Option(help="Some of your cases may be shown in the prompt, which then holds them and is not exported."),
+        typer.Option(help="Allow some of your cases in the prompt as examples. Such a prompt is never exported."),
     ] = True,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Adapt shared prompts to your own work with a few labelled cases, or none; nothing leaves this machine."""
+    """Adapt shared prompts to your own task, with a few labelled cases or none. Nothing leaves this machine."""
     from fedprompt.workspace.local.adapting import adapt as run
     from fedprompt.workspace.workspace import open_workspace
 
@@ -79,4 +79,6 @@ def _show(found: "AdaptResult") -> None:
     )
     for note in found.notes:
         line(note)
-    line(f"kept as {found.name} ({found.adapted}) in {found.seconds:.1f} s; try it: fedprompt serve '{found.name}'")
+    line(
+        f"saved as {found.name} ({found.adapted}) in {found.seconds:.1f} s; try it with: fedprompt serve '{found.name}'"
+    )

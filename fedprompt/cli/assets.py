@@ -8,12 +8,12 @@ from fedprompt.cli.telling import Teller
 
 __all__ = ["app", "list_", "pull"]
 
-app = typer.Typer(help="The default model, the encoder and the demo's texts.", no_args_is_help=True)
+app = typer.Typer(help="Manage the default model, the encoder and the demo's texts.", no_args_is_help=True)
 
 
 @app.command()
 def pull(home: Home = None, json: Json = False) -> None:
-    """Fetch the assets, check their digests and make them ready; does nothing where they are."""
+    """Download the assets and check their digests. Assets that are already here are skipped."""
     from fedprompt.workspace.assets import pull_assets
     from fedprompt.workspace.home import find_home
 
@@ -28,7 +28,7 @@ def pull(home: Home = None, json: Json = False) -> None:
 
 @app.command("list")
 def list_(home: Home = None, json: Json = False) -> None:
-    """List the assets and whether they are here."""
+    """List the assets and whether they are on this machine."""
     from fedprompt.workspace.assets import list_assets
     from fedprompt.workspace.home import find_home
 

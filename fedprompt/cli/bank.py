@@ -10,7 +10,7 @@ from fedprompt.cli.showing import emit, line, percent, table
 
 __all__ = ["app", "list_", "show", "verify"]
 
-app = typer.Typer(help="The store of prompts, scores and rounds.", no_args_is_help=True)
+app = typer.Typer(help="Manage the store of prompts, scores and rounds.", no_args_is_help=True)
 for command in (
     bank_search.search,
     bank_search.leaders,
@@ -34,7 +34,7 @@ for command in (
 def list_(
     study: Annotated[str | None, typer.Option("--study", help="Only prompts of this study (its digest).")] = None,
     kind: Annotated[str | None, typer.Option("--kind", help="Only 'template' or 'soft' prompts.")] = None,
-    search: Annotated[str | None, typer.Option("--search", help="Only prompts that hold these words.")] = None,
+    search: Annotated[str | None, typer.Option("--search", help="Only prompts that contain these words.")] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -42,13 +42,13 @@ def list_(
     from fedprompt.workspace.workspace import open_workspace
 
     if kind not in (None, "template", "soft"):
-        raise typer.BadParameter(f"'{kind}' is neither template nor soft", param_hint="--kind")
+        raise typer.BadParameter(f"'{kind}' is not a kind of prompt; use template or soft", param_hint="--kind")
     with open_workspace(home) as ws:
         rows = ws.bank.prompts(study=study, kind=kind, search=search)
     if json:
         emit({"prompts": [_plain(row) for row in rows]})
     elif not rows:
-        line("no prompts; 'fedprompt demo' makes some, 'fedprompt score' adds your own")
+        line("no prompts yet; create some with 'fedprompt demo' or 'fedprompt score'")
     else:
         table(
             ("prompt", "name", "kind", "origin", "made"),
@@ -58,11 +58,11 @@ def list_(
 
 @app.command()
 def show(
-    prompt: Annotated[str, typer.Argument(help="A prompt: its id, the beginning of one, or name@tag.")],
+    prompt: Annotated[str, typer.Argument(help="A prompt: its id, the start of an id, or name@tag.")],
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Show one prompt: its text, label words, where it comes from and its scores."""
+    """Show one prompt: its text, label words, origin and scores."""
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -100,7 +100,7 @@ def show(
     if template.words:
         line("label words: " + ", ".join(f"{label} = {word!r}" for label, word in template.words.items()))
     if template.demonstrations is not None:
-        line(f"shows: {template.demonstrations.count} of each site's own cases in place of {{demonstrations}}")
+        line(f"examples: {template.demonstrations.count} of each site's own cases at {{demonstrations}}")
     if value.soft is not None:
         size = f"{value.soft.tokens} tokens of width {value.soft.width}"
         line(f"soft prompt: {size} for the model {value.soft.model}")
@@ -122,12 +122,12 @@ def show(
 @app.command()
 def verify(
     repair: Annotated[
-        bool, typer.Option("--repair", help="First derive anew what only repeats other tables (rankings, likenesses).")
+        bool, typer.Option("--repair", help="First rebuild the derived tables (rankings, similarities).")
     ] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Derive every id anew, check every signature, and say what does not agree."""
+    """Recompute every id, check every signature, and report what does not match."""
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -148,7 +148,7 @@ def verify(
     if problems:
         raise typer.Exit(1)
     if not json:
-        line(f"every id of {prompts} prompts agrees with its content")
+        line(f"all ids of {prompts} prompts match their content")
 
 
 def _plain(row: Any) -> dict[str, Any]:

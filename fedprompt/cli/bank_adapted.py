@@ -7,7 +7,7 @@ __all__ = ["adapted"]
 
 
 def adapted(home: Home = None, json: Json = False) -> None:
-    """List what 'fedprompt adapt' made: shared prompts, weighed for this home's own cases."""
+    """List adapted prompts: shared prompts with weights fitted to this home's own cases."""
     from fedprompt.workspace.as_json import as_json
     from fedprompt.workspace.workspace import open_workspace
 
@@ -16,7 +16,7 @@ def adapted(home: Home = None, json: Json = False) -> None:
     if json:
         emit({"adapted": [{**as_json(row), "created": row.created.isoformat()} for row in rows]})
     elif not rows:
-        line("no adapted prompts; 'fedprompt adapt --pack PACK' makes one")
+        line("no adapted prompts yet; create one with 'fedprompt adapt --pack PACK'")
     else:
         shown = [
             (row.name, row.id, len(row.members), row.about.get("n", "-"), f"{row.created:%Y-%m-%d}") for row in rows

@@ -12,19 +12,17 @@ __all__ = ["backup", "merge", "restore"]
 
 Adapted = Annotated[
     list[str] | None,
-    typer.Option(
-        "--adapted", help="An adapted prompt that goes with it, such as questions@home, or 'all'; repeatable."
-    ),
+    typer.Option("--adapted", help="Include this adapted prompt, such as questions@home, or 'all'. Repeatable."),
 ]
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="The file to write; never over one that is there.")],
+    file: Annotated[Path, typer.Argument(help="The file to write. It must not exist.")],
     adapted: Adapted = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Write a copy of the bank, one state of it, while others go on writing."""
+    """Write a consistent copy of the bank. Other programs can continue to write."""
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -36,16 +34,17 @@ def backup(
         line(f"wrote {file}, a bank of {prompts} prompts")
         if left:
             line(
-                f"left out, since they were learnt from your own cases: {', '.join(left)}; --adapted NAME takes one in"
+                f"not included, because they were fitted to your own cases: {', '.join(left)}; include one "
+                "with --adapted NAME"
             )
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="What 'fedprompt bank backup' wrote.")],
+    file: Annotated[Path, typer.Argument(help="A file written by 'fedprompt bank backup'.")],
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Put a backup in the bank's place; what was there until now is backed up first."""
+    """Replace the bank with a backup. The present bank is backed up first."""
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -54,16 +53,16 @@ def restore(
     if json:
         emit({"file": str(file), "prompts": prompts, "replaced": str(kept)})
     else:
-        line(f"restored {prompts} prompts; the bank as it was until now is {kept}")
+        line(f"restored {prompts} prompts; the previous bank is {kept}")
 
 
 def merge(
-    other: Annotated[Path, typer.Argument(help="The file of another bank; it stays as it is.")],
+    other: Annotated[Path, typer.Argument(help="The file of another bank. It is not changed.")],
     adapted: Adapted = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Take over what another bank holds and this one does not; nothing here is changed."""
+    """Copy what another bank has and this bank lacks. Existing entries do not change."""
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -72,4 +71,4 @@ def merge(
         emit({"file": str(other), "added": added})
     else:
         came = ", ".join(f"{count} {name}" for name, count in added.items() if count)
-        line(f"{came or 'nothing'} came from {other}")
+        line(f"merged {came or 'nothing'} from {other}")

@@ -9,8 +9,8 @@ from fedprompt.cli.showing import emit, line, table
 
 __all__ = ["approve", "lineage", "log", "rename", "retire", "tag", "tags"]
 
-Prompt = Annotated[str, typer.Argument(help="A prompt: its id, the beginning of one, or name@tag.")]
-By = Annotated[str | None, typer.Option("--by", help="Who says so; by default the user of this machine.")]
+Prompt = Annotated[str, typer.Argument(help="A prompt: its id, the start of an id, or name@tag.")]
+By = Annotated[str | None, typer.Option("--by", help="Name of the person. Default: the user of this machine.")]
 Note = Annotated[str, typer.Option("--note", help="Why.")]
 
 
@@ -18,11 +18,11 @@ def tag(
     prompt: Prompt,
     tag: Annotated[str, typer.Argument(help="name@tag, such as sentiment@production.")],
     by: By = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Take the tag away from the prompt.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the tag from the prompt.")] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Make name@tag stand for a prompt from now on; what it stood for stays in the log."""
+    """Make name@tag point to a prompt. The log keeps the previous prompt."""
     from fedprompt.errors import BankError
     from fedprompt.workspace.shelf import events
     from fedprompt.workspace.workspace import open_workspace
@@ -31,17 +31,17 @@ def tag(
         if remove:
             if ws.bank.prompt_row(prompt).id != ws.bank.prompt_row(tag).id:
                 raise BankError(
-                    f"{tag} does not stand for {prompt}; 'fedprompt bank tags' shows what it stands for",
+                    f"{tag} does not point to {prompt}; 'fedprompt bank tags' shows what it points to",
                     code="tag-elsewhere",
                 )
             event = events.untag(ws, tag, by=by)
         else:
             event = events.tag(ws, prompt, tag, by=by)
-    _say(event, json, f"{tag} no longer stands for {event.prompt}" if remove else f"{tag} stands for {event.prompt}")
+    _say(event, json, f"{tag} no longer points to {event.prompt}" if remove else f"{tag} points to {event.prompt}")
 
 
 def tags(home: Home = None, json: Json = False) -> None:
-    """List what each name@tag stands for now."""
+    """List the prompt of each name@tag."""
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -60,7 +60,7 @@ def tags(home: Home = None, json: Json = False) -> None:
         ]
         emit({"tags": found})
     elif not rows:
-        line("no tags; 'fedprompt bank tag PROMPT name@tag' makes one")
+        line("no tags yet; add one with 'fedprompt bank tag PROMPT name@tag'")
     else:
         shown = [(row.tag, row.prompt, row.by, row.signer[:11], f"{row.at:%Y-%m-%d %H:%M}") for row in rows]
         table(("tag", "prompt", "by", "key", "since"), shown)
@@ -68,55 +68,55 @@ def tags(home: Home = None, json: Json = False) -> None:
 
 def rename(
     prompt: Prompt,
-    name: Annotated[str, typer.Argument(help="Its new name; empty for the one it came with.")],
+    name: Annotated[str, typer.Argument(help="The new name. An empty name restores the original one.")],
     by: By = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Give a prompt a name of its own; its id stays, and the log keeps who renamed it."""
+    """Rename a prompt. Its id does not change, and the log records the rename."""
     from fedprompt.workspace.shelf import events
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
         event = events.rename(ws, prompt, name, by=by)
         called = ws.bank.prompt_row(event.prompt).called
-    _say(event, json, f"{event.prompt} is called {called}")
+    _say(event, json, f"{event.prompt} is now called {called}")
 
 
 def approve(prompt: Prompt, note: Note = "", by: By = None, home: Home = None, json: Json = False) -> None:
-    """Say that a prompt may be used; the log keeps who said so."""
+    """Approve a prompt. The log records who approved it."""
     from fedprompt.workspace.shelf import events
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
         event = events.approve(ws, prompt, note=note, by=by)
-    _say(event, json, f"{event.prompt} is approved by {event.by}")
+    _say(event, json, f"{event.prompt} was approved by {event.by}")
 
 
 def retire(
     prompt: Prompt,
     note: Note = "",
     by: By = None,
-    undo: Annotated[bool, typer.Option("--undo", help="Take a retired prompt back.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Restore a retired prompt.")] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Take a prompt out of rankings and searches; nothing is deleted."""
+    """Hide a prompt from rankings and searches. Nothing is deleted."""
     from fedprompt.workspace.shelf import events
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
         event = events.retire(ws, prompt, note=note, by=by, undo=undo)
-    _say(event, json, f"{event.prompt} is {'in use again' if undo else 'retired'}")
+    _say(event, json, f"{event.prompt} is {'active again' if undo else 'retired'}")
 
 
 def log(
-    prompt: Annotated[str | None, typer.Option("--prompt", help="Only what was said of this prompt.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest.")] = 100,
+    prompt: Annotated[str | None, typer.Option("--prompt", help="Only events of this prompt.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of events, newest first.")] = 100,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Show what was said of prompts, the newest first: tags, approvals, retirements."""
+    """Show the events of prompts, newest first: tags, approvals, retirements."""
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws:
@@ -124,7 +124,7 @@ def log(
     if json:
         emit({"events": [_plain(event) for event in events]})
     elif not events:
-        line("nothing was said of any prompt")
+        line("no events yet")
     else:
         columns = ("when", "what", "prompt", "by", "key", "said")
         rows = [(f"{e.at:%Y-%m-%d %H:%M}", e.kind, e.prompt, e.by, e.signer[:11], _said(e.body)) for e in events]
@@ -132,7 +132,7 @@ def log(
 
 
 def lineage(prompt: Prompt, home: Home = None, json: Json = False) -> None:
-    """Show what a prompt was made from, generation by generation, and what was made from it."""
+    """Show the parents of a prompt, generation by generation, and the prompts derived from it."""
     from fedprompt.workspace.shelf import events
     from fedprompt.workspace.workspace import open_workspace
 
@@ -147,11 +147,11 @@ def lineage(prompt: Prompt, home: Home = None, json: Json = False) -> None:
         return
     line(f"{found.prompt.id}  {found.prompt.name}  ({found.prompt.kind}, from {found.prompt.origin})")
     rows = [(f"{far} back", r.id, r.name, r.origin) for far, one in enumerate(found.parents, 1) for r in one]
-    rows += [("made from it", row.id, row.name, row.origin) for row in found.children]
+    rows += [("derived from it", row.id, row.name, row.origin) for row in found.children]
     if rows:
         table(("", "prompt", "name", "origin"), rows)
     else:
-        line("made from no other prompt, and none was made from it")
+        line("no parents and no descendants")
 
 
 def _say(event: Any, json: bool, sentence: str) -> None:
@@ -163,7 +163,7 @@ def _say(event: Any, json: bool, sentence: str) -> None:
 
 def _said(body: Any) -> str:
     what = f"{body['name']}@{body['tag']}" if "tag" in body else ""
-    asked = f", asked for by {body['asked_by']}" if body.get("approved_by") else ""
+    asked = f", requested by {body['asked_by']}" if body.get("approved_by") else ""
     return f"{what}{asked}{body.get('note', '')}{body.get('site', '')}"
 
 

@@ -10,21 +10,23 @@ from fedprompt.cli.showing import emit, line, percent, table
 
 __all__ = ["families", "leaders", "search"]
 
-Study = Annotated[str | None, typer.Option("--study", help="Only prompts of this study: its name or digest.")]
+Study = Annotated[str | None, typer.Option("--study", help="Only prompts of this study (name or digest).")]
 Kind = Annotated[str | None, typer.Option("--kind", help="Only 'template' or 'soft' prompts.")]
-Site = Annotated[str | None, typer.Option("--site", help="Only prompts that this site scored.")]
+Site = Annotated[str | None, typer.Option("--site", help="Only prompts scored by this site.")]
 Tag = Annotated[str | None, typer.Option("--tag", help="Only prompts with this tag, or name@tag.")]
-Minimum = Annotated[float | None, typer.Option("--min-score", help="Only a mean (with --site, its score) from here.")]
-Split = Annotated[str, typer.Option("--split", help="The split that scores are of.")]
-Since = Annotated[datetime | None, typer.Option("--since", help="Only prompts that came then or later (UTC).")]
-Until = Annotated[datetime | None, typer.Option("--until", help="Only prompts that came before (UTC).")]
-Words = Annotated[str | None, typer.Option("--words", help="Only prompts that hold each of these words.")]
-Retired = Annotated[bool, typer.Option("--retired", help="With those that were retired.")]
+Minimum = Annotated[
+    float | None, typer.Option("--min-score", help="Minimum mean score (with --site, minimum score of the site).")
+]
+Split = Annotated[str, typer.Option("--split", help="The split of the scores.")]
+Since = Annotated[datetime | None, typer.Option("--since", help="Only prompts added at or after this time (UTC).")]
+Until = Annotated[datetime | None, typer.Option("--until", help="Only prompts added before this time (UTC).")]
+Words = Annotated[str | None, typer.Option("--words", help="Only prompts that contain all of these words.")]
+Retired = Annotated[bool, typer.Option("--retired", help="Include retired prompts.")]
 
 
 def search(
-    text: Annotated[str | None, typer.Argument(help="What the prompts should say.")] = None,
-    like: Annotated[str | None, typer.Option("--like", help="Or a prompt that they should be like.")] = None,
+    text: Annotated[str | None, typer.Argument(help="Text to search for by meaning.")] = None,
+    like: Annotated[str | None, typer.Option("--like", help="Find prompts similar to this one.")] = None,
     study: Study = None,
     kind: Kind = None,
     site: Site = None,
@@ -35,11 +37,11 @@ def search(
     until: Until = None,
     words: Words = None,
     retired: Retired = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many.")] = 10,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Maximum number of results.")] = 10,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Find prompts by what a text means, or like another prompt, nearest first."""
+    """Find the prompts closest in meaning to a text, or similar to another prompt."""
     from fedprompt.cli.telling import Teller
     from fedprompt.workspace.search.searching import search as find
     from fedprompt.workspace.workspace import open_workspace
@@ -65,7 +67,7 @@ def search(
         ]
         emit({"found": rows})
     elif not found:
-        line("no prompt was found; 'fedprompt bank list' shows all")
+        line("no prompt matches; 'fedprompt bank list' shows all prompts")
     else:
         table(
             ("near", "prompt", "name", "kind", "score", "same in another order"),
@@ -84,7 +86,7 @@ def search(
 
 
 def families(
-    count: Annotated[int, typer.Option("--count", min=1, max=1000, help="At most so many families.")] = 8,
+    count: Annotated[int, typer.Option("--count", min=1, max=1000, help="Maximum number of groups.")] = 8,
     study: Study = None,
     kind: Kind = None,
     split: Split = "validation",
@@ -92,7 +94,7 @@ def families(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Group prompts by what they say, each group with its best member."""
+    """Group prompts by meaning, each group with its best member."""
     import numpy as np
 
     from fedprompt.cli.telling import Teller
@@ -116,7 +118,7 @@ def families(
 
 
 def leaders(
-    study: Annotated[str, typer.Option("--study", help="The study: its name or digest.")],
+    study: Annotated[str, typer.Option("--study", help="The study (name or digest).")],
     kind: Kind = None,
     site: Site = None,
     tag: Tag = None,
@@ -126,22 +128,22 @@ def leaders(
     until: Until = None,
     words: Words = None,
     retired: Retired = False,
-    order: Annotated[str, typer.Option("--order", help="By 'mean', 'worst', 'pooled' or 'site'.")] = "mean",
+    order: Annotated[str, typer.Option("--order", help="Sort by 'mean', 'worst', 'pooled' or 'site'.")] = "mean",
     coverage: Annotated[
-        str, typer.Option("--coverage", help="Scored at every site ('full'), not at every ('partial'), or 'any'.")
+        str, typer.Option("--coverage", help="Scored at every site ('full'), at some sites ('partial'), or 'any'.")
     ] = "full",
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many rows.")] = 50,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many rows to leave out first.")] = 0,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Number of rows.")] = 50,
+    offset: Annotated[int, typer.Option("--offset", min=0, help="Number of rows to skip.")] = 0,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Rank a study's prompts by each site's newest score, page by page."""
+    """Rank a study's prompts by each site's newest score."""
     from fedprompt.workspace.workspace import open_workspace
 
     if order not in ("mean", "worst", "pooled", "site"):
-        raise typer.BadParameter(f"'{order}' is none of mean, worst, pooled, site", param_hint="--order")
+        raise typer.BadParameter(f"'{order}' is not an order; use mean, worst, pooled or site", param_hint="--order")
     if coverage not in ("full", "partial", "any"):
-        raise typer.BadParameter(f"'{coverage}' is none of full, partial, any", param_hint="--coverage")
+        raise typer.BadParameter(f"'{coverage}' is not a coverage; use full, partial or any", param_hint="--coverage")
     with open_workspace(home) as ws:
         wanted = _filter(ws, study, kind, site, tag, minimum, split, since, until, words, retired)
         page = ws.bank.leaders(wanted, order=order, coverage=coverage, limit=limit, offset=offset)  # type: ignore[arg-type]
@@ -164,7 +166,7 @@ def leaders(
         ]
         emit({"study": wanted.study, "split": split, "sites": page.sites, "total": page.total, "rows": rows})
     elif not page.rows:
-        line("no prompt is ranked; '--coverage any' shows those that not every site scored, too")
+        line("no prompt is ranked; '--coverage any' also lists prompts that only some sites scored")
     else:
         table(
             ("prompt", "name", "kind", "sites", "mean", "worst", "by case"),
@@ -173,7 +175,7 @@ def leaders(
                 for row in page.rows
             ],
         )
-        line(f"{offset + 1} to {offset + len(page.rows)} of {page.total}, of {page.sites} sites")
+        line(f"rows {offset + 1} to {offset + len(page.rows)} of {page.total}; {page.sites} sites")
 
 
 def _filter(

@@ -14,14 +14,14 @@ __all__ = ["compare"]
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="A prompt's id, or the beginning of one.")],
-    b: Annotated[str, typer.Argument(help="The prompt to compare it with.")],
-    more: Annotated[list[str] | None, typer.Argument(help="Up to two more to compare it with.")] = None,
+    a: Annotated[str, typer.Argument(help="A prompt's id, or the start of an id.")],
+    b: Annotated[str, typer.Argument(help="The prompt to compare with.")],
+    more: Annotated[list[str] | None, typer.Argument(help="Up to two more prompts to compare with.")] = None,
     split: Split = "validation",
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Compare a prompt of the bank with one to three others over the cases that both were scored on."""
+    """Compare a prompt with one to three others, over the cases on which both were scored."""
     chosen = split_named(split)
     from fedprompt.workspace.ranking.comparing import compare_scores
     from fedprompt.workspace.workspace import open_workspace
@@ -47,12 +47,12 @@ def compare(
 
 def _tests_said(pair: "PairTold", pairs: int) -> str:
     """Return the test over all sites, how much they differ, and how many cases it takes."""
-    name = {"mcnemar": "McNemar's exact test", "normal": "the paired test of means"}[pair.whole.test or "mcnemar"]
+    name = {"mcnemar": "exact McNemar test", "normal": "paired test of means"}[pair.whole.test or "mcnemar"]
     said = [f"{name} over {pair.whole.n:,} cases: p = {pair.whole.p:.3f}"]
     if pairs > 1:
-        said.append(f"{pair.p_adjusted:.3f} corrected for {pairs} comparisons (Holm)")
+        said.append(f"{pair.p_adjusted:.3f} after Holm's correction for {pairs} comparisons")
     if pair.i2 is not None:
-        said.append(f"{100 * pair.i2:.0f} % of the spread between sites is more than chance (I squared)")
+        said.append(f"I² = {100 * pair.i2:.0f} % (share of the spread between sites that is more than chance)")
     return "; ".join([*said, *([] if pair.power is None else [pair.power])])
 
 

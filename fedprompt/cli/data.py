@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "check"]
 
-app = typer.Typer(help="Files of cases.", no_args_is_help=True)
+app = typer.Typer(help="Check files of cases.", no_args_is_help=True)
 
 
 @app.callback()
@@ -25,14 +25,14 @@ def _data() -> None:
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="A CSV, JSONL or Parquet file of cases.")],
+    file: Annotated[Path, typer.Argument(help="A file of cases: CSV, JSONL or Parquet.")],
     study: StudyFile,
     map_: Map = None,
     header: Header = None,
     group: Group = None,
     json: Json = False,
 ) -> None:
-    """Say what is in a file of cases, how it will be split, and how many cases are missing."""
+    """Check a file of cases: its contents, its splits, and how many cases are missing."""
     from fedprompt.workspace.as_json import as_json
     from fedprompt.workspace.cases.check import check_data
 
@@ -57,16 +57,15 @@ def check(
         complain(str(few))
         raise typer.Exit(1)
     if not json:
-        line("fit for the study")
+        line("ready for the study")
 
 
 def _too_few(file: Path, found: "FileCheck") -> "DataError":
     from fedprompt.errors import DataError
 
-    split, missing = next(iter(found.missing.items()))
+    split = next(iter(found.missing))
     return DataError(
-        f"{file}: the {split} split has {found.splits[split]} independent cases and the study's "
-        f"min_cases is {found.min_cases}, so {missing} are missing there; add about {found.more} "
-        "cases or lower min_cases",
+        f"{file}: the {split} split has {found.splits[split]} independent cases, but the study's min_cases is "
+        f"{found.min_cases}; add about {found.more} cases or lower min_cases",
         code="too-few-cases",
     )

@@ -22,16 +22,16 @@ __all__ = ["demo", "show_donors", "show_newcomer", "show_rounds", "show_template
 def demo(
     task: Annotated[
         str,
-        typer.Option("--task", help="'questions': help desks and a newcomer; 'sentiment': where little is to gain."),
+        typer.Option("--task", help="'questions': help desks and a newcomer. 'sentiment': a task with little to gain."),
     ] = "questions",
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Rounds of federated tuning.")] = None,
-    cases: Annotated[int | None, typer.Option("--cases", min=1, help="Cases a site tunes on.")] = None,
+    cases: Annotated[int | None, typer.Option("--cases", min=1, help="Tuning cases per site.")] = None,
     seed: Seed = 0,
-    again: Annotated[bool, typer.Option("--again", help="Run anew what the bank already holds.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Run again, even if the bank has the results.")] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Run the demo federation; a run that was broken off goes on, one that is done is shown."""
+    """Run the demo federation. A stopped run resumes; a finished run shows its results."""
     from fedprompt.workspace.assets import assets_ready, pull_assets
     from fedprompt.workspace.demo.run import demo as run
     from fedprompt.workspace.demo.settings import DemoSettings
@@ -64,7 +64,7 @@ def demo(
 
 
 def show_donors(donors: "DonorsGain") -> None:
-    """Print what the sites that took part gained at home."""
+    """Print the gain of each participating site."""
     from fedprompt.workspace.results.points import points
 
     def mean(by_site: Mapping[str, float]) -> float:
@@ -79,12 +79,12 @@ def show_donors(donors: "DonorsGain") -> None:
     table(
         ("site", "alone", "shared", "gain, points", "95 %"),
         [*rows, last],
-        title="The sites that took part, on test: each site's own prompt alone, and mixed with shared prompts",
+        title="Test accuracy at the participating sites: each site's own prompt alone, and mixed with shared prompts",
     )
 
 
 def show_newcomer(newcomer: "NewcomerResult") -> None:
-    """Print the newcomer's curve: right answers alone and with shared prompts, by its number of labelled questions."""
+    """Print the newcomer's accuracy alone and with shared prompts, by its number of labelled questions."""
     from fedprompt.workspace.demo.worthwhile import WAYS
     from fedprompt.workspace.results.points import points
 
@@ -102,7 +102,7 @@ def show_newcomer(newcomer: "NewcomerResult") -> None:
             )
             for point in newcomer.curve
         ],
-        title="The newcomer, which was in no round, on test",
+        title="Test accuracy at the newcomer, which took part in no round",
     )
 
 
@@ -113,7 +113,7 @@ def _span(found: "Difference | SiteDifference | NewcomerPoint") -> str:
 
 
 def show_work(work: "ShownWork", clipped: int | Mapping[str, int]) -> None:
-    """Print what a run took of the model, and how many cases were too long for it, of one site or by site."""
+    """Print the model's work in a run, and how many cases were too long, in total or by site."""
     from fedprompt.workspace.results.shown import told_work
 
     if (told := told_work(work)) is not None:
@@ -122,23 +122,23 @@ def show_work(work: "ShownWork", clipped: int | Mapping[str, int]) -> None:
     if count := sum(by_site.values()):
         where = ", ".join(f"{site} {cases:,}" for site, cases in by_site.items() if site and cases)
         line(
-            f"{count:,} cases were too long for the model and lost the end of their longest fields"
+            f"{count:,} cases were too long for the model; the ends of their longest fields were cut"
             + (f" ({where})" if where else "")
         )
 
 
 def show_templates(templates: "Sequence[DemoTemplate]") -> None:
-    """Print the candidate templates, the best on pooled validation first."""
+    """Print the candidate templates, sorted by accuracy on pooled validation cases."""
     if templates:
         table(
             ("template", "pooled", "mean", "worst"),
             [(row.name, percent(row.pooled), percent(row.mean), percent(row.worst)) for row in templates],
-            title="Templates on validation",
+            title="Templates: validation accuracy",
         )
 
 
 def show_rounds(rounds: "Sequence[RoundValues]") -> None:
-    """Print what each round reached on validation."""
+    """Print the validation accuracy of each round."""
     if rounds:
         sites = list(rounds[0].by_site)
         table(

@@ -15,22 +15,22 @@ __all__ = ["distil"]
 def distil(
     reference: Annotated[str, typer.Argument(help="The adapted prompt: its name, such as questions@home, or its id.")],
     data: Annotated[
-        Path | None, typer.Option("--data", help="Cases of your own, CSV, JSONL or Parquet; their labels are not used.")
+        Path | None, typer.Option("--data", help="Your own cases: CSV, JSONL or Parquet. Their labels are not used.")
     ] = None,
     unlabelled: Annotated[
-        Path | None, typer.Option("--unlabelled", help="Texts of your own work without labels; the more, the better.")
+        Path | None, typer.Option("--unlabelled", help="Your own texts without labels. More texts are better.")
     ] = None,
     map_: Map = None,
     header: Header = None,
     group: Group = None,
     words: Words = None,
-    name: Annotated[str, typer.Option("--name", help="What it is called in the bank: STUDY@NAME.")] = "one",
+    name: Annotated[str, typer.Option("--name", help="Name in the bank: STUDY@NAME.")] = "one",
     steps: Annotated[int, typer.Option("--steps", help="Tuning steps.", min=1, max=10_000)] = 60,
-    rate: Annotated[float, typer.Option("--rate", help="The learning rate at its highest.", min=1e-6, max=10)] = 0.01,
+    rate: Annotated[float, typer.Option("--rate", help="Maximum learning rate.", min=1e-6, max=10)] = 0.01,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Make one soft prompt that answers as an adapted prompt of several does, for formats that hold one prompt."""
+    """Train one soft prompt that answers like an adapted mixture, for formats that hold one prompt."""
     from fedprompt.workspace.local.distilling import distil as run
     from fedprompt.workspace.workspace import open_workspace
 
@@ -51,4 +51,7 @@ def distil(
         emit(found)
         return
     line(found.sentence)
-    line(f"kept as {found.name} ({found.adapted}) in {found.seconds:.1f} s; export it: fedprompt export '{found.name}'")
+    line(
+        f"saved as {found.name} ({found.adapted}) in {found.seconds:.1f} s; export it with: fedprompt export "
+        f"'{found.name}'"
+    )

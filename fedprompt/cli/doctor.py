@@ -17,12 +17,12 @@ __all__ = ["doctor"]
 
 def doctor(
     hub: Annotated[
-        str | None, typer.Option("--hub", metavar="HOST[:PORT]", help="Only say whether this hub can be reached.")
+        str | None, typer.Option("--hub", metavar="HOST[:PORT]", help="Only check whether this hub can be reached.")
     ] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Say what is installed, which cores, threads and number formats there are, and what is missing."""
+    """Report installed packages, cores, threads and number formats, and what is missing."""
     if hub is not None:
         _hub(hub, home, json)
         return
@@ -44,7 +44,7 @@ def doctor(
             ("models run in", f"{run_in}, on {device}"),
             ("bfloat16 in hardware", "yes" if processor.bfloat16 else "no"),
             (f"matrix product on {device}", _rates(found.product)),
-            ("reached of it", _reached(None if found.bank is None else found.bank.reached)),
+            ("share of it reached", _reached(None if found.bank is None else found.bank.reached)),
             ("GPU", found.gpu or "none"),
             ("memory", "unknown" if memory is None else f"{memory / 1024**3:.1f} GiB"),
             ("home", "-" if place is None else f"{place.path} ({place.free_bytes / 1024**3:.1f} GiB free)"),
@@ -83,9 +83,9 @@ def _hub(address: str, home: Path | None, json: bool) -> None:
 
 def _reached(run: "ReachedProduct | None") -> str:
     if run is None:
-        return "no run says it yet"
+        return "no run has measured it yet"
     rate = f"{run.tokens_per_second:,.0f} tokens a second"
-    return f"{100 * run.part_of_product:.0f} % by the newest {run.kind}, at {rate}"
+    return f"{100 * run.part_of_product:.0f} % in the latest {run.kind}, at {rate}"
 
 
 def _rates(product: Mapping[str, float] | None) -> str:

@@ -13,21 +13,23 @@ __all__ = ["export", "import_"]
 
 
 def export(
-    out: Annotated[Path, typer.Option("--out", help="The folder to make, or a file (.zip or the format's suffix).")],
+    out: Annotated[Path, typer.Option("--out", help="The output folder or file (.zip, or the format's suffix).")],
     prompts: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Prompts' ids, or beginnings of them.")
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of prompts, or the starts of ids.")
     ] = None,
     tags: Annotated[
         list[str] | None,
-        typer.Option("--tag", metavar="NAME@TAG", help="A tagged prompt, or @TAG for all; may be given again."),
+        typer.Option(
+            "--tag", metavar="NAME@TAG", help="A tagged prompt, or @TAG for all prompts with a tag. Repeatable."
+        ),
     ] = None,
     format_: Annotated[
-        str, typer.Option("--format", help="The format, bundle by default; docs/formats.md tells of each.", metavar="F")
+        str, typer.Option("--format", help="The export format (default: bundle). See docs/formats.md.", metavar="F")
     ] = "bundle",
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Write prompts in a format that other tools read."""
+    """Export prompts in a format that other tools read."""
     from fedprompt.workspace.exchange.exporting import export_prompts
     from fedprompt.workspace.workspace import open_workspace
 
@@ -46,18 +48,18 @@ def export(
     count = len(found.prompts)
     line(f"wrote {count} {'prompt' if count == 1 else 'prompts'} as {format_} to {found.path}")
     for sentence in found.dropped:
-        line(f"dropped: {sentence}")
+        line(f"not included: {sentence}")
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="A bundle or another exported file or folder.")],
+    file: Annotated[Path, typer.Argument(help="A bundle, or another exported file or folder.")],
     format_: Annotated[
-        str | None, typer.Option("--format", help="Its format, where the file does not tell it.", metavar="F")
+        str | None, typer.Option("--format", help="The format, if the file does not show it.", metavar="F")
     ] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Read prompts of an exported file into the bank."""
+    """Import prompts from an exported file into the bank."""
     from fedprompt.workspace.exchange.exporting import import_file
     from fedprompt.workspace.workspace import open_workspace
 
@@ -71,9 +73,9 @@ def import_(
     line(f"imported {len(found.prompts)} {'prompt' if len(found.prompts) == 1 else 'prompts'}")
     for prompt in found.prompts:
         others = found.alike.get(prompt, ())
-        line(f"  {prompt}" + (f", in another order the same as {', '.join(others)}" if others else ""))
+        line(f"  {prompt}" + (f", the same as {', '.join(others)} in another order" if others else ""))
     for name, id in found.adapted.items():
         line(f"  {id}, adapted, as {name}")
-    line(f"signed by {found.signer}" if found.signer else "unsigned: nobody vouches for it")
+    line(f"signed by {found.signer}" if found.signer else "not signed: the author is unknown")
     for sentence in found.dropped:
         line(f"note: {sentence}")

@@ -35,34 +35,36 @@ def federate(
     study: StudyFile,
     site: Annotated[
         list[str] | None,
-        typer.Option("--site", help="A site and its cases: clinic=clinic.csv. Repeat it. Over flare a name alone."),
+        typer.Option(
+            "--site", help="A site and its cases, such as clinic=clinic.csv. Repeatable. With flare, only the name."
+        ),
     ] = None,
     transport: Annotated[
-        str, typer.Option("--transport", help="local: all sites in this process; flare: sites on their own machines.")
+        str, typer.Option("--transport", help="local: all sites in this process. flare: sites on their own machines.")
     ] = "local",
     map_: Map = None,
     header: Header = None,
     group: Group = None,
     seed: Seed = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take, site by site.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that stopped; begin none.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only estimate time and traffic for each site.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a stopped run. Never start a new one.")] = False,
     worth: Annotated[
-        bool, typer.Option("--worth", help="Measure what joining is worth: sites also answer as newcomers.")
+        bool, typer.Option("--worth", help="Measure the gain from joining: sites also answer as newcomers.")
     ] = False,
     cache_bytes: CacheBytes = None,
     cache_dtype: CacheDtype = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Run a whole federation: score, tune in rounds, report on test."""
+    """Run a whole federation: score, tune in rounds, and report test results."""
     if transport not in ("local", "flare"):
-        raise typer.BadParameter(f"'{transport}' is neither local nor flare", param_hint="--transport")
+        raise typer.BadParameter(f"'{transport}' is not a transport; use local or flare", param_hint="--transport")
     cached_in = kept_in(cache_dtype)
     for option, value in (("--cache-bytes", cache_bytes), ("--cache-dtype", cached_in)):
         if transport == "flare" and value is not None:
-            raise typer.BadParameter("over flare each site has its own memory", param_hint=option)
+            raise typer.BadParameter("with flare, each site has its own memory", param_hint=option)
     if transport == "flare" and (map_ or group or any("=" in one for one in site or ())):
-        said = "over flare each site names its own file and columns; give names alone"
+        said = "with flare, each site names its own file and columns; give only the sites' names"
         raise typer.BadParameter(said, param_hint="--site")
     from fedprompt.workspace.rounds.federating import federate as run
     from fedprompt.workspace.rounds.federating import federate_flare
@@ -116,7 +118,7 @@ def _show_worth(found: "WorthResult") -> None:
         )
     if rows:
         heads = ("labelled cases", "sites", "alone", "shared", "points", "95 %", "needed alone", "best way")
-        table(heads, rows, title="what joining is worth, over sites that took no part in what they were helped with")
+        table(heads, rows, title="Gain from joining, at sites that did not tune these prompts")
     for sentence in (*found.sentences, *([] if found.note is None else [found.note])):
         line(sentence)
     for at in found.at:
@@ -151,7 +153,7 @@ def _forecast(
         cost = money(chat.cost)
         line(f"all sites: {_count(chat.calls)} calls, at most {_count(chat.tokens)} tokens, cost {cost}")
     show_calls(None if found.judging is None else found.judging.judge, "at most ")
-    line(f"nothing was sent; seconds: {found.basis}")
+    line(f"nothing was sent; seconds are from {found.basis}")
     for note in found.notes:
         line(note)
 

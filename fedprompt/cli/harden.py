@@ -13,20 +13,22 @@ __all__ = ["harden"]
 
 
 def harden(
-    prompt: Annotated[str, typer.Argument(help="A soft prompt's id, the beginning of one, or name@tag.")],
-    data: Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")],
+    prompt: Annotated[str, typer.Argument(help="A soft prompt: its id, the start of an id, or name@tag.")],
+    data: Annotated[Path, typer.Option("--data", help="A file of cases: CSV, JSONL or Parquet.")],
     map_: Map = None,
     header: Header = None,
     group: Group = None,
-    steps: Annotated[int, typer.Option("--steps", min=0, help="Most steps of the search; 0 only projects.")] = 40,
+    steps: Annotated[
+        int, typer.Option("--steps", min=0, help="Maximum search steps. 0 only projects the vectors to words.")
+    ] = 40,
     fluency: Annotated[
-        float, typer.Option("--fluency", min=0.0, help="What unlikely words cost; 0 takes any words.")
+        float, typer.Option("--fluency", min=0.0, help="Penalty for unlikely words. 0 allows any words.")
     ] = 0.01,
     seed: Seed = 0,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Make a soft prompt into words, and say what of its accuracy they keep."""
+    """Convert a soft prompt to words, and report how much of its accuracy they keep."""
     from fedprompt.workspace.local.hardening import harden as run
     from fedprompt.workspace.results.labels import HARDENING
     from fedprompt.workspace.workspace import open_workspace

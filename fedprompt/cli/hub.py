@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["admit", "app", "init", "invite", "release", "remove", "revoke", "run", "sites", "status", "take"]
 
-app = typer.Typer(help="A federation of sites on other machines, for its operator.", no_args_is_help=True)
+app = typer.Typer(help="Run a federation of sites on other machines (for the hub operator).", no_args_is_help=True)
 app.add_typer(hub_round.app, name="round")
 Site = Annotated[str, typer.Argument(help="The site's name.")]
 
@@ -24,15 +24,17 @@ Site = Annotated[str, typer.Argument(help="The site's name.")]
 @app.command()
 def init(
     name: Annotated[str, typer.Argument(help="The federation's name.")],
-    host: Annotated[str, typer.Option("--host", help="The name by which sites reach this machine.")] = "localhost",
-    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="The port that sites dial.")] = 8002,
+    host: Annotated[
+        str, typer.Option("--host", help="The host name under which sites reach this machine.")
+    ] = "localhost",
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="The port that sites connect to.")] = 8002,
     admin_port: Annotated[
-        int, typer.Option("--admin-port", min=1, max=65_535, help="A second port of the hub's engine.")
+        int, typer.Option("--admin-port", min=1, max=65_535, help="A second port, used by the hub's engine.")
     ] = 8003,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Make this home the hub of a federation: its authority, its certificates, a hardened policy."""
+    """Make this home the hub of a federation, with a certificate authority and a strict policy."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.hub.init import hub_init
 
@@ -40,20 +42,20 @@ def init(
     if json:
         emit(found)
         return
-    line(f"'{name}' is made; sites reach it at {host}:{port}")
-    line(f"fingerprint of its authority: {found.authority}")
+    line(f"created '{name}'; sites reach it at {host}:{port}")
+    line(f"fingerprint of its certificate authority: {found.authority}")
     line("next: fedprompt hub invite SITE")
 
 
 @app.command()
 def invite(
     site: Site,
-    org: Annotated[str | None, typer.Option("--org", help="Its organisation; the site's name by default.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The file to write; SITE.invite.json by default.")] = None,
+    org: Annotated[str | None, typer.Option("--org", help="Its organisation. Default: the site's name.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write. Default: SITE.invite.json.")] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Write a file that tells a site where the hub is and how to know it."""
+    """Write an invitation, which tells a site how to reach and recognise the hub."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.hub.invite import hub_invite
 
@@ -61,41 +63,44 @@ def invite(
     if json:
         emit(found)
         return
-    line(f"give {found.invite} to the operator of '{site}'; there is no secret in it")
-    line(f"they should hear this from you, by another way: {found.authority}")
+    line(f"give {found.invite} to the operator of '{site}'; the file contains no secret")
+    line(f"read them this fingerprint over another channel, such as the phone: {found.authority}")
 
 
 @app.command()
 def admit(
-    request: Annotated[Path, typer.Argument(help="The request that 'fedprompt site init' made.")],
+    request: Annotated[Path, typer.Argument(help="The request written by 'fedprompt site init'.")],
     fingerprint: Annotated[
-        str | None, typer.Option("--fingerprint", help="What the site's operator read aloud; asked for if left out.")
+        str | None,
+        typer.Option(
+            "--fingerprint", help="The fingerprint that the site's operator read to you. Asked for if missing."
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The kit to write; SITE.kit.zip by default.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The kit to write. Default: SITE.kit.zip.")] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Compare a request's fingerprint with what the site's operator reads, and sign it."""
+    """Compare a request's fingerprint with the one that the site's operator reads to you, then sign it."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.hub.admit import hub_admit
 
     def confirm(site: str, found: str) -> bool | str:
         if fingerprint is not None:
             return fingerprint
-        typer.echo(f"'{site}' asks with the fingerprint  {found}", err=True)
-        return typer.confirm("is it what its operator reads to you?", err=True)
+        typer.echo(f"'{site}' sent a request with the fingerprint  {found}", err=True)
+        return typer.confirm("does it match the fingerprint that its operator reads to you?", err=True)
 
     found = hub_admit(find_home(home), request, confirm=confirm, out=out)
     if json:
         emit(found)
         return
-    line(f"'{found.site}' is admitted ({found.fingerprint})")
+    line(f"admitted '{found.site}' ({found.fingerprint})")
     line(f"give {found.kit} to its operator, who runs: fedprompt site join {Path(found.kit).name}")
 
 
 @app.command()
 def run(home: Home = None) -> None:
-    """Keep the transport's server running; Ctrl-C ends it. Rounds are started by 'federate --transport flare'."""
+    """Run the transport's server until Ctrl-C. Start rounds with 'federate --transport flare'."""
     from fedprompt.workspace.enrolled.hub_engine import hub_run
     from fedprompt.workspace.home import find_home
 
@@ -105,7 +110,7 @@ def run(home: Home = None) -> None:
 
 @app.command()
 def status(home: Home = None, json: Json = False) -> None:
-    """Say who was invited, admitted or sent away, and who is connected."""
+    """List the sites that were invited, admitted or revoked, and which are connected."""
     from fedprompt.workspace.hub.status import hub_status
     from fedprompt.workspace.workspace import open_workspace
 
@@ -123,14 +128,14 @@ def status(home: Home = None, json: Json = False) -> None:
 
 @app.command()
 def sites(
-    site: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
+    site: Annotated[str | None, typer.Argument(help="Only this site.")] = None,
     ledger_restarted: Annotated[
-        bool, typer.Option("--ledger-restarted", help="Accept that this site's ledger began anew; it is recorded.")
+        bool, typer.Option("--ledger-restarted", help="Accept that this site's ledger was restarted. This is recorded.")
     ] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Say what was last seen of each site's ledger, over all runs; or accept that one began anew."""
+    """Show the last known state of each site's ledger, or accept that a ledger was restarted."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.hub.ledgers import hub_sites
 
@@ -139,17 +144,19 @@ def sites(
         emit(found)
         return
     if found.sites:
-        rows = [(one.site, one.at, (one.head or "begins anew")[:16], one.identity or "-") for one in found.sites]
+        rows = [(one.site, one.at, (one.head or "restarted")[:16], one.identity or "-") for one in found.sites]
         table(("site", "last seen", "ledger's head", "key"), rows)
     else:
-        line("no site's ledger was seen yet")
+        line("no site's ledger has been seen yet")
     for one in found.restarts:
-        line(f"{one.at}: {one.by} accepted that the ledger of '{one.site}' began anew, after {(one.head or '-')[:16]}")
+        line(
+            f"{one.at}: {one.by} accepted that the ledger of '{one.site}' was restarted, after {(one.head or '-')[:16]}"
+        )
 
 
 @app.command()
 def revoke(site: Site, home: Home = None, json: Json = False) -> None:
-    """Send a site away for good: it is asked no more, and its certificate opens nothing."""
+    """Revoke a site for good: it gets no more tasks, and its certificate is no longer valid."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.hub.leave import hub_leave
 
@@ -157,7 +164,7 @@ def revoke(site: Site, home: Home = None, json: Json = False) -> None:
     if json:
         emit(found)
     else:
-        line(f"'{site}' is revoked")
+        line(f"revoked '{site}'")
         _say_packs(found.packs, site)
 
 
@@ -165,12 +172,12 @@ def revoke(site: Site, home: Home = None, json: Json = False) -> None:
 def remove(
     site: Site,
     recompute: Annotated[
-        bool, typer.Option("--recompute", help="Take its scores out, and replay the rounds without its updates.")
+        bool, typer.Option("--recompute", help="Remove its scores, and recompute the rounds without its updates.")
     ] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Note that a site left: as 'revoke', under another word. Its scores count on, unless --recompute."""
+    """Remove a site that left. Its scores still count, unless you give --recompute."""
     from fedprompt.workspace.hub.remove import hub_remove
     from fedprompt.workspace.workspace import open_workspace
 
@@ -179,22 +186,24 @@ def remove(
     if json:
         emit(found)
         return
-    line(f"'{site}' is removed")
+    line(f"removed '{site}'")
     _say_packs(found.packs, site)
     if recompute:
-        line(f"{found.prompts} prompts are ranked without what it scored")
+        line(f"{found.prompts} prompts are now ranked without its scores")
         line(found.not_recomputed or ("" if found.recomputed is None else found.recomputed.sentence))
 
 
 @app.command()
 def release(
-    run: Annotated[str | None, typer.Option("--run", help="Which finished federation; the newest by default.")] = None,
-    send: Annotated[bool, typer.Option("--send", help="Hand it to the sites that are connected now.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="The zip to write; STUDY.release.zip by default.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="The finished federation. Default: the newest.")] = None,
+    send: Annotated[bool, typer.Option("--send", help="Also send it to the connected sites.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The zip file to write. Default: STUDY.release.zip.")
+    ] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Sign the result of a federation, for the sites to pull."""
+    """Sign the result of a federation, so that sites can pull it."""
     from fedprompt.workspace.hub.release import hub_release
     from fedprompt.workspace.workspace import open_workspace
 
@@ -205,27 +214,27 @@ def release(
         return
     for name, prompt in found.prompts.items():
         line(f"{name}: {prompt}")
-    seen = "with what every site scores" if found.per_site else "without what single sites score"
+    seen = "with the scores of every site" if found.per_site else "without the scores of single sites"
     line(f"{found.release}, number {found.number}, {seen}, signed by {found.signer}")
     if found.pack is not None:
         held = ", ".join(f"{count} {kind}" for kind, count in found.members.items())
-        line(f"it holds the pack {found.pack} of shared prompts: {held}")
+        line(f"it contains the pack {found.pack} of shared prompts: {held}")
     for id in found.superseded:
-        line(f"it supersedes the pack {id}, which holds what a site gave that has left")
+        line(f"it replaces the pack {id}, which contains data from a site that left")
     for note in found.notes:
         line(note)
     for site, said in found.sent.items():
         line(f"{site}: {said}")
-    line("a site takes it with: fedprompt site pull --data FILE")
+    line("a site gets it with: fedprompt site pull --data FILE")
 
 
 @app.command()
 def take(
-    file: Annotated[Path, typer.Argument(help="What 'fedprompt site publish' wrote.")],
+    file: Annotated[Path, typer.Argument(help="The file written by 'fedprompt site publish'.")],
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Take a template that a site published into the bank."""
+    """Import a template that a site published into the bank."""
     from fedprompt.workspace.hub.take import hub_take
     from fedprompt.workspace.workspace import open_workspace
 
@@ -240,10 +249,10 @@ def take(
 
 def _say_packs(packs: Sequence[str], site: str) -> None:
     if packs:
-        many = "1 released pack holds" if len(packs) == 1 else f"{len(packs)} released packs hold"
+        many = "1 released pack contains" if len(packs) == 1 else f"{len(packs)} released packs contain"
         line(
-            f"{many} what '{site}' gave, and copies cannot be called back: 'fedprompt hub release --send' makes a "
-            "newer one, which tells sites not to use the old"
+            f"{many} data from '{site}', and copies cannot be called back; 'fedprompt hub release --send' "
+            "makes a new release that tells sites not to use the old one"
         )
 
 

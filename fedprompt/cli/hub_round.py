@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "close", "leave_out", "show", "take_back", "wait"]
 
-app = typer.Typer(help="The round that gathers answers now: look at it, and give orders.", no_args_is_help=True)
-Run = Annotated[str | None, typer.Option("--run", help="Which federation, by id; the one that runs now by default.")]
-Patience = Annotated[float, typer.Option("--patience", min=0, max=3600, help="Seconds to wait for the order's answer.")]
+app = typer.Typer(help="Show and control the round that is running now.", no_args_is_help=True)
+Run = Annotated[str | None, typer.Option("--run", help="The federation's id. Default: the one that is running.")]
+Patience = Annotated[float, typer.Option("--patience", min=0, max=3600, help="Seconds to wait for a reply.")]
 Site = Annotated[str, typer.Argument(help="The site's name.")]
 
 
 @app.command()
 def show(run: Run = None, home: Home = None, json: Json = False) -> None:
-    """Say who has answered, who is waited for and for how long, who is left out, and which orders were given."""
+    """Show which sites have answered, which are working or excluded, and the orders so far."""
     from fedprompt.workspace.rounds.given_orders import round_shown
     from fedprompt.workspace.workspace import open_workspace
 
@@ -31,9 +31,9 @@ def show(run: Run = None, home: Home = None, json: Json = False) -> None:
         return
     step = found.step
     if step is None:
-        line(f"{found.run}: " + ("runs, and no step gathers now" if found.running else "does not run now"))
+        line(f"{found.run}: " + ("is running, but no step is waiting for sites" if found.running else "is not running"))
     else:
-        counts = f"{step.answered} answered, {step.quorum} needed"
+        counts = f"{step.answered} answered, {step.quorum} required"
         line(f"{found.run}: round {step.round}, {step.step}; {counts}")
         rows = [(site, "answered", "") for site in step.came]
         rows += [(site, *_waits(seconds)) for site, seconds in step.waiting.items()]
@@ -48,32 +48,32 @@ def show(run: Run = None, home: Home = None, json: Json = False) -> None:
 @app.command()
 def wait(
     seconds: Annotated[
-        float | None, typer.Option("--seconds", min=1, max=604_800, help="How much longer; as long again by default.")
+        float | None, typer.Option("--seconds", min=1, max=604_800, help="Extra time. Default: the same time again.")
     ] = None,
     run: Run = None,
     patience: Patience = 5.0,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Give the sites of the step that gathers now more time."""
+    """Give the sites of the present step more time."""
     _give("wait", run, patience, home, json, seconds=seconds)
 
 
 @app.command()
 def close(run: Run = None, patience: Patience = 5.0, home: Home = None, json: Json = False) -> None:
-    """Close the step that gathers now: it goes on with who has answered, refused where the quorum has not."""
+    """Close the present step. It continues with the sites that have answered, or fails without a quorum."""
     _give("close", run, patience, home, json)
 
 
 @app.command("leave-out")
 def leave_out(site: Site, run: Run = None, patience: Patience = 5.0, home: Home = None, json: Json = False) -> None:
-    """Ask a site no more, from this step on, and count it for no quorum, until it is taken back."""
+    """Exclude a site from this step on. It does not count for the quorum until you include it again."""
     _give("leave-out", run, patience, home, json, site=site)
 
 
 @app.command("take-back")
 def take_back(site: Site, run: Run = None, patience: Patience = 5.0, home: Home = None, json: Json = False) -> None:
-    """Ask a site that was left out again, from the next round on."""
+    """Include an excluded site again, from the next round on."""
     _give("take-back", run, patience, home, json, site=site)
 
 
@@ -104,7 +104,7 @@ def _give(
 
 
 def _waits(seconds: float | None) -> tuple[str, str]:
-    return ("waits its turn", "") if seconds is None else ("is waited for", f"for {seconds:.0f} s")
+    return ("in the queue", "") if seconds is None else ("working", f"for {seconds:.0f} s")
 
 
 def _named(order: "ShownOrder") -> str:

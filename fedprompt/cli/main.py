@@ -85,11 +85,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _start(
-    verbose: Annotated[
-        bool, typer.Option("--verbose", help="Log what is done, and where errors come from, to stderr.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log details and the source of errors to stderr.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     handler = logging.StreamHandler(sys.stderr)
@@ -118,13 +116,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return STOPPED
     except Exception as error:
         log.debug("the command failed", exc_info=error)
-        _tell(failure_of(error, "'fedprompt --verbose COMMAND' shows where it comes from"), json)
+        _tell(failure_of(error, "'fedprompt --verbose COMMAND' shows the details"), json)
         return 1
     return 0
 
 
 def run() -> None:
-    """Run the command line and end the process with its exit code."""
+    """Run the command line and exit with its exit code."""
     code = main()
     if (error := flushed()) is not None:
         if not isinstance(error, BrokenPipeError):  # whoever read along has enough
@@ -147,4 +145,4 @@ def _emit(failure: Failure) -> None:
 def _wrong_use(end: SystemExit) -> str:
     """Return what typer said before it ended the command."""
     said = getattr(end.__context__, "format_message", None)
-    return str(said()) if callable(said) else "the command was used wrongly; --help says how"
+    return str(said()) if callable(said) else "the command is not valid; see --help"

@@ -37,38 +37,37 @@ AllowOrigin = Annotated[
     typer.Option(
         "--allow-origin",
         envvar="FEDPROMPT_ORIGINS",
-        help="A further address under which this server is seen, through a proxy or a forwarded port; repeatable.",
+        help="Another address of this server, through a proxy or a forwarded port. Repeatable.",
     ),
 ]
 CacheBytes = Annotated[
     int | None,
-    typer.Option("--cache-bytes", min=0, help="Keys and values to keep in memory; the rest goes to the disk."),
+    typer.Option("--cache-bytes", min=0, help="Number of keys and values to keep in memory. The rest is kept on disk."),
 ]
 CacheDtype = Annotated[
     str | None,
-    typer.Option("--cache-dtype", help="What they are kept in: model (its own dtype) or bfloat16, in half the room."),
+    typer.Option(
+        "--cache-dtype",
+        help="Precision of the kept keys and values: model (the model's own) or bfloat16 (half the memory).",
+    ),
 ]
-Home = Annotated[
-    Path | None, typer.Option("--home", help="The home folder; by default $FEDPROMPT_HOME or ~/.fedprompt.")
-]
+Home = Annotated[Path | None, typer.Option("--home", help="The home folder. Default: $FEDPROMPT_HOME or ~/.fedprompt.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object with stable keys.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="The seed of everything random.")]
-StudyFile = Annotated[Path, typer.Option("--study", "-S", help="The study, a YAML file.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed for all randomness.")]
+StudyFile = Annotated[Path, typer.Option("--study", "-S", help="The study (a YAML file).")]
 Group = Annotated[
     str | None,
-    typer.Option("--group", help="Column whose equal values (a patient, a document) stay in one split."),
+    typer.Option("--group", help="Group column: rows with the same value, such as a patient, stay in one split."),
 ]
 Map = Annotated[
     str | None,
-    typer.Option(
-        "--map", help="The file's columns for the study's fields: text=note,answer=label, or text=#2 by place."
-    ),
+    typer.Option("--map", help="Columns for the study's fields: text=note,answer=label, or text=#2 by position."),
 ]
 Header = Annotated[
     bool | None,
     typer.Option(
         "--header/--no-header",
-        help="Whether the file names its columns; without a header --map gives their places: text=#1,answer=#2.",
+        help="Whether the first line names the columns. Without a header, --map uses positions: text=#1,answer=#2.",
     ),
 ]
 SplitName = Literal["tune", "validation", "test"]
@@ -107,7 +106,7 @@ def kept_in(name: str | None) -> "KeptIn | None":
     from fedprompt.models.protocols import CacheDtype as KeptIn
 
     if name not in get_args(KeptIn):
-        raise typer.BadParameter(f"'{name}' is neither model nor bfloat16", param_hint="--cache-dtype")
+        raise typer.BadParameter(f"'{name}' is not a precision; use model or bfloat16", param_hint="--cache-dtype")
     return cast("KeptIn", name)
 
 
@@ -133,7 +132,7 @@ def split_named(name: str) -> SplitName:
         typer.BadParameter: there is no such split.
     """
     if name not in get_args(SplitName):
-        raise typer.BadParameter(f"'{name}' is not one of tune, validation, test", param_hint="--split")
+        raise typer.BadParameter(f"'{name}' is not a split; use tune, validation or test", param_hint="--split")
     return cast(SplitName, name)
 
 
@@ -150,7 +149,9 @@ def sites(given: Sequence[str]) -> dict[str, Path]:
             raise typer.BadParameter(f"'{one}' is not name=file; write for example --site clinic=clinic.csv")
         # The name becomes a folder's name.
         if not _SITE.fullmatch(name.strip()):
-            raise typer.BadParameter(f"'{name}' is no site's name; use letters, digits, '-', '_' and '.', at most 60")
+            raise typer.BadParameter(
+                f"'{name}' is not a valid site name; use at most 60 letters, digits, '-', '_' and '.'"
+            )
         if name.strip() in found:
             raise typer.BadParameter(f"the site '{name.strip()}' is given twice; name each site once")
         found[name.strip()] = Path(path)

@@ -14,12 +14,14 @@ __all__ = ["serve"]
 
 
 def serve(
-    reference: Annotated[str, typer.Argument(help="name@tag, a prompt's id, or a beginning of one.")],
-    host: Annotated[str, typer.Option("--host", help="The address to bind to.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="The port; 0 takes a free one.")] = 8600,
+    reference: Annotated[str, typer.Argument(help="name@tag, a prompt's id, or the start of an id.")],
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="The port. 0 chooses a free one.")] = 8600,
     token_file: Annotated[
         Path | None,
-        typer.Option("--token-file", help="The token's file; by default serve.token in the home, made at first use."),
+        typer.Option(
+            "--token-file", help="The token file. Default: serve.token in the home folder, created on first use."
+        ),
     ] = None,
     allow_origin: AllowOrigin = None,
     home: Home = None,
@@ -29,21 +31,24 @@ def serve(
 
     if not _loopback(host) and token_file is None:
         raise typer.BadParameter(
-            f"{host} can be reached from other machines; name the token that they are given with --token-file FILE",
+            f"{host} is open to other machines; give them a token with --token-file FILE",
             param_hint="--host",
         )
     token = token_of(home, token_file)
     with stopping() as stop, serving(reference, token, home, host, port, allow_origin or ()) as served:
         # echo flushes, so that the address is seen also where stdout is a file.
         typer.echo(f"{served.prompt.name} ({served.prompt.id}) on {served.prompt.model}: {served.url}")
-        typer.echo(f"new token, shown once: {token.text}" if token.new else "token: as kept")
+        typer.echo(f"new token (shown only once): {token.text}" if token.new else "token: as saved")
         typer.echo(f"token file: {token.path}")
         if not _loopback(host):
-            typer.echo("fedprompt: what clients send is not encrypted; put a TLS proxy before this server", err=True)
+            typer.echo(
+                "fedprompt: traffic from clients is not encrypted; put a TLS proxy in front of this server", err=True
+            )
         while not stop.wait(0.5):
             if not served.alive:
                 raise FedPromptError(
-                    "the server ended by itself; start it again with 'fedprompt --verbose serve'", code="server-ended"
+                    "the server stopped unexpectedly; start it again with 'fedprompt --verbose serve'",
+                    code="server-ended",
                 )
 
 

@@ -24,7 +24,7 @@ WIDE = 120
 
 
 def emit(value: Any) -> None:
-    """Print one JSON value: UTF-8, or ASCII with JSON's own escapes where stdout is of another encoding."""
+    """Print one JSON value, in UTF-8, or in ASCII with escapes if stdout has another encoding."""
     from fedprompt.workspace.as_json import as_json
 
     value = as_json(value)
@@ -35,7 +35,7 @@ def emit(value: Any) -> None:
 
 
 def line(text: str = "") -> None:
-    """Print a line of text, with characters that would steer the terminal shown as a question mark."""
+    """Print a line of text. Control characters are shown as question marks."""
     print(clean(text))
 
 
@@ -45,12 +45,12 @@ def clean(text: str) -> str:
 
 
 def complain(sentence: str) -> None:
-    """Print on stderr, in one line, what went wrong."""
+    """Print an error on stderr in one line."""
     typer.echo(f"fedprompt: {clean(sentence)}", err=True)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
-    """Print a table; every column but the first is aligned to the right where it holds numbers."""
+    """Print a table. Columns with numbers are right-aligned, except the first column."""
     drawn = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for place, name in enumerate(columns):
         values = [row[place] for row in rows]
@@ -91,7 +91,7 @@ def _like_number(text: str) -> bool:
 
 
 def show_calls(judge: "Calls | None", most: str = "", who: str = "the judge") -> None:
-    """Say what a judge (or ``who``) took, or with ``most`` before each number may take; nothing where there is none."""
+    """Report the work of a judge (or ``who``). With ``most`` before each number, it is an upper bound."""
     from fedprompt.workspace.bills.judge_bill import told_calls
     from fedprompt.workspace.bills.paid import Paid
 

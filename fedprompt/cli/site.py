@@ -31,22 +31,20 @@ __all__ = [
     "status",
 ]
 
-app = typer.Typer(help="A site with private cases, for its operator.", no_args_is_help=True)
+app = typer.Typer(help="Run a site with private cases (for the site operator).", no_args_is_help=True)
 app.add_typer(study, name="study")
-Data = Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")]
-Which = Annotated[str | None, typer.Option("--study", "-S", help="Which accepted study, where there are several.")]
+Data = Annotated[Path, typer.Option("--data", help="A file of cases: CSV, JSONL or Parquet.")]
+Which = Annotated[str | None, typer.Option("--study", "-S", help="The accepted study, if there are several.")]
 
 
 @app.command()
 def init(
-    invite: Annotated[Path, typer.Argument(help="The file that 'fedprompt hub invite' wrote.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The request to write; SITE.request.zip by default.")
-    ] = None,
+    invite: Annotated[Path, typer.Argument(help="The file written by 'fedprompt hub invite'.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The request to write. Default: SITE.request.zip.")] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Make the site's key, which stays here, and a request for the hub to sign."""
+    """Create the site's key, which stays here, and a request for the hub to sign."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.init import site_init
 
@@ -54,13 +52,13 @@ def init(
     if json:
         emit(found)
         return
-    line(f"'{found.site}' asks to join '{found.federation}' at {found.host}:{found.port}")
-    line(f"send {found.request} to the hub's operator and read this to them: {found.fingerprint}")
+    line(f"'{found.site}' requests to join '{found.federation}' at {found.host}:{found.port}")
+    line(f"send {found.request} to the hub's operator, and read them this fingerprint: {found.fingerprint}")
 
 
 @app.command()
 def join(
-    kit: Annotated[Path, typer.Argument(help="The kit that 'fedprompt hub admit' wrote.")],
+    kit: Annotated[Path, typer.Argument(help="The kit written by 'fedprompt hub admit'.")],
     site: Site = None,
     home: Home = None,
     json: Json = False,
@@ -87,7 +85,7 @@ def run(
     site: Site = None,
     home: Home = None,
 ) -> None:
-    """Answer an accepted study's tasks until Ctrl-C; one process holds the model and the cases."""
+    """Answer the accepted studies' tasks until Ctrl-C. One process holds the model and the cases."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.run import site_run
 
@@ -97,12 +95,12 @@ def run(
 
 @app.command()
 def pause(
-    off: Annotated[bool, typer.Option("--off", help="Take tasks again.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Accept tasks again.")] = False,
     site: Site = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Refuse every task from now on; a running worker heeds it at its next task."""
+    """Refuse all tasks. A running worker obeys from its next task on."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.pause import site_pause
 
@@ -110,12 +108,12 @@ def pause(
     if json:
         emit(found)
     else:
-        line(f"'{found.site}' {'is paused' if found.paused else 'takes tasks'}")
+        line(f"'{found.site}' {'is paused' if found.paused else 'accepts tasks'}")
 
 
 @app.command()
 def status(site: Site = None, home: Home = None, json: Json = False) -> None:
-    """Say whether the site has joined, runs or is paused, what it accepted, and what left."""
+    """Show the site's state, its accepted studies, and what left."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.pause import LedgerBroken, site_status
 
@@ -124,7 +122,7 @@ def status(site: Site = None, home: Home = None, json: Json = False) -> None:
         emit(found)
         return
     state = "joined" if found.joined else "not joined yet"
-    running = f"runs as process {found.running}" if found.running else "does not run"
+    running = f"running as process {found.running}" if found.running else "not running"
     paused = ", paused" if found.paused else ""
     line(f"'{found.site}' of '{found.federation}' ({found.hub}): {state}, {running}{paused}")
     for one in found.studies:
@@ -150,13 +148,14 @@ def status(site: Site = None, home: Home = None, json: Json = False) -> None:
 @app.command()
 def cases(
     begin_anew: Annotated[
-        bool, typer.Option("--begin-anew", help="Forget which cases were answered over, knowing what that gives away.")
+        bool,
+        typer.Option("--begin-anew", help="Forget which cases earlier answers used. Read what this reveals first."),
     ] = False,
     site: Site = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Say which cases the site answers over, how many new ones wait and why; or begin a new case set."""
+    """Show which cases the site uses and how many new ones wait, or start a new case set."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.cases import site_cases
 
@@ -168,7 +167,7 @@ def cases(
         line(f"{one.study}:")
         _say_cases(one.cases)
     if found.begun_anew:
-        line(f"begun anew: {found.sentence}")
+        line(f"started over: {found.sentence}")
 
 
 @app.command()
@@ -182,7 +181,7 @@ def rehearse(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Answer every verb on the real file and print what would leave; nothing is sent."""
+    """Answer every verb with the real file, and print what would leave. Nothing is sent."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.rehearse import site_rehearse
 
@@ -197,7 +196,7 @@ def rehearse(
         what, arrays = row.message["verb"], row.arrays or "none"
         line(f"{what}: {row.bytes:,} bytes in {row.seconds:.1f} s, arrays {arrays}")
         line(f"  {row.message}")
-    line(f"{found.bytes:,} bytes would have left; nothing did")
+    line(f"{found.bytes:,} bytes would leave; nothing was sent")
     show_calls(found.judge)
     for sentence in found.not_rehearsed:
         line(f"not rehearsed: {sentence}")
@@ -205,12 +204,14 @@ def rehearse(
 
 @app.command()
 def report(
-    out: Annotated[Path | None, typer.Option("--out", help="Write the page there instead of printing it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the page to this file instead of printing it.")
+    ] = None,
     site: Site = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """One page for a security officer: what left, to whom, policy, ports, packages, and what is not protected."""
+    """Write one page for a security officer: what left and to whom, policy, packages, and open risks."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.report import site_report
 
@@ -219,7 +220,7 @@ def report(
         emit(found)
     elif out is not None:
         out.write_text(found.page, encoding="utf-8")
-        line(f"written to {out}")
+        line(f"wrote {out}")
     else:
         line(found.page)
 
@@ -230,14 +231,14 @@ def publish(
     data: Data,
     map_: Map = None,
     header: Header = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="The file; NAME.published.json by default.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Publish without asking.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write. Default: NAME.published.json.")] = None,
     study: Which = None,
     site: Site = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Let the text of one of your templates leave, after you have read it."""
+    """Publish the text of one of your templates, after you confirm it."""
     from fedprompt.workspace.site.publish import WORDS, Shown, site_publish
     from fedprompt.workspace.workspace import open_workspace
 
@@ -245,8 +246,10 @@ def publish(
         typer.echo(f"'{shown.name}':\n{shown.text}", err=True)
         for words, lines in shown.repeats.items():
             where = ", ".join(map(str, lines[:5])) + (" ..." if len(lines) > 5 else "")
-            typer.echo(f"WARNING: {WORDS} words in a row stand in private cases (lines {where}): {words}", err=True)
-        return yes or typer.confirm("may this text leave?", err=True)
+            typer.echo(
+                f"WARNING: {WORDS} consecutive words also occur in private cases (lines {where}): {words}", err=True
+            )
+        return yes or typer.confirm("allow this text to leave?", err=True)
 
     with open_workspace(home) as ws:
         found = site_publish(
@@ -255,17 +258,19 @@ def publish(
     if json:
         emit(found)
     else:
-        line(f"published as entry {found.entry} of the ledger; give {found.published} to the hub's operator")
+        line(f"published as ledger entry {found.entry}; give {found.published} to the hub's operator")
 
 
 @app.command()
 def pull(
     data: Annotated[
-        Path | None, typer.Option("--data", help="Your cases, to score it on; not needed for shared prompts alone.")
+        Path | None,
+        typer.Option("--data", help="Your cases, to score the release on. Not needed for shared prompts alone."),
     ] = None,
-    file: Annotated[Path | None, typer.Argument(help="A release; by default the newest that the hub sent.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A release. Default: the newest that the hub sent.")] = None,
     number: Annotated[
-        int | None, typer.Option("--number", min=0, help="Take this release though a newer one was accepted.")
+        int | None,
+        typer.Option("--number", min=0, help="Accept this release although a newer one was accepted before."),
     ] = None,
     map_: Map = None,
     header: Header = None,
@@ -274,7 +279,7 @@ def pull(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Take the federation's result, check who signed it, and score it on your own validation cases."""
+    """Download the federation's result, check its signature, and score it on your own validation cases."""
     from fedprompt.workspace.site.pull import site_pull
     from fedprompt.workspace.workspace import open_workspace
 
@@ -297,14 +302,16 @@ def pull(
 
 @app.command()
 def ledger(
-    verify: Annotated[bool, typer.Option("--verify", help="Say only whether every entry is as it was.")] = False,
-    show: Annotated[int | None, typer.Option("--show", min=1, help="Print exactly the bytes of this entry.")] = None,
-    head: Annotated[str | None, typer.Option("--head", help="A head that the hub recorded; it must be there.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Only verify the ledger.")] = False,
+    show: Annotated[int | None, typer.Option("--show", min=1, help="Print the exact bytes of this entry.")] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", help="A ledger head recorded by the hub. It must be in the ledger.")
+    ] = None,
     site: Site = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """List what left, check it, or print the bytes of one entry."""
+    """List what left, verify the ledger, or print the bytes of one entry."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.ledger import site_ledger, site_ledger_show
 
@@ -327,32 +334,37 @@ def ledger(
     if not verify and found.entries:
         rows = [(e.number, e.time, e.decision, e.code or e.verb, e.size, e.sha256[:12]) for e in found.entries]
         table(("entry", "time", "decision", "what", "bytes", "sha256"), rows)
-    line(f"{len(found.entries)} entries, every one as it was written; head {found.head}")
+    line(f"{len(found.entries)} entries, all verified; head {found.head}")
     for note in found.notes:
         line(f"note: {note}")
 
 
 @app.command()
 def policy(
-    tasks_a_day: Annotated[int | None, typer.Option("--tasks-a-day", min=0, help="Answers and refusals a day.")] = None,
-    replies: Annotated[int | None, typer.Option("--replies", min=0, help="Replies to one study.")] = None,
-    min_cases: Annotated[int | None, typer.Option("--min-cases", min=1, help="A floor under the studies'.")] = None,
+    tasks_a_day: Annotated[
+        int | None, typer.Option("--tasks-a-day", min=0, help="Maximum answers and refusals per day.")
+    ] = None,
+    replies: Annotated[int | None, typer.Option("--replies", min=0, help="Maximum replies to one study.")] = None,
+    min_cases: Annotated[int | None, typer.Option("--min-cases", min=1, help="Minimum min_cases of a study.")] = None,
     models: Annotated[
         str | None,
         typer.Option(
             "--models",
-            help="Models that may be loaded, with commas: names, and bundled, here (on this machine), servers.",
+            help="Models that may be loaded, comma-separated: names, and bundled, here (on this machine), servers.",
         ),
     ] = None,
-    verbs: Annotated[str | None, typer.Option("--verbs", help="Verbs that are answered, with commas.")] = None,
+    verbs: Annotated[str | None, typer.Option("--verbs", help="Verbs that are answered, comma-separated.")] = None,
     quiet_hours: Annotated[
-        str | None, typer.Option("--quiet-hours", help="22:00-06:00, in this machine's time; 'none' for none.")
+        str | None,
+        typer.Option(
+            "--quiet-hours", help="Allowed hours such as 22:00-06:00 (this machine's time), or 'none' for no limit."
+        ),
     ] = None,
     site: Site = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Show what this site allows, or change it; a running worker heeds it at its next task."""
+    """Show or change what this site allows. A running worker obeys from its next task on."""
     from fedprompt.workspace.as_json import as_json
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.policy import site_policy
@@ -373,9 +385,9 @@ def policy(
 
 def _say_cases(found: "CasesNow | None") -> None:
     if found is None:
-        line("  its cases were not looked at yet; 'fedprompt site run' does")
+        line("  cases not counted yet; 'fedprompt site run' counts them")
         return
     counts = ", ".join(f"{count:,} {split}" for split, count in found.cases.items())
     if found.at is not None:
-        line(f"  cases that are answered over: {counts} (looked at {found.at})")
+        line(f"  cases behind the answers: {counts} (counted at {found.at})")
     line(f"  {found.sentence}")

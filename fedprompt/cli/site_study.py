@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Site", "accept", "app", "decline", "show"]
 
-app = typer.Typer(help="Studies that this site answers.", no_args_is_help=True)
-Site = Annotated[str | None, typer.Option("--site", help="Which site, where this home has several.")]
-File = Annotated[Path, typer.Argument(help="The study, a YAML file.")]
+app = typer.Typer(help="Manage the studies that this site answers.", no_args_is_help=True)
+Site = Annotated[str | None, typer.Option("--site", help="The site, if this home has several.")]
+File = Annotated[Path, typer.Argument(help="The study (a YAML file).")]
 
 
 @app.command()
 def show(file: File, site: Site = None, home: Home = None, json: Json = False) -> None:
-    """Show what a study asks, which model it would load, and what would leave; nothing is accepted."""
+    """Show what a study asks, which model it loads, and what would leave. Nothing is accepted."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.study import site_study_show
 
@@ -34,12 +34,12 @@ def show(file: File, site: Site = None, home: Home = None, json: Json = False) -
 @app.command()
 def accept(
     file: File,
-    digest: Annotated[str | None, typer.Option("--digest", help="What the hub's operator says it is.")] = None,
+    digest: Annotated[str | None, typer.Option("--digest", help="The digest that the hub's operator gave you.")] = None,
     site: Site = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Accept a study; its digest is pinned, so that a study that is altered is another one."""
+    """Accept a study. Its digest is pinned, so a changed study needs to be accepted again."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.study import site_study_accept
 
@@ -48,7 +48,7 @@ def accept(
         emit(found)
         return
     _say_study(found.shown)
-    line(f"'{found.site}' accepted it")
+    line(f"'{found.site}' accepted the study")
 
 
 @app.command()
@@ -58,7 +58,7 @@ def decline(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Take back the word on a study."""
+    """Withdraw the acceptance of a study."""
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.study import site_study_decline
 
@@ -66,25 +66,25 @@ def decline(
     if json:
         emit(found)
     else:
-        line(f"'{found.site}' answers '{found.study}' ({found.digest}) no more")
+        line(f"'{found.site}' no longer answers '{found.study}' ({found.digest})")
 
 
 def _say_study(found: "StudyShown") -> None:
     line(f"{found.study}  {found.digest or '(no digest without its model)'}")
-    line(f"model {found.model}, from {found.model_from}; digest {found.model_digest or 'not known'}")
+    line(f"model {found.model}, from {found.model_from}; digest {found.model_digest or 'unknown'}")
     if found.refused:
-        line(f"not accepted as it stands: {found.refused}")
+        line(f"cannot be accepted as it is: {found.refused}")
     answer = found.answer
     line(f"fields: {', '.join(found.fields)}; answer: {answer['type']} {', '.join(answer['labels'])}")
     for template in found.templates:
-        line(f"asks '{template['name']}': {template.get('text') or template.get('messages')}")
+        line(f"prompt '{template['name']}': {template.get('text') or template.get('messages')}")
     size = "" if found.bytes_a_round is None else f", about {found.bytes_a_round:,} bytes a round"
     line(f"{found.rounds} rounds of {found.steps} steps{size}")
-    line(f"nothing over fewer than {found.min_cases} cases, at most {found.replies} replies; what leaves:")
+    line(f"no numbers over fewer than {found.min_cases} cases, at most {found.replies} replies; what leaves:")
     for sentence in found.leaves:
         line(f"  - {sentence}")
     for sentence in found.agreed:
-        line(f"accepting it, you agree: {sentence}")
+        line(f"by accepting the study, you agree: {sentence}")
     line(found.questions_told)
-    seen = {"hub": "the hub alone", "sites": "the hub, and the other sites by what it releases"}
-    line(f"who sees what this site scores: {seen[found.scores]}")
+    seen = {"hub": "only the hub", "sites": "the hub, and other sites through its releases"}
+    line(f"who sees this site's scores: {seen[found.scores]}")

@@ -13,7 +13,7 @@ ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(si
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Have SIGTERM, and a terminal that is closed, interrupt the work as Ctrl-C does; children are ended on the way."""
+    """Make SIGTERM and a closed terminal interrupt the work like Ctrl-C. Child processes are ended too."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -35,7 +35,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """Give an event that is set when the process is asked to end; the old handlers are put back afterwards."""
+    """Return an event that is set when the process should end. The old handlers are restored afterwards."""
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

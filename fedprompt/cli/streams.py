@@ -14,7 +14,7 @@ STREAMS = (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w"))
 
 
 def open_streams() -> None:
-    """Open the streams that were closed, onto nothing, and let all of them hold any text."""
+    """Open closed streams onto the null device, and make all streams accept any text."""
     for name, number, mode in STREAMS:
         if getattr(sys, name) is None:
             _onto_nothing(number)
@@ -39,7 +39,7 @@ def is_utf8(stream: TextIO) -> bool:
 
 
 def flushed() -> OSError | None:
-    """Write out what is left; return what kept it from being written. The interpreter's own try comes too late."""
+    """Flush the streams, and return the error if that fails. The interpreter's own flush comes too late."""
     found: OSError | None = None
     for stream, number in ((sys.__stdout__, 1), (sys.__stderr__, 2)):
         try:

@@ -14,17 +14,17 @@ from fedprompt.cli.showing import emit, line, table
 
 __all__ = ["app", "check", "new", "show"]
 
-app = typer.Typer(help="Study files: one task that sites work on together.", no_args_is_help=True)
-StudyArgument = Annotated[Path, typer.Argument(help="A study, a YAML file.")]
+app = typer.Typer(help="Write and check study files. A study is one task for all sites.", no_args_is_help=True)
+StudyArgument = Annotated[Path, typer.Argument(help="A study (a YAML file).")]
 
 
 @app.command()
 def new(
-    data: Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Write the draft here; by default to stdout.")] = None,
-    name: Annotated[str | None, typer.Option("--name", help="The study's name; by default the file's.")] = None,
-    answer: Annotated[str | None, typer.Option("--answer", help="The column with the answer; guessed.")] = None,
-    text: Annotated[str | None, typer.Option("--text", help="The column with the text; guessed.")] = None,
+    data: Annotated[Path, typer.Option("--data", help="A file of cases: CSV, JSONL or Parquet.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write the draft to this file. Default: stdout.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The study's name. Default: the file's name.")] = None,
+    answer: Annotated[str | None, typer.Option("--answer", help="The answer column. Default: detected.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="The text column. Default: detected.")] = None,
     header: Header = None,
     model: Annotated[str | None, typer.Option("--model", help="The study's model.")] = None,
 ) -> None:
@@ -35,7 +35,7 @@ def new(
     from fedprompt.study.files import parse_study
 
     if out is not None and out.exists():
-        raise StudyError(f"{out}: is there already; choose another name or take it away first", code="there-already")
+        raise StudyError(f"{out} exists already; choose another name or delete the file", code="there-already")
     draft = drafted(data, name=name, model=model or DEFAULT_MODEL, answer=answer, text=text, header=header)
     parse_study(draft.text, "the draft")
     if out is None:
@@ -48,12 +48,12 @@ def new(
     finally:
         temporary.unlink(missing_ok=True)
     check = f"fedprompt data check {shlex.quote(str(data))} --study {shlex.quote(str(out))} {draft.options}".rstrip()
-    line(f"wrote {out}; read it, change what is not right, then: {check}")
+    line(f"wrote {out}; review it, edit it, then run: {check}")
 
 
 @app.command()
 def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
-    """Say whether a study file can be used, and which labels begin one another to the model's tokenizer."""
+    """Check a study file, and report labels that begin with one another for the model's tokenizer."""
     from fedprompt.evaluation.runs.label_pairs import told
     from fedprompt.evaluation.scorers import complete_scorers
     from fedprompt.study.files import read_study
@@ -85,12 +85,13 @@ def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
         soft = "with" if study.soft else "without"
         count = len(study.templates)
         parts = f"{count} template{'' if count == 1 else 's'}, {soft} a soft slot"
-        line(f"{file}: the study '{study.study}' is well formed: {parts}")
+        line(f"{file}: the study '{study.study}' is valid: {parts}")
         for pair in pairs or ():
             line(told(pair))
         if pairs is None and study.answer.type == "choice":
             line(
-                f"its labels were not read with the tokenizer of '{study.model}', which is not a model on this machine"
+                f"its labels were not checked with the tokenizer of '{study.model}', because that model is not "
+                "on this machine"
             )
         for note in odd:
             line(f"note: {note}")
@@ -98,7 +99,7 @@ def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
 
 @app.command()
 def show(file: StudyArgument, json: Json = False) -> None:
-    """Show a study with the defaults filled in."""
+    """Show a study with its defaults filled in."""
     import yaml
 
     from fedprompt.evaluation.scorers import complete_scorers

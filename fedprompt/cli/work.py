@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["score", "tune"]
 
-Data = Annotated[Path, typer.Option("--data", help="A CSV, JSONL or Parquet file of cases.")]
+Data = Annotated[Path, typer.Option("--data", help="A file of cases: CSV, JSONL or Parquet.")]
 SURE = 0.05
 
 
@@ -43,11 +43,11 @@ def score(
     group: Group = None,
     split: Split = "validation",
     seed: Seed = 0,
-    model: Annotated[str | None, typer.Option("--model", help="Instead of the study's model.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
+    model: Annotated[str | None, typer.Option("--model", help="Use this model instead of the study's.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only estimate the time and the cost.")] = False,
     cache_bytes: CacheBytes = None,
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Compute, and on a chat model pay for, what is known already.")
+        bool, typer.Option("--no-cache", help="Compute again what is already known. Chat models charge again.")
     ] = False,
     home: Home = None,
     json: Json = False,
@@ -84,7 +84,7 @@ def score(
             line(told(pair))
     apart = found.apart
     if apart.power is not None and not any(row.p_adjusted < SURE for row in apart.against_best[:1]):
-        line(f"the best two: {apart.power}")
+        line(f"best two: {apart.power}")
     show_calls(found.judge)
     if not isinstance(found, Scored):
         _say_chat(found)
@@ -92,7 +92,7 @@ def score(
     show_work(found.work, found.clipped)
     line(f"{found.seconds:.1f} s in all")
     if found.cached:
-        line(f"{found.cached:,} scores of single cases were known from an earlier run")
+        line(f"{found.cached:,} scores of single cases were reused from an earlier run")
 
 
 def _show_scores(found: "Scored | ChatScored") -> None:
@@ -146,12 +146,12 @@ def _dry_run(
     if json:
         emit(found)
         return
-    line(f"{found.templates:,} templates on {found.cases:,} cases with {found.model}, nothing was run:")
+    line(f"{found.templates:,} templates on {found.cases:,} cases with {found.model}; nothing was run:")
     take = found.take
     if take.calls:
         where = "another machine" if take.remote else "this machine"
         line(f"{take.calls:,} calls to a server on {where}")
-        line(f"about {take.input_tokens:,} tokens to read and at most {take.output_tokens:,} to write")
+        line(f"about {take.input_tokens:,} input tokens and at most {take.output_tokens:,} output tokens")
         line(f"cost: {money(take.cost)}")
     else:
         line(f"about {take.tokens:,} tokens")
@@ -164,19 +164,19 @@ def _dry_run(
 
 def _say_chat(found: "ChatScored") -> None:
     """Say how a chat model was asked, what it could not be asked, and what that cost."""
-    told = {"likelihood": "by the likelihoods of its first token", "constrained": "by constrained answers"}
+    told = {"likelihood": "by the likelihood of the first token", "constrained": "by constrained answers"}
     for method in sorted({entry.method for entry in found.results if entry.method is not None}):
         line(f"answered {told[method]}")
     for entry in found.results:
         if entry.unparsed:
             lines = (found.unparsed_lines or {}).get(entry.prompt, [])
             shown = ", ".join(map(str, lines[:10])) + (" ..." if len(lines) > 10 else "")
-            line(f"{entry.name}: {entry.unparsed} answers were no label and count as wrong (lines {shown})")
+            line(f"{entry.name}: {entry.unparsed} answers were not a label and count as wrong (lines {shown})")
         for reason, count in sorted((entry.failed or {}).items()):
-            line(f"{entry.name}: {count} calls failed for good ({reason}) and are in no score")
+            line(f"{entry.name}: {count} calls failed ({reason}) and are in no score")
     paid = found.paid
     if paid.cached:
-        line(f"{paid.cached:,} answers were known from an earlier run and cost nothing")
+        line(f"{paid.cached:,} answers were reused from an earlier run at no cost")
     line(f"{paid.calls:,} calls, {paid.tokens:,} tokens, {found.seconds:.1f} s, cost {money(paid.cost)}")
     for note in paid.notes:
         line(note)
@@ -194,7 +194,7 @@ def tune(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Tune the study's soft prompt on one site's cases; with rounds.patience, until validation no longer gains."""
+    """Tune the study's soft prompt on one site's cases. With rounds.patience, stop when validation stops improving."""
     cached_in = kept_in(cache_dtype)
     from fedprompt.workspace.local.tuning import tune as run
     from fedprompt.workspace.workspace import open_workspace
@@ -215,7 +215,7 @@ def tune(
         return
     line(f"{found.prompt}: {found.steps} steps in {found.seconds:.1f} s")
     if loss := found.loss:
-        line(f"loss {loss[0]:.3f} in the first part of the steps, {loss[-1]:.3f} in the last")
+        line(f"mean loss {loss[0]:.3f} in the first part of the steps, {loss[-1]:.3f} in the last")
     for split, entry in (("validation", found.validation), ("test", found.test)):
         line(f"{split}: {percent(entry.value)} {number(entry.low, entry.high)}".rstrip())
     show_work(found.work, found.clipped)

@@ -149,7 +149,7 @@ def _common(study: Study, picked: Mapping[str, EvaluationSet]) -> Reading | None
     chosen = choices[str(said)]
     odd = [name for name, one in picked.items() if one.reading and one.reading.mapping != chosen.mapping]
     if odd:
-        st.caption(plain(sentence(f"{', '.join(odd)} was read otherwise on the Data page; here these columns count")))
+        st.caption(plain(sentence(f"{', '.join(odd)} has other columns on the Data page; these columns apply here")))
     return chosen
 
 

