@@ -32,8 +32,8 @@ BUSY, IDLE = "2s", "10s"  # how often is looked: a command may begin a federatio
 ABOUT = (
     "Several sites use the same language model for the same task, and none can share its labelled cases. "
     "Alone, each site has too few cases to find a good prompt, and a prompt that wins at one site often loses "
-    "at another. fedprompt finds prompts together: each site scores and tunes on its own cases, only numbers "
-    "leave the site, and a hub combines them into a prompt that works at every site."
+    "at another. With fedprompt they find prompts together. Each site scores and tunes on its own cases, and only "
+    "numbers leave the site. A hub combines the numbers into a prompt that works at every site."
 )
 
 
@@ -78,7 +78,7 @@ def draw_progress(view: OverviewView) -> None:
         named("overview_rounds").header("Rounds")
         draw_rounds(view.rounds, view.manual, [site.name for site in view.sites])
     with grid.cell():
-        st.header("The highest accuracy on this study's validation cases.", help="Best prompts")
+        st.header("Best prompts", help="The highest accuracy on this study's validation cases.")
         draw_best(view.best, prompt_titles())
 
 

@@ -19,7 +19,7 @@ HELD = {
     "attacks/test_forgetting.py": 1,
     "boundary/test_checked.py": 1,
     "cli/test_bank.py": 2,
-    "cli/test_hub_and_site.py": 4,
+    "cli/test_hub_and_site.py": 1,
     "cli/test_hub_round.py": 2,
     "cli/test_streams.py": 1,
     "docs/test_commands.py": 1,

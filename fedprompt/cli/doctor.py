@@ -22,7 +22,7 @@ def doctor(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Report installed packages, cores, threads and number formats, and what is missing."""
+    """Report installed packages, cores, threads and number formats, and missing parts."""
     if hub is not None:
         _hub(hub, home, json)
         return

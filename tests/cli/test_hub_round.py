@@ -35,8 +35,8 @@ def ws(tmp_path: Path) -> Iterator[Workspace]:
 def test_what_gathers_is_shown(ws: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hub", "round", "show", "--home", str(ws.home.path)]) == 0
     said = capsys.readouterr().out
-    assert "round 2, tune; 1 answered, 3 needed" in said
-    assert "is waited for" in said and "it is away" in said
+    assert "round 2, tune; 1 answered, 3 " in said
+    assert "working" in said and "it is away" in said
 
 
 @pytest.mark.usefixtures("ws")

@@ -52,7 +52,7 @@ def test_the_picture_is_told_in_words_and_its_numbers_stand_in_a_table() -> None
     assert list(table["Labelled cases"]) == ["0", "4", "16", "64"]
     assert list(table["Gain, points"])[1:3] == ["+18.0", "+12.0 (+8.0 to +16.0)"]
     assert table.shape == (4, 7) and len(set(table.iloc[:, 5])) == 1  # of no site
-    assert list(table["As much alone takes"]) == ["14 cases", "more than 64 cases", "90 cases", "more than 64 cases"]
+    assert list(table.iloc[:, 6]) == ["14 cases", "more than 64 cases", "90 cases", "more than 64 cases"]
 
 
 def test_without_a_measurement_it_says_so_and_draws_nothing() -> None:

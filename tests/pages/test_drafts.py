@@ -135,8 +135,8 @@ def test_runs_of_one_table_are_told_apart_in_the_history(at: AppTest) -> None:
     at.text_area(key="playground_field_text").set_value("other").run()
     press(at, "playground_run")
     press(at, "playground_run")
-    told = [one.value for one in at.caption if "run before" in one.value]
-    assert [one.partition("run before")[2] for one in told] == [".", r"\: texts.", r"\: prompt of A."]
+    told = [one.value for one in at.caption if "previous run" in one.value]
+    assert [one.partition("previous run")[2] for one in told] == [".", r"\: texts.", r"\: prompt of A."]
 
 
 def test_what_stood_in_the_boxes_comes_back_after_another_run_was_opened(at: AppTest) -> None:
@@ -207,9 +207,9 @@ def test_a_table_says_how_sure_its_numbers_are_and_filters_by_what_fails(at: App
     assert next(iter(totals["95 % interval"])) == "80.6 \N{EN DASH} 100.0"  # Wilson's of 16 of 16
     confusion = next(one.value for one in at.dataframe if list(one.value.index) == ["positive", "negative"])
     assert confusion.to_numpy().tolist() == [[8, 0], [0, 8]]
-    failing = next(len(one.value) for one in at.dataframe if "right answer" in one.value)
+    failing = next(len(one.value) for one in at.dataframe if "correct answer" in one.value)
     at.pills(key="playground_failed_by").set_value([1]).run()
-    assert next(len(one.value) for one in at.dataframe if "right answer" in one.value) < failing
+    assert next(len(one.value) for one in at.dataframe if "correct answer" in one.value) < failing
 
 
 def test_a_table_from_a_file_outlives_the_file_and_can_be_cleared(at: AppTest) -> None:

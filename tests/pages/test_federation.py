@@ -163,7 +163,7 @@ def gathers(ws: Workspace) -> Iterator[str]:
 def test_the_operator_orders_a_round_that_gathers(open_page: Open, ws: Workspace, gathers: str) -> None:
     at = open_page("federation")
     step = messages(at)["federation_step"]
-    assert "1 of 2" in step and "2 are" in step and "1 min 30 s" in step
+    assert "1 of 2" in step and "; 2 " in step and "1 min 30 s" in step
     roster = at.dataframe[0].value
     clinic, ward = roster["Now"]
     assert clinic == "answered" and re.search(r"\d\d s", ward)
@@ -195,7 +195,7 @@ def test_a_step_is_closed_once_the_quorum_has_answered_and_a_site_is_taken_back(
         {**now.step.model_dump(mode="json"), "quorum": 1, "waiting": [], "asked": {}, "missing": {"ward": "left"}}
     )
     at = open_page("federation")
-    assert list(at.dataframe[0].value["Now"]) == ["answered", "left out"]
+    assert list(at.dataframe[0].value["Now"]) == ["answered", "excluded"]
     told = messages(at)["federation_left_out_0"]
     assert "**ward**" in told and "ada" in told
     assert not at.button(key="federation_close").disabled

@@ -24,6 +24,7 @@ from fedprompt.workspace.rounds.gathering_now import StepNow
 from fedprompt.workspace.site.ledgers import ledger_files, read_ledger
 from fedprompt.workspace.workspace import Workspace
 from tests.pages.evaluation import add_set, add_study
+from tests.pages.messages import messages
 from tests.scripted_sites import TEXT
 
 pytestmark = pytest.mark.whole
@@ -81,9 +82,9 @@ def test_the_lowest_number_says_whether_it_is_a_sites_or_a_prompts(open_page: Op
     by_label = {one.label: one for one in at.metric}
     own, together = by_label["Own prompts, every site"], by_label["Tuned together"]
     assert "worst prompt" in own.proto.delta_description
-    (told,) = (one.value for one in at.caption if "tuned together reaches" in one.value)
+    (told,) = (messages(at)["transfer_said"],)
     number = together.proto.delta_description.removeprefix("worst site ")
-    assert f"({number} at the worst site)" in told
+    assert number in told
 
 
 def test_the_first_ranking_has_the_intervals_of_the_leaderboard_and_asks_pairs_who_is_better(ws: Workspace) -> None:
@@ -101,7 +102,7 @@ def test_the_first_ranking_has_the_intervals_of_the_leaderboard_and_asks_pairs_w
 
 
 def test_before_the_first_round_is_finished_no_site_has_answered_none_of_none() -> None:
-    assert said_rounds(0, 0) == "none finished yet" and said_rounds(1, 2) == "1 of 2"
+    assert said_rounds(0, 0) == "none finished" and said_rounds(1, 2) == "1 of 2"
 
 
 def test_prompts_that_no_site_compared_are_compared_at_once_where_the_cases_are_on_this_machine(

@@ -1,4 +1,5 @@
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -145,9 +146,7 @@ def test_the_transfer_sentence_averages_home_and_elsewhere() -> None:
     matrix = {"a": {"a": 0.9, "b": 0.7}, "b": {"a": 0.8, "b": 1.0}}
     # at home (0.9 + 1.0) / 2, elsewhere (0.7 + 0.8) / 2
     told = transfer_sentence(matrix, {"a": 0.9, "b": 0.94}).replace("\N{NO-BREAK SPACE}", " ")
-    assert "95.0 % at home and 75.0 % elsewhere" in told
-    assert "(70.0 % at the worst site)" in told
-    assert "92.0 % (90.0 % at the worst site)" in told
+    assert re.findall(r"[\d.]+ %", told) == ["95.0 %", "75.0 %", "70.0 %", "92.0 %", "90.0 %"]
     assert transfer_sentence({}, {}) == ""
 
 

@@ -77,7 +77,7 @@ def test_a_bank_that_cannot_be_opened_is_a_sentence_on_every_page(home: Path) ->
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize(("role", "said"), [("hub", "Hub"), ("site", "Site"), ("nonsense", "Works alone")])
+@pytest.mark.parametrize(("role", "said"), [("hub", "Hub"), ("site", "Site"), ("nonsense", "Standalone")])
 def test_the_sidebar_names_the_machine_its_home_and_its_role(
     role: str, said: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,7 +133,7 @@ def test_a_result_shows_which_prompts_count_how_much_and_the_measured_curve(open
     assert len(weights) == 1 and len([spec for spec in charts if "symlog" in spec]) == 2  # one on the pack's card
     found = adapted(ws)
     assert sum(one["weight"] for one in found["members"]) == pytest.approx(1.0)
-    classes = next(one.value for one in at.table if "Adjusted by" in one.value)
+    classes = next(one.value for one in at.table if "Class" in one.value)
     assert dict(zip(classes["Class"], classes["Your cases"], strict=True)) == {"positive": "8", "negative": "8"}
 
 

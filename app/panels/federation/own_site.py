@@ -33,7 +33,7 @@ REHEARSAL = (
 )
 REPORT = (
     "One page for a security officer: what left and to whom, accepted studies, the policy, ports and packages, "
-    "and what is not protected. It is written from the ledger."
+    "and known risks. It is written from the ledger."
 )
 
 

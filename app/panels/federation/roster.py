@@ -82,9 +82,9 @@ def draw_roster(view: FederationView, job: JobRow | None) -> None:
 
 def said_now(now: AtWork | None, view: FederationView) -> str:
     """Return what a site does in the step that gathers now, as people say it."""
-    if now is None or now.state == "excluded":
+    if now is None or now.state == "left out":
         return "" if now is None else "excluded"
-    if now.state != "working":
+    if now.state != "at work":
         return now.state
     step = None if view.now is None else view.now.step
     verb = "tunes" if step is not None and step.step == "tune" else "scores"

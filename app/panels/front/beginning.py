@@ -54,7 +54,7 @@ def draw_empty(start: Callable[[], None], *, assets_ready: bool) -> None:
     with grid.container(border=True, height="stretch", key="overview_own"):
         st.header("Use your own cases")
         st.markdown(
-            "You need a file with a text column and a column with the right answer. Upload it, check it, and "
+            "You need a file with a text column and a column with the correct answer. Upload it, check it, and "
             "rank a first set of prompts on it. The file stays on this machine."
         )
         if st.button("Upload a file", key="overview_data", icon=":material/table_view:"):

@@ -17,7 +17,7 @@ __all__ = ["draw_sidebar"]
 
 MOST_HOSTS = 3
 ROLES = {
-    "alone": ("All sites are on this machine.", "Standalone"),
+    "alone": ("Standalone", "All sites are on this machine."),
     "hub": ("Hub", "Combines what the sites send. It holds no cases."),
     "site": ("Site", "Holds private cases. Only replies that pass its egress gate leave."),
 }

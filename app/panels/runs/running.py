@@ -38,7 +38,7 @@ def run_quick(ws: Workspace, kind: str, arguments: Mapping[str, Any], label: str
             waited = time.monotonic() - start
             if waited > PATIENCE_SECONDS:
                 raise JobError(
-                    "this took longer than 15 minutes and was stopped; run fewer rows at once",
+                    "this took longer than 15 minutes and was stopped; run fewer rows at a time",
                     code="still-running",
                 )
             if waited > GRACE_SECONDS and not is_alive(ws.home, "quick"):

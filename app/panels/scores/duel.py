@@ -53,7 +53,7 @@ def draw_own_duel(trial: Trial, names: Sequence[str]) -> None:
         return
     _draw(rows, names, "case", (0.0, 1.0), 70, alt.Shape("prompt:N", title=None, scale=shapes(names[1:])))
     known = any(trial.request.expected)
-    what = "the probability of the right answer" if known else "the probability of the first prompt's answer"
+    what = "the probability of the correct answer" if known else "the probability of the first prompt's answer"
     named("duel_by_right_answer" if known else "duel_by_first_answer").caption(
         f"Each point is a case, placed by {what} (or by the first scorer's value). Above the dashed line, the "
         "other prompt is better than the first. Darker points overlap."

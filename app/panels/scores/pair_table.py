@@ -34,8 +34,9 @@ def draw_pairs(view: CompareView, names: Mapping[str, str]) -> None:
     st.table(pd.DataFrame.from_dict(lines, orient="index"))
     several = " Corrected (Holm) for the number of pairs on this page." if len(view.pairs) > 1 else ""
     st.caption(
-        "Differences in points, with 95 % intervals in brackets: the first prompt minus the second on the same "
-        f"cases. p is two\\-sided.{several} I²: the share of the spread between sites that is more than chance."
+        "Differences in points, with 95 % intervals in brackets. Each is the first prompt minus the second on the "
+        f"same cases. The p-value is two\\-sided.{several} I² is the share of the spread between sites that is more "
+        "than chance."
     )
     for said in power:
         st.caption(said)

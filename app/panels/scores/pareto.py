@@ -90,7 +90,7 @@ def draw_own_pareto(names: Sequence[str], measured: Sequence[Totals]) -> None:
         if cost is not None and found.passed is not None:
             places[name] = (cost, found.passed)
     if not places:
-        st.caption("No answer was scored. Give the right answers, or use a scorer that does not need them.")
+        st.caption("No answer was scored. Give the correct answers, or use a scorer that does not need them.")
         return
     what = "seconds per answer" if which == "seconds" else "tokens per answer"
     _draw(places, which, what, "pass rate on your cases")

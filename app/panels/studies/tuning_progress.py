@@ -24,7 +24,7 @@ def draw_curves(view: TuningView) -> None:
     with grid.cell():
         st.markdown(
             "**Loss**",
-            help="Cross-entropy of the right answer, in nats. 0 means certain. Each dot is a step over a few cases, "
+            help="Cross-entropy of the correct answer, in nats. 0 means certain. Each dot is a step over a few cases, "
             "and the line is the running mean.",
         )
         _draw_loss(view)

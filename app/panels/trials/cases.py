@@ -104,7 +104,7 @@ def draw_strange(cases: Cases, variants: Sequence[Variant]) -> None:
     rest = f" and {len(labels) - SHOWN_ANSWERS} more" if len(labels) > SHOWN_ANSWERS else ""
     count, all_ = sum(strange.values()), sum(map(bool, cases.expected))
     named("strange_answers").warning(
-        f"{count:,} of {all_:,} right answers are not among the prompts' labels: {shown}{more}. The labels are "
+        f"{count:,} of {all_:,} correct answers are not among the prompts' labels: {shown}{more}. The labels are "
         f"{told}{rest}. No prompt can answer these rows correctly. Change the answers in the table, or the "
         "labels.",
         icon=":material/warning:",
@@ -116,10 +116,10 @@ def _typed(page: str, fields: Sequence[str], example: str, where: str) -> Cases:
         st.caption("This prompt has no variables. Add {text} in braces to get an input here.")
     row = ask_fields(page, fields, example)
     right = st.text_input(
-        "The right answer, if you know it",
+        "Correct answer (optional)",
         key=f"{page}_right",
         max_chars=10_000,
-        persist_state="Right answer (optional)",
+        persist_state="session",
         help="Scorers compare the model's answer with it.",
     )
     named(f"{page}_where").caption(where)
@@ -138,7 +138,7 @@ def _table(page: str, fields: Sequence[str], where: str) -> Cases:
     guess = next((name for name in columns if name.lower() in ("answer", "label", "expected", "target")), None)
     settle(f"{page}_answer_column", [None, *columns], guess)
     right = st.selectbox(
-        "Column with the right answer",
+        "Column with the correct answer",
         columns,
         index=None,
         placeholder="none",
@@ -190,7 +190,7 @@ def _public(page: str, fields: Sequence[str]) -> Cases:
     cases = random.Random(seed).sample(read_source(room, names[str(chosen)]), count)  # noqa: S311
     rows = tuple({name: case.fields["text"] if name == field else "" for name in fields} for case in cases)
     st.dataframe(
-        [{"right answer": case.answer, "text": case.fields["text"]} for case in cases],
+        [{"correct answer": case.answer, "text": case.fields["text"]} for case in cases],
         height=180,
         hide_index=True,
         alt="Sampled sentences",
@@ -224,5 +224,5 @@ def _given(page: str, fields: Sequence[str], body: Mapping[str, Any]) -> Cases:
         rows = match_columns(rows, fields, f"{page}_set")
         if not rows:
             return Cases(wanting=UNCHOSEN)
-    named(f"{page}_rows_given").caption(f"{len(rows):,} rows, {sum(map(bool, expected)):,} with a right answer.")
+    named(f"{page}_rows_given").caption(f"{len(rows):,} rows, {sum(map(bool, expected)):,} with a correct answer.")
     return _some(page, tuple({field: row.get(field, "") for field in fields} for row in rows), expected)

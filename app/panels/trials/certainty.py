@@ -97,7 +97,7 @@ def _draw_labels(page: str, trial: Trial, labelled: list[int]) -> None:
         },
         alt="Results by label",
     )
-    st.caption("Confusion matrix. Rows are right answers; columns are given answers.")
+    st.caption("Confusion matrix. Rows are correct answers. Columns are given answers.")
     labels = [one.label for one in results]
     matrix = pd.DataFrame(counts, index=labels, columns=[f"\N{RIGHTWARDS ARROW} {label}" for label in labels])
     st.dataframe(matrix, alt="Confusion matrix")

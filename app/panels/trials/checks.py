@@ -14,20 +14,20 @@ from fedprompt.workspace.playground.trials import Check
 __all__ = ["ask_checks"]
 
 ABOUT = {
-    "bleu": "n-gram overlap with the right answer (words)",
-    "choice": "the label equals the right answer exactly",
-    "chrf": "n-gram overlap with the right answer (characters)",
-    "contains": "the text contains the right answer",
-    "exact": "the text equals the right answer, ignoring case and surrounding punctuation",
-    "exact-characters": "the text equals the right answer exactly",
+    "bleu": "n-gram overlap with the correct answer (words)",
+    "choice": "the label equals the correct answer exactly",
+    "chrf": "n-gram overlap with the correct answer (characters)",
+    "contains": "the text contains the correct answer",
+    "exact": "the text equals the correct answer, ignoring case and surrounding punctuation",
+    "exact-characters": "the text equals the correct answer exactly",
     "json-schema": "the text is JSON and matches a schema",
     "json-valid": "the text is valid JSON",
     "judge": "a chat model rates the text by a rubric",
-    "numeric": "the number in the text equals the right answer",
+    "numeric": "the number in the text equals the correct answer",
     "regex": "the text matches a regular expression",
-    "rouge-l": "longest common word sequence with the right answer",
-    "similarity": "similarity in meaning to the right answer, by the sentence encoder",
-    "token-f1": "word overlap with the right answer",
+    "rouge-l": "longest common word sequence with the correct answer",
+    "similarity": "similarity in meaning to the correct answer, by the sentence encoder",
+    "token-f1": "word overlap with the correct answer",
 }
 JUDGE_READS = (
     ":material/lock: The rubric, each text and each answer are sent to this machine's judge model "

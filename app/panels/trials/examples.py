@@ -17,7 +17,7 @@ __all__ = ["ask_examples"]
 
 NONE = (
     "shows examples before each text, but this machine has no labelled cases for them. Save a test set with "
-    "right answers, or upload a file on the Data page."
+    "correct answers, or upload a file on the Data page."
 )
 
 

@@ -119,7 +119,7 @@ def changes(older: TrialRequest, newer: TrialRequest) -> list[str]:
     if older.rows != newer.rows:
         found.append("texts")
     if older.expected != newer.expected:
-        found.append("right answers")
+        found.append("correct answers")
     if older.checks != newer.checks:
         found.append("scorers")
     return found[:MOST_CHANGES]

@@ -28,7 +28,7 @@ TOTALS = {
     ),
     "95 % interval": st.column_config.TextColumn(help="95 % Wilson interval of the pass rate, in per cent."),
     "judged": st.column_config.NumberColumn(
-        help="Answers that a scorer could judge. Most scorers need the right answer."
+        help="Answers that a scorer could judge. Most scorers need the correct answer."
     ),
     "not answered": st.column_config.NumberColumn(
         help="Rows that ended with an error. Select a row to read the error."
@@ -66,14 +66,14 @@ def _summary(trial: Trial) -> pd.DataFrame:
 
 
 def _matrix(trial: Trial, rows: Sequence[int]) -> pd.DataFrame:
-    """Return one line a row: its fields, the right answer, and each variant's answer with its verdict."""
+    """Return one line a row: its fields, the correct answer, and each variant's answer with its verdict."""
     return pd.DataFrame([_line(trial, row) for row in rows], index=list(rows))
 
 
 def _line(trial: Trial, row: int) -> dict[str, Any]:
     line: dict[str, Any] = dict(trial.request.rows[row])
     if any(trial.request.expected):
-        line["right answer"] = trial.request.expected[row] or None
+        line["correct answer"] = trial.request.expected[row] or None
     for number in range(len(trial.request.variants)):
         cell = trial.cells.get((number, row))
         line[title_of(trial, number)] = _coming(trial, number, row) if cell is None else _said(cell)
@@ -218,7 +218,7 @@ def _draw_row(trial: Trial, row: int) -> None:
             st.caption(plain(field))
             st.text(text)
         if row < len(trial.request.expected) and trial.request.expected[row]:
-            st.markdown(f"Right answer: **{plain(trial.request.expected[row])}**")
+            st.markdown(f"Correct answer: **{plain(trial.request.expected[row])}**")
 
 
 def _failed_by(page: str, trial: Trial, rows: list[int]) -> list[int]:

@@ -104,7 +104,7 @@ def _own(trial: Trial, *, texts: bool) -> Section:
         )
     ]
     if lines := by_answer(trial):
-        parts.append(Table(["Right answer", "Cases", *(one.name for one in variants)], lines))
+        parts.append(Table(["Correct answer", "Cases", *(one.name for one in variants)], lines))
     wins, judged = wins_of(trial)
     told = [f"Cases that only “{win.name}” answers correctly: {len(win.rows):,} of {judged:,}." for win in wins]
     if texts:
@@ -120,4 +120,4 @@ def _cases(trial: Trial) -> Table:
         cells = (trial.cells.get((number, row)) for number in range(len(trial.request.variants)))
         answers = ["not run" if cell is None else cell.error or cell.output for cell in cells]
         rows.append([*(case.get(field, "") for field in fields), right, *answers])
-    return Table([*fields, "Right answer", *(one.name for one in trial.request.variants)], rows)
+    return Table([*fields, "Correct answer", *(one.name for one in trial.request.variants)], rows)

@@ -63,7 +63,7 @@ def draw_wins(trial: Trial) -> None:
             st.markdown(_told(trial, win, judged))
         lines = by_answer(trial)
         if lines:
-            head = ["right answer", "cases", *(one.name for one in trial.request.variants)]
+            head = ["correct answer", "cases", *(one.name for one in trial.request.variants)]
             frame = pd.DataFrame(lines, columns=_apart(head))
             st.dataframe(frame, hide_index=True, alt="Correct answers of each prompt, by label")
             st.caption("How many cases of each label every prompt answers correctly.")

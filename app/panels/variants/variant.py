@@ -140,7 +140,7 @@ def _ask_text(number: int) -> tuple[Message, ...] | str:
         height=170,
         max_chars=100_000,
         persist_state="session",
-        help="Write {name} where a text goes; an input for it appears at once. {soft} marks a tuned prompt's vectors.",
+        help="Write {name} where a text goes; an input for it appears below. {soft} marks a tuned prompt's vectors.",
     )
     offer_conversion(number, key(number, "template"), text or "")
     return text or ""
