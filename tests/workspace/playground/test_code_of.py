@@ -52,7 +52,7 @@ def test_constants_and_examples_are_in_the_code_and_the_typed_text_is_not(tmp_pa
     given = variant(Template("a", "{tone}: {text}"), constants={"tone": "dry {x}"}, examples=(example,))
     with open_workspace(tmp_path) as ws:
         code = code_of(ws, given)["LangChain"]
-    assert said(code) == "dry {x}: {seen} good\n\ndry {x}: the text of a case\n"
+    assert said(code) == "dry {x}: {seen} good\n\ndry {x}: the text of a case\n"  # wording
 
 
 def test_a_request_to_a_server_is_one_shell_word_that_holds_the_settings_and_no_key(tmp_path: Path) -> None:
