@@ -15,6 +15,7 @@ __all__ = ["PARTS", "is_installed", "packages_of", "pip_command"]
 PARTS = {
     "chat": "langchain_openai",
     "flare": "nvflare",
+    "html": "resiliparse",
     "metrics": "sacrebleu",
     "postgres": "psycopg",
     "serve": "fastapi",
