@@ -39,8 +39,8 @@ def opening_encoding(file: BinaryIO, path: Path) -> str:
     for mark, name in MARKS:
         if head.startswith(mark):
             return name
-    if (name := _without_mark(head)) is not None:
-        return name
+    if (order := _without_mark(head)) is not None:
+        return order
     if b"\0" in head or sum(byte in CONTROLS for byte in head[:4096]) > MOST_CONTROLS * len(head[:4096]):
         raise DataError(f"{path}: is a binary file and no text; take it out of the folder", code="binary")
     return UTF8

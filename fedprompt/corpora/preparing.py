@@ -291,4 +291,5 @@ def _read(place: Path, dtype: np.dtype[Any]) -> Corpus | None:
         digest = str(about["digest"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Corpus(*(TokenFile.open(place, name, dtype) for name in ("train", "held_out")), counts, digest)
+    train, held_out = (TokenFile.open(place, name, dtype) for name in ("train", "held_out"))
+    return Corpus(train, held_out, counts, digest)

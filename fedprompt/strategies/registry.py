@@ -3,6 +3,7 @@
 from fedprompt.errors import FederationError, did_you_mean
 from fedprompt.strategies.adaptive import FedAdam, FedYogi
 from fedprompt.strategies.bulyan import Bulyan
+from fedprompt.strategies.diloco import DiLoCo
 from fedprompt.strategies.fedavg import FedAvg
 from fedprompt.strategies.fedavgm import FedAvgM
 from fedprompt.strategies.fedbuff import FedBuff
@@ -54,6 +55,7 @@ def strategy_names() -> tuple[str, ...]:
 
 register(FedAvg())
 register(FedAvgM())
+register(DiLoCo())
 register(FedProx())
 register(FedAdam())
 register(FedYogi())

@@ -23,9 +23,9 @@ class Words:
 
 
 def sentences(count: int, seed: int, length: int = 40) -> list[str]:
-    """Return texts of ``length`` words each, none like another."""
+    """Return texts of ``length`` words each, none like another, some words far more common."""
     rng = np.random.default_rng(seed)
-    return [" ".join(f"w{word}" for word in rng.integers(0, 2000, length)) for _ in range(count)]
+    return [" ".join(f"w{int(2000 * word**3)}" for word in rng.random(length)) for _ in range(count)]
 
 
 def prepared(paths: Sequence[Path], folder: Path, words: Words | None = None, **more: object) -> Corpus:

@@ -1,0 +1,1 @@
+"""Causal language models trained on text: continued from a model's weights, or from scratch."""
