@@ -77,7 +77,7 @@ Words = Annotated[
     typer.Option("--words", help='What your file calls a class: "good=positive", yours first. Repeat it.'),
 ]
 
-_SITE = re.compile(r"\w[\w.-]{0,59}")
+SITE_NAME = re.compile(r"\w[\w.-]{0,59}")
 
 
 def columns(text: str | None, header: bool | None = None, group: str | None = None) -> "Columns":
@@ -148,7 +148,7 @@ def sites(given: Sequence[str]) -> dict[str, Path]:
         if not (equals and path):
             raise typer.BadParameter(f"'{one}' is not name=file; write for example --site clinic=clinic.csv")
         # The name becomes a folder's name.
-        if not _SITE.fullmatch(name.strip()):
+        if not SITE_NAME.fullmatch(name.strip()):
             raise typer.BadParameter(
                 f"'{name}' is not a valid site name; use at most 60 letters, digits, '-', '_' and '.'"
             )

@@ -5,6 +5,7 @@ words in ``WORDS``, each for a kind of source, and single models by the name tha
 no other model's name lets a model be fetched from a hub; only its own name in the list does.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,12 @@ from fedprompt.models.assets.fetched import fetched_folder, is_hub_id
 from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
 from fedprompt.models.scripted import NAME as SCRIPTED
 
-__all__ = ["WORDS", "Source", "Word", "is_listed", "source_of"]
+__all__ = ["TRAINED", "WORDS", "Source", "Word", "is_listed", "is_plain", "source_of"]
 
 Kind = Literal["built in", "bundled", "folder", "GGUF file", "fetched", "hub", "server here", "server elsewhere"]
 Word = Literal["bundled", "here", "servers"]
+TRAINED = "trained"  # the folder of a home that holds the models that were trained there, each by its name
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 WORDS: Final[tuple[Word, ...]] = ("bundled", "here", "servers")
 _WORD: dict[Kind, Word] = {
     "built in": "bundled",
@@ -76,6 +79,8 @@ def source_of(name: str, home: Path) -> Source:
             return Source(name, "server elsewhere" if settings.remote else "server here", settings.host)
         if (found := _on_disk(name)) is not None:
             return found
+        if is_plain(name) and (trained := home / TRAINED / name).is_dir():
+            return Source(name, "folder", str(trained.resolve()))
     except (OSError, RuntimeError, ValueError):  # a path that no machine has, or that this user may not look at
         pass
     if is_hub_id(name):
@@ -87,6 +92,11 @@ def source_of(name: str, home: Path) -> Source:
         f"owner/name, nor one of {', '.join(known)}",
         code="unknown-model",
     )
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a trained model may have this name, which is a folder's."""
+    return _PLAIN.fullmatch(name) is not None
 
 
 def _on_disk(name: str) -> Source | None:

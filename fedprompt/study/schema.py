@@ -16,6 +16,7 @@ from fedprompt.prompts.template import RESERVED, Template
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.answer import Answer, Closed, FieldName, Name, ScorerSpec
 from fedprompt.study.labels import alike, is_kept
+from fedprompt.study.pretraining import Pretraining, text_alone, unfit_rounds
 from fedprompt.study.round_size import too_few_drawn
 from fedprompt.study.rounding import SHARE
 from fedprompt.study.sharing import Groups, Personal, SharedHead, Worth, absent
@@ -199,6 +200,9 @@ class Study(Closed):
     splits: Splits = Splits()
     worth: Annotated[Worth | None, Field(exclude_if=absent)] = None
     head: Annotated[SharedHead | None, Field(exclude_if=absent)] = None
+    pretraining: Annotated[Pretraining | None, Field(exclude_if=absent)] = None
+
+    _text_alone = model_validator(mode="before")(text_alone)
 
     @model_validator(mode="after")
     def _fits(self) -> "Study":
@@ -264,7 +268,9 @@ class Study(Closed):
 
     def _shared(self) -> None:
         """Refuse groups, choices and measurements that there is nothing to make of."""
-        groups, personal = self.rounds.groups, self.rounds.personal
+        groups, personal, rounds = self.rounds.groups, self.rounds.personal, self.rounds
+        if self.pretraining is not None and (found := unfit_rounds(rounds, soft=self.soft is not None)) is not None:
+            raise _misfit((found[0],), found[1])
         if self.worth is not None and (why := self.no_worth()) is not None:
             raise _misfit(("worth",), why)
         if self.head is not None and self.soft is None:

@@ -16,6 +16,7 @@ Code = Literal[
     "questions-spent",
     "updates-spent",
     "bad-soft-prompt",
+    "bad-weights",
     "failed",
     "bad-task",
     "not-allowed",
@@ -63,6 +64,10 @@ REFUSALS: Mapping[Code, Reason] = {
     "bad-soft-prompt": Reason(
         "what the hub sent does not fit the study: its shape, norm or id is off",
         "what came to be tuned or scored did not fit the study",
+    ),
+    "bad-weights": Reason(
+        "the weights that came are not whole, or do not fit its model",
+        "weights that came were not whole, or of another model",
     ),
     "failed": Reason("it could not be done there; the site's own log says why", "something failed while it worked"),
     "bad-task": Reason("the task was not understood", "the task was malformed"),

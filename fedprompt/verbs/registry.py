@@ -3,11 +3,15 @@
 from fedprompt.verbs.describe import Describe
 from fedprompt.verbs.evaluate import Evaluate
 from fedprompt.verbs.head import FitHead
+from fedprompt.verbs.perplexity import HeldOutPerplexity
+from fedprompt.verbs.pretrain import Pretrain
 from fedprompt.verbs.propose import Propose
 from fedprompt.verbs.publish import Publish
 from fedprompt.verbs.score import ScoreTemplates
 from fedprompt.verbs.tune import Tune
+from fedprompt.verbs.update import GiveUpdate
 from fedprompt.verbs.verb import Verb
+from fedprompt.verbs.weights import SendWeights
 from fedprompt.verbs.worth import Worth
 
 __all__ = ["VERBS", "asked_by_default", "asked_verbs", "verb_named"]
@@ -21,6 +25,10 @@ VERBS: tuple[Verb, ...] = (
     Publish(),
     Worth(),
     FitHead(),
+    SendWeights(),
+    Pretrain(),
+    GiveUpdate(),
+    HeldOutPerplexity(),
 )
 
 

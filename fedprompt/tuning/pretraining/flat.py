@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from fedprompt.errors import TuningError
+from fedprompt.tuning.pretraining.flat_files import blocks
 
 __all__ = ["FlatModel", "Weight"]
 
@@ -66,7 +67,8 @@ class FlatModel:
                 f"weights of {values.size:,} numbers do not fit a model of {self.size:,}; take those of the same model",
                 code="other-model",
             )
-        if not np.isfinite(values).all():
+        if not all(np.isfinite(values[low:high]).all() for low, high in blocks(self.size)):
             raise TuningError("the weights hold NaN or infinity; take an earlier round's", code="not-finite")
         with torch.no_grad():
-            self.weights.copy_(torch.from_numpy(np.ascontiguousarray(values)))
+            for low, high in blocks(self.size):  # a copy of each: what is mapped cannot be written to
+                self.weights[low:high] = torch.from_numpy(np.array(values[low:high]))

@@ -1,0 +1,174 @@
+"""The worker of a study of pre-training: the same gate, ledger and replies as any other, over a site's own text."""
+
+import hashlib
+import hmac
+import logging
+import threading
+
+from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, TuningError
+from fedprompt.models.sources import Source
+from fedprompt.site.admission import not_now, question_of
+from fedprompt.site.folder import SiteFolder
+from fedprompt.site.gate import Gate, Outgoing
+from fedprompt.site.pretraining import PretrainingAtSite
+from fedprompt.site.tally import Tally
+from fedprompt.study.versions import OWN
+from fedprompt.trust.signing import site_identity
+from fedprompt.verbs.beside import Beside, Count, Rise
+from fedprompt.verbs.describe import DescribeReply, DescribeTask
+from fedprompt.verbs.forms import Parcel, Task
+from fedprompt.verbs.perplexity import DIGITS, PerplexityReply, PerplexityTask
+from fedprompt.verbs.pretrain import PretrainReply, PretrainTask
+from fedprompt.verbs.refusals import Code
+from fedprompt.verbs.update import UpdateReply, UpdateTask
+from fedprompt.verbs.verb import Answer, refused
+from fedprompt.verbs.weights import WeightsReply, WeightsTask
+from fedprompt.verbs.wire import unpack_task
+
+__all__ = ["PretrainingWorker"]
+
+logger = logging.getLogger(__name__)
+
+
+class PretrainingWorker:
+    """One site's worker; ``side`` is what its verbs work with. ``bounded`` as for ``site.worker.Worker``."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        folder: SiteFolder,
+        side: PretrainingAtSite,
+        bounded: bool = True,
+        source: Source | None = None,
+        version: str = OWN,
+    ) -> None:
+        self.name, self.side = name, side
+        self._folder, self._bounded, self._source, self._version = folder, bounded, source, version
+        study = side.study
+        self._ledger = folder.ledger
+        budget = min(study.privacy.replies, folder.policy.replies)
+        self._gate = Gate(self._ledger, folder.replies, study=side.digest, budget=budget)
+        self._tally = Tally(self._ledger, folder.replies)
+        self._contents = hmac.new(folder.key, side.corpus.digest.encode(), hashlib.sha256).hexdigest()
+        self._one = threading.Lock()
+        self.failure: FedPromptError | None = None
+
+    def handle(self, data: bytes) -> Outgoing:
+        """Answer one task; asked again, with the bytes that it was answered with.
+
+        Raises:
+            LedgerError: the ledger cannot be written, or is not the one that the hub has seen; nothing leaves.
+            EgressRefused: the bytes are no task at all, so there is nothing to answer.
+        """
+        parcel = unpack_task(data)
+        with self._one:
+            return self._handle(parcel)
+
+    def _handle(self, parcel: Parcel[Task]) -> Outgoing:
+        task = parcel.message
+        question = question_of(parcel, self._contents, self._version)
+        if (other := self._gate.refuse_other(task.task, task.known)) is not None:
+            return other
+        try:
+            code: Code | None = not_now(task, self.side.digest, self._folder, self._ledger, model=self._source)
+            if code is None and isinstance(task, WeightsTask) and not self._taken(task, parcel):
+                code = "bad-weights"
+            if code is None and (kept := self._gate.again(question, task.known)) is not None:
+                return kept
+            found = refused(task, code) if code is not None else self._answer(parcel, question)
+            return self._gate.send(found.reply, found.arrays, question=question, known=task.known, beside=found.beside)
+        except (LedgerError, EgressRefused):
+            raise
+        except FedPromptError as error:
+            self.failure = error
+            said = str(error) if isinstance(error, TuningError) else type(error).__name__
+            logger.warning("site %s: %s failed: %s", self.name, task.verb, said)
+            return self._gate.send(refused(task, "failed").reply, question=question, known=task.known)
+
+    def _taken(self, task: WeightsTask, parcel: Parcel[Task]) -> bool:
+        """Keep a part, though it may have come before: what came may have been removed since."""
+        return self.side.take_part(task.digest, task.part, parcel.arrays["start"])
+
+    def _answer(self, parcel: Parcel[Task], question: str) -> Answer:
+        side, task = self.side, parcel.message
+        counts, least = side.corpus.counts, max(side.study.privacy.min_cases, self._folder.policy.min_cases)
+        if min(counts.kept, counts.held_out) < least:
+            return refused(task, "too-few-cases")
+        match task:
+            case DescribeTask():
+                return Answer(self._described(task))
+            case WeightsTask():
+                return Answer(WeightsReply(task=task.task, part=task.part))
+            case PretrainTask():
+                return self._pretrained(task, question, least)
+            case UpdateTask():
+                arrays = side.update_part(task.round, task.part) if task.round == self._answered else None
+                if arrays is None:
+                    return refused(task, "bad-task")
+                return Answer(
+                    UpdateReply(task=task.task, round=task.round, part=task.part, precision=side.precision), arrays
+                )
+            case PerplexityTask():
+                return self._looked(task, least)
+            case _:
+                return refused(task, "not-supported")
+
+    def _pretrained(self, task: PretrainTask, question: str, least: int) -> Answer:
+        side = self.side
+        if task.round > side.study.rounds.count:
+            return refused(task, "not-allowed")
+        if task.round <= self._answered:
+            return refused(task, "round-answered")
+        if side.documents_of(task.round) < least:
+            return refused(task, "too-few-cases")
+        if (weights := side.weights(task.digest)) is None:
+            return refused(task, "bad-weights")
+        side.take_steps(task.round, weights, question)
+        most = side.study.privacy.updates or side.study.rounds.count
+        spent: Beside = {
+            "rounds": {self._scope: Rise(task.round)},
+            "updates": {self._contents: Count(1, most if self._bounded else None)},
+        }
+        return Answer(PretrainReply(task=task.task, round=task.round, documents=side.corpus.counts.kept), beside=spent)
+
+    def _looked(self, task: PerplexityTask, least: int) -> Answer:
+        """Answer for each round once, so that a hub cannot have the held-out text tell it weights of its choice."""
+        scope = f"{self._scope} held out"
+        if task.round > self.side.study.rounds.count:
+            return refused(task, "not-allowed")
+        if task.round + 1 <= self._tally.number("rounds", scope):
+            return refused(task, "round-answered")
+        if (weights := self.side.weights(task.digest)) is None:
+            return refused(task, "bad-weights")
+        found = self.side.held_out(weights)
+        if found.documents < least:
+            return refused(task, "too-few-cases")
+        reply = PerplexityReply(
+            task=task.task,
+            loss=round(found.total / found.tokens, DIGITS),
+            tokens=found.tokens,
+            documents=found.documents,
+        )
+        return Answer(reply, beside={"rounds": {scope: Rise(task.round + 1)}})
+
+    def _described(self, task: DescribeTask) -> DescribeReply:
+        counts = self.side.corpus.counts
+        return DescribeReply(
+            task=task.task,
+            tune=counts.kept,
+            validation=counts.held_out,
+            test=0,
+            labels=(),
+            version=self._version,
+            identity=site_identity(self._folder.key),
+        )
+
+    @property
+    def _scope(self) -> str:
+        return self.side.drawing.scope(self.side.digest, "all")
+
+    @property
+    def _answered(self) -> int:
+        """The highest round that was answered."""
+        return self._tally.number("rounds", self._scope)
