@@ -8,8 +8,9 @@ numbers and that share a band, the first one is kept.
 import re
 import sqlite3
 import unicodedata
+from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import xxhash
@@ -87,9 +88,14 @@ class NearDuplicates:
         self._file.execute("BEGIN")
 
 
-def _signature(found: list[bytes]) -> NDArray[np.uint32]:
+@cache
+def _empty() -> Any:
     from datasketch import MinHash
 
-    made = MinHash(num_perm=PERMUTATIONS, seed=SEED, hashfunc=xxhash.xxh32_intdigest)
+    return MinHash(num_perm=PERMUTATIONS, seed=SEED, hashfunc=xxhash.xxh32_intdigest)
+
+
+def _signature(found: list[bytes]) -> NDArray[np.uint32]:
+    made = _empty().copy()  # its permutations are drawn once
     made.update_batch(found)
     return np.asarray(made.hashvalues).astype(np.uint32)

@@ -232,6 +232,8 @@ class _Preparing:
         return int.from_bytes(mac[:8], "big") < self._share * 2**64
 
     def _write(self) -> None:
+        if not self._waiting:
+            return
         rows = self._tokenizer.encode([text for _, _, text in self._waiting])
         for (name, begins, text), row in zip(self._waiting, rows, strict=True):
             self._writers[name].add(row if text else [self._tokenizer.end], first=begins)
