@@ -19,6 +19,7 @@ from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.rounds.gathering_now import Teller
 from fedprompt.workspace.workspace import open_workspace
 from tests.small_pack import write_small_pack
+from tests.tuning.pretraining.small_run import write_study, write_texts
 
 pytestmark = pytest.mark.whole
 
@@ -129,6 +130,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     run("fedprompt distil", found["fedprompt adapt"]["name"], "--data", folder / "a.csv", "--steps", 1)
     run("fedprompt harden", found["fedprompt tune"]["prompt"], "--data", folder / "a.csv", "--steps", 1)
     run("fedprompt federate", "-S", study, "--site", f"a={folder / 'a.csv'}", "--site", f"b={folder / 'b.csv'}")
+    text = write_texts(folder / "texts", ("a",))
+    run("fedprompt pretrain", "-S", write_study(folder / "texts"), "--data", f"a={text['a'][0]}")
     first, second = (row["prompt"] for row in found["fedprompt score"]["results"])
     run("fedprompt compare", first, second)
     run("fedprompt bank list")

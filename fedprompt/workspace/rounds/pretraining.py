@@ -276,7 +276,7 @@ def _kept(ws: Workspace, name: str, model: FlatModel, base: PretrainingBase, wei
 def _name(ws: Workspace, name: str) -> str:
     if not is_plain(name):
         raise ModelError(
-            f"'{name}' is no name for a model; use letters, digits, '-', '_' and '.', at most 60", code="name"
+            f"'{name}' is no name for a model; use letters, digits, '-', '_' and '.', at most 60", code="model-name"
         )
     return name
 

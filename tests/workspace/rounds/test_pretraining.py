@@ -170,7 +170,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_run(
         assert isinstance(error, DataError) and error.code == code
     assert refused(lambda: run(home, study, {})).code == "no-site"
     assert refused(lambda: run(home, study, sites, resume=True)).code == "nothing-to-resume"
-    assert refused(lambda: run(home, study, sites, name="../up")).code == "name"
+    assert refused(lambda: run(home, study, sites, name="../up")).code == "model-name"
     few = tmp_path / "few.yaml"
     few.write_text(study.read_text().replace("min_cases: 2", "min_cases: 9"))
     assert refused(lambda: run(home, few, sites)).code == "too-few-cases"
