@@ -30,6 +30,7 @@ splits: {tune: 0.4, validation: 0.4, test: 0.2}
 """
 
 
+@pytest.mark.whole
 def test_perplexity_falls_and_a_study_takes_the_model_by_its_name(tmp_path: Path) -> None:
     home, study, sites = tmp_path / "home", write_study(tmp_path, steps=8), write_texts(tmp_path)
     found = run(home, study, sites, name="small-1")
@@ -41,6 +42,7 @@ def test_perplexity_falls_and_a_study_takes_the_model_by_its_name(tmp_path: Path
     assert again == found  # it is shown, not run
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("update", ["int8", "float16"])
 def test_small_updates_send_fewer_bytes_and_train_as_well(update: str, tmp_path: Path) -> None:
     sites = write_texts(tmp_path)
@@ -51,6 +53,7 @@ def test_small_updates_send_fewer_bytes_and_train_as_well(update: str, tmp_path:
     assert small.after == pytest.approx(plain.after, rel=0.15)
 
 
+@pytest.mark.whole
 def test_a_run_that_stops_at_any_step_ends_with_the_same_bits(tmp_path: Path) -> None:
     study, sites = write_study(tmp_path, "int8"), write_texts(tmp_path)
     whole = run(tmp_path / "whole", study, sites)
@@ -72,6 +75,7 @@ def test_a_run_that_stops_at_any_step_ends_with_the_same_bits(tmp_path: Path) ->
     assert [one.by_site for one in found.rounds] == [one.by_site for one in whole.rounds]
 
 
+@pytest.mark.whole
 def test_no_text_of_a_site_is_in_the_home_but_in_its_own_folder_nor_in_a_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -87,12 +91,14 @@ def test_no_text_of_a_site_is_in_the_home_but_in_its_own_folder_nor_in_a_log(
     assert all(entry.decision == "sent" for entry in entries)
 
 
+@pytest.mark.whole
 def test_a_round_is_answered_once_and_held_out_text_once_a_round(tmp_path: Path) -> None:
     run(tmp_path / "home", write_study(tmp_path), write_texts(tmp_path))
     counts = [entry.message["verb"] for entry in SiteFolder(tmp_path / "home" / "sites" / "north").ledger.entries()]
     assert counts.count("pretrain") == 2 and counts.count("perplexity") == 3
 
 
+@pytest.mark.whole
 def test_evaluation_cases_are_left_out_of_the_text_and_scored_before_and_after(tmp_path: Path) -> None:
     sites = write_texts(tmp_path)
     study = write_study(tmp_path)
@@ -135,6 +141,7 @@ def test_blocks_make_the_step_that_whole_arrays_make(
         assert all(np.array_equal(state[part], array[0]) for part, array in whole.state.items())
 
 
+@pytest.mark.whole
 def test_a_site_whose_change_is_too_long_or_not_finite_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +167,7 @@ def refused(call: Callable[[], object]) -> FedPromptError:
     return found.value
 
 
+@pytest.mark.whole
 def test_what_cannot_be_trained_is_refused_before_anything_is_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +192,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_run(
     assert not (home / "trained").exists()
 
 
+@pytest.mark.whole
 def test_one_site_trains_alone(tmp_path: Path) -> None:
     found = run(tmp_path / "home", write_study(tmp_path), write_texts(tmp_path, ("north",)))
     assert list(found.sites) == ["north"] and found.after < found.before
