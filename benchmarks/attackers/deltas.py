@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.attackers.rounds import Round
+from fedprompt.auditing.played import Steps
+from fedprompt.auditing.played import played as play
 from fedprompt.study.schema import Tuning
 
 __all__ = ["aligned", "played_over"]
 
 SHADOWS = 600
 COMPONENTS = 256
-BETAS, EPSILON = (0.9, 0.999), 1e-8  # AdamW's own in torch
 
 
 class Slopes(Protocol):
@@ -72,7 +73,7 @@ def played_over(
         # Rounds from the same start end near each other: one look at their middle does for all.
         away = np.mean([other.delta for other in rounds if np.array_equal(other.start, one.start)], axis=0)
         ends = [copy.gradients((one.start + part).astype(np.float32)) for part in (0.0, away)]
-        updates = _played(ends[0], ends[1], halves, one.steps, tuning, rng)
+        updates = play(ends[0], ends[1], present > 0, Steps(one.steps, tuning.batch, tuning.lr), rng)
         middle = updates.mean(axis=0)
         # The directions in which updates differ; in all others they tell nothing.
         _, sizes, directions = np.linalg.svd(updates - middle, full_matrices=False)
@@ -85,37 +86,3 @@ def played_over(
     # How often a candidate happened to be played tells nothing.
     found: NDArray[np.float64] = fitted.predict(np.concatenate(seen)[None, :] / size)[0] - present.mean(axis=0)
     return found
-
-
-def _played(
-    first: NDArray[np.float32],
-    last: NDArray[np.float32],
-    halves: NDArray[np.int64],
-    steps: int,
-    tuning: Tuning,
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Return [shadows, values]: the updates that AdamW makes of the halves, cases drawn in epochs as a site does.
-
-    A candidate's slope goes evenly from that at the start (``first``, [candidates, values]) to that at the end.
-    """
-    count, size = len(halves), min(tuning.batch, halves.shape[1])
-    queues = [np.empty(0, dtype=np.int64)] * count
-    moved = np.zeros((count, first.shape[1]), dtype=np.float32)
-    mean, square = np.zeros_like(moved), np.zeros_like(moved)
-    for step in range(1, steps + 1):
-        weights = np.zeros((count, len(first)), dtype=np.float32)
-        for place in range(count):
-            queue = queues[place]
-            if len(queue) < size:
-                fresh = rng.permutation(halves[place])
-                queue = np.concatenate([queue, fresh[~np.isin(fresh, queue)], fresh[np.isin(fresh, queue)]])
-            weights[place, queue[:size]] = 1 / size
-            queues[place] = queue[size:]
-        part = (step - 1) / steps
-        slope = weights @ ((1 - part) * first + part * last)
-        mean = BETAS[0] * mean + (1 - BETAS[0]) * slope
-        square = BETAS[1] * square + (1 - BETAS[1]) * slope**2
-        scaled = np.sqrt(square / (1 - BETAS[1] ** step)) + EPSILON
-        moved -= tuning.lr * (mean / (1 - BETAS[0] ** step)) / scaled
-    return moved
