@@ -21,7 +21,7 @@ FALSE = 0.05  # the share of others that may be taken for members where true pos
 
 @dataclass(frozen=True)
 class Membership:
-    """``auc`` over so many ``members`` and ``others``, and the two-sided ``p`` of no difference (Mann and Whitney).
+    """``auc`` over so many ``members`` and ``others``, and ``p`` that members score no higher (Mann and Whitney).
 
     ``caught``: the share of members found while at most ``FALSE`` of the others are taken for members.
     """
@@ -51,7 +51,7 @@ def membership(members: NDArray[np.float64], others: NDArray[np.float64]) -> Mem
 
     if not (len(members) and len(others) and np.isfinite(members).all() and np.isfinite(others).all()):
         raise ValueError("scores of at least one member and one other are needed, all of them numbers")
-    test = mannwhitneyu(members, others, alternative="two-sided")
+    test = mannwhitneyu(members, others, alternative="greater")
     area = float(test.statistic) / (len(members) * len(others))
     return Membership(
         len(members),

@@ -28,6 +28,7 @@ from fedprompt.cli import (
     harden,
     hub,
     pretrain,
+    privacy,
     serve,
     site,
     study,
@@ -60,6 +61,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(bank.app, name="bank")
 app.add_typer(site.app, name="site")
 app.add_typer(hub.app, name="hub")
+app.add_typer(privacy.app, name="privacy")
 for command, name in (
     (demo.demo, "demo"),
     (ui.ui, "ui"),

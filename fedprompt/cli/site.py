@@ -239,7 +239,8 @@ def publish(
     json: Json = False,
 ) -> None:
     """Publish the text of one of your templates, after you confirm it."""
-    from fedprompt.workspace.site.publish import WORDS, Shown, site_publish
+    from fedprompt.auditing.repeated import WORDS
+    from fedprompt.workspace.site.publish import Shown, site_publish
     from fedprompt.workspace.workspace import open_workspace
 
     def confirm(shown: Shown) -> bool:

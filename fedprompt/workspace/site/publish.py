@@ -5,15 +5,15 @@ the key of the site's certificate.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from fedprompt.auditing.repeated import repeated
 from fedprompt.boundary.unfit import first_fault
 from fedprompt.errors import FederationError
-from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.prompt import Prompt
@@ -27,11 +27,7 @@ from fedprompt.workspace.exchange.publication import SIGNED, Publication
 from fedprompt.workspace.json_file import write_json
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["WORDS", "Published", "Shown", "repeated", "site_publish"]
-
-WORDS = 8
-_WORD = re.compile(r"\w+")
-_SLOT = re.compile(r"\{\w*\}")
+__all__ = ["Published", "Shown", "site_publish"]
 
 
 @dataclass(frozen=True)
@@ -141,28 +137,6 @@ def site_publish(
         entry=entry.number,
         bytes=len(sent.data),
     )
-
-
-def repeated(template: Template, cases: Iterable[Case]) -> dict[str, tuple[int, ...]]:
-    """Return the template's words, ``WORDS`` in a row, that stand in a case too, with the lines of those cases."""
-    wanted = {run for part in _parts(template) for run in _runs(part)}
-    found: dict[tuple[str, ...], list[int]] = {}
-    if wanted:
-        for case in cases:
-            there = {run for text in case.fields.values() for run in _runs(text)}
-            for run in sorted(wanted & there):
-                found.setdefault(run, []).append(case.line)
-    return {" ".join(run): tuple(lines) for run, lines in sorted(found.items())}
-
-
-def _runs(text: str) -> Iterable[tuple[str, ...]]:
-    words = [word.casefold() for word in _WORD.findall(text)]
-    return zip(*(words[start:] for start in range(WORDS)), strict=False)
-
-
-def _parts(template: Template) -> list[str]:
-    texts = [template.text] if template.text is not None else [m.content for m in template.messages or ()]
-    return [part for text in [*texts, *(template.words or {}).values()] for part in _SLOT.split(text)]
 
 
 def _text(template: Template) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fedprompt.auditing.repeated import repeated
 from fedprompt.errors import FederationError
 from fedprompt.evaluation.cases import Case
 from fedprompt.prompts.prompt import Prompt
@@ -19,7 +20,7 @@ from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.hub.take import hub_take
 from fedprompt.workspace.json_file import write_json
-from fedprompt.workspace.site.publish import Shown, repeated, site_publish
+from fedprompt.workspace.site.publish import Shown, site_publish
 from fedprompt.workspace.site.study import site_study_accept
 from fedprompt.workspace.workspace import open_workspace
 from tests.coded import coded
