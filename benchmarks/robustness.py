@@ -4,8 +4,8 @@
     python -m benchmarks.robustness --model [--defences fedavg nearest-mixing] [--attacks ...] [--seeds 0]
 
 Without ``--model`` a linear probe on the sentence encoder's vectors stands for the prompt, so that the whole matrix
-takes minutes; with it the bundled language model tunes soft prompts, about three minutes a cell on one core. TREC
-questions in five classes, class shares Dirichlet(1), each site 128 labelled questions (64 with the model). A cell that
+takes minutes; with it the bundled language model tunes soft prompts, about a minute a cell on one core. TREC
+questions in five classes, class shares Dirichlet(1), each site 128 labelled questions (32 with the model). A cell that
 is in ``--folder`` is not run again. The recommended default follows from the attacks that are not adaptive.
 """
 
@@ -111,7 +111,7 @@ def _world(options: argparse.Namespace, seed: int) -> World:
     if options.model:
         from benchmarks.robust.prompts import prompt_world
 
-        return prompt_world(home, options.wheels, seed, sites=SITES, liars=LIARS, cases=64, rounds=6)
+        return prompt_world(home, options.wheels, seed, sites=SITES, liars=LIARS, cases=32, rounds=4)
     from benchmarks.robust.probes import Encoded, probe_world
 
     encoded = Encoded(home, options.wheels, options.folder / "vectors.npz")

@@ -25,7 +25,7 @@ def prompt_world(
     torch.set_num_threads(1)
     model = load(DEFAULT_MODEL, home, RunSettings("float32", 1, "cpu", cache_bytes=1 << 28))
     asker, texts = Asker(model, study_of("trec")), read_texts("trec", wheels, home)
-    dealt = deal(texts, seed, sites=sites, cases=cases, test=250, alpha=alpha)
+    dealt = deal(texts, seed, sites=sites, cases=cases, test=150, alpha=alpha)
     return World(
         objectives(dealt, liars, asker.objective),
         liars,
@@ -36,6 +36,6 @@ def prompt_world(
             np.array([LABELS.index(case.answer) for case in dealt.test]),
             TARGET,
         ),
-        TuningSettings(steps=4, batch=16, lr=0.03),
+        TuningSettings(steps=4, batch=8, lr=0.03),
         rounds,
     )
