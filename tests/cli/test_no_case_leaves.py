@@ -120,6 +120,7 @@ def test_nothing_of_a_case_is_printed_kept_or_exported_where_all_goes_well(
     tuned = json.loads(ran("tune", "-S", study, "--data", data, "--json"))
     ran("federate", "-S", study, "--site", f"a={data}", "--site", f"b={data}")
     ran("harden", tuned["prompt"], "--data", data, "--steps", 1)
+    ran("privacy", "audit", tuned["prompt"], "--data", data, "--shadows", 4)
     prompts = [*(row["prompt"] for row in scored["results"]), tuned["prompt"]]
     ran("compare", *prompts[:2])
     for place, prompt in enumerate(prompts):

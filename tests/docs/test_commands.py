@@ -129,6 +129,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     run("fedprompt adapt", "--pack", pack, "--data", folder / "a.csv")
     run("fedprompt distil", found["fedprompt adapt"]["name"], "--data", folder / "a.csv", "--steps", 1)
     run("fedprompt harden", found["fedprompt tune"]["prompt"], "--data", folder / "a.csv", "--steps", 1)
+    run("fedprompt privacy audit", found["fedprompt tune"]["prompt"], "--data", folder / "a.csv", "--shadows", 4)
     run("fedprompt federate", "-S", study, "--site", f"a={folder / 'a.csv'}", "--site", f"b={folder / 'b.csv'}")
     text = write_texts(folder / "texts", ("a",))
     run("fedprompt pretrain", "-S", write_study(folder / "texts"), "--data", f"a={text['a'][0]}")

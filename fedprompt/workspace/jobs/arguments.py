@@ -85,6 +85,10 @@ _TAKES: Mapping[str, Mapping[str, What]] = {
         **dict.fromkeys(("rounds", "cases", "held_out", "threads", "templates", "draws", "asked"), COUNT),
         **{"seed": WHOLE, "again": FLAG, "model": TEXT, "dtype": TEXT, "task": TEXT},
     },
+    "audit": {
+        **{"prompt!": TEXT, "data!": TEXT, "study": TEXT, "others": TEXT},
+        **{"pack": FLAG, "shadows": WHOLE, **_COLUMNS},
+    },
     "dry-run": {**_SCORED, "split": SPLIT},
     "export": {"prompts!": NAMES, "format!": TEXT, "destination!": TEXT},
     "export-preview": {"prompts!": NAMES, "format!": TEXT, "name!": TEXT},

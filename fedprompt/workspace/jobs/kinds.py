@@ -210,6 +210,16 @@ def _harden(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken
     return harden(ws, str(rest.pop("prompt")), Path(rest.pop("data")), report=report, stop=stop, **_read_as(rest))
 
 
+def _audit(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
+    from fedprompt.workspace.local.auditing import audit
+
+    rest: dict[str, Any] = {name: value for name, value in _read_as(arguments).items() if value is not None}
+    rest |= {name: Path(rest[name]) for name in ("data", "study", "others") if name in rest}
+    found = audit(ws, str(rest.pop("prompt")), rest.pop("data"), report=report, stop=stop, **rest)
+    # The report lies in the site's folder; the bank is no place for it.
+    return {"audit": found.audit}
+
+
 def _ranking_csv(ws: Workspace, arguments: Arguments, report: Report, stop: StopToken) -> object:
     from fedprompt.workspace.ranking.ranking_csv import run_ranking_csv
 
@@ -243,6 +253,7 @@ _KINDS: dict[str, Kind] = {
     for kind in (
         Kind("adapt", "long", _adapt),
         Kind("assets", "long", _assets),
+        Kind("audit", "long", _audit),
         Kind("compare-pairs", "long", _compare_pairs),
         Kind("data", "quick", _data),
         Kind("demo", "long", _demo),

@@ -10,6 +10,7 @@ __all__ = ["JOBS", "READING", "deed_of", "require_job"]
 READING = ("data", "export-preview", "map", "nearest-words", "ranking-csv", "roster", "search")
 JOBS: Mapping[str, Deed] = {
     "adapt": "tune",
+    "audit": "tune",
     "compare-pairs": "tune",
     "assets": "tune",
     "demo": "tune",

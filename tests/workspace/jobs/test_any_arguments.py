@@ -44,6 +44,7 @@ def usual(folder: Path, ids: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         "data": {"data": data, "reading": {"fields": {"text": "text"}, "answer": "answer"}, "min_cases": 10},
         "rehearse": {"data": data, "mapping": cases["mapping"], "site": "ant", "study": None},
         "harden": {"prompt": ids[0], "data": data, "steps": 1},
+        "audit": {"prompt": ids[-1], "data": data, "shadows": 0},
         "export": {"prompts": list(ids[:1]), "format": "json", "destination": out},
         "export-preview": {"prompts": list(ids[:1]), "format": "json", "name": "x.json"},
         "export-try": {"prompts": list(ids[:1]), "format": "json", "fields": {"text": "so"}},
