@@ -7,6 +7,7 @@ from app.display.named import named
 from app.display.plain import plain
 from app.panels.federation.ledger import draw_ledger
 from app.panels.federation.own_site import draw_own_site
+from app.panels.shelf.audit import draw_audit
 from app.panels.shelf.provenance import draw_provenance
 from app.session import guarded, ledger_views, newest_prompts, prompt_titles, provenance_view, role
 
@@ -90,6 +91,8 @@ def draw_origin() -> None:
     found = provenance_view(chosen)
     set_query_ids([chosen])
     draw_provenance(found)
+    if role() != "hub":
+        draw_audit(chosen)
 
 
 draw()

@@ -140,6 +140,7 @@ LOOKS = {
     "ranked_row",
     "ranking_csv",
     "ranking_page",
+    "own_audits",
     "read_ledger",
     "read_numbers",
     "read_rules",

@@ -15,8 +15,11 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Ledger
+from fedprompt.workspace.cases.evaluation_sets import evaluation_sets
 from fedprompt.workspace.enrolled.site_folder import enrolled as enrolled_site
 from fedprompt.workspace.json_file import write_json
+from fedprompt.workspace.local.audit_report import own_audits
+from fedprompt.workspace.local.tuning import tune
 from fedprompt.workspace.shelf.provenance import provenance
 from fedprompt.workspace.site.ledgers import read_ledger
 from fedprompt.workspace.site.policy import site_policy
@@ -230,3 +233,15 @@ def test_a_name_from_elsewhere_is_text_in_the_graph(ws: Workspace) -> None:
     lines = graph(provenance(ws, prompt.id), palette()).splitlines()
     (line,) = [line for line in lines if "x ->" in line]
     assert line.startswith(f'"{prompt.id}" [label="a\\"]; x -> y [label=\\"\\\\N<b> {{z}}" ')
+
+
+def test_a_prompt_is_audited_and_the_verdict_is_drawn_with_its_picture(open_page: Open, ws: Workspace) -> None:
+    add_set(ws)
+    data = next(one for one in evaluation_sets(ws.home) if one.reading is not None)
+    prompt = tune(ws, Path(add_study(ws)), data.path).prompt
+    at = open_page("trust")
+    at.button(key="trust_audit_start").click().run(timeout=60)
+    shown = messages(at)
+    # The scripted model's slopes have two directions, so the controls are missed and the audit says that it is blind.
+    assert {"trust_audit_cannot-tell", "trust_audit_overfitted", "trust_audit_noise-too-small"} <= set(shown)
+    assert len(at.get("vega_lite_chart")) >= 2 and own_audits(ws.home)[0].prompt == prompt

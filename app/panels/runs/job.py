@@ -25,6 +25,7 @@ LONG = {
     "rehearse": "Rehearsing: what would leave this site",
     "export": "Writing an export",
     "harden": "Converting a soft prompt to words",
+    "audit": "Auditing a prompt",
 }
 STAGES = {
     "prepare": "preparing",

@@ -12,6 +12,8 @@ from fedprompt.auditing.verdict import WIDEST, Reason, Verdict
 from fedprompt.errors import FedPromptError
 from fedprompt.site.folder import SiteFolder
 from fedprompt.workspace.as_json import as_json, from_json
+from fedprompt.workspace.cases.one_cut import OWN_SITE
+from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import read_json, write_json
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Picture",
     "audit_reports",
     "keep_report",
+    "own_audits",
     "report_path",
     "sentence_of",
 ]
@@ -150,6 +153,11 @@ def report_path(folder: SiteFolder, audit: str) -> Path:
 def keep_report(folder: SiteFolder, report: AuditReport) -> None:
     """Write a report, mode 0600."""
     write_json(report_path(folder, report.audit), as_json(report))
+
+
+def own_audits(home: Home) -> tuple[AuditReport, ...]:
+    """Return the reports of this home's own site, the newest first."""
+    return audit_reports(SiteFolder(home.sites / OWN_SITE))
 
 
 def audit_reports(folder: SiteFolder) -> tuple[AuditReport, ...]:
