@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any, Protocol
 
 from fedprompt.errors import FederationError
@@ -66,12 +67,18 @@ class RoundWriter(Protocol):
         ...
 
 
-def best_round(records: Sequence[RoundRecord], without: Collection[str] = ()) -> RoundRecord:
+def best_round(records: Sequence[RoundRecord], without: Collection[str] = (), *, bounded: bool = False) -> RoundRecord:
     """Return the round with the highest mean on validation, the earliest of equals.
 
     Among those that the most sites scored: a mean over fewer sites is another quantity. ``without`` are sites that
     count for nothing, such as those that the operator left out since. Nor does a site that sent what cannot be true in
     any of them: by answering some rounds alone it would say which one is kept.
+
+    Args:
+        records: the rounds.
+        without: those sites.
+        bounded: a site's values differ from round to round by no more than the median site's do, so that a few sites
+            that inflate some scores do not choose the round.
 
     Raises:
         FederationError: there is none.
@@ -81,8 +88,29 @@ def best_round(records: Sequence[RoundRecord], without: Collection[str] = ()) ->
 
     untrue = {one.site for record in records for one in record.missing if one.why == "untrue"}
 
+    told = {
+        record.number: {s: v for s, v in sorted(record.by_site.items()) if s not in {*without, *untrue}}
+        for record in records
+    }
+    if bounded:
+        told = _bounded(told)
+
     def worth(record: RoundRecord) -> tuple[int, float, int]:
-        values = [value for site, value in sorted(record.by_site.items()) if site not in {*without, *untrue}]
+        values = list(told[record.number].values())
         return len(values), sum(values) / len(values) if values else 0.0, -record.number
 
     return max(records, key=worth)
+
+
+def _bounded(told: Mapping[int, Mapping[str, float]]) -> dict[int, dict[str, float]]:
+    """Return round -> site -> how far its value lies from the site's median, cut to the median site's largest."""
+    own: dict[str, list[float]] = {}
+    for values in told.values():
+        for site, value in values.items():
+            own.setdefault(site, []).append(value)
+    middles = {site: median(values) for site, values in own.items()}
+    most = median([max(abs(value - middles[site]) for value in values) for site, values in own.items()]) if own else 0.0
+    return {
+        number: {site: min(max(value - middles[site], -most), most) for site, value in values.items()}
+        for number, values in told.items()
+    }

@@ -32,6 +32,7 @@ class Bulyan(Strategy):
     """Each site counts once. Time grows with the cube of the sites: meant for tens or hundreds of them."""
 
     name = "bulyan"
+    robust = True
     options = BulyanOptions
 
     def aggregate(

@@ -30,6 +30,7 @@ class Flame(Strategy):
     """Leaves out a minority that points elsewhere, and bounds the length of the others. Each site counts once."""
 
     name = "flame"
+    robust = True
     options = Grouped
 
     def aggregate(

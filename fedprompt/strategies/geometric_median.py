@@ -31,6 +31,7 @@ class GeometricMedian(Strategy):
     """Reads the updates ``iterations`` times and holds no copy of them."""
 
     name = "geometric-median"
+    robust = True
     options = Weiszfeld
 
     def aggregate(

@@ -16,6 +16,7 @@ class Median(Strategy):
     """Each site counts once, however many cases it has."""
 
     name = "median"
+    robust = True
 
     def aggregate(
         self, start: NDArray[np.float32], updates: Iterable[Update], options: Mapping[str, float], state: State

@@ -34,6 +34,7 @@ class MultiKrum(Strategy):
     """Averages ``keep`` updates, at most and by default ``n - liars - 2``. Each site counts once."""
 
     name = "multi-krum"
+    robust = True
     options = KrumOptions
 
     def aggregate(

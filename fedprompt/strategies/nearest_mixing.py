@@ -21,6 +21,7 @@ class NearestMixing(Strategy):
     """Holds against ``liars`` sites of more than twice as many, also where honest sites differ. Each counts once."""
 
     name = "nearest-mixing"
+    robust = True
     options = Trimmed
 
     def aggregate(

@@ -67,13 +67,15 @@ class Strategy(Protocol):
     round, so that a run that stopped goes on with the same numbers.
 
     ``needs`` says what of the updates it reads: their ``sum``, weighted or not, or ``each`` of them. ``schedule`` names
-    how the sites are asked: in ``rounds``, or ``buffered``, where nobody waits.
+    how the sites are asked: in ``rounds``, or ``buffered``, where nobody waits. A ``robust`` one is there for sites
+    that lie, so that what single sites score has a bound too where the best round is chosen.
     """
 
     name: str
     options: type[Options] = Options
     needs: Literal["sum", "each"] = "each"
     schedule: Literal["rounds", "buffered"] = "rounds"
+    robust: bool = False
 
     def at_site(self, options: Mapping[str, float]) -> AtSite:
         """Return what runs at the sites, from the options of the study that they accepted."""

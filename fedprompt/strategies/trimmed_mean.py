@@ -26,6 +26,7 @@ class TrimmedMean(Strategy):
     """Leaves out the ``liars`` lowest and highest values of each coordinate. Each site counts once."""
 
     name = "trimmed-mean"
+    robust = True
     options = Trimmed
 
     def aggregate(

@@ -90,6 +90,11 @@ class Strategy(Closed):
         """How many sites must answer a round for the strategy to hold what it promises."""
         return least_sites(self.name, self.options)
 
+    @property
+    def robust(self) -> bool:
+        """Whether the strategy is there for sites that lie."""
+        return strategy_named(self.name).robust
+
 
 class Rounds(Closed):
     """How many rounds, how many sites must answer, how long to wait (seconds, or ``auto``), and what updates weigh.

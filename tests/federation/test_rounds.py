@@ -221,6 +221,22 @@ def test_a_round_that_fewer_sites_scored_is_not_the_best() -> None:
     assert best_round([record(1, a=5, b=6), record(2, a=10)]).number == 1
 
 
+def test_sites_that_inflate_one_rounds_scores_do_not_choose_it_where_a_sites_say_is_bounded() -> None:
+    honest = {f"h{n}": (4, 6, 8) for n in range(9)}
+    liars = {f"l{n}": (10, 0, 0) for n in range(3)}
+    rounds = [record(place + 1, **{s: k[place] for s, k in (honest | liars).items()}) for place in range(3)]
+    # Means are (36 + 30) / 12, 54 / 12 and 72 / 12; with 20 a liar the first would win by far.
+    assert best_round(rounds).number == 3
+    worse = [
+        record(place + 1, **{s: k[place] for s, k in (honest | liars).items() if s < "h4" or s > "l"})
+        for place in range(3)
+    ]
+    assert best_round(worse).number == 1  # (16 + 30) / 7 against 32 / 7
+    # A site moves by 2 at most, as the median one: -8 + 6 of the first round against 8 + 0.
+    assert best_round(worse, bounded=True).number == 3
+    assert best_round([record(1, a=5, b=6), record(2, a=9, b=8)], bounded=True).number == 2
+
+
 def test_without_rounds_there_is_no_best() -> None:
     with pytest.raises(FederationError, check=coded("no-round")):
         best_round([])

@@ -49,7 +49,7 @@ class InRounds(Schedule):
         for number in range(after + len(done) + 1, after + rounds.count + 1):
             course.asking.look()
             if rounds.patience is not None and done:
-                best = best_round(done, course.asking.left_out)
+                best = best_round(done, course.asking.left_out, bounded=rounds.strategy.robust)
                 if done[-1].number - best.number >= rounds.patience:
                     break
             course.before(number)

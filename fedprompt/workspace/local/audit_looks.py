@@ -23,7 +23,7 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.metered import MeteredObjective, prepare
 from fedprompt.tuning.settings import TuningSettings, settings_of
-from fedprompt.tuning.soft import tune_soft
+from fedprompt.tuning.steps import tune_tensors
 
 __all__ = ["Looks", "Shadow", "canary_cases"]
 
@@ -133,10 +133,10 @@ class Looks:
         self, objective: Any, settings: TuningSettings, rng: np.random.Generator, stepped: Stepped
     ) -> NDArray[np.float32]:
         whole = replace(settings, batch=min(settings.batch, len(objective)))
-        told = tune_soft(
+        told = tune_tensors(
             objective, self.start, whole, rng=rng, progress=lambda step, _: stepped(step, whole.steps), stop=self._stop
         )
-        return told.soft.vectors
+        return told.end.vectors
 
     @staticmethod
     def _logs(objective: MeteredObjective, vectors: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -64,7 +64,8 @@ def run_groups(
     Raises:
         FederationError: fewer than the quorum answered.
     """
-    common, after = best_round(records, federation.left_out), len(records)
+    robust = study.rounds.strategy.robust
+    common, after = best_round(records, federation.left_out, bounded=robust), len(records)
     groups = _members(federation, bank, study, scores, common, after, seed, clock)
     if len(groups) < 2:
         return ()

@@ -96,14 +96,15 @@ def recompute_without(ws: Workspace, site: str, *, run: str | None = None) -> Re
         ws.bank.record_prompt(one.prompt, study=row.study, origin=RECOMPUTED.key, parents=parents, notes=notes)
         parents = [one.prompt.id]
     left = [_left(record, site) for record in records]
-    best = best_round([record for record in left if record.scores]).number if any(r.scores for r in left) else None
+    scored, robust = [record for record in left if record.scores], study.rounds.strategy.robust
+    best = best_round(scored, bounded=robust).number if scored else None
     chosen = told[-1] if best is None else next(one for one in told if one.number == best)
     result = Recomputed(
         run=name,
         of=row.id,
         site=site,
         rounds=tuple(RoundAgain(o.number, o.before, o.prompt.id, tuple(o.sites), o.exact) for o in told),
-        before=best_round(records).prompt.id,
+        before=best_round(records, bounded=robust).prompt.id,
         prompt=chosen.prompt.id,
         templates=_standings(ws, row, site),
         sentence=_sentence(site, chosen.number, len(chosen.sites), chosen.exact, study.rounds),

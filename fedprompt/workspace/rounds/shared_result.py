@@ -133,7 +133,8 @@ def share(
     Raises:
         FederationError: fewer than the quorum answered.
     """
-    common, rounds = best_round(records, federation.left_out).prompt, study.rounds
+    rounds = study.rounds
+    common = best_round(records, federation.left_out, bounded=rounds.strategy.robust).prompt
     groups: tuple[SiteGroup, ...] = ()
     weighed = None
     if rounds.groups is not None:

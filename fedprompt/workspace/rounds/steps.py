@@ -100,7 +100,7 @@ def take_steps(
     if start is not None:
         with clock.stage("federate", "the sites tune a soft prompt together"):
             records = federation.tune(start, seed)
-            best = best_round(records, federation.left_out)
+            best = best_round(records, federation.left_out, bounded=study.rounds.strategy.robust)
         own: dict[str, RoundRecord] = {}
         if study.rounds.alone:
             with clock.stage("alone", "each site tunes a soft prompt alone, to compare"):
