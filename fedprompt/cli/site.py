@@ -125,6 +125,8 @@ def status(site: Site = None, home: Home = None, json: Json = False) -> None:
     running = f"running as process {found.running}" if found.running else "not running"
     paused = ", paused" if found.paused else ""
     line(f"'{found.site}' of '{found.federation}' ({found.hub}): {state}, {running}{paused}")
+    if found.identity is not None:
+        line(f"its key: {found.identity}")
     for one in found.studies:
         line(f"accepted: {one.study} {one.digest} ({one.accepted})")
         digest = f"; digest {one.loads.model_digest}" if one.loads.model_digest else ""

@@ -24,7 +24,22 @@ from fedprompt.stopping import NEVER, StopToken
 __all__ = ["PATIENCE", "POLL", "Gathering", "Missing", "Step", "Why", "why_missing"]
 
 T = TypeVar("T")
-Step = Literal["describe", "score", "tune", "evaluate", "compare", "alone", "choose", "worth", "head", "test"]
+Step = Literal[
+    "describe",
+    "score",
+    "keys",
+    "shares",
+    "tune",
+    "confirm",
+    "unmask",
+    "evaluate",
+    "compare",
+    "alone",
+    "choose",
+    "worth",
+    "head",
+    "test",
+]
 Why = Literal["late", "failed", "refused", "untrue", "closed", "left-out"]
 PATIENCE = 10  # deadlines; a quorum that has not answered by then is not coming
 POLL = 0.5  # seconds between looks at the operator's orders

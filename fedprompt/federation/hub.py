@@ -88,6 +88,11 @@ class Hub:
         return found
 
     @property
+    def digest(self) -> str:
+        """The study's digest."""
+        return self._study
+
+    @property
     def version(self) -> str:
         """The hub's fedprompt."""
         return self._version

@@ -11,7 +11,7 @@ import numpy as np
 
 from fedprompt.study.schema import Rounds
 
-__all__ = ["Took", "allotted_steps", "deadline_of", "pace"]
+__all__ = ["SHORTEST", "Took", "allotted_steps", "deadline_of", "pace"]
 
 Took = Mapping[str, Mapping[str, float]]  # step -> site -> seconds, of one round
 SHORTEST, UNSEEN = 60.0, 3600.0  # seconds

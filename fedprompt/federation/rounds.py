@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from fedprompt.errors import FederationError
 from fedprompt.federation.asking import Asking
 from fedprompt.federation.hub import Hub
+from fedprompt.federation.kept_sums import SumKeeper
 from fedprompt.federation.kept_updates import UpdateKeeper
 from fedprompt.federation.orders import Controls
 from fedprompt.federation.round_record import RoundRecord, RoundWriter
@@ -43,6 +44,7 @@ def run_rounds(
     pause_after: int | None = None,
     among: Among = "all",
     looked: bool = True,
+    sums: SumKeeper | None = None,
 ) -> tuple[RoundRecord, ...]:
     """Run the rounds that are not written yet and return all of them; ``rounds.patience`` may end them early.
 
@@ -55,16 +57,29 @@ def run_rounds(
     check_sites(rounds, hub.sites)
     asking = Asking(hub, rounds, controls, clock, stop)
     course = Course(
-        asking, template, start, tuning, seed, writer, progress, after, keeper, journal, pause_after, among, looked
+        asking,
+        template,
+        start,
+        tuning,
+        seed,
+        writer,
+        progress,
+        after,
+        keeper,
+        journal,
+        pause_after,
+        among,
+        looked,
+        sums,
     )
     return SCHEDULES[strategy_named(rounds.strategy.name).schedule].run(course)
 
 
 def check_sites(rounds: Rounds, sites: Sequence[str]) -> None:
-    """Refuse a strategy that there is not, or that so few sites cannot carry.
+    """Refuse a strategy that there is not, or sites that cannot carry it or the study's secure sums.
 
     Raises:
-        FederationError: says how many sites it needs.
+        FederationError: says how many sites it needs, or which site is not named.
     """
     strategy_named(rounds.strategy.name)
     least = rounds.strategy.least_sites
@@ -72,5 +87,19 @@ def check_sites(rounds: Rounds, sites: Sequence[str]) -> None:
         raise FederationError(
             f"strategy '{rounds.strategy.name}' with the study's options needs {least} sites and there are "
             f"{len(sites)}; let more sites join, lower 'liars', or take 'median', which any number of sites can",
+            code="too-few-sites",
+        )
+    if (sums := rounds.secure_sums) is None:
+        return
+    if sums.sites is not None and (others := sorted(set(sites) ^ set(sums.sites))):
+        raise FederationError(
+            f"'{others[0]}' is not among both the sites that take part and those that the study names for secure sums "
+            f"({', '.join(sorted(sums.sites))}); let all of those take part, and no others",
+            code="unknown-site",
+        )
+    if len(sites) < sums.least_of(len(sites)):
+        raise FederationError(
+            f"a secure sum is over {sums.least_of(len(sites))} sites at least and there are {len(sites)}; let more "
+            "sites join",
             code="too-few-sites",
         )

@@ -30,6 +30,7 @@ from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.for_heads import ForHeads
+from fedprompt.site.for_sums import ForSums
 from fedprompt.site.judge_calls import recorded
 from fedprompt.site.ledger import Ledger
 from fedprompt.site.local_steps import LocalSteps
@@ -49,7 +50,7 @@ from fedprompt.tuning.tunables.registry import tunable_of
 from fedprompt.tuning.tunables.soft import soft_of
 from fedprompt.verbs.beside import Beside, Rise
 from fedprompt.verbs.refusals import Code
-from fedprompt.verbs.tune import TuneTask
+from fedprompt.verbs.tune import StepsTask
 from fedprompt.verbs.verb import Update
 
 __all__ = ["AtSite"]
@@ -105,6 +106,7 @@ class AtSite:
         self.for_heads = ForHeads(self.resources, splits, study, self._drawing.noise(digest))
         self._steps = LocalSteps(folder, study, digest, splits, self._drawing)
         self._tally = Tally(ledger, folder.replies)
+        self.for_sums = ForSums(folder, study, digest, self._drawing, self._tally, len(splits.tune), bounded)
         self._clipped: dict[SplitName, int] = {}  # split -> cases that were too long for some prompt
         self.on_progress: Progress | None = None
         self.on_step: Callable[[int, int, float], None] | None = None  # hears (round, local step, loss); stays here
@@ -188,7 +190,7 @@ class AtSite:
         """Split -> cases that were too long for some prompt, of the splits that were looked at since it started."""
         return dict(self._clipped)
 
-    def not_taken(self, task: TuneTask) -> Code | None:
+    def not_taken(self, task: StepsTask) -> Code | None:
         """Say why the steps of a tune task are not taken: they are not the study's, or its round was answered."""
         answered = self._tally.number("rounds", self._drawing.scope(self._digest, task.among))
         # A site is in one of the folds: of the others alone it takes part in the rounds.
@@ -197,7 +199,7 @@ class AtSite:
             return "not-allowed"
         return self._steps.not_taken(task, answered, self.min_cases)
 
-    def take_steps(self, task: TuneTask, start: Tensors, question: str) -> Tuned[Tensors]:
+    def take_steps(self, task: StepsTask, start: Tensors, question: str) -> Tuned[Tensors]:
         """Tune from ``start`` as a tune task says.
 
         Raises:
@@ -208,7 +210,7 @@ class AtSite:
             self.on_tuned(task.round, tuned.loss)
         return tuned
 
-    def update(self, task: TuneTask, delta: NDArray[np.float32]) -> Update:
+    def update(self, task: StepsTask, delta: NDArray[np.float32]) -> Update:
         """Clip and quantise a change (float32), with what earlier rounds left over.
 
         The round is answered with it.
@@ -219,7 +221,7 @@ class AtSite:
         kept = {} if precision == "float32" else {scope: pack_residual(task, sent.residual)}
         return Update(sent.arrays, {"residual": kept, **self.answered_round(task)})
 
-    def answered_round(self, task: TuneTask) -> Beside:
+    def answered_round(self, task: StepsTask) -> Beside:
         """Return what is kept beside the answer to a tune task, so that its round is answered once."""
         return {"rounds": {self._drawing.scope(self._digest, task.among): Rise(task.round)}}
 
@@ -388,7 +390,7 @@ class AtSite:
             )
         return self._local
 
-    def _stepped(self, task: TuneTask, step: int, loss: float) -> None:
+    def _stepped(self, task: StepsTask, step: int, loss: float) -> None:
         self._tell(step, task.steps)
         if self.on_step is not None:
             self.on_step(task.round, step, loss)

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,8 @@ class Gate:
 
     def _check_moved(self, reply: Reply, arrays: Mapping[str, NDArray[np.float32]]) -> None:
         """Refuse an update of another shape than the accepted study and the model give it."""
+        if self._moved is not None and reply.verb == "sum-tune" and arrays["masked"].shape != (prod(self._moved) + 1,):
+            raise EgressRefused("a masked update has another length than the study's rounds move", code="wrong-shape")
         if reply.verb == "tune" and any(arrays[n].shape != self._moved for n in ("delta", "codes") if n in arrays):
             raise EgressRefused("an update has another shape than the study's rounds move", code="wrong-shape")
 

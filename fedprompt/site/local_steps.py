@@ -24,7 +24,7 @@ from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.draws import drawn
 from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.steps import Tuned, tune_tensors
-from fedprompt.verbs.tune import TuneTask
+from fedprompt.verbs.tune import StepsTask
 
 __all__ = ["LocalSteps", "NotTaken"]
 
@@ -40,11 +40,11 @@ class LocalSteps:
 
     def tune(
         self,
-        task: TuneTask,
+        task: StepsTask,
         start: Tensors,
         objective: SoftObjective,
         question: str,
-        stepped: Callable[[TuneTask, int, float], None],
+        stepped: Callable[[StepsTask, int, float], None],
         stop: StopToken = NEVER,
     ) -> Tuned[Tensors]:
         """Take the steps.
@@ -78,7 +78,7 @@ class LocalSteps:
             self._last = (same, tuned)
         return tuned
 
-    def not_taken(self, task: TuneTask, answered: int, min_cases: int) -> NotTaken | None:
+    def not_taken(self, task: StepsTask, answered: int, min_cases: int) -> NotTaken | None:
         """Return why the steps of a task are not taken, or None.
 
         Args:
@@ -93,7 +93,7 @@ class LocalSteps:
             return "round-answered"
         return "too-few-cases" if self._drawn_units(task) < min_cases else None
 
-    def _drawn_units(self, task: TuneTask) -> int:
+    def _drawn_units(self, task: StepsTask) -> int:
         """Count the distinct inputs or groups among the cases that the steps draw."""
         rng = self._drawing.rng(self._digest, task.round)
         rows = drawn(len(self._splits.tune), self._study.tuning.batch, task.steps, rng)

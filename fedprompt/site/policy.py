@@ -40,7 +40,7 @@ class Policy(Closed):
     ``replies`` bounds the replies to one study below what the study says.
     """
 
-    verbs: Annotated[tuple[Verb, ...], Field(max_length=16)] = asked_by_default()
+    verbs: Annotated[tuple[Verb, ...], Field(max_length=32)] = asked_by_default()
     models: Annotated[tuple[ModelName, ...], Field(max_length=MOST_MODELS)] = WORDS
     tasks_a_day: Annotated[int, Field(ge=0, le=10**9)] = 10_000
     replies: Annotated[int, Field(ge=0, le=10**9)] = 10_000

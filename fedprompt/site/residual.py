@@ -9,12 +9,12 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
-from fedprompt.verbs.tune import TuneTask
+from fedprompt.verbs.tune import StepsTask
 
 __all__ = ["pack_residual", "residual_for"]
 
 
-def pack_residual(task: TuneTask, residual: NDArray[np.float32]) -> bytes:
+def pack_residual(task: StepsTask, residual: NDArray[np.float32]) -> bytes:
     """Return the bytes to keep of a residual (float32) that answering ``task`` left."""
     from safetensors.numpy import save
 
@@ -22,7 +22,7 @@ def pack_residual(task: TuneTask, residual: NDArray[np.float32]) -> bytes:
     return save({"residual": np.ascontiguousarray(residual), "of": np.frombuffer(of.encode(), dtype=np.uint8)})
 
 
-def residual_for(task: TuneTask, kept: bytes | None, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+def residual_for(task: StepsTask, kept: bytes | None, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     """Return the residual that ``task``'s update must carry, None where there is none for it.
 
     Args:

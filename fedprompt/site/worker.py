@@ -26,7 +26,7 @@ from fedprompt.study.schema import Study
 from fedprompt.study.versions import OWN
 from fedprompt.verbs.forms import Parcel, Task
 from fedprompt.verbs.registry import verb_named
-from fedprompt.verbs.tune import TuneTask
+from fedprompt.verbs.tune import StepsTask
 from fedprompt.verbs.verb import Answer, refused
 from fedprompt.verbs.wire import unpack_task
 
@@ -128,7 +128,7 @@ class Worker:
         charged = self.questions.charge(verb.exact(task))
         if charged is None:  # before anything is computed
             return refused(task, "questions-spent")
-        if isinstance(task, TuneTask):
+        if isinstance(task, StepsTask):
             update = self.questions.charge_update()
             if update is None and self.side.not_taken(task) is None:  # else the verb refuses, and says why
                 return refused(task, "updates-spent")

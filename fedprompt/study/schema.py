@@ -19,6 +19,7 @@ from fedprompt.study.labels import alike, is_kept
 from fedprompt.study.pretraining import Pretraining, text_alone, unfit_rounds
 from fedprompt.study.round_size import too_few_drawn
 from fedprompt.study.rounding import SHARE
+from fedprompt.study.secure_sums import MaybeSecureSums, excluded
 from fedprompt.study.sharing import Groups, Personal, SharedHead, Worth, absent
 from fedprompt.study.strategies import filled_options, least_sites
 from fedprompt.study.templates import DemonstrationsSpec, Init, MessageSpec, Soft, TemplateSpec
@@ -104,7 +105,8 @@ class Rounds(Closed):
     without a better mean on validation. With ``alone``, each site also tunes a prompt by itself, which the others
     score on test; with ``released`` these go into the pack that the hub gives back, too. Where sites count by their
     cases, none counts more than ``max_weight`` times the median site. ``scored``: how many of the rounds sites score on
-    validation, spread evenly, the last among them; all of them where it is not said.
+    validation, spread evenly, the last among them; all of them where it is not said. With ``secure_sums`` the hub
+    learns the sum of a round's updates alone.
     """
 
     count: Annotated[int, Field(ge=1, le=1000)] = 4
@@ -121,6 +123,7 @@ class Rounds(Closed):
     keep_updates: Annotated[bool, Field(exclude_if=absent)] = False
     alone: Annotated[bool, Field(exclude_if=absent)] = False
     released: Annotated[bool, Field(exclude_if=absent)] = False
+    secure_sums: Annotated[MaybeSecureSums, Field(exclude_if=absent)] = None
 
     @property
     def total(self) -> int:
@@ -278,6 +281,8 @@ class Study(Closed):
             raise _misfit((found[0],), found[1])
         if self.worth is not None and (why := self.no_worth()) is not None:
             raise _misfit(("worth",), why)
+        if (hidden := excluded(self)) is not None:
+            raise _misfit(*hidden)
         if self.head is not None and self.soft is None:
             raise _misfit(("head",), "'head' is mixed with shared soft prompts, and the study has no 'soft:' part")
         for name, part in (("groups", groups), ("personal", personal), ("alone", self.rounds.alone or None)):
@@ -369,15 +374,9 @@ class Study(Closed):
 
     def alone(self) -> "Study":
         """Return the study for rounds of a single site: no strategy for many, no quorum, nothing to liken."""
-        nobody = {
-            "quorum": None,
-            "groups": None,
-            "personal": None,
-            "keep_updates": False,
-            "alone": False,
-            "released": False,
-        }
-        plain = {"strategy": Strategy(), **nobody}
+        nobody = dict.fromkeys(("quorum", "groups", "personal", "secure_sums"))
+        nothing = dict.fromkeys(("keep_updates", "alone", "released"), False)
+        plain = {"strategy": Strategy(), **nobody, **nothing}
         rounds = self.rounds.model_copy(update=plain)
         return self.model_copy(update={"rounds": rounds})
 

@@ -6,7 +6,7 @@ as one thing can never be shown as another.
 
 from fedprompt.prompts.ids import content_id
 
-__all__ = ["KEY_BYTES", "Signer", "fingerprint", "is_signed", "site_identity"]
+__all__ = ["KEY_BYTES", "Signer", "fingerprint", "is_signed", "site_identity", "site_signer"]
 
 KEY_BYTES = 32
 SITE = b"fedprompt site identity"
@@ -53,11 +53,13 @@ def is_signed(key: str, message: bytes, signature: bytes) -> bool:
 
 
 def site_identity(secret: bytes) -> str:
-    """Return who a site is: the fingerprint of the key that HKDF (RFC 5869) derives from its secret.
+    """Return who a site is: the fingerprint of the key that it signs with. The secret cannot be learnt from it."""
+    return site_signer(secret).fingerprint
 
-    The secret itself cannot be learnt from it.
-    """
+
+def site_signer(secret: bytes) -> Signer:
+    """Return what a site signs with: a key that HKDF (RFC 5869) derives from its secret."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    return Signer(HKDF(SHA256(), KEY_BYTES, salt=None, info=SITE).derive(secret)).fingerprint
+    return Signer(HKDF(SHA256(), KEY_BYTES, salt=None, info=SITE).derive(secret))

@@ -13,8 +13,8 @@ __all__ = ["Beside", "Count", "Kind", "Passed", "Rise", "Value", "after", "noted
 # residual: what quantising left over, by study. rounds: the last round answered, by study and what it is a round of.
 # exact: exact questions answered over the lifetime of a set of cases. updates: rounds that were tuned on it. cases:
 # which those are, by the texts that a study reads, and rows: by all columns of their file. asked: each question. terms:
-# under which study and bound they were asked last, as JSON.
-Kind = Literal["residual", "rounds", "exact", "updates", "cases", "rows", "asked", "terms"]
+# under which study and bound they were asked last, as JSON. sums: what a site keeps of the secure sum it is in.
+Kind = Literal["residual", "rounds", "exact", "updates", "cases", "rows", "asked", "terms", "sums"]
 
 
 @dataclass(frozen=True)

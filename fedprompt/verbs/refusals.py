@@ -25,6 +25,10 @@ Code = Literal[
     "other-ledger",
     "round-answered",
     "out-of-time",
+    "unknown-keys",
+    "cohort-too-small",
+    "cohort-differs",
+    "wrong-step",
 ]
 
 
@@ -85,6 +89,23 @@ REFUSALS: Mapping[Code, Reason] = {
     "out-of-time": Reason(
         "not one draw was done in the seconds that the study allows a site (worth: {seconds: N})",
         "it took longer than the study allows",
+    ),
+    "unknown-keys": Reason(
+        "a key for the secure sum is not signed by a site that the study names, or a site is twice in the cohort",
+        "the cohort of a secure sum held a key that no site of the study signed for it",
+    ),
+    "cohort-too-small": Reason(
+        "too few sites take part in the secure sum",
+        "too few sites took part in a secure sum, so it gave nothing for it",
+    ),
+    "cohort-differs": Reason(
+        "the secure sum is of other sites than the site was told of before, or too few signed the list of them",
+        "the hub told of other sites of a secure sum than before, or too few sites signed the list of them",
+    ),
+    "wrong-step": Reason(
+        "it answers each step of a secure sum once, after the step before, and this is not the next one; or what it "
+        "kept of that step is lost",
+        "a step of a secure sum was asked again in another way, or before the step that it follows",
     ),
     "other-ledger": Reason(
         "its ledger does not go on from what this hub saw of it", "the hub has seen entries that this ledger lacks"

@@ -8,6 +8,11 @@ from fedprompt.verbs.pretrain import Pretrain
 from fedprompt.verbs.propose import Propose
 from fedprompt.verbs.publish import Publish
 from fedprompt.verbs.score import ScoreTemplates
+from fedprompt.verbs.sums.confirm import SumConfirm
+from fedprompt.verbs.sums.keys import SumKeys
+from fedprompt.verbs.sums.shares import SumShares
+from fedprompt.verbs.sums.unmask import SumUnmask
+from fedprompt.verbs.sums.update import SumTune
 from fedprompt.verbs.tune import Tune
 from fedprompt.verbs.update import GiveUpdate
 from fedprompt.verbs.verb import Verb
@@ -29,6 +34,11 @@ VERBS: tuple[Verb, ...] = (
     Pretrain(),
     GiveUpdate(),
     HeldOutPerplexity(),
+    SumKeys(),
+    SumShares(),
+    SumTune(),
+    SumConfirm(),
+    SumUnmask(),
 )
 
 

@@ -21,23 +21,28 @@ from fedprompt.verbs.forms import Allowed, Arrays, Parcel, Reply, Seed, Task
 from fedprompt.verbs.sentences import counted, shortened
 from fedprompt.verbs.verb import ABOUT, Answer, Asks, Rehearsal, SiteSide, Terms, Verb, refused
 
-__all__ = ["Tune", "TuneReply", "TuneTask", "ask_tune"]
+__all__ = ["StepsTask", "Tune", "TuneReply", "TuneTask", "ask_tune"]
 
 ROUNDING = 1e-6  # between the norm as a site clipped it and as a hub adds it up
 
 
-class TuneTask(Task):
+class StepsTask(Task):
     """Tune the values that travel with the task (array ``start``, float32 of the study's shape) for some steps.
 
     ``round`` is of the rounds ``among`` all sites, a group of them, or this one alone. ``seed`` tells runs apart, and
     nothing at a site follows from it.
     """
 
-    verb: Literal["tune"] = "tune"
     round: Annotated[int, Field(ge=1, le=100_000)]
     steps: Annotated[int, Field(ge=1, le=100_000)]
     seed: Seed
     among: Annotated[Among, Field(exclude_if=is_among_all)] = "all"
+
+
+class TuneTask(StepsTask):
+    """Send the change back."""
+
+    verb: Literal["tune"] = "tune"
 
 
 class TuneReply(Reply):
@@ -108,6 +113,8 @@ class Tune(Verb):
     def answer(self, site: SiteSide, task: TuneTask, arrays: Arrays, question: str) -> Answer:
         """Take the steps."""
         study = site.study
+        if study.rounds.secure_sums is not None:  # an update by itself is what the study hides
+            return refused(task, "not-allowed")
         if site.short("tune"):
             return refused(task, "too-few-cases")
         if site.words_only:  # a server takes words and gives no gradient
@@ -153,7 +160,7 @@ class Tune(Verb):
     def rehearse(self, rehearsal: Rehearsal) -> bool:
         """Take one round's steps from the study's start."""
         study = rehearsal.study
-        if study.moves is None:
+        if study.moves is None or study.rounds.secure_sums is not None:
             return False
         start = rehearsal.start()
         update = ask_tune(

@@ -21,6 +21,7 @@ from fedprompt.study.score import Score, SplitName
 from fedprompt.verbs.beside import Beside
 from fedprompt.verbs.forms import SHORT, Allowed, Arrays, Parcel, Reply, Task
 from fedprompt.verbs.refusals import Code, Refusal
+from fedprompt.verbs.summing_side import SummingSide
 
 if TYPE_CHECKING:  # whoever opens a ledger knows the verbs; who computes is at a site
     from fedprompt.evaluation.runs.runner import PromptRun
@@ -228,6 +229,11 @@ class SiteSide(Protocol):
     @property
     def for_heads(self) -> "EncodedSide":
         """The encoder, the cases' vectors, and the secret of the noise."""
+        ...
+
+    @property
+    def for_sums(self) -> SummingSide:
+        """The site's key, and what it keeps of secure sums."""
         ...
 
     def has_answered(self, what: str) -> bool:

@@ -23,6 +23,8 @@ from fedprompt.workspace.rounds.federation_view import AtWork, FederationView
 __all__ = ["draw_hub_members", "draw_members", "draw_roster", "said_ago", "said_now"]
 
 NOT_TOLD = "unknown"
+SUMMED = dict.fromkeys(("keys", "shares", "confirm", "unmask"), "takes part in the secure sum")
+WORK = {"tune": "tunes", **SUMMED}
 
 
 def draw_roster(view: FederationView, job: JobRow | None) -> None:
@@ -87,7 +89,7 @@ def said_now(now: AtWork | None, view: FederationView) -> str:
     if now.state != "at work":
         return now.state
     step = None if view.now is None else view.now.step
-    verb = "tunes" if step is not None and step.step == "tune" else "scores"
+    verb = "scores" if step is None else WORK.get(step.step, "scores")
     left = NOT_TOLD if now.left is None else f"about {duration(now.left)}" if now.left >= 1 else "more than last time"
     return f"{verb} for {duration(now.since or 0.0)}, remaining: {left}"
 

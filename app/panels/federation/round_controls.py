@@ -17,7 +17,14 @@ __all__ = ["draw_controls", "said_step"]
 
 MOST_ORDERS = 6
 # The steps of a round, and those before and after the rounds.
-IN_ROUNDS: Mapping[str, str] = {"tune": "sites tune", "evaluate": "sites score the new prompt"}
+IN_ROUNDS: Mapping[str, str] = {
+    "keys": "sites make keys for the secure sum",
+    "shares": "sites share the secrets of their masks",
+    "tune": "sites tune",
+    "confirm": "sites sign whose updates are in the secure sum",
+    "unmask": "sites let the hub remove the masks from the sum",
+    "evaluate": "sites score the new prompt",
+}
 BESIDE: Mapping[str, str] = {
     "describe": "Sites count their cases",
     "score": "Sites score the study's prompts",

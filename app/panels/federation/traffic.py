@@ -16,7 +16,14 @@ from fedprompt.workspace.rounds.federation_view import has_answered
 __all__ = ["draw_traffic", "said_rounds"]
 
 MOST_MISSING = 12
-STEPS = {"tune": "while tuning", "evaluate": "while scoring the new prompt"}
+STEPS = {
+    "keys": "while making keys",
+    "shares": "while sharing secrets",
+    "tune": "while tuning",
+    "confirm": "while signing the list of sites",
+    "unmask": "while the masks were removed",
+    "evaluate": "while scoring the new prompt",
+}
 WHY = {
     "late": "answered too late",
     "failed": "failed",

@@ -14,10 +14,12 @@ import numpy as np
 
 from fedprompt.errors import FederationError, ReplyUntrue
 from fedprompt.federation.fednova import normalised
-from fedprompt.federation.gathering import Gathering, Missing
-from fedprompt.federation.pacing import allotted_steps, deadline_of, pace
+from fedprompt.federation.gathering import Gathering, Missing, Step
+from fedprompt.federation.kept_sums import InMemory
+from fedprompt.federation.pacing import SHORTEST, allotted_steps, deadline_of, pace
 from fedprompt.federation.round_record import RoundRecord, best_round
 from fedprompt.federation.schedules.schedule import Course, Schedule
+from fedprompt.federation.schedules.secure_sums import SecureRound
 from fedprompt.federation.weights import most_cases, weighed
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.strategies.registry import strategy_named
@@ -93,6 +95,37 @@ class _Plan:
             number=self.number,
         )
 
+    def secure(self) -> SecureRound:
+        """Return the round's secure sum."""
+        course, hub = self.course, self.course.asking.hub
+        assert hub.held_to is not None, "a secure sum follows from the study"
+        return SecureRound(
+            hub=hub,
+            study=hub.held_to,
+            digest=hub.digest,
+            number=self.number,
+            seed=course.seed,
+            sites=self.sites,
+            quorum=course.asking.quorum(self.sites),
+            most=self.most,
+            steps_of=self.steps_of,
+            gather=self.summed,
+            keeper=course.sums or InMemory(),
+        )
+
+    def summed(self, step: Step, ask: Callable[[str], T], sites: Sequence[str], quorum: int) -> Gathering[T]:
+        """Return one step of a secure sum; those beside tuning are short."""
+        most = self.deadlines["tune"]
+        return self.course.asking.gather(
+            step,
+            ask,
+            sites=sites,
+            quorum=quorum,
+            deadline=most if step == "tune" else min(most, SHORTEST),
+            told=lambda site: self.course.tell(self.number, site, step),
+            number=self.number,
+        )
+
     def steps_of(self, site: str) -> int:
         return self.steps.get(site, self.course.tuning.steps)
 
@@ -146,9 +179,15 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
 
     chosen = course.rounds.strategy
     with _named(plan.number):
-        tuned = plan.gather("tune", tune)
         state = {} if last is None else last.state
-        aggregate = strategy_named(chosen.name).aggregate(begin, updates(), chosen.options, state)
+        if course.rounds.secure_sums is None:
+            tuned = plan.gather("tune", tune)
+            aggregate = strategy_named(chosen.name).aggregate(begin, updates(), chosen.options, state)
+            gone, took = tuned.missing, tuned.seconds
+        else:
+            summed = plan.secure().run(begin)
+            aggregate = strategy_named(chosen.name).aggregate(begin, [summed.update], chosen.options, state)
+            senders, gone, took = list(summed.sites), list(summed.missing), dict(summed.seconds)
         if not np.isfinite(aggregate.vectors).all():
             raise FederationError("the aggregate is not finite; lower the learning rate", code="not-finite")
         prompt = Prompt(course.template, start.with_values(aggregate.vectors))
@@ -167,12 +206,12 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
         dict(hub.heads),
         missing=(
             *(Missing(site, "tune", "left-out", why) for site, why in plan.left_out.items()),
-            *tuned.missing,
+            *gone,
             *(() if scored is None else scored.missing),
         ),
         sent=dict(sorted((hub.sent - sent).items())),
         received=dict(sorted(came.items())),
-        seconds={"tune": dict(tuned.seconds), **({} if scored is None else {"evaluate": dict(scored.seconds)})},
+        seconds={"tune": dict(took), **({} if scored is None else {"evaluate": dict(scored.seconds)})},
         steps=dict(plan.steps),
         orders=() if controls is None else controls.since(),
         state=aggregate.state,

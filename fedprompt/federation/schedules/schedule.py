@@ -6,6 +6,7 @@ from typing import Protocol
 
 from fedprompt.federation.arrivals import Journal
 from fedprompt.federation.asking import Asking
+from fedprompt.federation.kept_sums import SumKeeper
 from fedprompt.federation.kept_updates import UpdateKeeper
 from fedprompt.federation.round_record import RoundRecord, RoundWriter
 from fedprompt.prompts.prompt import Prompt
@@ -28,9 +29,10 @@ class Course:
     """Everything that rounds are made of.
 
     ``start`` is what round 1 starts from. ``after`` counts the rounds that led to it; numbers go on from there.
-    ``keeper`` keeps each round's updates, ``journal`` what a schedule without rounds has buffered. No round after
-    ``pause_after`` begins. ``among`` is what sites are told of who takes part. Where rounds are not ``looked`` at, no
-    site scores their prompts on validation; else those are scored that ``rounds.scored`` names.
+    ``keeper`` keeps each round's updates, ``sums`` the steps of secure sums, ``journal`` what a schedule without rounds
+    has buffered. No round after ``pause_after`` begins. ``among`` is what sites are told of who takes part. Where
+    rounds are not ``looked`` at, no site scores their prompts on validation; else those are scored that
+    ``rounds.scored`` names.
     """
 
     asking: Asking
@@ -46,6 +48,7 @@ class Course:
     pause_after: int | None = None
     among: Among = "all"
     looked: bool = True
+    sums: SumKeeper | None = None
 
     @property
     def rounds(self) -> Rounds:

@@ -247,7 +247,9 @@ def _federate(
     row = ws.bank.start_run(run, kind="federate", study=digest, settings={**settings, "machine": as_json(machine)})
     if row.result is not None:
         return from_json(FederatedResult, row.result)
-    least = max(parsed.rounds.quorum or 0, parsed.rounds.strategy.least_sites)
+    sums = parsed.rounds.secure_sums
+    summed = 0 if sums is None else sums.least_of(len(transport.sites))
+    least = max(parsed.rounds.quorum or 0, parsed.rounds.strategy.least_sites, summed)
     with Teller(ws.home, run) as teller:
         controls = Controls(BankDesk(ws.bank, run, digest, teller), transport.sites, least)
         book = SeenLedgers(ws.home, str(settings.get("hub", LOCAL)))

@@ -27,7 +27,7 @@ from fedprompt.verbs.evaluate import ask_choice, ask_evaluate
 from fedprompt.verbs.score import ScoreReply, ask_score
 from fedprompt.workspace.results.methods import how_judged
 from fedprompt.workspace.results.travelled import RunTraffic
-from fedprompt.workspace.rounds.in_bank import BankJournal, BankKeeper, BankWriter, ClippedCases
+from fedprompt.workspace.rounds.in_bank import BankJournal, BankKeeper, BankSums, BankWriter, ClippedCases
 from fedprompt.workspace.rounds.looks import BySite, Kept, TestLook
 from fedprompt.workspace.rounds.one_way import otherwise, unlike
 from fedprompt.workspace.timing import Clock
@@ -35,6 +35,7 @@ from fedprompt.workspace.timing import Clock
 __all__ = ["BankWriter", "FederationRun", "families", "pooled_best"]
 
 T = TypeVar("T")
+ROUND_STEPS = {"tune": "tunes", "evaluate": "scores the new prompt"}
 
 
 class FederationRun:
@@ -194,7 +195,7 @@ class FederationRun:
 
         def told(number: int, site: str, what: str) -> None:
             place = hub.sites.index(site) + (sites if what == "evaluate" else 0)
-            verb = "tunes" if what == "tune" else "scores the new prompt"
+            verb = ROUND_STEPS.get(what, "takes part in the secure sum")
             fraction = (number - after - 1 + place / (2 * sites)) / count
             said = f"{word} {number} of {after + count}: {site} {verb}"
             self._clock.tell(said, fraction, round=number, site=site)
@@ -219,6 +220,7 @@ class FederationRun:
             pause_after=pause_after,
             among=among,
             looked=looked,
+            sums=None if study.rounds.secure_sums is None else BankSums(self._bank, run, self.digest),
         )
 
     def compare_on_validation(self, first: Sequence[Prompt], scored: Sequence[str] = ()) -> None:

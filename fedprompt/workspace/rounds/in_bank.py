@@ -11,6 +11,7 @@ from typing import Any
 from fedprompt.bank.store import Bank
 from fedprompt.federation.arrivals import Arrival
 from fedprompt.federation.gathering import Missing
+from fedprompt.federation.kept_sums import SumStep
 from fedprompt.federation.kept_updates import pack_updates, unpack_updates
 from fedprompt.federation.round_record import RoundRecord
 from fedprompt.federation.state import pack_state, unpack_state
@@ -18,7 +19,7 @@ from fedprompt.prompts.tensors import Tensors
 from fedprompt.strategies.strategy import Update
 from fedprompt.study.score import Score, SplitName
 
-__all__ = ["BankJournal", "BankKeeper", "BankWriter", "ClippedCases"]
+__all__ = ["BankJournal", "BankKeeper", "BankSums", "BankWriter", "ClippedCases"]
 
 
 class BankWriter:
@@ -139,6 +140,22 @@ class BankKeeper:
             self._read = self._bank.stages(self._run)
         body = self._read.get(_place(number, prompt))
         return None if body is None else unpack_updates(body)
+
+
+class BankSums:
+    """Fills ``federation.kept_sums.SumKeeper``."""
+
+    def __init__(self, bank: Bank, run: str, study: str) -> None:
+        self._bank, self._run = bank, f"{run}/sums"
+        bank.start_run(self._run, kind="sums", study=study, settings={})
+
+    def kept(self, number: int, step: SumStep) -> Mapping[str, Any] | None:
+        """Return what was kept of a step of a round's sum, None where it was not done."""
+        return self._bank.stages(self._run).get(f"round {number}: {step}")
+
+    def keep(self, number: int, step: SumStep, body: Mapping[str, Any]) -> None:
+        """Keep what a step found."""
+        self._bank.record_stage(self._run, f"round {number}: {step}", body)
 
 
 class BankJournal:

@@ -18,6 +18,7 @@ from fedprompt.verbs.score import ScoreReply, ScoreTask
 from fedprompt.verbs.tune import TuneReply, TuneTask
 from fedprompt.verbs.wire import pack_reply, pack_task
 from fedprompt.verbs.worth import MOST_MEMBERS, WorthReply, WorthTask
+from fedprompt.workspace.rounds.summed_bytes import summed_bytes
 from fedprompt.workspace.rounds.worth_folds import most_soft
 from fedprompt.workspace.rounds.worth_ways import ways_of
 
@@ -44,13 +45,15 @@ def message_bytes(study: Study, digest: str, width: int, sites: int) -> tuple[in
     look = EvaluateTask(task=TASK, study=digest, split="validation", soft=(PROMPT,), known="0" * 64)
     evaluate = len(pack_task(look, {"soft-0": vectors}))
     tune = len(pack_task(task, {"start": vectors}))
+    update = len(pack_reply(reply, quantise(vectors, study.rounds.update)))
+    if study.rounds.secure_sums is not None:
+        tune, update = summed_bytes(study, digest, vectors, sites)
     rounds, groups = study.rounds, study.rounds.groups
     buffered = rounds.strategy.options.get("buffer")
     # A round asks every site for one update; without rounds, a step takes so many updates of all sites together.
     updates = rounds.total if buffered is None else math.ceil(rounds.total * buffered / sites)
     again = 1 if groups is not None and groups.by == "updates" else 0  # the first update of a group is sent twice
     sent += (updates + again) * tune + (rounds.looks + 2) * evaluate
-    update = len(pack_reply(reply, quantise(vectors, study.rounds.update)))
     received += (updates + again) * update + rounds.looks * len(_scores(study, 1)) + 2 * len(_scores(study, 2))
     if rounds.personal is not None:
         soft = (PROMPT, PROMPT[:-1] + "1") if groups is not None else (PROMPT,)

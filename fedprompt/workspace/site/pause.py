@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fedprompt.errors import LedgerError
+from fedprompt.errors import DataError, LedgerError
 from fedprompt.models.chat.cost import Tally
 from fedprompt.site.call_bill import Role
 from fedprompt.site.policy import Policy
 from fedprompt.site.standing import notes
+from fedprompt.trust.signing import site_identity
 from fedprompt.workspace.as_json import INLINE
 from fedprompt.workspace.bills.paid import ModelPaid
 from fedprompt.workspace.cases.entered_cases import CasesNow, cases_now
-from fedprompt.workspace.enrolled.site_folder import enrolled
+from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now, write_json
 from fedprompt.workspace.site.permitted import ModelLoaded, model_loaded
@@ -69,7 +70,8 @@ class LedgerBroken:
 class SiteStatus:
     """Where a site stands. ``hub`` is ``host:port``, ``running`` the process that answers, None where none does.
 
-    ``notes`` say what of its folder was lost or comes from a backup, and what to do.
+    ``notes`` say what of its folder was lost or comes from a backup, and what to do. ``identity`` is the fingerprint of
+    its key, None where the key cannot be read.
     """
 
     site: str
@@ -82,6 +84,7 @@ class SiteStatus:
     policy: Policy
     ledger: LedgerCounts | LedgerBroken
     notes: tuple[str, ...] = ()
+    identity: str | None = None
 
 
 def site_pause(home: Home, *, on: bool, site: str | None = None) -> SitePause:
@@ -140,7 +143,15 @@ def site_status(home: Home, *, site: str | None = None) -> SiteStatus:
         policy=chosen.folder.policy,
         ledger=ledger,
         notes=told,
+        identity=_identity(chosen),
     )
+
+
+def _identity(site: EnrolledSite) -> str | None:
+    try:
+        return site_identity(site.folder.key)
+    except DataError:
+        return None
 
 
 def _took(bill: Mapping[tuple[Role, str], Tally], role: Role) -> tuple[ModelPaid, ...]:

@@ -18,7 +18,9 @@ from fedprompt.site.policy import Policy
 from fedprompt.study.allowed_rounds import cases_a_round
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
+from fedprompt.trust.signing import site_identity
 from fedprompt.verbs.head import head_told
+from fedprompt.verbs.sums.told import summed_told
 from fedprompt.verbs.worth import HOME
 from fedprompt.workspace.answers.study_model import model_digest_of
 from fedprompt.workspace.as_json import INLINE
@@ -140,6 +142,7 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
             "from the hub's",
             code="another-content",
         )
+    _named(file, study, chosen)
     drawn, floor = cases_a_round(study), chosen.folder.policy.min_cases
     if study.soft is not None and drawn < floor:
         raise StudyError(
@@ -158,6 +161,30 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
     }
     write_json(_file(chosen, shown.digest), body)
     return StudyAccepted(chosen.name, accepted, shown)
+
+
+def _named(file: Path, study: Study, site: EnrolledSite) -> None:
+    """Refuse secure sums that do not name this site with its own key.
+
+    Raises:
+        StudyError: they name no sites, or this one otherwise.
+    """
+    sums = study.rounds.secure_sums
+    if sums is None:
+        return
+    identity = site_identity(site.folder.key)
+    if sums.sites is None:
+        raise StudyError(
+            f"{file}: the study asks for secure sums and names no sites, so that the hub could add sites of its own; "
+            f"ask its operator to list the key of every site under 'rounds: secure_sums: sites' (yours: {identity})",
+            code="sites-not-named",
+        )
+    if sums.sites.get(site.name) != identity:
+        raise StudyError(
+            f"{file}: the study names '{site.name}' with the key {sums.sites.get(site.name, 'of nobody')} for secure "
+            f"sums, and its key is {identity}; ask the hub's operator to correct it",
+            code="sites-not-named",
+        )
 
 
 def site_study_decline(home: Home, wanted: str, *, site: str | None = None) -> Declined:
@@ -193,6 +220,7 @@ def _file(site: EnrolledSite, digest: str) -> Path:
 
 def _described(study: Study, source: Source, width: int, model: str | None, refused: str | None) -> StudyShown:
     update = 0 if study.soft is None else study.soft.tokens * width * BYTES_A_NUMBER[study.rounds.update]
+    envelopes = 3 if study.rounds.secure_sums is None else 7
     leaves = [
         "how many cases each split and each label has",
         "sums and counts of each template's score on validation, a confusion matrix and calibration bins among them",
@@ -200,7 +228,9 @@ def _described(study: Study, source: Source, width: int, model: str | None, refu
     if study.soft is not None:
         wide = width or "the model's width"
         leaves += [
-            f"each round, an update of {study.soft.tokens} x {wide} numbers ({study.rounds.update})",
+            f"each round, an update of {study.soft.tokens} x {wide} numbers ({study.rounds.update})"
+            if study.rounds.secure_sums is None
+            else summed_told(study, wide),
             f"each round, the new prompt's score on validation{DETAILS[study.privacy.details]}",
         ]
     if study.rounds.groups is not None:
@@ -249,5 +279,5 @@ def _described(study: Study, source: Source, width: int, model: str | None, refu
         scores=study.privacy.scores,
         leaves=tuple(leaves),
         agreed=(RELEASED,) if study.rounds.released else (),
-        bytes_a_round=None if model is None else 0 if study.soft is None else update + 3 * ENVELOPE,
+        bytes_a_round=None if model is None else 0 if study.soft is None else update + envelopes * ENVELOPE,
     )
