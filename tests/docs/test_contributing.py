@@ -43,7 +43,7 @@ def follow(recipe: str, root: Path) -> list[Path]:
 
 def commands(recipe: str) -> list[list[str]]:
     """Return the arguments of each ``pytest`` that a recipe says to run."""
-    (said,) = re.findall(r"^Run (.*?)\n\n", recipe + "\n", flags=re.M | re.S)
+    (said,) = re.findall(r"^Run\s(.*?)\n\n", recipe + "\n", flags=re.M | re.S)
     return [shlex.split(one) for one in COMMAND.findall(said)]
 
 
