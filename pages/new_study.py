@@ -20,6 +20,7 @@ from app.panels.studies.first_ranking import draw_first_ranking
 from app.panels.studies.steps import draw_steps
 from app.panels.studies.study_begun import NEW_STUDY, begin_with
 from app.panels.studies.study_form import ask_study, set_study, study_text
+from app.panels.trials.judge import ask_judge
 from app.session import explain, guarded, ranking_view, role, workspace
 from app.visitor import barred, require, submit
 from fedprompt.bank.rows import JobRow
@@ -129,6 +130,8 @@ def draw_study(chosen: EvaluationSet) -> None:
     if text is not None:
         try:
             asked = asked_by(workspace(), text)
+            if asked.judged:
+                asked = asked_by(workspace(), text, ask_judge("new_study_judge", study=True)[0])
             if problem := used_by(text, chosen.reading):
                 named("new_study_unfit").warning(plain(sentence(problem)), icon=":material/warning:")
                 text = None
@@ -140,7 +143,7 @@ def draw_study(chosen: EvaluationSet) -> None:
 
 def draw_rank(chosen: EvaluationSet, text: str | None, asked: ServersAsked) -> None:
     """Draw the button that ranks the prompts; where that costs money, it says first how much."""
-    wanted = (chosen.id, chosen.changed, sha256((text or "").encode()).hexdigest())
+    wanted = (chosen.id, chosen.changed, sha256((text or "").encode()).hexdigest(), asked.judge)
     kept = st.session_state.get("new_study_bill")
     bill = kept[1] if kept is not None and kept[0] == wanted else None
     first = asked.costs and bill is None
@@ -156,7 +159,7 @@ def draw_rank(chosen: EvaluationSet, text: str | None, asked: ServersAsked) -> N
             icon=":material/receipt_long:" if first else ":material/play_arrow:",
             disabled=text is None or busy,
             on_click=None if first else rank,
-            args=None if first else (chosen, text),
+            args=None if first else (chosen, text, asked.judge),
         )
         if text is not None:
             st.download_button(
@@ -172,20 +175,21 @@ def draw_rank(chosen: EvaluationSet, text: str | None, asked: ServersAsked) -> N
     named(f"new_study_goes_{where}").caption(said_where(asked))
     if first and pressed and text is not None:
         path = keep_study(workspace().home, text)
-        arguments = {"study": str(path), **chosen.arguments}
+        arguments = {"study": str(path), **chosen.arguments, "judge": asked.judge}
         found = run_quick(workspace(), "dry-run", arguments, "Estimating the cost. Nothing is sent")
         st.session_state["new_study_bill"] = (wanted, dict(found))
         st.rerun()
 
 
 @guarded
-def rank(chosen: EvaluationSet, text: str) -> None:
+def rank(chosen: EvaluationSet, text: str, judge: str | None) -> None:
     """Keep the study and have its prompts scored on the validation cases."""
     require("tune")
     ws = workspace()
     path = keep_study(ws.home, text)
     st.session_state.pop("new_study_bill", None)  # once the answers are known, the next run costs something else
-    submit(ws, "score", {"study": str(path), **chosen.arguments})
+    judged = {} if judge is None else {"judge": judge}
+    submit(ws, "score", {"study": str(path), **chosen.arguments, **judged})
 
 
 def draw_hub() -> None:

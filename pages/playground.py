@@ -17,6 +17,7 @@ from app.panels.trials.failures import without_shown
 from app.panels.trials.following import draw_run
 from app.panels.trials.further import draw_further
 from app.panels.trials.history import draw_history, draw_sets
+from app.panels.trials.judge import draw_judge_cost
 from app.panels.trials.kept_boxes import PLAYGROUND
 from app.panels.trials.matrix import draw_csv, draw_matrix
 from app.panels.trials.outdated import draw_outdated, outdated
@@ -116,6 +117,7 @@ def ask_bench(variants: tuple[Variant | None, ...]) -> Bench:
             asked = ask_sweep(variants)
         except FedPromptError as error:
             explain(error)
+    draw_judge_cost(PAGE, checks or (), cases, [one for one in asked if one is not None])
     wrong = [letter(place) for place, one in enumerate(variants) if one is None]
     lacking = cases.lacking
     if wrong:

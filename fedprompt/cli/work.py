@@ -49,13 +49,16 @@ def score(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Compute again what is already known. Chat models charge again.")
     ] = False,
+    judge: Annotated[
+        str | None, typer.Option("--judge", help="The model that judges texts, instead of FEDPROMPT_JUDGE.")
+    ] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Score every template of a study on one site's cases."""
     chosen = split_named(split)
     if dry_run:
-        _dry_run(study, data, columns(map_, header, group), chosen, model, home, json)
+        _dry_run(study, data, columns(map_, header, group), chosen, model, judge, home, json)
         return
     from fedprompt.evaluation.runs.label_pairs import told
     from fedprompt.workspace.local.scored import Scored
@@ -73,6 +76,7 @@ def score(
             model=model,
             cache_bytes=cache_bytes,
             anew=no_cache,
+            judge=judge,
             report=tell,
         )
     if json:
@@ -135,6 +139,7 @@ def _dry_run(
     read_as: "Columns",
     split: SplitName,
     model: str | None,
+    judge: str | None,
     home: Path | None,
     json: bool,
 ) -> None:
@@ -142,7 +147,7 @@ def _dry_run(
     from fedprompt.workspace.workspace import open_workspace
 
     with open_workspace(home) as ws, Teller() as tell:
-        found = dry_run(ws, study, data, columns=read_as, split=split, model=model, report=tell)
+        found = dry_run(ws, study, data, columns=read_as, split=split, model=model, judge=judge, report=tell)
     if json:
         emit(found)
         return

@@ -347,3 +347,24 @@ def test_the_slot_is_put_into_a_chat_with_examples_and_back_in_the_form(open_pag
     assert "error_does-not-fit" in messages(at)
     next(one for one in at.segmented_control if str(one.key).endswith("_sent")).set_value("Text").run()
     assert not at.error and soft() == first
+
+
+def test_a_study_of_free_text_is_judged_by_the_model_that_is_chosen_here(open_page: Open, ws: Workspace) -> None:
+    body = yaml.safe_load(TEXT)
+    body |= {"answer": {"type": "generate", "scorers": ["exact"], "max_tokens": 8}, "metric": "score", "soft": None}
+    body["templates"] = [{"name": "t", "text": "{text}:"}]
+    add_set(ws)
+    add_study(
+        ws, yaml.safe_dump({key: value for key, value in body.items() if key not in ("soft", "rounds", "tuning")})
+    )
+    at = open_page("new_study")
+    at.selectbox(key="new_study_source").select(at.selectbox(key="new_study_source").options[1]).run()
+    next(one for one in at.toggle if str(one.key).endswith("_judged")).set_value(True).run()
+    assert "error_no-judge" in messages(at)
+    at.session_state["models_folders"] = ["scripted"]
+    at.run()
+    at.selectbox(key="new_study_judge").select("scripted").run()
+    at.button(key="new_study_rank").click().run()
+    (job,) = (one for one in ws.bank.jobs() if one.kind == "score")
+    assert job.state == "done" and job.arguments["judge"] == "scripted" and job.result
+    assert job.result["judge"]["model"] == "scripted"

@@ -124,6 +124,21 @@ def test_what_a_judge_took_stands_below_the_answer_and_below_the_table(
         assert "2 calls" in told and f"{both.tokens} " in told
 
 
+def test_a_judge_is_chosen_and_its_cost_told_before_anything_runs(at: AppTest, ws: Workspace) -> None:
+    with serve(lambda body: "Fine.\nScore: 4") as server:
+        write_models(ws.home.path, server.url, "price = {input = 100.0, output = 1000.0, currency = 'EUR'}")
+        at.multiselect(key="playground_scorers").set_value(["judge"]).run()
+        at.text_area(key="playground_check_judge_rubric").set_value("Is it civil?").run()
+        assert "error_no-judge" in messages(at) and at.button(key="playground_run").disabled
+        at.selectbox(key="playground_check_judge_model").select("chat:local").run()
+        assert "1 call" in (told := messages(at)["playground_judge_cost"]) and " EUR" in told
+        assert not server.sent and "127.0.0.1" in messages(at)["playground_check_judge_model_reads"]
+        press(at, "playground_run")
+    trial = ran(at, ws)
+    assert trial.request.checks[0].judge == "chat:local"
+    assert (trial.cells[0, 0].judged[0].value, trial.judging["chat:local"].calls) == (0.8, 1)
+
+
 @pytest.mark.slow
 def test_failures_alone_are_tried_again(at: AppTest, ws: Workspace) -> None:
     at.segmented_control(key="playground_how").set_value("From a table").run()

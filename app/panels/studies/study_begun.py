@@ -73,6 +73,7 @@ NEW_STUDY = Boxes(
     {
         f"{PAGE}_chosen|{PAGE}_source": text(300),
         f"{PAGE}_way": one_of(*WAYS),
+        f"{PAGE}_judge": lambda value: value is None or text(400)(value),
         f"{PAGE}_study|{PAGE}_base|{PAGE}_first": text(LONGEST),
         f"{PAGE}_unfit": _unfit,
         f"{PAGE}_of": listed(text(300), 2),

@@ -11,6 +11,7 @@ from fedprompt.strategies.registry import strategy_names
 __all__ = ["ask_rounds", "ask_soft", "ask_templates", "ask_what"]
 
 MOST_SHOWN = 40
+RUBRIC = "The text says the same as the correct answer. It adds nothing that is wrong."
 Body = Mapping[str, Any]
 
 
@@ -40,7 +41,31 @@ def ask_what(body: Body, key: str) -> dict[str, Any]:
         )
         labels = [line.strip() for line in (typed or "").splitlines() if line.strip()]
         found["answer"] = {**answer, "labels": labels}
+    else:
+        found["answer"] = {**answer, "scorers": _ask_judged(answer["scorers"], key)}
     return found
+
+
+def _ask_judged(scorers: Sequence[Mapping[str, Any]], key: str) -> list[Mapping[str, Any]]:
+    """Draw whether a model judges the texts, and by which rubric; return the scorers with it, or without it."""
+    others = [one for one in scorers if one["name"] != "judge"]
+    given = next((one for one in scorers if one["name"] == "judge"), None)
+    if not st.toggle(
+        "A model judges the texts",
+        value=given is not None,
+        key=f"{key}_judged",
+        help="It gives points by a rubric. Each site chooses its own model for that, and the study names none.",
+    ):
+        return others or [{"name": "exact"}]
+    options = dict((given or {}).get("options") or {})
+    rubric = st.text_area(
+        "Rubric: what a good text is",
+        value=options.get("rubric", RUBRIC),
+        key=f"{key}_rubric",
+        height=90,
+        max_chars=10_000,
+    )
+    return [*others, {**(given or {"name": "judge"}), "options": {**options, "rubric": rubric}}]
 
 
 def ask_templates(body: Body, key: str, replace: Callable[[Sequence[Mapping[str, Any]]], None]) -> dict[str, Any]:

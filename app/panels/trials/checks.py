@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.display.named import named
+from app.panels.trials.judge import ask_judge
 from fedprompt.errors import DataError, PromptError
 from fedprompt.evaluation.scorers import scorer_names, scorer_with
 from fedprompt.study.schema import ScorerSpec
@@ -22,17 +22,13 @@ ABOUT = {
     "exact-characters": "the text equals the correct answer exactly",
     "json-schema": "the text is JSON and matches a schema",
     "json-valid": "the text is valid JSON",
-    "judge": "a chat model rates the text by a rubric",
+    "judge": "a model rates the text by a rubric",
     "numeric": "the number in the text equals the correct answer",
     "regex": "the text matches a regular expression",
     "rouge-l": "longest common word sequence with the correct answer",
     "similarity": "similarity in meaning to the correct answer, by the sentence encoder",
     "token-f1": "word overlap with the correct answer",
 }
-JUDGE_READS = (
-    ":material/lock: The rubric, each text and each answer are sent to this machine's judge model "
-    "(FEDPROMPT\\_JUDGE). The judgements are kept as long as the run."
-)
 GRADED = frozenset({"bleu", "chrf", "judge", "rouge-l", "similarity", "token-f1"})
 
 
@@ -93,8 +89,7 @@ def _check(page: str, name: str) -> Check:
             persist_state="session",
             help="Inverts the result: a match counts as a failure.",
         )
-    if name == "judge":
-        named(f"{page}_judge_reads").caption(JUDGE_READS)
+    judge, server = ask_judge(f"{page}_check_judge_model") if name == "judge" else (None, None)
     if any(value in ("", None) for value in options.values()):
         raise PromptError(
             f"the scorer '{name}' has no {next(iter(options))}; fill it in or remove the scorer",
@@ -104,7 +99,8 @@ def _check(page: str, name: str) -> Check:
         scorer_with(name, options)
     except DataError as error:
         raise PromptError(f"the scorer '{name}': {error}", code=error.code) from error
-    return Check(scorer=ScorerSpec(name=name, options=options), threshold=low, negate=negate)
+    spec = ScorerSpec(name=name, options=options)
+    return Check(scorer=spec, judge=judge, server=server, threshold=low, negate=negate)
 
 
 def _schema(page: str) -> Any:

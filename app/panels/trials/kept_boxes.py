@@ -64,6 +64,7 @@ def _cases(page: str) -> dict[str, Check]:
         f"{page}_scorers": listed(one_of(*scorer_names()), 8),
         f"{page}_check_regex_pattern": text(1000),
         f"{page}_check_judge_rubric|{page}_check_schema": text(20_000),
+        f"{page}_check_judge_model": _or_none(text(400)),
         f"{page}_check_.+_low": number(0.05, 1.0),
         f"{page}_check_.+_not": flag,
     }

@@ -20,6 +20,7 @@ from app.panels.trials.checks import ask_checks
 from app.panels.trials.examples import ask_examples
 from app.panels.trials.following import draw_run
 from app.panels.trials.history import draw_sets
+from app.panels.trials.judge import draw_judge_cost
 from app.panels.trials.kept_boxes import COMPARE
 from app.panels.trials.matrix import draw_csv, draw_matrix
 from app.panels.trials.pinning import draw_pin
@@ -91,6 +92,7 @@ def _draw_trial(variants: Sequence[Variant], trial: Trial | None) -> None:
             checks = ask_checks(PAGE)
         except FedPromptError as error:
             explain(error)
+    draw_judge_cost(PAGE, checks or (), cases, variants)
     with st.expander("Test sets", icon=":material/bookmark:"):
         draw_sets(PAGE, folder, cases)
     st.toggle(

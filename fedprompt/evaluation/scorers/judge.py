@@ -49,8 +49,8 @@ class RubricJudge:
         """
         if resources.judge is None:
             raise ModelError(
-                f"the scorer '{self.name}' needs a chat model that judges, and this machine names none; set "
-                "FEDPROMPT_JUDGE to one, such as chat:NAME of models.toml",
+                f"the scorer '{self.name}' needs a model that judges, and none is chosen; choose one in the "
+                "browser or with --judge, or set FEDPROMPT_JUDGE to one, such as chat:NAME of models.toml",
                 code="no-judge",
             )
         return _Asking(self, resources.judge(), resources)

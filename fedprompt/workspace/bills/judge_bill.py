@@ -4,7 +4,7 @@ Before a run nobody knows what the judge will read: every text is counted at its
 as known from an earlier run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,14 +15,25 @@ from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.models.chat.cost import Cost, estimated_tokens, tallied
 from fedprompt.models.chat.judge import JUDGE_TOKENS
 from fedprompt.models.chat.protocol import ChatReply, ChatTurn, Usage
-from fedprompt.study.schema import Study
+from fedprompt.study.schema import ScorerSpec, Study
 from fedprompt.workspace.bills.paid import UNPRICED, ModelPaid, priced
-from fedprompt.workspace.bills.scorer_resources import JUDGE, judge_settings
+from fedprompt.workspace.bills.scorer_resources import JUDGE, NamedJudge, judge_settings
 
-__all__ = ["MOST", "Calls", "JudgeBill", "JudgeSum", "has_judge", "judge_bill", "judge_paid", "told_calls"]
+__all__ = [
+    "MOST",
+    "Calls",
+    "JudgeBill",
+    "JudgeSum",
+    "has_judge",
+    "judge_bill",
+    "judge_paid",
+    "rubric_bill",
+    "rubrics",
+    "told_calls",
+]
 
 MOST = "the judge is counted at the most: every text and every answer at its longest, none known from before"
-NOBODY = f"this machine names no judge; set {JUDGE} to a chat model before the run"
+NOBODY = f"no judge is chosen; choose one, or set {JUDGE} to a model before the run"
 
 
 class Calls(Protocol):
@@ -69,17 +80,17 @@ def has_judge(study: Study) -> bool:
     return any(spec.name == RubricJudge.name for spec in study.answer.scorers)
 
 
-def judge_paid(home: Path, study: Study, resources: Sequence[Resources]) -> ModelPaid | None:
+def judge_paid(home: Path, study: Study, resources: Sequence[Resources], judge: str | None = None) -> ModelPaid | None:
     """Return what the judge took in this run, by its name, or None where the study asks for none.
 
     Args:
         resources: of all who asked, as ``site.judge_calls.recorded`` gave them.
+        judge: the judge of this run; the one that the environment names if None.
     """
-    if not has_judge(study) or (named := judge_settings(home)) is None:
+    if not has_judge(study) or (named := judge_settings(home, judge)) is None:
         return None
     replies: list[ChatReply] = [reply for one in resources if one.judged is not None for reply in one.judged()]
-    name, settings = named
-    return ModelPaid.of(name, tallied(replies, settings.price))
+    return ModelPaid.of(named.name, tallied(replies, named.price))
 
 
 def told_calls(found: Calls, most: str = "", who: str = "the judge") -> str:
@@ -92,29 +103,51 @@ def told_calls(found: Calls, most: str = "", who: str = "the judge") -> str:
     )
 
 
-def judge_bill(home: Path, study: Study, looks: Sequence[tuple[int, Sequence[Case]]]) -> JudgeBill | None:
+def judge_bill(
+    home: Path, study: Study, looks: Sequence[tuple[int, Sequence[Case]]], judge: str | None = None
+) -> JudgeBill | None:
     """Return the most that judging may take, or None where the study asks for no judge.
 
     Args:
         looks: how many prompts, and the cases that each answers.
+        judge: the judge of this run; the one that the environment names if None.
     """
     if not has_judge(study):
         return None
-    judges = [
-        made
-        for spec in study.answer.scorers
-        if spec.name == RubricJudge.name and isinstance(made := scorer_with(spec.name, spec.options), RubricJudge)
-    ]
+    answer = study.answer
+    return rubric_bill(judge_settings(home, judge), rubrics(answer.scorers), looks, answer.max_tokens)
+
+
+def rubrics(specs: Iterable[ScorerSpec]) -> list[RubricJudge]:
+    """Return the judges' rubrics among scorers."""
+    made = [scorer_with(spec.name, spec.options) for spec in specs if spec.name == RubricJudge.name]
+    return [one for one in made if isinstance(one, RubricJudge)]
+
+
+def rubric_bill(
+    named: NamedJudge | None,
+    judges: Sequence[RubricJudge],
+    looks: Sequence[tuple[int, Sequence[Case]]],
+    longest: int,
+) -> JudgeBill:
+    """Return the most that judging may take.
+
+    Args:
+        named: the judge, None if there is none yet.
+        judges: the rubrics; each is asked about each answer.
+        looks: how many prompts, and the cases that each answers.
+        longest: the most tokens of an answer.
+    """
     calls = read = 0
     for prompts, cases in looks:
         for case in cases:
             asked = [judge.prompt(Sample("", case.answer, case.fields)) for judge in judges]
             calls += prompts * len(judges)
-            read += prompts * sum(estimated_tokens([ChatTurn("user", one)]) + study.answer.max_tokens for one in asked)
-    named, written = judge_settings(home), calls * JUDGE_TOKENS
-    price = None if named is None else named[1].price
+            read += prompts * sum(estimated_tokens([ChatTurn("user", one)]) + longest for one in asked)
+    written = calls * JUDGE_TOKENS
+    price = None if named is None else named.price
     return JudgeBill(
-        model=None if named is None else named[0],
+        model=None if named is None else named.name,
         calls=calls,
         tokens=read + written,
         input_tokens=read,

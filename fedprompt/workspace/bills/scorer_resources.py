@@ -1,54 +1,91 @@
-"""What this machine gives to scorers of free text: the encoder's asset, and the chat model that judges.
+"""What this machine gives to scorers of free text: the encoder's asset, and the model that judges.
 
-The judge is named by ``$FEDPROMPT_JUDGE``, as ``provider:model`` or ``chat:NAME`` of ``models.toml``; a study never
-names one. Nothing is loaded before a scorer asks for it.
+The judge is chosen for a run, or named by ``$FEDPROMPT_JUDGE``: ``provider:model``, ``chat:NAME`` of ``models.toml``,
+or a model of this machine. A study never names one. Nothing is loaded before a scorer asks for it.
 """
 
 import os
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from fedprompt.evaluation.scorers.scorer import Judge, Resources
-from fedprompt.models.chat.config import ChatSettings, chat_settings, read_machine
+from fedprompt.evaluation.scorers.scorer import Resources
+from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
+from fedprompt.models.chat.cost import Price
+from fedprompt.models.chat.judge import ChatJudge, judge_digest, load_judge
 from fedprompt.models.protocols import Encoder
 from fedprompt.site.judge_calls import only_here
+from fedprompt.workspace.bills.local_judge import FREE, load_local_judge
+from fedprompt.workspace.bills.session_servers import SessionServer, load_session_chat
 
-__all__ = ["JUDGE", "judge_settings", "scorer_resources"]
+__all__ = ["JUDGE", "NamedJudge", "judge_name", "judge_settings", "scorer_resources"]
 
 JUDGE = "FEDPROMPT_JUDGE"
 
 
-def judge_settings(home: Path) -> tuple[str, ChatSettings] | None:
-    """Return the judge's name and what this machine says of it, None where the environment names none.
+@dataclass(frozen=True)
+class NamedJudge:
+    """What this machine says of a judge. ``price`` is None if it is not known; a model of this machine is free."""
+
+    name: str
+    price: Price | None
+    host: str | None
+    remote: bool
+
+
+def judge_name(chosen: str | None = None) -> str | None:
+    """Return the judge of a run: the one that was chosen, else the one that the environment names."""
+    return chosen or os.environ.get(JUDGE, "") or None
+
+
+def judge_settings(home: Path, chosen: str | None = None) -> NamedJudge | None:
+    """Return what this machine says of the judge of a run, None if there is none.
+
+    Args:
+        chosen: the judge of this run; the one that the environment names if None.
 
     Raises:
         ModelError: there is no such chat model on this machine.
     """
-    name = os.environ.get(JUDGE, "")
-    return (name, chat_settings(name, read_machine(home))) if name else None
+    name = judge_name(chosen)
+    if name is None:
+        return None
+    if not is_chat(name):
+        return NamedJudge(name, FREE, None, remote=False)
+    settings = chat_settings(name, read_machine(home))
+    return NamedJudge(name, settings.price, settings.host, settings.remote)
 
 
-def scorer_resources(home: Path) -> Resources:
+def scorer_resources(home: Path, judge: str | None = None, server: SessionServer | None = None) -> Resources:
     """Return the resources of the machine whose home folder this is.
 
     A judge elsewhere refuses to be asked until ``site.judge_calls.recorded`` gives it a ledger.
+
+    Args:
+        judge: the judge of this run; the one that the environment names if None.
+        server: where a judge of this session alone is asked, in place of ``judge``.
     """
-    name = os.environ.get(JUDGE, "")
+    name = judge_name(judge)
 
     def encoder() -> Encoder:
         from fedprompt.models.sentence_encoder import load_encoder
 
         return load_encoder(home)
 
-    def judge() -> Judge:
-        from fedprompt.models.chat.judge import load_judge
+    @cache
+    def local() -> ChatJudge:
+        return load_local_judge(name or "", home)
 
-        return load_judge(name, home)
+    def made() -> ChatJudge:
+        if server is not None:
+            return ChatJudge(load_session_chat(server, home))
+        return load_judge(name or "", home) if is_chat(name or "") else local()
 
-    def judge_digest() -> str:
-        from fedprompt.models.chat.judge import judge_digest as digest
+    def digest() -> str:
+        if server is None and is_chat(name or ""):
+            return judge_digest(name or "", home)
+        return made().model.info.digest
 
-        return digest(name, home)
-
-    if not name:
+    if name is None and server is None:
         return Resources(encoder, before_judge=only_here)
-    return Resources(encoder, judge, before_judge=only_here, judge_digest=judge_digest)
+    return Resources(encoder, made, before_judge=only_here, judge_digest=digest)

@@ -89,7 +89,13 @@ def _dry_run(ws: Workspace, arguments: Arguments, report: Report, stop: StopToke
     from fedprompt.workspace.local.dry_run import dry_run
 
     return dry_run(
-        ws, Path(arguments["study"]), Path(arguments["data"]), columns=_columns(arguments), report=report, stop=stop
+        ws,
+        Path(arguments["study"]),
+        Path(arguments["data"]),
+        columns=_columns(arguments),
+        judge=arguments.get("judge"),
+        report=report,
+        stop=stop,
     )
 
 

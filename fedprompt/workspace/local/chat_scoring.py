@@ -48,6 +48,7 @@ def score_with_chat(
     seed: int,
     report: Report,
     anew: bool = False,
+    judge: str | None = None,
     stop: StopToken = NEVER,
 ) -> ChatScored:
     """Score a study's templates with its chat model; as :func:`fedprompt.workspace.local.scoring.score`.
@@ -55,6 +56,7 @@ def score_with_chat(
     Args:
         parsed: the study, and ``study`` its file, for messages.
         anew: pay again for what is known.
+        judge: the model that judges texts by a rubric; the one that the environment names if None.
 
     Raises:
         DataError, ModelError: the file or the model cannot be used; says where and what to do.
@@ -78,7 +80,7 @@ def score_with_chat(
         model_digest = digest_with(model.info, method)
         digest = parsed.digest(model_digest)
         kept = None if anew else own.folder.chat_replies
-        resources = recorded(scorer_resources(ws.home.path), own.folder.ledger, digest, kept)
+        resources = recorded(scorer_resources(ws.home.path, judge), own.folder.ledger, digest, kept)
         found = chat.run(digest, prompts, own.chosen, method, tell, resources, stop)
         replies = (*([] if probe is None or probe.reply is None else [probe.reply]), *found.replies)
         settings = model.settings
@@ -111,7 +113,7 @@ def score_with_chat(
         apart=told_apart(runs, own.chosen, split, seed),
         share_ratio=1.0,
         paid=paid(replies, settings.price),
-        judge=judge_paid(ws.home.path, parsed, [resources]),
+        judge=judge_paid(ws.home.path, parsed, [resources], judge),
         tokens_per_second=None,
         left_out=len(own.splits.left_out),
         seconds=round(time.monotonic() - began, 3),

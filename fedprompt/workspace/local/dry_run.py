@@ -55,6 +55,7 @@ def dry_run(
     columns: Columns = BY_NAME,
     split: SplitName = "validation",
     model: str | None = None,
+    judge: str | None = None,
     report: Report = quiet,
     stop: StopToken = NEVER,
 ) -> DryRun:
@@ -71,7 +72,7 @@ def dry_run(
     take, notes = (
         _chat(ws, parsed, own, prompts) if is_chat(parsed.model) else _local(ws, parsed, own, prompts, report, stop)
     )
-    judge = judge_bill(ws.home.path, parsed, [(len(prompts), own.chosen)])
+    bill = judge_bill(ws.home.path, parsed, [(len(prompts), own.chosen)], judge)
     return DryRun(
         dry_run=True,
         study=parsed.study,
@@ -80,8 +81,8 @@ def dry_run(
         templates=len(prompts),
         cases=len(own.chosen),
         take=take,
-        notes=(*notes, *(() if judge is None else judge.notes)),
-        judge=judge,
+        notes=(*notes, *(() if bill is None else bill.notes)),
+        judge=bill,
     )
 
 

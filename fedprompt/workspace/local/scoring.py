@@ -87,6 +87,7 @@ def score(
     model: str | None = None,
     cache_bytes: int | None = None,
     anew: bool = False,
+    judge: str | None = None,
     report: Report = quiet,
     stop: StopToken = NEVER,
 ) -> Scored | ChatScored:
@@ -95,6 +96,7 @@ def score(
     Args:
         cache_bytes: keys and values that may be held in memory; the machine's own setting if None.
         anew: compute, and with a chat model pay for, what is known from earlier runs.
+        judge: the model that judges texts by a rubric; the one that the environment names if None.
         report: hears how far it is.
         stop: looked at between two batches; what was computed is kept, and the next run of the same goes on from it.
 
@@ -106,7 +108,17 @@ def score(
         from fedprompt.workspace.local.chat_scoring import score_with_chat
 
         return score_with_chat(
-            ws, parsed, study, data, columns=columns, split=split, seed=seed, report=report, anew=anew, stop=stop
+            ws,
+            parsed,
+            study,
+            data,
+            columns=columns,
+            split=split,
+            seed=seed,
+            report=report,
+            anew=anew,
+            judge=judge,
+            stop=stop,
         )
     loaded, digest = _loaded(ws, parsed, report, cache_bytes)
     stop.check()
@@ -123,7 +135,7 @@ def score(
         report(Progress("score", f"{len(prompts)} templates on {len(chosen)} cases", done, total, left))
 
     kept = None if anew else own.folder.chat_replies
-    resources = recorded(scorer_resources(ws.home.path), own.folder.ledger, digest, kept)
+    resources = recorded(scorer_resources(ws.home.path, judge), own.folder.ledger, digest, kept)
     cache = None if anew else own.folder.scores
     runs, cost = run_prompts(loaded, prompts, chosen, parsed.answer, splits.tune, tell, cache, resources, stop=stop)
     pairs = label_pairs(loaded, parsed)
@@ -146,7 +158,7 @@ def score(
         apart=told_apart(runs, chosen, split, seed),
         work=shown_work(cost.work, loaded.info),
         label_pairs=pairs,
-        judge=judge_paid(ws.home.path, parsed, [resources]),
+        judge=judge_paid(ws.home.path, parsed, [resources], judge),
         cached=cost.cached,
         clipped=cost.clipped,
         left_out=len(splits.left_out),

@@ -8,7 +8,7 @@ process and trying failures again are one thing.
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints
 from fedprompt.boundary.checked import Bounds, Unfit, checked_value
 from fedprompt.errors import FedPromptError, JobError, PromptError
 from fedprompt.evaluation.scorers import Configured, Sample, configure
-from fedprompt.models.chat.cost import Tally
+from fedprompt.models.chat.cost import Hear, Tally
 from fedprompt.site.judge_calls import counted
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Closed, ScorerSpec
@@ -24,6 +24,7 @@ from fedprompt.workspace.answers.readying import ready
 from fedprompt.workspace.answers.variants import RowResult, Variant
 from fedprompt.workspace.bills.paid import ModelPaid
 from fedprompt.workspace.bills.scorer_resources import scorer_resources
+from fedprompt.workspace.bills.session_servers import SessionServer
 from fedprompt.workspace.cases.converting import fieldless
 from fedprompt.workspace.playground.trial_files import TrialFolder
 from fedprompt.workspace.progress import Progress, Report, quiet
@@ -53,9 +54,15 @@ Row = dict[str, Annotated[str, StringConstraints(max_length=200_000)]]
 
 
 class Check(Closed):
-    """A scorer, and the least value with which a cell passes; ``negate`` turns pass and fail around."""
+    """A scorer, and the least value with which a cell passes; ``negate`` inverts the result.
+
+    ``judge`` is the model that judges by a rubric, the one that the environment names if None. ``server`` is where a
+    judge of this session alone is asked.
+    """
 
     scorer: ScorerSpec
+    judge: Annotated[str, StringConstraints(min_length=1, max_length=300)] | None = None
+    server: SessionServer | None = None
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     negate: bool = False
 
@@ -217,8 +224,7 @@ def run_trial(
     def hear(judge: str, took: Tally) -> None:
         asked_now.append({judge: took})
 
-    resources = counted(scorer_resources(ws.home.path), hear=hear)
-    checks = configure([check.scorer for check in request.checks], resources)
+    checks = _configured(ws, request.checks, hear)
     bills: list[dict[str, Tally]] = []
     start, done, told = time.perf_counter(), 0, 0.0
     todo = [(v, r) for v in range(len(request.variants)) for r in range(len(request.rows)) if (v, r) not in good]
@@ -283,6 +289,16 @@ def run_trial(
         folder.tell(run, None)
     judges = tuple(ModelPaid.of(name, took) for name, took in added(bills).items())
     return TrialDone(run, done, judges)
+
+
+def _configured(ws: Workspace, checks: Sequence[Check], hear: Hear) -> tuple[Configured, ...]:
+    """Return the scorers with what the machine gives them; one judge judges by all rubrics."""
+    judge = next((check for check in checks if check.judge is not None), None)
+    if judge is None:
+        given = scorer_resources(ws.home.path)
+    else:  # whoever runs this chose where the texts go
+        given = replace(scorer_resources(ws.home.path, judge.judge, judge.server), before_judge=None)
+    return configure([check.scorer for check in checks], counted(given, hear=hear))
 
 
 def _judge(

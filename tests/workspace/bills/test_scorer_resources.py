@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from fedprompt.errors import AssetError, ModelError, StudyError
-from fedprompt.workspace.bills.scorer_resources import JUDGE, scorer_resources
+from fedprompt.evaluation.scorers import complete_scorers
+from fedprompt.models.chat.cost import Cost
+from fedprompt.study.files import read_study
+from fedprompt.workspace.bills.judge_bill import MOST, judge_bill
+from fedprompt.workspace.bills.local_judge import FREE
+from fedprompt.workspace.bills.scorer_resources import JUDGE, judge_name, judge_settings, scorer_resources
 from fedprompt.workspace.local.scoring import score
 from fedprompt.workspace.workspace import Workspace
 from tests.coded import coded
@@ -68,3 +73,21 @@ def test_what_is_wrong_with_a_scorer_is_told_before_a_word_is_written(
     study, data = write(tmp_path, scorer)
     with pytest.raises(StudyError, check=coded(code, names=names)):
         score(ws, study, data)
+
+
+def test_a_chosen_judge_stands_before_the_one_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(JUDGE, "chat:nobody")
+    assert (judge_name(), judge_name("scripted")) == ("chat:nobody", "scripted")
+    found = judge_settings(tmp_path, "scripted")
+    assert found is not None and (found.price, found.remote, found.host) == (FREE, False, None)
+
+
+def test_a_model_of_this_machine_judges_for_nothing_and_its_answers_are_counted(ws: Workspace, tmp_path: Path) -> None:
+    study, data = write(tmp_path, '{name: judge, rubric: "Is it civil?"}')
+    found = score(ws, study, data, judge="scripted")
+    assert found.judge is not None and found.judge.model == "scripted"
+    assert found.judge.calls > 0 and found.judge.tokens > 0 and found.judge.cost == Cost(0.0, "USD")
+    bill = judge_bill(ws.home.path, read_study(study, complete_scorers), [(1, [])], "scripted")
+    assert bill is not None and (bill.model, bill.calls, bill.notes) == ("scripted", 0, (MOST,))
