@@ -61,7 +61,7 @@ def _draw_cell(cell: TrialCell, expected: str) -> None:
     if cell.generated is not None:
         st.caption("Text:" if cell.answer is None else "Continuation:")
         st.code(cell.generated or " ", language=None, wrap_lines=True)
-    judged = [one for one in cell.judged if expected or one.passed is not None]
+    judged = [one for one in cell.judged if expected or one.passed is not None or one.scorer == "judge"]
     if judged:
         _draw_judged(judged, f"{cell.variant}_{cell.row}")
     if cell.contributions:
