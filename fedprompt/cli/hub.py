@@ -14,7 +14,20 @@ from fedprompt.cli.stopping import stopping
 if TYPE_CHECKING:
     from fedprompt.workspace.hub.status import Member
 
-__all__ = ["admit", "app", "init", "invite", "release", "remove", "revoke", "run", "sites", "status", "take"]
+__all__ = [
+    "admit",
+    "app",
+    "contributions",
+    "init",
+    "invite",
+    "release",
+    "remove",
+    "revoke",
+    "run",
+    "sites",
+    "status",
+    "take",
+]
 
 app = typer.Typer(help="Run a federation of sites on other machines (for the hub operator).", no_args_is_help=True)
 app.add_typer(hub_round.app, name="round")
@@ -191,6 +204,36 @@ def remove(
     if recompute:
         line(f"{found.prompts} prompts are now ranked without its scores")
         line(found.not_recomputed or ("" if found.recomputed is None else found.recomputed.sentence))
+
+
+@app.command()
+def contributions(
+    run: Annotated[str | None, typer.Option("--run", help="The federation. Default: the newest with updates.")] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show how much each site contributed, and whose updates stand out. No site is asked."""
+    from fedprompt.workspace.rounds.contributing import contributions_of
+    from fedprompt.workspace.workspace import open_workspace
+
+    with open_workspace(home) as ws:
+        found = contributions_of(ws, run)
+    if json:
+        emit(found)
+        return
+    rows = [
+        (
+            one.site,
+            f"{one.value:.3f}",
+            f"{one.error:.3f}",
+            f"{one.without:.3f}",
+            f"{one.norm:.3g}",
+            "" if one.cosine is None else f"{one.cosine:.2f}",
+            f"{one.outliers} of {one.rounds}",
+        )
+        for one in found.sites
+    ]
+    table(("site", "Shapley value", "error", "lost without", "norm", "cosine", "outliers"), rows)
 
 
 @app.command()

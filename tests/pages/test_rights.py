@@ -142,6 +142,7 @@ LOOKS = {
     "ranked_row",
     "ranking_csv",
     "ranking_page",
+    "contributions_of",
     "own_audits",
     "read_ledger",
     "read_numbers",

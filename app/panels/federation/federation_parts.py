@@ -13,7 +13,7 @@ from app.panels.federation.accepted_study import draw_accepted
 from app.panels.federation.rounds import draw_rounds
 from app.panels.federation.traffic import draw_traffic
 from app.panels.federation.transfer import draw_transfer, transfer_sentence
-from app.panels.federation.updates import draw_updates
+from app.panels.federation.updates import draw_contributions, draw_updates
 from app.panels.runs.next_steps import draw_next_steps
 from app.session import workspace
 from fedprompt.workspace.bills.judge_bill import told_calls
@@ -43,7 +43,10 @@ def draw_rounds_of(view: FederationView) -> None:
         return
     draw_rounds(view.rounds, view.manual, names)
     st.markdown("**Similarity of the sites' updates**")
-    draw_updates(updates_of(workspace(), view), names)
+    rows = updates_of(workspace(), view)
+    draw_updates(rows, names)
+    if rows and view.run.result is not None:
+        draw_contributions(view.run.id)
     _draw_traffic_of(view, names)
 
 

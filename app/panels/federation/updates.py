@@ -9,9 +9,11 @@ import streamlit as st
 from app.display.named import named
 from app.display.palette import dashes, finished, palette, shapes
 from app.display.plain import plain
+from app.session import workspace
+from fedprompt.workspace.rounds.contributing import contributions_of
 from fedprompt.workspace.rounds.federation_view import UpdateRow
 
-__all__ = ["draw_updates"]
+__all__ = ["draw_contributions", "draw_updates"]
 
 
 def draw_updates(rows: Sequence[UpdateRow], sites: Sequence[str]) -> None:
@@ -42,6 +44,38 @@ def draw_updates(rows: Sequence[UpdateRow], sites: Sequence[str]) -> None:
         )
     if not odd:
         named("updates_none_odd").caption(":material/check_circle: No update is unusual.")
+
+
+def draw_contributions(run: str) -> None:
+    """Draw what each site contributed to a finished run, once it is asked for."""
+    if not st.toggle(
+        "Show contributions",
+        key="federation_contributions",
+        help="Shapley values from the updates that the hub kept. No site is asked. They measure agreement with the "
+        "result, not whether a site is honest.",
+    ):
+        return
+    found = contributions_of(workspace(), run)
+    named("federation_contributed").caption(
+        f"Averages over the last {found.rounds} rounds. The Shapley values of all sites add up to 1."
+    )
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {
+                    "site": one.site,
+                    "Shapley value": round(one.value, 3),
+                    "standard error": round(one.error, 3),
+                    "lost without it": round(one.without, 3),
+                    "median length": round(one.norm, 3),
+                    "median cosine": None if one.cosine is None else round(one.cosine, 2),
+                    "outliers": f"{one.outliers} of {one.rounds}",
+                }
+                for one in found.sites
+            ]
+        ),
+        hide_index=True,
+    )
 
 
 def _draw(data: pd.DataFrame, column: str, sites: Sequence[str], rule: float | None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fedprompt.errors import FederationError
+from fedprompt.workspace.rounds.contributing import contributions_of
 from fedprompt.workspace.rounds.federated import FederatedResult
 from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.rounds.recomputing import recompute_without
@@ -49,6 +50,16 @@ def test_standings_are_over_the_sites_that_stay(done: Done) -> None:
         left = [by_site[row.name][site] for site in ("bank", "clinic")]
         assert row.mean == pytest.approx(sum(left) / 2) and row.worst == min(left) and row.sites == 2
     assert "without court" in told.sentence
+
+
+def test_each_sites_contribution_is_told_from_kept_updates_and_asks_nobody(done: Done) -> None:
+    ws, found = done
+    told = contributions_of(ws)
+    assert (told.run, told.rounds, {one.site for one in told.sites}) == (found.run, 2, {"bank", "clinic", "court"})
+    assert sum(one.value for one in told.sites) == pytest.approx(1, abs=0.05) and told == contributions_of(
+        ws, found.run
+    )
+    assert all(one.rounds == 2 and one.norm > 0 for one in told.sites)
 
 
 def test_somebody_who_took_no_part_and_a_run_that_kept_nothing_are_refused(done: Done, tmp_path: Path) -> None:
