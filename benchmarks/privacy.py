@@ -3,10 +3,10 @@
     python -m benchmarks.privacy accountant
     python -m benchmarks.privacy curve [--home DIR] [--cases 50 500 2000] [--seeds 0] [--group 1] [--out FILE]
 
-``curve``: rated sentences split alike over four sites with so many tune cases each. Sites take steps of DP-SGD and the
-hub averages, as a study with ``dp:`` does it, at epsilon 8 and 3 (delta ``1 / n^1.1``) and without noise, from the same
-start. Every step takes 64 cases on average (or all), so that larger sites need less noise for the same epsilon. Each
-line of ``FILE`` is one federation, as JSON.
+``curve``: rated sentences of at most 16 words, split alike over four sites with so many tune cases each. Sites take
+steps of DP-SGD and the hub averages, as a study with ``dp:`` does it, at epsilon 8 and 3 (delta ``1 / n^1.1``) and
+without noise, from the same start. Every step takes 64 cases on average (or all), so that larger sites need less noise
+for the same epsilon. Each line of ``FILE`` is one federation, as JSON.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SITES, HELD_OUT = 4, 400
+SITES, HELD_OUT, WORDS_AT_MOST = 4, 300, 16
 TOKENS, INIT, TEXT = 2, " feeling:", "Review: {text}{soft}"
 WORDS = {"positive": " positive", "negative": " negative"}
-ROUNDS, STEPS, BATCH, RATE, CLIP = 5, 4, 64, 0.03, 1.0
+ROUNDS, STEPS, BATCH, RATE, CLIP = 4, 4, 64, 0.03, 1.0
 Vectors = NDArray[np.float32]
 
 
@@ -137,6 +137,7 @@ def federations(model: Any, home: Path, cases: int, seed: int, epsilons: Sequenc
 
     text = asset_folder(home, "vader-text")
     every = [case for source in SOURCES for case in read_source(text, source)]
+    every = [case for case in every if len(case.fields["text"].split()) <= WORDS_AT_MOST]
     order = np.random.default_rng([seed, 7]).permutation(len(every))
     drawn = [every[int(place)] for place in order[: SITES * cases + HELD_OUT]]
     test = prepared(model, drawn[:HELD_OUT])

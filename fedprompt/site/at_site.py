@@ -19,9 +19,8 @@ from fedprompt.evaluation.scorers import judged_by
 from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.models.chat.through_langchain import LangChainChat
-from fedprompt.models.protocols import CausalModel, SoftObjective
+from fedprompt.models.protocols import CaseObjective, CausalModel, SoftObjective
 from fedprompt.models.work import Work
-from fedprompt.privacy.quantise import with_feedback
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.tensors import Tensors
@@ -30,13 +29,14 @@ from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.for_heads import ForHeads
-from fedprompt.site.for_sums import ForSums
+from fedprompt.site.for_sums import ForSums, weight_of
 from fedprompt.site.judge_calls import recorded
 from fedprompt.site.ledger import Ledger
 from fedprompt.site.local_steps import LocalSteps
 from fedprompt.site.personal import OwnPrompts, hidden_id, tuned_alone
 from fedprompt.site.prepared import PreparedSplits
-from fedprompt.site.residual import pack_residual, residual_for
+from fedprompt.site.private_answers import PrivateAnswers
+from fedprompt.site.residual import rounded
 from fedprompt.site.tally import Tally
 from fedprompt.stopping import StopToken
 from fedprompt.study.allowed_rounds import FOLDS
@@ -76,9 +76,10 @@ class AtSite:
         version: str,
         bounded: bool,
         stop: StopToken,
-        drawing: Drawing | None,
+        drawing: Drawing,
+        private: PrivateAnswers | None = None,
     ) -> None:
-        self._stop = stop
+        self._stop, self.private = stop, private
         self.name, self.study, self.splits, self.version = name, study, splits, version
         self._bounded = bounded
         self._folder, self._digest, self._ledger = folder, digest, ledger
@@ -102,11 +103,11 @@ class AtSite:
         # Values of single cases, so that a comparison asked for later computes nothing; they never leave this process.
         self._runs: dict[tuple[str, str], PromptRun] = {}
         self._tables: dict[tuple[str, str], NDArray[np.float64]] = {}  # of the same kind
-        self._drawing = drawing or Drawing(folder.key)
+        self._drawing = drawing
         self.for_heads = ForHeads(self.resources, splits, study, self._drawing.noise(digest))
-        self._steps = LocalSteps(folder, study, digest, splits, self._drawing)
+        self._steps = LocalSteps(folder, study, digest, splits, drawing, private)
         self._tally = Tally(ledger, folder.replies)
-        self.for_sums = ForSums(folder, study, digest, self._drawing, self._tally, len(splits.tune), bounded)
+        self.for_sums = ForSums(folder, study, digest, self._drawing, self._tally, weight_of(splits, study), bounded)
         self._clipped: dict[SplitName, int] = {}  # split -> cases that were too long for some prompt
         self.on_progress: Progress | None = None
         self.on_step: Callable[[int, int, float], None] | None = None  # hears (round, local step, loss); stays here
@@ -216,10 +217,9 @@ class AtSite:
         The round is answered with it.
         """
         precision, scope = self.study.rounds.update, self._drawing.scope(self._digest, task.among)
-        before = residual_for(task, self._folder.replies.kept("residual", scope), delta.shape)
-        sent = with_feedback(delta, before, precision, longest_update(self.study, delta.size, task.steps))
-        kept = {} if precision == "float32" else {scope: pack_residual(task, sent.residual)}
-        return Update(sent.arrays, {"residual": kept, **self.answered_round(task)})
+        most, kept = longest_update(self.study, delta.size, task.steps), self._folder.replies.kept("residual", scope)
+        arrays, left = rounded(task, delta, precision, most, kept, feeds=self.private is None)
+        return Update(arrays, {"residual": {} if left is None else {scope: left}, **self.answered_round(task)})
 
     def answered_round(self, task: StepsTask) -> Beside:
         """Return what is kept beside the answer to a tune task, so that its round is answered once."""
@@ -330,7 +330,7 @@ class AtSite:
         """
         return OwnPrompts(self._folder.path, self._digest).find(name)
 
-    def objective(self, split: SplitName) -> SoftObjective:
+    def objective(self, split: SplitName) -> CaseObjective:
         """Return a split prepared for what the study's rounds move, kept from one round to the next."""
         assert self._prepared is not None
         made = self._prepared.of(self._model, split)

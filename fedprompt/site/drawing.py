@@ -14,6 +14,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from fedprompt.privacy.rounded_noise import RandomBytes, from_secret, from_system
 from fedprompt.prompts.ids import canonical_json
 from fedprompt.study.allowed_rounds import Among
 
@@ -25,10 +26,21 @@ NOISE = b"noise of a head\0"
 
 @dataclass(frozen=True)
 class Drawing:
-    """``key`` is what the order follows from; ``run`` names the run of one process that it is of, if it is of one."""
+    """In which order cases are drawn, and where noise comes from.
+
+    Attributes:
+        key: what the order follows from.
+        run: names the run of one process that it is of, if it is of one.
+        repeats: whether noise follows from the key too, as over made-up cases whose numbers are to repeat.
+    """
 
     key: bytes = field(repr=False)
     run: str = ""
+    repeats: bool = False
+
+    def random(self, what: bytes) -> RandomBytes:
+        """Return the random bytes that noise is made of: the operating system's, unless the run ``repeats``."""
+        return from_secret(self.key, self.run.encode() + b" " + what) if self.repeats else from_system
 
     def rng(self, study: str, number: int) -> np.random.Generator:
         """Return the stream of random numbers of a round.

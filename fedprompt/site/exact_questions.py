@@ -10,17 +10,15 @@ As many independent exact sums over chosen questions as there are cases determin
 so (Dinur and Nissim 2003, Revealing information while preserving privacy). The default is a fifteenth of that.
 """
 
-import hashlib
-import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.site.known_cases import TAG_BYTES, KnownCases
 from fedprompt.site.replies import ReplyStore
 from fedprompt.site.tally import Tally
 from fedprompt.study.allowed_rounds import most_updates
@@ -29,9 +27,6 @@ from fedprompt.study.score import SplitName
 from fedprompt.verbs.beside import Beside, Count, Kind, Value
 
 __all__ = ["Answered", "CaseSet", "ExactQuestions", "case_sets"]
-
-TAG_BYTES = 8
-NO_ROW = 0  # of a case that comes from no file
 
 
 @dataclass(frozen=True)
@@ -129,8 +124,7 @@ class ExactQuestions:
         self._key, self._splits, self._study, self._tally, self._bounded = key, splits, study, tally, bounded
         self._replies = replies
         self._way = content_id("w1", canonical_json([study.answer.model_dump(mode="json"), model]))
-        self._tags: dict[SplitName, tuple[NDArray[np.uint64], NDArray[np.uint64]]] = {}
-        self._sets: dict[SplitName, str] = {}
+        self._own = KnownCases(key, splits, replies)
 
     def answered(self, split: SplitName) -> Answered:
         """Return the count of a split."""
@@ -149,7 +143,7 @@ class ExactQuestions:
             new = sorted(names - self._replies.held("asked", names))
             if not new:
                 continue
-            found, own = self.answered(split), self._set(split)
+            found, own = self.answered(split), self._own.set_of(split)
             if found.left is not None and len(new) > found.left:
                 return None
             # What is counted here is this set's own; the bound leaves room for what its cases answered elsewhere.
@@ -163,7 +157,7 @@ class ExactQuestions:
 
     def charge_update(self) -> Beside | None:
         """Return what is to be kept beside an update, None where the tune cases would answer too many rounds."""
-        own, asked = self._set("tune"), self._asked("tune", "updates")
+        own, asked = self._own.set_of("tune"), self._asked("tune", "updates")
         most = most_updates(self._study) if self._bounded else None
         if most is not None and asked >= most:
             return None
@@ -175,44 +169,16 @@ class ExactQuestions:
         """Return by what the cases of a split are known again, and under which terms they were asked."""
         most = self._study.questions(self._splits.units[split]) if self._bounded else None
         terms = {"split": split, "most": most, "study": self._study.study}
-        own, rows = self._own(split)
-        return {"cases": own.tobytes(), "rows": rows.tobytes(), "terms": canonical_json(terms)}
+        return {**self._own.kept(split), "terms": canonical_json(terms)}
 
     def _asked(self, split: SplitName, kind: Kind = "exact") -> int:
         """Return the most that any case of a split has answered, in whatever sets it was."""
-        own, rows = self._own(split)
-        if not own.size:
-            return 0
-        found = np.zeros(len(own), dtype=np.int64)
+        found = np.zeros(self._own.count(split), dtype=np.int64)
         for name, count in self._tally.numbers(kind).items():
-            kept = self._replies.kept("cases", name)
-            # The cases of a set are lost with the store of replies: then each case may have been in it.
-            inside = np.ones(len(own), bool) if kept is None else np.isin(own, np.frombuffer(kept, dtype=np.uint64))
-            if (kept := self._replies.kept("rows", name)) is not None:
-                inside |= (rows != NO_ROW) & np.isin(rows, np.frombuffer(kept, dtype=np.uint64))
-            found += count * inside
-        return int(found.max())
-
-    def _own(self, split: SplitName) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """Return what the cases of a split are known by, [cases] each: their texts, in rising order, and their rows."""
-        if split not in self._tags:
-            cases = self._splits.cases(split)
-            # By its texts alone: a study that calls fields or labels otherwise asks the same cases.
-            texts = [self._tag(b"exact ", canonical_json(sorted(case.fields.values()))) for case in cases]
-            rows = [self._tag(b"row ", case.row) if case.row else NO_ROW for case in cases]
-            order = np.argsort(found := np.array(texts, np.uint64), kind="stable")
-            self._tags[split] = found[order], np.array(rows, np.uint64)[order]
-        return self._tags[split]
-
-    def _tag(self, what: bytes, body: bytes) -> int:
-        return int.from_bytes(hmac.new(self._key, what + body, hashlib.sha256).digest()[:TAG_BYTES], "big")
-
-    def _set(self, split: SplitName) -> str:
-        """Return the id of a split's cases; which split they are called makes no difference."""
-        if split not in self._sets:
-            mac = hmac.new(self._key, b"set " + self._own(split)[0].tobytes(), hashlib.sha256)
-            self._sets[split] = f"c1:{mac.hexdigest()[:32]}"
-        return self._sets[split]
+            found += count * self._own.inside(split, name)
+        return int(found.max(initial=0))
 
     def _scope(self, split: SplitName, name: str) -> str:
-        return f"{self._set(split)} {content_id('q1', canonical_json([self._way, self._set('tune'), name]))}"
+        return (
+            f"{self._own.set_of(split)} {content_id('q1', canonical_json([self._way, self._own.set_of('tune'), name]))}"
+        )

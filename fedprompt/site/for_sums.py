@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from fedprompt.errors import FederationError
+from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.privacy.secure_sums.fixed_point import FixedPoint
 from fedprompt.privacy.secure_sums.masks import Whole
 from fedprompt.privacy.secure_sums.participant import Participant
@@ -25,9 +26,14 @@ from fedprompt.verbs.beside import Beside, Rise
 from fedprompt.verbs.refusals import Code
 from fedprompt.verbs.sums.update import SumTuneTask, fixed_point
 
-__all__ = ["ForSums"]
+__all__ = ["ForSums", "weight_of"]
 
 KEPT = "sum"
+
+
+def weight_of(splits: Splits, study: Study) -> int:
+    """Return by how many cases a site counts: its tune cases, or what a budget of privacy takes all sites to have."""
+    return study.dp.cases if study.dp is not None and study.dp.tunes else len(splits.tune)
 
 
 class ForSums:

@@ -32,7 +32,12 @@ __all__ = ["Gate", "Outgoing"]
 
 log = logging.getLogger(__name__)
 # What a refusal says where state beside a reply has reached its bound.
-PASSED: Mapping[Kind, Code] = {"exact": "questions-spent", "updates": "updates-spent", "rounds": "round-answered"}
+PASSED: Mapping[Kind, Code] = {
+    "exact": "questions-spent",
+    "updates": "updates-spent",
+    "rounds": "round-answered",
+    "turns": "privacy-spent",
+}
 
 
 @dataclass(frozen=True)

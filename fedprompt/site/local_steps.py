@@ -2,6 +2,7 @@
 
 Invariant: a round that is answered is one of the study, of a number above all that were answered before among the same
 sites, and of at least ``min_cases`` distinct cases; so a hub cannot have one batch at a time, nor one batch twice.
+Where the study has a budget of privacy, that bound is on the site's cases, and steps take noised slopes instead.
 
 A first round that begins as the last one did, as tuning alone does, is not run twice; a process that ended goes on from
 its checkpoint.
@@ -11,19 +12,24 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.evaluation.splits.units import unit_numbers
-from fedprompt.models.protocols import SoftObjective
+from fedprompt.models.protocols import CaseObjective, LossGradient
 from fedprompt.prompts.tensors import Tensors
 from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
+from fedprompt.site.private_answers import PrivateAnswers
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.allowed_rounds import last_round, least_steps
 from fedprompt.study.schema import Study
 from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.draws import drawn
+from fedprompt.tuning.private_slope import private_slope
 from fedprompt.tuning.settings import settings_of
-from fedprompt.tuning.steps import Tuned, tune_tensors
+from fedprompt.tuning.steps import Slope, Tuned, tune_tensors
 from fedprompt.verbs.tune import StepsTask
 
 __all__ = ["LocalSteps", "NotTaken"]
@@ -34,7 +40,16 @@ NotTaken = Literal["not-allowed", "round-answered", "too-few-cases"]
 class LocalSteps:
     """One site's tuning for one study, whose digest is ``digest``."""
 
-    def __init__(self, folder: SiteFolder, study: Study, digest: str, splits: Splits, drawing: Drawing) -> None:
+    def __init__(
+        self,
+        folder: SiteFolder,
+        study: Study,
+        digest: str,
+        splits: Splits,
+        drawing: Drawing,
+        private: PrivateAnswers | None = None,
+    ) -> None:
+        self._private = private if private is not None and private.plan.covers("tune") else None
         self._folder, self._study, self._digest, self._splits, self._drawing = folder, study, digest, splits, drawing
         self._last: tuple[tuple[Tensors, int], Tuned[Tensors]] | None = None  # round 1, which others may begin with
 
@@ -42,7 +57,7 @@ class LocalSteps:
         self,
         task: StepsTask,
         start: Tensors,
-        objective: SoftObjective,
+        objective: CaseObjective,
         question: str,
         stepped: Callable[[StepsTask, int, float], None],
         stop: StopToken = NEVER,
@@ -72,6 +87,7 @@ class LocalSteps:
             checkpoint=checkpoint,
             progress=lambda step, loss: stepped(task, step, loss),
             stop=stop,
+            slope=self._slope(task, objective),
         )
         checkpoint.remove()
         if task.round == 1:
@@ -91,7 +107,22 @@ class LocalSteps:
             return "not-allowed"
         if task.round <= answered:
             return "round-answered"
+        if self._private is not None:  # then nothing is refused by who was drawn
+            return None
         return "too-few-cases" if self._drawn_units(task) < min_cases else None
+
+    def _slope(self, task: StepsTask, objective: CaseObjective) -> Slope | None:
+        """Return what makes noised slopes of a Poisson sample, None where the study's steps carry no noise."""
+        private = self._private
+        if private is None:
+            return None
+        units, steps = private.units, private.steps
+
+        def slope(values: NDArray[np.float32], step: int) -> LossGradient:
+            random = private.random("step", task.seed, task.among, task.round, step)
+            return private_slope(objective, values, units, steps, random)
+
+        return slope
 
     def _drawn_units(self, task: StepsTask) -> int:
         """Count the distinct inputs or groups among the cases that the steps draw."""

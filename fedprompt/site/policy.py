@@ -11,7 +11,9 @@ from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.errors import DataError
 from fedprompt.models.sources import WORDS
 from fedprompt.private_file import write_private
+from fedprompt.study.dp import MOST_EPSILON
 from fedprompt.study.schema import Closed
+from fedprompt.study.sharing import absent
 from fedprompt.verbs.registry import asked_by_default, asked_verbs
 
 __all__ = ["BOUNDS", "Policy", "Verb", "read_policy", "write_policy"]
@@ -37,7 +39,8 @@ class Policy(Closed):
     ``models`` lists which models the site may load: single ones by the name that a study writes, and words for kinds of
     sources (``models.sources.WORDS``): ``bundled`` with fedprompt, ``here`` on this machine already, ``servers``
     elsewhere whose host the machine's ``models.toml`` allows. Nothing is fetched for a study but what is named.
-    ``replies`` bounds the replies to one study below what the study says.
+    ``replies`` bounds the replies to one study below what the study says, and ``epsilon`` what cases spend of a budget
+    of privacy, in all studies together.
     """
 
     verbs: Annotated[tuple[Verb, ...], Field(max_length=32)] = asked_by_default()
@@ -46,6 +49,7 @@ class Policy(Closed):
     replies: Annotated[int, Field(ge=0, le=10**9)] = 10_000
     min_cases: Annotated[int, Field(ge=1, le=10**9)] = 1
     quiet_hours: Annotated[str, StringConstraints(max_length=20)] | None = None
+    epsilon: Annotated[float | None, Field(gt=0, le=MOST_EPSILON, allow_inf_nan=False, exclude_if=absent)] = None
 
     @model_validator(mode="after")
     def _readable(self) -> "Policy":

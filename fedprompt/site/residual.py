@@ -9,9 +9,30 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
+from fedprompt.privacy.quantise import with_feedback
+from fedprompt.study.schema import Precision
+from fedprompt.verbs.forms import Arrays
 from fedprompt.verbs.tune import StepsTask
 
-__all__ = ["pack_residual", "residual_for"]
+__all__ = ["pack_residual", "residual_for", "rounded"]
+
+
+def rounded(
+    task: StepsTask, delta: NDArray[np.float32], precision: Precision, most: float, kept: bytes | None, *, feeds: bool
+) -> tuple[Arrays, bytes | None]:
+    """Return the arrays that stand for an update, and what to keep for the next one.
+
+    Args:
+        task: what is answered.
+        delta: the update, float32.
+        precision: how numbers travel.
+        most: the longest that it may be.
+        kept: what the last one left.
+        feeds: whether what rounding loses comes later; under a budget of privacy it does not.
+    """
+    before = residual_for(task, kept, delta.shape) if feeds else None
+    sent = with_feedback(delta, before, precision, most)
+    return sent.arrays, pack_residual(task, sent.residual) if feeds and precision != "float32" else None
 
 
 def pack_residual(task: StepsTask, residual: NDArray[np.float32]) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, TuningError
 from fedprompt.evaluation.scorers.scorer import Resources
-from fedprompt.evaluation.splits.cutting import Splits
+from fedprompt.evaluation.splits.cutting import SPLITS, Splits
 from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.models.sources import Source
@@ -20,10 +20,12 @@ from fedprompt.site.drawing import Drawing
 from fedprompt.site.exact_questions import ExactQuestions
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.gate import Gate, Outgoing
+from fedprompt.site.private_answers import limited, private_answers
 from fedprompt.site.tally import Tally
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.study.versions import OWN
+from fedprompt.verbs.beside import merged
 from fedprompt.verbs.forms import Parcel, Task
 from fedprompt.verbs.registry import verb_named
 from fedprompt.verbs.tune import StepsTask
@@ -62,11 +64,14 @@ class Worker:
         self.digest = study.digest(model.info.digest)
         budget = min(study.privacy.replies, folder.policy.replies)
         self._ledger = folder.ledger  # one object, which remembers what it checked
+        splits = limited(splits, study)
         self._contents = contents_of(folder.key, splits)
         tally = Tally(self._ledger, folder.replies)
         self.questions = ExactQuestions(
             folder.key, splits, study, model.info.digest, tally, folder.replies, bounded=bounded
         )
+        drawing = drawing or Drawing(folder.key)
+        private = private_answers(folder, study, self.digest, splits, tally, bounded=bounded, random=drawing.random)
         self._one = threading.Lock()  # one task at a time, whatever the transport
         self.failure: FedPromptError | None = None  # the last one
         self.side = AtSite(
@@ -82,6 +87,7 @@ class Worker:
             bounded=bounded,
             stop=stop,
             drawing=drawing,
+            private=private,
         )
         self._gate = Gate(self._ledger, folder.replies, study=self.digest, budget=budget, moved=self.side.moved)
 
@@ -125,14 +131,24 @@ class Worker:
         verb = verb_named(task.verb)
         if verb is None:
             return refused(task, "not-supported")
-        charged = self.questions.charge(verb.exact(task))
+        private, exact = self.side.private, verb.exact(task)
+        noised = [] if private is None else [one for one in exact if private.plan.covers(one[0])]
+        if any(split == "tune" for split, _ in noised):  # tune cases answer steps alone
+            return refused(task, "not-allowed")
+        charged = self.questions.charge([one for one in exact if one not in noised])
         if charged is None:  # before anything is computed
             return refused(task, "questions-spent")
-        if isinstance(task, StepsTask):
+        if private is not None:
+            steps = task.steps if isinstance(task, StepsTask) and private.plan.covers("tune") else 0
+            spent = private.charge(noised, steps, sizes=SPLITS if task.verb == "describe" else ())
+            if spent is None and not (isinstance(task, StepsTask) and self.side.not_taken(task)):
+                return refused(task, "privacy-spent")
+            charged = merged(charged, spent or {})
+        if isinstance(task, StepsTask) and (private is None or not private.plan.covers("tune")):
             update = self.questions.charge_update()
             if update is None and self.side.not_taken(task) is None:  # else the verb refuses, and says why
                 return refused(task, "updates-spent")
-            charged = {**charged, **(update or {})}
+            charged = merged(charged, update or {})
         try:
             found = verb.answer(self.side, task, parcel.arrays, question)
         except (LedgerError, EgressRefused):
@@ -143,7 +159,9 @@ class Worker:
             # Vectors that a hub brings may fail on one case alone, so that this is an answer, and is charged as one.
             self._failed(task, error)
             found = replace(refused(task, "failed", tells=True), beside=verb.failed(self.side, task))
-        return replace(found, beside={**found.beside, **charged}) if found.tells else found
+        if not found.tells:
+            return found
+        return replace(found, beside=merged(found.beside, charged, {} if private is None else private.drawn))
 
     def _failed(self, task: Task, error: FedPromptError) -> None:
         self.failure = error  # for who runs this process; the hub is told that it failed, no more

@@ -11,7 +11,16 @@ from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.round_size import cases_drawn
 from fedprompt.study.schema import Study
 
-__all__ = ["FOLDS", "Among", "cases_a_round", "is_among_all", "last_round", "least_steps", "most_updates"]
+__all__ = [
+    "FOLDS",
+    "Among",
+    "cases_a_round",
+    "is_among_all",
+    "last_round",
+    "least_steps",
+    "most_updates",
+    "own_updates",
+]
 
 Fold = Literal["fold-1", "fold-2", "fold-3", "fold-4", "fold-5", "fold-6", "fold-7", "fold-8"]
 Among = Literal["all", "group", "alone"] | Fold
@@ -44,8 +53,11 @@ def last_round(study: Study, among: Among) -> int:
 
 def most_updates(study: Study) -> int:
     """Return how many rounds a site's tune cases answer over their lifetime at most, in this and other studies."""
-    if study.privacy.updates is not None:
-        return study.privacy.updates
+    return own_updates(study) if study.privacy.updates is None else study.privacy.updates
+
+
+def own_updates(study: Study) -> int:
+    """Return how many rounds this study asks of a site's tune cases at most."""
     grouped = 0 if study.rounds.groups is None else last_round(study, "group") - last_round(study, "all")
     folds = 0 if study.worth is None else study.worth.folds - 1  # a site is in one of them
     return last_round(study, "all") + grouped + last_round(study, "alone") + folds * last_round(study, "fold-1")

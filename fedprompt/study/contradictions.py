@@ -15,6 +15,7 @@ __all__ = ["Expected", "comparison_fault", "fault_among", "score_fault"]
 
 SLACK = 1e-9  # of what n values in [0, 1] add up to: rounding in float64, many times over
 PLACE, DIGIT = 0.0051, 0.0051  # what two decimals lose, and three digits of a number as a part of it
+FARTHEST = 12.0  # deviations that no noise goes beyond, once in 10^32
 Rules = Iterator[tuple[bool, str]]  # whether a rule holds, and what is wrong where it does not
 
 
@@ -31,6 +32,7 @@ class Expected:
         cell: the fewest cases that a cell or a bin is told of, the study's ``min_cell``.
         nearest: right answers of a prompt that the hub brings may be rounded to a multiple of it.
         exact: the ids of the prompts that are not the hub's to bring, the study's templates.
+        noised: the most that noise adds to the variance of a count, 0 where counts carry none.
     """
 
     split: SplitName
@@ -41,11 +43,20 @@ class Expected:
     cell: int = 1
     nearest: int = 1
     exact: frozenset[str] = frozenset()
+    noised: float = 0.0
 
     def off(self, one: Score | Comparison) -> int:
         """How far two counts of right answers that a score or comparison holds may be off together, by rounding."""
+        if self.noised:
+            return math.ceil(FARTHEST * math.sqrt(2 * self.noised))
         prompts = {one.prompt} if isinstance(one, Score) else {one.first, one.second}
         return 0 if self.nearest == 1 or prompts <= self.exact else self.nearest
+
+    def added(self, one: Score | Comparison) -> float:
+        """What rounding or noise adds to the variance, of one count in a score and of two in a comparison."""
+        if self.noised:
+            return self.noised * (1 if isinstance(one, Score) else 2)
+        return self.off(one) ** 2 / (12 if isinstance(one, Score) else 6)
 
     @property
     def metric(self) -> str:
@@ -117,8 +128,7 @@ def _of_clusters(one: Score | Comparison, expected: Expected) -> Rules:
     slack = 3 * expected.slack(n) * largest
     if expected.labels is None or groups != n:
         slack += DIGIT * found
-    # What rounding adds to the variance, of one count in a score and of two in a comparison.
-    rounding = expected.off(one) ** 2 / (12 if isinstance(one, Score) else 6)
+    rounding = expected.added(one)
     if groups == n:
         fits = -slack <= found - spread <= slack + rounding
         yield fits, f"'group_squares' is {found:g} and the squared residuals make {spread:g}"

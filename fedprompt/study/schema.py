@@ -15,6 +15,7 @@ from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.template import RESERVED, Template
 from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.answer import Answer, Closed, FieldName, Name, ScorerSpec
+from fedprompt.study.dp import DifferentialPrivacy, dp_misfit
 from fedprompt.study.labels import alike, is_kept
 from fedprompt.study.pretraining import Pretraining, text_alone, unfit_rounds
 from fedprompt.study.round_size import too_few_drawn
@@ -152,8 +153,7 @@ class Rounds(Closed):
             raise ValueError(
                 f"'patience' looks at validation after each round, and '{self.strategy.name}' looks once, at the end"
             )
-        least = self.strategy.least_sites
-        if self.quorum is not None and self.quorum < least:
+        if self.quorum is not None and self.quorum < (least := self.strategy.least_sites):
             raise ValueError(
                 f"strategy '{self.strategy.name}' with these options needs {least} sites in every round and the quorum "
                 f"is {self.quorum}; raise the quorum, lower 'liars', or take 'median'"
@@ -209,6 +209,7 @@ class Study(Closed):
     worth: Annotated[Worth | None, Field(exclude_if=absent)] = None
     head: Annotated[SharedHead | None, Field(exclude_if=absent)] = None
     pretraining: Annotated[Pretraining | None, Field(exclude_if=absent)] = None
+    dp: Annotated[DifferentialPrivacy | None, Field(exclude_if=absent)] = None
 
     _text_alone = model_validator(mode="before")(text_alone)
 
@@ -267,7 +268,7 @@ class Study(Closed):
 
     @model_validator(mode="after")
     def _draws_enough(self, info: ValidationInfo) -> "Study":
-        if self.soft is None or is_kept(info.context):
+        if self.soft is None or is_kept(info.context) or (self.dp is not None and self.dp.tunes):
             return self
         tuning, least = self.tuning, self.rounds.least_steps
         if (found := too_few_drawn(tuning.steps, least, tuning.batch, self.privacy.min_cases)) is not None:
@@ -281,7 +282,7 @@ class Study(Closed):
             raise _misfit((found[0],), found[1])
         if self.worth is not None and (why := self.no_worth()) is not None:
             raise _misfit(("worth",), why)
-        if (hidden := excluded(self)) is not None:
+        if (hidden := excluded(self) or dp_misfit(self)) is not None:
             raise _misfit(*hidden)
         if self.head is not None and self.soft is None:
             raise _misfit(("head",), "'head' is mixed with shared soft prompts, and the study has no 'soft:' part")
@@ -305,8 +306,7 @@ class Study(Closed):
                 f"the likeness of sites' template scores means nothing below 3 templates and there are "
                 f"{len(self.templates)}; add some, or take 'by: updates'",
             )
-        least = self.rounds.strategy.least_sites
-        if groups is not None and groups.smallest < least:
+        if groups is not None and groups.smallest < (least := self.rounds.strategy.least_sites):
             raise _misfit(
                 ("rounds", "groups"),
                 f"strategy '{self.rounds.strategy.name}' with these options needs {least} sites and a group may have "

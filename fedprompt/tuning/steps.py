@@ -24,10 +24,11 @@ from fedprompt.tuning.checkpoint import Checkpoint, Progressed
 from fedprompt.tuning.draws import next_rows
 from fedprompt.tuning.settings import TuningSettings
 
-__all__ = ["Tuned", "tune_tensors"]
+__all__ = ["Slope", "Tuned", "tune_tensors"]
 
 
 Kind = TypeVar("Kind", bound=Tensors)
+Slope = Callable[[NDArray[np.float32], int], LossGradient]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def tune_tensors(
     checkpoint: Checkpoint | None = None,
     progress: Callable[[int, float], None] | None = None,
     stop: StopToken = NEVER,
+    slope: Slope | None = None,
 ) -> Tuned[Kind]:
     """Take the steps of ``settings`` from ``start``.
 
@@ -75,6 +77,7 @@ def tune_tensors(
         checkpoint: where the state is kept after each step; a run of the same key goes on from it.
         progress: hears (step, loss), steps counted from 1; first those that a checkpoint holds.
         stop: looked at before each step; the checkpoint of the last one stays.
+        slope: makes a step's slope of the values and the step's number, in place of the mean over a batch.
 
     Raises:
         TuningError: no cases, or the loss stopped being a finite number; names the step, the learning rate and what to
@@ -89,11 +92,14 @@ def tune_tensors(
     while state.step < settings.steps:
         stop.check()
         step = state.step + 1
-        rows, state.queue = next_rows(state.queue, len(objective), settings.batch, rng)
         lr = settings.lr * settings.schedule.factor(step)
         for group in state.optimiser.param_groups:
             group["lr"] = lr
-        found = _slope(objective, state.now, rows, settings.accumulate, step, lr)
+        if slope is None:
+            rows, state.queue = next_rows(state.queue, len(objective), settings.batch, rng)
+            found = _slope(objective, state.now, rows, settings.accumulate, step, lr)
+        else:
+            found = slope(state.now, step)
         pull = settings.proximal
         gradient = found.gradient + np.float32(pull) * (state.now - start.values) if pull else found.gradient
         _advance(state, gradient)

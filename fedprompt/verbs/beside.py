@@ -8,13 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Beside", "Count", "Kind", "Passed", "Rise", "Value", "after", "noted_number", "numbers"]
+__all__ = ["Beside", "Count", "Kind", "Passed", "Rise", "Value", "after", "merged", "noted_number", "numbers"]
 
 # residual: what quantising left over, by study. rounds: the last round answered, by study and what it is a round of.
 # exact: exact questions answered over the lifetime of a set of cases. updates: rounds that were tuned on it. cases:
 # which those are, by the texts that a study reads, and rows: by all columns of their file. asked: each question. terms:
 # under which study and bound they were asked last, as JSON. sums: what a site keeps of the secure sum it is in.
-Kind = Literal["residual", "rounds", "exact", "updates", "cases", "rows", "asked", "terms", "sums"]
+# privacy: noised answers over the lifetime of a set of cases, by how they were noised; turns: how often it was charged;
+# noised: the numbers that were drawn.
+Kind = Literal[
+    "residual", "rounds", "exact", "updates", "cases", "rows", "asked", "terms", "sums", "privacy", "turns", "noised"
+]
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,15 @@ class Passed(Exception):
     def __init__(self, kind: Kind, scope: str) -> None:
         super().__init__(f"{kind} of {scope}")
         self.kind, self.scope = kind, scope
+
+
+def merged(*given: Beside) -> Beside:
+    """Return all of some state; of one scope what comes last."""
+    found: dict[Kind, dict[str, Value]] = {}
+    for one in given:
+        for kind, scopes in one.items():
+            found.setdefault(kind, {}).update(scopes)
+    return found
 
 
 def after(before: int, value: Count | Rise) -> int | None:

@@ -10,14 +10,14 @@ from fedprompt.errors import FederationError, ReplyUntrue
 from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.privacy.coarse import coarse_counts
 from fedprompt.study.schema import Study
-from fedprompt.study.score import Count
+from fedprompt.study.score import Count, SplitName
 from fedprompt.study.sharing import absent
 from fedprompt.study.versions import OWN, Version, misfit
 from fedprompt.verbs.forms import Arrays, Parcel, Reply, Task
 from fedprompt.verbs.sentences import counted
 from fedprompt.verbs.verb import Answer, Asks, Rehearsal, SiteSide, Terms, Verb, refused
 
-__all__ = ["Describe", "DescribeReply", "DescribeTask", "ask_describe"]
+__all__ = ["Describe", "DescribeReply", "DescribeTask", "ask_describe", "size_told"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,8 @@ class DescribeTask(Task):
 
 class DescribeReply(Reply):
     """Cases in each split and, in the study's order of labels, by label: 0 where there are fewer than ``min_cell``.
+
+    With a budget of privacy, sizes carry noise, and of labels nothing is told.
 
     ``units`` are the independent cases of each split (distinct inputs, or groups), by which exact questions are
     bounded; it is left out where all are. ``version`` is the site's fedprompt; ``identity`` the fingerprint of its key,
@@ -76,20 +78,24 @@ class Describe(Verb):
         splits = site.splits
         if sum(splits.units.values()) < site.min_cases:
             return refused(task, "too-few-cases")
+        private = site.private
         everything = (*splits.tune, *splits.validation, *splits.test)
         if (told := misfit(task.version, site.version)) is not None:
             logger.error("%s", told)  # the hub says the same, and goes on without this site
         return Answer(
             DescribeReply(
                 task=task.task,
-                tune=len(splits.tune),
-                validation=len(splits.validation),
-                test=len(splits.test),
+                tune=size_told(site, "tune"),
+                validation=size_told(site, "validation"),
+                test=size_told(site, "test"),
                 labels=coarse_counts(
-                    [sum(case.answer == label for case in everything) for label in site.study.answer.labels],
+                    [
+                        0 if private is not None else sum(case.answer == label for case in everything)
+                        for label in site.study.answer.labels
+                    ],
                     site.min_cell,
                 ),
-                units=_units(splits),
+                units=None if private is not None else _units(splits),
                 version=site.version,
                 identity=site.identity,
             )
@@ -113,6 +119,13 @@ class Describe(Verb):
         return True
 
 
+def size_told(site: SiteSide, split: SplitName) -> int:
+    """Return how many cases a split has, as a site tells it: with noise where a budget of privacy covers it."""
+    private = site.private
+    covered = private is not None and private.plan.covers(split)
+    return private.size(split) if private is not None and covered else len(site.splits.cases(split))
+
+
 def _units(splits: Splits) -> tuple[int, int, int] | None:
     """Return the independent cases of tune, validation and test; None where each case is one."""
     units = splits.units["tune"], splits.units["validation"], splits.units["test"]
@@ -124,6 +137,8 @@ def _fault(study: Study, reply: DescribeReply) -> str | None:
     labels = study.answer.labels
     if len(reply.labels) != len(labels):
         return f"it counts {len(reply.labels)} labels and the study has {len(labels)}"
+    if study.dp is not None:  # then sizes carry noise, and no label is counted
+        return "it counts labels, and the study has a budget of privacy" if any(reply.labels) else None
     cell = study.privacy.min_cell
     if small := [count for count in reply.labels if 0 < count < cell]:
         return f"a label has {small[0]} cases, fewer than the study's min_cell"

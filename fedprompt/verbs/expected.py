@@ -1,6 +1,7 @@
 """What a hub knows of scores before they come: from the study, and from what the site described of its cases."""
 
 from fedprompt.models.chat.config import is_chat
+from fedprompt.privacy.plan import plan_of
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.contradictions import Expected
 from fedprompt.study.rounding import nearest_of
@@ -17,14 +18,16 @@ def expected(terms: Terms, split: SplitName) -> Expected | None:
     if study is None or not isinstance(described, DescribeReply):
         return None
     cases = {"tune": described.tune, "validation": described.validation, "test": described.test}[split]
-    choice = study.answer.type == "choice"
+    choice, plan = study.answer.type == "choice", plan_of(study)
+    noised = plan is not None and plan.covers(split)
     return Expected(
         split=split,
         cases=cases,
-        least=study.privacy.min_cases,
+        least=1 if noised else study.privacy.min_cases,
         labels=described.labels if choice else None,
         whole=choice and not is_chat(study.model),
         cell=study.privacy.min_cell,
         nearest=nearest_of(cases) if study.privacy.details == "templates" else 1,
+        noised=plan.count**2 + plan.sizes**2 if plan is not None and noised else 0.0,
         exact=frozenset(Prompt(template).id for template in study.candidates()),
     )

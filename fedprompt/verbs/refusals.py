@@ -15,6 +15,7 @@ Code = Literal[
     "budget-spent",
     "questions-spent",
     "updates-spent",
+    "privacy-spent",
     "bad-soft-prompt",
     "bad-weights",
     "failed",
@@ -64,6 +65,11 @@ REFUSALS: Mapping[Code, Reason] = {
         "its cases would answer more rounds, in this and other studies, than the study allows over their lifetime "
         "(privacy: {updates: N})",
         "its cases have answered as many rounds, in this and other studies, as the study allows",
+    ),
+    "privacy-spent": Reason(
+        "its cases have spent the privacy budget that the study, or its operator's policy, sets for all studies "
+        "together (dp: {in_all: N})",
+        "its cases have spent their privacy budget",
     ),
     "bad-soft-prompt": Reason(
         "what the hub sent does not fit the study: its shape, norm or id is off",

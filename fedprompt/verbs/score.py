@@ -13,6 +13,7 @@ from fedprompt.privacy.coarse import (
     rounded_score,
     rounded_up,
 )
+from fedprompt.privacy.noised_counts import noised_comparison, noised_score
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.study.contradictions import Expected, comparison_fault, fault_among, score_fault
 from fedprompt.study.score import Comparison, Count, Score, SplitName
@@ -127,8 +128,13 @@ def report(
     graded, least = site.study.answer.type != "choice", site.min_cell
     nearest, brought = site.nearest(split), {name for name, run in runs.items() if run.prompt.soft is not None}
 
+    private = site.private if site.private is not None and site.private.plan.covers(split) else None
+
     def told_score(name: str) -> Score:
         found = site.scored(runs[name], split).model_copy(update={"prompt": name})
+        if private is not None:
+            (right,) = private.counts(split, name, [round(found.total)])
+            return noised_score(found, private.size(split), right, private.noise)
         if name in brought and nearest > 1:
             return rounded_score(found, nearest)
         return coarse_score(found, least, site.details or name not in brought)
@@ -136,6 +142,12 @@ def report(
     def told_pair(first: str, second: str) -> Comparison:
         found = compare_runs(runs[first], runs[second], cases, split)
         found = found.model_copy(update={"first": first, "second": second})
+        if private is not None:
+            turned = first > second  # a pair is one question, whichever way round
+            sides = (found.worse, found.better) if turned else (found.better, found.worse)
+            one, other = private.counts(split, " ".join(sorted((first, second))), sides)
+            better, worse = (other, one) if turned else (one, other)
+            return noised_comparison(found, private.size(split), better, worse, private.noise)
         if nearest > 1 and brought & {first, second}:
             return rounded_comparison(found, nearest)
         return coarse_comparison(found, graded)
@@ -144,7 +156,7 @@ def report(
     compared = tuple(told_pair(*pair) for pair in pairs)
     # Free text that a scorer could not judge is in no sum, so a sum may be over fewer cases than the split has.
     sizes = [score.n for score in scores] + [pair.n for pair in compared]
-    if any(size < site.min_cases for size in sizes):
+    if private is None and any(size < site.min_cases for size in sizes):
         return refused(task, "too-few-cases", tells=True)
     return Answer(
         ScoreReply(
@@ -153,7 +165,7 @@ def report(
             scores=scores,
             comparisons=compared,
             looks=site.looks(split),
-            clipped=min(rounded_up(site.clipped(split), least), len(cases)),
+            clipped=0 if private is not None else min(rounded_up(site.clipped(split), least), len(cases)),
             choice=choice,
         )
     )

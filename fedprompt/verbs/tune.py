@@ -16,7 +16,7 @@ from fedprompt.study.schema import Precision
 from fedprompt.study.sharing import absent
 from fedprompt.study.update_bound import longest_update
 from fedprompt.verbs.beside import Beside
-from fedprompt.verbs.describe import DescribeReply
+from fedprompt.verbs.describe import DescribeReply, size_told
 from fedprompt.verbs.forms import Allowed, Arrays, Parcel, Reply, Seed, Task
 from fedprompt.verbs.sentences import counted, shortened
 from fedprompt.verbs.verb import ABOUT, Answer, Asks, Rehearsal, SiteSide, Terms, Verb, refused
@@ -129,7 +129,7 @@ class Tune(Verb):
         reply = TuneReply(
             task=task.task,
             round=task.round,
-            cases=len(site.splits.tune),
+            cases=size_told(site, "tune"),
             precision=study.rounds.update,
         )
         return Answer(reply, sent.arrays, sent.beside, start.id)
@@ -182,7 +182,7 @@ def _fault(terms: Terms, steps: int, delta: NDArray[np.float32], reply: TuneRepl
     assert study is not None
     if isinstance(described, DescribeReply) and reply.cases != described.tune:
         return f"it is over {reply.cases:,} cases and the site has {described.tune:,} to tune on"
-    if reply.cases < study.privacy.min_cases:
+    if study.dp is None and reply.cases < study.privacy.min_cases:
         return f"it is over {reply.cases} cases, fewer than the study's min_cases"
     if reply.precision != study.rounds.update:
         return f"it came in {reply.precision} and the study says {study.rounds.update}"

@@ -20,6 +20,7 @@ from fedprompt.study.schema import Study
 from fedprompt.study.score import Score, SplitName
 from fedprompt.verbs.beside import Beside
 from fedprompt.verbs.forms import SHORT, Allowed, Arrays, Parcel, Reply, Task
+from fedprompt.verbs.private_side import PrivateSide
 from fedprompt.verbs.refusals import Code, Refusal
 from fedprompt.verbs.summing_side import SummingSide
 
@@ -116,6 +117,11 @@ class SiteSide(Protocol):
     @property
     def min_cell(self) -> int:
         """The fewest cases that a cell, a bin or a label's count may be over, but for none."""
+        ...
+
+    @property
+    def private(self) -> PrivateSide | None:
+        """The site's noised numbers, None where the study has no budget of privacy."""
         ...
 
     @property
