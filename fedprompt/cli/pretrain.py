@@ -34,7 +34,7 @@ def pretrain(
     map_: Map = None,
     header: Header = None,
     seed: Seed = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that stopped; begin none.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a run that stopped; begin none.")] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:

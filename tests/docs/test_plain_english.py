@@ -1,7 +1,4 @@
-"""Documentation, pages and the command line are in plain English, as docs/style.md has it.
-
-``NOT_YET`` and ``NOT_YET_PAGES`` name the files that are not. They only shrink: a plain file leaves its list.
-"""
+"""Documentation, pages and the command line are in plain English, as docs/style.md has it."""
 
 import re
 
@@ -20,10 +17,6 @@ DOCUMENTS = [
         for path in sorted((ROOT / folder).glob("*.md"))
     ),
 ]
-NOT_YET: set[str] = {
-    "CHANGELOG.md",
-}
-NOT_YET_PAGES: set[str] = set()
 PAGES = [
     path.relative_to(ROOT).as_posix()
     for room in ("app", "pages", "fedprompt/cli")
@@ -53,18 +46,12 @@ def page_faults(name: str) -> list[str]:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_document_is_plain(name: str) -> None:
     found = document_faults(name)
-    if name in NOT_YET:
-        assert found, f"{name} has become plain: take it off the list"
-    else:
-        assert not found, "\n".join([f"{name}: see docs/style.md", *found])
+    assert not found, "\n".join([f"{name}: see docs/style.md", *found])
 
 
 def test_the_texts_of_pages_and_commands_are_plain() -> None:
-    found = {name: page_faults(name) for name in PAGES}
-    worse = {name: said for name, said in found.items() if said and name not in NOT_YET_PAGES}
-    assert not worse, "\n".join(f"{name}: {one}" for name, said in worse.items() for one in said)
-    better = sorted(name for name in NOT_YET_PAGES if not found.get(name))
-    assert not better, f"take these off the list: {better}"
+    found = [f"{name}: {one}" for name in PAGES for one in page_faults(name)]
+    assert not found, "\n".join(["see docs/style.md", *found])
 
 
 def test_a_turn_is_found_in_every_spelling_of_its_pattern_and_nowhere_else() -> None:
