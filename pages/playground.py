@@ -13,6 +13,7 @@ from app.panels.trials.cases import Cases, ask_cases, draw_strange
 from app.panels.trials.cells import draw_cards
 from app.panels.trials.checks import ask_checks
 from app.panels.trials.code import draw_code
+from app.panels.trials.conversation import SEND, ask_next
 from app.panels.trials.failures import without_shown
 from app.panels.trials.following import draw_run
 from app.panels.trials.further import draw_further
@@ -145,7 +146,9 @@ def start(bench: Bench, lacking: str | None) -> None:
             "on models of this machine.",
         )
         kept = st.toggle("Save the run", key="playground_keep_run", persist_state="session")
-    if not ask_run(PAGE, "Run" if len(variants) < 2 else f"Run {len(variants)} variants", lacking):
+    pressed = ask_run(PAGE, "Run" if len(variants) < 2 else f"Run {len(variants)} variants", lacking)
+    sent = st.session_state.pop(SEND, False)  # the next message of a conversation
+    if not pressed and (lacking is not None or not sent):
         return
     require("try")
     if any(not one.labels and not one.generate for one in variants):
@@ -198,9 +201,12 @@ def draw_results(run: str | None, bench: Bench) -> None:
 
 def draw_answers(bench: Bench, trial: Trial, active: bool) -> None:
     """Draw one row as cards, and many, or the points of a sweep, as a table."""
-    draw_outdated(trial, outdated(trial, bench.variants, bench.cases, bench.checks))
+    changed = outdated(trial, bench.variants, bench.cases, bench.checks)
+    draw_outdated(trial, changed)
     if len(trial.request.rows) == 1 and len(trial.request.variants) <= MOST_CARDS and swept_of(trial) is None:
         draw_cards(trial, 0)
+        if not active:
+            ask_next(trial, changed)
     else:
         draw_matrix(PAGE, trial, active=active)
     if trial.cells and not active:

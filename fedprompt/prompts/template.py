@@ -14,7 +14,7 @@ from fedprompt.errors import PromptError
 from fedprompt.prompts.habits import plain_name
 from fedprompt.prompts.rendered import SOFT, Piece, Rendered, Turn
 
-__all__ = ["RESERVED", "Demonstrations", "Message", "Template", "escaped"]
+__all__ = ["RESERVED", "ROLES", "Demonstrations", "Message", "Template", "escaped"]
 
 RESERVED = frozenset({"soft", "demonstrations"})
 ROLES = ("system", "user", "assistant")

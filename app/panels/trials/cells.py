@@ -7,6 +7,7 @@ import streamlit as st
 from app.display.amounts import money
 from app.display.named import named
 from app.display.plain import plain, sentence
+from app.panels.trials.conversation import draw_said
 from app.panels.trials.outputs import draw_bars, draw_contributed
 from app.session import explain
 from fedprompt.errors import PromptError
@@ -34,6 +35,7 @@ def draw_cards(trial: Trial, row: int) -> None:
                 st.markdown(
                     f"**{plain(title_of(trial, number))}** :gray-badge[{plain(trial.request.variants[number].model)}]"
                 )
+            draw_said(trial.request.variants[number])
             cell = trial.cells.get((number, row))
             if cell is None:
                 _draw_waiting(trial, number, row)

@@ -14,7 +14,7 @@ from app.panels.variants.slots import MOST_MESSAGES, MOST_VARIANTS
 from fedprompt.evaluation.runs.likelihoods import Normalise, Prior
 from fedprompt.evaluation.scorers import scorer_names
 from fedprompt.study.schema import Closed
-from fedprompt.workspace.answers.composing import MOST_EXAMPLES, Example
+from fedprompt.workspace.answers.composing import MOST_EXAMPLES, MOST_TURNS, Example, SaidTurn
 from fedprompt.workspace.playground.trials import MAX_ROWS
 
 __all__ = ["COMPARE", "PLAYGROUND"]
@@ -99,6 +99,7 @@ _SLOTS = {
     "soft": _or_none(text(80)),
     "source": _or_none(text(80)),
     "examples": listed(_fits(Example), MOST_EXAMPLES),
+    "turns": listed(_fits(SaidTurn), MOST_TURNS),
     "model": text(400),
     r"role_\d+": one_of("system", "user", "assistant"),
     r"message_\d+": text(100_000),
@@ -109,6 +110,7 @@ PLAYGROUND = Boxes(
     {
         "playground_variants": listed(whole(1, MOST_VARIANTS + 1), MOST_VARIANTS),
         **{f"playground_{what}{_V}": check for what, check in _SLOTS.items()},
+        "playground_next": text(LONGEST_CONSTANT),
         "playground_constants": listed(text(200), MOST_CONSTANTS),
         "playground_constant_.+": text(LONGEST_CONSTANT),
         **_cases("playground"),

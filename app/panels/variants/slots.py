@@ -29,7 +29,7 @@ __all__ = [
     "text_in",
 ]
 
-MOST_VARIANTS, MOST_MESSAGES = 6, 12
+MOST_VARIANTS, MOST_MESSAGES = 6, 24
 EXAMPLE = "Review: {text}\nSentiment:"
 _START: Mapping[str, Any] = {
     "name": "",

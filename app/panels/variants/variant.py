@@ -12,8 +12,9 @@ from app.panels.prompts.answers import read_answers
 from app.panels.prompts.prompt_choice import ask_prompt
 from app.panels.variants.constants import constants_given
 from app.panels.variants.conversion import offer_conversion
+from app.panels.variants.messages import ask_messages, draw_turns_kept
 from app.panels.variants.shown import draw_shown
-from app.panels.variants.slots import MOST_MESSAGES, key
+from app.panels.variants.slots import key
 from app.panels.variants.source import ask_source, is_adapted
 from app.session import explain
 from fedprompt.errors import FedPromptError, PromptError
@@ -26,8 +27,6 @@ from fedprompt.workspace.search.looking_up import Filter
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["ask_variant"]
-
-ROLES = ("system", "user", "assistant")
 
 
 def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]) -> Variant | None:
@@ -44,7 +43,7 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
         persist_state="session",
         help="Text: the model continues your text. Chat: messages in the model's own chat format.",
     )
-    texts = _ask_messages(number) if chat == "Chat" else _ask_text(number)
+    texts = ask_messages(number) if chat == "Chat" else _ask_text(number)
     answers = st.text_area(
         "Labels, one per line",
         key=key(number, "answers"),
@@ -56,6 +55,8 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
     )
     reading = _reading(number)
     draw_shown(number)
+    if chat == "Chat":
+        draw_turns_kept(number)
     settings = _ask_settings(number)
     try:
         template = _template(name, texts, answers or "")
@@ -73,6 +74,7 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
             server=None if added is None else added.server,
             constants=constants_given(template.variables),
             examples=tuple(kept[key(number, "examples")]),
+            turns=tuple(kept[key(number, "turns")]) if chat == "Chat" else (),
             **reading,
             **settings,
         )
@@ -144,55 +146,6 @@ def _ask_text(number: int) -> tuple[Message, ...] | str:
     )
     offer_conversion(number, key(number, "template"), text or "")
     return text or ""
-
-
-def _ask_messages(number: int) -> tuple[Message, ...] | str:
-    state = st.session_state
-    count = int(state[key(number, "messages")])
-    found = []
-    for place in range(count):
-        state.setdefault(key(number, f"role_{place}"), "user" if place % 2 == 0 else "assistant")
-        state.setdefault(key(number, f"message_{place}"), state[key(number, "template")] if place == 0 else "")
-        role = st.segmented_control(
-            f"Message {place + 1}",
-            ROLES,
-            key=key(number, f"role_{place}"),
-            required=True,
-            persist_state="session",
-        )
-        content = st.text_area(
-            f"Text of message {place + 1}",
-            key=key(number, f"message_{place}"),
-            height=90,
-            max_chars=100_000,
-            persist_state="session",
-            label_visibility="collapsed",
-        )
-        if place == 0:
-            offer_conversion(number, key(number, "message_0"), content or "")
-        found.append(Message(str(role), content or ""))
-
-    def change(by: int) -> None:
-        state[key(number, "messages")] = min(MOST_MESSAGES, max(1, count + by))
-
-    with st.container(horizontal=True):
-        st.button(
-            "Add message",
-            key=key(number, "more"),
-            icon=":material/add:",
-            on_click=change,
-            args=(1,),
-            disabled=count == MOST_MESSAGES,
-        )
-        st.button(
-            "Remove last message",
-            key=key(number, "fewer"),
-            icon=":material/remove:",
-            on_click=change,
-            args=(-1,),
-            disabled=count == 1,
-        )
-    return tuple(found)
 
 
 def _template(name: str, texts: tuple[Message, ...] | str, answers: str) -> Template:
