@@ -21,8 +21,9 @@ from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
 from fedprompt.trust.signing import site_identity
 from fedprompt.verbs.describe import ask_describe
+from fedprompt.verbs.sums.update import SumTuneTask
 from fedprompt.verbs.tune import ask_tune
-from fedprompt.verbs.wire import unpack_task
+from fedprompt.verbs.wire import pack_task, unpack_task
 from fedprompt.workspace.cases.site_of_file import split_cases
 from tests import scripted_sites
 from tests.coded import coded
@@ -236,3 +237,38 @@ def test_sites_that_are_not_those_of_the_study_are_refused_before_any_is_asked(t
     some = {name: IDENTITIES[name] for name in SITES[:4]}
     with pytest.raises(FederationError, check=coded("unknown-site", names="farm")):
         run(tmp_path, scripted_sites.study(rounds={"secure_sums": {"sites": some}}))
+
+
+class Hostile(Between):
+    """A hub that tells most sites of another start, or of other weights, so that one site's update would stand out."""
+
+    def __init__(self, workers: Mapping[str, Worker], twisted: str) -> None:
+        super().__init__(workers, nobody)
+        self._twisted = twisted
+
+    def ask(self, site: str, task: bytes) -> Delivered:
+        parcel = unpack_task(task)
+        if isinstance(parcel.message, SumTuneTask) and site != "clinic":
+            arrays, message = dict(parcel.arrays), parcel.message
+            if self._twisted == "start":
+                arrays["start"] = np.zeros_like(arrays["start"])
+            else:
+                message = message.model_copy(update={"most": 10**6})
+            task = pack_task(message, arrays)
+        return super().ask(site, task)
+
+
+@pytest.mark.parametrize("twisted", ["start", "weights"])
+def test_a_hub_that_tells_sites_of_different_starts_or_weights_gets_no_sum(tmp_path: Path, twisted: str) -> None:
+    study = study_with(count=1)
+    hub = Hub(Hostile(workers_of(tmp_path, study), twisted), study.digest(MODEL.info.digest), held_to=study)
+    with pytest.raises(FederationError, check=coded("too-few-answers", "cohort-differs", "wrong-sum")):
+        run_rounds(
+            hub,
+            study.soft_template(),
+            start_of(study),
+            rounds=study.rounds,
+            tuning=study.tuning,
+            seed=0,
+            writer=Written(),
+        )
