@@ -370,3 +370,7 @@ class Verb:
     def rehearse(self, rehearsal: Rehearsal) -> bool:
         """Ask it of the site; say whether there was anything to ask."""
         return False
+
+    def left_out(self, study: Study) -> str | None:
+        """Return what of it a rehearsal of a study leaves out, and why."""
+        return self.unrehearsed

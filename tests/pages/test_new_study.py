@@ -305,6 +305,10 @@ def test_the_form_asks_whether_updates_are_kept_and_sites_also_tune_alone(open_p
         toggle.set_value(True).run()
         assert said(name) is True
     assert "keep_updates: true" in at.session_state["new_study_study"]
+    toggle = next(one for one in at.toggle if str(one.key).endswith("_secure_sums"))
+    toggle.set_value(True).run()
+    assert said("secure_sums") is not False and not at.error
+    assert not said("keep_updates") and not said("alone")  # there would be no single updates
     next(one for one in at.toggle if str(one.key).endswith("_soft")).set_value(False).run()
     assert not at.error and not said("keep_updates") and not said("alone")
 

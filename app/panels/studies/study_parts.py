@@ -233,11 +233,21 @@ def ask_rounds(body: Body, key: str, soft: bool) -> dict[str, Any]:
             key=f"{key}_min_cases",
             help="Numbers computed over fewer cases never leave a site.",
         )
+    sums = rounds.get("secure_sums")
+    hide = st.toggle(
+        "Hide each site's update (secure sums)",
+        value=sums not in (None, False),
+        key=f"{key}_secure_sums",
+        disabled=not soft,
+        help="The hub gets only the sum of each round's updates. This excludes kept updates, tuning alone, groups, and "
+        "strategies that compare updates. Sites on their own machines also need their keys in the study: edit it as "
+        "YAML.",
+    )
     keep = st.toggle(
         "Keep each site's updates",
         value=bool(rounds.get("keep_updates")),
         key=f"{key}_keep_updates",
-        disabled=not soft,
+        disabled=not soft or hide,
         help="The hub can then plot the length and direction of each update, and remove a site later. Its bank "
         "holds each site's updates as well as their sums.",
     )
@@ -245,7 +255,7 @@ def ask_rounds(body: Body, key: str, soft: bool) -> dict[str, Any]:
         "Compare with tuning alone",
         value=bool(rounds.get("alone")),
         key=f"{key}_alone",
-        disabled=not soft or rounds.get("personal") is not None,
+        disabled=not soft or hide or rounds.get("personal") is not None,
         help="Each site also tunes alone. This shows each site's gain from joining, but takes twice as long. Each "
         "site's own prompt is sent to the other sites."
         if rounds.get("personal") is None
@@ -259,8 +269,9 @@ def ask_rounds(body: Body, key: str, soft: bool) -> dict[str, Any]:
             "quorum": int(quorum) or None,
             "deadline": float(deadline) or "auto",
             "strategy": strategy,
-            "keep_updates": soft and keep,
-            "alone": soft and alone,
+            "keep_updates": soft and keep and not hide,
+            "alone": soft and alone and not hide,
+            "secure_sums": (sums or True) if soft and hide else None,
         },
         "privacy": {**body["privacy"], "min_cases": int(least)},
     }

@@ -97,6 +97,11 @@ class SumTune(Verb):
         """Look at the cohort, take the steps, hide the change."""
         return answered(site, STEP, task, lambda: _masked(site, task, arrays, question))
 
+    def left_out(self, study: Study) -> str | None:
+        """It is masked against the keys of other sites."""
+        sums = study.rounds.secure_sums
+        return None if sums is None else "sum-tune and the steps around it: they need the keys of other sites"
+
     def failed(self, site: SiteSide, task: SumTuneTask) -> Beside:
         """A round that failed counts as answered, since that it failed may be one case's doing."""
         return site.answered_round(task)

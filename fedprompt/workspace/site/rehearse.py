@@ -161,5 +161,5 @@ def site_rehearse(
         would_leave=tuple(rows),
         bytes=sum(row.bytes for row in rows),
         judge=judge,
-        not_rehearsed=tuple(verb.unrehearsed for verb in VERBS if verb.unrehearsed is not None),
+        not_rehearsed=tuple(told for verb in VERBS if (told := verb.left_out(accepted.study)) is not None),
     )
