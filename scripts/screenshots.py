@@ -368,7 +368,7 @@ def _index(out: Path) -> None:
     lines = [
         "# Every page in pictures",
         "",
-        "Made by `make screenshots` from a home whose demo has run. The last of each page is from an empty home.",
+        "`make screenshots` takes these from a home with a finished demo. Each page's last one shows an empty home.",
         "",
     ]
     for name in PAGES:
