@@ -145,7 +145,7 @@ def _play(trial: Trial, loopback: Loopback, study: Path, files: Mapping[str, Pat
         wanted = federate(ws, study, files, seed=trial.seed)
     began = time.monotonic()
     written: dict[int, str] = {}
-    process = _federate(loopback, study, trial.seed)
+    process = federation_of(loopback, study, trial.seed)
     trial.starts = 1
     try:
         while not trial.ended:
@@ -160,9 +160,9 @@ def _play(trial: Trial, loopback: Loopback, study: Path, files: Mapping[str, Pat
                 continue  # the same moment, before anything is started again
             elif code is not None:
                 trial.said.append(_tail(loopback))
-                process = _federate(loopback, study, trial.seed)
+                process = federation_of(loopback, study, trial.seed)
                 trial.starts += 1
-            _start_again(loopback, files)
+            start_again(loopback, files)
             time.sleep(0.05)
     finally:
         if process.poll() is None:
@@ -179,7 +179,7 @@ def _play(trial: Trial, loopback: Loopback, study: Path, files: Mapping[str, Pat
         trial.changed = bool(found.missing) or any(row.missing for row in found.rounds)
 
 
-def _start_again(loopback: Loopback, files: Mapping[str, Path]) -> None:
+def start_again(loopback: Loopback, files: Mapping[str, Path]) -> None:
     """Do what a service manager does."""
     for name in list(loopback.processes):
         if loopback.processes[name].poll() is not None:
@@ -190,14 +190,15 @@ def _calm(loopback: Loopback, study: Path, seed: int) -> float:
     """Return the seconds of the second of two undisturbed runs: the first waits for the sites to come up."""
     for number in (0, 1):
         began = time.monotonic()
-        process = _federate(loopback, study, seed * 100_000 + 90_000 + number)
+        process = federation_of(loopback, study, seed * 100_000 + 90_000 + number)
         if process.wait(LIMIT_SECONDS) != 0:
             raise FedPromptError(f"the undisturbed run failed: {_tail(loopback)}")
         seconds = time.monotonic() - began
     return seconds
 
 
-def _federate(loopback: Loopback, study: Path, seed: int) -> subprocess.Popen[bytes]:
+def federation_of(loopback: Loopback, study: Path, seed: int) -> subprocess.Popen[bytes]:
+    """Start ``federate`` at the hub; what it prints goes to ``federate.json``."""
     words = ["federate", "-S", str(study), "--transport", "flare", "--seed", str(seed), "--json"]
     words += [word for site in SITES for word in ("--site", site)]
     with (loopback.root / "federate.json").open("wb") as out, (loopback.root / "federate.log").open("ab") as log:

@@ -17,6 +17,8 @@ from fedprompt.federation.transports.transport import Delivered
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
+from fedprompt.site.private_answers import charges_of
+from fedprompt.site.tally import Tally
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
 from fedprompt.trust.signing import site_identity
@@ -272,3 +274,32 @@ def test_a_hub_that_tells_sites_of_different_starts_or_weights_gets_no_sum(tmp_p
             seed=0,
             writer=Written(),
         )
+
+
+def private_study() -> Study:
+    """Return a study with secure sums, a bound on weights and a budget of privacy, all together."""
+    body = study_with(count=1, quorum=3, max_weight=1.1).model_dump(mode="json")
+    body |= {"templates": body["templates"][:2], "privacy": {"min_cases": 10}, "dp": {"epsilon": 8, "cases": 30}}
+    return Study.model_validate(body)
+
+
+def charged(path: Path) -> dict[str, dict[tuple[float, float], int]]:
+    """Return site -> what its cases have answered, by noise and rate."""
+    found: dict[str, dict[tuple[float, float], int]] = {}
+    for name in SITES:
+        folder = SiteFolder(path / name)
+        for one in charges_of(Tally(folder.ledger, folder.replies)):
+            of = found.setdefault(name, {})
+            of[one.event.noise, one.event.rate] = of.get((one.event.noise, one.event.rate), 0) + one.event.count
+    return found
+
+
+def test_a_budget_of_privacy_beside_is_charged_once_however_often_the_hub_ends(tmp_path: Path) -> None:
+    study, keeper, writer = private_study(), KilledAt("masked"), Written()
+    with pytest.raises(Killed):
+        run(tmp_path / "once", study, writer=writer, sums=keeper)
+    (again,) = run(tmp_path / "once", study, writer=writer, sums=keeper)
+    (whole,) = run(tmp_path / "whole", study)
+    assert again.tuned == whole.tuned == SITES
+    assert set(charged(tmp_path / "once")) == set(SITES)
+    assert charged(tmp_path / "once") == charged(tmp_path / "whole")

@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import StringConstraints
@@ -141,6 +142,11 @@ def check_members(
 
 def digest_of(members: Sequence[Member]) -> str:
     """Return the SHA-256 of a cohort with all its keys."""
+    return _digest_of(tuple(members))
+
+
+@lru_cache(maxsize=4)
+def _digest_of(members: tuple[Member, ...]) -> str:
     return hashlib.sha256(canonical_json([one.model_dump() for one in members])).hexdigest()
 
 

@@ -6,6 +6,7 @@ The cohort stands in a circle, in an order that the digest of all its keys gives
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 __all__ = ["neighbourhoods", "threshold_of"]
 
@@ -18,7 +19,11 @@ def neighbourhoods(keys: Sequence[str], digest: str, degree: int | None) -> Mapp
         digest: of the cohort, from which the order in the circle follows.
         degree: how many neighbours each has, an even number; None for all.
     """
-    everyone = tuple(sorted(keys))
+    return _neighbourhoods(tuple(sorted(keys)), digest, degree)
+
+
+@lru_cache(maxsize=4)  # each step of a sum asks for the same
+def _neighbourhoods(everyone: tuple[str, ...], digest: str, degree: int | None) -> Mapping[str, tuple[str, ...]]:
     if degree is None or degree >= len(everyone) - 1:
         return dict.fromkeys(everyone, everyone)
     circle = sorted(everyone, key=lambda key: hashlib.sha256(f"{digest} {key}".encode()).digest())
