@@ -363,6 +363,10 @@ def policy(
             "--quiet-hours", help="Allowed hours such as 22:00-06:00 (this machine's time), or 'none' for no limit."
         ),
     ] = None,
+    near: Annotated[
+        bool | None,
+        typer.Option("--near/--any-start", help="Refuse prompts that honest rounds cannot make. Default: --any-start."),
+    ] = None,
     site: Site = None,
     home: Home = None,
     json: Json = False,
@@ -372,7 +376,7 @@ def policy(
     from fedprompt.workspace.home import find_home
     from fedprompt.workspace.site.policy import site_policy
 
-    given: dict[str, Any] = {"tasks_a_day": tasks_a_day, "replies": replies, "min_cases": min_cases}
+    given: dict[str, Any] = {"tasks_a_day": tasks_a_day, "replies": replies, "min_cases": min_cases, "near": near}
     for name, words in (("verbs", verbs), ("models", models)):
         given[name] = None if words is None else [word.strip() for word in words.split(",") if word.strip()]
     changes = {name: value for name, value in given.items() if value is not None}

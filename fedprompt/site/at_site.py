@@ -25,6 +25,7 @@ from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.tensors import Tensors
 from fedprompt.site.admission import looks_at
+from fedprompt.site.brought import brought_prompt
 from fedprompt.site.chat_runs import ChatAtSite
 from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
@@ -155,16 +156,15 @@ class AtSite:
         """
         return soft_of(self._model, vectors)
 
-    def brought(self, values: NDArray[np.float32]) -> Prompt | None:
-        """Return the prompt that values which came stand for in the study's rounds, None if shape or norm is off.
+    def brought(self, values: NDArray[np.float32], rounds: int | None = None) -> Prompt | None:
+        """Return the prompt that values which came stand for in the study's rounds, None if they are refused.
 
         Raises:
             ModelError: the model takes words only.
         """
         if self._tunable is None:
             return None
-        installed = self._tunable.installed(self._model, self.study, values)
-        return None if installed is None else Prompt(self.study.tuned_template(), installed)
+        return brought_prompt(self._tunable, self._model, self.study, self._folder.policy, values, rounds)
 
     @property
     def moved(self) -> tuple[int, ...] | None:

@@ -40,7 +40,8 @@ class Policy(Closed):
     sources (``models.sources.WORDS``): ``bundled`` with fedprompt, ``here`` on this machine already, ``servers``
     elsewhere whose host the machine's ``models.toml`` allows. Nothing is fetched for a study but what is named.
     ``replies`` bounds the replies to one study below what the study says, and ``epsilon`` what cases spend of a budget
-    of privacy, in all studies together.
+    of privacy, in all studies together. With ``near`` a site refuses prompts that lie further from the study's start
+    than honest rounds can move them (``site.brought``).
     """
 
     verbs: Annotated[tuple[Verb, ...], Field(max_length=32)] = asked_by_default()
@@ -49,6 +50,7 @@ class Policy(Closed):
     replies: Annotated[int, Field(ge=0, le=10**9)] = 10_000
     min_cases: Annotated[int, Field(ge=1, le=10**9)] = 1
     quiet_hours: Annotated[str, StringConstraints(max_length=20)] | None = None
+    near: Annotated[bool, Field(exclude_if=absent)] = False
     epsilon: Annotated[float | None, Field(gt=0, le=MOST_EPSILON, allow_inf_nan=False, exclude_if=absent)] = None
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from fedprompt.privacy.quantise import ARRAYS, restore
 from fedprompt.prompts.ids import content_id
 from fedprompt.strategies.strategy import Update
 from fedprompt.study.allowed_rounds import Among, is_among_all
+from fedprompt.study.reach import rounds_before
 from fedprompt.study.schema import Precision
 from fedprompt.study.sharing import absent
 from fedprompt.study.update_bound import longest_update
@@ -119,7 +120,7 @@ class Tune(Verb):
             return refused(task, "too-few-cases")
         if site.words_only:  # a server takes words and gives no gradient
             return refused(task, "not-supported")
-        start = site.brought(arrays["start"])
+        start = site.brought(arrays["start"], rounds_before(study, task.round, task.among))
         if start is None or start.tuned is None:
             return refused(task, "bad-soft-prompt")
         if (code := site.not_taken(task)) is not None:

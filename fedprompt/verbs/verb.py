@@ -146,8 +146,13 @@ class SiteSide(Protocol):
         """Return a soft prompt that came, None if its width or norm is off."""
         ...
 
-    def brought(self, values: NDArray[np.float32]) -> Prompt | None:
-        """Return the prompt that values which came stand for in the study's rounds, None if shape or norm is off."""
+    def brought(self, values: NDArray[np.float32], rounds: int | None = None) -> Prompt | None:
+        """Return the prompt that values which came stand for in the study's rounds, None if they are refused.
+
+        Args:
+            values: the numbers.
+            rounds: how many rounds may lie between them and the study's start; all of the study's if None.
+        """
         ...
 
     def run(self, prompts: Sequence[Prompt], split: SplitName) -> "dict[str, PromptRun]":

@@ -12,6 +12,7 @@ from fedprompt.privacy.secure_sums.fixed_point import FixedPoint
 from fedprompt.privacy.secure_sums.masks import Whole
 from fedprompt.privacy.secure_sums.shares import SEALED_BYTES
 from fedprompt.prompts.ids import canonical_json, content_id
+from fedprompt.study.reach import rounds_before
 from fedprompt.study.schema import Study
 from fedprompt.study.update_bound import longest_update
 from fedprompt.verbs.beside import Beside
@@ -155,7 +156,7 @@ def _masked(site: SiteSide, task: SumTuneTask, arrays: Arrays, question: str) ->
         return refused(task, "too-few-cases")
     if task.among != "all":
         return refused(task, "not-allowed")
-    start = site.brought(arrays["start"])
+    start = site.brought(arrays["start"], rounds_before(site.study, task.round, task.among))
     if start is None or start.tuned is None:
         return refused(task, "bad-soft-prompt")
     if (code := site.not_taken(task)) is not None:

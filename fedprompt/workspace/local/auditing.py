@@ -132,7 +132,7 @@ def audit(
     shadows = shadows if shadows >= LEAST_SHADOWS else 0
     named = {"prompt": subject.id, "shadows": shadows, "seed": seed, "members": len(members)}
     named["contents"] = contents_digest(own.folder, [*members, *rest])
-    name = content_id("u1", canonical_json(named))
+    name = content_id("d1", canonical_json(named))
     if (kept := read_json(report_path(own.folder, name))) is not None:
         return from_json(AuditReport, kept)
     steps = subject.study.rounds.count * subject.study.tuning.steps
