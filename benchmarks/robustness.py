@@ -168,10 +168,10 @@ def _table(
             if found is None:
                 told.append("")
                 continue
-            text = f"{found[0]:+.1f}"
-            text = f"**{text}**" if found[0] >= POINTS else text
-            door = f" / {found[3]:.0f} %" if actor is not None and actor.backdoor else ""
-            told.append(text + (f"**{door}**" if door and found[4] <= BACKDOOR else door))
+            door = actor is not None and actor.backdoor
+            text = f"{found[0]:+.1f} / {found[3]:.0f} %" if door else f"{found[0]:+.1f}"
+            good = found[0] >= POINTS and (not door or found[4] <= BACKDOOR)
+            told.append(f"**{text}**" if good else text)
         mark = " (adaptive)" if actor in ADAPTIVE else ""
         lines.append(f"| {_named(actor)}{mark} | " + " | ".join(told) + " |")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fedprompt.models.protocols import LossGradient, SoftObjective
+from fedprompt.models.protocols import CaseObjective, LossGradient, PerCase
 
 __all__ = ["PooledObjective"]
 
@@ -16,7 +16,7 @@ __all__ = ["PooledObjective"]
 class PooledObjective:
     """Implements ``SoftObjective``: the parts' cases, one part after the other."""
 
-    def __init__(self, parts: Sequence[SoftObjective]) -> None:
+    def __init__(self, parts: Sequence[CaseObjective]) -> None:
         self._parts = list(parts)
         self._ends = np.cumsum([len(part) for part in self._parts])
 
@@ -41,6 +41,17 @@ class PooledObjective:
             loss += found.loss * own.size / len(rows)
             gradient += found.gradient.astype(np.float64) * (own.size / len(rows))
         return LossGradient(loss, gradient.astype(np.float32))
+
+    def per_case(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> PerCase:
+        """Return every case's own loss and gradient, in the order of ``rows``."""
+        starts = [0, *self._ends[:-1].tolist()]
+        found = []
+        for row in rows:
+            place = int(np.searchsorted(self._ends, row, side="right"))
+            found.append(self._parts[place].per_case(vectors, [row - starts[place]]))
+        if not found:
+            return PerCase(np.zeros(0), np.zeros((0, *vectors.shape), np.float32))
+        return PerCase(np.concatenate([o.losses for o in found]), np.concatenate([o.gradients for o in found]))
 
     def loglikelihoods(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return [cases, labels] of all parts."""

@@ -64,9 +64,9 @@ def test_bulyan_by_hand() -> None:
 
 
 def test_nearest_mixing_by_hand() -> None:
-    # n = 4, f = 1: each is the mean of its three nearest. 0 -> (0 1 2) 1; 1 -> 1; 2 -> 1; 100 -> (100 2 1) 103/3.
-    # The trimmed mean of 1 1 1 103/3 is 1: the honest mean, where the trimmed mean alone gives 1.5.
-    assert aggregate("nearest-mixing", updates([[0], [1], [2], [100]])).tolist() == [[1]]
+    # n = 5, f = 1: each is the mean of its four nearest. 0 1 2 3 -> 1.5 each; 100 -> (100 3 2 1) 26.5. Of these Krum
+    # keeps two of the four that agree.
+    assert aggregate("nearest-mixing", updates([[0], [1], [2], [3], [100]])).tolist() == [[1.5]]
 
 
 def test_flame_leaves_out_a_minority_that_points_elsewhere_and_cuts_what_is_long() -> None:
@@ -108,7 +108,7 @@ def test_updates_that_agree_are_the_aggregate(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "liars", "least"),
-    [("trimmed-mean", 2, 5), ("multi-krum", 1, 5), ("multi-krum", 2, 7), ("bulyan", 1, 7), ("nearest-mixing", 2, 5)],
+    [("trimmed-mean", 2, 5), ("multi-krum", 1, 5), ("multi-krum", 2, 7), ("bulyan", 1, 7), ("nearest-mixing", 2, 7)],
 )
 def test_too_few_updates_are_refused_with_the_number_needed(name: str, liars: int, least: int) -> None:
     assert least_sites(name, {"liars": liars}) == least

@@ -7,7 +7,6 @@ when its report is written.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +15,14 @@ from fedprompt.auditing.lira import confidence
 from fedprompt.auditing.played import Steps
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.runner import true_labels
-from fedprompt.models.protocols import CausalModel
+from fedprompt.models.protocols import CaseObjective, CausalModel, LossGradient, PerCase
+from fedprompt.privacy.plan import plan_of
 from fedprompt.private_file import write_private
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.metered import MeteredObjective, prepare
+from fedprompt.tuning.private_slope import PrivateSteps, private_slope
 from fedprompt.tuning.settings import TuningSettings, settings_of
 from fedprompt.tuning.steps import tune_tensors
 
@@ -42,8 +43,11 @@ class _Some:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> Any:
+    def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
         return self._whole.loss_and_gradient(vectors, [int(self._rows[row]) for row in rows])
+
+    def per_case(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> PerCase:
+        return self._whole.per_case(vectors, [int(self._rows[row]) for row in rows])
 
     def loglikelihoods(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         return self._whole.loglikelihoods(vectors)[self._rows]
@@ -75,8 +79,15 @@ class Looks:
         self.members = np.arange(len(self.cases)) < len(members)
         self.answers = true_labels(self.cases, study.answer)
         self.start, self._tune = start, members
+        plan = plan_of(study)
+        self._plan = plan if plan is not None and plan.covers("tune") and plan.dp.unit == "case" else None
         self.settings = settings_of(study, 1, steps=study.rounds.count * study.tuning.steps)
         self._objective = prepare(model, study, self.cases, tune=members, stop=stop)
+
+    @property
+    def claimed(self) -> tuple[float, float] | None:
+        """The epsilon and delta that the study promises for its tuning, None where its steps carry no noise."""
+        return None if self._plan is None else (self._plan.dp.epsilon, self._plan.dp.at_delta)
 
     @property
     def steps(self) -> Steps:
@@ -111,7 +122,7 @@ class Looks:
         rows = np.flatnonzero(self.members)[:OVERFIT_CASES]
         rng = np.random.default_rng([seed, 2])
         settings = TuningSettings(OVERFIT_STEPS, len(rows), max(OVERFIT_RATE, self.settings.lr))
-        vectors = self._tuned(_Some(self._objective, rows), settings, rng, stepped)
+        vectors = self._tuned(_Some(self._objective, rows), settings, rng, stepped, noised=False)
         found = self.confidences(vectors)
         return found[rows], found[~self.members]
 
@@ -130,13 +141,34 @@ class Looks:
         return losses[:PLANTED], losses[PLANTED:]
 
     def _tuned(
-        self, objective: Any, settings: TuningSettings, rng: np.random.Generator, stepped: Stepped
+        self,
+        objective: CaseObjective,
+        settings: TuningSettings,
+        rng: np.random.Generator,
+        stepped: Stepped,
+        *,
+        noised: bool = True,
     ) -> NDArray[np.float32]:
-        whole = replace(settings, batch=min(settings.batch, len(objective)))
+        """Tune as the study does, with its noise where it has some."""
         told = tune_tensors(
-            objective, self.start, whole, rng=rng, progress=lambda step, _: stepped(step, whole.steps), stop=self._stop
+            objective,
+            self.start,
+            replace(settings, batch=min(settings.batch, len(objective))),
+            rng=rng,
+            progress=lambda step, _: stepped(step, settings.steps),
+            stop=self._stop,
+            slope=self._slope(objective, rng) if noised else None,
         )
         return told.end.vectors
+
+    def _slope(
+        self, objective: CaseObjective, rng: np.random.Generator
+    ) -> Callable[[NDArray[np.float32], int], LossGradient] | None:
+        if self._plan is None:
+            return None
+        plan, units = self._plan, [[row] for row in range(len(objective))]
+        steps = PrivateSteps(plan.rate, plan.dp.clip, plan.step, plan.rate * plan.dp.cases)
+        return lambda values, step: private_slope(objective, values, units, steps, rng.bytes)
 
     @staticmethod
     def _logs(objective: MeteredObjective, vectors: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -131,8 +131,10 @@ def sentence_of(
     if quoted:
         what = "one of your cases" if quoted == 1 else f"{quoted} of your cases"
         return f"Found a leak: {what} can be read in it, word for word."
-    if verdict == "leak":
-        worst = min((row for row in attacks if row.found), key=lambda row: row.p_adjusted)
+    worst = min((row for row in attacks if row.found), key=lambda row: row.p_adjusted, default=None)
+    if verdict == "leak" and worst is None:
+        return "Found a leak: one run of this way of tuning rules out the epsilon that the study promises."
+    if worst is not None:
         if worst.unit == "AUC":
             figure = f"AUC {worst.got.value:.2f}, {worst.got.low:.2f} to {worst.got.high:.2f}; guessing gets 0.50"
             return f"Found a leak: members are told from other cases {ATTACKS[worst.attack]} ({figure})."

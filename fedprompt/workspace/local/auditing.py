@@ -78,9 +78,15 @@ class _Found:
     scores: dict[str, Scores] = field(default_factory=dict)
     controls: list[ControlRow] = field(default_factory=list)
     epsilon: float | None = None
+    claimed: float | None = None
     update: Bounded | None = None
     update_guessing: float | None = None
     words: tuple[str, ...] = ()
+
+    @property
+    def overspent(self) -> bool:
+        """Whether one run rules out the epsilon that the study promises."""
+        return self.epsilon is not None and self.claimed is not None and self.epsilon > self.claimed
 
     def ranked(self, attack: str, scores: Scores, members: NDArray[np.bool_]) -> None:
         """Add an attack that ranks cases."""
@@ -160,7 +166,7 @@ def audit(
         len(members),
         len(rest),
         controls=bool(found.controls) and all(one.found for one in found.controls),
-        certain=quoted > 0,
+        certain=quoted > 0 or found.overspent,
     )
     rows = tuple(
         AttackRow(**{**vars(row), "p_adjusted": adjusted, "found": seen})
@@ -187,6 +193,7 @@ def audit(
         created=now(),
         picture=_picture(rows, found.scores, inside),
         epsilon=found.epsilon,
+        epsilon_claimed=found.claimed,
         update=found.update,
         update_guessing=found.update_guessing,
         words=found.words,
@@ -268,8 +275,9 @@ def _tried(
     if soft is not None:
         found.ranked("lira", likelihood_ratio(sure, seen, held), looks.members)
     if shadows > LEAST_SHADOWS:
-        one = one_run(likelihood_ratio(seen[0], seen[1:], held[1:]), held[0], DELTA)
-        found.epsilon = one.epsilon
+        delta = DELTA if looks.claimed is None else looks.claimed[1]
+        found.epsilon = one_run(likelihood_ratio(seen[0], seen[1:], held[1:]), held[0], delta).epsilon
+        found.claimed = None if looks.claimed is None else looks.claimed[0]
 
 
 def _noised(slopes: NDArray[np.float32], rng: np.random.Generator) -> list[ControlRow]:

@@ -20,7 +20,7 @@ from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import Workspace
 from tests.coded import coded
 from tests.new_bank import new_workspace
-from tests.scripted_sites import write_cases, write_study
+from tests.scripted_sites import TEXT, write_cases, write_study
 from tests.small_pack import write_small_pack
 
 
@@ -103,6 +103,18 @@ def test_a_packs_prompts_are_audited_as_they_answer_together(made: tuple[Workspa
     adapt(ws, pack=pack, data=few, show=False)  # now the home knows the pack's study
     found = audit(ws, str(pack), data, pack=True, shadows=0)
     assert found.kind == "pack" and found.attacks[0].attack == "loss" and found.verdict in ("cannot-tell", "leak")
+
+
+def test_the_shadows_of_a_study_with_a_budget_carry_its_noise_and_its_claim_is_held_against_one_run(
+    tmp_path: Path,
+) -> None:
+    study = tmp_path / "private.yaml"
+    plain = [line for line in TEXT.splitlines() if "demonstrations" not in line and not line.startswith("privacy")]
+    study.write_text("\n".join([*plain, "dp: {epsilon: 3, cases: 30}", ""]), encoding="utf-8")
+    with new_workspace(tmp_path / "home") as ws:
+        data = write_cases(tmp_path / "cases.csv", "own", 80)
+        found = audit(ws, tune(ws, study, data).prompt, data, shadows=5)
+    assert found.epsilon_claimed == 3 and found.epsilon is not None and found.epsilon <= 3
 
 
 def test_the_verdict_never_says_more_than_it_saw() -> None:
