@@ -110,7 +110,9 @@ def test_the_shadows_of_a_study_with_a_budget_carry_its_noise_and_its_claim_is_h
 ) -> None:
     study = tmp_path / "private.yaml"
     plain = [line for line in TEXT.splitlines() if "demonstrations" not in line and not line.startswith("privacy")]
-    study.write_text("\n".join([*plain, "dp: {epsilon: 3, cases: 30}", ""]), encoding="utf-8")
+    study.write_text(
+        "\n".join([*plain, "privacy: {min_cases: 10}", "dp: {epsilon: 3, cases: 30}", ""]), encoding="utf-8"
+    )
     with new_workspace(tmp_path / "home") as ws:
         data = write_cases(tmp_path / "cases.csv", "own", 80)
         found = audit(ws, tune(ws, study, data).prompt, data, shadows=5)
