@@ -1,6 +1,7 @@
 """Three of twelve sites lie: every attack against every defence, beside FedAvg over the nine honest sites alone.
 
     python -m benchmarks.robustness [--home DIR] [--wheels DIR] [--folder DIR] [--seeds 0 1 2 3 4] [--json]
+    python -m benchmarks.robustness --sites 5 --liars 1
     python -m benchmarks.robustness --model [--defences fedavg nearest-mixing] [--attacks ...] [--seeds 0]
 
 Without ``--model`` a linear probe on the sentence encoder's vectors stands for the prompt, so that the whole matrix
@@ -20,22 +21,34 @@ import numpy as np
 from benchmarks.attackers.updates import ACTORS, ADAPTIVE, Actor
 from benchmarks.report import Row, report, show
 from benchmarks.robust.federating import Defence, World, federate
+from fedprompt.study.strategies import least_sites
 from fedprompt.workspace.home import find_home
 
 SITES, LIARS = 12, 3
-DEFENCES = (
-    Defence("fedavg", "fedavg", {}),
-    Defence("norm-bounded-mean", "norm-bounded-mean", {"norm": 1}),
-    Defence("median", "median", {}),
-    Defence("trimmed-mean", "trimmed-mean", {"liars": LIARS}),
-    Defence("geometric-median", "geometric-median", {}),
-    Defence("multi-krum", "multi-krum", {"liars": LIARS}),
-    Defence("bulyan", "bulyan", {"liars": 2}),  # twelve sites bear two
-    Defence("flame", "flame", {}),
-    Defence("nearest-mixing", "nearest-mixing", {"liars": LIARS}),
+STRATEGIES = (
+    "fedavg",
+    "norm-bounded-mean",
+    "median",
+    "trimmed-mean",
+    "geometric-median",
+    "multi-krum",
+    "bulyan",
+    "flame",
+    "nearest-mixing",
 )
 NOBODY = "nobody lies"
 POINTS, BACKDOOR = -1.0, 10.0  # to reach: points against the honest alone, and above the clean prompt's backdoor
+
+
+def defences_of(sites: int, liars: int) -> list[Defence]:
+    """Return every defence that so many sites bear; Bulyan expects as many liars as it can."""
+    given: dict[str, dict[str, float]] = {
+        **{name: {} for name in STRATEGIES},
+        "norm-bounded-mean": {"norm": 1},
+        **{name: {"liars": liars} for name in ("trimmed-mean", "multi-krum", "nearest-mixing")},
+        "bulyan": {"liars": min(liars, (sites - 3) // 4)},
+    }
+    return [Defence(name, name, options) for name, options in given.items() if least_sites(name, options) <= sites]
 
 
 def main() -> None:
@@ -46,15 +59,19 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(".cache/robustness"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--model", action="store_true")
-    parser.add_argument("--defences", nargs="+", choices=[one.name for one in DEFENCES])
+    parser.add_argument("--sites", type=int, default=SITES)
+    parser.add_argument("--liars", type=int, default=LIARS)
+    parser.add_argument("--defences", nargs="+", choices=STRATEGIES)
     parser.add_argument("--attacks", nargs="+", choices=[NOBODY, *(one.name for one in (*ACTORS, *ADAPTIVE))])
     parser.add_argument("--table", action="store_true", help="print the matrix as the documents hold it")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    defences = [one for one in DEFENCES if not options.defences or one.name in options.defences]
+    every = defences_of(options.sites, options.liars)
+    defences = [one for one in every if not options.defences or one.name in options.defences]
     actors: list[Actor | None] = [None, *ACTORS, *ADAPTIVE]
     actors = [one for one in actors if not options.attacks or _named(one) in options.attacks]
-    file = options.folder / ("prompts.jsonl" if options.model else "probes.jsonl")
+    size = "" if options.sites == SITES else f"-{options.sites}"
+    file = options.folder / f"{'prompts' if options.model else 'probes'}{size}.jsonl"
     cells = _cells(file)
     for seed in options.seeds:
         _fill(cells, file, options, seed, defences, actors)
@@ -90,7 +107,9 @@ def _fill(
     defences: Sequence[Defence],
     actors: Sequence[Actor | None],
 ) -> None:
-    wanted: list[tuple[Key, Actor | None, Defence]] = [((seed, "honest alone", "fedavg"), None, DEFENCES[0])]
+    wanted: list[tuple[Key, Actor | None, Defence]] = [
+        ((seed, "honest alone", "fedavg"), None, Defence("fedavg", "fedavg", {}))
+    ]
     wanted += [((seed, _named(actor), one.name), actor, one) for actor in actors for one in defences]
     left = [one for one in wanted if one[0] not in cells]
     if not left:
@@ -107,15 +126,15 @@ def _fill(
 
 
 def _world(options: argparse.Namespace, seed: int) -> World:
-    home = find_home(options.home).path
+    home, sites, liars = find_home(options.home).path, options.sites, options.liars
     if options.model:
         from benchmarks.robust.prompts import prompt_world
 
-        return prompt_world(home, options.wheels, seed, sites=SITES, liars=LIARS, cases=32, rounds=4)
+        return prompt_world(home, options.wheels, seed, sites=sites, liars=liars, cases=32, rounds=4)
     from benchmarks.robust.probes import Encoded, probe_world
 
     encoded = Encoded(home, options.wheels, options.folder / "vectors.npz")
-    return probe_world(encoded, seed, sites=SITES, liars=LIARS, cases=128, rounds=12)
+    return probe_world(encoded, seed, sites=sites, liars=liars, cases=128, rounds=12)
 
 
 def _over(

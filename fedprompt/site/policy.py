@@ -50,7 +50,7 @@ class Policy(Closed):
     replies: Annotated[int, Field(ge=0, le=10**9)] = 10_000
     min_cases: Annotated[int, Field(ge=1, le=10**9)] = 1
     quiet_hours: Annotated[str, StringConstraints(max_length=20)] | None = None
-    near: Annotated[bool, Field(exclude_if=absent)] = False
+    near: bool = False
     epsilon: Annotated[float | None, Field(gt=0, le=MOST_EPSILON, allow_inf_nan=False, exclude_if=absent)] = None
 
     @model_validator(mode="after")
