@@ -34,7 +34,7 @@ templates:
   - {name: terse, text: "{text} ="}
 soft: {template: "Review: {text}{soft}\\nSentiment:", tokens: 2, init: "clearly"}
 tuning: {steps: 1, batch: 5}
-rounds: {count: 1, keep_updates: true}
+rounds: {count: 1}
 privacy: {min_cases: 5, questions: 50}
 """
 
@@ -130,7 +130,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     run("fedprompt distil", found["fedprompt adapt"]["name"], "--data", folder / "a.csv", "--steps", 1)
     run("fedprompt harden", found["fedprompt tune"]["prompt"], "--data", folder / "a.csv", "--steps", 1)
     run("fedprompt privacy audit", found["fedprompt tune"]["prompt"], "--data", folder / "a.csv", "--shadows", 4)
-    run("fedprompt federate", "-S", study, "--site", f"a={folder / 'a.csv'}", "--site", f"b={folder / 'b.csv'}")
+    kept = folder / "kept.yaml"
+    kept.write_text(STUDY.replace("{count: 1}", "{count: 1, keep_updates: true}"), encoding="utf-8")
+    run("fedprompt federate", "-S", kept, "--site", f"a={folder / 'a.csv'}", "--site", f"b={folder / 'b.csv'}")
     run("fedprompt hub contributions")
     text = write_texts(folder / "texts", ("a",))
     run("fedprompt pretrain", "-S", write_study(folder / "texts"), "--data", f"a={text['a'][0]}")
