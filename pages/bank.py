@@ -19,6 +19,7 @@ from app.panels.shelf.asked import draw_waiting
 from app.panels.shelf.shelf import choose
 from app.panels.shelf.standing import draw_standing
 from app.session import full_row, guarded, prompt_titles, workspace
+from fedprompt.workspace.results.promised import promised
 
 SHOWN = 4
 TICKED = "ticked"
@@ -50,7 +51,7 @@ def draw_chosen(chosen: Sequence[str]) -> None:
     for one in chosen[:SHOWN]:
         row = ws.bank.prompt_row(one)
         parents = {parent: prompt_titles().get(parent, parent[:11]) for parent in row.parents}
-        draw_prompt(ws.bank.prompt(one), row, parents, full_row(one))
+        draw_prompt(ws.bank.prompt(one), row, parents, full_row(one), promised(ws.bank, row.study))
         draw_standing(row)
         draw_versions(row)
     if len(chosen) > SHOWN:

@@ -4,13 +4,15 @@ import streamlit as st
 
 from app.display.named import named
 from app.display.plain import plain
+from app.display.promise import draw_promise
 from app.panels.ranking.folding import ask_fold
 from app.panels.ranking.ranking import MORE, column_settings, heated, ranking_frame
 from app.panels.ranking.ranking_filters import ask_columns, ask_filters, ask_page, ask_test
 from app.panels.ranking.ranking_table import draw_table
 from app.panels.studies.study_choice import ask_study
-from app.session import guarded, ranking_view
+from app.session import guarded, ranking_view, workspace
 from fedprompt.workspace.ranking.ranking_page import RankingFilters
+from fedprompt.workspace.results.promised import promised
 
 PAGE = 50
 
@@ -38,6 +40,7 @@ def draw() -> None:
     top.caption(
         f"{plain(study.name)} · {many} scored at {where} · ranked by each site's newest score on validation cases"
     )
+    draw_promise(promised(workspace().bank, study.digest), "leaderboard")
     asked = ask_filters(sites)
     with st.container(horizontal=True, vertical_alignment="center"):
         more = ask_columns(MORE)

@@ -142,6 +142,8 @@ def status(site: Site = None, home: Home = None, json: Json = False) -> None:
         line(kept.problem)
         return
     counts = f"{kept.sent} sent, {kept.resent} resent, {kept.refused} refused"
+    for budget in found.budgets:
+        line(f"privacy: {budget.sentence}")
     line(f"ledger: {counts}, {kept.bytes:,} bytes, head {(kept.head or '-')[:16]}")
     for note in found.notes:
         line(f"note: {note}")
@@ -349,6 +351,9 @@ def policy(
     ] = None,
     replies: Annotated[int | None, typer.Option("--replies", min=0, help="Maximum replies to one study.")] = None,
     min_cases: Annotated[int | None, typer.Option("--min-cases", min=1, help="Minimum min_cases of a study.")] = None,
+    epsilon: Annotated[
+        float | None, typer.Option("--epsilon", min=0, help="Maximum privacy budget of all studies; 0 for no limit.")
+    ] = None,
     models: Annotated[
         str | None,
         typer.Option(
@@ -380,6 +385,8 @@ def policy(
     for name, words in (("verbs", verbs), ("models", models)):
         given[name] = None if words is None else [word.strip() for word in words.split(",") if word.strip()]
     changes = {name: value for name, value in given.items() if value is not None}
+    if epsilon is not None:
+        changes["epsilon"] = epsilon or None
     if quiet_hours is not None:
         changes["quiet_hours"] = None if quiet_hours == "none" else quiet_hours
     found = site_policy(find_home(home), changes, site=site)

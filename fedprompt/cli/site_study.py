@@ -85,6 +85,9 @@ def _say_study(found: "StudyShown") -> None:
         line(f"  - {sentence}")
     for sentence in found.agreed:
         line(f"by accepting the study, you agree: {sentence}")
+    if found.privacy is not None:
+        for told in (found.privacy.sentence, found.privacy.details, found.privacy.cost):
+            line(told)
     line(found.questions_told)
     seen = {"hub": "only the hub", "sites": "the hub, and other sites through its releases"}
     line(f"who sees this site's scores: {seen[found.scores]}")

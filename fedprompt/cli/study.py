@@ -56,15 +56,18 @@ def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
     """Check a study file, and report labels that begin with one another for the model's tokenizer."""
     from fedprompt.evaluation.runs.label_pairs import told
     from fedprompt.evaluation.scorers import complete_scorers
+    from fedprompt.privacy.promise import promise_of
     from fedprompt.study.files import read_study
     from fedprompt.study.showing import notes
+    from fedprompt.workspace.as_json import as_json
     from fedprompt.workspace.cases.label_check import labels_checked
-    from fedprompt.workspace.rounds.planned_questions import check_questions, planned_questions
+    from fedprompt.workspace.rounds.planned_questions import check_questions, planned_questions, spare_scores
 
     study = read_study(file, complete_scorers)
     check_questions(study, str(file))
+    promise = promise_of(study)
     pairs = labels_checked(study, home)
-    odd = notes(study)
+    odd = [*notes(study), *(note for note in [spare_scores(study)] if note is not None)]
     found = {
         "ok": True,
         "study": study.study,
@@ -76,6 +79,7 @@ def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
         "min_cases": study.privacy.min_cases,
         "questions": study.privacy.questions,
         "questions_asked": dict(planned_questions(study)),
+        **({} if promise is None else {"privacy": as_json(promise)}),
         "label_pairs": None if pairs is None else [asdict(pair) for pair in pairs],
         "notes": list(odd),
     }
@@ -86,6 +90,10 @@ def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
         count = len(study.templates)
         parts = f"{count} template{'' if count == 1 else 's'}, {soft} a soft slot"
         line(f"{file}: the study '{study.study}' is valid: {parts}")
+        if promise is not None:
+            line(promise.sentence)
+            line(promise.details)
+            line(promise.cost)
         for pair in pairs or ():
             line(told(pair))
         if pairs is None and study.answer.type == "choice":

@@ -32,7 +32,7 @@ from fedprompt.study.score import SplitName
 from fedprompt.tuning.private_slope import PrivateSteps
 from fedprompt.verbs.beside import Beside, Count, Kind, Value
 
-__all__ = ["Charges", "PrivateAnswers", "charges_of", "limited", "private_answers"]
+__all__ = ["Charges", "PrivateAnswers", "as_unit", "charges_of", "limited", "private_answers"]
 
 Randomness = Callable[[bytes], RandomBytes]
 """Makes a stream of random bytes for what is named, or the operating system's, whatever the name."""
@@ -72,7 +72,8 @@ class PrivateAnswers:
     Args:
         known: its cases.
         splits: them too, cut to the study's cases of a group.
-        study: its digest.
+        study: the accepted one.
+        digest: its digest.
         plan: the study's.
         tally: the numbers that were kept beside replies.
         replies: what else was.
@@ -80,14 +81,15 @@ class PrivateAnswers:
         random: where noise comes from.
 
     Raises:
-        DataError: the cases form groups, and the study hides single cases.
+        DataError: the cases form groups, and the study hides single cases; or there are too many for its delta.
     """
 
     def __init__(
         self,
         known: KnownCases,
         splits: Splits,
-        study: str,
+        study: Study,
+        digest: str,
         plan: Plan,
         tally: Tally,
         replies: ReplyStore,
@@ -101,7 +103,16 @@ class PrivateAnswers:
                 "the hub's operator for 'dp: {unit: group}'",
                 code="unit-is-a-group",
             )
-        self._known, self._splits, self._study, self.plan = known, splits, study, plan
+        units = len(_units(splits.tune))
+        if plan.covers("tune") and plan.dp.at_delta * units >= 1:
+            raise DataError(
+                f"the study's delta of {plan.dp.at_delta:.2g} is for sites of about {plan.dp.cases:,} cases. This site "
+                f"has {units:,}, so that whole ones could leave within it; ask the hub's operator for a smaller "
+                "'dp: {delta: ...}' or for more 'cases'",
+                code="delta-too-large",
+            )
+        self._known, self._splits, self._study, self.plan = known, splits, digest, plan
+        self._named, self._round = study.study, study.tuning.steps
         self._tally, self._replies, self._most, self._random = tally, replies, most, random
         self._drawn: dict[str, bytes] = {}
 
@@ -165,7 +176,15 @@ class PrivateAnswers:
             beside.setdefault("turns", {})[own] = Count(1, self._tally.number("turns", own) + 1)
             for kind, kept in self._known.kept(split).items():
                 beside.setdefault(kind, {})[own] = kept
+            beside.setdefault("budget", {})[own] = self._terms(split)
         return beside
+
+    def _terms(self, split: SplitName) -> bytes:
+        """Return what is kept of the terms under which a set of cases was asked last, for ``site.budgets``."""
+        plan = self.plan
+        step = [plan.step, plan.rate, self._round] if split == "tune" else None
+        terms = {"split": split, "study": self._named, "unit": plan.dp.unit, "most": self._most, "round": step}
+        return canonical_json({**terms, "delta": plan.dp.at_delta})
 
     def cost(self, split: SplitName, more: Sequence[Event] = ()) -> Spent:
         """Return what a split's cases have spent at most, whichever case it is, with ``more``."""
@@ -175,7 +194,7 @@ class PrivateAnswers:
         rows = np.stack(list(inside.values()), axis=1) if inside else np.zeros((1, 0), dtype=np.bool_)
         for row in np.unique(rows, axis=0):  # few: cases that were in the same sets
             sets = {name for name, within in zip(inside, row, strict=True) if within}
-            events = _as_unit([one for one in charges if one.set in sets], self.plan.dp.unit)
+            events = as_unit([one for one in charges if one.set in sets], self.plan.dp.unit)
             found = Spent(inf, delta, 1.0) if events is None else spent([*more, *events], delta)
             worst = max(worst, found, key=lambda one: one.epsilon)
         return worst
@@ -245,7 +264,7 @@ def private_answers(
     own = folder.policy.epsilon
     most = plan.dp.lifetime if own is None else min(own, plan.dp.lifetime)
     return PrivateAnswers(
-        known, splits, digest, plan, tally, folder.replies, most=most if bounded else None, random=random
+        known, splits, study, digest, plan, tally, folder.replies, most=most if bounded else None, random=random
     )
 
 
@@ -270,7 +289,7 @@ def _units(cases: Sequence[Case]) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, found.values()))
 
 
-def _as_unit(charges: Sequence[Charges], unit: str) -> list[Event] | None:
+def as_unit(charges: Sequence[Charges], unit: str) -> list[Event] | None:
     """Return charges as they count for a unit; None where they hide nothing of it.
 
     A case more or less makes another group of its group: one goes and one comes, so that a group's noise counts half.

@@ -15,9 +15,21 @@ __all__ = ["Beside", "Count", "Kind", "Passed", "Rise", "Value", "after", "merge
 # which those are, by the texts that a study reads, and rows: by all columns of their file. asked: each question. terms:
 # under which study and bound they were asked last, as JSON. sums: what a site keeps of the secure sum it is in.
 # privacy: noised answers over the lifetime of a set of cases, by how they were noised; turns: how often it was charged;
-# noised: the numbers that were drawn.
+# noised: the numbers that were drawn; budget: under which terms it was spent last, as JSON.
 Kind = Literal[
-    "residual", "rounds", "exact", "updates", "cases", "rows", "asked", "terms", "sums", "privacy", "turns", "noised"
+    "residual",
+    "rounds",
+    "exact",
+    "updates",
+    "cases",
+    "rows",
+    "asked",
+    "terms",
+    "sums",
+    "privacy",
+    "turns",
+    "noised",
+    "budget",
 ]
 
 

@@ -38,6 +38,7 @@ def draw_ledger(view: LedgerView, key: str) -> None:
     )
     st.caption(f":material/lan: {_where(view)}")
     _draw_studies(view)
+    _draw_budgets(view)
     _draw_questions(view)
     kinds = st.pills(
         "Show",
@@ -83,6 +84,16 @@ def _draw_studies(view: LedgerView) -> None:
     if len(sizes) > 1:
         told = ", ".join(f"{volume(size)} for study {plain(study[:11])}" for study, size in sizes.items())
         st.caption(f"By study: {told}.")
+
+
+def _draw_budgets(view: LedgerView) -> None:
+    """Draw what each set of cases has spent of its budget of privacy, and what the next round costs."""
+    for number, one in enumerate(view.budgets):
+        with named(f"ledger_budget_{number}"):
+            if one.most is not None and one.epsilon <= one.most:
+                st.progress(one.epsilon / one.most, text=f":material/shield: {plain(one.sentence)}")
+            else:
+                st.markdown(f":material/shield: {plain(one.sentence)}")
 
 
 def _draw_questions(view: LedgerView) -> None:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app.display.plain import percent, plain
+from app.display.promise import draw_promise
 from app.display.titles import title
 from app.panels.prompts.answers import said
 from app.panels.prompts.difference import marked_html, word_differences
 from fedprompt.bank.rows import PromptRow
+from fedprompt.privacy.promise import Promise
 from fedprompt.prompts.origins import origin_words
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.workspace.results.views import LeaderRow
@@ -16,8 +18,14 @@ from fedprompt.workspace.results.views import LeaderRow
 __all__ = ["draw_prompt", "text_of"]
 
 
-def draw_prompt(prompt: Prompt, row: PromptRow, parents: Mapping[str, str], score: LeaderRow | None) -> None:
-    """Draw a prompt; ``parents`` is id -> name of what it was made from."""
+def draw_prompt(
+    prompt: Prompt,
+    row: PromptRow,
+    parents: Mapping[str, str],
+    score: LeaderRow | None,
+    promise: Promise | None = None,
+) -> None:
+    """Draw a prompt; ``parents`` is id -> name of what it was made from, ``promise`` what its study's noise hides."""
     with st.container(border=True):
         kind = ":green-badge[tuned]" if prompt.soft is not None else ":gray-badge[template]"
         origin = (
@@ -48,6 +56,7 @@ def draw_prompt(prompt: Prompt, row: PromptRow, parents: Mapping[str, str], scor
                 "Id": f"`{row.id}`",
             }
             st.table({name: value for name, value in facts.items() if value}, border="horizontal")
+            draw_promise(promise, "prompt")
 
 
 def text_of(prompt: Prompt) -> str:

@@ -23,6 +23,7 @@ from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.models.protocols import CacheDtype, RunSettings
 from fedprompt.models.registry import load
 from fedprompt.models.work import Work
+from fedprompt.privacy.promise import promise_of
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.tensors import Tensors
 from fedprompt.site.folder import SiteFolder
@@ -269,7 +270,7 @@ def _federate(
             bounded=bounded,
             encoder=scorer_resources(ws.home.path).encoder,
         )
-        result = _result(found, federation, seed, clock)
+        result = _result(found, federation, parsed, seed, clock)
     # What a site on its own machine computes for its answers stays there.
     work, judge = (result.work, None) if took is None else took()
     result = replace(result, work=work, judge=judge, settings=machine)
@@ -285,7 +286,7 @@ def _clock(report: Report, study: Study, stop: StopToken) -> Clock:
     return Clock(report, planned, stop, paced="score" if study.moves is None else "federate")
 
 
-def _result(found: Found, federation: FederationRun, seed: int, clock: Clock) -> FederatedResult:
+def _result(found: Found, federation: FederationRun, study: Study, seed: int, clock: Clock) -> FederatedResult:
     """Return what the steps found, but for what they took."""
     run, digest, scores, look = federation.id, federation.digest, found.scores, found.look
     nominated = found.nominated
@@ -327,7 +328,7 @@ def _result(found: Found, federation: FederationRun, seed: int, clock: Clock) ->
         test=test,
         differences=differences,
         prompts=NominatedIds(found.manual.id, None if found.best is None else found.best.prompt.id),
-        sentences=tuple(headline(test, one) for one in differences.values()),
+        sentences=(*(headline(test, one) for one in differences.values()), *_promised(study)),
         seconds=clock.seconds,
         groups=None,
         kept=None,
@@ -354,3 +355,9 @@ def _with_rows(result: FederatedResult, more: SharedResult | AloneResult) -> Fed
         differences={**more.differences, **result.differences},
         sentences=(*result.sentences, *more.sentences),
     )
+
+
+def _promised(study: Study) -> tuple[str, ...]:
+    """Return what the study's noise hides, in a sentence; nothing where it has no budget of privacy."""
+    promise = promise_of(study)
+    return () if promise is None else (promise.sentence,)

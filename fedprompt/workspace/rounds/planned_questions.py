@@ -9,7 +9,7 @@ from fedprompt.study.schema import Study
 from fedprompt.study.score import SplitName
 from fedprompt.workspace.rounds.worth_ways import ways_of
 
-__all__ = ["SPLITS", "planned_questions", "told_questions", "too_many"]
+__all__ = ["SPLITS", "planned_questions", "spare_scores", "told_questions", "too_many"]
 
 TOLD_OF = (50, 200)  # cases of a split, of which it is said what a number of questions tells
 SITES = 4  # how many a federation is taken to have, where that is not known
@@ -52,8 +52,16 @@ def too_many(study: Study, sizes: Mapping[SplitName, int], sites: int = SITES) -
         sizes: independent cases of each split, as a site counts them: distinct inputs, or groups.
         sites: how many there are.
     """
-    planned = planned_questions(study, sites)
+    planned, noised = planned_questions(study, sites), study.dp is not None and "scores" in study.dp.covers
     for split in (one for one in planned if one in sizes):
+        if noised and study.dp is not None and split != "tune":
+            if planned[split] <= study.dp.scores:
+                continue
+            return (
+                f"the study asks {planned[split]} scores and comparisons of {split}, and its budget of privacy is for "
+                f"{study.dp.scores} (dp: scores); write 'dp: {{scores: {planned[split]}}}', which puts more noise on "
+                "each, or take fewer templates or rounds"
+            )
         most = study.questions(sizes[split])
         if planned[split] > most:
             needed = max(planned.values())
@@ -67,6 +75,17 @@ def too_many(study: Study, sizes: Mapping[SplitName, int], sites: int = SITES) -
     return None
 
 
+def spare_scores(study: Study) -> str | None:
+    """Return that a budget of privacy is for more scores than the study asks, which costs noise, or None."""
+    most = max(count for split, count in planned_questions(study).items() if split != "tune")
+    if study.dp is None or "scores" not in study.dp.covers or study.dp.scores <= most:
+        return None
+    return (
+        f"the budget of privacy is for {study.dp.scores:,} scores and comparisons a split, and the study asks {most}; "
+        f"'dp: {{scores: {most}}}' takes {100 * (1 - (most / study.dp.scores) ** 0.5):.0f} % off their noise"
+    )
+
+
 def check_questions(study: Study, where: str) -> None:
     """Refuse a study that says how many cases its splits have and asks more exact questions than these bear.
 
@@ -75,7 +94,9 @@ def check_questions(study: Study, where: str) -> None:
     """
     splits = study.splits
     sizes: Mapping[SplitName, float] = {"tune": splits.tune, "validation": splits.validation, "test": splits.test}
-    if min(sizes.values()) <= 1:  # fractions: that is seen once a site has described its cases
+    if min(sizes.values()) <= 1 and (
+        study.dp is None or "scores" not in study.dp.covers
+    ):  # fractions: that is seen once a site has described its cases
         return
     if (why := too_many(study, {split: int(size) for split, size in sizes.items()})) is not None:
         raise StudyError(f"{where}: {why}", code="too-many-questions")

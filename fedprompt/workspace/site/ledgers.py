@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fedprompt.errors import LedgerError
+from fedprompt.site.budgets import Budget, budgets_of
 from fedprompt.site.exact_questions import CaseSet, case_sets
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.ledger import Entry, Ledger
@@ -41,7 +42,7 @@ class LedgerView:
 
     ``sets`` are the sets of cases that answered exact questions. ``elsewhere``: the site answers a hub on another
     machine; the hub of any other site of this home is this machine's own. ``notes`` say what of the folder was lost or
-    comes from a backup, and what to do.
+    comes from a backup, and what to do. ``budgets``: what sets of cases have spent of budgets of privacy.
     """
 
     site: str
@@ -51,6 +52,7 @@ class LedgerView:
     sets: tuple[CaseSet, ...] = ()
     elsewhere: bool = False
     notes: tuple[str, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
     @property
     def left(self) -> int:
@@ -87,7 +89,7 @@ def read_ledger(site: str, path: Path) -> LedgerView:
         folder = SiteFolder(path.parent)
         sets = case_sets(Tally(ledger, folder.replies), folder.replies)
         elsewhere = (path.parent / "site.json").exists()
-        return LedgerView(site, lines, ledger.head, None, sets, elsewhere, notes(folder))
+        return LedgerView(site, lines, ledger.head, None, sets, elsewhere, notes(folder), budgets_of(folder))
     except LedgerError as error:
         return LedgerView(site, (), "", str(error))
 

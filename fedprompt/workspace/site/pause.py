@@ -6,6 +6,7 @@ from typing import Literal
 
 from fedprompt.errors import DataError, LedgerError
 from fedprompt.models.chat.cost import Tally
+from fedprompt.site.budgets import Budget, budgets_of
 from fedprompt.site.call_bill import Role
 from fedprompt.site.policy import Policy
 from fedprompt.site.standing import notes
@@ -71,7 +72,7 @@ class SiteStatus:
     """Where a site stands. ``hub`` is ``host:port``, ``running`` the process that answers, None where none does.
 
     ``notes`` say what of its folder was lost or comes from a backup, and what to do. ``identity`` is the fingerprint of
-    its key, None where the key cannot be read.
+    its key, None where the key cannot be read. ``budgets``: what sets of its cases have spent of budgets of privacy.
     """
 
     site: str
@@ -85,6 +86,7 @@ class SiteStatus:
     ledger: LedgerCounts | LedgerBroken
     notes: tuple[str, ...] = ()
     identity: str | None = None
+    budgets: tuple[Budget, ...] = ()
 
 
 def site_pause(home: Home, *, on: bool, site: str | None = None) -> SitePause:
@@ -117,9 +119,9 @@ def site_status(home: Home, *, site: str | None = None) -> SiteStatus:
             bytes=sum(entry.size for entry in entries),
             head=entries[-1].hash if entries else None,
         )
-        told = notes(chosen.folder)
+        told, spent = notes(chosen.folder), budgets_of(chosen.folder)
     except LedgerError as error:
-        ledger, told = LedgerBroken(ok=False, problem=str(error)), ()
+        ledger, told, spent = LedgerBroken(ok=False, problem=str(error)), (), ()
     bills = chosen.folder.bill.read()
     return SiteStatus(
         site=chosen.name,
@@ -144,6 +146,7 @@ def site_status(home: Home, *, site: str | None = None) -> SiteStatus:
         ledger=ledger,
         notes=told,
         identity=_identity(chosen),
+        budgets=spent,
     )
 
 

@@ -4,11 +4,12 @@ import importlib.metadata
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
 import fedprompt
+from fedprompt.site.budgets import Budget, budgets_of
 from fedprompt.site.exact_questions import CaseSet, case_sets
 from fedprompt.site.policy import Policy
 from fedprompt.site.tally import Tally
@@ -84,7 +85,7 @@ class SiteReport:
     """The report; ``page`` holds the same as Markdown.
 
     ``first`` and ``last`` are times of the ledger's entries and ``head`` its last hash, None where it has no entry.
-    ``questions`` are the sets of cases that answered exact ones.
+    ``questions`` are the sets of cases that answered exact ones, ``budgets`` those that answered with noise.
     ``packages``: name -> version.
     """
 
@@ -98,6 +99,7 @@ class SiteReport:
     last: str | None
     head: str | None
     questions: tuple[CaseSet, ...]
+    budgets: tuple[Budget, ...]
     studies: tuple[StudyAnswered, ...]
     policy: Policy
     packages: Mapping[str, str]
@@ -137,6 +139,7 @@ def site_report(home: Home, *, site: str | None = None) -> SiteReport:
         last=entries[-1].time if entries else None,
         head=entries[-1].hash if entries else None,
         questions=tuple(sets),
+        budgets=budgets_of(chosen.folder),
         studies=tuple(
             StudyAnswered(
                 study=a.study.study,
@@ -214,6 +217,7 @@ def _page(found: SiteReport) -> str:
             "",
             *questions,
             "",
+            *_budget_lines(found.budgets),
             "**Accepted studies**, pinned by digest; a task of another one is refused:",
             "",
             *studies,
@@ -228,3 +232,9 @@ def _page(found: SiteReport) -> str:
             "",
         ]
     )
+
+
+def _budget_lines(spent: Sequence[Budget]) -> list[str]:
+    """Return what was spent of budgets of privacy; nothing where there is none."""
+    told = [f"- {one.sentence}" for one in spent]
+    return ["**Privacy spent**, by sets of cases, over all studies and hubs:", "", *told, ""] if told else []

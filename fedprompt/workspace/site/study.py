@@ -14,6 +14,7 @@ from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.models.chat.config import is_chat
 from fedprompt.models.registry import load
 from fedprompt.models.sources import Source, source_of
+from fedprompt.privacy.promise import Promise, promise_of
 from fedprompt.site.policy import Policy
 from fedprompt.study.allowed_rounds import cases_a_round
 from fedprompt.study.files import read_study
@@ -23,7 +24,7 @@ from fedprompt.verbs.head import head_told
 from fedprompt.verbs.sums.told import summed_told
 from fedprompt.verbs.worth import HOME
 from fedprompt.workspace.answers.study_model import model_digest_of
-from fedprompt.workspace.as_json import INLINE
+from fedprompt.workspace.as_json import ABSENT, INLINE
 from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled, enrolled_sites
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now, write_json
@@ -87,6 +88,7 @@ class StudyShown:
     leaves: tuple[str, ...]
     agreed: tuple[str, ...]
     bytes_a_round: int | None
+    privacy: Promise | None = field(default=None, metadata=ABSENT)
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,16 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
             code="another-content",
         )
     _named(file, study, chosen)
+    own, dp = chosen.folder.policy.epsilon, study.dp
+    if dp is not None and own is not None and dp.epsilon > own:
+        raise StudyError(
+            f"{file}: this study spends an epsilon of {dp.epsilon:g}, and this site's policy allows {own:g} in all "
+            "studies together, so it would stop halfway; change the policy with 'fedprompt site policy --epsilon', or "
+            "ask the hub's operator for less",
+            code="privacy-spent",
+        )
     drawn, floor = cases_a_round(study), chosen.folder.policy.min_cases
-    if study.soft is not None and drawn < floor:
+    if study.soft is not None and drawn < floor and (dp is None or not dp.tunes):
         raise StudyError(
             f"{file}: a round of this study draws at most {drawn} cases (steps times tuning.batch), and by this site's "
             f"policy nothing over fewer than {floor} cases leaves, so no round could be answered; lower the bound with "
@@ -218,13 +228,30 @@ def _file(site: EnrolledSite, digest: str) -> Path:
     return site.studies / f"{digest.replace(':', '-')}.json"
 
 
+def _at_first(study: Study) -> list[str]:
+    """Return what leaves before any round."""
+    if study.dp is None:
+        return [
+            "how many cases each split and each label has",
+            "sums and counts of each template's score on validation, a confusion matrix and calibration bins among "
+            "them",
+        ]
+    if "scores" not in study.dp.covers:
+        return [
+            "how many cases each split has, with noise on the number of tune cases",
+            "sums and counts of each template's score on validation, without noise, a confusion matrix and calibration "
+            "bins among them",
+        ]
+    return [
+        "about how many cases each split has" + ("" if study.dp.tunes else ", exactly of tune"),
+        "how many validation cases each template answers right, with noise, and no confusion matrix",
+    ]
+
+
 def _described(study: Study, source: Source, width: int, model: str | None, refused: str | None) -> StudyShown:
     update = 0 if study.soft is None else study.soft.tokens * width * BYTES_A_NUMBER[study.rounds.update]
     envelopes = 3 if study.rounds.secure_sums is None else 7
-    leaves = [
-        "how many cases each split and each label has",
-        "sums and counts of each template's score on validation, a confusion matrix and calibration bins among them",
-    ]
+    leaves = _at_first(study)
     if study.soft is not None:
         wide = width or "the model's width"
         leaves += [
@@ -280,4 +307,5 @@ def _described(study: Study, source: Source, width: int, model: str | None, refu
         leaves=tuple(leaves),
         agreed=(RELEASED,) if study.rounds.released else (),
         bytes_a_round=None if model is None else 0 if study.soft is None else update + envelopes * ENVELOPE,
+        privacy=promise_of(study),
     )
