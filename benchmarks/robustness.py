@@ -63,9 +63,13 @@ def main() -> None:
     parser.add_argument("--liars", type=int, default=LIARS)
     parser.add_argument("--defences", nargs="+", choices=STRATEGIES)
     parser.add_argument("--attacks", nargs="+", choices=[NOBODY, *(one.name for one in (*ACTORS, *ADAPTIVE))])
+    parser.add_argument("--besides", action="store_true", help="lies beside the updates: false scores, poisoned packs")
     parser.add_argument("--table", action="store_true", help="print the matrix as the documents hold it")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.besides:
+        show(report("robustness", list(_besides(options))), as_json=options.json)
+        return
     every = defences_of(options.sites, options.liars)
     defences = [one for one in every if not options.defences or one.name in options.defences]
     actors: list[Actor | None] = [None, *ACTORS, *ADAPTIVE]
@@ -135,6 +139,24 @@ def _world(options: argparse.Namespace, seed: int) -> World:
 
     encoded = Encoded(home, options.wheels, options.folder / "vectors.npz")
     return probe_world(encoded, seed, sites=sites, liars=liars, cases=128, rounds=12)
+
+
+def _besides(options: argparse.Namespace) -> Iterator[Row]:
+    from benchmarks.robust.besides import chosen_round, poisoned_pack
+
+    mixing = Defence("nearest-mixing", "nearest-mixing", {"liars": options.liars})
+    for seed in options.seeds:
+        world = _world(options, seed)
+        reached = federate(world, mixing, None, seed)
+        honest = chosen_round(world, reached, lying=False, bounded=False)
+        for bounded in (False, True):
+            kept = chosen_round(world, reached, lying=True, bounded=bounded)
+            how = "bounded" if bounded else "mean over sites"
+            yield Row(f"seed {seed}: round kept under false scores, {how}", "share right", kept, peer=honest)
+        for poisoned in (0, 1, options.liars):
+            pack = poisoned_pack(world, seed, poisoned=poisoned)
+            yield Row(f"seed {seed}: pack with {poisoned} poisoned prompts", "share right", pack.accuracy)
+            yield Row(f"seed {seed}: the same, trigger obeyed", "share", pack.backdoor)
 
 
 def _over(
