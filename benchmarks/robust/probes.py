@@ -14,11 +14,11 @@ from benchmarks.joins.sources import read_texts
 from benchmarks.robust.federating import Judge, World, objectives
 from benchmarks.robust.questions import LABELS, TARGET, deal, triggered
 from fedprompt.evaluation.cases import Case
-from fedprompt.models.protocols import LossGradient
+from fedprompt.models.protocols import LossGradient, SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.tuning.settings import TuningSettings
 
-__all__ = ["Encoded", "probe_world"]
+__all__ = ["DIRECTIONS", "Encoded", "features_of", "probe_of", "probe_world"]
 
 DIRECTIONS = 48
 
@@ -66,19 +66,31 @@ class _Probe:
         return _normalised(self._features @ vectors.T)
 
 
+def features_of(
+    encoded: Encoded, public: Sequence[Case], cases: Sequence[Case]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return [cases, directions + 1] features along the directions of public texts, and the answers."""
+    seen = encoded.of([case.fields["text"] for case in public])
+    middle = seen.mean(axis=0)
+    axes = np.linalg.svd(seen - middle, full_matrices=False)[2][:DIRECTIONS]
+    along = (encoded.of([case.fields["text"] for case in cases]) - middle) @ axes.T
+    features = np.concatenate([4.0 * along, np.ones((len(cases), 1))], axis=1).astype(np.float32)
+    return features, np.array([LABELS.index(case.answer) for case in cases], dtype=np.int64)
+
+
+def probe_of(features: NDArray[np.float32], answers: NDArray[np.int64]) -> SoftObjective:
+    """Return a probe over cases."""
+    return _Probe(features, answers)
+
+
 def probe_world(
     encoded: Encoded, seed: int, *, sites: int, liars: int, cases: int, rounds: int, alpha: float = 1.0
 ) -> World:
     """Return a federation of probes."""
     dealt = deal(encoded.texts, seed, sites=sites, cases=cases, test=600, alpha=alpha)
-    public = encoded.of([case.fields["text"] for case in dealt.public])
-    middle = public.mean(axis=0)
-    axes = np.linalg.svd(public - middle, full_matrices=False)[2][:DIRECTIONS]
 
-    def probe(cases: Sequence[Case]) -> _Probe:
-        seen = (encoded.of([case.fields["text"] for case in cases]) - middle) @ axes.T
-        seen = np.concatenate([4.0 * seen, np.ones((len(cases), 1))], axis=1).astype(np.float32)
-        return _Probe(seen, np.array([LABELS.index(case.answer) for case in cases], dtype=np.int64))
+    def probe(cases: Sequence[Case]) -> SoftObjective:
+        return probe_of(*features_of(encoded, dealt.public, cases))
 
     return World(
         objectives(dealt, liars, probe),
