@@ -42,6 +42,7 @@ class ChatServer:
     Troubles: an HTTP status (429 and 503 with Retry-After), ``slow``, ``cut`` (the connection ends), ``html``,
     ``no choices``, ``null``, ``filtered``, ``redirect``; of an answer in pieces also ``broken off`` (the connection
     ends after the first), ``unfinished`` (it never says that it is whole) and ``whole`` (it comes in one piece).
+    ``calls`` are (tool, arguments) that it asks for where it is offered tools.
     Pieces are words, ``between`` seconds apart; ``pieces`` counts those that were taken.
     """
 
@@ -53,6 +54,7 @@ class ChatServer:
     between: float = 0.0
     pieces: int = 0
     elsewhere: str = ""
+    calls: tuple[tuple[str, str], ...] = ()
     sent: list[Sent] = field(default_factory=list)
     most_at_once: int = 0
     times: list[float] = field(default_factory=list)
@@ -147,6 +149,9 @@ def serve(answer: Callable[[Mapping[str, Any]], str] = by_lexicon, **more: Any) 
                     self.close_connection = True
                     return
                 time.sleep(state.between)
+            if called := _called(state, body):
+                parts = [{"index": place, **one} for place, one in enumerate(called)]
+                self._event({"choices": [_piece({"tool_calls": parts}, None)]})
             if trouble != "unfinished":
                 self._event({"choices": [_piece({}, "content_filter" if trouble == "filtered" else "stop")]})
             if state.usage and (body.get("stream_options") or {}).get("include_usage"):
@@ -193,6 +198,8 @@ def serve(answer: Callable[[Mapping[str, Any]], str] = by_lexicon, **more: Any) 
 
 def _completion(state: ChatServer, body: Mapping[str, Any], text: str) -> dict[str, Any]:
     choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    if called := _called(state, body):
+        choice["message"]["tool_calls"] = called
     if body.get("logprobs") and state.logprobs:
         other = "Negative" if text.startswith("P") else "Positive"
         top = [(text[:3], 0.7), (f" {text.lower()}", 0.1), (other, 0.15), ("The", 0.04)]
@@ -202,6 +209,14 @@ def _completion(state: ChatServer, body: Mapping[str, Any], text: str) -> dict[s
     if state.usage:
         found["usage"] = _usage(body, text)
     return found
+
+
+def _called(state: ChatServer, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    calls = state.calls if body.get("tools") else ()
+    return [
+        {"id": f"c{place}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for place, (name, arguments) in enumerate(calls)
+    ]
 
 
 def _piece(delta: Mapping[str, Any], reason: str | None) -> dict[str, Any]:

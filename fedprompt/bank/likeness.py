@@ -31,7 +31,8 @@ def likeness_keys(prompt: Prompt) -> dict[str, str]:
 
 
 def prompt_text(prompt: Prompt) -> str:
-    """Return what a prompt's template says: its text or messages, and the words that stand for its labels."""
+    """Return what a prompt's template says: its text or messages, the words for its labels, and its tools."""
     template = prompt.template
     words = (template.words or {}).values()
-    return "\n".join((template.text or "", *(message.content for message in template.messages or ()), *words))
+    tools = (f"{one.name}: {one.description}" for one in template.tools)
+    return "\n".join((template.text or "", *(message.content for message in template.messages or ()), *words, *tools))

@@ -42,7 +42,7 @@ __all__ = ["Bundle", "read_bundle", "write_bundle"]
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 # 10,000 prompts of 13 lists and objects each, with words for 256 labels where they are few.
-_PROMPTS = Bounds(MAX_JSON_BYTES, values=2_000_000, nested=400_000, members=11_000, depth=12)
+_PROMPTS = Bounds(MAX_JSON_BYTES, values=2_000_000, nested=400_000, members=11_000, depth=32)
 _HASHES = Bounds(8 * 1024 * 1024, values=50_000, nested=4, members=21_000, depth=3)
 _SIGNATURE = Bounds(4096, values=10, nested=1, members=5, depth=1)
 TENSOR = "vectors"

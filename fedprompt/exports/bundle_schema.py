@@ -5,14 +5,16 @@ The published schema is ``docs/bundle.schema.json``; ``python -m fedprompt.expor
 
 import json
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from fedprompt.prompts.adapted import LARGEST_BIAS, MOST_MEMBERS
 from fedprompt.prompts.head import HeadBody
 from fedprompt.prompts.soft import MAX_TOKENS, MAX_WIDTH
+from fedprompt.prompts.tools import MOST_TOOLS
 from fedprompt.study.schema import Closed
+from fedprompt.study.sharing import absent
 
 __all__ = [
     "MAX_PROMPTS",
@@ -63,6 +65,7 @@ class BundleTemplate(Closed):
     messages: Annotated[tuple[BundleMessage, ...], Field(max_length=64)] | None
     words: Words | None
     demonstrations: BundleDemonstrations | None
+    tools: Annotated[tuple[dict[str, Any], ...] | None, Field(max_length=MOST_TOOLS, exclude_if=absent)] = None
 
 
 class BundleSoft(Closed):

@@ -22,6 +22,7 @@ from fedprompt.exports.syntax import Variable, f_string, field_name_for, parts_o
 from fedprompt.exports.writing import publishing, write_one, write_text
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import RESERVED, Message, Template
+from fedprompt.prompts.tools import Tool, tools_of
 
 __all__ = [
     "KEY",
@@ -35,6 +36,7 @@ __all__ = [
     "name_of",
     "peek",
     "read_documents",
+    "read_tools_of",
     "refuse_soft",
     "revive",
     "write_documents",
@@ -45,8 +47,10 @@ MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 NO_WORDS = "no label words came along, so each label stands for itself until a study says more"
 
 
-def refuse_soft(item: Exported, what: str) -> Refusal | None:
-    """Return why a format of plain text cannot hold a prompt, or None if it can."""
+def refuse_soft(item: Exported, what: str, *, tools: bool = False) -> Refusal | None:
+    """Return why a format of plain text cannot hold a prompt, or None if it can; ``tools``: whether it holds tools."""
+    if item.prompt.template.tools and not tools:
+        return Refusal(f"it offers tools to the model, and {what} does not hold them", "langchain")
     if item.prompt.soft is None:
         return None
     nested = item.prompt.template.is_chat or item.prompt.template.demonstrations is not None
@@ -172,7 +176,13 @@ def peek(path: Path) -> bytes:
 
 
 def revive(
-    metadata: Any, text: str | None, messages: tuple[Message, ...] | None, where: str, name: str, dropped: Sequence[str]
+    metadata: Any,
+    text: str | None,
+    messages: tuple[Message, ...] | None,
+    where: str,
+    name: str,
+    dropped: Sequence[str],
+    tools: tuple[Tool, ...] = (),
 ) -> Imported:
     """Return the prompt of a file: the one in its metadata if its text agrees, otherwise a new one of its text.
 
@@ -183,6 +193,7 @@ def revive(
         where: begins the message of an error.
         name: of a prompt that is not ours.
         dropped: what was left out already.
+        tools: that were read with a chat.
 
     Raises:
         ExportError: the text does not agree with the metadata, or is no template.
@@ -192,17 +203,32 @@ def revive(
         prompt = prompt_of(ours["prompt"], None, where)
         held = prompt.template
         as_user = (Message("user", held.text),) if held.text is not None else None
-        if (text, messages) not in ((held.text, held.messages), (None, as_user)):
+        same = (text, messages) in ((held.text, held.messages), (None, as_user))
+        if not same or tools != held.tools:
             raise ExportError(
                 f"{where} was changed after fedprompt wrote it; take its '{KEY}' part out to import it", code="changed"
             )
         return Imported(prompt, {}, tuple(dropped))
     try:
         text, messages, renamed = _as_fields(text, messages, where)
-        template = Template(_readable(name), text=text, messages=messages)
+        template = Template(_readable(name), text=text, messages=messages, tools=tools)
         if not template.variables:
             renamed = (f"{where}: its text shows no field, so every case is asked the same; add one before use",)
         return Imported(Prompt(template), {}, (*dropped, *renamed, NO_WORDS))
+    except PromptError as error:
+        raise ExportError(f"{where}: {error}", code=error.code) from error
+
+
+def read_tools_of(value: Any, where: str) -> tuple[Tool, ...]:
+    """Return the tools of a file; none if it holds none.
+
+    Raises:
+        ExportError: they are no tools, or out of their bounds.
+    """
+    if not value:
+        return ()
+    try:
+        return tools_of(value)
     except PromptError as error:
         raise ExportError(f"{where}: {error}", code=error.code) from error
 

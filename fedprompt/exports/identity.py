@@ -19,7 +19,7 @@ __all__ = ["FILE", "MAX_IDENTITY_BYTES", "Identity", "identity_of", "prompt_of"]
 
 FILE = "fedprompt.json"
 MAX_IDENTITY_BYTES = 4 * 1024 * 1024
-_ONE_PROMPT = Bounds(MAX_IDENTITY_BYTES, values=2_000, nested=100, members=300, depth=8)
+_ONE_PROMPT = Bounds(MAX_IDENTITY_BYTES, values=20_000, nested=4_000, members=1_000, depth=32)
 
 
 class Identity(Closed):

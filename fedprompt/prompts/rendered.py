@@ -7,6 +7,8 @@ the pieces, so a marker that occurs inside a case's text stays text.
 from dataclasses import dataclass
 from enum import Enum
 
+from fedprompt.prompts.tools import Tool
+
 __all__ = ["SOFT", "Piece", "Rendered", "SoftSlot", "Turn"]
 
 
@@ -30,9 +32,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a model is asked to continue."""
+    """What a model is asked to continue, and the tools that it is offered."""
 
     turns: tuple[Turn, ...]
+    tools: tuple[Tool, ...] = ()
 
     @property
     def has_soft(self) -> bool:

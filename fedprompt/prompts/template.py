@@ -13,6 +13,7 @@ from typing import Any
 from fedprompt.errors import PromptError
 from fedprompt.prompts.habits import plain_name
 from fedprompt.prompts.rendered import SOFT, Piece, Rendered, Turn
+from fedprompt.prompts.tools import Tool, tools_of
 
 __all__ = ["RESERVED", "ROLES", "Demonstrations", "Message", "Template", "escaped"]
 
@@ -58,6 +59,7 @@ class Template:
         messages: chat messages, run through the model's own chat format.
         words: label -> the exact continuation that means it, a leading space included.
         demonstrations: needed where ``{demonstrations}`` occurs, refused elsewhere.
+        tools: what a chat offers to the model. A template without tools has the id that it always had.
 
     Raises:
         PromptError: braces do not match, a variable is not a plain name, or a reserved name is used wrongly.
@@ -68,6 +70,7 @@ class Template:
     messages: tuple[Message, ...] | None = None
     words: Mapping[str, str] | None = field(default=None, hash=False)
     demonstrations: Demonstrations | None = None
+    tools: tuple[Tool, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.text is None) == (self.messages is None):
@@ -87,6 +90,10 @@ class Template:
                 f"template '{self.name}' holds half of a surrogate pair, which is not Unicode text",
                 code="half-a-character",
             ) from error
+        if self.tools and self.messages is None:
+            raise PromptError(
+                f"template '{self.name}' has tools and is a text; write it as a chat", code="tools-need-a-chat"
+            )
         names = [name for source in self._parsed for _, name in source if name is not None]
         if names.count("soft") > 1:
             raise PromptError(
@@ -159,6 +166,7 @@ class Template:
             else [{"content": message.content, "role": message.role} for message in self.messages],
             "text": self.text,
             "words": None if self.words is None else dict(self.words),
+            **({"tools": [one.canonical() for one in self.tools]} if self.tools else {}),
         }
 
     @classmethod
@@ -169,7 +177,7 @@ class Template:
             PromptError: the value is not a template.
         """
         try:
-            if set(body) != {"demonstrations", "messages", "text", "words"}:
+            if set(body) - {"tools"} != {"demonstrations", "messages", "text", "words"} or body.get("tools", 0) == []:
                 raise PromptError(f"template '{name}' has the wrong keys", code="not-well-formed")
             shots, messages = body["demonstrations"], body["messages"]
             return cls(
@@ -178,6 +186,7 @@ class Template:
                 messages=None if messages is None else tuple(Message(m["role"], m["content"]) for m in messages),
                 words=None if body["words"] is None else {str(k): str(v) for k, v in body["words"].items()},
                 demonstrations=None if shots is None else Demonstrations(int(shots["count"]), str(shots["separator"])),
+                tools=tools_of(body["tools"]) if "tools" in body else (),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise PromptError(
@@ -200,7 +209,7 @@ class Template:
         turns = []
         for source, role in zip(self._parsed, self._roles(), strict=True):
             turns.append(Turn(role, self._fill(source, fields, shown)))
-        return Rendered(tuple(turns))
+        return Rendered(tuple(turns), self.tools)
 
     def showing(self, demonstrations: Sequence[tuple[Mapping[str, str], str]]) -> "Template":
         """Return this template with these cases written out where it shows cases of a site.

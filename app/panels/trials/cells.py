@@ -63,6 +63,11 @@ def _draw_cell(cell: TrialCell, expected: str) -> None:
     if cell.generated is not None:
         st.caption("Text:" if cell.answer is None else "Continuation:")
         st.code(cell.generated or " ", language=None, wrap_lines=True)
+    for place, call in enumerate(cell.calls):
+        named(f"answer_call_{cell.variant}_{cell.row}_{place}").markdown(
+            f":material/build: The model calls the tool **{plain(call.name)}**. Nothing was run."
+        )
+        st.code(call.arguments or "{}", language="json", wrap_lines=True)
     judged = [one for one in cell.judged if expected or one.passed is not None or one.scorer == "judge"]
     if judged:
         _draw_judged(judged, f"{cell.variant}_{cell.row}")

@@ -13,6 +13,7 @@ from app.panels.variants.constants import LONGEST_CONSTANT, MOST_CONSTANTS
 from app.panels.variants.slots import MOST_MESSAGES, MOST_VARIANTS
 from fedprompt.evaluation.runs.likelihoods import Normalise, Prior
 from fedprompt.evaluation.scorers import scorer_names
+from fedprompt.prompts.tools import LONGEST_TOOLS
 from fedprompt.study.schema import Closed
 from fedprompt.workspace.answers.composing import MOST_EXAMPLES, MOST_TURNS, Example, SaidTurn
 from fedprompt.workspace.playground.trials import MAX_ROWS
@@ -96,6 +97,7 @@ _SLOTS = {
     "top_p": number(0.01, 1.0),
     "seed": whole(0, 2**31 - 1),
     "stop": text(1000),
+    "tools": text(LONGEST_TOOLS),
     "soft": _or_none(text(80)),
     "source": _or_none(text(80)),
     "examples": listed(_fits(Example), MOST_EXAMPLES),

@@ -93,7 +93,7 @@ def _said(cell: TrialCell) -> str:
     mark = "" if verdict is None else "\N{CHECK MARK} " if verdict else "\N{BALLOT X} "
     share = f" ({100 * max(cell.probabilities.values()):.0f} %)" if cell.probabilities else ""
     if cell.answer is None:
-        return mark + (cell.generated or "")
+        return mark + cell.output
     return mark + cell.answer + share + (f" \N{MIDDLE DOT} {cell.generated}" if cell.generated else "")
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from app.drafts import set_aside
 from app.panels.prompts.answers import write_answers
 from app.panels.variants.constants import fill_constants
+from app.panels.variants.offered import write_tools
 from fedprompt.prompts.template import Template
 from fedprompt.workspace.answers.variants import Variant
 
@@ -45,6 +46,7 @@ _START: Mapping[str, Any] = {
     "top_p": 1.0,
     "seed": 0,
     "stop": "",
+    "tools": "",
     "soft": None,
     "examples": (),
     "turns": (),
@@ -131,6 +133,7 @@ def fill(number: int, template: Template, soft: str | None) -> None:
             state[key(number, f"role_{place}")] = message.role
             state[key(number, f"message_{place}")] = message.content.replace("{demonstrations}", "")
     state[key(number, "answers")] = write_answers(template.words or {}, spaced=spaced)
+    state[key(number, "tools")] = write_tools(template.tools)
     state[key(number, "soft")] = soft
     state[key(number, "examples")], state[key(number, "turns")] = [], []
 

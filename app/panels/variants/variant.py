@@ -13,6 +13,7 @@ from app.panels.prompts.prompt_choice import ask_prompt
 from app.panels.variants.constants import constants_given
 from app.panels.variants.conversion import offer_conversion
 from app.panels.variants.messages import ask_messages, draw_turns_kept
+from app.panels.variants.offered import ask_tools
 from app.panels.variants.shown import draw_shown
 from app.panels.variants.slots import key
 from app.panels.variants.source import ask_source, is_adapted
@@ -20,6 +21,7 @@ from app.session import explain
 from fedprompt.errors import FedPromptError, PromptError
 from fedprompt.models.chat.config import is_chat
 from fedprompt.prompts.template import Message, Template
+from fedprompt.prompts.tools import Tool, read_tools
 from fedprompt.workspace.answers.study_model import digest_known
 from fedprompt.workspace.answers.variants import Variant, bank_variant
 from fedprompt.workspace.cases.converting import conversion_of, fieldless
@@ -55,11 +57,13 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
     )
     reading = _reading(number)
     draw_shown(number)
+    tools = ""
     if chat == "Chat":
         draw_turns_kept(number)
+        tools = ask_tools(key(number, "tools"))
     settings = _ask_settings(number)
     try:
-        template = _template(name, texts, answers or "")
+        template = _template(name, texts, answers or "", read_tools(tools))
         if not template.variables and any(conversion_of(one) for one in _parts(texts)):
             raise PromptError(f"{fieldless(template)}; use the conversion offered above", code="no-field")
         soft = _ask_soft(ws, number, model) if template.has_soft else None
@@ -148,7 +152,7 @@ def _ask_text(number: int) -> tuple[Message, ...] | str:
     return text or ""
 
 
-def _template(name: str, texts: tuple[Message, ...] | str, answers: str) -> Template:
+def _template(name: str, texts: tuple[Message, ...] | str, answers: str, tools: tuple[Tool, ...]) -> Template:
     chat = not isinstance(texts, str)
     whole = "".join(one.content for one in texts) if not isinstance(texts, str) else texts
     if not whole.strip():
@@ -156,7 +160,7 @@ def _template(name: str, texts: tuple[Message, ...] | str, answers: str) -> Temp
     words = read_answers(answers, spaced=not chat and not whole[-1:].isspace())
     if isinstance(texts, str):
         return Template(name, texts, None, words or None)
-    return Template(name, None, tuple(one for one in texts if one.content), words or None)
+    return Template(name, None, tuple(one for one in texts if one.content), words or None, tools=tools)
 
 
 def _parts(texts: tuple[Message, ...] | str) -> Sequence[str]:

@@ -28,6 +28,7 @@ from fedprompt.exports.documents import (
 from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, Imported, Refusal, Snippet
 from fedprompt.exports.texts.beside import Beside
 from fedprompt.exports.texts.langchain_reading import read_value
+from fedprompt.prompts.tools import openai_tools
 
 __all__ = ["LangChain"]
 
@@ -55,7 +56,7 @@ class LangChain:
 
     def refuses(self, item: Exported) -> Refusal | None:
         """Return why LangChain cannot hold a prompt, or None if it can."""
-        return refuse_soft(item, "LangChain")
+        return refuse_soft(item, "LangChain", tools=True)
 
     def use(self, items: Sequence[Exported], name: str) -> Snippet:
         """Return lines that fill in the first prompt."""
@@ -129,7 +130,7 @@ def _dump(item: Exported, context: ExportContext) -> Any:
     )
 
     template = item.prompt.template
-    metadata = {KEY: carried(item, context)}
+    metadata: dict[str, Any] = {KEY: carried(item, context)}
     if template.messages is None:
         return dumpd(PromptTemplate.from_template(template.text or "", metadata=metadata))
     kinds: Mapping[str, Any] = {
@@ -137,6 +138,8 @@ def _dump(item: Exported, context: ExportContext) -> Any:
         "system": SystemMessagePromptTemplate,
         "user": HumanMessagePromptTemplate,
     }
+    if template.tools:
+        metadata["tools"] = openai_tools(template.tools)
     messages = [kinds[message.role].from_template(message.content) for message in template.messages]
     return dumpd(ChatPromptTemplate(messages=messages, metadata=metadata))
 
@@ -156,4 +159,7 @@ kinds += [p.HumanMessagePromptTemplate, p.AIMessagePromptTemplate]
 prompt = load(json.loads(pathlib.Path("{file}").read_text("utf-8")), allowed_objects=kinds){first}
 print(prompt.invoke({fields}).to_string())
 """
-_NOTE = """`prompt.metadata["fedprompt"]["reading"]` holds the label words and how to read the answer."""
+_NOTE = """
+`prompt.metadata["fedprompt"]["reading"]` holds the label words and how to read the answer. If the prompt has tools,
+`model.bind_tools(prompt.metadata["tools"])` offers them to a chat model.
+"""

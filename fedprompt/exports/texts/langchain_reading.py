@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fedprompt.errors import ExportError
-from fedprompt.exports.documents import KEY, revive
+from fedprompt.exports.documents import KEY, read_tools_of, revive
 from fedprompt.exports.protocol import Imported
 from fedprompt.exports.syntax import Variable, f_string
 from fedprompt.exports.texts.beside import Beside
@@ -78,7 +78,7 @@ def read_value(value: Any, where: str, name: str, beside: Beside | None) -> Impo
         value = value["manifest"]
     if is_saved(value):
         return read_saved(value, where, name, beside)
-    kind, kwargs = _prompt_of(value, where, dropped)
+    kind, kwargs, bound = _prompt_of(value, where, dropped)
     ours = isinstance(kwargs.get("metadata"), Mapping) and KEY in kwargs["metadata"]
     for key in ("output_parser", "metadata", "tags", "schema_", "structured_output_kwargs"):
         if kwargs.get(key) and not (ours and key == "metadata"):
@@ -97,20 +97,31 @@ def read_value(value: Any, where: str, name: str, beside: Beside | None) -> Impo
         messages = tuple(Message(role, f_string(parts)) for role, parts in _messages(alone, {}, where, chat))
         if not messages:
             raise ExportError(f"{where} has no message with a text; add one", code="no-message")
-    return revive(kwargs.get("metadata"), text, messages, where, name, dropped)
+    metadata = kwargs.get("metadata")
+    listed = metadata.get("tools") if isinstance(metadata, Mapping) else None
+    tools = read_tools_of(bound or listed, where) if messages is not None else ()
+    return revive(metadata, text, messages, where, name, dropped, tools)
 
 
-def _prompt_of(value: Any, where: str, dropped: list[str]) -> tuple[str, Mapping[str, Any]]:
-    """Return the kind and arguments of the prompt in a value: alone, first of a sequence, or with arguments bound."""
+def _prompt_of(value: Any, where: str, dropped: list[str]) -> tuple[str, Mapping[str, Any], Any]:
+    """Return the kind and arguments of the prompt in a value: alone, first of a sequence, or with arguments bound.
+
+    The last of the three are the tools among the arguments that are bound to it, None if there are none.
+    """
+    tools: Any = None
     for _ in range(3):
         kind, kwargs = _kind(value, where)
         if kind in ("PromptTemplate", *_CHATS, *_TEMPLATES):
-            return kind, kwargs
+            return kind, kwargs, tools
         if kind == "RunnableSequence" and isinstance(kwargs.get("first"), Mapping):
             tell(dropped, f"{where}: what follows the prompt in its sequence, such as a model, was left out")
             value = kwargs["first"]
         elif kind == "RunnableBinding" and isinstance(kwargs.get("bound"), Mapping):
-            tell(dropped, f"{where}: the arguments bound to the prompt, such as tools, were left out")
+            more = kwargs.get("kwargs")
+            given: Mapping[str, Any] = more if isinstance(more, Mapping) else {}
+            tools = given.get("tools") or tools
+            if set(given) - {"tools"} or not given:
+                tell(dropped, f"{where}: the arguments bound to the prompt were left out, except its tools")
             value = kwargs["bound"]
         else:
             break

@@ -19,6 +19,7 @@ from fedprompt.exports.documents import (
     left_out,
     peek,
     read_documents,
+    read_tools_of,
     refuse_soft,
     revive,
     write_documents,
@@ -27,6 +28,7 @@ from fedprompt.exports.protocol import ExportContext, Exported, ImportContext, I
 from fedprompt.exports.syntax import f_string, parts_of, plain, read_braces
 from fedprompt.exports.texts.chat import read_messages
 from fedprompt.exports.writing import json_text
+from fedprompt.prompts.tools import openai_tools
 
 __all__ = ["Langfuse"]
 
@@ -61,7 +63,7 @@ class Langfuse:
 
     def refuses(self, item: Exported) -> Refusal | None:
         """Return why Langfuse cannot hold a prompt, or None if it can."""
-        if refusal := refuse_soft(item, "Langfuse"):
+        if refusal := refuse_soft(item, "Langfuse", tools=True):
             return refusal
         template = item.prompt.template
         texts = [template.text or ""] if template.messages is None else [one.content for one in template.messages]
@@ -132,6 +134,8 @@ def _body(item: Exported, context: ExportContext) -> dict[str, Any]:
             for one in template.messages
         ]
     config: dict[str, Any] = {KEY: carried(item, context)}
+    if template.tools:
+        config["tools"] = openai_tools(template.tools)
     if not item.reading.words:
         config |= {"temperature": 0, "max_tokens": item.reading.decoding["max_tokens"]}
     return {
@@ -175,7 +179,10 @@ def _revive(entry: Any, where: str, many: frozenset[str]) -> Imported:
         )
     config = entry.get("config") if isinstance(entry.get("config"), Mapping) else {}
     ours = isinstance(config, Mapping) and KEY in config
-    dropped = [] if ours else list(left_out(where, [key for key in _LEFT_OUT if entry.get(key)]))
+    tools = config.get("tools") if isinstance(config, Mapping) else None
+    only_tools = isinstance(config, Mapping) and set(config) == {"tools"}
+    left = [key for key in _LEFT_OUT if entry.get(key) and not (key == "config" and only_tools)]
+    dropped = [] if ours else list(left_out(where, left))
     version = entry.get("version")
     if name in many and isinstance(version, int):
         name = f"{name[:60]} (version {version})"
@@ -193,7 +200,8 @@ def _revive(entry: Any, where: str, many: frozenset[str]) -> Imported:
             f"{where} says that it is of the type {str(kind)[:40]!r}, but its prompt is a list of messages",
             code="not-well-formed",
         )
-    return revive(config, None, read_messages(body, where, _filled, dropped), where, name, dropped)
+    messages = read_messages(body, where, _filled, dropped)
+    return revive(config, None, messages, where, name, dropped, read_tools_of(tools, where))
 
 
 def _filled(text: str, where: str) -> str:
@@ -211,4 +219,7 @@ for entry in json.loads(pathlib.Path("{file}").read_text("utf-8")):
     entry["commit_message"] = entry.pop("commitMessage")
     get_client().create_prompt(**entry)
 """
-_NOTE = """`config["fedprompt"]["reading"]` of each prompt holds the label words and how to read the answer."""
+_NOTE = """
+`config["fedprompt"]["reading"]` of each prompt holds the label words and how to read the answer. If the prompt has
+tools, `config["tools"]` holds them.
+"""

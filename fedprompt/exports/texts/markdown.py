@@ -22,7 +22,9 @@ class Markdown:
     needs_model = False
 
     def drops(self, item: Exported) -> tuple[str, ...]:
-        """Return what is lost: vectors."""
+        """Return what is lost: vectors and tools."""
+        if item.prompt.template.tools:
+            return (f"'{item.name}': a page does not list its tools; take a bundle with it",)
         if item.prompt.soft is None:
             return ()
         return (f"'{item.name}': a page holds no vectors; take a bundle with it",)

@@ -57,6 +57,8 @@ class Promptfoo:
         """Return why promptfoo cannot run a prompt, or None if it can."""
         if item.prompt.template.demonstrations is not None:
             return Refusal("it shows demonstrations, which are a site's own and never leave it", "bundle")
+        if item.prompt.template.tools:
+            return Refusal("it offers tools to the model, and the model that this export runs takes none", "langchain")
         return None
 
     def use(self, items: Sequence[Exported], name: str) -> Snippet:

@@ -10,9 +10,10 @@ from typing import Literal, Protocol
 
 from fedprompt.errors import ModelError
 from fedprompt.prompts.rendered import Rendered
+from fedprompt.prompts.tools import Tool
 from fedprompt.stopping import NEVER, StopToken
 
-__all__ = ["CHAT", "ChatInfo", "ChatModel", "ChatReply", "ChatTurn", "Failure", "Options", "Usage", "turns"]
+__all__ = ["CHAT", "ChatInfo", "ChatModel", "ChatReply", "ChatTurn", "Failure", "Options", "ToolCall", "Usage", "turns"]
 
 CHAT = "chat"  # the prefix of names that stand in models.toml
 Failure = Literal[
@@ -54,7 +55,7 @@ class ChatTurn:
 
 @dataclass(frozen=True)
 class Options:
-    """How an answer is written.
+    """How an answer is written, and the ``tools`` that the model is offered.
 
     ``top`` asks for the likelihoods of so many first tokens; ``among`` for one of these words as ``{"answer": word}``.
     """
@@ -66,6 +67,7 @@ class Options:
     seed: int = 0
     top: int = 0
     among: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,14 @@ class Usage:
 
     input: int
     output: int
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A tool that a model asks for, and its arguments as the JSON text that the model wrote. Nothing runs it."""
+
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,7 @@ class ChatReply:
     first: tuple[tuple[str, float], ...] | None = None
     failure: Failure | None = None
     kept: bool = False
+    calls: tuple[ToolCall, ...] = ()
 
 
 class ChatModel(Protocol):

@@ -1,13 +1,15 @@
 """Reads a provider's message and a provider's exception; what is not of the form expected is a malformed answer."""
 
+import json
 import math
 from collections.abc import Sequence
 from typing import Any
 
-from fedprompt.models.chat.protocol import ChatReply, Failure, Options, Usage
+from fedprompt.models.chat.protocol import ChatReply, Failure, Options, ToolCall, Usage
 
 __all__ = ["MOST_TOP", "content_text", "failure_of", "read_reply", "until_stop"]
 
+MOST_CALLS, LONGEST_ARGUMENTS = 64, 100_000
 MOST_TOP = 20  # what the chat completions protocol allows
 
 
@@ -22,7 +24,24 @@ def read_reply(message: Any, options: Options) -> ChatReply:
     content = until_stop(content, options.stop)
     counted = message.usage_metadata
     usage = None if not counted else Usage(int(counted["input_tokens"]), int(counted["output_tokens"]))
-    return ChatReply(content, usage, _first(meta.get("logprobs")) if options.top else None)
+    first = _first(meta.get("logprobs")) if options.top else None
+    return ChatReply(content, usage, first, calls=_calls(message) if options.tools else ())
+
+
+def _calls(message: Any) -> tuple[ToolCall, ...]:
+    """Return the tools that the model asks for; arguments that are no JSON stay the text that they are."""
+    found = []
+    for one in getattr(message, "tool_calls", None) or ():
+        found.append(ToolCall(str(one.get("name") or "")[:200], _shown(one.get("args"))))
+    for one in getattr(message, "invalid_tool_calls", None) or ():
+        found.append(ToolCall(str(one.get("name") or "")[:200], _shown(one.get("args"))))
+    return tuple(found[:MOST_CALLS])
+
+
+def _shown(arguments: Any) -> str:
+    if isinstance(arguments, str):
+        return arguments[:LONGEST_ARGUMENTS]
+    return json.dumps(arguments, ensure_ascii=False, default=str)[:LONGEST_ARGUMENTS]
 
 
 def content_text(content: Any) -> str | None:

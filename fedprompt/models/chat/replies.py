@@ -32,7 +32,8 @@ class ChatReplies:
     def name(self, info: ChatInfo, server: str, conversation: Conversation, options: Options) -> bytes:
         """Return the name of a question, 16 bytes."""
         turns = [[turn.role, turn.text] for turn in conversation]
-        body = [VERSION, info.digest, info.schema, server, turns, asdict(options)]
+        how = {key: value for key, value in asdict(options).items() if key != "tools" or value}
+        body = [VERSION, info.digest, info.schema, server, turns, how]
         return hashlib.blake2b(canonical_json(body), digest_size=16, key=self._key).digest()
 
     def get(self, names: Sequence[bytes]) -> dict[bytes, ChatReply]:

@@ -28,6 +28,7 @@ from fedprompt.models.chat.protocol import ChatInfo, ChatReply, ChatTurn, Failur
 from fedprompt.models.chat.reading import MOST_TOP, failure_of, read_reply
 from fedprompt.models.chat.stream import stream_reply
 from fedprompt.prompts.ids import canonical_json
+from fedprompt.prompts.tools import openai_tools
 from fedprompt.stopping import NEVER, StopToken
 
 __all__ = ["LangChainChat", "chat_info", "load_chat"]
@@ -317,6 +318,13 @@ class LangChainChat:
     def _more(self, options: Options) -> dict[str, Any]:
         left_out = self._settings.leave_out
         found: dict[str, Any] = {}
+        if options.tools:
+            if self._settings.provider not in LIKE_OPENAI:
+                raise ModelError(
+                    "tools are offered through servers that speak OpenAI's protocol; name the server as openai:MODEL",
+                    code="tools-need-a-server",
+                )
+            found["tools"] = openai_tools(options.tools)
         if options.stop and "stop" not in left_out:
             found["stop"] = list(options.stop[:4])  # the protocol's most; the others are cut here
         if self._settings.provider not in LIKE_OPENAI and self._settings.method != "likelihood":

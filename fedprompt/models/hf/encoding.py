@@ -145,6 +145,11 @@ class Encoder:
             )
 
     def _layout(self, rendered: Rendered) -> _Layout:
+        if rendered.tools:
+            raise ModelError(
+                "tools are offered through chat servers only; choose one, or take the tools out of the prompt",
+                code="tools-need-a-server",
+            )
         found: list[str | _Control | SoftSlot] = []
         if rendered.is_chat:
             for literal, turn in self._chat(rendered):

@@ -14,7 +14,7 @@ from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.prompts.template import Template
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.score import Method
-from fedprompt.workspace.answers.variants import Heard, RowResult, Variant, Writing
+from fedprompt.workspace.answers.variants import CalledTool, Heard, RowResult, Variant, Writing
 
 __all__ = ["ChatVariant"]
 
@@ -96,11 +96,17 @@ class ChatVariant:
         if variant.generate and made.get("error") is None:
             decoding = variant.decoding
             options = Options(
-                decoding.max_tokens, decoding.stop, decoding.temperature, decoding.top_p, decoding.seed % 2**31
+                decoding.max_tokens,
+                decoding.stop,
+                decoding.temperature,
+                decoding.top_p,
+                decoding.seed % 2**31,
+                tools=rendered.tools,
             )
             (reply,) = self._model.ask([conversation], options, told=told, stop=stop)
             if reply.failure is None:
                 made["generated"] = reply.text
+                made["calls"] = tuple(CalledTool(name=one.name, arguments=one.arguments) for one in reply.calls)
             self._count(made, reply)
         return RowResult(**made)
 

@@ -52,6 +52,8 @@ def ready(ws: Workspace, variant: Variant, open_: ExitStack) -> Ready:
                 "model of this machine",
                 code="needs-whole-likelihoods",
             )
+        if template.tools and not variant.generate:
+            raise JobError("a model calls tools only where it writes text; turn that on", code="tools-need-text")
         if template.has_soft:
             raise JobError(
                 "a soft prompt is vectors, which a chat model cannot take; choose a model of this machine",
@@ -60,6 +62,11 @@ def ready(ws: Workspace, variant: Variant, open_: ExitStack) -> Ready:
         home = ws.home.path
         chat = load_chat(variant.model, home) if variant.server is None else load_session_chat(variant.server, home)
         return ChatVariant(open_.enter_context(chat), template, variant)
+    if template.tools:
+        raise JobError(
+            "tools are offered through chat servers only; choose one, or take the tools out of the prompt",
+            code="tools-need-a-server",
+        )
     soft = _soft(ws, template, variant.soft)
     model = load_quick(ws, variant.model)
     if soft is not None:

@@ -21,7 +21,7 @@ from fedprompt.workspace.answers.contributions import Contribution
 from fedprompt.workspace.bills.session_servers import SessionServer
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["Heard", "Ready", "RowResult", "Variant", "Writing", "bank_variant"]
+__all__ = ["CalledTool", "Heard", "Ready", "RowResult", "Variant", "Writing", "bank_variant"]
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Heard = Callable[[int, "RowResult", float], None]
@@ -97,11 +97,19 @@ class Variant(Closed):
         return own_rows(template, self.examples, rows)
 
 
+class CalledTool(Closed):
+    """A tool that the model asks for, and its arguments as it wrote them."""
+
+    name: Annotated[str, StringConstraints(max_length=200)]
+    arguments: Annotated[str, StringConstraints(max_length=100_000)]
+
+
 class RowResult(Closed):
     """One row: the text the model saw, the labels' probabilities (which sum to 1), and what it wrote.
 
     ``tokens`` went through the model or were written; ``read`` is how long the prompt is, ``written`` how long the
     text. ``cost`` in ``currency``: by this machine's price of a chat model, None without one.
+    ``calls``: the tools that the model asks for, which nothing runs.
     ``contributions``: how much each word spoke for the answer. ``code`` is that of the ``error``, where it has one.
     """
 
@@ -115,6 +123,7 @@ class RowResult(Closed):
     cost: float | None = None
     currency: str = ""
     contributions: tuple[Contribution, ...] = ()
+    calls: tuple[CalledTool, ...] = ()
     error: str | None = None
     code: str | None = None
 

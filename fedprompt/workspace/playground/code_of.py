@@ -12,6 +12,7 @@ from typing import Any
 from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
+from fedprompt.prompts.tools import openai_tools
 from fedprompt.workspace.answers.variants import Variant
 from fedprompt.workspace.workspace import Workspace
 
@@ -85,6 +86,8 @@ def _server(ws: Workspace, variant: Variant, template: Template, case: Mapping[s
         for turn in rendered.turns
     ]
     body: dict[str, Any] = {"model": model.partition(":")[2], "messages": messages}
+    if template.tools:
+        body["tools"] = openai_tools(template.tools)
     if variant.generate:
         body |= {"max_tokens": variant.max_tokens, "temperature": variant.temperature}
         if variant.temperature:

@@ -1,6 +1,7 @@
 """What was tried, taken further: a template kept in the bank, or candidates of a study, a new one or one kept here."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -37,7 +38,7 @@ def keep_variant(ws: Workspace, variant: Variant, name: str) -> str:
             "give the template a name of at most 80 characters, so that it is found again", code="name-missing"
         )
     made = variant.made()
-    template = Template(name.strip(), made.text, made.messages, made.words, made.demonstrations)
+    template = replace(made, name=name.strip())
     soft: SoftPrompt | None = None
     parents: tuple[str, ...] = ()
     if template.has_soft and variant.soft is not None:
@@ -139,6 +140,11 @@ def _unfit(error: ValidationError) -> str:
 
 
 def _text(template: Template) -> dict[str, Any]:
+    if template.tools:
+        raise StudyError(
+            f"the prompt '{template.name}' has tools, which a study's templates cannot hold; take them out",
+            code="no-tools-here",
+        )
     if template.messages is None:
         return {"text": template.text}
     return {"messages": [{"role": one.role, "content": one.content} for one in template.messages]}

@@ -5,6 +5,7 @@ running a run computes the cells that have no good result yet, so that going on 
 process and trying failures again are one thing.
 """
 
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -126,8 +127,12 @@ class TrialCell(RowResult):
 
     @property
     def output(self) -> str:
-        """What is judged: the label that was chosen, else the text that was written."""
-        return self.answer if self.answer is not None else self.generated or ""
+        """What is judged: the label that was chosen, else the text that was written, else the tools called, as JSON."""
+        if self.answer is not None:
+            return self.answer
+        if not self.generated and self.calls:
+            return json.dumps([one.model_dump() for one in self.calls], ensure_ascii=False)
+        return self.generated or ""
 
     @property
     def passed(self) -> bool | None:
