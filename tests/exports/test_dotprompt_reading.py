@@ -190,11 +190,11 @@ def test_whatever_is_read_dotprompt_fills_in_alike(tmp_path_factory: Any, pieces
         (found,) = Dotprompt().read(path, ImportContext())
     except ExportError:
         return
-    template = found.prompt.template
-    fields = dict.fromkeys(template.variables, "y") | {"text": "A <b> & 'c'", "x": "y"}
-    rendered = template.render(fields)
+    if set(found.prompt.template.variables) - {"text", "x"}:  # pieces that make another name, such as {{a}}
+        return
+    rendered = found.prompt.template.render({"text": "A <b> & 'c'", "x": "y"})
     ours = [(str(turn.role), "".join(map(str, turn.pieces))) for turn in rendered.turns]
-    theirs = asyncio.run(Library().render(source, DataArgument(input=fields)))
+    theirs = asyncio.run(Library().render(source, DataArgument(input={"text": "A <b> & 'c'", "x": "y"})))
     roles = {"user": "user", "system": "system", "model": "assistant"}
     assert ours == [
         (roles[one.role.value], text) for one in theirs.messages if (text := "".join(part.text for part in one.content))
