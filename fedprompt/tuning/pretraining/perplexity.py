@@ -12,7 +12,7 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.tuning.pretraining.flat import FlatModel
 from fedprompt.tuning.pretraining.lm_loss import LMLoss
 
-__all__ = ["HeldOut", "held_out_loss"]
+__all__ = ["HeldOut", "held_out_loss", "looked_at"]
 
 TOGETHER = 4096  # tokens
 
@@ -32,6 +32,13 @@ class HeldOut:
         return math.exp(min(700.0, self.total / self.tokens))
 
 
+def looked_at(text: TokenFile, window: int, most: int) -> list[int]:
+    """Return the windows that are looked at, evenly apart, so that they are of many documents."""
+    windows = text.windows(window)
+    count = min(most, windows)
+    return [place * windows // count for place in range(count)]
+
+
 def held_out_loss(
     model: FlatModel,
     text: TokenFile,
@@ -41,12 +48,13 @@ def held_out_loss(
     progress: Callable[[int, int], None] | None = None,
     stop: StopToken = NEVER,
 ) -> HeldOut:
-    """Return the loss on the first ``most`` windows of a held-out text.
+    """Return the loss on at most ``most`` windows of a held-out text.
 
     Raises:
         TuningError: the text has less than one window, or the loss is no number.
     """
-    windows = min(most, text.windows(window))
+    chosen = looked_at(text, window, most)
+    windows = len(chosen)
     if not windows:
         raise TuningError(
             f"the held-out text has {len(text.tokens):,} tokens, fewer than one window of {window}; add text, raise "
@@ -59,12 +67,12 @@ def held_out_loss(
     with torch.no_grad():
         for at in range(0, windows, each):
             stop.check()
-            rows = list(range(at, min(windows, at + each)))
+            rows = chosen[at : at + each]
             tokens = torch.from_numpy(text.batch(rows, window)).to(model.weights.device)
             total += float(loss_of(tokens)) * len(rows) * (window - 1)
             if progress is not None:
                 progress(min(windows, at + each), windows)
     if not math.isfinite(total):
         raise TuningError("the loss on the held-out text is not a finite number", code="not-finite")
-    documents = len(text.documents_in(range(windows), window))
+    documents = len(text.documents_in(chosen, window))
     return HeldOut(total, windows * (window - 1), windows, documents)

@@ -16,6 +16,7 @@ from fedprompt.site.pretraining_worker import PretrainingWorker
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.pretraining.flat import FlatModel
+from fedprompt.tuning.pretraining.perplexity import looked_at
 from fedprompt.tuning.pretraining.room import check_room, needed
 from fedprompt.workspace.rounds.pretraining_base import PretrainingBase, spec_of
 
@@ -71,12 +72,20 @@ def prepare_text(
             "study",
             code="too-few-cases",
         )
-    window = spec_of(study).window
+    spec = spec_of(study)
+    window = spec.window
     if not corpus.train.windows(window) or not corpus.held_out.windows(window):
         raise DataError(
             f"site '{name}' has {counts.tokens:,} tokens to train on and {counts.held_out_tokens:,} that are held out, "
             f"and a window has {window:,}; add text, or lower 'window' in the study",
             code="too-little-text",
+        )
+    seen = len(corpus.held_out.documents_in(looked_at(corpus.held_out, window, spec.looked_at), window))
+    if seen < least:
+        raise DataError(
+            f"site '{name}': the {spec.looked_at:,} held-out windows that are looked at are of {seen:,} documents, and "
+            f"privacy.min_cases asks for {least:,}; raise 'looked_at', or lower min_cases in the study",
+            code="too-few-cases",
         )
     return SiteText(corpus, hmac.new(folder.key, corpus.digest.encode(), hashlib.sha256).hexdigest())
 
