@@ -21,6 +21,7 @@ from benchmarks.report import Row, report, show
 
 SCRATCH = {"layers": 4, "width": 192, "heads": 4, "feed_forward": 512}
 MODEL = "smollm2-135m-instruct"
+FEW = 150  # posts a site of a run that is killed
 
 
 def main() -> None:
@@ -125,9 +126,13 @@ def _kills(options: argparse.Namespace, posts: dict[str, Path], start: Path) -> 
     from benchmarks.pretrains.kills import kill_anywhere
 
     shape = Shape(SCRATCH, 4096, 64, 2, 4, 10, 0, 4, options.lr)
-    study = options.folder / "kills.yaml"
-    study.write_text(shape.study("kills", start).replace("scored: 1", "update: int8").replace("update: float32, ", ""))
-    sites = {"recreation": posts["rec"], "science": posts["sci"]}
+    study, sites = options.folder / "kills.yaml", {}
+    text = shape.study("kills", start, update="int8").replace("scored: 1, ", "") + "privacy: {min_cases: 2}\n"
+    study.write_text(text, encoding="utf-8")
+    for site in ("rec", "sci"):
+        sites[site] = options.folder / f"few-{site}.jsonl"
+        few = (posts[site] / "posts.jsonl").read_text(encoding="utf-8").splitlines()[:FEW]
+        sites[site].write_text("\n".join(few), encoding="utf-8")
     done, starts, same = kill_anywhere(options.folder, study, sites, options.kills, 7)
     print(json.dumps({"kills": done, "starts": starts, "equal to the bit": same}), flush=True)
     good = float(done if same else 0)

@@ -18,9 +18,12 @@ __all__ = ["pretrain"]
 def pretrain(
     study: StudyFile,
     data: Annotated[
-        list[str],
-        typer.Option("--data", help="A site and its text, a file or a folder: north=FOLDER. Repeat it."),
-    ],
+        list[str] | None,
+        typer.Option("--data", help="A site and its text, a file or a folder: north=FOLDER. Over flare a name alone."),
+    ] = None,
+    transport: Annotated[
+        str, typer.Option("--transport", help="local: all sites in this process; flare: sites on their own machines.")
+    ] = "local",
     name: Annotated[
         str | None, typer.Option("--name", help="What the trained model is called; the study's name by default.")
     ] = None,
@@ -39,22 +42,32 @@ def pretrain(
     json: Json = False,
 ) -> None:
     """Train a model on the text of several sites, in rounds; the text does not leave them."""
+    if transport not in ("local", "flare"):
+        raise typer.BadParameter(f"'{transport}' is neither local nor flare", param_hint="--transport")
+    far, named = transport == "flare", list(data or ())
+    if far and (column or cases or map_ or any("=" in one for one in named)):
+        raise typer.BadParameter("over flare each site names its own files; give names alone", param_hint="--data")
     from fedprompt.workspace.rounds.pretraining import pretrain as run
+    from fedprompt.workspace.rounds.pretraining import pretrain_flare
     from fedprompt.workspace.workspace import open_workspace
 
+    texts = {} if far else _sites(named)
     with open_workspace(home) as ws, Teller() as tell:
-        found = run(
-            ws,
-            study,
-            _sites(data),
-            name=name,
-            column=column,
-            cases=cases,
-            columns=columns(map_, header, None),
-            seed=seed,
-            resume=resume,
-            report=tell,
-        )
+        if far:
+            found = pretrain_flare(ws, study, named, name=name, seed=seed, resume=resume, report=tell)
+        else:
+            found = run(
+                ws,
+                study,
+                texts,
+                name=name,
+                column=column,
+                cases=cases,
+                columns=columns(map_, header, None),
+                seed=seed,
+                resume=resume,
+                report=tell,
+            )
     if json:
         emit(found)
         return

@@ -91,6 +91,8 @@ def unfit_rounds(rounds: Any, *, soft: bool) -> tuple[str, str] | None:
             f"the strategy '{name}' looks at whole updates, or asks for other local steps; weights are moved by "
             f"{', '.join(STRATEGIES)}"
         )
+    if rounds.secure_sums is not None:
+        return "rounds", "'secure_sums' are not there for weights yet; take it out, or tune a prompt"
     if rounds.patience is not None:
         return "rounds", "'patience' looks at scores, and a study of pre-training has none; take it out"
     if rounds.keep_updates:

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from fedprompt.errors import ReplyUntrue
+from fedprompt.study.schema import Study
 from fedprompt.verbs.forms import Head, Parcel, Reply, Task
 from fedprompt.verbs.sentences import counted
 from fedprompt.verbs.verb import Asks, Terms, Verb
 
-__all__ = ["Pretrain", "PretrainReply", "PretrainTask", "Round", "ask_pretrain"]
+__all__ = ["Pretrain", "PretrainReply", "PretrainTask", "Round", "ask_pretrain", "pretraining_told"]
 
 Round = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -65,3 +66,13 @@ class Pretrain(Verb):
             f"that round {counted(message.get('round'))} of training was done, over "
             f"{counted(message.get('documents'))} documents"
         )
+
+
+def pretraining_told(study: Study) -> tuple[str, ...]:
+    """Return in sentences what leaves a site whose text a study trains a model on."""
+    return (
+        "how many documents there are to train on, and how many are held out",
+        f"each round, a change of all of the model's weights ({study.rounds.update}), in parts",
+        "before the first round and after each that is looked at, the mean loss on held-out text, to four digits "
+        "behind the point, and over how many tokens and documents it is",
+    )

@@ -11,7 +11,7 @@ from typing import Any
 from fedprompt.errors import ModelError
 from fedprompt.prompts.ids import canonical_json
 
-__all__ = ["model_digest"]
+__all__ = ["model_digest", "tokenizer_digest"]
 
 TOKENIZER_FILES = ("chat_template.jinja", "tokenizer.json")
 
@@ -53,6 +53,20 @@ def model_digest(folder: Path) -> str:
     if (chat := _older_chat(folder)) is not None:
         total.update(b"chat_template\0" + hashlib.sha256(chat).digest())
     return f"sha256:{total.hexdigest()}"
+
+
+def tokenizer_digest(folder: Path) -> str:
+    """Return ``sha256:`` and the digest of a folder's tokenizer.
+
+    Raises:
+        ModelError: there is none.
+    """
+    try:
+        return f"sha256:{hashlib.sha256((folder / 'tokenizer.json').read_bytes()).hexdigest()}"
+    except OSError as error:
+        raise ModelError(
+            f"{folder}: no tokenizer.json; save the model's fast tokenizer beside its weights", code="no-tokenizer"
+        ) from error
 
 
 def _older_chat(folder: Path) -> bytes | None:

@@ -1,6 +1,5 @@
 """Builds the model that is trained: a folder's weights, or fresh ones for a folder's tokenizer."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import torch
 from fedprompt.errors import ModelError
 from fedprompt.tuning.pretraining.flat import FlatModel
 
-__all__ = ["FolderTokenizer", "built", "fresh_config", "tokenizer_digest", "write_folder"]
+__all__ = ["FolderTokenizer", "built", "fresh_config", "write_folder"]
 
 ROUND_UP = 64  # rows of a fresh vocabulary, which products like
 
@@ -39,20 +38,6 @@ class FolderTokenizer:
             list(texts), add_special_tokens=False, split_special_tokens=True, verbose=False, return_attention_mask=False
         )
         return [list(row) for row in found["input_ids"]]
-
-
-def tokenizer_digest(folder: Path) -> str:
-    """Return ``sha256:`` and the digest of a folder's tokenizer.
-
-    Raises:
-        ModelError: there is none.
-    """
-    try:
-        return f"sha256:{hashlib.sha256((folder / 'tokenizer.json').read_bytes()).hexdigest()}"
-    except OSError as error:
-        raise ModelError(
-            f"{folder}: no tokenizer.json; save the model's fast tokenizer beside its weights", code="no-tokenizer"
-        ) from error
 
 
 def fresh_config(shape: Mapping[str, int], vocabulary: int, end: int, window: int) -> Any:

@@ -5,12 +5,13 @@ from pathlib import Path
 from fedprompt.errors import ModelError
 from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
 from fedprompt.models.chat.through_langchain import LangChainChat, chat_info, load_chat
+from fedprompt.models.hf.digest import model_digest, tokenizer_digest
 from fedprompt.models.protocols import CacheDtype, CausalModel, RunSettings
-from fedprompt.models.registry import chosen_settings, load
+from fedprompt.models.registry import BUILT_IN, chosen_settings, find_model_folder, load
 from fedprompt.study.schema import Study
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["digest_known", "machine_settings", "model_digest_of", "shared_model"]
+__all__ = ["digest_known", "machine_settings", "model_digest_of", "shared_model", "trained_digest"]
 
 
 def shared_model(
@@ -39,10 +40,29 @@ def model_digest_of(study: Study, home: Path) -> str:
     Raises:
         ModelError: as :func:`shared_model`.
     """
+    if study.pretraining is not None:
+        return trained_digest(study, home)
     if is_chat(study.model):
         _refuse_tuning(study)
         return chat_info(study.model, chat_settings(study.model, read_machine(home))).digest
     return load(study.model, home).info.digest
+
+
+def trained_digest(study: Study, home: Path) -> str:
+    """Return the digest of the model that a study trains on, of its tokenizer alone where weights are fresh.
+
+    Raises:
+        ModelError: the model is not one of this machine, or has no weights or tokenizer.
+    """
+    if study.model in BUILT_IN or is_chat(study.model):
+        raise ModelError(
+            f"'{study.model}' has no weights on this machine, so it cannot be trained; name a model's folder, or a "
+            "bundled model",
+            code="needs-local-model",
+        )
+    folder = find_model_folder(study.model, home)
+    fresh = study.pretraining is not None and study.pretraining.scratch is not None
+    return tokenizer_digest(folder) if fresh else model_digest(folder)
 
 
 def digest_known(ws: Workspace, model: str) -> str | None:

@@ -38,6 +38,8 @@ from fedprompt.tuning.pretraining.building import write_folder
 from fedprompt.tuning.pretraining.flat import FlatModel
 from fedprompt.workspace.acting import needs
 from fedprompt.workspace.as_json import as_json, from_json
+from fedprompt.workspace.enrolled.hub_engine import running_hub
+from fedprompt.workspace.enrolled.hub_folder import HubFolder
 from fedprompt.workspace.enrolled.seen_ledgers import LOCAL, SeenLedgers
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.rounds.pretraining_base import PretrainingBase, base_of, spec_of
@@ -46,9 +48,10 @@ from fedprompt.workspace.rounds.pretraining_site import make_pretraining_worker,
 from fedprompt.workspace.rounds.pretraining_task import task_accuracy, task_cases, texts_of
 from fedprompt.workspace.workspace import Workspace
 
-__all__ = ["BankRecords", "pretrain"]
+__all__ = ["BankRecords", "pretrain", "pretrain_flare"]
 
 RECORD = "round "
+PATIENCE_SECONDS, LONGEST_SECONDS = 60.0, 24 * 3600.0  # for a site that is away, and for one answer
 
 
 @needs("federate")
@@ -91,7 +94,7 @@ def pretrain(
         raise FederationError("no site is named; write --data north=FOLDER --data south=FOLDER", code="no-site")
     parsed = read_study(study, complete_scorers)
     spec_of(parsed)
-    called = _name(ws, name or _plain(parsed.study))
+    called = _name(name or _plain(parsed.study))
     report(Progress("prepare", f"reading {parsed.model}"))
     base = base_of(parsed, ws.home.path)
     digest = parsed.digest(base.digest)
@@ -162,6 +165,69 @@ def pretrain(
         task = task_accuracy(ws, parsed, found, base.folder if base.config is None else None, folder, stop)
     counts = {site: text.corpus.counts for site, text in texts.items()}
     result = pretrain_result(called, folder, model.size, digest, run, records, counts, task, began)
+    ws.bank.finish_run(run, as_json(result))
+    return result
+
+
+@needs("federate")
+def pretrain_flare(
+    ws: Workspace,
+    study: Path,
+    sites: Sequence[str] = (),
+    *,
+    name: str | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    report: Report = quiet,
+    stop: StopToken = NEVER,
+) -> PretrainResult:
+    """Train a model among sites on their own machines, through the engine that ``hub run`` keeps.
+
+    Args:
+        sites: who takes part; everyone who was admitted if none is named.
+        name: of the trained model; the study's name if None.
+        seed: of fresh weights; it tells runs apart.
+        resume: refuse to begin a new run.
+        report: hears how far it is.
+        stop: ends the work between two sites or parts; the next call goes on.
+
+    Raises:
+        FederationError: the hub does not run, a site was not admitted, or too few answered.
+        Stopped: it was to end, and what is done is kept.
+        StudyError, ModelError: says where and what to do.
+    """
+    from fedprompt.federation.transports.flare.transport import FlareTransport
+
+    began, hub = time.monotonic(), HubFolder(ws.home)
+    names = tuple(sorted(sites)) or hub.sites()
+    if unknown := sorted(set(names) - set(hub.sites())):
+        raise FederationError(
+            f"'{unknown[0]}' was not admitted here; admitted are {', '.join(hub.sites()) or 'none'}",
+            code="unknown-site",
+        )
+    if not names:
+        raise FederationError("no site was admitted here yet; 'fedprompt hub admit' lets one in", code="no-site")
+    running_hub(ws.home)  # says so now if it does not run
+    parsed = read_study(study, complete_scorers)
+    spec_of(parsed)
+    called = _name(name or _plain(parsed.study))
+    report(Progress("prepare", f"reading {parsed.model}"))
+    base = base_of(parsed, ws.home.path)
+    digest = parsed.digest(base.digest)
+    ws.bank.record_study(parsed, digest, base.digest)
+    settings = {"seed": seed, "sites": list(names), "transport": "flare", "hub": hub.about["authority"]}
+    run = content_id("r1", canonical_json({"kind": "pretrain", "study": digest, "settings": settings}))
+    if (known := _begun(ws, run, digest, settings, resume)) is not None:
+        return known
+    model = base.build(seed)
+    start, pace = model.values, _Pace(report, parsed, len(names))
+    engine, of = partial(running_hub, ws.home), str(settings["hub"])
+    with FlareTransport(engine, names, deadline=LONGEST_SECONDS, patience=PATIENCE_SECONDS) as transport:
+        records, weights = _rounds(
+            ws, parsed, digest, run, transport, seed, stop, pace, model.size, lambda: start, hub_of=of
+        )
+    folder = _kept(ws, called, model, base, weights)
+    result = pretrain_result(called, folder, model.size, digest, run, records, {}, None, began)
     ws.bank.finish_run(run, as_json(result))
     return result
 
@@ -273,7 +339,7 @@ def _kept(ws: Workspace, name: str, model: FlatModel, base: PretrainingBase, wei
     return place / name
 
 
-def _name(ws: Workspace, name: str) -> str:
+def _name(name: str) -> str:
     if not is_plain(name):
         raise ModelError(
             f"'{name}' is no name for a model; use letters, digits, '-', '_' and '.', at most 60", code="model-name"

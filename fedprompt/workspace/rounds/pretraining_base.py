@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fedprompt.errors import ModelError, StudyError
-from fedprompt.models.chat.config import is_chat
-from fedprompt.models.hf.digest import model_digest
-from fedprompt.models.registry import BUILT_IN, find_model_folder, settings_for
+from fedprompt.errors import StudyError
+from fedprompt.models.hf.digest import tokenizer_digest
+from fedprompt.models.registry import find_model_folder, settings_for
 from fedprompt.study.pretraining import Pretraining
 from fedprompt.study.schema import Study
-from fedprompt.tuning.pretraining.building import FolderTokenizer, built, fresh_config, tokenizer_digest
+from fedprompt.tuning.pretraining.building import FolderTokenizer, built, fresh_config
 from fedprompt.tuning.pretraining.flat import FlatModel
+from fedprompt.workspace.answers.study_model import trained_digest
 
 __all__ = ["PretrainingBase", "base_of", "spec_of"]
 
@@ -62,18 +62,11 @@ def base_of(study: Study, home: Path) -> PretrainingBase:
         StudyError: the study has no 'pretraining:' part.
         ModelError, AssetError: the model is not one of this machine, or has no weights or tokenizer.
     """
-    spec, name = spec_of(study), study.model
-    if name in BUILT_IN or is_chat(name):
-        raise ModelError(
-            f"'{name}' has no weights on this machine, so it cannot be trained; name a model's folder, or a bundled "
-            "model",
-            code="needs-local-model",
-        )
-    folder, machine = find_model_folder(name, home), settings_for(home)
+    spec, digest = spec_of(study), trained_digest(study, home)
+    folder, machine = find_model_folder(study.model, home), settings_for(home)
     tokenizer, tokens = FolderTokenizer(folder), tokenizer_digest(folder)
     fresh = None
     if spec.scratch is not None:
         shape = spec.scratch.model_dump()
         fresh = fresh_config(shape, tokenizer.vocabulary, tokenizer.end, spec.window)
-    digest = model_digest(folder) if fresh is None else tokens
     return PretrainingBase(folder, tokenizer, tokens, digest, fresh, machine.device, machine.threads)

@@ -121,6 +121,12 @@ def site_rehearse(
             "leave and calls be paid for; 'fedprompt score --dry-run' says what it would take",
             code="may-not-be-sent",
         )
+    if accepted.study.pretraining is not None:
+        raise FederationError(
+            f"'{accepted.study.study}' trains a model on text, which is not rehearsed; "
+            f"'fedprompt pretrain --study FILE --data {chosen.name}={data}' trains here alone, and nothing is sent",
+            code="not-rehearsed",
+        )
     folder = Path(tempfile.mkdtemp(prefix="fedprompt-"))
     rows: list[WouldLeave] = []
     try:

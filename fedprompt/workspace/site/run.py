@@ -18,6 +18,7 @@ from typing import Any
 from fedprompt.errors import FederationError, FedPromptError, StudyError
 from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.splits.assignments import load_assignment
+from fedprompt.site.pretraining_worker import PretrainingWorker
 from fedprompt.site.standing import notes
 from fedprompt.site.worker import Worker
 from fedprompt.stopping import NEVER, StopToken
@@ -32,6 +33,7 @@ from fedprompt.workspace.enrolled.site_folder import Accepted, EnrolledSite, enr
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now, write_json
 from fedprompt.workspace.site.permitted import permitted
+from fedprompt.workspace.site.pretraining import open_pretraining_worker
 from fedprompt.workspace.site.pull import keep_release
 
 __all__ = ["open_worker", "site_run"]
@@ -119,8 +121,12 @@ def site_run(
     say(f"loading {accepted.study.model} and {data.name}")
     for note in notes(chosen.folder):
         say(f"note: {note}")
-    worker = open_worker(home, chosen, accepted, data, columns)
-    cases = cases_now(chosen.folder, accepted.study.study)
+    worker: Worker | PretrainingWorker
+    if accepted.study.pretraining is not None:
+        worker = open_pretraining_worker(home, chosen, accepted, data, columns)
+    else:
+        worker = open_worker(home, chosen, accepted, data, columns)
+    cases = None if accepted.study.pretraining is not None else cases_now(chosen.folder, accepted.study.study)
     if cases is not None and any(cases.waiting.values()):
         say(cases.sentence)
 
@@ -161,7 +167,10 @@ def site_run(
                 if time.monotonic() - cleaned > CLEAN_SECONDS:
                     clean_finished(chosen.kit)
                     cleaned = time.monotonic()
-        if (judge := judge_paid(home.path, accepted.study, [worker.side.resources])) is not None:
+        if (
+            isinstance(worker, Worker)
+            and (judge := judge_paid(home.path, accepted.study, [worker.side.resources])) is not None
+        ):
             say(f"{told_calls(judge)} since this process began; 'fedprompt site status' has the sum")
     finally:
         running.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.trust.signing import site_identity
 from fedprompt.verbs.head import head_told
+from fedprompt.verbs.pretrain import pretraining_told
 from fedprompt.verbs.sums.told import summed_told
 from fedprompt.verbs.worth import HOME
 from fedprompt.workspace.answers.study_model import model_digest_of
@@ -218,7 +219,7 @@ def _shown(home: Home, study: Study, policy: Policy) -> StudyShown:
     refused = why_not_listed(source, policy)
     if refused is not None:
         return _described(study, source, 0, None, refused)
-    if is_chat(study.model):
+    if is_chat(study.model) or study.pretraining is not None:
         return _described(study, source, 0, model_digest_of(study, home.path), None)
     info = load(study.model, home.path).info
     return _described(study, source, info.width, info.digest, None)
@@ -284,6 +285,8 @@ def _described(study: Study, source: Source, width: int, model: str | None, refu
     if is_chat(study.model):
         leaves.append("to the chat model's server, every case that is scored, if models.toml allows that server's host")
     leaves.append("scores and paired comparisons of the nominated prompts on test, counted by this site")
+    if study.pretraining is not None:
+        leaves = list(pretraining_told(study))
     return StudyShown(
         digest=None if model is None else study.digest(model),
         study=study.study,
@@ -296,8 +299,8 @@ def _described(study: Study, source: Source, width: int, model: str | None, refu
         answer=study.answer.model_dump(mode="json"),
         templates=tuple(spec.model_dump(mode="json", exclude_none=True) for spec in study.templates),
         soft=None if study.soft is None else study.soft.model_dump(mode="json", exclude_none=True),
-        rounds=study.rounds.count if study.soft is not None else 0,
-        steps=study.tuning.steps,
+        rounds=study.rounds.count if study.soft is not None or study.pretraining is not None else 0,
+        steps=study.tuning.steps if study.pretraining is None else study.pretraining.steps,
         min_cases=study.privacy.min_cases,
         replies=study.privacy.replies,
         questions=study.privacy.questions,
@@ -306,6 +309,13 @@ def _described(study: Study, source: Source, width: int, model: str | None, refu
         scores=study.privacy.scores,
         leaves=tuple(leaves),
         agreed=(RELEASED,) if study.rounds.released else (),
-        bytes_a_round=None if model is None else 0 if study.soft is None else update + envelopes * ENVELOPE,
+        bytes_a_round=_bytes_a_round(study, model, update + envelopes * ENVELOPE),
         privacy=promise_of(study),
     )
+
+
+def _bytes_a_round(study: Study, model: str | None, update: int) -> int | None:
+    """Return about what leaves in a round; None where the model is not known, or its weights are what leaves."""
+    if model is None or study.pretraining is not None:
+        return None
+    return 0 if study.soft is None else update

@@ -1,0 +1,111 @@
+"""A site accepts a study of pre-training knowing what leaves, and answers it over its own text."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fedprompt.errors import DataError, FederationError
+from fedprompt.evaluation.column_map import BY_NAME
+from fedprompt.federation.hub import Hub
+from fedprompt.federation.transports.local import LocalTransport
+from fedprompt.site.folder import SiteFolder
+from fedprompt.site.pretraining_worker import PretrainingWorker
+from fedprompt.tuning.pretraining.flat_files import digest_of
+from fedprompt.verbs.describe import ask_describe
+from fedprompt.verbs.perplexity import ask_perplexity
+from fedprompt.verbs.pretrain import ask_pretrain
+from fedprompt.verbs.registry import VERBS
+from fedprompt.verbs.update import take_update
+from fedprompt.verbs.weights import send_weights
+from fedprompt.workspace.enrolled.site_folder import enrolled
+from fedprompt.workspace.home import Home, find_home
+from fedprompt.workspace.json_file import write_json
+from fedprompt.workspace.site.pretraining import open_pretraining_worker
+from fedprompt.workspace.site.rehearse import site_rehearse
+from fedprompt.workspace.site.study import site_study_accept, site_study_show
+from tests.tuning.pretraining.small_run import write_study, write_texts
+from tests.workspace.site.test_site_actions import ABOUT
+
+ANT = "ant"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    found = find_home(tmp_path / "home")
+    (found.path / "machine.json").write_text('{"dtype": "float32", "threads": 1, "device": "cpu"}')
+    SiteFolder(found.sites / ANT).prepare(b"a" * 32)
+    write_json(found.sites / ANT / "site.json", ABOUT)
+    return found
+
+
+def opened(home: Home, data: Path) -> PretrainingWorker:
+    site = enrolled(home, None)
+    return open_pretraining_worker(home, site, site.the_study(None), data, BY_NAME)
+
+
+def asks(worker: PretrainingWorker) -> Hub:
+    return Hub(LocalTransport({ANT: worker.handle}), worker.side.digest)
+
+
+def test_a_study_of_pretraining_says_what_leaves(home: Home, tmp_path: Path) -> None:
+    shown = site_study_show(home, write_study(tmp_path))
+    assert (shown.rounds, shown.steps, shown.bytes_a_round) == (2, 2, None) and len(shown.leaves) == 3
+
+
+def test_a_site_answers_each_round_once_and_only_with_weights_that_came_whole(home: Home, tmp_path: Path) -> None:
+    study = write_study(tmp_path, "int8")
+    site_study_accept(home, study)
+    worker = opened(home, write_texts(tmp_path, (ANT,))[ANT][0])
+    hub, size = asks(worker), worker.side.model.size
+    counts = ask_describe(hub, ANT)
+    assert counts.tune + counts.validation == 12
+    weights = worker.side.model.values
+    digest = digest_of(weights)
+
+    def code(call: object) -> str:
+        with pytest.raises(FederationError) as refused:
+            call()  # type: ignore[operator]
+        return refused.value.code
+
+    def trained(number: int, of: str = digest) -> int:
+        return ask_pretrain(hub, ANT, round=number, digest=of, seed=0).documents
+
+    assert code(lambda: trained(1)) == "bad-weights"  # none came
+    assert code(lambda: list(send_weights(hub, ANT, weights[:-4096], digest))) == "bad-weights"  # of another model
+    assert list(send_weights(hub, ANT, weights, digest)) == [0]
+    assert code(lambda: trained(1, "0" * 64)) == "bad-weights"
+    assert code(lambda: list(take_update(hub, ANT, size, round=1, seed=0, precision="int8"))) == "bad-task"
+    assert trained(1) == counts.tune
+    (change,) = take_update(hub, ANT, size, round=1, seed=0, precision="int8")
+    assert change.shape == (size,) and 0 < float(np.linalg.norm(change)) < 2
+    assert trained(1) == counts.tune  # the same answer, from the store
+    assert code(lambda: ask_pretrain(hub, ANT, round=1, digest=digest, seed=1)) == "round-answered"
+    assert code(lambda: trained(3)) == "not-allowed"
+    nan = weights.copy()
+    nan[0] = np.nan
+    assert code(lambda: list(send_weights(hub, ANT, nan, digest_of(nan)))) == "not-finite"
+    first = ask_perplexity(hub, ANT, round=0, digest=digest, seed=0)
+    assert first.documents >= 2 and first.loss == round(first.loss, 4)
+    assert code(lambda: ask_perplexity(hub, ANT, round=0, digest=digest, seed=1)) == "round-answered"
+    again = opened(home, tmp_path / ANT)  # a new process goes on from the files
+    assert ask_perplexity(asks(again), ANT, round=0, digest=digest, seed=0) == first
+
+
+def test_ordinary_verbs_are_refused_and_too_little_text_is_said(home: Home, tmp_path: Path) -> None:
+    site_study_accept(home, write_study(tmp_path))
+    texts = write_texts(tmp_path, (ANT,))[ANT][0]
+    worker = opened(home, texts)
+    with pytest.raises(FederationError):
+        from fedprompt.verbs.tune import ask_tune
+
+        ask_tune(asks(worker), ANT, np.zeros((2, 16), np.float32), round=1, steps=1, seed=0)
+    assert {"weights", "pretrain", "update", "perplexity"} < {verb.name for verb in VERBS}
+    with pytest.raises(FederationError) as refused:
+        site_rehearse(home, texts)
+    assert refused.value.code == "not-rehearsed"
+    (tmp_path / "few").mkdir()
+    (tmp_path / "few" / "one.txt").write_text("a short text of nine words and no more")
+    with pytest.raises(DataError) as few:
+        opened(home, tmp_path / "few")
+    assert few.value.code == "too-little-text"
