@@ -85,7 +85,8 @@ def _ours(folder: Path, window: int, batch: int, steps: int) -> Side:
         """The windows in the order of the other side."""
 
         def batch(self, numbers: Any, length: int) -> np.ndarray[Any, Any]:
-            return tokens[next(which)]
+            found: np.ndarray[Any, Any] = tokens[next(which)]
+            return found
 
     which = iter(range(steps))
     text = InOrder(tokens.reshape(-1), np.zeros(1, np.int64))

@@ -76,16 +76,19 @@ def text_alone(given: Any) -> Any:
     return {**given, **ALONE}
 
 
-def unfit_rounds(rounds: Any, *, soft: bool) -> tuple[str, str] | None:
+def unfit_rounds(rounds: Any, *, moves: bool, dp: bool) -> tuple[str, str] | None:
     """Return which part of a study does not go with pre-training and why, None where all do.
 
     Args:
         rounds: the study's.
-        soft: whether it has a soft prompt too.
+        moves: whether its rounds move something else, such as a soft prompt.
+        dp: whether it asks for differential privacy.
     """
     name = rounds.strategy.name
-    if soft:
+    if moves:
         return "pretraining", "a study moves one thing: take 'soft:' out, and tune a prompt for the trained model after"
+    if dp:
+        return "pretraining", "'dp' adds no noise to weights yet; take 'dp:' out, or tune a prompt"
     if name not in STRATEGIES:
         return "rounds", (
             f"the strategy '{name}' looks at whole updates, or asks for other local steps; weights are moved by "

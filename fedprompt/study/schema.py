@@ -278,7 +278,10 @@ class Study(Closed):
     def _shared(self) -> None:
         """Refuse groups, choices and measurements that there is nothing to make of."""
         groups, personal, rounds = self.rounds.groups, self.rounds.personal, self.rounds
-        if self.pretraining is not None and (found := unfit_rounds(rounds, soft=self.soft is not None)) is not None:
+        if (
+            self.pretraining is not None
+            and (found := unfit_rounds(rounds, moves=self.moves is not None, dp=self.dp is not None)) is not None
+        ):
             raise _misfit((found[0],), found[1])
         if self.worth is not None and (why := self.no_worth()) is not None:
             raise _misfit(("worth",), why)

@@ -204,6 +204,8 @@ def test_one_site_trains_alone(tmp_path: Path) -> None:
         ("soft: {template: '{text}{soft}:', tokens: 4, init: random}\n" + TASK, "pretraining"),
         ("rounds: {strategy: {name: multi-krum}}\n", "rounds"),
         ("rounds: {patience: 2}\n", "rounds"),
+        ("rounds: {secure_sums: true}\n", "rounds"),
+        ("dp: {epsilon: 8, cases: 200}\n", "pretraining"),
         ("rounds: {keep_updates: true}\n", "rounds"),
     ],
 )
