@@ -11,6 +11,7 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
+    "THIRD_PARTY_NOTICES.md",
     *(
         path.relative_to(ROOT).as_posix()
         for folder in ("docs", "docs/guides")
