@@ -16,7 +16,7 @@ FLAT = np.arange(5000, dtype=np.float32)
 
 
 def test_only_what_tunes_and_scores_takes_flat_arrays() -> None:
-    assert {verb.name for verb in VERBS if verb.flat} == {"tune", "evaluate"}
+    assert {verb.name for verb in VERBS if verb.flat} == {"tune", "evaluate", "sum-tune"}
 
 
 def test_flat_values_travel_to_be_tuned_and_scored() -> None:
