@@ -182,7 +182,7 @@ def _rows(
     cells: dict[Key, Cell], seeds: Sequence[int], defences: Sequence[Defence], actors: Sequence[Actor | None]
 ) -> Iterator[Row]:
     clean = [cells[seed, "honest alone", "fedavg"] for seed in seeds if (seed, "honest alone", "fedavg") in cells]
-    yield Row("the nine honest sites alone, FedAvg", "share right", float(np.mean([one["accuracy"] for one in clean])))
+    yield Row("the honest sites alone, FedAvg", "share right", float(np.mean([one["accuracy"] for one in clean])))
     yield Row("the same, triggered texts given the target", "share", float(np.mean([one["backdoor"] for one in clean])))
     for actor in actors:
         for defence in defences:
