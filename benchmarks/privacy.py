@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 SITES, HELD_OUT, WORDS_AT_MOST = 4, 300, 16
 TOKENS, INIT, TEXT = 2, " feeling:", "Review: {text}{soft}"
+KEPT = 1000  # cases of a site up to which keys and values are kept from one step to the next
 WORDS = {"positive": " positive", "negative": " negative"}
 ROUNDS, STEPS, BATCH, RATE, CLIP = 4, 4, 64, 0.03, 1.0
 Vectors = NDArray[np.float32]
@@ -87,6 +88,8 @@ class Lazy:
         return len(self._cases)
 
     def _ready(self, rows: Sequence[int]) -> list[tuple[Any, int]]:
+        if len(self._cases) > KEPT:  # what is kept of so many cases would not fit the memory
+            self._known = {}
         missing = [row for row in dict.fromkeys(rows) if row not in self._known]
         if missing:
             made = prepared(self._model, [self._cases[row] for row in missing])

@@ -13,8 +13,8 @@ from app.session import guarded, ledger_views, newest_prompts, prompt_titles, pr
 
 MOST_PROMPTS = 200
 NO_NOISE = (
-    "No noise is added to updates. They may reveal whether a case was used for tuning, and there is no "
-    "differential privacy."
+    "A study without a privacy budget adds no noise. Its updates may reveal whether a case was used for tuning, and "
+    "there is no differential privacy."
 )
 ABOUT = (
     "Each site records every reply before it leaves, every refused task, and every call to a model on another "

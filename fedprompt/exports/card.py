@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from fedprompt.exports.protocol import ExportContext, Exported, Snippet, fence_for
 from fedprompt.exports.reading import score_sentence
+from fedprompt.privacy.promise import promise_of
 from fedprompt.prompts.origins import origin_of
 
 __all__ = ["card", "public_model_name"]
@@ -147,6 +148,8 @@ def _privacy(item: Exported) -> str:
         settings = item.study.privacy.model_dump(mode="json", exclude_none=True)
         listed = ", ".join(f"{key} {json.dumps(value)}" for key, value in sorted(settings.items()))
         told += f" The study's privacy settings: {listed}."
+    if item.study is not None and (promise := promise_of(item.study)) is not None:
+        return f"{told} {promise.sentence} {promise.details}"
     return told + " This card claims no differential privacy; an epsilon stands only in the run's own report."
 
 

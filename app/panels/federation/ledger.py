@@ -88,6 +88,12 @@ def _draw_studies(view: LedgerView) -> None:
 
 def _draw_budgets(view: LedgerView) -> None:
     """Draw what each set of cases has spent of its budget of privacy, and what the next round costs."""
+    if view.budgets:
+        st.markdown(
+            "**Privacy spent**",
+            help="Each set of cases spends its budget over all studies, revisions and hubs. A reply is charged before "
+            "it leaves, and a deleted file gives nothing back.",
+        )
     for number, one in enumerate(view.budgets):
         with named(f"ledger_budget_{number}"):
             if one.most is not None and one.epsilon <= one.most:

@@ -23,8 +23,8 @@ __all__ = ["HubKnown", "LeftRow", "Network", "SiteReport", "StudyAnswered", "sit
 
 NOT_PROTECTED = (
     "Exact scores disclose something: someone who may ask about as many exact questions as there are cases can work "
-    "out single cases. No noise is added; what bounds them is min_cases, min_cell, the lifetime count, and that new "
-    "cases enter in blocks.",
+    "out single cases. A study without a privacy budget adds no noise; what bounds them is min_cases, min_cell, the "
+    "lifetime count, and that new cases enter in blocks.",
     "A soft prompt tuned without noise can carry traces of the cases it was tuned on. Treat it as derived from them.",
     "The hub learns how many cases each split and label has, when this site is online, and its network address.",
     "Whoever can act as this user, or as root, on this machine can read the home folder and the cases.",
