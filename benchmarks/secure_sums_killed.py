@@ -1,6 +1,6 @@
 """Kill -9 during a federation with secure sums, noise and capped weights together: it ends, and charges once.
 
-    python -m benchmarks.secure_sums_killed [--kills 20] [--rounds 8] [--seed 0] [--json]
+    python -m benchmarks.secure_sums_killed [--kills 20] [--rounds 8] [--every 6] [--seed 0] [--json]
 
 One hub and four sites on loopback with TLS, with the scripted model. The study asks for secure sums, a budget of
 privacy (``dp``) and ``max_weight``. At random moments one process is killed: the hub's ``federate``, or a site's
@@ -32,7 +32,7 @@ from fedprompt.trust.signing import site_identity
 
 SITES = ("ant", "bee", "cat", "dog")
 KEYS = {site: site.encode().ljust(32, b".") for site in SITES}
-STEPS, LIMIT_SECONDS = 2, 1200.0
+STEPS, LIMIT_SECONDS = 2, 3000.0
 
 
 def main() -> None:
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--every", type=float, default=6.0, help="the most seconds between two kills")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fedprompt-") as folder:
@@ -70,14 +71,16 @@ def _run(root: Path, options: argparse.Namespace) -> list[Row]:
     study, draw = _study(root / "study.yaml", options.rounds), np.random.default_rng(options.seed)
     files = {site: cases_file(root / f"{site}.csv", site) for site in SITES}
     killed: Counter[str] = Counter()
-    with Loopback(root) as loopback:
+    with Loopback(root, seconds=600.0) as loopback:
         loopback.enrol(SITES, study, KEYS)
         loopback.start_hub()
         for site in SITES:
-            loopback.start_site(site, files[site])
+            loopback.launch_site(site, files[site])
+        for site in SITES:
+            loopback.await_site(site)
         began = time.monotonic()
         process = federation_of(loopback, study, 0)
-        moment = time.monotonic() + float(draw.uniform(1, 6))
+        moment = time.monotonic() + float(draw.uniform(1, options.every))
         while process.poll() != 0 and time.monotonic() - began < LIMIT_SECONDS:
             if time.monotonic() > moment and sum(killed.values()) < options.kills:
                 victim = str(draw.choice(["hub", *SITES], p=[0.6, 0.1, 0.1, 0.1, 0.1]))
@@ -88,7 +91,7 @@ def _run(root: Path, options: argparse.Namespace) -> list[Row]:
                     loopback.processes[victim].send_signal(signal.SIGKILL)
                     loopback.processes[victim].wait()
                 killed[victim] += 1
-                moment = time.monotonic() + float(draw.uniform(1, 6))
+                moment = time.monotonic() + float(draw.uniform(1, options.every))
                 print(f"{time.monotonic() - began:.0f} s: killed {victim}", file=sys.stderr, flush=True)
             if process.poll() not in (None, 0):
                 process = federation_of(loopback, study, 0)

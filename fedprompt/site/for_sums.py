@@ -19,6 +19,7 @@ from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.tally import Tally
 from fedprompt.strategies.clipping import clip
+from fedprompt.study.allowed_rounds import last_round
 from fedprompt.study.schema import Study
 from fedprompt.study.update_bound import longest_update
 from fedprompt.trust.signing import Signer, site_signer
@@ -67,6 +68,8 @@ class ForSums:
         sums = self._study.rounds.secure_sums
         if sums is None or (self._bounded and sums.sites is None):
             return "not-allowed"  # a hub could add sites of its own
+        if round > last_round(self._study, "all"):
+            return "not-allowed"
         return "wrong-step" if round <= self._tally.number("rounds", self._scope(step)) else None
 
     def begun(self, round: int, seed: int) -> Participant:

@@ -68,6 +68,8 @@ def test_keys_of_a_round_are_made_once_and_come_back_as_they_were(tmp_path: Path
     other = SumKeysTask(task=named(2), study=DIGEST, round=1, seed=1)
     assert code(told(worker, other)) == "wrong-step"
     assert begun(worker, 2).masks != first.masks
+    beyond = SumKeysTask(task=named(3), study=DIGEST, round=STUDY.rounds.count + 1, seed=0)
+    assert code(told(worker, beyond)) == "not-allowed"
 
 
 def test_a_second_cohort_of_a_round_is_refused(tmp_path: Path) -> None:
