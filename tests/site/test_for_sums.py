@@ -94,7 +94,7 @@ def test_steps_come_one_after_the_other(tmp_path: Path) -> None:
     worker = scripted_sites.worker(tmp_path, chosen=STUDY)
     own = begun(worker)
     confirm = SumConfirmTask(task=named(5), study=DIGEST, round=1, seed=0, survivors=(own.key,))
-    unmask = SumUnmaskTask(task=named(6), study=DIGEST, round=1, seed=0, signatures={own.key: "0" * 128})
+    unmask = SumUnmaskTask(task=named(6), study=DIGEST, round=1, seed=0, signers=(own.key,), signatures=("0" * 128,))
     assert code(told(worker, confirm)) == code(told(worker, unmask)) == "wrong-step"
 
 

@@ -14,13 +14,13 @@ from fedprompt.verbs.refusals import Code
 from fedprompt.verbs.tune import StepsTask
 from fedprompt.verbs.verb import Answer, SiteSide, refused
 
-__all__ = ["COHORT", "Cohort", "Round", "Signed", "SumTask", "answered"]
+__all__ = ["COHORT", "Cohort", "Round", "Signatures", "SumTask", "answered"]
 
 Round = Annotated[int, Field(ge=1, le=100_000)]
 Cohort = Annotated[tuple[Key, ...], Field(min_length=1, max_length=MOST_SITES)]
 """Signing keys of sites, in order."""
 
-Signed = Annotated[dict[Key, Signature], Field(min_length=1, max_length=MOST_SITES)]
+Signatures = Annotated[tuple[Signature, ...], Field(min_length=1, max_length=MOST_SITES)]
 COHORT = Bounds(256 * 1024, values=2_000, nested=300, members=300, depth=4)
 REFUSED: tuple[Code, ...] = ("unknown-keys", "cohort-too-small", "cohort-differs", "wrong-step")
 

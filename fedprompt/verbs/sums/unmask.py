@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fedprompt.errors import ReplyUntrue
 from fedprompt.privacy.secure_sums.keys import SECRET_BYTES
 from fedprompt.study.secure_sums import MOST_SITES
 from fedprompt.verbs.forms import Allowed, Arrays, Parcel, Reply
 from fedprompt.verbs.sentences import counted
-from fedprompt.verbs.sums.sum_forms import COHORT, Round, Signed, SumTask, answered
+from fedprompt.verbs.sums.sum_forms import COHORT, Cohort, Round, Signatures, SumTask, answered
 from fedprompt.verbs.verb import Answer, Asks, SiteSide, Terms, Verb
 
 __all__ = ["SumUnmask", "SumUnmaskReply", "SumUnmaskTask", "ask_sum_unmask"]
@@ -24,10 +24,17 @@ STEP = "sum-unmask"
 
 
 class SumUnmaskTask(SumTask):
-    """The ``signatures`` of the survivors, by key."""
+    """The ``signatures`` of survivors, each in the place of its ``signers``' key."""
 
     verb: Literal["sum-unmask"] = "sum-unmask"
-    signatures: Signed
+    signers: Cohort
+    signatures: Signatures
+
+    @model_validator(mode="after")
+    def _fits(self) -> "SumUnmaskTask":
+        if len(self.signers) != len(self.signatures):
+            raise ValueError("there is one signature for each signer")
+        return self
 
 
 class SumUnmaskReply(Reply):
@@ -54,8 +61,9 @@ def ask_sum_unmask(
         SiteRefused: the site refused; says why.
         FederationError: it could not be asked, or its answer is none.
     """
-    signed = {key: signatures[key].hex() for key in sorted(signatures)}
-    parcel = hub.ask(site, SumUnmaskTask, {"round": round, "seed": seed, "signatures": signed})
+    signers = tuple(sorted(signatures))
+    signed = tuple(signatures[key].hex() for key in signers)
+    parcel = hub.ask(site, SumUnmaskTask, {"round": round, "seed": seed, "signers": signers, "signatures": signed})
     rows = parcel.arrays["shares"]
     if len(rows) != len(givers):
         raise ReplyUntrue(f"site '{site}' sent shares of other sites than it was asked for", code="wrong-shape")
@@ -79,7 +87,7 @@ class SumUnmask(Verb):
 
         def given() -> Answer:
             sums = site.for_sums
-            signatures = {key: bytes.fromhex(signature) for key, signature in task.signatures.items()}
+            signatures = dict(zip(task.signers, map(bytes.fromhex, task.signatures), strict=True))
             kept, found = sums.begun(task.round, task.seed).reveal(signatures)
             rows = np.frombuffer(b"".join(found[key] for key in sorted(found)), np.uint8)
             reply = SumUnmaskReply(task=task.task, round=task.round, sites=len(found))

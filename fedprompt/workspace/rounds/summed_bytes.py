@@ -37,14 +37,14 @@ def summed_bytes(study: Study, digest: str, vectors: NDArray[np.float32], sites:
     others = np.zeros((max(1, sites - 1), SEALED_BYTES), np.uint8)
     begun: dict[str, Any] = {"task": TASK, "study": digest, "known": "0" * 64, "round": 1, "seed": 0}
     ended: dict[str, Any] = {"task": TASK, "round": 1}
-    signed = {key: SIGNATURE for key in keys}
+    signed = (SIGNATURE,) * sites
     steps = study.tuning.steps
     tasks: tuple[tuple[Task, Arrays], ...] = (
         (SumKeysTask(**begun), {}),
         (SumSharesTask(**begun, members=members, sites=sites), {}),
         (SumTuneTask(**begun, steps=steps, most=WEIGHT, givers=keys), {"start": vectors, "sealed": others}),
         (SumConfirmTask(**begun, survivors=keys), {}),
-        (SumUnmaskTask(**begun, signatures=signed), {}),
+        (SumUnmaskTask(**begun, signers=keys, signatures=signed), {}),
     )
     replies: tuple[tuple[Reply, Arrays], ...] = (
         (SumKeysReply(**ended, member=members[0]), {}),

@@ -254,3 +254,16 @@ def test_a_federation_that_stopped_at_each_message_ends_with_what_its_bank_holds
                     continue
     assert len(seen) > 20
     assert results[0] == results[1]
+
+
+def test_a_bank_holds_the_sum_of_masked_updates_and_none_of_a_single_site(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "s.yaml")
+    study.write_text(TEXT.replace("rounds: {count: 2}", "rounds: {count: 2, secure_sums: true}"), encoding="utf-8")
+    with new_workspace(tmp_path / "home") as ws:
+        found = federate(ws, study, files(tmp_path))
+        (run,) = ws.bank.runs(kind="sums")
+        stages = ws.bank.stages(run.id)
+    assert [row.round for row in found.rounds] == [1, 2] and all(not row.missing for row in found.rounds)
+    assert list(stages) == [f"round {n}: {step}" for n in (1, 2) for step in ("keys", "shares", "masked", "confirmed")]
+    masked = stages["round 1: masked"]["found"]
+    assert set(masked) == {"sites", "seconds", "bits", "total"} and masked["sites"] == list(SITES)
