@@ -43,7 +43,7 @@ def kill_anywhere(folder: Path, study: Path, sites: dict[str, Path], kills: int,
             _wait(child)
             break
         os.read(begun, 1)
-        time.sleep(float(rng.uniform(0.0, 2 * whole / kills)))
+        time.sleep(float(rng.uniform(0.0, whole / kills)))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         os.close(begun)

@@ -354,6 +354,9 @@ def policy(
     epsilon: Annotated[
         float | None, typer.Option("--epsilon", min=0, help="Maximum privacy budget of all studies; 0 for no limit.")
     ] = None,
+    weights: Annotated[
+        int | None, typer.Option("--weights", min=0, help="Largest model trained here, in weights; 0 for no limit.")
+    ] = None,
     models: Annotated[
         str | None,
         typer.Option(
@@ -387,6 +390,8 @@ def policy(
     changes = {name: value for name, value in given.items() if value is not None}
     if epsilon is not None:
         changes["epsilon"] = epsilon or None
+    if weights is not None:
+        changes["weights"] = weights or None
     if quiet_hours is not None:
         changes["quiet_hours"] = None if quiet_hours == "none" else quiet_hours
     found = site_policy(find_home(home), changes, site=site)

@@ -41,7 +41,8 @@ class Policy(Closed):
     elsewhere whose host the machine's ``models.toml`` allows. Nothing is fetched for a study but what is named.
     ``replies`` bounds the replies to one study below what the study says, and ``epsilon`` what cases spend of a budget
     of privacy, in all studies together. With ``near`` a site refuses prompts that lie further from the study's start
-    than honest rounds can move them (``site.brought``).
+    than honest rounds can move them (``site.brought``). ``weights`` is how many the largest model has that a study may
+    train here.
     """
 
     verbs: Annotated[tuple[Verb, ...], Field(max_length=32)] = asked_by_default()
@@ -52,6 +53,7 @@ class Policy(Closed):
     quiet_hours: Annotated[str, StringConstraints(max_length=20)] | None = None
     near: bool = False
     epsilon: Annotated[float | None, Field(gt=0, le=MOST_EPSILON, allow_inf_nan=False, exclude_if=absent)] = None
+    weights: Annotated[int | None, Field(ge=1, le=10**13, exclude_if=absent)] = None
 
     @model_validator(mode="after")
     def _readable(self) -> "Policy":

@@ -9,7 +9,7 @@ import torch
 from fedprompt.errors import ModelError
 from fedprompt.tuning.pretraining.flat import FlatModel
 
-__all__ = ["FolderTokenizer", "built", "fresh_config", "write_folder"]
+__all__ = ["FolderTokenizer", "built", "fresh_config", "weights_in", "write_folder"]
 
 ROUND_UP = 64  # rows of a fresh vocabulary, which products like
 
@@ -57,6 +57,27 @@ def fresh_config(shape: Mapping[str, int], vocabulary: int, end: int, window: in
         eos_token_id=end,
         pad_token_id=None,
     )
+
+
+def weights_in(folder: Path, config: Any = None) -> tuple[Any, int]:
+    """Return the configuration of what :func:`built` would return, and how many weights it has; none are made.
+
+    Raises:
+        ModelError: the folder's configuration is not one of a causal language model.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    auto: Any = AutoModelForCausalLM
+    try:
+        found = config or AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with torch.device("meta"):
+            lm = auto.from_config(found, trust_remote_code=False)
+    except Exception as error:  # what a library raises for files that are no model's is up to it
+        raise ModelError(
+            f"{folder}: not a causal language model that can be loaded ({type(error).__name__})",
+            code="not-a-language-model",
+        ) from error
+    return found, sum(one.numel() for one in lm.parameters())
 
 
 def built(folder: Path, config: Any = None, seed: int = 0, device: str = "cpu") -> FlatModel:

@@ -44,7 +44,7 @@ from fedprompt.workspace.enrolled.seen_ledgers import LOCAL, SeenLedgers
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.rounds.pretraining_base import PretrainingBase, base_of, spec_of
 from fedprompt.workspace.rounds.pretraining_result import PretrainResult, pretrain_result
-from fedprompt.workspace.rounds.pretraining_site import make_pretraining_worker, prepare_text
+from fedprompt.workspace.rounds.pretraining_site import check_site, make_pretraining_worker, prepare_text
 from fedprompt.workspace.rounds.pretraining_task import task_accuracy, task_cases, texts_of
 from fedprompt.workspace.workspace import Workspace
 
@@ -104,6 +104,7 @@ def pretrain(
     for place, (site, paths) in enumerate(sorted(sites.items())):
         folders[site] = SiteFolder(ws.home.sites / site)
         folders[site].prepare()
+        check_site(parsed, base, folders[site], len(sites))
 
         def told(done: int, total: int, site: str = site, place: int = place) -> None:
             message = f"{site}: file {done + 1} of {total}"
@@ -143,7 +144,6 @@ def pretrain(
             text=text,
             drawing=drawing_of_run(folders[site].key, seed, everything),
             scope=run,
-            sites=len(sites),
             bounded=False,  # whoever runs this holds all the files
             stepped=partial(pace.stepped, site),
             stop=stop,

@@ -9,7 +9,7 @@ from fedprompt.models.hf.digest import tokenizer_digest
 from fedprompt.models.registry import find_model_folder, settings_for
 from fedprompt.study.pretraining import Pretraining
 from fedprompt.study.schema import Study
-from fedprompt.tuning.pretraining.building import FolderTokenizer, built, fresh_config
+from fedprompt.tuning.pretraining.building import FolderTokenizer, built, fresh_config, weights_in
 from fedprompt.tuning.pretraining.flat import FlatModel
 from fedprompt.workspace.answers.study_model import trained_digest
 
@@ -27,6 +27,14 @@ class PretrainingBase:
     config: Any
     device: str
     threads: int
+
+    def measured(self) -> tuple[Any, int]:
+        """Return the model's configuration and how many weights it has; nothing is loaded.
+
+        Raises:
+            ModelError: it is not a causal language model.
+        """
+        return weights_in(self.folder, self.config)
 
     def build(self, seed: int) -> FlatModel:
         """Return the model; fresh weights follow from the seed.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedprompt.corpora.preparing import Corpus, prepare
-from fedprompt.errors import DataError
+from fedprompt.errors import DataError, ModelError
 from fedprompt.models.sources import Source
 from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
@@ -20,7 +20,7 @@ from fedprompt.tuning.pretraining.perplexity import looked_at
 from fedprompt.tuning.pretraining.room import check_room, needed
 from fedprompt.workspace.rounds.pretraining_base import PretrainingBase, spec_of
 
-__all__ = ["SiteText", "make_pretraining_worker", "prepare_text"]
+__all__ = ["SiteText", "check_site", "make_pretraining_worker", "prepare_text"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,27 @@ class SiteText:
 
     corpus: Corpus
     contents: str
+
+
+def check_site(study: Study, base: PretrainingBase, folder: SiteFolder, sites: int = 1) -> None:
+    """Refuse a training that is too large for this machine or for what the site's operator allows; nothing is loaded.
+
+    Args:
+        sites: how many train on this machine, one after another.
+
+    Raises:
+        ModelError: the model has more weights than the site's policy allows.
+        TuningError: there is too little memory or disk.
+    """
+    config, weights = base.measured()
+    most = folder.policy.weights
+    if most is not None and weights > most:
+        raise ModelError(
+            f"the study '{study.study}' trains a model of {weights:,} weights, and this site's policy allows {most:,}; "
+            f"if the site may train it, run 'fedprompt site policy --weights {weights}'",
+            code="larger-than-allowed",
+        )
+    check_room(needed(config, weights, settings_of(study, spec_of(study), 1, 0)), folder.path, sites)
 
 
 def prepare_text(
@@ -100,7 +121,6 @@ def make_pretraining_worker(
     text: SiteText,
     drawing: Drawing,
     scope: str,
-    sites: int = 1,
     bounded: bool = True,
     stepped: Callable[[int, int, float], None] | None = None,
     stop: StopToken = NEVER,
@@ -110,13 +130,7 @@ def make_pretraining_worker(
 
     Args:
         scope: names the folder in which its training is kept.
-        sites: how many train on this machine, one after another.
-
-    Raises:
-        TuningError: there is too little memory or disk for the training.
     """
-    spec = spec_of(study)
     place = folder.path / "pretraining" / scope.replace(":", "-")
-    check_room(needed(model.lm.config, model.size, settings_of(study, spec, 1, 0)), place, sites)
     side = PretrainingAtSite(place, study, digest, text.corpus, model, drawing, stepped, stop)
     return PretrainingWorker(name=name, folder=folder, side=side, bounded=bounded, source=source)

@@ -10,7 +10,7 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.enrolled.site_folder import Accepted, EnrolledSite
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.rounds.pretraining_base import base_of
-from fedprompt.workspace.rounds.pretraining_site import make_pretraining_worker, prepare_text
+from fedprompt.workspace.rounds.pretraining_site import check_site, make_pretraining_worker, prepare_text
 from fedprompt.workspace.site.permitted import permitted
 
 __all__ = ["open_pretraining_worker"]
@@ -35,7 +35,7 @@ def open_pretraining_worker(
 
     Raises:
         StudyError: with this machine's model the study is another than was accepted.
-        ModelError: the site's policy does not list the model, or it cannot be loaded.
+        ModelError: the site's policy does not list the model or allow its size, or it cannot be loaded.
         DataError: the text cannot be used, or there is too little.
         TuningError: there is too little memory or disk.
     """
@@ -48,6 +48,7 @@ def open_pretraining_worker(
             "'fedprompt site study show FILE' and accept it again",
             code="other-model",
         )
+    check_site(study, base, folder)
     text = prepare_text(
         folder,
         site.name,

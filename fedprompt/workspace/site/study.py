@@ -30,6 +30,8 @@ from fedprompt.workspace.enrolled.site_folder import EnrolledSite, enrolled, enr
 from fedprompt.workspace.home import Home
 from fedprompt.workspace.json_file import now, write_json
 from fedprompt.workspace.rounds.planned_questions import planned_questions, told_questions
+from fedprompt.workspace.rounds.pretraining_base import base_of
+from fedprompt.workspace.rounds.pretraining_site import check_site
 from fedprompt.workspace.site.permitted import permitted, why_not_listed
 
 __all__ = [
@@ -146,6 +148,8 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
             code="another-content",
         )
     _named(file, study, chosen)
+    if study.pretraining is not None:
+        check_site(study, base_of(study, home.path), chosen.folder)
     own, dp = chosen.folder.policy.epsilon, study.dp
     if dp is not None and own is not None and dp.epsilon > own:
         raise StudyError(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedprompt.errors import DataError, FederationError
+from fedprompt.errors import DataError, EgressRefused, FederationError, ModelError
 from fedprompt.evaluation.column_map import BY_NAME
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
@@ -21,6 +21,7 @@ from fedprompt.verbs.weights import send_weights
 from fedprompt.workspace.enrolled.site_folder import enrolled
 from fedprompt.workspace.home import Home, find_home
 from fedprompt.workspace.json_file import write_json
+from fedprompt.workspace.site.policy import site_policy
 from fedprompt.workspace.site.pretraining import open_pretraining_worker
 from fedprompt.workspace.site.rehearse import site_rehearse
 from fedprompt.workspace.site.study import site_study_accept, site_study_show
@@ -84,12 +85,28 @@ def test_a_site_answers_each_round_once_and_only_with_weights_that_came_whole(ho
     assert code(lambda: trained(3)) == "not-allowed"
     nan = weights.copy()
     nan[0] = np.nan
-    assert code(lambda: list(send_weights(hub, ANT, nan, digest_of(nan)))) == "not-finite"
+    with pytest.raises(EgressRefused) as bad:
+        list(send_weights(hub, ANT, nan, digest_of(nan)))
+    assert bad.value.code == "not-finite"
     first = ask_perplexity(hub, ANT, round=0, digest=digest, seed=0)
     assert first.documents >= 2 and first.loss == round(first.loss, 4)
     assert code(lambda: ask_perplexity(hub, ANT, round=0, digest=digest, seed=1)) == "round-answered"
     again = opened(home, tmp_path / ANT)  # a new process goes on from the files
     assert ask_perplexity(asks(again), ANT, round=0, digest=digest, seed=0) == first
+
+
+def test_a_model_that_is_larger_than_the_policy_allows_is_neither_accepted_nor_trained(
+    home: Home, tmp_path: Path
+) -> None:
+    study, texts = write_study(tmp_path), write_texts(tmp_path, (ANT,))[ANT][0]
+    site_study_accept(home, study)
+    site_policy(home, {"weights": 1000})
+    for call in (lambda: site_study_accept(home, study), lambda: opened(home, texts)):
+        with pytest.raises(ModelError) as refused:
+            call()
+        assert refused.value.code == "larger-than-allowed"
+    site_policy(home, {"weights": None})
+    site_study_accept(home, study)
 
 
 def test_ordinary_verbs_are_refused_and_too_little_text_is_said(home: Home, tmp_path: Path) -> None:
