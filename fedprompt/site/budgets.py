@@ -11,7 +11,7 @@ import numpy as np
 
 from fedprompt.privacy.accounting import Event, Spent, spent
 from fedprompt.site.folder import SiteFolder
-from fedprompt.site.known_cases import TAG_BYTES
+from fedprompt.site.known_cases import NO_ROW, TAG_BYTES
 from fedprompt.site.private_answers import as_unit, charges_of
 from fedprompt.site.replies import ReplyStore
 from fedprompt.site.tally import Tally
@@ -72,10 +72,15 @@ def budgets(tally: Tally, replies: ReplyStore) -> tuple[Budget, ...]:
     charges = charges_of(tally)
     tags = {name: replies.kept("cases", name) for name in dict.fromkeys(one.set for one in charges)}
     found = []
+
+    def rows(one: str, other: str) -> tuple[bytes, bytes]:
+        """Return what is kept of the rows or groups of two sets, nothing where it is lost: their cases tell then."""
+        return replies.kept("rows", one) or b"", replies.kept("rows", other) or b""
+
     for name, own in tags.items():
         kept = replies.kept("budget", name)
         terms = {} if kept is None else json.loads(kept)
-        inside = [one for one in charges if one.set == name or _meet(own, tags[one.set])]
+        inside = [one for one in charges if one.set == name or _meet(own, tags[one.set]) or _meet(*rows(name, one.set))]
         unit = str(terms.get("unit", inside[0].unit))
         delta = float(terms.get("delta", 1e-6))
         events = as_unit(inside, unit)
@@ -110,4 +115,5 @@ def _meet(one: bytes | None, other: bytes | None) -> bool:
     """Say whether two sets have a case in common, as they may where it is lost which cases one has."""
     if one is None or other is None:
         return True
-    return bool(np.isin(np.frombuffer(one, dtype=np.uint64), np.frombuffer(other, dtype=np.uint64)).any())
+    first, second = (np.frombuffer(tags, dtype=np.uint64) for tags in (one, other))
+    return bool(np.isin(first[first != NO_ROW], second).any())

@@ -260,7 +260,7 @@ def private_answers(
     plan = plan_of(study)
     if plan is None:
         return None
-    known = KnownCases(folder.key, splits, folder.replies)
+    known = KnownCases(folder.key, splits, folder.replies, by_group=plan.dp.unit == "group")
     own = folder.policy.epsilon
     most = plan.dp.lifetime if own is None else min(own, plan.dp.lifetime)
     return PrivateAnswers(

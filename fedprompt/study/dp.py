@@ -96,6 +96,8 @@ def _misfit(study: Any, dp: DifferentialPrivacy) -> str | None:
     tuning, scores = dp.tunes and study.soft is not None, "scores" in dp.covers
     if dp.tunes and study.soft is None and not scores:
         return "it covers tuning, and the study tunes nothing; take 'covers: [scores]'"
+    if tuning and study.moves != "soft":
+        return f"it covers the tuning of soft prompts, and this study tunes a {study.moves}; take 'covers: [scores]'"
     if scores and study.answer.type != "choice":
         return "noise is on counts of right answers, and this study's answers are free text; take 'covers: [tuning]'"
     shown = [spec for spec in (*study.templates, study.soft) if spec is not None and spec.demonstrations is not None]

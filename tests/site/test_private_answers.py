@@ -217,6 +217,20 @@ def test_groups_are_hidden_as_one_and_single_cases_of_groups_are_refused(tmp_pat
     assert hub(worker, hidden).tune(START, round=1, steps=2, seed=0) is not None
 
 
+def test_a_group_carries_what_any_of_its_cases_answered(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    def grouped(*lines: int) -> tuple[Case, ...]:
+        return tuple(replace(cases("clinic", 400)[place], group=f"patient {place // 5}") for place in lines)
+
+    first = dp_study(unit="group", per_group=2)
+    one = hub(site(tmp_path, first, grouped(*(n for n in range(400) if n % 5 < 2))), first)
+    assert all(one.tune(START, round=n, steps=2, seed=0) is not None for n in (1, 2))
+    again = dp_study("small", unit="group", per_group=2, clip=2.0)  # the same cut, other cases of the same patients
+    other = hub(site(tmp_path, again, grouped(*(n for n in range(400) if n % 5 >= 3))), again)
+    assert other.tune(START, round=1, steps=2, seed=0) is None and other.refused["privacy-spent"] == 1
+
+
 def test_nothing_is_refused_by_who_was_sampled(tmp_path: Path) -> None:
     body = STUDY.model_dump(mode="json") | {"tuning": {"steps": 1, "batch": 1, "lr": 0.05}}
     small = Study.model_validate(body)
