@@ -152,7 +152,7 @@ def draw_start(job: JobRow | None) -> None:
                 key=key,
                 icon=f":material/{icon}:",
                 type="primary" if last is None else "secondary",
-                disabled=closed or whole is None or (last is not None and chosen.study.soft is None),
+                disabled=closed or whole is None or (last is not None and chosen.study.moves is None),
                 on_click=ask,
                 args=(kind, whole, last),
             )

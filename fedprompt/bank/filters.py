@@ -15,9 +15,12 @@ from fedprompt.bank.tags import prompts_tagged, retired_prompts
 from fedprompt.bank.wording import prompts_saying
 from fedprompt.errors import BankError
 
-__all__ = ["EPOCH", "Filter", "conditions", "microseconds", "ranked_conditions"]
+__all__ = ["EPOCH", "KINDS", "Filter", "conditions", "microseconds", "ranked_conditions"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+KINDS = ("template", "soft", "adapter")  # a kind's place stands in the column ``soft`` of rankings
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ class Filter:
     begins: str | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in (None, "template", "soft"):
-            raise BankError(f"'{self.kind}' is neither template nor soft", code="unknown-kind-of-prompt")
+        if self.kind is not None and self.kind not in KINDS:
+            raise BankError(f"'{self.kind}' is none of {', '.join(KINDS)}", code="unknown-kind-of-prompt")
         if self.split not in ("tune", "validation", "test"):
             raise BankError(f"'{self.split}' is no split; one of tune, validation, test", code="unknown-split")
 
@@ -101,7 +104,7 @@ def ranked_conditions(connection: Connection, wanted: Filter, table: Any) -> lis
     # What a site has not published is known by a hash alone, and has no place among the prompts.
     found: list[ColumnElement[bool]] = [table.c.prompt.is_not(None)]
     if wanted.kind is not None:
-        found.append(table.c.soft == int(wanted.kind == "soft"))
+        found.append(table.c.soft == KINDS.index(wanted.kind))
     if wanted.origin is not None:
         found.append(table.c.origin == wanted.origin)
     if wanted.since is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from fedprompt.bank.database import Database
 from fedprompt.bank.filters import Filter, conditions
@@ -40,7 +40,7 @@ class FindingShelf:
             BankError: one is damaged.
         """
         query = select(prompts.c.number, prompts.c.id, prompts.c.body, prompts.c.vectors).where(
-            prompts.c.model == model
+            prompts.c.model == model, prompts.c.kind == "soft"
         )
         with self._database.read() as connection:
             found = connection.execute(
@@ -67,13 +67,13 @@ class FindingShelf:
 
     def count_by_model(self) -> dict[str, int]:
         """Return how many soft prompts there are of each model (its digest); under ``""``, how many templates."""
-        query = select(prompts.c.model, func.count()).group_by(prompts.c.model)
+        query = select(prompts.c.model, func.count()).where(prompts.c.kind != "adapter").group_by(prompts.c.model)
         with self._database.read() as connection:
             return {str(model or ""): int(count) for model, count in connection.execute(query).all()}
 
     def newest_of(self, model: str | None) -> tuple[int, str]:
         """Return how many prompts there are of a model, or templates, and the id of the newest ("" without any)."""
-        of = prompts.c.model.is_(None) if model is None else prompts.c.model == model
+        of = prompts.c.model.is_(None) if model is None else and_(prompts.c.model == model, prompts.c.kind == "soft")
         with self._database.read() as connection:
             count = connection.execute(select(func.count()).select_from(prompts).where(of)).scalar_one()
             newest = select(prompts.c.id).where(of).order_by(prompts.c.number.desc()).limit(1)
@@ -98,7 +98,9 @@ class FindingShelf:
 
     def soft_width(self, model: str) -> int | None:
         """Return the width of a model's soft prompts, None where there is none."""
-        query = select(prompts.c.id, prompts.c.vectors).where(prompts.c.model == model).limit(1)
+        query = (
+            select(prompts.c.id, prompts.c.vectors).where(prompts.c.model == model, prompts.c.kind == "soft").limit(1)
+        )
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else int(from_blob(row.vectors, f"prompt {row.id}").shape[1])

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
+from fedprompt.bank.adapter_files import AdapterFiles
 from fedprompt.bank.database import Database
 from fedprompt.bank.filters import Filter, conditions
 from fedprompt.bank.inserting import insert_once
@@ -37,6 +38,7 @@ class PromptShelf:
     """The part of the bank that holds prompts."""
 
     _database: Database
+    _files: AdapterFiles
 
     def record_prompt(
         self,
@@ -93,6 +95,7 @@ class PromptShelf:
         ]
         if not batch:
             return ()
+        self._files.keep(prompt.adapter for prompt, _ in batch if prompt.adapter is not None)
         with self._database.write() as connection:
             check_study(connection, study, "a prompt")
             connection.execute(insert_once(connection, prompts), contents)
@@ -114,7 +117,7 @@ class PromptShelf:
             found = connection.execute(select(prompts).where(prompts.c.id == id)).one()
             first = select(records.c.name).where(records.c.prompt == id).order_by(records.c.number).limit(1)
             name = connection.execute(first).scalar() or id
-        prompt = rebuild(str(name), found.body, found.vectors, id)
+        prompt = rebuild(str(name), found.body, found.vectors, id, self._files)
         if prompt.id != id:
             raise BankError(f"prompt {id} is damaged: its content has the id {prompt.id}", code="damaged")
         return prompt
@@ -135,7 +138,7 @@ class PromptShelf:
                 chosen = wanted[at : at + FEW]
                 names = {row.id: row.name for row in _rows(connection, [records.c.prompt.in_(chosen)])}
                 for row in connection.execute(select(prompts).where(prompts.c.id.in_(chosen))):
-                    prompt = rebuild(names.get(row.id, row.id), row.body, row.vectors, row.id)
+                    prompt = rebuild(names.get(row.id, row.id), row.body, row.vectors, row.id, self._files)
                     if prompt.id != row.id:
                         raise BankError(
                             f"prompt {row.id} is damaged: its content has the id {prompt.id}", code="damaged"
@@ -194,7 +197,7 @@ class PromptShelf:
     def prompts_named(self, like: PromptRow, limit: int) -> tuple[PromptRow, ...]:
         """Return the newest prompts of a prompt's very name, the newest first; tuned ones of its study and origin."""
         wanted: list[ColumnElement[bool]] = [records.c.name == like.name, prompts.c.kind == like.kind]
-        if like.kind == "soft":  # they all bear the name of the study's template
+        if like.kind != "template":  # they all bear the name of the study's template
             wanted += [records.c.study == like.study, records.c.origin == like.origin]
         with self._database.read() as connection:
             return _rows(connection, wanted, limit, newest=True)
@@ -234,7 +237,7 @@ class PromptShelf:
 
         Args:
             study: only prompts of this study (its digest).
-            kind: only ``template`` or only ``soft`` prompts.
+            kind: only ``template``, only ``soft`` or only ``adapter`` prompts.
             search: only prompts whose id, name, origin or text hold each of these words (A is a).
             limit: at most so many.
             offset: leave out so many at the beginning.
@@ -271,15 +274,18 @@ def check_study(connection: Connection, study: str | None, what: str) -> None:
             )
 
 
-def rebuild(name: str, body: str, blob: bytes | None, id: str) -> Prompt:
-    """Return a prompt from its columns.
+def rebuild(name: str, body: str, blob: bytes | None, id: str, files: AdapterFiles) -> Prompt:
+    """Return a prompt from its columns, and an adapter from its file.
 
     Raises:
         BankError: they do not make a prompt.
     """
     try:
         canonical: Mapping[str, Any] = json.loads(body)
-        return Prompt.from_canonical(name, canonical, None if blob is None else from_blob(blob, f"prompt {id}"))
+        vectors = None if blob is None else from_blob(blob, f"prompt {id}")
+        adapter = canonical.get("adapter")
+        arrays = None if adapter is None else files.read(str(adapter["file"]))
+        return Prompt.from_canonical(name, canonical, vectors, arrays)
     except (FedPromptError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, BankError):
             raise
@@ -369,7 +375,7 @@ def _content(prompt: Prompt) -> dict[str, Any]:
     return {
         "id": prompt.id,
         "kind": prompt.kind,
-        "model": None if prompt.soft is None else prompt.soft.model,
+        "model": None if prompt.tuned is None else prompt.tuned.model,
         "body": to_json(prompt.canonical(), f"prompt '{prompt.name}'"),
         "searched": plain(prompt_text(prompt)),
         "vectors": None if prompt.soft is None else to_blob(prompt.soft.vectors),

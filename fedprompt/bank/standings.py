@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, delete, func, or_, select, update
 
 from fedprompt.bank import schema
-from fedprompt.bank.filters import microseconds
+from fedprompt.bank.filters import KINDS, microseconds
 from fedprompt.bank.inserting import among, execute_many, insert, insert_once
 from fedprompt.bank.removed import counting, still_counts
 from fedprompt.bank.schema import FACTS, boards, entries, marks, records, runs, scored, scores, standings
@@ -79,7 +79,7 @@ def facts_of(connection: Connection, study: str, prompts: Sequence[str]) -> dict
     found: dict[str, dict[str, Any]] = {}
     for id, row in first_records(connection, study, prompts).items():
         came = microseconds(from_time(row.created))
-        found[id] = {"prompt": row.place, "soft": int(row.kind == "soft"), "came": came, "origin": row.origin}
+        found[id] = {"prompt": row.place, "soft": KINDS.index(row.kind), "came": came, "origin": row.origin}
     return found
 
 

@@ -4,6 +4,7 @@ Nothing but a job's state is ever changed or taken away; what is recorded twice 
 several processes and threads at a time.
 """
 
+import json
 import logging
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Self
 from sqlalchemy import Connection, delete, func, literal, select
 
 from fedprompt.bank.adapted import EVERY, AdaptedShelf, rows_copied
+from fedprompt.bank.adapter_files import FOLDER, AdapterFiles
 from fedprompt.bank.copies import copy_to_file, kept_aside, new_file, replace_rows, working_copy
 from fedprompt.bank.database import Database
 from fedprompt.bank.finding import FindingShelf
@@ -59,6 +61,7 @@ _log = logging.getLogger(__name__)
 
 # Raise it when the rule behind a derived table changes: banks are then derived anew when they are opened.
 DERIVED_BY = "derived:2"
+ADAPTER = "adapter"  # the kind of prompts whose content is a file
 BATCH, MANY, SECONDS = 500, 20_000, 5.0
 NUMBERED = (studies, prompts, records, runs, stages, scores, comparisons, events, jobs, adapted)
 
@@ -76,8 +79,9 @@ class Bank(
 ):
     """All shelves on one database."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, files: AdapterFiles) -> None:
+        """Open; ``files`` are the adapters that its rows name."""
+        self._database, self._files = database, files
         try:
             self._derive()
         except BaseException:
@@ -95,7 +99,8 @@ class Bank(
         Raises:
             BankError: a newer schema, another program's database, no database at all, or one that cannot be written.
         """
-        return cls(Database(postgres_at(url) if url else SQLiteFile(path)))
+        place = postgres_at(url) if url else SQLiteFile(path)
+        return cls(Database(place), AdapterFiles(path.parent / FOLDER))
 
     @property
     def path(self) -> Path | None:
@@ -146,7 +151,7 @@ class Bank(
         Raises:
             BankError: the bank cannot be read at all.
         """
-        return find_problems(self._database)
+        return find_problems(self._database, self._files)
 
     def rederive(self) -> None:
         """Derive anew what only repeats other tables: rankings, words, and what finds near-duplicates."""
@@ -156,7 +161,8 @@ class Bank(
     def backup(self, destination: Path, *, adapted: Sequence[str] = ()) -> tuple[str, ...]:
         """Write a copy of the bank; return the names of the adapted prompts that were left out.
 
-        It is one state of the bank, while others go on writing, as an SQLite bank in one file.
+        It is one state of the bank, while others go on writing, as an SQLite bank in one file. The files of adapters
+        go into a folder ``adapters`` beside it.
 
         Args:
             destination: the file.
@@ -169,6 +175,7 @@ class Bank(
         named = self._named(adapted)
         with new_file(destination) as temporary:
             copy_to_file(self._database, temporary, rows_copied(named))
+            self._files.copy(self._adapters(), destination.parent / FOLDER)
         return () if EVERY in named else tuple(row.name for row in self.all_adapted() if row.name not in named)
 
     def restore(self, source: Path) -> Path:
@@ -179,8 +186,9 @@ class Bank(
         Raises:
             BankError: the file is no bank, is of a newer schema, or does not agree with itself; nothing is changed.
         """
-        with working_copy(source) as copy, type(self)(copy) as found:
+        with working_copy(source) as copy, type(self)(copy, self._files_with(source)) as found:
             found.check(source)
+            found._files.copy(found._adapters(), self._files.folder)
             kept = kept_aside(source if self.path is None else self.path)
             self.backup(kept, adapted=(EVERY,))
             replace_rows(self._database, copy)
@@ -200,8 +208,9 @@ class Bank(
             BankError: the file is no bank, is of a newer schema, does not agree with itself, or calls another run by
             the id of one that is here; nothing is changed.
         """
-        with working_copy(source) as copy, type(self)(copy) as found:
+        with working_copy(source) as copy, type(self)(copy, self._files_with(source)) as found:
             found.check(source)
+            found._files.copy(found._adapters(), self._files.folder)
             return merge_banks(self._database, copy, found._named(adapted))
 
     def check(self, shown: Path) -> None:
@@ -211,13 +220,23 @@ class Bank(
             BankError: says the first thing that is wrong, and how many there are.
         """
         first, more = None, 0
-        for problem in find_problems(self._database):
+        for problem in find_problems(self._database, self._files):
             first, more = first or problem, more + 1
         if first is not None:
             raise BankError(
                 f"{shown} does not agree with itself in {more} places ({first.where}: {first.what}); refused",
                 code="bank-disagrees",
             )
+
+    def _adapters(self) -> list[str]:
+        """Return the digests of the adapters that the bank's rows name."""
+        query = select(prompts.c.body).where(prompts.c.kind == ADAPTER)
+        with self._database.read() as connection:
+            return [str(json.loads(body)["adapter"]["file"]) for body in connection.execute(query).scalars()]
+
+    def _files_with(self, source: Path) -> AdapterFiles:
+        """Return this bank's files, and those beside another bank's file."""
+        return AdapterFiles(self._files.folder, [source.parent / FOLDER])
 
     def _named(self, adapted: Sequence[str]) -> list[str]:
         """Return the names of these adapted prompts, and ``EVERY`` as it is."""
@@ -255,18 +274,18 @@ class Bank(
                 _log.warning("the bank %s is brought up to date: %d newest scores are filed", self.where, done)
 
         fill_standings(connection, heard)
-        _fill_likenesses(connection)
+        _fill_likenesses(connection, self._files)
         fill_words(connection)
 
 
-def _fill_likenesses(connection: Connection) -> None:
+def _fill_likenesses(connection: Connection, files: AdapterFiles) -> None:
     connection.execute(delete(likenesses))
     found = connection.execute(select(prompts), execution_options={"yield_per": BATCH})
     for rows in found.partitions(BATCH):
         made = []
         for row in rows:
             try:
-                made += likeness(rebuild(row.id, row.body, row.vectors, row.id))
+                made += likeness(rebuild(row.id, row.body, row.vectors, row.id, files))
             except BankError:
                 continue  # 'verify' tells of it; the others are to be opened all the same
         if made:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Select, Table, func, select
 
 from fedprompt.bank.adapted import read_body
+from fedprompt.bank.adapter_files import AdapterFiles
 from fedprompt.bank.database import Database
 from fedprompt.bank.likeness import likeness_keys, prompt_text
 from fedprompt.bank.prompts import rebuild
@@ -60,7 +61,7 @@ _JSON_COLUMNS = (
 )
 
 
-def find_problems(database: Database) -> tuple[Problem, ...]:
+def find_problems(database: Database, files: AdapterFiles) -> tuple[Problem, ...]:
     """Return what is wrong: in the file, in references, studies, prompts, events, scores, adapted prompts and JSON."""
     with ThreadPoolExecutor(1, "verify") as beside:
         # One long call into SQLite, which lets go of the interpreter: the rest is read meanwhile.
@@ -69,7 +70,7 @@ def find_problems(database: Database) -> tuple[Problem, ...]:
             found = [
                 *_references(connection),
                 *_studies(connection),
-                *_prompts(connection),
+                *_prompts(connection, files),
                 *_events(connection),
                 *find_score_problems(connection),
                 *_comparisons(connection),
@@ -115,7 +116,7 @@ def _studies(connection: Connection) -> Iterator[Problem]:
             yield Problem(f"study {row.digest}", f"its content has the digest {digest}")
 
 
-def _prompts(connection: Connection) -> Iterator[Problem]:
+def _prompts(connection: Connection, files: AdapterFiles) -> Iterator[Problem]:
     keys, said = likenesses.alias(), 0
     named = select(func.count()).select_from(records).where(records.c.prompt == prompts.c.id).scalar_subquery()
     name = select(func.min(records.c.name)).where(records.c.prompt == prompts.c.id).scalar_subquery()
@@ -129,14 +130,14 @@ def _prompts(connection: Connection) -> Iterator[Problem]:
             names = [called] if comings == 1 else _names(connection, id)
             said += sum(hash((word, number)) for word in {one for name in names for one in words_of(searched, name)})
         try:
-            prompt = rebuild(id, body, vectors, id)
+            prompt = rebuild(id, body, vectors, id, files)
         except BankError as error:
             yield Problem(f"prompt {id}", str(error))
             continue
         if prompt.id != id:
             yield Problem(f"prompt {id}", f"its content has the id {prompt.id}")
             continue
-        if (prompt.kind, None if prompt.soft is None else prompt.soft.model) != (kind, model):
+        if (prompt.kind, None if prompt.tuned is None else prompt.tuned.model) != (kind, model):
             yield Problem(f"prompt {id}", "its kind or model is not that of its content")
         text = plain(prompt_text(prompt))
         if searched != text and sorted(searched.split("\n")) != sorted(text.split("\n")):  # words may be reordered

@@ -357,6 +357,9 @@ def policy(
     weights: Annotated[
         int | None, typer.Option("--weights", min=0, help="Largest model trained here, in weights; 0 for no limit.")
     ] = None,
+    parameters: Annotated[
+        int | None, typer.Option("--parameters", min=0, help="Maximum numbers that a study's rounds may change.")
+    ] = None,
     models: Annotated[
         str | None,
         typer.Option(
@@ -385,6 +388,7 @@ def policy(
     from fedprompt.workspace.site.policy import site_policy
 
     given: dict[str, Any] = {"tasks_a_day": tasks_a_day, "replies": replies, "min_cases": min_cases, "near": near}
+    given["parameters"] = parameters
     for name, words in (("verbs", verbs), ("models", models)):
         given[name] = None if words is None else [word.strip() for word in words.split(",") if word.strip()]
     changes = {name: value for name, value in given.items() if value is not None}

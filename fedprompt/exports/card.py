@@ -25,6 +25,10 @@ def public_model_name(name: str) -> str:
     return re.split(r"[/\\]", name.rstrip("/\\"))[-1] if _PATH.search(name) else name
 
 
+KINDS = {"template": "prompt-template", "soft": "soft-prompt", "adapter": "lora"}
+NUMBERS = {"soft": "vectors", "adapter": "adapter's weights"}
+
+
 def card(title: str, use: Snippet, items: Sequence[Exported], context: ExportContext) -> str:
     """Return the Markdown text.
 
@@ -35,7 +39,7 @@ def card(title: str, use: Snippet, items: Sequence[Exported], context: ExportCon
         context: the model they run on.
     """
     every = [one for item in items for one in (item, *item.members)]
-    kinds = sorted({"soft-prompt" if item.prompt.soft else "prompt-template" for item in every})
+    kinds = sorted({KINDS[item.prompt.kind] for item in every})
     block = "\n".join(
         ["---", "library_name: fedprompt", "tags:", *(f"- {tag}" for tag in ["fedprompt", *kinds]), "---"]
     )
@@ -84,6 +88,11 @@ def _prompt(item: Exported, context: ExportContext) -> list[str]:
             f"The soft prompt is {item.prompt.soft.tokens} vectors of width {item.prompt.soft.width} in that model's "
             "input-embedding space; on any other weights, a quantised copy included, it means nothing."
         )
+    if (adapter := item.prompt.adapter) is not None:
+        parts.append(
+            f"The adapter has {adapter.size:,} numbers: rank {adapter.rank}, alpha {adapter.alpha:g}, at the layers "
+            f"{', '.join(f'`{name}`' for name in adapter.targets)}; beside any other weights it means nothing."
+        )
     return parts
 
 
@@ -123,7 +132,7 @@ def _made_for(item: Exported) -> list[str]:
     origin, name = origin_of(item.origin or "")
     if origin is not None:
         parts.append(origin.sentence.replace("{name}", _line(name)))
-    if study is not None and item.prompt.soft is not None:
+    if study is not None and item.prompt.tuned is not None:
         tuning, rounds = study.tuning, study.rounds
         parts.append(
             f"The study's settings: {tuning.steps} steps of {tuning.batch} cases at learning rate {tuning.lr:g}, "
@@ -141,7 +150,7 @@ def _made_for(item: Exported) -> list[str]:
 def _privacy(item: Exported) -> str:
     told = (
         "No case is in this export. Scores are sums over a site's private cases"
-        + (", and the vectors were computed from such cases" if item.prompt.soft is not None else "")
+        + ("" if item.prompt.tuned is None else f", and the {NUMBERS[item.prompt.kind]} were computed from such cases")
         + "; either can still disclose something of them."
     )
     if item.study is not None:
@@ -154,9 +163,9 @@ def _privacy(item: Exported) -> str:
 
 
 def _model(item: Exported, context: ExportContext) -> str:
-    soft = item.prompt.soft
-    if soft is not None:
-        digest = soft.model
+    tuned = item.prompt.tuned
+    if tuned is not None:
+        digest = tuned.model
         name = public_model_name(context.model_name) if digest == context.model_digest else None
     else:
         name = public_model_name(item.study.model if item.study else context.model_name) or None

@@ -36,8 +36,19 @@ def identity_of(prompt: Prompt, name: str) -> dict[str, Any]:
     return {"version": 1, "id": prompt.id, "name": name, "canonical": prompt.canonical()}
 
 
-def prompt_of(found: Mapping[str, Any] | bytes, vectors: NDArray[np.float32] | None, where: str) -> Prompt:
-    """Return the prompt of a JSON value or its text; ``vectors``: [tokens, width] float32 or None.
+def prompt_of(
+    found: Mapping[str, Any] | bytes,
+    vectors: NDArray[np.float32] | None,
+    where: str,
+    arrays: Mapping[str, NDArray[np.float32]] | None = None,
+) -> Prompt:
+    """Return the prompt of a JSON value or its text.
+
+    Args:
+        found: it.
+        vectors: [tokens, width] float32 of a soft prompt, or None.
+        where: begins the message of an error.
+        arrays: of an adapter, or None.
 
     Raises:
         ExportError: it is not one, or its id is not that of its content; ``where`` begins the message.
@@ -52,7 +63,7 @@ def prompt_of(found: Mapping[str, Any] | bytes, vectors: NDArray[np.float32] | N
             f"{where}: what it says of its prompt is not well formed ({error}); refused", code="not-well-formed"
         ) from None
     try:
-        prompt = Prompt.from_canonical(identity.name, identity.canonical, vectors)
+        prompt = Prompt.from_canonical(identity.name, identity.canonical, vectors, arrays)
     except (PromptError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ExportError(f"{where}: the prompt in it is not well formed ({error})", code="not-well-formed") from error
     if prompt.id != identity.id:

@@ -20,12 +20,14 @@ from fedprompt.exports.texts.promptfoo import Promptfoo
 from fedprompt.exports.texts.prompty import Prompty
 from fedprompt.exports.vectors.any_slot import AnySlot
 from fedprompt.exports.vectors.peft import Peft
+from fedprompt.exports.vectors.peft_adapter import PeftAdapter
 from fedprompt.exports.vectors.vllm import Vllm
 
 __all__ = ["format_named", "format_of", "formats"]
 
 _FORMATS: tuple[Format, ...] = (
     Bundle(),
+    PeftAdapter(),
     Peft(),
     AnySlot(),
     Vllm(),

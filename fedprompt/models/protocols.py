@@ -4,18 +4,20 @@ Arrays cross this seam as numpy, so nobody above it imports torch.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import ModelError
 from fedprompt.models.nested import Nested
+from fedprompt.prompts.adapter import Adapter
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.stopping import NEVER, StopToken
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "RunSettings",
     "SoftObjective",
     "Tokens",
+    "TunesAdapters",
     "Writer",
 ]
 
@@ -85,7 +88,17 @@ class ChoiceQuery:
 
     rendered: Rendered
     words: tuple[str, ...]
-    soft: SoftPrompt | None = None
+    tuned: Tensors | None = None
+
+    @property
+    def soft(self) -> SoftPrompt | None:
+        """The soft prompt in the slot, None where there is none."""
+        return self.tuned if isinstance(self.tuned, SoftPrompt) else None
+
+    @property
+    def adapter(self) -> Adapter | None:
+        """The adapter beside the model, None where there is none."""
+        return self.tuned if isinstance(self.tuned, Adapter) else None
 
 
 @dataclass(frozen=True)
@@ -146,7 +159,17 @@ class GenerateQuery:
     """Continue a rendered template."""
 
     rendered: Rendered
-    soft: SoftPrompt | None = None
+    tuned: Tensors | None = None
+
+    @property
+    def soft(self) -> SoftPrompt | None:
+        """The soft prompt in the slot, None where there is none."""
+        return self.tuned if isinstance(self.tuned, SoftPrompt) else None
+
+    @property
+    def adapter(self) -> Adapter | None:
+        """The adapter beside the model, None where there is none."""
+        return self.tuned if isinstance(self.tuned, Adapter) else None
 
 
 @dataclass(frozen=True)
@@ -328,6 +351,34 @@ class CausalModel(Protocol):
         ``answers`` index each query's words; a query's own ``soft`` is ignored. ``kind`` is over what the answer's
         likelihood is normalised; ``folder`` is private and takes what does not fit the memory allowed. ``stop`` is
         looked at between two batches, of preparing and of ``loglikelihoods`` afterwards.
+        """
+        ...
+
+
+@runtime_checkable
+class TunesAdapters(Protocol):
+    """A language model that low-rank adapters can stand beside."""
+
+    def lora_shapes(self, targets: tuple[str, ...]) -> Mapping[str, tuple[int, int]]:
+        """Return module -> (out, in) of every linear layer with one of these last names, by name.
+
+        Raises:
+            ModelError: a target that the model has no linear layer of.
+        """
+        ...
+
+    def adapter_objective(
+        self,
+        queries: Sequence[ChoiceQuery],
+        answers: Sequence[int],
+        like: Adapter,
+        *,
+        kind: Literal["labels", "vocabulary"] = "labels",
+        stop: StopToken = NEVER,
+    ) -> PreparedObjective:
+        """Prepare cases for tuning an adapter of the form of ``like``, whose values are [size] float32.
+
+        ``answers`` index each query's words; a query's own adapter is ignored. ``kind`` as of ``objective``.
         """
         ...
 

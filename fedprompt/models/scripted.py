@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import ModelError
+from fedprompt.models.adapting_queries import check_fits
 from fedprompt.models.nested import Nested, untold
 from fedprompt.models.protocols import (
     ChoiceQuery,
@@ -33,6 +34,8 @@ from fedprompt.models.protocols import (
     RunSettings,
     Tokens,
 )
+from fedprompt.models.scripted_adapter import ScriptedAdapterObjective, adapted, scripted_shapes
+from fedprompt.models.scripted_drawing import continuations_in_order
 from fedprompt.models.scripted_words import (
     NEGATIVE,
     POSITIVE,
@@ -42,12 +45,12 @@ from fedprompt.models.scripted_words import (
     Context,
     Lexicon,
     context_of,
-    digest_of,
     direction,
     embedding,
     words_of,
 )
 from fedprompt.models.work import unshared
+from fedprompt.prompts.adapter import Adapter
 from fedprompt.prompts.rendered import SOFT, Rendered
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.stopping import NEVER, StopToken
@@ -110,8 +113,9 @@ class ScriptedModel:
         for query, tokens in zip(queries, lengths, strict=True):
             stop.check()
             mean = self._mean(query.rendered, query.soft)
-            answers.append(_loglikelihoods(context_of(query.rendered.text()), words_of(query.words), mean))
-            prefix = 0 if query.soft is None else hash(query.soft)
+            context = self._context(query.rendered, query.adapter)
+            answers.append(_loglikelihoods(context, words_of(query.words), mean))
+            prefix = hash((query.soft, query.adapter))
             for token in tokens:
                 prefix = hash((prefix, token))
                 seen.add(prefix)
@@ -224,6 +228,45 @@ class ScriptedModel:
             )
         return tokens
 
+    def lora_shapes(self, targets: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+        """Return module -> (out, in) of its one linear layer, ``mix``.
+
+        Raises:
+            ModelError: a target that it has no layer of.
+        """
+        return scripted_shapes(targets)
+
+    def adapter_objective(
+        self,
+        queries: Sequence[ChoiceQuery],
+        answers: Sequence[int],
+        like: Adapter,
+        *,
+        kind: Literal["labels", "vocabulary"] = "labels",
+        stop: StopToken = NEVER,
+    ) -> ScriptedAdapterObjective:
+        """Prepare cases for tuning an adapter of the form of ``like``; as of ``objective``, ``kind`` changes nothing.
+
+        Raises:
+            ModelError: a query does not fit the window.
+            ModelMismatch: the adapter is of another model.
+        """
+        like.check_model(self._info.digest, self._info.name, WIDTH)
+        check_fits(like, scripted_shapes(like.targets))
+        sizes = []
+        for query in queries:
+            stop.check()
+            size = len(self._tokens(query.rendered, query.words))
+            sizes.append(Tokens(size, size))
+        cases = [(context_of(query.rendered.text()), words_of(query.words)) for query in queries]
+        return ScriptedAdapterObjective(cases, answers, like, sizes)
+
+    def _context(self, rendered: Rendered, adapter: Adapter | None) -> Context:
+        if adapter is not None:
+            adapter.check_model(self._info.digest, self._info.name, WIDTH)
+            check_fits(adapter, scripted_shapes(adapter.targets))
+        return adapted(context_of(rendered.text()), adapter)
+
     def _mean(self, rendered: Rendered, soft: SoftPrompt | None) -> NDArray[np.float64]:
         if not rendered.has_soft:
             return np.zeros(WIDTH)
@@ -243,9 +286,10 @@ class ScriptedModel:
     ) -> Generated:
         self._tokens(query.rendered, CONTINUATIONS)
         written = query.rendered.text()
-        scores = _loglikelihoods(context_of(written), words_of(CONTINUATIONS), self._mean(query.rendered, query.soft))
+        mean, context = self._mean(query.rendered, query.soft), self._context(query.rendered, query.adapter)
+        scores = _loglikelihoods(context, words_of(CONTINUATIONS), mean)
         text, tokens = "", 0
-        for index in _ordered(scores, decoding, written)[:3]:
+        for index in continuations_in_order(scores, decoding, written)[:3]:
             for piece in TOKEN.findall(CONTINUATIONS[int(index)]):
                 stop.check()
                 if tokens >= decoding.max_tokens:
@@ -347,21 +391,3 @@ def _loglikelihoods(context: Context, words: NDArray[np.float64], mean: NDArray[
     scores = scores - scores.max()
     logs: NDArray[np.float64] = scores - np.log(np.exp(scores).sum())
     return logs
-
-
-def _ordered(scores: NDArray[np.float64], decoding: Decoding, written: str) -> NDArray[np.int64]:
-    """Return the continuations' places, the likeliest first, or as they are drawn without putting any back.
-
-    Drawn by the Gumbel-top-k trick: Kool, van Hoof and Welling 2019, arXiv 1903.06059.
-    """
-    if decoding.greedy:
-        return np.argsort(-scores, kind="stable")
-    with np.errstate(over="ignore"):
-        scaled = (scores - scores.max()) / decoding.temperature
-    weights = np.exp(scaled)
-    order = np.argsort(-weights, kind="stable")
-    before = np.cumsum(weights[order] / weights.sum()) - weights[order] / weights.sum()
-    kept = order[before < decoding.top_p]
-    rng = np.random.default_rng([decoding.seed, int.from_bytes(digest_of(written)[:8], "little")])
-    drawn: NDArray[np.int64] = kept[np.argsort(-(scaled[kept] + rng.gumbel(size=len(kept))), kind="stable")]
-    return drawn

@@ -86,7 +86,7 @@ def plan_of(study: Study) -> Plan | None:
     dp = study.dp
     if dp is None:
         return None
-    tuning = dp.tunes and study.soft is not None
+    tuning = dp.tunes and study.moves is not None
     steps = own_updates(study) * study.tuning.steps if tuning else 0
     return _planned(dp, steps, study.tuning.batch, "scores" in dp.covers)
 

@@ -16,7 +16,7 @@ SITES = 4  # how many a federation is taken to have, where that is not known
 SLOPE = 0.15  # how long a mean clipped slope is, of the clip: measured on rated sentences
 HARMLESS, USELESS = 0.4, 1.5  # of the noise beside the update, for its length
 BLIND = 15.0  # points of noise on a score
-WIDTH = 576  # of the default model's embeddings
+WIDTH, LAYERS = 576, 30  # of the default model
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,16 @@ def promise_of(study: Study) -> Promise | None:
             "holds against the hub, the other sites and every reader of what leaves, whatever else they know and ask. "
             f"Guessing without anything is right 50 % of the time. {_parts(tuning, scores)}"
         ),
-        cost=expected_cost(plan, 0 if study.soft is None else study.soft.tokens * WIDTH),
+        cost=expected_cost(plan, _numbers(study)),
     )
+
+
+def _numbers(study: Study) -> int:
+    """Return about how many numbers the study's rounds move, on a model of the default one's size."""
+    lora = None if study.tunable is None else study.tunable.lora
+    if lora is not None:
+        return 2 * WIDTH * LAYERS * lora.rank * len(lora.targets)
+    return 0 if study.soft is None else study.soft.tokens * WIDTH
 
 
 def noise_beside_update(plan: Plan, numbers: int, sites: int = SITES) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fedprompt.errors import PromptError
+from fedprompt.prompts.adapter import Adapter
 from fedprompt.prompts.ids import canonical_json, content_id
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
@@ -45,6 +46,11 @@ class Prompt:
         """The soft prompt in the template's slot, None where there is none."""
         return self.tuned if isinstance(self.tuned, SoftPrompt) else None
 
+    @property
+    def adapter(self) -> Adapter | None:
+        """The adapter that it was tuned with, None where there is none."""
+        return self.tuned if isinstance(self.tuned, Adapter) else None
+
     @cached_property
     def id(self) -> str:
         """``p1:`` and the blake2b-128 of canonical JSON and of what was tuned (``Tensors.content``)."""
@@ -58,22 +64,32 @@ class Prompt:
 
     @property
     def kind(self) -> str:
-        """``template``, or the kind of what was tuned: ``soft``."""
+        """``template``, or the kind of what was tuned: ``soft``, ``adapter``."""
         return "template" if self.tuned is None else self.tuned.kind
 
     def canonical(self) -> dict[str, Any]:
         """Return the JSON part of the identity."""
         soft = None if self.soft is None else self.soft.canonical()
-        return {"soft": soft, "template": self.template.canonical()}
+        adapter = {} if self.adapter is None else {"adapter": self.adapter.canonical()}
+        return {**adapter, "soft": soft, "template": self.template.canonical()}
 
     @classmethod
-    def from_canonical(cls, name: str, body: Mapping[str, Any], vectors: np.ndarray | None) -> "Prompt":
-        """Rebuild a prompt from its name, its canonical JSON and its vectors ([tokens, width] float32).
+    def from_canonical(
+        cls,
+        name: str,
+        body: Mapping[str, Any],
+        vectors: np.ndarray | None,
+        arrays: Mapping[str, np.ndarray] | None = None,
+    ) -> "Prompt":
+        """Rebuild a prompt from its name, its canonical JSON, its vectors ([tokens, width] float32) or its arrays.
 
         Raises:
             PromptError: the parts do not fit together.
         """
-        if set(body) != {"soft", "template"}:
+        if set(body) == {"adapter", "soft", "template"} and body["soft"] is vectors is None and arrays is not None:
+            template = Template.from_canonical(name, body["template"])
+            return cls(template, Adapter.from_canonical(body["adapter"], arrays))
+        if set(body) != {"soft", "template"} or arrays is not None:
             raise PromptError(f"prompt '{name}' has the wrong keys", code="not-well-formed")
         template = Template.from_canonical(name, body["template"])
         described = body["soft"]

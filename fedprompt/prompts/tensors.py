@@ -5,7 +5,7 @@ A soft prompt is one of them, an adapter another. Strategies, clipping, rounding
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 __all__ = ["Tensors"]
 
 
+@runtime_checkable
 class Tensors(Protocol):
     """Numbers that tuning changes. Invariant: ``t.with_values(t.values)`` equals ``t``, to the bit."""
 

@@ -3,6 +3,7 @@
 Everything here is the site's own. Only what a verb makes an answer of leaves, through the gate.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -157,11 +158,7 @@ class AtSite:
         return soft_of(self._model, vectors)
 
     def brought(self, values: NDArray[np.float32], rounds: int | None = None) -> Prompt | None:
-        """Return the prompt that values which came stand for in the study's rounds, None if they are refused.
-
-        Raises:
-            ModelError: the model takes words only.
-        """
+        """Return the prompt that values which came stand for in the study's rounds, None if they are refused."""
         if self._tunable is None:
             return None
         return brought_prompt(self._tunable, self._model, self.study, self._folder.policy, values, rounds)
@@ -169,7 +166,7 @@ class AtSite:
     @property
     def moved(self) -> tuple[int, ...] | None:
         """The shape of what the study's rounds move, None where they move nothing here."""
-        return None if self._tunable is None or self._local is None else self._tunable.shape(self._local, self.study)
+        return self._tunable.shape(self._local, self.study) if self._tunable and self._local else None
 
     def scored(self, run: PromptRun, split: SplitName) -> Score:
         """Return the sums of a run."""
@@ -193,6 +190,8 @@ class AtSite:
 
     def not_taken(self, task: StepsTask) -> Code | None:
         """Say why the steps of a tune task are not taken: they are not the study's, or its round was answered."""
+        if math.prod(self.moved or ()) > self._folder.policy.parameters:
+            return "not-allowed"
         answered = self._tally.number("rounds", self._drawing.scope(self._digest, task.among))
         # A site is in one of the folds: of the others alone it takes part in the rounds.
         others = sum(self.has_answered(fold) for fold in FOLDS if fold != task.among)
@@ -206,7 +205,8 @@ class AtSite:
         Raises:
             TuningError: the loss is no number.
         """
-        tuned = self._steps.tune(task, start, self.objective("tune"), question, self._stepped, self._stop)
+        moving = None if self._tunable is None else self._tunable.moving(self._model, self.study, task.round)
+        tuned = self._steps.tune(task, start, self.objective("tune"), moving, question, self._stepped, self._stop)
         if self.on_tuned is not None:
             self.on_tuned(task.round, tuned.loss)
         return tuned
@@ -263,7 +263,7 @@ class AtSite:
     def objective_of(self, rows: NDArray[np.int64]) -> SoftObjective:
         """Return some tune cases prepared for the study's soft template."""
         assert self._prepared is not None
-        return self._prepared.some(self._model, [self.splits.tune[int(row)] for row in rows])
+        return self._prepared.some(self._model, [self.splits.tune[row] for row in rows.tolist()])
 
     def table(self, prompt: Prompt, split: SplitName, *, once: bool = False) -> NDArray[np.float64]:
         """Return [cases, labels] log-likelihoods of a prompt on a split.

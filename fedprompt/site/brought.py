@@ -45,7 +45,7 @@ def brought_prompt(
 def _is_far(
     tunable: Tunable, model: CausalModel, study: Study, values: NDArray[np.float32], rounds: int | None
 ) -> bool:
-    soft = study.soft
+    soft = study.soft if study.moves == "soft" else None
     if soft is not None and not isinstance(soft.init, str) and soft.init.prompt is not None:
         return False  # rounds start from a prompt of the hub's bank, which no site has
     start = tunable.start(model, study).values.astype(np.float64)

@@ -27,6 +27,7 @@ from fedprompt.study.allowed_rounds import last_round, least_steps
 from fedprompt.study.schema import Study
 from fedprompt.tuning.checkpoint import Checkpoint
 from fedprompt.tuning.draws import drawn
+from fedprompt.tuning.partly import PartlyMoved, moved_alone
 from fedprompt.tuning.private_slope import private_slope
 from fedprompt.tuning.settings import settings_of
 from fedprompt.tuning.steps import Slope, Tuned, tune_tensors
@@ -58,6 +59,7 @@ class LocalSteps:
         task: StepsTask,
         start: Tensors,
         objective: CaseObjective,
+        moving: NDArray[np.bool_] | None,
         question: str,
         stepped: Callable[[StepsTask, int, float], None],
         stop: StopToken = NEVER,
@@ -66,6 +68,7 @@ class LocalSteps:
 
         Args:
             objective: the site's tune split.
+            moving: which values the round moves; None if all.
             question: what is asked, so that a checkpoint of another task is not gone on with.
             stepped: hears (task, step, loss).
             stop: looked at before each step; the checkpoint of the last one stays.
@@ -78,6 +81,8 @@ class LocalSteps:
             for step, loss in enumerate(self._last[1].loss, 1):
                 stepped(task, step, loss)
             return self._last[1]
+        if moving is not None:
+            objective = PartlyMoved(objective, moving)
         checkpoint = Checkpoint(self._folder.path / "tuning.safetensors", question)
         tuned = tune_tensors(
             objective,
@@ -87,7 +92,7 @@ class LocalSteps:
             checkpoint=checkpoint,
             progress=lambda step, loss: stepped(task, step, loss),
             stop=stop,
-            slope=self._slope(task, objective),
+            slope=self._slope(task, objective, moving),
         )
         checkpoint.remove()
         if task.round == 1:
@@ -111,7 +116,7 @@ class LocalSteps:
             return None
         return "too-few-cases" if self._drawn_units(task) < min_cases else None
 
-    def _slope(self, task: StepsTask, objective: CaseObjective) -> Slope | None:
+    def _slope(self, task: StepsTask, objective: CaseObjective, moving: NDArray[np.bool_] | None) -> Slope | None:
         """Return what makes noised slopes of a Poisson sample, None where the study's steps carry no noise."""
         private = self._private
         if private is None:
@@ -120,7 +125,8 @@ class LocalSteps:
 
         def slope(values: NDArray[np.float32], step: int) -> LossGradient:
             random = private.random("step", task.seed, task.among, task.round, step)
-            return private_slope(objective, values, units, steps, random)
+            found = private_slope(objective, values, units, steps, random)
+            return found if moving is None else moved_alone(found, moving)  # noise moves what is frozen no more
 
         return slope
 

@@ -39,10 +39,10 @@ class Policy(Closed):
     ``models`` lists which models the site may load: single ones by the name that a study writes, and words for kinds of
     sources (``models.sources.WORDS``): ``bundled`` with fedprompt, ``here`` on this machine already, ``servers``
     elsewhere whose host the machine's ``models.toml`` allows. Nothing is fetched for a study but what is named.
-    ``replies`` bounds the replies to one study below what the study says, and ``epsilon`` what cases spend of a budget
-    of privacy, in all studies together. With ``near`` a site refuses prompts that lie further from the study's start
-    than honest rounds can move them (``site.brought``). ``weights`` is how many the largest model has that a study may
-    train here.
+    ``replies`` bounds the replies to one study below what the study says, ``parameters`` how many numbers a round may
+    move, and ``epsilon`` what cases spend of a budget of privacy, in all studies together. With ``near`` a site refuses
+    prompts that lie further from the study's start than honest rounds can move them (``site.brought``). ``weights`` is
+    how many the largest model has that a study may train here.
     """
 
     verbs: Annotated[tuple[Verb, ...], Field(max_length=32)] = asked_by_default()
@@ -50,6 +50,7 @@ class Policy(Closed):
     tasks_a_day: Annotated[int, Field(ge=0, le=10**9)] = 10_000
     replies: Annotated[int, Field(ge=0, le=10**9)] = 10_000
     min_cases: Annotated[int, Field(ge=1, le=10**9)] = 1
+    parameters: Annotated[int, Field(ge=0, le=10**12)] = 10_000_000
     quiet_hours: Annotated[str, StringConstraints(max_length=20)] | None = None
     near: bool = False
     epsilon: Annotated[float | None, Field(gt=0, le=MOST_EPSILON, allow_inf_nan=False, exclude_if=absent)] = None

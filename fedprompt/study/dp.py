@@ -93,8 +93,8 @@ def dp_misfit(study: Any) -> tuple[tuple[str], str] | None:
 
 
 def _misfit(study: Any, dp: DifferentialPrivacy) -> str | None:
-    tuning, scores = dp.tunes and study.soft is not None, "scores" in dp.covers
-    if dp.tunes and study.soft is None and not scores:
+    tuning, scores = dp.tunes and study.moves is not None, "scores" in dp.covers
+    if dp.tunes and study.moves is None and not scores:
         return "it covers tuning, and the study tunes nothing; take 'covers: [scores]'"
     if tuning and study.moves != "soft":
         return f"it covers the tuning of soft prompts, and this study tunes a {study.moves}; take 'covers: [scores]'"

@@ -40,7 +40,7 @@ def reach(study: Study, numbers: int, rounds: int) -> float:
         rounds: how many rounds were taken before.
     """
     strategy = study.rounds.strategy
-    once = study.tuning.lr * study.tuning.steps * math.sqrt(numbers)
+    once = study.rate * study.tuning.steps * math.sqrt(numbers)
     if strategy.name == "fedavgm":
         once *= strategy.options["lr"] / (1 - strategy.options["momentum"])
     elif strategy.name not in BOUNDED:

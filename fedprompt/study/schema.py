@@ -17,6 +17,7 @@ from fedprompt.strategies.registry import strategy_named
 from fedprompt.study.answer import Answer, Closed, FieldName, Name, ScorerSpec
 from fedprompt.study.dp import DifferentialPrivacy, dp_misfit
 from fedprompt.study.labels import alike, is_kept
+from fedprompt.study.local_steps import Tuning
 from fedprompt.study.pretraining import Pretraining, text_alone, unfit_rounds
 from fedprompt.study.round_size import too_few_drawn
 from fedprompt.study.rounding import SHARE
@@ -24,6 +25,7 @@ from fedprompt.study.secure_sums import MaybeSecureSums, excluded
 from fedprompt.study.sharing import Groups, Personal, SharedHead, Worth, absent
 from fedprompt.study.strategies import filled_options, least_sites
 from fedprompt.study.templates import DemonstrationsSpec, Init, MessageSpec, Soft, TemplateSpec
+from fedprompt.study.tunable import Tunable
 
 __all__ = [
     "Answer",
@@ -48,32 +50,6 @@ StudyName = Annotated[str, StringConstraints(min_length=1, max_length=80, patter
 Precision = Literal["float32", "float16", "int8"]
 MOST = 10**9
 YEAR = 366 * 86_400.0
-
-
-class Tuning(Closed):
-    """Local steps a round, cases a step, AdamW's learning rate and how it goes over all rounds.
-
-    ``objective``: what the answer's likelihood is normalised over. ``accumulate``: parts that a batch is cut into.
-    ``prior_free``: each site adds the logarithm of how common each class is among its cases to that class's score while
-    it tunes, so that the prompt learns nothing of a site's mix of classes.
-    """
-
-    steps: Annotated[int, Field(ge=1, le=10_000)] = 8
-    batch: Annotated[int, Field(ge=1, le=1024)] = 16
-    lr: Annotated[float, Field(gt=0, le=10)] = 0.01
-    schedule: Literal["constant", "cosine"] = "constant"
-    warmup: Annotated[int, Field(ge=0, le=10_000)] = 0
-    accumulate: Annotated[int, Field(ge=1, le=1024)] = 1
-    objective: Literal["labels", "vocabulary"] = "labels"
-    prior_free: Annotated[bool, Field(exclude_if=absent)] = False
-
-    @model_validator(mode="after")
-    def _over_labels(self) -> "Tuning":
-        if self.prior_free and self.objective != "labels":
-            raise ValueError(
-                "'prior_free' is about the classes' scores, and 'objective: vocabulary' has none; take one of them"
-            )
-        return self
 
 
 class Strategy(Closed):
@@ -208,6 +184,7 @@ class Study(Closed):
     splits: Splits = Splits()
     worth: Annotated[Worth | None, Field(exclude_if=absent)] = None
     head: Annotated[SharedHead | None, Field(exclude_if=absent)] = None
+    tunable: Annotated[Tunable | None, Field(exclude_if=absent)] = None
     pretraining: Annotated[Pretraining | None, Field(exclude_if=absent)] = None
     dp: Annotated[DifferentialPrivacy | None, Field(exclude_if=absent)] = None
 
@@ -268,7 +245,7 @@ class Study(Closed):
 
     @model_validator(mode="after")
     def _draws_enough(self, info: ValidationInfo) -> "Study":
-        if self.soft is None or is_kept(info.context) or (self.dp is not None and self.dp.tunes):
+        if self.moves is None or is_kept(info.context) or (self.dp is not None and self.dp.tunes):
             return self
         tuning, least = self.tuning, self.rounds.least_steps
         if (found := too_few_drawn(tuning.steps, least, tuning.batch, self.privacy.min_cases)) is not None:
@@ -283,6 +260,11 @@ class Study(Closed):
             and (found := unfit_rounds(rounds, moves=self.moves is not None, dp=self.dp is not None)) is not None
         ):
             raise _misfit((found[0],), found[1])
+        if self.tunable is not None:
+            only = {"worth": self.worth, "head": self.head, "rounds.personal": personal}
+            names = [spec.template().name for spec in self.templates]
+            if (misfit := self.tunable.misfit(names, self.answer.type == "choice", only)) is not None:
+                raise _misfit(*misfit)
         if self.worth is not None and (why := self.no_worth()) is not None:
             raise _misfit(("worth",), why)
         if (hidden := excluded(self) or dp_misfit(self)) is not None:
@@ -290,7 +272,7 @@ class Study(Closed):
         if self.head is not None and self.soft is None:
             raise _misfit(("head",), "'head' is mixed with shared soft prompts, and the study has no 'soft:' part")
         for name, part in (("groups", groups), ("personal", personal), ("alone", self.rounds.alone or None)):
-            if part is not None and self.soft is None:
+            if part is not None and self.moves is None:
                 raise _misfit(("rounds", name), f"'{name}' is about soft prompts, and the study has no 'soft:' part")
         if personal is not None and self.rounds.alone:
             raise _misfit(
@@ -352,7 +334,8 @@ class Study(Closed):
     @property
     def moves(self) -> str | None:
         """The name of what its rounds move, None where it has no rounds."""
-        return None if self.soft is None else "soft"
+        soft = None if self.soft is None else "soft"
+        return soft if self.tunable is None else self.tunable.name
 
     def tuned_template(self) -> Template:
         """Return the template that rounds tune for.
@@ -360,7 +343,9 @@ class Study(Closed):
         Raises:
             PromptError: the study has no rounds.
         """
-        return self.soft_template()
+        if self.tunable is None:
+            return self.soft_template()
+        return next(one for one in self.candidates() if self.tunable.template in (None, one.name))
 
     def no_worth(self) -> str | None:
         """Return why it cannot be measured what joining is worth, None where it can."""

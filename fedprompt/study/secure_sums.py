@@ -79,7 +79,7 @@ def excluded(study: Any) -> tuple[tuple[str, str], str] | None:
     strategy = strategy_named(name)
     able = [one for one in strategy_names() if _adds(one)]
     if study.moves is None:
-        return at, "'secure_sums' adds up updates, and the study has no 'soft:' part, so there are none"
+        return at, "'secure_sums' adds up updates, and the study has no 'soft:' or 'tunable:' part, so there are none"
     if strategy.schedule == "buffered":
         return at, (
             f"'{name}' takes updates one by one as they come, and a secure sum is over a whole round; take one of "

@@ -1,4 +1,4 @@
-"""A site's cases prepared for the study's soft template, cut to the model's window, with a count of what tuning takes.
+"""A site's cases prepared for what its study tunes, cut to the model's window, with a count of what tuning takes.
 
 Whoever tunes, or says beforehand how long tuning takes, asks here, so that both do the same work.
 """
@@ -15,8 +15,16 @@ from fedprompt.errors import PromptError
 from fedprompt.evaluation.cases import Case
 from fedprompt.evaluation.runs.demonstrations import Shown
 from fedprompt.evaluation.runs.runner import fitted_query, true_labels
-from fedprompt.models.protocols import CausalModel, LabelLoss, LossGradient, PerCase, PreparedObjective
+from fedprompt.models.protocols import (
+    CausalModel,
+    LabelLoss,
+    LossGradient,
+    PerCase,
+    PreparedObjective,
+    TunesAdapters,
+)
 from fedprompt.models.work import Work
+from fedprompt.prompts.adapter import Adapter
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
@@ -24,7 +32,7 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.label_losses import prior_free_loss
 
-__all__ = ["MeteredObjective", "Preparing", "prepare", "prepare_template"]
+__all__ = ["MeteredObjective", "Preparing", "prepare", "prepare_adapter", "prepare_template"]
 
 T = TypeVar("T")
 
@@ -137,4 +145,34 @@ def prepare_template(
     )
     if how.get("prior_free"):
         objective = objective.under(prior_free_loss(answers, len(labels)))
+    return MeteredObjective(objective, time.perf_counter() - began, sum(cut for _, cut in fitted))
+
+
+def prepare_adapter(
+    tunes: TunesAdapters,
+    model: CausalModel,
+    like: Adapter,
+    study: Study,
+    cases: Sequence[Case],
+    **how: Unpack[Preparing],
+) -> MeteredObjective:
+    """Return cases prepared for an adapter of the form of ``like``, beside the model that reads the study's template.
+
+    Raises:
+        ModelError: the template alone does not fit the model's window, or the model has no format for its messages.
+        DataError: an answer is no label, or too few cases for demonstrations.
+    """
+    prompt, answers = Prompt(study.tuned_template()), true_labels(cases, study.answer)
+    shown = Shown(prompt.template, how.get("tune", ()))
+    fitted = [fitted_query(model, prompt, case, study.answer.labels, shown) for case in cases]
+    began = time.perf_counter()
+    objective = tunes.adapter_objective(
+        [query for query, _ in fitted],
+        answers.tolist(),
+        like,
+        kind=how.get("kind", "labels"),
+        stop=how.get("stop", NEVER),
+    )
+    if how.get("prior_free"):
+        objective = objective.under(prior_free_loss(answers, len(study.answer.labels)))
     return MeteredObjective(objective, time.perf_counter() - began, sum(cut for _, cut in fitted))

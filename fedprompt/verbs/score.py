@@ -126,7 +126,7 @@ def report(
 
     cases = site.splits.cases(split)
     graded, least = site.study.answer.type != "choice", site.min_cell
-    nearest, brought = site.nearest(split), {name for name, run in runs.items() if run.prompt.soft is not None}
+    nearest, brought = site.nearest(split), {name for name, run in runs.items() if run.prompt.tuned is not None}
 
     private = site.private if site.private is not None and site.private.plan.covers(split) else None
 

@@ -29,12 +29,17 @@ ICONS = {
     "langfuse": "list_alt",
     "parquet": "view_column",
     "peft": "extension",
+    "peft-adapter": "memory",
     "promptfoo": "science",
     "prompty": "chat",
     "vllm": "dns",
 }
 GROUPS = (
-    ("Run it", "For another program that runs the model.", ("peft", "any-slot", "vllm", "langchain", "promptfoo")),
+    (
+        "Run it",
+        "For another program that runs the model.",
+        ("peft", "peft-adapter", "any-slot", "vllm", "langchain", "promptfoo"),
+    ),
     ("Share it", "For people and prompt stores.", ()),
     ("Scores", "The measurements and their conditions.", ("csv", "parquet", "card")),
 )

@@ -79,7 +79,7 @@ def _make(ws: Workspace, own: Sequence[Variant], banked: Sequence[str], models: 
         if isinstance(prompt, Variant):
             fill_variant(number, prompt)
         else:
-            fill(number, prompt.template, prompt.id if prompt.soft is not None else None)
+            fill(number, prompt.template, prompt.id if prompt.tuned is not None else None)
             state[key(number, "name")] = names.get(prompt.id, prompt.name)[:80]
             state[key(number, "generate")] = not prompt.template.words
         state[key(number, "model")] = model

@@ -71,7 +71,7 @@ def _fill(ws: Workspace, number: int) -> None:
     except FedPromptError as error:
         state[key(number, "problem")] = str(error)
         return
-    fill(number, prompt.template, prompt.id if prompt.soft is not None else None)
+    fill(number, prompt.template, prompt.id if prompt.tuned is not None else None)
     if prompt.template.demonstrations is not None:
         state[key(number, "problem")] = (
             "This prompt shows a site's own cases as examples. They never leave the site, so write your own "

@@ -166,7 +166,7 @@ class _Run:
         own, shown = self._prompts[prompt], self._shown[prompt].to(self._cases[case])
 
         def make(one: Case) -> GenerateQuery:
-            return GenerateQuery(own.template.render(one.fields, shown), own.soft)
+            return GenerateQuery(own.template.render(one.fields, shown), own.tuned)
 
         if self._local is None:
             return make(self._cases[case])

@@ -56,7 +56,7 @@ def query(prompt: Prompt, case: Case, labels: Sequence[str], shown: Demonstrated
     """Return what to ask the model about one case, after the cases that are shown to it."""
     words = prompt.template.words or {}
     rendered = prompt.template.render(case.fields, shown)
-    return ChoiceQuery(rendered, tuple(words[label] for label in labels), prompt.soft)
+    return ChoiceQuery(rendered, tuple(words[label] for label in labels), prompt.tuned)
 
 
 def fitted_query(

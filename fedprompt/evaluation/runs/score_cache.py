@@ -112,7 +112,8 @@ class ScoreCache:
             [turn.role, [{"soft": True} if isinstance(piece, SoftSlot) else piece for piece in turn.pieces]]
             for turn in query.rendered.turns
         ]
-        body = [VERSION, info.digest, info.settings.dtype, info.settings.device, turns, asked, soft]
+        tuned = soft if query.adapter is None else query.adapter.digest
+        body = [VERSION, info.digest, info.settings.dtype, info.settings.device, turns, asked, tuned]
         return hashlib.blake2b(canonical_json(body), digest_size=16, key=self._key).digest()
 
 

@@ -7,7 +7,7 @@ models of up to ``PACKED`` bytes keep a packed copy besides. Results differ from
 alone. Other models keep their own forward pass: ``fused_layers`` returns None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +16,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from fedprompt.models.hf.attention import Attending
+from fedprompt.models.hf.lora import Factors
 from fedprompt.models.hf.picking import rows_of
 from fedprompt.models.hf.product import PACKED, Weight, can_pack
 
 __all__ = ["FusedLayers", "fused_layers"]
 
+QKV = ("q_proj", "k_proj", "v_proj")
 KNOWN = ("LlamaDecoderLayer", "MistralDecoderLayer", "Qwen2DecoderLayer")
 
 
 @dataclass(frozen=True)
 class _Layer:
     attention: Any  # the module, which names its layer
+    names: Mapping[str, str]  # of its linear layers: the last part -> the whole name in the model
     scaling: float
     window: int | None
     before: Tensor  # weights of the norms, [width]
@@ -44,35 +47,60 @@ class FusedLayers:
     def __init__(self, inner: Any, layers: Sequence[_Layer], heads: int, kv_heads: int) -> None:
         self._inner, self._layers, self._heads, self._kv = inner, layers, heads, kv_heads
 
-    def __call__(self, embedded: Tensor, positions: Tensor, plan: Attending, wanted: Tensor | None) -> Tensor:
+    def __call__(
+        self,
+        embedded: Tensor,
+        positions: Tensor,
+        plan: Attending,
+        wanted: Tensor | None,
+        factors: Factors | None = None,
+    ) -> Tensor:
         """Return the last hidden states [rows, width].
 
         Args:
             embedded: [tokens, width].
             positions: [1, tokens] int64.
             wanted: the rows whose hidden states are asked for, int64; all of them if None.
+            factors: low-rank factors beside the layers.
         """
         cos, sin = (part[0].unsqueeze(1) for part in self._inner.rotary_emb(embedded, positions))
         x = embedded
         for layer in self._layers:
             last = wanted is not None and layer is self._layers[-1]
-            x = self._layer(layer, x, cos, sin, plan, wanted if last else None)
+            x = self._layer(layer, x, cos, sin, plan, wanted if last else None, factors)
         final = self._inner.norm
         return _norm(x, final.weight, float(final.variance_epsilon))
 
     def _layer(
-        self, layer: _Layer, x: Tensor, cos: Tensor, sin: Tensor, plan: Attending, wanted: Tensor | None
+        self,
+        layer: _Layer,
+        x: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        plan: Attending,
+        wanted: Tensor | None,
+        factors: Factors | None,
     ) -> Tensor:
         width = cos.shape[-1]
-        qkv = layer.qkv(_norm(x, layer.before, layer.epsilon))
+        normed = _norm(x, layer.before, layer.epsilon)
+        qkv = layer.qkv(normed)
+        if factors is not None:
+            sizes = (self._heads * width, self._kv * width, self._kv * width)
+            qkv = _added(qkv, sizes, [factors.beside(layer.names[part], normed) for part in QKV])
         turned, v = _turn(qkv.view(x.shape[0], -1, width), cos, sin, self._heads + self._kv)
         q, k = turned[:, : self._heads], turned[:, self._heads :]
         q, k, v = (part.transpose(0, 1).unsqueeze(0) for part in (q, k, v))
         seen = plan.attend(layer.attention, q, k, v, layer.scaling, {"sliding_window": layer.window})[0].flatten(1)
         if wanted is not None:
             seen, x = rows_of(seen, wanted), rows_of(x, wanted)
-        x = layer.out(seen, x)
-        return layer.down(layer.inner(_norm(x, layer.after, layer.epsilon)), x)
+        if factors is None:
+            x = layer.out(seen, x)
+            return layer.down(layer.inner(_norm(x, layer.after, layer.epsilon)), x)
+        x = _plus(layer.out(seen, x), factors.beside(layer.names["o_proj"], seen))
+        normed = _norm(x, layer.after, layer.epsilon)
+        gate, up = (factors.beside(layer.names[part], normed) for part in ("gate_proj", "up_proj"))
+        inner = layer.inner(normed) if gate is up is None else layer.inner.beside(normed, gate, up)
+        return _plus(layer.down(inner, x), factors.beside(layer.names["down_proj"], inner))
 
 
 def fused_layers(inner: Any) -> FusedLayers | None:
@@ -90,11 +118,11 @@ def fused_layers(inner: Any) -> FusedLayers | None:
     heads = int(config.num_attention_heads)
     size = sum(p.nbytes for p in layers.parameters())
     pack = size <= PACKED and can_pack(layers[0].mlp.down_proj.weight)
-    joined = [_joined(layer, config, pack) for layer in layers]
+    joined = [_joined(layer, config, pack, names) for layer, names in zip(layers, _names(inner, layers), strict=True)]
     return FusedLayers(inner, joined, heads, int(config.num_key_value_heads))
 
 
-def _joined(layer: Any, config: Any, pack: bool) -> _Layer:
+def _joined(layer: Any, config: Any, pack: bool, names: Mapping[str, str]) -> _Layer:
     attention = layer.self_attn
     three = (attention.q_proj, attention.k_proj, attention.v_proj)
     biases = [m.bias for m in three]
@@ -102,6 +130,7 @@ def _joined(layer: Any, config: Any, pack: bool) -> _Layer:
     mistral = type(layer).__name__ == "MistralDecoderLayer"
     return _Layer(
         attention,
+        names,
         float(attention.scaling),
         attention.sliding_window if qwen else getattr(config, "sliding_window", None) if mistral else None,
         layer.input_layernorm.weight,
@@ -112,6 +141,26 @@ def _joined(layer: Any, config: Any, pack: bool) -> _Layer:
         _Inner(_join(_gates(layer)), pack),
         Weight(layer.mlp.down_proj.weight, pack=pack, turn=pack),
     )
+
+
+def _names(inner: Any, layers: Any) -> list[dict[str, str]]:
+    """Return, for each layer, the last part of each of its linear layers' names -> the whole name in the model."""
+    of = {id(module): name for name, module in inner.named_modules()}
+    modules = ((layer.self_attn, layer.mlp) for layer in layers)
+    linear = [[(n, m) for part in both for n, m in part.named_children() if n.endswith("_proj")] for both in modules]
+    return [{name: f"{inner.base_model_prefix}.{of[id(module)]}" for name, module in found} for found in linear]
+
+
+def _added(product: Tensor, sizes: Sequence[int], more: Sequence[Tensor | None]) -> Tensor:
+    """Return a joined product with what is added to some of its parts."""
+    if all(one is None for one in more):
+        return product
+    parts = zip(torch.split(product, list(sizes), dim=-1), more, strict=True)
+    return torch.cat([_plus(part, one) for part, one in parts], dim=-1)
+
+
+def _plus(product: Tensor, more: Tensor | None) -> Tensor:
+    return product if more is None else product + more
 
 
 def _gates(layer: Any) -> tuple[Any, Any]:
@@ -179,13 +228,18 @@ class _Inner:
     def __init__(self, joined: Tensor, pack: bool) -> None:
         gate, up = joined.chunk(2)
         self.joined = Weight(joined, pack=False, turn=pack)
-        self.gate, self.up = Weight(gate, pack=pack), Weight(up, pack=pack)
+        self.gate, self.up = Weight(gate, pack=pack, turn=pack), Weight(up, pack=pack, turn=pack)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return [rows, inner]; without a gradient the activation and the gate ride on the products."""
         if self.gate.packed is not None and not (torch.is_grad_enabled() and x.requires_grad):
             return self.up.joined(x, self.gate.product(x, "swish"), "mul")
         found: Tensor = _Gated.apply(x, self)  # type: ignore[no-untyped-call]
+        return found
+
+    def beside(self, x: Tensor, gate: Tensor | None, up: Tensor | None) -> Tensor:
+        """Return [rows, inner] with what low-rank factors add to gate and up."""
+        found: Tensor = functional.silu(_plus(self.gate(x), gate)) * _plus(self.up(x), up)
         return found
 
     def both(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedprompt.errors import ModelError
-from fedprompt.models.assets.folder_check import check_files
-from fedprompt.models.hf.attention import IMPLEMENTATION
+from fedprompt.models.adapting_queries import check_fits, parted, together
 from fedprompt.models.hf.checked import check_once
-from fedprompt.models.hf.digest import model_digest
 from fedprompt.models.hf.encoding import Encoded, Encoder
 from fedprompt.models.hf.generation import Decoder, Prompted
+from fedprompt.models.hf.loading import read_folder
+from fedprompt.models.hf.lora import factors_of, lora_shapes
+from fedprompt.models.hf.lora_objective import LoraObjective
 from fedprompt.models.hf.objective import CachedObjective, Kind
 from fedprompt.models.hf.runner import Body, Head, Rows, Visit, run_tree
-from fedprompt.models.hf.self_check import architecture_of, check_model, refusal, refusing
-from fedprompt.models.hf.size_check import check_size
+from fedprompt.models.hf.self_check import architecture_of, check_model, refusing
 from fedprompt.models.hf.trie import Node, Trie
 from fedprompt.models.hf.vocabulary import HFVocabulary
 from fedprompt.models.nested import Nested, apart
@@ -38,6 +38,7 @@ from fedprompt.models.protocols import (
     ModelInfo,
     RunSettings,
 )
+from fedprompt.prompts.adapter import Adapter
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.stopping import NEVER, StopToken
@@ -56,6 +57,7 @@ class HFModel:
         known = [*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id]
         self._ends = frozenset(int(end) for end in known if end is not None)
         self._lock = threading.RLock()
+        self._adapted: tuple[str, Body] | None = None  # the digest of the last adapter, and the transformer with it
         self.vocabulary = HFVocabulary(
             tokenizer, self._encoder.plain_batch, lambda ids: self._body.embed(ids, None), len(self._body.rows)
         )
@@ -70,57 +72,14 @@ class HFModel:
             ModelError: no such folder, no safetensors, code of its own, not a causal language model, or one of an
                 architecture that is not served.
         """
-        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging
-
-        if not folder.is_dir():
-            raise ModelError(f"{folder}: no such model folder", code="no-such-folder")
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # who loads a model tells it in words of its own
         torch.set_num_threads(settings.threads)
-        if list(folder.glob("*.safetensors")):
-            check_files(folder)
-        digest = model_digest(folder)
-        try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            check_size(folder, config)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                folder,
-                config=config,
-                dtype=getattr(torch, settings.dtype),
-                attn_implementation=IMPLEMENTATION,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
-            lm, about = loaded
-        except ModelError:
-            raise
-        except Exception as error:  # what a library raises for files that are no model's is up to it
-            if isinstance(error, KeyError) and error.args == (IMPLEMENTATION,):  # it chooses among classes of its own
-                raise refusal(architecture_of(config), "it does not use transformers' attention interface") from error
-            if "trust_remote_code" in str(error):  # what transformers advises is never done here
-                raise ModelError(
-                    f"{folder}: it needs code of its own, which is never run here; choose a model that transformers "
-                    "knows without",
-                    code="runs-code",
-                ) from error
-            raise ModelError(
-                f"{folder}: not a causal language model that can be loaded ({_brief(error)})",
-                code="not-a-language-model",
-            ) from error
-        if lacking := sorted(about["missing_keys"]):  # transformers would draw them at random
-            raise ModelError(
-                f"{folder}: the weights lack {len(lacking)} tensors of this model, '{lacking[0]}' first; "
-                "fetch it again",
-                code="weights-missing",
-            )
+        read = read_folder(folder, settings)
+        lm, config = read.lm, read.config
         lm.to(settings.device).eval().requires_grad_(False)
         with refusing(architecture_of(config)):
             window = int(getattr(config.get_text_config(), "max_position_embeddings", 0) or 1_000_000)
             width = int(lm.get_input_embeddings().weight.shape[1])
-            model = cls(lm, tokenizer, ModelInfo(name, digest, width, window, settings, layer_products(lm)))
+            model = cls(lm, read.tokenizer, ModelInfo(name, read.digest, width, window, settings, layer_products(lm)))
             check_once(model.info, checked, lambda: check_model(lm, model._body, model._head))
         return model
 
@@ -136,15 +95,24 @@ class HFModel:
         *,
         stop: StopToken = NEVER,
     ) -> ChoiceResult:
-        """Return the log-likelihoods of every query's words, each distinct token computed once.
+        """Return the log-likelihoods of every query's words, each distinct token computed once for an adapter.
 
         Raises:
             ModelError: a prompt does not fit the window, or two of its words are the same tokens.
-            ModelMismatch: a soft prompt was tuned for another model.
+            ModelMismatch: a soft prompt or an adapter was tuned for another model.
         """
-        started = time.perf_counter()
         if not queries:
             return ChoiceResult((), (), 0, 0, 0.0)
+        return together(
+            [query.adapter for query in queries],
+            lambda adapter, rows, tell: self._choices(self._body_of(adapter), [queries[r] for r in rows], tell, stop),
+            progress,
+        )
+
+    def _choices(
+        self, body: Body, queries: Sequence[ChoiceQuery], progress: Callable[[int, int], None] | None, stop: StopToken
+    ) -> ChoiceResult:
+        started = time.perf_counter()
         firsts, stacked = self._stack([query.soft for query in queries])
         encoded = self._encoder.choices([(q.rendered, q.words, q.soft.tokens if q.soft else 0) for q in queries])
         sequences = [
@@ -168,7 +136,7 @@ class HFModel:
         with self._lock, torch.no_grad():
             settings = self._info.settings
             run_tree(
-                self._body,
+                body,
                 trie,
                 settings.pack,
                 stacked,
@@ -243,8 +211,64 @@ class HFModel:
 
         Raises:
             ModelError: a prompt does not fit the window.
-            ModelMismatch: a soft prompt was tuned for another model.
+            ModelMismatch: a soft prompt or an adapter was tuned for another model.
         """
+        found: dict[int, Generated] = {}
+        for adapter, rows in parted([query.adapter for query in queries]).items():
+            told = None if hear is None else lambda place, text, rows=rows: hear(rows[place], text)
+            chosen = [queries[row] for row in rows]
+            found |= zip(rows, self._written(self._body_of(adapter), chosen, decoding, told, stop), strict=True)
+        return tuple(found[place] for place in range(len(queries)))
+
+    def _body_of(self, adapter: Adapter | None) -> Body:
+        """Return the transformer with an adapter beside it; that of the last adapter is kept."""
+        if adapter is None:
+            return self._body
+        adapter.check_model(self._info.digest, self._info.name, self._info.width)
+        kept = self._adapted
+        if kept is None or kept[0] != adapter.digest:
+            check_fits(adapter, self.lora_shapes(adapter.targets))
+            kept = adapter.digest, self._body.beside(factors_of(adapter, self._body.rows.device))
+            self._adapted = kept
+        return kept[1]
+
+    def lora_shapes(self, targets: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+        """Return module -> (out, in) of every linear layer with one of these last names, by name.
+
+        Raises:
+            ModelError: a target that the model has no linear layer of.
+        """
+        return lora_shapes(self._lm, targets)
+
+    def adapter_objective(
+        self,
+        queries: Sequence[ChoiceQuery],
+        answers: Sequence[int],
+        like: Adapter,
+        *,
+        kind: Kind = "labels",
+        stop: StopToken = NEVER,
+    ) -> LoraObjective:
+        """Prepare cases for tuning an adapter of the form of ``like``, whose values are [size] float32.
+
+        Raises:
+            ModelError: a prompt does not fit the window, or the model has no such layers.
+            ModelMismatch: the adapter is of another model.
+        """
+        like.check_model(self._info.digest, self._info.name, self._info.width)
+        check_fits(like, self.lora_shapes(like.targets))
+        encoded = self._encoder.choices([(q.rendered, q.words, 0) for q in queries])
+        pack = self._info.settings.pack
+        return LoraObjective(self._body, self._head, encoded, answers, like, pack=pack, kind=kind, stop=stop)
+
+    def _written(
+        self,
+        body: Body,
+        queries: Sequence[GenerateQuery],
+        decoding: Decoding,
+        hear: Callable[[int, str], None] | None,
+        stop: StopToken,
+    ) -> tuple[Generated, ...]:
         firsts, stacked = self._stack([query.soft for query in queries])
         prompts = []
         for query, first in zip(queries, firsts, strict=True):
@@ -253,7 +277,7 @@ class HFModel:
             prompts.append(Prompted(_name_soft(context, first), key))
         with self._lock:
             decoder = Decoder(
-                self._body,
+                body,
                 self._head,
                 pack=self._info.settings.pack,
                 window=self._info.window,
@@ -358,8 +382,3 @@ def _name_soft(context: Sequence[int], first: int) -> tuple[int, ...]:
         else:
             named.append(token)
     return tuple(named)
-
-
-def _brief(error: Exception) -> str:
-    said = " ".join(str(error).split())
-    return said[:300] if isinstance(error, OSError | ValueError | KeyError) and said else type(error).__name__

@@ -80,6 +80,7 @@ class CachedObjective:
         folder: Path | None = None,
         dtype: torch.dtype | None = None,
         stop: StopToken = NEVER,
+        prefixes: Sequence[tuple[int, ...]] | None = None,
     ) -> None:
         """Prepare the cases.
 
@@ -89,18 +90,19 @@ class CachedObjective:
             folder: where those over the budget may lie; None computes them again.
             dtype: what they are kept in; the model's own if None.
             stop: looked at before each pack, of preparing and of ``loglikelihoods``.
+            prefixes: what of each case does not change from step to step; what stands before its slot if None.
 
         Raises:
-            TuningError: a case has no soft slot.
+            TuningError: a case has no soft slot, and no prefixes are given.
         """
-        if any(-1 not in case.context for case in cases):
+        if prefixes is None and any(-1 not in case.context for case in cases):
             raise TuningError(
                 "the template to tune has no {soft} slot or no soft tokens, so there is nothing to tune",
                 code="nothing-to-tune",
             )
         self._body, self._head, self._pack, self._kind = body, head, pack, kind
         self._cases, self._answers = cases, list(answers)
-        self._prefixes = [case.context[: case.context.index(-1)] for case in cases]
+        self._prefixes = prefixes or [case.context[: case.context.index(-1)] for case in cases]
         self._stop = stop
         self._loss: LabelLoss | None = None
         self.store = PrefixStore(body, self._prefixes, pack=pack, budget=budget, folder=folder, dtype=dtype, stop=stop)

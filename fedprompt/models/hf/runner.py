@@ -5,9 +5,12 @@ between packs, so memory does not grow with the number of sequences. Packs are c
 never by free memory, so that the same request gives the same numbers.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
+from threading import RLock
 from typing import Any
 
 import torch
@@ -17,6 +20,7 @@ from torch.nn import functional
 from fedprompt.models.hf.attention import Attending, KeyValues, Plan, packed
 from fedprompt.models.hf.branching import ancestors, branches_of
 from fedprompt.models.hf.fused import fused_layers
+from fedprompt.models.hf.lora import Factors
 from fedprompt.models.hf.picking import rows_of
 from fedprompt.models.hf.product import PACKED, Weight, can_pack
 from fedprompt.models.hf.trie import Node, Trie
@@ -42,7 +46,15 @@ class Body:
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         self.bytes_a_token = 2 * self.layers * heads * width * self.rows.element_size()  # of keys and values
+        self._factors: Factors | None = None
+        self._hooking = RLock()  # one model's modules, whoever has a body of it
         self._no_mask = torch.zeros(1, 1, 1, 1)  # four dimensions: transformers then makes no mask of its own
+
+    def beside(self, factors: Factors) -> "Body":
+        """Return the same transformer with low-rank factors beside its layers."""
+        found = copy.copy(self)
+        found._factors = factors
+        return found
 
     def embed(self, tokens: Sequence[int], soft: Tensor | None) -> Tensor:
         """Return [tokens, width]; a token below zero is row ``-1 - token`` of ``soft``."""
@@ -61,8 +73,8 @@ class Body:
         where = torch.as_tensor(positions, dtype=torch.long, device=embedded.device)[None]
         rows = None if wanted is None else torch.as_tensor(wanted, dtype=torch.long, device=embedded.device)
         if self._fused is not None:
-            return self._fused(embedded, where, plan, rows)
-        with packed(plan):
+            return self._fused(embedded, where, plan, rows, self._factors)
+        with self._hooking, packed(plan), nullcontext() if self._factors is None else self._factors.hooked(self.lm):
             out = self._inner(
                 inputs_embeds=embedded[None], position_ids=where, attention_mask=self._no_mask, use_cache=False
             )

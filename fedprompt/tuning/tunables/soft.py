@@ -61,6 +61,10 @@ class SoftTunable:
         """Return the soft prompt of these vectors, None where their shape or norm is off."""
         return soft_of(model, values) if values.shape == self.shape(model, study) else None
 
+    def moving(self, model: CausalModel, study: Study, number: int) -> NDArray[np.bool_] | None:
+        """Return None: every round moves all vectors."""
+        return None
+
     def objective(
         self, model: CausalModel, study: Study, cases: Sequence[Case], **how: Unpack[Preparing]
     ) -> MeteredObjective:

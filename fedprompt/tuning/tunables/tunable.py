@@ -51,6 +51,10 @@ class Tunable(Protocol):
         """Return what these values stand for, None where their shape or norm is off."""
         ...
 
+    def moving(self, model: CausalModel, study: Study, number: int) -> NDArray[np.bool_] | None:
+        """Return which of the values round ``number`` moves, of their shape; None if all."""
+        ...
+
     def objective(
         self, model: CausalModel, study: Study, cases: Sequence[Case], **how: Unpack[Preparing]
     ) -> MeteredObjective:

@@ -5,18 +5,18 @@ from fedprompt.study.schema import Study
 __all__ = ["summed_told"]
 
 
-def summed_told(study: Study, width: int | str) -> str:
+def summed_told(study: Study, numbers: str) -> str:
     """Return what leaves in a round of a study that asks for secure sums.
 
     Args:
-        study: it has a soft prompt.
-        width: of the model's embeddings, or words for it.
+        study: it has rounds.
+        numbers: how many an update has, in words.
     """
-    sums, soft = study.rounds.secure_sums, study.soft
-    assert sums is not None and soft is not None
+    sums = study.rounds.secure_sums
+    assert sums is not None
     many = "" if sums.sites is None else f" of {len(sums.sites)}"
     return (
-        f"each round, an update of {soft.tokens} x {width} numbers under masks: the hub learns the sum over at least "
+        f"each round, an update of {numbers} numbers under masks: the hub learns the sum over at least "
         f"{sums.least_of(0)}{many} sites and no update by itself; beside it public keys, sealed shares of the masks' "
         "secrets, and signatures"
     )

@@ -10,8 +10,8 @@ from fedprompt.evaluation.runs.likelihoods import LabelReading, adjusted, premis
 from fedprompt.models.protocols import CausalModel, ChoiceQuery, Decoding, GenerateQuery
 from fedprompt.models.registry import DEFAULT_MODEL, load
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.study.labels import KEPT
 from fedprompt.study.schema import Answer, Study
 from fedprompt.workspace.workspace import Workspace
@@ -71,15 +71,15 @@ def local_prompt(ws: Workspace, reference: str) -> LocalPrompt:
 
     Raises:
         BankError: the bank holds no such prompt.
-        ModelError: its model cannot be loaded, or is another one than its soft prompt was tuned for.
+        ModelError: its model cannot be loaded, or is another one than what it was tuned for.
         AssetError: its model was not fetched yet.
     """
     prompt = ws.bank.prompt(reference)
     row = ws.bank.prompt_row(prompt.id)
     study = None if row.study is None else ws.bank.study(row.study).study
     model = load(model_name_of(ws, prompt, study), ws.home.path)
-    if prompt.soft is not None:
-        prompt.soft.check_model(model.info.digest, model.info.name, model.info.width)
+    if prompt.tuned is not None:
+        prompt.tuned.check_model(model.info.digest, model.info.name, model.info.width)
     return LocalPrompt(prompt, default_answer(prompt) if study is None else study.answer, model)
 
 
@@ -87,9 +87,9 @@ def model_name_of(ws: Workspace, prompt: Prompt, study: Study | None) -> str:
     """Return the name of the model that a prompt is for: its study's, or any study's with that model."""
     if study is not None:
         return study.model
-    if prompt.soft is not None:
+    if prompt.tuned is not None:
         for row in ws.bank.studies():
-            if row.model_digest == prompt.soft.model:
+            if row.model_digest == prompt.tuned.model:
                 return row.study.model
     return DEFAULT_MODEL
 
@@ -130,15 +130,15 @@ def answer_case(
     if answer.type == "generate":
         rendered = prompt.template.render(fields)
         own = Decoding(answer.max_tokens, answer.stop, answer.temperature, answer.top_p, answer.seed)
-        (written,) = model.generate([GenerateQuery(rendered, prompt.soft)], decoding or own)
+        (written,) = model.generate([GenerateQuery(rendered, prompt.tuned)], decoding or own)
         return Given(written.text, None, written.tokens)
-    return choose_label(model, prompt.template.with_words(answer.labels), prompt.soft, fields, answer.labels, answer)
+    return choose_label(model, prompt.template.with_words(answer.labels), prompt.tuned, fields, answer.labels, answer)
 
 
 def choose_label(
     model: CausalModel,
     template: Template,
-    soft: SoftPrompt | None,
+    tuned: Tensors | None,
     fields: Mapping[str, str],
     labels: Sequence[str],
     reading: LabelReading,
@@ -147,6 +147,7 @@ def choose_label(
 
     Args:
         template: with a word for each label.
+        tuned: what was tuned for it.
         reading: how label likelihoods are compared.
 
     Raises:
@@ -156,7 +157,7 @@ def choose_label(
     held = template.words or {}
     words = tuple(held[label] for label in labels)
     neutral = [template.render(dict.fromkeys(template.variables, text)) for text in premises(reading)]
-    found = model.choices([ChoiceQuery(one, words, soft) for one in (template.render(fields), *neutral)])
+    found = model.choices([ChoiceQuery(one, words, tuned) for one in (template.render(fields), *neutral)])
     sums = np.array(found.loglikelihoods)[:, None, :]
     lengths = np.array(found.lengths, dtype=np.float64)[:1, None, :]
     scores = adjusted(reading, sums[:1], lengths, [words], sums[1:] if neutral else None)[0, 0]

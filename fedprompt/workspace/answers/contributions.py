@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fedprompt.models.protocols import CausalModel, ChoiceQuery
 from fedprompt.prompts.rendered import Piece, Rendered, SoftSlot, Turn
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 
 __all__ = ["MOST", "Contribution", "contributions"]
 
@@ -37,7 +37,7 @@ class _Spot(NamedTuple):
 
 
 def contributions(
-    model: CausalModel, rendered: Rendered, words: Sequence[str], answer: int, soft: SoftPrompt | None
+    model: CausalModel, rendered: Rendered, words: Sequence[str], answer: int, tuned: Tensors | None
 ) -> tuple[Contribution, ...]:
     """Return the prompt's pieces in order, each with what it contributed.
 
@@ -46,13 +46,13 @@ def contributions(
         rendered: the prompt.
         words: what was chosen among, or the one text that was written.
         answer: the place in ``words`` of the answer.
-        soft: what stands in the slot.
+        tuned: what was tuned for it.
 
     Raises:
         ModelError: a text does not fit the window.
     """
     spots = _spots(rendered)
-    queries = [ChoiceQuery(one, tuple(words), soft) for one in (rendered, *(_without(rendered, s) for s in spots))]
+    queries = [ChoiceQuery(one, tuple(words), tuned) for one in (rendered, *(_without(rendered, s) for s in spots))]
     found = [_odds(each, answer) for each in model.choices(queries).loglikelihoods]
     pieces: list[Contribution] = []
     values = iter(zip(spots, found[1:], strict=True))

@@ -15,6 +15,7 @@ from fedprompt.prompts.adapted import Adapted
 from fedprompt.prompts.rendered import Rendered
 from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.answers.adapted_answers import answer_adapted
 from fedprompt.workspace.answers.answering import choose_label
@@ -31,12 +32,12 @@ class LocalVariant:
         self,
         model: CausalModel,
         template: Template,
-        soft: SoftPrompt | None,
+        tuned: Tensors | None,
         variant: Variant,
         adapted: Adapted | None = None,
         encoder: Encoder | None = None,
     ) -> None:
-        self._model, self._template, self._soft, self._variant = model, template, soft, variant
+        self._model, self._template, self._tuned, self._variant = model, template, tuned, variant
         self._adapted, self._encoder = adapted, encoder
         self.model_name = model.info.name
 
@@ -64,23 +65,24 @@ class LocalVariant:
             heard(place, result, seconds)
 
     def _row(self, row: Mapping[str, str], told: Callable[[int, str], None], stop: StopToken) -> RowResult:
-        variant, soft = self._variant, self._soft
+        variant, tuned = self._variant, self._tuned
+        soft = tuned.tokens if isinstance(tuned, SoftPrompt) else 0
         found: dict[str, Any] = {"text": ""}
         try:
             rendered = _rendered(self._template, row)
             found["text"] = rendered.text()
-            found["read"] = self._model.length(rendered, soft=soft.tokens if soft else 0)
+            found["read"] = self._model.length(rendered, soft=soft)
             tokens = 0
             if self._adapted is not None:
                 given = answer_adapted(self._model, self._adapted, row, variant, self._encoder)
                 found |= {"probabilities": given.probabilities, "answer": given.text}
                 return RowResult(**found, tokens=given.tokens)
             if variant.labels and self._template.words is not None:
-                given = choose_label(self._model, self._template, soft, row, variant.labels, variant)
+                given = choose_label(self._model, self._template, tuned, row, variant.labels, variant)
                 found |= {"probabilities": given.probabilities, "answer": given.text}
                 tokens += given.tokens
             if variant.generate:
-                (written,) = self._model.generate([GenerateQuery(rendered, soft)], variant.decoding, told, stop=stop)
+                (written,) = self._model.generate([GenerateQuery(rendered, tuned)], variant.decoding, told, stop=stop)
                 found |= {"generated": written.text, "written": written.tokens}
                 tokens += written.tokens
             return RowResult(**found, tokens=tokens)
@@ -96,7 +98,7 @@ class LocalVariant:
         else:
             return result
         try:
-            found = contributions(self._model, _rendered(self._template, row), asked, of, self._soft)
+            found = contributions(self._model, _rendered(self._template, row), asked, of, self._tuned)
         except FedPromptError:
             return result  # such as a text written up to the window's end, which does not fit a second time
         return result.model_copy(update={"contributions": found})

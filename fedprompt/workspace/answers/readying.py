@@ -8,11 +8,12 @@ from fedprompt.models.chat.config import is_chat
 from fedprompt.models.chat.through_langchain import load_chat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.models.registry import BUILT_IN, find_model_folder, load, settings_for
-from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.workspace.answers.adapted_answers import check_members, encoder_for
 from fedprompt.workspace.answers.chat_rows import ChatVariant
 from fedprompt.workspace.answers.local_rows import LocalVariant
+from fedprompt.workspace.answers.tuned_part import tuned_part
 from fedprompt.workspace.answers.variants import Ready, Variant
 from fedprompt.workspace.bills.session_servers import load_session_chat
 from fedprompt.workspace.workspace import Workspace
@@ -67,11 +68,11 @@ def ready(ws: Workspace, variant: Variant, open_: ExitStack) -> Ready:
             "tools are offered through chat servers only; choose one, or take the tools out of the prompt",
             code="tools-need-a-server",
         )
-    soft = _soft(ws, template, variant.soft)
+    tuned = _tuned(ws, template, variant.soft)
     model = load_quick(ws, variant.model)
-    if soft is not None:
-        soft.check_model(model.info.digest, model.info.name, model.info.width)
-    return LocalVariant(model, template, soft, variant)
+    if tuned is not None:
+        tuned.check_model(model.info.digest, model.info.name, model.info.width)
+    return LocalVariant(model, template, tuned, variant)
 
 
 def _adapted(ws: Workspace, variant: Variant) -> LocalVariant:
@@ -95,15 +96,13 @@ def _adapted(ws: Workspace, variant: Variant) -> LocalVariant:
     return LocalVariant(model, heaviest.template, heaviest.soft, variant, adapted, encoder)
 
 
-def _soft(ws: Workspace, template: Template, prompt: str | None) -> SoftPrompt | None:
-    if not template.has_soft:
-        return None
-    if prompt is None:
+def _tuned(ws: Workspace, template: Template, prompt: str | None) -> Tensors | None:
+    if template.has_soft and prompt is None:
         raise JobError(
             f"template '{template.name}' has a {{soft}} slot; choose a soft prompt or take the slot out",
             code="soft-slot-open",
         )
-    soft = ws.bank.prompt(prompt).soft
-    if soft is None:
+    tuned = tuned_part(ws, template, prompt)
+    if template.has_soft and tuned is None:
         raise JobError(f"the prompt {prompt} has no soft prompt; choose one that was tuned", code="no-soft-prompt")
-    return soft
+    return tuned

@@ -76,7 +76,7 @@ def machine_settings(model: CausalModel | LangChainChat) -> RunSettings | None:
 
 
 def _refuse_tuning(study: Study) -> None:
-    if study.soft is not None:
+    if study.moves is not None:
         raise ModelError(
             f"'{study.model}' is a chat model, which can be scored and tried; tuning and rounds need a model of this "
             "machine, since a server takes words and gives no gradient: take 'soft:' out of the study, or name a model "

@@ -184,7 +184,7 @@ def bank_variant(ws: Workspace, prompt: str, name: str) -> Variant:
         name=name[:80],
         template=found.template.canonical(),
         labels=labels,
-        soft=found.id if found.soft is not None else None,
+        soft=found.id if found.tuned is not None else None,
         model=model_name_of(ws, found, study),
         **writing,
     )

@@ -137,8 +137,8 @@ def _check_shown(study: Study, splits: Splits, where: str) -> None:
     try:
         for template in study.candidates():
             Shown(template, splits.tune)
-        if study.soft is not None:
-            slot = Shown(study.soft_template(), splits.tune)
+        if study.moves is not None:
+            slot = Shown(study.tuned_template(), splits.tune)
             for case in splits.tune:  # each is tuned on, and shown others
                 slot.to(case)
     except DataError as error:

@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 HOLD_MIXTURES = ("bundle", "card")
+HOLD_ADAPTERS = ("peft-adapter", "card", "csv", "parquet")
 _ID = re.compile(r"p1:[0-9a-f]{32}")
 
 
@@ -289,7 +290,7 @@ def _line(row: ScoreRow, studies: Mapping[str, Study]) -> ScoreLine:
 def _view(ws: Workspace, known: Format, items: Sequence[Exported]) -> FormatView:
     reason, instead, prompt = None, None, None
     for item in items:
-        refusal = _mixture_refused(known, item) or known.refuses(item)
+        refusal = _mixture_refused(known, item) or _adapter_refused(known, item) or known.refuses(item)
         if refusal is not None:
             reason, instead = refusal.reason, refusal.instead or None
             prompt = item.prompt.id if len(items) > 1 else None
@@ -312,7 +313,7 @@ def _way_out(view: FormatView, views: Mapping[str, FormatView]) -> str | None:
 
 
 def refuse_mixtures(known: Format, items: Sequence[Exported]) -> None:
-    """Refuse an adapted prompt that holds cases, and one of several members where a format holds single prompts.
+    """Refuse an adapted prompt that holds cases, one of several members, and an adapter, where a format has no place.
 
     Raises:
         ExportError: says which format holds it, or how one is made that holds no case.
@@ -323,6 +324,11 @@ def refuse_mixtures(known: Format, items: Sequence[Exported]) -> None:
                 f"'{item.name}' cannot be exported: {_holds(item.adapted)}; 'fedprompt adapt --no-show' makes one that "
                 f"holds none, and 'fedprompt distil {item.name}' one prompt that answers like it",
                 code="holds-cases",
+            )
+        if (refusal := _adapter_refused(known, item)) is not None:
+            raise ExportError(
+                f"'{item.name}' cannot be exported as {known.title}: {refusal.reason}; take --format {refusal.instead}",
+                code="cannot-hold",
             )
         if (refusal := _mixture_refused(known, item)) is not None:
             raise ExportError(
@@ -344,6 +350,14 @@ def _mixture_refused(known: Format, item: Exported) -> Refusal | None:
     head = "" if item.adapted is None or item.adapted.head is None else " and a head on the sentence encoder"
     many = f"{len(item.members)} prompt{'' if len(item.members) == 1 else 's'}{head}"
     return Refusal(f"it asks {many} side by side, and this format holds one prompt", "bundle")
+
+
+def _adapter_refused(known: Format, item: Exported) -> Refusal | None:
+    if item.prompt.adapter is None or known.name in HOLD_ADAPTERS:
+        return None
+    return Refusal(
+        "its answers come from an adapter beside the model's layers, which this format lacks", "peft-adapter"
+    )
 
 
 def _model_missing(ws: Workspace, item: Exported) -> str | None:

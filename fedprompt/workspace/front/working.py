@@ -34,6 +34,6 @@ def working_now(ws: Workspace, jobs: Sequence[JobRow]) -> tuple[Working, ...]:
         if one.pid in ours:
             continue
         study = ws.bank.study(ws.bank.run(one.run).study).study
-        count = study.rounds.count if study.soft is not None else 0
+        count = study.rounds.count if study.moves is not None else 0
         found.append(Working(one.run, study.study, one.since, len(ws.bank.rounds(one.run)), count, one.step))
     return tuple(found)

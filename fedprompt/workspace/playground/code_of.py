@@ -13,6 +13,7 @@ from fedprompt.models.chat.config import chat_settings, is_chat, read_machine
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.prompts.template import Template
 from fedprompt.prompts.tools import openai_tools
+from fedprompt.workspace.answers.tuned_part import tuned_part
 from fedprompt.workspace.answers.variants import Variant
 from fedprompt.workspace.workspace import Workspace
 
@@ -32,8 +33,7 @@ def reference_of(ws: Workspace, variant: Variant) -> str:
     if variant.adapted is not None:
         return variant.adapted[:SHORT]
     template = variant.made()
-    soft = ws.bank.prompt(variant.soft).soft if template.has_soft and variant.soft is not None else None
-    return Prompt(template, soft).id[:SHORT]
+    return Prompt(template, tuned_part(ws, template, variant.soft)).id[:SHORT]
 
 
 def code_of(ws: Workspace, variant: Variant) -> dict[str, str]:

@@ -12,11 +12,11 @@ from fedprompt.evaluation.drafting import dump_study
 from fedprompt.evaluation.scorers import complete_scorers
 from fedprompt.prompts.origins import PLAYGROUND
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
 from fedprompt.study.files import parse_study
 from fedprompt.study.schema import Study, TemplateSpec
 from fedprompt.workspace.acting import needs
+from fedprompt.workspace.answers.tuned_part import tuned_part
 from fedprompt.workspace.answers.variants import Variant
 from fedprompt.workspace.cases.study_draft import study_yaml
 from fedprompt.workspace.playground.trials import Check
@@ -39,12 +39,9 @@ def keep_variant(ws: Workspace, variant: Variant, name: str) -> str:
         )
     made = variant.made()
     template = replace(made, name=name.strip())
-    soft: SoftPrompt | None = None
-    parents: tuple[str, ...] = ()
-    if template.has_soft and variant.soft is not None:
-        row = ws.bank.prompt_row(variant.soft)
-        soft, parents = ws.bank.prompt(row.id).soft, (row.id,)
-    prompt = Prompt(template, soft)
+    tuned = tuned_part(ws, template, variant.soft)
+    parents = () if tuned is None or variant.soft is None else (ws.bank.prompt_row(variant.soft).id,)
+    prompt = Prompt(template, tuned)
     kept = tuple(parent for parent in parents if parent != prompt.id)
     return ws.bank.record_prompt(prompt, study=None, origin=PLAYGROUND.key, parents=kept)
 

@@ -27,7 +27,7 @@ from fedprompt.site.folder import SiteFolder
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
-from fedprompt.tuning.metered import prepare
+from fedprompt.tuning.tunables.registry import tunable_of
 from fedprompt.workspace.answers.study_model import model_digest_of
 from fedprompt.workspace.as_json import INLINE
 from fedprompt.workspace.bills.chat_bill import ChatBill, Take, chat_bill
@@ -36,7 +36,7 @@ from fedprompt.workspace.cases.one_cut import cutter_of
 from fedprompt.workspace.cases.site_of_file import cases_of
 from fedprompt.workspace.progress import Progress, Report, quiet
 from fedprompt.workspace.rounds.message_bytes import message_bytes, rounds_anew
-from fedprompt.workspace.rounds.start_prompt import start_prompt
+from fedprompt.workspace.rounds.start_prompt import start_of
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = ["CallsTaken", "Forecast", "JudgingOfAll", "JudgingOfSite", "SiteForecast", "forecast"]
@@ -176,7 +176,7 @@ def forecast(
     judged = [one.judging.judge for one in found.values() if one.judging is not None]
     return Forecast(
         study=digest,
-        rounds=parsed.rounds.count if parsed.soft is not None else 0,
+        rounds=parsed.rounds.count if parsed.moves is not None else 0,
         sites=found,
         seconds=round(sum(took), 2) if len(took) == len(found) else None,
         sent=sent * len(found),
@@ -285,13 +285,15 @@ def _measured(
     began = time.perf_counter()
     run_prompts(model, [Prompt(template) for template in study.candidates()], few, study.answer, tune, stop=stop)
     seconds = (time.perf_counter() - began) / len(few) * many
-    if study.soft is None or study.answer.type != "choice":
+    tunable = tunable_of(study)
+    if tunable is None or study.answer.type != "choice":
         return seconds
     batch = cases[: study.tuning.batch]
-    start = start_prompt(model, study).vectors
+    start = start_of(model, study).values
     rows = range(len(batch))
     with tempfile.TemporaryDirectory(dir=home) as folder:  # for what exceeds the memory, as the site's own folder is
-        objective = prepare(model, study, batch, tune=tune, kind=study.tuning.objective, folder=Path(folder), stop=stop)
+        kind = study.tuning.objective
+        objective = tunable.objective(model, study, batch, tune=tune, kind=kind, folder=Path(folder), stop=stop)
         objective.loss_and_gradient(start, rows)  # the first fills what the next ones use
         began = time.perf_counter()
         objective.loss_and_gradient(start, rows)

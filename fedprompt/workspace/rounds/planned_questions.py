@@ -24,7 +24,7 @@ def planned_questions(study: Study, sites: int = SITES) -> Mapping[SplitName, in
     is one of tune for each label.
     """
     rounds, templates = study.rounds, len(study.templates)
-    if study.soft is None:
+    if study.moves is None:
         compared = templates - 1
         return {"validation": templates + compared, "test": 1}
     groups = 0 if rounds.groups is None else 1
@@ -111,7 +111,7 @@ def told_questions(study: Study, sites: int = SITES) -> str:
     rounded = "rounded to about the root of the number of cases"
     of_hub = rounded if study.privacy.details == "templates" else "exact"
     rounds = ""
-    if study.soft is not None:
+    if study.moves is not None:
         rounds = f" Your tune cases answer {most_updates(study):,} rounds in their life, in all studies together."
     return (
         f"Over its lifetime a split may answer {allowed}, in this and other studies together. This study asks up to "

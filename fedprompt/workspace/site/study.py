@@ -4,6 +4,7 @@ A revision of a study has another digest, so it is a study that was not accepted
 only if the site's policy lists it, so that nothing is fetched because a file says so.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from fedprompt.study.allowed_rounds import cases_a_round
 from fedprompt.study.files import read_study
 from fedprompt.study.schema import Study
 from fedprompt.trust.signing import site_identity
+from fedprompt.tuning.tunables.registry import tunable_of
 from fedprompt.verbs.head import head_told
 from fedprompt.verbs.pretrain import pretraining_told
 from fedprompt.verbs.sums.told import summed_told
@@ -63,6 +65,7 @@ class StudyShown:
     """What a study asks of a site; its ``answer``, ``templates`` and ``soft`` as the study's file has them.
 
     ``leaves`` says in sentences what leaves, ``agreed`` what an operator agrees to by accepting that cannot be undone.
+    ``tunable`` is what rounds move where it is no soft prompt, and ``parameters`` how many numbers they move.
     ``steps`` are of one round, and ``bytes_a_round`` about what leaves in it.
     Nothing is told over fewer than ``min_cases``, and no more than so many ``replies`` are sent; of each split so many
     exact questions are asked (``questions_asked``) and answered (``questions``, None where its cases bound them).
@@ -80,6 +83,8 @@ class StudyShown:
     answer: Mapping[str, Any]
     templates: tuple[Mapping[str, Any], ...]
     soft: Mapping[str, Any] | None
+    tunable: Mapping[str, Any] | None
+    parameters: int
     rounds: int
     steps: int
     min_cases: int
@@ -159,7 +164,14 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
             code="privacy-spent",
         )
     drawn, floor = cases_a_round(study), chosen.folder.policy.min_cases
-    if study.soft is not None and drawn < floor and (dp is None or not dp.tunes):
+    if shown.parameters > chosen.folder.policy.parameters:
+        raise StudyError(
+            f"{file}: its rounds move {shown.parameters:,} numbers, and this site's policy allows "
+            f"{chosen.folder.policy.parameters:,}, so no round would be answered; if the site may move so many, run "
+            f"'fedprompt site policy --parameters {shown.parameters}'",
+            code="too-large-a-tunable",
+        )
+    if study.moves is not None and drawn < floor and (dp is None or not dp.tunes):
         raise StudyError(
             f"{file}: a round of this study draws at most {drawn} cases (steps times tuning.batch), and by this site's "
             f"policy nothing over fewer than {floor} cases leaves, so no round could be answered; lower the bound with "
@@ -222,11 +234,13 @@ def _shown(home: Home, study: Study, policy: Policy) -> StudyShown:
     source = source_of(study.model, home.path)
     refused = why_not_listed(source, policy)
     if refused is not None:
-        return _described(study, source, 0, None, refused)
+        return _described(study, source, None, None, refused)
     if is_chat(study.model) or study.pretraining is not None:
-        return _described(study, source, 0, model_digest_of(study, home.path), None)
-    info = load(study.model, home.path).info
-    return _described(study, source, info.width, info.digest, None)
+        return _described(study, source, None, model_digest_of(study, home.path), None)
+    loaded = load(study.model, home.path)
+    tunable = tunable_of(study)
+    moved = None if tunable is None else tunable.shape(loaded, study)
+    return _described(study, source, moved, loaded.info.digest, None)
 
 
 def _file(site: EnrolledSite, digest: str) -> Path:
@@ -253,16 +267,17 @@ def _at_first(study: Study) -> list[str]:
     ]
 
 
-def _described(study: Study, source: Source, width: int, model: str | None, refused: str | None) -> StudyShown:
-    update = 0 if study.soft is None else study.soft.tokens * width * BYTES_A_NUMBER[study.rounds.update]
+def _described(
+    study: Study, source: Source, moved: tuple[int, ...] | None, model: str | None, refused: str | None
+) -> StudyShown:
+    update = 0 if moved is None else math.prod(moved) * BYTES_A_NUMBER[study.rounds.update]
     envelopes = 3 if study.rounds.secure_sums is None else 7
     leaves = _at_first(study)
-    if study.soft is not None:
-        wide = width or "the model's width"
+    if study.moves is not None:
         leaves += [
-            f"each round, an update of {study.soft.tokens} x {wide} numbers ({study.rounds.update})"
+            f"each round, an update of {_numbers(study, moved)} numbers ({study.rounds.update})"
             if study.rounds.secure_sums is None
-            else summed_told(study, wide),
+            else summed_told(study, _numbers(study, moved)),
             f"each round, the new prompt's score on validation{DETAILS[study.privacy.details]}",
         ]
     if study.rounds.groups is not None:
@@ -303,7 +318,9 @@ def _described(study: Study, source: Source, width: int, model: str | None, refu
         answer=study.answer.model_dump(mode="json"),
         templates=tuple(spec.model_dump(mode="json", exclude_none=True) for spec in study.templates),
         soft=None if study.soft is None else study.soft.model_dump(mode="json", exclude_none=True),
-        rounds=study.rounds.count if study.soft is not None or study.pretraining is not None else 0,
+        rounds=study.rounds.count if study.moves is not None or study.pretraining is not None else 0,
+        tunable=None if study.tunable is None else study.tunable.model_dump(mode="json"),
+        parameters=0 if moved is None else math.prod(moved),
         steps=study.tuning.steps if study.pretraining is None else study.pretraining.steps,
         min_cases=study.privacy.min_cases,
         replies=study.privacy.replies,
@@ -322,4 +339,11 @@ def _bytes_a_round(study: Study, model: str | None, update: int) -> int | None:
     """Return about what leaves in a round; None where the model is not known, or its weights are what leaves."""
     if model is None or study.pretraining is not None:
         return None
-    return 0 if study.soft is None else update
+    return 0 if study.moves is None else update
+
+
+def _numbers(study: Study, moved: tuple[int, ...] | None) -> str:
+    """Return how many numbers an update has, in words where the model that says so is not loaded."""
+    if moved is not None:
+        return " x ".join(f"{length:,}" if len(moved) == 1 else str(length) for length in moved)
+    return "an adapter's" if study.soft is None else f"{study.soft.tokens} x the model's width"
