@@ -135,7 +135,7 @@ def _made_for(item: Exported) -> list[str]:
     if study is not None and item.prompt.tuned is not None:
         tuning, rounds = study.tuning, study.rounds
         parts.append(
-            f"The study's settings: {tuning.steps} steps of {tuning.batch} cases at learning rate {tuning.lr:g}, "
+            f"The study's settings: {tuning.steps} steps of {tuning.batch} cases at learning rate {study.rate:g}, "
             f"up to {rounds.count} rounds of {rounds.strategy.name}."
         )
     if reading.scores:

@@ -337,6 +337,11 @@ class Study(Closed):
         soft = None if self.soft is None else "soft"
         return soft if self.tunable is None else self.tunable.name
 
+    @property
+    def rate(self) -> float:
+        """AdamW's learning rate of its rounds: of what they move, or of its tuning."""
+        return (self.tunable and self.tunable.lr) or self.tuning.lr
+
     def tuned_template(self) -> Template:
         """Return the template that rounds tune for.
 

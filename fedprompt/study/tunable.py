@@ -22,7 +22,8 @@ class Lora(Closed):
     """A low-rank adapter beside the linear layers named ``targets`` (Hu et al. 2021, arXiv 2106.09685).
 
     A layer's product gains ``alpha / rank`` times B A, with A [rank, in] drawn from ``seed`` and B [out, rank] nought.
-    ``template`` names the study's template that it is tuned for, the first if it is not said. ``variant``: how the
+    ``template`` names the study's template that it is tuned for, the first if it is not said. ``lr`` is AdamW's rate,
+    the study's ``tuning.lr`` if it is not said. ``variant``: how the
     factors are averaged. ``fedavg`` averages both at once, which is not the average of the products. ``ffa`` keeps A as
     it was drawn (FFA-LoRA: Sun et al. 2024, arXiv 2403.12313), and ``alternating`` moves B in rounds of odd and A in
     rounds of even number (RoLoRA: Chen et al. 2025, arXiv 2502.01755); with these two the product of the averages is
@@ -34,6 +35,7 @@ class Lora(Closed):
     targets: Annotated[tuple[Module, ...], Field(min_length=1, max_length=16)] = ("q_proj", "v_proj")
     variant: Variant = "fedavg"
     template: Annotated[str | None, Field(max_length=80, exclude_if=absent)] = None
+    lr: Annotated[float | None, Field(gt=0, le=10, exclude_if=absent)] = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")
@@ -74,6 +76,11 @@ class Tunable(Closed):
                 reason = f"'{name}' is about soft prompts, and the rounds move 'tunable: {self.name}'; take one out"
                 return tuple(name.split(".")), reason
         return None
+
+    @property
+    def lr(self) -> float | None:
+        """AdamW's learning rate, None for that of the study's tuning."""
+        return None if self.lora is None else self.lora.lr
 
     @property
     def template(self) -> str | None:

@@ -22,5 +22,5 @@ def longest_update(study: Study, numbers: int, steps: int) -> float:
     """
     most = study.privacy.max_norm
     if most == "auto":
-        return study.tuning.lr * steps * math.sqrt(numbers)
+        return study.rate * steps * math.sqrt(numbers)
     return most * steps / study.tuning.steps

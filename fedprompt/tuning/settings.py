@@ -48,7 +48,7 @@ def settings_of(study: Study, number: int = 1, *, steps: int | None = None) -> T
     return TuningSettings(
         steps=tuning.steps if steps is None else steps,
         batch=tuning.batch,
-        lr=tuning.lr,
+        lr=study.rate,
         schedule=Schedule(tuning.schedule, tuning.warmup, whole, (number - 1) * tuning.steps),
         accumulate=tuning.accumulate,
         proximal=strategy_named(strategy.name).at_site(strategy.options).proximal,

@@ -126,12 +126,13 @@ def forecast(
     parsed = read_study(study, complete_scorers)
     check_sites(parsed.rounds, sorted(sites))
     if is_chat(parsed.model):
-        model, digest, width = None, parsed.digest(model_digest_of(parsed, ws.home.path)), 0
+        model, digest, moved = None, parsed.digest(model_digest_of(parsed, ws.home.path)), None
     else:
         report(Progress("prepare", f"loading {parsed.model}"))
         model = load(parsed.model, ws.home.path)
-        digest, width = parsed.digest(model.info.digest), model.info.width
-    sent, received = message_bytes(parsed, digest, width, len(sites))
+        tunable, digest = tunable_of(parsed), parsed.digest(model.info.digest)
+        moved = None if tunable is None else tunable.shape(model, parsed)
+    sent, received = message_bytes(parsed, digest, moved, len(sites))
     seen = _earlier(ws, digest)
     found: dict[str, SiteForecast] = {}
     notes: list[str] = []

@@ -28,18 +28,19 @@ TASK, PROMPT = "t1:" + "0" * 32, "p1:" + "0" * 32
 ENCODED = 384  # numbers of the bundled encoder's vectors
 
 
-def message_bytes(study: Study, digest: str, width: int, sites: int) -> tuple[int, int]:
+def message_bytes(study: Study, digest: str, moved: tuple[int, ...] | None, sites: int) -> tuple[int, int]:
     """Return the bytes to and from one site: templates on validation, the rounds, the best two prompts on test.
 
+    ``moved`` is the shape of what the study's rounds move, None where they move nothing.
     Rounds of groups are counted as if there were groups, a site's choice with its group's prompt. Where nobody waits, a
     site is counted its share of the updates.
     """
     names = [Prompt(template).id for template in study.candidates()]
     sent = len(pack_task(ScoreTask(task=TASK, study=digest, prompts=tuple(names)), {}))
     received = len(_scores(study, len(names)))
-    if study.soft is None:
+    if moved is None:
         return sent, received
-    vectors = np.random.default_rng(0).normal(0, 0.1, (study.soft.tokens, width)).astype(np.float32)
+    vectors = np.random.default_rng(0).normal(0, 0.1, moved).astype(np.float32)
     task = TuneTask(task=TASK, study=digest, round=1, steps=study.tuning.steps, seed=0, known="0" * 64)
     reply = TuneReply(task=TASK, round=1, cases=100, precision=study.rounds.update)
     look = EvaluateTask(task=TASK, study=digest, split="validation", soft=(PROMPT,), known="0" * 64)
