@@ -14,10 +14,13 @@ from fedprompt.errors import BankError, ExportError, SiteRefused, StudyError
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.prompts.adapter import A, Adapter, B
+from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.policy import Policy, write_policy
 from fedprompt.study.files import read_study
+from fedprompt.study.rounding import nearest_of
 from fedprompt.study.schema import Study
 from fedprompt.tuning.tunables.registry import tunable_of
+from fedprompt.verbs.evaluate import ask_evaluate
 from fedprompt.verbs.tune import ask_tune
 from fedprompt.workspace.answers.answering import local_prompt
 from fedprompt.workspace.exchange.exporting import export_prompts, formats, import_file
@@ -183,3 +186,28 @@ def test_a_site_tunes_from_no_values_of_another_size_and_none_that_its_policy_do
     write_policy(tmp_path / "clinic" / "policy.json", Policy(parameters=size))
     with pytest.raises(SiteRefused, check=coded("not-allowed")) if size < 64 else nullcontext():
         ask_tune(hub, "clinic", np.zeros(64, np.float32), round=1, steps=2, seed=0)
+
+
+def test_right_answers_of_an_adapter_that_a_hub_brings_leave_rounded_and_without_a_matrix(tmp_path: Path) -> None:
+    study = moving("fedavg", privacy={"min_cases": 10, "min_cell": 1, "questions": 1000, "details": "templates"})
+    site = worker(tmp_path, "clinic", chosen=study)
+    site.side._bounded = True  # as where a hub asks
+    hub = Hub(LocalTransport({"clinic": site.handle}), site.digest)
+    tunable = tunable_of(study)
+    assert tunable is not None
+    prompt = Prompt(study.tuned_template(), tunable.start(MODEL, study))
+    (score,) = ask_evaluate(hub, "clinic", [prompt], "validation").scores
+    assert score.n == 20 and score.total % nearest_of(20) == 0 and nearest_of(20) > 1
+    assert score.confusion == score.bins == ()
+
+
+@pytest.mark.parametrize("variant", ["ffa", "alternating"])
+def test_noise_moves_no_factor_that_the_round_keeps(variant: str, tmp_path: Path) -> None:
+    bare = [spec for spec in body()["templates"] if "demonstrations" not in spec]
+    study = moving(
+        variant, dp={"epsilon": 8, "cases": 30, "covers": ["tuning"]}, templates=bare, privacy={"min_cases": 10}
+    )
+    start, made, _ = adapters(study, 2, tmp_path)
+    for one in made:
+        assert all(np.array_equal(a, start.arrays[name]) for name, a in one.arrays.items() if name.endswith(A))
+        assert any(not np.array_equal(a, start.arrays[name]) for name, a in one.arrays.items())
