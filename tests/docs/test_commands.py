@@ -132,7 +132,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     run("fedprompt privacy audit", found["fedprompt tune"]["prompt"], "--data", folder / "a.csv", "--shadows", 4)
     kept = folder / "kept.yaml"
     kept.write_text(STUDY.replace("{count: 1}", "{count: 1, keep_updates: true}"), encoding="utf-8")
-    run("fedprompt federate", "-S", kept, "--site", f"a={folder / 'a.csv'}", "--site", f"b={folder / 'b.csv'}")
+    both = ("--site", f"a={folder / 'a.csv'}", "--site", f"b={folder / 'b.csv'}")
+    run("fedprompt federate", "-S", kept, *both)
+    run("fedprompt stages", "-S", kept, *both, "--only", "template")
     run("fedprompt hub contributions")
     text = write_texts(folder / "texts", ("a",))
     run("fedprompt pretrain", "-S", write_study(folder / "texts"), "--data", f"a={text['a'][0]}")
