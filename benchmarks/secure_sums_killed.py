@@ -55,7 +55,7 @@ def _study(path: Path, rounds: int) -> Path:
         "study": "killed",
         "tuning": {"steps": STEPS, "batch": 8},
         "privacy": {"min_cases": 5},
-        "dp": {"epsilon": 8, "cases": 20},
+        "dp": {"epsilon": 8, "cases": 20, "delta": 0.001},
         "rounds": {
             "count": rounds,
             "quorum": 3,

@@ -279,7 +279,11 @@ def test_a_hub_that_tells_sites_of_different_starts_or_weights_gets_no_sum(tmp_p
 def private_study() -> Study:
     """Return a study with secure sums, a bound on weights and a budget of privacy, all together."""
     body = study_with(count=1, quorum=3, max_weight=1.1).model_dump(mode="json")
-    body |= {"templates": body["templates"][:2], "privacy": {"min_cases": 10}, "dp": {"epsilon": 8, "cases": 30}}
+    body |= {
+        "templates": body["templates"][:2],
+        "privacy": {"min_cases": 10},
+        "dp": {"epsilon": 8, "cases": 30, "delta": 0.001},
+    }
     return Study.model_validate(body)
 
 
