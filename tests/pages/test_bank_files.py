@@ -78,6 +78,12 @@ def test_before_anything_is_written_a_format_shows_its_files_their_first_lines_a
     at.button(key="bank_look_bundle").click().run()
     assert set(at.dataframe[-1].value["File"]) >= {"bank.json", "hashes.json", "README.md", "signature.json"}
     assert not list(home.glob("preview-*"))
+    # A reload is a new session: what it has is the address.
+    assert "bundle" in at.query_params["format"]
+    again = open_page("bank", template)
+    again.query_params["format"] = "langchain"
+    again.run()
+    assert again.button(key="bank_write") and list(again.dataframe[-1].value["File"]) == [name]
 
 
 def test_a_refusal_names_the_prompt_as_the_page_does(open_page: Open, ws: Workspace, tuned: str) -> None:

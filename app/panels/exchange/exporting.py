@@ -35,12 +35,14 @@ def draw_export(chosen: tuple[str, ...]) -> None:
     looked: tuple[str, tuple[str, ...]] | None = st.session_state.get("bank_format")
     views = formats(ws, chosen)
     allowed = {view.name for view in views if view.allowed}
-    format = looked[0] if looked is not None and looked[1] == chosen and looked[0] in allowed else None
+    asked = st.query_params.get("format") if looked is None else looked[0] if looked[1] == chosen else None
+    format = asked if asked in allowed else None
     job = ws.bank.job(kept[0]) if kept is not None and kept[1:] == (chosen, format) else None
     busy = job is not None and job.state not in ENDED
 
     def choose(name: str) -> None:
         st.session_state["bank_format"] = (name, chosen)
+        st.query_params["format"] = name  # so that a reload shows it again
 
     names = {view.prompt: _called(view.prompt) for view in views if view.prompt is not None}
     soft = _soft(chosen)
