@@ -27,6 +27,7 @@ __all__ = [
     "flag",
     "listed",
     "mapped",
+    "note_change",
     "number",
     "one_of",
     "put_values",
@@ -204,6 +205,13 @@ def _bring_back(boxes: Boxes) -> None:
     st.session_state.pop(f"{boxes.page}_draft_aside", None)
     if found is not None:
         put_values(boxes, found.values)
+
+
+def note_change(page: str) -> None:
+    """Have what is put into the boxes now be kept, even if the page is drawn for the first time."""
+    known: _Open | None = st.session_state.get(f"{page}_draft")
+    if known is not None:
+        known.new = False
 
 
 def settle(key: str, choices: Sequence[object], first: object = None) -> None:

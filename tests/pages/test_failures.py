@@ -1,10 +1,14 @@
 """Failing cases go into a test set or become examples with a click; examples are never scored; constants are kept."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fedprompt.prompts.template import Template
+from fedprompt.workspace.answers.composing import Example
+from fedprompt.workspace.answers.variants import Variant
 from fedprompt.workspace.playground.trial_files import owner_folder
 from fedprompt.workspace.workspace import Workspace
 from tests.pages import playground
@@ -13,6 +17,7 @@ from tests.pages.playground import inputs, press, ran
 
 pytestmark = pytest.mark.whole
 
+PAGE = str(Path(__file__).parents[2] / "pages" / "playground.py")
 Open = Callable[..., AppTest]
 at = playground.at
 TABLE = "text,answer\na lovely day,negative\nan awful day,negative\nfine,positive\n"
@@ -53,6 +58,19 @@ def test_failures_become_examples_of_a_copy_and_are_left_out_of_what_is_scored(a
     assert shown.startswith("Review: a lovely day\nSentiment: negative\n\n")
     press(at, "playground_unshow_all_v2")
     assert "playground_own_examples" not in messages(at)
+
+
+def test_a_variant_that_another_page_asks_for_is_in_the_draft_at_once(home: Path, open_page: Open) -> None:
+    variant = Variant(
+        template=Template("a", "{text} is").canonical(),
+        labels=("positive", "negative"),
+        examples=(Example(fields={"text": "x"}, answer="positive"),),
+    )
+    first = AppTest.from_file(PAGE, default_timeout=30)
+    first.session_state["playground_wanted"] = variant
+    first.run()
+    assert first.button(key="playground_unshow_0")
+    assert open_page("playground").button(key="playground_unshow_0")
 
 
 def test_a_constant_is_one_value_for_every_case_and_no_input(at: AppTest, ws: Workspace) -> None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.display.named import named
 from app.display.plain import plain
-from app.drafts import set_aside
+from app.drafts import note_change, set_aside
 from app.panels.variants.slots import MOST_VARIANTS, add, fill_variant, is_untouched, key, open_slots
 from fedprompt.workspace.answers.variants import Variant
 
@@ -33,6 +33,7 @@ def take_wanted() -> None:
         )
         return
     del state[WANTED]
+    note_change("playground")
     fresh = len(open_slots()) == 1 and is_untouched(open_slots()[0]) and not state.get("playground_run_shown")
     if not fresh:
         add()
