@@ -195,7 +195,7 @@ class Journey:
         waiting.value.save_as(path)
         cells = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
         found = [cell["exact passes"] == "True" for cell in cells if cell["variant"].startswith(variant)]
-        return sum(found) / len(found)
+        return float(sum(found)) / len(found)
 
 
 def travel(walk: Journey, tickets: int) -> None:

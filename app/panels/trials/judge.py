@@ -56,7 +56,7 @@ def ask_judge(key: str, *, study: bool = False) -> tuple[str, SessionServer | No
         help="It reads the rubric, the answer and the correct answer, and gives points.",
     )
     if chosen is None:
-        raise PromptError("choose the model that judges, or take the scorer 'judge' out", code="no-judge")
+        raise PromptError("choose the model that judges, or remove the judge", code="no-judge")
     added = added_servers().get(str(chosen))
     if added is not None or is_chat(str(chosen)):
         draw_needed()
